@@ -32,6 +32,7 @@ mod people;
 mod printer;
 mod refusal;
 mod server;
+mod task;
 #[cfg(test)]
 mod testing;
 mod trend;

@@ -92,7 +92,7 @@ impl From<DirectoryError> for Refusal {
         match error {
             DirectoryError::Wrong => Self::SignIn,
             DirectoryError::Refused(why) => Self::Directory(why),
-            DirectoryError::Unavailable(why) => {
+            DirectoryError::Unavailable(why) | DirectoryError::Undecided(why) => {
                 tracing::warn!(code = codes::DIRECTORY_SILENT.id, why, "the directory does not answer");
                 Self::DirectorySilent
             }

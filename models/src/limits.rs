@@ -1,7 +1,7 @@
 //! Limits of what is read of model files. Nothing is allocated or read beyond them, whatever a file claims.
 
-/// Largest JSON header of a safetensors file, in bytes: what the format allows. It is read as a stream, so this limits
-/// time rather than memory.
+/// Largest JSON header of a safetensors file, in bytes: what the format allows. It is read as a stream, of which the names of
+/// tensors are kept: this limits time, and memory where it is all names.
 pub const SAFETENSORS_HEADER_BYTES: u64 = 100_000_000;
 
 /// Largest header of a GGUF file, in bytes: it contains the vocabulary, which takes up to 20 MiB. It is read as a stream,
@@ -13,6 +13,9 @@ pub const TENSORS: u64 = 1 << 17;
 
 /// Maximum number of dimensions of a tensor.
 pub const DIMENSIONS: usize = 8;
+
+/// Maximum nesting of the JSON in a safetensors header. The format needs three.
+pub const JSON_NESTING: usize = 64;
 
 /// Longest name of a tensor, and longest name or text of GGUF metadata that is kept, in bytes.
 pub const NAME_BYTES: usize = 1024;

@@ -16,6 +16,12 @@ pub fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
+/// Whether a path ends with an extension, whatever the case of that.
+pub fn has_extension(path: &str, extension: &str) -> bool {
+    let end = path.len().checked_sub(extension.len()).and_then(|at| path.as_bytes().get(at..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(extension.as_bytes()))
+}
+
 /// A file's name without its extension, whatever the case of that.
 pub fn stem<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
     let at = name.len().checked_sub(extension.len())?;
@@ -45,6 +51,8 @@ mod tests {
         assert_eq!(part("model-2-of-4"), None);
         assert_eq!(stem("a.GGUF", ".gguf"), Some("a"));
         assert_eq!(stem(".gguf", ".gguf"), None);
+        assert!(has_extension("a/.GGUF", ".gguf") && has_extension("é.gguf", ".gguf"));
+        assert!(!has_extension("é.bin", ".gguf") && !has_extension("gguf", ".gguf"));
         assert_eq!(stem("é.bin", ".gguf"), None);
         assert_eq!(split("a/b/c"), ("a/b", "c"));
     }

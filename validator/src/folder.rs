@@ -32,10 +32,15 @@ impl Folder {
         bytes.and_then(|_| serde_json::from_slice(&fs_err::read(&path).ok()?).ok())
     }
 
+    /// Writes an answer to keep, with its age. The error names the file.
+    pub fn write_kept(&self, subject: &Subject, kept: &Kept) -> Result<(), String> {
+        write(&self.kept_path(subject), &serde_json::to_vec(kept))
+    }
+
     /// Writes a report, and the answer to keep where there is a new one. The error names the file.
     pub fn write(&self, report: &Report, kept: Option<&Kept>) -> Result<(), String> {
         if let Some(kept) = kept {
-            write(&self.kept_path(&report.subject), &serde_json::to_vec(kept))?;
+            self.write_kept(&report.subject, kept)?;
         }
         write(&self.report_path(&report.subject), &serde_json::to_vec_pretty(report))
     }

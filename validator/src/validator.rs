@@ -55,14 +55,27 @@ impl Validator {
         self.learn(subject, true).await
     }
 
-    /// Renews everything that was ever asked for, until the site no longer answers.
+    /// Renews everything that was ever asked for, until the site no longer answers. What is kept grows older then.
     pub async fn renew_all(&self) {
         let mut subjects: Vec<Subject> = self.known.lock().await.keys().cloned().collect();
         subjects.retain(|subject| *subject != self.settings.entitlement);
         for subject in std::iter::once(&self.settings.entitlement).chain(&subjects) {
             if self.renew(subject).await.state != ReportState::Current {
+                for (subject, known) in self.known.lock().await.iter_mut() {
+                    self.look(subject, known);
+                }
                 return;
             }
+        }
+    }
+
+    /// Stores how old a kept answer is, where that would be lost with the next boot.
+    fn look(&self, subject: &Subject, known: &mut Known) {
+        let Some(kept) = &mut known.kept else { return };
+        if kept.look(&machine_clocks().clocks())
+            && let Err(what) = self.folder.write_kept(subject, kept)
+        {
+            say(&what);
         }
     }
 
@@ -95,6 +108,7 @@ impl Validator {
             }
             Err(reason) => {
                 known.failed = Some((Instant::now(), reason));
+                self.look(subject, known);
                 // Time has passed while it was asked.
                 let report = judged(known, &key, subject).filter(|report| report.state != ReportState::Unknown);
                 let report = report.unwrap_or_else(|| unknown(known, subject));
@@ -163,5 +177,62 @@ fn line(report: &Report) -> String {
             let how = if *state == ReportState::Current { "the site" } else { "a kept answer; the site is silent" };
             format!("{subject}: {granted}, by {how}; the license is {standing}")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use jiff::{SignedDuration, Timestamp};
+    use landfall_audit::SiteKey;
+    use landfall_license::Clocks;
+    use landfall_license::answer::Answer;
+    use landfall_media::durable;
+
+    use super::*;
+
+    /// A validator whose site is silent and has answered once, in another boot, by a clock that was years ahead.
+    fn validator(folder: &Path) -> (Validator, Subject) {
+        let (key, subject) = (SiteKey::generate().unwrap(), Subject::named("entitlement", "analytics").unwrap());
+        let question = Question { subject: subject.clone(), nonce: Nonce([7; 16]) };
+        let unsigned = Answer::new(&question, None, "site", Timestamp::now()).unsigned().unwrap();
+        let signature = key.sign(unsigned.message()).unwrap();
+        let sealed = unsigned.seal(key.public().id(), signature).unwrap();
+        let ahead = Timestamp::now() + SignedDuration::from_hours(24 * 3650);
+        let clocks = Clocks { wall: ahead, boot: "another", uptime: Duration::from_mins(1) };
+        let kept = Kept::new(&sealed, key.public(), &question, &clocks).unwrap();
+        durable::write_file(&folder.join("key.pem"), key.public().to_pem().as_bytes(), 0o644).unwrap();
+        let settings = Settings {
+            console: "127.0.0.1:1".to_owned(),
+            key: folder.join("key.pem"),
+            folder: folder.to_owned(),
+            entitlement: subject.clone(),
+            listen: "127.0.0.1:1".parse().unwrap(),
+        };
+        let validator = Validator::new(settings);
+        validator.folder.write_kept(&subject, &kept).unwrap();
+        (validator, subject)
+    }
+
+    fn stored(folder: &Path) -> serde_json::Value {
+        serde_json::from_slice(&fs_err::read(folder.join("entitlement-analytics.kept")).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_age_of_what_is_kept_is_stored_while_the_site_is_silent_and_counts_at_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let (validator, subject) = validator(folder.path());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(validator.renew_all());
+        assert_eq!(runtime.block_on(validator.report(&subject)).state, ReportState::Kept);
+        let mut aged = stored(folder.path());
+        assert_eq!(aged["looked"]["at"]["boot"], machine_clocks().boot);
+
+        // A week of other boots later.
+        aged["looked"]["ageSeconds"] = (7 * 24 * 60 * 60).into();
+        let next = Validator::new(validator.settings.clone());
+        next.folder.write_kept(&subject, &serde_json::from_value(aged).unwrap()).unwrap();
+        assert_eq!(runtime.block_on(next.renew(&subject)).state, ReportState::Unknown);
     }
 }

@@ -23,6 +23,7 @@ use crate::context::Context;
 use crate::error::Context as _;
 use crate::host::{Change, DataFate, MediaPage, OperationPage, PlanPage, Request, RequestState, is_id};
 use crate::refusal::Refusal;
+use crate::task::spawn_for_request;
 
 /// Between two looks at a request that the host works on.
 const POLL: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ pub async fn ask(
     if let Some(fault) = is_unusable.then(unusable_id).or_else(|| intent.fault()) {
         return Err(fault);
     }
-    let asking = tokio::spawn(ask_host(context.clone(), caller.author(), request, intent));
+    let asking = spawn_for_request(ask_host(context.clone(), caller.author(), request, intent));
     asking.await.context(codes::BUG, || "the request for a change was interrupted".to_owned())?
 }
 
@@ -92,7 +93,7 @@ async fn ask_host(
         return Ok(asked);
     }
     if asked.by == wish.asking().by {
-        tokio::spawn(record_end(context, author, (became, object), asked.request.clone(), planned));
+        spawn_for_request(record_end(context, author, (became, object), asked.request.clone(), planned));
     } else {
         note(&context, &author, Event::done(wanted, &object).with(&sent_again(&asked))).await?;
     }

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::error::Context as _;
 use crate::host::{HostError, Topic};
 use crate::refusal::Refusal;
+use crate::task::spawn_for_request;
 
 async fn document(context: &Context, topic: Topic) -> Result<Response, Refusal> {
     let answer = context.site.fresh(topic).await?;
@@ -232,7 +233,7 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
         return Err(Refusal::Invalid(format!("{what}; {advice}")));
     }
     let (context, author) = (context.clone(), caller.author());
-    let asking = tokio::spawn(async move {
+    let asking = spawn_for_request(async move {
         let imported = context.site.import_license(&author.name, &author.correlation, &license);
         asked(&context, &author, ["license.ask", "license.import"], imported).await
     });
@@ -260,7 +261,7 @@ pub async fn begin_backup(State(context): State<Context>, caller: Caller) -> Res
 /// Both happen whether or not the browser still waits.
 pub async fn back_up_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
     let (context, author) = (context.clone(), caller.author());
-    let asking = tokio::spawn(async move {
+    let asking = spawn_for_request(async move {
         let begun = context.site.begin_backup(&author.name, &author.correlation);
         asked(&context, &author, ["backup.ask", "backup.begin"], begun).await
     });
@@ -288,7 +289,7 @@ pub async fn begin_drill(State(context): State<Context>, caller: Caller) -> Resu
 /// Asks the host for a drill. As for backups, the wish is recorded before, and what came of it afterwards.
 pub async fn drill_now(context: &Context, caller: &Caller) -> Result<(), Refusal> {
     let (context, author) = (context.clone(), caller.author());
-    let asking = tokio::spawn(async move {
+    let asking = spawn_for_request(async move {
         let begun = context.site.begin_drill(&author.name, &author.correlation);
         asked(&context, &author, ["drill.ask", "drill.begin"], begun).await
     });

@@ -3,9 +3,12 @@
 /// Why a directory did not vouch for a person. The texts go into the audit log and to the person; no secret is in them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
-    /// It does not answer, or not as one does.
+    /// It does not answer, or not as one does. No password was judged to be wrong.
     #[error("{0}")]
     Unavailable(String),
+    /// It received a person's password, and has not said whether it is right.
+    #[error("{0}")]
+    Undecided(String),
     /// Name or password is wrong, and the directory does not say which.
     #[error("name or password is wrong")]
     Wrong,

@@ -19,6 +19,7 @@ use super::{
     PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload, UploadWish,
     UploadsPage, Wish,
 };
+use crate::task::spawn_for_request;
 
 /// An answer this young is given again.
 const FRESH: Duration = Duration::from_millis(1500);
@@ -167,7 +168,7 @@ impl Site {
             && let Ok(turn) = self.slot(topic).turn.clone().try_lock_owned()
         {
             let site = self.clone();
-            tokio::spawn(async move {
+            spawn_for_request(async move {
                 let _turn = turn;
                 site.ask(topic).await
             });

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::database::query_scalar;
 use crate::error::Context as _;
 use crate::refusal::Refusal;
+use crate::task::spawn_for_request;
 
 /// Makes an administrator of this name, or makes the user of this name one with this password. The host consumes the token,
 /// once; name and password are checked before, so that a typing error does not cost the token. A browser that is gone
@@ -37,7 +38,7 @@ pub async fn make_administrator(
     let wait = context.throttle.claim(address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
     let claim = Claim { author: author.clone(), token: token.to_owned(), name, password: password.to_owned() };
-    let claimed = tokio::spawn(claim.make(context.clone())).await;
+    let claimed = spawn_for_request(claim.make(context.clone())).await;
     claimed.context(codes::BUG, || "the claim of a token was interrupted".to_owned())?
 }
 

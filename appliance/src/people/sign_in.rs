@@ -11,7 +11,7 @@ use super::vouched::{Person, admit};
 use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::database::{Connection, query_scalar};
-use crate::directory::{Ldap, Name, Vouched};
+use crate::directory::{DirectoryError, Ldap, Name, Vouched};
 use crate::refusal::Refusal;
 
 /// A user who has proven to be one, and the hash of the password that proved it, which is empty for one for whom a directory vouched. It
@@ -91,7 +91,7 @@ async fn is_of_another_place(context: &Context, name: &str) -> Result<bool, Refu
     Ok(source.is_some_and(|source| source != Source::Ldap.text()))
 }
 
-/// Lets a directory server judge name and password, as often as the throttle allows.
+/// Lets a directory server judge name and password, as often as the throttle allows. An outage is no failure of whoever tries.
 async fn check_at_server(
     context: &Context,
     author: &Author,
@@ -104,6 +104,9 @@ async fn check_at_server(
     let vouched = match ldap.sign_in(name, password).await {
         Ok(vouched) => vouched,
         Err(error) => {
+            if matches!(error, DirectoryError::Unavailable(_)) {
+                context.throttle.was_not_judged(name, address);
+            }
             context.metrics.signed_in(false);
             let why = error.to_string();
             record_failure(context, author, Event::refused("session.begin", name, &why)).await?;

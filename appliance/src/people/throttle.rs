@@ -2,6 +2,7 @@
 //! locks no user out, and the host's one-use token is subject to a limit of its own alone.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -99,8 +100,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Throttle {
-    /// How long this name must wait at this address. Counts as a failure until [`Self::succeeded`] says otherwise, so that parallel
-    /// tries do not pass together.
+    /// How long this name must wait at this address. Counts as a failure until [`Self::succeeded`] or [`Self::was_not_judged`] says
+    /// otherwise, so that parallel tries do not pass together.
     pub fn attempt(&self, name: &str, address: IpAddr, now: Instant) -> Result<(), Duration> {
         let address = network(address);
         let (mut known, mut addresses) = (lock(&self.pairs), lock(&self.sign_ins));
@@ -127,6 +128,18 @@ impl Throttle {
         let mut known = lock(&self.pairs);
         lock(&self.sign_ins).give_back(address, SIGN_INS);
         known.remove(&(name.to_owned(), address));
+    }
+
+    /// Takes back a try that nobody judged. What was wrong before still counts, and its delay begins again.
+    pub fn was_not_judged(&self, name: &str, address: IpAddr) {
+        let address = network(address);
+        let mut known = lock(&self.pairs);
+        lock(&self.sign_ins).give_back(address, SIGN_INS);
+        let Entry::Occupied(mut pair) = known.entry((name.to_owned(), address)) else { return };
+        pair.get_mut().count = pair.get().count.saturating_sub(1);
+        if pair.get().count == 0 {
+            pair.remove();
+        }
     }
 
     /// How long this address must wait until it may try a one-use token.
@@ -191,6 +204,38 @@ mod tests {
         }
         assert_eq!(throttle.pairs.lock().unwrap().len(), MOST);
         assert!(throttle.attempt("alice", HERE, now).is_err(), "a flood of names does not end a delay");
+    }
+
+    #[test]
+    fn what_nobody_judged_is_no_failure_and_forgives_none() {
+        let throttle = Throttle::default();
+        let mut now = Instant::now();
+        for _ in 0..3 * SIGN_INS.burst {
+            throttle.attempt("alice", HERE, now).unwrap();
+            throttle.was_not_judged("alice", HERE);
+        }
+        assert!(throttle.pairs.lock().unwrap().is_empty(), "nothing is remembered");
+        for _ in 0..=FREE {
+            throttle.attempt("alice", HERE, now).unwrap();
+        }
+        for _ in 0..3 {
+            assert_eq!(
+                throttle.attempt("alice", HERE, now),
+                Err(Duration::from_secs(1)),
+                "it counts while it is judged"
+            );
+            now += Duration::from_secs(1);
+            throttle.attempt("alice", HERE, now).unwrap();
+            throttle.was_not_judged("alice", HERE);
+        }
+        now += Duration::from_secs(1);
+        throttle.attempt("alice", HERE, now).unwrap();
+        assert_eq!(
+            throttle.attempt("alice", HERE, now),
+            Err(Duration::from_secs(2)),
+            "the next wrong one is the seventh"
+        );
+        throttle.was_not_judged("bob", THERE);
     }
 
     #[test]

@@ -24,7 +24,14 @@ const DRAWN: &str = "ca9a71e5b12d5ca9a71e5b12d5";
 
 /// A log in memory.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// What was logged.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -219,7 +226,7 @@ async fn none_of_a_thousand_secrets_is_logged_shown_or_stored() {
     site.visitor().get("/what-a-path-says-is-no-secret").await;
 
     let (shown, stored) = (text_of(&everything_shown(&site).await), everything_stored(&site).await);
-    let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let logged = log.text();
     let answered = text_of(&replies);
     // Whoever looks at nothing finds nothing.
     assert!(logged.matches("\"answered\"").count() >= 1000 && logged.contains("what-a-path-says"), "{logged}");

@@ -19,6 +19,7 @@ use crate::database::query_scalar;
 use crate::error::Error;
 use crate::host::{Status, Topic, Usage};
 use crate::refusal::Refusal;
+use crate::task::spawn_for_request;
 
 /// How long metrics wait for what the host says: less than a scrape, which gives up after 10 s.
 const PATIENCE: Duration = Duration::from_secs(8);
@@ -75,7 +76,7 @@ pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal
 /// The question goes on where metrics no longer wait for it, so that the next ones have the answer of a slow host.
 async fn soon<T: DeserializeOwned + Send + 'static>(context: &Context, topic: Topic) -> Option<T> {
     let site = context.site.clone();
-    let asked = tokio::spawn(async move { site.read::<T>(topic).await });
+    let asked = spawn_for_request(async move { site.read::<T>(topic).await });
     timeout(PATIENCE, asked).await.ok()?.ok()?.ok().flatten()
 }
 

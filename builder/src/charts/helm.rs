@@ -40,6 +40,9 @@ const UNKNOWN_HOOK: &str = "skipping unknown hook";
 const IGNORED_VALUE: [&str; 3] =
     ["cannot overwrite table with non table", "skipping globals because", "returned non-bool value"];
 
+/// What to do where a chart renders for an install alone.
+const FOR_UPGRADES: &str = "Set values with which the chart renders for an upgrade, too, such as the name of an existing Secret, or mend the named template in a chart that is a folder.";
+
 /// One rendering of a chart.
 #[derive(Clone, Copy)]
 pub struct Rendering<'a> {
@@ -59,6 +62,8 @@ pub struct Rendering<'a> {
     pub kubernetes: &'a str,
     /// Versions and kinds that the cluster serves.
     pub served: &'a [String],
+    /// Whether templates see an upgrade rather than an install.
+    pub is_upgrade: bool,
 }
 
 impl Rendering<'_> {
@@ -110,6 +115,9 @@ impl Rendering<'_> {
         command.arg("template").arg(self.release).arg(self.folder.join(self.chart));
         command.args(["--namespace", self.namespace, "--include-crds", "--kube-version", self.kubernetes]);
         command.arg("--api-versions").arg(self.served.join(","));
+        if self.is_upgrade {
+            command.arg("--is-upgrade");
+        }
         for number in 0..self.values {
             command.arg("--values").arg(values_file(self.folder, number));
         }
@@ -152,6 +160,10 @@ impl Rendering<'_> {
             return BuildError::at(codes::CHART_LOOKUP, place, what);
         }
         let what = if said.trim().is_empty() { "ended without a message".to_owned() } else { said.trim().to_owned() };
+        if self.is_upgrade {
+            let what = format!("helm template refuses it for an upgrade: {what}");
+            return BuildError::at(codes::CHART_REFUSED, place, what).hint(FOR_UPGRADES);
+        }
         BuildError::at(codes::CHART_REFUSED, place, format!("helm template refuses it: {what}"))
     }
 }
@@ -191,7 +203,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> std::thread::
 
 #[cfg(test)]
 mod tests {
-    use landfall_error_codes::Coded as _;
+    use landfall_error_codes::Coded;
     use landfall_media::runnable::write_program;
 
     use super::*;
@@ -200,6 +212,10 @@ mod tests {
 
     /// Renders with a script in Helm's place.
     fn run(script: &str) -> Result<String> {
+        run_for(script, false)
+    }
+
+    fn run_for(script: &str, is_upgrade: bool) -> Result<String> {
         let folder = tempfile::tempdir().expect("folder");
         let helm = folder.path().join("helm");
         write_program(&helm, format!("#!/bin/sh\n{script}\n"));
@@ -215,6 +231,7 @@ mod tests {
             namespace: "web",
             kubernetes: "v1.36.3",
             served: &["v1".to_owned(), "v1/Pod".to_owned()],
+            is_upgrade,
         }
         .run(&helm)
     }
@@ -252,6 +269,16 @@ mod tests {
         {
             assert_eq!(run(&format!("echo '{remark}' >&2; echo 'kind: A'")).expect("rendered"), "kind: A\n");
         }
+    }
+
+    #[test]
+    fn an_upgrade_is_asked_for_and_named_where_it_is_refused() {
+        let asked = "case \"$*\" in *--is-upgrade*) echo upgrade;; *) echo install;; esac";
+        assert_eq!(run(asked).expect("rendered"), "install\n");
+        assert_eq!(run_for(asked, true).expect("rendered"), "upgrade\n");
+        let error = run_for("echo 'Error: no password' >&2; exit 1", true).expect_err("refused");
+        assert!(error.to_string().contains("for an upgrade: no password"), "{error}");
+        assert_eq!(Coded::hint(&error).as_deref(), Some(FOR_UPGRADES));
     }
 
     #[test]

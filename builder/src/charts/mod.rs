@@ -1,7 +1,7 @@
 //! Helm charts: opened, checked, rendered by a pinned Helm at build time, and made part of a release.
 //!
 //! ```text
-//! folder, archive, registry, repository ── open ── files ── check, trap ── helm template, twice ── objects, Secrets, hooks
+//! folder, archive, registry, repository ── open ── files ── check, trap ── helm template, twice, for an upgrade ── objects, Secrets, hooks
 //! ```
 
 mod files;
@@ -18,6 +18,7 @@ mod render;
 mod tests;
 mod tests_as_proofs;
 mod unsteady;
+mod upgrades;
 
 pub use index::ChartIndex;
 pub use open::{Charts, open_all, open_archive, open_folder, open_folders, read_archive, read_blob, unpack};

@@ -14,7 +14,7 @@ use super::hooks::{Placed, Rules};
 use super::open::{Charts, Opened};
 use super::output::{self, Sourced};
 use super::unsteady::{self, Generated, Steady};
-use super::{lookup, tests_as_proofs};
+use super::{lookup, tests_as_proofs, upgrades};
 use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition, order};
 use crate::error::{BuildError, Place, Result};
 use crate::render::{Origin, Program, Rendered, served_kinds, title};
@@ -34,6 +34,9 @@ const CHART: &str = "chart";
 /// The same of a chart without templates.
 const BARE_CHART: &str = "bare-chart";
 
+/// The same of a chart whose look-ups find nothing, and are not refused.
+const UNTRAPPED_CHART: &str = "untrapped-chart";
+
 /// Renders a component's chart. What it brings beside objects becomes part of the definition. Returns the component, after
 /// one that comes before it where the chart has such hooks.
 pub fn render(
@@ -48,9 +51,8 @@ pub fn render(
         return Err(BuildError::new(codes::BUG, what));
     };
     let served = served(definition, index, before);
-    let printed = twice(definition, &component, chart, opened, helm, &charts.kubernetes, &served)?;
-    let [first, second] = printed.map(|printed| output::objects(&opened.name, &printed));
-    let (mut first, mut second) = (first?, second?);
+    let [mut first, mut second] =
+        at_two_times(definition, &component, chart, opened, helm, &charts.kubernetes, &served)?;
     leave_out(definition, index, chart, &mut first)?;
     second.retain(|sourced| !is_left_out(chart, sourced));
     let given = component.site_secrets.iter().map(|secret| &secret.value.name);
@@ -70,8 +72,8 @@ pub fn render(
     bring(definition, index, &opened.name, placed)
 }
 
-/// What Helm prints at two times.
-fn twice(
+/// The objects of a component's chart at two times.
+fn at_two_times(
     definition: &Definition,
     component: &ComponentDefinition,
     chart: &ChartDefinition,
@@ -79,7 +81,7 @@ fn twice(
     helm: &Program,
     kubernetes: &str,
     served: &[String],
-) -> Result<[String; 2]> {
+) -> Result<[Vec<Sourced>; 2]> {
     let mut files = opened.files.clone();
     lookup::trap(&opened.name, &mut files)?;
     let folder = tempfile::tempdir().map_err(|error| super::interrupted("the chart", error))?;
@@ -97,14 +99,50 @@ fn twice(
         namespace: &component.namespace.value,
         kubernetes,
         served,
+        is_upgrade: false,
     };
     let served = with_own(&rendering, &files, helm)?;
     rendering.served = &served;
-    let first = rendering.run(helm)?;
-    if reads_clock(&files) {
+    let install = twice(&rendering, &files, helm)?;
+    with_upgrade(&rendering, chart, [&files, &opened.files], helm, install)
+}
+
+/// What Helm renders, and what it renders later.
+fn twice(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Result<[Vec<Sourced>; 2]> {
+    let first = output::objects(rendering.name, &rendering.run(helm)?)?;
+    if reads_clock(files) {
         std::thread::sleep(TICK);
     }
-    Ok([first, rendering.run(helm)?])
+    Ok([first, output::objects(rendering.name, &rendering.run(helm)?)?])
+}
+
+/// What an install has with what an upgrade alone has, where the release names it. Whether an upgrade differs is seen without the
+/// trap: what a chart looks up at an upgrade is mostly the password that it drew, which a site keeps. What is taken of an
+/// upgrade has no look-up, as everything else.
+fn with_upgrade(
+    rendering: &Rendering<'_>,
+    chart: &ChartDefinition,
+    [trapped, untrapped]: [&ChartFiles; 2],
+    helm: &Program,
+    mut install: [Vec<Sourced>; 2],
+) -> Result<[Vec<Sourced>; 2]> {
+    let written = untrapped.write(&rendering.folder.join(UNTRAPPED_CHART));
+    written.map_err(|error| super::interrupted("the chart", error))?;
+    let printed = Rendering { chart: UNTRAPPED_CHART, is_upgrade: true, ..*rendering }.run(helm)?;
+    let upgrade = output::objects(rendering.name, &printed)?;
+    if !unsteady::have_same_names(&install[0], &install[1]) {
+        return Ok(install);
+    }
+    let added = upgrades::added(chart, &install[0], &upgrade)?;
+    let twice = if upgrades::are_kept(chart, &added) {
+        twice(&Rendering { is_upgrade: true, ..*rendering }, trapped, helm)?
+    } else {
+        [upgrade.clone(), upgrade]
+    };
+    for (install, upgrade) in install.iter_mut().zip(&twice) {
+        upgrades::add(install, upgrade);
+    }
+    Ok(install)
 }
 
 /// What the cluster serves with the kinds of the chart's own `crds` as well, and of those of its subcharts that the values enable:

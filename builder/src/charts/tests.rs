@@ -9,10 +9,13 @@ use crate::error::Result;
 use crate::fetch::tests::registry::digest;
 use crate::pack::tests::Bench;
 
-/// Prints its version, or the templates of a chart as they are, with each `RANDOM` as another text.
+/// Prints its version, or the templates of a chart as they are, with each `RANDOM` as another text. A template `upgrade-…` is one
+/// of upgrades alone.
 const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
     served=no; case \"$*\" in *own.example/v1/Own*) served=yes;; esac\n\
-    for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  \
+    upgrade=no; case \"$*\" in *--is-upgrade*) upgrade=yes;; esac\n\
+    for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  \
+    case $upgrade$file in notemplates/upgrade-*) continue;; esac\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  \
     sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/; s/SERVED/$served/\" \"$file\"\ndone\n";
 
 const CRD: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec:\n  \
@@ -300,4 +303,36 @@ async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
     bench.build().await.expect("built");
     assert!(objects(&bench, "database").is_empty(), "Landfall makes the namespace and both Secrets");
     assert_eq!(secrets(&bench, "database"), ["constant", "database-password", "drawn"]);
+}
+
+#[tokio::test]
+async fn what_a_chart_has_at_upgrades_alone_is_refused_unless_the_release_names_it() {
+    let job = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: moves, annotations: {helm.sh/hook: pre-upgrade}}\n";
+    let from = "{reference: charts.example/own/database}";
+    for (more, expected) in [
+        ("", Err("LF2088 ")),
+        (", leaveOut: [ConfigMap/moves]", Ok(Vec::new())),
+        (", repeatable: [ConfigMap/moves]", Ok(vec!["ConfigMap/moves".to_owned()])),
+    ] {
+        let bench = bench().await;
+        let files = [("templates/a.yaml", map("database")), ("templates/upgrade-a.yaml", job.to_owned())];
+        let files = files.each_ref().map(|(path, text)| (*path, text.as_str()));
+        bench.write("release/charts/database.tgz", &chart_of("database", &files), 0o644);
+        bench.edit("release/release.yaml", from, &format!("{{reference: charts.example/own/database{more}}}"));
+        bench.lock().await.expect("locked");
+        let built = bench.build().await;
+        let Ok(before) = expected else {
+            let refused = said(&bench, built);
+            assert!(
+                refused.starts_with("LF2088 ") && refused.contains("renders ConfigMap/moves for an upgrade alone"),
+                "{refused}"
+            );
+            continue;
+        };
+        built.expect("built");
+        assert_eq!(objects(&bench, "database"), ["ConfigMap/database"]);
+        if !before.is_empty() {
+            assert_eq!(objects(&bench, "database-before"), before);
+        }
+    }
 }

@@ -91,7 +91,13 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
     Ok(steady)
 }
 
-fn name(sourced: &Sourced) -> (String, Option<&str>, Option<&str>) {
+/// Whether two renderings are of the same objects, whatever these hold.
+pub(super) fn have_same_names(first: &[Sourced], second: &[Sourced]) -> bool {
+    first.iter().map(name).eq(second.iter().map(name))
+}
+
+/// What one rendering knows an object by.
+pub(super) fn name(sourced: &Sourced) -> (String, Option<&str>, Option<&str>) {
     let text = |pointer| sourced.object.pointer(pointer).and_then(Value::as_str);
     (title(&sourced.object), text("/apiVersion"), text("/metadata/namespace"))
 }

@@ -32,7 +32,7 @@ pub struct ChartDefinition {
     /// Files of values, relative to the definition; a later one wins.
     #[serde(default)]
     pub values: Vec<Spanned<PathBuf>>,
-    /// Hooks such as `Job/shop-admin` of an install or an upgrade alone, which may run at each of both.
+    /// Hooks such as `Job/shop-admin` and other objects of an install or an upgrade alone, which may be there at each of both.
     #[serde(default)]
     pub repeatable: Vec<Spanned<String>>,
     /// Objects such as `Job/shop-cleanup` that the chart renders and the release does not have.

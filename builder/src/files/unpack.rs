@@ -19,6 +19,9 @@ use crate::lock::Pin;
 /// How the media types of `ModelPack` begin.
 const MODEL_TYPES: &str = "application/vnd.cncf.model.";
 
+/// How those of files end that are no archives.
+const RAW: &str = ".raw";
+
 /// What oras states about the folder that it packed: the digest of the archive without compression.
 const CONTENT_DIGEST: &str = "io.deis.oras.content.digest";
 
@@ -69,11 +72,16 @@ pub fn unpack(
     progress: &dyn Progress,
 ) -> Result<FetchedArtifact> {
     let compression = |layer: &Described| Compression::of_artifact_layer(&layer.media_type);
-    if manifest.layers.iter().all(|layer| compression(layer).is_none()) {
+    let has_archives = manifest.layers.iter().any(|layer| compression(layer).is_some());
+    let is_model = manifest.config.media_type == MODEL_CONFIGURATION;
+    let configuration = if has_archives || is_model { configuration(store, pin, manifest)? } else { None };
+    if let Some(configuration) = &configuration {
+        check_files(pin, manifest, configuration)?;
+    }
+    if !has_archives {
         return Ok(FetchedArtifact { pin: pin.clone(), manifest: manifest.clone() });
     }
     progress.event(Event::PhaseStarted { phase: format!("unpacking {}", pin.reference), total_bytes: None });
-    let configuration = configuration(store, pin, manifest)?;
     let mut layers = Vec::new();
     for (number, layer) in manifest.layers.iter().enumerate() {
         let Some(compression) = compression(layer) else {
@@ -122,6 +130,16 @@ fn configuration(store: &ContentStore, pin: &Pin, manifest: &ManifestDocument) -
     Ok(Some(Configuration { document, diff_ids }))
 }
 
+/// Refuses a file of a model for which the configuration states another digest: it is what it is in the layer.
+fn check_files(pin: &Pin, manifest: &ManifestDocument, configuration: &Configuration) -> Result<()> {
+    let is_file = |layer: &Described| layer.media_type.starts_with(MODEL_TYPES) && layer.media_type.ends_with(RAW);
+    let mut files = manifest.layers.iter().zip(&configuration.diff_ids).filter(|(layer, _)| is_file(layer));
+    let Some((layer, stated)) = files.find(|(layer, stated)| layer.digest != **stated) else { return Ok(()) };
+    let what =
+        format!("the layer {} of {} is a file, but its configuration says {stated}", layer.digest, pin.reference);
+    Err(BuildError::new(codes::ARTIFACT_LAYER_MISMATCH, what))
+}
+
 /// Refuses a layer that unpacks to something else than the artifact states, in its configuration or beside the layer.
 fn check_stated(name: &str, layer: &Described, unpacked: &Layer, of_configuration: Option<Sha256>) -> Result<()> {
     let found = unpacked.diff_id;
@@ -148,7 +166,7 @@ fn of_archive(pin: &Pin, layer: &Described, file: &LayerFile) -> Value {
     let LayerFile { path, digest, size } = file;
     let model = layer.media_type.strip_prefix(MODEL_TYPES).and_then(|kind| kind.split_once(".tar"));
     let (name, media_type) = match model {
-        Some((kind, _)) => (FILE_PATH, format!("{MODEL_TYPES}{kind}.raw")),
+        Some((kind, _)) => (FILE_PATH, format!("{MODEL_TYPES}{kind}{RAW}")),
         None => (TITLE, FILE.to_owned()),
     };
     let annotations = json!({

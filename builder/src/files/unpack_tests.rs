@@ -188,6 +188,33 @@ fn a_layer_that_is_not_what_the_artifact_states_is_refused() {
 }
 
 #[test]
+fn a_file_of_a_model_that_is_not_what_its_configuration_states_is_refused() {
+    let bench = Bench::new();
+    let (file, folder) = (b"weights".to_vec(), of_files(&[("config.json", b"{}")]));
+    let (of_file, of_folder, wrong) = (Sha256::of(&file), Sha256::of(&folder), Sha256([9; 32]));
+    let types = [format!("{WEIGHTS}.raw"), format!("{WEIGHTS}.tar")];
+    let raw = || Pushed(&types[0], file.clone(), json!({ "org.cncf.model.filepath": "a.gguf" }));
+    let both = [raw(), Pushed(&types[1], folder.clone(), none())];
+    let unpacked = |diff_ids: &[Sha256], layers: &[Pushed<'_>]| {
+        bench
+            .unpacked((MODEL_CONFIGURATION, &model(diff_ids)), layers)
+            .map_err(|error| (error.code(), error.to_string()))
+    };
+    unpacked(&[of_file], &[raw()]).expect("as it is stated");
+    unpacked(&[of_file, of_folder], &both).expect("as it is stated");
+    for (diff_ids, layers) in [(&[wrong][..], &[raw()][..]), (&[wrong, of_folder][..], &both[..])] {
+        let (code, what) = unpacked(diff_ids, layers).expect_err("refused");
+        assert_eq!(code, codes::ARTIFACT_LAYER_MISMATCH);
+        assert!(what.contains(&format!("the layer {of_file} of ghcr.io/a/model:1 is a file")), "{what}");
+    }
+    let (code, what) = unpacked(&[], &[raw()]).expect_err("refused");
+    assert!(code == codes::ARTIFACT_LAYER_MISMATCH && what.contains("describes 0"), "{what}");
+    // A model that states nothing is as it is.
+    let stated = json!({ "descriptor": { "name": "m" } });
+    bench.unpacked((MODEL_CONFIGURATION, &stated), &[raw()]).expect("as it is");
+}
+
+#[test]
 fn a_file_that_oras_calls_an_archive_is_refused_with_the_way_to_push_it() {
     let bench = Bench::new();
     let hint = |kind: &str, notes: Value| {

@@ -23,8 +23,12 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     let mut seen = BTreeSet::new();
     let mut images: Vec<String> = Vec::new();
     let of_sources = guesses.iter().flat_map(|guess| &guess.images);
-    for reference in of_platform.iter().chain(of_sources) {
-        let (full, lines) = entry(donors, List::Images, reference);
+    let all: Vec<_> = of_platform.iter().chain(of_sources).collect();
+    for reference in &all {
+        // One entry serves all that name an image by this tag, and one of them may name a digest.
+        let mut same = all.iter().filter(|other| other.name() == reference.name() && other.tag == reference.tag);
+        let digest = reference.digest.or_else(|| same.find_map(|other| other.digest));
+        let (full, lines) = entry(donors, List::Images, &Reference { digest, ..(*reference).clone() });
         if seen.insert(full) {
             images.push(lines);
         }
@@ -51,11 +55,42 @@ fn entry(donors: &Donors, list: List, reference: &Reference) -> (String, String)
         digest: None,
         ..reference.clone()
     };
+    // A digest beside a tag counts, whatever the tag names by now.
+    let resolved = match (&reference.tag, &reference.digest) {
+        (Some(_), Some(_)) => format!("    resolved: {reference}\n"),
+        _ => String::new(),
+    };
     let note = match (&reference.tag, &reference.digest) {
         (Some(_), _) => String::new(),
         (None, Some(digest)) => format!("  # Named by {digest} alone: write a tag that names it.\n"),
         (None, None) => "  # Named without a version: write the tag that you ship.\n".to_owned(),
     };
     let fields = "    index: unresolved\n    digest: unresolved\n    mediaType: unresolved\n    size: unresolved\n";
-    (full.to_string(), format!("{note}  - reference: {full}\n{fields}"))
+    (full.to_string(), format!("{note}  - reference: {full}\n{resolved}{fields}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::lock::Lock;
+
+    #[test]
+    fn a_digest_beside_a_tag_is_kept() {
+        let digest = format!("sha256:{}", "7".repeat(64));
+        let named = |text: &str| {
+            let mut guess = Guess::new("a", "manifests/a".to_owned(), false);
+            guess.images.push(text.parse().expect("reference"));
+            guess
+        };
+        let guesses = [named("ghcr.io/a/b:1"), named(&format!("ghcr.io/a/b:1@{digest}")), named("ghcr.io/a/c:1")];
+        let donors = Donors::read(None).expect("the starter's lock");
+        let text = text(&donors, &guesses).expect("text").text;
+        let entry =
+            format!("  - reference: ghcr.io/a/b:1\n    resolved: ghcr.io/a/b:1@{digest}\n    index: unresolved\n");
+        assert_eq!((text.matches(&entry).count(), text.matches("a/b:1\n").count()), (1, 1), "{text}");
+        assert!(text.contains("  - reference: ghcr.io/a/c:1\n    index: unresolved\n"), "{text}");
+        Lock::parse(Path::new("images.lock"), text).expect("it can be read");
+    }
 }

@@ -24,6 +24,7 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
     let find = |tool, path: &Path| Program::find(tool, path, donors.starter());
     let kubectl = if sources.iter().all(is_chart) { None } else { Some(find(Tool::Kubectl, &options.kubectl)?) };
     let helm = if sources.iter().any(is_chart) { Some(find(Tool::Helm, &options.helm)?) } else { None };
+    helm.as_ref().map(Program::version).transpose()?;
     let mut guesses = Vec::new();
     for source in sources {
         let guess = match (&kubectl, &helm) {

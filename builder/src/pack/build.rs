@@ -170,6 +170,7 @@ pub async fn build(
     prepared.materials.extend(&signatures);
     fetched.signatures = signatures;
     package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, &store)?;
+    package_index::check_mounted(&prepared.definition, &fetched.artifacts, &store)?;
     let Prepared { definition, inputs, components, gpu, .. } = &prepared;
     let mut made = contents(definition, inputs, components, &fetched, gpu.as_ref(), assembled, &store)?;
     made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
@@ -255,6 +256,7 @@ pub(crate) async fn open_charts(
     }
     let helm = Program::find(Tool::Helm, helm, lock)?;
     helm.check_pinned(lock, digests)?;
+    helm.version()?;
     let kubernetes = kubernetes(definition, lock)?;
     let opened = charts::open_all(definition, lock, client, store, progress).await?;
     Ok(Charts::new(helm, kubernetes, opened))

@@ -1,5 +1,6 @@
 //! The lists of a package index, made of files that are in the store by then.
 
+use std::collections::HashSet;
 use std::io;
 
 use landfall_bundle_spec::Sha256;
@@ -50,6 +51,29 @@ pub fn fill(
     Ok(())
 }
 
+/// Reads the wheels and npm packages that no package index serves, too: pods install from them where they are mounted.
+pub fn check_mounted(definition: &Definition, fetched: &[FetchedArtifact], store: &ContentStore) -> Result<()> {
+    let of_indexes = definition.release.components.iter().filter_map(|component| match component.source() {
+        Some(ObjectSource::PackageIndex(served)) => Some(served),
+        _ => None,
+    });
+    let served: HashSet<_> = of_indexes.flatten().map(|artifact| artifact.value.as_str()).collect();
+    for (number, (named, fetched)) in definition.release.artifacts.iter().zip(fetched).enumerate() {
+        if served.contains(named.name.value.as_str()) {
+            continue;
+        }
+        let entry = artifact_entry(named, fetched)?;
+        let read = match entry.kind {
+            ArtifactKind::Wheels => inspected_wheels(&entry, store).map(drop),
+            ArtifactKind::Npm => inspected_packages(&entry, store).map(drop),
+            _ => Ok(()),
+        };
+        let place = || definition.place(&named.name, format!("artifacts[{number}].name"));
+        read.map_err(|fault| fault.of_mounted(place(), &entry.reference))?;
+    }
+    Ok(())
+}
+
 /// What the artifacts of a component have that is served. Each has something.
 fn served(definition: &Definition, index: usize, fetched: &[FetchedArtifact], store: &ContentStore) -> Result<Served> {
     let mut all = Served::default();
@@ -72,22 +96,30 @@ fn served(definition: &Definition, index: usize, fetched: &[FetchedArtifact], st
 
 /// The wheels of an artifact. Other files of it, such as a file of requirements, are mounted and not served.
 fn wheels_of(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<Wheel>, Fault> {
+    let wheels = inspected_wheels(artifact, store)?;
+    if wheels.is_empty() { Err(Fault::Wheels(PackagesError::Empty)) } else { Ok(wheels) }
+}
+
+fn inspected_wheels(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<Wheel>, Fault> {
     let wheels = files(artifact, WheelName::ENDING).map(|(path, file)| {
         let archive = FileReader::from(opened(file, store)?);
         inspect(&path, file.blob.digest, file.blob.size, archive).map_err(Fault::Wheels)
     });
-    let wheels: Vec<Wheel> = wheels.collect::<Result<_, _>>()?;
-    if wheels.is_empty() { Err(Fault::Wheels(PackagesError::Empty)) } else { Ok(wheels) }
+    wheels.collect()
 }
 
 /// The npm packages of an artifact, wherever their tarballs are in it. Other files, such as a lock, are mounted and not served.
 fn packages_of(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<NpmPackage>, Fault> {
+    let packages = inspected_packages(artifact, store)?;
+    if packages.is_empty() { Err(Fault::Npm(NpmError::Empty)) } else { Ok(packages) }
+}
+
+fn inspected_packages(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<NpmPackage>, Fault> {
     let packages = files(artifact, TARBALL_ENDING).map(|(path, file)| {
         let tarball = opened(file, store)?;
         npm::inspect(&path, file.blob.digest, file.blob.size, tarball).map_err(Fault::Npm)
     });
-    let packages: Vec<NpmPackage> = packages.collect::<Result<_, _>>()?;
-    if packages.is_empty() { Err(Fault::Npm(NpmError::Empty)) } else { Ok(packages) }
+    packages.collect()
 }
 
 /// The files with an ending, and the path of each in the folder of the index.
@@ -100,7 +132,7 @@ fn opened(file: &ArtifactFile, store: &ContentStore) -> Result<std::fs::File, Fa
     Ok(fs_err::File::open(store.path(file.blob.digest)).map_err(Fault::Store)?.into_file())
 }
 
-/// Why files are not served.
+/// Why files are not served or installed.
 #[derive(Debug)]
 enum Fault {
     Wheels(PackagesError),
@@ -112,6 +144,12 @@ impl Fault {
     /// Of the files of one artifact.
     fn of(self, place: Place, reference: &str) -> BuildError {
         let what = format!("the {} of {reference} cannot be served", self.noun());
+        self.at(place, what)
+    }
+
+    /// Of the files of one artifact that is mounted alone.
+    fn of_mounted(self, place: Place, reference: &str) -> BuildError {
+        let what = format!("the {} of {reference} cannot be installed", self.noun());
         self.at(place, what)
     }
 

@@ -21,7 +21,7 @@ use serde_saphyr::Spanned;
 use crate::definition::{MountDefinition, ObjectSource, Release};
 use crate::error::{BuildError, Place, Result};
 
-pub use fill::fill;
+pub use fill::{check_mounted, fill};
 pub use objects::objects;
 
 /// A Service's name may have so many letters, and what is named after it has a few more.

@@ -120,6 +120,28 @@ async fn wheels_that_nobody_could_install_are_refused_before_anything_is_written
     insta::assert_snapshot!(refusals_of(&bench, &artifacts.map(|(name, _)| name), component).await);
 }
 
+#[tokio::test]
+async fn packages_that_are_only_mounted_are_read_as_well() {
+    let (small, bytes) = sample::wheel("small", "1.0", "");
+    let (_, other) = sample::wheel("other", "1.0", "");
+    let (tarball, packed) = npm::sample::package("plain", "2.0.0", &json!({}));
+    let refused = async |kind: &str, files: Files<'_>| {
+        let bench = bench("", &[("mounted", kind, files)]).await;
+        let error = bench.build().await.expect_err("refused");
+        format!("{} {error}", error.code().id)
+    };
+    let foreign = refused("wheels", &[(&small, &other)]).await;
+    assert!(foreign.starts_with("LF2064 ") && foreign.contains("].name: the wheels of registry.example/"), "{foreign}");
+    let broken = refused("npm", &[("plain-2.0.0.tgz", b"no archive")]).await;
+    assert!(broken.starts_with("LF2068 ") && broken.ends_with("cannot be installed"), "{broken}");
+    let good: [(&str, &str, Files<'_>); 3] = [
+        ("wheels", "wheels", &[(&small, &bytes)]),
+        ("web", "npm", &[(&tarball, &packed)]),
+        ("notes", "wheels", &[("requirements.txt", b"")]),
+    ];
+    bench("", &good).await.build().await.expect("built");
+}
+
 /// Why each artifact is refused, where the release first has a component that serves the first one.
 async fn refusals_of(bench: &Bench, artifacts: &[&str], component: impl Fn(&str) -> String) -> String {
     let (mut refusals, mut before) = (Vec::new(), artifacts[0]);

@@ -13,6 +13,9 @@ use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::lock::{Lock, RendererFields};
 
+/// The major version of Helm that renders charts.
+const HELM_MAJOR: &str = "3";
+
 /// What a program that renders is: the same program renders the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -126,18 +129,26 @@ impl Program {
     /// Its version and digest.
     pub fn identity(&self, digests: &Digests) -> Result<Renderer> {
         let digest = self.digest(digests)?;
+        Ok(Renderer { version: self.version()?, digest })
+    }
+
+    /// The version that it reports. Refuses another Helm than 3: Helm 4 says nothing of a hook that it does not know, and leaves its
+    /// object out.
+    pub fn version(&self) -> Result<String> {
         let output =
             self.command().args(self.tool.version_arguments()).output().map_err(|error| self.unusable(error))?;
+        let refused = |what: String| BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), what);
         let usable = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
         let version = self.tool.version(&output.stdout);
-        match version.filter(|version| !version.is_empty() && version.bytes().all(usable)) {
-            Some(version) => Ok(Renderer { version, digest }),
-            None => Err(BuildError::at(
-                codes::TOOL_MISSING,
-                Place::file(&self.path),
-                format!("reports no version: is it a {}?", self.tool.name()),
-            )),
+        let version = version
+            .filter(|version| !version.is_empty() && version.bytes().all(usable))
+            .ok_or_else(|| refused(format!("reports no version: is it a {}?", self.tool.name())))?;
+        if self.tool == Tool::Helm && version.trim_start_matches('v').split('.').next() != Some(HELM_MAJOR) {
+            let what = format!("is Helm {version}, and Landfall renders charts with Helm {HELM_MAJOR} alone");
+            let hint = format!("Install Helm {HELM_MAJOR}, or name its path with --helm.");
+            return Err(refused(what).hint(hint));
         }
+        Ok(version)
     }
 
     /// Refuses another program than the lock records. [`Lock::check_resolved`] refuses a lock that records no kubectl.
@@ -176,6 +187,7 @@ impl Program {
 
 #[cfg(test)]
 mod tests {
+    use landfall_error_codes::Coded as _;
     use landfall_media::runnable::write_program;
 
     use super::*;
@@ -191,5 +203,24 @@ mod tests {
         let helm = Program::find(Tool::Helm, &Path::new(".").join(relative), &lock).expect("found");
         let status = helm.command().current_dir("/").status().expect("it runs");
         assert!(status.success());
+    }
+
+    #[test]
+    fn no_helm_but_3_is_taken() {
+        let folder = tempfile::tempdir().expect("folder");
+        let lock =
+            Lock::parse(Path::new("images.lock"), "assembled: false\nplatform: linux/amd64\nimages: []\n".into());
+        let lock = lock.expect("lock");
+        let version = |said: &str| {
+            let path = folder.path().join("helm");
+            write_program(&path, format!("#!/bin/sh\necho '{said}'\n"));
+            Program::find(Tool::Helm, &path, &lock).expect("found").version()
+        };
+        assert_eq!(version("v3.21.4").expect("Helm 3"), "v3.21.4");
+        for said in ["v4.0.1", "v2.17.0", "v30.0.0", "4.1.0-rc.1"] {
+            let error = version(said).expect_err(said);
+            assert_eq!(error.code(), codes::TOOL_MISSING);
+            assert!(error.to_string().contains(&format!("is Helm {said}, and")), "{error}");
+        }
     }
 }

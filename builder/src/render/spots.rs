@@ -1,5 +1,5 @@
-//! Where objects name images. Kubernetes' own kinds have `image` fields; of custom resources a table says which fields are
-//! references, since an `image` of theirs may be anything: a picture, a name, a part of a reference. The release adds to the table.
+//! Where objects name images: in containers and image volumes. Other fields called `image` may be anything: a picture, a name, the
+//! image of a block device. Of custom resources a table says which fields are references, and the release adds to it.
 
 use landfall_bundle_spec::Sha256;
 use serde_json::Value;
@@ -163,11 +163,7 @@ impl Walk<'_> {
     }
 
     fn names_image(&self, pointer: &str, key: &str) -> bool {
-        if self.is_custom {
-            return key == "image" && is_of_container(pointer);
-        }
-        let free_text = pointer.starts_with("/data/") || pointer.starts_with("/metadata/");
-        !free_text && (key == "image" || (key == "reference" && pointer.ends_with("/image/reference")))
+        (key == "image" && is_of_container(pointer)) || (!self.is_custom && is_of_image_volume(pointer))
     }
 
     /// The image that an object's fields name together.
@@ -196,6 +192,12 @@ fn is_of_container(pointer: &str) -> bool {
     let mut segments = pointer.rsplit('/').skip(1);
     let is_number = segments.next().is_some_and(|index| index.parse::<usize>().is_ok());
     is_number && segments.next().is_some_and(|list| CONTAINERS.contains(&list))
+}
+
+/// Whether a pointer is that of the reference of a volume that is an image: `…/volumes/0/image/reference`.
+fn is_of_image_volume(pointer: &str) -> bool {
+    let volume = pointer.strip_suffix("/image/reference").and_then(|volume| volume.rsplit_once('/'));
+    volume.is_some_and(|(list, index)| list.ends_with("/volumes") && index.parse::<usize>().is_ok())
 }
 
 #[cfg(test)]
@@ -239,6 +241,21 @@ mod tests {
             format!("1@{}", Sha256([7; 32]))
         );
         assert_eq!(spots[1].pointer, "/spec/template/spec/containers/0/image");
+    }
+
+    #[test]
+    fn kinds_of_kubernetes_name_images_in_containers_and_image_volumes_alone() {
+        let rbd = json!({ "monitors": ["a:6789"], "pool": "kube", "image": "disk-1" });
+        let pod = json!({
+            "initContainers": [{ "name": "a", "image": "ghcr.io/a/a:1" }],
+            "containers": [{ "name": "b", "image": "ghcr.io/a/b:1", "env": [{ "name": "image", "value": "x" }] }],
+            "volumes": [{ "name": "c", "rbd": rbd }, { "name": "d", "image": { "reference": "ghcr.io/a/d:1" } }],
+        });
+        let kind = |kind: &str, version: &str, spec: Value| json!({ "apiVersion": version, "kind": kind, "metadata": { "name": "a" }, "spec": spec });
+        let workload = kind("Deployment", "apps/v1", json!({ "template": { "spec": pod } }));
+        let written: Vec<_> = found(&workload).into_iter().map(|(_, written)| written).collect();
+        assert_eq!(written, ["ghcr.io/a/b:1", "ghcr.io/a/a:1", "ghcr.io/a/d:1"]);
+        assert!(found(&kind("PersistentVolume", "v1", json!({ "rbd": rbd }))).is_empty());
     }
 
     #[test]

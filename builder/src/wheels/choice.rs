@@ -39,16 +39,18 @@ pub fn choose<'a>(
             None => (codes::PACKAGE_MISSING, format!("no file of the version {version} is listed")),
         });
     }
-    let python = target.python();
-    let fitting: Vec<_> = wheels
-        .iter()
-        .filter(|file| file.takes(&python))
-        .filter_map(|file| Some((tags.rank(&file.file_name)?, *file)))
-        .collect();
+    let is_allowed = |file: &Listed| file.sha256.is_some_and(|sum| requirement.hashes.contains(&sum));
+    let tagged = wheels.iter().filter_map(|file| Some((tags.rank(&file.file_name)?, *file, file.takes(target))));
+    let tagged: Vec<_> = tagged.collect();
+    if let Some((_, file, _)) = tagged.iter().find(|(_, file, takes)| takes.is_none() && is_allowed(file)) {
+        return Err((codes::PYTHON_PATCH, depends(file)));
+    }
+    let fitting = tagged.iter().filter(|(_, _, takes)| *takes == Some(true));
+    let fitting: Vec<_> = fitting.map(|(rank, file, _)| (*rank, *file)).collect();
     if fitting.is_empty() {
         return Err((codes::WHEEL_FOR_OTHERS, misfit(&wheels, version, target, tags)));
     }
-    let hashed = fitting.iter().filter(|(_, file)| file.sha256.is_some_and(|sum| requirement.hashes.contains(&sum)));
+    let hashed = fitting.iter().filter(|(_, file)| is_allowed(file));
     let best = hashed.min_by_key(|(rank, file)| {
         (file.is_yanked, *rank, Reverse(build_of(&file.file_name)), file.file_name.as_str())
     });
@@ -62,6 +64,12 @@ pub fn choose<'a>(
         );
         (codes::WHEEL_HASH, what)
     })
+}
+
+/// Why it is not known whether a wheel fits.
+fn depends(file: &Listed) -> String {
+    let (name, python) = (file.file_name.escape_default(), file.requires_python.as_deref().unwrap_or_default());
+    format!("`{name}` needs Python {}, and the lock names no patch version", python.escape_default())
 }
 
 /// Why no wheel of a version fits.
@@ -113,9 +121,10 @@ fn build_of(file_name: &str) -> Option<(u64, &str)> {
 }
 
 impl Listed {
-    /// Whether it says that it runs on a version of Python. What no version of Python can be compared with says nothing, as in pip.
-    fn takes(&self, python: &Version) -> bool {
+    /// Whether it says that it runs on a target's Python; none where the patch version decides. What no version of Python can be
+    /// compared with says nothing, as in pip.
+    fn takes(&self, target: &Target) -> Option<bool> {
         let stated = self.requires_python.as_deref().map(VersionSpecifiers::from_str);
-        stated.and_then(Result::ok).is_none_or(|specifiers| specifiers.contains(python))
+        stated.and_then(Result::ok).map_or(Some(true), |range| target.is_in(&range))
     }
 }

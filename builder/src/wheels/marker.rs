@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::str::FromStr as _;
 
+use landfall_error_codes::{Code, codes};
 use landfall_packages::normalized;
 use pep440_rs::{Version, VersionSpecifier};
 
-use super::target::Target;
+use super::requirements::Refusal;
+use super::target::{Target, agreed};
 
 /// How deep parentheses may be.
 const DEPTH: usize = 32;
@@ -51,10 +53,9 @@ impl<'a> Environment<'a> {
 
     /// The value of a variable: `CPython` on Linux. What the kernel says of itself is not known before a site runs.
     fn variable(&self, name: &str) -> Option<Value<'_>> {
-        let python = self.target.python();
         let plain = match name {
             "python_version" => return Some(Value::Version(format!("3.{}", self.target.minor()))),
-            "python_full_version" | "implementation_version" => return Some(Value::Version(python.to_string())),
+            "python_full_version" | "implementation_version" => return Some(Value::Python(self.target)),
             "extra" => return Some(Value::Names(&self.extra)),
             "extras" => return Some(Value::Names(&self.extras)),
             "dependency_groups" => return Some(Value::Names(&self.groups)),
@@ -70,14 +71,36 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// Whether a marker holds; the error says what is wrong with it.
-pub fn holds(text: &str, environment: &Environment<'_>) -> Result<bool, String> {
-    let tokens = tokens(text)?;
+/// Why it is not known whether a marker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unknown {
+    /// What is wrong with it.
+    Unreadable(String),
+    /// The patch version of Python decides, and the target names none.
+    Patch,
+}
+
+impl Unknown {
+    /// The code and what is wrong, in a file of which something unreadable has this code.
+    pub(super) fn refusal(self, unreadable: Code) -> Refusal {
+        match self {
+            Self::Unreadable(what) => (unreadable, what),
+            Self::Patch => {
+                let what = "its marker depends on the patch version of Python, and the lock names none".to_owned();
+                (codes::PYTHON_PATCH, what)
+            }
+        }
+    }
+}
+
+/// Whether a marker holds.
+pub fn holds(text: &str, environment: &Environment<'_>) -> Result<bool, Unknown> {
+    let tokens = tokens(text).map_err(Unknown::Unreadable)?;
     let mut reader = Reader { tokens: tokens.into_iter().peekable(), environment };
-    let holds = reader.any(0)?;
+    let holds = reader.any(0).map_err(Unknown::Unreadable)?;
     match reader.tokens.next() {
-        None => Ok(holds),
-        Some(token) => Err(unexpected(&token)),
+        None => holds.ok_or(Unknown::Patch),
+        Some(token) => Err(Unknown::Unreadable(unexpected(&token))),
     }
 }
 
@@ -135,34 +158,37 @@ struct Reader<'a> {
 }
 
 /// A value of a marker.
+#[derive(Clone)]
 enum Value<'a> {
     Text(String),
     /// Compared as a version, where both sides can be.
     Version(String),
+    /// The full version of a target's Python, which may be one of several.
+    Python(&'a Target),
     /// Normalized names, each of which it is.
     Names(&'a BTreeSet<String>),
 }
 
 impl<'a> Reader<'a> {
-    /// Parts between `or`, all of which are read.
-    fn any(&mut self, depth: usize) -> Result<bool, String> {
+    /// Parts between `or`, all of which are read. None, here and below, where the patch version of Python decides.
+    fn any(&mut self, depth: usize) -> Result<Option<bool>, String> {
         let mut holds = self.all(depth)?;
         while self.tokens.next_if_eq(&Token::Word("or")).is_some() {
-            holds |= self.all(depth)?;
+            holds = either(true, holds, self.all(depth)?);
         }
         Ok(holds)
     }
 
     /// Parts between `and`.
-    fn all(&mut self, depth: usize) -> Result<bool, String> {
+    fn all(&mut self, depth: usize) -> Result<Option<bool>, String> {
         let mut holds = self.one(depth)?;
         while self.tokens.next_if_eq(&Token::Word("and")).is_some() {
-            holds &= self.one(depth)?;
+            holds = either(false, holds, self.one(depth)?);
         }
         Ok(holds)
     }
 
-    fn one(&mut self, depth: usize) -> Result<bool, String> {
+    fn one(&mut self, depth: usize) -> Result<Option<bool>, String> {
         if self.tokens.next_if_eq(&Token::Open).is_some() {
             if depth == DEPTH {
                 return Err("the marker has too many parentheses".to_owned());
@@ -181,7 +207,14 @@ impl<'a> Reader<'a> {
             token => return Err(unexpected(&token)),
         };
         let right = self.value()?;
-        compare(&left, operator, &right)
+        let Some(target) = [&left, &right].into_iter().find_map(Value::python) else {
+            return compare(&left, operator, &right).map(Some);
+        };
+        let answers = target.pythons().map(|python| {
+            let [left, right] = [&left, &right].map(|value| value.of(&python));
+            compare(&left, operator, &right)
+        });
+        Ok(agreed(answers.collect::<Result<Vec<_>, _>>()?.into_iter()))
     }
 
     fn take(&mut self) -> Result<Token<'a>, String> {
@@ -199,6 +232,25 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl<'a> Value<'a> {
+    fn python(&self) -> Option<&'a Target> {
+        if let Self::Python(target) = self { Some(target) } else { None }
+    }
+
+    /// The same where Python has this version.
+    fn of(&self, python: &Version) -> Self {
+        if let Self::Python(_) = self { Self::Version(python.to_string()) } else { self.clone() }
+    }
+}
+
+/// Two parts, of which one that is `decisive` decides whatever the other is.
+fn either(decisive: bool, one: Option<bool>, other: Option<bool>) -> Option<bool> {
+    if one == Some(decisive) || other == Some(decisive) {
+        return Some(decisive);
+    }
+    one.and(other)
+}
+
 fn compare(left: &Value<'_>, operator: &str, right: &Value<'_>) -> Result<bool, String> {
     let (one, other) = match (left, right) {
         (Value::Names(names), Value::Text(name)) | (Value::Text(name), Value::Names(names)) => {
@@ -210,7 +262,7 @@ fn compare(left: &Value<'_>, operator: &str, right: &Value<'_>) -> Result<bool, 
             };
         }
         (Value::Text(one) | Value::Version(one), Value::Text(other) | Value::Version(other)) => (one, other),
-        (Value::Names(_), _) | (_, Value::Names(_)) => return Err(misfit(operator)),
+        _ => return Err(misfit(operator)),
     };
     let is_version = [left, right].iter().any(|value| matches!(value, Value::Version(_)));
     let specifier = VersionSpecifier::from_str(&format!("{operator}{other}"));

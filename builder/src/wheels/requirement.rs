@@ -40,8 +40,9 @@ impl Requirement {
     }
 
     /// Whether its marker holds for a target; the error says what is wrong with the marker.
-    pub fn applies(&self, target: &Target) -> Result<bool, String> {
-        self.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, &Environment::of(target)))
+    pub fn applies(&self, target: &Target) -> Result<bool, Refusal> {
+        let holds = self.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, &Environment::of(target)));
+        holds.map_err(|unknown| unknown.refusal(codes::REQUIREMENTS_UNREADABLE))
     }
 
     /// A package in exactly this version, with the hashes of its files; without a marker, since it is known to apply.

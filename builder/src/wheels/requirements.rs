@@ -67,8 +67,7 @@ pub fn applicable(path: &Path, all: Vec<Requirement>, target: &Target) -> (Vec<R
         match requirement.applies(target) {
             Ok(false) => continue,
             Ok(true) => {}
-            Err(what) => {
-                let code = codes::REQUIREMENTS_UNREADABLE;
+            Err((code, what)) => {
                 faults.push(fault(path, requirement.line, requirement.name, code, what));
                 continue;
             }

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use pep440_rs::Version;
+use pep440_rs::{Version, VersionSpecifiers};
 
-/// The highest minor version of Python, of glibc and of musl that a target may name.
-const MINOR: u64 = 99;
+/// The highest minor and patch version of Python, and version of glibc and of musl, that a target may name.
+const NUMBER: u64 = 99;
 
 /// A Python on a platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// Minor version of Python 3.
     minor: u64,
-    /// Its patch version; 0 where none is named.
-    patch: u64,
+    /// Its patch version, where one is named.
+    patch: Option<u64>,
     library: Library,
     machine: &'static str,
     /// Both as they are written.
@@ -55,9 +55,15 @@ impl Target {
         Ok(Self { minor, patch, library, machine, written: (python.to_owned(), platform.to_owned()) })
     }
 
-    /// The version of Python, in full.
-    pub fn python(&self) -> Version {
-        Version::new([3, self.minor, self.patch])
+    /// The full versions of Python that it may be: all of its minor version where no patch version is named.
+    pub(super) fn pythons(&self) -> impl Iterator<Item = Version> {
+        let patches = self.patch.map_or(0..=NUMBER, |patch| patch..=patch);
+        patches.map(|patch| Version::new([3, self.minor, patch]))
+    }
+
+    /// Whether its Python is in a range; none where the patch version decides, and none is named.
+    pub(super) fn is_in(&self, range: &VersionSpecifiers) -> Option<bool> {
+        agreed(self.pythons().map(|python| range.contains(&python)))
     }
 
     pub(super) fn minor(&self) -> u64 {
@@ -85,9 +91,19 @@ impl fmt::Display for Target {
     }
 }
 
-fn python_of(text: &str) -> Option<(u64, u64)> {
+/// What all answers say; none where they differ.
+pub(super) fn agreed(mut answers: impl Iterator<Item = bool>) -> Option<bool> {
+    let first = answers.next()?;
+    answers.all(|answer| answer == first).then_some(first)
+}
+
+fn python_of(text: &str) -> Option<(u64, Option<u64>)> {
     let mut parts = text.strip_prefix("3.")?.split('.').map(number);
-    let (minor, patch) = (parts.next()??, parts.next().unwrap_or(Some(0))?);
+    let (minor, patch) = (parts.next()??, parts.next());
+    let patch = match patch {
+        Some(patch) => Some(patch?),
+        None => None,
+    };
     parts.next().is_none().then_some((minor, patch))
 }
 
@@ -111,5 +127,5 @@ fn platform_of(text: &str) -> Option<(Library, &'static str)> {
 /// A small number without signs, spaces or leading zeros.
 fn number(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
-    (number <= MINOR && number.to_string() == text).then_some(number)
+    (number <= NUMBER && number.to_string() == text).then_some(number)
 }

@@ -6,10 +6,10 @@ use landfall_error_codes::Coded as _;
 use url::Url;
 
 use super::index::{Listed, ProjectPage};
-use super::marker::{self, Environment};
+use super::marker::{self, Environment, Unknown};
 use super::tags::{Tags, ordered};
 use super::target::Target;
-use super::{applicable, choose, read};
+use super::{Requirement, applicable, choose, read};
 use crate::fetch::IndexPage;
 use crate::file_url::FileUrl;
 
@@ -103,6 +103,22 @@ fn markers_are_evaluated_for_the_target() {
         "os_name == 'x",
     ] {
         assert!(holds(text, &usual).is_err(), "{text}");
+    }
+    // Without a patch version, what all of a minor version agree on is known.
+    for (text, expected) in [
+        ("python_full_version < '3.13' and python_full_version >= '3.12'", Ok(true)),
+        ("python_full_version <= '3.12.0a6' or implementation_version < '3.12'", Ok(false)),
+        ("python_full_version >= '3.12.4'", Err(Unknown::Patch)),
+        ("'3.12.4' != implementation_version", Err(Unknown::Patch)),
+        ("python_full_version >= '3.12.4' and sys_platform == 'win32'", Ok(false)),
+        ("os_name == 'posix' or python_full_version >= '3.12.4'", Ok(true)),
+        ("python_full_version >= '3.12.4' and os_name == 'posix'", Err(Unknown::Patch)),
+    ] {
+        assert_eq!(holds(text, &usual), expected, "{text}");
+    }
+    for (python, expected) in [("3.12.3", false), ("3.12.4", true), ("3.12.10", true)] {
+        let full = target(python, "manylinux_2_28_x86_64");
+        assert_eq!(holds("python_full_version >= '3.12.4'", &full), Ok(expected), "{python}");
     }
     let deep = format!("{}os_name == 'posix'{}", "(".repeat(1000), ")".repeat(1000));
     assert!(holds(&deep, &usual).is_err());
@@ -200,8 +216,11 @@ fn listed(file_name: &str, digit: u8) -> Listed {
 fn chosen(files: &[Listed]) -> String {
     let text = format!("a==1 --hash=sha256:{ONE} --hash=sha256:{TWO}\n");
     let (requirements, _) = read(Path::new("requirements.txt"), &text);
-    let target = usual();
-    match choose(&requirements[0], files, &target, &Tags::of(&target)) {
+    chosen_for(&usual(), files, &requirements)
+}
+
+fn chosen_for(target: &Target, files: &[Listed], requirements: &[Requirement]) -> String {
+    match choose(&requirements[0], files, target, &Tags::of(target)) {
         Ok(wheel) => wheel.file_name.clone(),
         Err((code, what)) => format!("{} {what}", code.id),
     }
@@ -261,6 +280,34 @@ fn why_there_is_no_wheel_is_said() {
         chosen(&[none]),
     ];
     insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
+fn what_depends_on_the_patch_version_needs_one() {
+    let text = format!("a==1 ; python_full_version >= '3.12.1' --hash=sha256:{ONE}\nb==1 --hash=sha256:{ONE}\n");
+    let said = faults(&text);
+    assert!(said.starts_with("LF2153 requirements.txt:1: a: its marker depends on the patch version"), "{said}");
+    let (all, _) = read(Path::new("requirements.txt"), &text);
+    let names = |python: &str| {
+        let target = target(python, "manylinux_2_28_x86_64");
+        let (taken, faults) = applicable(Path::new("requirements.txt"), all.clone(), &target);
+        assert!(faults.is_empty(), "{faults:?}");
+        taken.into_iter().map(|found| found.name).collect::<Vec<_>>()
+    };
+    assert_eq!((names("3.12.0"), names("3.12.1")), (vec!["b".to_owned()], vec!["a".to_owned(), "b".to_owned()]));
+
+    let (requirements, _) = read(Path::new("requirements.txt"), &format!("a==1 --hash=sha256:{ONE}\n"));
+    let needs =
+        |digit| Listed { requires_python: Some(">=3.12.1".to_owned()), ..listed("a-1-py3-none-any.whl", digit) };
+    let chosen = |python, digit| chosen_for(&target(python, "manylinux_2_28_x86_64"), &[needs(digit)], &requirements);
+    assert_eq!(
+        chosen("3.12", 1),
+        "LF2153 `a-1-py3-none-any.whl` needs Python >=3.12.1, and the lock names no patch version"
+    );
+    assert_eq!(chosen("3.12.1", 1), "a-1-py3-none-any.whl");
+    assert!(chosen("3.12.0", 1).starts_with("LF2127 "));
+    assert!(chosen("3.13", 1).starts_with("a-1-"), "all of 3.13 are newer");
+    assert!(chosen("3.12", 9).starts_with("LF2127 "), "a wheel that is not allowed asks for nothing");
 }
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";

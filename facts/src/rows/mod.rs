@@ -196,7 +196,13 @@ fn network(facts: &Facts) -> Vec<Row> {
         row("Routed networks", "facts.network.networks", &[codes::RANGES_OVERLAP], listed(&network.networks)),
         row("Nameservers", "facts.network.nameservers", &[codes::NO_NAMESERVER], listed(&network.nameservers)),
         row("TCP ports in use", "facts.network.portsInUse", &[codes::PORT_IN_USE], joined(&network.ports_in_use)),
-        row("Programs behind them", "facts.network.listeners", &[codes::PORT_IN_USE], joined(listeners)),
+        row(
+            "UDP ports in use",
+            "facts.network.udpPortsInUse",
+            &[codes::PORT_IN_USE],
+            joined(&network.udp_ports_in_use),
+        ),
+        row("Programs behind TCP ports", "facts.network.listeners", &[codes::PORT_IN_USE], joined(listeners)),
     ]
 }
 
@@ -240,7 +246,11 @@ fn chain(chain: &ClosedChain) -> String {
         ClosedHook::Forward => "packets that it forwards",
     };
     let to = chain.accepts_to.as_deref().map_or_else(unknown, listed);
-    format!("{} of {filter}: {packets}; accepted from: {}; to: {to}", chain.name, listed(&chain.accepts))
+    let dropped = |way: &str, names: &[String]| {
+        if names.is_empty() { String::new() } else { format!("; dropped {way}: {}", listed(names)) }
+    };
+    let (from, into) = (dropped("from", &chain.drops), dropped("to", &chain.drops_to));
+    format!("{} of {filter}: {packets}; accepted from: {}; to: {to}{from}{into}", chain.name, listed(&chain.accepts))
 }
 
 fn unknown() -> String {

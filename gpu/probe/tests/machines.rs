@@ -155,6 +155,18 @@ fn a_library_that_hangs_is_given_up_within_its_time() {
 }
 
 #[test]
+fn a_library_that_hangs_takes_less_than_five_seconds_by_default() {
+    let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
+    let begun = Instant::now();
+    let command = |program: &mut Command| {
+        program.arg("--root").arg(tree.path()).arg("--nvml").arg(library(false)).env("STUB_MACHINE", "hangs").output()
+    };
+    let output = command(&mut Command::new(PROGRAM)).expect("runs");
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(GpuReport::read(&output.stdout).expect("facts").nvml, NvmlState::TimedOut(4500));
+}
+
+#[test]
 fn a_missing_library_is_named() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
     let output =

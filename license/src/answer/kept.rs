@@ -1,43 +1,17 @@
 //! An answer that software keeps, and what it is worth later: it is given again while it is valid, and counts for its grace
 //! where the site no longer answers.
 //!
-//! Threats: a wall clock that is set back so that a kept answer lasts (within a boot, running time counts), one that is set ahead
-//! (it ends the grace of what was kept, until the site answers again, and nothing else), and a kept answer that was changed (its
-//! signature is checked each time).
+//! Threats: a wall clock that is set back or dead so that a kept answer lasts (running time counts, and is added up over boots), one
+//! that is set ahead (it costs a day for each boot at most), and a kept answer that was changed (its signature is checked each
+//! time). What a reboot cuts off of the running time before it was stored is lost.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::trust::PublicKey;
 use serde::{Deserialize, Serialize};
 
+use super::age::{Look, Receipt};
 use super::{Answer, AnswerError, Question, SealedAnswer, Subject};
 use crate::trusted_time::Clocks;
-
-/// When an answer came, by the clocks of the machine that it came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Receipt {
-    wall: Timestamp,
-    boot: String,
-    uptime_seconds: u64,
-}
-
-impl Receipt {
-    /// Of an answer that comes now.
-    pub fn now(clocks: &Clocks<'_>) -> Self {
-        Self { wall: clocks.wall, boot: clocks.boot.to_owned(), uptime_seconds: clocks.uptime.as_secs() }
-    }
-
-    /// How long ago that was. Within a boot the machine's running time says so, and otherwise the wall clock; none where
-    /// that was set back.
-    fn age(&self, clocks: &Clocks<'_>) -> SignedDuration {
-        let uptime = clocks.uptime.as_secs();
-        if self.boot == clocks.boot && !self.boot.is_empty() && uptime >= self.uptime_seconds {
-            let seconds = i64::try_from(uptime - self.uptime_seconds).unwrap_or(i64::MAX);
-            return SignedDuration::from_secs(seconds);
-        }
-        clocks.wall.duration_since(self.wall).max(SignedDuration::ZERO)
-    }
-}
 
 /// An answer that was opened, as it is kept on a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +20,9 @@ pub struct Kept {
     /// The text of the answer, with its signature.
     answer: String,
     received: Receipt,
+    /// The last look at its age; none before the first one, as in all files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    looked: Option<Look>,
 }
 
 impl Kept {
@@ -58,19 +35,38 @@ impl Kept {
     ) -> Result<Self, AnswerError> {
         sealed.open(key, question)?;
         let answer = String::from_utf8_lossy(sealed.bytes()).into_owned();
-        Ok(Self { answer, received: Receipt::now(clocks) })
+        Ok(Self { answer, received: Receipt::now(clocks), looked: None })
+    }
+
+    /// Notes how old it is now. Whether that must be stored: what is not stored is lost with the next boot.
+    pub fn look(&mut self, clocks: &Clocks<'_>) -> bool {
+        let next = self.last_look().next(clocks);
+        let is_new = next.is_some();
+        self.looked = next.or_else(|| self.looked.take());
+        is_new
+    }
+
+    fn last_look(&self) -> Look {
+        self.looked.clone().unwrap_or_else(|| Look::first(self.received.clone()))
+    }
+
+    /// How old it is.
+    pub(super) fn age(&self, clocks: &Clocks<'_>) -> SignedDuration {
+        let seconds = self.last_look().age_seconds(clocks);
+        SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
     /// What it is worth now, for software that asks for this. An error where it is not what was kept, or of another key.
     pub fn report(&self, key: &PublicKey, subject: &Subject, clocks: &Clocks<'_>) -> Result<Report, AnswerError> {
         let answer = SealedAnswer::read(self.answer.as_bytes())?.reopen(key, subject)?;
-        let age = self.received.age(clocks);
-        let now = answer.issued.checked_add(age).unwrap_or(Timestamp::MAX);
+        let now = answer.issued.checked_add(self.age(clocks)).unwrap_or(Timestamp::MAX);
         if now >= answer.grace_until {
             let reason = format!("the site has not answered since {:.0}, and that answer has ended", answer.issued);
             return Ok(Report::unknown(subject.clone(), reason));
         }
-        let state = if now < answer.valid_until { ReportState::Current } else { ReportState::Kept };
+        // How long the machine was off is not certain: after a boot the site is asked again.
+        let is_current = now < answer.valid_until && self.received.is_of_this_boot(clocks);
+        let state = if is_current { ReportState::Current } else { ReportState::Kept };
         Ok(Report {
             subject: subject.clone(),
             state,

@@ -11,6 +11,7 @@
 //!
 //! A license stops nothing that runs: what software does with an answer is its own decision.
 
+mod age;
 mod error;
 mod kept;
 mod nonce;
@@ -20,8 +21,9 @@ mod sealed;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use age::Receipt;
 pub use error::AnswerError;
-pub use kept::{Kept, Receipt, Report, ReportState};
+pub use kept::{Kept, Report, ReportState};
 pub use nonce::Nonce;
 pub use question::{Question, Subject};
 pub use sealed::{ANSWER_BYTES, SealedAnswer, UnsignedAnswer};

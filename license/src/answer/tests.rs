@@ -162,13 +162,47 @@ fn a_kept_answer_is_current_then_kept_then_nothing() {
     assert!(over.reason.unwrap().contains("2026-11-22T10:00:00Z"));
     let set_back = clocks(wall - seconds(1_000_000), "a", 100 + valid);
     assert_eq!(state(&set_back).state, ReportState::Kept, "the clock wins nothing within a boot");
-    assert_eq!(
-        state(&clocks(wall + VALID, "b", 5)).state,
-        ReportState::Kept,
-        "after a boot, the clock is all there is"
-    );
+    assert_eq!(state(&clocks(wall, "b", 5)).state, ReportState::Kept, "after a boot, the site is asked again");
     let other = SigningKey::generate(KeyKind::EcdsaP256).unwrap();
     assert!(kept.report(other.public(), &question.subject, &clocks(wall, "a", 100)).is_err(), "the host is another");
+}
+
+#[test]
+fn a_kept_answer_ends_whatever_clocks_do_after_boots_and_never_by_a_leap() {
+    let question = question("entitlement", "analytics");
+    let sealed = seal(&answer_at(&question, issued()));
+    let mut kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "0", 100)).unwrap();
+    let state = |kept: &Kept, clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap().state;
+    let day = 24 * 60 * 60;
+    // A clock that is years ahead after a boot, and then one that each boot sets back to 1970.
+    let ahead = clocks(issued() + seconds(1_000_000_000), "1", 5);
+    assert_eq!(state(&kept, &ahead), ReportState::Kept);
+    assert!(kept.look(&ahead) && !kept.look(&ahead), "what is stored is not stored again");
+    for boot in 1..=7 {
+        let (boot, begin) = (boot.to_string(), Timestamp::UNIX_EPOCH);
+        let dead = |uptime: u64| clocks(begin + seconds(i64::try_from(uptime).unwrap()), &boot, uptime);
+        assert_eq!(state(&kept, &dead(day - 60)), ReportState::Kept, "{boot}");
+        assert!(kept.look(&dead(day)));
+        // What the next program reads.
+        kept = serde_json::from_slice(&serde_json::to_vec(&kept).unwrap()).unwrap();
+    }
+    assert_eq!(state(&kept, &clocks(Timestamp::UNIX_EPOCH, "8", 0)), ReportState::Unknown);
+}
+
+#[test]
+fn files_of_earlier_versions_are_read_and_new_answers_are_written_like_them() {
+    let question = question("entitlement", "analytics");
+    let sealed = seal(&answer_at(&question, issued()));
+    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 100)).unwrap();
+    let answer = String::from_utf8(sealed.bytes().to_vec()).unwrap();
+    let received = serde_json::json!({ "wall": "2026-11-22T10:00:00Z", "boot": "a", "uptimeSeconds": 100 });
+    let earlier = serde_json::json!({ "answer": answer, "received": received });
+    assert_eq!(serde_json::to_value(&kept).unwrap(), earlier);
+    let mut read: Kept = serde_json::from_value(earlier).unwrap();
+    assert_eq!(read, kept);
+    let later = clocks(issued(), "b", 500_000);
+    let age = read.age(&later);
+    assert!(read.look(&later) && read.age(&later) == age);
 }
 
 #[test]

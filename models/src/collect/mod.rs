@@ -6,10 +6,11 @@ use std::io::{self, Read};
 use crate::config::read_config;
 use crate::document::{Figures, Model, WeightsFormat};
 use crate::error::ModelError;
+use crate::gguf::{self, GgufHeader};
 use crate::limits;
-use crate::names::{part, shortened, split, stem};
+use crate::names::{has_extension, part, shortened, split, stem};
+use crate::safetensors::{self, SafetensorsHeader};
 use crate::weights::Weights;
-use crate::{gguf, safetensors};
 
 const SAFETENSORS: &str = ".safetensors";
 const GGUF: &str = ".gguf";
@@ -38,13 +39,15 @@ pub trait ModelSource {
     fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>>;
 }
 
-/// The models of an artifact of this name. Files that hold no weights are ignored; weights that lie are refused; a model
+/// The models of an artifact of this name. Files that hold no weights are ignored; weights that lie are refused, also where
+/// they belong to no model; a model
 /// with missing parts, or whose configuration is missing or not understood, has no figures, with the reason.
 pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
     let mut files = files.to_vec();
     files.sort();
-    let mut found = of_safetensors(&files, source)?;
-    found.extend(of_gguf(&files, source)?);
+    let headers = Headers::read(&files, source)?;
+    let mut found = of_safetensors(&files, &headers, source)?;
+    found.extend(of_gguf(&files, &headers));
     if found.len() > limits::MODELS {
         return Err(ModelError::TooMany { found: found.len() });
     }
@@ -56,9 +59,36 @@ pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Resu
     Ok(found.into_iter().map(named).collect())
 }
 
+/// What the headers of all files with weights say, by their paths. Those of no model are read, too: an engine may load them.
+#[derive(Default)]
+struct Headers<'a> {
+    safetensors: BTreeMap<&'a str, SafetensorsHeader>,
+    gguf: BTreeMap<&'a str, GgufHeader>,
+}
+
+impl<'a> Headers<'a> {
+    fn read(files: &'a [ModelFile], source: &dyn ModelSource) -> Result<Self, ModelError> {
+        let mut headers = Self::default();
+        for file in files {
+            if has_extension(&file.path, SAFETENSORS) {
+                let header = safetensors::read(opened(file, source)?, file.bytes);
+                headers.safetensors.insert(&file.path, header.map_err(|error| refused(file, error))?);
+            } else if has_extension(&file.path, GGUF) {
+                let header = gguf::read(opened(file, source)?, file.bytes);
+                headers.gguf.insert(&file.path, header.map_err(|error| refused(file, error))?);
+            }
+        }
+        Ok(headers)
+    }
+}
+
 /// The folders with safetensors files, but not those within another one: these hold parts, such as layers that follow an
 /// encoder, or the same weights in another form.
-fn of_safetensors(files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<(String, Model)>, ModelError> {
+fn of_safetensors(
+    files: &[ModelFile],
+    headers: &Headers<'_>,
+    source: &dyn ModelSource,
+) -> Result<Vec<(String, Model)>, ModelError> {
     let mut folders: BTreeMap<&str, Vec<(&ModelFile, &str)>> = BTreeMap::new();
     for file in files {
         let (folder, name) = split(&file.path);
@@ -73,7 +103,9 @@ fn of_safetensors(files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<(
     };
     let outer = folders.iter().filter(|(folder, _)| !is_within(folder));
     outer
-        .map(|(folder, weights)| Ok(((*folder).to_owned(), folder_model(folder, weights.clone(), files, source)?)))
+        .map(|(folder, weights)| {
+            Ok(((*folder).to_owned(), folder_model(folder, weights.clone(), files, headers, source)?))
+        })
         .collect()
 }
 
@@ -81,6 +113,7 @@ fn folder_model(
     folder: &str,
     mut weights: Vec<(&ModelFile, &str)>,
     files: &[ModelFile],
+    headers: &Headers<'_>,
     source: &dyn ModelSource,
 ) -> Result<Model, ModelError> {
     let is_copy = |(_, stem): &(&ModelFile, &str)| stem.starts_with(CONSOLIDATED);
@@ -97,10 +130,9 @@ fn folder_model(
     };
     obstacle = obstacle.or_else(|| missing_parts(&weights));
     let mut total = Weights::default();
-    for (file, _) in &weights {
-        let header = safetensors::read(opened(file, source)?, file.bytes).map_err(|error| refused(file, error))?;
+    for header in weights.iter().filter_map(|(file, _)| headers.safetensors.get(file.path.as_str())) {
         total.extend(&header.weights);
-        obstacle = obstacle.or(header.unknown);
+        obstacle = obstacle.or_else(|| header.unknown.clone());
     }
     let figures = match (obstacle, beside("config.json")) {
         (Some(reason), _) => figures(Err(reason)),
@@ -176,7 +208,7 @@ fn configuration(
 }
 
 /// GGUF files, those of several parts together.
-fn of_gguf(files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<(String, Model)>, ModelError> {
+fn of_gguf(files: &[ModelFile], headers: &Headers<'_>) -> Vec<(String, Model)> {
     let mut models: BTreeMap<String, Vec<(&ModelFile, &str)>> = BTreeMap::new();
     for file in files {
         let (folder, name) = split(&file.path);
@@ -185,23 +217,22 @@ fn of_gguf(files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<(String,
         let key = if folder.is_empty() { common.to_owned() } else { format!("{folder}/{common}") };
         models.entry(key).or_default().push((file, stem));
     }
-    models.into_iter().map(|(path, parts)| Ok((path, gguf_model(&parts, source)?))).collect()
+    models.into_iter().map(|(path, parts)| (path, gguf_model(&parts, headers))).collect()
 }
 
-fn gguf_model(parts: &[(&ModelFile, &str)], source: &dyn ModelSource) -> Result<Model, ModelError> {
+fn gguf_model(parts: &[(&ModelFile, &str)], headers: &Headers<'_>) -> Model {
     let mut obstacle = missing_parts(parts);
     let mut weights = Weights::default();
     let mut known = None;
-    for (file, _) in parts {
-        let header = gguf::read(opened(file, source)?, file.bytes).map_err(|error| refused(file, error))?;
+    for header in parts.iter().filter_map(|(file, _)| headers.gguf.get(file.path.as_str())) {
         weights.extend(&header.weights);
-        obstacle = obstacle.or(header.unknown);
+        obstacle = obstacle.or_else(|| header.unknown.clone());
         // The first part has the metadata of the model.
-        known.get_or_insert(header.figures);
+        known.get_or_insert_with(|| header.figures.clone());
     }
     let known = known.unwrap_or_else(|| Err("it has no file".to_owned()));
     let figures = figures(obstacle.map_or(known, Err));
-    Ok(Model { name: String::new(), format: WeightsFormat::Gguf, files: count(parts), weights, figures })
+    Model { name: String::new(), format: WeightsFormat::Gguf, files: count(parts), weights, figures }
 }
 
 /// Names such as `model-00001-of-00003` announce their number. Returns which of them are missing.

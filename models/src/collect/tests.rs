@@ -163,6 +163,27 @@ fn weights_that_lie_are_refused_and_what_is_missing_or_odd_leaves_no_figures() {
     assert_eq!(reason, "config.json lacks num_hidden_layers");
 }
 
+#[test]
+fn weights_of_no_model_are_refused_where_they_lie() {
+    let (header, bytes) = weights(10);
+    for path in [
+        "adapter_model.safetensors",
+        "consolidated.safetensors",
+        "original/model.safetensors",
+        "2_Dense/model.SAFETENSORS",
+        "left-over.safetensors",
+        ".safetensors",
+    ] {
+        let index = "{\"weight_map\": {\"a\": \"model.safetensors\"}}";
+        let files = Files::default().with("model.safetensors", weights(10)).text(INDEX, index);
+        assert_eq!(files.models().expect("read")[0].files, 1);
+        let error = files.with(path, (header.clone(), bytes - 1)).models().expect_err(path);
+        assert_eq!(error.to_string(), format!("the header of {path} is refused"));
+    }
+    let hidden = Files::default().with(".gguf", (b"GGML".to_vec(), 4));
+    assert_eq!(hidden.models().expect_err("no GGUF").code(), codes::MODEL_HEADER);
+}
+
 proptest! {
     /// Whatever a configuration and a name hold, the document that follows can be written and read.
     #[test]

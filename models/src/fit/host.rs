@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_gpu_facts::judge::{driver_version, gpus};
+use landfall_gpu_facts::judge::{driver_version, gpus, lacks_fabric_manager};
 use landfall_gpu_facts::nvml::{Gpu, Memory, Mig};
 use landfall_gpu_facts::version::{ComputeCapability, CudaVersion, DriverVersion};
 use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
@@ -68,8 +68,10 @@ impl Host {
         if let NvmlState::Read(facts) = &report.nvml {
             host.cuda = facts.cuda_version.value().copied();
         }
+        // Without Fabric Manager no engine starts on any of them.
+        let usable = gpus(report).filter(|_| !lacks_fabric_manager(report));
         let mut groups: BTreeMap<_, GpuGroup> = BTreeMap::new();
-        for gpu in gpus(report) {
+        for gpu in usable {
             for (total_bytes, group) in host.groups_of(gpu) {
                 // Drivers reserve a little more on one GPU than on its twin; the smallest decides.
                 let size = total_bytes.saturating_add(GROUP_BYTES / 2) / GROUP_BYTES;

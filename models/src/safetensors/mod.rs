@@ -1,9 +1,11 @@
 //! The header of a safetensors file: eight bytes with its length, then JSON with type, shape and place of each tensor.
 //!
 //! Threats: the length, the places and the shapes are claims. So the length is limited before anything is read; the JSON
-//! is read as a stream, and of each tensor only name and place are kept; types and shapes must yield the size of the
+//! is read as a stream, whose texts and numbers are limited, and of each tensor only name and place are kept; types and shapes must yield the size of the
 //! place; the places must fill the data of the file, without overlap and without holes, as the format prescribes. The
 //! data itself is never read. The `safetensors` crate is not used: it needs the whole header in memory, up to 100 MB.
+
+mod guard;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,6 +19,7 @@ use crate::error::HeaderError;
 use crate::limits;
 use crate::names::shortened;
 use crate::weights::{OTHER_TYPE, Weights, unknown_type};
+use guard::Guard;
 
 /// Name in the header that is no tensor.
 const METADATA: &str = "__metadata__";
@@ -70,10 +73,11 @@ pub fn read(mut file: impl Read, file_bytes: u64) -> Result<SafetensorsHeader, H
     let data_at = LENGTH_BYTES as u64 + header_bytes;
     let data_bytes = file_bytes.checked_sub(data_at).ok_or(HeaderError::BeyondFile { claimed: data_at, file_bytes })?;
     let mut found = Found::default();
-    let reader = std::io::BufReader::new(file.take(header_bytes));
-    let mut json = serde_json::Deserializer::from_reader(reader);
+    let mut guard = Guard::new(file.take(header_bytes));
+    let mut json = serde_json::Deserializer::from_reader(std::io::BufReader::new(&mut guard));
     let read = Tensors(&mut found).deserialize(&mut json).and_then(|()| json.end());
-    match (found.refusal.take(), read) {
+    let refusal = found.refusal.take().or_else(|| guard.refusal().map(HeaderError::Malformed));
+    match (refusal, read) {
         (Some(refusal), _) => Err(refusal),
         (None, Err(error)) => Err(HeaderError::Json(error)),
         (None, Ok(())) => found.check(data_bytes),

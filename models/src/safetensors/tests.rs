@@ -120,6 +120,54 @@ fn headers_that_lie_are_refused() {
     "#);
 }
 
+/// The largest memory of this process so far, in KiB.
+fn peak_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("status");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("peak");
+    line.trim().trim_end_matches("kB").trim().parse().expect("number")
+}
+
+/// The JSON of a header as it comes, without its length: what begins it, a byte many times, and the end.
+fn streamed(begin: &str, byte: u8, end: &str) -> Result<SafetensorsHeader, HeaderError> {
+    const TIMES: u64 = 24 << 20;
+    let header_bytes = begin.len() as u64 + TIMES + end.len() as u64;
+    let length = header_bytes.to_le_bytes();
+    let json = begin.as_bytes().chain(std::io::repeat(byte).take(TIMES)).chain(end.as_bytes());
+    read(length.chain(json), LENGTH_BYTES as u64 + header_bytes)
+}
+
+/// In a process of its own, so that no other test adds to what is measured.
+#[test]
+fn no_text_number_or_nesting_takes_memory_in_its_size() {
+    const INSIDE: &str = "LANDFALL_TEST_MEMORY";
+    const MEMORY_KIB: u64 = 4 << 10;
+    if std::env::var_os(INSIDE).is_none() {
+        let mut command = std::process::Command::new(std::env::current_exe().expect("this test"));
+        let name = "safetensors::tests::no_text_number_or_nesting_takes_memory_in_its_size";
+        command.args(["--exact", name, "--nocapture"]).env(INSIDE, "yes");
+        let output = command.output().expect("it runs");
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        return;
+    }
+    let before = peak_kib();
+    for (begin, byte, expected) in [
+        ("{\"", b'a', "a text has more than 6144 bytes"),
+        ("{\"a\":{\"dtype\":\"", b'a', "a text has more than 6144 bytes"),
+        ("{\"a\":{\"", b'a', "a text has more than 6144 bytes"),
+        ("{\"__metadata__", b'a', "a text has more than 6144 bytes"),
+        ("{\"__metadata__\":{},\"a\":{\"", b'a', "a text has more than 6144 bytes"),
+        ("{\"a\":{\"shape\":[", b'1', "a number has more than 64 bytes"),
+        ("{\"__metadata__\":", b'[', "its values are nested more than 64 deep"),
+    ] {
+        let said = streamed(begin, byte, "").expect_err(begin).to_string();
+        assert_eq!(said, expected, "{begin}");
+    }
+    streamed("{\"__metadata__\":{\"picture\":\"", b'a', "\"}}").expect("the metadata may be long");
+    let added = peak_kib() - before;
+    assert!(added < MEMORY_KIB, "{added} KiB");
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in any::<u64>()) {

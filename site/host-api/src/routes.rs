@@ -82,7 +82,7 @@ pub(crate) struct Host {
     last_backup: Arc<Mutex<Option<Instant>>>,
     /// When the console last began a drill.
     last_drill: Arc<Mutex<Option<Instant>>>,
-    /// When the console last asked for a support bundle.
+    /// When a support bundle was last collected for the console.
     last_support: Arc<Mutex<Option<Instant>>>,
     last_refusal: Arc<Mutex<Option<Instant>>>,
     /// When the console last said how many users it has.
@@ -148,9 +148,15 @@ impl Host {
         asked.await.map_err(|_| failed())
     }
 
-    /// Whether a support bundle may be collected now; it counts as collected then.
+    /// Whether a support bundle may be collected now. The pause is counted from the last one that was: after a refusal or a failure,
+    /// the console may ask again.
     pub(crate) fn may_collect(&self) -> bool {
-        is_due(&self.last_support, SUPPORT_PAUSE)
+        is_past(*self.last_support.lock().unwrap_or_else(PoisonError::into_inner), SUPPORT_PAUSE)
+    }
+
+    /// Notes that a support bundle was collected.
+    pub(crate) fn note_collected(&self) {
+        *self.last_support.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Whether the console's word on its users is taken: one that was taken over makes the host write once a minute at most.

@@ -38,8 +38,12 @@ async fn collect(State(host): State<Host>, Json(wish): Json<SupportWish>) -> Res
         let title = "a support bundle was collected less than a minute ago";
         return Err(Refused::new(StatusCode::TOO_MANY_REQUESTS, title));
     }
-    let (asking, wanted) = (wish.asking.clone(), Wanted::Support(wish.hours));
-    work(&host, &asking, wanted, move |site| site.support().collect(&wish).map(|()| Outcome::Collected))
+    let (asking, wanted, collecting) = (wish.asking.clone(), Wanted::Support(wish.hours), host.clone());
+    work(&host, &asking, wanted, move |site| {
+        site.support().collect(&wish)?;
+        collecting.note_collected();
+        Ok(Outcome::Collected)
+    })
 }
 
 #[derive(Deserialize)]

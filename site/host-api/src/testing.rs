@@ -144,6 +144,9 @@ impl Uploads for MemoryUploads {
 /// Bytes of a support bundle in memory: more than one piece.
 pub const SUPPORT_BYTES: usize = SUPPORT_PIECE_BYTES + 1000;
 
+/// Hours of logs for which there is no room in memory.
+pub const NO_ROOM_HOURS: u32 = 167;
+
 /// A support bundle in memory, with bytes that are no archive.
 #[derive(Default)]
 pub struct MemorySupport(Mutex<Option<SupportBundle>>);
@@ -165,6 +168,9 @@ impl SupportBundles for MemorySupport {
     }
 
     fn collect(&self, wish: &SupportWish) -> Result<(), Refusal> {
+        if wish.hours == NO_ROOM_HOURS {
+            return Err(refused(507, "LF1202", "there is no room for it").into());
+        }
         *self.bundle() = Some(SupportBundle {
             id: wish.asking.request.clone(),
             by: wish.asking.by.clone(),

@@ -16,7 +16,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 use super::{Question, Site, SupportBundles, Uploads, serve};
-use crate::testing::{MemorySupport, MemoryUploads, SUPPORT_BYTES, Signer, UNSIGNED};
+use crate::testing::{MemorySupport, MemoryUploads, NO_ROOM_HOURS, SUPPORT_BYTES, Signer, UNSIGNED};
 
 #[derive(Default)]
 struct Remembering {
@@ -520,6 +520,18 @@ async fn a_support_bundle_is_collected_beside_other_requests_and_read_in_pieces(
     for id in ["00000003", "..%2f..%2fetc%2fshadow"] {
         assert_eq!(piece(id, 0).await.0, StatusCode::NOT_FOUND, "{id}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collection_that_fails_uses_up_no_pause() {
+    let served = Served::begin(Remembering::default());
+    let hours = |request: &str, hours: u32| wish(request, json!({ "hours": hours }));
+    for request in ["00000001", "00000002"] {
+        let failed = served.outcome("/v1/support", hours(request, NO_ROOM_HOURS)).await;
+        assert_eq!((&failed["state"], &failed["problem"]["code"]), (&json!("failed"), &json!("LF1202")));
+    }
+    assert_eq!(served.outcome("/v1/support", hours("00000003", 24)).await["state"], "done");
+    assert_eq!(served.send("/v1/support", hours("00000004", 24)).await.0, StatusCode::TOO_MANY_REQUESTS);
 }
 
 /// Entries of together at least so many bytes behind another one.

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::Context as _;
 use crate::host::{HostError, Upload};
 use crate::refusal::Refusal;
+use crate::task::spawn_for_request;
 
 /// Hands the body over, which belongs to this upload at this offset. What the host has taken stays there, whatever becomes of the rest of the
 /// request. An empty body has the host judge again what has arrived.
@@ -57,7 +58,7 @@ impl Arrival {
     async fn hand_over(&mut self) -> Result<Upload, Refusal> {
         let piece = self.pieces.take();
         let (length, offset) = (piece.len() as u64, self.offset);
-        let taking = tokio::spawn(take(self.context.clone(), self.author.clone(), self.id.clone(), offset, piece));
+        let taking = spawn_for_request(take(self.context.clone(), self.author.clone(), self.id.clone(), offset, piece));
         let upload = taking.await.context(codes::BUG, || "a piece of an upload was interrupted".to_owned())??;
         self.offset += length;
         Ok(upload)
@@ -67,13 +68,12 @@ impl Arrival {
 impl Drop for Arrival {
     fn drop(&mut self) {
         let piece = self.pieces.take();
-        let Ok(runtime) = Handle::try_current() else { return };
-        if piece.is_empty() {
+        if piece.is_empty() || Handle::try_current().is_err() {
             return;
         }
         let (context, author, id) = (self.context.clone(), self.author.clone(), std::mem::take(&mut self.id));
         let (offset, turn) = (self.offset, self.turn.take());
-        runtime.spawn(async move {
+        spawn_for_request(async move {
             if let Err(refusal) = take(context, author, id, offset, piece).await {
                 tracing::debug!(?refusal, "the end of a request that was cut off is not kept");
             }

@@ -25,6 +25,7 @@ use crate::context::Context;
 use crate::error::Context as _;
 use crate::host::{RemovalWish, Upload, UploadWish, UploadsPage, is_id};
 use crate::refusal::Refusal;
+use crate::task::spawn_for_request;
 
 /// The routes with what the document says of each.
 pub(super) fn documented() -> OpenApiRouter<Context> {
@@ -102,7 +103,7 @@ pub async fn begin(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let announced = Announced::read(&headers)?;
-    let asking = tokio::spawn(ask_to_begin(context, caller.author(), announced));
+    let asking = spawn_for_request(ask_to_begin(context, caller.author(), announced));
     let upload = asking.await.context(codes::BUG, || "the request for an upload was interrupted".to_owned())??;
     let place = [(header::LOCATION, format!("/api/v1/uploads/{}", upload.id))];
     Ok((StatusCode::CREATED, place, tus::progress(&upload), Json(upload)).into_response())
@@ -225,7 +226,7 @@ async fn ask_to_begin(context: Context, author: Author, announced: Announced) ->
 /// Has the host remove an upload. It happens and is recorded whether or not the browser still waits.
 pub async fn remove_upload(context: &Context, caller: &Caller, id: String) -> Result<(), Refusal> {
     known(&id)?;
-    let asking = tokio::spawn(ask_to_remove(context.clone(), caller.author(), id));
+    let asking = spawn_for_request(ask_to_remove(context.clone(), caller.author(), id));
     asking.await.context(codes::BUG, || "the removal of an upload was interrupted".to_owned())?
 }
 

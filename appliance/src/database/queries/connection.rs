@@ -7,6 +7,8 @@ use sqlx::{
     Connection as _, Database, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
 };
 
+use crate::task::spawn_for_request;
+
 /// Begins a look at one moment of PostgreSQL, as SQLite's are.
 pub const ONE_MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
@@ -173,7 +175,7 @@ pub(in crate::database) async fn begin(
     statement: &'static str,
 ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     let pool = pool.clone();
-    let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+    let begun = spawn_for_request(async move { pool.begin_with(statement).await });
     // The task ends early only with the runtime.
     begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }

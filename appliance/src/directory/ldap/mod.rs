@@ -9,6 +9,7 @@ mod name;
 mod session;
 mod settings;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -28,6 +29,29 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const AT_ONCE: usize = 8;
 /// Longest password, in bytes.
 const MOST_BYTES: usize = 1024;
+
+/// Whether the server has a person's password, and has not said yet whether it is right. A server may answer late, or in words of its own,
+/// where a password is wrong: that must not pass for an outage, in which nothing is judged.
+#[derive(Debug, Default)]
+struct PasswordQuestion(AtomicBool);
+
+impl PasswordQuestion {
+    /// Authenticates as this entry, with the password of a person.
+    async fn ask(&self, session: &mut Session, name: &str, password: &str) -> Result<(), DirectoryError> {
+        self.0.store(true, Ordering::Relaxed);
+        session.bind(name, password).await?;
+        self.0.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What an error means while the question is as it is.
+    fn seen_in(&self, error: DirectoryError) -> DirectoryError {
+        match error {
+            DirectoryError::Unavailable(why) if self.0.load(Ordering::Relaxed) => DirectoryError::Undecided(why),
+            other => other,
+        }
+    }
+}
 
 /// A directory server.
 #[derive(Debug)]
@@ -53,12 +77,14 @@ impl Ldap {
             return Err(DirectoryError::Wrong);
         }
         let late = |_| DirectoryError::Unavailable(format!("no answer in {} seconds", PATIENCE.as_secs()));
+        let question = PasswordQuestion::default();
         let sign_in = async {
             let ended = |_| DirectoryError::Unavailable("no sign-in runs any longer".to_owned());
             let _turn = self.turns.acquire().await.map_err(ended)?;
-            self.ask(name, password).await
+            self.ask(name, password, &question).await
         };
-        timeout(PATIENCE, sign_in).await.map_err(late)?
+        let outcome = timeout(PATIENCE, sign_in).await.unwrap_or_else(|elapsed| Err(late(elapsed)));
+        outcome.map_err(|error| question.seen_in(error))
     }
 
     /// Looks whether the server answers, and whether the console's own account may look for people.
@@ -78,25 +104,25 @@ impl Ldap {
         timeout(PATIENCE, asked).await.map_err(late)?
     }
 
-    async fn ask(&self, name: &str, password: &str) -> Result<Vouched, DirectoryError> {
+    async fn ask(&self, name: &str, password: &str, question: &PasswordQuestion) -> Result<Vouched, DirectoryError> {
         let mut session = Session::open(&self.settings).await?;
         let entry = match &self.settings.way {
             Way::Search { user, password: own, query } => {
                 session.bind_own(user, &own.0).await?;
                 let entry = self.one(&mut session, query, name).await?;
                 let mut theirs = Session::open(&self.settings).await?;
-                theirs.bind(&entry.name, password).await?;
+                question.ask(&mut theirs, &entry.name, password).await?;
                 theirs.close().await;
                 entry
             }
             Way::Direct { template, query } => {
                 let bound = template.replace(NAME, &ldap3::dn_escape(name));
-                session.bind(&bound, password).await?;
+                question.ask(&mut session, &bound, password).await?;
                 match query {
                     // The name that was bound and the one in the filter may be of two people: the password must be that of the entry.
                     Some(query) => {
                         let entry = self.one(&mut session, query, name).await?;
-                        session.bind(&entry.name, password).await?;
+                        question.ask(&mut session, &entry.name, password).await?;
                         entry
                     }
                     None => session.read(&bound, self.attributes()).await?,

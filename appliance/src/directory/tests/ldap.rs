@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use landfall_peer::Authority;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::super::{DirectoryError, State};
 use super::provider::judged;
 use super::*;
+use crate::configuration::{ServerFiles, server_config};
 use crate::testing::PASSWORD;
 
 /// A server that notes what it receives, and answers the first message with these bytes.
@@ -55,6 +57,35 @@ fn state(url: &str, more: &str) -> State {
 
 const DIRECT: &str = "  bind: 'uid={name},dc=x'\n";
 
+/// A server over TLS that gives each of its clients this answer, and its authority.
+async fn over_tls(answer: &'static [u8]) -> (SocketAddr, String) {
+    let (authority, key) = Authority::generate("Directory", (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let issuer = Authority::of("Directory", &key).unwrap();
+    let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let own = ServerFiles { certificate: folder.path().join("crt"), key: folder.path().join("key") };
+    for (path, text) in [(&own.certificate, certificate), (&own.key, key)] {
+        landfall_media::durable::write_file(path, text.as_bytes(), 0o600).unwrap();
+    }
+    let mut config = (*server_config(&own).unwrap()).clone();
+    config.alpn_protocols.clear();
+    let (tls, listener) = (TlsAcceptor::from(Arc::new(config)), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = tls.accept(stream).await else { continue };
+            let mut question = vec![0; 4096];
+            if matches!(stream.read(&mut question).await, Ok(1..)) {
+                let _gone = stream.write_all(answer).await;
+            }
+        }
+    });
+    (address, authority)
+}
+
+/// How a server answers that is too busy to judge a password, RFC 4511.
+const BUSY: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x61, 7, 0x0a, 1, 51, 4, 0, 4, 0];
+
 /// The refusal of `StartTLS`, RFC 4511: unwilling to perform.
 const UNWILLING: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x78, 7, 0x0a, 1, 53, 4, 0, 4, 0];
 
@@ -97,6 +128,34 @@ async fn the_password_of_a_local_user_never_leaves_the_console() {
     assert!(!reply.body.contains(&listener.address.to_string()), "a stranger learns no address");
     let page = site.sign_in("root").await.get("/users").await.body;
     assert!(page.contains("TLS by StartTLS") && page.contains("uid={name},dc=x"), "{page}");
+}
+
+/// Statuses of a dozen sign-ins of one name from one address.
+async fn dozen(site: &Site, name: &str, directory: State) -> Vec<u16> {
+    site.context.directory.replace(directory);
+    let door = site.at_the_door("/sign-in").await;
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        let reply = door.post("/sign-in", &[("name", name), ("password", PASSWORD)]).await;
+        statuses.push(reply.status.as_u16());
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn an_outage_is_no_wrong_password_and_what_a_server_leaves_open_is() {
+    let (site, listener) = (Site::begin().await, Listener::begin(UNWILLING).await);
+    assert_eq!(dozen(&site, "paula", state(&format!("ldap://{}", listener.address), DIRECT)).await, [502; 12]);
+    // Whoever has the password might answer like this where it is wrong, and only then.
+    for (name, answer) in [("paul", BUSY), ("peter", b"nonsense")] {
+        let (address, authority) = over_tls(answer).await;
+        let settings = format!("ldap:\n  url: ldaps://{address}\n{DIRECT}  roles: {{viewer: ['cn=staff,dc=x']}}\n");
+        let files = [("directory.yaml", settings.as_str()), ("ldap-authority.crt", &authority)];
+        let directory = judged(&files);
+        let error = directory.ldap().unwrap().sign_in("vera", PASSWORD).await.unwrap_err();
+        assert!(matches!(error, DirectoryError::Undecided(_)), "{error:?}");
+        assert!(dozen(&site, name, directory).await.contains(&429), "nobody guesses without a limit");
+    }
 }
 
 #[tokio::test]

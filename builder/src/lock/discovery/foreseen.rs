@@ -65,5 +65,6 @@ fn folders(options: &LockOptions, definition: &Definition, lock: &Lock) -> Resul
         return Ok(Charts::default());
     }
     let helm = Program::find(Tool::Helm, &options.helm, lock)?;
+    helm.version()?;
     Ok(Charts::new(helm, kubernetes(definition, lock)?, charts::open_folders(definition)?))
 }

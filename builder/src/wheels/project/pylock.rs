@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_packages::normalized;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -138,11 +138,16 @@ fn applies(
     target: &Target,
 ) -> Result<bool, BuildError> {
     let holds = package.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, environment));
-    let holds = holds.map_err(|what| text.fault(&package.name, codes::PROJECT_LOCK_UNREADABLE, what))?;
+    let holds = holds.map_err(|unknown| {
+        let (code, what) = unknown.refusal(codes::PROJECT_LOCK_UNREADABLE);
+        text.fault(&package.name, code, what)
+    })?;
     if holds && let Err(error) = text.check_python(package.requires_python.as_deref(), target) {
-        return Err(text
-            .fault(&package.name, codes::WHEEL_FOR_OTHERS, "does not run on the target".to_owned())
-            .because(error));
+        let (code, what) = match error.code() {
+            codes::PYTHON_PATCH => (codes::PYTHON_PATCH, "may not run on the target"),
+            _ => (codes::WHEEL_FOR_OTHERS, "does not run on the target"),
+        };
+        return Err(text.fault(&package.name, code, what.to_owned()).because(error));
     }
     Ok(holds)
 }

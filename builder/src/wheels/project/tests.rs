@@ -85,7 +85,7 @@ fn a_uv_lock_gives_what_the_project_needs_on_the_target() {
     let of_python = |python: &str| shown(ProjectForm::Uv, &lock(), &target(python), &selection(&[], None));
     let cases = [
         ("nothing chosen", uv(&lock(), &[], &[])),
-        ("Python 3.11", of_python("3.11")),
+        ("Python 3.11.0", of_python("3.11.0")),
         ("a variant", uv(&lock(), &["cpu"], &[])),
         ("the other variant, and a group", uv(&lock(), &["CU128"], &["dev", "empty"])),
         ("an extra that names another one", uv(&lock(), &["all"], &[])),
@@ -95,6 +95,22 @@ fn a_uv_lock_gives_what_the_project_needs_on_the_target() {
         ("Python 3.10", of_python("3.10")),
     ];
     insta::assert_snapshot!(titled(&cases));
+}
+
+#[test]
+fn a_project_lock_that_depends_on_the_patch_version_needs_one() {
+    let of = |text: &str, python: &str| shown(ProjectForm::Uv, text, &target(python), &selection(&[], None));
+    let range = lock().replace(">=3.11", ">=3.12.1");
+    assert!(
+        of(&range, "3.12").starts_with("LF2153 project.lock: it is for Python >=3.12.1, and"),
+        "{}",
+        of(&range, "3.12")
+    );
+    assert!(of(&range, "3.12.0").starts_with("LF2129 "));
+    assert_eq!(of(&range, "3.12.1"), of(&lock(), "3.12"));
+    let marked = lock().replace("<= '3.11'", "<= '3.12.3'");
+    assert!(of(&marked, "3.12").contains("LF2153 project.lock:"), "{}", of(&marked, "3.12"));
+    assert!(of(&marked, "3.12.3").contains(" tomli ") && !of(&marked, "3.12.4").contains(" tomli "));
 }
 
 fn titled(cases: &[(&str, String)]) -> String {

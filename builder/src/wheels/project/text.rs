@@ -10,7 +10,7 @@ use pep440_rs::{Version, VersionSpecifiers};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use super::super::marker::{self, Environment};
+use super::super::marker::{self, Environment, Unknown};
 use super::super::requirement::Requirement;
 use super::super::target::Target;
 use super::Locked;
@@ -93,10 +93,17 @@ impl<'a> Text<'a> {
         let Some(requires) = requires else { return Ok(()) };
         let specifiers = VersionSpecifiers::from_str(requires)
             .map_err(|_| self.refused(format!("`{}` is not a range of versions", requires.escape_default())))?;
-        if specifiers.contains(&target.python()) {
-            return Ok(());
+        match target.is_in(&specifiers) {
+            Some(true) => Ok(()),
+            Some(false) => {
+                Err(self.refused(format!("it is for Python {}, and the target is {target}", requires.escape_default())))
+            }
+            None => {
+                let what =
+                    format!("it is for Python {}, and the lock names no patch version", requires.escape_default());
+                Err(BuildError::at(codes::PYTHON_PATCH, Place::file(self.path), what))
+            }
         }
-        Err(self.refused(format!("it is for Python {}, and the target is {target}", requires.escape_default())))
     }
 
     /// Refuses a target for which none of the file's environments is; one without any is for all.
@@ -105,9 +112,14 @@ impl<'a> Text<'a> {
         markers: &[String],
         environment: &Environment<'_>,
     ) -> Result<(), BuildError> {
-        let holding = markers.iter().map(|marker| marker::holds(marker, environment));
-        let holding: Vec<_> = holding.collect::<Result<_, _>>().map_err(|what| self.refused(what))?;
-        if holding.is_empty() || holding.contains(&true) {
+        let holding: Vec<_> = markers.iter().map(|marker| marker::holds(marker, environment)).collect();
+        let is_met = holding.is_empty() || holding.contains(&Ok(true));
+        let mut unknown = holding.into_iter().filter_map(Result::err);
+        if let Some(unknown) = unknown.find(|unknown| !is_met || *unknown != Unknown::Patch) {
+            let (code, what) = unknown.refusal(codes::PROJECT_LOCK_UNREADABLE);
+            return Err(BuildError::at(code, Place::file(self.path), what));
+        }
+        if is_met {
             return Ok(());
         }
         Err(self.refused(format!("none of its environments is {}", environment.target())))

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use landfall_error_codes::codes;
 
 use super::super::marker::{self, Environment};
+use super::super::requirements::Refusal;
 use super::Selection;
 use super::text::Text;
 use super::uv::{Dependency, Document, Package, value};
@@ -78,23 +79,24 @@ impl<'a> Walk<'a> {
                         self.reach((position, Some(extra.as_str())));
                     }
                 }
-                Err(what) => {
+                Err((code, what)) => {
                     let name = &self.packages[from].name;
-                    self.faults.push(self.text.fault(name, codes::PROJECT_LOCK_UNREADABLE, what));
+                    self.faults.push(self.text.fault(name, code, what));
                 }
             }
         }
     }
 
     /// Whether a dependency applies. The extras that it asks for itself count in its marker.
-    fn holds(&self, edge: &Dependency) -> Result<bool, String> {
+    fn holds(&self, edge: &Dependency) -> Result<bool, Refusal> {
         let Some(marker) = &edge.marker else { return Ok(true) };
         let own = edge.extra.iter().map(|extra| value("extra", &edge.name, extra));
-        marker::holds(marker, &self.environment.clone().with_more_extra(own))
+        let holds = marker::holds(marker, &self.environment.clone().with_more_extra(own));
+        holds.map_err(|unknown| unknown.refusal(codes::PROJECT_LOCK_UNREADABLE))
     }
 
     /// The one package that a dependency names.
-    fn find(&self, edge: &Dependency) -> Result<usize, String> {
+    fn find(&self, edge: &Dependency) -> Result<usize, Refusal> {
         let is_meant = |position: &usize| {
             let package = &self.packages[*position];
             (edge.version.is_none() || edge.version == package.version)
@@ -103,10 +105,11 @@ impl<'a> Walk<'a> {
         let named = self.by_name.get(edge.name.as_str()).map(Vec::as_slice).unwrap_or_default();
         let found: Vec<_> = named.iter().copied().filter(|position| is_meant(position)).collect();
         let name = edge.name.escape_default();
+        let unreadable = |what| (codes::PROJECT_LOCK_UNREADABLE, what);
         match found[..] {
             [position] => Ok(position),
-            [] => Err(format!("needs `{name}`, which the file does not have")),
-            _ => Err(format!("needs `{name}`, of which the file has several versions")),
+            [] => Err(unreadable(format!("needs `{name}`, which the file does not have"))),
+            _ => Err(unreadable(format!("needs `{name}`, of which the file has several versions"))),
         }
     }
 }

@@ -203,17 +203,22 @@ fn without_access(report: &GpuReport) -> Option<HostState> {
 /// Switches need Fabric Manager before CUDA starts on any GPU. Where the processes of the host are not visible, links
 /// that are all down mean the same.
 fn without_fabric_manager(report: &GpuReport) -> Option<HostState> {
+    lacks_fabric_manager(report).then_some(HostState::FabricManagerMissing)
+}
+
+/// Whether no program of CUDA starts on any GPU, because the switches that join them have no Fabric Manager. A lost GPU hides that from
+/// [`host_state`].
+pub fn lacks_fabric_manager(report: &GpuReport) -> bool {
     if report.hardware.switches.is_empty() {
-        return None;
+        return false;
     }
-    let is_missing = match report.driver.fabric_manager {
+    match report.driver.fabric_manager {
         FabricManager::Running => false,
         FabricManager::NotRunning => true,
         FabricManager::NotSeen => gpus(report).all(|gpu| {
             gpu.nvlinks.value().is_some_and(|links| !links.is_empty() && links.iter().all(|link| !link.is_active))
         }),
-    };
-    is_missing.then_some(HostState::FabricManagerMissing)
+    }
 }
 
 /// A warning about a GPU that works.

@@ -31,6 +31,8 @@ fn hostile() -> Facts {
         hook: ClosedHook::Forward,
         accepts: Vec::new(),
         accepts_to: None,
+        drops: Vec::new(),
+        drops_to: Vec::new(),
     }];
     facts.leftovers = vec![evil];
     facts
@@ -81,6 +83,11 @@ fn gpus_are_listed_with_what_models_get() {
     let page = page::page(&with_gpus()).unwrap();
     assert!(page.contains("0000:01:00.0 (held by nvidia); 0000:02:00.0 (held by nvidia)"), "{page}");
     assert!(page.contains("2 × NVIDIA L4, ") && page.contains("580.159.04"), "{page}");
+    for measured in
+        ["nvidia1", "71.5 W", "lowest limit 100.0 W", "shuts down at 92 °C", "345 MHz", "2000 MHz", "vllm (4242"]
+    {
+        assert!(page.contains(measured), "{measured}: {page}");
+    }
     let unknown = page::page(&sample()).unwrap();
     assert!(unknown.contains("unknown: collected by an older landfall"), "{unknown}");
 }

@@ -319,7 +319,7 @@ fn the_states_of_hosts_are_reported() {
     two-l4: ["2 × NVIDIA L4 22.0 GiB"] ["programs hold 2.0 GiB of GPU 0: the figures below count all of its memory"]
     lost: ["1 × NVIDIA L4 22.0 GiB"] ["[LF3039] A GPU does not answer. Look for `Xid` in `dmesg`, then power the host off and on; a GPU that is lost again must be replaced."]
     hangs: [] ["[LF3040] NVIDIA's driver fails. Look for `NVRM` in `dmesg`; `nvidia-smi` should answer before Landfall can use the GPUs."]
-    h100-nvswitch-no-fabric-manager: ["8 × NVIDIA H100 80GB HBM3 79.1 GiB"] ["[LF3041] GPUs are connected by NVSwitch, but Fabric Manager is not running. Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service."]
+    h100-nvswitch-no-fabric-manager: [] ["[LF3041] GPUs are connected by NVSwitch, but Fabric Manager is not running. Install NVIDIA's Fabric Manager in exactly the version of the driver, and enable its service."]
     "#);
     assert_eq!(Host::of(1, 1, None).notes.len(), 1);
 }

@@ -45,13 +45,10 @@ pub(super) fn rules(paths: &SitePaths) -> Result<Rules, StepError> {
     // Without one there are no rules to read.
     if !chains.is_empty() {
         let outcomes = netlink::outcomes(&chains).map_err(failed)?;
-        let dropping = chains.iter().zip(outcomes).filter(|(_, outcome)| outcome.drops_rest);
-        closed.extend(dropping.filter_map(|(chain, outcome)| {
+        closed.extend(chains.iter().zip(outcomes).filter_map(|(chain, outcome)| {
             let family = if chain.family == 2 { "ip" } else { "inet" };
             let name = format!("{family} {} {}", chain.table, chain.name);
-            let Outcome { accepts, accepts_to, .. } = outcome;
-            let accepts_to = Some(accepts_to);
-            Some(ClosedChain { filter: Filter::Nftables, name, hook: hook(chain)?, accepts, accepts_to })
+            closed_by(outcome, Filter::Nftables, name, hook(chain)?)
         }));
     }
     let legacy = if ufw.is_empty() { legacy(paths, &Subprocesses) } else { Some(Vec::new()) };
@@ -59,6 +56,15 @@ pub(super) fn rules(paths: &SitePaths) -> Result<Rules, StepError> {
     closed.extend(legacy.into_iter().flatten());
     closed.extend(ufw);
     Ok(Rules { closed, legacy_unread })
+}
+
+/// What of a chain is a fact: nothing if it drops nothing that is known.
+fn closed_by(outcome: Outcome, filter: Filter, name: String, hook: ClosedHook) -> Option<ClosedChain> {
+    let Outcome { accepts, accepts_to, drops, drops_to, drops_rest } = outcome;
+    let accepted = |accepted: Vec<String>| if drops_rest { accepted } else { vec!["*".to_owned()] };
+    let is_closed = drops_rest || !drops.is_empty() || !drops_to.is_empty();
+    let (accepts, accepts_to) = (accepted(accepts), Some(accepted(accepts_to)));
+    is_closed.then_some(ClosedChain { filter, name, hook, accepts, accepts_to, drops, drops_to })
 }
 
 /// Names of all tables and chains, as far as they can be read: the kernel shows them to root alone.
@@ -89,42 +95,47 @@ fn legacy(paths: &SitePaths, commands: &dyn CommandRunner) -> Option<Vec<ClosedC
 fn saved(text: &str) -> Vec<ClosedChain> {
     let closed = |(name, hook): (&str, ClosedHook)| {
         let by_policy = text.lines().any(|line| line.starts_with(&format!(":{name} DROP")));
-        let is_closed = by_policy || text.lines().any(|line| drops_rest(line, name));
-        is_closed.then(|| ClosedChain {
-            filter: Filter::Iptables,
-            name: name.to_owned(),
-            hook,
-            accepts: accepted(text, name, FROM),
-            accepts_to: Some(accepted(text, name, TO)),
-        })
+        closed_by(outcome(text, name, by_policy), Filter::Iptables, name.to_owned(), hook)
     };
     [("INPUT", ClosedHook::Input), ("FORWARD", ClosedHook::Forward)].into_iter().filter_map(closed).collect()
 }
 
-/// How `iptables-save` names interfaces and ranges that packets come from, and those that they go to.
-const FROM: [&str; 2] = ["-i", "-s"];
-const TO: [&str; 2] = ["-o", "-d"];
-
-/// From or to which interfaces and ranges the rules of a chain accept everything, in the words of `iptables-save`.
-fn accepted(text: &str, chain: &str, way: [&str; 2]) -> Vec<String> {
-    let accepts = text.lines().take_while(|line| !drops_rest(line, chain)).filter_map(|line| {
+/// What becomes of packets in a chain in the words of `iptables-save`, which names interfaces and ranges that packets come from `-i` and `-s`,
+/// and those that they go to `-o` and `-d`. Rules with any other condition are ignored.
+fn outcome(text: &str, chain: &str, by_policy: bool) -> Outcome {
+    let mut found = Outcome { drops_rest: by_policy, ..Outcome::default() };
+    for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
-        match words.as_slice() {
-            ["-A", name, "-j", "ACCEPT"] if *name == chain && way == FROM => Some("*".to_owned()),
-            ["-A", name, at, named, "-j", "ACCEPT"] if *name == chain && way.contains(at) => {
-                Some(named.replace('+', "*"))
+        let (at, verdict) = match words.as_slice() {
+            ["-A", name, "-j", verdict, ..] if *name == chain => (None, *verdict),
+            ["-A", name, at, which, "-j", verdict, ..] if *name == chain => {
+                (Some((*at, which.replace('+', "*"))), *verdict)
             }
-            _ => None,
+            _ => continue,
+        };
+        let drops = match verdict {
+            "ACCEPT" => false,
+            "DROP" | "REJECT" => true,
+            _ => continue,
+        };
+        let Some((at, which)) = at else {
+            // No packet reaches the rules after it.
+            found.drops_rest = drops;
+            if !drops {
+                found.accepts.push("*".to_owned());
+            }
+            break;
+        };
+        let (accepted, dropped) = match at {
+            "-i" | "-s" => (&mut found.accepts, &mut found.drops),
+            "-o" | "-d" => (&mut found.accepts_to, &mut found.drops_to),
+            _ => continue,
+        };
+        if accepted.iter().chain(dropped.iter()).all(|known| *known != which) {
+            if drops { dropped } else { accepted }.push(which);
         }
-    });
-    accepts.collect()
-}
-
-/// Whether a rule in the words of `iptables-save` drops or rejects every packet that reaches it.
-fn drops_rest(line: &str, chain: &str) -> bool {
-    let mut words = line.split_whitespace();
-    let is_here = words.next() == Some("-A") && words.next() == Some(chain) && words.next() == Some("-j");
-    is_here && matches!(words.next(), Some("DROP" | "REJECT"))
+    }
+    found
 }
 
 /// ufw's chains, if it is on and drops or rejects what its rules do not name.
@@ -143,12 +154,12 @@ fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let closed = |(policy, name, hook): (&str, &str, ClosedHook)| {
         // ufw's own default for a missing setting.
         let is_closed = setting(&policies, policy).as_deref() != Some("accept");
-        let (mut accepts, accepts_to) = (accepted(&rules, name, FROM), Some(accepted(&rules, name, TO)));
-        if hook == ClosedHook::Input {
+        let mut found = outcome(&rules, name, is_closed);
+        if hook == ClosedHook::Input && is_closed {
             // By the rules that it ships.
-            accepts.insert(0, "lo".to_owned());
+            found.accepts.insert(0, "lo".to_owned());
         }
-        is_closed.then(|| ClosedChain { filter: Filter::Ufw, name: name.to_owned(), hook, accepts, accepts_to })
+        closed_by(found, Filter::Ufw, name.to_owned(), hook)
     };
     [
         ("DEFAULT_INPUT_POLICY", "ufw-user-input", ClosedHook::Input),
@@ -238,12 +249,42 @@ mod tests {
             hook: ClosedHook::Forward,
             accepts: vec!["cni*".to_owned()],
             accepts_to: Some(vec!["10.244.0.0/16".to_owned()]),
+            drops: vec!["eth2".to_owned()],
+            drops_to: Vec::new(),
         };
         assert_eq!(saved(text), std::slice::from_ref(&expected));
         // A last rule closes a chain as a policy does; no packet reaches the rules after it.
         let text = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
                     -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
-        assert_eq!(saved(text), [expected]);
+        assert_eq!(saved(text), [ClosedChain { drops: Vec::new(), ..expected }]);
+    }
+
+    /// Rules that drop by an interface or a range, of a chain that accepts the rest: whichever comes first decides.
+    #[test]
+    fn what_is_dropped_by_name_is_seen_in_a_chain_that_accepts_the_rest() {
+        let text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 10.1.0.0/16 -j ACCEPT\n-A FORWARD -s 10.1.0.0/16 -j DROP\n\
+                    -A FORWARD -s 10.0.0.0/8 -j REJECT --reject-with icmp-port-unreachable\n-A FORWARD -o cni+ -j DROP\n-A FORWARD -j ACCEPT\n\
+                    -A FORWARD -i eth0 -j DROP\nCOMMIT\n";
+        let found = saved(text);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (&found[0].accepts[..], &found[0].drops[..]),
+            (&["*".to_owned()][..], &["10.0.0.0/8".to_owned()][..])
+        );
+        assert_eq!(
+            (found[0].accepts_to.as_deref(), &found[0].drops_to[..]),
+            (Some(&["*".to_owned()][..]), &["cni*".to_owned()][..])
+        );
+        let (_folder, paths) = host(&[
+            UFW[0],
+            ("/etc/default/ufw", "DEFAULT_INPUT_POLICY=\"ACCEPT\"\nDEFAULT_FORWARD_POLICY=\"ACCEPT\"\n"),
+            (
+                "/etc/ufw/user.rules",
+                "*filter\n-A ufw-user-input -i cni0 -j DROP\n-A ufw-user-input -p tcp --dport 22 -j DROP\n",
+            ),
+        ]);
+        let found = ufw(&paths);
+        assert_eq!((found.len(), &found[0].drops[..]), (1, &["cni0".to_owned()][..]));
     }
 
     #[test]

@@ -16,8 +16,8 @@ use crate::paths::SitePaths;
 /// The program that asks the library, which a static program cannot load.
 const PROGRAM: &str = "landfall-gpu";
 
-/// How long the program may take. It limits the library to five seconds by itself.
-pub(super) const TIME_LIMIT: Duration = Duration::from_secs(7);
+/// How long the program may take. It limits the library to half a second less by itself.
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where the program is: beside this one, as on a stick, and otherwise among the files of the installed release, which has it if it needs
 /// GPUs.

@@ -13,6 +13,26 @@ type Sockets = BTreeMap<u64, u16>;
 /// Where the kernel lists sockets.
 const FILES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
+/// Where the kernel lists sockets of UDP.
+const UDP_FILES: [&str; 2] = ["/proc/net/udp", "/proc/net/udp6"];
+
+/// The UDP ports that some socket has, and that is connected to nothing: one that is asks a question, and lets its port go with the answer.
+pub(super) fn udp_ports(paths: &SitePaths) -> Vec<u16> {
+    const UNCONNECTED: &str = "07";
+    let texts = UDP_FILES.map(|file| read(&paths.host(file)));
+    let ports: BTreeSet<u16> =
+        texts.iter().flat_map(|text| text.lines()).filter_map(|line| port(line, UNCONNECTED)).collect();
+    ports.into_iter().collect()
+}
+
+/// The local port of a line about a socket in such a state.
+fn port(line: &str, wanted: &str) -> Option<u16> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (local, state) = (fields.get(1)?, fields.get(3)?);
+    let port = u16::from_str_radix(local.rsplit(':').next()?, 16).ok()?;
+    (*state == wanted).then_some(port)
+}
+
 /// The ports, and the programs that this process may see: without root, its own user's alone.
 pub(super) fn collect(paths: &SitePaths) -> (Vec<u16>, Vec<Listener>) {
     let texts = FILES.map(|file| read(&paths.host(file)));
@@ -24,10 +44,8 @@ pub(super) fn collect(paths: &SitePaths) -> (Vec<u16>, Vec<Listener>) {
 /// The inode and the local port of a line of `/proc/net/tcp` whose socket listens.
 fn listening(line: &str) -> Option<(u64, u16)> {
     const LISTEN: &str = "0A";
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-    let port = u16::from_str_radix(local.rsplit(':').next()?, 16).ok()?;
-    (*state == LISTEN).then_some((inode.parse().ok()?, port))
+    let inode = line.split_whitespace().nth(9)?;
+    Some((inode.parse().ok()?, port(line, LISTEN)?))
 }
 
 /// The process with the lowest id that has each socket: of a server and its workers, the server.

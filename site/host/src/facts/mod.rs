@@ -219,6 +219,9 @@ pub struct Network {
     pub nameservers: Vec<String>,
     /// TCP ports that something listens on.
     pub ports_in_use: Vec<u16>,
+    /// UDP ports that something has.
+    #[serde(default)]
+    pub udp_ports_in_use: Vec<u16>,
     /// The programs behind them, as far as they are seen: without root, those of the same user alone.
     #[serde(default)]
     pub listeners: Vec<Listener>,
@@ -273,7 +276,7 @@ pub struct DataFolder {
     pub permanent: bool,
 }
 
-/// A chain of the packet filter that drops what no rule accepts.
+/// A chain of the packet filter that drops packets.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClosedChain {
@@ -283,11 +286,17 @@ pub struct ClosedChain {
     pub name: String,
     /// Which packets it sees.
     pub hook: ClosedHook,
-    /// Interfaces (`cni0`, `cni*`) and ranges (`10.244.0.0/16`) from which it accepts everything; `*` for all packets.
+    /// Interfaces (`cni0`, `cni*`) and ranges (`10.244.0.0/16`) from which it accepts everything; `*` for all packets that it does not drop.
     pub accepts: Vec<String>,
     /// Interfaces and ranges to which it accepts everything; null in facts of schema 2 and older.
     #[serde(default)]
     pub accepts_to: Option<Vec<String>>,
+    /// Interfaces and ranges from which it drops everything that it has not accepted before.
+    #[serde(default)]
+    pub drops: Vec<String>,
+    /// Interfaces and ranges to which it drops everything that it has not accepted before.
+    #[serde(default)]
+    pub drops_to: Vec<String>,
 }
 
 /// What filters packets.

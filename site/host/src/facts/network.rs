@@ -56,6 +56,7 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         default_route,
         nameservers: nameservers(paths),
         ports_in_use,
+        udp_ports_in_use: listeners::udp_ports(paths),
         listeners,
         networks: networks.into_iter().collect(),
         firewalld: firewall::firewalld(paths, &filter_tables),

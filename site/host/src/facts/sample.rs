@@ -88,6 +88,7 @@ fn network() -> Network {
         mtu: Some(1500),
         nameservers: vec!["10.99.0.1".to_owned()],
         ports_in_use: vec![22],
+        udp_ports_in_use: vec![323],
         listeners: vec![Listener { port: 22, program: "sshd".to_owned(), pid: 700 }],
         networks: vec!["10.99.0.0/24".to_owned()],
         filter_tables: Vec::new(),

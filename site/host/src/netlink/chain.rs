@@ -1,4 +1,4 @@
-//! Chains and rules of the packet filter: which packets a chain accepts, whatever its other rules say.
+//! Chains and rules of the packet filter: which packets a chain accepts or drops, whatever its other rules say.
 //!
 //! Only rules with a simple condition count: an interface or a range of addresses, that packets come from or go to. Rules with
 //! any other condition are ignored.
@@ -22,6 +22,7 @@ const DROP: i32 = 0;
 const ACCEPT: i32 = 1;
 const JUMP: i32 = -3;
 const GOTO: i32 = -4;
+const RETURN: i32 = -5;
 
 /// Where a chain sees packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +59,10 @@ pub struct Outcome {
     pub accepts: Vec<String>,
     /// To which interfaces and ranges it accepts everything.
     pub accepts_to: Vec<String>,
+    /// From which interfaces and ranges it drops everything that it has not accepted before.
+    pub drops: Vec<String>,
+    /// To which interfaces and ranges it drops everything that it has not accepted before.
+    pub drops_to: Vec<String>,
     /// Whether it drops or rejects the rest, by its policy or by a rule on every packet.
     pub drops_rest: bool,
 }
@@ -132,30 +137,78 @@ pub fn outcomes(chains: &[Chain]) -> io::Result<Vec<Outcome>> {
 }
 
 fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
-    let (mut accepted, mut accepted_to, mut drops_rest) = (BTreeSet::new(), BTreeSet::new(), chain.drops);
-    let (mut seen, mut next) = (BTreeSet::new(), vec![chain.name.as_str()]);
-    while let Some(name) = next.pop().filter(|name| seen.insert(*name)) {
-        let here = |rule: &&Rule| rule.family == chain.family && rule.table == chain.table && rule.chain == name;
-        for rule in rules.iter().filter(here) {
-            match (&rule.condition, &rule.verdict) {
-                (Condition::None, Some((ACCEPT, _))) => accepted.insert("*".to_owned()),
-                (Condition::From(from), Some((ACCEPT, _))) => accepted.insert(from.clone()),
-                (Condition::To(to), Some((ACCEPT, _))) => accepted_to.insert(to.clone()),
-                (Condition::None, Some((JUMP | GOTO, target))) => {
-                    next.insert(0, target);
-                    false
-                }
-                (Condition::None, Some((DROP, _))) => {
-                    drops_rest = true;
-                    // No packet reaches the rules after it.
-                    break;
-                }
-                _ => false,
-            };
+    let mut walk = Walk { chain, rules, entered: BTreeSet::new(), from: Decided::default(), to: Decided::default() };
+    // What no rule decides, the policy does.
+    let drops_rest = walk.through(&chain.name).unwrap_or(chain.drops);
+    let [accepts, accepts_to, drops, drops_to] =
+        [walk.from.accepted, walk.to.accepted, walk.from.dropped, walk.to.dropped].map(sorted);
+    Outcome { accepts, accepts_to, drops, drops_to, drops_rest }
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+/// Interfaces and ranges about which a rule has decided, each by its first one.
+#[derive(Default)]
+struct Decided {
+    accepted: Vec<String>,
+    dropped: Vec<String>,
+}
+
+impl Decided {
+    fn decide(&mut self, which: &str, code: i32) {
+        let is_decided = self.accepted.iter().chain(&self.dropped).any(|known| known == which);
+        match code {
+            ACCEPT if !is_decided => self.accepted.push(which.to_owned()),
+            DROP if !is_decided => self.dropped.push(which.to_owned()),
+            _ => {}
         }
     }
-    let [accepts, accepts_to] = [accepted, accepted_to].map(|accepted| accepted.into_iter().collect());
-    Outcome { accepts, accepts_to, drops_rest }
+}
+
+/// The way of a packet through a chain and those that it jumps to, rule by rule.
+struct Walk<'a> {
+    chain: &'a Chain,
+    rules: &'a [Rule],
+    entered: BTreeSet<&'a str>,
+    from: Decided,
+    to: Decided,
+}
+
+impl<'a> Walk<'a> {
+    /// Whether every packet is dropped that comes to the end of a chain; none if it goes on in the chain that jumped to it.
+    fn through(&mut self, name: &'a str) -> Option<bool> {
+        if !self.entered.insert(name) {
+            return None;
+        }
+        let (chain, rules) = (self.chain, self.rules);
+        let is_here = |rule: &&Rule| rule.family == chain.family && rule.table == chain.table && rule.chain == name;
+        for rule in rules.iter().filter(is_here) {
+            let Some((code, target)) = &rule.verdict else { continue };
+            match (&rule.condition, *code) {
+                (Condition::From(which), code) => self.from.decide(which, code),
+                (Condition::To(which), code) => self.to.decide(which, code),
+                (Condition::None, ACCEPT) => {
+                    self.from.decide("*", ACCEPT);
+                    return Some(false);
+                }
+                (Condition::None, DROP) => return Some(true),
+                (Condition::None, RETURN) => return None,
+                (Condition::None, JUMP) => {
+                    let end = self.through(target);
+                    if end.is_some() {
+                        return end;
+                    }
+                }
+                // No packet comes back from there.
+                (Condition::None, GOTO) => return self.through(target),
+                _ => {}
+            }
+        }
+        None
+    }
 }
 
 fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {

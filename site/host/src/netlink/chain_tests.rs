@@ -92,6 +92,47 @@ fn nftables_that_drops_is_seen_with_what_it_accepts() {
     assert_eq!(input.uses, 12);
 }
 
+/// A packet meets rules in their order, in the chains that are jumped to as well.
+#[test]
+fn what_is_dropped_by_name_is_seen_up_to_the_rule_that_decides_the_rest() {
+    if !in_own_network(
+        "netlink::chain::tests::what_is_dropped_by_name_is_seen_up_to_the_rule_that_decides_the_rest",
+        "nft 'table inet guard {
+                chain bogons { ip saddr 10.0.0.0/8 drop; iifname \"eth5\" return; ip daddr 192.168.0.0/16 reject; }
+                chain rest { drop; }
+                chain forward {
+                    type filter hook forward priority 0; policy accept;
+                    ip saddr 10.244.0.0/16 accept
+                    jump bogons
+                    iifname \"cni*\" drop
+                    ip saddr 10.244.0.0/16 drop
+                    iifname \"eth0\" tcp dport 80 drop
+                    accept
+                    iifname \"eth9\" drop
+                }
+                chain input { type filter hook input priority 0; policy accept; iifname \"cni0\" accept; goto rest; iifname \"eth9\" accept; }
+            }'",
+    ) {
+        return;
+    }
+    let chains: Vec<Chain> = chains().unwrap().into_iter().filter(|chain| chain.hook.is_some()).collect();
+    let found = |name: &str| {
+        let outcomes = outcomes(&chains).unwrap();
+        chains.iter().zip(outcomes).find(|(chain, _)| chain.name == name).unwrap().1
+    };
+    let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let forward = Outcome {
+        accepts: owned(&["*", "10.244.0.0/16"]),
+        accepts_to: Vec::new(),
+        drops: owned(&["10.0.0.0/8", "cni*"]),
+        drops_to: owned(&["192.168.0.0/16"]),
+        drops_rest: false,
+    };
+    assert_eq!(found("forward"), forward);
+    let input = Outcome { accepts: owned(&["cni0"]), drops_rest: true, ..Outcome::default() };
+    assert_eq!(found("input"), input);
+}
+
 /// Many firewalls keep the policy `accept`, and end their chains with a rule that drops or rejects.
 #[test]
 fn a_last_rule_that_drops_closes_a_chain_that_accepts() {

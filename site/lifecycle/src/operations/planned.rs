@@ -9,7 +9,7 @@ use landfall_release_document::{DataRoom, ReleaseDocument};
 use super::bundle::TrustedRelease;
 use super::configure::fitted_to;
 use super::error::{OperationError, Result};
-use super::kept::Adoption;
+use super::kept::{Adoption, Coming};
 use super::trust::Trust;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::license::Licensing;
@@ -90,8 +90,14 @@ impl Judged<'_> {
         !(self.secrets.findings.is_empty() && self.adoption.blockers.is_empty() && self.license_blockers().is_empty())
     }
 
+    /// What the license refuses. Nothing of a release that comes back to its data: the end of a license stops no recovery.
     fn license_blockers(&self) -> Vec<Finding> {
-        self.licensing.blockers(&self.release.release, self.release.built_at())
+        let blockers = self.licensing.blockers(&self.release.release, self.release.built_at());
+        match &self.adoption.coming {
+            Coming::New => blockers,
+            Coming::Back => Vec::new(),
+            Coming::Unclear(why) => blockers.into_iter().map(|blocker| unclear(blocker, why)).collect(),
+        }
     }
 
     /// Plans for the host of these facts, once nothing blocks and every warning is accepted that must be.
@@ -136,6 +142,13 @@ impl Judged<'_> {
         let (settings, fitted, secrets) = (configuration, fitted.values, secrets.new);
         Ok(PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted, fitted, secrets })
     }
+}
+
+/// A blocker of the license where kept backups might have shown that the release was here before.
+fn unclear(mut blocker: Finding, why: &str) -> Finding {
+    let Finding { measured, .. } = &blocker;
+    blocker.measured = format!("{measured}; whether a kept backup is of this release is not known: {why}");
+    blocker
 }
 
 impl PlannedInstall {

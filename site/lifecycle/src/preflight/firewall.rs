@@ -43,8 +43,7 @@ fn firewalld(network: &Network, networks: &Networks) -> Option<Finding> {
     Some(Finding::new(codes::FIREWALL_CLOSED, found, "all of them accepted").fix(fix).commands([trust, reload]))
 }
 
-/// Chains that drop what no rule accepts must accept traffic from pods: another chain's accept does not override a
-/// drop.
+/// Chains that drop packets must accept traffic from pods: another chain's accept does not override a drop.
 fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
     let is_closed = |chain: &&ClosedChain| !passes_pods(chain, &networks.pods);
     let opened = Opened::of(network, is_closed, |chain| commands(chain, &networks.pods))?;
@@ -75,7 +74,13 @@ pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding>
 
 /// Whether packets to pods pass a chain; none where the facts do not say. One that blocks pods altogether is judged by [`chains`].
 fn lets_in(chain: &ClosedChain, pods: &[IpRange]) -> Option<bool> {
-    if chain.hook == ClosedHook::Input || !passes_pods(chain, pods) || names_interface(&chain.accepts, "*") {
+    if chain.hook == ClosedHook::Input || !passes_pods(chain, pods) {
+        return Some(true);
+    }
+    if hits(&chain.drops_to, pods) {
+        return Some(false);
+    }
+    if names_interface(&chain.accepts, "*") {
         return Some(true);
     }
     chain.accepts_to.as_ref().map(|accepted| is_open(accepted, pods))
@@ -118,7 +123,14 @@ fn listed(ranges: &[IpRange]) -> String {
 /// Whether a chain accepts everything that comes from pods and, where it sees packets for the host, from the host itself.
 pub(crate) fn passes_pods(chain: &ClosedChain, pods: &[IpRange]) -> bool {
     let is_open_to_host = chain.hook == ClosedHook::Forward || names_interface(&chain.accepts, "lo");
-    is_open_to_host && is_open(&chain.accepts, pods)
+    is_open_to_host && is_open(&chain.accepts, pods) && !hits(&chain.drops, pods)
+}
+
+/// Whether some of these interfaces and ranges are those of pods.
+fn hits(dropped: &[String], pods: &[IpRange]) -> bool {
+    let mut ranges = dropped.iter().filter_map(|one| one.parse::<IpRange>().ok());
+    let is_interface = [BRIDGE, OVERLAY].into_iter().any(|interface| names_interface(dropped, interface));
+    is_interface || ranges.any(|range| pods.iter().any(|pods| pods.overlaps(&range)))
 }
 
 /// Whether these interfaces and ranges include those of pods.
@@ -155,7 +167,8 @@ fn commands(chain: &ClosedChain, pods: &[IpRange]) -> Vec<String> {
         (Filter::Nftables, _) => format!("nft insert rule {} iifname {interface} accept", words(&chain.name)),
         (Filter::Iptables, _) => format!("iptables -I {} -i {interface} -j ACCEPT", quote(&chain.name)),
     };
-    let lets_in = chain.accepts_to.as_ref().is_some_and(|accepted| is_open(accepted, pods));
+    let is_accepted = chain.accepts_to.as_ref().is_some_and(|accepted| is_open(accepted, pods));
+    let lets_in = is_accepted && !hits(&chain.drops_to, pods);
     let inbound = if lets_in { Vec::new() } else { commands_inbound(chain) };
     // What a drill's pod answers to the node's probes; ufw accepts answers by itself.
     let drills = own.map(|_| drill_network::BRIDGE);

@@ -14,6 +14,9 @@ use crate::plan::network::{Networks, node_identity};
 /// API server, etcd, kubelet, kube-proxy, controller manager, scheduler, registry.
 const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259];
 
+/// The overlay network, on UDP.
+const UDP_PORT: u16 = 8472;
+
 /// The ports that a site of this release listens on.
 pub(super) fn ports(release: &ReleaseDocument) -> Vec<u16> {
     PORTS.into_iter().chain(console_of(release).map(|_| HOST_PORT)).collect()
@@ -32,6 +35,13 @@ fn busy(facts: &Facts, ports: &[u16]) -> Option<Finding> {
     (!busy.is_empty()).then(|| Finding::new(codes::PORT_IN_USE, format!("TCP {}", busy.join(", ")), "all of them free"))
 }
 
+/// A port that something else has, on which the overlay network would get no packet from other nodes.
+fn overlay_is_busy(facts: &Facts) -> Option<Finding> {
+    let is_busy = facts.network.udp_ports_in_use.contains(&UDP_PORT);
+    let finding = is_busy.then(|| Finding::new(codes::PORT_IN_USE, format!("UDP {UDP_PORT}"), "free"))?;
+    Some(finding.fix("Run `ss -lunp` to find the program that has it, then stop it or give it another port."))
+}
+
 /// A port and the program behind it, as far as that is known.
 fn with_program(facts: &Facts, port: u16) -> String {
     match facts.network.listeners.iter().find(|listener| listener.port == port) {
@@ -48,6 +58,7 @@ pub(super) fn findings(facts: &Facts, ports: &[u16], configuration: &SiteConfigu
         None => blockers.extend(identity(facts, configuration)),
     }
     blockers.extend(busy(facts, ports));
+    blockers.extend(overlay_is_busy(facts));
     if !facts.missing_modules.is_empty() && !facts.can_load_modules {
         let finding = Finding::new(codes::MODULE_MISSING, facts.missing_modules.join(", "), "loaded or loadable");
         blockers.push(finding.commands(package_of_modules(&facts.operating_system).map(str::to_owned)));

@@ -112,6 +112,8 @@ mod tests {
             hook: ClosedHook::Forward,
             accepts: accepts.iter().map(|from| (*from).to_owned()).collect(),
             accepts_to: Some(Vec::new()),
+            drops: Vec::new(),
+            drops_to: Vec::new(),
         };
         let error = |code| StepError::new(code, "component dns is not ready");
         let named = |code, chains: &[ClosedChain]| naming_firewall(error(code), chains).to_string();

@@ -3,6 +3,7 @@
 use landfall_error_codes::codes;
 
 use super::claims::DeclaredClaim;
+use super::coming::Coming;
 use super::{KeptData, KeptVolume, claims, only_component};
 use crate::operations::bundle::TrustedRelease;
 use crate::operations::error::{OperationError, Result};
@@ -22,6 +23,8 @@ pub(in crate::operations) struct Adoption {
     pub(in crate::operations) notes: Vec<String>,
     /// The volumes that it uses again.
     pub(in crate::operations) volumes: Vec<AdoptedVolume>,
+    /// What the install is to that data.
+    pub(in crate::operations) coming: Coming,
 }
 
 impl Adoption {
@@ -37,7 +40,8 @@ impl Adoption {
 
     fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Result<Self> {
         let declared = claims::declared(release);
-        let mut adoption = Self { blockers: unusable(kept, paths)?, ..Self::default() };
+        let (blockers, coming) = (unusable(kept, paths)?, Coming::of(kept, paths, release));
+        let mut adoption = Self { blockers, coming, ..Self::default() };
         for volume in &kept.volumes {
             let claim = declared.iter().find(|claim| claim.owns(volume));
             if claim.is_none() {

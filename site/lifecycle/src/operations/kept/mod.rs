@@ -3,6 +3,7 @@
 
 mod adoption;
 mod claims;
+mod coming;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use crate::pins::Pins;
 use crate::steps::aside::Reason;
 use crate::steps::keep_copy::UNFINISHED_COPY;
 pub(super) use adoption::Adoption;
+pub(super) use coming::Coming;
 use landfall_host::paths::SitePaths;
 
 /// Schema of the record.

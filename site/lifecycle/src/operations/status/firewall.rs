@@ -83,6 +83,8 @@ mod tests {
             hook: ClosedHook::Forward,
             accepts: vec!["eth0".to_owned()],
             accepts_to: Some(Vec::new()),
+            drops: Vec::new(),
+            drops_to: Vec::new(),
         });
         let closed = FirewallStatus::judged(&network, &networks);
         let reason = closed.reason.unwrap();
@@ -107,6 +109,8 @@ mod tests {
                 hook: ClosedHook::Forward,
                 accepts: vec!["cni0".to_owned()],
                 accepts_to: Some(Vec::new()),
+                drops: Vec::new(),
+                drops_to: Vec::new(),
             });
             inbound(&network, &networks).unwrap()
         };

@@ -460,4 +460,4 @@ impl PreparedUpgrade<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

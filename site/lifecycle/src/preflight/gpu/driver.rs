@@ -52,10 +52,10 @@ pub(super) fn missing(
         Some(oldest) if branch < Some(oldest) => Some(oldest.to_string()),
         _ => wanted.driver.clone(),
     };
-    let version = oldest.map(|oldest| format!(" in version {oldest} or newer")).unwrap_or_default();
+    let version = oldest.map(|oldest| format!(" in version {oldest} or newer,")).unwrap_or_default();
     let signed = signature(facts, &package);
     let fix = format!(
-        "Install {package}{version}, keep {NOUVEAU} from loading, and reboot. A mirror of the repository at the site will do; without one, a \
+        "Install {package}{version} keep {NOUVEAU} from loading, and reboot. A mirror of the repository at the site will do; without one, a \
          host pack of the vendor's brings the driver: `landfall install --host-pack`.{signed}"
     );
     commands.extend(package.commands.into_iter().chain(["systemctl reboot".to_owned()]));

@@ -28,6 +28,10 @@ enum Modules {
 #[derive(Debug)]
 pub(super) struct DriverPackage {
     names: Vec<String>,
+    /// The branch of the driver in them, or the oldest one that will do.
+    branch: u32,
+    /// Whether the repository has newer branches under the same names.
+    is_oldest: bool,
     repository: &'static str,
     /// What installs them, from the repository or a mirror of it.
     pub(super) commands: Vec<String>,
@@ -38,7 +42,9 @@ pub(super) struct DriverPackage {
 impl fmt::Display for DriverPackage {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plural = if self.names.len() == 1 { "" } else { "s" };
-        write!(formatter, "the package{plural} {} of {}", self.names.join(" and "), self.repository)
+        write!(formatter, "the package{plural} {} of {}", self.names.join(" and "), self.repository)?;
+        let newer = if self.is_oldest { " or newer" } else { "" };
+        write!(formatter, ", branch {}{newer},", self.branch)
     }
 }
 
@@ -51,11 +57,11 @@ impl DriverPackage {
         let major: u32 = version.split('.').next()?.parse().ok()?;
         Some(match distribution {
             "ubuntu" => ubuntu(facts, modules, branch),
-            "debian" => debian(major, modules, oldest),
+            "debian" => debian(major, modules, oldest, branch),
             "amzn" => streams(modules, branch),
             "rhel" | "rocky" | "almalinux" | "centos" | "ol" if major < 10 => streams(modules, branch),
-            "rhel" | "rocky" | "almalinux" | "centos" | "ol" | "fedora" => nvidia("dnf", modules),
-            "sles" | "opensuse-leap" => suse(modules),
+            "rhel" | "rocky" | "almalinux" | "centos" | "ol" | "fedora" => nvidia("dnf", modules, branch),
+            "sles" | "opensuse-leap" => suse(modules, branch),
             _ => return None,
         })
     }
@@ -79,29 +85,30 @@ fn modules(hardware: &Hardware) -> Modules {
     }
 }
 
-/// Ubuntu has the branches for servers. With Secure Boot, the kernel loads the modules that Canonical built and signed for it.
+/// Ubuntu has the branches for servers. With Secure Boot, the kernel loads the modules that Canonical built and signed for exactly it.
 fn ubuntu(facts: &Facts, modules: Modules, branch: u32) -> DriverPackage {
     let flavor = match modules {
         Modules::Open => format!("{branch}-server-open"),
         Modules::Proprietary => format!("{branch}-server"),
     };
     let is_on = facts.security.as_ref().is_some_and(|security| security.secure_boot == Some(true));
-    let kernel = facts.kernel.splitn(3, '-').nth(2).filter(|_| is_on);
-    let signed = kernel.map(|kernel| format!("linux-modules-nvidia-{flavor}-{kernel}"));
+    let signed = is_on.then(|| format!("linux-modules-nvidia-{flavor}-{}", facts.kernel));
     let is_signed = signed.is_some();
     let names: Vec<String> = signed.into_iter().chain([format!("nvidia-driver-{flavor}")]).collect();
     let commands = vec![format!("apt-get install {}", names.join(" "))];
-    DriverPackage { names, repository: "the distribution's repository", commands, is_signed }
+    DriverPackage { names, branch, is_oldest: false, repository: "the distribution's repository", commands, is_signed }
 }
 
 /// Debian's own driver where it is new enough, and otherwise NVIDIA's.
-fn debian(major: u32, modules: Modules, oldest: Option<u32>) -> DriverPackage {
+fn debian(major: u32, modules: Modules, oldest: Option<u32>, branch: u32) -> DriverPackage {
     let own = DEBIAN.iter().find(|(version, _)| *version == major).map(|(_, branch)| *branch);
-    if own < oldest {
-        return nvidia("apt-get", modules);
-    }
+    let Some(own) = own.filter(|own| oldest.is_none_or(|oldest| *own >= oldest)) else {
+        return nvidia("apt-get", modules, branch);
+    };
     DriverPackage {
         names: vec!["nvidia-driver".to_owned()],
+        branch: own,
+        is_oldest: false,
         repository: "the distribution's repository (component non-free)",
         commands: vec!["apt-get install nvidia-driver".to_owned()],
         is_signed: false,
@@ -109,13 +116,15 @@ fn debian(major: u32, modules: Modules, oldest: Option<u32>) -> DriverPackage {
 }
 
 /// What NVIDIA's repositories call the driver.
-fn nvidia(tool: &str, modules: Modules) -> DriverPackage {
+fn nvidia(tool: &str, modules: Modules, branch: u32) -> DriverPackage {
     let name = match modules {
         Modules::Open => "nvidia-open",
         Modules::Proprietary => "cuda-drivers",
     };
     DriverPackage {
         names: vec![name.to_owned()],
+        branch,
+        is_oldest: true,
         repository: "NVIDIA's repository for the distribution",
         commands: vec![format!("{tool} install {name}")],
         is_signed: false,
@@ -128,13 +137,13 @@ fn streams(modules: Modules, branch: u32) -> DriverPackage {
         Modules::Open => format!("{branch}-open"),
         Modules::Proprietary => format!("{branch}-dkms"),
     };
-    let mut package = nvidia("dnf", modules);
+    let mut package = DriverPackage { is_oldest: false, ..nvidia("dnf", modules, branch) };
     package.commands.insert(0, format!("dnf module enable nvidia-driver:{stream}"));
     package
 }
 
 /// SUSE signs the open modules for its kernel; the libraries of either are NVIDIA's.
-fn suse(modules: Modules) -> DriverPackage {
+fn suse(modules: Modules, branch: u32) -> DriverPackage {
     let kernel_package = match modules {
         Modules::Open => "nvidia-open-driver-G06-signed-kmp-default",
         Modules::Proprietary => "nvidia-driver-G06-kmp-default",
@@ -143,6 +152,8 @@ fn suse(modules: Modules) -> DriverPackage {
     DriverPackage {
         commands: vec![format!("zypper install {}", names.join(" "))],
         names,
+        branch,
+        is_oldest: true,
         repository: "NVIDIA's repository for the distribution",
         is_signed: modules == Modules::Open,
     }
@@ -220,7 +231,8 @@ mod tests {
         assert!(package.is_signed);
         assert_eq!(
             package.to_string(),
-            "the packages linux-modules-nvidia-580-server-open-generic and nvidia-driver-580-server-open of the distribution's repository"
+            "the packages linux-modules-nvidia-580-server-open-6.8.0-45-generic and nvidia-driver-580-server-open of the distribution's repository, \
+             branch 580,"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use landfall_error_codes::{Code, codes};
 use landfall_gpu_facts::hardware::{AMD, INTEL};
-use landfall_gpu_facts::judge::{driver_version, gpus, warnings};
+use landfall_gpu_facts::judge::{driver_version, gpus, lacks_fabric_manager, warnings};
 use landfall_gpu_facts::nvml::Gpu;
 use landfall_gpu_facts::version::{ComputeCapability, DriverVersion};
 use landfall_gpu_facts::{GpuReport, HostState, Needs, host_state};
@@ -32,7 +32,11 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     let devices: Vec<Device> = gpus(report).flat_map(|gpu| devices(gpu, wanted.mig)).collect();
     let fitting = devices.iter().filter(|device| device.unfit(wanted).is_none()).count();
     let is_enough = u32::try_from(fitting).unwrap_or(u32::MAX) >= wanted.count;
-    let mut findings: Vec<Finding> = obstacle(facts, report, wanted).into_iter().collect();
+    let state = host_state(report, &Needs::default());
+    // What one lost GPU hides keeps the others from being used as well.
+    let is_hidden = matches!(state, HostState::DeviceLost { .. }) && lacks_fabric_manager(report);
+    let hidden = is_hidden.then(|| fabric_manager::missing(&report.hardware, needed(wanted)));
+    let mut findings: Vec<Finding> = obstacle(facts, report, wanted, state).into_iter().chain(hidden).collect();
     let can_be_counted = findings.iter().all(|finding| finding.code == codes::GPU_DEVICE_LOST.id);
     if is_enough && can_be_counted {
         // One that is lost matters less where the others are enough.
@@ -62,11 +66,11 @@ fn old_library(facts: &Facts) -> Option<Finding> {
 }
 
 /// The first obstacle to using any GPU.
-fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Option<Finding> {
+fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements, state: HostState) -> Option<Finding> {
     let needed = needed(wanted);
     let none = |found: String| Finding::new(codes::GPU_MISSING, found, needed.clone());
     let blocker = |code: Code, found: &str| Finding::new(code, found, needed.clone());
-    Some(match host_state(report, &Needs::default()) {
+    Some(match state {
         // A version that is too old is compared below.
         HostState::Ready | HostState::DriverTooOld { .. } => return None,
         HostState::NoGpu => none("no GPU is on the PCI bus".to_owned()),

@@ -50,6 +50,16 @@ fn every_machine_has_its_own_finding_and_fix() {
 }
 
 #[test]
+fn a_lost_gpu_hides_nothing_that_keeps_the_others_from_being_used() {
+    let mut facts = host("h100-nvswitch-no-fabric-manager");
+    let report = facts.gpus.as_mut().unwrap();
+    report.hardware.devices[0].answers = Some(false);
+    let found = findings(&facts, Some(&wanted(4)));
+    let found: Vec<_> = found.iter().filter(|finding| finding.is_blocker()).map(|finding| finding.code).collect();
+    assert_eq!(found, [codes::GPU_DEVICE_LOST.id, codes::GPU_FABRIC_MANAGER.id]);
+}
+
+#[test]
 fn a_release_without_gpus_looks_at_none() {
     for machine in ["none", "no-driver", "lost"] {
         assert_eq!(findings(&host(machine), None), []);

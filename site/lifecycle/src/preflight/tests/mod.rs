@@ -294,6 +294,8 @@ fn chain(filter: Filter, name: &str, hook: ClosedHook, accepts: &[&str]) -> Clos
         hook,
         accepts: accepts.iter().map(|from| (*from).to_owned()).collect(),
         accepts_to: Some(Vec::new()),
+        drops: Vec::new(),
+        drops_to: Vec::new(),
     }
 }
 
@@ -320,6 +322,31 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
     ] {
         assert_eq!(warned(accepts, to, hook), None, "{accepts:?} {to:?} {hook:?}");
     }
+}
+
+/// A rule that drops packets of pods by name does so whatever the chain accepts else; one about other addresses is none of ours.
+#[test]
+fn a_chain_that_accepts_the_rest_blocks_by_what_it_drops() {
+    let found = |drops: &[&str], drops_to: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let mut closed = chain(Filter::Iptables, "FORWARD", ClosedHook::Forward, &["*"]);
+        (closed.accepts_to, closed.drops, closed.drops_to) = (Some(owned(&["*"])), owned(drops), owned(drops_to));
+        let mut facts = sample();
+        facts.network.closed_chains = vec![closed];
+        let found = findings(&facts, &release(), &SiteConfiguration::default(), Sizes::default());
+        let is_about = |finding: &&Finding| {
+            [codes::FIREWALL_CLOSED.id, codes::FIREWALL_INBOUND.id].contains(&finding.code)
+                && finding.severity != Severity::Passed
+        };
+        found.iter().filter(is_about).map(|finding| (finding.code, finding.commands[0].clone())).collect::<Vec<_>>()
+    };
+    let blocks = (codes::FIREWALL_CLOSED.id, "iptables -I FORWARD -i cni0 -j ACCEPT".to_owned());
+    for drops in [["cni0"], ["cni*"], ["flannel.1"], ["10.0.0.0/8"], ["10.244.3.0/24"]] {
+        assert_eq!(found(&drops, &[]), std::slice::from_ref(&blocks), "{drops:?}");
+    }
+    let warns = (codes::FIREWALL_INBOUND.id, "iptables -I FORWARD -o cni0 -j ACCEPT".to_owned());
+    assert_eq!(found(&[], &["cni0"]), [warns]);
+    assert_eq!(found(&["192.0.2.0/24", "eth0", "cni"], &["docker0", "203.0.113.7/32"]), []);
 }
 
 #[test]

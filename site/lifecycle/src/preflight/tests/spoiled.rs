@@ -102,6 +102,7 @@ const FAULTS: &[Fault] = &[
         "its own tool",
     ),
     fault("ports", |facts| facts.network.ports_in_use = vec![22, 6443], codes::PORT_IN_USE, "ss -ltnp"),
+    fault("udp", |facts| facts.network.udp_ports_in_use = vec![8472], codes::PORT_IN_USE, "ss -lunp"),
     fault(
         "hostname",
         |facts| facts.hostname = "Node_1".to_owned(),

@@ -10,7 +10,7 @@ use super::*;
 use crate::license::LicenseRecord;
 
 /// A release with a component that needs `analytics`.
-fn entitled() -> serde_json::Value {
+pub(super) fn entitled() -> serde_json::Value {
     let mut entitled = release(3);
     entitled["components"] = json!([{
         "name": "reports", "namespace": "reports", "needs": [], "objects": "documents/objects/reports.json",

@@ -3,6 +3,7 @@
 mod carried;
 mod clock;
 mod disks;
+mod ended;
 mod kept;
 mod licensed;
 mod metered;

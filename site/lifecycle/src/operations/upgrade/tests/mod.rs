@@ -143,7 +143,8 @@ fn begin(fixture: &Fixture, plan: Plan<Action>, release: TrustedRelease, trust: 
     prepared.begin().unwrap()
 }
 
-fn upgrade(fixture: &Fixture, bundle: &[u8]) {
+/// Upgrades to the release of this bundle.
+pub(in crate::operations) fn upgrade(fixture: &Fixture, bundle: &[u8]) {
     let trust = Trust::pinned(&newest(fixture));
     let release = TrustedRelease::find(&write(fixture, bundle), &trust, &fixture.operations).unwrap();
     change(fixture, Operation::Upgrade, release, trust);

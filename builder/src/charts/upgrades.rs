@@ -1,0 +1,128 @@
+//! What a chart has at an install alone, or at an upgrade alone.
+//!
+//! Templates are told which of both they render for, and a release has the same objects at both. So an object of one of them is
+//! refused by name, unless the release says that it may be there at each, or does without it. A Secret of an install alone is
+//! taken: a site generates it once, as such a chart means.
+
+use std::collections::BTreeSet;
+
+use landfall_error_codes::codes;
+
+use super::output::Sourced;
+use super::unsteady;
+use crate::definition::ChartDefinition;
+use crate::error::{BuildError, Place, Result};
+use crate::render::title;
+
+/// The objects that the chart renders for an upgrade alone, all of which the release names; refuses those of one time that it
+/// does not name.
+pub fn added<'a>(chart: &ChartDefinition, install: &[Sourced], upgrade: &'a [Sourced]) -> Result<Vec<&'a Sourced>> {
+    let added = missing(install, upgrade);
+    let mut removed = missing(upgrade, install);
+    removed.retain(|sourced| sourced.object["kind"] != "Secret");
+    let is_unnamed = |sourced: &&&Sourced| {
+        let title = title(&sourced.object);
+        !chart.repeatable.iter().chain(&chart.leave_out).any(|named| named.value == title)
+    };
+    let at_upgrade: Vec<_> = added.iter().filter(is_unnamed).copied().collect();
+    let at_install: Vec<_> = removed.iter().filter(is_unnamed).copied().collect();
+    match refusal(&at_upgrade, &at_install) {
+        Some(error) => Err(error),
+        None => Ok(added),
+    }
+}
+
+/// Adds the objects that only an upgrade has to those of an install.
+pub fn add(install: &mut Vec<Sourced>, upgrade: &[Sourced]) {
+    let added: Vec<_> = missing(install, upgrade).into_iter().cloned().collect();
+    install.extend(added);
+}
+
+/// Whether any of these objects becomes part of the release.
+pub fn are_kept(chart: &ChartDefinition, added: &[&Sourced]) -> bool {
+    added.iter().any(|sourced| {
+        let title = title(&sourced.object);
+        !chart.leave_out.iter().any(|left| left.value == title)
+    })
+}
+
+/// The objects of another list that one does not have.
+fn missing<'a>(one: &[Sourced], other: &'a [Sourced]) -> Vec<&'a Sourced> {
+    let known: BTreeSet<_> = one.iter().map(unsteady::name).collect();
+    other.iter().filter(|sourced| !known.contains(&unsteady::name(sourced))).collect()
+}
+
+/// The error that names the objects of one time alone; none where there are none.
+fn refusal(upgrade: &[&Sourced], install: &[&Sourced]) -> Option<BuildError> {
+    let first = upgrade.first().or_else(|| install.first())?;
+    let titles = |list: &[&Sourced]| list.iter().map(|sourced| title(&sourced.object)).collect::<Vec<_>>().join(", ");
+    let times = [("an upgrade", upgrade), ("an install", install)];
+    let times = times.iter().filter(|(_, list)| !list.is_empty());
+    let alone: Vec<_> = times.map(|(time, list)| format!("{} for {time} alone", titles(list))).collect();
+    let what = format!(
+        "the chart renders {}, and a release has the same objects at each install and upgrade",
+        alone.join(", ")
+    );
+    let all = titles(&[upgrade, install].concat());
+    let hint = format!(
+        "Declare `repeatable: [{all}]` under `chart` for what may be there at each, `leaveOut: [{all}]` for what the release does without, or set values with which the chart has it at both."
+    );
+    Some(BuildError::at(codes::CHART_UPGRADE, Place::file(&first.file), what).hint(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded;
+    use serde_json::json;
+
+    use super::*;
+
+    fn objects(titles: &[&str]) -> Vec<Sourced> {
+        let object = |title: &&str| {
+            let (kind, name) = title.split_once('/').expect("title");
+            json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": name } })
+        };
+        let sourced = |title| Sourced { file: "shop/templates/a.yaml".into(), object: object(title) };
+        titles.iter().map(sourced).collect()
+    }
+
+    fn chart(more: &str) -> ChartDefinition {
+        serde_saphyr::from_str(&format!("folder: shop\n{more}")).expect("chart")
+    }
+
+    #[test]
+    fn objects_of_one_time_alone_are_refused_by_name() {
+        let (install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move", "Pod/b"]));
+        let error = added(&chart(""), &install, &upgrade).expect_err("refused");
+        assert_eq!(error.code(), codes::CHART_UPGRADE);
+        assert_eq!(
+            error.to_string(),
+            "shop/templates/a.yaml: the chart renders Job/move, Pod/b for an upgrade alone, Job/first for an install alone, \
+             and a release has the same objects at each install and upgrade"
+        );
+        let hint = Coded::hint(&error).unwrap_or_default();
+        assert!(hint.contains("`repeatable: [Job/move, Pod/b, Job/first]`"), "{hint}");
+        let error = added(&chart("repeatable: [Job/move, Pod/b]"), &install, &upgrade).expect_err("refused");
+        assert!(error.to_string().contains("renders Job/first for an install alone, and"), "{error}");
+    }
+
+    #[test]
+    fn what_the_release_names_is_added_or_left_out() {
+        let (mut install, upgrade) = (objects(&["Service/a", "Job/first"]), objects(&["Service/a", "Job/move"]));
+        let left_out = chart("leaveOut: [Job/move, Job/first]");
+        let found = added(&left_out, &install, &upgrade).expect("named");
+        assert!(!are_kept(&left_out, &found));
+        let repeated = chart("repeatable: [Job/move, Job/first]");
+        let found = added(&repeated, &install, &upgrade).expect("named");
+        assert!(are_kept(&repeated, &found));
+        add(&mut install, &upgrade);
+        assert_eq!(install, objects(&["Service/a", "Job/first", "Job/move"]));
+    }
+
+    #[test]
+    fn a_secret_of_an_install_alone_is_taken() {
+        let (install, upgrade) = (objects(&["Secret/key", "Service/a"]), objects(&["Service/a"]));
+        assert!(added(&chart(""), &install, &upgrade).expect("taken").is_empty());
+        added(&chart(""), &upgrade, &install).expect_err("one of an upgrade alone is made from what a site has");
+    }
+}

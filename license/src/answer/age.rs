@@ -1,0 +1,237 @@
+//! How old a kept answer is. Running time is added up over boots, and stored, as for trusted time: what is stored has certainly
+//! passed, whatever clocks say later.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::trusted_time::Clocks;
+
+/// The most that one boot may add beyond what has run since.
+const DAY: u64 = 24 * 60 * 60;
+
+/// Running time that may be lost where the power fails, in seconds: less is not stored. A sidecar looks every five minutes.
+const UNSTORED: u64 = 4 * 60;
+
+/// The clocks of a machine when an answer came, or when its age was last looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Receipt {
+    wall: Timestamp,
+    boot: String,
+    uptime_seconds: u64,
+}
+
+impl Receipt {
+    /// Of now.
+    pub fn now(clocks: &Clocks<'_>) -> Self {
+        Self { wall: clocks.wall, boot: clocks.boot.to_owned(), uptime_seconds: clocks.uptime.as_secs() }
+    }
+
+    /// Whether the machine has not started since.
+    pub(super) fn is_of_this_boot(&self, clocks: &Clocks<'_>) -> bool {
+        self.boot == clocks.boot
+    }
+
+    /// Seconds since then. Within a boot the machine's running time says so. After another boot it is the time since that, and
+    /// the wall clock may add what the machine was off, by a day at most: a clock that is set ahead ends no grace. Of a kernel
+    /// that does not name its boot, the wall clock is all there is.
+    fn seconds_until(&self, clocks: &Clocks<'_>) -> u64 {
+        let by_wall = u64::try_from(clocks.wall.duration_since(self.wall).as_secs()).unwrap_or(0);
+        let uptime = clocks.uptime.as_secs();
+        if clocks.boot.is_empty() {
+            return by_wall;
+        }
+        if self.is_of_this_boot(clocks) {
+            return uptime.saturating_sub(self.uptime_seconds);
+        }
+        // A disk may have come to a machine that has run for a year.
+        let ran = uptime.min(DAY);
+        if (ran..=DAY).contains(&by_wall) { by_wall } else { ran }
+    }
+}
+
+/// How old an answer was at a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Look {
+    age_seconds: u64,
+    at: Receipt,
+}
+
+impl Look {
+    /// At the moment when it came.
+    pub(super) const fn first(received: Receipt) -> Self {
+        Self { age_seconds: 0, at: received }
+    }
+
+    /// How old it is now, in seconds.
+    pub(super) fn age_seconds(&self, clocks: &Clocks<'_>) -> u64 {
+        self.age_seconds.saturating_add(self.at.seconds_until(clocks))
+    }
+
+    /// The next look, where there is more to store than may be lost. Wall clocks are never added up: they go to and fro.
+    pub(super) fn next(&self, clocks: &Clocks<'_>) -> Option<Self> {
+        let is_worth_it = !self.at.is_of_this_boot(clocks) || self.at.seconds_until(clocks) >= UNSTORED;
+        (is_worth_it && !clocks.boot.is_empty())
+            .then(|| Self { age_seconds: self.age_seconds(clocks), at: Receipt::now(clocks) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::SignedDuration;
+    use rand::rngs::StdRng;
+    use rand::{RngExt as _, SeedableRng as _};
+
+    use super::*;
+    use crate::answer::GRACE;
+
+    /// How often a sidecar looks, in seconds.
+    const LOOK: u64 = 300;
+
+    /// What a wall clock does.
+    #[derive(Debug, Clone, Copy)]
+    enum WallClock {
+        /// It runs, and is wrong by these seconds.
+        Off(i64),
+        /// Its battery is empty: each boot begins in 1970.
+        Dead,
+    }
+
+    /// A machine whose site is silent since its answer came, and what is stored of that.
+    struct Machine {
+        random: StdRng,
+        /// Seconds that have truly passed since the answer.
+        passed: u64,
+        /// Of them, seconds that the machine has run.
+        ran: u64,
+        clock: WallClock,
+        boots: u64,
+        uptime: u64,
+        stored: Look,
+    }
+
+    fn begin() -> Timestamp {
+        "2026-11-22T10:00:00Z".parse().unwrap()
+    }
+
+    fn seconds(count: u64) -> SignedDuration {
+        SignedDuration::from_secs(i64::try_from(count).unwrap())
+    }
+
+    impl Machine {
+        fn new(seed: u64, clock: WallClock) -> Self {
+            let first = Look::first(Receipt { wall: begin(), boot: "0".to_owned(), uptime_seconds: 0 });
+            let random = StdRng::seed_from_u64(seed);
+            let mut machine = Self { random, passed: 0, ran: 0, clock, boots: 0, uptime: 0, stored: first };
+            machine.stored.at.wall = machine.wall();
+            machine
+        }
+
+        fn wall(&self) -> Timestamp {
+            match self.clock {
+                WallClock::Off(wrong) => begin() + seconds(self.passed) + SignedDuration::from_secs(wrong),
+                WallClock::Dead => Timestamp::UNIX_EPOCH + seconds(self.uptime),
+            }
+        }
+
+        /// Looks, stores what is worth it, and judges it: no second is won but what a reboot cut off, and none is lost but a day
+        /// for each boot.
+        fn look(&mut self) {
+            let boot = self.boots.to_string();
+            let clocks = Clocks { wall: self.wall(), boot: &boot, uptime: Duration::from_secs(self.uptime) };
+            let (before, age) = (self.stored.age_seconds, self.stored.age_seconds(&clocks));
+            self.stored = self.stored.next(&clocks).unwrap_or_else(|| self.stored.clone());
+            assert!(age >= before, "no clock makes an answer younger: {:?}", self.clock);
+            let (least, most) = (self.ran - self.boots * LOOK, self.passed + self.boots * DAY);
+            assert!((least..=most).contains(&age), "{age} is not between {least} and {most}: {:?}", self.clock);
+        }
+
+        fn run(&mut self, seconds: u64) {
+            (self.passed, self.ran, self.uptime) = (self.passed + seconds, self.ran + seconds, self.uptime + seconds);
+        }
+
+        /// The power fails for a time, right before a look was due.
+        fn reboot(&mut self, off: u64) {
+            let unseen = self.random.random_range(0..LOOK);
+            self.run(unseen);
+            (self.passed, self.boots, self.uptime) = (self.passed + off, self.boots + 1, 0);
+        }
+
+        /// The clock jumps: by decades, by hours, or becomes right; or it dies.
+        fn jump(&mut self) {
+            let (day, decades) = (i64::try_from(DAY).unwrap(), 700_000_000);
+            self.clock = match self.random.random_range(0..6) {
+                0 => WallClock::Off(decades),
+                1 => WallClock::Off(-decades),
+                2 => WallClock::Off(self.random.random_range(-day..day)),
+                3 => WallClock::Off(self.random.random_range(-10 * day..10 * day)),
+                4 => WallClock::Dead,
+                _ => WallClock::Off(0),
+            };
+        }
+    }
+
+    /// 10,000 jumps, with 2,000 reboots between them.
+    #[test]
+    fn no_clock_wins_a_day_or_ends_a_grace() {
+        let mut boots = 0;
+        for seed in 0..250 {
+            let mut machine = Machine::new(seed, WallClock::Off(0));
+            for _ in 0..40 {
+                machine.jump();
+                for _ in 0..machine.random.random_range(1..100) {
+                    machine.run(LOOK);
+                    machine.look();
+                }
+                if machine.random.random_range(0..5) == 0 {
+                    let off = machine.random.random_range(0..3 * DAY);
+                    machine.reboot(off);
+                    machine.jump();
+                    machine.look();
+                }
+            }
+            boots += machine.boots;
+        }
+        assert!(boots > 1500, "only {boots} reboots");
+    }
+
+    /// The clock is dead, or set back with each boot: the grace ends by the time that the machine runs.
+    #[test]
+    fn a_grace_ends_on_a_machine_whose_clock_never_moves_on() {
+        for clock in [WallClock::Dead, WallClock::Off(-1_000_000)] {
+            let mut machine = Machine::new(7, clock);
+            while machine.stored.age_seconds < GRACE.as_secs().unsigned_abs() {
+                for _ in 0..6 * 12 {
+                    machine.run(LOOK);
+                    machine.look();
+                }
+                machine.reboot(0);
+                if let WallClock::Off(wrong) = &mut machine.clock {
+                    *wrong -= 10_000_000;
+                }
+                machine.look();
+            }
+            let least = GRACE.as_secs().unsigned_abs();
+            let lost = machine.ran.saturating_sub(least);
+            assert!(machine.boots >= 27 && lost < machine.boots * LOOK + 7 * 3600, "{clock:?}: {lost}");
+        }
+    }
+
+    #[test]
+    fn a_night_without_power_counts_and_a_leap_of_years_does_not() {
+        let look = Look::first(Receipt { wall: begin(), boot: "a".to_owned(), uptime_seconds: 500 });
+        let age = |boot: &str, uptime: u64, wall: i64| {
+            let wall = begin() + SignedDuration::from_secs(wall);
+            look.age_seconds(&Clocks { wall, boot, uptime: Duration::from_secs(uptime) })
+        };
+        assert_eq!([age("a", 800, 0), age("a", 800, 1_000_000), age("a", 400, -5)], [300, 300, 0], "a boot");
+        assert_eq!([age("b", 60, 36_000), age("b", 60, 1_000_000), age("b", 60, -5)], [36_000, 60, 60], "another one");
+        assert_eq!(age("b", 400 * DAY, -5), DAY, "a machine that has run for a year");
+        assert_eq!([age("", 0, 1_000_000), age("", 0, -5)], [1_000_000, 0], "without a kernel's word");
+        let unnamed = Clocks { wall: begin(), boot: "", uptime: Duration::ZERO };
+        assert_eq!(look.next(&unnamed), None, "wall clocks are not added up");
+    }
+}

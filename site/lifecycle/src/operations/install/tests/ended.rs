@@ -1,0 +1,240 @@
+//! The end of a license: what it refuses, and everything that goes on. A site that is lost comes back without a license that counts.
+
+use landfall_backup::{BackupKind, NewBackup, Repository, RepositoryKey};
+use landfall_cluster::Edits;
+use landfall_host::site_time;
+use landfall_host::site_time::{LicenseLock, machine_clocks};
+use uuid::Uuid;
+
+use super::licensed::{entitled, license, machine};
+use super::*;
+use crate::backups::BackupFolder;
+use crate::license::saved_documents;
+use crate::operations::RestoreRequest;
+use crate::operations::upgrade::tests::upgrade;
+use crate::site_secrets::NO_SECRETS;
+
+/// The license of a site that has just ended.
+const ENDED: &str = "LF4703";
+
+/// The bundle of the entitled release of this counter: 3 is of version 1.3.0.
+fn of_counter(vendor: &Vendor, counter: u64) -> Vec<u8> {
+    let mut document = entitled();
+    (document["counter"], document["version"]) = (counter.into(), format!("1.{counter}.0").into());
+    let component = &mut document["components"][0];
+    component["data"] = "kept".into();
+    component["backup"] = json!([{
+        "name": "rows", "workload": {"kind": "StatefulSet", "name": "reports"}, "volume": "data", "limit_seconds": 60,
+        "save": ["dump"], "load": ["fill"], "marker": {"write": ["set", "%{marker}"], "read": ["get"]},
+    }]);
+    let objects = NewDocument { name: "documents/objects/reports.json".to_owned(), bytes: b"[]".to_vec() };
+    bundle_of(vendor, &document, BUILT, vec![objects])
+}
+
+/// A machine with a stick of version 1.3.0.
+fn machine_with_stick(vendor: &Vendor) -> Fixture {
+    let fixture = machine(vendor);
+    put(&fixture, vendor, "stick", 3);
+    fixture
+}
+
+/// Puts the release of this counter into a folder.
+fn put(fixture: &Fixture, vendor: &Vendor, folder: &str, counter: u64) -> PathBuf {
+    let path = fixture.path(folder);
+    durable::create_folder(&path).unwrap();
+    durable::write_file(&path.join("tiny.landfall"), &of_counter(vendor, counter), 0o644).unwrap();
+    path
+}
+
+/// A license that ended a month ago, with its grace.
+fn ended_license(fixture: &Fixture, vendor: &Vendor) -> PathBuf {
+    license(fixture, vendor, "ended", |terms| {
+        terms.not_before = terms.issued - jiff::SignedDuration::from_hours(24 * 100);
+        terms.ends = Some(terms.issued - jiff::SignedDuration::from_hours(24 * 31));
+    })
+}
+
+/// A site whose license has ended.
+fn site(vendor: &Vendor) -> Fixture {
+    let mut fixture = machine_with_stick(vendor);
+    let ended = ended_license(&fixture, vendor);
+    fixture.license = Some(ended);
+    fixture.prepared().run().unwrap();
+    fixture.license = None;
+    fixture
+}
+
+/// What became of an operation: the codes of all that refuses it, or nothing.
+fn codes_of<T>(result: Result<T>) -> Vec<&'static str> {
+    match result {
+        Ok(_) => Vec::new(),
+        Err(OperationError::NotReady { blockers }) => blockers.iter().map(|blocker| blocker.code).collect(),
+        Err(error) => vec![error.code().id],
+    }
+}
+
+/// What the license refuses of an install of the stick's release; `check` asks for nothing else.
+fn refused(fixture: &Fixture, adopt_data: bool) -> Vec<&'static str> {
+    let request = InstallRequest { adopt_data, ..fixture.request() };
+    let of_license =
+        |codes: Vec<&'static str>| -> Vec<_> { codes.into_iter().filter(|code| code.starts_with("LF47")).collect() };
+    let prepared = of_license(codes_of(fixture.operations.prepare_install(&request)));
+    assert_eq!(of_license(codes_of(fixture.operations.check_request(&request))), prepared);
+    prepared
+}
+
+fn write_volume(fixture: &Fixture) {
+    let volume = fixture.operations.paths.storage().join("pvc-1_reports_data");
+    durable::create_folder(&volume).unwrap();
+    durable::write_file(&volume.join("rows"), b"kept", 0o600).unwrap();
+}
+
+/// Adds a backup of this version to a repository.
+fn save(repository: &Repository, version: &str, mut documents: Vec<(&'static str, Vec<u8>)>) {
+    documents.push(("reports/rows", b"kept".to_vec()));
+    let document = |(name, bytes): (&str, Vec<u8>)| (name.parse().unwrap(), bytes);
+    repository
+        .save(NewBackup {
+            kind: BackupKind::Full,
+            time: Timestamp::now(),
+            facts: [("release".to_owned(), "tiny".to_owned()), ("version".to_owned(), version.to_owned())].into(),
+            streams: Vec::new(),
+            documents: documents.into_iter().map(document).collect(),
+        })
+        .unwrap();
+}
+
+#[test]
+fn kept_data_gets_its_own_release_back_and_no_other_one() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = site(&vendor);
+    write_volume(&fixture);
+    fixture.operations.uninstall(&DataWish::Keep).unwrap();
+    assert_eq!(refused(&fixture, false), [ENDED], "what adopts nothing is new");
+    assert_eq!(refused(&fixture, true), [""; 0]);
+    for other in [4, 2] {
+        put(&fixture, &vendor, "stick", other);
+        assert_eq!(refused(&fixture, true), [ENDED], "1.{other}.0 was never here");
+    }
+    put(&fixture, &vendor, "stick", 3);
+    // Data whose owner is not known brings nothing back.
+    durable::remove_file(&fixture.operations.paths.kept_record()).unwrap();
+    assert_eq!(refused(&fixture, true), [ENDED]);
+}
+
+#[test]
+fn new_hardware_gets_the_release_of_its_backups_back_and_no_newer_one() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let lost = site(&vendor);
+    let copies = tempfile::tempdir().unwrap();
+    let (copy, key) = (copies.path().join("repository"), copies.path().join("key"));
+    let secret = RepositoryKey::generate();
+    secret.write_new(&key).unwrap();
+    let repository = Repository::create(&copy, Uuid::from_u128(7), &secret).unwrap();
+    save(&repository, "1.2.0", Vec::new());
+    save(&repository, "1.3.0", saved_documents(&lost.operations.paths));
+
+    let found = machine_with_stick(&vendor);
+    assert_eq!(refused(&found, false), ["LF4701"], "an empty machine has nothing to bring back");
+    found.operations.adopt_backups(&copy, &key).unwrap();
+    assert_eq!(refused(&found, false), [ENDED], "what adopts nothing is new");
+    for (counter, expected) in [(3, vec![]), (2, vec![]), (4, vec![ENDED])] {
+        put(&found, &vendor, "stick", counter);
+        assert_eq!(refused(&found, true), expected, "1.{counter}.0");
+    }
+    // Whose backups cannot be read may be of this version, and the message says so.
+    put(&found, &vendor, "stick", 3);
+    durable::rename(&found.operations.paths.backup_repository(), &copies.path().join("away")).unwrap();
+    let request = InstallRequest { adopt_data: true, ..found.request() };
+    let error = found.operations.prepare_install(&request).err().unwrap();
+    let blocker = error.blockers().iter().find(|blocker| blocker.code == ENDED).unwrap();
+    let text = &blocker.measured;
+    assert!(text.contains("whether a kept backup is of this release is not known: "), "{text}");
+    assert!(text.contains("holds no repository"), "{text}");
+}
+
+/// What the license refuses of an upgrade to the release in the folder `later`. The rest of an upgrade's plan needs a cluster.
+fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
+    let trust = Trust::read(site.request().trust.as_deref(), &site.path("later")).unwrap();
+    let release = TrustedRelease::find(&site.path("later"), &trust, &site.operations).unwrap();
+    let licensing = release.licensing(&LicensedHost::Here { paths: &site.operations.paths, cluster: None }, None);
+    let blockers = licensing.unwrap().blockers(&release.release, release.built_at());
+    blockers.iter().map(|blocker| blocker.code).collect()
+}
+
+/// An operation on a site, and what refuses it.
+type Verb = (&'static str, fn(&Fixture) -> Vec<&'static str>);
+
+/// Every operation, as far as it leads without a cluster, but those that bring a release to the site.
+const FREE: [Verb; 12] = [
+    ("rollback", |site| codes_of(site.operations.prepare_rollback(None, None, Edits::Refuse))),
+    ("configure", |site| {
+        let settings = site.path("site.yaml");
+        durable::write_file(&settings, b"accept: [swap]\n", 0o644).unwrap();
+        codes_of(site.operations.prepare_configure(Some(&settings), &NO_SECRETS, Edits::Refuse))
+    }),
+    ("backup", |site| codes_of(site.operations.back_up(false))),
+    ("backup of logs", |site| codes_of(site.operations.back_up_logs())),
+    ("check of backups", |site| codes_of(site.operations.check_backups())),
+    ("drill", |site| codes_of(site.operations.drill(Some(&backup_of(site))))),
+    ("export", |site| {
+        let file = site.path("rows");
+        let exported = site.operations.export_stream(Some(&backup_of(site)), "reports/rows", &file);
+        durable::remove_file(&file).unwrap();
+        codes_of(exported)
+    }),
+    ("restore", |site| {
+        let request = RestoreRequest { backup: Some(backup_of(site)), ..RestoreRequest::default() };
+        codes_of(site.operations.prepare_restore(&request))
+    }),
+    ("prove", |site| codes_of(site.operations.prove(&[]))),
+    ("verify", |site| codes_of(site.operations.verify_site())),
+    ("resume", |site| codes_of(site.operations.resume(None))),
+    ("status", |site| codes_of(site.operations.status())),
+];
+
+fn backup_of(site: &Fixture) -> String {
+    site.operations.backups().unwrap()[0].id.clone()
+}
+
+/// What each of them comes to on a site.
+fn outcomes(site: &Fixture) -> Vec<(&'static str, Vec<&'static str>)> {
+    FREE.iter().map(|(name, act)| (*name, act(site))).collect()
+}
+
+/// With a license that counts, and once it has ended: the same outcome, but of what brings a release to the site.
+#[test]
+fn an_ended_license_refuses_a_new_install_and_an_upgrade_and_nothing_else() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let mut site = machine_with_stick(&vendor);
+    site.license = Some(license(&site, &vendor, "acme-1", |_| {}));
+    site.prepared().run().unwrap();
+    site.license = None;
+    upgrade(&site, &of_counter(&vendor, 4));
+    save(&BackupFolder::of(&site.operations.paths).open_or_create().unwrap(), "1.4.0", Vec::new());
+    let before = outcomes(&site);
+    let of = |verb: &str| before.iter().find(|(name, _)| *name == verb).unwrap().1.clone();
+    for verb in ["check of backups", "export", "verify", "resume", "status"] {
+        assert_eq!(of(verb), [""; 0], "{verb} needs no cluster");
+    }
+    put(&site, &vendor, "later", 5);
+    assert_eq!(refused_upgrade(&site), [""; 0]);
+    let paths = &site.operations.paths;
+    let mut ahead = machine_clocks(paths);
+    ahead.wall += jiff::SignedDuration::from_hours(4 * 365 * 24);
+    site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &ahead).unwrap();
+    let terms = site.operations.status().unwrap().license.unwrap().terms.unwrap();
+    assert_eq!(terms.standing, "ended");
+
+    assert_eq!(outcomes(&site), before);
+    assert_eq!(refused_upgrade(&site), [ENDED]);
+
+    write_volume(&site);
+    site.operations.uninstall(&DataWish::Keep).unwrap();
+    for (counter, adopts, expected) in [(4, true, vec![]), (4, false, vec![ENDED]), (5, true, vec![ENDED])] {
+        put(&site, &vendor, "stick", counter);
+        assert_eq!(refused(&site, adopts), expected, "an install of 1.{counter}.0 that adopts: {adopts}");
+    }
+    let name = site.operations.site_name().unwrap();
+    site.operations.uninstall(&DataWish::Delete { confirmation: name }).unwrap();
+}
