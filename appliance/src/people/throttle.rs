@@ -130,7 +130,7 @@ impl Throttle {
         known.remove(&(name.to_owned(), address));
     }
 
-    /// Takes back a try that nobody judged. What was wrong before still counts, and its delay begins again.
+    /// Takes back an attempt whose password no server judged. Earlier failures still count, and their delay starts again.
     pub fn was_not_judged(&self, name: &str, address: IpAddr) {
         let address = network(address);
         let mut known = lock(&self.pairs);

@@ -1,7 +1,7 @@
 //! What a chart has at an install alone, or at an upgrade alone.
 //!
-//! Templates are told which of both they render for, and a release has the same objects at both. So an object of one of them is
-//! refused by name, unless the release says that it may be there at each, or does without it. A Secret of an install alone is
+//! Templates see whether they are rendered for an install or an upgrade, and a release has the same objects at both. So an object of
+//! one alone is refused by name, unless the release says that it may be there at each, or does without it. A Secret of an install alone is
 //! taken: a site generates it once, as such a chart means.
 
 use std::collections::BTreeSet;

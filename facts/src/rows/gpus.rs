@@ -10,7 +10,7 @@ use landfall_gpu_facts::reading::Reading;
 use landfall_host::facts::Facts;
 use landfall_models::Host;
 
-use super::{Row, row};
+use super::{Row, row, yes};
 
 /// Where rules find them.
 const PATH: &str = "facts.gpus";
@@ -153,5 +153,5 @@ fn process(process: &GpuProcess) -> String {
 }
 
 fn answer(reading: &Reading<bool>) -> Option<String> {
-    reading.value().map(|is_so| if *is_so { "yes" } else { "no" }.to_owned())
+    reading.value().map(|is_so| yes(*is_so))
 }

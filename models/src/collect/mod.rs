@@ -40,8 +40,8 @@ pub trait ModelSource {
 }
 
 /// The models of an artifact of this name. Files that hold no weights are ignored; weights that lie are refused, also where
-/// they belong to no model; a model
-/// with missing parts, or whose configuration is missing or not understood, has no figures, with the reason.
+/// they belong to no model; a model with missing parts, or whose configuration is missing or not understood, has no figures,
+/// with the reason.
 pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
     let mut files = files.to_vec();
     files.sort();

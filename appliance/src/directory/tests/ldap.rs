@@ -154,7 +154,7 @@ async fn an_outage_is_no_wrong_password_and_what_a_server_leaves_open_is() {
         let directory = judged(&files);
         let error = directory.ldap().unwrap().sign_in("vera", PASSWORD).await.unwrap_err();
         assert!(matches!(error, DirectoryError::Undecided(_)), "{error:?}");
-        assert!(dozen(&site, name, directory).await.contains(&429), "nobody guesses without a limit");
+        assert!(dozen(&site, name, directory).await.contains(&429), "guessing has a limit");
     }
 }
 

@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 use super::host::read;
 use super::{ClosedChain, ClosedHook, Filter};
 use crate::command::{CommandRunner, HostCommand, Subprocesses};
-use crate::netlink::{self, Chain, Hook, Outcome};
+use crate::netlink::{self, Chain, Hook, Outcome, Way};
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
@@ -122,18 +122,16 @@ fn outcome(text: &str, chain: &str, by_policy: bool) -> Outcome {
             // No packet reaches the rules after it.
             found.drops_rest = drops;
             if !drops {
-                found.accepts.push("*".to_owned());
+                found.decide(Way::From, "*", false);
             }
             break;
         };
-        let (accepted, dropped) = match at {
-            "-i" | "-s" => (&mut found.accepts, &mut found.drops),
-            "-o" | "-d" => (&mut found.accepts_to, &mut found.drops_to),
+        let way = match at {
+            "-i" | "-s" => Way::From,
+            "-o" | "-d" => Way::To,
             _ => continue,
         };
-        if accepted.iter().chain(dropped.iter()).all(|known| *known != which) {
-            if drops { dropped } else { accepted }.push(which);
-        }
+        found.decide(way, &which, drops);
     }
     found
 }

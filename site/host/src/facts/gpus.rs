@@ -88,8 +88,8 @@ impl KernelFacts {
 }
 
 /// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often root. Beside `this`
-/// program, which the caller runs already, it is enough that nobody could have replaced it who could not have replaced `this`: on a stick
-/// that a desktop has mounted, every file belongs to the user of the desktop.
+/// program, which the caller runs already, whoever could have replaced `this` may also have replaced it: on a stick that a desktop has
+/// mounted, every file belongs to the user of the desktop.
 fn check_owner(program: &Path, this: Option<&Path>) -> Result<PathBuf, String> {
     let program = fs_err::canonicalize(program).map_err(|error| error.to_string())?;
     let metadata = |path: &Path| fs_err::symlink_metadata(path).map_err(|error| error.to_string());

@@ -67,6 +67,19 @@ pub struct Outcome {
     pub drops_rest: bool,
 }
 
+impl Outcome {
+    /// A rule accepts or drops everything of one way that it names, `*` for every packet. The first rule about it decides.
+    pub fn decide(&mut self, way: Way, which: &str, drops: bool) {
+        let (accepted, dropped) = match way {
+            Way::From => (&mut self.accepts, &mut self.drops),
+            Way::To => (&mut self.accepts_to, &mut self.drops_to),
+        };
+        if accepted.iter().chain(dropped.iter()).all(|known| known != which) {
+            if drops { dropped } else { accepted }.push(which.to_owned());
+        }
+    }
+}
+
 /// What one rule does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
@@ -137,11 +150,11 @@ pub fn outcomes(chains: &[Chain]) -> io::Result<Vec<Outcome>> {
 }
 
 fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
-    let mut walk = Walk { chain, rules, entered: BTreeSet::new(), from: Decided::default(), to: Decided::default() };
+    let mut walk = Walk { chain, rules, entered: BTreeSet::new(), found: Outcome::default() };
     // What no rule decides, the policy does.
     let drops_rest = walk.through(&chain.name).unwrap_or(chain.drops);
-    let [accepts, accepts_to, drops, drops_to] =
-        [walk.from.accepted, walk.to.accepted, walk.from.dropped, walk.to.dropped].map(sorted);
+    let Outcome { accepts, accepts_to, drops, drops_to, .. } = walk.found;
+    let [accepts, accepts_to, drops, drops_to] = [accepts, accepts_to, drops, drops_to].map(sorted);
     Outcome { accepts, accepts_to, drops, drops_to, drops_rest }
 }
 
@@ -150,31 +163,12 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// Interfaces and ranges about which a rule has decided, each by its first one.
-#[derive(Default)]
-struct Decided {
-    accepted: Vec<String>,
-    dropped: Vec<String>,
-}
-
-impl Decided {
-    fn decide(&mut self, which: &str, code: i32) {
-        let is_decided = self.accepted.iter().chain(&self.dropped).any(|known| known == which);
-        match code {
-            ACCEPT if !is_decided => self.accepted.push(which.to_owned()),
-            DROP if !is_decided => self.dropped.push(which.to_owned()),
-            _ => {}
-        }
-    }
-}
-
 /// The way of a packet through a chain and those that it jumps to, rule by rule.
 struct Walk<'a> {
     chain: &'a Chain,
     rules: &'a [Rule],
     entered: BTreeSet<&'a str>,
-    from: Decided,
-    to: Decided,
+    found: Outcome,
 }
 
 impl<'a> Walk<'a> {
@@ -188,10 +182,10 @@ impl<'a> Walk<'a> {
         for rule in rules.iter().filter(is_here) {
             let Some((code, target)) = &rule.verdict else { continue };
             match (&rule.condition, *code) {
-                (Condition::From(which), code) => self.from.decide(which, code),
-                (Condition::To(which), code) => self.to.decide(which, code),
+                (Condition::From(which), ACCEPT | DROP) => self.found.decide(Way::From, which, *code == DROP),
+                (Condition::To(which), ACCEPT | DROP) => self.found.decide(Way::To, which, *code == DROP),
                 (Condition::None, ACCEPT) => {
-                    self.from.decide("*", ACCEPT);
+                    self.found.decide(Way::From, "*", false);
                     return Some(false);
                 }
                 (Condition::None, DROP) => return Some(true),
@@ -232,8 +226,10 @@ fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {
 
 /// Which way a packet goes at what a condition names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub enum Way {
+    /// It comes from there.
     From,
+    /// It goes there.
     To,
 }
 
