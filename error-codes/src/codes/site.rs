@@ -15,7 +15,7 @@ registry! {
     TOO_LITTLE_SPACE = "LF3008", NotReady, "A filesystem has too little free space", "Free space on the named filesystem, or mount a larger one there.";
     TOO_FEW_INODES = "LF3009", NotReady, "A filesystem has too few free inodes", "Remove files from the named filesystem, or recreate it with more inodes.";
     READ_ONLY = "LF3010", NotReady, "A filesystem is mounted read-only", "Remount it read-write.";
-    PORT_IN_USE = "LF3011", NotReady, "Ports that Kubernetes needs are in use", "Stop the programs that listen on the named ports; `ss -ltnp` shows them.";
+    PORT_IN_USE = "LF3011", NotReady, "Ports that the site needs are in use", "Stop the programs that listen on the named ports; `ss -ltnp` shows them.";
     OTHER_KUBERNETES = "LF3012", NotReady, "Another Kubernetes or container runtime is on this machine", "Uninstall it with its own tool, or use another machine. Interfaces and packet-filter rules that it left are gone after a reboot.";
     BAD_HOSTNAME = "LF3013", NotReady, "The name of the host cannot be the name of a node", "Set a name of lower-case letters, digits, `-` and `.` with `hostnamectl set-hostname`.";
     NO_ADDRESS = "LF3014", NotReady, "The host has no address that the cluster can use", "Connect and configure a network interface; it needs no access to other networks.";

@@ -1,6 +1,9 @@
 //! What the kernel was built with, and settings of it that software asks for.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 
 use super::host::read;
 use crate::paths::SitePaths;
@@ -34,6 +37,9 @@ const NEEDED: [&str; 24] = [
     "VXLAN",
 ];
 
+/// Upper limit of a kernel's configuration in bytes: ten times that of distributions.
+const CONFIGURATION_BYTES: u64 = 4 << 20;
+
 /// Settings that rules of releases may ask about, beside those with a minimum of Landfall's own.
 const SETTINGS: [&str; 9] = [
     "fs.file-max",
@@ -47,17 +53,28 @@ const SETTINGS: [&str; 9] = [
     "vm.swappiness",
 ];
 
-/// Needed options that the running kernel was built without; none where its configuration is not on the disk.
+/// Needed options that the running kernel was built without; none where its configuration is nowhere to be read.
 pub(super) fn missing_options(paths: &SitePaths) -> Option<Vec<String>> {
-    let release = rustix::system::uname().release().to_string_lossy().into_owned();
-    let places = [format!("/boot/config-{release}"), format!("/lib/modules/{release}/config")];
-    let text = places.iter().map(|place| read(&paths.host(place))).find(|text| !text.is_empty())?;
+    let text = configuration(paths)?;
     // An option that the text does not mention has another name in that kernel: only what it denies is missing.
     let is_denied = |option: &&&str| {
         let denial = format!("# CONFIG_{option} is not set");
         text.lines().any(|line| line == denial)
     };
     Some(NEEDED.iter().filter(is_denied).map(|option| format!("CONFIG_{option}")).collect())
+}
+
+/// The configuration of the running kernel: its own copy, or the distribution's.
+fn configuration(paths: &SitePaths) -> Option<String> {
+    let own = fs_err::File::open(paths.host("/proc/config.gz")).ok().and_then(|file| {
+        let mut text = String::new();
+        GzDecoder::new(file).take(CONFIGURATION_BYTES).read_to_string(&mut text).ok()?;
+        Some(text)
+    });
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let places = [format!("/boot/config-{release}"), format!("/lib/modules/{release}/config")];
+    let kept = places.iter().map(|place| read(&paths.host(place)));
+    own.into_iter().chain(kept).find(|text| !text.is_empty())
 }
 
 /// Current values of the settings, by their names.
@@ -68,6 +85,8 @@ pub(super) fn settings(paths: &SitePaths) -> BTreeMap<String, u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
     use crate::facts::sample::host;
 
@@ -82,6 +101,18 @@ mod tests {
             assert_eq!(missing, ["CONFIG_BRIDGE", "CONFIG_NFT_NUMGEN"], "{place}");
         }
         assert_eq!(missing_options(&host(&[("/boot/config-1.0", text)]).1), None, "another kernel's");
+    }
+
+    #[test]
+    fn the_running_kernel_s_own_copy_comes_first() {
+        let release = rustix::system::uname().release().to_string_lossy().into_owned();
+        let kept = format!("/boot/config-{release}");
+        let (_folder, paths) = host(&[("/proc/config.gz", ""), (&kept, "# CONFIG_VETH is not set\n")]);
+        assert_eq!(missing_options(&paths).unwrap(), ["CONFIG_VETH"], "an empty file is no copy");
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(b"CONFIG_VETH=y\n# CONFIG_VXLAN is not set\n").unwrap();
+        fs_err::write(paths.host("/proc/config.gz"), packed.finish().unwrap()).unwrap();
+        assert_eq!(missing_options(&paths).unwrap(), ["CONFIG_VXLAN"]);
     }
 
     #[test]

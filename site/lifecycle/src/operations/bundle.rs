@@ -24,8 +24,11 @@ use super::error::{OperationError, Result};
 use super::trust::Trust;
 use super::{Operations, carried};
 use crate::choice::locate_for_host;
+use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::license::{GivenLicense, LicensedHost, Licensing};
 use crate::marks::Marks;
+use crate::plan::host_ports::HostPorts;
+use crate::plan::objects::ObjectsInputs;
 
 /// Finds a bundle, trusts its head and understands its release: the only way from a path to a usable bundle.
 /// Reads no payload, and refuses a bundle that needs a newer Landfall.
@@ -170,6 +173,12 @@ pub struct TrustedRelease {
 }
 
 impl TrustedRelease {
+    /// Ports of the host that the components take on a site with this configuration.
+    pub(super) fn host_ports(&self, configuration: &SiteConfiguration, fitted: &ResolvedValues) -> HostPorts {
+        let objects = ObjectsInputs { release: &self.release, configuration, fitted };
+        HostPorts::of(&objects, |name| self.documents.get(name).map(Vec::as_slice))
+    }
+
     /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload.
     /// Does not return if the bundle is trusted, needs a newer Landfall and carries it: the process is replaced by that
     /// one.

@@ -108,15 +108,16 @@ impl Judged<'_> {
         let licensed = self.license_blockers();
         let Self { release, trust, configuration, adoption, licensing, accept, secrets } = self;
         let built_at = release.verified.identity().built_at;
+        let fitted = fitted_to(&facts, &release.release, &release.verified, &configuration);
         let subject = Subject {
             facts: &facts,
             release: &release.release,
             configuration: &configuration,
             sizes: sizes(&release.verified, &release.release),
+            host_ports: &release.host_ports(&configuration, &fitted.values),
             built_at: &built_at,
         };
         let mut findings = preflight(&subject);
-        let fitted = fitted_to(&facts, &release.release, &release.verified, &configuration);
         findings.extend(fitted.findings);
         findings.extend(secrets.findings);
         findings.extend(adoption.blockers);

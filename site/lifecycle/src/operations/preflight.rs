@@ -20,6 +20,8 @@ use super::trust::Trust;
 use crate::choice::locate_for_host;
 use crate::configuration::SiteConfiguration;
 use crate::license::{LicensedHost, needs};
+use crate::plan::host_ports::HostPorts;
+use crate::plan::objects::ObjectsInputs;
 use crate::preflight::{Finding, Severity, Subject, accept, preflight, refuse_unknown, sort};
 use crate::site_secrets::BroughtSecrets;
 
@@ -118,15 +120,18 @@ impl Operations {
             self.check_vacant()?;
             facts::collect_measured(&self.paths, &ProbedGpus::now(&self.paths))?
         };
-        let identity = looked.contents().identity();
+        let (release, contents) = (looked.release(), looked.contents());
+        let fitted = fitted_to(&facts, release, contents, &configuration);
+        let objects = ObjectsInputs { release, configuration: &configuration, fitted: &fitted.values };
         let mut findings = preflight(&Subject {
             facts: &facts,
-            release: looked.release(),
+            release,
             configuration: &configuration,
-            sizes: sizes(looked.contents(), looked.release()),
-            built_at: &identity.built_at,
+            sizes: sizes(contents, release),
+            host_ports: &HostPorts::of(&objects, |name| contents.small_document(name)),
+            built_at: &contents.identity().built_at,
         });
-        findings.extend(fitted_to(&facts, looked.release(), looked.contents(), &configuration).findings);
+        findings.extend(fitted.findings);
         findings.extend(secrets.findings);
         findings.extend(self.of_site(request, &looked, &facts)?);
         accept(&mut findings, &request.accept, &configuration.accept)?;

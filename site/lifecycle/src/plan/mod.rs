@@ -6,10 +6,12 @@ pub mod computed;
 pub mod configure;
 pub mod figures;
 pub mod gpu_resources;
+pub mod host_ports;
 pub mod install;
 pub mod models;
 pub mod network;
 pub(crate) mod node_parts;
+pub mod objects;
 #[cfg(test)]
 mod power_cuts;
 pub mod reference;

@@ -106,13 +106,13 @@ impl Finding {
         Self { must_accept: true, ..Self::warning(code, measured, fix) }
     }
 
-    /// What cannot be judged: facts of an older landfall do not say.
-    pub(super) fn unknown(code: Code, message: &str) -> Self {
+    /// What cannot be judged: facts of this schema and older ones do not say.
+    pub(super) fn unknown(code: Code, message: &str, schema: u32) -> Self {
         Self {
             severity: Severity::Unknown,
             message: message.to_owned(),
             fix: "Collect the facts again, with `landfall facts` of this version.".to_owned(),
-            ..Self::new(code, "not known from facts of schema 2 and older", "")
+            ..Self::new(code, format!("not known from facts of schema {schema} and older"), "")
         }
     }
 

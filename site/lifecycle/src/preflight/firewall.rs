@@ -65,7 +65,7 @@ pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding>
     let Some(opened) = Opened::of(network, is_closed, commands_inbound) else {
         let is_known = network.closed_chains.iter().all(|chain| lets_in(chain, &networks.pods).is_some());
         let message = "Whether a firewall keeps other hosts from the services of the site";
-        return (!is_known).then(|| Finding::unknown(codes::FIREWALL_INBOUND, message));
+        return (!is_known).then(|| Finding::unknown(codes::FIREWALL_INBOUND, message, 2));
     };
     let found = format!("packets to pods are dropped by {}", opened.names);
     let fix = format!("If other hosts should reach the console or other services of the site, run {}.", opened.advice);

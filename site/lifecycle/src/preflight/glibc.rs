@@ -14,7 +14,8 @@ pub(super) fn finding(facts: &Facts, release: &ReleaseDocument) -> Option<Findin
     let Some(version) = facts.glibc.as_deref() else {
         return Some(match facts.security {
             None => {
-                Finding::unknown(codes::NODE_GLIBC_TOO_OLD, "Whether the release's programs run with the C library")
+                let message = "Whether the release's programs run with the C library";
+                Finding::unknown(codes::NODE_GLIBC_TOO_OLD, message, 2)
             }
             Some(_) => Finding::new(codes::NODE_GLIBC_TOO_OLD, "another C library than glibc", threshold),
         });

@@ -14,6 +14,28 @@ pub(super) fn kernel_options(facts: &Facts) -> Option<Finding> {
     Some(Finding::new(codes::KERNEL_OPTIONS, missing.join(", "), "built in, or as modules"))
 }
 
+/// What this host does not tell, and what the facts of an older landfall do not say.
+pub(super) fn unknown(facts: &Facts) -> Vec<Finding> {
+    const OF_KERNEL: &str = "Whether the kernel was built with what Kubernetes needs";
+    let is_older = facts.security.as_ref().is_none_or(|security| security.endpoint_programs.is_none());
+    if is_older {
+        let unsaid = [
+            (codes::KERNEL_OPTIONS, OF_KERNEL),
+            (codes::ENDPOINT_SECURITY, "Whether a program of endpoint security runs"),
+            (codes::HARDWARE_CLOCK, "Whether system clock and hardware clock agree"),
+            (codes::NO_BARRIERS, "Whether the filesystem of the data folder keeps synced writes"),
+        ];
+        return unsaid.into_iter().map(|(code, message)| Finding::unknown(code, message, 3)).collect();
+    }
+    if facts.missing_kernel_options.is_some() {
+        return Vec::new();
+    }
+    let measured = "its configuration is neither in /proc/config.gz nor in /boot nor in /lib/modules";
+    let fix = "With the distribution's own kernel, nothing. Otherwise copy the kernel's configuration to \"/boot/config-$(uname -r)\" and \
+               collect the facts again.";
+    vec![Finding { measured: measured.to_owned(), ..Finding::unknown(codes::KERNEL_OPTIONS, OF_KERNEL, 3).fix(fix) }]
+}
+
 /// Programs that look at each file and process.
 pub(super) fn endpoint_security(facts: &Facts) -> Option<Finding> {
     let programs = facts.security.as_ref()?.endpoint_programs.as_ref().filter(|programs| !programs.is_empty())?;

@@ -5,6 +5,7 @@ use landfall_error_codes::{Code, codes};
 use landfall_release_document::{DataRoom, ReleaseDocument};
 
 use crate::configuration::SiteConfiguration;
+use crate::plan::host_ports::HostPorts;
 use crate::room::FilesystemPeak;
 use landfall_host::facts::Facts;
 
@@ -62,19 +63,30 @@ pub struct Subject<'a> {
     pub configuration: &'a SiteConfiguration,
     /// The sizes of the release.
     pub sizes: Sizes,
+    /// Ports of the host that its components take.
+    pub host_ports: &'a HostPorts,
     /// When the release was built, RFC 3339 in UTC.
     pub built_at: &'a str,
+}
+
+/// What a site had before an upgrade.
+#[derive(Debug, Clone, Copy)]
+pub struct Before<'a> {
+    /// The installed release.
+    pub release: &'a ReleaseDocument,
+    /// Ports of the host that its components have.
+    pub host_ports: &'a HostPorts,
 }
 
 /// Everything that is found before an installation, what must be done first first. Blockers are among it unless the host is
 /// ready. A pure function: it looks at nothing but its subject.
 pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
-    let Subject { facts, release, configuration, sizes, built_at } = *subject;
+    let Subject { facts, release, sizes, built_at, .. } = *subject;
     let mut findings = system(facts, release);
     findings.extend(machine(facts, release));
     findings.extend(glibc::finding(facts, release));
     findings.extend(storage::findings(facts, sizes));
-    findings.extend(network::findings(facts, &network::ports(release), configuration));
+    findings.extend(network::findings(subject));
     if !facts.leftovers.is_empty() {
         findings.push(Finding::new(codes::OTHER_KUBERNETES, facts.leftovers.join(", "), "none"));
     }
@@ -92,17 +104,13 @@ pub fn finding_name(code: Code) -> &'static str {
     catalog::entry(code.id).name
 }
 
-/// What is found before an upgrade of a site with the release `before`: space at the peaks, ports that only the later release needs,
+/// What is found before an upgrade of a site: space at the peaks, ports that only the later release needs,
 /// and what the later release asks of the host beyond that.
-pub(crate) fn upgrade(
-    subject: &Subject<'_>,
-    before: Option<&ReleaseDocument>,
-    peaks: &[FilesystemPeak],
-) -> Vec<Finding> {
+pub(crate) fn upgrade(subject: &Subject<'_>, before: Option<&Before<'_>>, peaks: &[FilesystemPeak]) -> Vec<Finding> {
     let Subject { facts, release, .. } = *subject;
     let mut findings = upgrade_space(facts, peaks);
     findings.extend(glibc::finding(facts, release));
-    findings.extend(before.and_then(|before| upgrade_ports(facts, before, release)));
+    findings.extend(before.into_iter().flat_map(|before| upgrade_ports(subject, before)));
     findings.extend(gpu::findings(facts, release.requirements.gpus.as_ref()));
     findings.extend(rules::findings(subject));
     findings
@@ -135,13 +143,14 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
     }
     warnings.extend(storage::slow_sync(facts));
     warnings.extend(storage::barriers(facts));
+    warnings.extend(host::unknown(facts));
     warnings
 }
 
 /// What decides which programs may run, beside SELinux.
 fn program_rules(facts: &Facts) -> Option<Finding> {
     match &facts.security {
-        None => Some(Finding::unknown(codes::PROGRAM_RULES, "Whether fapolicyd decides which programs may run")),
+        None => Some(Finding::unknown(codes::PROGRAM_RULES, "Whether fapolicyd decides which programs may run", 2)),
         // What its rules allow is not known.
         Some(security) if security.fapolicyd => {
             Some(Finding::to_accept(codes::PROGRAM_RULES, "fapolicyd runs", codes::PROGRAM_RULES.fix))

@@ -5,10 +5,11 @@ use landfall_host::facts::Facts;
 use landfall_release_document::ReleaseDocument;
 
 use super::shell::quote;
-use super::{Finding, firewall};
+use super::{Before, Finding, Subject, firewall};
 use crate::configuration::SiteConfiguration;
 use crate::console::{HOST_PORT, console_of};
 use crate::node_name::LONGEST_NODE_NAME;
+use crate::plan::host_ports::{HostPorts, Transport};
 use crate::plan::network::{Networks, node_identity};
 
 /// API server, etcd, kubelet, kube-proxy, controller manager, scheduler, registry.
@@ -18,21 +19,44 @@ const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 102
 const UDP_PORT: u16 = 8472;
 
 /// The ports that a site of this release listens on.
-pub(super) fn ports(release: &ReleaseDocument) -> Vec<u16> {
+fn ports(release: &ReleaseDocument) -> Vec<u16> {
     PORTS.into_iter().chain(console_of(release).map(|_| HOST_PORT)).collect()
 }
 
 /// Ports that only the later release needs, and that something else has.
-pub fn upgrade_ports(facts: &Facts, before: &ReleaseDocument, after: &ReleaseDocument) -> Option<Finding> {
-    let known = ports(before);
-    let new: Vec<u16> = ports(after).into_iter().filter(|port| !known.contains(port)).collect();
-    busy(facts, &new)
+pub(super) fn upgrade_ports(subject: &Subject<'_>, before: &Before<'_>) -> Vec<Finding> {
+    let Subject { facts, release, host_ports, .. } = *subject;
+    let known = ports(before.release);
+    let new: Vec<u16> = ports(release).into_iter().filter(|port| !known.contains(port)).collect();
+    busy(facts, &new).into_iter().chain(taken(facts, &host_ports.without(before.host_ports))).collect()
 }
 
 fn busy(facts: &Facts, ports: &[u16]) -> Option<Finding> {
     let busy = ports.iter().filter(|port| facts.network.ports_in_use.contains(port));
     let busy: Vec<String> = busy.map(|port| with_program(facts, *port)).collect();
     (!busy.is_empty()).then(|| Finding::new(codes::PORT_IN_USE, format!("TCP {}", busy.join(", ")), "all of them free"))
+}
+
+/// Ports that components take, and that something else has.
+fn taken(facts: &Facts, ports: &HostPorts) -> Option<Finding> {
+    let is_taken = |transport, number| match transport {
+        Transport::Tcp => facts.network.ports_in_use.contains(&number),
+        Transport::Udp => facts.network.udp_ports_in_use.contains(&number),
+    };
+    let taken = ports.0.iter().filter(|(port, _)| is_taken(port.transport, port.number));
+    let taken: Vec<String> = taken
+        .map(|(port, takers)| {
+            let port = match port.transport {
+                Transport::Tcp => format!("TCP {}", with_program(facts, port.number)),
+                Transport::Udp => port.to_string(),
+            };
+            format!("{port}, for {}", takers.join(" and "))
+        })
+        .collect();
+    (!taken.is_empty()).then(|| {
+        let finding = Finding::new(codes::PORT_IN_USE, taken.join("; "), "all of them free");
+        finding.fix("Stop the programs that have the named ports; `ss -lntup` shows them.")
+    })
 }
 
 /// A port that something else has, on which the overlay network would get no packet from other nodes.
@@ -51,13 +75,15 @@ fn with_program(facts: &Facts, port: u16) -> String {
 }
 
 /// What is wrong with the network of a host.
-pub(super) fn findings(facts: &Facts, ports: &[u16], configuration: &SiteConfiguration) -> Vec<Finding> {
+pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
+    let Subject { facts, release, configuration, host_ports, .. } = *subject;
     let mut blockers = Vec::new();
     match ipv6(facts, configuration) {
         Some(blocker) => blockers.push(blocker),
         None => blockers.extend(identity(facts, configuration)),
     }
-    blockers.extend(busy(facts, ports));
+    blockers.extend(busy(facts, &ports(release)));
+    blockers.extend(taken(facts, host_ports));
     blockers.extend(overlay_is_busy(facts));
     if !facts.missing_modules.is_empty() && !facts.can_load_modules {
         let finding = Finding::new(codes::MODULE_MISSING, facts.missing_modules.join(", "), "loaded or loadable");

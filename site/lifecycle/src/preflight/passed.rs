@@ -146,7 +146,7 @@ const PASSING: &[Passing] = &[
     },
     Passing {
         codes: &[codes::PORT_IN_USE],
-        message: "All ports that Kubernetes needs are free",
+        message: "All ports that the site needs are free",
         measured: |_| String::new(),
         threshold: |_| String::new(),
     },

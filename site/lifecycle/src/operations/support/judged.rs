@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::operations::Operations;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::history::Past;
-use crate::operations::upgrade::findings_of;
+use crate::operations::upgrade::{AskedOfHost, findings_of};
+use crate::preflight::Before;
 
 impl Operations {
     /// Findings of the host as it is now: what the installed release asks of it beyond what an install makes.
@@ -17,7 +18,10 @@ impl Operations {
         let pins = history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled)?;
         let release = self.release_of(pins)?;
         let facts = facts::collect(&self.paths, &ProbedGpus::recent(&self.paths))?;
-        let findings = findings_of(&release, &pins.settings, &facts, (Some(&release.release), &[]));
+        let host_ports = release.host_ports(&pins.settings, &pins.fitted);
+        let before = Before { release: &release.release, host_ports: &host_ports };
+        let asked = AskedOfHost { release: &release, settings: &pins.settings, host_ports: &host_ports };
+        let findings = findings_of(&asked, &facts, Some(&before), &[]);
         let lines = findings.iter().map(serde_json::to_value).collect::<Result<_, _>>();
         lines.map_err(|error| StepError::new(codes::BUG, "a finding cannot be written").because(error).into())
     }

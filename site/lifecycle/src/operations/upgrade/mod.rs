@@ -11,7 +11,7 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_host::facts::Facts;
 use landfall_media::store::ContentStore;
-use landfall_release_document::{ReleaseDocument, UpgradeRoute};
+use landfall_release_document::UpgradeRoute;
 use serde_json::Value;
 
 use self::seen::Seen;
@@ -36,13 +36,14 @@ use crate::pins::{KeptRelease, Pins};
 use crate::plan::components::ComponentInputs;
 use crate::plan::computed::computed_values;
 use crate::plan::configure::{Made, SettingChange};
+use crate::plan::host_ports::HostPorts;
 use crate::plan::models::Fitted;
 use crate::plan::network::Networks;
 use crate::plan::upgrade::{
     ComponentChange, DocumentsOfBoth, Experience, Installed, NodeChange, Outlook, UpgradeInputs, UpgradePlan,
     plan_upgrade, set_edits,
 };
-use crate::preflight::{self, AcceptedWarning, Finding, Severity, Subject};
+use crate::preflight::{self, AcceptedWarning, Before, Finding, Severity, Subject};
 use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
 use crate::steps::action::Action;
@@ -260,24 +261,39 @@ impl Operations {
         let target = &prepared.target.release;
         let settings = settings_of(&prepared.pins, target)?;
         let installed = self.release_of_site()?;
-        let before = installed.as_ref().map(|installed| &*installed.release);
-        Ok(findings_of(target, &settings, facts, (before, &prepared.peaks)))
+        let host_ports = |one: &TrustedRelease| one.host_ports(&prepared.pins.settings, &prepared.pins.fitted);
+        let known = installed.as_ref().map(host_ports).unwrap_or_default();
+        let before = installed.as_ref().map(|one| Before { release: &one.release, host_ports: &known });
+        let host_ports = target.host_ports(&settings, &prepared.fitted.values);
+        let asked = AskedOfHost { release: target, settings: &settings, host_ports: &host_ports };
+        Ok(findings_of(&asked, facts, before.as_ref(), &prepared.peaks))
     }
 }
 
-/// What a release asks of a host that has a site, beyond what the release `before` asks.
+/// A release with the settings of a site.
+#[derive(Clone, Copy)]
+pub(super) struct AskedOfHost<'a> {
+    pub(super) release: &'a TrustedRelease,
+    pub(super) settings: &'a SiteConfiguration,
+    /// Ports of the host that its components take there.
+    pub(super) host_ports: &'a HostPorts,
+}
+
+/// What a release asks of a host that has a site, beyond what the installed release has of it.
 pub(super) fn findings_of(
-    target: &TrustedRelease,
-    settings: &SiteConfiguration,
+    asked: &AskedOfHost<'_>,
     facts: &Facts,
-    (before, peaks): (Option<&ReleaseDocument>, &[FilesystemPeak]),
+    before: Option<&Before<'_>>,
+    peaks: &[FilesystemPeak],
 ) -> Vec<Finding> {
+    let AskedOfHost { release, settings, host_ports } = *asked;
     let subject = Subject {
         facts,
-        release: &target.release,
+        release: &release.release,
         configuration: settings,
-        sizes: sizes(&target.verified, &target.release),
-        built_at: &target.verified.identity().built_at,
+        sizes: sizes(&release.verified, &release.release),
+        host_ports,
+        built_at: &release.verified.identity().built_at,
     };
     preflight::upgrade(&subject, before, peaks)
 }

@@ -8,17 +8,14 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use self::asked::Asked;
+use self::offer::{Offer, offered};
+use crate::configuration::{ResolvedValues, SiteConfiguration};
+use crate::plan::objects::ObjectsInputs;
+use crate::preflight::Finding;
 use landfall_error_codes::codes;
 use landfall_gpu_facts::{GpuReport, NvmlState};
 use landfall_release_document::{GPU_RESOURCE, GpuPlugin, ReleaseDocument};
-use serde_json::Value;
-
-use self::asked::Asked;
-use self::offer::{Offer, offered};
-use crate::configuration::{Patch, ResolvedValues, SiteConfiguration, patched, resolve_values};
-use crate::plan::computed::computed_values;
-use crate::plan::network::Networks;
-use crate::preflight::Finding;
 
 /// What the GPUs that pods ask for depend on.
 #[derive(Debug, Clone, Copy)]
@@ -37,8 +34,7 @@ pub struct GpuResourceInputs<'a> {
 /// GPUs, or on a host with GPUs for one that does not say how they are offered. `document` has the bytes of a small document of the head.
 pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> Option<&'a [u8]>) -> Vec<Finding> {
     // Values or objects that do not fit are refused with the plan.
-    let Some(values) = values(inputs) else { return Vec::new() };
-    let Some(asked) = asked(inputs.release, &values, document) else { return Vec::new() };
+    let Some(asked) = asked(inputs, document) else { return Vec::new() };
     if asked.is_empty() {
         return Vec::new();
     }
@@ -64,22 +60,15 @@ pub fn is_changed(release: &ReleaseDocument, before: &SiteConfiguration, after: 
     names.any(|name| before.values.get(name) != after.values.get(name))
 }
 
-fn values(inputs: &GpuResourceInputs<'_>) -> Option<ResolvedValues> {
-    let networks = Networks::of(inputs.configuration).ok()?;
-    resolve_values(inputs.release, inputs.configuration, &computed_values(&networks, inputs.fitted)).ok()
-}
-
 /// What all pods ask for, by resource.
 fn asked<'a>(
-    release: &ReleaseDocument,
-    values: &ResolvedValues,
+    inputs: &GpuResourceInputs<'_>,
     document: impl Fn(&str) -> Option<&'a [u8]>,
 ) -> Option<BTreeMap<String, Asked>> {
+    let GpuResourceInputs { release, configuration, fitted, .. } = *inputs;
     let mut all = BTreeMap::new();
-    for component in &release.components {
-        let rendered: Vec<Value> = serde_json::from_slice(document(&component.objects)?).ok()?;
-        let patches = Patch::of_component(&component.name, &release.values, values);
-        asked::add(&mut all, &component.name, &patched(&component.name, rendered, &patches).ok()?);
+    for (component, objects) in (ObjectsInputs { release, configuration, fitted }).objects(document)? {
+        asked::add(&mut all, &component.name, &objects);
     }
     Some(all)
 }

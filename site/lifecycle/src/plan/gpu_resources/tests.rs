@@ -1,5 +1,5 @@
 use landfall_release_document::{ComponentEntry, GpuRequirements, MigStrategy, SiteValue, ValueTarget};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::plan::install::tests::{documents, release};

@@ -1,8 +1,11 @@
 mod hostile;
 mod spoiled;
 
+use std::collections::BTreeMap;
+
 use super::storage::SYSTEM_BYTES;
 use super::*;
+use crate::plan::host_ports::{HostPort, Transport};
 use crate::plan::install::tests::release;
 use crate::room::{FilesystemPeak, PeakPart};
 use landfall_host::facts::sample::sample;
@@ -20,7 +23,7 @@ fn blockers(facts: &Facts, configuration: &SiteConfiguration, sizes: Sizes) -> V
 }
 
 fn findings(facts: &Facts, release: &ReleaseDocument, configuration: &SiteConfiguration, sizes: Sizes) -> Vec<Finding> {
-    preflight(&Subject { facts, release, configuration, sizes, built_at: BUILT })
+    preflight(&Subject { facts, release, configuration, sizes, host_ports: &HostPorts::default(), built_at: BUILT })
 }
 
 /// What the release takes without a bundle.
@@ -101,7 +104,8 @@ fn what_facts_do_not_say_is_not_shown_as_passed() {
     let mut facts = sample();
     let shown = |facts: &Facts| {
         let found = findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
-        found.into_iter().map(|finding| finding.code).collect::<Vec<_>>()
+        let passed = found.into_iter().filter(|finding| finding.severity == Severity::Passed);
+        passed.map(|finding| finding.code).collect::<Vec<_>>()
     };
     let of_new_facts = [
         codes::KERNEL_OPTIONS,
@@ -122,6 +126,56 @@ fn what_facts_do_not_say_is_not_shown_as_passed() {
     facts.filesystems.push(boot);
     let unknown = shown(&facts);
     assert!(of_new_facts.iter().all(|code| !unknown.contains(&code.id)), "{unknown:?}");
+}
+
+#[test]
+fn what_facts_of_an_older_landfall_do_not_say_is_named() {
+    let unknown = |facts: &Facts| {
+        let found = findings(facts, &release(), &SiteConfiguration::default(), Sizes::default());
+        let unknown = found.into_iter().filter(|finding| finding.severity == Severity::Unknown);
+        unknown.map(|finding| (finding.name, finding.measured)).collect::<Vec<_>>()
+    };
+    let mut facts = sample();
+    assert_eq!(unknown(&facts), []);
+    facts.missing_kernel_options = None;
+    let measured = "its configuration is neither in /proc/config.gz nor in /boot nor in /lib/modules";
+    assert_eq!(unknown(&facts), [("kernel-options".to_owned(), measured.to_owned())]);
+    facts.security.as_mut().unwrap().endpoint_programs = None;
+    let older: Vec<_> = unknown(&facts).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(older, ["kernel-options", "endpoint-security", "disk-barriers", "hardware-clock"]);
+}
+
+#[test]
+fn a_port_that_a_component_takes_is_named_with_it() {
+    let mut facts = sample();
+    facts.network.ports_in_use = vec![31443, 9100];
+    facts.network.listeners.push(Listener { port: 31443, program: "nginx".to_owned(), pid: 812 });
+    facts.network.udp_ports_in_use = vec![9100, 30053];
+    let port = |transport, number| HostPort { transport, number };
+    let asked = HostPorts(BTreeMap::from([
+        (port(Transport::Tcp, 31443), vec!["console: Service/landfall-console".to_owned()]),
+        (port(Transport::Tcp, 30053), vec!["names: Service/dns".to_owned()]),
+        (port(Transport::Udp, 30053), vec!["names: Service/dns".to_owned(), "shop: Service/dns".to_owned()]),
+    ]));
+    let (release, configuration, none) = (release(), SiteConfiguration::default(), HostPorts::default());
+    let subject = Subject {
+        facts: &facts,
+        release: &release,
+        configuration: &configuration,
+        sizes: Sizes::default(),
+        host_ports: &asked,
+        built_at: BUILT,
+    };
+    let busy = |findings: Vec<Finding>| {
+        let busy = findings.into_iter().filter(|finding| finding.code == codes::PORT_IN_USE.id);
+        busy.map(|finding| finding.measured).collect::<Vec<_>>()
+    };
+    let measured = "TCP 31443 (nginx, process 812), for console: Service/landfall-console; \
+                    UDP 30053, for names: Service/dns and shop: Service/dns";
+    assert_eq!(busy(preflight(&subject)), [measured]);
+    assert_eq!(busy(upgrade(&subject, Some(&Before { release: &release, host_ports: &none }), &[])), [measured]);
+    let has_all = Before { release: &release, host_ports: &asked };
+    assert!(busy(upgrade(&subject, Some(&has_all), &[])).is_empty(), "the site has them itself");
 }
 
 /// Upstream's kubelet needs glibc; the release says which, by its last node pack.
@@ -149,7 +203,15 @@ fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
     assert_eq!(found(&release, &older).map(|(severity, _)| severity), Some(Severity::Unknown));
     let (facts, configuration) = (of(Some("2.31")), SiteConfiguration::default());
     let sizes = Sizes::default();
-    let subject = Subject { facts: &facts, release: &release, configuration: &configuration, sizes, built_at: BUILT };
+    let host_ports = HostPorts::default();
+    let subject = Subject {
+        facts: &facts,
+        release: &release,
+        configuration: &configuration,
+        sizes,
+        host_ports: &host_ports,
+        built_at: BUILT,
+    };
     let before_upgrade = upgrade(&subject, None, &[]);
     assert!(before_upgrade.iter().any(|finding| finding.code == codes::NODE_GLIBC_TOO_OLD.id && finding.is_blocker()));
 
@@ -306,7 +368,7 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
         let mut chain = chain(Filter::Nftables, "inet filter forward", hook, accepts);
         chain.accepts_to = Some(to.iter().map(|one| (*one).to_owned()).collect());
         facts.network.closed_chains = vec![chain];
-        let found = super::network::findings(&facts, &[], &SiteConfiguration::default());
+        let found = findings(&facts, &release(), &SiteConfiguration::default(), Sizes::default());
         found.into_iter().find(|finding| finding.code == codes::FIREWALL_INBOUND.id)
     };
     let finding = warned(&["cni0"], &[], ClosedHook::Forward).unwrap();

@@ -1,0 +1,38 @@
+//! The objects of a release's components as a site of a configuration gets them, before there is a plan.
+
+use landfall_release_document::{ComponentEntry, ReleaseDocument};
+use serde_json::Value;
+
+use super::computed::computed_values;
+use super::network::Networks;
+use crate::configuration::{Patch, ResolvedValues, SiteConfiguration, patched, resolve_values};
+
+/// What the objects depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct ObjectsInputs<'a> {
+    /// The release.
+    pub release: &'a ReleaseDocument,
+    /// What the site sets.
+    pub configuration: &'a SiteConfiguration,
+    /// Figures of models that were fitted to the host.
+    pub fitted: &'a ResolvedValues,
+}
+
+impl<'a> ObjectsInputs<'a> {
+    /// Each component with its objects; none where values or objects do not fit, which the plan refuses with the reason. `document` has
+    /// the bytes of a small document of the head.
+    pub(crate) fn objects<'d>(
+        &self,
+        document: impl Fn(&str) -> Option<&'d [u8]>,
+    ) -> Option<Vec<(&'a ComponentEntry, Vec<Value>)>> {
+        let networks = Networks::of(self.configuration).ok()?;
+        let computed = computed_values(&networks, self.fitted);
+        let values = resolve_values(self.release, self.configuration, &computed).ok()?;
+        let of_component = |component: &'a ComponentEntry| {
+            let rendered: Vec<Value> = serde_json::from_slice(document(&component.objects)?).ok()?;
+            let patches = Patch::of_component(&component.name, &self.release.values, &values);
+            Some((component, patched(&component.name, rendered, &patches).ok()?))
+        };
+        self.release.components.iter().map(of_component).collect()
+    }
+}
