@@ -59,6 +59,7 @@ mod end_to_end {
     mod roots;
     mod saved_data;
     mod secrets;
+    mod single_faults;
     mod site_configuration;
     mod site_secrets;
     mod spoiled;

@@ -52,6 +52,21 @@ pub fn dry_run(machine: &mut Machine, fingerprint: &str) -> Result<Output> {
     machine.try_run(&format!("{STICK}/landfall --json install {STICK} --trust {fingerprint} --dry-run"))
 }
 
+/// What preflight finds that did not pass: the name of each, its fix, and its commands.
+pub fn preflight(machine: &mut Machine, fingerprint: &str) -> Result<Vec<(String, String)>> {
+    let output = machine.try_run(&format!("{STICK}/landfall --json preflight {STICK} --trust {fingerprint}"))?;
+    let report = documents(&output).into_iter().find(|document| document["findings"].is_array());
+    let report = report.with_context(|| format!("preflight has no report ({:?}): {}", output.code, output.text()))?;
+    let open = report["findings"].as_array().into_iter().flatten().filter(|finding| finding["severity"] != "passed");
+    Ok(open
+        .map(|finding| {
+            let commands = finding["commands"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let advice: Vec<&str> = finding["fix"].as_str().into_iter().chain(commands).collect();
+            (finding["name"].as_str().unwrap_or_default().to_owned(), advice.join(" "))
+        })
+        .collect())
+}
+
 /// The documents that a command printed, on whichever of its outputs.
 pub fn documents(output: &Output) -> Vec<Value> {
     let of = |text: &str| -> Vec<Value> {

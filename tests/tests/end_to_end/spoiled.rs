@@ -1,4 +1,4 @@
-//! A machine that is spoiled in many ways at once: one look finds every fault with its fix, takes little time and changes nothing. On the
+//! A machine that is spoiled in one way at a time, and in many ways at once: one look finds every fault with its fix, takes little time and changes nothing. On the
 //! same machine before that, there is nothing to find.
 
 use std::collections::BTreeSet;
@@ -13,9 +13,10 @@ use super::engineer::{Engineer, STICK};
 use super::figures::{FACTS_LIMIT, PREFLIGHT_LIMIT};
 use super::fixture::{connected_machine_with_stick, fixture};
 use super::refusals::NOT_READY;
+use super::single_faults;
 
-/// What depends on the computer that runs the machines: they share its memory, its disks and its clock.
-const OF_THE_COMPUTER: [&str; 3] = ["swap", "disk-sync", "hardware-clock"];
+/// What depends on the computer that runs the machines: they share its memory, its disks, its clock and its kernel.
+const OF_THE_COMPUTER: [&str; 4] = ["swap", "disk-sync", "hardware-clock", "kernel-options"];
 
 /// Lines that spoil a machine.
 const SPOILING: [&str; 11] = [
@@ -61,6 +62,7 @@ fn every_fault_of_a_spoiled_machine_is_found_in_one_look() -> Result<()> {
     let engineer = Engineer::at(&machine);
     let open = open_findings(&look(engineer, 0)?)?;
     ensure!(open.is_empty(), "a good machine has findings: {open:?}");
+    single_faults::are_found_one_by_one(engineer)?;
 
     for line in SPOILING {
         machine.run(line)?;
@@ -96,6 +98,11 @@ fn look(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
         }
     }
     ensure!(best <= FACTS_LIMIT, "facts took {best:?} at best, and {FACTS_LIMIT:?} are allowed");
+    judged(engineer, exit)
+}
+
+/// The report of preflight, which must end with this exit code, within its time.
+pub(super) fn judged(engineer: Engineer<'_>, exit: i32) -> Result<Value> {
     let begun = Instant::now();
     let said = engineer.landfall(&["preflight", STICK, "--trust", &fixture()?.fingerprint])?;
     let took = begun.elapsed();
@@ -110,14 +117,14 @@ fn findings(report: &Value) -> Result<&Vec<Value>> {
 }
 
 /// The names of what did not pass, without what the machines have of the computer below them.
-fn open_findings(report: &Value) -> Result<BTreeSet<String>> {
+pub(super) fn open_findings(report: &Value) -> Result<BTreeSet<String>> {
     let open = findings(report)?.iter().filter(|finding| finding["severity"] != "passed");
     let names = open.map(|finding| finding["name"].as_str().unwrap_or_default().to_owned());
     Ok(names.filter(|name| !OF_THE_COMPUTER.contains(&name.as_str())).collect())
 }
 
 /// Fails unless a finding of this name measured the fault, and says what to do about it.
-fn expect_fault(report: &Value, (name, measured, fix): (&str, &str, &str)) -> Result<()> {
+pub(super) fn expect_fault(report: &Value, (name, measured, fix): (&str, &str, &str)) -> Result<()> {
     let found: Vec<&Value> = findings(report)?.iter().filter(|finding| finding["name"] == name).collect();
     let has = |value: &Value, part: &str| value.as_str().is_some_and(|text| text.contains(part));
     let helps = |finding: &&&Value| {

@@ -59,6 +59,13 @@ pub const SCENARIOS: &[Scenario] = &[
         act: preflight::nftables,
     },
     Scenario {
+        name: "preflight-faults",
+        what: "faults of clock, swap, disk, kernel and packet filter are found one by one, each with its fix, and nothing once each is mended",
+        always: false,
+        usual: seconds(60),
+        act: preflight::faults,
+    },
+    Scenario {
         name: "stick-pulled",
         what: "a stick pulled while staging is reported at once; connected again, the advice helps, and only the rest is read",
         always: false,

@@ -1,5 +1,7 @@
 //! Before an install: the properties of a stock Debian, and the effect of its firewalls.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, Result, ensure};
 
 use super::super::engineer;
@@ -17,6 +19,78 @@ const STOCK: [(&str, &str); 6] = [
     ("no default route", "[ -z \"$(ip route show default)\" ]"),
     ("ufw, nftables and iptables", "command -v ufw nft iptables"),
 ];
+
+/// A fault: lines that make it and take it away, and the findings of it, each with a part of its fix or of a command.
+struct Fault {
+    make: &'static str,
+    mend: &'static str,
+    found: &'static [(&'static str, &'static str)],
+}
+
+/// Faults that need a kernel, a clock or a disk of one's own.
+const FAULTS: [Fault; 6] = [
+    Fault {
+        make: "echo $(($(date +%s) - $(cut -d. -f1 /proc/uptime))) > /run/fault; date --set 2015-01-01",
+        mend: "date --set @$(($(cat /run/fault) + $(cut -d. -f1 /proc/uptime)))",
+        found: &[("clock", "timedatectl set-time"), ("hardware-clock", "hwclock --systohc")],
+    },
+    Fault {
+        make: "swapon --all && [ -n \"$(swapon --noheadings)\" ]",
+        mend: "swapoff --all",
+        found: &[("swap", "swapoff --all")],
+    },
+    Fault {
+        make: "fallocate --length $(($(stat --file-system --format '%a*%S' /) - (1 << 30))) /ballast",
+        mend: "rm /ballast",
+        found: &[("disk-space", "Free space")],
+    },
+    Fault {
+        make: "modprobe --remove br_netfilter || :; [ ! -e /proc/sys/net/bridge ] \
+               && for module in $(find /lib/modules/$(uname -r) -name 'br_netfilter.ko*'); do mv $module /root; done && depmod",
+        mend: "mv /root/br_netfilter.ko* /lib/modules/$(uname -r)/kernel/net/bridge/ && depmod",
+        found: &[("kernel-modules", "package of the operating system")],
+    },
+    Fault {
+        make: "sed --in-place=.before 's/^CONFIG_VETH=.*/# CONFIG_VETH is not set/' /boot/config-$(uname -r)",
+        mend: "mv /boot/config-$(uname -r).before /boot/config-$(uname -r)",
+        found: &[("kernel-options", "distribution's own kernel")],
+    },
+    Fault {
+        make: "iptables --policy FORWARD DROP",
+        mend: "iptables --policy FORWARD ACCEPT; nft delete table ip filter",
+        found: &[("firewall", "iptables")],
+    },
+];
+
+/// Each fault alone is found with its fix, and nothing besides; once all are mended, nothing is found.
+pub(super) fn faults(lane: &Lane, findings: &mut Findings) -> Result<()> {
+    let mut machine = lane.born("preflight-faults")?;
+    machine.boot()?;
+    machine.mount_stick()?;
+    let good: BTreeSet<String> = names(&engineer::preflight(&mut machine, lane.fingerprint())?);
+    findings.saw(format!("a good machine has: {good:?}"));
+    for Fault { make, mend, found } in FAULTS {
+        machine.run(make)?;
+        let open = engineer::preflight(&mut machine, lane.fingerprint())?;
+        for (name, fix) in found {
+            let is_found = open.iter().any(|(found, advice)| found == name && advice.contains(fix));
+            findings.expect(is_found, || format!("`{make}`: {name} with `{fix}` is not among {open:?}"));
+        }
+        let expected: BTreeSet<String> = found.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let others: Vec<String> =
+            names(&open).into_iter().filter(|name| !expected.contains(name) && !good.contains(name)).collect();
+        findings.expect(others.is_empty(), || format!("`{make}`: {others:?} is found, too"));
+        machine.run(mend)?;
+    }
+    let mended = names(&engineer::preflight(&mut machine, lane.fingerprint())?);
+    findings.expect(mended == good, || format!("after all faults were mended: {mended:?}"));
+    findings.saw(format!("{} faults were found one by one", FAULTS.len()));
+    machine.power_off()
+}
+
+fn names(findings: &[(String, String)]) -> BTreeSet<String> {
+    findings.iter().map(|(name, _)| name.clone()).collect()
+}
 
 /// The machine matches the lane's description, and a dry run finds no blocker.
 pub(super) fn stock(lane: &Lane, findings: &mut Findings) -> Result<()> {
