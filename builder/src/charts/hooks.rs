@@ -2,8 +2,9 @@
 //!
 //! A Job before an install and an upgrade becomes part of a component that its own needs, and comes before it. One after
 //! them becomes an object like all others: a component is ready once its Jobs are complete. What such a Job uses comes with
-//! it, and so does what is in `crds`. At each of both times there is at most one, because nothing orders two. Landfall runs
-//! both for each version of a release, so a hook of an install or an upgrade alone must be declared to bear that. A test that asks a Service becomes a proof. Every other hook is refused.
+//! it, and so does what is in `crds`. Several Jobs of one time run one after the other, by weight and name as with Helm: each further one is
+//! a component of its own. Landfall runs all of them for each version of a release, so a hook of an install or an upgrade alone must be
+//! declared to bear that. A test that asks a Service becomes a proof. Every other hook is refused.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,6 +19,9 @@ use crate::render::title;
 
 /// The annotation that makes an object a hook.
 pub(super) const HOOK: &str = "helm.sh/hook";
+
+/// The annotation that orders hooks of one time.
+const WEIGHT: &str = "helm.sh/hook-weight";
 
 /// What Jobs of hooks use, and may come with them.
 const COMPANIONS: [&str; 9] = [
@@ -35,11 +39,15 @@ const COMPANIONS: [&str; 9] = [
 /// What becomes of a chart's objects.
 #[derive(Debug, Default)]
 pub struct Placed {
-    /// Objects of a component that comes before.
+    /// Objects of a component that comes before, with the first Job.
     pub before: Vec<Sourced>,
-    /// Objects of the component.
+    /// Further Jobs before the component, in the order in which they run.
+    pub next_before: Vec<Sourced>,
+    /// Objects of the component, with the first Job after the others.
     pub objects: Vec<Sourced>,
-    /// Pods that test it.
+    /// Further Jobs after the component, in the order in which they run.
+    pub next: Vec<Sourced>,
+    /// Pods that test it, in the order in which Helm runs them.
     pub tests: Vec<Sourced>,
     /// Names that Jobs had before the version became part of them.
     pub renamed: BTreeSet<String>,
@@ -50,6 +58,29 @@ pub struct Placed {
 enum When {
     Before,
     After,
+}
+
+/// By what Helm orders hooks of one time.
+type Turn = (i64, String);
+
+impl Placed {
+    /// Puts Jobs of hooks, in the order of their turns, where they run.
+    fn put(&mut self, jobs: Vec<(When, Turn, Sourced)>) {
+        let (mut is_first_before, mut is_first) = (true, true);
+        for (when, _, job) in jobs {
+            let (is_first, first, next) = match when {
+                When::Before => (&mut is_first_before, &mut self.before, &mut self.next_before),
+                When::After => (&mut is_first, &mut self.objects, &mut self.next),
+            };
+            let list = if std::mem::take(is_first) { first } else { next };
+            list.push(job);
+        }
+    }
+
+    /// Every object but tests.
+    fn all(&self) -> Vec<&Sourced> {
+        [&self.before, &self.next_before, &self.objects, &self.next].into_iter().flatten().collect()
+    }
 }
 
 /// What a release says about hooks.
@@ -66,35 +97,41 @@ impl Rules<'_> {
     /// Places all objects of a chart.
     pub fn place(&self, objects: Vec<Sourced>) -> Result<Placed> {
         let mut placed = Placed::default();
-        let mut jobs: Vec<(When, String)> = Vec::new();
+        let mut jobs: Vec<(When, Turn, Sourced)> = Vec::new();
+        let mut tests: Vec<(Turn, Sourced)> = Vec::new();
         for mut sourced in objects {
             let is_job = job_names::is_job(&sourced.object);
             let mut when = When::After;
-            if let Some(events) = events(&sourced.object) {
-                if events.contains("test") {
-                    placed.tests.push(sourced);
+            let mut turn = None;
+            if let Some(mut events) = events(&sourced.object) {
+                // What tests use may be there for other hooks, too.
+                let is_shared = events.len() > 1 && is_companion(&sourced.object);
+                if events.remove("test") && !is_shared {
+                    tests.push((self::turn(&sourced.object), sourced));
                     continue;
                 }
                 when = self.when(&sourced, &events)?;
-                if is_job {
-                    alone(when, &sourced, &mut jobs)?;
-                }
+                turn = is_job.then(|| self::turn(&sourced.object));
                 plain(&mut sourced.object);
             }
             if is_job {
                 placed.renamed.insert(job_names::rename(&mut sourced, self.version)?);
             }
-            match when {
-                When::Before => placed.before.push(sourced),
-                When::After => placed.objects.push(sourced),
+            match (when, turn) {
+                (when, Some(turn)) => jobs.push((when, turn, sourced)),
+                (When::Before, None) => placed.before.push(sourced),
+                (When::After, None) => placed.objects.push(sourced),
             }
         }
+        jobs.sort_by(|(_, one, _), (_, other, _)| one.cmp(other));
+        tests.sort_by(|(one, _), (other, _)| one.cmp(other));
+        placed.tests = tests.into_iter().map(|(_, test)| test).collect();
+        placed.put(jobs);
         if !placed.before.is_empty() {
             let crds: Vec<_> = placed.objects.extract_if(.., |sourced| self.is_of_crds(sourced)).collect();
             placed.before.splice(0..0, crds);
         }
-        let all: Vec<_> = placed.before.iter().chain(&placed.objects).collect();
-        job_names::check_references(&placed.renamed, self.version, &all)?;
+        job_names::check_references(&placed.renamed, self.version, &placed.all())?;
         Ok(placed)
     }
 
@@ -104,9 +141,9 @@ impl Rules<'_> {
         if let Some(event) = events.iter().find(|event| !known.contains(event)) {
             return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
         }
-        let kind = sourced.object["kind"].as_str().unwrap_or_default();
         let is_job = job_names::is_job(&sourced.object);
-        if !is_job && !COMPANIONS.contains(&kind) {
+        if !is_job && !is_companion(&sourced.object) {
+            let kind = sourced.object["kind"].as_str().unwrap_or_default();
             return Err(refused(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
         }
         let [before, after] = ["pre", "post"].map(|when| events.iter().any(|event| event.starts_with(when)));
@@ -138,18 +175,15 @@ impl Rules<'_> {
     }
 }
 
-/// Notes a Job of a hook; refuses one beside another at the same time, which Helm runs one after the other.
-fn alone(when: When, sourced: &Sourced, jobs: &mut Vec<(When, String)>) -> Result<()> {
-    let title = title(&sourced.object);
-    if let Some((_, other)) = jobs.iter().find(|(at, _)| *at == when) {
-        let what = format!("Helm runs it and {other} in sequence; Landfall runs both at once");
-        let hint = format!(
-            "List one of them under `leaveOut` of the chart (`leaveOut: [{title}]`). Let the other Job do its work, or a component of its own that the chart's component needs."
-        );
-        return Err(refused(sourced, what).hint(hint));
-    }
-    jobs.push((when, title));
-    Ok(())
+/// When Helm runs a hook among those of one time. A weight that is no number counts as none.
+fn turn(object: &Value) -> Turn {
+    let weight = annotation(object, WEIGHT).and_then(|text| text.parse().ok()).unwrap_or_default();
+    (weight, object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
+/// Whether an object may come with what hooks run.
+pub(super) fn is_companion(object: &Value) -> bool {
+    object["kind"].as_str().is_some_and(|kind| COMPANIONS.contains(&kind))
 }
 
 /// The events of a hook; none for any other object.
@@ -227,12 +261,54 @@ mod tests {
         ])
         .expect("placed");
         assert_eq!(titles(&placed.before), ["ServiceAccount/hooks", "Job/create-2-0-0"]);
-        assert_eq!(titles(&placed.objects), ["Job/once-2-0-0", "Service/a", "Job/own-2-0-0", "Job/foreign"]);
+        assert_eq!(titles(&placed.objects), ["Service/a", "Job/own-2-0-0", "Job/foreign", "Job/once-2-0-0"]);
+        assert!(placed.next_before.is_empty() && placed.next.is_empty());
         assert_eq!(titles(&placed.tests), ["Pod/test"]);
         let metadata = json!({ "name": "create-2-0-0" });
         let expected = json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {} });
         assert_eq!(placed.before[1].object, expected);
-        assert_eq!(placed.objects[2].object["spec"], json!({}), "a Job that is no hook stays, too");
+        assert_eq!(placed.objects[1].object["spec"], json!({}), "a Job that is no hook stays, too");
+    }
+
+    #[test]
+    fn jobs_of_one_time_follow_one_another_by_weight_and_name() {
+        let weighed = |name: &str, events: &str, weight: &str| {
+            let mut sourced = hook("Job", name, events);
+            sourced.object["metadata"]["annotations"][WEIGHT] = json!(weight);
+            sourced
+        };
+        let (before, after) = ("pre-install,pre-upgrade", "post-install,post-upgrade");
+        let mut last = hook("Pod", "a-last", "test");
+        last.object["metadata"]["annotations"][WEIGHT] = json!("1");
+        let placed = run(vec![
+            last,
+            hook("Pod", "first", "test"),
+            weighed("tenth", before, "10"),
+            weighed("seed", after, "-5"),
+            weighed("b", before, "2"),
+            weighed("odd", before, "soon"),
+            hook("Job", "a", after),
+            weighed("a-too", before, "2"),
+            weighed("negative", before, "-1"),
+            hook("ServiceAccount", "hooks", "pre-install,pre-upgrade,test"),
+        ])
+        .expect("placed");
+        assert_eq!(titles(&placed.before), ["ServiceAccount/hooks", "Job/negative-2-0-0"]);
+        let next = ["Job/odd-2-0-0", "Job/a-too-2-0-0", "Job/b-2-0-0", "Job/tenth-2-0-0"];
+        assert_eq!(titles(&placed.next_before), next);
+        assert_eq!(titles(&placed.objects), ["Job/seed-2-0-0"]);
+        assert_eq!(titles(&placed.next), ["Job/a-2-0-0"]);
+        assert_eq!(titles(&placed.tests), ["Pod/first", "Pod/a-last"]);
+        let is_plain = |job: &Sourced| job.object["metadata"].get("annotations").is_none();
+        assert!(placed.next_before.iter().chain(&placed.next).all(is_plain));
+    }
+
+    #[test]
+    fn a_later_job_that_names_an_earlier_one_is_refused() {
+        let mut waits = hook("Job", "second", "pre-install,pre-upgrade");
+        waits.object["spec"] = json!({ "args": ["wait", "job/first"] });
+        let error = run(vec![hook("Job", "first", "pre-install,pre-upgrade"), waits]).map(|_| ()).expect_err("refused");
+        assert!(error.to_string().contains("names Job/first, which is `first-2-0-0`"), "{error}");
     }
 
     #[test]
@@ -264,7 +340,6 @@ mod tests {
             vec![hook("Deployment", "a", "post-install,post-upgrade")],
             vec![hook("Job", "a", "pre-install,pre-upgrade,post-install,post-upgrade")],
             vec![hook("Job", "admin", "post-install")],
-            vec![hook("Job", "sooner", "pre-install,pre-upgrade"), hook("Job", "later", "pre-install,pre-upgrade")],
             vec![hook("Job", &"a".repeat(60), "pre-install,pre-upgrade")],
             vec![hook("Job", "create", "pre-install,pre-upgrade"), plain("shop/templates/a.yaml", &waiting)],
         ]

@@ -14,6 +14,7 @@ mod metadata;
 mod open;
 mod output;
 mod render;
+mod stages;
 #[cfg(test)]
 mod tests;
 mod tests_as_proofs;

@@ -1,7 +1,7 @@
 //! A chart's objects, as a component of the release has them.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::Duration;
 
 use landfall_error_codes::codes;
@@ -10,14 +10,14 @@ use serde_saphyr::Spanned;
 
 use super::files::ChartFiles;
 use super::helm::{Rendering, values_file};
-use super::hooks::{Placed, Rules};
+use super::hooks::Rules;
 use super::open::{Charts, Opened};
 use super::output::{self, Sourced};
 use super::unsteady::{self, Generated, Steady};
-use super::{lookup, tests_as_proofs, upgrades};
-use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition, order};
+use super::{lookup, stages, tests_as_proofs, upgrades};
+use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition};
 use crate::error::{BuildError, Place, Result};
-use crate::render::{Origin, Program, Rendered, served_kinds, title};
+use crate::render::{Program, Rendered, served_kinds, title};
 
 /// The largest file of values.
 const VALUES_BYTES: u64 = 1 << 20;
@@ -37,8 +37,8 @@ const BARE_CHART: &str = "bare-chart";
 /// The same of a chart whose look-ups find nothing, and are not refused.
 const UNTRAPPED_CHART: &str = "untrapped-chart";
 
-/// Renders a component's chart. What it brings beside objects becomes part of the definition. Returns the component, after
-/// one that comes before it where the chart has such hooks.
+/// Renders a component's chart. What it brings beside objects becomes part of the definition. Returns the component, between
+/// those that come before and after it where the chart has such hooks.
 pub fn render(
     definition: &mut Definition,
     index: usize,
@@ -63,13 +63,10 @@ pub fn render(
     let version = definition.release.version.value.clone();
     let repeatable = chart.repeatable.iter().map(|title| title.value.as_str()).collect();
     let placed = Rules { chart: Path::new(&opened.name), version: &version, repeatable }.place(objects)?;
-    if let Some(test) = tests_as_proofs::only(&placed.tests)? {
-        let proof = tests_as_proofs::proof(&component, test)?;
-        definition.release.proofs.push(proof);
-    }
+    definition.release.proofs.extend(tests_as_proofs::proofs(&component, &placed.tests)?);
     let own = &mut definition.release.components[index].secrets;
     own.extend(secrets.into_iter().map(|secret| declared(&component, secret)));
-    bring(definition, index, &opened.name, placed)
+    stages::bring(definition, index, &opened.name, placed)
 }
 
 /// The objects of a component's chart at two times.
@@ -269,84 +266,4 @@ fn keys_of<'a>(component: &'a ComponentDefinition, name: &str) -> Option<Vec<&'a
 fn declared(component: &ComponentDefinition, secret: Generated) -> SecretDefinition {
     let Generated { name, random, fixed } = secret;
     SecretDefinition { name: Spanned { value: name, ..component.name.clone() }, random, fixed }
-}
-
-/// The component, and one that comes before it where the chart has hooks for that.
-fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Placed) -> Result<Vec<Rendered>> {
-    let rendered = |index: usize, sourced: Vec<Sourced>| {
-        let files: BTreeMap<String, PathBuf> =
-            sourced.iter().map(|sourced| (title(&sourced.object), sourced.file.clone())).collect();
-        let origin = Origin::Chart(chart.into(), files);
-        Rendered { index, origin, objects: sourced.into_iter().map(|sourced| sourced.object).collect() }
-    };
-    let mut found = Vec::new();
-    if !placed.before.is_empty() {
-        let before = add_before(definition, index)?;
-        move_secrets(definition, index, before, &placed.before);
-        found.push(rendered(before, placed.before));
-    }
-    found.push(rendered(index, placed.objects));
-    Ok(found)
-}
-
-/// Gives a component that comes before another the Secrets that its objects name: they must exist by then.
-fn move_secrets(definition: &mut Definition, from: usize, to: usize, objects: &[Sourced]) {
-    let components = &mut definition.release.components;
-    let is_named = |secret: &mut SecretDefinition| objects.iter().any(|it| names(&it.object, &secret.name.value));
-    let moved: Vec<_> = components[from].secrets.extract_if(.., is_named).collect();
-    components[to].secrets = moved;
-}
-
-/// Whether any text of a value is this name.
-fn names(value: &Value, name: &str) -> bool {
-    match value {
-        Value::String(text) => text == name,
-        Value::Array(items) => items.iter().any(|item| names(item, name)),
-        Value::Object(fields) => fields.values().any(|field| names(field, name)),
-        _ => false,
-    }
-}
-
-/// Adds a component with the same namespace that another one needs; returns its index.
-fn add_before(definition: &mut Definition, index: usize) -> Result<usize> {
-    let components = &mut definition.release.components;
-    let after = &components[index];
-    let name = Spanned { value: format!("{}-before", after.name.value), ..after.name.clone() };
-    if components.iter().any(|other| other.name.value == name.value) {
-        let place = Place::field(&definition.path, name.referenced.line(), format!("components[{index}].name"));
-        let what =
-            format!("`{}` is the name of what the chart's hooks become: name that component otherwise", name.value);
-        return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
-    }
-    let before = ComponentDefinition {
-        name: name.clone(),
-        manifests: None,
-        chart: None,
-        package_index: None,
-        namespaces: after.namespaces.clone(),
-        needs: after.needs.clone(),
-        pod_security: after.pod_security,
-        quota: after.quota.clone(),
-        ready_seconds: after.ready_seconds,
-        entitlement: after.entitlement.clone(),
-        console: None,
-        canary: None,
-        license_check: None,
-        not_images: Vec::new(),
-        made_on_site: after.made_on_site.clone(),
-        namespace: after.namespace.clone(),
-        secrets: Vec::new(),
-        site_secrets: Vec::new(),
-        mounts: Vec::new(),
-        data: None,
-        backup: Vec::new(),
-        rules: Vec::new(),
-        references: Vec::new(),
-        editable: Vec::new(),
-    };
-    components[index].needs.push(name);
-    components.push(before);
-    definition.order = order(&definition.release)
-        .map_err(|names| BuildError::new(codes::BUG, format!("a chart's hooks made a cycle: {}", names.join(", "))))?;
-    Ok(definition.release.components.len() - 1)
 }

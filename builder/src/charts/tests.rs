@@ -1,7 +1,10 @@
 //! Releases with charts, from every place that charts come from. A script stands in for Helm, because these tests are about
 //! what the builder makes of charts and their places; the real one renders in the tests crate.
 
+use std::collections::BTreeMap;
+
 use landfall_error_codes::Coded as _;
+use landfall_release_document::ComponentEntry;
 use serde_json::{Value, json};
 
 use super::files::tests::archive;
@@ -31,6 +34,11 @@ const HOOK: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: early, ann
 const ENTRIES: &str = "charts:\n  - {reference: 'ghcr.io/small/charts/network:1.0.0_b', digest: unresolved, mediaType: unresolved, size: unresolved}\n  \
     - reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    digest: unresolved\n    size: unresolved\n  \
     - reference: charts.example/own/database:3.0.0\n    archive: charts/database.tgz\n    digest: unresolved\n    size: unresolved\n";
+
+/// A Job of a hook, as `restricted` allows it.
+const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: NAME, annotations: {helm.sh/hook: 'EVENTS', helm.sh/hook-weight: 'WEIGHT'}}\n\
+    spec: {backoffLimit: 4, template: {spec: {restartPolicy: Never, securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [\
+    {name: a, image: ghcr.io/small/database, args: [ARGUMENT], securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}\n";
 
 /// An archive of a chart of this name with one template.
 fn chart(name: &str, template: &str) -> Vec<u8> {
@@ -335,4 +343,99 @@ async fn what_a_chart_has_at_upgrades_alone_is_refused_unless_the_release_names_
             assert_eq!(objects(&bench, "database-before"), before);
         }
     }
+}
+
+fn job(name: &str, time: &str, weight: i32, argument: &str) -> String {
+    let events = format!("{time}-install,{time}-upgrade");
+    let text = JOB.replace("NAME", name).replace("EVENTS", &events).replace("WEIGHT", &weight.to_string());
+    text.replace("ARGUMENT", argument)
+}
+
+/// What components need, by name.
+fn needs(bench: &Bench) -> BTreeMap<String, Vec<String>> {
+    let release = document(bench, "documents/release.json");
+    let components: Vec<ComponentEntry> = serde_json::from_value(release["components"].clone()).expect("components");
+    components.into_iter().map(|entry| (entry.name, entry.needs)).collect()
+}
+
+#[tokio::test]
+async fn several_jobs_of_a_time_become_components_one_after_the_other() {
+    let bench = bench().await;
+    let jobs = [
+        job("second", "pre", 5, "quay.io/a/none:2"),
+        job("first", "pre", -5, "a"),
+        job("seed", "post", 0, "a"),
+        job("index", "post", 1, "docker://ghcr.io/small/database"),
+        map("database"),
+    ];
+    bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
+    let declared = "notImages: ['quay.io/a/none:2']\n    references: [{kind: Job, name: index-1-2-3, \
+                    path: /spec/template/spec/containers/0/args/0, reference: ghcr.io/small/database, text: ghcr.io/small/database}]\n";
+    bench.edit(
+        "release/release.yaml",
+        "    namespace: database\n",
+        &format!("    namespace: database\n    {declared}"),
+    );
+    let release = fs_err::read_to_string(bench.path("release/release.yaml")).expect("release");
+    let values = "values:\n  - name: database.tries\n    schema: {type: integer}\n    default: 7\n    targets: [{component: database, kind: Job, \
+                  name: second-1-2-3, path: /spec/backoffLimit}]\n";
+    bench.write("release/release.yaml", format!("{release}{values}").as_bytes(), 0o644);
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    assert_eq!(objects(&bench, "database-before"), ["Job/first-1-2-3"]);
+    assert_eq!(objects(&bench, "database-before-2"), ["Job/second-1-2-3"]);
+    assert_eq!(objects(&bench, "database"), ["ConfigMap/database", "Job/seed-1-2-3"]);
+    assert_eq!(objects(&bench, "database-after"), ["Job/index-1-2-3"]);
+    let target = document(&bench, "documents/release.json").pointer("/values/0/targets/0/component").cloned();
+    assert_eq!(target, Some(json!("database-before-2")));
+    let needs = needs(&bench);
+    assert_eq!(needs["database-before-2"].last().map(String::as_str), Some("database-before"));
+    assert_eq!(needs["database"].last().map(String::as_str), Some("database-before-2"));
+    assert_eq!(needs["database-after"], ["database"]);
+    for component in ["assistant", "assistant-before"] {
+        assert!(needs[component].iter().any(|need| need == "database-after"), "{component}: {needs:?}");
+    }
+    let index = document(&bench, "documents/objects/database-after.json");
+    let argument = index.pointer("/0/spec/template/spec/containers/0/args/0").and_then(Value::as_str);
+    assert!(argument.is_some_and(|text| text.contains("ghcr.io/small/database:1@sha256:")), "{argument:?}");
+}
+
+#[tokio::test]
+async fn a_hook_names_its_undeclared_image_by_the_component_of_its_chart() {
+    let bench = bench().await;
+    let jobs = [job("first", "pre", 0, "a"), job("second", "pre", 5, "quay.io/a/none:2")];
+    bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
+    bench.lock().await.expect("locked");
+    let refused = said(&bench, bench.build().await);
+    assert!(refused.starts_with("LF2008 ") && refused.contains("under components[1].notImages"), "{refused}");
+}
+
+#[tokio::test]
+async fn what_hooks_before_a_component_name_exists_by_then_or_is_refused() {
+    let bench = bench().await;
+    let asks = |job: &str| job.replace("args: [a]", "envFrom: [{secretRef: {name: search-license}}]");
+    let jobs = [job("first", "pre", 0, "b"), asks(&job("second", "pre", 5, "a"))];
+    bench.write("release/charts/database.tgz", &chart("database", &jobs.join("---\n")), 0o644);
+    let secret = "    siteSecrets: [{name: search-license, meaning: a, value: {file: {key: license.json}}}]\n    secrets:\n      - name: database-password";
+    bench.edit("release/release.yaml", "    secrets:\n      - name: database-password", secret);
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    let release = document(&bench, "documents/release.json");
+    let components = release["components"].as_array().into_iter().flatten();
+    let with: Vec<_> =
+        components.filter(|entry| entry.get("site_secrets").is_some()).map(|entry| &entry["name"]).collect();
+    assert_eq!(with, ["database-before"]);
+
+    let volume = "restartPolicy: Never, volumes: [{name: m, persistentVolumeClaim: {claimName: model}}],";
+    let mounts = job("early", "pre", 0, "a").replace("restartPolicy: Never,", volume);
+    publish(&bench, &chart("assistant", &mounts));
+    let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
+    let (before, _) = lock.split_once("charts:\n").expect("charts");
+    bench.write("release/images.lock", format!("{before}{ENTRIES}").as_bytes(), 0o644);
+    bench.lock().await.expect("locked");
+    let refused = said(&bench, bench.build().await);
+    assert!(
+        refused.starts_with("LF2085 ") && refused.contains("whose claim `model` does not exist by then"),
+        "{refused}"
+    );
 }

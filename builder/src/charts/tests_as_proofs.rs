@@ -1,14 +1,13 @@
-//! Tests of a chart that are proofs: a pod that asks one address of a Service of the component, and nothing else.
+//! Tests of a chart that are proofs: each is a pod that asks one address of a Service of the component, and nothing else.
 
-use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 use url::Url;
 
-use super::hooks::refused;
+use super::hooks::{is_companion, refused};
 use super::output::Sourced;
 use crate::definition::ComponentDefinition;
-use crate::error::{BuildError, Place, Result};
+use crate::error::Result;
 use crate::proofs::{ProofDefinition, RequestDefinition};
 use crate::render::title;
 
@@ -28,8 +27,15 @@ struct Asked {
     path: String,
 }
 
-/// The proof that a chart's test is.
-pub fn proof(component: &ComponentDefinition, test: &Sourced) -> Result<ProofDefinition> {
+/// The proofs that a chart's tests are, in their order. What only tests have beside their pods, such as a service account, is left out: a proof
+/// has no use of it.
+pub fn proofs(component: &ComponentDefinition, tests: &[Sourced]) -> Result<Vec<ProofDefinition>> {
+    let pods = tests.iter().filter(|test| !is_companion(&test.object));
+    pods.enumerate().map(|(number, test)| proof(component, number, test)).collect()
+}
+
+/// The proof that a test is; the first one, with the number 0, has none in its name.
+fn proof(component: &ComponentDefinition, number: usize, test: &Sourced) -> Result<ProofDefinition> {
     let Some(asked) = asked(&test.object, &component.namespace.value) else {
         let what = "the test is something else than one `curl --fail` of a Service of the component, which is what a proof can be";
         let title = title(&test.object);
@@ -38,7 +44,8 @@ pub fn proof(component: &ComponentDefinition, test: &Sourced) -> Result<ProofDef
         );
         return Err(refused(test, what.to_owned()).hint(hint));
     };
-    let name = format!("{}-chart-test", component.name.value);
+    let suffix = if number == 0 { String::new() } else { format!("-{}", number + 1) };
+    let name = format!("{}-chart-test{suffix}", component.name.value);
     let shows = format!("The Service {} of the component {} answers", asked.service, component.name.value);
     let spanned = |text: String| Spanned { value: text, ..component.name.clone() };
     Ok(ProofDefinition {
@@ -57,20 +64,6 @@ pub fn proof(component: &ComponentDefinition, test: &Sourced) -> Result<ProofDef
             expect: None,
         }),
     })
-}
-
-/// Refuses a second test that is a proof: one name would be two proofs.
-pub fn only(tests: &[Sourced]) -> Result<Option<&Sourced>> {
-    match tests {
-        [] => Ok(None),
-        [test] => Ok(Some(test)),
-        [_, second, ..] => {
-            let field = title(&second.object);
-            let place = Place { file: Some(second.file.clone()), line: None, field: Some(field) };
-            let hint = "List all of them but one under `leaveOut` of the chart, and declare proofs under `proofs`.";
-            Err(BuildError::at(codes::CHART_HOOK, place, "the chart has more than one test").hint(hint))
-        }
-    }
 }
 
 fn asked(pod: &Value, namespace: &str) -> Option<Asked> {
@@ -139,6 +132,29 @@ mod tests {
     fn found(container: &Value) -> Option<String> {
         let pod = json!({ "kind": "Pod", "metadata": { "name": "t" }, "spec": { "containers": [container] } });
         asked(&pod, "web").map(|asked| format!("{}:{}{}", asked.service, asked.port, asked.path))
+    }
+
+    #[test]
+    fn each_test_is_a_proof_and_what_tests_use_is_left_out() {
+        let component: ComponentDefinition =
+            serde_saphyr::from_str("{name: shop, namespace: web, chart: {folder: shop}}").expect("component");
+        let test = |kind: &str, name: &str, command: &[&str]| {
+            let spec = json!({ "containers": [{ "command": command }] });
+            let object = json!({ "kind": kind, "metadata": { "name": name }, "spec": spec });
+            Sourced { file: "shop/templates/tests/a.yaml".into(), object }
+        };
+        let account = test("ServiceAccount", "tests", &[]);
+        let (page, health) =
+            (test("Pod", "page", &["curl", "-f", "shop"]), test("Pod", "b", &["curl", "-f", "shop:81/b"]));
+        let found = proofs(&component, &[account.clone(), page.clone(), health]).expect("proofs");
+        let shown = |proof: &ProofDefinition| {
+            let request = proof.request.as_ref().expect("request");
+            format!("{} {}{}", proof.name.value, request.port.value, request.path.value)
+        };
+        assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), ["shop-chart-test 80/", "shop-chart-test-2 81/b"]);
+        assert!(proofs(&component, &[account]).expect("none").is_empty());
+        let error = proofs(&component, &[page, test("Pod", "script", &["sh", "-c", "a"])]).expect_err("refused");
+        assert!(error.to_string().contains("Pod/script") && error.to_string().contains("something else"), "{error}");
     }
 
     #[test]

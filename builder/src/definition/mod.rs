@@ -23,6 +23,7 @@ use serde_saphyr::Spanned;
 
 pub(crate) use chart::needed_by;
 pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
+pub(crate) use check::is_label;
 pub use check::role_name;
 pub use image_fields::ImageFieldDefinition;
 pub use notes::NotesDefinition;
@@ -186,6 +187,9 @@ pub struct ArtifactDefinition {
 pub struct ComponentDefinition {
     /// Name, a DNS label.
     pub name: Spanned<String>,
+    /// The component whose chart's hooks it was made of, by its index; none for one that a person wrote.
+    #[serde(skip)]
+    pub hooks_of: Option<usize>,
     /// Folder with its kustomization, relative to the definition.
     #[serde(default)]
     pub manifests: Option<Spanned<PathBuf>>,

@@ -67,7 +67,8 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
     let mut exempt = Exempt::of(&definition.release.components[index].not_images);
     for object in &component.objects {
         if let Some(suspect) = suspects(object, fields, lock, &mut exempt).into_iter().next() {
-            return Err(refusal(component, object, &suspect));
+            let written = definition.release.components[index].hooks_of.unwrap_or(index);
+            return Err(refusal(component, written, object, &suspect));
         }
     }
     exempt.check(definition, index)
@@ -103,9 +104,10 @@ fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt
     found
 }
 
-fn refusal(component: &Rendered, object: &Value, suspect: &Suspect) -> BuildError {
+/// The error of an undeclared image; `written` is the component of the definition where a person declares it.
+fn refusal(component: &Rendered, written: usize, object: &Value, suspect: &Suspect) -> BuildError {
     let Suspect { pointer, word: found, .. } = suspect;
-    let field = format!("components[{}]", component.index);
+    let field = format!("components[{written}]");
     let what = format!(
         "`{found}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
     );
@@ -135,7 +137,9 @@ impl<'a> Exempt<'a> {
 
     /// Refuses a word that occurs nowhere: its image is gone, and it must not hide a later one.
     fn check(&self, definition: &Definition, index: usize) -> Result<()> {
-        let Some(number) = self.met.iter().position(|met| !met) else { return Ok(()) };
+        // Words of hooks were taken from those of their chart's component, as far as any text has them.
+        let is_written = definition.release.components[index].hooks_of.is_none();
+        let Some(number) = self.met.iter().position(|met| !met).filter(|_| is_written) else { return Ok(()) };
         let word = &self.words[number];
         let place = definition.place(word, format!("components[{index}].notImages[{number}]"));
         let what = format!("the component has nothing that looks like the image `{}`", word.value);

@@ -1,0 +1,229 @@
+//! What a chart becomes: its component, and components for the hooks before and after it.
+//!
+//! ```text
+//! NAME-before ── NAME-before-2 ── … ── NAME ── NAME-after ── NAME-after-2 ── …
+//! ```
+//!
+//! The first Job before the component comes with what all hooks of that time use. The first one after it is an object of the component.
+//! Each further Job is a component of its own: a component is ready once its Jobs are complete, as Helm begins a Job once the one before
+//! it has ended. Whoever needs the component needs the last Job after it, too.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::hooks::{Placed, refused};
+use super::output::Sourced;
+use crate::definition::{ComponentDefinition, Definition, is_label, order};
+use crate::error::{BuildError, Place, Result};
+use crate::render::{Origin, Rendered, title};
+
+/// Makes the component of a chart with its objects, between those of its hooks.
+pub fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Placed) -> Result<Vec<Rendered>> {
+    let Placed { before, next_before, objects, next, .. } = placed;
+    let mut stages = Stages { definition, index };
+    let first = (!before.is_empty()).then_some(before);
+    let before: Vec<_> = first.into_iter().chain(next_before.into_iter().map(|job| vec![job])).collect();
+    let mut found = stages.before(before)?;
+    let after = stages.after(next)?;
+    found.iter().chain(&after).for_each(|stage| stages.move_declarations(stage));
+    stages.share_words(&objects, found.iter().chain(&after));
+    found.push((index, objects));
+    found.extend(after);
+    definition.order = order(&definition.release)
+        .map_err(|names| BuildError::new(codes::BUG, format!("a chart's hooks made a cycle: {}", names.join(", "))))?;
+    Ok(found.into_iter().map(|(index, objects)| rendered(index, chart, objects)).collect())
+}
+
+fn rendered(index: usize, chart: &str, sourced: Vec<Sourced>) -> Rendered {
+    let files: BTreeMap<String, PathBuf> =
+        sourced.iter().map(|sourced| (title(&sourced.object), sourced.file.clone())).collect();
+    let origin = Origin::Chart(chart.into(), files);
+    Rendered { index, origin, objects: sourced.into_iter().map(|sourced| sourced.object).collect() }
+}
+
+/// A component by its index in the definition, and its objects.
+type Stage = (usize, Vec<Sourced>);
+
+/// The components that a chart's hooks become.
+struct Stages<'a> {
+    definition: &'a mut Definition,
+    /// The component of the chart.
+    index: usize,
+}
+
+impl Stages<'_> {
+    fn own(&self) -> &ComponentDefinition {
+        &self.definition.release.components[self.index]
+    }
+
+    /// Adds what comes before the component.
+    fn before(&mut self, stages: Vec<Vec<Sourced>>) -> Result<Vec<Stage>> {
+        stages.iter().flatten().try_for_each(|sourced| self.without_mounts(sourced))?;
+        let mut found: Vec<Stage> = Vec::new();
+        let of_component = self.own().needs.clone();
+        for sourced in stages {
+            let previous = found.last().map(|(index, _)| self.name(*index));
+            let needs = of_component.iter().cloned().chain(previous).collect();
+            found.push((self.add("before", found.len(), needs)?, sourced));
+        }
+        let (Some((first, _)), Some((last, _))) = (found.first(), found.last()) else { return Ok(found) };
+        let last = self.name(*last);
+        let of_hooks: Vec<_> = found.iter().flat_map(|(_, sourced)| sourced).collect();
+        self.move_secrets(*first, &of_hooks);
+        self.definition.release.components[self.index].needs.push(last);
+        Ok(found)
+    }
+
+    /// Adds what comes after the component, one Job after the other.
+    fn after(&mut self, jobs: Vec<Sourced>) -> Result<Vec<Stage>> {
+        let own = self.name(self.index);
+        let mut found: Vec<Stage> = Vec::new();
+        for job in jobs {
+            let previous = found.last().map_or_else(|| own.clone(), |(index, _)| self.name(*index));
+            found.push((self.add("after", found.len(), vec![previous])?, vec![job]));
+        }
+        let Some(last) = found.last().map(|(index, _)| self.name(*index)) else { return Ok(found) };
+        for (index, component) in self.definition.release.components.iter_mut().enumerate() {
+            let is_stage = found.iter().any(|(stage, _)| *stage == index);
+            if !is_stage && component.needs.iter().any(|need| need.value == own.value) {
+                component.needs.push(last.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn name(&self, index: usize) -> Spanned<String> {
+        self.definition.release.components[index].name.clone()
+    }
+
+    /// Adds a component in the same namespace; returns its index.
+    fn add(&mut self, time: &str, number: usize, needs: Vec<Spanned<String>>) -> Result<usize> {
+        let own = self.own();
+        let suffix = if number == 0 { String::new() } else { format!("-{}", number + 1) };
+        let name = Spanned { value: format!("{}-{time}{suffix}", own.name.value), ..own.name.clone() };
+        let is_taken = self.definition.release.components.iter().any(|other| other.name.value == name.value);
+        if is_taken || !is_label(&name.value) {
+            let field = format!("components[{}].name", self.index);
+            let place = Place::field(&self.definition.path, name.referenced.line(), field);
+            let what = if is_taken { "that component" } else { "the chart's component, with a shorter name," };
+            let what = format!("`{}` is the name of what the chart's hooks become: name {what} otherwise", name.value);
+            return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
+        }
+        let added = ComponentDefinition { name, needs, ..of_hooks(own, self.index) };
+        self.definition.release.components.push(added);
+        Ok(self.definition.release.components.len() - 1)
+    }
+
+    /// Refuses a hook before the component that mounts an artifact of the component: its claim would not exist yet.
+    fn without_mounts(&self, sourced: &Sourced) -> Result<()> {
+        let mut mounts = self.own().mounts.iter().map(|mount| &mount.claim.value);
+        let Some(claim) = mounts.find(|claim| mounts_claim(&sourced.object, claim)) else { return Ok(()) };
+        let what = format!("it runs before the component, whose claim `{claim}` does not exist by then");
+        let hint = format!(
+            "Declare the mount `{claim}` in a component of its own, in the same namespace, that the chart's component needs."
+        );
+        Err(refused(sourced, what).hint(hint))
+    }
+
+    /// Gives the first component the Secrets that hooks before the chart's component name: they must exist by then.
+    fn move_secrets(&mut self, to: usize, objects: &[&Sourced]) {
+        let is_named = |name: &str| objects.iter().any(|it| has_text(&it.object, &|text| text == name));
+        let components = &mut self.definition.release.components;
+        let own = &mut components[self.index];
+        let secrets = own.secrets.extract_if(.., |secret| is_named(&secret.name.value)).collect();
+        let site_secrets = own.site_secrets.extract_if(.., |secret| is_named(&secret.value.name)).collect();
+        let first = &mut components[to];
+        (first.secrets, first.site_secrets) = (secrets, site_secrets);
+    }
+
+    /// Gives a component what is declared of its objects: a person writes all of it where the chart is.
+    fn move_declarations(&mut self, (to, objects): &Stage) {
+        let is_here = |kind: &str, name: &str| objects.iter().any(|it| title(&it.object) == format!("{kind}/{name}"));
+        let (own, name) = (self.own().name.value.clone(), self.name(*to));
+        let release = &mut self.definition.release;
+        for target in release.values.iter_mut().flat_map(|value| &mut value.targets) {
+            if target.component.value == own && is_here(&target.kind, &target.name) {
+                target.component.value.clone_from(&name.value);
+            }
+        }
+        let component = &mut release.components[self.index];
+        let references = component.references.extract_if(.., |one| is_here(&one.kind, &one.name)).collect();
+        let editable = component.editable.extract_if(.., |one| is_here(&one.kind, &one.name)).collect();
+        let stage = &mut release.components[*to];
+        (stage.references, stage.editable) = (references, editable);
+    }
+
+    /// Gives each component the words of its objects that are no images.
+    fn share_words<'a>(&mut self, objects: &[Sourced], stages: impl Iterator<Item = &'a Stage>) {
+        let has = |objects: &[Sourced], word: &str| {
+            objects.iter().any(|it| has_text(&it.object, &|text| text.contains(word)))
+        };
+        let components = &mut self.definition.release.components;
+        let mut words = std::mem::take(&mut components[self.index].not_images);
+        let mut elsewhere = BTreeSet::new();
+        for (stage, sourced) in stages {
+            let found: Vec<_> = words.iter().filter(|word| has(sourced, &word.value)).cloned().collect();
+            elsewhere.extend(found.iter().map(|word| word.value.clone()));
+            components[*stage].not_images = found;
+        }
+        words.retain(|word| has(objects, &word.value) || !elsewhere.contains(&word.value));
+        components[self.index].not_images = words;
+    }
+}
+
+/// A component of the same kind for hooks of another one, which brings nothing yet.
+fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
+    ComponentDefinition {
+        name: own.name.clone(),
+        hooks_of: Some(index),
+        manifests: None,
+        chart: None,
+        package_index: None,
+        namespaces: own.namespaces.clone(),
+        needs: Vec::new(),
+        pod_security: own.pod_security,
+        quota: own.quota.clone(),
+        ready_seconds: own.ready_seconds,
+        entitlement: own.entitlement.clone(),
+        console: None,
+        canary: None,
+        license_check: None,
+        not_images: Vec::new(),
+        made_on_site: own.made_on_site.clone(),
+        namespace: own.namespace.clone(),
+        secrets: Vec::new(),
+        site_secrets: Vec::new(),
+        mounts: Vec::new(),
+        data: None,
+        backup: Vec::new(),
+        rules: Vec::new(),
+        references: Vec::new(),
+        editable: Vec::new(),
+    }
+}
+
+/// Whether a volume of an object is this claim.
+fn mounts_claim(value: &Value, claim: &str) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(|item| mounts_claim(item, claim)),
+        Value::Object(fields) => {
+            fields.get("claimName").is_some_and(|name| name == claim)
+                || fields.values().any(|it| mounts_claim(it, claim))
+        }
+        _ => false,
+    }
+}
+
+/// Whether any text of a value is wanted.
+fn has_text(value: &Value, is_wanted: &dyn Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => is_wanted(text),
+        Value::Array(items) => items.iter().any(|item| has_text(item, is_wanted)),
+        Value::Object(fields) => fields.values().any(|field| has_text(field, is_wanted)),
+        _ => false,
+    }
+}
