@@ -1,4 +1,4 @@
-//! Which passwords are common, found by rules rather than by a copied list: a few roots, with what people do to them.
+//! Which passwords are common by rules: a few roots that concern this product or several languages, with what people do to them.
 
 /// Words that people build passwords from.
 const ROOTS: &[&str] = &[
@@ -127,7 +127,8 @@ pub fn reason(password: &str, name: &str) -> Option<&'static str> {
     if kinds.len() < 5 {
         return Some("it repeats a few characters");
     }
-    if name.chars().count() > 2 && remainder(&plain.replace(&self::plain(name), "")) < UNCOMMON {
+    let name = self::plain(name);
+    if name.chars().count() > 2 && plain.contains(&name) && remainder(&plain.replace(&name, "")) < UNCOMMON {
         return Some("it is built from the user name");
     }
     let is_common = remainder(&plain) < UNCOMMON || remainder(&password.to_lowercase()) < UNCOMMON;

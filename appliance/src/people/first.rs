@@ -6,7 +6,6 @@ use std::time::Instant;
 use landfall_error_codes::codes;
 
 use super::failures::record_failure;
-use super::passwords::suitable;
 use super::role::Role;
 use super::sign_in::Proven;
 use super::source::Source;
@@ -29,7 +28,6 @@ pub async fn make_administrator(
     (name, password): (&str, &str),
 ) -> Result<Proven, Refusal> {
     let name = canonical_name(name)?;
-    suitable(password, &name)?;
     refuse_vouched(context, &name).await?;
     let token = token.trim();
     if token.is_empty() || token.len() > 200 {
@@ -37,6 +35,7 @@ pub async fn make_administrator(
     }
     let wait = context.throttle.claim(address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
+    context.hasher.judge(context.hasher.wait().await?, password, &name).await?;
     let claim = Claim { author: author.clone(), token: token.to_owned(), name, password: password.to_owned() };
     let claimed = spawn_for_request(claim.make(context.clone())).await;
     claimed.context(codes::BUG, || "the claim of a token was interrupted".to_owned())?

@@ -3,7 +3,9 @@
 mod common;
 mod failures;
 mod first;
+mod guessed;
 mod keys;
+mod leaked;
 mod passwords;
 mod role;
 mod secret;

@@ -1,4 +1,7 @@
 //! Passwords: what is accepted, and Argon2id with the parameters that OWASP recommends.
+//!
+//! Both take time, which whoever asks for them chooses. So both are computed outside the threads that serve, two at once, from a
+//! queue of bounded length.
 
 use std::sync::Arc;
 
@@ -10,6 +13,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 
 use super::common;
+use super::guessed::is_guessed_soon;
+use super::leaked::is_leaked;
 use crate::error::{Context as _, Error, Result};
 use crate::refusal::Refusal;
 
@@ -51,6 +56,19 @@ impl Hasher {
     pub fn enter(&self) -> Result<Place, Refusal> {
         let place = self.places.clone().try_acquire_owned();
         place.map(Place).map_err(|_| Refusal::TooManyAttempts(LATER))
+    }
+
+    /// A place in the queue, however long that takes: for whoever the host vouches for, and not for sign-ins.
+    pub async fn wait(&self) -> Result<Place> {
+        let ended = || "the queue of passwords has ended".to_owned();
+        self.places.clone().acquire_owned().await.map(Place).context(codes::BUG, ended)
+    }
+
+    /// Whether a new password for a user is good enough.
+    pub async fn judge(&self, _place: Place, password: &str, name: &str) -> Result<(), Refusal> {
+        judge_length(password)?;
+        let (password, name) = (password.to_owned(), name.to_owned());
+        self.run(move || reason(&password, &name)).await?.map_or(Ok(()), |why| Err(Refusal::Password(why)))
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
@@ -103,19 +121,32 @@ fn compute(password: &str) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// Whether a new password for a user is good enough.
-pub fn suitable(password: &str, name: &str) -> Result<(), Refusal> {
+fn judge_length(password: &str) -> Result<(), Refusal> {
     if password.chars().count() < LEAST_CHARACTERS {
         return Err(Refusal::Password("it has fewer than 12 characters"));
     }
     if password.len() > MOST_BYTES {
         return Err(Refusal::Password("it has more than 1024 bytes"));
     }
-    common::reason(password, name).map_or(Ok(()), |why| Err(Refusal::Password(why)))
+    Ok(())
+}
+
+/// Why a password of a suitable length is not good enough, if it is not.
+fn reason(password: &str, name: &str) -> Option<&'static str> {
+    common::reason(password, name)
+        .or_else(|| {
+            is_leaked(password).then_some("it is in a list of leaked passwords, or is one of them with a little more")
+        })
+        .or_else(|| {
+            is_guessed_soon(password, name)
+                .then_some("it is built from names, words, dates or leaked passwords that are guessed first")
+        })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -125,5 +156,32 @@ mod tests {
         assert!(matches!(hasher.enter(), Err(Refusal::TooManyAttempts(LATER))));
         held.pop();
         assert!(hasher.enter().is_ok());
+    }
+
+    #[test]
+    fn each_way_to_find_a_password_common_says_what_it_found() {
+        for (password, why) in [
+            ("password1234", "it is built from words and rows of keys that are guessed first"),
+            ("30SecondsToMars", "it is in a list of leaked passwords, or is one of them with a little more"),
+            ("Manchester2026!", "it is built from names, words, dates or leaked passwords that are guessed first"),
+        ] {
+            assert_eq!(reason(password, "alice"), Some(why), "{password}");
+        }
+        assert_eq!(reason("gravel tuba cinnamon orbit", "alice"), None);
+    }
+
+    /// Of the characters that stand for most letters each, and of other costly ones.
+    #[test]
+    fn the_longest_password_is_judged_soon() {
+        reason("the lists are read once", "alice");
+        let name = "n.".repeat(32);
+        for piece in
+            ["4@8({[<369&#!1/|0$5+7%2", "a", "ab", "password", "2026-11-27", "1qaz2wsx", "aA4@", "velvet anchor "]
+        {
+            let longest = piece.repeat(MOST_BYTES / piece.len());
+            let begun = Instant::now();
+            reason(&longest, &name);
+            assert!(begun.elapsed() < Duration::from_secs(1), "{piece}: {:?}", begun.elapsed());
+        }
     }
 }

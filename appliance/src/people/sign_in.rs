@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::failures::record_failure;
-use super::passwords::suitable;
 use super::source::Source;
 use super::users::{canonical_name, put_password};
 use super::vouched::{Person, admit};
@@ -128,7 +127,7 @@ pub async fn change_own_password(
     (name, address): (&str, IpAddr),
     (present, new): (&str, &str),
 ) -> Result<Proven, Refusal> {
-    suitable(new, name)?;
+    context.hasher.judge(context.hasher.enter()?, new, name).await?;
     let proven = check_password(context, (name, address), present).await?;
     let hash = context.hasher.hash(new).await?;
     let mut write = context.database.write().await?;

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::passwords::suitable;
 use super::role::Role;
 use super::source::Source;
 use crate::approval::forget;
@@ -125,7 +124,7 @@ pub async fn create_user(
     password: &str,
 ) -> Result<User, Refusal> {
     let name = canonical_name(name)?;
-    suitable(password, &name)?;
+    context.hasher.judge(context.hasher.enter()?, password, &name).await?;
     let hash = context.hasher.hash(password).await?;
     let mut write = context.database.write().await?;
     if find_user(&mut write, &name).await.is_ok() {
@@ -255,7 +254,7 @@ pub async fn change_user(
 ) -> Result<(), Refusal> {
     let hash = match change.password {
         Some(password) => {
-            suitable(password, name)?;
+            context.hasher.judge(context.hasher.enter()?, password, name).await?;
             Some(context.hasher.hash(password).await?)
         }
         None => None,

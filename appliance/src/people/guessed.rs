@@ -1,0 +1,76 @@
+//! How many guesses a password takes of one who tries first what people choose first: leaked passwords, names and words by how
+//! frequent they are, their usual variants, rows of keys, dates and repetitions. zxcvbn counts them, and carries the lists.
+
+use zxcvbn::zxcvbn;
+
+/// Fewest guesses that a password must take. What is made of one frequent word, some digits and a sign takes fewer; three words that
+/// were drawn by lot, or twelve characters that are no words, take a hundred times as many.
+const FEWEST: u64 = 10_000_000_000;
+
+/// Characters from the beginning that are judged: what begins so well may end as it likes. The time grows with the square of them.
+const JUDGED: usize = 32;
+
+/// Names of the product and of its parts, which one who guesses tries here before other words.
+const OWN: [&str; 4] = ["landfall", "console", "appliance", "administrator"];
+
+/// Whether a password for a user is guessed soon. Takes up to a tenth of a second, so it is not for threads that serve.
+pub fn is_guessed_soon(password: &str, name: &str) -> bool {
+    let beginning: String = password.chars().take(JUDGED).collect();
+    let parts = name.split(|character: char| !character.is_alphanumeric()).filter(|part| part.chars().count() > 2);
+    let known: Vec<&str> = std::iter::once(name).chain(parts).chain(OWN).collect();
+    zxcvbn(&beginning, &known).guesses() < FEWEST
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_built_from_frequent_words_names_and_dates_is_guessed_soon() {
+        for password in [
+            "Manchester2026!",
+            "JenniferAniston",
+            "michaelmichael",
+            "Championship1!",
+            "thisismypassword",
+            "ilovemydaughter",
+            "liverpoolfc1892",
+            "hunter2hunter2",
+            "11.11.1987-11",
+            "january2026xyz",
+            "weatherspoon-77",
+            "k.merriweather1",
+            "1q2w3e4r5t6y7u",
+        ] {
+            assert!(is_guessed_soon(password, "k.merriweather"), "{password}");
+        }
+    }
+
+    #[test]
+    fn passphrases_and_drawn_characters_are_not() {
+        for password in [
+            "gravel tuba cinnamon orbit",
+            "puffin lantern granite wharf",
+            "velvet-anchor-93-puffin",
+            "three blind mice",
+            "Der Zug nach Ulm hält nie",
+            "x9!Kq-mV2#pLw7",
+            "kxqzjwvprtfb",
+            "合言葉はとても長い日本語です",
+            "Manchester2026! and a puffin of granite",
+        ] {
+            assert!(!is_guessed_soon(password, "alice"), "{password}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn whatever_is_typed_is_judged(password in any::<String>(), name in any::<String>()) {
+            is_guessed_soon(&password, &name);
+        }
+    }
+}

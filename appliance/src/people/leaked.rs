@@ -1,0 +1,74 @@
+//! Passwords that have leaked elsewhere and are long enough for the console: some 44,000 of the most frequent 1,000,000 of a list of
+//! ten million. `assets/leaked-passwords.bin` has the first four bytes of the SHA-256 of each, in small letters, in their order.
+//!
+//! So the program holds no password in plain, and finds one without unpacking anything. Of other passwords, one in 100,000 looks
+//! like one of them, and its user chooses another one.
+
+use sha2::{Digest as _, Sha256};
+
+/// What is stored of each password, in their order.
+static LEAKED: &[u8] = include_bytes!("../../assets/leaked-passwords.bin");
+
+/// Bytes of a hash that are stored.
+const STORED: usize = 4;
+
+/// Whether a password has leaked, as it is or in other letters, or with digits and signs around it.
+pub fn is_leaked(password: &str) -> bool {
+    let small = password.to_lowercase();
+    let inner = small.trim_matches(|character: char| !character.is_alphabetic());
+    is_stored(&small) || is_stored(inner)
+}
+
+fn is_stored(password: &str) -> bool {
+    let (stored, _) = LEAKED.as_chunks::<STORED>();
+    stored.binary_search(&shortened(password)).is_ok()
+}
+
+fn shortened(password: &str) -> [u8; STORED] {
+    let hash = Sha256::digest(password.as_bytes());
+    [hash[0], hash[1], hash[2], hash[3]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::passwords::LEAST_CHARACTERS;
+    use super::*;
+
+    #[test]
+    fn what_has_leaked_is_found_in_any_case_and_with_something_around_it() {
+        for leaked in [
+            "1q2w3e4r5t6y",
+            "leavemealone",
+            "LeaveMeAlone",
+            "Leavemealone2026!",
+            "30SecondsToMars",
+            "..manchesterunited",
+        ] {
+            assert!(is_leaked(leaked), "{leaked}");
+        }
+        for other in
+            ["gravel tuba cinnamon orbit", "x9!Kq-mV2#pLw7", "合言葉はとても長い日本語です", "", "2026-2026-2026!"]
+        {
+            assert!(!is_leaked(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_whole_and_in_its_order() {
+        let (stored, rest) = LEAKED.as_chunks::<STORED>();
+        assert!(rest.is_empty() && stored.is_sorted_by(|earlier, later| earlier < later));
+        assert!(stored.len() > 40_000);
+    }
+
+    /// Of the list's maker: SHA-256 `eac6323842b3261da0ef4c180c8e23f4d056522ea97c2925b8687f453b40a2be`.
+    #[test]
+    #[ignore = "needs the list itself, as the file that LEAKED_PASSWORDS names"]
+    fn the_list_is_made_of_its_source() {
+        let source = fs_err::read_to_string(std::env::var("LEAKED_PASSWORDS").unwrap()).unwrap();
+        let long = source.lines().filter(|line| line.chars().count() >= LEAST_CHARACTERS);
+        let mut made: Vec<_> = long.map(|line| shortened(&line.to_lowercase())).collect();
+        made.sort_unstable();
+        made.dedup();
+        assert!(made.as_flattened() == LEAKED, "{} passwords", made.len());
+    }
+}
