@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::images::{Workshop, postgres};
+use crate::images::registry_tree::Reference;
+use crate::images::{RegistryTree, Workshop, postgres};
 use crate::vendor::Vendor;
 use crate::workspace;
 
@@ -69,9 +70,23 @@ pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 3]> {
     Ok([next?, broken?, unproved?])
 }
 
-/// Writes the definition of 1.0.1 below a folder, which differs from 1.0.0 by its node pack alone; returns its folder.
+/// NVIDIA's tools as a part of the node pack, and as an artifact.
+const GPU_TOOLS: [(&str, &str); 2] = [
+    (
+        "artifacts: [kubernetes, containerd, runc, cni, etcd]",
+        "artifacts: [kubernetes, containerd, runc, cni, etcd, gpu-tools]",
+    ),
+    (
+        "\nartifacts:\n",
+        "\nartifacts:\n  - {name: gpu-tools, kind: node, reference: example.internal/nvidia-container-toolkit}\n",
+    ),
+];
+
+/// Writes the definition of 1.0.1 below a folder, which differs from 1.0.0 by its node pack alone, with later parts and with NVIDIA's tools;
+/// returns its folder.
 pub fn define_node(folder: &Path) -> Result<PathBuf> {
     let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.0.1\ncounter: 2\n")?;
+    let text = GPU_TOOLS.iter().try_fold(text, |text, (from, to)| replaced(&text, from, to))?;
     written(folder, "node", &located(&text))
 }
 
@@ -121,12 +136,20 @@ const DATABASE: &str = "docker.io/pgvector/pgvector:";
 
 /// Resolves the lock of 1.1.0 or a later release, which has a later containerd and a later minor version of the database.
 pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
-    vendor.lock_with_later(release, |reference| [RUNTIME, DATABASE].iter().any(|later| reference.starts_with(later)))
+    vendor.lock_with_later(
+        release,
+        |reference| [RUNTIME, DATABASE].iter().any(|later| reference.starts_with(later)),
+        "",
+    )
 }
 
-/// Resolves the lock of 1.0.1, which has a later node pack.
-pub fn lock_node(vendor: &Vendor, release: &Path) -> Result<()> {
-    vendor.lock_with_later(release, |reference| !reference.starts_with(DATABASE))
+/// Resolves the lock of 1.0.1, which has a later node pack, with NVIDIA's tools from these parts.
+pub fn lock_node(vendor: &Vendor, release: &Path, parts: &RegistryTree) -> Result<()> {
+    let tools = parts.references.iter().find(|part| !part.image).context("NVIDIA's parts have no artifact")?;
+    let unresolved = ["digest", "mediaType", "size"].map(|field| format!("    {field}: unresolved\n")).concat();
+    let Reference { reference, recipe, .. } = tools;
+    let entry = format!("  - reference: {reference}\n    recipe: {recipe}\n    license: Apache-2.0\n{unresolved}");
+    vendor.lock_with_later(release, |reference| !reference.starts_with(DATABASE), &entry)
 }
 
 /// The minor version of the database in 1.0.0 and in 1.1.0, such as `17.11`. They are equal where Debian's archive has only one.

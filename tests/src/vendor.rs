@@ -60,6 +60,16 @@ impl Vendor {
         Ok(vendor)
     }
 
+    /// Pulls what has a name of this host from another registry.
+    #[expect(clippy::disallowed_methods, reason = "a file of the test bench, recreated at each start")]
+    pub fn mirror(&self, host: &str, registry: &Registry) -> Result<()> {
+        let path = self.registries_file();
+        let before = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let endpoint = format!("http://{}/{host}", registry.address());
+        let text = format!("{before}  - {{host: {host}, endpoint: '{endpoint}', plainHttp: true}}\n");
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
+    }
+
     /// The registry on loopback.
     pub fn registry(&mut self) -> &mut Registry {
         &mut self.registry
@@ -126,10 +136,10 @@ impl Vendor {
         self.lock_with(release, &workspace::root().join(CHECKED_IN_LOCK))
     }
 
-    /// The same with those parts of a later release whose references are wanted.
+    /// The same with those parts of a later release whose references are wanted, and with entries of further artifacts.
     #[expect(clippy::disallowed_methods, reason = "a file of the tests, which ends with them")]
-    pub fn lock_with_later(&self, release: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let mut text = std::fs::read_to_string(workspace::root().join(CHECKED_IN_LOCK))?;
+    pub fn lock_with_later(&self, release: &Path, is_wanted: impl Fn(&str) -> bool, artifacts: &str) -> Result<()> {
+        let mut text = std::fs::read_to_string(workspace::root().join(CHECKED_IN_LOCK))? + artifacts;
         for (reference, later) in images::ensure_all()?.later.into_iter().filter(|(reference, _)| is_wanted(reference))
         {
             let line = |reference: &str| format!("reference: {reference}\n");

@@ -40,11 +40,19 @@ const PLUGIN: &str = "systemd-run --quiet --unit test-device-plugin --property B
     --setenv NVIDIA_CDI_HOOK_PATH=/var/lib/landfall/node/current/nvidia-cdi-hook --setenv DRIVER_ROOT_CTR_PATH=/ \
     --setenv DP_DISABLE_HEALTHCHECKS=all /root/nvidia-device-plugin";
 
-/// Fails unless a pod that asks for a GPU gets one of two, and a pod that asks for none gets none. Leaves the site as it was, but for a line of
-/// containerd's configuration.
+/// Fails unless a pod that asks for a GPU gets one of two, and a pod that asks for none gets none, with tools that are put beside those of the
+/// node pack. Leaves the site as it was, but for a line of containerd's configuration.
 pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
-    prepare(machine)?;
+    add_tools(machine)?;
+    reach_containers_by_the_node_pack(engineer)?;
+    machine.run(&format!("rm {PROGRAMS}/nvidia-ctk {PROGRAMS}/nvidia-cdi-hook")).map(drop)
+}
+
+/// The same with the tools and the configuration that the node pack brought. Leaves the site as it was.
+pub(crate) fn reach_containers_by_the_node_pack(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    add_driver(machine)?;
     ensure!(!written(machine)?, "there is a specification without a GPU");
     machine.run(DRIVER)?;
     wait_until("the specification", SEEN_LIMIT, || written(machine).map(|is_written| is_written.then_some(())))?;
@@ -64,7 +72,7 @@ pub(crate) fn reach_containers(engineer: Engineer<'_>) -> Result<()> {
         written(machine).map(|is_written| (!is_written).then_some(()))
     })?;
     machine.run(&format!(
-        "systemctl stop test-device-plugin && rm -r {PROGRAMS}/nvidia-ctk {PROGRAMS}/nvidia-cdi-hook /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl \
+        "systemctl stop test-device-plugin && rm /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl \
              /root/nvidia-device-plugin /run/landfall/cdi/k8s.device-plugin.nvidia.com-gpu.json {LIBRARIES}/libnvidia-ml.so.* \
              {LIBRARIES}/libcuda.so.* && ldconfig && rm /var/cache/ldconfig/aux-cache"
     ))?;
@@ -78,12 +86,19 @@ fn written(machine: &Machine) -> Result<bool> {
     Ok(machine.try_run(&format!("test -e {SPECIFICATION}"))?.status.success())
 }
 
-/// NVIDIA's tools, what stands in for GPUs and driver, and the line of containerd's configuration.
-fn prepare(machine: &Machine) -> Result<()> {
+/// NVIDIA's tools, and the line of containerd's configuration.
+fn add_tools(machine: &Machine) -> Result<()> {
     let tools = images::ensure_container_toolkit()?;
     for tool in ["nvidia-ctk", "nvidia-cdi-hook"] {
         machine.copy_in(&tools.join(tool), &format!("{PROGRAMS}/{tool}"), 0o755)?;
     }
+    let line = "cdi_spec_dirs = ['/run/landfall/cdi']";
+    machine.run(&format!("sed -i \"/^restrict_oom_score_adj/a {line}\" /etc/landfall/containerd.toml"))?;
+    machine.run("systemctl restart landfall-containerd").map(drop)
+}
+
+/// What stands in for GPUs and driver.
+fn add_driver(machine: &Machine) -> Result<()> {
     let folder = tempfile::tempdir()?;
     for library in ["libnvidia-ml.so", "libcuda.so"] {
         let name = format!("{library}.1");
@@ -91,10 +106,7 @@ fn prepare(machine: &Machine) -> Result<()> {
         let path = format!("{LIBRARIES}/{library}.{}", driver::VERSION);
         machine.copy_in(&folder.path().join(&name), &path, 0o644)?;
     }
-    machine.run("ldconfig && for n in 0 1 ctl; do mknod -m 666 /dev/nvidia$n c 1 3; done")?;
-    let line = "cdi_spec_dirs = ['/run/landfall/cdi']";
-    machine.run(&format!("sed -i \"/^restrict_oom_score_adj/a {line}\" /etc/landfall/containerd.toml"))?;
-    machine.run("systemctl restart landfall-containerd").map(drop)
+    machine.run("ldconfig && for n in 0 1 ctl; do mknod -m 666 /dev/nvidia$n c 1 3; done").map(drop)
 }
 
 /// A pod that asks for a GPU has one of the devices, can write to it, and finds the driver's library by its name; one that asks for none

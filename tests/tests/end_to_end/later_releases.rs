@@ -4,8 +4,9 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
 use landfall_bundle_spec::trust::Role;
+use landfall_tests::registry::Registry;
 use landfall_tests::vendor::Vendor;
-use landfall_tests::{later_releases, printer, workspace};
+use landfall_tests::{images, later_releases, printer, workspace};
 
 use super::fixture::{fixture, folder};
 use super::roots;
@@ -32,7 +33,10 @@ pub(crate) const NODE: &str = "/media/stick/node";
 pub(crate) fn ensure_node_release() -> Result<()> {
     let release = later_releases::define_node(&folder().join("node-release"))?;
     let (vendor, second) = same_vendor("node-vendor")?;
-    later_releases::lock_node(&vendor, &release)?;
+    let tools = images::ensure_gpu_example()?;
+    let registry = Registry::start(&tools.root)?;
+    vendor.mirror("example.internal", &registry)?;
+    later_releases::lock_node(&vendor, &release, &tools)?;
     vendor.build(&release, &fixture()?.stick.join("node"), &["--part-size", "256MiB", "--key", &second])?;
     Ok(())
 }

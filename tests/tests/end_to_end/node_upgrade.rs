@@ -1,5 +1,5 @@
 //! The node itself becomes another one: Kubernetes, etcd, the registry and containerd change under pods that go on. A power cut ends as the new
-//! one; an abort and a rollback bring back every file as it was.
+//! one; an abort and a rollback bring back every file as it was. The later one has NVIDIA's tools, with which its pods get GPUs.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, STICK};
 use super::fixture::machine_with_stick;
+use super::gpu_devices;
 use super::later_releases::{NODE, ensure_node_release};
 
 /// How long an upgrade may take that the agent continues after a boot.
@@ -61,6 +62,7 @@ fn a_node_becomes_another_under_its_pods_and_goes_back() -> Result<()> {
     changes_through_a_power_cut(engineer)?;
     second.expect_same(&Node::of(engineer)?, "an upgrade whose power was cut")?;
     ensure!(machine.run(PACKS)?.stdout.lines().count() == 2, "the kept releases have two node packs");
+    gpu_devices::reach_containers_by_the_node_pack(engineer)?;
     writer::acknowledged(&machine)?.expect_kept(&machine)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after changes of the node and an uninstall", &["/var/log/landfall"])
