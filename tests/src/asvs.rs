@@ -87,6 +87,15 @@ const ITEMS: [(&str, &[u8]); 75] = [
 /// How a row begins that names no test.
 const REASONS: [&str; 4] = ["by construction: ", "document: ", "not applicable: ", "open: "];
 
+/// How an open item ends: who decides whether what there is instead is enough.
+const DECIDES: [&str; 5] = [
+    ". Landfall decides",
+    ". The vendor decides",
+    ". The site decides",
+    ". The vendor and the site decide",
+    ". Landfall and the site decide",
+];
+
 /// A row: the items, and what shows them.
 struct Row {
     items: Vec<String>,
@@ -147,6 +156,14 @@ fn every_item_has_a_test_that_exists_or_a_reason() {
         }
     }
     assert!(named > 100, "only {named} tests are named");
+}
+
+#[test]
+fn every_open_item_says_who_decides() {
+    for Row { items, shown } in rows().into_iter().filter(|row| row.shown.starts_with("open: ")) {
+        let decided = DECIDES.iter().any(|who| shown.ends_with(who));
+        assert!(decided, "{items:?} does not end with who decides: {shown}");
+    }
 }
 
 /// Whether a file has a test of this name: behind the mark of one, with nothing but other marks between.
