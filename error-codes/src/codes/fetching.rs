@@ -67,6 +67,7 @@ registry! {
     FOREIGN_LAYER = "LF2151", Usage, "An image has a foreign layer, which no bundle may carry", "Use another image, or have its publisher push it with all of its layers into the registry.";
     LOCK_LACKS_IMAGES = "LF2152", NotReady, "A release names images that its lock lacks", "Run `landfall lock`, which adds them, and review the change of the lock.";
     PYTHON_PATCH = "LF2153", Usage, "Which Python packages are needed depends on the patch version of Python", "Write the full version of the Python that installs them into `python` of the lock's entry, such as \"3.12.4\".";
+    OLLAMA_STORE = "LF2154", Usage, "A model of Ollama's store cannot be taken", "Pull the model again (`ollama pull NAME`) into the store that the lock names, and check `path` and `ollama` of the entry.";
     // LF2155: models in buckets, and layers of artifacts that are archives.
     OBJECT_LIST = "LF2155", Usage, "A bucket's list of objects cannot be used", "Check `endpoint`, `bucket`, `prefix` and `pathStyle` of the lock's entry: the server must be one of S3.";
     OBJECT_REFUSED = "LF2156", Usage, "The server of a bucket with models refuses a request", "Check `region`, `bucket` and `pathStyle` of the lock's entry, and the keys: those of the environment are used for Amazon's servers and for the one that AWS_ENDPOINT_URL_S3 names, those under `buckets` of the registries file for any other one.";

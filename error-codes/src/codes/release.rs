@@ -74,6 +74,7 @@ registry! {
     CHART_LIMIT = "LF2086", Usage, "A chart is too large", "Split the chart, or remove files that it does not need.";
     CHART_NOT_OFFERED = "LF2087", Usage, "A repository of charts does not have a chart", "Correct the name, the version or the repository in the lock.";
     CHART_UPGRADE = "LF2088", Usage, "A chart has other objects at an upgrade than at an install", "List the named objects under `repeatable` of the chart if they may be there at each, or under `leaveOut`.";
+    NODE_PORT = "LF2089", Usage, "A Service asks for a node port that it cannot have", "Give each Service a `nodePort` of its own within the named range, or none: Kubernetes then chooses one that is free.";
     // LF209x: inventories.
     NO_INVENTORY = "LF2090", Usage, "A bundle does not list the packages of its images", "Ask the vendor for a bundle that this version of Landfall, or a later one, built.";
     INVENTORY_REFUSED = "LF2091", Usage, "The packages of a release cannot be listed", "Split the release, or correct the named text.";

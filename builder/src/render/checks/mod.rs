@@ -1,10 +1,11 @@
 //! Checks of rendered objects that a site would otherwise make, after hours of staging: the fields of their kinds, the
-//! kinds that other components must bring first, Pod Security, GPUs, and that what pods name exists.
+//! kinds that other components must bring first, Pod Security, GPUs, node ports, and that what pods name exists.
 
 mod crds;
 mod gpus;
 mod kinds;
 mod needs;
+mod node_ports;
 mod pod_references;
 mod pod_security;
 mod pods;
@@ -41,6 +42,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
             }
         }
     }
+    node_ports::check(definition, components)?;
     site_secrets::check(definition, components)
 }
 

@@ -298,3 +298,21 @@ fn gpus_are_asked_for_as_a_site_can_offer_them() {
         assert!(refused.contains("/spec/template/spec/containers/0/resources"), "{refused}");
     }
 }
+
+#[test]
+fn a_node_port_is_in_the_range_and_of_one_service() {
+    let service = |name: &str, port: &str| {
+        format!(
+            "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\nspec: {{type: NodePort, ports: [{port}]}}\n"
+        )
+    };
+    let web = service("web", "{port: 80, nodePort: 31443}");
+    let both = |other: &str| checked(&plain(), &[("database", &web), ("database", other)]);
+    assert!(both(&service("other", "{port: 80, nodePort: 31444}, {port: 81}")).is_ok());
+    assert!(both(&service("other", "{port: 80, nodePort: 31443, protocol: UDP}")).is_ok());
+    let twice = both(&service("other", "{port: 80, nodePort: 31443}")).unwrap_err();
+    assert_eq!(twice.code().id, "LF2089");
+    assert!(twice.to_string().ends_with("asks for node port 31443, which the Service web of database has"), "{twice}");
+    let outside = refusal(&plain(), &service("web", "{port: 80, nodePort: 8080}"));
+    assert!(outside.ends_with("asks for node port 8080, outside of 30000 to 32767"), "{outside}");
+}

@@ -1,0 +1,50 @@
+//! Node ports of Services, which the API server gives to one Service each.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use landfall_error_codes::codes;
+use serde_json::Value;
+
+use super::{items, text};
+use crate::definition::Definition;
+use crate::error::{BuildError, Result};
+use crate::render::Rendered;
+
+/// The API server's range, which Landfall leaves as it is.
+const RANGE: RangeInclusive<u64> = 30_000..=32_767;
+
+/// Refuses a node port outside of the API server's range, and one that two ports of Services ask for.
+pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
+    for component in components {
+        let services =
+            component.objects.iter().filter(|object| object["kind"] == "Service" && object["apiVersion"] == "v1");
+        for service in services {
+            for (transport, number) in asked(service) {
+                let refused = |why: String| {
+                    let place = component.place(service, "");
+                    Err(BuildError::at(codes::NODE_PORT, place, format!("asks for node port {number}, {why}")))
+                };
+                if !RANGE.contains(&number) {
+                    return refused(format!("outside of {} to {}", RANGE.start(), RANGE.end()));
+                }
+                let name = &definition.release.components[component.index].name.value;
+                let taker = format!("the Service {} of {name}", text(service, "/metadata/name"));
+                if let Some(other) = known.insert((transport, number), taker) {
+                    return refused(format!("which {other} has"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The node ports that a Service names, each with its transport.
+fn asked(service: &Value) -> Vec<(String, u64)> {
+    let spec = &service["spec"];
+    let health = spec["healthCheckNodePort"].as_u64().map(|number| ("TCP".to_owned(), number));
+    let listed = items(spec, "ports")
+        .filter_map(|port| Some((port["protocol"].as_str().unwrap_or("TCP").to_owned(), port["nodePort"].as_u64()?)));
+    listed.chain(health).filter(|(_, number)| *number > 0).collect()
+}
