@@ -35,8 +35,8 @@ const FAULTS: [Fault; 6] = [
         found: &[("clock", "timedatectl set-time"), ("hardware-clock", "hwclock --systohc")],
     },
     Fault {
-        make: "swapon --all && [ -n \"$(swapon --noheadings)\" ]",
-        mend: "swapoff --all",
+        make: "fallocate --length 64M /fault && chmod 600 /fault && mkswap --quiet /fault && swapon /fault",
+        mend: "swapoff /fault && rm /fault",
         found: &[("swap", "swapoff --all")],
     },
     Fault {
