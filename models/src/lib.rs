@@ -19,6 +19,7 @@ pub mod folder;
 pub mod gguf;
 pub mod limits;
 mod names;
+pub mod ollama;
 pub mod safetensors;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;

@@ -6,6 +6,7 @@ use landfall_bundle_spec::to_canonical;
 use landfall_error_codes::codes;
 use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{ContentStore, Expected};
+use landfall_models::ollama::{MANIFEST_BYTES, OllamaManifest, OllamaName};
 use serde_json::{Value, json};
 
 use super::TITLE;
@@ -40,8 +41,9 @@ pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) ->
     let phase = format!("composing {}", pin.reference);
     progress.event(Event::PhaseStarted { phase, total_bytes: None });
     let mut layers = Vec::new();
+    let kinds = if pin.form == Form::Model { kinds_of_ollama(store, pin) } else { BTreeMap::new() };
     for file in &pin.files {
-        layers.extend(taken(store, file, pin.form).map_err(|error| error.within(file.place.clone()))?);
+        layers.extend(taken(store, file, pin.form, &kinds).map_err(|error| error.within(file.place.clone()))?);
     }
     let (artifact_type, config_type, config) = match pin.form {
         Form::Files => (FILES, EMPTY, EMPTY_BYTES.to_vec()),
@@ -105,12 +107,38 @@ fn model_type(path: &str) -> &'static str {
     }
 }
 
-/// The layers that one file gives, in the order of its members' names.
-fn taken(store: &ContentStore, file: &FilePin, form: Form) -> Result<Vec<Value>> {
+/// The media types of blobs that manifests of Ollama's store name, by their paths: a blob's own name says nothing.
+fn kinds_of_ollama(store: &ContentStore, pin: &FilesPin) -> BTreeMap<String, &'static str> {
+    let mut kinds = BTreeMap::new();
+    for file in pin.files.iter().filter(|file| file.size <= MANIFEST_BYTES) {
+        let Take::Whole(path) = &file.take else { continue };
+        let manifest = OllamaName::of_path(path).and_then(|_| fs_err::read(store.path(file.digest)).ok());
+        let Some(manifest) = manifest.and_then(|bytes| OllamaManifest::read(&bytes).ok()) else { continue };
+        for blob in manifest.blobs() {
+            let kind = if blob.is_weights() {
+                WEIGHTS
+            } else if blob.is_license() {
+                DOCUMENTATION
+            } else {
+                WEIGHTS_CONFIGURATION
+            };
+            kinds.insert(blob.path(), kind);
+        }
+    }
+    kinds
+}
+
+/// The layers that one file gives, in the order of its members' names. `kinds` are media types of a model's files that their names do not tell.
+fn taken(
+    store: &ContentStore,
+    file: &FilePin,
+    form: Form,
+    kinds: &BTreeMap<String, &'static str>,
+) -> Result<Vec<Value>> {
     let members = match &file.take {
         Take::Whole(path) => {
             let blob = Expected { digest: file.digest, size: file.size };
-            return Ok(vec![layer(file, form, path, None, blob)]);
+            return Ok(vec![layer(file, form, kinds.get(path).copied(), path, None, blob)]);
         }
         Take::Members(compression, members) => (*compression, members),
     };
@@ -120,15 +148,22 @@ fn taken(store: &ContentStore, file: &FilePin, form: Form) -> Result<Vec<Value>>
     let found = archive::members(store, &name, file.digest, compression, &wanted, Limits::default())?;
     let taken = |(member, path): (&String, &String)| {
         let blob = *found.get(member)?;
-        Some(layer(file, form, path, Some(member), blob))
+        Some(layer(file, form, None, path, Some(member), blob))
     };
     Ok(members.iter().filter_map(taken).collect())
 }
 
-fn layer(file: &FilePin, form: Form, path: &str, member: Option<&str>, blob: Expected) -> Value {
+fn layer(
+    file: &FilePin,
+    form: Form,
+    kind: Option<&'static str>,
+    path: &str,
+    member: Option<&str>,
+    blob: Expected,
+) -> Value {
     let (name, media_type) = match form {
         Form::Files => (TITLE, FILE),
-        Form::Model => (FILE_PATH, model_type(path)),
+        Form::Model => (FILE_PATH, kind.unwrap_or_else(|| model_type(path))),
     };
     let mut annotations = json!({ name: path });
     // The path of a file that is beside the lock means nothing elsewhere.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use landfall_models::ollama::OllamaName;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -23,6 +24,8 @@ pub struct FolderFields {
     pub path: PathBuf,
     /// Which files are taken.
     pub patterns: Patterns,
+    /// Models of Ollama that are taken instead, where the folder is a store of Ollama.
+    pub ollama: Vec<OllamaName>,
     /// What is pinned; none while it is unresolved.
     pub pinned: Option<FolderPinned>,
     /// Line of the lock with the key `pinned`, counted from 1.
@@ -35,6 +38,9 @@ pub struct FolderFields {
 pub struct FolderPinned {
     /// What it was resolved from: another text since then makes it stale.
     pub resolved: String,
+    /// What the licenses of Ollama's models call themselves.
+    #[serde(default)]
+    pub license: Option<String>,
     /// The files that are taken.
     pub files: Vec<PinnedFile>,
 }
@@ -48,16 +54,26 @@ pub(super) struct WrittenFolder {
     include: Vec<String>,
     #[serde(default)]
     exclude: Vec<String>,
+    #[serde(default)]
+    ollama: Vec<String>,
     pinned: Spanned<WrittenPinned<FolderPinned>>,
 }
 
 /// Checks what is written of a folder; `text` is that of the lock.
 pub(super) fn read(written: WrittenFolder, text: &str, refuse: Refuse<'_>) -> Result<FolderFields> {
-    let WrittenFolder { path, include, exclude, pinned } = written;
+    let WrittenFolder { path, include, exclude, ollama, pinned } = written;
     if path.as_os_str().is_empty() {
         return Err(refuse(&format!("{FIELD}.path"), "names no folder".to_owned()));
     }
     let patterns = Patterns::new(&include, &exclude).map_err(|what| refuse(&format!("{FIELD}.include"), what))?;
+    let has_patterns = !include.is_empty() || !exclude.is_empty();
+    if has_patterns && !ollama.is_empty() {
+        let what = "names models of Ollama, and patterns of files: a model is taken whole";
+        return Err(refuse(&format!("{FIELD}.ollama"), what.to_owned()));
+    }
+    let ollama = ollama.iter().map(|name| name.parse());
+    let ollama = ollama.collect::<Result<Vec<OllamaName>, _>>();
+    let ollama = ollama.map_err(|error| refuse(&format!("{FIELD}.ollama"), error.to_string()))?;
     let line = pinned::line(text, pinned.referenced.line(), FIELD, refuse)?;
     let pinned = match pinned.value {
         WrittenPinned::Unresolved => None,
@@ -67,13 +83,14 @@ pub(super) fn read(written: WrittenFolder, text: &str, refuse: Refuse<'_>) -> Re
             Some(known)
         }
     };
-    Ok(FolderFields { path, patterns, pinned, line })
+    Ok(FolderFields { path, patterns, ollama, pinned, line })
 }
 
 impl FolderFields {
     /// What the pins are resolved from.
     pub fn source(&self) -> String {
-        format!("{}{}", self.path.display(), self.patterns)
+        let models: Vec<_> = self.ollama.iter().map(|name| format!(" ollama {name}")).collect();
+        format!("{}{}{}", self.path.display(), self.patterns, models.concat())
     }
 
     /// Whether the pins were resolved from what the entry names now.
@@ -108,6 +125,9 @@ impl FolderFields {
 
 /// The lines below `pinned`.
 fn lines(found: &FolderPinned) -> Vec<String> {
-    let head = [format!("resolved: {}", quoted(&found.resolved)), "files:".to_owned()];
-    head.into_iter().chain(found.files.iter().map(PinnedFile::line)).collect()
+    let mut lines = vec![format!("resolved: {}", quoted(&found.resolved))];
+    lines.extend(found.license.iter().map(|license| format!("license: {}", quoted(license))));
+    lines.push("files:".to_owned());
+    lines.extend(found.files.iter().map(PinnedFile::line));
+    lines
 }

@@ -9,6 +9,7 @@ use landfall_error_codes::codes;
 
 use super::LockEntry;
 use super::folder::{FolderFields, FolderPinned};
+use super::ollama_files;
 use super::pinned::PinnedFile;
 use super::resolve::{Asking, Moved, Outcome};
 use crate::error::{BuildError, Result};
@@ -30,15 +31,21 @@ impl Asking<'_> {
     /// Lists the files, and pins them.
     pub(super) async fn folder(self, entry: &LockEntry, fields: &FolderFields) -> Result<Outcome> {
         let folder = self.lock.beside(&fields.path);
-        let listed = listed(&folder)?;
-        let taken = taken(fields, &folder, &listed)?;
-        if let Some(pinned) = fields.pinned.as_ref().filter(|_| fields.is_confirmed()) {
-            let (reference, changed) = (folder.display().to_string(), changed(pinned, &taken));
-            return Ok(changed.map_or(Outcome::Holds, |(pinned, now)| Outcome::Moved(Moved { reference, pinned, now })));
-        }
-        let files = stream::iter(taken).map(|file| self.local(&folder, file)).buffered(PARALLEL);
-        let files = files.try_collect().await?;
-        let found = FolderPinned { resolved: fields.source(), files };
+        let found = if fields.ollama.is_empty() {
+            let listed = listed(&folder)?;
+            let taken = taken(fields, &folder, &listed)?;
+            if let Some(outcome) = compared(fields, &folder, |pinned| changed(pinned, &taken)) {
+                return Ok(outcome);
+            }
+            let files = stream::iter(taken).map(|file| self.local(&folder, file)).buffered(PARALLEL);
+            FolderPinned { resolved: fields.source(), license: None, files: files.try_collect().await? }
+        } else {
+            let stored = ollama_files::stored(&folder, &fields.ollama)?;
+            if let Some(outcome) = compared(fields, &folder, |pinned| stored.changed(pinned, &fields.ollama)) {
+                return Ok(outcome);
+            }
+            self.ollama(&folder, &stored, fields.source()).await?
+        };
         self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)
     }
 
@@ -47,6 +54,21 @@ impl Asking<'_> {
         let sums = read_local(&folder.join(path), None, self.store).await?;
         Ok(PinnedFile { path: path.clone(), digest: sums.sha256, size: sums.size })
     }
+}
+
+/// What is pinned, and what is there now.
+pub(super) type Change = (String, String);
+
+/// What comes of a folder whose files are pinned already; none where they are to be pinned.
+fn compared(
+    fields: &FolderFields,
+    folder: &Path,
+    changed: impl FnOnce(&FolderPinned) -> Option<Change>,
+) -> Option<Outcome> {
+    let pinned = fields.pinned.as_ref().filter(|_| fields.is_confirmed())?;
+    let reference = folder.display().to_string();
+    let moved = |(pinned, now)| Outcome::Moved(Moved { reference, pinned, now });
+    Some(changed(pinned).map_or(Outcome::Holds, moved))
 }
 
 fn unfit(path: &Path, what: &str) -> BuildError {
@@ -96,7 +118,7 @@ fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Resu
 }
 
 /// The first file that has another size than is pinned, is gone, or is new: as it is pinned and as it is now.
-fn changed(pinned: &FolderPinned, taken: &[&Listed]) -> Option<(String, String)> {
+fn changed(pinned: &FolderPinned, taken: &[&Listed]) -> Option<Change> {
     let described = |path: &str, size: u64| format!("`{path}` of {size} bytes");
     let changed = pinned.files.iter().find_map(|PinnedFile { path, size, .. }| {
         let now = taken.iter().copied().find(|(other, _)| other == path);

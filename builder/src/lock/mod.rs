@@ -20,6 +20,7 @@ mod hub;
 mod models;
 mod npm;
 mod objects;
+mod ollama_files;
 mod pin;
 mod pinned;
 mod position;
@@ -342,7 +343,7 @@ impl Lock {
             }
             Content::Hub(hub) => (hub.pins(self, &name)?, hub.pinned.as_ref()?.license.clone()),
             Content::Bucket(bucket) => (bucket.pins(self, &name)?, None),
-            Content::Folder(folder) => (folder.pins(self, &name)?, None),
+            Content::Folder(folder) => (folder.pins(self, &name)?, folder.pinned.as_ref()?.license.clone()),
             Content::Set(set) => (set.pins(self, &name)?, None),
             Content::Manifest(_) | Content::Archive(_) => {
                 return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);

@@ -1,5 +1,7 @@
 //! The models among the files of an artifact or folder: which files belong together, and what their headers say.
 
+mod ollama;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 
@@ -45,9 +47,11 @@ pub trait ModelSource {
 pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
     let mut files = files.to_vec();
     files.sort();
-    let headers = Headers::read(&files, source)?;
+    let stored = ollama::stored(&files, source)?;
+    let headers = Headers::read(&files, &stored, source)?;
     let mut found = of_safetensors(&files, &headers, source)?;
     found.extend(of_gguf(&files, &headers));
+    found.extend(stored.iter().map(|model| model.model(&headers)));
     if found.len() > limits::MODELS {
         return Err(ModelError::TooMany { found: found.len() });
     }
@@ -67,13 +71,21 @@ struct Headers<'a> {
 }
 
 impl<'a> Headers<'a> {
-    fn read(files: &'a [ModelFile], source: &dyn ModelSource) -> Result<Self, ModelError> {
+    fn read(
+        files: &'a [ModelFile],
+        stored: &[ollama::Stored<'a>],
+        source: &dyn ModelSource,
+    ) -> Result<Self, ModelError> {
         let mut headers = Self::default();
         for file in files {
             if has_extension(&file.path, SAFETENSORS) {
                 let header = safetensors::read(opened(file, source)?, file.bytes);
                 headers.safetensors.insert(&file.path, header.map_err(|error| refused(file, error))?);
-            } else if has_extension(&file.path, GGUF) {
+            }
+        }
+        let named = files.iter().filter(|file| has_extension(&file.path, GGUF));
+        for file in named.chain(stored.iter().flat_map(|model| model.weights().iter().copied())) {
+            if !headers.gguf.contains_key(file.path.as_str()) {
                 let header = gguf::read(opened(file, source)?, file.bytes);
                 headers.gguf.insert(&file.path, header.map_err(|error| refused(file, error))?);
             }

@@ -201,3 +201,50 @@ proptest! {
         prop_assert_eq!(again, document);
     }
 }
+
+/// The manifest of a model in a store of Ollama, with these layers: type, digit of the digest, bytes.
+fn manifest(layers: &[(&str, char, u64)]) -> String {
+    let blob = |(kind, digit, size): &(&str, char, u64)| {
+        let digest = digit.to_string().repeat(64);
+        format!(
+            r#"{{"mediaType": "application/vnd.ollama.image.{kind}", "digest": "sha256:{digest}", "size": {size}}}"#
+        )
+    };
+    let layers: Vec<_> = layers.iter().map(blob).collect();
+    format!(r#"{{"schemaVersion": 2, "config": {}, "layers": [{}]}}"#, blob(&("config", 'c', 2)), layers.join(", "))
+}
+
+/// A store with a model that has a projector, beside one of which nothing is here.
+fn store() -> Files {
+    let (weights, projector) = (quantized(), gguf(&[], &[("v", 24, &[32], 32)]));
+    let layers = [("model", 'a', weights.1), ("template", 'b', 3), ("projector", 'd', projector.1)];
+    let blob = |digit: char| format!("blobs/sha256-{}", digit.to_string().repeat(64));
+    Files::default()
+        .text("manifests/registry.ollama.ai/library/llava/7b", &manifest(&layers))
+        .text("manifests/registry.ollama.ai/library/elsewhere/1", &manifest(&[("model", '9', 1)]))
+        .text("manifests/registry.ollama.ai/library/odd/1", "{}")
+        .with(&blob('a'), weights)
+        .with(&blob('d'), projector)
+        .text(&blob('b'), "{{ .Prompt }}")
+        .text(&blob('c'), "{}")
+}
+
+#[test]
+fn models_of_a_store_of_ollama_have_the_names_of_their_manifests() {
+    let found = store().models().expect("read");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((found[0].name.as_str(), found[0].format, found[0].files), ("artifact", WeightsFormat::Gguf, 2));
+    assert_eq!(found[0].weights.bytes(), 96);
+
+    let again = store().text("manifests/hf.co/team/b/latest", &manifest(&[("model", 'a', 96)]));
+    let names: Vec<_> = again.models().expect("read").into_iter().map(|model| model.name).collect();
+    assert_eq!(names, ["artifact/hf.co/team/b:latest", "artifact/llava:7b"]);
+}
+
+#[test]
+fn weights_of_a_store_that_lie_are_refused_by_their_path() {
+    let path = format!("blobs/sha256-{}", "a".repeat(64));
+    let error = store().with(&path, (b"GGML".to_vec(), 4)).models().expect_err("refused");
+    assert_eq!(error.code(), codes::MODEL_HEADER);
+    assert!(error.to_string().contains(&path), "{error}");
+}
