@@ -29,7 +29,10 @@ pub struct InventoryDocument {
     /// Licenses of artifacts, where one is recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<ArtifactLicense>,
-    /// Charts of which components were rendered.
+    /// Licenses of wheels and npm packages, by artifact and path, where they declare one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileLicense>,
+    /// Charts of which components were rendered, each followed by those that came with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charts: Vec<ChartEntry>,
 }
@@ -73,7 +76,19 @@ pub struct ArtifactLicense {
     pub license: String,
 }
 
-/// A chart of which a component was rendered.
+/// The license that a file of an artifact declares.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileLicense {
+    /// Name of the artifact.
+    pub artifact: String,
+    /// Path of the file in it.
+    pub path: String,
+    /// Its license.
+    pub license: String,
+}
+
+/// A chart of which a component was rendered, or one that came with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChartEntry {
@@ -83,6 +98,12 @@ pub struct ChartEntry {
     pub name: String,
     /// Its version.
     pub version: String,
+    /// Its folder in the component's chart, such as `charts/cache`; none for that chart itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its license, where the lock or the chart states one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub license: Option<String>,
     /// The reference by which the lock pins it; none for a folder of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -105,7 +126,13 @@ pub struct ReadImage {
 impl InventoryDocument {
     /// A document of these images. A package that two images describe with different licenses has the first one. Fails with the reason
     /// where there is more than a head may list.
-    pub fn new(images: &[ReadImage], artifacts: Vec<ArtifactLicense>, charts: Vec<ChartEntry>) -> Result<Self, String> {
+    pub fn new(
+        images: &[ReadImage],
+        artifacts: Vec<ArtifactLicense>,
+        mut files: Vec<FileLicense>,
+        charts: Vec<ChartEntry>,
+    ) -> Result<Self, String> {
+        files.sort();
         let all = images.iter().flat_map(|image| &image.inventory.packages);
         let mut by_identity: BTreeMap<Package, Package> = BTreeMap::new();
         for package in all {
@@ -131,6 +158,7 @@ impl InventoryDocument {
             packages: by_identity.into_values().collect(),
             images,
             artifacts,
+            files,
             charts,
         };
         document.check()?;
@@ -168,6 +196,13 @@ impl InventoryDocument {
         found.map(|artifact| artifact.license.as_str())
     }
 
+    /// The license that a wheel or an npm package of an artifact declares.
+    pub fn file_license(&self, artifact: &str, path: &str) -> Option<&str> {
+        let key = |file: &FileLicense| (file.artifact.as_str(), file.path.as_str()).cmp(&(artifact, path));
+        let found = self.files.binary_search_by(key).ok()?;
+        Some(self.files[found].license.as_str())
+    }
+
     fn check(&self) -> Result<(), String> {
         let uses: usize = self.images.iter().map(|image| image.packages.len()).sum();
         let entries = self.images.len().max(self.artifacts.len()).max(self.charts.len());
@@ -178,6 +213,9 @@ impl InventoryDocument {
                 self.packages.len()
             ));
         }
+        if self.files.len() > limits::PACKAGES || !self.files.is_sorted_by(|a, b| a < b) {
+            return Err("its files are not in order, or too many".to_owned());
+        }
         self.packages.iter().try_for_each(Package::check)?;
         if !self.packages.iter().map(identity).is_sorted_by(|a, b| a < b) {
             return Err("its packages are not in order, or one is listed twice".to_owned());
@@ -185,9 +223,18 @@ impl InventoryDocument {
         self.images.iter().try_for_each(|image| image.check(self.packages.len()))?;
         let texts = self.artifacts.iter().flat_map(|artifact| [&artifact.name, &artifact.license]);
         let of_charts = self.charts.iter().flat_map(|chart| {
-            [&chart.component, &chart.name, &chart.version].into_iter().chain(chart.reference.as_ref())
+            let stated = [&chart.path, &chart.license, &chart.reference].into_iter().flatten();
+            [&chart.component, &chart.name, &chart.version].into_iter().chain(stated)
         });
-        texts.chain(of_charts).try_for_each(|text| check_text("a text about an artifact or a chart", text))
+        let of_files = self.files.iter().map(|file| &file.license);
+        let paths = self.files.iter().flat_map(|file| [&file.artifact, &file.path]);
+        if paths.into_iter().any(|path| path.len() > limits::PATH_BYTES || path.chars().any(char::is_control)) {
+            return Err("a path of it is too long, or has control characters".to_owned());
+        }
+        texts
+            .chain(of_charts)
+            .chain(of_files)
+            .try_for_each(|text| check_text("a text about an artifact or a chart", text))
     }
 }
 

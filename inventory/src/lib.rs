@@ -18,8 +18,8 @@ pub mod read;
 pub mod sbom;
 
 pub use document::{
-    ArtifactLicense, ChartEntry, INVENTORY_DOCUMENT_NAME, INVENTORY_DOCUMENT_TYPE, ImagePackages, InventoryDocument,
-    ReadImage, UnreadFile,
+    ArtifactLicense, ChartEntry, FileLicense, INVENTORY_DOCUMENT_NAME, INVENTORY_DOCUMENT_TYPE, ImagePackages,
+    InventoryDocument, ReadImage, UnreadFile,
 };
 pub use image::{ImageInventory, System};
 pub use package::{Package, PackageKind};

@@ -1,9 +1,12 @@
 //! `Chart.yaml` and `Chart.lock`: what a chart says it is, and which charts it needs.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_error_codes::codes;
+use landfall_inventory::read;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::files::ChartFiles;
 use crate::error::{BuildError, Place, Result};
@@ -21,10 +24,20 @@ pub struct Metadata {
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
     #[serde(default)]
+    annotations: Option<BTreeMap<String, Value>>,
+    #[serde(default)]
     dependencies: Option<Vec<Dependency>>,
 }
 
+/// The annotation in which charts state their license.
+const LICENSE: &str = "artifacthub.io/license";
+
 impl Metadata {
+    /// The license that the chart states.
+    pub fn license(&self) -> Option<String> {
+        self.annotations.as_ref()?.get(LICENSE)?.as_str().and_then(read::license)
+    }
+
     /// Refuses a chart that messages call by `shown` where it is another one, or of another version, than a reference of the
     /// lock names: an index or an archive may be of anything.
     pub fn check_reference(&self, shown: &str, reference: &Reference) -> Result<()> {
@@ -66,6 +79,16 @@ pub fn check(name: &str, files: &ChartFiles) -> Result<Metadata> {
         dependencies(name, files, folder)?;
     }
     Ok(metadata)
+}
+
+/// What each chart that came with one says about itself, by its folder in it.
+pub fn within(name: &str, files: &ChartFiles) -> Result<Vec<(String, Metadata)>> {
+    let folders = files.charts().into_iter().filter(|folder| !folder.is_empty());
+    let metadata = |folder: &str| {
+        let metadata = yaml(name, files, &format!("{folder}Chart.yaml"))?;
+        Ok((folder.trim_end_matches('/').to_owned(), metadata))
+    };
+    folders.map(metadata).collect()
 }
 
 fn dependencies(name: &str, files: &ChartFiles, folder: &str) -> Result<()> {
@@ -153,6 +176,25 @@ mod tests {
                 .map(|reference| is(shop, reference).expect_err(reference))
                 .collect();
         insta::assert_snapshot!(refusals.join("\n"));
+    }
+
+    #[test]
+    fn a_chart_states_its_license_in_an_annotation_and_those_within_theirs() {
+        let shop = "{name: shop, version: 1.0.0, annotations: {artifacthub.io/license: MIT, other: x}}";
+        let cache = (
+            "charts/cache/Chart.yaml",
+            "{name: cache, version: 2.0.0, annotations: {artifacthub.io/license: Apache-2.0}}",
+        );
+        let common = (
+            "charts/cache/charts/common/Chart.yaml",
+            "{name: common, version: 3.0.0, type: library, annotations: null}",
+        );
+        let files = files(&[("Chart.yaml", shop), cache, common, ("charts/cache/templates/a.yaml", "")]);
+        assert_eq!(check("shop", &files).expect("whole").license().as_deref(), Some("MIT"));
+        let found: Vec<_> =
+            within("shop", &files).expect("read").into_iter().map(|(path, it)| (path, it.license())).collect();
+        let expected = [("charts/cache", Some("Apache-2.0")), ("charts/cache/charts/common", None)];
+        assert_eq!(found, expected.map(|(path, license)| (path.to_owned(), license.map(str::to_owned))));
     }
 
     const NEEDS: &str = "{name: shop, version: 1.0.0, dependencies: [{name: db, version: ^2.0.0, repository: x}]}";

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
-use landfall_inventory::ChartEntry;
+use landfall_inventory::{ChartEntry, read};
 use landfall_media::progress::Progress;
 use landfall_media::store::ContentStore;
 
 use super::files::{ARCHIVE_BYTES, ChartFiles, Limits};
-use super::metadata;
+use super::metadata::{self, Metadata};
 use crate::definition::{ChartDefinition, Definition};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, fetch_chart};
@@ -44,19 +44,46 @@ impl Charts {
 
     /// What each chart says it is, for the inventory.
     pub fn entries(&self, definition: &Definition) -> Result<Vec<ChartEntry>> {
-        let opened = self.opened.iter();
-        let entry = |(index, Opened { name, files, pinned }): (&usize, &Opened)| {
+        let mut found = Vec::new();
+        for (index, Opened { name, files, pinned }) in &self.opened {
+            let component = &definition.release.components[*index].name.value;
             let metadata = metadata::check(name, files)?;
-            Ok(ChartEntry {
-                component: definition.release.components[*index].name.value.clone(),
-                name: metadata.name,
-                version: metadata.version,
-                reference: pinned.as_ref().map(|(reference, _)| reference.clone()),
-                digest: pinned.as_ref().map(|(_, digest)| *digest),
-            })
-        };
-        opened.map(entry).collect()
+            let stated = pinned.as_ref().and_then(|pinned| pinned.license.as_deref()).and_then(read::license);
+            found.push(ChartEntry {
+                license: stated.or_else(|| metadata.license()),
+                reference: pinned.as_ref().map(|pinned| pinned.reference.clone()),
+                digest: pinned.as_ref().map(|pinned| pinned.digest),
+                ..entry(component, metadata)
+            });
+            for (path, metadata) in metadata::within(name, files)? {
+                let license = metadata.license();
+                found.push(ChartEntry { path: Some(path), license, ..entry(component, metadata) });
+            }
+        }
+        Ok(found)
     }
+}
+
+/// What a chart of a component is called.
+fn entry(component: &str, Metadata { name, version, .. }: Metadata) -> ChartEntry {
+    ChartEntry {
+        component: component.to_owned(),
+        name,
+        version,
+        path: None,
+        license: None,
+        reference: None,
+        digest: None,
+    }
+}
+
+/// A chart as the lock pins it.
+#[derive(Debug)]
+pub struct Pinned {
+    reference: String,
+    digest: Sha256,
+    /// What a person wrote of its license.
+    license: Option<String>,
 }
 
 /// A chart whose files are known and whole.
@@ -65,8 +92,8 @@ pub struct Opened {
     /// What messages call it: its folder or reference.
     pub(super) name: String,
     pub(super) files: ChartFiles,
-    /// Reference and digest in the lock; none for a folder.
-    pub(super) pinned: Option<(String, Sha256)>,
+    /// The entry of the lock; none for a folder.
+    pub(super) pinned: Option<Pinned>,
 }
 
 /// Opens every chart of a release; what a lock pins is fetched into the store first. Refuses one that is not whole.
@@ -92,7 +119,9 @@ pub async fn open_all(
                 let bytes = bytes(entry, lock, client, store, progress).await?;
                 let reference = parsed(&name, Place::file(&lock.path), codes::LOCK_UNREADABLE)?;
                 let files = open_archive(&name, &bytes, &reference)?;
-                let pinned = lock.chart_pin(entry).map(|pin| (name.clone(), pin.digest()));
+                let license = entry.license.clone();
+                let pinned =
+                    lock.chart_pin(entry).map(|pin| Pinned { reference: name.clone(), digest: pin.digest(), license });
                 (name, files, pinned)
             }
             (None, None) => continue,

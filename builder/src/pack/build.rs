@@ -1,6 +1,5 @@
 //! `landfall build`: reads, renders, fetches, signs, and only then writes.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_bundle_spec::head::{Identity, LANDFALL_DOCUMENT_NAME, NewDocument, UnsignedHead};
@@ -8,7 +7,7 @@ use landfall_bundle_spec::provenance::BuildDefinition;
 use landfall_bundle_spec::trust::{Role, Root, SigningKey};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
-use landfall_inventory::ChartEntry;
+use landfall_inventory::{ChartEntry, INVENTORY_DOCUMENT_NAME, InventoryDocument};
 use landfall_media::Payload;
 use landfall_media::counters::{Counters, Totals};
 use landfall_media::pack::{Output, pack, pack_to_stream};
@@ -35,14 +34,13 @@ use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{self, Client, Manifests};
-use crate::gpu_program::{self, GpuProgram, OWN_LICENSE};
+use crate::gpu_program::{self, GpuProgram};
 use crate::layers;
 use crate::lock::{self, Lock, SignatureSource};
 use crate::options::{BuildOptions, BuildOutput};
 use crate::own_image;
 use crate::package_index;
 use crate::proofs;
-use crate::reference::Reference;
 use crate::render::{self, Program, Rendered, Rendering, Tool};
 use crate::signing;
 
@@ -349,7 +347,9 @@ fn write(
     let media = Counters::new();
     let verified = payload.verified();
     let trusted = verified.trusted();
-    let licenses = licenses(prepared);
+    let inventory = verified.small_document(INVENTORY_DOCUMENT_NAME).map(InventoryDocument::read);
+    let no_inventory = || BuildError::new(codes::BUG, "the head has no inventory");
+    let inventory = inventory.ok_or_else(no_inventory)??;
     let identity = identity(options, release);
     let first: &Root = &prepared.trust.roots[0];
     let (fingerprint, first_root) = (first.fingerprint(), first.number());
@@ -369,7 +369,7 @@ fn write(
             bundle: &name,
             signers: verified.signers().iter().map(ToString::to_string).collect(),
             release,
-            licenses: &licenses,
+            inventory: &inventory,
             files: &files,
         };
         let sheet = (format!("{}.html", name.stem()), sheet.html().into_bytes());
@@ -469,13 +469,4 @@ impl Progress for Unmounted<'_> {
             event => event,
         });
     }
-}
-
-fn licenses(prepared: &Prepared) -> BTreeMap<String, String> {
-    let Inputs { images, artifacts, .. } = &prepared.inputs;
-    let of_images = images.iter().map(|pin| (&pin.reference, pin.license.as_deref()));
-    let of_artifacts = artifacts.iter().map(|pin| (pin.reference(), pin.license()));
-    let license = |(reference, license): (&Reference, Option<&str>)| Some((reference.to_string(), license?.to_owned()));
-    let of_gpu = prepared.gpu.iter().map(|gpu| (gpu.entry.reference.clone(), OWN_LICENSE.to_owned()));
-    of_images.chain(of_artifacts).filter_map(license).chain(of_gpu).collect()
 }

@@ -13,6 +13,7 @@ use landfall_media::store::ContentStore;
 use landfall_release_document::{ArtifactEntry, ArtifactKind, ReleaseDocument};
 use serde::{Deserialize, Serialize};
 
+use super::licenses;
 use crate::error::{BuildError, Result};
 use crate::fetch::FetchedImage;
 use crate::gpu_program::{GpuProgram, OWN_LICENSE};
@@ -45,13 +46,14 @@ pub fn document(
 ) -> Result<NewDocument> {
     let images = images.iter().map(|image| read_image(image, store)).collect::<Result<Vec<_>>>()?;
     let named = release.artifacts.iter().zip(pins);
-    let licenses = named.filter_map(|(artifact, pin)| {
+    let of_artifacts = named.filter_map(|(artifact, pin)| {
         let stated = pin.license().and_then(read::license);
         let license = stated.or_else(|| model_license(artifact, store))?;
         Some(ArtifactLicense { name: artifact.name.clone(), license })
     });
     let of_gpu = gpu.map(|gpu| ArtifactLicense { name: gpu.entry.name.clone(), license: OWN_LICENSE.to_owned() });
-    let document = InventoryDocument::new(&images, licenses.chain(of_gpu).collect(), charts.to_vec())
+    let files = licenses::of_files(&release.artifacts, store);
+    let document = InventoryDocument::new(&images, of_artifacts.chain(of_gpu).collect(), files, charts.to_vec())
         .map_err(|reason| BuildError::new(codes::INVENTORY_REFUSED, format!("the inventory is refused: {reason}")))?;
     Ok(NewDocument { name: INVENTORY_DOCUMENT_NAME.to_owned(), bytes: document.to_bytes()? })
 }
@@ -59,7 +61,7 @@ pub fn document(
 fn read_image(image: &FetchedImage, store: &ContentStore) -> Result<ReadImage> {
     Ok(ReadImage {
         reference: image.pin.reference.to_string(),
-        license: image.pin.license.as_deref().and_then(read::license),
+        license: image.pin.license.as_deref().and_then(read::license).or_else(|| licenses::of_image(image)),
         inventory: inventory(image, store)?,
     })
 }
@@ -220,6 +222,13 @@ mod tests {
         assert_eq!((image.system.as_deref(), image.license.as_deref()), (Some("debian 13"), Some("MIT")));
         assert_eq!(document.images.len(), 8);
         assert_eq!(document.artifact_license("model"), Some("MIT"));
+        let out = fs_err::read_dir(bench.path("out")).expect("output").filter_map(std::result::Result::ok);
+        let sheet = out.map(|entry| entry.path()).find(|path| path.extension().is_some_and(|it| it == "html"));
+        let sheet = fs_err::read_to_string(sheet.expect("sheet")).expect("text");
+        assert!(
+            sheet.contains("<td>not stated</td><td class=\"n\">4</td><td>kept, libc6, linked, right-pad</td>"),
+            "{sheet}"
+        );
     }
 
     #[tokio::test]

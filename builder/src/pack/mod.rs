@@ -9,6 +9,7 @@ mod gpu_tools;
 mod host;
 mod inputs;
 mod inventory;
+mod licenses;
 mod models;
 mod order;
 mod programs;
@@ -18,6 +19,7 @@ mod rebuild_tests;
 mod room;
 mod roots;
 mod sheet;
+mod sheet_licenses;
 #[cfg(test)]
 pub(crate) mod tests;
 

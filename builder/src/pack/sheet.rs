@@ -1,12 +1,15 @@
 //! The transfer sheet: one page that a customer's scanning station and security officer get with the stick.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::head::Identity;
 use landfall_bundle_spec::parts::BundleName;
+use landfall_inventory::InventoryDocument;
 use landfall_release_document::{Descriptor, ReleaseDocument, SignatureEntry, SignatureKind};
+
+use super::sheet_licenses;
+use crate::gpu_program::OWN_LICENSE;
 
 /// A file of the bundle on the media.
 #[derive(Debug, Clone)]
@@ -40,11 +43,14 @@ pub struct Sheet<'a> {
     pub signers: Vec<String>,
     /// What is inside.
     pub release: &'a ReleaseDocument,
-    /// Licenses by reference, where they are known.
-    pub licenses: &'a BTreeMap<String, String>,
+    /// Its packages and charts, and the licenses of everything.
+    pub inventory: &'a InventoryDocument,
     /// The files on the media.
     pub files: &'a [SheetFile],
 }
+
+/// What the sheet says where no license is stated.
+pub(super) const NOT_STATED: &str = "not stated";
 
 const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}\
     h1{font-size:1.5rem;margin-bottom:0}h2{font-size:1.1rem;margin-top:2rem}table{border-collapse:collapse;width:100%}\
@@ -98,6 +104,7 @@ impl Sheet<'_> {
             ("Platform", self.release.platform.clone()),
             (root.as_str(), self.fingerprint.to_string()),
             ("SHA-256 of the program inside", self.installer.to_string()),
+            ("License of the program inside", OWN_LICENSE.to_owned()),
             ("Signed by", self.signers.join(", ")),
         ];
         page.push_str("<table>\n");
@@ -141,16 +148,21 @@ impl Sheet<'_> {
         let release = self.release;
         let images = release.images.iter().map(|image| {
             let bytes = [&image.manifest, &image.config].into_iter().chain(&image.layers).map(|blob| blob.size).sum();
-            (image.reference.as_str(), &image.manifest, bytes)
+            let known = self.inventory.image(&image.reference);
+            let license = known.and_then(|image| image.license.as_deref());
+            Row { reference: &image.reference, license, bytes, manifest: &image.manifest }
         });
-        self.contents_table(page, "Container images", images);
+        contents_table(page, "Container images", images);
         let artifacts = release.artifacts.iter().map(|artifact| {
             let files = artifact.files.iter().map(|file| &file.blob);
             let bytes = [&artifact.manifest, &artifact.config].into_iter().chain(files).map(|blob| blob.size).sum();
-            (artifact.reference.as_str(), &artifact.manifest, bytes)
+            let license = self.inventory.artifact_license(&artifact.name);
+            Row { reference: &artifact.reference, license, bytes, manifest: &artifact.manifest }
         });
-        self.contents_table(page, "Programs for the node, models and files", artifacts);
+        contents_table(page, "Programs for the node, models and files", artifacts);
         page.push_str("<p>What several entries share counts in the size of each.</p>\n");
+        sheet_licenses::charts(page, &self.inventory.charts);
+        sheet_licenses::packages(page, release, self.inventory);
         self.signatures_table(page);
     }
 
@@ -179,30 +191,32 @@ impl Sheet<'_> {
         }
         page.push_str("</table>\n");
     }
+}
 
-    fn contents_table<'a>(
-        &self,
-        page: &mut String,
-        heading: &str,
-        rows: impl Iterator<Item = (&'a str, &'a Descriptor, u64)>,
-    ) {
+/// An image or an artifact.
+struct Row<'a> {
+    reference: &'a str,
+    license: Option<&'a str>,
+    bytes: u64,
+    manifest: &'a Descriptor,
+}
+
+fn contents_table<'a>(page: &mut String, heading: &str, rows: impl Iterator<Item = Row<'a>>) {
+    let _ = writeln!(
+        page,
+        "<h2>{heading}</h2>\n<table>\n<tr><th>Reference</th><th>License</th><th>Size</th><th>Manifest</th></tr>"
+    );
+    for Row { reference, license, bytes, manifest } in rows {
         let _ = writeln!(
             page,
-            "<h2>{heading}</h2>\n<table>\n<tr><th>Reference</th><th>License</th><th>Size</th><th>Manifest</th></tr>"
+            "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td><code>{}</code></td></tr>",
+            escape(reference),
+            escape(license.unwrap_or(NOT_STATED)),
+            size(bytes),
+            manifest.digest.to_hex()
         );
-        for (reference, manifest, bytes) in rows {
-            let license = self.licenses.get(reference).map_or("not stated", String::as_str);
-            let _ = writeln!(
-                page,
-                "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td><code>{}</code></td></tr>",
-                escape(reference),
-                escape(license),
-                size(bytes),
-                manifest.digest.to_hex()
-            );
-        }
-        page.push_str("</table>\n");
     }
+    page.push_str("</table>\n");
 }
 
 /// A size as a person reads it.
@@ -214,7 +228,7 @@ fn size(bytes: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[power - 1])
 }
 
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 

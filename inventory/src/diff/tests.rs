@@ -40,7 +40,7 @@ impl Bundle {
                 built_at: "2026-11-20T08:16:00Z".to_owned(),
             },
             release: serde_json::from_value(release).expect("release"),
-            inventory: InventoryDocument::new(&[image], Vec::new(), Vec::new()).expect("inventory"),
+            inventory: InventoryDocument::new(&[image], Vec::new(), Vec::new(), Vec::new()).expect("inventory"),
             objects: BTreeMap::from([("web".to_owned(), object)]),
         }
     }

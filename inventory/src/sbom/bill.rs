@@ -82,7 +82,8 @@ impl Bill {
         let mut contains = vec![making.push(program)];
         contains.extend(release.images.iter().map(|image| making.image(image)));
         contains.extend(release.artifacts.iter().map(|artifact| making.artifact(artifact)));
-        contains.extend(subject.inventory.charts.iter().map(|entry| making.push(chart(entry))));
+        let charts = &subject.inventory.charts;
+        contains.extend(charts.iter().filter(|entry| entry.path.is_none()).map(|entry| making.chart(entry, charts)));
         making.items[top].contains = contains;
         making.bill("bundle")
     }
@@ -172,8 +173,20 @@ impl<'a> Making<'a> {
             sha256: Some(artifact.manifest.digest),
             ..item(class, format!("artifact:{}", artifact.name), &artifact.name)
         });
-        let contains = artifact.files.iter().map(|entry| self.push(file(artifact, entry)));
+        let inventory = self.subject.inventory;
+        let contains = artifact.files.iter().map(|entry| {
+            let license = inventory.file_license(&artifact.name, &entry.path).map(str::to_owned);
+            self.push(Item { license, ..file(artifact, entry) })
+        });
         self.items[position].contains = contains.collect();
+        position
+    }
+
+    /// A component's chart, with those that came with it.
+    fn chart(&mut self, entry: &ChartEntry, all: &[ChartEntry]) -> usize {
+        let position = self.push(chart(entry));
+        let within = all.iter().filter(|other| other.path.is_some() && other.component == entry.component);
+        self.items[position].contains = within.map(|other| self.push(chart(other))).collect();
         position
     }
 }
@@ -224,10 +237,13 @@ fn wheel(path: &str) -> Option<(String, String)> {
 
 fn chart(entry: &ChartEntry) -> Item {
     let url = entry.reference.as_ref().zip(entry.digest);
+    let below = entry.path.as_ref().map(|path| format!("/{path}")).unwrap_or_default();
+    let id = format!("chart:{}{below}", entry.component);
     Item {
         version: Some(entry.version.clone()),
         purl: url.map(|(reference, digest)| purl::oci(reference, &digest.to_string(), None)),
+        license: entry.license.clone(),
         sha256: entry.digest,
-        ..item(Class::Chart, format!("chart:{}", entry.component), &entry.name)
+        ..item(Class::Chart, id, &entry.name)
     }
 }

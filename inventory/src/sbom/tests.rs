@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::image::System;
 use crate::read::Found;
-use crate::{ArtifactLicense, ChartEntry, ImageInventory, Package, PackageKind, ReadImage};
+use crate::{ArtifactLicense, ChartEntry, FileLicense, ImageInventory, Package, PackageKind, ReadImage};
 
 const TOOL: Tool<'_> = Tool { name: "landfall", version: "0.0.0" };
 
@@ -58,10 +58,25 @@ fn inventory() -> InventoryDocument {
         component: "web".to_owned(),
         name: "web".to_owned(),
         version: "3.1.0".to_owned(),
+        path: None,
+        license: Some("MIT".to_owned()),
         reference: Some("ghcr.io/shop/charts/web:3.1.0".to_owned()),
         digest: Some(Sha256([7; 32])),
     };
-    let document = InventoryDocument::new(&images, vec![license], vec![chart]).expect("document");
+    let within = ChartEntry {
+        name: "cache".to_owned(),
+        path: Some("charts/cache".to_owned()),
+        license: None,
+        reference: None,
+        digest: None,
+        ..chart.clone()
+    };
+    let wheel = FileLicense {
+        artifact: "python".to_owned(),
+        path: "wheels/typing_extensions-4.15.0-py3-none-any.whl".to_owned(),
+        license: "PSF-2.0".to_owned(),
+    };
+    let document = InventoryDocument::new(&images, vec![license], vec![wheel], vec![chart, within]).expect("document");
     InventoryDocument::read(&document.to_bytes().expect("bytes")).expect("read again")
 }
 

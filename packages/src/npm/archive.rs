@@ -57,6 +57,16 @@ pub fn contents(tarball: impl Read) -> Result<Contents, NpmFault> {
 
 /// The `package.json` of a tarball, if it has this digest. What follows it is not read.
 pub fn package_json_with(tarball: impl Read, wanted: Sha256) -> Result<Vec<u8>, NpmFault> {
+    let found = package_json_in(tarball)?;
+    if Sha256::of(&found) == wanted { Ok(found) } else { Err(NpmFault::Changed) }
+}
+
+/// The `package.json` of a tarball whose bytes are known. What follows it is not read.
+///
+/// # Errors
+///
+/// Where it is missing or too large, or where what comes before it cannot be read.
+pub fn package_json_in(tarball: impl Read) -> Result<Vec<u8>, NpmFault> {
     let mut found = None;
     let _rest = walk(&mut unpacked(tarball), |path, member| {
         if path != PACKAGE_JSON {
@@ -65,8 +75,7 @@ pub fn package_json_with(tarball: impl Read, wanted: Sha256) -> Result<Vec<u8>, 
         found = Some(package_json(member)?);
         Ok(ControlFlow::Break(()))
     })?;
-    let found = found.ok_or_else(|| NpmFault::PackageJson("is missing".to_owned()))?;
-    if Sha256::of(&found) == wanted { Ok(found) } else { Err(NpmFault::Changed) }
+    found.ok_or_else(|| NpmFault::PackageJson("is missing".to_owned()))
 }
 
 fn package_json(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {

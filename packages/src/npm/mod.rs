@@ -25,6 +25,7 @@ mod tests;
 mod version;
 
 pub use address::base;
+pub use archive::package_json_in;
 pub use document::{Packument, manifest};
 pub use error::{NpmError, NpmFault};
 pub use list::{NPM_LIST_NAME, NPM_LIST_TYPE, NpmList, part_name};
