@@ -9,7 +9,7 @@ use landfall_release_document::{DataRoom, ReleaseDocument};
 use super::bundle::TrustedRelease;
 use super::configure::fitted_to;
 use super::error::{OperationError, Result};
-use super::kept::{Adoption, Coming};
+use super::kept::Adoption;
 use super::trust::Trust;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::license::Licensing;
@@ -63,6 +63,8 @@ pub(super) struct Judged<'a> {
     configuration: SiteConfiguration,
     adoption: Adoption,
     licensing: Licensing,
+    /// What the license refuses.
+    licensed: Vec<Finding>,
     accept: &'a [String],
     secrets: GivenSecrets,
 }
@@ -73,31 +75,22 @@ impl<'a> Brought<'a> {
     /// # Errors
     /// The first input that cannot be read, or that the release does not know.
     pub(super) fn judge(self, release: TrustedRelease, trust: Trust) -> Result<Judged<'a>> {
-        let Self { site, adoption, licensing, accept, secrets } = self;
+        let Self { site, mut adoption, licensing, accept, secrets } = self;
         let configuration = match site {
             Some(path) => SiteConfiguration::read(path, release.site_schema())?,
             None => SiteConfiguration::default(),
         };
         refuse_unknown(&configuration.accept, &release.release)?;
         let secrets = first_secrets(&release.release, &configuration, secrets)?;
-        Ok(Judged { release, trust, configuration, adoption, licensing, accept, secrets })
+        let licensed = adoption.licensed(licensing.blockers(&release.release, release.built_at()));
+        Ok(Judged { release, trust, configuration, adoption, licensing, licensed, accept, secrets })
     }
 }
 
 impl Judged<'_> {
     /// Whether something is wrong that no change of the host mends.
     pub(super) fn has_findings(&self) -> bool {
-        !(self.secrets.findings.is_empty() && self.adoption.blockers.is_empty() && self.license_blockers().is_empty())
-    }
-
-    /// What the license refuses. Nothing of a release that comes back to its data: the end of a license stops no recovery.
-    fn license_blockers(&self) -> Vec<Finding> {
-        let blockers = self.licensing.blockers(&self.release.release, self.release.built_at());
-        match &self.adoption.coming {
-            Coming::New => blockers,
-            Coming::Back => Vec::new(),
-            Coming::Unclear(why) => blockers.into_iter().map(|blocker| unclear(blocker, why)).collect(),
-        }
+        !(self.secrets.findings.is_empty() && self.adoption.blockers.is_empty() && self.licensed.is_empty())
     }
 
     /// Plans for the host of these facts, once nothing blocks and every warning is accepted that must be.
@@ -105,8 +98,7 @@ impl Judged<'_> {
     /// # Errors
     /// Every blocker at once, of the host and of what the person brought.
     pub(super) fn plan(self, facts: Facts) -> Result<PlannedInstall> {
-        let licensed = self.license_blockers();
-        let Self { release, trust, configuration, adoption, licensing, accept, secrets } = self;
+        let Self { release, trust, configuration, adoption, licensing, licensed, accept, secrets } = self;
         let built_at = release.verified.identity().built_at;
         let fitted = fitted_to(&facts, &release.release, &release.verified, &configuration);
         let subject = Subject {
@@ -143,13 +135,6 @@ impl Judged<'_> {
         let (settings, fitted, secrets) = (configuration, fitted.values, secrets.new);
         Ok(PlannedInstall { release, trust, settings, facts, plan, licensing, notes, accepted, fitted, secrets })
     }
-}
-
-/// A blocker of the license where kept backups might have shown that the release was here before.
-fn unclear(mut blocker: Finding, why: &str) -> Finding {
-    let Finding { measured, .. } = &blocker;
-    blocker.measured = format!("{measured}; whether a kept backup is of this release is not known: {why}");
-    blocker
 }
 
 impl PlannedInstall {

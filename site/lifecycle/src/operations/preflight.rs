@@ -167,16 +167,16 @@ impl Operations {
             return Ok(vec![Finding::warning(codes::LICENSE_UNJUDGED, format!("needed: {}", needed.join(", ")), fix)]);
         };
         let license = request.license.as_deref();
-        let (mut findings, place) = if request.facts.is_some() {
+        let (mut adoption, place) = if request.facts.is_some() {
             let collected = facts.collected_at.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-            (Vec::new(), LicensedHost::Elsewhere(collected))
+            (Adoption::default(), LicensedHost::Elsewhere(collected))
         } else {
             let adoption = Adoption::find(&self.paths, trusted, false)?;
-            (adoption.blockers, LicensedHost::Here { paths: &self.paths, cluster: None })
+            (adoption, LicensedHost::Here { paths: &self.paths, cluster: None })
         };
         let licensing = trusted.licensing(&place, license)?;
-        findings.extend(licensing.blockers(&trusted.release, trusted.built_at()));
-        Ok(findings)
+        let licensed = adoption.licensed(licensing.blockers(&trusted.release, trusted.built_at()));
+        Ok(adoption.blockers.into_iter().chain(licensed).collect())
     }
 }
 

@@ -24,7 +24,7 @@ pub(in crate::operations) struct Adoption {
     /// The volumes that it uses again.
     pub(in crate::operations) volumes: Vec<AdoptedVolume>,
     /// What the install is to that data.
-    pub(in crate::operations) coming: Coming,
+    coming: Coming,
 }
 
 impl Adoption {
@@ -33,8 +33,36 @@ impl Adoption {
         match (KeptData::find(paths)?, adopt) {
             (None, false) => Ok(Self::default()),
             (None, true) => Err(OperationError::NothingKept { data: paths.data() }),
-            (Some(kept), false) => Ok(Self { blockers: vec![refusal(&kept, paths)], ..Self::default() }),
+            (Some(kept), false) => {
+                let coming = match Coming::of(&kept, paths, release) {
+                    Coming::Back => Coming::Declined,
+                    _ => Coming::New,
+                };
+                Ok(Self { blockers: vec![refusal(&kept, paths)], coming, ..Self::default() })
+            }
             (Some(kept), true) => Self::of(&kept, paths, release),
+        }
+    }
+
+    /// What the license refuses of the install, of what it would refuse of a release that is new here. Nothing of one that comes back to
+    /// its data: the end of a license stops no recovery. Where that data is not adopted, the blocker about it says what adopting it is
+    /// worth: a person who first deletes the data would learn too late that the license refuses what follows.
+    pub(in crate::operations) fn licensed(&mut self, blockers: Vec<Finding>) -> Vec<Finding> {
+        match &self.coming {
+            Coming::New => blockers,
+            Coming::Back => Vec::new(),
+            Coming::Declined => {
+                let codes: Vec<&str> = blockers.iter().map(|blocker| blocker.code).collect();
+                for kept in self.blockers.iter_mut().filter(|_| !codes.is_empty()) {
+                    kept.fix = format!(
+                        "{} With its data this version comes back whatever the license says; without it, the license refuses it ({}).",
+                        kept.fix,
+                        codes.join(", ")
+                    );
+                }
+                Vec::new()
+            }
+            Coming::Unclear(why) => blockers.into_iter().map(|blocker| unclear(blocker, why)).collect(),
         }
     }
 
@@ -59,6 +87,13 @@ impl Adoption {
         }
         Ok(adoption)
     }
+}
+
+/// A blocker of the license where kept backups might have shown that the release was here before.
+fn unclear(mut blocker: Finding, why: &str) -> Finding {
+    let Finding { measured, .. } = &blocker;
+    blocker.measured = format!("{measured}; whether a kept backup is of this release is not known: {why}");
+    blocker
 }
 
 /// Kept data that does not say which volume a claim would get.

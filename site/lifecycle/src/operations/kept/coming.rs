@@ -17,6 +17,8 @@ pub(in crate::operations) enum Coming {
     New,
     /// This version left the data or one of the backups that the install adopts.
     Back,
+    /// This version left the data or one of the backups, which the install does not adopt: it would be new here once the data is gone.
+    Declined,
     /// It counts as new, because the kept backups do not say what made them, for this reason.
     Unclear(String),
 }

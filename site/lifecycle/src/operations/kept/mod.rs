@@ -19,7 +19,6 @@ use crate::pins::Pins;
 use crate::steps::aside::Reason;
 use crate::steps::keep_copy::UNFINISHED_COPY;
 pub(super) use adoption::Adoption;
-pub(super) use coming::Coming;
 use landfall_host::paths::SitePaths;
 
 /// Schema of the record.

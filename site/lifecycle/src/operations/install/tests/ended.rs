@@ -10,8 +10,8 @@ use super::licensed::{entitled, license, machine};
 use super::*;
 use crate::backups::BackupFolder;
 use crate::license::saved_documents;
-use crate::operations::RestoreRequest;
 use crate::operations::upgrade::tests::upgrade;
+use crate::operations::{PreflightRequest, RestoreRequest};
 use crate::site_secrets::NO_SECRETS;
 
 /// The license of a site that has just ended.
@@ -19,6 +19,15 @@ const ENDED: &str = "LF4703";
 
 /// The bundle of the entitled release of this counter: 3 is of version 1.3.0.
 fn of_counter(vendor: &Vendor, counter: u64) -> Vec<u8> {
+    changed_of_counter(vendor, counter, |_| {})
+}
+
+/// The same, changed.
+pub(super) fn changed_of_counter(
+    vendor: &Vendor,
+    counter: u64,
+    change: impl FnOnce(&mut serde_json::Value),
+) -> Vec<u8> {
     let mut document = entitled();
     (document["counter"], document["version"]) = (counter.into(), format!("1.{counter}.0").into());
     let component = &mut document["components"][0];
@@ -27,6 +36,7 @@ fn of_counter(vendor: &Vendor, counter: u64) -> Vec<u8> {
         "name": "rows", "workload": {"kind": "StatefulSet", "name": "reports"}, "volume": "data", "limit_seconds": 60,
         "save": ["dump"], "load": ["fill"], "marker": {"write": ["set", "%{marker}"], "read": ["get"]},
     }]);
+    change(&mut document);
     let objects = NewDocument { name: "documents/objects/reports.json".to_owned(), bytes: b"[]".to_vec() };
     bundle_of(vendor, &document, BUILT, vec![objects])
 }
@@ -39,11 +49,15 @@ fn machine_with_stick(vendor: &Vendor) -> Fixture {
 }
 
 /// Puts the release of this counter into a folder.
-fn put(fixture: &Fixture, vendor: &Vendor, folder: &str, counter: u64) -> PathBuf {
+fn put(fixture: &Fixture, vendor: &Vendor, folder: &str, counter: u64) {
+    put_bundle(fixture, folder, &of_counter(vendor, counter));
+}
+
+/// Puts a bundle into a folder.
+pub(super) fn put_bundle(fixture: &Fixture, folder: &str, bundle: &[u8]) {
     let path = fixture.path(folder);
     durable::create_folder(&path).unwrap();
-    durable::write_file(&path.join("tiny.landfall"), &of_counter(vendor, counter), 0o644).unwrap();
-    path
+    durable::write_file(&path.join("tiny.landfall"), bundle, 0o644).unwrap();
 }
 
 /// A license that ended a month ago, with its grace.
@@ -65,7 +79,7 @@ fn site(vendor: &Vendor) -> Fixture {
 }
 
 /// What became of an operation: the codes of all that refuses it, or nothing.
-fn codes_of<T>(result: Result<T>) -> Vec<&'static str> {
+pub(super) fn codes_of<T>(result: Result<T>) -> Vec<&'static str> {
     match result {
         Ok(_) => Vec::new(),
         Err(OperationError::NotReady { blockers }) => blockers.iter().map(|blocker| blocker.code).collect(),
@@ -83,14 +97,29 @@ fn refused(fixture: &Fixture, adopt_data: bool) -> Vec<&'static str> {
     prepared
 }
 
-fn write_volume(fixture: &Fixture) {
+/// What is said of kept data that an install of the same version does not adopt: what adopting it is worth, and of the license nothing else.
+fn expect_worth(fixture: &Fixture) {
+    let trust = fixture.request().trust;
+    let request = PreflightRequest { bundle: fixture.path("stick"), trust, ..PreflightRequest::default() };
+    let of_preflight = fixture.operations.preflight(&request).unwrap().findings;
+    let error = fixture.operations.prepare_install(&fixture.request()).err().unwrap();
+    for findings in [of_preflight.as_slice(), error.blockers()] {
+        let told: Vec<_> =
+            findings.iter().filter(|finding| finding.code == "LF4020" || finding.code.starts_with("LF47")).collect();
+        assert_eq!(told.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["LF4020"]);
+        let expected = "With its data this version comes back whatever the license says; without it, the license refuses it (LF4703).";
+        assert!(told[0].fix.ends_with(expected), "{}", told[0].fix);
+    }
+}
+
+pub(super) fn write_volume(fixture: &Fixture) {
     let volume = fixture.operations.paths.storage().join("pvc-1_reports_data");
     durable::create_folder(&volume).unwrap();
     durable::write_file(&volume.join("rows"), b"kept", 0o600).unwrap();
 }
 
 /// Adds a backup of this version to a repository.
-fn save(repository: &Repository, version: &str, mut documents: Vec<(&'static str, Vec<u8>)>) {
+pub(super) fn save(repository: &Repository, version: &str, mut documents: Vec<(&'static str, Vec<u8>)>) {
     documents.push(("reports/rows", b"kept".to_vec()));
     let document = |(name, bytes): (&str, Vec<u8>)| (name.parse().unwrap(), bytes);
     repository
@@ -110,11 +139,14 @@ fn kept_data_gets_its_own_release_back_and_no_other_one() {
     let fixture = site(&vendor);
     write_volume(&fixture);
     fixture.operations.uninstall(&DataWish::Keep).unwrap();
-    assert_eq!(refused(&fixture, false), [ENDED], "what adopts nothing is new");
+    assert_eq!(refused(&fixture, false), [""; 0], "the data has to be decided about first");
+    expect_worth(&fixture);
     assert_eq!(refused(&fixture, true), [""; 0]);
     for other in [4, 2] {
         put(&fixture, &vendor, "stick", other);
-        assert_eq!(refused(&fixture, true), [ENDED], "1.{other}.0 was never here");
+        for adopts in [true, false] {
+            assert_eq!(refused(&fixture, adopts), [ENDED], "1.{other}.0 was never here");
+        }
     }
     put(&fixture, &vendor, "stick", 3);
     // Data whose owner is not known brings nothing back.
@@ -137,7 +169,8 @@ fn new_hardware_gets_the_release_of_its_backups_back_and_no_newer_one() {
     let found = machine_with_stick(&vendor);
     assert_eq!(refused(&found, false), ["LF4701"], "an empty machine has nothing to bring back");
     found.operations.adopt_backups(&copy, &key).unwrap();
-    assert_eq!(refused(&found, false), [ENDED], "what adopts nothing is new");
+    assert_eq!(refused(&found, false), [""; 0], "the backups have to be decided about first");
+    expect_worth(&found);
     for (counter, expected) in [(3, vec![]), (2, vec![]), (4, vec![ENDED])] {
         put(&found, &vendor, "stick", counter);
         assert_eq!(refused(&found, true), expected, "1.{counter}.0");
@@ -154,7 +187,7 @@ fn new_hardware_gets_the_release_of_its_backups_back_and_no_newer_one() {
 }
 
 /// What the license refuses of an upgrade to the release in the folder `later`. The rest of an upgrade's plan needs a cluster.
-fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
+pub(super) fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
     let trust = Trust::read(site.request().trust.as_deref(), &site.path("later")).unwrap();
     let release = TrustedRelease::find(&site.path("later"), &trust, &site.operations).unwrap();
     let licensing = release.licensing(&LicensedHost::Here { paths: &site.operations.paths, cluster: None }, None);
@@ -193,7 +226,7 @@ const FREE: [Verb; 12] = [
     ("status", |site| codes_of(site.operations.status())),
 ];
 
-fn backup_of(site: &Fixture) -> String {
+pub(super) fn backup_of(site: &Fixture) -> String {
     site.operations.backups().unwrap()[0].id.clone()
 }
 
@@ -231,7 +264,9 @@ fn an_ended_license_refuses_a_new_install_and_an_upgrade_and_nothing_else() {
 
     write_volume(&site);
     site.operations.uninstall(&DataWish::Keep).unwrap();
-    for (counter, adopts, expected) in [(4, true, vec![]), (4, false, vec![ENDED]), (5, true, vec![ENDED])] {
+    for (counter, adopts, expected) in
+        [(4, true, vec![]), (4, false, vec![]), (5, true, vec![ENDED]), (5, false, vec![ENDED])]
+    {
         put(&site, &vendor, "stick", counter);
         assert_eq!(refused(&site, adopts), expected, "an install of 1.{counter}.0 that adopts: {adopts}");
     }

@@ -1,0 +1,155 @@
+//! What no license and no clock stops, on a site whose cluster answers: as far as a plan, or as the first change of the cluster.
+
+use jiff::SignedDuration;
+use landfall_cluster::Edits;
+use landfall_host::facts::sample::sample;
+use landfall_host::site_time;
+use landfall_host::site_time::{LicenseLock, machine_clocks};
+
+use super::answering::give_cluster;
+use super::clock::see;
+use super::ended::{backup_of, changed_of_counter, codes_of, put_bundle, refused_upgrade, save, write_volume};
+use super::licensed::license;
+use super::*;
+use crate::backups::BackupFolder;
+use crate::operations::RestoreRequest;
+use crate::operations::upgrade::tests::upgrade;
+use crate::plan::install::{InstallInputs, plan_install};
+
+/// A bundle whose release has a node as well: without one, nothing is planned that replaces a release.
+fn with_node(vendor: &Vendor, counter: u64) -> Vec<u8> {
+    changed_of_counter(vendor, counter, |document| {
+        let node = serde_json::to_value(crate::plan::install::tests::release()).unwrap();
+        for part in ["node_packs", "images", "artifacts"] {
+            document[part] = node[part].clone();
+        }
+    })
+}
+
+/// Leaves the journal of an install whose steps are all done, as it is planned for a usual host: most of them need root.
+fn install(site: &Fixture) {
+    let mut prepared = site.prepared();
+    let TrustedRelease { release, documents, .. } = &prepared.planned.release;
+    let planned = plan_install(&InstallInputs {
+        release,
+        documents,
+        facts: &sample(),
+        configuration: &SiteConfiguration::default(),
+        fitted: &ResolvedValues::new(),
+        secrets: &BTreeMap::new(),
+        adopted: &[],
+    });
+    prepared.planned.plan = planned.unwrap();
+    let plan = prepared.planned.plan.plan.clone();
+    let mut running = prepared.begin().unwrap();
+    let done = plan.steps.iter().flat_map(|planned| {
+        let step = || planned.id.clone();
+        let (prepared, started) =
+            (Recorded::Prepared { step: step(), before: json!(null) }, Recorded::Started { step: step() });
+        [prepared, started, Recorded::Done { step: step(), output: json!(null) }]
+    });
+    for event in done.chain([Recorded::Committed]) {
+        running.journal.append(event).unwrap();
+    }
+    let uuid = uuid::Uuid::from_u128(7).to_string();
+    durable::write_file(&site.operations.paths.data_uuid(), uuid.as_bytes(), 0o600).unwrap();
+}
+
+/// A licensed site that runs 1.4.0, keeps 1.3.0, and has a backup and a cluster that answers.
+fn licensed_site(vendor: &Vendor) -> Fixture {
+    let mut site = Fixture::with_bundle(vendor, &with_node(vendor, 3));
+    site.license = Some(license(&site, vendor, "acme-1", |_| {}));
+    install(&site);
+    site.license = None;
+    upgrade(&site, &with_node(vendor, 4));
+    let rule = json!({
+        "name": "rows", "workload": {"kind": "StatefulSet", "name": "reports"}, "volume": "data", "limit_seconds": 60,
+        "save": ["dump"], "load": ["fill"], "marker": {"write": ["set", "%{marker}"], "read": ["get"]},
+    });
+    let stream = json!({
+        "component": "reports", "namespace": "reports", "readySeconds": 60, "rule": rule, "word": "x", "workload": {},
+    });
+    let manifest = json!({"schema": 1, "release": "tiny", "version": "1.4.0", "streams": [stream]});
+    let repository = BackupFolder::of(&site.operations.paths).open_or_create().unwrap();
+    save(&repository, "1.4.0", vec![("LANDFALL/manifest.json", manifest.to_string().into_bytes())]);
+    write_volume(&site);
+    give_cluster(&site, "pvc-1_reports_data");
+    site
+}
+
+/// Sets trusted time to this time, as a person does who believes a wrong clock.
+fn confirm(site: &Fixture, wall: Timestamp) {
+    let paths = &site.operations.paths;
+    let clocks = landfall_license::MachineClocks { wall, ..machine_clocks(paths) };
+    site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &clocks).unwrap();
+}
+
+/// What happens to a license or a clock, and what refuses a newer release from then on.
+type Trouble = (&'static str, fn(&Fixture), &'static str);
+
+/// Each is there from then on, together with those before it.
+const TROUBLES: [Trouble; 5] = [
+    ("trusted time is damaged", |site| damage(site, SitePaths::trusted_time, SitePaths::trusted_time_copy), ""),
+    (
+        "the license has ended",
+        |site| confirm(site, Timestamp::now() + SignedDuration::from_hours(4 * 365 * 24)),
+        "LF4703",
+    ),
+    ("the clock was set back by more than a century", |site| see(site, "2199-01-01T00:00:00Z"), "LF4703"),
+    ("the license is damaged", |site| damage(site, SitePaths::license, SitePaths::license_copy), "LF4701"),
+    ("the license is lost", |site| lose(site, SitePaths::license, SitePaths::license_copy), "LF4701"),
+];
+
+fn lose(site: &Fixture, file: fn(&SitePaths) -> PathBuf, copy: fn(&SitePaths) -> PathBuf) {
+    for file in [file, copy] {
+        durable::remove_file(&file(&site.operations.paths)).unwrap();
+    }
+}
+
+/// Writes what is no document over both copies of one.
+fn damage(site: &Fixture, file: fn(&SitePaths) -> PathBuf, copy: fn(&SitePaths) -> PathBuf) {
+    for file in [file, copy] {
+        durable::write_file(&file(&site.operations.paths), b"{", 0o600).unwrap();
+    }
+}
+
+/// An operation, and what refuses it.
+type Verb = (&'static str, fn(&Fixture) -> Vec<&'static str>);
+
+const ALWAYS: [Verb; 5] = [
+    ("rollback", |site| codes_of(site.operations.prepare_rollback(None, None, Edits::Refuse))),
+    ("restore", |site| {
+        let request = RestoreRequest { backup: Some(backup_of(site)), ..RestoreRequest::default() };
+        codes_of(site.operations.prepare_restore(&request))
+    }),
+    ("export", |site| {
+        let file = site.path("rows");
+        let exported = site.operations.export_stream(Some(&backup_of(site)), "reports/rows", &file);
+        durable::remove_file(&file).unwrap();
+        codes_of(exported)
+    }),
+    ("backup", |site| codes_of(site.operations.back_up(false))),
+    ("drill", |site| codes_of(site.operations.drill(Some(&backup_of(site))))),
+];
+
+fn outcomes(site: &Fixture) -> Vec<(&'static str, Vec<&'static str>)> {
+    ALWAYS.iter().map(|(name, act)| (*name, act(site))).collect()
+}
+
+/// A backup and a drill get as far as what they write to the cluster, which takes nothing.
+#[test]
+fn no_license_and_no_clock_stops_a_rollback_a_restore_an_export_a_backup_or_a_drill() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let site = licensed_site(&vendor);
+    put_bundle(&site, "later", &with_node(&vendor, 5));
+    let before = outcomes(&site);
+    let (planned, reached): (Vec<_>, Vec<_>) = before.iter().partition(|(_, codes)| codes.is_empty());
+    assert_eq!(planned.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["rollback", "restore", "export"]);
+    assert_eq!(reached, [&("backup", vec!["LF4203"]), &("drill", vec!["LF4203"])]);
+    assert_eq!(refused_upgrade(&site), [""; 0]);
+    for (trouble, happens, of_upgrade) in TROUBLES {
+        happens(&site);
+        assert_eq!(outcomes(&site), before, "{trouble}");
+        assert_eq!(refused_upgrade(&site).concat(), of_upgrade, "an upgrade, when {trouble}");
+    }
+}
