@@ -1,11 +1,12 @@
 //! Everything without a mouse: the focus can be seen, and goes where a reader expects it.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::browser::{Browser, PASSWORD};
 use super::check::{expect_no_faults, until};
 use super::console::Console;
+use super::host::SITE;
 use super::webdriver::{ENTER, SHIFT, TAB};
 
 /// The element that has the focus.
@@ -46,6 +47,27 @@ async fn expect_order(browser: &Browser, names: &[&str]) -> Result<()> {
         ensure!(found == *name, "the focus is on {found:?}, not on {name:?}");
     }
     Ok(())
+}
+
+/// What the focus is on: the element's name, and where its form leads.
+const FORM: &str = "const part = document.activeElement;
+    return part.form ? part.tagName + ' ' + part.form.getAttribute('action') : part.tagName;";
+
+/// The most elements of a page that take the focus before the one that is looked for.
+const MOST_TABS: usize = 200;
+
+/// Presses the tabulator until the focus is on a part of a form, which must be visible then. Every other one on the way is marked.
+async fn tab_to(browser: &Browser, wanted: &str) -> Result<()> {
+    for _ in 0..MOST_TABS {
+        browser.press(TAB).await?;
+        let (found, part) = (focus(browser).await?, browser.driver.execute(FORM, Vec::new()).await?);
+        ensure!(found.is_marked, "the focus cannot be seen: {found:?}");
+        if part.json() == wanted {
+            ensure!(found.is_seen, "the focus is outside the window: {found:?}");
+            return Ok(());
+        }
+    }
+    bail!("the tabulator does not lead to {wanted}")
 }
 
 /// In the order of the page.
@@ -103,6 +125,29 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     browser.expect_path("/releases").await?;
     let here = browser.find("nav [aria-current=page]").await?.text().await?;
     ensure!(here == "Releases", "the navigation says that the page is {here}");
+    expect_no_faults(&browser).await?;
+    browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn an_upgrade_is_planned_and_approved_without_a_mouse() -> Result<()> {
+    let console = Console::begin().await?;
+    let browser = Browser::of_administrator(&console).await?;
+    browser.open("/upgrade").await?;
+    tab_to(&browser, "BUTTON /upgrade/look").await?;
+    browser.press(ENTER).await?;
+    browser.expect("#media + p, #live", "starter 1.2.0").await?;
+    tab_to(&browser, "BUTTON /upgrade/plan").await?;
+    browser.press(ENTER).await?;
+    browser.expect("h1", "1.2.0").await?;
+    tab_to(&browser, "INPUT /upgrade/approve").await?;
+    browser.press(SITE).await?;
+    tab_to(&browser, "BUTTON /upgrade/approve").await?;
+    browser.press(ENTER).await?;
+    browser.expect_path("/upgrade").await?;
+    browser.expect("#live", "back up the data").await?;
+    ensure!(console.host.site.facts().begun.len() == 1, "the host did not begin one upgrade");
     expect_no_faults(&browser).await?;
     browser.close().await
 }
