@@ -64,7 +64,9 @@ impl LockEntry {
                 stale.into_iter().collect()
             }
             Content::Hub(hub) => {
-                of_pins(hub.line(), &hub.source(), hub.pinned.as_ref().map(|pinned| pinned.resolved.as_str()))
+                let pinned = hub.pinned.as_ref().map(|pinned| pinned.resolved.as_str());
+                let stale = (!hub.is_confirmed()).then(|| text(hub.line(), &hub.source(), pinned));
+                stale.into_iter().collect()
             }
             Content::Bucket(bucket) => {
                 of_pins(bucket.line(), &bucket.source(), bucket.pinned.as_ref().map(|pinned| pinned.resolved.as_str()))

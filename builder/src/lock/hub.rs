@@ -1,5 +1,9 @@
 //! Artifacts that are files of a repository on a hub: what a person writes of one, and what `landfall lock` writes below it.
 
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::codes;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -7,7 +11,7 @@ use super::document::Refuse;
 use super::edit::Replacement;
 use super::pinned::{self, PinnedFile, WrittenPinned, quoted};
 use super::{FilePin, FileSource, Lock, Take};
-use crate::error::Place;
+use crate::error::{BuildError, Place};
 use crate::files::is_relative;
 use crate::hub::{Commit, HubName};
 use crate::patterns::Patterns;
@@ -19,6 +23,8 @@ pub struct HubFields {
     pub name: HubName,
     /// Which files are taken.
     pub patterns: Patterns,
+    /// Digests of files that a person knows from elsewhere, by their paths.
+    pub digests: BTreeMap<String, Sha256>,
     /// What is pinned; none while it is unresolved.
     pub pinned: Option<HubPinned>,
     /// Line of the lock with the key `pinned`, counted from 1.
@@ -49,6 +55,8 @@ pub(super) struct WrittenHub {
     include: Vec<String>,
     #[serde(default)]
     exclude: Vec<String>,
+    #[serde(default)]
+    digests: BTreeMap<String, Sha256>,
     pinned: Spanned<WrittenPinned<PinnedFields>>,
 }
 
@@ -64,7 +72,7 @@ struct PinnedFields {
 
 /// Checks what is written of a repository; `text` is that of the lock.
 pub(super) fn read(written: WrittenHub, text: &str, refuse: Refuse<'_>) -> crate::error::Result<HubFields> {
-    let WrittenHub { address, repository, revision, include, exclude, pinned } = written;
+    let WrittenHub { address, repository, revision, include, exclude, digests, pinned } = written;
     let name = HubName::new(&address, &repository, &revision)
         .map_err(|invalid| refuse(&format!("hub.{}", invalid.field), invalid.what))?;
     let patterns = Patterns::new(&include, &exclude).map_err(|what| refuse("hub.include", what))?;
@@ -73,7 +81,7 @@ pub(super) fn read(written: WrittenHub, text: &str, refuse: Refuse<'_>) -> crate
         WrittenPinned::Unresolved => None,
         WrittenPinned::Known(fields) => Some(known(fields, &name, refuse)?),
     };
-    Ok(HubFields { name, patterns, pinned, line })
+    Ok(HubFields { name, patterns, digests, pinned, line })
 }
 
 fn known(fields: PinnedFields, name: &HubName, refuse: Refuse<'_>) -> crate::error::Result<HubPinned> {
@@ -90,9 +98,27 @@ impl HubFields {
         format!("{}{}", self.name, self.patterns)
     }
 
-    /// Whether the pins were resolved from what the entry names now.
+    /// Whether the pins were resolved from what the entry names now, and have the digests that a person wrote.
     pub fn is_confirmed(&self) -> bool {
-        self.pinned.as_ref().is_some_and(|pinned| pinned.resolved == self.source())
+        let is_confirmed =
+            |pinned: &HubPinned| pinned.resolved == self.source() && self.must_have(&pinned.files).is_ok();
+        self.pinned.as_ref().is_some_and(is_confirmed)
+    }
+
+    /// Refuses files without one of the digests that a person wrote.
+    pub(super) fn must_have(&self, files: &[PinnedFile]) -> crate::error::Result<()> {
+        for (path, wanted) in &self.digests {
+            let Some(file) = files.iter().find(|file| file.path == *path) else {
+                let what =
+                    format!("`digests` names `{}`, which is no file that the entry takes", path.escape_default());
+                return Err(BuildError::new(codes::FILE_MISSING, what));
+            };
+            if file.digest != *wanted {
+                let what = format!("`{path}` of {} is {} where the lock says {wanted}", self.name, file.digest);
+                return Err(BuildError::new(codes::FETCH_MISMATCH, what));
+            }
+        }
+        Ok(())
     }
 
     /// Line of the lock, counted from 1.

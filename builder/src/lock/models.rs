@@ -40,7 +40,8 @@ impl Asking<'_> {
         let taken = listing.taken(&fields.name, &fields.patterns)?;
         let commit = &listing.commit;
         let files = stream::iter(taken).map(|file| self.pinned(fields, commit, file)).buffered(PARALLEL);
-        let files = files.try_collect().await?;
+        let files: Vec<PinnedFile> = files.try_collect().await?;
+        fields.must_have(&files)?;
         let Listing { commit, license, .. } = listing;
         let found = HubPinned { resolved: fields.source(), commit, license, files };
         self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use landfall_bundle_spec::Sha256;
 use serde_json::json;
 
 use super::hub_server::{Fault, Hub, sha256};
@@ -81,6 +82,35 @@ impl Case {
         let partial = self.store().root().join("landfall/partial").join(digest.to_hex());
         !self.store().contains(digest) && !partial.exists()
     }
+}
+
+#[tokio::test]
+async fn a_digest_that_a_person_wrote_must_be_what_the_hub_has() {
+    let case = Case::new();
+    let with = |path: &str, digest: Sha256| {
+        let known = format!("      digests: {{{path}: '{digest}'}}\n      pinned: unresolved");
+        case.lock().replacen("      pinned: unresolved", &known, 1)
+    };
+    let refusal = async |text: &str| {
+        let error = case.resolve(&client(), text).await.failures.remove(0);
+        (error.code(), error.to_string())
+    };
+    let other = Sha256([7; 32]);
+    let (code, what) = refusal(&with("model.gguf", other)).await;
+    assert!(code == codes::FETCH_MISMATCH && what.contains(&format!("where the lock says {other}")), "{what}");
+    let (code, what) = refusal(&with("README.md", other)).await;
+    assert!(code == codes::FILE_MISSING && what.contains("`digests` names `README.md`"), "{what}");
+
+    let good = case.resolve(&client(), &with("model.gguf", digest(&case.weights))).await;
+    assert!(good.failures.is_empty() && good.resolved == 1, "{:?}", good.failures);
+    // One that is written later is compared with what is pinned already.
+    let lock = Lock::parse(
+        Path::new("images.lock"),
+        good.text.replacen(&digest(&case.weights).to_string(), &other.to_string(), 1),
+    );
+    let lock = lock.expect("lock");
+    let stale = lock.check_resolved(&[&lock.list(List::Artifacts)[0]]).expect_err("stale");
+    assert_eq!(stale.code(), codes::LOCK_STALE, "{stale}");
 }
 
 #[tokio::test]
