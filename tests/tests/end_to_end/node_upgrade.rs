@@ -21,6 +21,9 @@ use super::later_releases::{NODE, ensure_node_release};
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
 
+/// How long a site must stay ready after its kubelet was started: what the cluster says of pods until then may be older than that.
+const STAYS: Duration = Duration::from_secs(20);
+
 /// Every file that says what the node runs, with its digest, and the folders of node packs.
 const NODE_FILES: &str = "sha256sum /etc/kubernetes/manifests/* /var/lib/kubelet/config.yaml \
     /var/lib/kubelet/kubeadm-flags.env /etc/landfall/agent.json /etc/landfall/containerd.toml \
@@ -177,7 +180,11 @@ fn pods_outlive_containerd(engineer: Engineer<'_>) -> Result<()> {
     ensure!(!paths.stdout.is_empty() && !paths.stdout.contains("node/v"), "shims are in {}", paths.stdout);
     let before = containers(engineer)?;
     machine.run("systemctl restart landfall-containerd landfall-kubelet")?;
-    engineer.wait_ready("a restart of containerd")?;
+    wait_until("a site that stays ready after a restart of containerd", SELF_LIMIT, || {
+        engineer.wait_ready("a restart of containerd")?;
+        std::thread::sleep(STAYS);
+        Ok((engineer.status()?["ready"] == true).then_some(()))
+    })?;
     let after = containers(engineer)?;
     ensure!(before == after, "the database was restarted: {before}, then {after}");
     Ok(())
