@@ -12,8 +12,9 @@ use std::path::Path;
 use landfall_error_codes::codes;
 use serde_json::Value;
 
-use super::job_names;
 use super::output::Sourced;
+use super::{job_names, tests_as_proofs};
+use crate::definition::ComponentDefinition;
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
 
@@ -81,6 +82,17 @@ impl Placed {
     fn all(&self) -> Vec<&Sourced> {
         [&self.before, &self.next_before, &self.objects, &self.next].into_iter().flatten().collect()
     }
+}
+
+/// Hooks that a release does without as a rule: tests that cannot be proofs, and what runs at an uninstall or a rollback alone.
+pub fn idle(component: &ComponentDefinition, objects: &[Sourced]) -> Vec<String> {
+    let is_idle = |sourced: &&Sourced| {
+        let Some(events) = events(&sourced.object) else { return false };
+        let is_test = events.contains("test") && !is_companion(&sourced.object);
+        let is_late = events.iter().all(|event| event.ends_with("-delete") || event.ends_with("-rollback"));
+        is_late || (is_test && !tests_as_proofs::is_proof(component, sourced))
+    };
+    objects.iter().filter(is_idle).map(|sourced| title(&sourced.object)).collect()
 }
 
 /// What a release says about hooks.
@@ -327,6 +339,30 @@ mod tests {
         let expected = ["CustomResourceDefinition/a", "CustomResourceDefinition/b", "Job/create-2-0-0"];
         assert_eq!(titles(&with.before), expected);
         assert_eq!(titles(&with.objects), ["CustomResourceDefinition/c"]);
+    }
+
+    #[test]
+    fn tests_and_late_hooks_that_a_release_does_without_are_named() {
+        let component: ComponentDefinition =
+            serde_saphyr::from_str("{name: shop, namespace: shop, chart: {folder: shop}}").expect("component");
+        let asks = |name: &str, command: [&str; 3]| {
+            let mut test = hook("Pod", name, "test");
+            test.object["spec"] = json!({ "containers": [{ "command": command }] });
+            test
+        };
+        let found = idle(
+            &component,
+            &[
+                asks("connection", ["wget", "-q", "shop:80"]),
+                asks("page", ["curl", "-f", "shop:80"]),
+                hook("ServiceAccount", "tests", "test"),
+                hook("Job", "cleanup", "pre-delete, post-rollback"),
+                hook("ServiceAccount", "cleanup", "pre-delete"),
+                hook("Job", "both", "pre-install,pre-delete"),
+                plain("a", &json!({ "kind": "Service", "metadata": { "name": "a" } })),
+            ],
+        );
+        assert_eq!(found, ["Pod/connection", "Job/cleanup", "ServiceAccount/cleanup"]);
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod upgrades;
 
 pub use index::ChartIndex;
 pub use open::{Charts, open_all, open_archive, open_folder, open_folders, read_archive, read_blob, unpack};
-pub use render::render;
+pub use render::{idle_hooks, render};
 
 use landfall_error_codes::codes;
 

@@ -10,7 +10,7 @@ use serde_saphyr::Spanned;
 
 use super::files::ChartFiles;
 use super::helm::{Rendering, values_file};
-use super::hooks::Rules;
+use super::hooks::{self, Rules};
 use super::open::{Charts, Opened};
 use super::output::{self, Sourced};
 use super::unsteady::{self, Generated, Steady};
@@ -67,6 +67,17 @@ pub fn render(
     let own = &mut definition.release.components[index].secrets;
     own.extend(secrets.into_iter().map(|secret| declared(&component, secret)));
     stages::bring(definition, index, &opened.name, placed)
+}
+
+/// Hooks of a component's chart that a release does without as a rule, by kind and name. Adds nothing to the definition.
+pub fn idle_hooks(definition: &Definition, index: usize, charts: &Charts) -> Result<Vec<String>> {
+    let component = &definition.release.components[index];
+    let (Some(chart), Some(opened), Some(helm)) = (&component.chart, charts.opened.get(&index), &charts.helm) else {
+        return Ok(Vec::new());
+    };
+    let served = served(definition, index, &[]);
+    let [objects, _] = at_two_times(definition, component, chart, opened, helm, &charts.kubernetes, &served)?;
+    Ok(hooks::idle(component, &objects))
 }
 
 /// The objects of a component's chart at two times.

@@ -34,6 +34,11 @@ pub fn proofs(component: &ComponentDefinition, tests: &[Sourced]) -> Result<Vec<
     pods.enumerate().map(|(number, test)| proof(component, number, test)).collect()
 }
 
+/// Whether a test is a proof.
+pub fn is_proof(component: &ComponentDefinition, test: &Sourced) -> bool {
+    asked(&test.object, &component.namespace.value).is_some()
+}
+
 /// The proof that a test is; the first one, with the number 0, has none in its name.
 fn proof(component: &ComponentDefinition, number: usize, test: &Sourced) -> Result<ProofDefinition> {
     let Some(asked) = asked(&test.object, &component.namespace.value) else {

@@ -43,6 +43,8 @@ pub struct Guess {
     pub uses: BTreeSet<(String, String)>,
     /// Components that it needs.
     pub needs: Vec<String>,
+    /// Hooks of its chart that the release does without.
+    pub left_out: Vec<String>,
     /// Why its chart could not be rendered.
     pub problem: Option<String>,
 }
@@ -90,6 +92,7 @@ impl Guess {
             defines: BTreeSet::new(),
             uses: BTreeSet::new(),
             needs: Vec::new(),
+            left_out: Vec::new(),
             problem: None,
         }
     }

@@ -66,8 +66,18 @@ fn component(guess: &Guess) -> String {
         line(format_args!("    # {}", problem.replace(FILL_IN, "")));
     }
     let folder = quoted(&guess.folder);
-    if guess.is_chart {
+    if guess.is_chart && guess.left_out.is_empty() {
         line(format_args!("    chart: {{folder: {folder}}}    # and `values: [FILE, …]`"));
+    } else if guess.is_chart {
+        line(format_args!(
+            "    # Left out: tests that are more than one `curl --fail`, and what runs at an uninstall or a rollback. What such a test"
+        ));
+        line(format_args!("    # shows belongs under `proofs`."));
+        let left_out: Vec<_> = guess.left_out.iter().map(|title| quoted(title)).collect();
+        line(format_args!(
+            "    chart: {{folder: {folder}, leaveOut: [{}]}}    # and `values: [FILE, …]`",
+            left_out.join(", ")
+        ));
     } else {
         line(format_args!("    manifests: {folder}"));
     }

@@ -80,6 +80,13 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
     let mut definition = draft(folder, &source.name, &format!("chart: {{folder: {}}}", quoted(&written)))?;
     let opened = BTreeMap::from([(0, charts::open_folder(&at)?)]);
     let charts = Charts::new(helm.clone(), starter::kubernetes(donors)?, opened);
+    // A chart that cannot be rendered at all says so below.
+    guess.left_out = charts::idle_hooks(&definition, 0, &charts).unwrap_or_default();
+    if !guess.left_out.is_empty() {
+        let left_out: Vec<_> = guess.left_out.iter().map(|title| quoted(title)).collect();
+        let chart = format!("chart: {{folder: {}, leaveOut: [{}]}}", quoted(&written), left_out.join(", "));
+        definition = draft(folder, &source.name, &chart)?;
+    }
     match charts::render(&mut definition, 0, &charts, &[]) {
         Ok(rendered) => {
             let components = &definition.release.components;

@@ -219,6 +219,30 @@ fn a_chart_that_needs_values_becomes_a_component_with_the_reason() {
     crate::definition::read(&case.path("releases/shop")).expect("readable");
 }
 
+/// What `helm create` writes has such a test.
+const TESTED: &str = "---\n# Source: web/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: b}\n---\n\
+    # Source: web/templates/tests/test-connection.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: web-test-connection, annotations: {helm.sh/hook: test}}\n\
+    spec: {containers: [{name: wget, image: docker.io/library/busybox, command: [wget], args: ['web:80']}]}\n---\n\
+    # Source: web/templates/cleanup.yaml\napiVersion: v1\nkind: ServiceAccount\nmetadata: {name: web-cleanup, annotations: {helm.sh/hook: pre-delete}}\n";
+
+#[test]
+fn tests_and_late_hooks_of_a_chart_are_left_out_by_name() {
+    let case = Case::new(&[
+        ("charts/web/Chart.yaml", "{name: web, version: 1.0.0}\n"),
+        ("charts/web/templates/a.yaml", "a: b\n"),
+    ]);
+    let helm = format!("#!/bin/sh\n[ \"$1\" = version ] && echo v3.21.4 && exit\ncat <<'END'\n{TESTED}END\n");
+    case.write("helm", &helm, 0o755);
+    let report = case.run(&["charts/web"]).expect("made");
+    assert_eq!((report.components[0].problem.as_deref(), report.components[0].images.len()), (None, 0));
+    let text = case.read("release.yaml");
+    let chart = "    # shows belongs under `proofs`.\n    chart: {folder: ../../charts/web, leaveOut: [Pod/web-test-connection, ServiceAccount/web-cleanup]}";
+    assert!(text.contains(chart), "{text}");
+    let definition = crate::definition::read(&case.path("releases/shop")).expect("readable");
+    let left_out = definition.release.components.iter().filter_map(|it| it.chart.as_ref()).map(|it| it.leave_out.len());
+    assert_eq!(left_out.collect::<Vec<_>>(), [2]);
+}
+
 #[test]
 fn the_starters_parts_are_found() {
     let (images, artifacts) = starter::references().expect("read");
