@@ -89,7 +89,8 @@ pub fn model_entry(lock: &str) -> Result<&str> {
 
 /// The text of a lock without the digests of the model's files that are known from elsewhere: no stand-in has them.
 pub fn without_digests(lock: &str) -> String {
-    let is_other = |line: &&str| !line.starts_with("      digests:") && !line.starts_with("        model.safetensors: ");
+    let is_other =
+        |line: &&str| !line.starts_with("      digests:") && !line.starts_with("        model.safetensors: ");
     lock.split_inclusive('\n').filter(is_other).collect()
 }
 
