@@ -262,6 +262,7 @@ mod tests {
             let refused = read(case).expect_err("refused");
             assert!(refused.contains(expected), "{expected}: {refused}");
         }
-        assert!(OllamaManifest::read(&vec![b' '; MANIFEST_BYTES as usize + 1]).is_err());
+        let long = vec![b' '; usize::try_from(MANIFEST_BYTES).unwrap() + 1];
+        assert!(OllamaManifest::read(&long).is_err());
     }
 }

@@ -111,7 +111,8 @@ mod tests {
         assert_eq!(missing_options(&paths).unwrap(), ["CONFIG_VETH"], "an empty file is no copy");
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         packed.write_all(b"CONFIG_VETH=y\n# CONFIG_VXLAN is not set\n").unwrap();
-        fs_err::write(paths.host("/proc/config.gz"), packed.finish().unwrap()).unwrap();
+        let own = paths.host("/proc/config.gz");
+        landfall_media::durable::write_file(&own, &packed.finish().unwrap(), 0o444).unwrap();
         assert_eq!(missing_options(&paths).unwrap(), ["CONFIG_VXLAN"]);
     }
 

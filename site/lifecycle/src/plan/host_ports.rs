@@ -89,7 +89,8 @@ fn pod_spec(object: &Value) -> Option<&Value> {
 fn ports_of_pod(spec: &Value) -> Vec<HostPort> {
     let listed = |list: &str| spec[list].as_array().map(Vec::as_slice).unwrap_or_default();
     let beside = listed("initContainers").iter().filter(|container| container["restartPolicy"] == "Always");
-    let ports = listed("containers").iter().chain(beside).flat_map(|container| container["ports"].as_array()).flatten();
+    let ports =
+        listed("containers").iter().chain(beside).filter_map(|container| container["ports"].as_array()).flatten();
     let field = if spec["hostNetwork"] == true { "containerPort" } else { "hostPort" };
     let mut ports: Vec<HostPort> = ports.filter_map(|port| host_port(port, field)).collect();
     ports.sort_unstable();
