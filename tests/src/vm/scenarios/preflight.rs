@@ -58,7 +58,7 @@ const FAULTS: [Fault; 6] = [
     Fault {
         make: "iptables --policy FORWARD DROP",
         mend: "iptables --policy FORWARD ACCEPT; nft delete table ip filter",
-        found: &[("firewall", "iptables")],
+        found: &[("firewall", "nft insert rule ip filter FORWARD iifname cni0 accept")],
     },
 ];
 
