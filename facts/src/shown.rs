@@ -9,7 +9,7 @@ use landfall_release_document::is_invisible;
 const LINE_CHARACTERS: usize = 1000;
 
 /// Maximum length of a paragraph, in characters: of what failed, of a cause, of what to do next.
-const PARAGRAPH_CHARACTERS: usize = 4000;
+const PARAGRAPH_CHARACTERS: usize = 8000;
 
 /// Whether a text shows everything that it holds.
 pub fn is_plain(text: &str) -> bool {

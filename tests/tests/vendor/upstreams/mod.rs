@@ -126,9 +126,10 @@ fn fits(form: &str, address: &str) -> bool {
     rest.len() > last.len() && rest.ends_with(last)
 }
 
-/// The digests that upstream has published, which the lock has before it is resolved.
+/// The digests that upstream has published, which the lock has before it is resolved; not that of the model, whose files are compared once all
+/// else was as the lock says.
 fn published(lock: &str) -> Vec<&str> {
-    let fields = ["index: sha256:", "digest: sha256:", "model.safetensors: sha256:"];
+    let fields = ["index: sha256:", "digest: sha256:"];
     let is_pinned = |line: &&str| fields.iter().any(|field| line.starts_with(field));
     let lines = lock.lines().map(str::trim_start).filter(is_pinned);
     lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("sha256:"))).collect()
