@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::objects::ObjectsInputs;
+use super::objects::{ObjectsInputs, pod_spec};
 
 /// The transport of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -73,16 +73,6 @@ fn node_ports(spec: &Value) -> Vec<HostPort> {
     let health = health.filter(|number| *number > 0).map(|number| HostPort { transport: Transport::Tcp, number });
     let listed = spec["ports"].as_array().into_iter().flatten();
     listed.filter_map(|port| host_port(port, "nodePort")).chain(health).collect()
-}
-
-/// The `spec` of an object's pods.
-fn pod_spec(object: &Value) -> Option<&Value> {
-    let spec = match object["kind"].as_str()? {
-        "Pod" => "/spec",
-        "CronJob" => "/spec/jobTemplate/spec/template/spec",
-        _ => "/spec/template/spec",
-    };
-    object.pointer(spec)
 }
 
 /// Ports of the containers that run together. In the host's network, a container's port is the host's.

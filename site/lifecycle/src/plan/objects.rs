@@ -36,3 +36,13 @@ impl<'a> ObjectsInputs<'a> {
         self.release.components.iter().map(of_component).collect()
     }
 }
+
+/// The `spec` of an object's pods.
+pub(super) fn pod_spec(object: &Value) -> Option<&Value> {
+    let spec = match object["kind"].as_str()? {
+        "Pod" => "/spec",
+        "CronJob" => "/spec/jobTemplate/spec/template/spec",
+        _ => "/spec/template/spec",
+    };
+    object.pointer(spec)
+}

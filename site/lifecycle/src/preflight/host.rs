@@ -14,7 +14,7 @@ pub(super) fn kernel_options(facts: &Facts) -> Option<Finding> {
     Some(Finding::new(codes::KERNEL_OPTIONS, missing.join(", "), "built in, or as modules"))
 }
 
-/// What this host does not tell, and what the facts of an older landfall do not say.
+/// What cannot be judged, because neither this host nor the facts of an older landfall say it.
 pub(super) fn unknown(facts: &Facts) -> Vec<Finding> {
     const OF_KERNEL: &str = "Whether the kernel was built with what Kubernetes needs";
     let is_older = facts.security.as_ref().is_none_or(|security| security.endpoint_programs.is_none());

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use landfall_release_document::GPU_RESOURCES;
 use serde_json::Value;
 
+use crate::plan::objects::pod_spec;
+
 /// Pods that an update may start beside the earlier ones, and pods that it may lack, in percent, where a Deployment sets neither.
 const USUAL_PERCENT: u64 = 25;
 
@@ -40,17 +42,14 @@ pub(super) fn add(all: &mut BTreeMap<String, Asked>, component: &str, objects: &
 /// The `spec` of an object's pods, and how many of them run on the site's node at once; none for an object without pods.
 fn pods(object: &Value) -> Option<(&Value, u64)> {
     let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64).unwrap_or(1);
-    let (template, pods) = match object["kind"].as_str()? {
-        "Pod" => ("/spec", 1),
-        "DaemonSet" => ("/spec/template/spec", 1),
-        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => {
-            ("/spec/template/spec", count("/spec/replicas"))
-        }
-        "Job" => ("/spec/template/spec", count("/spec/parallelism")),
-        "CronJob" => ("/spec/jobTemplate/spec/template/spec", count("/spec/jobTemplate/spec/parallelism")),
+    let pods = match object["kind"].as_str()? {
+        "Pod" | "DaemonSet" => 1,
+        "Deployment" | "StatefulSet" | "ReplicaSet" | "ReplicationController" => count("/spec/replicas"),
+        "Job" => count("/spec/parallelism"),
+        "CronJob" => count("/spec/jobTemplate/spec/parallelism"),
         _ => return None,
     };
-    Some((object.pointer(template)?, pods)).filter(|(_, pods)| *pods > 0)
+    Some((pod_spec(object)?, pods)).filter(|(_, pods)| *pods > 0)
 }
 
 /// How many pods an update of the object starts before it ends any: those of a Deployment that may not lack a pod meanwhile. The other

@@ -1,4 +1,4 @@
-//! A cluster that answers: one `StatefulSet` with a volume, and nothing else. It says the same whoever asks, and is changed by nobody.
+//! A cluster that answers: one `StatefulSet` with a volume, and nothing else. It gives every caller the same answer, and nothing changes it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
