@@ -13,6 +13,35 @@
     if (banner) banner.hidden = !is;
   }
   function failed() { silent(true); }
+  // While an operation runs, a stream says that there is news, and the page asks for its live part. While the stream is cut, the page asks
+  // by itself. A page that nobody sees holds no connection: a browser has few for all its tabs.
+  var stream = null;
+  function running() { return document.querySelector("#live[data-running]"); }
+  function ask() {
+    var live = running();
+    if (live) htmx.trigger(live, "news");
+  }
+  function leave() {
+    if (stream) stream.close();
+    stream = null;
+  }
+  function listen() {
+    if (document.hidden || !running()) leave();
+    else if (!stream) {
+      stream = new EventSource("/live/news");
+      stream.addEventListener("news", ask);
+    }
+  }
+  function listens() { return stream !== null && stream.readyState === EventSource.OPEN; }
+  document.addEventListener("visibilitychange", listen);
+  window.addEventListener("pagehide", leave);
+  setInterval(function () { if (!listens()) ask(); }, 2000);
+  // A stream that was refused does not come back by itself.
+  setInterval(function () {
+    if (stream && stream.readyState === EventSource.CLOSED) leave();
+    listen();
+  }, 5000);
+  listen();
   // On a phone the navigation is a strip that scrolls.
   var here = document.querySelector("nav [aria-current]");
   if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
@@ -40,6 +69,7 @@
   });
   document.addEventListener("htmx:afterSwap", function () {
     silent(false);
+    listen();
     open.forEach(function (id) {
       var part = document.getElementById(id);
       if (part) part.open = true;

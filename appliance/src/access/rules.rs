@@ -89,6 +89,7 @@ pub const RULES: &[Rule] = &[
     post("/sign-out", VIEWER),
     get("/", VIEWER),
     get("/live/overview", VIEWER),
+    get("/live/news", VIEWER),
     get("/components", VIEWER),
     get("/live/components", VIEWER),
     get("/components/{name}", VIEWER),

@@ -16,12 +16,12 @@ use crate::refusal::Refusal;
 
 /// How long a program listens with one request: with the next one, its rights are looked at again.
 const TIME: Duration = Duration::from_mins(1);
-/// Programs that listen at the same time. Each has a connection, of which others need some, too.
+/// Programs and pages that listen at the same time. Each has a connection, of which others need some, too.
 pub const LISTENERS: usize = 512;
 /// The number of the event that a client heard last.
 const LAST_HEARD: &str = "last-event-id";
 /// A proxy must not collect events.
-const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+pub const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
 /// A listener with its place among all.
 struct Seat {

@@ -151,8 +151,13 @@ impl<T> View<T> {
         matches!(&self.latest, Ok(Some(latest)) if is_open(latest))
     }
 
+    /// Whether the host still works on what was just asked.
+    pub fn is_asking(&self) -> bool {
+        self.asking.as_ref().is_some_and(|asking| asking.is_running)
+    }
+
     pub fn is_busy(&self) -> bool {
-        self.running.is_some() || self.asking.as_ref().is_some_and(|asking| asking.is_running)
+        self.running.is_some() || self.is_asking()
     }
 }
 

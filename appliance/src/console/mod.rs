@@ -15,6 +15,7 @@ mod gpus;
 mod keys;
 mod license;
 mod moment;
+mod news;
 mod node;
 mod overview;
 mod palette;
@@ -64,6 +65,7 @@ pub fn routes() -> Router<Context> {
         .route("/sign-out", post(sign_in::sign_out))
         .route("/", get(overview::show))
         .route("/live/overview", get(overview::live))
+        .route("/live/news", get(news::tell))
         .route("/components", get(components::list))
         .route("/live/components", get(components::live_list))
         .route("/components/{name}", get(components::one))

@@ -48,9 +48,10 @@ pub async fn follow(site: Arc<Site>) {
     loop {
         match site.news(place.run, place.after).await {
             Ok(page) => {
-                site.report(&page);
-                place.take(page);
+                place.take(page.clone());
+                // Whoever hears of news finds it.
                 site.show_running(place.running.clone());
+                site.report(&page);
                 sleep(PAUSE).await;
             }
             Err(_) => sleep(RETRY).await,

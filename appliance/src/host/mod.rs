@@ -37,7 +37,7 @@ pub use landfall_peer::{
     SecretWish, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage, VolumeKind, VolumeResources, is_id,
 };
 pub use releases::Releases;
-pub use reports::{Heard, Listener};
+pub use reports::{Heard, Listener, NewsListener};
 pub use running::Running;
 pub use schedule::BackupTimes;
 pub use settings::{SecretSetting, SecretState, Setting, Settings};

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use landfall_peer::ProgressPage;
 use tokio::sync::watch;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 /// Events of a run that are kept. Of a longer run, whoever comes late gets the newest ones; their numbers show the gap.
 const KEPT: usize = 4096;
+/// Between two news for a page: each lets it ask for its live part.
+const NEWS_PAUSE: Duration = Duration::from_secs(1);
 
 /// An event of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,6 +160,45 @@ impl Listener {
     }
 }
 
+/// Hears that there is news of the operation that runs, but not what: for pages, which then ask for their live part.
+#[derive(Debug)]
+pub struct NewsListener {
+    reports: watch::Receiver<Reports>,
+    until: Instant,
+    /// When news was told last.
+    told: Option<Instant>,
+    is_over: bool,
+}
+
+impl NewsListener {
+    /// Listens for a time at most. None where nothing runs.
+    pub(super) fn begin(reports: watch::Receiver<Reports>, time: Duration) -> Option<Self> {
+        let is_told = {
+            let now = reports.borrow();
+            now.is_running && !now.is_closed
+        };
+        is_told.then(|| Self { reports, until: Instant::now() + time, told: None, is_over: false })
+    }
+
+    /// Waits for news. False once the time is over, where the console ends, and behind the news that the operation has ended. The first
+    /// news comes at once, for what was missed before.
+    pub async fn has_news(&mut self) -> bool {
+        if self.is_over {
+            return false;
+        }
+        if let Some(told) = self.told {
+            if !matches!(timeout_at(self.until, self.reports.changed()).await, Ok(Ok(()))) {
+                return false;
+            }
+            sleep_until(told + NEWS_PAUSE).await;
+        }
+        self.told = Some(Instant::now());
+        let now = self.reports.borrow_and_update();
+        self.is_over = !now.is_running;
+        !now.is_closed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use landfall_peer::{Event, NumberedEvent};
@@ -251,5 +292,31 @@ mod tests {
         let (_reports, running) = watch::channel(Reports { is_running: true, ..Reports::default() });
         let mut short = Listener::begin(running, None, Duration::ZERO).unwrap();
         assert!(short.next().await.is_none(), "its time is over");
+    }
+
+    #[tokio::test]
+    async fn a_page_hears_that_there_is_news_at_most_once_a_second_and_that_the_operation_has_ended() {
+        let reports = watch::channel(Reports::default()).0;
+        let take = |page: ProgressPage| reports.send_if_modified(|reports| reports.take(&page));
+        let begin = || NewsListener::begin(reports.subscribe(), Duration::from_secs(5));
+        assert!(begin().is_none(), "nothing runs");
+        take(page(1, Some("upgrade"), 1..=2));
+        let mut listener = begin().unwrap();
+        let begun = Instant::now();
+        assert!(listener.has_news().await, "what was missed before");
+        take(page(1, Some("upgrade"), 3..=3));
+        take(page(1, Some("upgrade"), 4..=4));
+        assert!(listener.has_news().await && begun.elapsed() >= NEWS_PAUSE, "{:?}", begun.elapsed());
+        take(page(1, None, [5]));
+        assert!(listener.has_news().await && begun.elapsed() >= 2 * NEWS_PAUSE, "{:?}", begun.elapsed());
+        assert!(!listener.has_news().await && begin().is_none(), "the operation has ended");
+
+        take(page(2, Some("upgrade"), 1..=1));
+        let mut quiet = NewsListener::begin(reports.subscribe(), Duration::from_millis(50)).unwrap();
+        let mut closed = begin().unwrap();
+        assert!(quiet.has_news().await && closed.has_news().await);
+        assert!(!quiet.has_news().await, "its time is over");
+        reports.send_modify(Reports::close);
+        assert!(!closed.has_news().await && begin().is_none(), "the console ends");
     }
 }

@@ -15,8 +15,8 @@ use tokio::sync::watch;
 
 use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Listener, MediaPage, OperationPage,
-    PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload, UploadWish,
+    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Listener, MediaPage, NewsListener,
+    OperationPage, PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload, UploadWish,
     UploadsPage, Wish,
 };
 use crate::task::spawn_for_request;
@@ -116,12 +116,14 @@ impl Site {
             Err(error) if error.is_unreachable() => {
                 if silent.is_none() {
                     tracing::warn!(%error, "the host does not answer");
+                    self.reports.send_modify(|_| {});
                 }
                 silent.get_or_insert_with(Timestamp::now);
             }
             _ => {
                 if silent.take().is_some() {
                     tracing::info!("the host answers again");
+                    self.reports.send_modify(|_| {});
                 }
             }
         }
@@ -207,6 +209,11 @@ impl Site {
     /// nothing was missed.
     pub fn listen(&self, heard: Option<(u64, u64)>, time: Duration) -> Option<Listener> {
         Listener::begin(self.reports.subscribe(), heard, time)
+    }
+
+    /// Listens for a time at most to whether there is news of the operation. None where nothing runs.
+    pub fn listen_for_news(&self, time: Duration) -> Option<NewsListener> {
+        NewsListener::begin(self.reports.subscribe(), time)
     }
 
     /// Ends all who listen, and lets no other begin.

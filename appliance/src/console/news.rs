@@ -1,0 +1,82 @@
+//! Tells open pages that there is news of the operation that runs, by server-sent events. What the news is, a page asks for: its live part
+//! is drawn in one place.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::stream::unfold;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Shown;
+use crate::api::UNBUFFERED;
+use crate::context::Context;
+use crate::host::NewsListener;
+use crate::refusal::Refusal;
+
+/// How long a page listens with one request: with the next one, its session is looked at again.
+const TIME: Duration = Duration::from_mins(1);
+/// How long a browser waits before it listens again. Until then, the page asks by itself.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A page that listens, with its place among all who do.
+struct Seat {
+    listener: NewsListener,
+    _place: OwnedSemaphorePermit,
+}
+
+pub async fn tell(State(context): State<Context>) -> Shown {
+    let Some(listener) = context.site.listen_for_news(TIME) else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    let place = context.listening.clone().try_acquire_owned().map_err(|_| Refusal::Listeners)?;
+    let seat = Seat { listener, _place: place };
+    Ok(([UNBUFFERED], Sse::new(unfold(seat, next)).keep_alive(KeepAlive::default())).into_response())
+}
+
+async fn next(mut seat: Seat) -> Option<(Result<Event, Infallible>, Seat)> {
+    let has_news = seat.listener.has_news().await;
+    has_news.then(|| (Ok(Event::default().event("news").retry(RETRY).data("{}")), seat))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_peer::{Event as Reported, NumberedEvent, ProgressPage};
+
+    use super::*;
+    use crate::api::LISTENERS;
+    use crate::testing::{Site, until};
+
+    const PATH: &str = "/live/news";
+    const NEWS: &str = "event: news\nretry: 1000\ndata: {}\n\n";
+
+    #[tokio::test]
+    async fn a_page_hears_of_news_until_the_operation_has_ended_and_one_too_many_is_refused() {
+        let site = Site::begin().await;
+        let vera = site.sign_in("vera").await;
+        let idle = vera.get(PATH).await;
+        assert_eq!((idle.status, idle.body.as_str()), (StatusCode::NO_CONTENT, ""), "nothing runs");
+        let (operation, event) = (Some("upgrade".to_owned()), Reported::Note("a note".to_owned()));
+        let events = vec![NumberedEvent { number: 1, event }];
+        *site.host.progress.lock().unwrap() = ProgressPage { running: true, operation, run: 3, events };
+        until(async || site.context.site.running().is_some()).await;
+        let most = u32::try_from(LISTENERS).unwrap();
+        let places = site.context.listening.clone().try_acquire_many_owned(most).unwrap();
+        assert_eq!(vera.get(PATH).await.status, StatusCode::SERVICE_UNAVAILABLE);
+        drop(places);
+        let page = vera.clone();
+        let listening = tokio::spawn(async move { page.get(PATH).await });
+        until(async || site.context.listening.available_permits() < LISTENERS).await;
+        {
+            let mut progress = site.host.progress.lock().unwrap();
+            (progress.running, progress.operation) = (false, None);
+        }
+        let heard = listening.await.unwrap();
+        assert_eq!((heard.status, heard.header("content-type")), (StatusCode::OK, "text/event-stream"));
+        assert_eq!(heard.body, [NEWS, NEWS].concat(), "what was missed, and the end");
+        until(async || site.context.listening.available_permits() == LISTENERS).await;
+    }
+}
