@@ -74,7 +74,7 @@ pub(crate) fn reach_containers_by_the_node_pack(engineer: Engineer<'_>) -> Resul
     machine.run(&format!(
         "systemctl stop test-device-plugin && rm /dev/nvidia0 /dev/nvidia1 /dev/nvidiactl \
              /root/nvidia-device-plugin /run/landfall/cdi/k8s.device-plugin.nvidia.com-gpu.json {LIBRARIES}/libnvidia-ml.so.* \
-             {LIBRARIES}/libcuda.so.* && ldconfig && rm /var/cache/ldconfig/aux-cache"
+             {LIBRARIES}/libcuda.so.* && ldconfig && rm /var/cache/ldconfig/aux-cache && rmdir /run/cdi"
     ))?;
     printer::note(
         "proved: NVIDIA's toolkit and device plugin give a container one GPU of two, and another container none",
