@@ -10,13 +10,11 @@ mod pages {
     mod appearance;
     mod backups;
     mod browser;
-    mod check;
     mod console;
     mod dashboard;
     mod dex;
     mod directory;
     mod documents;
-    mod driver;
     mod gpus;
     mod host;
     mod judge;
@@ -36,5 +34,4 @@ mod pages {
     mod support;
     mod upgrade;
     mod upload;
-    mod webdriver;
 }

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use super::reports::Reports;
 use super::{
     AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Listener, MediaPage, NewsListener,
-    OperationPage, PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload, UploadWish,
-    UploadsPage, Wish,
+    OperationPage, PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload,
+    UploadWish, UploadsPage, Wish,
 };
 use crate::task::spawn_for_request;
 

@@ -1,20 +1,19 @@
 //! The page of activity: what operations did, for a site with some and for one without.
 
 use anyhow::{Result, ensure};
+use landfall_test_browser::{ENTER, expect_no_faults, until};
 use serde_json::json;
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::{expect_no_faults, until};
+use super::browser;
 use super::console::Console;
-use super::webdriver::ENTER;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn operations_are_listed_with_who_asked_and_lead_to_their_pages() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/releases").await?;
     browser.find("main a[href='/activity']").await?.focus().await?;
     browser.press(ENTER).await?;

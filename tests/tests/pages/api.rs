@@ -3,9 +3,10 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use landfall_test_browser::Browser;
 use landfall_tests::{python_tools, workspace};
 
-use super::browser::Browser;
+use super::browser;
 use super::console::Console;
 
 /// Questions for each operation, besides those that the document's bounds give.
@@ -27,7 +28,7 @@ async fn the_api_answers_alike_with_postgresql() -> Result<()> {
 
 /// Asks everything, and leaves a report in the folder of this name.
 async fn answers_as_its_document_says(console: &Console, report: &str) -> Result<()> {
-    let browser = Browser::of_administrator(console).await?;
+    let browser = browser::begin_as_administrator(console).await?;
     let key = key_of_everything(&browser).await?;
     browser.close().await?;
     let folder = workspace::target_folder().join("pages").join(report);

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
 use landfall_peer::Event;
+use landfall_test_browser::{Browser, Looks, PASSWORD, accessibility, faults, too_wide};
 use landfall_tests::npm;
 
-use super::browser::{Browser, Looks, PASSWORD};
-use super::check::{accessibility, faults, too_wide};
+use super::browser;
 use super::console::Console;
 use super::documents::sample;
 
@@ -109,7 +109,7 @@ async fn look_at_pages(browser: &Browser, findings: &mut Findings) -> Result<()>
 async fn every_page_is_whole_in_light_in_dark_and_on_a_phone() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::begin(&console).await?;
+    let browser = browser::begin(&console).await?;
     browser.open("/sign-in").await?;
     findings.look(&browser, "/sign-in without users", None).await?;
     browser.open("/first").await?;
@@ -149,7 +149,7 @@ async fn every_page_is_whole_in_light_in_dark_and_on_a_phone() -> Result<()> {
 async fn pages_of_a_site_with_troubles_are_whole_too() -> Result<()> {
     let mut console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     for (status, answer, picture) in TROUBLES {
         console.host.site.facts().status = sample(status)?;
         browser.open("/").await?;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use landfall_peer::Change;
+use landfall_test_browser::expect_no_faults;
 use serde_json::json;
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::expect_no_faults;
+use super::browser;
 use super::console::Console;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -16,7 +16,7 @@ use super::console::Console;
 async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/backups").await?;
     for words in ["each day at 01:30", "every 4 minutes", "no row came back", "LF4617"] {
         browser.expect("section[aria-labelledby=schedule]", words).await?;
@@ -39,7 +39,7 @@ async fn a_drill_is_started_and_its_outcome_is_beside_the_schedule() -> Result<(
 async fn another_time_of_the_daily_backup_is_planned_and_approved() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     let own = json!([{ "setting": "backups.time", "from": null, "to": "03:15" }]);
     console.host.site.facts().configure["settings"] = own;
     browser.open("/backups").await?;
@@ -68,7 +68,7 @@ async fn another_time_of_the_daily_backup_is_planned_and_approved() -> Result<()
 async fn a_backup_beside_another_operation_is_refused_and_one_that_did_not_begin_is_shown() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     console.host.site.facts().begin_upgrade();
     browser.open("/backups").await?;
     browser.click("form[action='/backups'] button").await?;

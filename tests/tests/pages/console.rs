@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::{Certificate, Identity};
+use landfall_test_browser::until;
 use landfall_test_postgresql::{PASSWORD, Server};
 use landfall_tests::site::wait_until;
 use landfall_tests::workspace;
 use tempfile::TempDir;
 
-use super::check::until;
 use super::host::HostApi;
 
 /// How long a console may take to end: the kubelet kills it then.

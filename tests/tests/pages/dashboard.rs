@@ -2,13 +2,13 @@
 
 use anyhow::{Result, ensure};
 use jiff::{SignedDuration, Timestamp};
+use landfall_test_browser::until;
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::until;
+use super::browser;
 use super::console::Console;
 
 /// Minutes between two points.
@@ -57,7 +57,7 @@ async fn fill(console: &Console) -> Result<()> {
 async fn a_day_is_drawn_and_outlasts_a_restart() -> Result<()> {
     let mut console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     until("the console has taken its first point", async || {
         browser.open("/dashboard").await?;
         Ok(browser.count("#chart-disk").await? == 1)

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use landfall_peer::Authority;
+use landfall_test_browser::until;
 use landfall_tests::images;
 use tempfile::TempDir;
 
-use super::check::until;
 use super::slapd::{OWN_PASSWORD, Slapd};
 
 /// The console's name at the provider.

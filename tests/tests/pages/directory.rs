@@ -1,9 +1,9 @@
 //! People from a directory, in a real browser: an identity provider (Dex) and a directory server (slapd) on the loopback.
 
 use anyhow::{Context, Result, ensure};
+use landfall_test_browser::{Browser, PASSWORD, accessibility, expect_no_faults, faults, until};
 
-use super::browser::{Browser, PASSWORD};
-use super::check::{accessibility, expect_no_faults, faults, until};
+use super::browser;
 use super::console::Console;
 use super::dex::{CLIENT, Dex, SECRET};
 use super::slapd::{OWN_PASSWORD, Slapd, group};
@@ -70,7 +70,7 @@ const ENTRIES: &str =
 #[ignore = "needs Chromium and Dex: run by `cargo xtask test --only pages`"]
 async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     let mut console = Console::begin().await?;
-    let administrator = Browser::of_administrator(&console).await?;
+    let administrator = browser::begin_as_administrator(&console).await?;
     let slapd = Slapd::begin().await?;
     let mut dex = Dex::begin(&slapd, &console.origin()).await?;
     let (settings, authority) = (oidc(&console, &dex), dex.authority.clone());
@@ -79,7 +79,7 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     console.use_directory(&files).await?;
 
     let axe = std::fs::read_to_string(npm::axe()?)?;
-    let browser = Browser::begin(&console).await?;
+    let browser = browser::begin(&console).await?;
     browser.open("/sign-in").await?;
     let found = accessibility(&browser, &axe).await?;
     ensure!(found.is_empty(), "the page of the sign-in: {found:?}");
@@ -112,7 +112,7 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     browser.expect(".notice.good", "You are signed out of the console.").await?;
     expect_no_faults_here(&browser, &dex.issuer).await?;
 
-    let nobody = Browser::begin(&console).await?;
+    let nobody = browser::begin(&console).await?;
     sign_in_at_provider(&nobody, "eve").await?;
     nobody.expect("main", "no group of the person has a role").await?;
     expect_no_faults_here(&nobody, &dex.issuer).await?;
@@ -121,7 +121,7 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     // there, so the console starts again.
     dex.stop();
     console.use_directory(&files).await?;
-    let other = Browser::begin(&console).await?;
+    let other = browser::begin(&console).await?;
     other.open("/sign-in").await?;
     other.click(PROVIDER).await?;
     other.expect("main", "The directory does not answer").await?;
@@ -136,7 +136,7 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
 
 /// What comes of a name and a password: the role, or the words of the refusal.
 async fn outcome(console: &Console, name: &str, password: &str) -> Result<String> {
-    let browser = Browser::begin(console).await?;
+    let browser = browser::begin(console).await?;
     browser.open("/sign-in").await?;
     browser.driver.execute("document.querySelector('#password').required = false", Vec::new()).await?;
     browser.sign_in(name, password).await?;
@@ -158,7 +158,7 @@ fn files<'a>(settings: &'a str, slapd: &'a Slapd) -> [(&'a str, &'a str); 3] {
 #[ignore = "needs Chromium and slapd: run by `cargo xtask test --only pages`"]
 async fn people_sign_in_with_their_password_in_the_directory() -> Result<()> {
     let mut console = Console::begin().await?;
-    let administrator = Browser::of_administrator(&console).await?;
+    let administrator = browser::begin_as_administrator(&console).await?;
     let slapd = Slapd::begin().await?;
     let (tls, plain) = (format!("ldaps://127.0.0.1:{}", slapd.tls), format!("ldap://127.0.0.1:{}", slapd.plain));
     let ways = [

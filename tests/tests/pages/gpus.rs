@@ -1,13 +1,12 @@
 //! The page of GPUs: on a host without them, and on one where a GPU is held and another one does not answer.
 
 use anyhow::{Result, ensure};
+use landfall_test_browser::{ENTER, expect_no_faults, until};
 use serde_json::{Value, json};
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::{expect_no_faults, until};
+use super::browser;
 use super::console::Console;
-use super::webdriver::ENTER;
 
 /// The entry of the navigation.
 const ENTRY: &str = "nav a[href='/gpus']";
@@ -45,7 +44,7 @@ fn models() -> Value {
 async fn gpus_are_shown_where_there_are_some() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/node").await?;
     ensure!(browser.count(ENTRY).await? == 0, "the navigation leads to GPUs that the host does not have");
     browser.open("/gpus").await?;

@@ -1,13 +1,12 @@
 //! Everything without a mouse: the focus can be seen, and goes where a reader expects it.
 
 use anyhow::{Context, Result, bail, ensure};
+use landfall_test_browser::{Browser, ENTER, PASSWORD, SHIFT, TAB, expect_no_faults, until};
 use serde::Deserialize;
 
-use super::browser::{Browser, PASSWORD};
-use super::check::{expect_no_faults, until};
+use super::browser;
 use super::console::Console;
 use super::host::SITE;
-use super::webdriver::{ENTER, SHIFT, TAB};
 
 /// The element that has the focus.
 #[derive(Debug, Deserialize)]
@@ -96,9 +95,9 @@ const NAVIGATION: [&str; 18] = [
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
     let console = Console::begin().await?;
-    let first = Browser::of_administrator(&console).await?;
+    let first = browser::begin_as_administrator(&console).await?;
     first.close().await?;
-    let browser = Browser::begin(&console).await?;
+    let browser = browser::begin(&console).await?;
     browser.open("/sign-in").await?;
     ensure!(focus(&browser).await?.name == "name", "the sign-in does not begin with the name");
     browser.press("ada").await?;
@@ -133,7 +132,7 @@ async fn the_sign_in_and_the_navigation_need_no_mouse() -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn an_upgrade_is_planned_and_approved_without_a_mouse() -> Result<()> {
     let console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/upgrade").await?;
     tab_to(&browser, "BUTTON /upgrade/look").await?;
     browser.press(ENTER).await?;
@@ -156,7 +155,7 @@ async fn an_upgrade_is_planned_and_approved_without_a_mouse() -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn the_focus_stays_where_it_is_while_a_page_refreshes_itself() -> Result<()> {
     let console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/components").await?;
     let link = "#live tbody a";
     browser.find(link).await?.focus().await?;

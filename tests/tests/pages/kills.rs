@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use landfall_audit::{Known, verify};
+use landfall_test_browser::until;
 use landfall_tests::printer;
 use landfall_tests::seed::Seeded;
 use serde_json::json;
 use tokio::time::sleep;
 
 use super::api::key_of_everything;
-use super::browser::Browser;
-use super::check::until;
+use super::browser;
 use super::console::Console;
 use super::host::{PLAN, Recorded, SITE};
 
@@ -102,7 +102,7 @@ async fn kill_again_and_again(console: &mut Console, key: &str) -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_console_that_is_killed_fifty_times_begins_an_upgrade_once_and_loses_no_entry() -> Result<()> {
     let mut console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     let key = key_of_everything(&browser).await?;
     browser.open("/upgrade").await?;
     browser.driver.execute("window.landfallStays = true", Vec::new()).await?;

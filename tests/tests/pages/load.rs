@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::Event;
+use landfall_test_browser::until;
 use landfall_tests::bench::console::{
     ANSWERS, ANSWERS_WITH_POSTGRESQL, FIRST_PAGE, IDLE_MEMORY, IDLE_PROCESSOR, LISTENERS_BYTES, MEASUREMENT,
     MEMORY_OF_LISTENERS, MEMORY_UNDER_LOAD, MEMORY_WITH_POSTGRESQL, figure, table,
@@ -19,7 +20,6 @@ use landfall_tests::site::kibibytes;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::check::until;
 use super::console::Console;
 use super::program::Program;
 

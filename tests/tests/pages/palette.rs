@@ -1,13 +1,12 @@
 //! The list of pages that a key opens, without a mouse.
 
 use anyhow::{Result, ensure};
+use landfall_test_browser::{Browser, CONTROL, DOWN, ENTER, ESCAPE, UP, expect_no_faults, until};
 use serde_json::json;
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::{expect_no_faults, until};
+use super::browser;
 use super::console::Console;
-use super::webdriver::{CONTROL, DOWN, ENTER, ESCAPE, UP};
 
 /// Clicks within the dialog's padding, then beside the dialog; whether it is open after each.
 const CLICKS: &str = "const dialog = document.getElementById('palette'), box = dialog.getBoundingClientRect();
@@ -36,7 +35,7 @@ async fn chosen(browser: &Browser) -> Result<String> {
 async fn a_page_is_opened_by_a_key_and_a_part_of_its_name() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.find("nav [aria-current=page]").await?.focus().await?;
     open(&browser).await?;
     ensure!(chosen(&browser).await? == "Overview", "the first page is not chosen");

@@ -1,9 +1,9 @@
 //! What each role sees and may do: users, keys, a backup, and the audit log that records all of it.
 
 use anyhow::{Context, Result, ensure};
+use landfall_test_browser::{Browser, PASSWORD, expect_no_faults, until};
 
-use super::browser::{Browser, PASSWORD};
-use super::check::{expect_no_faults, until};
+use super::browser;
 use super::console::Console;
 
 /// Everything that changes something, but for the sign-out.
@@ -23,14 +23,14 @@ pub(crate) async fn create(browser: &Browser, name: &str, role: &str, password: 
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
     let console = Console::begin().await?;
-    let administrator = Browser::of_administrator(&console).await?;
+    let administrator = browser::begin_as_administrator(&console).await?;
     create(&administrator, "vera", "viewer", "123456789012").await?;
     administrator.expect(".notice.bad:not([hidden])", "password").await?;
     create(&administrator, "vera", "viewer", PASSWORD).await?;
     administrator.expect(".notice.good", "The user is created.").await?;
     administrator.expect("tbody", "vera").await?;
 
-    let browser = Browser::begin(&console).await?;
+    let browser = browser::begin(&console).await?;
     browser.open("/sign-in").await?;
     browser.sign_in("vera", PASSWORD).await?;
     browser.expect_path("/").await?;
@@ -87,7 +87,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
 async fn a_license_is_imported_from_its_file() -> Result<()> {
     const LICENSE: &str = "{\"signatures\": [],\n \"terms\": \"<&> \u{e9}\"}\n";
     let console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("acme-2027.license");
     landfall_media::durable::write_file(&file, LICENSE.as_bytes(), 0o600)?;
@@ -112,7 +112,7 @@ async fn a_license_is_imported_from_its_file() -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> Result<()> {
     let console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/keys").await?;
     browser.fill("#label", "monitoring").await?;
     browser.click("input[name=read]").await?;
@@ -140,7 +140,7 @@ async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> 
     ensure!(lines.contains("key.remove") && lines.lines().count() > 4, "the export: {lines}");
 
     // Another browser of the same person ends from here.
-    let other = Browser::begin(&console).await?;
+    let other = browser::begin(&console).await?;
     other.open("/sign-in").await?;
     other.sign_in("ada", PASSWORD).await?;
     other.expect_path("/").await?;

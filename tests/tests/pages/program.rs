@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use landfall_peer::{Certificate, Identity, client};
+use landfall_test_browser::PASSWORD;
 use landfall_tests::console::form_word;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
-use super::browser::PASSWORD;
 use super::console::Console;
 use super::host::TOKEN;
 

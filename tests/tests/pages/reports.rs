@@ -12,11 +12,12 @@ use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
 use landfall_bundle_spec::head::{Identity, NewDocument, UnsignedHead};
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
+use landfall_test_browser::{Browser, Looks};
 use landfall_tests::workspace;
 use serde_json::{Value, json};
 
 use super::appearance::Findings;
-use super::browser::{Browser, Looks};
+use super::browser;
 
 /// How each page is looked at, and the colors of its paper and of its text then.
 const LOOKS: [(&str, Looks, [&str; 2]); 4] = [
@@ -207,7 +208,7 @@ async fn pages_for_an_e_mail_are_whole_on_a_screen_on_a_phone_and_on_paper() -> 
     let folder = tempfile::tempdir()?;
     write_pages(folder.path())?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_files().await?;
+    let browser = browser::begin_with_files().await?;
     let ways = LOOKS.map(|(name, looks, _)| (name, looks));
     for (page, heading, words, picture) in [
         ("spoiled", "Preflight of shop 2.3.0", "An installation is blocked", Some("report-preflight")),

@@ -1,12 +1,11 @@
 //! What a component asks for and uses, on its page: measured, not measured, and without a pod.
 
 use anyhow::{Result, ensure};
+use landfall_test_browser::{Browser, SHIFT, TAB, expect_no_faults};
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::expect_no_faults;
+use super::browser;
 use super::console::Console;
-use super::webdriver::{SHIFT, TAB};
 
 /// Its page.
 const PAGE: &str = "/components/postgres";
@@ -26,7 +25,7 @@ async fn expect_focus(browser: &Browser, name: &str) -> Result<()> {
 async fn what_a_component_uses_is_shown_and_what_was_not_measured_is_no_zero() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open(PAGE).await?;
     for words in ["postgres-0/postgres", "postgres:15.14", "0.062", "182 MiB", "not measured", "3.4 GiB"] {
         browser.expect("#live", words).await?;

@@ -2,14 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::{Change, OperationPage, OperationState};
+use landfall_test_browser::{ENTER, PASSWORD, expect_no_faults};
 
 use super::appearance::Findings;
-use super::browser::{Browser, PASSWORD};
-use super::check::expect_no_faults;
+use super::browser;
 use super::console::Console;
 use super::host::SITE;
 use super::people::create;
-use super::webdriver::ENTER;
 
 /// The choice of a backup.
 const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
@@ -33,7 +32,7 @@ fn end(console: &Console, state: OperationState) {
 async fn a_backup_is_chosen_its_plan_is_read_and_approved_and_the_restore_is_followed() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/backups").await?;
     browser.click("a[href='/restore']").await?;
     browser.expect("h1", "Restore").await?;
@@ -85,7 +84,7 @@ async fn a_backup_is_chosen_its_plan_is_read_and_approved_and_the_restore_is_fol
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_time_is_chosen_and_the_restore_is_undone() -> Result<()> {
     let console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/restore").await?;
     let at = browser.find("#at").await?.attribute("max").await?.context("the time has no latest value")?;
     // How a person types a date depends on the browser's language.
@@ -93,7 +92,7 @@ async fn a_time_is_chosen_and_the_restore_is_undone() -> Result<()> {
     browser.driver.execute(set, vec![at.clone().into()]).await?;
     // A refresh of the page keeps what was chosen.
     browser.driver.execute("document.querySelector('#live').seen = true", Vec::new()).await?;
-    super::check::until("the page has refreshed itself", async || {
+    landfall_test_browser::until("the page has refreshed itself", async || {
         let seen = browser.driver.execute("return document.querySelector('#live').seen === true", Vec::new()).await?;
         Ok(seen.json() == false)
     })
@@ -120,10 +119,10 @@ async fn a_time_is_chosen_and_the_restore_is_undone() -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn an_operator_plans_a_restore_and_does_not_begin_it() -> Result<()> {
     let console = Console::begin().await?;
-    let ada = Browser::of_administrator(&console).await?;
+    let ada = browser::begin_as_administrator(&console).await?;
     create(&ada, "olga", "operator", PASSWORD).await?;
     ada.expect(".notice.good", "The user is created.").await?;
-    let olga = Browser::begin(&console).await?;
+    let olga = browser::begin(&console).await?;
     olga.open("/sign-in").await?;
     olga.sign_in("olga", PASSWORD).await?;
     olga.expect_path("/").await?;

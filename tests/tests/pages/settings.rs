@@ -2,21 +2,20 @@
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::{Change, OperationPage, OperationState};
+use landfall_test_browser::{ENTER, expect_no_faults};
 use serde_json::json;
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::expect_no_faults;
+use super::browser;
 use super::console::Console;
 use super::host::SITE;
-use super::webdriver::ENTER;
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_followed() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/settings").await?;
     browser.click("form[action='/settings/plan'] button.main").await?;
     browser.expect("main", "change at least one setting").await?;

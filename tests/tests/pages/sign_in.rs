@@ -1,9 +1,9 @@
 //! The way in: the one-use token, the first administrator, wrong words, and the way out.
 
 use anyhow::{Result, ensure};
+use landfall_test_browser::{PASSWORD, expect_no_faults};
 
-use super::browser::{Browser, PASSWORD};
-use super::check::expect_no_faults;
+use super::browser;
 use super::console::Console;
 use super::host::TOKEN;
 
@@ -14,7 +14,7 @@ const REFUSAL: &str = ".notice.bad:not([hidden])[role=alert]";
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn the_token_makes_one_administrator() -> Result<()> {
     let console = Console::begin().await?;
-    let browser = Browser::begin(&console).await?;
+    let browser = browser::begin(&console).await?;
     // Whoever is not signed in learns what to do first.
     browser.open("/").await?;
     browser.expect_path("/sign-in").await?;
@@ -34,7 +34,7 @@ async fn the_token_makes_one_administrator() -> Result<()> {
     browser.expect(".who", "ada").await?;
 
     // It counts once.
-    let other = Browser::begin(&console).await?;
+    let other = browser::begin(&console).await?;
     other.open("/first").await?;
     other.set_up(TOKEN, "eve", [PASSWORD, PASSWORD]).await?;
     other.expect(REFUSAL, "token").await?;
@@ -48,7 +48,7 @@ async fn the_token_makes_one_administrator() -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_wrong_password_does_not_enter_and_the_sign_out_leaves_nothing() -> Result<()> {
     let console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/users").await?;
     browser.expect("h1", "Users").await?;
     browser.click(".who button").await?;

@@ -1,9 +1,12 @@
 //! Pages that stay open while the host, or the console itself, is away.
 
-use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
 
-use super::browser::Browser;
-use super::check::until;
+use anyhow::{Result, ensure};
+use landfall_test_browser::{Browser, until};
+use serde_json::json;
+
+use super::browser;
 use super::console::Console;
 
 /// A page that refreshes itself, and words that only the host can have given.
@@ -14,7 +17,7 @@ const PAGES: [(&str, &str); 4] =
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_silent_host_is_reported_and_its_return_is_noticed() -> Result<()> {
     let mut console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.expect("#live", "starter 1.1.0").await?;
     browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
     console.host.cut().await?;
@@ -44,7 +47,7 @@ async fn a_silent_host_is_reported_and_its_return_is_noticed() -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_console_that_ends_is_reported_and_continues_where_it_was() -> Result<()> {
     let mut console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/backups").await?;
     let details = "#live details";
     browser.click(&format!("{details} summary")).await?;
@@ -57,5 +60,59 @@ async fn a_console_that_ends_is_reported_and_continues_where_it_was() -> Result<
     ensure!(browser.find(details).await?.property("open").await? == true, "what was open is closed");
     browser.open("/node").await?;
     browser.expect_path("/node").await?;
+    browser.close().await
+}
+
+/// How soon a page shows what it hears of: it would ask by itself after ten seconds.
+const HEARD_WITHIN: Duration = Duration::from_secs(6);
+/// The stream of a page.
+const STREAM: &str = "*/live/news";
+
+/// Reports a step, and waits until the page shows it; how long that took.
+async fn step_shown(console: &Console, browser: &Browser, index: usize, title: &str) -> Result<Duration> {
+    let begun = Instant::now();
+    console.host.site.facts().step(index, title);
+    browser.expect("#live", title).await?;
+    Ok(begun.elapsed())
+}
+
+/// How much the page has heard by its stream since the last question.
+async fn heard(browser: &Browser) -> Result<usize> {
+    let log = browser.driver.log("performance").await?;
+    Ok(log.iter().filter(|entry| entry.message.contains("Network.eventSourceMessageReceived")).count())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
+async fn steps_come_by_a_stream_and_without_it() -> Result<()> {
+    let mut console = Console::begin().await?;
+    let browser = browser::begin_as_administrator(&console).await?;
+    browser.open("/upgrade").await?;
+    console.host.site.facts().begin_upgrade();
+    browser.expect("#live", "back up the data").await?;
+    browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
+    until("the page listens", async || Ok(heard(&browser).await? > 0)).await?;
+    let took = step_shown(&console, &browser, 2, "copy what is new").await?;
+    ensure!(took < HEARD_WITHIN, "a step was shown after {took:?}");
+    ensure!(heard(&browser).await? > 0, "the page did not hear of it by its stream");
+
+    // The stream is cut, and cannot be opened again.
+    browser.driver.command("Network.enable", json!({})).await?;
+    browser.driver.command("Network.setBlockedURLs", json!({ "urls": [STREAM] })).await?;
+    console.stop()?;
+    console.start().await?;
+    let took = step_shown(&console, &browser, 3, "apply what changed").await?;
+    ensure!(took < 2 * HEARD_WITHIN, "without a stream, a step was shown after {took:?}");
+    ensure!(heard(&browser).await? == 0, "the stream was not cut");
+
+    // It comes back by itself.
+    browser.driver.command("Network.setBlockedURLs", json!({ "urls": [] })).await?;
+    until("the page listens again", async || Ok(heard(&browser).await? > 0)).await?;
+    let took = step_shown(&console, &browser, 4, "wait until everything is ready").await?;
+    ensure!(took < HEARD_WITHIN, "a step was shown after {took:?}");
+    let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
+    ensure!(stays.json() == true, "the page was loaded again meanwhile");
+    console.host.site.facts().commit();
+    browser.expect("#live", "The latest change").await?;
     browser.close().await
 }

@@ -9,11 +9,9 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::Authority;
+use landfall_test_browser::{PASSWORD, until};
 use landfall_tests::images;
 use tempfile::TempDir;
-
-use super::browser::PASSWORD;
-use super::check::until;
 
 /// The password of the account that looks for people.
 pub(crate) const OWN_PASSWORD: &str = "look for people";

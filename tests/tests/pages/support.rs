@@ -3,12 +3,12 @@
 use anyhow::{Context, Result, ensure};
 use landfall_host_api::testing::MemorySupport;
 use landfall_peer::SUPPORT_PIECE_BYTES;
+use landfall_test_browser::{expect_no_faults, until};
 use sha2::{Digest as _, Sha256};
 
 use super::api::key_of_everything;
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::{expect_no_faults, until};
+use super::browser;
 use super::console::Console;
 
 /// Fetches the file of the page's button in the browser itself; its SHA-256 in hexadecimal, and the name that it is stored under.
@@ -24,7 +24,7 @@ const FETCH: &str = "const done = arguments[0];
 async fn a_support_bundle_is_collected_and_downloaded_in_the_browser() -> Result<()> {
     let console = Console::begin().await?;
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/support").await?;
     browser.expect("#live", "There is no support bundle").await?;
     findings.look(&browser, "/support without a bundle", None).await?;

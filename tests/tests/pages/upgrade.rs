@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use landfall_peer::Event;
+use landfall_test_browser::{Browser, Looks, PASSWORD, expect_no_faults};
 
-use super::browser::{Browser, Looks, PASSWORD};
-use super::check::expect_no_faults;
+use super::browser;
 use super::console::Console;
 use super::documents::sample;
 use super::host::SITE;
@@ -28,7 +28,7 @@ async fn plan(browser: &Browser) -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_replacement() -> Result<()> {
     let mut console = Console::begin().await?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     plan(&browser).await?;
     browser.picture("plan").await?;
 
@@ -77,7 +77,7 @@ async fn an_upgrade_is_planned_approved_and_followed_through_the_consoles_own_re
 
 /// A browser of a second user.
 async fn of_user(console: &Console, name: &str) -> Result<Browser> {
-    let browser = Browser::begin(console).await?;
+    let browser = browser::begin(console).await?;
     browser.open("/sign-in").await?;
     browser.sign_in(name, PASSWORD).await?;
     browser.expect_path("/").await?;
@@ -88,7 +88,7 @@ async fn of_user(console: &Console, name: &str) -> Result<Browser> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn a_plan_that_one_person_approved_waits_for_another_one() -> Result<()> {
     let console = Console::begin().await?;
-    let ada = Browser::of_administrator(&console).await?;
+    let ada = browser::begin_as_administrator(&console).await?;
     create(&ada, "bob", "administrator", PASSWORD).await?;
     ada.expect(".notice.good", "The user is created.").await?;
     ada.open("/approval").await?;
@@ -130,7 +130,7 @@ async fn a_plan_that_one_person_approved_waits_for_another_one() -> Result<()> {
 async fn an_upgrade_that_was_undone_says_why_and_what_to_do() -> Result<()> {
     let console = Console::begin().await?;
     console.host.site.facts().end(sample("operation-undone")?);
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     browser.open("/upgrade").await?;
     for words in ["It was undone", "incompatible data directory", "LF4208", "send the message to the vendor"] {
         browser.expect("#live", words).await?;

@@ -8,12 +8,12 @@ use landfall_bundle_spec::parts::FileKind;
 use landfall_bundle_spec::sample::{Sample, Vendor};
 use landfall_bundle_spec::trust::KeyKind;
 use landfall_peer::Change;
+use landfall_test_browser::{Browser, expect_no_faults, until};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::appearance::Findings;
-use super::browser::Browser;
-use super::check::{expect_no_faults, until};
+use super::browser;
 use super::console::Console;
 
 const MIB: usize = 1 << 20;
@@ -50,7 +50,7 @@ async fn limit(browser: &Browser, bytes: Option<usize>) -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn an_upload_continues_after_a_reload_and_is_planned() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     let uploads = || console.host.site.uploads.upload();
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 24)?;
     let file = stored(&folder, &name, &bytes)?;
@@ -93,7 +93,7 @@ async fn an_upload_continues_after_a_reload_and_is_planned() -> Result<()> {
 #[ignore = "needs Chromium: run by `cargo xtask test --only pages`"]
 async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     let received = || console.host.site.uploads.upload().map(|upload| upload.received_bytes);
     let (name, bytes) = bundle(&console.host.site.uploads.vendor, 12)?;
     let (first, second) = bytes.split_at(5 * MIB + 17);
@@ -128,7 +128,7 @@ async fn parts_are_one_upload_that_can_be_paused_and_removed() -> Result<()> {
 async fn a_hostile_bundle_is_refused_with_its_reason_and_leaves_nothing() -> Result<()> {
     let (console, folder) = (Console::begin().await?, tempfile::tempdir()?);
     let mut findings = Findings::begin()?;
-    let browser = Browser::of_administrator(&console).await?;
+    let browser = browser::begin_as_administrator(&console).await?;
     let (name, mut flipped) = bundle(&console.host.site.uploads.vendor, 3)?;
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;

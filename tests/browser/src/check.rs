@@ -9,13 +9,18 @@ use serde_json::{Value, json};
 use super::browser::Browser;
 
 /// How long something may take to come true.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(100);
 
 /// Waits until something holds.
-pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let end = Instant::now() + PATIENCE;
+pub async fn until(what: &str, holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    until_within(PATIENCE, what, holds).await
+}
+
+/// The same for what may take longer.
+pub async fn until_within(patience: Duration, what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + patience;
     loop {
         let last = match holds().await {
             Ok(true) => return Ok(()),
@@ -24,7 +29,7 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<boo
         };
         if Instant::now() >= end {
             let why = last.map(|error| format!(": {error:#}")).unwrap_or_default();
-            bail!("after {} s it does not hold that {what}{why}", PATIENCE.as_secs());
+            bail!("after {} s it does not hold that {what}{why}", patience.as_secs());
         }
         tokio::time::sleep(POLL).await;
     }
@@ -32,7 +37,7 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> Result<boo
 
 /// What the browser itself found wrong since the last question: faults of scripts, refusals of the content policy, loads that failed,
 /// requests to another place than the console. A refusal as the answer to a form is no fault: 403, or 502 where the host refused.
-pub(crate) async fn faults(browser: &Browser) -> Result<Vec<String>> {
+pub async fn faults(browser: &Browser) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in browser.driver.log("browser").await? {
         let refusal = entry.message.split_once("Failed to load resource: the server responded with a status of ");
@@ -56,7 +61,7 @@ pub(crate) async fn faults(browser: &Browser) -> Result<Vec<String>> {
 }
 
 /// Fails if the browser found anything wrong.
-pub(crate) async fn expect_no_faults(browser: &Browser) -> Result<()> {
+pub async fn expect_no_faults(browser: &Browser) -> Result<()> {
     let found = faults(browser).await?;
     if found.is_empty() {
         return Ok(());
@@ -65,7 +70,7 @@ pub(crate) async fn expect_no_faults(browser: &Browser) -> Result<()> {
 }
 
 /// Violations of WCAG 2.0 to 2.2 at the levels A and AA, each with the elements that have it.
-pub(crate) async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> {
+pub async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> {
     browser.driver.execute(axe, Vec::new()).await?;
     let rules = json!({
         "runOnly": { "type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] },
@@ -88,7 +93,7 @@ pub(crate) async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<St
 }
 
 /// Whether the page is wider than the window, or a table than its place, with the elements that reach out of it.
-pub(crate) async fn too_wide(browser: &Browser) -> Result<Option<String>> {
+pub async fn too_wide(browser: &Browser) -> Result<Option<String>> {
     let script = "const width = document.documentElement.clientWidth;
         const tables = Array.from(document.querySelectorAll('.scroll')).filter(part => part.scrollWidth > part.clientWidth + 1);
         if (tables.length > 0) return tables.map(part => part.innerText.slice(0, 80)).join(' | ');

@@ -9,9 +9,9 @@ use anyhow::{Context, Result};
 const TRIES: usize = 5;
 
 /// A running `ChromeDriver`.
-pub(crate) struct Driver {
+pub struct Driver {
     child: Child,
-    pub(crate) address: String,
+    pub address: String,
 }
 
 impl Drop for Driver {
@@ -22,7 +22,7 @@ impl Drop for Driver {
 
 impl Driver {
     /// Starts it at a port that it chooses. Another one that starts at the same time may choose the same.
-    pub(crate) fn start() -> Result<Self> {
+    pub fn start() -> Result<Self> {
         let started = (0..TRIES).find_map(|_| Self::try_to_start().transpose());
         started.context("ChromeDriver did not start")?
     }

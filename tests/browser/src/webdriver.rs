@@ -11,19 +11,19 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// The tabulator, as WebDriver names keys.
-pub(crate) const TAB: &str = "\u{E004}";
+pub const TAB: &str = "\u{E004}";
 /// Enter.
-pub(crate) const ENTER: &str = "\u{E007}";
+pub const ENTER: &str = "\u{E007}";
 /// Escape.
-pub(crate) const ESCAPE: &str = "\u{E00C}";
+pub const ESCAPE: &str = "\u{E00C}";
 /// The left control key.
-pub(crate) const CONTROL: &str = "\u{E009}";
+pub const CONTROL: &str = "\u{E009}";
 /// The arrow that points down.
-pub(crate) const DOWN: &str = "\u{E015}";
+pub const DOWN: &str = "\u{E015}";
 /// The arrow that points up.
-pub(crate) const UP: &str = "\u{E013}";
+pub const UP: &str = "\u{E013}";
 /// The left shift.
-pub(crate) const SHIFT: &str = "\u{E008}";
+pub const SHIFT: &str = "\u{E008}";
 
 /// How an element is named in answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -32,29 +32,31 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A session with a browser.
 #[derive(Clone)]
-pub(crate) struct WebDriver {
+pub struct WebDriver {
     client: reqwest::Client,
     session: String,
 }
 
 /// An element of the page that is shown.
-pub(crate) struct WebElement<'a> {
+pub struct WebElement<'a> {
     driver: &'a WebDriver,
     id: String,
 }
 
 /// What a script returned.
-pub(crate) struct Returned(Value);
+pub struct Returned(Value);
 
 /// A line of one of the browser's logs.
-pub(crate) struct Entry {
-    pub(crate) level: String,
-    pub(crate) message: String,
+pub struct Entry {
+    /// `SEVERE`, `WARNING` or less.
+    pub level: String,
+    /// What happened.
+    pub message: String,
 }
 
 impl WebDriver {
     /// Begins a session of a new browser.
-    pub(crate) async fn begin(address: &str, capabilities: Value) -> Result<Self> {
+    pub async fn begin(address: &str, capabilities: Value) -> Result<Self> {
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
         let begun = answer(client.post(format!("{address}/session")).body(wanted.to_string())).await?;
@@ -70,51 +72,57 @@ impl WebDriver {
         answer(self.client.post(format!("{}/{path}", self.session)).body(body.to_string())).await
     }
 
-    pub(crate) async fn goto(&self, url: impl Into<String>) -> Result<()> {
+    /// Opens an address, and waits until its page is loaded.
+    pub async fn goto(&self, url: impl Into<String>) -> Result<()> {
         self.post("url", json!({ "url": url.into() })).await.map(drop)
     }
 
-    pub(crate) async fn current_url(&self) -> Result<reqwest::Url> {
+    /// The address of the page.
+    pub async fn current_url(&self) -> Result<reqwest::Url> {
         Ok(self.get("url").await?.as_str().context("the page has no address")?.parse()?)
     }
 
-    pub(crate) async fn back(&self) -> Result<()> {
+    /// Goes to the page before.
+    pub async fn back(&self) -> Result<()> {
         self.post("back", json!({})).await.map(drop)
     }
 
-    pub(crate) async fn source(&self) -> Result<String> {
+    /// The document as it is now.
+    pub async fn source(&self) -> Result<String> {
         text(self.get("source").await?)
     }
 
     /// Names of the cookies that count for the page.
-    pub(crate) async fn cookies(&self) -> Result<Vec<String>> {
+    pub async fn cookies(&self) -> Result<Vec<String>> {
         let all = self.get("cookie").await?;
         let names = all.as_array().context("cookies are no list")?.iter().map(|cookie| text(cookie["name"].clone()));
         names.collect()
     }
 
-    pub(crate) async fn find(&self, selector: &str) -> Result<WebElement<'_>> {
+    /// The first element that a CSS selector finds.
+    pub async fn find(&self, selector: &str) -> Result<WebElement<'_>> {
         let found = self.post("element", json!({ "using": "css selector", "value": selector })).await?;
         Ok(WebElement { driver: self, id: text(found[ELEMENT].clone())? })
     }
 
     /// How many elements there are.
-    pub(crate) async fn count(&self, selector: &str) -> Result<usize> {
+    pub async fn count(&self, selector: &str) -> Result<usize> {
         let found = self.post("elements", json!({ "using": "css selector", "value": selector })).await?;
         Ok(found.as_array().context("elements are no list")?.len())
     }
 
-    pub(crate) async fn execute(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
+    /// What a script returns that gets these arguments.
+    pub async fn execute(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
         self.post("execute/sync", json!({ "script": script, "args": arguments })).await.map(Returned)
     }
 
     /// The same for a script that calls its last argument once it is done.
-    pub(crate) async fn execute_async(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
+    pub async fn execute_async(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
         self.post("execute/async", json!({ "script": script, "args": arguments })).await.map(Returned)
     }
 
     /// Holds these keys and presses those, wherever the focus is.
-    pub(crate) async fn press(&self, held: &str, pressed: &str) -> Result<()> {
+    pub async fn press(&self, held: &str, pressed: &str) -> Result<()> {
         let down = |key: char| json!({ "type": "keyDown", "value": key });
         let up = |key: char| json!({ "type": "keyUp", "value": key });
         let strokes = pressed.chars().flat_map(|key| [down(key), up(key)]);
@@ -123,7 +131,7 @@ impl WebDriver {
     }
 
     /// The lines of a log since the last question: `browser` or `performance`.
-    pub(crate) async fn log(&self, kind: &str) -> Result<Vec<Entry>> {
+    pub async fn log(&self, kind: &str) -> Result<Vec<Entry>> {
         let all = self.post("se/log", json!({ "type": kind })).await?;
         let entry =
             |line: &Value| Ok(Entry { level: text(line["level"].clone())?, message: text(line["message"].clone())? });
@@ -131,17 +139,18 @@ impl WebDriver {
     }
 
     /// A command of Chromium's own protocol.
-    pub(crate) async fn command(&self, name: &str, parameters: Value) -> Result<()> {
+    pub async fn command(&self, name: &str, parameters: Value) -> Result<()> {
         self.post("goog/cdp/execute", json!({ "cmd": name, "params": parameters })).await.map(drop)
     }
 
     /// What is seen, as PNG.
-    pub(crate) async fn picture(&self) -> Result<Vec<u8>> {
+    pub async fn picture(&self) -> Result<Vec<u8>> {
         let encoded = text(self.get("screenshot").await?)?;
         base64::engine::general_purpose::STANDARD.decode(encoded).context("a picture is no base64")
     }
 
-    pub(crate) async fn quit(self) -> Result<()> {
+    /// Ends the browser.
+    pub async fn quit(self) -> Result<()> {
         answer(self.client.delete(&self.session)).await.map(drop)
     }
 }
@@ -156,47 +165,55 @@ impl WebElement<'_> {
     }
 
     /// What a person reads.
-    pub(crate) async fn text(&self) -> Result<String> {
+    pub async fn text(&self) -> Result<String> {
         text(self.get("text").await?)
     }
 
-    pub(crate) async fn attribute(&self, name: &str) -> Result<Option<String>> {
+    /// An attribute of the element; none where it has none.
+    pub async fn attribute(&self, name: &str) -> Result<Option<String>> {
         Ok(self.get(&format!("attribute/{name}")).await?.as_str().map(str::to_owned))
     }
 
-    pub(crate) async fn property(&self, name: &str) -> Result<Value> {
+    /// A property of the element.
+    pub async fn property(&self, name: &str) -> Result<Value> {
         self.get(&format!("property/{name}")).await
     }
 
-    pub(crate) async fn is_displayed(&self) -> Result<bool> {
+    /// Whether a person sees it.
+    pub async fn is_displayed(&self) -> Result<bool> {
         Ok(self.get("displayed").await? == true)
     }
 
     /// Moves the focus here.
-    pub(crate) async fn focus(&self) -> Result<()> {
+    pub async fn focus(&self) -> Result<()> {
         let itself = json!({ ELEMENT: self.id });
         self.driver.execute("arguments[0].focus()", vec![itself]).await.map(drop)
     }
 
-    pub(crate) async fn clear(&self) -> Result<()> {
+    /// Empties a field.
+    pub async fn clear(&self) -> Result<()> {
         self.post("clear", json!({})).await
     }
 
-    pub(crate) async fn send_keys(&self, keys: &str) -> Result<()> {
+    /// Types into a field, or names the file that it sends.
+    pub async fn send_keys(&self, keys: &str) -> Result<()> {
         self.post("value", json!({ "text": keys })).await
     }
 
-    pub(crate) async fn click(&self) -> Result<()> {
+    /// Clicks.
+    pub async fn click(&self) -> Result<()> {
         self.post("click", json!({})).await
     }
 }
 
 impl Returned {
-    pub(crate) fn json(&self) -> &Value {
+    /// What it returned.
+    pub fn json(&self) -> &Value {
         &self.0
     }
 
-    pub(crate) fn convert<T: DeserializeOwned>(&self) -> Result<T> {
+    /// The same as a type.
+    pub fn convert<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(serde_json::from_value(self.0.clone())?)
     }
 }
