@@ -46,7 +46,9 @@ fn watch(machine: &Machine, ended: &AtomicBool) -> Result<(u64, u64)> {
     let (mut known, mut searched): (Vec<ProcessId>, Option<Instant>) = (Vec::new(), None);
     while !ended.load(Ordering::Acquire) {
         if searched.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {
-            known = machine.first()?.descendants().into_iter().filter(is_command).collect();
+            // What systemd starts there is the machine's; what a person types comes from this process.
+            let all = [machine.first()?.descendants(), ProcessId::own()?.descendants()].concat();
+            known = all.into_iter().filter(is_command).collect();
             searched = Some(Instant::now());
         }
         memory = known.iter().filter_map(peak_memory_bytes).fold(memory, u64::max);
