@@ -80,6 +80,19 @@ impl License {
                 return Standing::OtherSite { matched, needed };
             }
         }
+        self.by_time(now)
+    }
+
+    /// What a standing has become since it was judged, some seconds ago: a license that ended in between grants nothing.
+    pub fn standing_since(&self, judged: &Standing, now: Timestamp) -> Standing {
+        match judged {
+            Standing::Revoked { .. } | Standing::Superseded | Standing::OtherSite { .. } => judged.clone(),
+            _ => self.by_time(now),
+        }
+    }
+
+    fn by_time(&self, now: Timestamp) -> Standing {
+        let terms = self.terms();
         if now < terms.not_before {
             return Standing::NotYetValid;
         }

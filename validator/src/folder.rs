@@ -25,11 +25,10 @@ impl Folder {
         self.0.join(format!("{}-{}.kept", subject.kind(), subject.name()))
     }
 
-    /// What is kept of an answer. A file that cannot be read is like none: what it says is checked later in any case.
-    pub fn kept(&self, subject: &Subject) -> Option<Kept> {
-        let path = self.kept_path(subject);
-        let bytes = fs_err::metadata(&path).ok().filter(|found| found.len() <= KEPT_BYTES);
-        bytes.and_then(|_| serde_json::from_slice(&fs_err::read(&path).ok()?).ok())
+    /// What is kept of answers. A file that cannot be read is like none: what it says is checked later in any case.
+    pub fn all_kept(&self) -> Vec<(Subject, Kept)> {
+        let entries = fs_err::read_dir(&self.0).into_iter().flatten().filter_map(Result::ok);
+        entries.filter_map(|entry| kept_at(&entry.path())).collect()
     }
 
     /// Writes an answer to keep, with its age. The error names the file.
@@ -44,6 +43,13 @@ impl Folder {
         }
         write(&self.report_path(&report.subject), &serde_json::to_vec_pretty(report))
     }
+}
+
+fn kept_at(path: &Path) -> Option<(Subject, Kept)> {
+    let (kind, name) = path.file_name()?.to_str()?.strip_suffix(".kept")?.split_once('-')?;
+    let subject = Subject::named(kind, name).ok()?;
+    fs_err::metadata(path).ok().filter(|found| found.is_file() && found.len() <= KEPT_BYTES)?;
+    Some((subject, serde_json::from_slice(&fs_err::read(path).ok()?).ok()?))
 }
 
 fn write(path: &Path, content: &serde_json::Result<Vec<u8>>) -> Result<(), String> {

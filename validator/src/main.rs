@@ -19,6 +19,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use landfall_error_codes::{Coded as _, codes};
+use landfall_license::answer::Watch;
 
 use self::settings::{Settings, SettingsError};
 use self::validator::Validator;
@@ -63,8 +64,8 @@ fn run(serves: bool) -> ExitCode {
     let settings = Settings::from(|name| std::env::var(name).ok());
     runtime.block_on(async {
         match settings {
-            Ok(settings) if serves => serve::run(Validator::new(settings)).await,
-            Ok(settings) => wait::run(&Validator::new(settings)).await,
+            Ok(settings) if serves => serve::run(Validator::new(settings, Watch::Steady)).await,
+            Ok(settings) => wait::run(&Validator::new(settings, Watch::Once)).await,
             Err(error) => {
                 unusable(&error);
                 // A sidecar that ended would be started again and again.

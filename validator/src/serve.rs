@@ -17,12 +17,12 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::say;
-use crate::validator::Validator;
+use crate::validator::{Validator, is_settled};
 
 /// Between two questions about the same name: twice within the time for which an answer is current.
 const RENEWAL: Duration = Duration::from_mins(5);
 
-/// The same while nothing that counts was answered: the console may be starting.
+/// The same while nothing is known, or only that the license was refused earlier: the console may be starting.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// Between two tries to listen, where other software of the pod has the port.
@@ -55,8 +55,8 @@ pub async fn until_ended() {
 async fn renew(validator: Arc<Validator>) {
     loop {
         validator.renew_all().await;
-        let is_known = validator.report(&validator.settings.entitlement).await.granted.is_some();
-        sleep(if is_known { RENEWAL } else { RETRY }).await;
+        let known = validator.report(&validator.settings.entitlement).await;
+        sleep(if is_settled(&known) { RENEWAL } else { RETRY }).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use landfall_bundle_spec::trust::PublicKey;
-use landfall_license::answer::{Kept, Nonce, Question, Report, ReportState, Subject};
+use landfall_license::answer::{Kept, Nonce, Question, Report, ReportState, Subject, Watch};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -34,15 +34,19 @@ struct Known {
 pub struct Validator {
     /// As they were given.
     pub settings: Settings,
+    /// How what is kept is watched while this program runs.
+    watch: Watch,
     folder: Folder,
     known: Mutex<BTreeMap<Subject, Known>>,
 }
 
 impl Validator {
-    /// One that knows nothing yet.
-    pub fn new(settings: Settings) -> Self {
+    /// One that knows what the folder keeps. All of that grows older, whether software asks for it in this boot or not.
+    pub fn new(settings: Settings, watch: Watch) -> Self {
         let folder = Folder(settings.folder.clone());
-        Self { settings, folder, known: Mutex::default() }
+        let kept = folder.all_kept().into_iter().take(NAMES);
+        let known = kept.map(|(subject, kept)| (subject, Known { kept: Some(kept), ..Known::default() })).collect();
+        Self { settings, watch, folder, known: Mutex::new(known) }
     }
 
     /// What is known about a name: at once where that is current, or where the site has just not answered.
@@ -61,18 +65,22 @@ impl Validator {
         subjects.retain(|subject| *subject != self.settings.entitlement);
         for subject in std::iter::once(&self.settings.entitlement).chain(&subjects) {
             if self.renew(subject).await.state != ReportState::Current {
-                for (subject, known) in self.known.lock().await.iter_mut() {
-                    self.look(subject, known);
-                }
-                return;
+                return self.look_at_all().await;
             }
+        }
+    }
+
+    /// Stores how old everything is that is kept.
+    pub async fn look_at_all(&self) {
+        for (subject, known) in self.known.lock().await.iter_mut() {
+            self.look(subject, known);
         }
     }
 
     /// Stores how old a kept answer is, where that would be lost with the next boot.
     fn look(&self, subject: &Subject, known: &mut Known) {
         let Some(kept) = &mut known.kept else { return };
-        if kept.look(&machine_clocks().clocks())
+        if kept.look(&machine_clocks().clocks(), self.watch)
             && let Err(what) = self.folder.write_kept(subject, kept)
         {
             say(&what);
@@ -85,10 +93,7 @@ impl Validator {
             let reason = format!("answers about {NAMES} names are kept, and this is one more");
             return Report::unknown(subject.clone(), reason);
         }
-        let known = all.entry(subject.clone()).or_insert_with(|| {
-            let kept = self.folder.kept(subject);
-            Known { kept, ..Known::default() }
-        });
+        let known = all.entry(subject.clone()).or_default();
         let key = match self.key() {
             Ok(key) => key,
             Err(reason) => return self.written(known, Report::unknown(subject.clone(), reason), false),
@@ -127,7 +132,7 @@ impl Validator {
     async fn asked(&self, key: &PublicKey, subject: &Subject) -> Result<Kept, String> {
         let question = Question { subject: subject.clone(), nonce: Nonce(rand::random()) };
         let sealed = ask(&self.settings.console, &question).await?;
-        let kept = Kept::new(&sealed, key, &question, &machine_clocks().clocks());
+        let kept = Kept::new(&sealed, key, &question, &machine_clocks().clocks(), self.watch);
         kept.map_err(|error| error.to_string())
     }
 
@@ -152,6 +157,12 @@ impl Validator {
         }
         report
     }
+}
+
+/// Whether nothing is to be gained by asking again soon. What a site refused some time ago may be granted by now: its license was
+/// renewed, or its date was set right.
+pub fn is_settled(report: &Report) -> bool {
+    report.state == ReportState::Current || report.granted == Some(true)
 }
 
 /// What a kept answer is worth now; none where there is none, or where it is not of this key.
@@ -192,16 +203,13 @@ mod tests {
 
     use super::*;
 
-    /// A validator whose site is silent and has answered once, in another boot, by a clock that was years ahead.
+    /// A validator whose site is silent and has answered once about each of two names, in another boot, by a clock that was years
+    /// ahead.
     fn validator(folder: &Path) -> (Validator, Subject) {
         let (key, subject) = (SiteKey::generate().unwrap(), Subject::named("entitlement", "analytics").unwrap());
-        let question = Question { subject: subject.clone(), nonce: Nonce([7; 16]) };
-        let unsigned = Answer::new(&question, None, "site", Timestamp::now()).unsigned().unwrap();
-        let signature = key.sign(unsigned.message()).unwrap();
-        let sealed = unsigned.seal(key.public().id(), signature).unwrap();
-        let ahead = Timestamp::now() + SignedDuration::from_hours(24 * 3650);
-        let clocks = Clocks { wall: ahead, boot: "another", uptime: Duration::from_mins(1) };
-        let kept = Kept::new(&sealed, key.public(), &question, &clocks).unwrap();
+        for subject in [&subject, &Subject::named("feature", "export-all").unwrap()] {
+            keep_answer(folder, &key, subject);
+        }
         durable::write_file(&folder.join("key.pem"), key.public().to_pem().as_bytes(), 0o644).unwrap();
         let settings = Settings {
             console: "127.0.0.1:1".to_owned(),
@@ -210,13 +218,22 @@ mod tests {
             entitlement: subject.clone(),
             listen: "127.0.0.1:1".parse().unwrap(),
         };
-        let validator = Validator::new(settings);
-        validator.folder.write_kept(&subject, &kept).unwrap();
-        (validator, subject)
+        (Validator::new(settings, Watch::Steady), subject)
     }
 
-    fn stored(folder: &Path) -> serde_json::Value {
-        serde_json::from_slice(&fs_err::read(folder.join("entitlement-analytics.kept")).unwrap()).unwrap()
+    fn keep_answer(folder: &Path, key: &SiteKey, subject: &Subject) {
+        let question = Question { subject: subject.clone(), nonce: Nonce([7; 16]) };
+        let unsigned = Answer::new(&question, None, "site", Timestamp::now()).unsigned().unwrap();
+        let signature = key.sign(unsigned.message()).unwrap();
+        let sealed = unsigned.seal(key.public().id(), signature).unwrap();
+        let ahead = Timestamp::now() + SignedDuration::from_hours(24 * 3650);
+        let clocks = Clocks { wall: ahead, boot: "another", uptime: Duration::from_mins(1) };
+        let kept = Kept::new(&sealed, key.public(), &question, &clocks, Watch::Steady).unwrap();
+        Folder(folder.to_owned()).write_kept(subject, &kept).unwrap();
+    }
+
+    fn stored(folder: &Path, name: &str) -> serde_json::Value {
+        serde_json::from_slice(&fs_err::read(folder.join(name)).unwrap()).unwrap()
     }
 
     #[test]
@@ -226,13 +243,15 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(validator.renew_all());
         assert_eq!(runtime.block_on(validator.report(&subject)).state, ReportState::Kept);
-        let mut aged = stored(folder.path());
+        let mut aged = stored(folder.path(), "entitlement-analytics.kept");
         assert_eq!(aged["looked"]["at"]["boot"], machine_clocks().boot);
+        let other = stored(folder.path(), "feature-export-all.kept");
+        assert_eq!(other["looked"]["at"]["boot"], machine_clocks().boot, "of what software has not asked for, too");
 
         // A week of other boots later.
         aged["looked"]["ageSeconds"] = (7 * 24 * 60 * 60).into();
-        let next = Validator::new(validator.settings.clone());
-        next.folder.write_kept(&subject, &serde_json::from_value(aged).unwrap()).unwrap();
+        validator.folder.write_kept(&subject, &serde_json::from_value(aged).unwrap()).unwrap();
+        let next = Validator::new(validator.settings.clone(), Watch::Steady);
         assert_eq!(runtime.block_on(next.renew(&subject)).state, ReportState::Unknown);
     }
 }

@@ -15,7 +15,9 @@ use landfall_license::answer::{Answer, Question, Report, ReportState, Subject};
 /// What the site does with a question.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
+    /// It has no license.
     Answers,
+    Grants,
     /// It has another key.
     Lies,
     /// It closes each connection.
@@ -44,8 +46,9 @@ impl Site {
             for stream in listener.incoming().map_while(Result::ok) {
                 let manner = *serving.lock().unwrap();
                 match manner {
-                    Manner::Answers => answer(stream, &own),
-                    Manner::Lies => answer(stream, &other),
+                    Manner::Answers => answer(stream, &own, false),
+                    Manner::Grants => answer(stream, &own, true),
+                    Manner::Lies => answer(stream, &other, false),
                     Manner::Silent => {}
                 }
             }
@@ -80,6 +83,14 @@ impl Site {
         begun.elapsed()
     }
 
+    /// What is kept was answered before the last boot.
+    fn reboot(&self) {
+        let path = self.answers().join("entitlement-analytics.kept");
+        let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        kept["received"]["boot"] = "another".into();
+        std::fs::write(path, kept.to_string()).unwrap();
+    }
+
     fn report(&self) -> Report {
         read(&self.answers().join("entitlement-analytics.json"))
     }
@@ -89,8 +100,8 @@ fn read(path: &Path) -> Report {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// Answers one request, as a site without a license.
-fn answer(mut stream: TcpStream, key: &SiteKey) {
+/// Answers one request, as a site without a license, or as one that grants everything.
+fn answer(mut stream: TcpStream, key: &SiteKey, granted: bool) {
     let mut line = String::new();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     reader.read_line(&mut line).unwrap();
@@ -102,7 +113,9 @@ fn answer(mut stream: TcpStream, key: &SiteKey) {
     let (asked, nonce) = query.split_once("&nonce=").unwrap();
     let (kind, name) = asked.split_once('=').unwrap();
     let question = Question { subject: Subject::named(kind, name).unwrap(), nonce: nonce.parse().unwrap() };
-    let unsigned = Answer::new(&question, None, "site", Timestamp::now()).unsigned().unwrap();
+    let mut answer = Answer::new(&question, None, "site", Timestamp::now());
+    answer.granted = granted;
+    let unsigned = answer.unsigned().unwrap();
     let signature = key.sign(unsigned.message()).unwrap();
     let sealed = unsigned.seal(key.public().id(), signature).unwrap();
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", sealed.bytes().len());
@@ -157,10 +170,40 @@ fn an_init_container_writes_what_the_site_answers() {
     let report = site.report();
     assert_eq!((report.state, report.granted), (ReportState::Current, Some(false)));
     assert_eq!(report.answer.unwrap().standing, "none");
-    // At its next start the site is silent: what was answered still counts, and nothing waits.
+    site.set(Manner::Grants);
+    site.wait();
+    // At its next start the site is silent: what was granted still counts, and nothing waits.
     site.set(Manner::Silent);
+    site.reboot();
     assert!(site.wait() < Duration::from_secs(10));
-    assert_eq!(site.report().granted, Some(false));
+    assert_eq!((site.report().state, site.report().granted), (ReportState::Kept, Some(true)));
+}
+
+/// The license was renewed, or a wrong date set right, while an init container slept: what was refused before must not outlive that
+/// because the pod begins earlier than the console.
+#[test]
+fn what_was_refused_earlier_is_asked_again_while_software_may_wait() {
+    let site = Site::begin(Manner::Answers);
+    site.wait();
+    site.set(Manner::Silent);
+    site.reboot();
+    let manner = site.manner.clone();
+    let started = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(3));
+        *manner.lock().unwrap() = Manner::Grants;
+    });
+    let took = site.wait();
+    started.join().unwrap();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    assert_eq!((site.report().state, site.report().granted), (ReportState::Current, Some(true)));
+    // A site that stays silent: what it refused still counts.
+    site.set(Manner::Answers);
+    site.wait();
+    site.set(Manner::Silent);
+    site.reboot();
+    let took = site.wait();
+    assert!((Duration::from_secs(20)..Duration::from_secs(30)).contains(&took), "{took:?}");
+    assert_eq!((site.report().state, site.report().granted), (ReportState::Kept, Some(false)));
 }
 
 #[test]

@@ -12,6 +12,26 @@ const DAY: u64 = 24 * 60 * 60;
 /// Running time that may be lost where the power fails, in seconds: less is not stored. A sidecar looks every five minutes.
 const UNSTORED: u64 = 4 * 60;
 
+/// How often whoever keeps an answer looks at its age. It says what is known of the time between the last look of one boot and the
+/// first one of another.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Watch {
+    /// Again and again, for as long as the machine runs, as a sidecar does: hardly any of that time is lost.
+    #[default]
+    Steady,
+    /// Once, when software starts, as an init container does: how long the machine ran after that is not known.
+    Once,
+}
+
+impl Watch {
+    /// Whether it is what files of earlier versions mean.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    pub(super) const fn is_steady(&self) -> bool {
+        matches!(self, Self::Steady)
+    }
+}
+
 /// The clocks of a machine when an answer came, or when its age was last looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -33,9 +53,10 @@ impl Receipt {
     }
 
     /// Seconds since then. Within a boot the machine's running time says so. After another boot it is the time since that, and
-    /// the wall clock may add what the machine was off, by a day at most: a clock that is set ahead ends no grace. Of a kernel
-    /// that does not name its boot, the wall clock is all there is.
-    fn seconds_until(&self, clocks: &Clocks<'_>) -> u64 {
+    /// the wall clock may add what the machine was off, by a day at most: a clock that is set ahead ends no grace. Where nobody
+    /// watched and the clock names no time within that day, it was a day: an answer must not last for years because its
+    /// machine is rebooted once a week. Of a kernel that does not name its boot, the wall clock is all there is.
+    fn seconds_until(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {
         let by_wall = u64::try_from(clocks.wall.duration_since(self.wall).as_secs()).unwrap_or(0);
         let uptime = clocks.uptime.as_secs();
         if clocks.boot.is_empty() {
@@ -46,7 +67,11 @@ impl Receipt {
         }
         // A disk may have come to a machine that has run for a year.
         let ran = uptime.min(DAY);
-        if (ran..=DAY).contains(&by_wall) { by_wall } else { ran }
+        match watch {
+            _ if (ran..=DAY).contains(&by_wall) => by_wall,
+            Watch::Steady => ran,
+            Watch::Once => DAY,
+        }
     }
 }
 
@@ -64,16 +89,21 @@ impl Look {
         Self { age_seconds: 0, at: received }
     }
 
-    /// How old it is now, in seconds.
-    pub(super) fn age_seconds(&self, clocks: &Clocks<'_>) -> u64 {
-        self.age_seconds.saturating_add(self.at.seconds_until(clocks))
+    /// How old it is now, in seconds, where this watch has followed.
+    pub(super) fn age_seconds(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {
+        self.age_seconds.saturating_add(self.at.seconds_until(clocks, watch))
     }
 
-    /// The next look, where there is more to store than may be lost. Wall clocks are never added up: they go to and fro.
-    pub(super) fn next(&self, clocks: &Clocks<'_>) -> Option<Self> {
-        let is_worth_it = !self.at.is_of_this_boot(clocks) || self.at.seconds_until(clocks) >= UNSTORED;
-        (is_worth_it && !clocks.boot.is_empty())
-            .then(|| Self { age_seconds: self.age_seconds(clocks), at: Receipt::now(clocks) })
+    /// Whether there is more to store than may be lost.
+    pub(super) fn is_over(&self, clocks: &Clocks<'_>, watch: Watch) -> bool {
+        !self.at.is_of_this_boot(clocks) || self.at.seconds_until(clocks, watch) >= UNSTORED
+    }
+
+    /// The next look. Of a kernel that does not name its boot there is none: wall clocks are never added up, since they go to
+    /// and fro.
+    pub(super) fn next(&self, clocks: &Clocks<'_>, watch: Watch) -> Option<Self> {
+        let next = || Self { age_seconds: self.age_seconds(clocks, watch), at: Receipt::now(clocks) };
+        (!clocks.boot.is_empty()).then(next)
     }
 }
 
@@ -142,8 +172,10 @@ mod tests {
         fn look(&mut self) {
             let boot = self.boots.to_string();
             let clocks = Clocks { wall: self.wall(), boot: &boot, uptime: Duration::from_secs(self.uptime) };
-            let (before, age) = (self.stored.age_seconds, self.stored.age_seconds(&clocks));
-            self.stored = self.stored.next(&clocks).unwrap_or_else(|| self.stored.clone());
+            let (before, age) = (self.stored.age_seconds, self.stored.age_seconds(&clocks, Watch::Steady));
+            if self.stored.is_over(&clocks, Watch::Steady) {
+                self.stored = self.stored.next(&clocks, Watch::Steady).unwrap();
+            }
             assert!(age >= before, "no clock makes an answer younger: {:?}", self.clock);
             let (least, most) = (self.ran - self.boots * LOOK, self.passed + self.boots * DAY);
             assert!((least..=most).contains(&age), "{age} is not between {least} and {most}: {:?}", self.clock);
@@ -223,15 +255,19 @@ mod tests {
     #[test]
     fn a_night_without_power_counts_and_a_leap_of_years_does_not() {
         let look = Look::first(Receipt { wall: begin(), boot: "a".to_owned(), uptime_seconds: 500 });
-        let age = |boot: &str, uptime: u64, wall: i64| {
+        let aged = |watch: Watch, boot: &str, uptime: u64, wall: i64| {
             let wall = begin() + SignedDuration::from_secs(wall);
-            look.age_seconds(&Clocks { wall, boot, uptime: Duration::from_secs(uptime) })
+            look.age_seconds(&Clocks { wall, boot, uptime: Duration::from_secs(uptime) }, watch)
         };
+        let age = |boot: &str, uptime: u64, wall: i64| aged(Watch::Steady, boot, uptime, wall);
+        let once = |boot: &str, uptime: u64, wall: i64| aged(Watch::Once, boot, uptime, wall);
         assert_eq!([age("a", 800, 0), age("a", 800, 1_000_000), age("a", 400, -5)], [300, 300, 0], "a boot");
         assert_eq!([age("b", 60, 36_000), age("b", 60, 1_000_000), age("b", 60, -5)], [36_000, 60, 60], "another one");
+        assert_eq!([once("a", 800, -5), once("b", 60, 36_000)], [300, 36_000], "what clocks say is believed");
+        assert_eq!([once("b", 60, 1_000_000), once("b", 60, -5)], [DAY, DAY], "nobody knows how long it ran");
         assert_eq!(age("b", 400 * DAY, -5), DAY, "a machine that has run for a year");
         assert_eq!([age("", 0, 1_000_000), age("", 0, -5)], [1_000_000, 0], "without a kernel's word");
         let unnamed = Clocks { wall: begin(), boot: "", uptime: Duration::ZERO };
-        assert_eq!(look.next(&unnamed), None, "wall clocks are not added up");
+        assert_eq!(look.next(&unnamed, Watch::Steady), None, "wall clocks are not added up");
     }
 }

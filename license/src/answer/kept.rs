@@ -3,13 +3,14 @@
 //!
 //! Threats: a wall clock that is set back or dead so that a kept answer lasts (running time counts, and is added up over boots), one
 //! that is set ahead (it costs a day for each boot at most), and a kept answer that was changed (its signature is checked each
-//! time). What a reboot cuts off of the running time before it was stored is lost.
+//! time). What a reboot cuts off of the running time before it was stored is lost. Where nobody looks while software runs, a boot
+//! costs a day, unless the clock names less.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::trust::PublicKey;
 use serde::{Deserialize, Serialize};
 
-use super::age::{Look, Receipt};
+use super::age::{Look, Receipt, Watch};
 use super::{Answer, AnswerError, Question, SealedAnswer, Subject};
 use crate::trusted_time::Clocks;
 
@@ -23,27 +24,35 @@ pub struct Kept {
     /// The last look at its age; none before the first one, as in all files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     looked: Option<Look>,
+    /// How it has been watched since then.
+    #[serde(default, skip_serializing_if = "Watch::is_steady")]
+    watch: Watch,
 }
 
 impl Kept {
-    /// Keeps the answer to a question, if the site's key signed it.
+    /// Keeps the answer to a question, if the site's key signed it, for whoever watches it like this.
     pub fn new(
         sealed: &SealedAnswer,
         key: &PublicKey,
         question: &Question,
         clocks: &Clocks<'_>,
+        watch: Watch,
     ) -> Result<Self, AnswerError> {
         sealed.open(key, question)?;
         let answer = String::from_utf8_lossy(sealed.bytes()).into_owned();
-        Ok(Self { answer, received: Receipt::now(clocks), looked: None })
+        Ok(Self { answer, received: Receipt::now(clocks), looked: None, watch })
     }
 
-    /// Notes how old it is now. Whether that must be stored: what is not stored is lost with the next boot.
-    pub fn look(&mut self, clocks: &Clocks<'_>) -> bool {
-        let next = self.last_look().next(clocks);
-        let is_new = next.is_some();
-        self.looked = next.or_else(|| self.looked.take());
-        is_new
+    /// Notes how old it is now, and how it is watched from now on. Whether that must be stored: what is not stored is lost with
+    /// the next boot.
+    pub fn look(&mut self, clocks: &Clocks<'_>, watch: Watch) -> bool {
+        let last = self.last_look();
+        if self.watch == watch && !last.is_over(clocks, self.watch) {
+            return false;
+        }
+        let Some(next) = last.next(clocks, self.watch) else { return false };
+        (self.looked, self.watch) = (Some(next), watch);
+        true
     }
 
     fn last_look(&self) -> Look {
@@ -52,7 +61,7 @@ impl Kept {
 
     /// How old it is.
     pub(super) fn age(&self, clocks: &Clocks<'_>) -> SignedDuration {
-        let seconds = self.last_look().age_seconds(clocks);
+        let seconds = self.last_look().age_seconds(clocks, self.watch);
         SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 

@@ -21,7 +21,7 @@ mod sealed;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use age::Receipt;
+pub use age::{Receipt, Watch};
 pub use error::AnswerError;
 pub use kept::{Kept, Report, ReportState};
 pub use nonce::Nonce;

@@ -1,3 +1,4 @@
+mod beginnings;
 mod machine;
 
 use std::time::Duration;

@@ -1,3 +1,5 @@
+mod silence;
+
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -151,7 +153,7 @@ fn a_kept_answer_is_current_then_kept_then_nothing() {
     // A machine whose clock is years behind: only how it runs counts.
     let wall: Timestamp = "2001-01-01T00:00:00Z".parse().unwrap();
     let sealed = seal(&answer_at(&question, issued()));
-    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(wall, "a", 100)).unwrap();
+    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(wall, "a", 100), Watch::Steady).unwrap();
     let state = |clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap();
     let at = |uptime: u64| state(&clocks(wall, "a", uptime)).state;
     let (valid, grace) = (VALID.as_secs().unsigned_abs(), GRACE.as_secs().unsigned_abs());
@@ -171,18 +173,21 @@ fn a_kept_answer_is_current_then_kept_then_nothing() {
 fn a_kept_answer_ends_whatever_clocks_do_after_boots_and_never_by_a_leap() {
     let question = question("entitlement", "analytics");
     let sealed = seal(&answer_at(&question, issued()));
-    let mut kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "0", 100)).unwrap();
+    let mut kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "0", 100), Watch::Steady).unwrap();
     let state = |kept: &Kept, clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap().state;
     let day = 24 * 60 * 60;
     // A clock that is years ahead after a boot, and then one that each boot sets back to 1970.
     let ahead = clocks(issued() + seconds(1_000_000_000), "1", 5);
     assert_eq!(state(&kept, &ahead), ReportState::Kept);
-    assert!(kept.look(&ahead) && !kept.look(&ahead), "what is stored is not stored again");
+    assert!(
+        kept.look(&ahead, Watch::Steady) && !kept.look(&ahead, Watch::Steady),
+        "what is stored is not stored again"
+    );
     for boot in 1..=7 {
         let (boot, begin) = (boot.to_string(), Timestamp::UNIX_EPOCH);
         let dead = |uptime: u64| clocks(begin + seconds(i64::try_from(uptime).unwrap()), &boot, uptime);
         assert_eq!(state(&kept, &dead(day - 60)), ReportState::Kept, "{boot}");
-        assert!(kept.look(&dead(day)));
+        assert!(kept.look(&dead(day), Watch::Steady));
         // What the next program reads.
         kept = serde_json::from_slice(&serde_json::to_vec(&kept).unwrap()).unwrap();
     }
@@ -193,7 +198,7 @@ fn a_kept_answer_ends_whatever_clocks_do_after_boots_and_never_by_a_leap() {
 fn files_of_earlier_versions_are_read_and_new_answers_are_written_like_them() {
     let question = question("entitlement", "analytics");
     let sealed = seal(&answer_at(&question, issued()));
-    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 100)).unwrap();
+    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 100), Watch::Steady).unwrap();
     let answer = String::from_utf8(sealed.bytes().to_vec()).unwrap();
     let received = serde_json::json!({ "wall": "2026-11-22T10:00:00Z", "boot": "a", "uptimeSeconds": 100 });
     let earlier = serde_json::json!({ "answer": answer, "received": received });
@@ -202,7 +207,7 @@ fn files_of_earlier_versions_are_read_and_new_answers_are_written_like_them() {
     assert_eq!(read, kept);
     let later = clocks(issued(), "b", 500_000);
     let age = read.age(&later);
-    assert!(read.look(&later) && read.age(&later) == age);
+    assert!(read.look(&later, Watch::Steady) && read.age(&later) == age);
 }
 
 #[test]
@@ -210,7 +215,7 @@ fn what_was_kept_and_changed_counts_no_more() {
     let question = question("entitlement", "billing");
     let sealed = seal(&answer_at(&question, issued()));
     let clocks = clocks(issued(), "a", 100);
-    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks).unwrap();
+    let kept = Kept::new(&sealed, KEY.public(), &question, &clocks, Watch::Steady).unwrap();
     let text = serde_json::to_string(&kept).unwrap();
     let changed = text.replace(r#"\"granted\":false"#, r#"\"granted\":true"#);
     assert_ne!(text, changed);
@@ -226,7 +231,7 @@ proptest! {
     fn within_a_boot_only_running_time_counts(first in 0..900_000_u64, more in 0..900_000_u64, wall in -4_000_000_000..4_000_000_000_i64) {
         let question = question("feature", "export");
         let sealed = seal(&answer_at(&question, issued()));
-        let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 0)).unwrap();
+        let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "a", 0), Watch::Steady).unwrap();
         let moved = issued() + seconds(wall);
         let worth = |uptime: u64, wall: Timestamp| {
             match kept.report(KEY.public(), &question.subject, &clocks(wall, "a", uptime)).unwrap().state {

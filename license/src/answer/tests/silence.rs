@@ -1,0 +1,264 @@
+//! Sites whose clocks are wrong from the beginning, software that asks them, and the answers that it keeps while they are silent.
+
+use landfall_bundle_spec::trust::SigningKey;
+use rand::RngExt as _;
+
+use super::*;
+use crate::TrustedTime;
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+const YEAR: i64 = 365 * DAY;
+/// How often the agent and a sidecar look, in seconds: rarer than in truth, so that many days pass in little time.
+const LOOK: i64 = 4 * HOUR;
+/// Days for which the license applies, and then still counts.
+const TERM_DAYS: i64 = 40;
+const GRACE_DAYS: u64 = 10;
+
+/// Ten thousand sites sign tens of thousands of answers: this kind of key is the fastest.
+static FAST: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyKind::Ed25519).unwrap());
+static SHORT: LazyLock<License> = LazyLock::new(|| {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let mut terms = sample::terms("acme-1", issued()).unwrap();
+    (terms.ends, terms.grace_days) = (Some(issued() + seconds(TERM_DAYS * DAY)), GRACE_DAYS);
+    sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+});
+
+/// What a wall clock does.
+#[derive(Debug, Clone, Copy)]
+enum WallClock {
+    /// It runs, and is wrong by these seconds.
+    Off(i64),
+    /// It shows this and no other time.
+    Frozen(Timestamp),
+    /// Its battery is empty: each boot begins in 1970.
+    Dead,
+}
+
+/// An answer that software keeps, and what has happened since it came.
+struct Keeping {
+    kept: Kept,
+    is_granted: bool,
+    /// How long it counts, in seconds.
+    counts: i64,
+    passed: i64,
+    ran: i64,
+    boots: i64,
+}
+
+/// What happened to all machines of a test, so that no test passes because nothing happened.
+#[derive(Debug, Default)]
+struct Seen {
+    granted: u32,
+    refused: u32,
+    kept: u32,
+    ended: u32,
+}
+
+/// A machine with a site and its software.
+struct Machine {
+    random: StdRng,
+    watch: Watch,
+    clock: WallClock,
+    /// Seconds since the license was issued.
+    truth: i64,
+    boot: i64,
+    uptime: i64,
+    time: TrustedTime,
+    keeping: Option<Keeping>,
+}
+
+impl Machine {
+    /// One whose first clock is wrong.
+    fn new(seed: u64, watch: Watch) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let truth = random.random_range(0..20 * DAY);
+        let time = TrustedTime::begin(issued(), &clocks(issued(), "0", 0));
+        let mut machine =
+            Self { random, watch, clock: WallClock::Off(0), truth, boot: 0, uptime: 0, time, keeping: None };
+        machine.clock = machine.wrong_clock(seed);
+        let wall = machine.wall();
+        machine.time = TrustedTime::begin(issued(), &clocks(wall, "0", 0));
+        machine
+    }
+
+    fn wrong_clock(&mut self, kind: u64) -> WallClock {
+        let truth = (issued() + seconds(self.truth)).as_second();
+        match kind % 8 {
+            0 => WallClock::Off(-truth),
+            1 => WallClock::Off(i64::from(i32::MAX) - truth),
+            2 => WallClock::Off(10 * YEAR),
+            3 => WallClock::Off(-10 * YEAR),
+            4 => WallClock::Dead,
+            5 => WallClock::Frozen(self.wall()),
+            6 => WallClock::Off(self.random.random_range(-20 * DAY..60 * DAY)),
+            _ => WallClock::Off(self.random.random_range(-DAY..DAY)),
+        }
+    }
+
+    fn wall(&self) -> Timestamp {
+        match self.clock {
+            WallClock::Off(wrong) => issued() + seconds(self.truth + wrong),
+            WallClock::Frozen(at) => at,
+            WallClock::Dead => Timestamp::UNIX_EPOCH + seconds(self.uptime),
+        }
+    }
+
+    /// Does something with the clocks of this moment.
+    fn now<T>(&mut self, act: impl FnOnce(&mut Self, &Clocks<'_>) -> T) -> T {
+        let (wall, boot, uptime) = (self.wall(), self.boot.to_string(), self.uptime.unsigned_abs());
+        act(self, &clocks(wall, &boot, uptime))
+    }
+
+    /// Time runs; then the agent looks, and a sidecar that keeps an answer.
+    fn run(&mut self, count: i64) {
+        (self.truth, self.uptime) = (self.truth + count, self.uptime + count);
+        if let Some(keeping) = &mut self.keeping {
+            (keeping.passed, keeping.ran) = (keeping.passed + count, keeping.ran + count);
+        }
+        self.now(|machine, clocks| {
+            machine.time.observe(clocks);
+            if let (Some(keeping), Watch::Steady) = (&mut machine.keeping, machine.watch) {
+                keeping.kept.look(clocks, Watch::Steady);
+            }
+        });
+    }
+
+    /// The power fails before the next look, and comes back some time later; software starts and looks.
+    fn reboot(&mut self, off: i64) {
+        let unseen = self.random.random_range(0..LOOK);
+        self.truth += unseen + off;
+        (self.boot, self.uptime) = (self.boot + 1, 0);
+        if let Some(keeping) = &mut self.keeping {
+            keeping.passed += unseen + off;
+            (keeping.ran, keeping.boots) = (keeping.ran + unseen, keeping.boots + 1);
+        }
+        let begun = self.random.random_range(1..60);
+        self.run(begun);
+        let watch = self.watch;
+        self.now(|machine, clocks| {
+            machine.keeping.as_mut().map(|keeping| keeping.kept.look(clocks, watch));
+        });
+    }
+
+    /// The site answers: by its trusted time, and whatever the clock says, software can read it.
+    fn ask(&mut self) {
+        let (question, now, watch) = (question("entitlement", "analytics"), self.time.now(), self.watch);
+        let superseded = BTreeSet::new();
+        let standing =
+            SHORT.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded });
+        let answer = Answer::new(&question, Some((&SHORT, &standing)), SITE, now);
+        let unsigned = answer.unsigned().unwrap();
+        let signature = FAST.sign(unsigned.message()).unwrap();
+        let sealed = unsigned.seal(FAST.public().id(), signature).unwrap();
+        let kept = self.now(|_, clocks| Kept::new(&sealed, FAST.public(), &question, clocks, watch));
+        let kept = kept.expect("an answer of the site is taken under every clock");
+        let counts = answer.grace_until.duration_since(answer.issued).as_secs();
+        let is_granted = standing.permits();
+        self.keeping = Some(Keeping { kept, is_granted, counts, passed: 0, ran: 0, boots: 0 });
+    }
+
+    /// Software asks while the site is silent.
+    fn read(&mut self, seen: &mut Seen) {
+        let subject = question("entitlement", "analytics").subject;
+        let report = self.now(|machine, clocks| {
+            let keeping = machine.keeping.as_mut()?;
+            // What the next program reads is what is stored.
+            keeping.kept = serde_json::from_slice(&serde_json::to_vec(&keeping.kept).unwrap()).unwrap();
+            Some(keeping.kept.report(FAST.public(), &subject, clocks).expect("no clock makes an answer unreadable"))
+        });
+        let (Some(report), Some(keeping)) = (report, &self.keeping) else { return };
+        let Keeping { is_granted, counts, passed, ran, boots, .. } = keeping;
+        let least = if self.watch == Watch::Steady { ran - boots * LOOK } else { 0 };
+        let most = passed + boots * DAY;
+        let clock = self.clock;
+        assert!(report.granted.is_none_or(|granted| granted == *is_granted), "it says what was answered");
+        assert!(
+            report.granted.is_none() || least < *counts,
+            "a day is won: {ran} of {counts}, {boots} boots, {clock:?}"
+        );
+        assert!(report.granted.is_some() || most >= *counts, "a false end: {passed} of {counts}, {boots}, {clock:?}");
+        let certain = self.time.least() - seconds(boots * LOOK);
+        let is_over = certain >= SHORT.terms().grace_ends().unwrap();
+        assert!(report.granted != Some(true) || !is_over || self.watch == Watch::Once, "beyond the license: {clock:?}");
+        seen.granted += u32::from(report.granted == Some(true));
+        seen.refused += u32::from(report.granted == Some(false));
+        seen.kept += u32::from(report.state == ReportState::Kept);
+        seen.ended += u32::from(report.state == ReportState::Unknown);
+    }
+
+    fn event(&mut self, seen: &mut Seen) {
+        match self.random.random_range(0..9) {
+            0 | 1 => {
+                let kind = self.random.random_range(0..8);
+                self.clock = self.wrong_clock(kind);
+            }
+            2 => self.clock = WallClock::Off(0),
+            3 => {
+                let off = self.random.random_range(0..3 * DAY);
+                self.reboot(off);
+            }
+            4 => (0..10).for_each(|_| self.reboot(60)),
+            5 => {
+                // Whether the clock is right now or not, a person may confirm it.
+                let _refused = self.now(|machine, clocks| machine.time.confirm(clocks).map(drop));
+            }
+            6 | 7 => self.ask(),
+            _ => {}
+        }
+        for _ in 0..self.random.random_range(1..20) {
+            self.run(LOOK);
+        }
+        self.read(seen);
+    }
+}
+
+/// 10,000 sites whose first clock is wrong, half of them with software that has no sidecar.
+///
+/// No outage: under every clock an answer is taken, and what is kept can be read. No day won: a kept answer counts for its grace
+/// by the time that the machine runs, but for what reboots cut off, and never beyond the license. No false lock: it counts until its grace has
+/// passed, but for a day of each boot.
+#[test]
+fn whatever_clock_a_site_begins_with_a_kept_answer_lasts_for_its_grace_and_no_longer() {
+    let mut seen = Seen::default();
+    for seed in 0..10_000 {
+        let watch = if seed % 2 == 0 { Watch::Steady } else { Watch::Once };
+        let mut machine = Machine::new(seed / 2, watch);
+        machine.ask();
+        (0..5).for_each(|_| machine.event(&mut seen));
+    }
+    assert!([seen.granted, seen.refused, seen.kept, seen.ended].iter().all(|count| *count > 500), "{seen:?}");
+}
+
+/// Software without a sidecar, whose machine is rebooted once in some days while the site is silent: each boot costs a day where
+/// clocks name no less. Its kept answer used to last for as many boots as one likes.
+#[test]
+fn without_a_sidecar_a_kept_answer_lasts_seven_boots_and_ten_quick_ones_under_a_right_clock() {
+    let boots_until_the_end = |clock: WallClock, days: i64| {
+        let mut machine = Machine::new(7, Watch::Once);
+        (machine.clock, machine.time) = (clock, TrustedTime::begin(issued(), &clocks(issued(), "0", 0)));
+        machine.run(HOUR);
+        machine.ask();
+        let mut boots = 0;
+        let mut seen = Seen::default();
+        while seen.ended == 0 && boots < 100 {
+            (0..days * DAY / LOOK).for_each(|_| machine.run(LOOK));
+            machine.reboot(0);
+            machine.read(&mut seen);
+            boots += 1;
+        }
+        boots
+    };
+    for clock in [WallClock::Off(0), WallClock::Dead, WallClock::Frozen(issued()), WallClock::Off(10 * YEAR)] {
+        assert_eq!(boots_until_the_end(clock, 5), 7, "{clock:?}");
+    }
+    let mut machine = Machine::new(7, Watch::Once);
+    (machine.clock, machine.time) = (WallClock::Off(0), TrustedTime::begin(issued(), &clocks(issued(), "0", 0)));
+    machine.ask();
+    let mut seen = Seen::default();
+    for _ in 0..10 {
+        machine.reboot(60);
+        machine.read(&mut seen);
+    }
+    assert_eq!((seen.kept, seen.ended), (10, 0), "ten reboots of a machine whose clock is right cost what they take");
+}

@@ -1,0 +1,283 @@
+//! Sites whose first clock is wrong, and what becomes of their licenses: with every reboot, jump, correction, release and license
+//! that comes later.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use landfall_bundle_spec::sample::Vendor;
+use landfall_bundle_spec::trust::KeyKind;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+use super::*;
+use crate::{Circumstances, License, Standing, sample, shortfalls};
+
+/// How often the agent of a site looks, in seconds: rarer than in truth, so that many days pass in little time.
+const LOOK: i64 = 12 * HOUR;
+/// Days between two licenses of the vendor.
+const LICENSE_DAYS: i64 = 30;
+/// Days for which each license applies, and then still counts.
+const TERM_DAYS: i64 = 100;
+const GRACE_DAYS: u64 = 10;
+/// Days from the first license to the first look of the last site.
+const DELIVERY_DAYS: i64 = 400;
+
+/// What a wall clock does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum WallClock {
+    /// It runs, and is wrong by these seconds.
+    Off(i64),
+    /// It shows this and no other time.
+    Frozen(Timestamp),
+    /// Its battery is empty: each boot begins in 1970.
+    Dead,
+}
+
+/// The vendor's licenses, one a month. Every third one begins to apply twenty days after it was issued.
+static LICENSES: LazyLock<Vec<License>> = LazyLock::new(|| {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let license = |number: i64| {
+        let issued = first_issue() + seconds(number * LICENSE_DAYS * DAY_SECONDS);
+        let mut terms = sample::terms(&format!("acme-{number}"), issued).unwrap();
+        terms.not_before = issued + seconds(if number % 3 == 2 { 20 * DAY_SECONDS } else { 0 });
+        (terms.ends, terms.grace_days) = (Some(issued + seconds(TERM_DAYS * DAY_SECONDS)), GRACE_DAYS);
+        sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
+    };
+    (0..40).map(license).collect()
+});
+
+fn first_issue() -> Timestamp {
+    at("2026-11-22T10:00:00Z")
+}
+
+/// What happened to all sites of a test, so that no test passes because nothing happened.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Looks at which a license that counts in truth did not: a first clock or a person had named a date in the future.
+    locked_by_a_believed_date: u32,
+    /// Looks at which a license that has ended in truth still counted: the site was off, or its clock named no date.
+    outlasted_the_calendar: u32,
+    /// Looks at which a license had ended.
+    ended: u32,
+}
+
+/// A site with its trusted time, and what is true of it.
+struct Site {
+    random: StdRng,
+    /// Seconds since the first license was issued.
+    truth: i64,
+    /// Of a time that has certainly passed, as the site can know it: the newest signed time and all looks since.
+    floor: i64,
+    /// By how many seconds the site was told a date in the future: by its first clock, or by a person's mistake.
+    believed: i64,
+    /// Boots since then.
+    boots_since: i64,
+    clock: WallClock,
+    boot: i64,
+    uptime: i64,
+    time: TrustedTime,
+    license: &'static License,
+}
+
+impl Site {
+    /// A site that gets its first license under this kind of a wrong clock, days or months after it was issued.
+    fn new(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let truth = random.random_range(0..DELIVERY_DAYS * DAY_SECONDS);
+        let license = newest(truth);
+        let signed = license.terms().issued;
+        let uptime = random.random_range(0..HOUR);
+        let mut site = Self {
+            random,
+            truth,
+            floor: signed.duration_since(first_issue()).as_secs(),
+            believed: 0,
+            boots_since: 0,
+            clock: WallClock::Off(0),
+            boot: 0,
+            uptime,
+            time: TrustedTime::begin(signed, &clocks(first_issue(), 0)),
+            license,
+        };
+        site.clock = site.wrong_clock(seed);
+        let (wall, boot) = (site.wall(), site.boot.to_string());
+        site.time = TrustedTime::begin(signed, &site.clocks(wall, &boot));
+        if wall >= signed && wall.duration_since(signed) <= seconds(5 * YEAR) {
+            site.believed = wall.duration_since(site.now_in_truth()).as_secs().max(0);
+        }
+        site
+    }
+
+    /// 1970, 2038, ten years off, dead, frozen, or a date that could be right and is not.
+    fn wrong_clock(&mut self, kind: u64) -> WallClock {
+        let frozen = [Timestamp::UNIX_EPOCH, at("2038-01-19T03:14:07Z"), self.now_in_truth()];
+        let truth = self.now_in_truth().as_second();
+        match kind % 9 {
+            0 => WallClock::Off(-truth),
+            1 => WallClock::Off(i64::from(i32::MAX) - truth),
+            2 => WallClock::Off(10 * YEAR),
+            3 => WallClock::Off(-10 * YEAR),
+            4 => WallClock::Dead,
+            5 => WallClock::Frozen(frozen[self.random.random_range(0..3)]),
+            6 => WallClock::Off(self.random.random_range(-60 * DAY_SECONDS..0)),
+            7 => WallClock::Off(self.random.random_range(0..4 * YEAR)),
+            _ => WallClock::Off(self.random.random_range(-DAY_SECONDS..DAY_SECONDS)),
+        }
+    }
+
+    fn now_in_truth(&self) -> Timestamp {
+        first_issue() + seconds(self.truth)
+    }
+
+    fn wall(&self) -> Timestamp {
+        match self.clock {
+            WallClock::Off(wrong) => self.now_in_truth() + seconds(wrong),
+            WallClock::Frozen(at) => at,
+            WallClock::Dead => Timestamp::UNIX_EPOCH + seconds(self.uptime),
+        }
+    }
+
+    fn clocks<'a>(&self, wall: Timestamp, boot: &'a str) -> Clocks<'a> {
+        Clocks { wall, boot, uptime: Duration::from_secs(self.uptime.unsigned_abs()) }
+    }
+
+    /// The latest that trusted time may be.
+    fn most(&self) -> Timestamp {
+        self.now_in_truth() + seconds(self.believed + (self.boots_since + 1) * DAY_SECONDS)
+    }
+
+    fn standing(&self, now: Timestamp) -> Standing {
+        let superseded = BTreeSet::new();
+        self.license.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded })
+    }
+
+    /// Time runs, and the agent looks.
+    fn run(&mut self, count: i64, seen: &mut Seen) {
+        (self.truth, self.uptime, self.floor) = (self.truth + count, self.uptime + count, self.floor + count);
+        let before = (self.time.now(), self.time.least());
+        let (wall, boot) = (self.wall(), self.boot.to_string());
+        self.time.observe(&self.clocks(wall, &boot));
+        assert!(self.time.now() >= before.0 && self.time.least() >= before.1, "no clock sets trusted time back");
+        self.judge(seen);
+    }
+
+    fn judge(&self, seen: &mut Seen) {
+        let (now, least, truth) = (self.time.now(), self.time.least(), self.now_in_truth());
+        assert!(least == first_issue() + seconds(self.floor) && least <= now, "all that ran is counted");
+        assert!(least <= truth, "what is certain has passed, or no person could confirm the right date");
+        assert!(now <= self.most(), "{now} is later than {}", self.most());
+        let (found, right) = (self.standing(now), self.standing(truth));
+        assert!(shortfalls(&[], truth, Some((self.license, &found))).is_empty(), "what needs no license goes on");
+        let end = self.license.terms().grace_ends().unwrap();
+        assert!(!found.permits() || least < end, "a day is won: {found:?} at {truth}");
+        assert!(found != Standing::Ended || self.most() >= end, "a false lock: {found:?} at {truth}");
+        // Where the date leads astray, a right clock shows it, and `confirm` leads back.
+        let differs = now.duration_since(truth).abs() > DAY;
+        assert_eq!(self.time.agreement(truth) != Agreement::Agree, differs, "a right clock shows a wrong date");
+        assert!(found.permits() == right.permits() || differs || self.is_near_a_limit(), "{found:?} and {right:?}");
+        seen.ended += u32::from(found == Standing::Ended);
+        seen.locked_by_a_believed_date += u32::from(!found.permits() && right.permits() && now > truth);
+        seen.outlasted_the_calendar += u32::from(found.permits() && !right.permits() && now < truth);
+    }
+
+    /// Whether the license begins or ends within a day.
+    fn is_near_a_limit(&self) -> bool {
+        let terms = self.license.terms();
+        let limits = [Some(terms.not_before), terms.grace_ends()];
+        limits.into_iter().flatten().any(|limit| limit.duration_since(self.now_in_truth()).abs() <= DAY)
+    }
+
+    /// The power fails after some seconds that no look has seen, for some time.
+    fn reboot(&mut self, off: i64, seen: &mut Seen) {
+        self.truth += self.random.random_range(0..LOOK) + off;
+        (self.boot, self.uptime, self.boots_since) = (self.boot + 1, 0, self.boots_since + 1);
+        let begun = self.random.random_range(0..60);
+        self.run(begun, seen);
+    }
+
+    /// A signed time comes, of a release or a license that was made before now.
+    fn learn(&mut self, signed: i64) {
+        self.floor = self.floor.max(signed);
+        self.time.learn(first_issue() + seconds(signed));
+    }
+
+    /// A person confirms the date that the clock shows, right or wrong.
+    fn confirm(&mut self) {
+        let (wall, boot) = (self.wall(), self.boot.to_string());
+        let confirmed = self.time.confirm(&self.clocks(wall, &boot));
+        let is_right = self.clock == WallClock::Off(0);
+        assert!(confirmed.is_ok() || !is_right, "a right clock is never refused: {confirmed:?}");
+        if confirmed.is_ok() {
+            self.believed = self.time.now().duration_since(self.now_in_truth()).as_secs().max(0);
+            self.boots_since = 0;
+        }
+    }
+
+    fn event(&mut self, seen: &mut Seen) {
+        match self.random.random_range(0..10) {
+            0..3 => {
+                let kind = self.random.random_range(0..9);
+                self.clock = self.wrong_clock(kind);
+            }
+            3 => self.clock = WallClock::Off(0),
+            4 => {
+                let off = self.random.random_range(0..40 * DAY_SECONDS);
+                self.reboot(off, seen);
+            }
+            5 => (0..10).for_each(|_| self.reboot(60, seen)),
+            6 => {
+                let built = self.random.random_range(0..=self.truth);
+                self.learn(built);
+            }
+            7 => {
+                self.license = newest(self.truth);
+                self.learn(self.license.terms().issued.duration_since(first_issue()).as_secs());
+            }
+            8 => self.confirm(),
+            _ => {}
+        }
+        for _ in 0..self.random.random_range(1..16) {
+            self.run(LOOK, seen);
+        }
+    }
+}
+
+/// The newest license that the vendor has issued by then.
+fn newest(truth: i64) -> &'static License {
+    let number = usize::try_from(truth / (LICENSE_DAYS * DAY_SECONDS)).unwrap();
+    LICENSES.get(number).or(LICENSES.last()).unwrap()
+}
+
+/// 10,000 sites, each of whose first clock is wrong: 1970, 2038, ten years off, dead at each boot, frozen, or a date that could be
+/// right. Later it jumps, is corrected or not, and is confirmed by a person or not.
+///
+/// No day is won: no license counts once its end is certain by signed times and running time. No false lock: a license ends early
+/// only by a date within five years that the first clock or a person has named, and by a day for each boot. Then a right clock shows
+/// it, and one confirmation leads back. No outage: nothing is asked of what needs no license.
+#[test]
+fn whatever_clock_a_site_begins_with_no_day_is_won_and_no_license_is_locked_for_good() {
+    let mut seen = Seen::default();
+    for seed in 0..10_000 {
+        let mut site = Site::new(seed);
+        for _ in 0..8 {
+            site.event(&mut seen);
+        }
+        site.clock = WallClock::Off(0);
+        site.confirm();
+        assert_eq!(site.time.now(), site.now_in_truth(), "seed {seed}: the right date counts at once");
+        assert_eq!(site.standing(site.time.now()), site.standing(site.now_in_truth()), "seed {seed}");
+    }
+    let Seen { locked_by_a_believed_date, outlasted_the_calendar, ended } = seen;
+    assert!(locked_by_a_believed_date > 1000 && outlasted_the_calendar > 1000 && ended > 1000, "{seen:?}");
+}
+
+/// Of the first clocks that the issue names, only one within five years after the newest signed time counts.
+#[test]
+fn a_first_clock_of_1970_2038_or_ten_years_off_is_not_believed() {
+    let signed = first_issue();
+    let of = |wall: Timestamp| TrustedTime::begin(signed, &clocks(wall, 0)).now();
+    for wrong in ["1970-01-01T00:00:00Z", "2038-01-19T03:14:07Z", "2036-11-22T10:00:00Z", "2016-11-22T10:00:00Z"] {
+        assert_eq!(of(at(wrong)), signed, "{wrong}");
+    }
+    assert_eq!(of(at("2031-11-01T00:00:00Z")), at("2031-11-01T00:00:00Z"));
+}
