@@ -104,25 +104,13 @@ impl Root {
         let packages = BASE.packages.iter().chain(self.packages).filter(|package| !is_chosen(package));
         let mut packages: Vec<String> = packages.map(|package| (*package).to_owned()).collect();
         packages.extend(chosen.iter().flat_map(Chosen::names));
-        let mut command = Command::new("mmdebstrap");
-        command.args(["--quiet", "--variant=minbase", "--format=tar"]);
-        command.args(["--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\""]);
-        command.arg(format!("--include={}", packages.join(",")));
+        let mut command = mmdebstrap(&packages);
         for account in self.accounts {
             command.arg(format!("--essential-hook={}", account.hook()));
         }
         command.args(source.iter().flat_map(|source| &source.hooks));
-        let result = command
-            .args([SUITE])
-            .arg(output)
-            .arg(workshop.archive()?.source_line(SUITE))
-            .args(source.iter().map(|source| &source.line))
-            .env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string())
-            .env("LC_ALL", "C.UTF-8")
-            .output()
-            .context("cannot run mmdebstrap")?;
-        ensure!(result.status.success(), "mmdebstrap failed:\n{}", last_lines(&result.stderr));
-        Ok(())
+        command.args([SUITE]).arg(output).arg(workshop.archive()?.source_line(SUITE));
+        run(command.args(source.iter().map(|source| &source.line)))
     }
 
     /// Makes the root if it is missing; returns its files without those that no image may contain.
@@ -164,6 +152,22 @@ impl Account {
     fn hook(&self) -> String {
         format!("echo {} >> \"$1/etc/passwd\" && echo {}:x:{}: >> \"$1/etc/group\"", self.line(), self.name, self.id)
     }
+}
+
+/// mmdebstrap with these packages on top of the required ones. The suite, the file and the sources follow.
+pub(super) fn mmdebstrap(packages: &[String]) -> Command {
+    let mut command = Command::new("mmdebstrap");
+    command.args(["--quiet", "--variant=minbase", "--format=tar"]);
+    command.args(["--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Languages \"none\""]);
+    command.arg(format!("--include={}", packages.join(",")));
+    command.env("SOURCE_DATE_EPOCH", SOURCE_DATE_EPOCH.to_string()).env("LC_ALL", "C.UTF-8");
+    command
+}
+
+pub(super) fn run(mmdebstrap: &mut Command) -> Result<()> {
+    let result = mmdebstrap.output().context("cannot run mmdebstrap")?;
+    ensure!(result.status.success(), "mmdebstrap failed:\n{}", last_lines(&result.stderr));
+    Ok(())
 }
 
 /// The base layer, whole.
@@ -214,7 +218,7 @@ const REMOVED: &[&str] = &[
 ];
 
 /// Removes files that belong to the builder's machine or differ from build to build.
-fn clean(tree: &mut FileTree) {
+pub(super) fn clean(tree: &mut FileTree) {
     tree.retain(|path, entry| {
         let snakeoil = matches!(&entry.kind, Kind::Link(target) if target.contains("ssl-cert-snakeoil"));
         let documentation = path.starts_with("usr/share/doc/") && !is_copyright(path, entry);
@@ -232,7 +236,8 @@ fn is_copyright(path: &str, entry: &Entry) -> bool {
     entry.kind == Kind::Folder || path.ends_with("/copyright") || matches!(entry.kind, Kind::Link(_))
 }
 
-fn installed_versions(status: &str) -> BTreeMap<String, String> {
+/// Every installed package of the package manager's list, with Debian's own version.
+pub(super) fn installed_versions(status: &str) -> BTreeMap<String, String> {
     let field = |stanza: &str, name: &str| {
         stanza.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
     };

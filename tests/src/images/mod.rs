@@ -23,6 +23,7 @@ pub mod lock;
 pub mod node_pack;
 pub mod nvidia;
 pub mod oci;
+pub mod point_releases;
 pub mod postgres;
 pub mod python;
 pub mod registry_tree;

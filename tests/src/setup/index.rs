@@ -16,7 +16,7 @@ use crate::printer;
 pub const A_DAY: Duration = Duration::from_hours(24);
 
 /// The answer where there is none.
-const UNKNOWN: &str = "unknown";
+pub const UNKNOWN: &str = "unknown";
 
 /// The folder of answers in the cache.
 const FOLDER: &str = "debian-archive";
@@ -50,11 +50,15 @@ pub fn version(
     age: Duration,
 ) -> Result<Option<String>> {
     let found = answer(cache, &format!("{suite}-{package}"), age, || {
-        let address = archive.address(&format!("dists/{suite}/{LIST}"));
-        let list = fetch(cache, &address, "Packages.xz", unpacked)?;
+        let list = list(cache, archive, suite)?;
         Ok(newest(&list, package)?.unwrap_or_else(|| UNKNOWN.to_owned()))
     })?;
     Ok((found != UNKNOWN).then_some(found))
+}
+
+/// The list of all packages of a suite, as the archive has it now.
+pub fn list(cache: &Cache, archive: &DebianArchive, suite: &str) -> Result<String> {
+    fetch(cache, &archive.address(&format!("dists/{suite}/{LIST}")), "Packages.xz", unpacked)
 }
 
 /// Whether a version is newer than another one, as Debian compares them.
@@ -118,7 +122,7 @@ fn unpacked(file: &Path) -> Result<String> {
 }
 
 /// The newest version of a package in a list.
-fn newest(list: &str, package: &str) -> Result<Option<String>> {
+pub fn newest(list: &str, package: &str) -> Result<Option<String>> {
     let mut newest: Option<&str> = None;
     for stanza in list.split("\n\n") {
         let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);

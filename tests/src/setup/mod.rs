@@ -49,6 +49,11 @@ pub fn security_suite(suite: &str) -> String {
     format!("{suite}-security")
 }
 
+/// The name of the suite with what a suite gets between two point releases, beside security updates.
+pub fn updates_suite(suite: &str) -> String {
+    format!("{suite}-updates")
+}
+
 /// Installs the Debian packages of the list that are missing, through the machine's own apt.
 pub fn ensure_packages(packages: &[&str]) -> Result<()> {
     if packages.is_empty() || missing_packages(packages)?.is_empty() {

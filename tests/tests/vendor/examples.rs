@@ -65,10 +65,18 @@ fn the_examples_of_charts_and_of_models_become_bundles() -> Result<()> {
 }
 
 /// The lock of assembled parts, with these entries beside its images and its artifacts.
-fn lock_with(images: &str, artifacts: &str) -> Result<String> {
+pub fn lock_with(images: &str, artifacts: &str) -> Result<String> {
     let lock = std::fs::read_to_string(assembled())?;
     let (before, after) = lock.split_once("\nartifacts:\n").context("the lock has no artifacts")?;
     Ok(format!("{before}\n{images}\nartifacts:\n{artifacts}{after}"))
+}
+
+/// An entry of a lock for an assembled part, with everything unresolved.
+pub fn entry(part: &Reference, license: &str) -> String {
+    let index = if part.image { "    index: none\n" } else { "" };
+    let unresolved = ["digest", "mediaType", "size"].map(|field| format!("    {field}: unresolved\n")).concat();
+    let Reference { reference, recipe, .. } = part;
+    format!("  - reference: {reference}\n    recipe: {recipe}\n    license: {license}\n{index}{unresolved}")
 }
 
 #[test]
@@ -76,21 +84,13 @@ fn lock_with(images: &str, artifacts: &str) -> Result<String> {
 fn the_example_of_gpus_becomes_a_bundle() -> Result<()> {
     let (starter, parts) = (starter()?, images::ensure_gpu_example()?);
     let nvidia = Registry::start(&parts.root)?;
-    let entry = |part: &Reference| {
-        let index = if part.image { "    index: none\n" } else { "" };
-        let unresolved = ["digest", "mediaType", "size"].map(|field| format!("    {field}: unresolved\n")).concat();
-        format!(
-            "  - reference: {}\n    recipe: {}\n    license: Apache-2.0\n{index}{unresolved}",
-            part.reference, part.recipe
-        )
-    };
     let (mut of_images, mut of_artifacts) = (String::new(), String::new());
     let own = std::fs::read_to_string(example("gpu").join("images.lock"))?;
     for part in &parts.references {
         let (repository, _) = part.reference.rsplit_once(':').context("a reference has no tag")?;
         ensure!(own.contains(&format!("- reference: {repository}:")), "the example has no {repository}");
         let entries = if part.image { &mut of_images } else { &mut of_artifacts };
-        entries.push_str(&entry(part));
+        entries.push_str(&entry(part, "Apache-2.0"));
     }
     let folder = starter.scratch()?;
     let lock = folder.path().join("images.lock");

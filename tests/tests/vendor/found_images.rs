@@ -70,24 +70,30 @@ fn versioned(name: &str) -> Result<String> {
     Ok(references.find(begins).with_context(|| format!("no {name}"))?.to_owned())
 }
 
-/// Writes the release, its manifests and its values into a folder.
-fn write_release(folder: &Path) -> Result<()> {
+/// The definition of a release with a node pack, in which `components` follows.
+pub fn definition(name: &str, version: &str, components: &str) -> Result<String> {
     let roles = NODE_IMAGES.iter().map(|(role, name)| Ok(format!("      {role}: {}\n", versioned(name)?)));
     let roles = roles.collect::<Result<Vec<_>>>()?.concat();
-    let chart = workspace::root().join("tests/charts/database-operator");
-    let text = format!(
-        "name: found\nversion: 1.0.0\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\nrequirements: {{cores: 2, memory: 4Gi, data: 6Gi}}\n\
+    Ok(format!(
+        "name: {name}\nversion: {version}\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\nrequirements: {{cores: 2, memory: 4Gi, data: 6Gi}}\n\
          nodePacks:\n  - kubernetes: v1.36\n    artifacts: [kubernetes, containerd, runc, cni, etcd]\n    images:\n{roles}artifacts:\n  \
          - {{name: kubernetes, kind: node, reference: dl.k8s.io/kubernetes/node}}\n  \
          - {{name: containerd, kind: node, reference: github.com/containerd/containerd}}\n  \
          - {{name: runc, kind: node, reference: github.com/opencontainers/runc}}\n  \
          - {{name: cni, kind: node, reference: github.com/containernetworking/plugins}}\n  \
-         - {{name: etcd, kind: node, reference: github.com/etcd-io/etcd}}\ncomponents:\n  \
-         - name: operator\n    chart: {{folder: '{}', values: [operator.yaml]}}\n    namespace: operator\n    podSecurity: baseline\n  \
-         - name: rows\n    manifests: rows\n    namespace: rows\n    needs: [operator]\n",
+         - {{name: etcd, kind: node, reference: github.com/etcd-io/etcd}}\n{components}"
+    ))
+}
+
+/// Writes the release, its manifests and its values into a folder.
+fn write_release(folder: &Path) -> Result<()> {
+    let chart = workspace::root().join("tests/charts/database-operator");
+    let components = format!(
+        "components:\n  - name: operator\n    chart: {{folder: '{}', values: [operator.yaml]}}\n    namespace: operator\n    \
+         podSecurity: baseline\n  - name: rows\n    manifests: rows\n    namespace: rows\n    needs: [operator]\n",
         chart.display()
     );
-    std::fs::write(folder.join("release.yaml"), text)?;
+    std::fs::write(folder.join("release.yaml"), definition("found", "1.0.0", &components)?)?;
     let busybox = versioned(BUSYBOX)?;
     let (repository, tag) = busybox.rsplit_once(':').context("no tag")?;
     std::fs::write(folder.join("operator.yaml"), format!("image: {{repository: {repository}, tag: '{tag}'}}\n"))?;

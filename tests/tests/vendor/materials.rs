@@ -10,26 +10,25 @@ use landfall_tests::vendor::VENDOR_STORE;
 use serde_json::Value;
 
 use super::outcome::Outcome;
-use super::starter::{Starter, starter};
+use super::starter::starter;
 
 /// The repository of the image with packages of Debian and of Python.
 const PYTHON: &str = "docker.io/library/python";
 
-/// The file of a blob in the vendor's store.
-fn blob(digest: &str) -> Result<PathBuf> {
+/// The file of a blob in a vendor's store.
+fn blob(store: &Path, digest: &str) -> Result<PathBuf> {
     let hex = digest.strip_prefix("sha256:").context("not a digest")?;
-    let blobs = cache::cache_root()?.join(VENDOR_STORE).join("docker/registry/v2/blobs/sha256");
-    Ok(blobs.join(&hex[..2]).join(hex).join("data"))
+    Ok(store.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data"))
 }
 
-/// The root of an image, unpacked by tar, without what its layers remove.
-fn root(starter: &Starter, image: &Value, folder: &Path) -> Result<()> {
+/// The root of an image in a vendor's store, unpacked by tar, without what its layers remove.
+pub fn unpack(store: &Path, image: &Value, folder: &Path) -> Result<()> {
     for layer in image["layers"].as_array().context("no layers")? {
         let digest = layer["digest"].as_str().context("no digest")?;
         // Devices need root, and no package is one.
         let mut tar = Command::new("tar");
         tar.args(["--extract", "--no-same-owner", "--delay-directory-restore", "--exclude=dev/*", "--file"]);
-        Outcome::success(tar.arg(blob(digest)?).arg("--directory").arg(folder))?;
+        Outcome::success(tar.arg(blob(store, digest)?).arg("--directory").arg(folder))?;
         let listed = Outcome::success(Command::new("find").arg(folder).args(["-name", ".wh.*"]))?;
         for path in listed.text()?.lines().map(Path::new) {
             let name = path.file_name().and_then(|name| name.to_str()).context("a name")?;
@@ -38,12 +37,24 @@ fn root(starter: &Starter, image: &Value, folder: &Path) -> Result<()> {
             Outcome::success(Command::new("rm").args(["--recursive", "--force"]).arg(removed).arg(path))?;
         }
     }
-    ensure!(folder.join("var/lib/dpkg/status").is_file(), "{} has no status", starter.stick().display());
+    ensure!(folder.join("var/lib/dpkg/status").is_file(), "{} has no status", image["reference"]);
     Ok(())
 }
 
+/// What dpkg-query says about each installed package of an unpacked root, in this format.
+pub fn installed(root: &Path, format: &str) -> Result<BTreeSet<String>> {
+    let mut dpkg = Command::new("dpkg-query");
+    dpkg.arg(format!("--admindir={}", root.join("var/lib/dpkg").display()));
+    dpkg.args(["--show", &format!("--showformat=${{db:Status-Status}} {format}\n")]);
+    let said = Outcome::success(&mut dpkg)?;
+    let installed: BTreeSet<String> =
+        said.text()?.lines().filter_map(|line| line.strip_prefix("installed ")).map(str::to_owned).collect();
+    ensure!(installed.len() > 50, "dpkg-query lists {} packages", installed.len());
+    Ok(installed)
+}
+
 /// The image of the bundle with this repository.
-fn image(inspection: &Value, repository: &str) -> Result<Value> {
+pub fn image(inspection: &Value, repository: &str) -> Result<Value> {
     let images = inspection["release"]["images"].as_array().context("no images")?;
     let is_meant = |image: &&Value| image["reference"].as_str().is_some_and(|name| name.starts_with(repository));
     images.iter().find(is_meant).cloned().with_context(|| format!("the bundle has no {repository}"))
@@ -64,18 +75,12 @@ fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> 
     let starter = starter()?;
     let image = image(&starter.inspection()?, PYTHON)?;
     let folder = starter.scratch()?;
-    root(starter, &image, folder.path())?;
+    unpack(&cache::cache_root()?.join(VENDOR_STORE), &image, folder.path())?;
     let mut sbom = starter.landfall(&["sbom", "--format", "cyclonedx", "--image"]);
     let bill =
         Outcome::success(sbom.arg(image["reference"].as_str().context("a name")?).arg(starter.stick()))?.value()?;
 
-    let mut dpkg = Command::new("dpkg-query");
-    dpkg.arg(format!("--admindir={}", folder.path().join("var/lib/dpkg").display()));
-    dpkg.args(["--show", "--showformat", "${db:Status-Status} ${Package} ${Version}\n"]);
-    let said = Outcome::success(&mut dpkg)?;
-    let installed: BTreeSet<String> =
-        said.text()?.lines().filter_map(|line| line.strip_prefix("installed ")).map(str::to_owned).collect();
-    ensure!(installed.len() > 50, "dpkg-query lists {} packages", installed.len());
+    let installed = installed(folder.path(), "${Package} ${Version}")?;
     assert_eq!(components(&bill, "pkg:deb/debian/"), installed);
 
     let mut pip = Command::new("python3");

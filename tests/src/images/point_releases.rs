@@ -1,0 +1,123 @@
+//! One image in two states of a Debian release: the last point release alone, and with everything that its suites of updates have brought since.
+//!
+//! The archive keeps no earlier point release. So the release is one whose last point release stays, while security updates continue: the
+//! two states always differ, and by more from year to year.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_launcher::packages;
+
+use super::debian::{clean, installed_versions, mmdebstrap, run};
+use super::layer::{FileTree, Layer, ensure_layer};
+use super::oci::{Published, Settings, image};
+use super::registry_tree::{self, RegistryTree};
+use super::{Workshop, last_lines};
+use crate::cache::Key;
+use crate::setup::{self, index};
+
+/// The Debian release.
+const SUITE: &str = "bookworm";
+
+/// What the image has beside the required packages: some that are updated often, with what they need.
+const PACKAGES: &[&str] = &["ca-certificates", "python3-minimal", "rsync"];
+
+/// The repository of both images.
+pub const REPOSITORY: &str = "example.internal/debian";
+
+/// Their tags, the point release first.
+pub const TAGS: [&str; 2] = ["point-release", "with-updates"];
+
+/// The kind of a layer in the cache.
+const LAYER: &str = "layer";
+
+/// Both images, and what the archive says about them.
+pub struct PointReleases {
+    /// The images, as a registry's storage.
+    pub tree: RegistryTree,
+    /// Each package of the point release that a suite of updates has in a newer version, with that version.
+    pub newer: BTreeMap<String, String>,
+}
+
+/// Makes what is missing in the cache of that workshop.
+pub fn ensure(workshop: &Workshop) -> Result<PointReleases> {
+    let archive = workshop.archive()?.source_line(SUITE);
+    let digest = index::digest(workshop.cache(), SUITE, index::A_DAY)?;
+    let key = workshop.key().with("suite", SUITE).with("archive", digest).with("packages", PACKAGES.join(" "));
+    let earlier = layer(workshop, TAGS[0], &key, std::slice::from_ref(&archive))?;
+    let installed = installed(&earlier)?;
+
+    let with = |newer: &str| key.clone().with("newer", newer);
+    let mut newer = newer(workshop, &key, &installed, index::A_DAY)?;
+    if !workshop.cache().contains(LAYER, &with(&newer)) {
+        // The image gets what the archive has now, not what it had at the last answer.
+        newer = self::newer(workshop, &key, &installed, Duration::ZERO)?;
+    }
+    let updates = updates(workshop)?.map(|(archive, suite)| archive.source_line(&suite));
+    let later = layer(workshop, TAGS[1], &with(&newer), &[[archive].as_slice(), &updates].concat())?;
+
+    let published = [(TAGS[0], earlier), (TAGS[1], later)].map(|(tag, layer)| published(tag, layer));
+    let newer = newer.lines().filter_map(|line| line.split_once(' '));
+    let newer = newer.map(|(package, version)| (package.to_owned(), version.to_owned())).collect();
+    Ok(PointReleases { tree: registry_tree::of(workshop, published.into())?, newer })
+}
+
+fn published(tag: &str, layer: Layer) -> Published {
+    let settings = Settings { command: &["sleep", "infinity"], ..Settings::default() };
+    image("point-releases", format!("{REPOSITORY}:{tag}"), &[layer], &settings)
+}
+
+/// The suites of updates, each with its archive.
+fn updates(workshop: &Workshop) -> Result<[(setup::DebianArchive, String); 2]> {
+    let security = setup::security_archive()?;
+    let security = security.context("the configuration of this machine names no archive of security updates")?;
+    Ok([(workshop.archive()?.clone(), setup::updates_suite(SUITE)), (security, setup::security_suite(SUITE))])
+}
+
+/// A line for each of these packages that a suite of updates has in a newer version: its name, and the version.
+fn newer(workshop: &Workshop, key: &Key, installed: &BTreeMap<String, String>, age: Duration) -> Result<String> {
+    let name = format!("{SUITE}-newer-{}", key.digest());
+    let answer = index::answer(workshop.cache(), &name, age, || {
+        let lists = updates(workshop)?.map(|(archive, suite)| index::list(workshop.cache(), &archive, &suite));
+        let lists = lists.into_iter().collect::<Result<Vec<_>>>()?.join("\n\n");
+        let mut lines = String::new();
+        for (package, version) in installed {
+            if let Some(newest) = index::newest(&lists, package)?
+                && index::is_newer(&newest, version)?
+            {
+                lines.extend([package, " ", &newest, "\n"]);
+            }
+        }
+        Ok(lines)
+    })?;
+    ensure!(answer != index::UNKNOWN, "the suites of updates of Debian {SUITE} were never reached");
+    Ok(answer)
+}
+
+/// The layer with everything that these sources have of the packages.
+fn layer(workshop: &Workshop, tag: &str, key: &Key, sources: &[String]) -> Result<Layer> {
+    let folder = tempfile::tempdir_in(workshop.cache().root()).context("cannot make a folder for a root")?;
+    ensure_layer(workshop, &format!("{SUITE}, {tag}"), key, || {
+        setup::ensure_packages(packages::ROOTS)?;
+        let root = folder.path().join("root.tar");
+        let packages: Vec<String> = PACKAGES.iter().map(|package| (*package).to_owned()).collect();
+        run(mmdebstrap(&packages).arg(SUITE).arg(&root).args(sources))?;
+        let mut tree = FileTree::read_tar(&root)?;
+        clean(&mut tree);
+        Ok(tree)
+    })
+}
+
+/// Every installed package of a layer, with its version.
+fn installed(layer: &Layer) -> Result<BTreeMap<String, String>> {
+    let mut tar = Command::new("tar");
+    tar.args(["--extract", "--gzip", "--to-stdout", "--file"]).arg(&layer.path).arg(Path::new("var/lib/dpkg/status"));
+    let output = tar.output().context("cannot run tar")?;
+    ensure!(output.status.success(), "tar failed:\n{}", last_lines(&output.stderr));
+    let installed = installed_versions(&String::from_utf8_lossy(&output.stdout));
+    ensure!(!installed.is_empty(), "{} has no package", layer.path.display());
+    Ok(installed)
+}
