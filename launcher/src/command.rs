@@ -17,6 +17,8 @@ pub enum Work {
     Browser,
     /// Running fuzz targets.
     Fuzz,
+    /// Compiling Ollama, which reads and writes stores of models.
+    Ollama,
     /// Assembling the real parts: the node pack from Go modules, images from Debian packages, a model and wheels.
     Parts,
     /// Booting test machines.
@@ -35,6 +37,7 @@ const ALL: &[Work] = &[
     Work::Tests,
     Work::Browser,
     Work::Fuzz,
+    Work::Ollama,
     Work::Parts,
     Work::Machines,
     Work::VirtualMachines,
@@ -73,6 +76,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("node", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("reproducible", &[Work::Program, Work::Parts, Work::Tests]),
     ("strings", &[Work::Program, Work::Parts, Work::Tests]),
+    ("ollama", &[Work::Program, Work::Parts, Work::Tests, Work::Ollama]),
     ("fuzz", &[Work::Program, Work::Fuzz]),
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
@@ -93,6 +97,7 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "node",
     "reproducible",
     "strings",
+    "ollama",
     "fuzz",
     "vm",
 ];
@@ -176,9 +181,9 @@ mod tests {
     }
 
     #[test]
-    fn all_tests_need_everything_and_fuzzing_and_virtual_machines_when_full() {
+    fn all_tests_need_everything_and_more_when_full() {
         let ordinary = work("test");
-        let extraordinary = [Work::Fuzz, Work::VirtualMachines, Work::LargeRelease];
+        let extraordinary = [Work::Fuzz, Work::Ollama, Work::VirtualMachines, Work::LargeRelease];
         assert!(extraordinary.iter().all(|work| !ordinary.contains(work)));
         assert_eq!(ordinary.len(), ALL.len() - extraordinary.len());
         assert_eq!(work("test --full").len(), ALL.len());

@@ -40,6 +40,9 @@ pub const TOKEN: &[&str] = &["libengine-pkcs11-openssl", "opensc", "openssl", "s
 /// Compiling the node pack's programs, some of which contain C code.
 pub const NODE_PACK: &[&str] = &["gcc", "libc6-dev", "libseccomp-dev", "pkgconf"];
 
+/// Compiling Ollama, with the headers that its Go module lacks.
+pub const OLLAMA: &[&str] = &["g++", "libstb-dev", "nlohmann-json3-dev"];
+
 /// Compiling libFuzzer.
 pub const FUZZ: &[&str] = &["g++"];
 
@@ -82,6 +85,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
         Work::Compile | Work::Program => &[PROGRAM],
         Work::Tests => &[TESTS, TOKEN],
         Work::Fuzz => &[FUZZ],
+        Work::Ollama => &[OLLAMA],
         Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],
         Work::Machines => &[ROOTS, SWITCH, MACHINE],
         Work::VirtualMachines => &[ROOTS, VIRTUAL_MACHINE],

@@ -23,6 +23,7 @@ mod vendor {
     mod model_buckets;
     mod models;
     mod newer_bundle;
+    mod ollama;
     mod point_releases;
     mod provenance;
     mod reproducible;

@@ -11,6 +11,12 @@ use super::{Workshop, last_lines};
 use crate::cache::Key;
 use crate::setup;
 
+/// The folder of a module with headers that its upstream lacks.
+const INCLUDE: &str = "include";
+
+/// Flags of compilers of C and C++ for programs that only tests run.
+const QUICK: &str = "-O0 -g0";
+
 /// A Go module in the recipes' folder `node-pack`.
 pub struct GoModule {
     /// Name of its folder.
@@ -45,6 +51,12 @@ pub enum Build {
         /// Build tags.
         tags: &'static str,
     },
+    /// With C and C++ code, linked statically, and with headers of the recipe's folder `include`. That code is not optimized: what tests use of
+    /// such a program is Go.
+    StaticCpp {
+        /// Build tags.
+        tags: &'static str,
+    },
     /// With C code that loads a library of the host when it runs, which a static program cannot: it needs the host's glibc, and nothing
     /// else.
     LoadingC,
@@ -70,7 +82,7 @@ impl GoModule {
     fn tags(&self) -> Option<&'static str> {
         match self.build {
             Build::Go => None,
-            Build::StaticC { tags } => Some(tags),
+            Build::StaticC { tags } | Build::StaticCpp { tags } => Some(tags),
             Build::LoadingC => Some(""),
         }
     }
@@ -88,6 +100,10 @@ impl GoModule {
             setup::ensure_packages(packages::NODE_PACK)?;
             key = key.with("tags", tags).with("compiler", first_line(Command::new("gcc").arg("--version"))?);
         }
+        if matches!(self.build, Build::StaticCpp { .. }) {
+            setup::ensure_packages(packages::OLLAMA)?;
+            key = key.with_folder(INCLUDE, &self.folder(workshop).join(INCLUDE))?;
+        }
         Ok(key)
     }
 
@@ -102,7 +118,7 @@ impl GoModule {
                 flags.extend(["-X".to_owned(), format!("{name}={value}")]);
             }
         }
-        if matches!(self.build, Build::StaticC { .. }) {
+        if matches!(self.build, Build::StaticC { .. } | Build::StaticCpp { .. }) {
             flags.extend(["-linkmode", "external", "-extldflags", "-static"].map(str::to_owned));
         }
         Ok(flags)
@@ -125,7 +141,7 @@ impl GoModule {
                 let output = folder.join(program.file);
                 self.compile(workshop, program, source.path(), &output)?;
                 match self.build {
-                    Build::Go | Build::StaticC { .. } => check_static(&output)?,
+                    Build::Go | Build::StaticC { .. } | Build::StaticCpp { .. } => check_static(&output)?,
                     Build::LoadingC => check_loading(&output)?,
                 }
             }
@@ -135,7 +151,12 @@ impl GoModule {
 
     fn compile(&self, workshop: &Workshop, program: &Program, source: &Path, output: &Path) -> Result<()> {
         let (cgo, tags) = self.tags().map_or(("0", ""), |tags| ("1", tags));
-        let result = Command::new("go")
+        let mut command = Command::new("go");
+        if matches!(self.build, Build::StaticCpp { .. }) {
+            command.env("CGO_CPPFLAGS", format!("-I{}", self.folder(workshop).join(INCLUDE).display()));
+            command.env("CGO_CFLAGS", QUICK).env("CGO_CXXFLAGS", QUICK);
+        }
+        let result = command
             .args(["build", "-tags", tags, "-ldflags"])
             .arg(self.linker_flags(workshop)?.join(" "))
             .arg("-o")

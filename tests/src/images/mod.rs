@@ -219,6 +219,11 @@ pub fn ensure_versitygw() -> Result<PathBuf> {
     Ok(node_pack::VERSITYGW.ensure(&Workshop::open()?)?.join("versitygw"))
 }
 
+/// The program `ollama`, which runs models from a store of its own.
+pub fn ensure_ollama() -> Result<PathBuf> {
+    Ok(node_pack::OLLAMA.ensure(&Workshop::open()?)?.join("ollama"))
+}
+
 /// The folder of NVIDIA's `nvidia-ctk` and `nvidia-cdi-hook`.
 pub fn ensure_container_toolkit() -> Result<PathBuf> {
     nvidia::CONTAINER_TOOLKIT.ensure(&Workshop::open()?)

@@ -183,6 +183,17 @@ pub const VERSITYGW: GoModule = GoModule {
     variables: &[("main.Version", "{version}")],
 };
 
+/// The inference engine whose store of models a vendor may bring, to write and to read one in tests. No Go module can have a folder `vendor`, in
+/// which upstream keeps headers of others: Debian has them, too, but for one.
+pub const OLLAMA: GoModule = GoModule {
+    name: "ollama",
+    upstream: "github.com/ollama/ollama",
+    stamp: None,
+    programs: &[Program { package: "github.com/ollama/ollama", file: "ollama" }],
+    build: Build::StaticCpp { tags: "netgo,osusergo" },
+    variables: &[("github.com/ollama/ollama/version.Version", "{version}")],
+};
+
 /// An identity provider, at which people of the console sign in. Its tags are no versions of a Go module, so the module names the commit.
 /// It has no form without SQLite.
 pub const DEX: GoModule = GoModule {

@@ -159,6 +159,7 @@ const PARTS: &[Part] = &[
     when_full("node", sites::node),
     when_full("reproducible", reproducible),
     when_full("strings", strings),
+    when_full("ollama", ollama),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
 ];
@@ -353,8 +354,17 @@ fn strings() -> Result<()> {
     run_end_to_end("vendor", &[STRINGS])
 }
 
+/// The test of the part `ollama`, by a part of its name.
+const OLLAMA: &str = "ollama_reads_what";
+
+/// Takes five to nine minutes on a machine that has not compiled Ollama yet.
+fn ollama() -> Result<()> {
+    images::ensure_ollama()?;
+    run_end_to_end("vendor", &[OLLAMA])
+}
+
 fn vendor() -> Result<()> {
-    run_end_to_end("vendor", &["--test-threads", "1", "--skip", STRINGS])?;
+    run_end_to_end("vendor", &["--test-threads", "1", "--skip", STRINGS, "--skip", OLLAMA])?;
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([python_tools::uv_folder()?].into_iter().chain(std::env::split_paths(&folders)))?;
     // The images are made with pip, which the test of the package index uses as well; uv is found beside it.
