@@ -69,11 +69,36 @@ pub(crate) struct Licensing {
     pub(crate) note: Option<String>,
 }
 
+/// What a license comes to, and the date by which it was judged.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    /// What it comes to.
+    pub(crate) standing: Standing,
+    /// Trusted time.
+    pub(crate) date: Timestamp,
+}
+
+impl Judged {
+    /// The standing in words; with the date, where another date would make another standing of it.
+    fn text(&self, license: &License) -> String {
+        let text = self.standing.text(license);
+        match self.standing {
+            Standing::Ended | Standing::NotYetValid => format!("{text}, judged by the date {:.0}", self.date),
+            _ => text,
+        }
+    }
+}
+
+/// What to do where an end is not one, and only the date is wrong: whose first clock was ahead, or who confirmed a wrong date, needs no
+/// new license.
+const WRONG_DATE: &str =
+    "If that date is wrong, set the clock, run `landfall license confirm-date`, then the same command again.";
+
 #[derive(Debug, Clone)]
 struct Held {
     record: LicenseRecord,
     license: License,
-    standing: Standing,
+    judged: Judged,
     /// Whether a person passed it: it is stored once the operation begins.
     is_new: bool,
 }
@@ -109,16 +134,17 @@ impl Licensing {
             record.remember(cluster.iter().copied().chain(host_identifiers(paths)));
         }
         let brought = release.verified.revocation();
-        let standing = standing(place, &record, &license, (signed, brought))?;
+        let judged = judge(place, &record, &license, (signed, brought))?;
+        let standing = &judged.standing;
         if given.is_some() && !standing.permits() {
-            refuse_worse(place, release, (&license, &standing), signed)?;
+            refuse_worse(place, release, (&license, &judged), signed)?;
         }
-        if let (Some(_), Standing::OtherSite { .. } | Standing::Revoked { .. }) = (given, &standing) {
+        if let (Some(_), Standing::OtherSite { .. } | Standing::Revoked { .. }) = (given, standing) {
             let code = standing.code().unwrap_or(codes::LICENSE_OTHER_SITE);
-            let what = format!("the license {} is {}", license.terms().id, standing.text(&license));
+            let what = format!("the license {} is {}", license.terms().id, judged.text(&license));
             return Err(StepError::new(code, what));
         }
-        Ok(Self { held: Some(Held { record, license, standing, is_new: given.is_some() }), signed, note })
+        Ok(Self { held: Some(Held { record, license, judged, is_new: given.is_some() }), signed, note })
     }
 
     /// The license that counts.
@@ -128,7 +154,7 @@ impl Licensing {
 
     /// What blocks an install or an upgrade to this release.
     pub(crate) fn blockers(&self, release: &ReleaseDocument, built_at: Timestamp) -> Vec<Finding> {
-        let held = self.held.as_ref().map(|held| (&held.license, &held.standing));
+        let held = self.held.as_ref().map(|held| (&held.license, &held.judged.standing));
         let blocker = |shortfall: Shortfall| {
             let mut blocker = Finding::new(shortfall.code, shortfall.found, shortfall.needed);
             if let Some(note) = &self.note {
@@ -137,9 +163,21 @@ impl Licensing {
             if let Some(fix) = shortfall.fix {
                 blocker.fix = fix;
             }
+            self.add_date(&mut blocker);
             blocker
         };
         shortfalls(&needs(release), built_at, held).into_iter().map(blocker).collect()
+    }
+
+    /// Names the date by which a license has ended, or does not apply yet.
+    fn add_date(&self, blocker: &mut Finding) {
+        let Some(held) = &self.held else { return };
+        if [codes::LICENSE_ENDED.id, codes::LICENSE_NOT_YET.id].contains(&blocker.code) {
+            blocker.measured = format!("{}, judged by the date {:.0}", blocker.measured, held.judged.date);
+        }
+        if blocker.code == codes::LICENSE_ENDED.id {
+            blocker.fix = format!("{} {WRONG_DATE}", blocker.fix);
+        }
     }
 
     /// Stores what the operation brings: the license, its revocation, and the signed times. On the disk when it returns; a
@@ -171,19 +209,21 @@ impl Licensing {
 fn refuse_worse(
     place: &LicensedHost<'_>,
     release: &TrustedRelease,
-    (given, found): (&License, &Standing),
+    (given, found): (&License, &Judged),
     signed: Timestamp,
 ) -> Result<(), StepError> {
     let LicensedHost::Here { paths, .. } = place else { return Ok(()) };
     let Some(record) = LicenseRecord::read(paths).ok().flatten() else { return Ok(()) };
     let Ok((record, license)) = held(record, release) else { return Ok(()) };
-    let standing = standing(place, &record, &license, (signed, release.verified.revocation()))?;
-    if !standing.permits() || license.terms().id == given.terms().id {
+    let kept = judge(place, &record, &license, (signed, release.verified.revocation()))?;
+    if !kept.standing.permits() || license.terms().id == given.terms().id {
         return Ok(());
     }
     let (id, kept) = (&given.terms().id, &license.terms().id);
     let what = format!("the license {id} is {}; {kept}, which this site has, still counts", found.text(given));
-    Err(StepError::new(found.code().unwrap_or(codes::LICENSE_OLDER), what))
+    let code = found.standing.code().unwrap_or(codes::LICENSE_OLDER);
+    let error = StepError::new(code, what);
+    Err(if found.standing == Standing::Ended { error.hint(format!("{} {WRONG_DATE}", code.fix)) } else { error })
 }
 
 /// The license that the site has, if it is one of the vendor who signed this release: an earlier installation may have left
@@ -237,12 +277,12 @@ fn refused(error: LicenseError) -> StepError {
 }
 
 /// What a license comes to at a place, now; with the newest signed time and the revocation that a release brings.
-pub(crate) fn standing(
+pub(crate) fn judge(
     place: &LicensedHost<'_>,
     record: &LicenseRecord,
     license: &License,
     (signed, brought): (Timestamp, Option<&Revocation>),
-) -> Result<Standing, StepError> {
+) -> Result<Judged, StepError> {
     let (now, identifiers, known) = match place {
         LicensedHost::Here { paths, .. } => {
             let now = site_time::would_learn(paths, &machine_clocks(paths), signed)?.now();
@@ -257,7 +297,8 @@ pub(crate) fn standing(
     };
     let revocation = newest([known.as_ref(), license.revocation(), brought]);
     let superseded: &BTreeSet<String> = record.superseded();
-    Ok(license.standing(&Circumstances { now, identifiers: identifiers.as_ref(), revocation, superseded }))
+    let circumstances = Circumstances { now, identifiers: identifiers.as_ref(), revocation, superseded };
+    Ok(Judged { standing: license.standing(&circumstances), date: now })
 }
 
 /// The revocation that counts of those that are known: the one with the highest number.

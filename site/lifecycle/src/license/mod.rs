@@ -5,7 +5,7 @@ mod gate;
 mod record;
 mod report;
 
-pub(crate) use gate::{GivenLicense, LicensedHost, Licensing, needs, standing};
+pub(crate) use gate::{GivenLicense, Judged, LicensedHost, Licensing, judge, needs};
 pub use record::LicenseRecord;
 pub(crate) use record::{SAVED, adopt, cluster_identifier, remember_cluster, remove, saved_documents, why};
 pub(crate) use report::shown;

@@ -12,7 +12,7 @@ use landfall_error_codes::codes;
 use landfall_host::identifiers::host_identifiers;
 use landfall_host::site_time;
 use landfall_host::site_time::{LicenseLock, machine_clocks};
-use landfall_license::{Identifier, License, Standing};
+use landfall_license::{Identifier, License};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -20,8 +20,8 @@ use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::Result;
 use crate::license::{
-    GivenLicense, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
-    NeededEntitlement, TrustedDate, cluster_identifier, needs, shown, standing, why,
+    GivenLicense, Judged, LicenseRecord, LicenseReport, LicenseStatus, LicenseTerms, LicensedHost, Licensing,
+    NeededEntitlement, TrustedDate, cluster_identifier, judge, needs, shown, why,
 };
 use crate::usage;
 
@@ -115,14 +115,14 @@ impl Operations {
             notes.push(why(&error));
             None
         });
-        let terms = judged.as_ref().map(|(license, found)| LicenseTerms::of(license, found));
+        let terms = judged.as_ref().map(|(license, found)| LicenseTerms::of(license, &found.standing));
         notes.extend(terms.as_ref().and_then(LicenseTerms::note));
         let newest = usage::newest(&self.paths);
         notes.extend(terms.iter().zip(&newest).flat_map(|(terms, newest)| usage::notes(terms, newest)));
         let date = self.trusted_date(&mut notes);
         notes.extend(date.as_ref().and_then(TrustedDate::note));
         let grants = |entitlement: &str| {
-            judged.as_ref().is_some_and(|(held, found)| found.permits() && held.grants(entitlement))
+            judged.as_ref().is_some_and(|(held, found)| found.standing.permits() && held.grants(entitlement))
         };
         let needs = needed.iter().map(|need| NeededEntitlement {
             component: need.component.to_owned(),
@@ -166,8 +166,8 @@ pub(super) fn judged(
     place: &LicensedHost<'_>,
     record: &LicenseRecord,
     brought: Option<&Revocation>,
-) -> std::result::Result<(License, Standing), StepError> {
+) -> std::result::Result<(License, Judged), StepError> {
     let license = record.license()?;
-    let found = standing(place, record, &license, (license.terms().issued, brought))?;
+    let found = judge(place, record, &license, (license.terms().issued, brought))?;
     Ok((license, found))
 }

@@ -37,8 +37,12 @@ impl Operations {
         let brought = release.as_ref().and_then(|release| release.verified.revocation());
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let held = record.map(|record| judged(&place, &record, brought)).transpose()?;
-        let time = site_time::read(&self.paths, &clocks)?;
-        let now = time.map_or(clocks.wall, |time| time.now());
+        // The date by which the license was judged and no other one: an answer that was signed after its own end is refused.
+        let now = match &held {
+            Some((_, found)) => found.date,
+            None => site_time::read(&self.paths, &clocks)?.map_or(clocks.wall, |time| time.now()),
+        };
+        let held = held.map(|(license, found)| (license, found.standing));
         Ok(JudgedLicense { held, site, now, since: Instant::now() })
     }
 
@@ -70,7 +74,8 @@ impl JudgedLicense {
     fn answer(&self, question: &Question) -> Answer {
         let passed = SignedDuration::try_from(self.age()).unwrap_or(SignedDuration::MAX);
         let now = self.now.checked_add(passed).unwrap_or(self.now);
-        let held = self.held.as_ref().map(|(license, standing)| (license, standing));
+        let held = self.held.as_ref().map(|(license, found)| (license, license.standing_since(found, now)));
+        let held = held.as_ref().map(|(license, standing)| (*license, standing));
         Answer::new(question, held, &self.site, now)
     }
 }
@@ -125,5 +130,52 @@ mod tests {
         durable::write_file(&paths.license(), b"{}", 0o600).unwrap();
         durable::write_file(&paths.license_copy(), b"{}", 0o600).unwrap();
         assert_eq!(operations.judge_license().map(drop).unwrap_err().code(), codes::LICENSE_RECORD);
+    }
+
+    /// A site with this license and without trusted time, as after both copies of that were lost or damaged.
+    fn site_with(id: &str, issued: Timestamp) -> (tempfile::TempDir, Operations, License) {
+        let (root, operations) = operations();
+        let paths = &operations.paths;
+        durable::create_folder(&paths.data()).unwrap();
+        durable::write_file(&paths.data_uuid(), SITE.as_bytes(), 0o644).unwrap();
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let terms = sample::terms(id, issued).unwrap();
+        let license = sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap();
+        LicenseRecord::with(&license, None).unwrap().write(paths).unwrap();
+        (root, operations, license)
+    }
+
+    #[test]
+    fn a_site_without_trusted_time_answers_by_the_date_of_its_license_whatever_its_clock_says() {
+        // This machine's clock is more than five years ahead of the license: it is not believed.
+        let issued = Timestamp::now() - SignedDuration::from_hours(24 * 365 * 6);
+        let (_root, operations, license) = site_with("acme-1", issued);
+        for damages in [false, true] {
+            if damages {
+                durable::write_file(&operations.paths.trusted_time(), b"{", 0o600).unwrap();
+            }
+            let judged = operations.judge_license().unwrap();
+            let sealed = operations.answer_about_license(&judged, &question()).unwrap();
+            let record = AuditRecord::read(&ConsoleFiles::of(&operations.paths)).unwrap().unwrap();
+            let answer = sealed.open(record.public_key(), &question()).expect("it can be read");
+            assert_eq!((answer.granted, answer.standing.as_str()), (true, "valid"), "damaged: {damages}");
+            assert!(answer.issued.duration_since(license.terms().issued) < SignedDuration::from_mins(1));
+        }
+    }
+
+    #[test]
+    fn a_license_that_ends_after_the_look_is_not_granted_any_more() {
+        let (_root, operations, license) = site_with("acme-1", Timestamp::now());
+        let end = license.terms().grace_ends().unwrap();
+        let before = end - SignedDuration::from_secs(2);
+        for (age, granted, standing) in [(0, true, "grace"), (10, false, "ended")] {
+            let since = Instant::now().checked_sub(std::time::Duration::from_secs(age)).unwrap();
+            let held = Some((license.clone(), Standing::Grace { days_left: 1 }));
+            let judged = JudgedLicense { held, site: SITE.to_owned(), now: before, since };
+            let sealed = operations.answer_about_license(&judged, &question()).unwrap();
+            let record = AuditRecord::read(&ConsoleFiles::of(&operations.paths)).unwrap().unwrap();
+            let answer = sealed.open(record.public_key(), &question()).expect("it can be read");
+            assert_eq!((answer.granted, answer.standing.as_str()), (granted, standing));
+        }
     }
 }

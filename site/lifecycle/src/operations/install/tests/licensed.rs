@@ -171,6 +171,42 @@ fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
     assert_eq!((date().agrees, status.terms.unwrap().standing), (true, "valid"));
 }
 
+/// The first clock that the site ever saw was three years ahead, was believed, and is right by now.
+#[test]
+fn what_a_believed_first_clock_has_ended_names_its_date_and_the_way_back() {
+    let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+    let fixture = machine(&vendor);
+    fixture.prepared().run().unwrap();
+    let (operations, paths) = (&fixture.operations, &fixture.operations.paths);
+    let first = license(&fixture, &vendor, "acme-1", |_| {});
+    let mut ahead = machine_clocks(paths);
+    ahead.wall += SignedDuration::from_hours(3 * 365 * 24);
+    let issued = Timestamp::now() - SignedDuration::from_hours(1);
+    site_time::learn(paths, &LicenseLock::take(paths).unwrap(), &ahead, issued).unwrap();
+    let status = operations.import_license(&first).unwrap();
+    assert_eq!(status.terms.unwrap().standing, "ended");
+    assert!(status.notes.iter().any(|note| note.contains("landfall license confirm-date")), "{:?}", status.notes);
+
+    let trust = Trust::read(fixture.request().trust.as_deref(), &fixture.path("stick")).unwrap();
+    let release = TrustedRelease::find(&fixture.path("stick"), &trust, operations).unwrap();
+    let place = LicensedHost::Here { paths, cluster: None };
+    let blockers = || release.licensing(&place, None).unwrap().blockers(&release.release, release.built_at());
+    let blocker = blockers().remove(0);
+    let date = format!("judged by the date {}", ahead.wall.strftime("%Y-%m-%d"));
+    assert!(blocker.code == "LF4703" && blocker.measured.contains(&date), "{}", blocker.measured);
+    assert!(blocker.fix.contains("run `landfall license confirm-date`"), "{}", blocker.fix);
+    // Another license does not help, and neither is it taken for one that ended in truth.
+    let endless = license(&fixture, &vendor, "endless", |terms| terms.ends = None);
+    operations.import_license(&endless).unwrap();
+    let second = license(&fixture, &vendor, "acme-2", |terms| terms.supersedes = vec!["endless".to_owned()]);
+    let refused = operations.import_license(&second).unwrap_err();
+    assert!(refused.code() == codes::LICENSE_ENDED && refused.to_string().contains(&date), "{refused}");
+    assert!(refused.hint().unwrap().contains("confirm-date"));
+    operations.confirm_date().unwrap();
+    assert_eq!(operations.import_license(&second).unwrap().terms.unwrap().standing, "valid");
+    assert!(blockers().is_empty());
+}
+
 /// Expiry, a lost license and a wrong clock stop an install and an upgrade of entitled components, and nothing else: no other
 /// operation asks; preflight reports what an install would. Everything that asks names the gate, so the sources themselves show who does.
 #[test]
