@@ -42,6 +42,21 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
+    /// Runs the program beside the bundle at the vendor's desk.
+    fn run(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(&self.landfall);
+        workspace::run(command.args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null()))
+    }
+
+    /// Issues a license of this description, with the name `ID.license`, into a folder that has nothing else of that name.
+    pub(crate) fn license(&self, description: &Path, folder: &Path) -> Result<()> {
+        let keys = self::folder().join("vendor/keys");
+        let [first, second] = roots::key_files(&keys, Role::License).map(|key| text(&key));
+        let (description, keys, folder) = (text(description), text(&keys), text(folder));
+        let options = ["--key", &first, "--key", &second, "--roots", &keys, "--output", &folder];
+        self.run(&[&["license", "issue", &description][..], &options].concat())
+    }
+
     /// Writes a revocation of the release, `revocation.json`, into a folder.
     pub(crate) fn revoke(&self, folder: &Path) -> Result<PathBuf> {
         let keys = self::folder().join("vendor/keys");
@@ -49,17 +64,11 @@ impl Fixture {
             let name = document.file_name().context("a root document has a name")?;
             std::fs::copy(&document, folder.join(name)).context("cannot copy a root document")?;
         }
-        let run = |arguments: &[&str]| {
-            let mut command = Command::new(&self.landfall);
-            command.args(arguments).env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdout(Stdio::null());
-            workspace::run(&mut command)
-        };
-        let text = |path: &Path| path.display().to_string();
         let revocation = folder.join("revocation.json");
         let (name, version) = RELEASE;
-        run(&["trust", "revoke", name, version, "--roots", &text(folder), "--reason", "it loses data"])?;
+        self.run(&["trust", "revoke", name, version, "--roots", &text(folder), "--reason", "it loses data"])?;
         let [first, second] = roots::key_files(&keys, Role::Revocation).map(|key| text(&key));
-        run(&["trust", "sign", &text(&revocation), "--key", &first, "--key", &second])?;
+        self.run(&["trust", "sign", &text(&revocation), "--key", &first, "--key", &second])?;
         Ok(revocation)
     }
 
@@ -83,6 +92,10 @@ impl Fixture {
         parts.sort();
         Ok(parts)
     }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// The files of a folder whose names fulfill a condition.

@@ -26,7 +26,7 @@ const LATER_ROTATIONS: u64 = 3;
 const THRESHOLD: usize = 2;
 
 /// The roles whose keys sign something after the rotations. Only they are stored: the encryption of each takes time.
-const STORED: [Role; 3] = [Role::Root, Role::Release, Role::Revocation];
+const STORED: [Role; 4] = [Role::Root, Role::Release, Role::Revocation, Role::License];
 
 /// The files of the two keys of a role that sign under the newest document.
 pub(crate) fn key_files(keys: &Path, role: Role) -> [PathBuf; THRESHOLD] {
@@ -47,9 +47,9 @@ pub(crate) fn newest(vendor: &Vendor) -> Result<String> {
 pub(crate) fn rotate(vendor: &Vendor) -> Result<PathBuf> {
     let folder = vendor.keys();
     let [_, second] = key_files(&folder, Role::Release);
-    let [of_root, _] = key_files(&folder, Role::Root);
-    // The newest document is written last. Documents without keys of the root role are of another vendor.
-    if folder.join(root_file_name(NEWEST)).exists() && of_root.exists() {
+    let is_stored = STORED.iter().flat_map(|role| key_files(&folder, *role)).all(|key| key.exists());
+    // The newest document is written last. Documents without keys of each role are of another vendor.
+    if folder.join(root_file_name(NEWEST)).exists() && is_stored {
         return Ok(second);
     }
     remove_documents(&folder)?;

@@ -156,6 +156,7 @@ const PARTS: &[Part] = &[
     when_full("recovery", sites::recovery),
     when_full("administration", sites::administration),
     when_full("licensed", sites::licensed),
+    when_full("browser", sites::browser),
     when_full("node", sites::node),
     when_full("reproducible", reproducible),
     when_full("strings", strings),

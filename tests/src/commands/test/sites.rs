@@ -3,6 +3,7 @@
 use anyhow::Result;
 use landfall_launcher::packages;
 
+use super::pages::ensure_browser;
 use super::{headroom, run_end_to_end, turn_on_this_host};
 use crate::setup;
 
@@ -36,12 +37,19 @@ const ADMINISTRATION: [&str; 5] = ["firewall::", "full_disk::", "units::", "site
 /// Those of the part `licensed`: software of a site with a license asks what it allows.
 const LICENSED: [&str; 1] = ["license_check::"];
 
+/// That of the part `browser`: a real site from a real browser.
+const BROWSER: &str = "browser::a_customer";
+
 /// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour.
 const NODE: [&str; 1] = ["node_upgrade::"];
 
 pub(super) fn site() -> Result<()> {
-    let others =
-        [LARGE, CUTS, FAULTS, DRILLS].into_iter().chain(RECOVERY).chain(ADMINISTRATION).chain(LICENSED).chain(NODE);
+    let others = [LARGE, CUTS, FAULTS, DRILLS, BROWSER]
+        .into_iter()
+        .chain(RECOVERY)
+        .chain(ADMINISTRATION)
+        .chain(LICENSED)
+        .chain(NODE);
     sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
 }
 
@@ -74,6 +82,12 @@ fn alone_then_others(names: &[&str]) -> Result<()> {
 
 pub(super) fn licensed() -> Result<()> {
     sites(&LICENSED)
+}
+
+/// Takes a quarter of an hour.
+pub(super) fn browser() -> Result<()> {
+    ensure_browser()?;
+    sites(&[BROWSER])
 }
 
 pub(super) fn node() -> Result<()> {

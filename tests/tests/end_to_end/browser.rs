@@ -1,0 +1,289 @@
+//! A customer runs a real site from a real browser: enters it with the token, makes a user, imports a license, changes a setting, restores
+//! data, takes the next release while the console is killed again and again, and reads why another release was undone.
+#![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_test_browser::{Browser, PASSWORD, expect_no_faults, faults, until_within};
+use landfall_tests::console::Console;
+use landfall_tests::proofs::{administered, sql};
+use landfall_tests::seed::Seeded;
+use landfall_tests::site::Machine;
+use landfall_tests::{printer, workspace};
+use serde_json::json;
+
+use super::engineer::Engineer;
+use super::fixture::fixture;
+use super::installed::installed_machine;
+use super::later_releases::ensure_later_releases;
+
+/// How long the host may take to plan: it asks the API server about each object.
+const PLAN_LIMIT: Duration = Duration::from_mins(5);
+/// How long a change may take, with its backup and its undo.
+const CHANGE_LIMIT: Duration = Duration::from_mins(15);
+/// How long a backup with its trial restore may take.
+const BACKUP_LIMIT: Duration = Duration::from_mins(5);
+
+/// How often the console is killed in each of two upgrades, and how long it lives in between.
+const KILLS: u32 = 25;
+const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
+
+/// What the vendor sells.
+const DESCRIPTION: &str = "\
+id: acme-browser
+vendor: Example
+customer: Acme
+contact: licenses@example.com
+release: starter
+ends: 2090-01-01
+entitlements: {nodes: 3}
+";
+
+/// The choice of a backup.
+const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
+    ensure_later_releases()?;
+    let (_site, machine) = installed_machine("e2e-browser")?;
+    let console = Console::with_token(&machine)?;
+    let token = console.token.clone().context("the console has no token")?;
+    let forward = machine.forward(console.port)?;
+    let origin = format!("https://{}", forward.address()?);
+    // It ends with the process.
+    std::thread::spawn(move || forward.run());
+    let runtime = tokio::runtime::Runtime::new().context("cannot wait for a browser")?;
+    runtime.block_on(async {
+        let browser = Browser::at(origin, workspace::target_folder().join("site-pages")).await?;
+        let customer = Customer { engineer: Engineer::at(&machine), browser: &browser, site: hostname(&machine)? };
+        customer.enter(&token).await?;
+        customer.make_a_user().await?;
+        customer.import_a_license().await?;
+        customer.change_a_setting().await?;
+        customer.restore().await?;
+        expect_no_faults(&browser).await?;
+        customer.upgrade().await?;
+        customer.read_why_a_release_was_undone().await?;
+        // The rest is what a console that was killed leaves in the browser.
+        let elsewhere: Vec<String> =
+            faults(&browser).await?.into_iter().filter(|fault| fault.starts_with("request to")).collect();
+        ensure!(elsewhere.is_empty(), "a request left the console: {elsewhere:?}");
+        browser.close().await
+    })
+}
+
+fn hostname(machine: &Machine) -> Result<String> {
+    Ok(machine.run("hostname")?.stdout.trim().to_owned())
+}
+
+/// An administrator of the site, who has a browser and nothing else. The engineer looks at what came of it.
+struct Customer<'a> {
+    engineer: Engineer<'a>,
+    browser: &'a Browser,
+    /// The name that a person types to approve a plan.
+    site: String,
+}
+
+impl Customer<'_> {
+    fn machine(&self) -> &Machine {
+        self.engineer.machine()
+    }
+
+    async fn enter(&self, token: &str) -> Result<()> {
+        self.browser.open("/first").await?;
+        self.browser.set_up(token, "ada", [PASSWORD, PASSWORD]).await?;
+        self.browser.expect_path("/").await?;
+        self.browser.expect("#live", "starter 1.0.0").await?;
+        self.browser.picture("site-overview").await
+    }
+
+    async fn make_a_user(&self) -> Result<()> {
+        let browser = self.browser;
+        browser.open("/users").await?;
+        browser.fill("#name", "bob").await?;
+        browser.choose("#role", "operator").await?;
+        browser.fill("#password", PASSWORD).await?;
+        browser.click("button.main").await?;
+        browser.expect(".notice.good", "The user is created.").await?;
+        browser.open("/users/bob").await?;
+        browser.choose("#role", "viewer").await?;
+        browser.click("form[action='/users/bob/role'] button").await?;
+        browser.expect(".notice.good", "The role is changed.").await
+    }
+
+    async fn import_a_license(&self) -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let description = folder.path().join("license.yaml");
+        std::fs::write(&description, DESCRIPTION).context("cannot describe a license")?;
+        fixture()?.license(&description, folder.path())?;
+        let file = folder.path().join("acme-browser.license");
+        let browser = self.browser;
+        browser.open("/license").await?;
+        browser.find("#file").await?.send_keys(&file.display().to_string()).await?;
+        let script = "return document.getElementById('license').value.length > 0";
+        until_within(PLAN_LIMIT, "the file is shown as text", async || {
+            Ok(browser.driver.execute(script, Vec::new()).await?.json() == true)
+        })
+        .await?;
+        browser.click("form[action='/license'] button").await?;
+        browser.expect_within(PLAN_LIMIT, ".notice.good", "The license is imported.").await?;
+        browser.expect("main", "acme-browser").await
+    }
+
+    async fn change_a_setting(&self) -> Result<()> {
+        let browser = self.browser;
+        browser.open("/settings").await?;
+        browser.fill("input[name='set:valkey.maxmemory']", "64mb").await?;
+        browser.click("form[action='/settings/plan'] button.main").await?;
+        browser.expect_within(PLAN_LIMIT, "h1", "Change").await?;
+        self.approve("/settings").await?;
+        browser.expect_within(CHANGE_LIMIT, "#live", "is done, and what it changed is ready.").await?;
+        let settings = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
+        let found = administered(self.machine(), settings)?;
+        ensure!(found.trim() == "64mb", "the setting is {found}");
+        printer::note("proved: a setting was changed from a browser");
+        Ok(())
+    }
+
+    /// A table that is lost after a backup comes back from it.
+    async fn restore(&self) -> Result<()> {
+        let browser = self.browser;
+        sql(self.machine(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")?;
+        browser.open("/backups").await?;
+        browser.click("form[action='/backups'] button").await?;
+        browser.expect(".notice.good", "has begun a backup").await?;
+        until_within(BACKUP_LIMIT, "the newest backup is proven", async || {
+            browser.open("/restore").await?;
+            let newest = browser.text(&format!("{FROM_BACKUP} tbody tr:first-child")).await?;
+            Ok(newest.contains("Proven"))
+        })
+        .await?;
+        sql(self.machine(), "DROP TABLE kept")?;
+        let choose =
+            "document.querySelectorAll(arguments[0]).forEach(box => { box.checked = box.value === 'postgres'; })";
+        let boxes = format!("{FROM_BACKUP} input[type=checkbox]");
+        browser.driver.execute(choose, vec![json!(boxes)]).await?;
+        browser.click(&format!("{FROM_BACKUP} button.main")).await?;
+        browser.expect_within(PLAN_LIMIT, "h1", "Restore postgres").await?;
+        browser.picture("site-restore-plan").await?;
+        self.approve("/restore").await?;
+        browser.expect_within(CHANGE_LIMIT, "#live", "is done, and the data passed its checks.").await?;
+        self.expect_rows()?;
+        printer::note("proved: a table that was lost came back from a backup by a browser");
+        Ok(())
+    }
+
+    fn expect_rows(&self) -> Result<()> {
+        let rows = sql(self.machine(), "SELECT count(*) FROM kept")?;
+        ensure!(rows == "1000", "the table has {rows} rows");
+        Ok(())
+    }
+
+    /// The console is killed in it, and replaced by its own next version; the page stays open all the time.
+    async fn upgrade(&self) -> Result<()> {
+        self.begin_upgrade("1.1.0").await?;
+        self.browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
+        let killer = Killer::begin(self.machine(), "browser-upgrade")?;
+        let patience = CHANGE_LIMIT;
+        let done = self.browser.expect_within(patience, "#live", "is done, and its proofs passed.").await;
+        let kills = killer.end()?;
+        done.with_context(|| format!("the console was killed {kills} times"))?;
+        let stays = self.browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
+        ensure!(stays.json() == true, "the page was loaded again meanwhile");
+        self.expect_release("1.1.0").await?;
+        printer::note(format!("proved: an upgrade from a browser, in which the console was killed {kills} times"));
+        ensure!(kills == KILLS, "the console was killed {kills} times");
+        Ok(())
+    }
+
+    async fn read_why_a_release_was_undone(&self) -> Result<()> {
+        self.begin_upgrade("1.2.0").await?;
+        let killer = Killer::begin(self.machine(), "browser-undo")?;
+        let undone = self.browser.expect_within(CHANGE_LIMIT, "#live", "It was undone").await;
+        let kills = killer.end()?;
+        undone.with_context(|| format!("the console was killed {kills} times"))?;
+        for words in ["postgres", "LF42"] {
+            self.browser.expect("#live", words).await?;
+        }
+        self.browser.picture("site-upgrade-undone").await?;
+        self.expect_release("1.1.0").await?;
+        printer::note(format!("proved: a release was undone, and the console, killed {kills} times, says why"));
+        ensure!(kills == KILLS, "the console was killed {kills} times");
+        Ok(())
+    }
+
+    /// From a look at the stick to the approval of the plan to become this version.
+    async fn begin_upgrade(&self, version: &str) -> Result<()> {
+        let browser = self.browser;
+        browser.open("/upgrade").await?;
+        browser.click("form[action='/upgrade/look'] button").await?;
+        browser.expect_within(PLAN_LIMIT, "#media + p, #live", &format!("starter {version}")).await?;
+        let script = "const row = Array.from(document.querySelectorAll('#live tbody tr'))
+            .find(row => row.innerText.includes(arguments[0]) && row.querySelector('button'));
+            return row ? row.querySelector('button').id : '';";
+        let button = browser.driver.execute(script, vec![json!(format!("starter {version}"))]).await?;
+        let id = button.json().as_str().unwrap_or_default().to_owned();
+        ensure!(!id.is_empty(), "no plan of {version} is offered: {}", browser.text("#live").await?);
+        browser.click(&format!("[id='{id}']")).await?;
+        browser.expect_within(PLAN_LIMIT, "h1", version).await?;
+        browser.picture(&format!("site-plan-{version}")).await?;
+        self.approve("/upgrade").await?;
+        browser.expect_within(PLAN_LIMIT, "#live", "step 1 of").await
+    }
+
+    /// Approves the plan that is shown, from one of the pages of changes.
+    async fn approve(&self, page: &str) -> Result<()> {
+        self.browser.fill("#confirm", &self.site).await?;
+        self.browser.click(&format!("form[action='{page}/approve'] button")).await?;
+        self.browser.expect_path(page).await
+    }
+
+    async fn expect_release(&self, version: &str) -> Result<()> {
+        self.browser.open("/").await?;
+        self.browser.expect("h1", &format!("starter {version}")).await?;
+        self.engineer.wait_ready(&format!("the change to {version}"))?;
+        self.expect_rows()
+    }
+}
+
+/// Kills the console at seeded instants, each time with its pod: the kubelet would let a container that ends often wait for minutes.
+struct Killer {
+    is_over: Arc<AtomicBool>,
+    thread: JoinHandle<Result<u32>>,
+}
+
+impl Killer {
+    fn begin(machine: &Machine, name: &str) -> Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (ends, machine, mut seeded) = (is_over.clone(), machine.clone(), Seeded::named(name)?);
+        let thread = std::thread::spawn(move || {
+            let mut kills = 0;
+            while kills < KILLS && !ends.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(seeded.within(LIFE_MILLISECONDS.0, LIFE_MILLISECONDS.1)));
+                kills += u32::from(kill(&machine)?);
+            }
+            Ok(kills)
+        });
+        Ok(Self { is_over, thread })
+    }
+
+    /// Kills no more; how often it has.
+    fn end(self) -> Result<u32> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().map_err(|_| anyhow::anyhow!("the thread that kills the console has panicked"))?
+    }
+}
+
+/// Ends the console's process at once; false where none runs.
+fn kill(machine: &Machine) -> Result<bool> {
+    let is_killed = machine.try_run("pkill --signal KILL --full '^/bin/landfall-appliance serve'")?.status.success();
+    let delete = "kubectl --namespace landfall-console delete pod console-0 --force --grace-period=0 --wait=false";
+    // The API server may be away for a moment, and the pod may be gone.
+    let _deleted = administered(machine, delete);
+    Ok(is_killed)
+}
