@@ -25,6 +25,9 @@ pub const IDLE_PROCESSOR: &str = "of a processor when idle";
 /// See [`ANSWERS`].
 pub const FIRST_PAGE: &str = "first page with its style, 95 of 100";
 
+/// See [`ANSWERS`].
+pub const FIRST_PAINT: &str = "first paint of a page in a browser, 50 of 100";
+
 /// The limit of one figure.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
@@ -37,7 +40,7 @@ pub struct Limit {
 const MIB: f64 = 1024.0 * 1024.0;
 
 /// All limits. That of listeners is half of what the pod may take; the others are what the console must show.
-pub const LIMITS: [Limit; 8] = [
+pub const LIMITS: [Limit; 9] = [
     Limit { figure: ANSWERS, at_most: 20.0 },
     Limit { figure: MEMORY_UNDER_LOAD, at_most: 64.0 * MIB },
     Limit { figure: ANSWERS_WITH_POSTGRESQL, at_most: 20.0 },
@@ -46,6 +49,7 @@ pub const LIMITS: [Limit; 8] = [
     Limit { figure: IDLE_MEMORY, at_most: 40.0 * MIB },
     Limit { figure: IDLE_PROCESSOR, at_most: 0.01 },
     Limit { figure: FIRST_PAGE, at_most: 100.0 },
+    Limit { figure: FIRST_PAINT, at_most: 100.0 },
 ];
 
 /// The most memory with 500 listeners.

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::console::Console;
 use super::host::TOKEN;
 
+/// Name of the first administrator.
+pub(crate) const ADMINISTRATOR: &str = "ada";
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What names the event that a listener heard last.
@@ -52,7 +54,8 @@ impl Program {
         let form = cookie(&page, FORM)?;
         let page = page.text().await?;
         let word = form_word(&page)?;
-        let fields = [("csrf", word), ("token", TOKEN), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
+        let fields =
+            [("csrf", word), ("token", TOKEN), ("name", ADMINISTRATOR), ("password", PASSWORD), ("again", PASSWORD)];
         let fields = Url::parse_with_params("https://console/", fields)?;
         let sent = self.client.post(self.at("/first")).header(COOKIE, format!("{FORM}={form}"));
         let sent = sent.header(ORIGIN, &self.origin).header(CONTENT_TYPE, "application/x-www-form-urlencoded");

@@ -15,6 +15,7 @@ use crate::setup;
 /// Measures while no machines run beside, and fails unless every limit is met.
 pub(super) fn run() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
+    pages::ensure_browser()?;
     let _turn = turn_on_this_host()?;
     let rows = bench::rows_of(&verbs::table(), || xtask(&["bench"]))?;
     judge(&rows)?;
