@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -10,6 +11,9 @@ use clap::{Args, Subcommand};
 use crate::cache::cache_root;
 use crate::printer;
 use crate::site::{Machine, MachineSpec, PowerState, Site};
+
+/// Between two looks whether a site is still there.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Starts, uses and ends test machines.
 #[derive(Debug, Args)]
@@ -34,7 +38,7 @@ enum Command {
     },
     /// Opens a shell on a machine.
     Shell(Target),
-    /// Leads a port of this host's loopback to a port of a machine, until the command is interrupted.
+    /// Leads a port of this host's loopback to a port of a machine, until the command is interrupted or the site is ended.
     Forward {
         #[command(flatten)]
         target: Target,
@@ -108,7 +112,7 @@ pub fn run(arguments: Arguments) -> Result<u8> {
         Command::List => list()?,
         Command::Run { target, program } => return program_on(&target.machine()?, &program),
         Command::Shell(target) => return program_on(&target.machine()?, &["/bin/bash".to_owned(), "-l".to_owned()]),
-        Command::Forward { target, port } => forward(&target.machine()?, port)?,
+        Command::Forward { target, port } => forward(&target, port)?,
         Command::Cut(target) => target.machine()?.power_cut()?,
         Command::Crash(target) => target.machine()?.crash()?,
         Command::Boot(target) => target.machine()?.boot()?,
@@ -123,10 +127,15 @@ pub fn run(arguments: Arguments) -> Result<u8> {
     Ok(0)
 }
 
-fn forward(machine: &Machine, port: u16) -> Result<()> {
-    let forward = machine.forward(port)?;
+fn forward(target: &Target, port: u16) -> Result<()> {
+    let forward = target.machine()?.forward(port)?;
     printer::data(format!("https://{}/", forward.address()?));
-    forward.run()
+    std::thread::spawn(move || forward.run());
+    // A machine that is off may boot again.
+    while Site::open(&target.name).is_ok() {
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
 }
 
 fn start(up: &Up) -> Result<()> {

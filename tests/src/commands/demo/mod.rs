@@ -3,7 +3,9 @@
 
 pub(crate) mod upgrade;
 
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
@@ -72,12 +74,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     ensure!(names.is_empty(), "software asked for foreign names: {names:?}");
     printer::note("proved: no packet was for an address outside the site, and no query for a foreign name");
     show_status(&machine, &expected)?;
-    open_console(&machine)?;
+    let console = open_console(&machine)?;
     if arguments.upgrade {
         upgrade::rehearse(&machine)?;
     }
     let minutes = results::minutes(results::elapsed()?);
-    farewell(&folder, &minutes);
+    farewell(&folder, &console, &minutes);
     if arguments.report {
         run.keep_command(&Outcome { name: arguments.listed(), minutes, has_passed: true })?;
     }
@@ -155,8 +157,9 @@ fn show_status(machine: &Machine, expected: &Expected) -> Result<()> {
     Ok(())
 }
 
-/// Shows the way into the console, once a browser would find it there with the certificate that is named.
-fn open_console(machine: &Machine) -> Result<()> {
+/// Shows the way into the console, once a browser would find it there with the certificate that is named; returns its address for a browser
+/// of this host.
+fn open_console(machine: &Machine) -> Result<String> {
     printer::note("site# landfall console");
     printer::data(machine.run("/media/stick/landfall console")?.stdout.trim_end());
     let console = Console::without_token(machine)?;
@@ -164,13 +167,34 @@ fn open_console(machine: &Machine) -> Result<()> {
     let shown = console.shown_fingerprint(machine)?;
     ensure!(code == 200 && shown == console.fingerprint, "the console answers {code} with the certificate {shown}");
     printer::note("proved: the console answers with this certificate");
-    Ok(())
+    let address = lead_to(console.port)?;
+    let mut curl = Command::new("curl");
+    curl.args(["--noproxy", "*", "--insecure", "--silent", "--fail"]).arg(format!("{address}health/live"));
+    let live = curl.output().context("cannot run curl")?;
+    ensure!(live.stdout == b"live\n", "{address} answers {:?}", String::from_utf8_lossy(&live.stdout));
+    printer::note(format!("proved: a browser of this host reaches it at {address}"));
+    Ok(address)
 }
 
-fn farewell(folder: &Path, minutes: &str) {
+/// Leads a port of this host's loopback to a port of the machine, until the demo is ended; returns its address.
+fn lead_to(port: u16) -> Result<String> {
+    let program = std::env::current_exe().context("this program has no path")?;
+    // A session of its own: it outlives this command.
+    let mut command = Command::new("setsid");
+    command.arg(program).args(["site", "forward", SITE, "--port", &port.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut forward = command.spawn().context("cannot run setsid")?;
+    let mut address = String::new();
+    let output = forward.stdout.take().context("the way to the console says nothing")?;
+    BufReader::new(output).read_line(&mut address).context("cannot read the address of the console")?;
+    ensure!(address.starts_with("https://"), "there is no way to the console: {address:?}");
+    Ok(address.trim_end().to_owned())
+}
+
+fn farewell(folder: &Path, console: &str, minutes: &str) {
     printer::note(format!("done in {minutes} min"));
     printer::note(format!("bundle, cosign.pub and 1.root.json: {}", folder.display()));
-    printer::note("its console:  cargo xtask site forward demo");
+    printer::note(format!("its console:  {console}, entered with the token above"));
     printer::note("look around:  cargo xtask site shell demo");
     printer::note("end it:       cargo xtask demo --down");
 }
