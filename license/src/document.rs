@@ -20,7 +20,7 @@ use crate::terms::{LICENSE_TYPE, Terms};
 const FILE_TYPE: &str = "landfall.dev/license-file/1";
 
 /// Largest file, in bytes: a revocation and some hundred root documents.
-const FILE_BYTES: usize = 1 << 20;
+pub const FILE_BYTES: usize = 1 << 20;
 
 /// The file as it is encoded.
 #[derive(Serialize, Deserialize)]

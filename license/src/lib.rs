@@ -24,7 +24,7 @@ pub mod usage;
 
 pub use binding::{Binding, Identifier, IdentifierKind, InvalidIdentifier};
 pub use description::describe;
-pub use document::{License, SealedLicense, UnsignedLicense};
+pub use document::{FILE_BYTES, License, SealedLicense, UnsignedLicense};
 pub use error::{LicenseError, Result};
 pub use gate::{Need, Shortfall, shortfalls};
 pub use standing::{Circumstances, Standing, WARNING_DAYS};

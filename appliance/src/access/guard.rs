@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use landfall_peer::{LICENSE_BYTES, SECRET_BYTES};
+use landfall_license::FILE_BYTES as LICENSE_BYTES;
+use landfall_peer::SECRET_BYTES;
 use subtle::ConstantTimeEq as _;
 use tower_http::request_id::RequestId;
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use landfall_error_codes::codes;
-use landfall_peer::LICENSE_BYTES;
+use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -227,10 +227,10 @@ pub async fn import_license(context: &Context, caller: &Caller, license: String)
         return Err(Refusal::Invalid("license: give the text of the file that the vendor sent".to_owned()));
     }
     if license.len() > LICENSE_BYTES {
-        let what =
-            format!("license: its text has {} bytes, and the console takes up to {LICENSE_BYTES}", license.len());
-        let advice = "import the file on the host with `landfall license import FILE`";
-        return Err(Refusal::Invalid(format!("{what}; {advice}")));
+        let has = license.len();
+        return Err(Refusal::Invalid(format!(
+            "license: its text has {has} bytes, and no license has more than {LICENSE_BYTES}"
+        )));
     }
     let (context, author) = (context.clone(), caller.author());
     let asking = spawn_for_request(async move {

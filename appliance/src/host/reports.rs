@@ -302,13 +302,13 @@ mod tests {
         assert!(begin().is_none(), "nothing runs");
         take(page(1, Some("upgrade"), 1..=2));
         let mut listener = begin().unwrap();
-        let begun = Instant::now();
+        let started = Instant::now();
         assert!(listener.has_news().await, "what was missed before");
         take(page(1, Some("upgrade"), 3..=3));
         take(page(1, Some("upgrade"), 4..=4));
-        assert!(listener.has_news().await && begun.elapsed() >= NEWS_PAUSE, "{:?}", begun.elapsed());
+        assert!(listener.has_news().await && started.elapsed() >= NEWS_PAUSE, "{:?}", started.elapsed());
         take(page(1, None, [5]));
-        assert!(listener.has_news().await && begun.elapsed() >= 2 * NEWS_PAUSE, "{:?}", begun.elapsed());
+        assert!(listener.has_news().await && started.elapsed() >= 2 * NEWS_PAUSE, "{:?}", started.elapsed());
         assert!(!listener.has_news().await && begin().is_none(), "the operation has ended");
 
         take(page(2, Some("upgrade"), 1..=1));

@@ -12,10 +12,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use landfall_audit::CheckpointWish;
 use landfall_error_codes::{Code, Coded as _, codes};
+use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use landfall_license::answer::Question as LicenseQuestion;
 use landfall_peer::{
-    ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LICENSE_BYTES,
-    LicenseWish, Problem, SECRET_BYTES, SecretWish, UsersWord, routes,
+    ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, BackupRequest, Claim, EntryPiece, LicenseWish,
+    Problem, SECRET_BYTES, SecretWish, UsersWord, routes,
 };
 use serde::Deserialize;
 use tokio::sync::Semaphore;

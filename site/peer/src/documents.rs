@@ -105,9 +105,6 @@ pub const ANSWER_BURST: u32 = 300;
 /// Between two more, once it has asked for that many.
 pub const ANSWER_PAUSE: Duration = Duration::from_millis(200);
 
-/// Longest text of a license that the console takes, in bytes. Longer ones are imported on the host.
-pub const LICENSE_BYTES: usize = 64 << 10;
-
 /// What the running operation reported after a number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgressPage {

@@ -22,8 +22,8 @@ pub use changes::{
 };
 pub use documents::{
     ANSWER_BURST, ANSWER_PAUSE, AUDIT_BURST, AUDIT_BYTES, AUDIT_PAUSE, AuditPage, BackupRequest, Claim, ComponentLogs,
-    EntryPiece, KeptSecret, LICENSE_BYTES, LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage, SECRET_BYTES,
-    SECRET_LIFE, SecretWish, UsersWord,
+    EntryPiece, KeptSecret, LicenseWish, LogLine, NumberedEvent, Problem, ProgressPage, SECRET_BYTES, SECRET_LIFE,
+    SecretWish, UsersWord,
 };
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;

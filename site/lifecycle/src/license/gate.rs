@@ -24,7 +24,7 @@ use crate::operations::TrustedRelease;
 use crate::preflight::Finding;
 
 /// More than any license has, in bytes: a stick may bring a file of any length.
-const MOST_BYTES: u64 = 1 << 20;
+const MOST_BYTES: u64 = landfall_license::FILE_BYTES as u64;
 
 /// For which machine a license is looked at.
 pub(crate) enum LicensedHost<'a> {
