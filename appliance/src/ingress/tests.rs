@@ -145,3 +145,23 @@ async fn behind_a_proxy_the_browser_is_the_author_and_its_origin_is_the_name_of_
     assert_eq!(stranger.status, StatusCode::FORBIDDEN, "another origin than the host that was asked for");
     watching.abort();
 }
+
+/// The handbook's object for an ingress leads to the service of the console, by a name of its certificate, and lets a piece of an upload through.
+#[test]
+fn the_object_of_the_handbook_leads_to_the_console() {
+    let read = |text: &str| serde_saphyr::from_str::<serde_json::Value>(text).unwrap();
+    let handbook = include_str!("../../../docs/CONSOLE.md");
+    let ingress = handbook.split("```").find(|part| part.starts_with("yaml\n# console.yaml\n")).unwrap();
+    let ingress = read(ingress.trim_start_matches("yaml\n"));
+    let service = include_str!("../../../manifests/console/service.yaml").split("\n---\n").map(read);
+    let service = service.into_iter().find(|one| one["kind"] == "Service" && one["metadata"]["name"] == "console");
+    let port = service.unwrap()["spec"]["ports"][0]["port"].clone();
+    let backend = &ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"];
+    assert_eq!((&backend["name"], &backend["port"]["number"]), (&"console".into(), &port));
+    let annotation = |name: &str| &ingress["metadata"]["annotations"][format!("nginx.ingress.kubernetes.io/{name}")];
+    let namespace = ingress["metadata"]["namespace"].as_str().unwrap();
+    assert_eq!(annotation("proxy-ssl-name"), &format!("console.{namespace}.svc"));
+    assert_eq!(annotation("backend-protocol"), "HTTPS");
+    let room: usize = annotation("proxy-body-size").as_str().unwrap().trim_end_matches('m').parse().unwrap();
+    assert!(room << 20 > landfall_peer::PIECE_BYTES);
+}

@@ -32,6 +32,9 @@ const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 const KILLS: u32 = 25;
 const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
 
+/// What the customer lets the database take: no release's default.
+const MEMORY: &str = "768Mi";
+
 /// What the vendor sells.
 const DESCRIPTION: &str = "\
 id: acme-browser
@@ -138,14 +141,15 @@ impl Customer<'_> {
     async fn change_a_setting(&self) -> Result<()> {
         let browser = self.browser;
         browser.open("/settings").await?;
-        browser.fill("input[name='set:valkey.maxmemory']", "64mb").await?;
+        browser.fill("input[name='set:postgres.memory']", MEMORY).await?;
         browser.click("form[action='/settings/plan'] button.main").await?;
         browser.expect_within(PLAN_LIMIT, "h1", "Change").await?;
         self.approve("/settings").await?;
         browser.expect_within(CHANGE_LIMIT, "#live", "is done, and what it changed is ready.").await?;
-        let settings = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
-        let found = administered(self.machine(), settings)?;
-        ensure!(found.trim() == "64mb", "the setting is {found}");
+        let limit = "kubectl --namespace postgres get statefulset postgres \
+                     --output jsonpath='{.spec.template.spec.containers[0].resources.limits.memory}'";
+        let found = administered(self.machine(), limit)?;
+        ensure!(found.trim() == MEMORY, "the database may take {found}");
         printer::note("proved: a setting was changed from a browser");
         Ok(())
     }
