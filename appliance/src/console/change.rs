@@ -147,7 +147,9 @@ impl<T> View<T> {
 
     /// Whether a change is open: then no other one begins.
     pub fn is_open(&self) -> bool {
-        let is_open = |latest: &Latest| matches!(latest.page.state, OperationState::Forward | OperationState::Back);
+        let is_open = |latest: &Latest| {
+            latest.page.running || matches!(latest.page.state, OperationState::Forward | OperationState::Back)
+        };
         matches!(&self.latest, Ok(Some(latest)) if is_open(latest))
     }
 
@@ -197,7 +199,15 @@ fn latest(page: OperationPage) -> Option<Latest> {
             "is not undone yet: the undo has stopped. The host tries again within ten minutes.",
             Some("If it stops again, remove the cause that is named here, or call the vendor."),
         ),
-        (OperationState::Committed, _) => {
+        (OperationState::Committed, true) => {
+            (How::Busy.mark("Finishing"), "is in place, and the host puts it in order. Then another change may begin.", None)
+        }
+        (OperationState::Undone, true) => (
+            How::Busy.mark("Finishing"),
+            "was undone, and the host puts it in order. Then another change may begin.",
+            None,
+        ),
+        (OperationState::Committed, false) => {
             let done = match kind {
                 Kind::Release => "is done, and its proofs passed.",
                 Kind::Data => "is done, and the data passed its checks.",
@@ -205,7 +215,7 @@ fn latest(page: OperationPage) -> Option<Latest> {
             };
             (How::Good.mark("Done"), done, None)
         }
-        (OperationState::Undone, _) => (
+        (OperationState::Undone, false) => (
             How::Attention.mark("Undone"),
             "was undone: everything is as it was before.",
             Some(match kind {
