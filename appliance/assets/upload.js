@@ -123,7 +123,7 @@
 
   // What passes by itself is tried again; everything else ends the upload, with what a person can do.
   function refused(answer) {
-    if ([409, 423, 502, 503, 504].includes(answer.status) && work.place) throw new Error("try again");
+    if ([409, 423, 502, 503, 504].includes(answer.status) && work.place) throw new Error("again");
     return answer.json().then(function (problem) {
       part("title").textContent = problem.title;
       part("detail").textContent = [problem.detail, problem.hint].filter(Boolean).join(". ");

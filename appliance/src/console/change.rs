@@ -199,9 +199,11 @@ fn latest(page: OperationPage) -> Option<Latest> {
             "is not undone yet: the undo has stopped. The host tries again within ten minutes.",
             Some("If it stops again, remove the cause that is named here, or call the vendor."),
         ),
-        (OperationState::Committed, true) => {
-            (How::Busy.mark("Finishing"), "is in place, and the host puts it in order. Then another change may begin.", None)
-        }
+        (OperationState::Committed, true) => (
+            How::Busy.mark("Finishing"),
+            "is in place, and the host puts it in order. Then another change may begin.",
+            None,
+        ),
         (OperationState::Undone, true) => (
             How::Busy.mark("Finishing"),
             "was undone, and the host puts it in order. Then another change may begin.",

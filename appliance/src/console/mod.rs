@@ -19,6 +19,8 @@ mod news;
 mod node;
 mod overview;
 mod palette;
+#[cfg(test)]
+mod place_of_words;
 mod planned;
 mod problem;
 mod reference;

@@ -237,7 +237,10 @@ impl Customer<'_> {
         browser.expect_within(PLAN_LIMIT, "h1", version).await?;
         browser.picture(&format!("site-plan-{version}")).await?;
         self.approve("/upgrade").await?;
-        browser.expect_within(PLAN_LIMIT, "#live", "step 1 of").await
+        until_within(PLAN_LIMIT, "the page shows an upgrade that runs", async || {
+            Ok(browser.count("#live[data-change] progress").await? > 0)
+        })
+        .await
     }
 
     /// Approves the plan that is shown, from one of the pages of changes.
