@@ -86,7 +86,7 @@ registry! {
     // LF31: site configuration.
     SITE_FILE = "LF3101", Usage, "The site configuration cannot be read", "Check the path given with --site and its permissions.";
     SITE_SYNTAX = "LF3102", Usage, "The site configuration is not valid YAML", "Correct the line that the message names.";
-    SITE_UNKNOWN_KEY = "LF3103", Usage, "The site configuration has an unknown key", "Correct or remove the key; `landfall inspect` lists the values of a release. Before an upgrade to a release that lacks a setting, return it to its default: on the console's page Settings, or by `landfall configure` without it.";
+    SITE_UNKNOWN_KEY = "LF3103", Usage, "The site configuration has an unknown key", "Correct or remove the key; `landfall inspect` lists the values of a release.";
     SITE_VALUE = "LF3104", Usage, "The site configuration has a value that is not allowed", "Correct the values that the message names.";
     SITE_TARGET = "LF3105", Usage, "A value of the release names an object or field that does not exist", "The release is at fault: ask its vendor for a corrected one.";
     SITE_SCHEMA = "LF3106", Usage, "The release's schema of the site configuration is unusable", "The release is at fault: ask its vendor for a corrected one.";

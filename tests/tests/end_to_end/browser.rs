@@ -32,8 +32,8 @@ const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 const KILLS: u32 = 25;
 const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
 
-/// What the customer lets the database take: no release's default.
-const MEMORY: &str = "768Mi";
+/// What the customer lets the cache take, which 1.1.0 does not have any more.
+const MEMORY: &str = "64mb";
 
 /// What the vendor sells.
 const DESCRIPTION: &str = "\
@@ -141,15 +141,14 @@ impl Customer<'_> {
     async fn change_a_setting(&self) -> Result<()> {
         let browser = self.browser;
         browser.open("/settings").await?;
-        browser.fill("input[name='set:postgres.memory']", MEMORY).await?;
+        browser.fill("input[name='set:valkey.maxmemory']", MEMORY).await?;
         browser.click("form[action='/settings/plan'] button.main").await?;
         browser.expect_within(PLAN_LIMIT, "h1", "Change").await?;
         self.approve("/settings").await?;
         browser.expect_within(CHANGE_LIMIT, "#live", "is done, and what it changed is ready.").await?;
-        let limit = "kubectl --namespace postgres get statefulset postgres \
-                     --output jsonpath='{.spec.template.spec.containers[0].resources.limits.memory}'";
-        let found = administered(self.machine(), limit)?;
-        ensure!(found.trim() == MEMORY, "the database may take {found}");
+        let setting = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
+        let found = administered(self.machine(), setting)?;
+        ensure!(found.trim() == MEMORY, "the cache may take {found}");
         printer::note("proved: a setting was changed from a browser");
         Ok(())
     }
@@ -235,6 +234,10 @@ impl Customer<'_> {
         ensure!(!id.is_empty(), "no plan of {version} is offered: {}", browser.text("#live").await?);
         browser.click(&format!("[id='{id}']")).await?;
         browser.expect_within(PLAN_LIMIT, "h1", version).await?;
+        if version == "1.1.0" {
+            // A setting of a component that goes is named, and is no obstacle.
+            browser.expect("main", "valkey.maxmemory").await?;
+        }
         browser.picture(&format!("site-plan-{version}")).await?;
         self.approve("/upgrade").await?;
         until_within(PLAN_LIMIT, "the page shows an upgrade that runs", async || {
@@ -286,11 +289,19 @@ impl Killer {
     }
 }
 
-/// Ends the console's process at once; false where none runs.
+/// Ends the console's process at once, and no other one of the same program: a backup is tried in a copy of the console. False where none
+/// runs.
 fn kill(machine: &Machine) -> Result<bool> {
-    let is_killed = machine.try_run("pkill --signal KILL --full '^/bin/landfall-appliance serve'")?.status.success();
+    let uid = "kubectl --namespace landfall-console get pod console-0 --output jsonpath='{.metadata.uid}'";
+    // The pod may be gone for a moment.
+    let Ok(uid) = administered(machine, uid) else { return Ok(false) };
+    let pod = uid.trim().replace('-', "[-_]");
+    let line = format!(
+        "killed=1; for process in $(pgrep --full '^/bin/landfall-appliance serve'); do \
+             grep --quiet '{pod}' /proc/$process/cgroup && kill -KILL $process && killed=0; done; exit $killed"
+    );
+    let is_killed = !pod.is_empty() && machine.try_run(&line)?.status.success();
     let delete = "kubectl --namespace landfall-console delete pod console-0 --force --grace-period=0 --wait=false";
-    // The API server may be away for a moment, and the pod may be gone.
     let _deleted = administered(machine, delete);
     Ok(is_killed)
 }

@@ -1,5 +1,6 @@
 //! Reading `site.yaml` strictly: unknown keys are refused naming the nearest known one, and all problems are reported.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use landfall_error_codes::codes;
@@ -32,9 +33,7 @@ impl SiteConfiguration {
 
     /// Reads YAML text; `file` names it in errors. An empty file sets nothing.
     pub fn parse(text: &str, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
-        let schema: Value = serde_json::from_slice(schema).map_err(|error| {
-            ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not JSON").because(error)
-        })?;
+        let schema = read_schema(schema, file)?;
         let document = match serde_saphyr::from_str::<Option<Value>>(text) {
             Ok(document) => document.unwrap_or_else(|| json!({})),
             // A snippet of the file could be a secret that a person wrote in place of its file.
@@ -73,6 +72,21 @@ impl SiteConfiguration {
     }
 }
 
+fn read_schema(schema: &[u8], file: &str) -> Result<Value, ConfigurationError> {
+    serde_json::from_slice(schema)
+        .map_err(|error| ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not JSON").because(error))
+}
+
+/// Names of the values that a release has, by its JSON Schema; none where the schema lists no names.
+pub(super) fn known_values(schema: &[u8], file: &str) -> Result<Option<BTreeSet<String>>, ConfigurationError> {
+    let schema = read_schema(schema, file)?;
+    Ok(values_of(&schema).map(|known| known.keys().cloned().collect()))
+}
+
+fn values_of(schema: &Value) -> Option<&Map<String, Value>> {
+    schema.pointer("/properties/values/properties").and_then(Value::as_object)
+}
+
 /// Unknown keys, each with the nearest known one.
 fn unknown_keys(document: &Map<String, Value>, schema: &Value) -> Vec<Problem> {
     let fixed: Vec<&str> = FIXED.iter().map(|(key, _)| *key).collect();
@@ -82,8 +96,7 @@ fn unknown_keys(document: &Map<String, Value>, schema: &Value) -> Vec<Problem> {
             problems.extend(unknown_in(section, key, known));
         }
     }
-    let known = schema.pointer("/properties/values/properties").and_then(Value::as_object);
-    if let (Some(values), Some(known)) = (document.get("values").and_then(Value::as_object), known) {
+    if let (Some(values), Some(known)) = (document.get("values").and_then(Value::as_object), values_of(schema)) {
         let known: Vec<&str> = known.keys().map(String::as_str).collect();
         problems.extend(unknown_in(values, "values", &known));
     }

@@ -85,6 +85,20 @@ fn values_change_one_by_one_and_what_else_is_set_stays() {
 }
 
 #[test]
+fn a_value_that_the_next_release_does_not_have_stays_for_the_one_before() {
+    let mut before = parse("values: {valkey.replicas: 2}").unwrap();
+    before.values.insert("cache.size".to_owned(), json!("64mb"));
+    let with = |name: &str, value: Value| {
+        before.with_values(&[(name.to_owned(), value)].into(), "the changed settings", SCHEMA.as_bytes())
+    };
+    assert_eq!(before.with_values(&BTreeMap::new(), "the settings of this site", SCHEMA.as_bytes()).unwrap(), before);
+    let changed = with("valkey.replicas", json!(3)).unwrap();
+    assert_eq!(changed.values.get("cache.size"), Some(&json!("64mb")));
+    assert_eq!(with("cache.size", json!("128mb")).unwrap_err().code().id, "LF3103", "it cannot be changed now");
+    assert_eq!(with("cache.size", Value::Null).unwrap(), parse("values: {valkey.replicas: 2}").unwrap());
+}
+
+#[test]
 fn unknown_keys_are_refused_with_the_nearest() {
     let (code, message) = refusal("netwrok: {}\nnode: {adress: 10.0.0.1}\nvalues: {postgres.storag: 1Gi}");
     assert_eq!(code, "LF3103");

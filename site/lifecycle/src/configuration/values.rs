@@ -7,6 +7,7 @@ use landfall_release_document::{ReleaseDocument, SiteValue};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::read::known_values;
 use super::{ConfigurationError, Problem, SiteConfiguration};
 
 /// Values by name: the release's defaults, the site's own, and what the planner computed.
@@ -19,16 +20,24 @@ pub type ChangedValues = BTreeMap<String, Value>;
 const COMPUTED_PREFIX: &str = "cluster.";
 
 impl SiteConfiguration {
-    /// These settings with other values, checked as a file with them would be. All problems are reported at once; they name `file`.
+    /// These settings with other values, checked as a file with them would be. All problems are reported at once; they name `file`. A value
+    /// that was set for an earlier release, and that this one does not have, stays as it is: it counts again once that release returns.
     pub fn with_values(&self, changed: &ChangedValues, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
+        let known = known_values(schema, file)?;
         let mut wanted = self.clone();
+        let is_asleep =
+            |name: &str| known.as_ref().is_some_and(|known| !known.contains(name)) && !changed.contains_key(name);
+        let asleep: Vec<_> = self.values.iter().filter(|(name, _)| is_asleep(name)).collect();
+        wanted.values.retain(|name, _| !is_asleep(name));
         for (name, value) in changed {
             match value {
                 Value::Null => drop(wanted.values.remove(name)),
                 value => drop(wanted.values.insert(name.clone(), value.clone())),
             }
         }
-        Self::parse(&wanted.to_text()?, file, schema)
+        let mut checked = Self::parse(&wanted.to_text()?, file, schema)?;
+        checked.values.extend(asleep.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+        Ok(checked)
     }
 
     /// As a file has them: JSON, which is YAML.
