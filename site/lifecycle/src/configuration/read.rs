@@ -77,14 +77,15 @@ fn read_schema(schema: &[u8], file: &str) -> Result<Value, ConfigurationError> {
         .map_err(|error| ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not JSON").because(error))
 }
 
-/// Names of the values that a release has, by its JSON Schema; none where the schema lists no names.
-pub(super) fn known_values(schema: &[u8], file: &str) -> Result<Option<BTreeSet<String>>, ConfigurationError> {
+/// Names of the values that a release has, by its JSON Schema.
+pub(super) fn known_values(schema: &[u8], file: &str) -> Result<BTreeSet<String>, ConfigurationError> {
     let schema = read_schema(schema, file)?;
-    Ok(values_of(&schema).map(|known| known.keys().cloned().collect()))
+    Ok(values_of(&schema).into_iter().map(str::to_owned).collect())
 }
 
-fn values_of(schema: &Value) -> Option<&Map<String, Value>> {
-    schema.pointer("/properties/values/properties").and_then(Value::as_object)
+fn values_of(schema: &Value) -> Vec<&str> {
+    let known = schema.pointer("/properties/values/properties").and_then(Value::as_object);
+    known.map(|known| known.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
 /// Unknown keys, each with the nearest known one.
@@ -96,9 +97,8 @@ fn unknown_keys(document: &Map<String, Value>, schema: &Value) -> Vec<Problem> {
             problems.extend(unknown_in(section, key, known));
         }
     }
-    if let (Some(values), Some(known)) = (document.get("values").and_then(Value::as_object), values_of(schema)) {
-        let known: Vec<&str> = known.keys().map(String::as_str).collect();
-        problems.extend(unknown_in(values, "values", &known));
+    if let Some(values) = document.get("values").and_then(Value::as_object) {
+        problems.extend(unknown_in(values, "values", &values_of(schema)));
     }
     problems
 }
@@ -110,6 +110,7 @@ fn unknown_in(section: &Map<String, Value>, path: &str, known: &[&str]) -> Vec<P
             path: if path.is_empty() { key.clone() } else { format!("{path}.{key}") },
             message: match nearest(key, known) {
                 Some(near) => format!("the key is not known; did you mean `{near}`?"),
+                None if known.is_empty() => "the key is not known: the release has none".to_owned(),
                 None => format!("the key is not known; known are {}", known.join(", ")),
             },
         })

@@ -25,8 +25,7 @@ impl SiteConfiguration {
     pub fn with_values(&self, changed: &ChangedValues, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
         let known = known_values(schema, file)?;
         let mut wanted = self.clone();
-        let is_asleep =
-            |name: &str| known.as_ref().is_some_and(|known| !known.contains(name)) && !changed.contains_key(name);
+        let is_asleep = |name: &str| !known.contains(name) && !changed.contains_key(name);
         let asleep: Vec<_> = self.values.iter().filter(|(name, _)| is_asleep(name)).collect();
         wanted.values.retain(|name, _| !is_asleep(name));
         for (name, value) in changed {
@@ -50,7 +49,7 @@ impl SiteConfiguration {
 }
 
 /// All values of a site: set by the site, else computed by the planner, else the release's default. A value with none
-/// of these keeps the rendered content. Names that begin with `cluster.` are computed alone: it is an error if the planner cannot, or
+/// of these keeps the rendered content. What a site has set for another release does not count. Names that begin with `cluster.` are computed alone: it is an error if the planner cannot, or
 /// if the site sets one.
 pub fn resolve_values(
     release: &ReleaseDocument,
@@ -74,9 +73,6 @@ pub fn resolve_values(
         } else if let Some(value) = set.or_else(|| computed.get(name)).or(value.default.as_ref()) {
             resolved.insert(name.to_owned(), value.clone());
         }
-    }
-    for name in configuration.values.keys().filter(|name| release.values.iter().all(|value| value.name != **name)) {
-        problem(name, "the release knows no such value");
     }
     if problems.is_empty() {
         Ok(resolved)
