@@ -392,7 +392,7 @@ mod tests {
         };
         // No component has the value, so that nothing would change.
         assert_eq!(code(&changed("web.mode", "slow".into())).0, codes::SETTINGS_SAME.id);
-        assert_eq!(code(&changed("web.mod", "slow".into())).0, codes::SITE_VALUE.id);
+        assert_eq!(code(&changed("web.mod", "slow".into())).0, codes::SITE_UNKNOWN_KEY.id);
         assert_eq!(code(&changed("web.mode", serde_json::Value::Null)).0, codes::SETTINGS_SAME.id);
         let settings = operations.settings().unwrap();
         assert_eq!(settings.values.len(), 2);

@@ -104,6 +104,14 @@ pub(in crate::operations) fn signed_bundle(
     signed_bundle_with(key, roots, release, built_at, more, blobs)
 }
 
+/// What a site may set of a release, as the builder writes it.
+fn schema_of(release: &serde_json::Value) -> serde_json::Value {
+    let values = release["values"].as_array().into_iter().flatten();
+    let properties: serde_json::Map<_, _> =
+        values.map(|value| (value["name"].as_str().unwrap_or_default().to_owned(), value["schema"].clone())).collect();
+    json!({ "properties": { "values": { "properties": properties } } })
+}
+
 /// The same with these blobs, of which the first is `landfall`.
 pub(in crate::operations) fn signed_bundle_with(
     key: &SigningKey,
@@ -120,8 +128,10 @@ pub(in crate::operations) fn signed_bundle_with(
         None => BlobEntry::blob(sums, "application/octet-stream"),
     });
     let document = |name: &str, bytes: Vec<u8>| NewDocument { name: format!("documents/{name}"), bytes };
-    let mut documents =
-        vec![document("release.json", release.to_string().into_bytes()), document("site.schema.json", b"{}".to_vec())];
+    let mut documents = vec![
+        document("release.json", release.to_string().into_bytes()),
+        document("site.schema.json", schema_of(release).to_string().into_bytes()),
+    ];
     documents.extend(more);
     let identity = ReleaseIdentity {
         name: release["name"].as_str().unwrap().to_owned(),
