@@ -28,8 +28,9 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(15);
 /// How long a backup with its trial restore may take.
 const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 
-/// How often the console is killed in each of two upgrades, and how long it lives in between.
+/// How often the console is killed in an upgrade, how often at least in one that is undone, and how long it lives in between.
 const KILLS: u32 = 25;
+const LEAST_KILLS: u32 = 10;
 const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
 
 /// What the customer lets the cache take, which 1.1.0 does not have any more.
@@ -216,7 +217,7 @@ impl Customer<'_> {
         self.browser.picture("site-upgrade-undone").await?;
         self.expect_release("1.1.0").await?;
         printer::note(format!("proved: a release was undone, and the console, killed {kills} times, says why"));
-        ensure!(kills == KILLS, "the console was killed {kills} times");
+        ensure!(kills >= LEAST_KILLS, "the console was killed {kills} times");
         Ok(())
     }
 
@@ -254,7 +255,8 @@ impl Customer<'_> {
     }
 
     async fn expect_release(&self, version: &str) -> Result<()> {
-        self.browser.open("/").await?;
+        // A console that was killed just now answers again in a moment.
+        until_within(PLAN_LIMIT, "the console opens", async || self.browser.open("/").await.map(|()| true)).await?;
         self.browser.expect("h1", &format!("starter {version}")).await?;
         self.engineer.wait_ready(&format!("the change to {version}"))?;
         self.expect_rows()
