@@ -208,7 +208,7 @@ impl Customer<'_> {
     async fn read_why_a_release_was_undone(&self) -> Result<()> {
         self.begin_upgrade("1.2.0").await?;
         let killer = Killer::begin(self.machine(), "browser-undo")?;
-        let undone = self.browser.expect_within(CHANGE_LIMIT, "#live", "It was undone").await;
+        let undone = self.browser.expect_within(CHANGE_LIMIT, "#live", "everything is as it was before").await;
         let kills = killer.end()?;
         undone.with_context(|| format!("the console was killed {kills} times"))?;
         for words in ["postgres", "LF42"] {
