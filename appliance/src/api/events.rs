@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::unfold;
-use tokio::sync::OwnedSemaphorePermit;
+use futures_util::{Stream, StreamExt as _};
 
 use crate::context::Context;
 use crate::host::{Heard, Listener};
@@ -21,13 +21,7 @@ pub const LISTENERS: usize = 512;
 /// The number of the event that a client heard last.
 const LAST_HEARD: &str = "last-event-id";
 /// A proxy must not collect events.
-pub const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
-
-/// A listener with its place among all.
-struct Seat {
-    listener: Listener,
-    _place: OwnedSemaphorePermit,
-}
+const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
 /// Events of the running operation
 ///
@@ -50,14 +44,22 @@ pub async fn follow(State(context): State<Context>, headers: HeaderMap) -> Resul
     let Some(listener) = context.site.listen(heard(&headers), TIME) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let place = context.listening.clone().try_acquire_owned().map_err(|_| Refusal::Listeners)?;
-    let seat = Seat { listener, _place: place };
-    Ok(([UNBUFFERED], Sse::new(unfold(seat, next)).keep_alive(KeepAlive::default())).into_response())
+    streamed(&context, unfold(listener, next))
 }
 
-async fn next(mut seat: Seat) -> Option<(Result<Event, Infallible>, Seat)> {
-    let heard = seat.listener.next().await?;
-    Some((Ok(event(heard)), seat))
+/// Answers with these events, which have a place among all who listen until they end. Refused where none is free.
+pub fn streamed(context: &Context, events: impl Stream<Item = Event> + Send + 'static) -> Result<Response, Refusal> {
+    let place = context.listening.clone().try_acquire_owned().map_err(|_| Refusal::Listeners)?;
+    let events = events.map(move |event| {
+        let _held = &place;
+        Ok::<_, Infallible>(event)
+    });
+    Ok(([UNBUFFERED], Sse::new(events).keep_alive(KeepAlive::default())).into_response())
+}
+
+async fn next(mut listener: Listener) -> Option<(Event, Listener)> {
+    let heard = listener.next().await?;
+    Some((event(heard), listener))
 }
 
 fn event(heard: Heard) -> Event {

@@ -1,45 +1,34 @@
 //! Tells open pages that there is news of the operation that runs, by server-sent events. What the news is, a page asks for: its live part
 //! is drawn in one place.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse as _;
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::sse::Event;
 use futures_util::stream::unfold;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Shown;
-use crate::api::UNBUFFERED;
+use crate::api::streamed;
 use crate::context::Context;
 use crate::host::NewsListener;
-use crate::refusal::Refusal;
 
 /// How long a page listens with one request: with the next one, its session is looked at again.
 const TIME: Duration = Duration::from_mins(1);
 /// How long a browser waits before it listens again. Until then, the page asks by itself.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A page that listens, with its place among all who do.
-struct Seat {
-    listener: NewsListener,
-    _place: OwnedSemaphorePermit,
-}
-
 pub async fn tell(State(context): State<Context>) -> Shown {
     let Some(listener) = context.site.listen_for_news(TIME) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    let place = context.listening.clone().try_acquire_owned().map_err(|_| Refusal::Listeners)?;
-    let seat = Seat { listener, _place: place };
-    Ok(([UNBUFFERED], Sse::new(unfold(seat, next)).keep_alive(KeepAlive::default())).into_response())
+    Ok(streamed(&context, unfold(listener, next))?)
 }
 
-async fn next(mut seat: Seat) -> Option<(Result<Event, Infallible>, Seat)> {
-    let has_news = seat.listener.has_news().await;
-    has_news.then(|| (Ok(Event::default().event("news").retry(RETRY).data("{}")), seat))
+async fn next(mut listener: NewsListener) -> Option<(Event, NewsListener)> {
+    let has_news = listener.has_news().await;
+    has_news.then(|| (Event::default().event("news").retry(RETRY).data("{}"), listener))
 }
 
 #[cfg(test)]
