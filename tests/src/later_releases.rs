@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 
 use crate::images::registry_tree::Reference;
-use crate::images::{RegistryTree, Workshop, postgres};
+use crate::images::{RegistryTree, Workshop, postgres, python};
 use crate::vendor::Vendor;
 use crate::workspace;
 
@@ -133,12 +133,13 @@ pub fn define_given(folder: &Path) -> Result<PathBuf> {
 /// The beginnings of references: what later releases have in another version.
 const RUNTIME: &str = "github.com/containerd/containerd:";
 const DATABASE: &str = "docker.io/pgvector/pgvector:";
+const MODEL: &str = "huggingface.co/sentence-transformers/all-minilm-l6-v2:";
 
-/// Resolves the lock of 1.1.0 or a later release, which has a later containerd and a later minor version of the database.
+/// Resolves the lock of 1.1.0 or a later release, which has a later containerd, a later minor version of the database and a later model.
 pub fn lock(vendor: &Vendor, release: &Path) -> Result<()> {
     vendor.lock_with_later(
         release,
-        |reference| [RUNTIME, DATABASE].iter().any(|later| reference.starts_with(later)),
+        |reference| [RUNTIME, DATABASE, MODEL].iter().any(|later| reference.starts_with(later)),
         "",
     )
 }
@@ -149,12 +150,18 @@ pub fn lock_node(vendor: &Vendor, release: &Path, parts: &RegistryTree) -> Resul
     let unresolved = ["digest", "mediaType", "size"].map(|field| format!("    {field}: unresolved\n")).concat();
     let Reference { reference, recipe, .. } = tools;
     let entry = format!("  - reference: {reference}\n    recipe: {recipe}\n    license: Apache-2.0\n{unresolved}");
-    vendor.lock_with_later(release, |reference| !reference.starts_with(DATABASE), &entry)
+    let is_of_the_node = |reference: &str| ![DATABASE, MODEL].iter().any(|other| reference.starts_with(other));
+    vendor.lock_with_later(release, is_of_the_node, &entry)
 }
 
 /// The minor version of the database in 1.0.0 and in 1.1.0, such as `17.11`. They are equal where Debian's archive has only one.
 pub fn server_versions() -> Result<[String; 2]> {
     postgres::server_versions(&Workshop::open()?)
+}
+
+/// The digest of the model's weights in 1.0.0 and in 1.1.0, such as `sha256:53aa…`.
+pub fn model_weights() -> Result<[String; 2]> {
+    python::weights(&Workshop::open()?)
 }
 
 /// Each part of the starter that 1.1.0 lacks, from its first line to the line that follows it: the cache, its settings and its proof.
@@ -167,12 +174,14 @@ const REMOVED: [(&str, &str); 3] = [
 /// The memory that the database may use where the site sets nothing, in 1.0.0 and in 1.1.0.
 pub const DEFAULT_MEMORY: [&str; 2] = ["1Gi", "1280Mi"];
 
-/// 1.1.0: another database, of a later minor version, whose schema a job changes and which may use more memory, one component more, and one less.
+/// 1.1.0: another database, of a later minor version, whose schema a job changes and which may use more memory; a later model, whose new pod
+/// answers before the one before ends; one component more, and one less.
 fn next() -> Result<String> {
     let text = replaced(&starter()?, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\nsoakSeconds: 6\n")?;
     let text = replaced(&text, "manifests: ../../manifests/postgres\n", "manifests: BASE/postgres-next\n")?;
     let data = "    data: kept\n    backup:\n      - name: database\n";
     let text = replaced(&text, data, &data.replace("kept", "migrated"))?;
+    let text = replaced(&text, "manifests: ../../manifests/assistant\n", "manifests: BASE/assistant-next\n")?;
     let dns = "  - name: dns\n    manifests: ../../manifests/dns\n";
     let later = format!("  - name: dns\n    manifests: BASE/dns-next\n{}", CANARY.trim_start_matches('\n'));
     let text = replaced(&text, dns, &later)?;

@@ -156,7 +156,7 @@ pub struct Parts {
     pub tree: RegistryTree,
     /// The programs of the node pack, each under its own name in one folder.
     pub binaries: PathBuf,
-    /// Each reference of the starter, of its node pack or its database, that a later release has under another name, and that name.
+    /// Each reference of the starter, of its node pack, its database or its model, that a later release has under another name, and that name.
     pub later: Vec<(String, String)>,
 }
 
@@ -180,8 +180,8 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
         anyhow::Ok(published)
     })?;
     let (mut starter, mut later) = (node_pack::STARTER.changing(workshop)?, node_pack::LATER.changing(workshop)?);
-    starter.push(postgres::earlier(workshop)?);
-    later.push(postgres::later(workshop)?);
+    starter.extend([postgres::earlier(workshop)?, python::model(workshop)?]);
+    later.extend([postgres::later(workshop)?, python::later_model(workshop)?]);
     let names = starter.into_iter().zip(&later).map(|(one, other)| (one.reference, other.reference.clone()));
     let parts = Parts {
         binaries: node_pack::ensure_binaries(workshop)?,

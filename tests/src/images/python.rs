@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::layer::put;
 use super::node_pack::TITLE;
 use super::oci::{Blob, Published, artifact};
 use super::{CREATED, Recipe, Workshop};
@@ -34,9 +35,12 @@ const WHEELS_VERSION: &str = "1.0.0";
 /// The file that names the wheels, from the project's root; the lock of upstream's parts names it, too.
 const WHEELS_FILE: &str = "releases/starter/requirements.txt";
 
+/// Its path in the model.
+const WEIGHTS_FILE: &str = "model.safetensors";
+
 /// Files of the model and their kinds, by path in the package; nothing else of the package travels.
 const MODEL_FILES: &[(&str, &str)] = &[
-    ("model.safetensors", WEIGHTS),
+    (WEIGHTS_FILE, WEIGHTS),
     ("1_Pooling/config.json", WEIGHTS_CONFIGURATION),
     ("config.json", WEIGHTS_CONFIGURATION),
     ("config_sentence_transformers.json", WEIGHTS_CONFIGURATION),
@@ -57,11 +61,56 @@ pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
     ARTIFACTS.iter().map(|(_, make)| make(workshop)).collect()
 }
 
-fn model(workshop: &Workshop) -> Result<Published> {
+/// The model of 1.0.0.
+pub fn model(workshop: &Workshop) -> Result<Published> {
     let (package, folder) = ensure_model_files(workshop)?;
+    let weights = folder.join(WEIGHTS_FILE);
+    // Upstream numbers no releases of the model; the tag is the version of the package the files come from.
+    publish_model(workshop, &folder, &weights, &package)
+}
+
+/// The model of later releases: the same tensors in a file that names a later revision, and so has another digest.
+pub fn later_model(workshop: &Workshop) -> Result<Published> {
+    let (package, folder) = ensure_model_files(workshop)?;
+    let weights = ensure_later_weights(workshop, &folder)?;
+    publish_model(workshop, &folder, &weights, &format!("{package}-later"))
+}
+
+/// The SHA-256 of the weights in 1.0.0 and in later releases, such as `sha256:53aa…`.
+pub fn weights(workshop: &Workshop) -> Result<[String; 2]> {
+    let (_, folder) = ensure_model_files(workshop)?;
+    let digest = |path: &Path| Ok::<_, anyhow::Error>(Blob::file(workshop, WEIGHTS, path)?.digest);
+    Ok([digest(&folder.join(WEIGHTS_FILE))?, digest(&ensure_later_weights(workshop, &folder)?)?])
+}
+
+fn ensure_later_weights(workshop: &Workshop, model: &Path) -> Result<PathBuf> {
+    let weights = model.join(WEIGHTS_FILE);
+    let key = Key::new().with("weights", Blob::file(workshop, WEIGHTS, &weights)?.digest).with("revising", "1");
+    let folder = workshop.entry("model", "all-minilm-l6-v2, a later revision", &key, |folder| {
+        let bytes = std::fs::read(&weights).with_context(|| format!("cannot read {}", weights.display()))?;
+        put(&folder.join(WEIGHTS_FILE), &revised(&bytes)?)
+    })?;
+    Ok(folder.join(WEIGHTS_FILE))
+}
+
+/// A safetensors file with a later revision in its metadata. Source: the format's description, huggingface.co/docs/safetensors: eight bytes
+/// of the header's length, a header in JSON that spaces may follow, and the tensors, whose places count from the header's end.
+fn revised(file: &[u8]) -> Result<Vec<u8>> {
+    let (length, rest) = file.split_first_chunk().context("the weights are no safetensors file")?;
+    let (header, tensors) =
+        rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length))?).context("the weights' header is cut")?;
+    let mut header: Value = serde_json::from_slice(header).context("the weights' header is no JSON")?;
+    header["__metadata__"]["revision"] = json!("later");
+    let mut header = header.to_string();
+    header.push_str(&" ".repeat(header.len().next_multiple_of(8) - header.len()));
+    Ok([&u64::try_from(header.len())?.to_le_bytes(), header.as_bytes(), tensors].concat())
+}
+
+fn publish_model(workshop: &Workshop, folder: &Path, weights: &Path, version: &str) -> Result<Published> {
     let mut layers = Vec::new();
     for (path, media_type) in MODEL_FILES {
-        layers.push(Blob::file(workshop, media_type, &folder.join(path))?.annotated(FILE_PATH, path));
+        let file = if *path == WEIGHTS_FILE { weights.to_path_buf() } else { folder.join(path) };
+        layers.push(Blob::file(workshop, media_type, &file)?.annotated(FILE_PATH, path));
     }
     let digests: Vec<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
     let configuration = json!({
@@ -72,7 +121,7 @@ fn model(workshop: &Workshop) -> Result<Published> {
             "name": "all-MiniLM-L6-v2",
             "title": "sentence-transformers/all-MiniLM-L6-v2",
             "vendor": "sentence-transformers",
-            "version": package,
+            "version": version,
         },
         "config": {
             "architecture": "transformer",
@@ -84,8 +133,7 @@ fn model(workshop: &Workshop) -> Result<Published> {
         "modelfs": { "type": "layers", "diffIds": digests },
     });
     let configuration = Blob::text(MODEL_CONFIGURATION, configuration.to_string().into_bytes());
-    // Upstream numbers no releases of the model; the tag is the version of the package the files come from.
-    let reference = format!("huggingface.co/sentence-transformers/all-minilm-l6-v2:{package}");
+    let reference = format!("huggingface.co/sentence-transformers/all-minilm-l6-v2:{version}");
     Ok(artifact("model", reference, MODEL, Some(configuration), layers))
 }
 

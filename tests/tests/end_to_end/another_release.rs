@@ -145,7 +145,13 @@ fn refuses_what_cannot_follow(engineer: Engineer<'_>) -> Result<()> {
         .filter(|change| change["fate"] != "unchanged")
         .map(|change| (change["component"].as_str(), change["fate"].as_str()))
         .collect();
-    let expected = [("dns", "changed"), ("postgres", "changed"), ("bulletin", "added"), ("valkey", "removed")];
+    let expected = [
+        ("dns", "changed"),
+        ("postgres", "changed"),
+        ("assistant", "changed"),
+        ("bulletin", "added"),
+        ("valkey", "removed"),
+    ];
     let expected = expected.map(|(component, fate)| (Some(component), Some(fate)));
     ensure!(fates == expected, "the dry run says {fates:?}");
     let dns = dry_run["components"].as_array().into_iter().flatten().find(|change| change["component"] == "dns");

@@ -1,5 +1,5 @@
 //! What makes 1.1.0 another release than 1.0.0, as a site shows it: a component that is added, one that is removed, another default of a
-//! setting, an edited `ConfigMap`, and a later minor version of the database. What the removed component holds stays, and so does what an
+//! setting, an edited `ConfigMap`, another model, and a later minor version of the database. What the removed component holds stays, and so does what an
 //! administrator has set.
 
 use std::sync::OnceLock;
@@ -43,7 +43,28 @@ pub(crate) fn expect(machine: &Machine, version: &str, status: &Value) -> Result
     let scripts = object(machine, "configmap postgres-first-start")?["data"]["10-vector.sql"].clone();
     let script = scripts.as_str().context("the database has no first script")?;
     ensure!(script.contains("schema_version") == is_later, "{version} has the script {script}");
+    expect_model(machine, version)?;
     expect_server(machine, version)
+}
+
+/// Fails unless pods read the model of this version, and the claim of that model is the only one.
+fn expect_model(machine: &Machine, version: &str) -> Result<()> {
+    let [first, later] = model_weights()?;
+    let wanted = if version == "1.1.0" { later } else { first };
+    let found = in_pod(machine, "assistant", "deployment/assistant", "sha256sum /models/minilm/model.safetensors")?;
+    let found = format!("sha256:{}", found.stdout.split(' ').next().unwrap_or_default());
+    ensure!(found == wanted, "a pod of {version} reads the model {found}, not {wanted}");
+    let claims = administered(machine, "kubectl --namespace assistant get persistentvolumeclaims --output name")?;
+    let models = claims.lines().filter(|claim| claim.contains("/minilm-")).count();
+    ensure!(models == 1, "{version} has these claims: {claims}");
+    Ok(())
+}
+
+/// The digest of the model's weights in 1.0.0 and in 1.1.0.
+fn model_weights() -> Result<[String; 2]> {
+    static WEIGHTS: OnceLock<Result<[String; 2], String>> = OnceLock::new();
+    let weights = WEIGHTS.get_or_init(|| later_releases::model_weights().map_err(|error| format!("{error:#}")));
+    weights.clone().map_err(|error| anyhow!("{error}"))
 }
 
 /// The minor version of the database in 1.0.0 and in 1.1.0.
