@@ -18,6 +18,10 @@ pub enum FileKind {
     Whole,
     /// `….landfall.001` and on: a part, counted from 1.
     Part(usize),
+    /// `….delta`: a whole delta.
+    Delta,
+    /// `….delta.001` and on: a part of a delta, counted from 1.
+    DeltaPart(usize),
 }
 
 impl BundleName {
@@ -37,6 +41,8 @@ impl BundleName {
             FileKind::Head => format!("{}.head", self.0),
             FileKind::Whole => format!("{}.landfall", self.0),
             FileKind::Part(number) => format!("{}.landfall.{number:03}", self.0),
+            FileKind::Delta => format!("{}.delta", self.0),
+            FileKind::DeltaPart(number) => format!("{}.delta.{number:03}", self.0),
         }
     }
 
@@ -50,6 +56,14 @@ impl BundleName {
         match count {
             0 | 1 => vec![self.file(FileKind::Whole)],
             _ => (1..=count).map(|number| self.file(FileKind::Part(number))).collect(),
+        }
+    }
+
+    /// Names of all parts of a delta with this many; one part is the whole delta.
+    pub fn delta_parts(&self, count: usize) -> Vec<String> {
+        match count {
+            0 | 1 => vec![self.file(FileKind::Delta)],
+            _ => (1..=count).map(|number| self.file(FileKind::DeltaPart(number))).collect(),
         }
     }
 
@@ -67,9 +81,17 @@ impl BundleName {
         if let Some(stem) = file.strip_suffix(".landfall") {
             return Self::stem_of(stem).map(|name| (name, FileKind::Whole));
         }
-        let (stem, digits) = file.rsplit_once(".landfall.")?;
+        if let Some(stem) = file.strip_suffix(".delta") {
+            return Self::stem_of(stem).map(|name| (name, FileKind::Delta));
+        }
+        let (rest, digits) = file.rsplit_once('.')?;
         let number = digits.parse().ok().filter(|number| *number > 0 && format!("{number:03}") == digits)?;
-        Self::stem_of(stem).map(|name| (name, FileKind::Part(number)))
+        let (stem, kind) = match rest.rsplit_once('.')? {
+            (stem, "landfall") => (stem, FileKind::Part(number)),
+            (stem, "delta") => (stem, FileKind::DeltaPart(number)),
+            _ => return None,
+        };
+        Self::stem_of(stem).map(|name| (name, kind))
     }
 
     fn stem_of(stem: &str) -> Option<Self> {
@@ -97,7 +119,10 @@ mod tests {
         assert_eq!(name.parts(1), ["starter-1.0.0-rc.1-abababababab.landfall"]);
         assert_eq!(name.parts(2)[1], "starter-1.0.0-rc.1-abababababab.landfall.002");
         assert_eq!(name.provenance(), "starter-1.0.0-rc.1-abababababab.provenance.json");
-        for kind in [FileKind::Head, FileKind::Whole, FileKind::Part(1), FileKind::Part(999)] {
+        assert_eq!(name.delta_parts(1), ["starter-1.0.0-rc.1-abababababab.delta"]);
+        assert_eq!(name.delta_parts(2)[1], "starter-1.0.0-rc.1-abababababab.delta.002");
+        let numbered = [FileKind::Part(1), FileKind::Part(999), FileKind::DeltaPart(1), FileKind::DeltaPart(999)];
+        for kind in [FileKind::Head, FileKind::Whole, FileKind::Delta].into_iter().chain(numbered) {
             assert_eq!(BundleName::parse(&name.file(kind)), Some((name.clone(), kind)));
         }
         for foreign in [
@@ -106,6 +131,8 @@ mod tests {
             "x.landfall",
             "a-abababababab.landfall.1",
             "a-abababababab.landfall.000",
+            "a-abababababab.delta.2",
+            "a-abababababab.other.002",
             "-.head",
             "._starter-1.0.0-abababababab.landfall",
         ] {

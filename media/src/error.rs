@@ -159,6 +159,18 @@ pub enum MediaError {
         /// Bytes that are free.
         available: u64,
     },
+    /// A delta is for a site that holds more than this one.
+    #[error("{} leaves out {blobs} blobs of {bytes} bytes that this site does not hold, the first of them {first}", path.display())]
+    DeltaUnfit {
+        /// Its first file.
+        path: PathBuf,
+        /// How many blobs are in neither.
+        blobs: usize,
+        /// Their bytes.
+        bytes: u64,
+        /// The first of them.
+        first: Sha256,
+    },
     /// The format does not allow it.
     #[error(transparent)]
     Format(#[from] landfall_bundle_spec::Error),
@@ -245,6 +257,7 @@ impl Coded for MediaError {
             Self::StoreDamaged { .. } => codes::STORE_DAMAGED,
             Self::ReadBack { .. } => codes::READ_BACK_FAILED,
             Self::NoSpace { .. } => codes::NO_SPACE,
+            Self::DeltaUnfit { .. } => codes::DELTA_UNFIT,
             Self::Format(error) => error.code(),
             Self::OutputExists(_) => codes::OUTPUT_EXISTS,
             Self::Bug(_) => codes::BUG,

@@ -1,6 +1,7 @@
 //! Where bytes live: durable writes, parts, the content store, verified copying and its progress.
 
 pub mod bundle;
+mod contents;
 pub mod copy;
 pub mod counters;
 mod disk;
@@ -27,6 +28,7 @@ pub mod verify;
 #[cfg(test)]
 mod testing;
 
+pub use contents::Contents;
 pub use error::{MediaError, Result};
 pub use landfall_progress as progress;
 pub use payload::Payload;

@@ -1,4 +1,4 @@
-//! Building: from a signed head and a store to a bundle on a stick. Each byte of the store is read once, each byte of
+//! Building: from a signed head and a store to a bundle on a stick, or from a bundle to a delta of it. Each byte of the store is read once, each byte of
 //! the bundle written once and read back once; nothing is written anywhere else.
 
 use std::io::Write;
@@ -6,14 +6,16 @@ use std::path::Path;
 
 use landfall_bundle_spec::padding_bytes;
 
+use crate::bundle::BundleMedia;
+use crate::contents::Contents;
 use crate::copy::copy;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
-use crate::parts::{OtherFiles, PartWriter, Parts, WrittenFile};
+use crate::parts::{OtherFiles, PartWriter, Parts, PlannedFiles, WrittenFile};
 use crate::payload::Payload;
 use crate::progress::{Event, Progress};
 use crate::sink::BlobSink;
-use crate::source::StoreSource;
+use crate::source::{BlobSource, BundleSource, StoreSource};
 use crate::store::ContentStore;
 use crate::verify::verify;
 
@@ -40,12 +42,39 @@ pub fn pack(
     media: &Counters,
     progress: &dyn Progress,
 ) -> Result<Vec<WrittenFile>> {
+    let planned = PlannedFiles::of_bundle(payload, output.part_bytes)?;
+    let mut source = StoreSource::new(store, payload.clone());
+    write(&mut source, &Contents::whole(payload), planned, output, media, progress)
+}
+
+/// Writes a delta of a bundle that is on its media: of its blobs those that `contents` has. Otherwise as [`pack`].
+pub fn pack_delta(
+    bundle: &BundleMedia,
+    contents: &Contents,
+    output: Output<'_>,
+    media: &Counters,
+    progress: &dyn Progress,
+) -> Result<Vec<WrittenFile>> {
+    let planned = PlannedFiles::of_delta(bundle.payload(), contents, output.part_bytes)?;
+    write(&mut BundleSource::new(bundle), contents, planned, output, media, progress)
+}
+
+fn write(
+    source: &mut dyn BlobSource,
+    contents: &Contents,
+    planned: PlannedFiles,
+    output: Output<'_>,
+    media: &Counters,
+    progress: &dyn Progress,
+) -> Result<Vec<WrittenFile>> {
+    let payload = &source.payload().clone();
     let head = payload.verified().head_bytes();
-    let writer = PartWriter::create(&output, payload, media.clone())?;
-    let mut sink = BundleSink::begin(payload, PartsStream { writer: Some(writer), parts: None })?;
-    copy(&mut StoreSource::new(store, payload.clone()), &mut sink, "writing the bundle", progress)?;
+    let writer = PartWriter::create(&output, payload, planned, media.clone())?;
+    let stream = PartsStream { writer: Some(writer), parts: None };
+    let mut sink = BundleSink::begin(payload, contents.clone(), stream)?;
+    copy(source, &mut sink, "writing the bundle", progress)?;
     let parts = sink.into_stream().parts.ok_or_else(|| MediaError::Bug("the parts were not finished".to_owned()))?;
-    let written = parts.read_back(payload)?;
+    let written = parts.read_back(payload, contents)?;
     if !written.is_past_cache() {
         let what = "The filesystem of the stick cannot be read past the kernel's cache. Unplug the stick, plug it in \
                     again, and run `landfall verify` on it.";
@@ -67,7 +96,7 @@ pub fn pack_to_stream(
     progress: &dyn Progress,
 ) -> Result<()> {
     let output = Plain { stream, media: media.clone() };
-    let mut sink = BundleSink::begin(payload, output)?;
+    let mut sink = BundleSink::begin(payload, Contents::whole(payload), output)?;
     copy(&mut StoreSource::new(store, payload.clone()), &mut sink, "writing the bundle", progress)?;
     Ok(())
 }
@@ -81,22 +110,23 @@ pub trait BundleStream {
     fn end(&mut self) -> Result<u64>;
 }
 
-/// The sink that is a new bundle: writes headers and padding around the blobs, in the order of the head.
+/// The sink that is a new bundle or delta: writes headers and padding around the blobs, in the order of the head.
 #[derive(Debug)]
 pub struct BundleSink<S> {
     payload: Payload,
+    contents: Contents,
     stream: S,
-    /// Blob whose chunks come next, and how many of its bytes were taken.
+    /// Position in the contents of the blob whose chunks come next, and how many of its bytes were taken.
     next: (usize, u64),
     /// Bytes of the head that are on the disk but were not reported yet.
     unreported: u64,
 }
 
 impl<S: BundleStream> BundleSink<S> {
-    /// Begins the stream with the head.
-    pub fn begin(payload: &Payload, mut stream: S) -> Result<Self> {
+    /// Begins the stream with the head. These blobs will follow.
+    pub fn begin(payload: &Payload, contents: Contents, mut stream: S) -> Result<Self> {
         let unreported = stream.append(payload.verified().head_bytes())?;
-        Ok(Self { payload: payload.clone(), stream, next: (0, 0), unreported })
+        Ok(Self { payload: payload.clone(), contents, stream, next: (0, 0), unreported })
     }
 
     /// The stream, after [`BlobSink::finish`].
@@ -107,18 +137,19 @@ impl<S: BundleStream> BundleSink<S> {
 
 impl<S: BundleStream> BlobSink for BundleSink<S> {
     fn total_bytes(&self) -> u64 {
-        self.payload.layout().total_bytes()
+        // What was left out counts as there.
+        self.contents.stream_bytes(&self.payload) + self.contents.left_out_bytes(&self.payload)
     }
 
-    fn wants(&mut self, _blob: usize) -> Result<Option<u64>> {
-        Ok(Some(0))
+    fn wants(&mut self, blob: usize) -> Result<Option<u64>> {
+        Ok(self.contents.has(blob).then_some(0))
     }
 
     fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64> {
         let placed = &self.payload.layout().entries()[blob];
         let (next, taken) = self.next;
-        if next != blob {
-            return Err(MediaError::Bug(format!("blob {blob} arrived where {next} was expected")));
+        if self.contents.blobs().get(next) != Some(&blob) {
+            return Err(MediaError::Bug(format!("blob {blob} arrived in place {next}")));
         }
         let mut synced = std::mem::take(&mut self.unreported);
         if taken == 0 {
@@ -129,14 +160,14 @@ impl<S: BundleStream> BlobSink for BundleSink<S> {
         if self.next.1 == placed.size {
             let padding = usize::try_from(padding_bytes(placed.size)).unwrap_or(0);
             synced += self.stream.append(&[0; 512][..padding])?;
-            self.next = (blob + 1, 0);
+            self.next = (next + 1, 0);
         }
         Ok(synced)
     }
 
     fn finish(&mut self) -> Result<u64> {
-        if self.next.0 != self.payload.blobs().len() {
-            return Err(MediaError::Bug(format!("the bundle ends before blob {}", self.next.0)));
+        if self.next.0 != self.contents.blobs().len() {
+            return Err(MediaError::Bug(format!("the bundle ends before the blob in place {}", self.next.0)));
         }
         let end = self.payload.layout().segments().last().map_or(0, |end| end.length);
         let synced = self.stream.append(&vec![0; usize::try_from(end).unwrap_or(0)])?;

@@ -70,9 +70,10 @@ impl Payload {
         self.0.head_pieces()
     }
 
-    /// Every piece of the stream after the head, in order.
-    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> + Send + '_ {
-        self.pieces_from_blob(0)
+    /// Every piece of these blobs' entries, which ascend, and of the end of the archive, in order.
+    pub(crate) fn pieces_of<'a>(&'a self, blobs: &'a [usize]) -> impl Iterator<Item = Piece> + Send + 'a {
+        let end = self.pieces_from_blob(self.blobs().len());
+        blobs.iter().flat_map(|blob| self.pieces_of_blob(*blob, 0)).chain(end)
     }
 
     /// Every piece from the header of this blob to the end of the archive.

@@ -16,12 +16,12 @@ use landfall_media::bundle::{BundleMedia, locate};
 use landfall_media::counters::Counters;
 use landfall_media::durable::{self, Batch};
 use landfall_media::pack::{Output, pack};
-use landfall_media::parts::PartWriter;
+use landfall_media::parts::{PartWriter, PlannedFiles};
 use landfall_media::progress::Silent;
 use landfall_media::stage::stage;
 use landfall_media::store::ContentStore;
 use landfall_media::verify::{verify, verify_store};
-use landfall_media::{MediaError, Payload};
+use landfall_media::{Contents, MediaError, Payload};
 
 use crate::common::{MIB, signed};
 
@@ -293,10 +293,16 @@ fn reading_back_sees_the_disk_and_not_memory() {
     stream.splice(..stream.len() - usize::try_from(tail_bytes(&payload)).unwrap(), head.iter().copied());
     let stick = disk.path().join("stick");
     let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = PartWriter::create(&output, &payload, Counters::new()).unwrap();
+    let mut writer = PartWriter::create(
+        &output,
+        &payload,
+        PlannedFiles::of_bundle(&payload, output.part_bytes).unwrap(),
+        Counters::new(),
+    )
+    .unwrap();
     writer.write(&stream).unwrap();
     let parts = writer.finish().unwrap();
-    verify(&parts.read_back(&payload).unwrap(), "reading back", &Silent).unwrap();
+    verify(&parts.read_back(&payload, &Contents::whole(&payload)).unwrap(), "reading back", &Silent).unwrap();
 
     // The stick loses a block; the page cache, filled by a reader, does not.
     let part = fs::read_dir(disk.path().join("stick")).unwrap().map(|entry| entry.unwrap().path());
@@ -306,7 +312,8 @@ fn reading_back_sees_the_disk_and_not_memory() {
     let image = File::options().read(true).write(true).open(disk.text("room/image")).unwrap();
     image.write_all_at(&[0; 512], find(&image, &block[..512])).unwrap();
     assert!(fs::read(&part).unwrap() == stream, "memory was not warm");
-    let error = verify(&parts.read_back(&payload).unwrap(), "reading back", &Silent).unwrap_err();
+    let error =
+        verify(&parts.read_back(&payload, &Contents::whole(&payload)).unwrap(), "reading back", &Silent).unwrap_err();
     assert_eq!(error.code().id, "LF1213", "{error}");
 }
 

@@ -73,5 +73,6 @@ registry! {
     BUNDLE_SHORT = "LF1215", Refused, "A file of the bundle ends too early", "Copy the named part again from a good copy.";
     PART_SWAPPED = "LF1216", Refused, "A part has the name of another part", "Give the named files their right names, or copy both parts again; the names are in SHA256SUMS.";
     FILE_TOO_LARGE = "LF1217", Usage, "The filesystem cannot hold files of this size", "Build with --part-size fat32, or use a stick with another filesystem.";
+    DELTA_UNFIT = "LF1218", Refused, "A delta leaves out what this site does not hold", "Bring the whole bundle, or have the vendor make a delta from a release that `landfall releases` lists here.";
     NOTHING_STAGED = "LF1230", Usage, "Nothing is staged on this machine", "Run `landfall install` with a bundle first.";
 }

@@ -9,6 +9,7 @@ use landfall_bundle_spec::parts::{BundleName, FileKind};
 
 use super::locate::name;
 use super::{BundleMedia, Located, Part, Role, open_part, read_exact_at};
+use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, PieceKind};
@@ -18,7 +19,8 @@ use crate::payload::{Payload, PieceKind};
 const COMPARED_CHUNKS: usize = 3;
 
 impl Located {
-    /// Finds every part of the bundle whose head was verified. Reads the first chunk of each.
+    /// Finds every part of the bundle whose head was verified, or the delta of it. Reads the first chunk of each part, and the headers of a
+    /// delta.
     pub fn assemble(&self, payload: Payload, counters: Counters) -> Result<BundleMedia> {
         let head_bytes = payload.layout().head_bytes();
         let total = payload.layout().total_bytes();
@@ -31,11 +33,17 @@ impl Located {
             let whole = PathBuf::from(self.expected_name(&[]));
             return Err(MediaError::PartMissing { folder: self.folder.clone(), name: name(&whole), offset: 0 });
         };
+        if first.length != total
+            && let Some(delta) = self.delta(&payload, &first, &counters)?
+        {
+            return Ok(delta);
+        }
         let mut parts = vec![first];
         loop {
             let end = parts.last().map_or(0, |part| part.offset + part.length);
             if end == total {
-                return Ok(BundleMedia { payload, parts, counters, role: Role::Read });
+                let contents = Contents::whole(&payload);
+                return Ok(BundleMedia { payload, contents, parts, counters, role: Role::Read });
             }
             if end > total {
                 let path = parts.pop().map_or_else(PathBuf::new, |part| part.path);

@@ -109,7 +109,7 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
         return Ok(located);
     }
     // A later part: its first part has the same name but for the number.
-    if let Some((stem, FileKind::Part(2..))) = parsed(path) {
+    if let Some((stem, FileKind::Part(2..) | FileKind::DeltaPart(2..))) = parsed(path) {
         for file in files(folder)? {
             if self::stem(&file).as_ref() == Some(&stem)
                 && let Some(digest) = opening_digest(&file, counters)?
@@ -117,7 +117,8 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
                 return in_folder(folder, Some(digest), counters);
             }
         }
-        let name = stem.file(FileKind::Part(1));
+        let is_delta = matches!(parsed(path), Some((_, FileKind::DeltaPart(_))));
+        let name = stem.file(if is_delta { FileKind::DeltaPart(1) } else { FileKind::Part(1) });
         return Err(MediaError::PartMissing { folder: folder.to_owned(), name, offset: 0 });
     }
     // The reader of its head reports what is wrong with it.
@@ -157,9 +158,10 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
 fn without_beginning(folder: &Path, files: &[PathBuf], counters: &Counters) -> Result<Located> {
     let named =
         |wanted: fn(&FileKind) -> bool| files.iter().find(|file| parsed(file).is_some_and(|(_, kind)| wanted(&kind)));
-    if let Some(first) = named(|kind| matches!(kind, FileKind::Whole | FileKind::Part(1)))
-        .or_else(|| named(|kind| *kind == FileKind::Head))
-    {
+    let begins = |kind: &FileKind| {
+        matches!(kind, FileKind::Whole | FileKind::Part(1) | FileKind::Delta | FileKind::DeltaPart(1))
+    };
+    if let Some(first) = named(begins).or_else(|| named(|kind| *kind == FileKind::Head)) {
         return Ok(Located::unreadable(first, folder, counters));
     }
     match named(|_| true).and_then(|file| stem(file)) {

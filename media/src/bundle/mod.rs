@@ -1,10 +1,12 @@
-//! A bundle in place: found by content, read in place as one stream, never joined, changed or deleted.
+//! A bundle in place: found by content, read in place as one stream, never joined, changed or deleted. Of a delta, the stream has
+//! gaps.
 //!
 //! Threats: everything here reads untrusted files. Names only determine the search order; a file's bytes and the
 //! verified [`Payload`] decide what it is. No name from inside the bundle becomes a path. A stick may hold links, pipes
 //! and devices under the names of parts: none is followed, waited for or opened (`open_regular`).
 
 mod assemble;
+mod delta;
 mod locate;
 #[cfg(test)]
 mod tests;
@@ -12,32 +14,37 @@ mod tests;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 
 pub use self::locate::{Located, locate, locate_counted};
+use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::disk::{DiskFile, DurableFile};
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece};
 use crate::pipeline::PieceReader;
 
-/// One file of a bundle, and which bytes of the stream it holds.
-#[derive(Debug)]
+/// A file of a bundle, or a run of bytes in a file of a delta, and which bytes of the stream it holds.
+#[derive(Debug, Clone)]
 pub struct Part {
-    /// Its path.
+    /// Path of the file.
     pub path: PathBuf,
     /// Its first byte in the stream.
     pub offset: u64,
     /// Bytes.
     pub length: u64,
-    file: DiskFile,
+    /// Its first byte in the file.
+    start: u64,
+    file: Arc<DiskFile>,
 }
 
-/// All the parts of one bundle, in order and without gaps, with what their bytes are checked against.
+/// All the parts of one bundle, in order, with what their bytes are checked against. Without gaps, unless it is a delta.
 #[derive(Debug)]
 pub struct BundleMedia {
     payload: Payload,
+    contents: Contents,
     parts: Vec<Part>,
     counters: Counters,
     role: Role,
@@ -51,26 +58,23 @@ enum Role {
 }
 
 impl BundleMedia {
-    /// Parts that were just written, in order, to be read back.
+    /// Files that were just written, in order, to be read back: they should hold these contents.
     pub(crate) fn for_read_back(
         payload: Payload,
+        contents: Contents,
         paths: impl Iterator<Item = PathBuf>,
         counters: Counters,
     ) -> Result<Self> {
-        let mut parts = Vec::new();
-        let mut offset = 0;
-        for path in paths {
-            let part = open_part(&path, offset)?;
-            offset += part.length;
-            parts.push(part);
-        }
-        Ok(Self { payload, parts, counters, role: Role::ReadBack })
+        let files = in_a_row(paths)?;
+        let parts = delta::places(&payload, &contents, &files);
+        Ok(Self { payload, contents, parts, counters, role: Role::ReadBack })
     }
 
     /// What has arrived of a bundle that comes as one file, from its first byte on: only that much can be read of it.
     pub(crate) fn arriving(payload: Payload, path: &Path) -> Result<Self> {
         let part = open_part(path, 0)?;
-        Ok(Self { payload, parts: vec![part], counters: Counters::new(), role: Role::Read })
+        let contents = Contents::whole(&payload);
+        Ok(Self { payload, contents, parts: vec![part], counters: Counters::new(), role: Role::Read })
     }
 
     /// The parts, in order.
@@ -78,9 +82,19 @@ impl BundleMedia {
         &self.parts
     }
 
+    /// How many files hold them.
+    pub fn files(&self) -> usize {
+        self.parts.chunk_by(|one, next| one.path == next.path).count()
+    }
+
     /// What the stream holds.
     pub fn payload(&self) -> &Payload {
         &self.payload
+    }
+
+    /// Which blobs of it are here: all of them, unless it is a delta.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Where reads are counted.
@@ -93,9 +107,14 @@ impl BundleMedia {
         self.parts.iter().all(|part| part.file.is_past_cache())
     }
 
-    /// Bytes of the whole stream.
+    /// Bytes of the stream that are here: all of them, unless it is a delta.
     pub fn total_bytes(&self) -> u64 {
-        self.payload.layout().total_bytes()
+        self.contents.stream_bytes(&self.payload)
+    }
+
+    /// Every piece that is here after the head, in order.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> + Send + '_ {
+        self.payload.pieces_of(self.contents.blobs())
     }
 
     /// Fills the buffer from this offset of the stream.
@@ -106,7 +125,7 @@ impl BundleMedia {
             let part = self.part_at(at)?;
             let within = at - part.offset;
             let rest = usize::try_from(part.length - within).unwrap_or(usize::MAX).min(buffer.len() - filled);
-            read_exact_at(part, within, &mut buffer[filled..filled + rest])?;
+            read_exact_at(part, part.start + within, &mut buffer[filled..filled + rest])?;
             match self.role {
                 Role::Read => self.counters.add_read(rest),
                 Role::ReadBack => self.counters.add_read_back(rest),
@@ -125,7 +144,8 @@ impl BundleMedia {
 
     /// The file, and the offset in it, of this byte of the stream.
     fn place(&self, offset: u64) -> (PathBuf, u64) {
-        self.part_at(offset).map_or_else(|_| (PathBuf::new(), offset), |part| (part.path.clone(), offset - part.offset))
+        let place = |part: &Part| (part.path.clone(), part.start + offset - part.offset);
+        self.part_at(offset).map_or_else(|_| (PathBuf::new(), offset), place)
     }
 }
 
@@ -158,12 +178,23 @@ fn read_exact_at(part: &Part, offset: u64, buffer: &mut [u8]) -> Result<()> {
     }
     // It was longer when its length was read.
     let length = part.file.length().unwrap_or(offset);
-    Err(MediaError::Short { path: part.path.clone(), missing: part.length.saturating_sub(length) })
+    let end = part.start.saturating_add(part.length);
+    Err(MediaError::Short { path: part.path.clone(), missing: end.saturating_sub(length) })
 }
 
 fn open_part(path: &Path, offset: u64) -> Result<Part> {
     let (file, length) = open_regular(path)?;
-    Ok(Part { path: path.to_owned(), offset, length, file: DiskFile::reading(file) })
+    Ok(Part { path: path.to_owned(), offset, length, start: 0, file: Arc::new(DiskFile::reading(file)) })
+}
+
+/// Opens files of one stream, each of which begins where the one before ends.
+fn in_a_row(paths: impl Iterator<Item = PathBuf>) -> Result<Vec<Part>> {
+    let mut parts: Vec<Part> = Vec::new();
+    for path in paths {
+        let offset = parts.last().map_or(0, |part| part.offset + part.length);
+        parts.push(open_part(&path, offset)?);
+    }
+    Ok(parts)
 }
 
 /// Opens a regular file and returns its length. A link is not followed; a pipe or device that replaced the file since

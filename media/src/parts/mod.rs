@@ -16,10 +16,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
+use landfall_bundle_spec::limits::PARTS;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 use rustix::fs::FlockOperation;
 use sha2::Digest;
 
+use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::disk::{DiskFile, DurableFile, PacedFile};
 use crate::durable::{self, DurableError};
@@ -69,6 +71,36 @@ pub struct PartWriter {
     counters: Counters,
 }
 
+/// The files that a stream is written to: their names, and which of its bytes each one takes. They follow each other without gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedFiles {
+    names: Vec<String>,
+    ranges: Vec<Range<u64>>,
+}
+
+impl PlannedFiles {
+    /// The files of a bundle, of at most so many bytes each.
+    pub fn of_bundle(payload: &Payload, part_bytes: Option<u64>) -> Result<Self> {
+        let ranges = payload.layout().parts(part_bytes.unwrap_or(u64::MAX))?;
+        Ok(Self { names: payload.verified().bundle_name().parts(ranges.len()), ranges })
+    }
+
+    /// The files of a delta with these contents, of at most so many bytes each. The head is wholly in the first one.
+    pub fn of_delta(payload: &Payload, contents: &Contents, part_bytes: Option<u64>) -> Result<Self> {
+        let total = contents.stream_bytes(payload);
+        let part_bytes = part_bytes.unwrap_or(u64::MAX).min(total);
+        let head = payload.layout().head_bytes();
+        let count = total.div_ceil(part_bytes.max(1));
+        if part_bytes < head || count > PARTS as u64 {
+            let reason = format!("the head has {head} bytes, and there would be {count} parts of at most {PARTS}");
+            return Err(landfall_bundle_spec::Error::PartSize { part_bytes, reason }.into());
+        }
+        let ranges: Vec<_> =
+            (0..count).map(|part| part * part_bytes..total.min((part + 1).saturating_mul(part_bytes))).collect();
+        Ok(Self { names: payload.verified().bundle_name().delta_parts(ranges.len()), ranges })
+    }
+}
+
 #[derive(Debug)]
 struct OpenPart {
     name: String,
@@ -90,13 +122,13 @@ struct Unpublished {
 }
 
 impl PartWriter {
-    /// Plans the parts in the folder of the output, which is created, and removes what earlier builds left unfinished
+    /// Begins the files in the folder of the output, which is created, and removes what earlier builds left unfinished
     /// there. Refuses to replace files, and folders without enough space.
-    pub fn create(output: &Output<'_>, payload: &Payload, counters: Counters) -> Result<Self> {
+    pub fn create(output: &Output<'_>, payload: &Payload, planned: PlannedFiles, counters: Counters) -> Result<Self> {
         let folder = output.folder;
-        let ranges = payload.layout().parts(output.part_bytes.unwrap_or(u64::MAX))?;
+        let PlannedFiles { names, ranges } = planned;
+        let total = ranges.last().map_or(0, |range| range.end);
         let stem = payload.verified().bundle_name();
-        let names = stem.parts(ranges.len());
         durable::create_folder(folder)?;
         unfinished::remove(folder)?;
         for name in names.iter().chain([&stem.file(FileKind::Head)]) {
@@ -108,7 +140,7 @@ impl PartWriter {
         sums::lines_of_other_files(folder, &[])?;
         let head = payload.verified().head_bytes();
         let beside_bytes = BESIDE_BYTES.saturating_add(output.others_bytes);
-        check_space(folder, payload.layout().total_bytes(), beside_bytes.saturating_add(head.len() as u64))?;
+        check_space(folder, total, beside_bytes.saturating_add(head.len() as u64))?;
         let written = Unpublished {
             folder: folder.to_owned(),
             files: Vec::new(),

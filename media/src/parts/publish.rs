@@ -5,6 +5,7 @@ use landfall_bundle_spec::parts::{BundleName, FileKind};
 
 use super::{OtherFiles, Unpublished, WrittenFile, partial_name, sums};
 use crate::bundle::BundleMedia;
+use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::durable::{self, DurableError};
 use crate::error::Result;
@@ -21,9 +22,9 @@ pub struct Parts {
 impl Parts {
     /// The parts as they are on the stick: reads bypass the page cache, where the filesystem allows it, and are
     /// counted as reading back.
-    pub fn read_back(&self, payload: &Payload) -> Result<BundleMedia> {
+    pub fn read_back(&self, payload: &Payload, contents: &Contents) -> Result<BundleMedia> {
         let paths = self.written.files.iter().map(|file| self.written.folder.join(partial_name(&file.name)));
-        BundleMedia::for_read_back(payload.clone(), paths, self.counters.clone())
+        BundleMedia::for_read_back(payload.clone(), contents.clone(), paths, self.counters.clone())
     }
 
     /// Gives the parts their names and writes other files, `SHA256SUMS` and `NAME.head` beside them. On return all of

@@ -237,13 +237,25 @@ fn a_stick_that_changes_data_is_detected_before_any_file_has_its_name() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = PartWriter::create(&output, &fixture.payload, Counters::new()).unwrap();
+    let mut writer = PartWriter::create(
+        &output,
+        &fixture.payload,
+        PlannedFiles::of_bundle(&fixture.payload, output.part_bytes).unwrap(),
+        Counters::new(),
+    )
+    .unwrap();
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
-    verify(&parts.read_back(&fixture.payload).unwrap(), "reading back", &Silent).unwrap();
+    verify(&parts.read_back(&fixture.payload, &Contents::whole(&fixture.payload)).unwrap(), "reading back", &Silent)
+        .unwrap();
     let second = stick.join(names(&stick).remove(1));
     flip(&second, 1_500_000);
-    let error = verify(&parts.read_back(&fixture.payload).unwrap(), "reading back", &Silent).unwrap_err();
+    let error = verify(
+        &parts.read_back(&fixture.payload, &Contents::whole(&fixture.payload)).unwrap(),
+        "reading back",
+        &Silent,
+    )
+    .unwrap_err();
     assert_eq!(error.code().id, "LF1213");
     assert!(error.to_string().starts_with(&second.display().to_string()), "{error}");
     drop(parts);
@@ -278,7 +290,13 @@ fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = PartWriter::create(&output, &fixture.payload, Counters::new()).unwrap();
+    let mut writer = PartWriter::create(
+        &output,
+        &fixture.payload,
+        PlannedFiles::of_bundle(&fixture.payload, output.part_bytes).unwrap(),
+        Counters::new(),
+    )
+    .unwrap();
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
     // A name that cannot be written, as on a full disk, comes after the parts have theirs.

@@ -17,6 +17,7 @@ use crate::store::ContentStore;
 /// there are not read; of one that an earlier run left unfinished only the rest is. On return all blobs are on the disk
 /// and the media is no longer needed. Damage stops it, and good blobs stay.
 pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<Copied> {
+    check_held(media, store)?;
     check_space(media, store)?;
     let mut source = BundleSource::new(media);
     let mut sink = StoreSink::new(store.clone(), media.payload().clone());
@@ -33,6 +34,16 @@ fn lacking(payload: &Payload, store: &ContentStore) -> impl Iterator<Item = usiz
     let mut seen = HashSet::new();
     let is_first = move |blob: &usize| seen.insert(payload.blob(*blob).sha256);
     (0..payload.blobs().len()).filter(is_first).filter(|blob| !store.holds(payload, *blob))
+}
+
+/// Refuses a delta that lacks a blob that the store lacks, too, before the first byte.
+pub fn check_held(media: &BundleMedia, store: &ContentStore) -> Result<()> {
+    let payload = media.payload();
+    let nowhere: Vec<_> = lacking(payload, store).filter(|blob| !media.contents().has(*blob)).collect();
+    let Some(first) = nowhere.first() else { return Ok(()) };
+    let path = media.parts().first().map(|part| part.path.clone()).unwrap_or_default();
+    let bytes = nowhere.iter().map(|blob| payload.blob(*blob).size).sum();
+    Err(MediaError::DeltaUnfit { path, blobs: nowhere.len(), bytes, first: payload.blob(*first).sha256 })
 }
 
 /// Refuses a store that the bundle does not fit into, before the first byte. Space that unfinished blobs already occupy

@@ -15,7 +15,7 @@ use crate::store::ContentStore;
 /// everywhere.
 const LISTED: usize = 1000;
 
-/// Reads every byte of the bundle once, in order. The error lists every place that is not what was signed. Finding the
+/// Reads every byte of the bundle that is there once, in order: of a delta, what it has. The error lists every place that is not what was signed. Finding the
 /// parts already showed that they are complete and no longer than they should be.
 pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Result<()> {
     let payload = media.payload();
@@ -30,7 +30,7 @@ pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Resu
             read => read.and_then(|()| found.take(&piece, &bytes))?,
         }
     }
-    let read = pipeline::run(payload, media, payload.pieces(), &mut found);
+    let read = pipeline::run(payload, media, media.pieces(), &mut found);
     found.end(read)
 }
 

@@ -63,7 +63,7 @@ fn what_cannot_be_read_is_listed_together_with_what_differs() {
     let media = fixture.find(&path).unwrap();
     let reader = BadByte { media: &media, offset: large.offset() + (1 << 20) + 4096 };
     let mut found = Found::new(&Silent);
-    let read = pipeline::run(&fixture.payload, &reader, fixture.payload.pieces(), &mut found);
+    let read = pipeline::run(&fixture.payload, &reader, fixture.payload.pieces_from_blob(0), &mut found);
     let error = found.end(read).unwrap_err();
     assert_eq!(error.code().id, "LF1208", "damage counts more than a place that cannot be read");
     let MediaError::SeveralDamaged { list, is_complete: true } = &error else { panic!("{error}") };

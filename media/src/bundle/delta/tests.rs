@@ -1,0 +1,177 @@
+use std::collections::HashSet;
+use std::fs::File;
+use std::process::Command;
+
+use landfall_bundle_spec::Sha256;
+use landfall_error_codes::Coded;
+
+use super::*;
+use crate::pack::{Output, pack_delta};
+use crate::parts::WrittenFile;
+use crate::progress::Silent;
+use crate::stage::stage;
+use crate::testing::{Fixture, flip};
+use crate::verify::verify;
+
+/// Writes a delta for a site that holds the blobs with these indexes.
+fn delta(fixture: &Fixture, held: &[usize], part_bytes: Option<u64>) -> Vec<WrittenFile> {
+    let payload = &fixture.payload;
+    let held: HashSet<Sha256> = held.iter().map(|blob| payload.blob(*blob).sha256).collect();
+    let whole = fixture.folder.path().join("whole");
+    let output = Output { folder: &whole, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
+    if !whole.exists() {
+        crate::pack::pack(payload, &fixture.vendor_store, output, &Counters::new(), &Silent).unwrap();
+    }
+    let contents = Contents::lacking(payload, &held);
+    let stick = fixture.stick();
+    let output = Output { folder: &stick, part_bytes, ..output };
+    pack_delta(&fixture.find(&whole).unwrap(), &contents, output, &Counters::new(), &Silent).unwrap()
+}
+
+/// Has a site hold the blobs with these indexes.
+fn hold(fixture: &Fixture, held: &[usize]) {
+    let payload = &fixture.payload;
+    for blob in held {
+        let path = fixture.vendor_store.path(payload.blob(*blob).sha256);
+        fixture.site_store().ingest_bytes(&std::fs::read(path).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_delta_has_what_the_site_lacks_and_the_site_has_all_of_it_then() {
+    for (held, part_bytes) in [
+        (&[5_usize][..], None),
+        (&[0, 1, 2, 4], None),
+        (&[3, 5, 7], Some(1_000_000)),
+        (&[0, 1, 2, 3, 4, 5, 6, 7], None),
+        (&[0, 1, 2, 3, 4, 5, 6], Some(20_000)),
+    ] {
+        let fixture = Fixture::small();
+        let files = delta(&fixture, held, part_bytes);
+        hold(&fixture, held);
+        let media = fixture.find(&fixture.stick()).unwrap();
+        let deltas: Vec<_> = files.iter().filter(|file| file.name.contains(".delta")).collect();
+        assert_eq!(media.files(), deltas.len());
+        assert_eq!(media.total_bytes(), deltas.iter().map(|file| file.size).sum::<u64>());
+        let left_out = media.contents().left_out_bytes(&fixture.payload);
+        assert!(media.total_bytes() + left_out <= fixture.stream.len() as u64);
+        assert!((0..8).all(|blob| media.contents().has(blob) != held.contains(&blob)));
+        verify(&media, "verifying", &Silent).unwrap();
+        let copied = stage(&media, &fixture.site_store(), &Silent).unwrap();
+        assert_eq!(copied.present_bytes, left_out);
+        assert!((0..8).all(|blob| fixture.site_store().holds(&fixture.payload, blob)));
+    }
+}
+
+#[test]
+fn a_delta_is_a_tar_that_has_its_head_and_only_its_blobs() {
+    let fixture = Fixture::small();
+    let files = delta(&fixture, &[5], None);
+    let listed =
+        Command::new("tar").arg("--list").arg("--file").arg(fixture.stick().join(&files[0].name)).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    let names: Vec<String> = String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect();
+    let has = |name: &str| names.iter().any(|other| other == name);
+    for (blob, entry) in fixture.payload.layout().entries().iter().enumerate() {
+        assert_eq!(has(&entry.name), blob != 5, "{names:?}");
+    }
+    assert!(has("landfall.json") && has("blobs.json"), "{names:?}");
+}
+
+#[test]
+fn a_site_that_holds_less_refuses_it_before_the_first_byte() {
+    let fixture = Fixture::small();
+    delta(&fixture, &[3, 5, 6], None);
+    hold(&fixture, &[3, 6]);
+    let media = fixture.find(&fixture.stick()).unwrap();
+    let error = stage(&media, &fixture.site_store(), &Silent).unwrap_err();
+    assert_eq!(error.code().id, "LF1218");
+    let blob = fixture.payload.blob(5);
+    let message = error.to_string();
+    assert!(
+        message.contains(&blob.sha256.to_string()) && message.contains(&format!("1 blobs of {} bytes", blob.size)),
+        "{message}"
+    );
+    assert!(!fixture.site_store().holds(&fixture.payload, 4), "something was staged");
+}
+
+#[test]
+fn every_region_of_a_delta_is_checked() {
+    let fixture = Fixture::small();
+    let files = delta(&fixture, &[3, 5], None);
+    hold(&fixture, &[3, 5]);
+    let path = fixture.stick().join(&files[0].name);
+    let head = fixture.payload.layout().head_bytes();
+    let length = files[0].size;
+    // The first header, a blob, padding or a blob, the last header or blob, the end.
+    for offset in [head, head + 700, (head + length) / 2, length - 1600, length - 1024, length - 1] {
+        flip(&path, offset);
+        let refusal = match fixture.find(&path) {
+            Err(error) => error,
+            Ok(media) => verify(&media, "verifying", &Silent).unwrap_err(),
+        };
+        assert_eq!(refusal.code().id, "LF1208", "{offset}: {refusal}");
+        flip(&path, offset);
+    }
+    verify(&fixture.find(&path).unwrap(), "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn a_delta_that_was_cut_or_reordered_is_refused() {
+    let fixture = Fixture::small();
+    let files = delta(&fixture, &[5], None);
+    let path = fixture.stick().join(&files[0].name);
+    let whole = std::fs::read(&path).unwrap();
+    for length in [whole.len() - 1, whole.len() - 1024, whole.len() / 2] {
+        File::options().write(true).open(&path).unwrap().set_len(length as u64).unwrap();
+        let error = fixture.find(&path).unwrap_err();
+        assert!(["LF1215", "LF1208"].contains(&error.code().id), "{length}: {error}");
+        write(&path, &whole);
+    }
+    // The first two entries change places.
+    let entries = fixture.payload.layout().entries();
+    let head = usize::try_from(entries[0].header_offset).unwrap();
+    let [first, second] = [1, 2].map(|entry| usize::try_from(entries[entry].header_offset).unwrap());
+    let swapped = [&whole[..head], &whole[first..second], &whole[head..first], &whole[second..]].concat();
+    write(&path, &swapped);
+    assert_eq!(fixture.find(&path).unwrap_err().code().id, "LF1208");
+}
+
+#[test]
+fn a_missing_part_of_a_delta_is_named() {
+    let fixture = Fixture::small();
+    let files = delta(&fixture, &[5], Some(1_500_000));
+    let deltas: Vec<_> = files.iter().filter(|file| file.name.contains(".delta.")).collect();
+    assert!(deltas.len() > 2, "{files:?}");
+    for (index, file) in deltas.iter().enumerate() {
+        let path = fixture.stick().join(&file.name);
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let error = fixture.find(&fixture.stick()).unwrap_err();
+        assert_eq!(error.code().id, "LF1206", "{error}");
+        let wanted = if index == 0 { ".landfall" } else { file.name.as_str() };
+        assert!(error.to_string().contains(wanted), "{error}");
+        write(&path, &bytes);
+    }
+    let last = fixture.stick().join(&deltas[2].name);
+    verify(&fixture.find(&last).unwrap(), "verifying", &Silent).unwrap();
+}
+
+#[test]
+fn the_end_of_a_part_is_not_taken_for_that_of_a_delta() {
+    // The first part ends with an entry of 512 bytes, which is as long as header and end would be.
+    let fixture = Fixture::with_blobs(&[2 << 20, 512, 3 << 20]);
+    let entry = &fixture.payload.layout().entries()[4];
+    fixture.pack(Some(entry.end())).unwrap();
+    let first = fixture.stick().join(fixture.payload.verified().bundle_name().file(FileKind::Part(1)));
+    assert_eq!(std::fs::metadata(&first).unwrap().len(), entry.end());
+    let renamed = fixture.stick().join("first");
+    #[expect(clippy::disallowed_methods, reason = "a test renames files as a person would")]
+    std::fs::rename(&first, &renamed).unwrap();
+    verify(&fixture.find(&renamed).unwrap(), "verifying", &Silent).unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "a file of a test")]
+fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+}

@@ -1,0 +1,58 @@
+//! Which blobs of a payload are in a bundle's files: all of them, or in a delta those that a site lacks.
+
+use std::collections::HashSet;
+
+use landfall_bundle_spec::{END_BYTES, Sha256, file_bytes};
+
+use crate::payload::Payload;
+
+/// Blobs of a payload, in its order, each once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contents {
+    blobs: Vec<usize>,
+}
+
+impl Contents {
+    /// Everything that the payload has.
+    pub fn whole(payload: &Payload) -> Self {
+        Self { blobs: (0..payload.blobs().len()).collect() }
+    }
+
+    /// What a site lacks that holds these blobs.
+    pub fn lacking(payload: &Payload, held: &HashSet<Sha256>) -> Self {
+        let blobs = payload.blobs().iter().enumerate();
+        Self { blobs: blobs.filter(|(_, blob)| !held.contains(&blob.sha256)).map(|(index, _)| index).collect() }
+    }
+
+    /// These blobs, whose indexes ascend.
+    pub(crate) fn of(blobs: Vec<usize>) -> Self {
+        Self { blobs }
+    }
+
+    /// Their indexes, ascending.
+    pub fn blobs(&self) -> &[usize] {
+        &self.blobs
+    }
+
+    /// Whether a blob is among them.
+    pub fn has(&self, blob: usize) -> bool {
+        self.blobs.binary_search(&blob).is_ok()
+    }
+
+    /// Whether nothing was left out of the payload.
+    pub fn are_whole(&self, payload: &Payload) -> bool {
+        self.blobs.len() == payload.blobs().len()
+    }
+
+    /// Bytes of the files that hold them: head, headers, blobs, padding and end.
+    pub fn stream_bytes(&self, payload: &Payload) -> u64 {
+        let entries: u64 = self.blobs.iter().map(|blob| file_bytes(payload.blob(*blob).size)).sum();
+        payload.layout().head_bytes() + entries + END_BYTES
+    }
+
+    /// Bytes of the blobs that were left out.
+    pub fn left_out_bytes(&self, payload: &Payload) -> u64 {
+        let left_out = (0..payload.blobs().len()).filter(|blob| !self.has(*blob));
+        left_out.map(|blob| payload.blob(blob).size).sum()
+    }
+}
