@@ -24,7 +24,7 @@ pub mod trust;
 #[cfg(test)]
 mod vectors;
 
-pub use archive::{BLOCK_BYTES, END_BYTES, file_bytes, padding_bytes};
+pub use archive::{END_BYTES, file_bytes, padding_bytes};
 pub use digest::{Blake3, Sha256};
 pub use error::{Error, Result};
 pub use head::{Contents, Opened, Sealed, Verified};

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use landfall_bundle_spec::blobs::{BlobEntry, Place};
 use landfall_bundle_spec::{END_BYTES, Sha256, file_bytes};
 
 use crate::payload::Payload;
@@ -18,10 +19,11 @@ impl Contents {
         Self { blobs: (0..payload.blobs().len()).collect() }
     }
 
-    /// What a site lacks that holds these blobs.
+    /// What a site lacks that holds these blobs, and the program, which a site may have to run before it can read the rest.
     pub fn lacking(payload: &Payload, held: &HashSet<Sha256>) -> Self {
+        let is_wanted = |blob: &BlobEntry| blob.place == Some(Place::Installer) || !held.contains(&blob.sha256);
         let blobs = payload.blobs().iter().enumerate();
-        Self { blobs: blobs.filter(|(_, blob)| !held.contains(&blob.sha256)).map(|(index, _)| index).collect() }
+        Self { blobs: blobs.filter(|(_, blob)| is_wanted(blob)).map(|(index, _)| index).collect() }
     }
 
     /// These blobs, whose indexes ascend.

@@ -43,6 +43,7 @@ registry! {
     CARRY_NOTHING = "LF4745", Usage, "Nothing from a vendor was found", "Name a license, a `revocation.json` or a bundle, or the folder that holds them.";
     CARRY_REFUSED = "LF4746", Refused, "Something that came for this site is refused", "Nothing was changed. Do what each line advises, or remove the named file from the folder, then run the same command again.";
     CARRY_SEVERAL = "LF4747", Usage, "Several files of one kind came for this site", "Name the one that you want by its file.";
+    CARRY_DELTA = "LF4749", Usage, "A delta cannot be made from this", "Name with `--from` a release that the site keeps, and the whole bundle of the next one.";
     AUDIT_EXPORT = "LF4748", NotReady, "The console's audit log cannot be exported on the host", "Run `landfall status` and bring the console back, or export the log in the console under *Audit log*.";
     // LF48: the host's side of the console.
     CONSOLE_FILES = "LF4801", Resumable, "The host's files of the console cannot be used", "Move the named file away, and keep it; then run `systemctl restart landfall-host-api`, which makes a new one. Exports of the audit log before that need the former key of `audit.json`.";

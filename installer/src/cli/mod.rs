@@ -30,7 +30,7 @@ pub(crate) use bundle::{
     DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, ProvenanceArguments, SbomArguments, SbomFormat,
     StageArguments, TrustArguments, VerifyArguments,
 };
-pub(crate) use carry::{CarryCommand, CarryInArguments, CarryOutArguments, CarryReadArguments};
+pub(crate) use carry::{CarryCommand, CarryDeltaArguments, CarryInArguments, CarryOutArguments, CarryReadArguments};
 pub(crate) use documents::{ManualsArguments, SchemasArguments};
 pub(crate) use key::{KeyCommand, KeyKind, KeyNewArguments};
 pub(crate) use license::{

@@ -81,7 +81,7 @@ fn output<'a>(arguments: &BuildArguments, stream: &'a mut dyn Write) -> Result<B
 }
 
 /// Reads `fat32`, `none`, or bytes with an optional KiB, MiB or GiB.
-fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
+pub(super) fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
     match text {
         "fat32" => return Ok(Some(FAT32_PART_BYTES)),
         "none" => return Ok(None),

@@ -105,7 +105,8 @@ fn all() -> Vec<(&'static str, Value)> {
     ];
     all.extend(of_licenses());
     all.extend(of_console());
-    all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>()]);
+    let delta = schema_of::<carry::CarriedDelta>();
+    all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>(), delta]);
     all
 }
 

@@ -27,8 +27,10 @@ pub(crate) struct Verification {
     trusted: Trusted,
     /// Files of the bundle.
     parts: usize,
-    /// Bytes of the bundle.
+    /// Bytes of the bundle, or of the delta.
     bytes: u64,
+    /// Blobs that a delta leaves out; 0 for a whole bundle.
+    left_out_blobs: usize,
     /// What was read from the media.
     media: Totals,
     /// What the kernel counted.
@@ -99,14 +101,20 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), F
     let verification = Verification {
         verified: true,
         trusted,
-        parts: media.parts().len(),
+        parts: media.files(),
         bytes: media.total_bytes(),
+        left_out_blobs: media.payload().blobs().len() - media.contents().blobs().len(),
         media: counters.media.totals(),
         process: usage::of_this_process(),
     };
     printer.report(&verification, |verification| {
         let size = HumanBytes(verification.bytes);
-        format!("verified: {}\n{size} in {} part(s), every byte", verification.trusted.line(), verification.parts)
+        let left_out = match verification.left_out_blobs {
+            0 => String::new(),
+            blobs => format!("\na delta: {blobs} blobs are left out, which the site must hold"),
+        };
+        let Verification { trusted, parts, .. } = verification;
+        format!("verified: {}\n{size} in {parts} part(s), every byte{left_out}", trusted.line())
     });
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! `landfall carry`: a stick on its way from a site to its vendor and back.
 
+mod delta;
 mod incoming;
 mod outgoing;
 mod read;
 
+pub(crate) use delta::CarriedDelta;
 pub(crate) use read::Carried;
 
 use crate::cli::CarryCommand;
@@ -16,5 +18,6 @@ pub(crate) fn run(command: &CarryCommand, printer: Printer) -> Result<(), Failur
         CarryCommand::Out(arguments) => outgoing::run(arguments, printer),
         CarryCommand::In(arguments) => incoming::run(arguments, printer),
         CarryCommand::Read(arguments) => read::run(arguments, printer),
+        CarryCommand::Delta(arguments) => delta::run(arguments, printer),
     }
 }

@@ -121,7 +121,7 @@ fn check(folder: &Path, part: &PartRecord) -> Result<(), Failure> {
     Ok(part.check(size_bytes, sha256)?)
 }
 
-fn inventory(path: &Path) -> Result<SiteInventory, Failure> {
+pub(super) fn inventory(path: &Path) -> Result<SiteInventory, Failure> {
     let bytes = files::read_at_most(path, INVENTORY_BYTES).map_err(|error| unreadable(path, &error))?;
     Ok(SiteInventory::read(&path.display().to_string(), &bytes)?)
 }

@@ -15,7 +15,7 @@ const BUNDLES: usize = 16;
 /// The files of one bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFile {
-    /// One of them: the whole bundle, or its first part where there is one.
+    /// One of them: the whole bundle, or its first part where there is one; else the delta.
     pub path: PathBuf,
     /// The name that they share.
     pub name: String,
@@ -38,7 +38,9 @@ fn bundles_in(folder: &Path) -> Vec<FoundFile> {
     for (path, _) in entries(folder).filter(|(_, kind)| kind.is_file()) {
         let parsed = path.file_name().and_then(|name| name.to_str()).and_then(BundleName::parse);
         // A head alone brings no release.
-        if let Some((name, kind @ (FileKind::Whole | FileKind::Part(_)))) = parsed {
+        if let Some((name, kind)) = parsed
+            && kind != FileKind::Head
+        {
             bundles.entry(name).or_default().insert(kind, path);
         }
     }
@@ -79,13 +81,15 @@ mod tests {
         write("next/b-1.1-cdcdcdcdcdcd.head");
         write("next/deep/c-1-ababababab00.landfall");
         write("heads/d-1-ababababab00.head");
+        write("next/f-1.2-abababababab.delta.001");
+        write("next/f-1.2-abababababab.delta.002");
         write("photo.jpg");
         write("._a-1.0-abababababab.landfall");
         durable::symlink(&root.path().join("next/deep"), &root.path().join("link")).unwrap();
         durable::symlink(&root.path().join("photo.jpg"), &root.path().join("e-1-ababababab00.landfall")).unwrap();
         let found = bundles_below(root.path());
         let names: Vec<_> = found.iter().map(|one| (one.name.as_str(), one.size_bytes)).collect();
-        assert_eq!(names, [("a-1.0-abababababab", 4), ("b-1.1-cdcdcdcdcdcd", 8)]);
+        assert_eq!(names, [("a-1.0-abababababab", 4), ("b-1.1-cdcdcdcdcdcd", 8), ("f-1.2-abababababab", 8)]);
         assert!(found[1].path.ends_with("next/b-1.1-cdcdcdcdcdcd.landfall.001"));
         assert!(bundles_below(&root.path().join("nothing")).is_empty());
     }

@@ -11,7 +11,7 @@ use landfall_error_codes::{Coded, ExitClass, codes};
 use landfall_media::bundle::BundleMedia;
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
-use landfall_media::stage::stage;
+use landfall_media::stage::{check_held, stage};
 use landfall_media::store::ContentStore;
 use landfall_media::{MediaError, Payload, durable};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,23 @@ pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<
         StepError::new(error.code(), what).hint(way(&error, path)).because(error)
     };
     located.assemble(payload.clone(), counters).map_err(failed)
+}
+
+/// The same for a site: a delta is refused that leaves out what this store does not hold.
+pub fn find_media_for(
+    store: &ContentStore,
+    path: &Path,
+    payload: &Payload,
+    counters: Counters,
+) -> Result<BundleMedia, StepError> {
+    let media = find_media(path, payload, counters)?;
+    match check_held(&media, store) {
+        Ok(()) => Ok(media),
+        Err(error) => {
+            let what = format!("the delta at {} cannot be used here", path.display());
+            Err(StepError::new(error.code(), what).because(error))
+        }
+    }
 }
 
 fn absent(path: &Path, error: MediaError) -> StepError {

@@ -15,6 +15,8 @@ use landfall_host::files;
 use landfall_license::SealedLicense;
 use landfall_media::MediaError;
 use landfall_media::bundle::{locate, locate_counted};
+use landfall_media::stage::check_held;
+use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -211,8 +213,8 @@ impl Operations {
         }
     }
 
-    /// A bundle whose head this site trusts, whose release can take the place of the installed one, and all parts of which are there. Its
-    /// payload is verified when it is used.
+    /// A bundle whose head this site trusts, whose release can take the place of the installed one, and all parts of which are there; or a
+    /// delta, where this site holds the rest. Its payload is verified when it is used.
     fn check_bundle(&self, path: &Path, beside: Option<&Revocation>) -> Result<TakenBundle> {
         let judged = self.judge(path)?;
         let found = judged.found;
@@ -223,7 +225,8 @@ impl Operations {
             beside.check(&found.name, &found.version, judged.bundle).map_err(OperationError::refused(path))?;
         }
         if let Some(payload) = judged.payload {
-            locate_counted(path, &self.io.media)?.assemble(payload, self.io.media.clone())?;
+            let media = locate_counted(path, &self.io.media)?.assemble(payload, self.io.media.clone())?;
+            check_held(&media, &ContentStore::at(self.paths.registry()))?;
         }
         Ok(TakenBundle { path: path.to_owned(), name: found.name, version: found.version, newer: found.newer })
     }

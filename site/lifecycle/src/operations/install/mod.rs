@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
 use landfall_media::durable;
+use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -26,7 +27,7 @@ use crate::marks::Marks;
 use crate::pins::Pins;
 use crate::site::UndoScope;
 use crate::site_secrets::{BroughtSecrets, SecretStore};
-use crate::steps::stage::find_media;
+use crate::steps::stage::find_media_for;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{JournalError, JournalErrorKind};
 use landfall_host::facts::{self, Facts, ProbedGpus};
@@ -210,7 +211,9 @@ impl PreparedInstall<'_> {
     pub fn run(self) -> Result<Installed> {
         let operations = self.operations;
         // A missing part is reported before anything is written.
-        find_media(&self.media_path, &self.planned.release.payload(), operations.io.media.clone())?;
+        let store = ContentStore::at(operations.paths.registry());
+        let payload = self.planned.release.payload();
+        find_media_for(&store, &self.media_path, &payload, operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
         operations.keep_step_times(running.plan());

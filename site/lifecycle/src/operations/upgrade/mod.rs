@@ -5,11 +5,12 @@ mod request;
 mod result;
 mod seen;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::BlobEntry;
 use landfall_host::facts::Facts;
+use landfall_media::stage::check_held;
 use landfall_media::store::ContentStore;
 use landfall_release_document::UpgradeRoute;
 use serde_json::Value;
@@ -47,7 +48,7 @@ use crate::preflight::{self, AcceptedWarning, Before, Finding, Severity, Subject
 use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
 use crate::steps::action::Action;
-use crate::steps::stage::find_media;
+use crate::steps::stage::{find_media, find_media_for};
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
@@ -119,6 +120,7 @@ impl Operations {
         let licensing = release.licensing(&place, license)?;
         // Relative paths have a different meaning for the process that continues.
         let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;
+        self.refuse_unfit_delta(&media_path, &release)?;
         let missing = self.missing(&release);
         let target = Target { release, trust, media_path, missing };
         let installed = self.release_of(&pins)?;
@@ -145,6 +147,13 @@ impl Operations {
         prepared.accepted = preflight::accepted(&findings);
         refuse_blocked(findings)?;
         Ok(prepared)
+    }
+
+    /// Refuses a delta that leaves out what this site does not hold. A head may come ahead of its bundle: whatever else is wrong with the media
+    /// is found when they are used.
+    fn refuse_unfit_delta(&self, media_path: &Path, release: &TrustedRelease) -> Result<()> {
+        let Ok(media) = find_media(media_path, &release.payload(), self.io.media.clone()) else { return Ok(()) };
+        Ok(check_held(&media, &ContentStore::at(self.paths.registry()))?)
     }
 
     /// Determines how a release that the site keeps can take the place of the installed one: that of this version, or the one
@@ -444,7 +453,8 @@ impl PreparedUpgrade<'_> {
         if self.target.missing_bytes() > 0 {
             // A missing part is reported before anything is written.
             let payload = self.target.release.payload();
-            find_media(&self.target.media_path, &payload, self.operations.io.media.clone())?;
+            let store = ContentStore::at(self.operations.paths.registry());
+            find_media_for(&store, &self.target.media_path, &payload, self.operations.io.media.clone())?;
         }
         self.begin()
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::parts::{BundleName, FileKind};
-use landfall_bundle_spec::{BLOCK_BYTES, END_BYTES, file_bytes};
+use landfall_bundle_spec::{END_BYTES, file_bytes};
 
 use super::locate::name;
 use super::{BundleMedia, Located, Part, Role, in_a_row, read_exact_at};
@@ -13,6 +13,9 @@ use crate::contents::Contents;
 use crate::counters::Counters;
 use crate::error::{MediaError, Result};
 use crate::payload::Payload;
+
+/// Bytes of a header. The end of the archive is as long as two.
+const HEADER_BYTES: usize = 512;
 
 /// The longest name in a header, which a NUL ends.
 const NAME_BYTES: usize = 100;
@@ -74,7 +77,7 @@ fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Co
     let mut position = payload.layout().head_bytes();
     let mut blobs: Vec<usize> = Vec::new();
     while position + END_BYTES < end {
-        let mut header = [0; BLOCK_BYTES as usize];
+        let mut header = [0; HEADER_BYTES];
         read_at(files, position, &mut header)?;
         counters.add_read(header.len());
         let name = header[..NAME_BYTES].split(|byte| *byte == 0).next().unwrap_or_default();
@@ -88,7 +91,7 @@ fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Co
         return Err(MediaError::Short { path: last.path.clone(), missing: wanted - end });
     }
     // A part of a whole bundle may be as long as if its last entry were the end.
-    let mut zeros = [0; END_BYTES as usize];
+    let mut zeros = [0; 2 * HEADER_BYTES];
     read_at(files, position, &mut zeros)?;
     if zeros.iter().all(|byte| *byte == 0) { Ok(Contents::of(blobs)) } else { Err(damaged(files, position)) }
 }
