@@ -22,6 +22,7 @@ mod end_to_end {
     mod cut;
     mod cut_upgrades;
     mod damage;
+    mod delta;
     mod differences;
     mod drill_network;
     mod drills;

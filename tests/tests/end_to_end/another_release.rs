@@ -17,7 +17,7 @@ use super::engineer::{Engineer, STICK};
 use super::fixture::fixture;
 use super::installed::installed_machine;
 use super::later_releases::{BROKEN, NEXT, UNPROVED, ensure_later_releases, later_root};
-use super::{console, differences, handbook, journal, saved_data};
+use super::{console, delta, differences, handbook, journal, saved_data};
 
 /// How long an upgrade may take that the agent continues after a boot.
 const SELF_LIMIT: Duration = Duration::from_mins(10);
@@ -49,6 +49,7 @@ fn a_site_becomes_another_release_and_goes_back() -> Result<()> {
     writer::start(&machine)?;
     let first = content(engineer)?;
     refuses_what_cannot_follow(engineer)?;
+    delta::arrives(engineer)?;
 
     upgrades_through_a_power_cut(engineer)?;
     let second = content(engineer)?;
@@ -213,10 +214,10 @@ fn lists_an_edit_that_goes(engineer: Engineer<'_>) -> Result<()> {
     set(&before).map(drop)
 }
 
-/// The power is cut while the database changes; the upgrade ends by itself, without a command.
+/// The upgrade is from a delta. The power is cut while the database changes; the upgrade ends by itself, without a command.
 fn upgrades_through_a_power_cut(engineer: Engineer<'_>) -> Result<()> {
     let at = At { step: "ready/postgres".to_owned(), moment: Moment::After(Duration::from_millis(500)) };
-    let [_dry_run, upgrade] = handbook::arguments(UPGRADE, &[OTHER_STICK])?;
+    let [_dry_run, upgrade] = handbook::arguments(UPGRADE, &[(STICK, delta::DELTA)])?;
     let upgrade: Vec<&str> = upgrade.iter().map(String::as_str).collect();
     cut_during(engineer, &upgrade, &at)?;
     boot(engineer.machine())?;

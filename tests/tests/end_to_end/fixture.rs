@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use landfall_bundle_spec::trust::Role;
 use landfall_media::runnable::copy_program;
 use landfall_tests::proofs::Expected;
 use landfall_tests::site::{Machine, MachineSpec, Site};
 use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
-use landfall_tests::{printer, workspace};
+use landfall_tests::{documents, printer, workspace};
+use serde_json::Value;
 
 use super::roots;
 
@@ -70,6 +71,23 @@ impl Fixture {
         let [first, second] = roots::key_files(&keys, Role::Revocation).map(|key| text(&key));
         self.run(&["trust", "sign", &text(&revocation), "--key", &first, "--key", &second])?;
         Ok(revocation)
+    }
+
+    /// Writes what a site lacks of a bundle that keeps another one of the same vendor; returns the report.
+    pub(crate) fn delta(&self, bundle: &Path, from: &Path, inventory: Option<&Path>, output: &Path) -> Result<Value> {
+        if output.exists() {
+            std::fs::remove_dir_all(output).with_context(|| format!("cannot empty {}", output.display()))?;
+        }
+        let root = self::folder().join("vendor/keys/1.root.json");
+        let mut command = Command::new(&self.landfall);
+        command.args(["--json", "carry", "delta"]).arg(bundle).arg("--from").arg(from);
+        command.arg("--trust").arg(root).arg("--output").arg(output);
+        if let Some(inventory) = inventory {
+            command.arg("--inventory").arg(inventory);
+        }
+        let said = command.output().context("cannot run landfall")?;
+        ensure!(said.status.success(), "carry delta: {}", String::from_utf8_lossy(&said.stderr));
+        documents::read(&String::from_utf8_lossy(&said.stdout))
     }
 
     /// Builds a host pack of the same vendor into a folder.
