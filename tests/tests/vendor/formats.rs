@@ -310,3 +310,37 @@ fn the_reader_in_python_agrees() -> Result<()> {
     assert_eq!(refused.code, 3, "{}", refused.stderr);
     Ok(())
 }
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn a_delta_is_read_by_the_reader_in_python() -> Result<()> {
+    let starter = starter()?;
+    let folder = starter.scratch()?;
+    let output = folder.path().join("delta");
+    let (stick, trust) = (starter.stick().display().to_string(), starter.fingerprint()?);
+    let arguments = ["--json", "carry", "delta", &stick, "--from", &stick, "--trust", &trust, "--output"];
+    let report = Outcome::success(starter.landfall(&arguments).arg(&output))?.json()?;
+    let file = report["files"][0]["name"].as_str().unwrap_or_default();
+    assert!(Path::new(file).extension().is_some_and(|extension| extension == "delta"), "{report}");
+    let reader = |path: &Path| {
+        let mut command = Command::new("python3");
+        command.arg("-B").arg(workspace::root().join("docs/read_bundle.py")).args(["--sha256-only", "--trust", &trust]);
+        Outcome::of(command.arg(path))
+    };
+    let path = output.join(file);
+    let accepted = reader(&path)?;
+    assert_eq!(accepted.code, 0, "{}", accepted.stderr);
+    let left_out = accepted.text()?.lines().filter(|line| line.ends_with(", left out")).count();
+    assert_eq!(report["leftOutBlobs"], left_out, "{}", accepted.text()?);
+    let verified = Outcome::success(starter.landfall(&["--json", "verify", "--trust", &trust]).arg(&path))?.json()?;
+    assert_eq!((&verified["leftOutBlobs"], &verified["bytes"]), (&report["leftOutBlobs"], &report["bytes"]));
+    // The last byte before the end blocks.
+    let mut bytes = std::fs::read(&path)?;
+    let last = bytes.len() - 1025;
+    bytes[last] ^= 1;
+    std::fs::write(&path, bytes)?;
+    assert_eq!(reader(&path)?.code, 3);
+    let refused = Outcome::of(starter.landfall(&["--json", "verify", "--trust", &trust]).arg(&path))?;
+    assert!(refused.code == 3 && refused.stderr.contains("LF1208"), "{}", refused.stderr);
+    Ok(())
+}
