@@ -1,5 +1,6 @@
 //! A customer runs a real site from a real browser: enters it with the token, makes a user, imports a license, changes a setting, restores
-//! data, takes the next release while the console is killed again and again, and reads why another release was undone.
+//! data, takes the next release while the console is killed again and again, returns to the one before through a power cut, reads why another
+//! release was undone, and sees that the API server, or the host, does not answer.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::sync::Arc;
@@ -8,14 +9,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_test_browser::{Browser, PASSWORD, expect_no_faults, faults, until_within};
+use landfall_test_browser::{
+    Browser, Looks, PASSWORD, accessibility, expect_no_faults, faults, too_wide, until_within,
+};
 use landfall_tests::console::Console;
 use landfall_tests::proofs::{administered, sql};
 use landfall_tests::seed::Seeded;
 use landfall_tests::site::Machine;
-use landfall_tests::{printer, workspace};
+use landfall_tests::{npm, printer, workspace};
 use serde_json::json;
 
+use super::cut::boot;
 use super::engineer::Engineer;
 use super::fixture::fixture;
 use super::installed::installed_machine;
@@ -29,9 +33,13 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(15);
 const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 
 /// How often the console is killed in an upgrade, how often at least in one that is undone, and how long it lives in between.
-const KILLS: u32 = 25;
+const KILLS: u32 = 50;
 const LEAST_KILLS: u32 = 10;
-const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
+const LIFE_MILLISECONDS: (u64, u64) = (300, 2500);
+/// How long a return to a release has run when its power is cut.
+const CUT_MILLISECONDS: (u64, u64) = (2000, 20_000);
+/// How long it may take until the console says what does not answer.
+const SILENCE_LIMIT: Duration = Duration::from_mins(2);
 
 /// What the customer lets the cache take, which 1.1.0 does not have any more.
 const MEMORY: &str = "64mb";
@@ -46,6 +54,22 @@ release: starter
 ends: 2090-01-01
 entitlements: {nodes: 3}
 ";
+
+/// Pages of the real site that are looked at in light and dark and on a phone.
+const PAGES: [&str; 9] = [
+    "/",
+    "/components",
+    "/components/postgres",
+    "/releases",
+    "/upgrade",
+    "/backups",
+    "/license",
+    "/settings",
+    "/activity",
+];
+
+/// Where the API server is run from, and where it waits while it is stopped.
+const API_SERVER: [&str; 2] = ["/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"];
 
 /// The choice of a backup.
 const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
@@ -70,9 +94,12 @@ fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
         customer.import_a_license().await?;
         customer.change_a_setting().await?;
         customer.restore().await?;
+        customer.look_at_pages().await?;
         expect_no_faults(&browser).await?;
         customer.upgrade().await?;
+        customer.return_through_a_power_cut().await?;
         customer.read_why_a_release_was_undone().await?;
+        customer.see_what_does_not_answer().await?;
         // The rest is what a console that was killed leaves in the browser.
         let elsewhere: Vec<String> =
             faults(&browser).await?.into_iter().filter(|fault| fault.starts_with("request to")).collect();
@@ -147,10 +174,15 @@ impl Customer<'_> {
         browser.expect_within(PLAN_LIMIT, "h1", "Change").await?;
         self.approve("/settings").await?;
         browser.expect_within(CHANGE_LIMIT, "#live", "is done, and what it changed is ready.").await?;
+        self.expect_setting()?;
+        printer::note("proved: a setting was changed from a browser");
+        Ok(())
+    }
+
+    fn expect_setting(&self) -> Result<()> {
         let setting = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
         let found = administered(self.machine(), setting)?;
         ensure!(found.trim() == MEMORY, "the cache may take {found}");
-        printer::note("proved: a setting was changed from a browser");
         Ok(())
     }
 
@@ -205,6 +237,74 @@ impl Customer<'_> {
         Ok(())
     }
 
+    /// Every page is legible, whatever the real site has to say on it.
+    async fn look_at_pages(&self) -> Result<()> {
+        let axe = std::fs::read_to_string(npm::axe()?).context("cannot read axe-core")?;
+        let mut found = Vec::new();
+        for page in PAGES {
+            self.browser.open(page).await?;
+            for looks in [Looks::LIGHT, Looks::DARK, Looks::PHONE] {
+                self.browser.look(looks).await?;
+                let wrong = accessibility(self.browser, &axe).await?.into_iter().chain(too_wide(self.browser).await?);
+                found.extend(wrong.map(|wrong| format!("{page}: {wrong}")));
+            }
+        }
+        self.browser.look(Looks::LIGHT).await?;
+        ensure!(found.is_empty(), "{}", found.join("\n"));
+        printer::note(format!("proved: {} pages of a real site pass axe-core, and fit a phone", PAGES.len()));
+        Ok(())
+    }
+
+    /// The power of the host is cut while the site returns to 1.0.0. The page stays open all the time.
+    async fn return_through_a_power_cut(&self) -> Result<()> {
+        let browser = self.browser;
+        browser.open("/releases").await?;
+        browser.click("details summary").await?;
+        browser.choose("select[name=data]", "keep").await?;
+        browser.click("form[action='/releases/plan'] button").await?;
+        browser.expect_within(PLAN_LIMIT, "h1", "1.0.0").await?;
+        browser.picture("site-plan-return").await?;
+        self.approve("/upgrade").await?;
+        self.expect_running().await?;
+        browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
+        let wait = Seeded::named("browser-power-cut")?.within(CUT_MILLISECONDS.0, CUT_MILLISECONDS.1);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        self.machine().power_cut()?;
+        boot(self.machine())?;
+        browser.expect_within(CHANGE_LIMIT, "#live", "is done").await?;
+        let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
+        ensure!(stays.json() == true, "the page was loaded again meanwhile");
+        self.expect_release("1.0.0").await?;
+        // 1.1.0 lacks it, and it counts again.
+        self.expect_setting()?;
+        printer::note(format!(
+            "proved: a return from a browser, whose power was cut after {wait} ms, is seen to its end"
+        ));
+        Ok(())
+    }
+
+    /// Without the API server, and without the host's API, the console says so, and what still answers.
+    async fn see_what_does_not_answer(&self) -> Result<()> {
+        let [manifest, aside] = API_SERVER;
+        self.machine().run(&format!("mv {manifest} {aside}"))?;
+        self.expect_on_overview("API server does not answer").await?;
+        self.browser.picture("site-api-server-gone").await?;
+        self.machine().run(&format!("mv {aside} {manifest}"))?;
+        self.engineer.wait_ready("the return of the API server")?;
+        self.machine().run("systemctl stop landfall-host-api")?;
+        self.expect_on_overview("The host does not answer").await?;
+        self.browser.picture("site-host-gone").await?;
+        printer::note("proved: the console says that the API server, or the host, does not answer");
+        Ok(())
+    }
+
+    async fn expect_on_overview(&self, words: &str) -> Result<()> {
+        until_within(SILENCE_LIMIT, words, async || {
+            Ok(self.browser.open("/").await.is_ok() && self.browser.text("main").await?.contains(words))
+        })
+        .await
+    }
+
     async fn read_why_a_release_was_undone(&self) -> Result<()> {
         self.begin_upgrade("1.2.0").await?;
         let killer = Killer::begin(self.machine(), "browser-undo")?;
@@ -215,7 +315,7 @@ impl Customer<'_> {
             self.browser.expect("#live", words).await?;
         }
         self.browser.picture("site-upgrade-undone").await?;
-        self.expect_release("1.1.0").await?;
+        self.expect_release("1.0.0").await?;
         printer::note(format!("proved: a release was undone, and the console, killed {kills} times, says why"));
         ensure!(kills >= LEAST_KILLS, "the console was killed {kills} times");
         Ok(())
@@ -241,8 +341,12 @@ impl Customer<'_> {
         }
         browser.picture(&format!("site-plan-{version}")).await?;
         self.approve("/upgrade").await?;
-        until_within(PLAN_LIMIT, "the page shows an upgrade that runs", async || {
-            Ok(browser.count("#live[data-change] progress").await? > 0)
+        self.expect_running().await
+    }
+
+    async fn expect_running(&self) -> Result<()> {
+        until_within(PLAN_LIMIT, "the page shows a change that runs", async || {
+            Ok(self.browser.count("#live[data-change] progress").await? > 0)
         })
         .await
     }
