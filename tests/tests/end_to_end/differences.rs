@@ -57,6 +57,15 @@ fn expect_model(machine: &Machine, version: &str) -> Result<()> {
     let claims = administered(machine, "kubectl --namespace assistant get persistentvolumeclaims --output name")?;
     let models = claims.lines().filter(|claim| claim.contains("/minilm-")).count();
     ensure!(models == 1, "{version} has these claims: {claims}");
+    if version == "1.1.0" { expect_image_volume(machine) } else { Ok(()) }
+}
+
+/// Fails unless a pod sees the files of an image that is its volume, as the image has them, and cannot change them.
+fn expect_image_volume(machine: &Machine) -> Result<()> {
+    let said =
+        in_pod(machine, "assistant", "deployment/assistant", "/tools/bin/busybox echo seen; touch /tools/planted")?;
+    let is_mounted = said.stdout.trim() == "seen" && said.stderr.contains("Read-only file system");
+    ensure!(is_mounted, "the image's volume answers {}{}", said.stdout, said.stderr);
     Ok(())
 }
 
