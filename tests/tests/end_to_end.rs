@@ -11,6 +11,7 @@ mod end_to_end {
     mod another_release;
     mod backups;
     mod ballast;
+    mod bound_license;
     mod browser;
     mod bucket;
     mod certificates;

@@ -16,7 +16,7 @@ use super::saved_data::{
     DISK, TIME_OF_THE_PAGE, connect_disk, damage, disconnect_disk, expect_data, mend, page, printed_key, time_of,
     write_data,
 };
-use super::{cluster_backup, drill_network, handbook, iptables, timer};
+use super::{bound_license, cluster_backup, drill_network, handbook, iptables, timer};
 
 /// What was on the disk for copies when it was taken away.
 const COPIES: &str = "/root/copies";
@@ -70,6 +70,8 @@ struct Lost {
     backup: String,
     /// A time to which its log leads.
     time: String,
+    /// By what its site was known.
+    identifiers: Vec<String>,
 }
 
 /// Everything that the first machine proves, until it is lost.
@@ -79,6 +81,7 @@ fn backs_up_and_is_lost() -> Result<Lost> {
     let name = machine.run("hostname")?.stdout.trim().to_owned();
     refuses_what_it_cannot_do(engineer)?;
     sets_backups(engineer)?;
+    let identifiers = bound_license::bind(engineer)?;
     write_data(engineer, "first")?;
     cluster_backup::make_objects(&machine)?;
     is_noted_when_it_is_killed(engineer)?;
@@ -101,7 +104,7 @@ fn backs_up_and_is_lost() -> Result<Lost> {
     let key = printed_key(&machine, &format!("landfall {}", show.join(" ")))?;
     deletes_backups_only_when_asked(engineer)?;
     machine.run(&format!("tar --create --file {COPIES}.tar --directory {COPIES} ."))?;
-    Ok(Lost { copies: machine.read_file(&format!("{COPIES}.tar"))?, key, backup, time })
+    Ok(Lost { copies: machine.read_file(&format!("{COPIES}.tar"))?, key, backup, time, identifiers })
 }
 
 /// Without a backup there is nothing to restore, to drill or to check.
@@ -342,7 +345,7 @@ fn deletes_backups_only_when_asked(engineer: Engineer<'_>) -> Result<()> {
 /// With a disk that has copies of the backups, the key that a person types, and the bundle, an empty machine becomes the site that was lost.
 fn lands_on_an_empty_machine(engineer: Engineer<'_>, lost: &Lost) -> Result<()> {
     let machine = engineer.machine();
-    let Lost { copies, key, backup, time } = lost;
+    let Lost { copies, key, backup, time, identifiers } = lost;
     machine.write_file("/root/copies.tar", copies, 0o600)?;
     machine.run(&format!("mkdir {COPIES} && tar --extract --file /root/copies.tar --directory {COPIES}"))?;
     machine.write_file(KEY, format!("{key}\n"), 0o600)?;
@@ -367,6 +370,7 @@ fn lands_on_an_empty_machine(engineer: Engineer<'_>, lost: &Lost) -> Result<()> 
     );
     engineer.follow(&install, &[])?.report("install --adopt-data")?;
     engineer.wait_ready("an install with adopted backups")?;
+    bound_license::is_still_permitted(engineer, identifiers)?;
     let name = machine.run("hostname")?.stdout;
     let more = ["--backup", &backup[..8], "--at", time.as_str(), "--confirm", name.trim()];
     engineer.follow(&restore, &more)?.report("restore")?;

@@ -1,13 +1,14 @@
 //! Software asks what the license allows: before it begins, while it runs, and while the console is gone. Whatever the answer is, it runs.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::proofs::administered;
 use landfall_tests::site::{Machine, wait_until};
 use landfall_tests::vendor::Vendor;
-use landfall_tests::{later_releases, printer};
+use landfall_tests::{bulletin, later_releases, printer};
 use serde_json::Value;
 
 use super::engineer::Engineer;
@@ -28,6 +29,21 @@ ends: 2090-01-01
 entitlements: {components: [bulletin], features: [export], nodes: 3}
 ";
 
+/// A license that takes its place, and has ended.
+const ENDED: &str = "\
+id: acme-2
+vendor: Example
+customer: Acme
+contact: licenses@example.com
+release: starter
+notBefore: 2026-01-01
+ends: 2026-11-01
+graceDays: 0
+supersedes: [acme-1]
+entitlements: {components: [bulletin], features: [export], nodes: 3}
+";
+const ENDED_LICENSE: &str = "/media/stick/licensed/acme-2.license";
+
 /// Where software finds what the site answered.
 const FILE: &str = "/run/landfall-license/entitlement-bulletin.json";
 
@@ -42,17 +58,23 @@ fn ensure_release() -> Result<String> {
     let output = fixture()?.stick.join("licensed");
     vendor.lock(&release)?;
     vendor.build(&release, &output, &["--part-size", "256MiB"])?;
-    let description = folder().join("licensed-release/license.yaml");
-    std::fs::write(&description, DESCRIPTION).context("cannot describe a license")?;
-    let license = output.join("acme-1.license");
+    for (name, description) in [("acme-1", DESCRIPTION), ("acme-2", ENDED)] {
+        issue(&vendor, name, description, &output)?;
+    }
+    vendor.fingerprint()
+}
+
+/// Issues a license of this description, with the name `NAME.license`, into a folder.
+fn issue(vendor: &Vendor, name: &str, description: &str, output: &Path) -> Result<()> {
+    let file = folder().join(format!("licensed-release/{name}.yaml"));
+    std::fs::write(&file, description).context("cannot describe a license")?;
+    let license = output.join(format!("{name}.license"));
     if license.exists() {
         std::fs::remove_file(&license).context("cannot remove the license of an earlier run")?;
     }
-    let text = |path: &std::path::Path| path.display().to_string();
+    let text = |path: &Path| path.display().to_string();
     let (keys, key) = (text(&vendor.keys()), text(&vendor.keys().join("cosign.key")));
-    let issue = ["license", "issue", &text(&description), "--key", &key, "--roots", &keys, "--output", &text(&output)];
-    vendor.run(&issue)?;
-    vendor.fingerprint()
+    vendor.run(&["license", "issue", &text(&file), "--key", &key, "--roots", &keys, "--output", &text(output)])
 }
 
 #[test]
@@ -99,8 +121,44 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     wait_until("software learns of the license again", POD_LIMIT + POD_LIMIT, || {
         Ok((report(&machine)?["granted"] == true).then_some(()))
     })?;
+    goes_on_after_the_end(engineer)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after license checks and an uninstall", &["/var/log/landfall"])
+}
+
+/// A license that has ended stops nothing: software runs and begins again, data is saved, proven and brought back, settings change, and the site tells
+/// who asks. Only what it would bring anew is refused.
+fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let before = bulletin::acknowledged(machine)?;
+    engineer.landfall(&["license", "import", ENDED_LICENSE])?.report("import of an ended license")?;
+    let shown = engineer.landfall(&["license", "show"])?.report("license show")?;
+    let terms = &shown["license"]["terms"];
+    ensure!(terms["id"] == "acme-2" && terms["standing"] == "ended" && terms["permits"] == false, "{shown:#}");
+    wait_until("software learns of the end", POD_LIMIT + POD_LIMIT, || {
+        Ok((report(machine)?["granted"] == false).then_some(()))
+    })?;
+    administered(machine, "kubectl --namespace bulletin delete pod bulletin-0")?;
+    wait_until("software begins after the end", INIT_LIMIT + POD_LIMIT, || ready(machine))?;
+    engineer.wait_ready("a pod that began after the end")?;
+
+    engineer.landfall(&["backup", "run"])?.report("backup run after the end")?;
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let id = listed["backups"][0]["id"].as_str().context("there is no backup")?.to_owned();
+    let drilled = engineer.landfall(&["drill", &id[..8]])?.report("drill after the end")?;
+    ensure!(drilled["passed"] == true, "{drilled}");
+    engineer.configure("values: {valkey.maxmemory: 64mb}\n")?;
+    let name = machine.run("hostname")?.stdout;
+    let restore = ["restore", "--backup", &id[..8], "--confirm", name.trim()];
+    engineer.landfall(&restore)?.report("restore after the end")?;
+    engineer.wait_ready("a restore after the end")?;
+    engineer.landfall(&["support", "collect", "/root/ended.tar.gz"])?.report("support collect after the end")?;
+    engineer.landfall(&["prove"])?.report("prove after the end")?;
+    machine.run("rm /root/ended.tar.gz")?;
+    let after = bulletin::acknowledged(machine)?;
+    ensure!(after > before, "the bulletin had {before} lines, and has {after}");
+    printer::note("proved: after the end of its license, a site runs, saves, proves, restores and changes as before");
+    Ok(())
 }
 
 /// Runs a program in the container of the software.

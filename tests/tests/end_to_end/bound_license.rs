@@ -1,0 +1,58 @@
+//! A license that is bound to the site stays the site's: on another machine that has nothing of the first but its backups.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::printer;
+use serde_json::Value;
+
+use super::engineer::Engineer;
+use super::fixture::fixture;
+
+/// Where the license is on the machine.
+const FILE: &str = "/root/bound.license";
+
+/// Binds a license to everything by which the site is known, of which two must stay, and imports it.
+pub(crate) fn bind(engineer: Engineer<'_>) -> Result<Vec<String>> {
+    let identifiers = identifiers(engineer)?;
+    ensure!(identifiers.len() > 2, "the site is known by {identifiers:?} alone");
+    let folder = tempfile::tempdir()?;
+    let description = folder.path().join("license.yaml");
+    let listed = identifiers.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
+    let text = format!(
+        "id: bound-1\nvendor: Example\ncustomer: Acme\ncontact: licenses@example.com\nrelease: starter\nends: 2090-01-01\n\
+         entitlements: {{nodes: 3}}\nbinding: {{needed: 2, identifiers: [{listed}]}}\n"
+    );
+    std::fs::write(&description, text).context("cannot describe a license")?;
+    fixture()?.license(&description, folder.path())?;
+    engineer.machine().copy_in(&folder.path().join("bound-1.license"), FILE, 0o600)?;
+    engineer.landfall(&["license", "import", FILE])?.report("license import")?;
+    engineer.machine().run(&format!("rm {FILE}"))?;
+    expect_permitted(engineer)?;
+    Ok(identifiers)
+}
+
+/// Fails unless the license permits what it did, although the machine is another one than that of these identifiers.
+pub(crate) fn is_still_permitted(engineer: Engineer<'_>, before: &[String]) -> Result<()> {
+    expect_permitted(engineer)?;
+    let now = identifiers(engineer)?;
+    let kept = now.iter().filter(|one| before.contains(one)).count();
+    ensure!(kept >= 2 && kept < before.len(), "of the identifiers {before:?}, these are here: {now:?}");
+    printer::note(format!(
+        "proved: a bound license came with the backups to another machine, by {kept} of {} identifiers",
+        before.len()
+    ));
+    Ok(())
+}
+
+fn expect_permitted(engineer: Engineer<'_>) -> Result<()> {
+    let shown = engineer.landfall(&["license", "show"])?.report("license show")?;
+    let terms = &shown["license"]["terms"];
+    ensure!(terms["id"] == "bound-1" && terms["permits"] == true && terms["standing"] == "valid", "{shown:#}");
+    Ok(())
+}
+
+fn identifiers(engineer: Engineer<'_>) -> Result<Vec<String>> {
+    let shown = engineer.landfall(&["license", "show"])?.report("license show")?;
+    let listed = shown["identifiers"].as_array().with_context(|| format!("no identifiers: {shown:#}"))?;
+    Ok(listed.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+}
