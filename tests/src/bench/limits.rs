@@ -15,6 +15,9 @@ pub struct Limit {
 /// The longest time that `build` may take for the starter release before it writes: a person who corrects a definition waits for it.
 pub const RENDERING_LIMIT_SECONDS: f64 = 2.0;
 
+/// The longest time that `build` may take for the starter release where nothing has changed.
+pub const REBUILD_LIMIT_SECONDS: f64 = 2.0;
+
 /// `build` reads back what it wrote, as a careful person does. It counts from the first byte that is written.
 pub const BUILD: Limit = Limit { rival: "cp + syncfs + cold read of the blobs", at_most: 1.15 };
 

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use super::{bench, pages, run_with, turn_on_this_host, xtask};
 use crate::bench::console::{self, MEASUREMENT};
-use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES, RENDERING_LIMIT_SECONDS};
+use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES, REBUILD_LIMIT_SECONDS, RENDERING_LIMIT_SECONDS};
 use crate::bench::released_program;
-use crate::bench::verbs::{self, MEMORY, RENDERING};
+use crate::bench::verbs::{self, MEMORY, REBUILD, RENDERING};
 use crate::setup;
 
 /// Measures while no machines run beside, and fails unless every limit is met.
@@ -20,7 +20,7 @@ pub(super) fn run() -> Result<()> {
     let rows = bench::rows_of(&verbs::table(), || xtask(&["bench"]))?;
     judge(&rows)?;
     judge_memory(&rows)?;
-    judge_rendering(&rows)?;
+    judge_builds(&rows)?;
     judge_console(&measured_console()?)
 }
 
@@ -46,11 +46,12 @@ fn judge_console(rows: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails if a build took longer than it may before it wrote anything.
-fn judge_rendering(rows: &[Value]) -> Result<()> {
-    let milliseconds = bench::figure(bench::row(rows, "build")?, RENDERING)?;
-    let limit = RENDERING_LIMIT_SECONDS * 1000.0;
-    ensure!(milliseconds > 0.0 && milliseconds <= limit, "build took {milliseconds} ms before it wrote, limit {limit}");
+/// Fails if a build took longer than it may before it wrote anything, or where nothing had changed.
+fn judge_builds(rows: &[Value]) -> Result<()> {
+    for (name, limit) in [(RENDERING, RENDERING_LIMIT_SECONDS), (REBUILD, REBUILD_LIMIT_SECONDS)] {
+        let (milliseconds, limit) = (bench::figure(bench::row(rows, "build")?, name)?, limit * 1000.0);
+        ensure!(milliseconds > 0.0 && milliseconds <= limit, "build {name}: {milliseconds} ms, limit {limit}");
+    }
     Ok(())
 }
 
