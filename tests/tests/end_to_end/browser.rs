@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::cut::boot;
 use super::engineer::Engineer;
-use super::fixture::fixture;
+use super::fixture::{files_with, fixture};
 use super::installed::installed_machine;
 use super::later_releases::ensure_later_releases;
 
@@ -98,6 +98,7 @@ fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
         expect_no_faults(&browser).await?;
         customer.upgrade().await?;
         customer.return_through_a_power_cut().await?;
+        customer.upload_a_release().await?;
         customer.read_why_a_release_was_undone().await?;
         customer.see_what_does_not_answer().await?;
         // The rest is what a console that was killed leaves in the browser.
@@ -283,6 +284,44 @@ impl Customer<'_> {
         Ok(())
     }
 
+    /// A bundle comes from the browser, in all of its parts, while the console and the host's API are ended: it is whole, and is planned.
+    async fn upload_a_release(&self) -> Result<()> {
+        let browser = self.browser;
+        let stick = fixture()?.stick.join("next");
+        let mut parts = files_with(&stick, |name| name.contains(".landfall."))?;
+        parts.sort();
+        let names: Vec<String> = parts.iter().map(|part| part.display().to_string()).collect();
+        browser.open("/upgrade").await?;
+        browser.find("#bundle").await?.send_keys(&names.join("\n")).await?;
+        browser.click("#upload-begin").await?;
+        browser.expect_within(PLAN_LIMIT, "#upload-rate", "a second").await?;
+        ensure!(kill(self.machine())?, "no console ran to be killed");
+        browser.expect_within(PLAN_LIMIT, "#upload-said", "being uploaded").await?;
+        self.machine().run("systemctl restart landfall-host-api")?;
+        browser.expect_within(CHANGE_LIMIT, "#upload", "has arrived and is verified").await?;
+        browser.expect_within(PLAN_LIMIT, "#live", "uploaded by ada").await?;
+        browser.picture("site-uploaded").await?;
+        self.click_plan("uploaded by ada").await?;
+        browser.expect_within(PLAN_LIMIT, "h1", "1.1.0").await?;
+        browser.open("/upgrade").await?;
+        browser.click("#upload-remove summary").await?;
+        browser.click("#upload-remove button").await?;
+        browser.expect_within(PLAN_LIMIT, ".notice.good", "removed").await?;
+        printer::note(format!("proved: a bundle in {} parts was uploaded to a real host, and planned", parts.len()));
+        Ok(())
+    }
+
+    /// Chooses to make a plan in the row that has these words.
+    async fn click_plan(&self, words: &str) -> Result<()> {
+        let script = "const row = Array.from(document.querySelectorAll('#live tbody tr'))
+            .find(row => row.innerText.includes(arguments[0]) && row.querySelector('button'));
+            return row ? row.querySelector('button').id : '';";
+        let button = self.browser.driver.execute(script, vec![json!(words)]).await?;
+        let id = button.json().as_str().unwrap_or_default().to_owned();
+        ensure!(!id.is_empty(), "no plan of {words} is offered: {}", self.browser.text("#live").await?);
+        self.browser.click(&format!("[id='{id}']")).await
+    }
+
     /// Without the API server, and without the host's API, the console says so, and what still answers.
     async fn see_what_does_not_answer(&self) -> Result<()> {
         let [manifest, aside] = API_SERVER;
@@ -327,13 +366,7 @@ impl Customer<'_> {
         browser.open("/upgrade").await?;
         browser.click("form[action='/upgrade/look'] button").await?;
         browser.expect_within(PLAN_LIMIT, "#media + p, #live", &format!("starter {version}")).await?;
-        let script = "const row = Array.from(document.querySelectorAll('#live tbody tr'))
-            .find(row => row.innerText.includes(arguments[0]) && row.querySelector('button'));
-            return row ? row.querySelector('button').id : '';";
-        let button = browser.driver.execute(script, vec![json!(format!("starter {version}"))]).await?;
-        let id = button.json().as_str().unwrap_or_default().to_owned();
-        ensure!(!id.is_empty(), "no plan of {version} is offered: {}", browser.text("#live").await?);
-        browser.click(&format!("[id='{id}']")).await?;
+        self.click_plan(&format!("starter {version}")).await?;
         browser.expect_within(PLAN_LIMIT, "h1", version).await?;
         if version == "1.1.0" {
             // A setting of a component that goes is named, and is no obstacle.
