@@ -70,11 +70,16 @@ impl BundleMedia {
         Ok(Self { payload, contents, parts, counters, role: Role::ReadBack })
     }
 
-    /// What has arrived of a bundle that comes as one file, from its first byte on: only that much can be read of it.
-    pub(crate) fn arriving(payload: Payload, path: &Path) -> Result<Self> {
-        let part = open_part(path, 0)?;
-        let contents = Contents::whole(&payload);
-        Ok(Self { payload, contents, parts: vec![part], counters: Counters::new(), role: Role::Read })
+    /// What has arrived of a bundle, or of a delta of it, that comes as one file of so many bytes: only that much can be read of it.
+    pub(crate) fn arriving(payload: Payload, path: &Path, announced_bytes: u64) -> Result<Self> {
+        let files = [open_part(path, 0)?];
+        let contents = if announced_bytes == payload.layout().total_bytes() {
+            Contents::whole(&payload)
+        } else {
+            delta::arrived(&payload, &files, announced_bytes)?
+        };
+        let parts = delta::places(&payload, &contents, &files);
+        Ok(Self { payload, contents, parts, counters: Counters::new(), role: Role::Read })
     }
 
     /// The parts, in order.

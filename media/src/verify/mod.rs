@@ -34,17 +34,23 @@ pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Resu
     found.end(read)
 }
 
-/// Checks what has arrived of a bundle that comes as one file, whose head was verified: every piece behind `checked`, which an earlier call
-/// returned or is 0, as far as all of it is there. Returns where the first piece begins that is not; at the end of the bundle, its length. The error
-/// names the first place that is not what was signed.
-pub fn verify_arrived(payload: &Payload, path: &Path, checked: u64) -> Result<u64> {
-    let media = BundleMedia::arriving(payload.clone(), path)?;
-    let arrived = media.parts()[0].length;
+/// Checks what has arrived of a bundle, or of a delta of it, that comes as one file of so many bytes and whose head was verified: every piece
+/// behind `checked`, an offset in the file which an earlier call returned or is 0, as far as all of it is there. Returns where the first piece begins
+/// that is not; at the end, the length of the file. The error names the first place that is not what was signed.
+pub fn verify_arrived(payload: &Payload, path: &Path, announced_bytes: u64, checked: u64) -> Result<u64> {
+    let media = BundleMedia::arriving(payload.clone(), path, announced_bytes)?;
+    let arrived: u64 = media.parts().iter().map(|part| part.length).sum();
     let mut checked = checked.max(payload.layout().head_bytes());
-    let end = |piece: &Piece| piece.offset + piece.length as u64;
-    let pieces = payload.pieces_from(checked).take_while(|piece| end(piece) <= arrived);
-    pipeline::run(payload, &media, pieces, &mut |piece: &Piece, _: &[u8]| -> Result<()> {
-        checked = end(piece);
+    let known = checked;
+    let mut end = payload.layout().head_bytes();
+    // The file has each piece behind the one before, whatever lies between them in the whole stream.
+    let placed = media.pieces().map(|piece| {
+        end += piece.length as u64;
+        (piece, end)
+    });
+    let new = placed.skip_while(|(_, end)| *end <= known).take_while(|(_, end)| *end <= arrived);
+    pipeline::run(payload, &media, new.map(|(piece, _)| piece), &mut |piece: &Piece, _: &[u8]| -> Result<()> {
+        checked += piece.length as u64;
         Ok(())
     })?;
     Ok(checked)

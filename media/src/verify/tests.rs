@@ -163,23 +163,27 @@ fn what_has_arrived_is_checked_piece_by_piece_wherever_it_ends() {
     let mut checked = 0;
     for arrived in [head, head + 1, head + 512, large.offset(), large.offset() + (2 << 20) + 7, total - 1, total] {
         arrive(arrived);
-        checked = verify_arrived(payload, &path, checked).unwrap();
+        checked = verify_arrived(payload, &path, total, checked).unwrap();
         assert!(checked <= arrived && arrived - checked < (1 << 20), "{checked} of {arrived}");
-        assert_eq!(verify_arrived(payload, &path, 0).unwrap(), checked, "also by one who knows nothing");
+        assert_eq!(verify_arrived(payload, &path, total, 0).unwrap(), checked, "also by one who knows nothing");
     }
     assert_eq!(checked, total);
     let chunk = large.offset() + (3 << 20);
     for offset in [large.header_offset + 9, chunk + 5, large.end(), total - 1] {
         arrive(total);
         flip(&path, offset);
-        let error = verify_arrived(payload, &path, 0).unwrap_err();
+        let error = verify_arrived(payload, &path, total, 0).unwrap_err();
         assert_eq!(error.code().id, "LF1208", "{offset}: {error}");
     }
     arrive(chunk + (1 << 20));
     flip(&path, chunk + 5);
-    let error = verify_arrived(payload, &path, chunk).unwrap_err().to_string();
+    let error = verify_arrived(payload, &path, total, chunk).unwrap_err().to_string();
     assert!(error.contains("chunk 4 of 6") && error.contains(&format!("byte {chunk} of the bundle")), "{error}");
     arrive(chunk + (1 << 20) - 1);
     flip(&path, chunk + 5);
-    assert_eq!(verify_arrived(payload, &path, chunk).unwrap(), chunk, "a chunk that is not there yet says nothing");
+    assert_eq!(
+        verify_arrived(payload, &path, total, chunk).unwrap(),
+        chunk,
+        "a chunk that is not there yet says nothing"
+    );
 }

@@ -3,6 +3,7 @@
 //! release was undone, and sees that the API server, or the host, does not answer.
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -290,10 +291,7 @@ impl Customer<'_> {
         let stick = fixture()?.stick.join("next");
         let mut parts = files_with(&stick, |name| name.contains(".landfall."))?;
         parts.sort();
-        let names: Vec<String> = parts.iter().map(|part| part.display().to_string()).collect();
-        browser.open("/upgrade").await?;
-        browser.find("#bundle").await?.send_keys(&names.join("\n")).await?;
-        browser.click("#upload-begin").await?;
+        self.choose(&parts).await?;
         browser.expect_within(PLAN_LIMIT, "#upload-rate", "a second").await?;
         ensure!(kill(self.machine())?, "no console ran to be killed");
         browser.expect_within(PLAN_LIMIT, "#upload-said", "being uploaded").await?;
@@ -301,14 +299,35 @@ impl Customer<'_> {
         browser.expect_within(CHANGE_LIMIT, "#upload", "has arrived and is verified").await?;
         browser.expect_within(PLAN_LIMIT, "#live", "uploaded by ada").await?;
         browser.picture("site-uploaded").await?;
+        self.plan_and_remove().await?;
+        printer::note(format!("proved: a bundle in {} parts was uploaded to a real host, and planned", parts.len()));
+
+        let delta = fixture()?.stick.join("delta-to-upload");
+        fixture()?.delta(&stick, &fixture()?.stick, None, &delta)?;
+        self.choose(&files_with(&delta, |name| Path::new(name).extension().is_some_and(|end| end == "delta"))?).await?;
+        browser.expect_within(CHANGE_LIMIT, "#upload", "has arrived and is verified").await?;
+        self.plan_and_remove().await?;
+        printer::note("proved: a delta was uploaded to a real host, and planned");
+        Ok(())
+    }
+
+    /// Begins to upload these files.
+    async fn choose(&self, files: &[PathBuf]) -> Result<()> {
+        let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+        self.browser.open("/upgrade").await?;
+        self.browser.find("#bundle").await?.send_keys(&names.join("\n")).await?;
+        self.browser.click("#upload-begin").await
+    }
+
+    async fn plan_and_remove(&self) -> Result<()> {
+        let browser = self.browser;
+        browser.open("/upgrade").await?;
         self.click_plan("uploaded by ada").await?;
         browser.expect_within(PLAN_LIMIT, "h1", "1.1.0").await?;
         browser.open("/upgrade").await?;
         browser.click("#upload-remove summary").await?;
         browser.click("#upload-remove button").await?;
-        browser.expect_within(PLAN_LIMIT, ".notice.good", "removed").await?;
-        printer::note(format!("proved: a bundle in {} parts was uploaded to a real host, and planned", parts.len()));
-        Ok(())
+        browser.expect_within(PLAN_LIMIT, ".notice.good", "removed").await
     }
 
     /// Chooses to make a plan in the row that has these words.

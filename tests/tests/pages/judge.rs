@@ -87,7 +87,7 @@ impl UploadJudge for Judge {
             development: true,
             newer: false,
         });
-        Ok(match verify_arrived(&Payload::from(verified), arrived.path, arrived.checked_bytes) {
+        Ok(match verify_arrived(&Payload::from(verified), arrived.path, arrived.size_bytes, arrived.checked_bytes) {
             Ok(checked_bytes) => UploadVerdict { checked_bytes, bundle, release, problem: None },
             Err(error) => refusal(refused(&error)),
         })

@@ -70,30 +70,54 @@ impl Located {
 
 /// Which blobs follow the head in these files, to their end. Reads the headers alone.
 fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Contents> {
+    let end = files.last().map_or(0, |file| file.offset + file.length);
+    let (blobs, position) = walk(payload, files, end, counters)?;
+    let wanted = position.saturating_add(END_BYTES);
+    if let Some(last) = files.last().filter(|_| wanted > end) {
+        return Err(MediaError::Short { path: last.path.clone(), missing: wanted - end });
+    }
+    if wanted < end {
+        return Err(damaged(files, position));
+    }
+    // A part of a whole bundle may be as long as if its last entry were the end.
+    let mut zeros = [0; 2 * HEADER_BYTES];
+    read_at(files, position, &mut zeros)?;
+    if zeros.iter().all(|byte| *byte == 0) { Ok(Contents::of(blobs)) } else { Err(damaged(files, position)) }
+}
+
+/// Which blobs follow the head in a file of which not all may have arrived, and which will have so many bytes. Once all is there, it must end as a
+/// delta does.
+pub(super) fn arrived(payload: &Payload, files: &[Part], announced_bytes: u64) -> Result<Contents> {
+    let there = files.last().map_or(0, |file| file.offset + file.length);
+    if there >= announced_bytes {
+        return contents(payload, files, &Counters::new());
+    }
+    // The last bytes of the whole file are no header.
+    let headers = there.min(announced_bytes.saturating_sub(END_BYTES));
+    Ok(Contents::of(walk(payload, files, headers, &Counters::new())?.0))
+}
+
+/// The blobs whose headers are in these files before this offset, and where the last of them ends.
+fn walk(payload: &Payload, files: &[Part], end: u64, counters: &Counters) -> Result<(Vec<usize>, u64)> {
     let entries = payload.layout().entries();
     let by_name: HashMap<&[u8], usize> =
         entries.iter().enumerate().map(|(index, entry)| (entry.name.as_bytes(), index)).collect();
-    let end = files.last().map_or(0, |file| file.offset + file.length);
     let mut position = payload.layout().head_bytes();
     let mut blobs: Vec<usize> = Vec::new();
-    while position + END_BYTES < end {
+    while position.saturating_add(HEADER_BYTES as u64) <= end {
         let mut header = [0; HEADER_BYTES];
         read_at(files, position, &mut header)?;
         counters.add_read(header.len());
+        if header == [0; HEADER_BYTES] {
+            break;
+        }
         let name = header[..NAME_BYTES].split(|byte| *byte == 0).next().unwrap_or_default();
         let follows = |blob: &usize| blobs.last().is_none_or(|last| last < blob) && entries[*blob].header() == header;
         let blob = by_name.get(name).copied().filter(follows).ok_or_else(|| damaged(files, position))?;
         blobs.push(blob);
         position = position.saturating_add(file_bytes(entries[blob].size));
     }
-    let wanted = position.saturating_add(END_BYTES);
-    if let Some(last) = files.last().filter(|_| wanted > end) {
-        return Err(MediaError::Short { path: last.path.clone(), missing: wanted - end });
-    }
-    // A part of a whole bundle may be as long as if its last entry were the end.
-    let mut zeros = [0; 2 * HEADER_BYTES];
-    read_at(files, position, &mut zeros)?;
-    if zeros.iter().all(|byte| *byte == 0) { Ok(Contents::of(blobs)) } else { Err(damaged(files, position)) }
+    Ok((blobs, position))
 }
 
 fn damaged(files: &[Part], position: u64) -> MediaError {

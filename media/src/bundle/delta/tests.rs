@@ -11,7 +11,7 @@ use crate::parts::WrittenFile;
 use crate::progress::Silent;
 use crate::stage::stage;
 use crate::testing::{Fixture, flip};
-use crate::verify::verify;
+use crate::verify::{verify, verify_arrived};
 
 /// Writes a delta for a site that holds the blobs with these indexes.
 fn delta(fixture: &Fixture, held: &[usize], part_bytes: Option<u64>) -> Vec<WrittenFile> {
@@ -59,7 +59,8 @@ fn a_delta_has_what_the_site_lacks_and_the_site_has_all_of_it_then() {
         assert!((0..8).all(|blob| media.contents().has(blob) == (blob == 0 || !held.contains(&blob))));
         verify(&media, "verifying", &Silent).unwrap();
         let copied = stage(&media, &fixture.site_store(), &Silent).unwrap();
-        assert_eq!(copied.present_bytes, left_out);
+        let held_bytes: u64 = held.iter().map(|blob| fixture.payload.blob(*blob).size).sum();
+        assert_eq!(copied.present_bytes, held_bytes);
         assert!((0..8).all(|blob| fixture.site_store().holds(&fixture.payload, blob)));
     }
 }
@@ -136,6 +137,37 @@ fn a_delta_that_was_cut_or_reordered_is_refused() {
     let swapped = [&whole[..head], &whole[first..second], &whole[head..first], &whole[second..]].concat();
     write(&path, &swapped);
     assert_eq!(fixture.find(&path).unwrap_err().code().id, "LF1208");
+}
+
+#[test]
+fn a_delta_that_arrives_is_checked_piece_by_piece_wherever_it_ends() {
+    let fixture = Fixture::small();
+    let files = delta(&fixture, &[3, 4], None);
+    let (payload, path) = (&fixture.payload, fixture.folder.path().join("arriving"));
+    let whole = std::fs::read(fixture.stick().join(&files[0].name)).unwrap();
+    let total = whole.len() as u64;
+    let head = payload.layout().head_bytes();
+    let mut checked = 0;
+    for arrived in [head, head + 1, head + 512, head + 5000, u64::midpoint(head, total), total - 1025, total - 1, total]
+    {
+        write(&path, &whole[..usize::try_from(arrived).unwrap()]);
+        checked = verify_arrived(payload, &path, total, checked).unwrap();
+        assert!(checked <= arrived && arrived - checked <= 1 << 20, "{checked} of {arrived}");
+        assert_eq!(verify_arrived(payload, &path, total, 0).unwrap(), checked, "also by one who knows nothing");
+    }
+    assert_eq!(checked, total);
+    for offset in [head + 9, u64::midpoint(head, total), total - 1500, total - 1] {
+        write(&path, &whole);
+        flip(&path, offset);
+        let error = verify_arrived(payload, &path, total, 0).unwrap_err();
+        assert_eq!(error.code().id, "LF1208", "{offset}: {error}");
+    }
+    // It was announced as shorter than it is, and as the beginning of a whole bundle.
+    write(&path, &whole[..whole.len() - 7]);
+    assert_eq!(verify_arrived(payload, &path, total - 7, 0).unwrap_err().code().id, "LF1215");
+    let part = &fixture.stream[..fixture.stream.len() / 2];
+    write(&path, part);
+    assert!(verify_arrived(payload, &path, part.len() as u64, 0).is_err());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A bundle that arrives from a browser: what has arrived of it is judged as a look judges one on a stick, and its payload is checked piece by piece.
+//! A bundle, or a delta of one, that arrives from a browser: what has arrived of it is judged as a look judges one on a stick, and its payload is checked piece by piece.
 //!
 //! Threats: a stranger may have written every byte. Nothing of the payload is read before the head was verified by the root that the site
 //! trusts, and the head is read within the limits of the format. Whoever serves the API leaves this to a process of its own.
@@ -23,7 +23,7 @@ pub struct ArrivedBundle<'a> {
     pub path: &'a Path,
     /// Bytes that an earlier check has passed; 0 before the first one.
     pub checked_bytes: u64,
-    /// Bytes of the whole bundle, as its sender has announced them.
+    /// Bytes of the whole bundle, or of a delta of it, as its sender has announced them.
     pub size_bytes: u64,
 }
 
@@ -91,20 +91,19 @@ fn check(arrived: &ArrivedBundle<'_>, length: u64, judged: Judged) -> Result<Che
     };
     let mut checked = CheckedBundle { checked_bytes: length, bundle: Some(bundle), release: Some(found), refusal };
     let Some(payload) = payload.filter(|_| checked.refusal.is_none()) else { return Ok(checked) };
-    match verify_arrived(&payload, arrived.path, arrived.checked_bytes) {
+    match verify_arrived(&payload, arrived.path, arrived.size_bytes, arrived.checked_bytes) {
         Ok(bytes) => checked.checked_bytes = bytes,
         Err(error) => checked.refusal = Some(verdict(error.into())?),
     }
     Ok(checked)
 }
 
-/// Refuses a bundle of another length than was announced: a part of one, or one with something behind it.
+/// Refuses a bundle that is announced as longer than it is. A shorter one may be a delta, which shows once all of it has arrived.
 fn check_length(arrived: &ArrivedBundle<'_>, payload: &Payload) -> Result<()> {
-    let (path, total) = (arrived.path.to_owned(), payload.layout().total_bytes());
-    match arrived.size_bytes {
-        announced if announced < total => Err(MediaError::Short { path, missing: total - announced }.into()),
-        announced if announced > total => Err(MediaError::SurplusData { path, surplus: announced - total }.into()),
-        _ => Ok(()),
+    let total = payload.layout().total_bytes();
+    match arrived.size_bytes.checked_sub(total) {
+        None | Some(0) => Ok(()),
+        Some(surplus) => Err(MediaError::SurplusData { path: arrived.path.to_owned(), surplus }.into()),
     }
 }
 
