@@ -245,10 +245,14 @@ impl Customer<'_> {
         let mut found = Vec::new();
         for page in PAGES {
             self.browser.open(page).await?;
-            for looks in [Looks::LIGHT, Looks::DARK, Looks::PHONE] {
+            for (name, looks) in [("light", Looks::LIGHT), ("dark", Looks::DARK), ("phone", Looks::PHONE)] {
                 self.browser.look(looks).await?;
-                let wrong = accessibility(self.browser, &axe).await?.into_iter().chain(too_wide(self.browser).await?);
-                found.extend(wrong.map(|wrong| format!("{page}: {wrong}")));
+                let mut wrong = accessibility(self.browser, &axe).await?;
+                wrong.extend(too_wide(self.browser).await?);
+                if !wrong.is_empty() {
+                    self.browser.picture(&format!("wrong{}-{name}", page.replace('/', "-"))).await?;
+                }
+                found.extend(wrong.into_iter().map(|wrong| format!("{page}, {name}: {wrong}")));
             }
         }
         self.browser.look(Looks::LIGHT).await?;

@@ -44,6 +44,9 @@ entitlements: {components: [bulletin], features: [export], nodes: 3}
 ";
 const ENDED_LICENSE: &str = "/media/stick/licensed/acme-2.license";
 
+/// What revokes the first one.
+const REVOCATION: &str = "/media/stick/licensed/revocation.json";
+
 /// Where software finds what the site answered.
 const FILE: &str = "/run/landfall-license/entitlement-bulletin.json";
 
@@ -61,7 +64,25 @@ fn ensure_release() -> Result<String> {
     for (name, description) in [("acme-1", DESCRIPTION), ("acme-2", ENDED)] {
         issue(&vendor, name, description, &output)?;
     }
+    revoke(&vendor, "acme-1", &output)?;
     vendor.fingerprint()
+}
+
+/// Writes a revocation of the license with this id, `revocation.json`, into a folder.
+fn revoke(vendor: &Vendor, id: &str, output: &Path) -> Result<()> {
+    // Apart from the vendor's keys: no license or bundle is to carry it.
+    let roots = folder().join("licensed-release/roots");
+    if roots.exists() {
+        std::fs::remove_dir_all(&roots).context("cannot remove the roots of an earlier run")?;
+    }
+    std::fs::create_dir_all(&roots)?;
+    std::fs::copy(vendor.keys().join("1.root.json"), roots.join("1.root.json")).context("there is no root document")?;
+    let text = |path: &Path| path.display().to_string();
+    let revocation = roots.join("revocation.json");
+    vendor.run(&["license", "revoke", id, "--roots", &text(&roots), "--reason", "it was sold by mistake"])?;
+    vendor.run(&["trust", "sign", &text(&revocation), "--key", &text(&vendor.keys().join("cosign.key"))])?;
+    std::fs::copy(&revocation, output.join("revocation.json")).context("cannot copy the revocation")?;
+    Ok(())
 }
 
 /// Issues a license of this description, with the name `NAME.license`, into a folder.
@@ -131,10 +152,13 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
 fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = bulletin::acknowledged(machine)?;
+    // A license that counts is not given up for one that does not.
+    engineer.landfall(&["license", "import", ENDED_LICENSE])?.refused("import of an ended license", "LF4703", 7)?;
+    expect_standing(engineer, "acme-1", "valid", true)?;
+    engineer.landfall(&["trust", "import", REVOCATION])?.report("trust import")?;
+    expect_standing(engineer, "acme-1", "revoked", false)?;
     engineer.landfall(&["license", "import", ENDED_LICENSE])?.report("import of an ended license")?;
-    let shown = engineer.landfall(&["license", "show"])?.report("license show")?;
-    let terms = &shown["license"]["terms"];
-    ensure!(terms["id"] == "acme-2" && terms["standing"] == "ended" && terms["permits"] == false, "{shown:#}");
+    expect_standing(engineer, "acme-2", "ended", false)?;
     wait_until("software learns of the end", POD_LIMIT + POD_LIMIT, || {
         Ok((report(machine)?["granted"] == false).then_some(()))
     })?;
@@ -158,6 +182,14 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let after = bulletin::acknowledged(machine)?;
     ensure!(after > before, "the bulletin had {before} lines, and has {after}");
     printer::note("proved: after the end of its license, a site runs, saves, proves, restores and changes as before");
+    Ok(())
+}
+
+/// Fails unless the site has this license, and this is what it comes to.
+fn expect_standing(engineer: Engineer<'_>, id: &str, standing: &str, permits: bool) -> Result<()> {
+    let shown = engineer.landfall(&["license", "show"])?.report("license show")?;
+    let terms = &shown["license"]["terms"];
+    ensure!(terms["id"] == id && terms["standing"] == standing && terms["permits"] == permits, "{shown:#}");
     Ok(())
 }
 
