@@ -1,6 +1,6 @@
-//! Every code is well formed, and neither a code nor a title occurs twice.
+//! Every code is well formed, neither a code nor a title occurs twice, and `docs/VENDOR.md` has those that a vendor meets.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::codes::ALL;
 
@@ -14,4 +14,27 @@ fn codes_are_well_formed_and_unique() {
         assert!(titles.insert(code.title), "{} shares its title", code.id);
         assert!(!code.title.ends_with('.') && code.fix.ends_with('.'), "{}", code.id);
     }
+}
+
+/// What a vendor reads.
+const VENDOR: &str = include_str!("../../docs/VENDOR.md");
+
+/// The codes that a text names.
+fn named(text: &str) -> HashSet<&str> {
+    let is_code = |word: &&str| word.len() == 6 && word[2..].bytes().all(|byte| byte.is_ascii_digit());
+    text.split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|word| word.starts_with("LF"))
+        .filter(is_code)
+        .collect()
+}
+
+#[test]
+fn the_guide_of_vendors_has_every_code_of_releases_and_fetching_and_no_unknown_one() {
+    let named = named(VENDOR);
+    let ids: HashSet<&str> = ALL.iter().map(|code| code.id).collect();
+    let is_of_vendors = |id: &&str| id.starts_with("LF20") || id.starts_with("LF21");
+    let missing: BTreeSet<_> = ids.iter().copied().filter(is_of_vendors).filter(|id| !named.contains(id)).collect();
+    assert!(missing.is_empty(), "docs/VENDOR.md does not say what {missing:?} mean");
+    let unknown: BTreeSet<_> = named.difference(&ids).collect();
+    assert!(unknown.is_empty(), "docs/VENDOR.md names {unknown:?}, which are no codes");
 }
