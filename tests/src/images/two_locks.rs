@@ -1,5 +1,5 @@
-//! Holds the lock of upstream's parts against that of the assembled ones, so that what the tests prove is what a vendor builds: the
-//! same parts in the same minor versions, apart from differences that are listed with their reasons.
+//! Compares the lock of upstream's parts with that of the assembled ones, so that what the tests prove is what a vendor builds: the same
+//! parts under the same tags, apart from differences that are listed with their reasons, and of the same major version of PostgreSQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -20,11 +20,11 @@ struct Entry {
     reference: String,
 }
 
-/// A difference that is known.
+/// A known difference: of parts whose tags differ alike, for one reason.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Difference {
-    part: String,
+    parts: Vec<String>,
     upstream: String,
     assembled: String,
     reason: String,
@@ -42,11 +42,9 @@ fn parts(lock: &str) -> BTreeMap<(&'static str, String), String> {
     of("image", lock.images).chain(of("artifact", lock.artifacts)).collect()
 }
 
-/// The first two numbers of a version, after a `v`; nothing for the name of a branch.
-fn minor(tag: &str) -> Option<(u32, u32)> {
-    let version = tag.strip_prefix('v').unwrap_or(tag);
-    let mut numbers = version.split(|letter: char| !letter.is_ascii_digit()).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+/// The major version of PostgreSQL that a tag names, such as 17 of `0.8.0-pg17`.
+fn postgresql(tag: &str) -> Option<u32> {
+    tag.split('-').find_map(|word| word.strip_prefix("pg")?.parse().ok())
 }
 
 /// Everything by which the two locks differ and which is not listed, and what is listed but not so.
@@ -54,32 +52,43 @@ fn problems(upstream: &str, assembled: &str, listed: &str) -> Vec<String> {
     let (upstream, assembled) = (parts(upstream), parts(assembled));
     let listed: Vec<Difference> = serde_saphyr::from_str(listed).expect("differences");
     let mut problems = Vec::new();
-    let mut used = BTreeSet::new();
+    let mut differing = BTreeSet::new();
     for ((kind, part), tag) in &upstream {
         let Some(other) = assembled.get(&(*kind, part.clone())) else {
             problems.push(format!("only upstream's lock has the {kind} {part}"));
             continue;
         };
-        if tag == other || (minor(tag).is_some() && minor(tag) == minor(other)) {
+        if tag == other {
             continue;
         }
-        let is_this = |known: &&Difference| known.part == *part && known.upstream == *tag && known.assembled == *other;
+        // Its data has another form in each: what the tests prove of one says nothing of the other.
+        if postgresql(tag) != postgresql(other) {
+            problems.push(format!("{part} is {tag} upstream and {other} here: another PostgreSQL"));
+        }
+        let is_this =
+            |known: &&Difference| known.parts.contains(part) && known.upstream == *tag && known.assembled == *other;
         match listed.iter().find(is_this) {
             Some(known) if known.reason.trim().is_empty() => problems.push(format!("{part} has no reason")),
             Some(_) => {}
             None => problems.push(format!("{part} is {tag} upstream and {other} here, which is not listed")),
         }
-        used.insert(part);
+        differing.insert(part);
     }
     let only_assembled = assembled.keys().filter(|part| !upstream.contains_key(*part));
     problems.extend(only_assembled.map(|(kind, part)| format!("only the assembled lock has the {kind} {part}")));
-    let stale = listed.iter().filter(|known| !used.contains(&known.part));
-    problems.extend(stale.map(|known| format!("{} is listed, and does not differ", known.part)));
+    let mut seen = BTreeSet::new();
+    for part in listed.iter().flat_map(|known| &known.parts) {
+        if !differing.contains(part) {
+            problems.push(format!("{part} is listed, and does not differ"));
+        } else if !seen.insert(part) {
+            problems.push(format!("{part} is listed twice"));
+        }
+    }
     problems
 }
 
 #[test]
-fn both_locks_name_the_same_parts_in_the_same_minor_versions() {
+fn both_locks_name_the_same_parts_and_every_other_tag_has_a_reason() {
     let read = |path: &str| std::fs::read_to_string(workspace::root().join(path)).expect(path);
     let [upstream, assembled, listed] =
         ["images.lock", "tests/images/assembled.lock", "tests/images/differences.yaml"].map(read);
@@ -100,21 +109,24 @@ fn lock(images: &[&str], artifacts: &[&str]) -> String {
 
 #[test]
 fn what_differs_must_be_listed_and_what_is_listed_must_differ() {
-    let listed = "- {part: a.example/cache, upstream: 9.1.1, assembled: 8.1.1, reason: Debian has 8.1}\n";
-    let upstream = lock(&["a.example/web:v1.2.3", "a.example/cache:9.1.1"], &["a.example/model:main"]);
-    let assembled = lock(&["a.example/web:v1.2.9-0", "a.example/cache:8.1.1"], &["a.example/model:main"]);
+    let listed = "- {parts: [a.example/cache], upstream: 9.1.1, assembled: 8.1.1, reason: Debian has 8.1}\n\
+                  - {parts: [a.example/web, a.example/worker], upstream: v1.2.3, assembled: v1.2.9, reason: The module is newer}\n";
+    let upstream =
+        lock(&["a.example/web:v1.2.3", "a.example/worker:v1.2.3", "a.example/cache:9.1.1"], &["a.example/model:main"]);
+    let assembled = upstream.replace("v1.2.3", "v1.2.9").replace("9.1.1", "8.1.1");
     assert_eq!(problems(&upstream, &assembled, listed), Vec::<String>::new());
 
-    let newer = assembled.replace("v1.2.9-0", "v1.3.0").replace("8.1.1", "8.2.0");
+    // A patch and a variant are differences, too.
+    let newer = assembled.replace("web:v1.2.9", "web:v1.2.9-slim").replace("8.1.1", "8.1.2");
     assert_eq!(
         problems(&upstream, &newer, listed),
         [
-            "a.example/cache is 9.1.1 upstream and 8.2.0 here, which is not listed",
-            "a.example/web is v1.2.3 upstream and v1.3.0 here, which is not listed",
+            "a.example/cache is 9.1.1 upstream and 8.1.2 here, which is not listed",
+            "a.example/web is v1.2.3 upstream and v1.2.9-slim here, which is not listed",
         ]
     );
-    let equal = assembled.replace("8.1.1", "9.1.7");
-    assert_eq!(problems(&upstream, &equal, listed), ["a.example/cache is listed, and does not differ"]);
+    let equal = assembled.replace("worker:v1.2.9", "worker:v1.2.3");
+    assert_eq!(problems(&upstream, &equal, listed), ["a.example/worker is listed, and does not differ"]);
     let branch = assembled.replace("model:main", "model:next");
     assert_eq!(
         problems(&upstream, &branch, listed),
@@ -122,13 +134,40 @@ fn what_differs_must_be_listed_and_what_is_listed_must_differ() {
     );
     let without_reason = listed.replace("Debian has 8.1", "' '");
     assert_eq!(problems(&upstream, &assembled, &without_reason), ["a.example/cache has no reason"]);
-    // An image that is an artifact in the other lock is no pair.
-    let moved = lock(&["a.example/web:v1.2.3", "a.example/cache:8.1.1", "a.example/model:main"], &[]);
+    let twice = format!("{listed}{listed}");
     assert_eq!(
-        problems(&upstream, &moved.replace("artifacts:\n", "artifacts: []\n"), listed),
+        problems(&upstream, &assembled, &twice),
+        ["a.example/cache is listed twice", "a.example/web is listed twice", "a.example/worker is listed twice"]
+    );
+}
+
+#[test]
+fn a_part_is_in_the_same_list_of_both_locks() {
+    let upstream = lock(&["a.example/web:v1.2.3"], &["a.example/model:main"]);
+    let moved = lock(&["a.example/web:v1.2.3", "a.example/model:main"], &[]);
+    assert_eq!(
+        problems(&upstream, &moved.replace("artifacts:\n", "artifacts: []\n"), "[]"),
         [
             "only upstream's lock has the artifact a.example/model",
             "only the assembled lock has the image a.example/model",
         ]
     );
+}
+
+#[test]
+fn another_major_version_of_postgresql_has_no_reason() {
+    let listed = |assembled: &str| {
+        format!(
+            "- {{parts: [a.example/pgvector], upstream: 0.8.6-pg17-trixie, assembled: {assembled}, reason: Debian's}}\n"
+        )
+    };
+    let found = |tag: &str| {
+        let of = |tag: &str| lock(&[&format!("a.example/pgvector:{tag}")], &["a.example/model:main"]);
+        problems(&of("0.8.6-pg17-trixie"), &of(tag), &listed(tag))
+    };
+    assert_eq!(found("0.8.0-pg17"), Vec::<String>::new());
+    for other in ["0.8.6-pg18-trixie", "0.8.6-trixie"] {
+        let expected = format!("a.example/pgvector is 0.8.6-pg17-trixie upstream and {other} here: another PostgreSQL");
+        assert_eq!(found(other), [expected]);
+    }
 }
