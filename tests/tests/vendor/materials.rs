@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::cache;
 use landfall_tests::vendor::VENDOR_STORE;
+use landfall_tests::{cache, workspace};
 use serde_json::Value;
 
 use super::outcome::Outcome;
@@ -14,6 +14,24 @@ use super::starter::starter;
 
 /// The repository of the image with packages of Debian and of Python.
 const PYTHON: &str = "docker.io/library/python";
+
+/// Formats of bills: where their lists are, the schema, and those to which it refers.
+const FORMATS: [(&str, &str, &str, &[&str]); 2] = [
+    ("spdx", "packages", "spdx-2.3.schema.json", &[]),
+    (
+        "cyclonedx",
+        "components",
+        "bom-1.6.SNAPSHOT.schema.json",
+        &["spdx.SNAPSHOT.schema.json", "jsf-0.82.SNAPSHOT.schema.json"],
+    ),
+];
+
+/// A schema that a format's publisher has, from the data of the inventory's own tests.
+fn schema(name: &str) -> Result<Value> {
+    let path = workspace::root().join("inventory/testdata/schemas").join(name);
+    let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is no JSON", path.display()))
+}
 
 /// The file of a blob in a vendor's store.
 fn blob(store: &Path, digest: &str) -> Result<PathBuf> {
@@ -120,6 +138,35 @@ fn bills_come_from_the_head_alone_and_are_the_same_each_time() -> Result<()> {
     }
     let unknown = Outcome::of(starter.landfall(&["sbom", "--format", "spdx", "--image", "nothing"]).arg(&head))?;
     assert_eq!((unknown.code, unknown.error()), (2, Some("LF2092")), "{}", unknown.stderr);
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn bills_of_the_bundle_and_of_an_image_are_valid_by_the_schemas_of_their_formats() -> Result<()> {
+    let starter = starter()?;
+    let head = starter.file(".head")?;
+    for (format, list, of_format, referred) in FORMATS {
+        let mut registry = jsonschema::Registry::new();
+        for name in referred {
+            registry = registry.add(format!("http://cyclonedx.org/schema/{name}"), schema(name)?)?;
+        }
+        let registry = registry.prepare()?;
+        let validator = jsonschema::options().with_registry(&registry).build(&schema(of_format)?)?;
+        for image in [None, Some(PYTHON)] {
+            let mut sbom = starter.landfall(&["sbom", "--format", format]);
+            sbom.args(image.map(|name| ["--image", name]).into_iter().flatten());
+            let mut bill = Outcome::success(sbom.arg(&head))?.value()?;
+            let faults: Vec<String> =
+                validator.iter_errors(&bill).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+            assert_eq!(faults, Vec::<String>::new(), "{format} of {image:?}");
+            let count = bill[list].as_array().context("no list")?.len();
+            ensure!(count > 50, "the bill of {image:?} lists {count} parts");
+            // A check that cannot fail is none.
+            bill[list][count - 1]["name"] = Value::from(1);
+            assert!(!validator.is_valid(&bill), "{format} of {image:?}");
+        }
+    }
     Ok(())
 }
 
