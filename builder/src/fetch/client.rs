@@ -274,14 +274,14 @@ fn insert(set: &std::sync::Mutex<HashSet<String>>, text: String) -> bool {
     set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(text)
 }
 
+/// What a server refuses, or Landfall in view of what the server asks for.
+const REFUSALS: [Code; 5] =
+    [codes::CREDENTIALS_REFUSED, codes::HUB_ACCESS, codes::HUB_REALM, codes::OBJECT_REFUSED, codes::REGISTRY_REALM];
+
 fn sentence(code: Code, host: &str, what: &str) -> String {
     match code {
         code if code == codes::IMAGE_MISSING || code == codes::FILE_MISSING => format!("{host} does not have {what}"),
-        code if [codes::CREDENTIALS_REFUSED, codes::HUB_ACCESS, codes::HUB_REALM, codes::OBJECT_REFUSED]
-            .contains(&code) =>
-        {
-            format!("{host} refuses {what}")
-        }
+        code if REFUSALS.contains(&code) => format!("{host} refuses {what}"),
         code if code == codes::RATE_LIMITED => format!("{host} limits requests and refused {what}"),
         _ => format!("{host} does not deliver {what}"),
     }

@@ -1,5 +1,5 @@
 //! Hosts that are reached in a way of their own: the authority of an internal server counts for that server alone, and a proxy for
-//! one network is not asked for what is in another.
+//! one network is not asked for what is in another. A registry whose tokens come from elsewhere says so here, too.
 //!
 //! Threats: an authority that may certify every name can read what is sent to any server. One that is named for a host is believed
 //! about that host only, and about where its registry leads.
@@ -31,6 +31,9 @@ pub(super) struct HostEntry {
     /// Files of certificates in PEM, beside those for all hosts.
     #[serde(default)]
     authorities: Vec<Spanned<PathBuf>>,
+    /// Other servers that issue the tokens of this registry, and get its credentials for that.
+    #[serde(default)]
+    tokens: Vec<Spanned<String>>,
 }
 
 /// The address of a proxy, which may hold its password.
@@ -52,6 +55,8 @@ pub(super) struct HostWay {
     pub proxies: Option<Proxies>,
     /// Beside those of all hosts.
     pub authorities: Vec<Authority>,
+    /// Hosts that issue its tokens, beside those of its own domain.
+    pub tokens: Vec<String>,
 }
 
 /// Reads all entries; each host has one.
@@ -74,15 +79,14 @@ fn read_one(path: &Path, index: usize, entry: &HostEntry) -> Result<HostWay> {
         BuildError::at(codes::REGISTRIES_INVALID, place, what)
     };
     let (host, line) = (&entry.host.value, entry.host.referenced.line());
-    if !is_host(host) {
-        let what = format!(
-            "`{}` is not a host as addresses have it: small letters, and a port unless it is 443",
-            host.escape_default()
-        );
+    check_host(host).map_err(|what| refuse(line, "host", what))?;
+    if entry.proxy.is_none() && entry.authorities.is_empty() && entry.tokens.is_empty() {
+        let what = format!("nothing is said about `{host}`: name `proxy`, `authorities` or `tokens`");
         return Err(refuse(line, "host", what));
     }
-    if entry.proxy.is_none() && entry.authorities.is_empty() {
-        return Err(refuse(line, "host", format!("nothing is said about `{host}`: name `proxy` or `authorities`")));
+    for (number, server) in entry.tokens.iter().enumerate() {
+        let field = format!("tokens[{number}]");
+        check_host(&server.value).map_err(|what| refuse(server.referenced.line(), &field, what))?;
     }
     let proxies = match &entry.proxy {
         None => None,
@@ -96,7 +100,17 @@ fn read_one(path: &Path, index: usize, entry: &HostEntry) -> Result<HostWay> {
         authorities(path, &format!("hosts[{index}].authorities[{number}]"), file)
     };
     let authorities = entry.authorities.iter().enumerate().map(of_file).collect::<Result<Vec<_>>>()?.concat();
-    Ok(HostWay { host: host.clone(), proxies, authorities })
+    let tokens = entry.tokens.iter().map(|server| server.value.clone()).collect();
+    Ok(HostWay { host: host.clone(), proxies, authorities, tokens })
+}
+
+/// Refuses what no address has as its host.
+fn check_host(text: &str) -> Result<(), String> {
+    if is_host(text) {
+        return Ok(());
+    }
+    let shown = text.escape_default();
+    Err(format!("`{shown}` is not a host as addresses have it: small letters, and a port unless it is 443"))
 }
 
 /// Whether a text is what addresses of HTTPS have as their host, with a port that is not the default.
@@ -163,6 +177,7 @@ mod tests {
             (host("authorities: [one.pem, gone.pem]"), "hosts[0].authorities[1]", "cannot be read"),
             (host("authorities: []"), "hosts[0].host", "nothing is said"),
             (host("proxies: none"), "proxies", "unknown field"),
+            (host("tokens: ['https://b.example']"), "hosts[0].tokens[0]", "not a host"),
             ("hosts: [{host: 'https://a.example', proxy: none}]\n".to_owned(), "hosts[0].host", "not a host"),
             ("hosts: [{host: 'a.example:443', proxy: none}]\n".to_owned(), "hosts[0].host", "unless it is 443"),
             ("hosts: [{host: '*', proxy: none}]\n".to_owned(), "hosts[0].host", "not a host"),

@@ -19,6 +19,7 @@ mod objects;
 mod pace;
 mod proxies;
 mod pull;
+mod realm;
 mod registries;
 mod registry;
 mod retry;

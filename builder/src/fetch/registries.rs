@@ -44,7 +44,7 @@ struct RegistriesDocument {
     /// Files of certificates in PEM, relative to this one, that are trusted beside those of the machine.
     #[serde(default)]
     authorities: Vec<Spanned<PathBuf>>,
-    /// Hosts with a proxy or authorities of their own.
+    /// Hosts with a proxy, authorities or token servers of their own.
     #[serde(default)]
     hosts: Vec<HostEntry>,
     /// Headers for servers of files and hubs.
@@ -155,6 +155,11 @@ impl Registries {
     pub(super) fn authorities(&self, host: &str) -> impl Iterator<Item = &Authority> {
         let own = self.host(host).map(|way| way.authorities.as_slice()).unwrap_or_default();
         self.authorities.iter().chain(own)
+    }
+
+    /// Hosts that issue the tokens of a registry and may have its credentials, beside those of its own domain.
+    pub(super) fn tokens(&self, registry: &str) -> &[String] {
+        self.host(registry).map(|way| way.tokens.as_slice()).unwrap_or_default()
     }
 
     /// The number of the way in which a host is reached, counted from 0, which is that of all hosts without one of their own.

@@ -2,7 +2,8 @@
 //! configuration, and the exchange of an identity token, which `oci-client` does not know.
 //!
 //! Threats: the server that answers names where credentials are sent. `oci-client` sends them wherever a registry says.
-//! So Landfall asks the registry first, and refuses a server without TLS.
+//! So Landfall asks the registry first, and refuses a server without TLS, and one that is not of the registry ([`realm`]). Requests without
+//! credentials may go anywhere with TLS: they tell nothing but what is pulled, and their token is sent to the registry alone.
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::{Code, codes};
@@ -14,6 +15,7 @@ use url::Url;
 
 use super::client::{Cause, Client, Failure};
 use super::credentials::Credentials;
+use super::realm;
 use super::registry::Repository;
 use super::web::{self, NotHttps};
 use crate::error::{BuildError, Result};
@@ -57,12 +59,14 @@ impl Client {
         Ok(match self.docker.credentials(&repository.endpoint.registry).await? {
             Credentials::Anonymous => Ok(RegistryAuth::Anonymous),
             Credentials::Bearer(token) => Ok(RegistryAuth::Bearer(token)),
-            Credentials::Basic { user, password } => self.ask(repository).await?.map(|opened| match opened {
-                Opened::ByToken(..) | Opened::ByPassword => RegistryAuth::Basic(user, password),
-                // A registry that asks for no password gets none.
-                Opened::Itself | Opened::Elsewhere => RegistryAuth::Anonymous,
-            }),
-            Credentials::Identity(token) => match self.ask(repository).await? {
+            Credentials::Basic { user, password } => {
+                self.ask_with_secret(repository).await?.map(|opened| match opened {
+                    Opened::ByToken(..) | Opened::ByPassword => RegistryAuth::Basic(user, password),
+                    // A registry that asks for no password gets none.
+                    Opened::Itself | Opened::Elsewhere => RegistryAuth::Anonymous,
+                })
+            }
+            Credentials::Identity(token) => match self.ask_with_secret(repository).await? {
                 Ok(Opened::ByToken(address, service)) => self.exchange(repository, &token, address, service).await?,
                 Ok(Opened::ByPassword | Opened::Itself | Opened::Elsewhere) => Ok(RegistryAuth::Anonymous),
                 Err(failure) => Err(failure),
@@ -70,7 +74,7 @@ impl Client {
         })
     }
 
-    /// Asks how a registry is opened; an address to which credentials must not be sent is a failure.
+    /// Asks how a registry is opened; a place of tokens without TLS is a failure.
     async fn ask(&self, repository: &Repository) -> Asked<Opened> {
         let endpoint = &repository.endpoint;
         let scheme = if endpoint.plain_http { "http" } else { "https" };
@@ -92,6 +96,19 @@ impl Client {
             None if asks_for_password(response.headers()) => Ok(Opened::ByPassword),
             None => Ok(Opened::Itself),
         })
+    }
+
+    /// The same for a user with credentials: a place of tokens that must not have them is a failure.
+    async fn ask_with_secret(&self, repository: &Repository) -> Asked<Opened> {
+        let registry = &repository.endpoint.registry;
+        Ok(self.ask(repository).await?.and_then(|opened| match opened {
+            Opened::ByToken(place, _)
+                if !realm::may_have_credentials(registry, &place, self.registries.tokens(registry)) =>
+            {
+                Err(realm::elsewhere(registry, &place))
+            }
+            opened => Ok(opened),
+        }))
     }
 
     /// Why a registry's token server gives no token. `oci-client` keeps neither the status nor the headers of its answer, so one that
@@ -154,7 +171,9 @@ impl Client {
         }
         let kind = (reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let registry = repository.endpoint.registry.as_str();
-        let request = self.web(registry).await?.post(address).header(kind.0, kind.1).body(form.finish());
+        // A redirect could lead the form, secret and all, to another server.
+        let web = self.web_without_redirects(registry).await?;
+        let request = web.post(address).header(kind.0, kind.1).body(form.finish());
         let answer = match web::send(request, self.registries.proxies(registry)).await {
             Ok(response) => {
                 web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), codes::CREDENTIALS_REFUSED).await

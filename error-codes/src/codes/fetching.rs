@@ -74,4 +74,6 @@ registry! {
     ARTIFACT_LAYER_MISMATCH = "LF2157", Usage, "A layer of an artifact unpacks to something else than the artifact states", "Do not use the artifact: its description and its layers do not belong together. Ask its publisher, or pin another one.";
     ARTIFACT_ARCHIVE = "LF2158", Usage, "A layer of an artifact cannot be unpacked", "Do not use the artifact where you did not make it. Else pack plain files under relative names, or push each file as a layer of its own.";
     FOLDER_UNFIT = "LF2159", Usage, "A folder of this machine cannot be taken as an artifact", "Name a folder beside the lock, replace links in it by what they lead to (`cp --recursive --dereference`), and give its files plain names.";
+    // LF2160: tokens of registries.
+    REGISTRY_REALM = "LF2160", Usage, "A registry asks for credentials to be sent to another server", "If that server issues the registry's tokens, name it under `tokens` of the registry's entry in `hosts` of the registries file. Otherwise log out of the registry (`docker logout`), and ask whoever runs it.";
 }

@@ -109,6 +109,22 @@ async fn credentials_are_not_sent_in_plain_http_elsewhere() {
     }
 }
 
+/// The address has TLS and does not answer: a request would show as another error than the refusal.
+#[tokio::test]
+async fn credentials_are_not_sent_to_a_server_that_is_not_of_the_registry() {
+    let elsewhere = format!("https://{ELSEWHERE}/token");
+    for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
+        let asked = Asked::new(docker, |faults| faults.ask_for_token(&elsewhere)).await;
+        let sent = asked.registry.authorizations();
+        assert!(!sent.is_empty() && sent.iter().all(Option::is_none), "{sent:?}");
+        for refused in asked.refusals() {
+            let said = said(&refused);
+            assert_eq!(refused.code(), codes::REGISTRY_REALM, "{said}");
+            assert!(said.contains(&format!("names {ELSEWHERE} as the place of its tokens")), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_password_is_sent_only_to_a_registry_that_asks_for_one() {
     let asked = Asked::new(WITH_PASSWORD, |_| ()).await;
