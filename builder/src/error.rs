@@ -3,9 +3,11 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::{Code, Coded};
+use landfall_error_codes::{Code, Coded, ExitClass};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
+
+use crate::reference::Reference;
 
 /// Why a release could not be locked or built.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,8 @@ pub struct Failure {
     place: Place,
     what: String,
     hint: Option<String>,
+    /// The image or artifact whose content is refused.
+    refused: Option<Reference>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -83,7 +87,7 @@ impl BuildError {
 
     /// An error at a place of a file.
     pub fn at(code: Code, place: Place, what: impl Into<String>) -> Self {
-        Self::Failed(Box::new(Failure { code, place, what: what.into(), hint: None, source: None }))
+        Self::Failed(Box::new(Failure { code, place, what: what.into(), hint: None, refused: None, source: None }))
     }
 
     /// The same with its cause.
@@ -116,6 +120,23 @@ impl BuildError {
             failure.place.line = Some(found);
         }
         self
+    }
+
+    /// The same, which refuses the content of an image or artifact, whatever the release makes of it.
+    #[must_use]
+    pub fn refusing(mut self, content: &Reference) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.refused = Some(content.clone());
+        }
+        self
+    }
+
+    /// The image or artifact whose content is refused. An error of the machine, such as a full disk, refuses nothing.
+    pub fn refused(&self) -> Option<&Reference> {
+        match self {
+            Self::Failed(failure) if failure.code.class == ExitClass::Usage => failure.refused.as_ref(),
+            _ => None,
+        }
     }
 
     /// The code and the first line, for a report of something else.

@@ -56,27 +56,45 @@ pub fn facts(
     Err(BuildError::new(codes::LAYER_MISMATCH, what))
 }
 
+/// Counts the layers that were not counted yet, and refuses an image that states something else of one of its layers.
+pub fn check_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
+    count_all(store, images, progress)?;
+    for image in images {
+        for (layer, diff_id) in image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids) {
+            let counted = facts(store, layer.digest, &layer.media_type, *diff_id, progress);
+            counted.map_err(|error| error.refusing(&image.pin.reference))?;
+        }
+    }
+    Ok(())
+}
+
 /// Counts the layers that were not counted yet, several at a time, as a phase of its own: each is decompressed.
-pub fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
+fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
     let mut seen = HashSet::new();
-    let layers = images.iter().flat_map(|image| image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids));
+    let layers = images.iter().flat_map(|image| {
+        let stated = image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids);
+        stated.map(move |(layer, diff_id)| (layer, diff_id, image))
+    });
     let open = |layer: &Described| read_record(&record_path(store, layer.digest)).is_none();
-    let mut uncounted: Vec<_> = layers.filter(|(layer, _)| seen.insert(layer.digest) && open(layer)).collect();
+    let mut uncounted: Vec<_> = layers.filter(|(layer, ..)| seen.insert(layer.digest) && open(layer)).collect();
     if uncounted.is_empty() {
         return Ok(());
     }
     // The largest come first, so that the last one to end is a small one.
-    uncounted.sort_by_key(|(layer, _)| std::cmp::Reverse(layer.size));
-    let total_bytes = Some(uncounted.iter().map(|(layer, _)| layer.size).fold(0, u64::saturating_add));
+    uncounted.sort_by_key(|(layer, ..)| std::cmp::Reverse(layer.size));
+    let total_bytes = Some(uncounted.iter().map(|(layer, ..)| layer.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });
     // After one that cannot be counted, no other begins.
     let has_failed = AtomicBool::new(false);
-    let count = |(layer, diff_id): &(&Described, &Sha256)| {
+    let count = |(layer, diff_id, image): &(&Described, &Sha256, &FetchedImage)| {
         if has_failed.load(Ordering::Relaxed) {
             return Ok(());
         }
         let counted = facts(store, layer.digest, &layer.media_type, **diff_id, progress);
-        counted.map(drop).inspect_err(|_| has_failed.store(true, Ordering::Relaxed))
+        counted.map(drop).map_err(|error| {
+            has_failed.store(true, Ordering::Relaxed);
+            error.refusing(&image.pin.reference)
+        })
     };
     side_by_side(&uncounted, count)?.into_iter().collect::<Result<()>>()?;
     progress.event(Event::PhaseDone);

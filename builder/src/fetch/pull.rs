@@ -1,9 +1,10 @@
 //! All manifests and blobs that a release needs, in parallel across images and blobs, each blob once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
 use landfall_media::MediaError;
 use landfall_media::progress::{Event, Progress};
@@ -137,6 +138,22 @@ impl Manifests<'_> {
             .into_iter()
     }
 
+    /// Each image and artifact, with all that upstream has of it.
+    pub fn contents(&self) -> Vec<(Reference, BTreeSet<Sha256>)> {
+        let of_manifest = |(pin, manifest): (&Pin, &ManifestDocument)| {
+            let blobs = std::iter::once(pin.digest).chain(blobs(manifest).map(|blob| blob.digest));
+            (pin.reference.clone(), blobs.collect())
+        };
+        let published = self.pins().into_iter().zip(&self.documents).map(of_manifest);
+        let of_files = self.artifacts.iter().filter_map(|artifact| match artifact {
+            ArtifactPin::Manifest(_) => None,
+            ArtifactPin::Files(pin) => {
+                Some((pin.reference.clone(), pin.files.iter().map(|file| file.digest).collect()))
+            }
+        });
+        published.chain(of_files).collect()
+    }
+
     /// Every blob whose size is known and that is going to be in the bundle, each once; what archives hold is not
     /// known yet.
     pub fn travelling(&self) -> impl Iterator<Item = Expected> {
@@ -170,18 +187,23 @@ pub async fn fetch(
     let images = images
         .iter()
         .zip(of_images)
-        .map(|(pin, manifest)| image(store, platform, pin, manifest).map_err(|error| error.within(pin.place.clone())));
+        .map(|(pin, manifest)| image(store, platform, pin, manifest).map_err(|error| refused(error, pin)));
     let images = images.collect::<Result<_>>()?;
     let mut of_artifacts = of_artifacts.iter();
     let artifacts = artifacts.iter().filter_map(|artifact| match artifact {
         ArtifactPin::Manifest(pin) => {
             let manifest = of_artifacts.next()?;
             let unpacked = files::unpack(store, pin, manifest, progress);
-            Some(unpacked.map_err(|error| error.within(pin.place.clone())))
+            Some(unpacked.map_err(|error| refused(error, pin)))
         }
         ArtifactPin::Files(pin) => Some(files::compose(store, pin, progress)),
     });
     Ok(Fetched { images, artifacts: artifacts.collect::<Result<_>>()?, signatures: Vec::new() })
+}
+
+/// What is wrong with the content of an image or artifact, at its place in the lock.
+fn refused(error: BuildError, pin: &Pin) -> BuildError {
+    error.within(pin.place.clone()).refusing(&pin.reference)
 }
 
 /// Every blob of the manifests and every file, each once.

@@ -20,7 +20,10 @@ const LINKS: &str = "dev.landfall.links";
 /// The artifact as the site reads it; its layers must be plain files with safe, distinct paths.
 pub fn entry(definition: &ArtifactDefinition, fetched: &FetchedArtifact) -> Result<ArtifactEntry> {
     let reference = fetched.pin.reference.to_string();
-    let invalid = |what: String| BuildError::new(codes::ARTIFACT_INVALID, format!("the artifact {reference} {what}"));
+    let invalid = |what: String| {
+        let error = BuildError::new(codes::ARTIFACT_INVALID, format!("the artifact {reference} {what}"));
+        error.refusing(&fetched.pin.reference)
+    };
     let mut names = HashSet::new();
     let mut files = Vec::new();
     for layer in &fetched.manifest.layers {

@@ -21,6 +21,7 @@ use serde::Serialize;
 use super::contents::{Contents, contents, open_installer, placed};
 use super::existing::{existing, without_time};
 use super::inputs::{Inputs, inputs, kubernetes};
+use super::keeping::Keeping;
 use super::order::{Order, order};
 use super::provenance::{Materials, Used};
 use super::room::SiteRoom;
@@ -33,7 +34,7 @@ use crate::charts::{self, Charts};
 use crate::definition::{self, Definition};
 use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{self, Client, Manifests};
+use crate::fetch::{self, Client, Fetched, Manifests};
 use crate::gpu_program::{self, GpuProgram};
 use crate::layers;
 use crate::lock::{self, Lock, SignatureSource};
@@ -164,18 +165,13 @@ pub async fn build(
     let assembled = assembled(&prepared, &manifests)?;
     let installer_bytes = installer.metadata().map_or(0, |metadata| metadata.len());
     room::check(&prepared.definition.release, &manifests, &store, installer_bytes, &output)?;
-    let mut fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await?;
+    let keeping = Keeping::begin(&store, &manifests);
+    let fetched = fetch::fetch(&client, &store, platform, &manifests, progress).await;
+    let mut fetched = fetched.map_err(|error| keeping.after(error))?;
     prepared.materials.extend(&signatures);
     fetched.signatures = signatures;
-    package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, &store)?;
-    package_index::check_mounted(&prepared.definition, &fetched.artifacts, &store)?;
-    let Prepared { definition, inputs, components, gpu, .. } = &prepared;
-    let mut made = contents(definition, inputs, components, &fetched, gpu.as_ref(), assembled, &store)?;
-    made.documents.extend(models::document(&made.release, artifacts, &fetched.images, &store)?);
-    layers::count_all(&store, &fetched.images, progress)?;
-    backup::check_programs(&prepared.definition, &prepared.components, &fetched.images, &store)?;
-    let (images, gpu) = (&fetched.images, prepared.gpu.as_ref());
-    made.documents.push(inventory::document(&made.release, artifacts, images, &prepared.charts, gpu, &store)?);
+    let made = judged(&mut prepared, &fetched, assembled, &store, progress).map_err(|error| keeping.after(error))?;
+    keeping.accept(&fetched)?;
     progress.event(Event::PhaseStarted { phase: "signing".into(), total_bytes: None });
     let placed = placed(&store, &made.release, &options.installer, &digests)?;
     let order = order(&store, &placed, &made.release, &fetched.images)?;
@@ -184,6 +180,26 @@ pub async fn build(
     progress.event(Event::PhaseDone);
     let prepared_bytes = PreparedBytes { ingested: store.counters().totals(), hashed: digests.read_bytes() };
     write(options, output, &prepared, &signed, &made.release, prepared_bytes, progress)
+}
+
+/// What is made of the content that was fetched: whatever is wrong with it shows here.
+fn judged(
+    prepared: &mut Prepared,
+    fetched: &Fetched,
+    assembled: bool,
+    store: &ContentStore,
+    progress: &dyn Progress,
+) -> Result<Contents> {
+    package_index::fill(&prepared.definition, &mut prepared.components, &fetched.artifacts, store)?;
+    package_index::check_mounted(&prepared.definition, &fetched.artifacts, store)?;
+    let Prepared { definition, inputs, components, charts, gpu, .. } = prepared;
+    let (images, artifacts, gpu) = (&fetched.images, &inputs.artifacts, gpu.as_ref());
+    let mut made = contents(definition, inputs, components, fetched, gpu, assembled, store)?;
+    made.documents.extend(models::document(&made.release, artifacts, images, store)?);
+    layers::check_all(store, images, progress)?;
+    backup::check_programs(definition, components, images, store)?;
+    made.documents.push(inventory::document(&made.release, artifacts, images, charts, gpu, store)?);
+    Ok(made)
 }
 
 async fn prepare(

@@ -9,6 +9,7 @@ mod gpu_tools;
 mod host;
 mod inputs;
 mod inventory;
+mod keeping;
 mod licenses;
 mod models;
 mod order;

@@ -13,6 +13,7 @@ use landfall_release_document::{ArtifactEntry, ArtifactKind, ReleaseDocument};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::FetchedImage;
 use crate::lock::ArtifactPin;
+use crate::reference::Reference;
 
 /// The document, where the release has a model whose weights are read. The blobs must be in the store; `pins` are of the
 /// release's artifacts, in their order.
@@ -44,15 +45,16 @@ fn of_artifact(artifact: &ArtifactEntry, pin: &ArtifactPin, store: &ContentStore
     let files: Vec<_> = files.collect();
     landfall_models::models(&artifact.name, &files, &Stored { artifact, store }).map_err(|error| {
         let what = format!("the models of {} cannot be read", artifact.reference);
-        BuildError::at(error.code(), place(pin), what).because(error)
+        let (place, reference) = named(pin);
+        BuildError::at(error.code(), place.clone(), what).because(error).refusing(reference)
     })
 }
 
-/// Where the lock names the artifact.
-fn place(pin: &ArtifactPin) -> Place {
+/// Where the lock names the artifact, and how.
+fn named(pin: &ArtifactPin) -> (&Place, &Reference) {
     match pin {
-        ArtifactPin::Manifest(pin) => pin.place.clone(),
-        ArtifactPin::Files(pin) => pin.place.clone(),
+        ArtifactPin::Manifest(pin) => (&pin.place, &pin.reference),
+        ArtifactPin::Files(pin) => (&pin.place, &pin.reference),
     }
 }
 

@@ -69,7 +69,7 @@ pub fn check_mounted(definition: &Definition, fetched: &[FetchedArtifact], store
             _ => Ok(()),
         };
         let place = || definition.place(&named.name, format!("artifacts[{number}].name"));
-        read.map_err(|fault| fault.of_mounted(place(), &entry.reference))?;
+        read.map_err(|fault| fault.of_mounted(place(), &entry.reference).refusing(&fetched.pin.reference))?;
     }
     Ok(())
 }
@@ -89,7 +89,7 @@ fn served(definition: &Definition, index: usize, fetched: &[FetchedArtifact], st
             _ => wheels_of(&entry, store).map(|wheels| all.wheels.extend(wheels)),
         };
         let place = || definition.place(artifact, format!("components[{index}].packageIndex[{number}]"));
-        read.map_err(|fault| fault.of(place(), &entry.reference))?;
+        read.map_err(|fault| fault.of(place(), &entry.reference).refusing(&fetched.pin.reference))?;
     }
     Ok(all)
 }

@@ -36,6 +36,26 @@ impl ContentStore {
         Ok(Collected { blobs: count, bytes, links: removed_links })
     }
 
+    /// Removes these blobs, as far as they are here, whatever links name them: for content that was refused and that nothing else needs.
+    /// Another process that found one here before misses it then. On return the removal is on the disk; after a crash the same call
+    /// completes it.
+    pub fn forget(&self, blobs: &BTreeSet<Sha256>) -> Result<()> {
+        for digest in blobs {
+            let record = self.record_path(*digest);
+            // Whoever ingests the same blob writes both in one turn.
+            let group = record.parent().filter(|group| group.is_dir());
+            let _turn = group.map(|group| lock_folder(group, FlockOperation::LockExclusive)).transpose()?;
+            self.remove_blob(*digest)?;
+        }
+        self.remove_empty_groups()
+    }
+
+    fn remove_blob(&self, digest: Sha256) -> Result<()> {
+        durable::remove_file(&self.record_path(digest))?;
+        let data = self.path(digest);
+        Ok(durable::remove_tree(data.parent().unwrap_or(&data))?)
+    }
+
     fn collect_links(&self, links: &[RepositoryLink]) -> Result<usize> {
         let wanted: BTreeSet<PathBuf> = links.iter().flat_map(|link| self.paths_of(link)).collect();
         let mut removed = 0;
@@ -56,8 +76,7 @@ impl ContentStore {
                     continue;
                 }
                 bytes += std::fs::metadata(self.path(digest)).map_or(0, |data| data.len());
-                durable::remove_file(&self.record_path(digest))?;
-                durable::remove_tree(&folder)?;
+                self.remove_blob(digest)?;
                 count += 1;
             }
         }
@@ -264,6 +283,23 @@ mod tests {
         }
         store.collect(&[one].into(), std::slice::from_ref(&before)).unwrap();
         assert!(store.is_linked(&before) && !store.is_linked(&after) && !store.contains(two));
+    }
+
+    #[test]
+    fn what_is_forgotten_leaves_no_trace_and_may_come_again() {
+        let root = tempfile::tempdir().unwrap();
+        let store = ContentStore::at(root.path());
+        let ingest = |text: &str| store.ingest_bytes(text.as_bytes()).unwrap().sha256;
+        let kept = ingest("kept");
+        let (before, arrived) = (files(root.path()), store.arrived().len());
+        let refused = BTreeSet::from([ingest("manifest"), ingest("layer"), Sha256([7; 32])]);
+        ingest("kept");
+        let new: BTreeSet<_> = store.arrived().split_off(arrived).into_iter().collect();
+        assert!(new.len() == 2 && new.is_subset(&refused), "{new:?}");
+        store.forget(&refused).unwrap();
+        assert_eq!(files(root.path()), before);
+        assert_eq!(groups(&store), groups_of(&store, &[kept].into()));
+        assert!(store.contains(ingest("layer")));
     }
 
     #[test]

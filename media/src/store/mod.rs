@@ -28,8 +28,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::chunks::{BlobHasher, BlobSums};
@@ -60,6 +60,8 @@ pub struct Expected {
 pub struct ContentStore {
     root: Arc<Path>,
     counters: Counters,
+    /// The blobs that came in through this value and its clones, in their order.
+    arrived: Arc<Mutex<Vec<Sha256>>>,
 }
 
 /// Bytes per read and write.
@@ -73,7 +75,7 @@ impl ContentStore {
 
     /// The same, counting into `counters`.
     pub fn counted(root: impl Into<PathBuf>, counters: Counters) -> Self {
-        Self { root: Arc::from(root.into()), counters }
+        Self { root: Arc::from(root.into()), counters, arrived: Arc::default() }
     }
 
     /// The folder: what distribution calls `rootdirectory`.
@@ -84,6 +86,11 @@ impl ContentStore {
     /// Where bytes read and written are counted.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// The blobs that came in one by one through this value and its clones, in their order; none that was here before.
+    pub fn arrived(&self) -> Vec<Sha256> {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whether the blob is here with a sound record and the length that the record says; [`ContentStore::check`] reads it.
@@ -321,6 +328,7 @@ impl ContentStore {
         let _turn = lock_folder(record_path.parent().unwrap_or(&record_path), FlockOperation::LockExclusive)?;
         durable::write_file(&record_path, &record::encode(sums), 0o644)?;
         durable::rename(whole, &blob_path)?;
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(sums.sha256);
         Ok(())
     }
 }
