@@ -11,12 +11,16 @@ mod vendor {
     mod credentials;
     mod examples;
     mod fat32;
+    #[path = "../../../builder/src/fetch/tests/registry.rs"]
+    #[expect(dead_code, reason = "tests of the builder use the rest of it")]
+    mod faulty_registry;
     mod fetching;
     mod files;
     mod formats;
     mod found_images;
     mod full_disk;
     mod hostile_stick;
+    mod hostile_upstreams;
     mod init;
     mod materials;
     mod model_archives;

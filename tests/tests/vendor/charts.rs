@@ -10,6 +10,7 @@ use landfall_tests::file_server::FileServer;
 use landfall_tests::{images, workspace};
 use serde_json::Value;
 
+use super::hostile_upstreams::listed;
 use super::outcome::Outcome;
 use super::starter::starter;
 
@@ -119,9 +120,11 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     let values = path("releases/charts/values/image.yaml");
     std::fs::write(&values, std::fs::read_to_string(&values)? + "apiKey: true\n")?;
     let arguments = vendor.build_arguments(&path("releases/charts"), &path("none"), &with_helm[3..]);
+    let (store, lock) = (listed(vendor.store())?, std::fs::read(vendor.lock_file())?);
     let refused = Outcome::of(&mut starter.command(&vendor, &arguments))?;
     assert_eq!((refused.code, refused.error()), (2, Some("LF2083")), "{}", refused.stderr);
     assert!(refused.stderr.contains("vectors/templates/secret.yaml:3:13"), "{}", refused.stderr);
+    assert_eq!((listed(vendor.store())?, std::fs::read(vendor.lock_file())?), (store, lock));
 
     // Another Helm than the lock's renders nothing.
     let other = path("other-helm");

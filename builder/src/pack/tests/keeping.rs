@@ -1,0 +1,98 @@
+//! What the content store keeps of what a build refuses.
+
+use std::collections::BTreeSet;
+
+use landfall_bundle_spec::Sha256;
+use landfall_media::store::ContentStore;
+
+use super::*;
+
+/// An image of the release.
+const DATABASE: &str = IMAGES[7];
+
+/// Every file of a store.
+fn listed(folder: &Path) -> BTreeSet<PathBuf> {
+    let entries = fs_err::read_dir(folder).expect("listed").map(|entry| entry.expect("entry").path());
+    entries.flat_map(|path| if path.is_dir() { listed(&path) } else { BTreeSet::from([path]) }).collect()
+}
+
+/// Replaces the image by one of these layers whose configuration states something else of the last one; returns its manifest.
+fn push_lying_image(bench: &Bench, layers: &[Vec<u8>]) -> Value {
+    let mut manifest = bench.manifest_of("amd64", false, layers);
+    let mut stated: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
+    *stated.last_mut().expect("a layer") = digest(b"something else");
+    let configuration = json!({
+        "architecture": "amd64", "os": "linux", "rootfs": { "type": "layers", "diff_ids": stated },
+    });
+    let configuration = configuration.to_string().into_bytes();
+    bench.registry.add_blob(&configuration);
+    manifest["config"]["digest"] = json!(digest(&configuration));
+    manifest["config"]["size"] = json!(configuration.len());
+    bench.push(DATABASE, &manifest);
+    manifest
+}
+
+impl Bench {
+    /// Pins what the tags name now.
+    async fn lock_again(&self) {
+        self.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
+        self.lock().await.expect("locked");
+    }
+}
+
+#[tokio::test]
+async fn nothing_of_a_lying_image_is_kept_but_what_an_honest_one_has_too() {
+    let bench = Bench::new(true, false).await;
+    let (shared, own) = (tar_of(IMAGES[6]), tar_of("of the lying image alone"));
+    let manifest = push_lying_image(&bench, &[shared.clone(), own.clone()]);
+    bench.lock().await.expect("locked");
+    let refusal = bench.refusal().await;
+    assert!(refusal.starts_with("LF2117 "), "{refusal}");
+    let store = ContentStore::at(bench.path("store"));
+    let configuration: Sha256 = manifest["config"]["digest"].as_str().expect("digest").parse().expect("digest");
+    for forgotten in [digest(manifest.to_string().as_bytes()), configuration, digest(&own)] {
+        assert!(!store.contains(forgotten), "{forgotten}");
+    }
+    assert!(store.contains(digest(&shared)));
+    let names = listed(store.root());
+    assert!(!names.iter().any(|path| path.ends_with(digest(&own).to_hex())), "{names:?}");
+
+    // It is refused again, and the true image is fetched again.
+    assert!(bench.refusal().await.starts_with("LF2117 "));
+    bench.push_image(DATABASE, false);
+    bench.lock_again().await;
+    bench.build().await.expect("built");
+}
+
+#[tokio::test]
+async fn a_lying_image_costs_no_release_that_was_built_its_blobs() {
+    let bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    let report = bench.build().await.expect("built");
+    let before = listed(&bench.path("store"));
+    let pinned = fs_err::read(bench.path("release/images.lock")).expect("lock");
+    push_lying_image(&bench, &[tar_of(DATABASE), tar_of("of the lying image alone")]);
+    bench.lock_again().await;
+    let refused = bench.build().await.expect_err("refused");
+    assert_eq!(refused.code(), codes::LAYER_MISMATCH);
+    assert_eq!(listed(&bench.path("store")), before);
+
+    let asked = bench.registry.requests();
+    bench.write("release/images.lock", &pinned, 0o644);
+    assert_eq!(bench.build().await.expect("built again").id, report.id);
+    assert_eq!(bench.registry.requests(), asked, "all of it is in the store");
+}
+
+#[tokio::test]
+async fn nothing_of_a_model_with_a_refused_header_is_kept() {
+    let bench = Bench::new(true, false).await;
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    let before = listed(&bench.path("store"));
+    let (mut weights, file_bytes) = landfall_models::sample::safetensors(&[("a", "BF16", &[1000, 8], 16_000)]);
+    weights.resize(usize::try_from(file_bytes).expect("small") - 1, 7);
+    bench.push_files(ARTIFACTS[1].0, &[("model.safetensors", &weights), ("README.md", b"a model")]);
+    bench.lock_again().await;
+    assert_eq!(bench.build().await.expect_err("refused").code(), codes::MODEL_HEADER);
+    assert_eq!(listed(&bench.path("store")), before);
+}
