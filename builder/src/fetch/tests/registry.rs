@@ -33,7 +33,7 @@ pub enum Fault {
 }
 
 /// How long a body that stalls keeps its connection open.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// The pause before each byte of [`Fault::Trickle`].
 const TRICKLE: Duration = Duration::from_millis(20);
