@@ -56,7 +56,7 @@ enum Store {
 struct Hostile {
     what: &'static str,
     used: Use,
-    content: fn() -> Result<Content>,
+    content: Content,
     faults: fn(&mut Faults),
     /// What it changes once its content is pinned.
     then: fn(&Registry, &Content),
@@ -105,11 +105,11 @@ impl Content {
     }
 }
 
-fn large_file() -> Result<Content> {
-    Ok(Content::file(
+fn large_file() -> Content {
+    Content::file(
         "thing.bin",
         (0..500_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect(),
-    ))
+    )
 }
 
 /// An image whose configuration states another layer than it has.
@@ -133,11 +133,11 @@ fn lying_wheel() -> Result<Content> {
 }
 
 /// Weights of which two tensors have bytes in common.
-fn overlapping_tensors() -> Result<Content> {
+fn overlapping_tensors() -> Content {
     let tensor = |from: u32, to: u32| json!({ "dtype": "U8", "shape": [to - from], "data_offsets": [from, to] });
     let header = json!({ "a": tensor(0, 4), "b": tensor(2, 6) });
     let weights = [landfall_models::sample::with_length(header.to_string().as_bytes()), vec![7; 6]].concat();
-    Ok(Content::file("model.safetensors", weights))
+    Content::file("model.safetensors", weights)
 }
 
 /// As many answers as a client could ask for.
@@ -155,7 +155,8 @@ struct Case {
 }
 
 impl Case {
-    fn new(hostile: &Hostile, content: &Content) -> Result<Self> {
+    fn new(hostile: &Hostile) -> Result<Self> {
+        let content = &hostile.content;
         let starter = starter()?;
         let folder = starter.scratch()?;
         let runtime = Runtime::new()?;
@@ -244,9 +245,9 @@ pub fn listed(store: &Path) -> Result<BTreeMap<PathBuf, u64>> {
 }
 
 fn check(hostile: &Hostile) -> Result<()> {
-    let content = (hostile.content)()?;
-    let case = Case::new(hostile, &content)?;
-    (hostile.then)(&case.upstream, &content);
+    let content = &hostile.content;
+    let case = Case::new(hostile)?;
+    (hostile.then)(&case.upstream, content);
     let (store, lock) = (listed(case.vendor.store())?, std::fs::read(case.vendor.lock_file())?);
     let refused = case.run(hostile.command)?;
     assert_eq!((refused.code, refused.error()), (hostile.code.0, Some(hostile.code.1)), "{}", refused.stderr);
@@ -266,16 +267,16 @@ fn check(hostile: &Hostile) -> Result<()> {
 /// One that does nothing wrong but to be broken in its answers for a file.
 fn broken(what: &'static str, faults: fn(&mut Faults), code: (i32, &'static str), store: Store) -> Hostile {
     let used = Use::Artifact("files");
-    Hostile { what, used, content: large_file, faults, then: |_, _| (), command: "build", code, store }
+    Hostile { what, used, content: large_file(), faults, then: |_, _| (), command: "build", code, store }
 }
 
 /// One whose content is not what it states.
-fn lying(what: &'static str, used: Use, content: fn() -> Result<Content>, code: &'static str) -> Hostile {
+fn lying(what: &'static str, used: Use, content: Content, code: &'static str) -> Hostile {
     let (code, store) = ((2, code), Store::Empty);
     Hostile { what, used, content, faults: |_| (), then: |_, _| (), command: "build", code, store }
 }
 
-fn hostile_upstreams() -> Vec<Hostile> {
+fn hostile_upstreams() -> Result<Vec<Hostile>> {
     let moved = Hostile {
         then: |registry, content| {
             let other = [content.manifest.as_slice(), b"\n"].concat();
@@ -291,7 +292,7 @@ fn hostile_upstreams() -> Vec<Hostile> {
         },
         ..broken("has other bytes under a digest", |_| (), (2, "LF1210"), Store::Begun)
     };
-    vec![
+    Ok(vec![
         moved,
         other_bytes,
         broken(
@@ -324,16 +325,16 @@ fn hostile_upstreams() -> Vec<Hostile> {
             (2, "LF2109"),
             Store::Continued,
         ),
-        lying("has a layer that is not the stated one", Use::Image, lying_image, "LF2117"),
-        lying("has a wheel of another package", Use::Artifact("wheels"), lying_wheel, "LF2064"),
-        lying("has tensors that overlap", Use::Artifact("model"), overlapping_tensors, "LF2071"),
-    ]
+        lying("has a layer that is not the stated one", Use::Image, lying_image()?, "LF2117"),
+        lying("has a wheel of another package", Use::Artifact("wheels"), lying_wheel()?, "LF2064"),
+        lying("has tensors that overlap", Use::Artifact("model"), overlapping_tensors(), "LF2071"),
+    ])
 }
 
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn each_fault_of_an_upstream_has_its_code_and_nothing_of_it_is_kept() -> Result<()> {
-    let all = hostile_upstreams();
+    let all = hostile_upstreams()?;
     for hostile in &all {
         check(hostile).with_context(|| format!("an upstream that {}", hostile.what))?;
     }
