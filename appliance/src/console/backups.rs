@@ -158,11 +158,9 @@ pub struct Done {
 /// Why a backup was made. A reason of a newer version is shown as another one.
 pub fn reason(reason: &str) -> &'static str {
     match reason {
-        "request" => "Requested",
-        "schedule" => "Schedule",
+        "request" => "By schedule or request",
         "upgrade" => "Before an upgrade",
-        "rollback" => "Before a rollback",
-        "restore" => "After a restore",
+        "change" => "After a change",
         _ => "Other",
     }
 }
