@@ -54,6 +54,9 @@ const FILE: &str = "/run/landfall-license/entitlement-bulletin.json";
 const INIT_LIMIT: Duration = Duration::from_secs(30);
 const POD_LIMIT: Duration = Duration::from_mins(1);
 
+/// How long it may take until software that runs asks again, which it does every five minutes, and is told what is new.
+const RENEWAL_LIMIT: Duration = Duration::from_mins(7);
+
 /// A vendor of its own, whose one key has every role, and who issues licenses. Returns the fingerprint of its root.
 fn ensure_release() -> Result<String> {
     let release = later_releases::define_licensed(&folder().join("licensed-release"))?;
@@ -159,11 +162,13 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     expect_standing(engineer, "acme-1", "revoked", false)?;
     engineer.landfall(&["license", "import", ENDED_LICENSE])?.report("import of an ended license")?;
     expect_standing(engineer, "acme-2", "ended", false)?;
-    // A pod that runs asks again in some minutes, and a new one at once.
+    wait_until("software that runs learns of the end", RENEWAL_LIMIT, || {
+        Ok((report(machine)?["granted"] == false).then_some(()))
+    })?;
     administered(machine, "kubectl --namespace bulletin delete pod bulletin-0")?;
     wait_until("software begins after the end", INIT_LIMIT + POD_LIMIT, || ready(machine))?;
     engineer.wait_ready("a pod that began after the end")?;
-    ensure!(report(machine)?["granted"] == false, "{:#}", report(machine)?);
+    ensure!(report(machine)?["granted"] == false, "a pod that began after the end: {:#}", report(machine)?);
 
     engineer.landfall(&["backup", "run"])?.report("backup run after the end")?;
     let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
