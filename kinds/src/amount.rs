@@ -30,6 +30,12 @@ pub fn thousandths(text: &str) -> Option<u64> {
     parts(text, 1_000)
 }
 
+/// Whether this is an amount below nothing.
+pub(super) fn is_negative(text: &str) -> bool {
+    let above = text.strip_prefix('-').and_then(split);
+    above.is_some_and(|(figure, _)| figure.bytes().any(|byte| (b'1'..=b'9').contains(&byte)))
+}
+
 /// Figure and suffix of an amount without its sign; none of what is no amount.
 pub(super) fn split(number: &str) -> Option<(&str, &str)> {
     let end = number.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(number.len());

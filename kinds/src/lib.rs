@@ -5,7 +5,10 @@
 
 pub mod amount;
 mod amounts;
+#[cfg(any(test, feature = "corpus"))]
+pub mod corpus;
 pub mod custom;
+mod rules;
 #[cfg(test)]
 mod tests;
 
@@ -230,7 +233,8 @@ pub fn check(object: &Value) -> Result<(), Fault> {
     if let Some(path) = lacking(&again, &written, &["apiVersion", "kind"]) {
         return Err(Fault::field(path, format!("a {kind} must have this field")));
     }
-    amounts::check(kind, &written)
+    amounts::check(kind, &written)?;
+    rules::check(version, kind, &written)
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {

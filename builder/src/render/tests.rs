@@ -64,6 +64,7 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
                 objects.extend(kustomize::parse(&text).expect("YAML"));
                 for object in objects.iter_mut().filter(|object| object.pointer("/spec/template").is_some()) {
                     object["spec"]["selector"] = serde_json::json!({ "matchLabels": { "app": "a" } });
+                    object["spec"]["template"]["metadata"]["labels"]["app"] = "a".into();
                 }
             }
         }

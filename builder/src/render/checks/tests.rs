@@ -308,7 +308,7 @@ fn a_node_port_is_in_the_range_and_of_one_service() {
     };
     let web = service("web", "{port: 80, nodePort: 31443}");
     let both = |other: &str| checked(&plain(), &[("database", &web), ("database", other)]);
-    assert!(both(&service("other", "{port: 80, nodePort: 31444}, {port: 81}")).is_ok());
+    assert!(both(&service("other", "{name: a, port: 80, nodePort: 31444}, {name: b, port: 81}")).is_ok());
     assert!(both(&service("other", "{port: 80, nodePort: 31443, protocol: UDP}")).is_ok());
     let twice = both(&service("other", "{port: 80, nodePort: 31443}")).unwrap_err();
     assert_eq!(twice.code().id, "LF2089");

@@ -1,0 +1,115 @@
+//! A corpus of objects, valid ones and ones with a single fault, for tests here and against a real API server.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+const CORPUS: &str = include_str!("corpus.yaml");
+
+/// An object, and who takes it.
+#[derive(Debug)]
+pub struct Case {
+    /// Kind and change, for people.
+    pub name: String,
+    /// The object with the change.
+    pub object: Value,
+    /// Who takes it.
+    pub verdict: Verdict,
+}
+
+/// Who takes an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The API server and [`crate::check`].
+    Taken,
+    /// Neither of them.
+    Refused {
+        /// JSON Pointer to the field that [`crate::check`] names.
+        field: String,
+    },
+    /// Only [`crate::check`] does.
+    RefusedByServerAlone {
+        /// Why it does.
+        why: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Entry {
+    object: Value,
+    #[serde(default)]
+    takes: Vec<Change>,
+    #[serde(default)]
+    refuses: Vec<Change>,
+    #[serde(default)]
+    server_alone: Vec<Change>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    at: String,
+    #[serde(default, rename = "is", deserialize_with = "present")]
+    value: Option<Value>,
+    #[serde(default)]
+    field: Option<String>,
+    #[serde(default)]
+    why: Option<String>,
+}
+
+/// A value that is null is one, too.
+fn present<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(from).map(Some)
+}
+
+/// All cases, each valid object before its changes.
+///
+/// # Panics
+///
+/// If the corpus is malformed.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    let entries: Vec<Entry> = serde_saphyr::from_str(CORPUS).expect("the corpus is well-formed");
+    entries.iter().flat_map(cases_of).collect()
+}
+
+fn cases_of(entry: &Entry) -> Vec<Case> {
+    let name = entry.object["kind"].as_str().unwrap_or_default();
+    let case = |change: &Change, verdict| Case {
+        name: format!(
+            "{name} with {} {}",
+            change.at,
+            change.value.as_ref().map_or("removed".to_owned(), Value::to_string)
+        ),
+        object: change.made(&entry.object),
+        verdict,
+    };
+    let valid = Case { name: name.to_owned(), object: entry.object.clone(), verdict: Verdict::Taken };
+    let taken = entry.takes.iter().map(|change| case(change, Verdict::Taken));
+    let refused = entry.refuses.iter().map(|change| {
+        let field = change.field.clone().unwrap_or_else(|| change.at.clone());
+        case(change, Verdict::Refused { field })
+    });
+    let alone = entry.server_alone.iter().map(|change| {
+        let why = change.why.clone().expect("what only the server refuses has a reason");
+        case(change, Verdict::RefusedByServerAlone { why })
+    });
+    std::iter::once(valid).chain(taken).chain(refused).chain(alone).collect()
+}
+
+impl Change {
+    /// The object with this change.
+    fn made(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        let (above, name) = self.at.rsplit_once('/').expect("a change has a JSON Pointer");
+        let name = name.replace("~1", "/").replace("~0", "~");
+        match (object.pointer_mut(above).unwrap_or_else(|| panic!("{above} is there")), &self.value) {
+            (Value::Object(fields), Some(value)) => drop(fields.insert(name, value.clone())),
+            (Value::Object(fields), None) => drop(fields.remove(&name).expect("what is removed is there")),
+            (Value::Array(items), Some(value)) if name == "-" => items.push(value.clone()),
+            (Value::Array(items), Some(value)) => items[name.parse::<usize>().expect("an index")] = value.clone(),
+            (other, _) => panic!("{other} has no fields to change"),
+        }
+        object
+    }
+}

@@ -1,0 +1,37 @@
+//! How fields of one object fit each other.
+
+mod objects;
+mod pods;
+mod workloads;
+
+pub(super) use objects::*;
+pub(super) use pods::*;
+use serde_json::Value;
+pub(super) use workloads::*;
+
+use super::{Found, wrong};
+
+/// Refuses a field for a reason, where it is there.
+fn absent(value: &Value, name: &str, why: &str) -> Found {
+    if value[name].is_null() { Ok(()) } else { Err(wrong(format!("/{name}"), why)) }
+}
+
+/// The items of a list; none where it is missing.
+fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (usize, &'a Value)> {
+    value[name].as_array().into_iter().flatten().enumerate()
+}
+
+fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+/// Refuses the second of two texts that are the same.
+fn different<'a>(texts: impl Iterator<Item = (String, &'a str)>) -> Found {
+    let mut seen = std::collections::HashSet::new();
+    for (pointer, text) in texts {
+        if !seen.insert(text) {
+            return Err(wrong(pointer, format!("`{text}` is here twice")));
+        }
+    }
+    Ok(())
+}

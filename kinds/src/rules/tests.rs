@@ -1,0 +1,48 @@
+use serde_json::json;
+
+use crate::corpus::{Verdict, cases};
+use crate::{Fault, check};
+
+#[test]
+fn each_object_of_the_corpus_is_taken_or_refused_by_its_field() {
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let found = check(&case.object);
+        let is_expected = match (&case.verdict, &found) {
+            (Verdict::Taken | Verdict::RefusedByServerAlone { .. }, found) => found.is_ok(),
+            (Verdict::Refused { field }, Err(Fault::Field { pointer, .. })) => pointer == field,
+            (Verdict::Refused { .. }, _) => false,
+        };
+        if !is_expected {
+            wrong.push(format!("{}: {:?}, but {found:?}", case.name, case.verdict));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases().len(), wrong.join("\n"));
+}
+
+#[test]
+fn a_refusal_says_what_was_found_and_what_is_allowed() {
+    let said = |object: serde_json::Value| check(&object).unwrap_err().to_string();
+    let pod = |container: serde_json::Value| json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": {"containers": [container]}});
+    assert_eq!(
+        said(pod(json!({"name": "a", "image": "a", "imagePullPolicy": "Sometimes"}))),
+        "/spec/containers/0/imagePullPolicy: `Sometimes` is not one of Always, IfNotPresent, Never"
+    );
+    assert_eq!(
+        said(pod(json!({"name": "a", "image": "a", "ports": [{"containerPort": 99999}]}))),
+        "/spec/containers/0/ports/0/containerPort: 99999 is not between 1 and 65535"
+    );
+    assert_eq!(
+        said(pod(json!({"name": "a", "image": "a", "volumeMounts": [{"name": "data", "mountPath": "/data"}]}))),
+        "/spec/containers/0/volumeMounts/0/name: the pod has no volume `data`"
+    );
+    assert_eq!(
+        said(pod(json!({"name": "a", "image": "a", "resources": {"limits": {"cpu": 1}, "requests": {"cpu": "2"}}}))),
+        "/spec/containers/0/resources/requests/cpu: the request of 2 cpu is more than the limit of 1"
+    );
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "a"},
+        "spec": {"type": "Foo", "ports": [{"port": 80}]},
+    });
+    assert_eq!(said(service), "/spec/type: `Foo` is not one of ClusterIP, NodePort, LoadBalancer, ExternalName");
+}
