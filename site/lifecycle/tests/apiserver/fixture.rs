@@ -161,6 +161,12 @@ impl ControlPlane {
     /// Runs kubectl, as another user of the cluster, and returns its output. Without etcd it would wait a minute for each kind of
     /// object, so that it is ended after [`KUBECTL_LIMIT`], and what the programs said last is part of the failure.
     pub fn kubectl(&self, arguments: &[&str], input: Option<&Value>) -> String {
+        let answer = self.answer_of_kubectl(arguments, input);
+        answer.unwrap_or_else(|refusal| panic!("kubectl {arguments:?}: {refusal}{}", self.last_words()))
+    }
+
+    /// The same for what may be refused: the output, or the errors of kubectl.
+    pub fn answer_of_kubectl(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, String> {
         let mut child = Command::new("timeout")
             .arg(KUBECTL_LIMIT.as_secs().to_string())
             .arg(self.binaries.join("kubectl"))
@@ -180,8 +186,11 @@ impl ControlPlane {
         }
         let output = child.wait_with_output().unwrap();
         let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr));
-        assert!(status.success(), "kubectl {arguments:?}: {status}: {errors}{}", self.last_words());
-        String::from_utf8(output.stdout).unwrap()
+        if status.success() {
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(format!("{status}: {errors}"))
+        }
     }
 
     /// The ends of the programs' logs.

@@ -10,6 +10,7 @@ mod drills;
 mod edits;
 mod fixture;
 mod installing;
+mod kinds;
 mod logs;
 mod objects;
 mod phases;
