@@ -34,9 +34,9 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(15);
 const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 
 /// How often the console is killed in an upgrade, how often at least in one that is undone, and how long it lives in between.
-const KILLS: u32 = 50;
+const KILLS: u32 = 25;
 const LEAST_KILLS: u32 = 10;
-const LIFE_MILLISECONDS: (u64, u64) = (300, 2500);
+const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
 /// How long a return to a release has run when its power is cut.
 const CUT_MILLISECONDS: (u64, u64) = (2000, 20_000);
 /// How long it may take until the console says what does not answer.
