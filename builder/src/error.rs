@@ -7,8 +7,6 @@ use landfall_error_codes::{Code, Coded, ExitClass};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
-use crate::reference::Reference;
-
 /// Why a release could not be locked or built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -34,8 +32,8 @@ pub struct Failure {
     place: Place,
     what: String,
     hint: Option<String>,
-    /// The image or artifact whose content is refused.
-    refused: Option<Reference>,
+    /// The reference of the image or artifact whose content is refused.
+    refused: Option<String>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -122,19 +120,19 @@ impl BuildError {
         self
     }
 
-    /// The same, which refuses the content of an image or artifact, whatever the release makes of it.
+    /// The same, which refuses the content of the image or artifact with this reference, whatever the release makes of it.
     #[must_use]
-    pub fn refusing(mut self, content: &Reference) -> Self {
+    pub fn refusing(mut self, content: &impl fmt::Display) -> Self {
         if let Self::Failed(failure) = &mut self {
-            failure.refused = Some(content.clone());
+            failure.refused = Some(content.to_string());
         }
         self
     }
 
-    /// The image or artifact whose content is refused. An error of the machine, such as a full disk, refuses nothing.
-    pub fn refused(&self) -> Option<&Reference> {
+    /// The reference of the image or artifact whose content is refused. An error of the machine, such as a full disk, refuses nothing.
+    pub fn refused(&self) -> Option<&str> {
         match self {
-            Self::Failed(failure) if failure.code.class == ExitClass::Usage => failure.refused.as_ref(),
+            Self::Failed(failure) if failure.code.class == ExitClass::Usage => failure.refused.as_deref(),
             _ => None,
         }
     }

@@ -20,13 +20,14 @@ pub const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// Features of the project's own crates that their tests turn on. Programs of this clone are built with them as well, so that each crate
 /// is compiled once; programs that ship are built without them (`cargo xtask dist`).
-pub const TEST_FEATURES: [&str; 11] = [
+pub const TEST_FEATURES: [&str; 12] = [
     "landfall-agent/testing",
     "landfall-bundle-spec/sample",
     "landfall-engine/testing",
     "landfall-gpu-facts/sample",
     "landfall-host-api/testing",
     "landfall-host/testing",
+    "landfall-kinds/corpus",
     "landfall-license/sample",
     "landfall-lifecycle/testing",
     "landfall-media/testing",

@@ -52,9 +52,9 @@ impl<'a> Keeping<'a> {
         error.hint(format!("{fix} Its content is still in the store, from which it could not be removed: {failed}."))
     }
 
-    fn forget(&self, refused: &Reference) -> Result<()> {
+    fn forget(&self, refused: &str) -> Result<()> {
         let (of_refused, others): (Vec<_>, Vec<_>) =
-            self.contents.iter().partition(|(reference, _)| reference == refused);
+            self.contents.iter().partition(|(reference, _)| reference.to_string() == refused);
         let mut forgotten: BTreeSet<Sha256> = of_refused.into_iter().flat_map(|(_, blobs)| blobs).copied().collect();
         // What was made of content can be made again.
         forgotten.extend(self.store.arrived().split_off(self.before));
