@@ -147,6 +147,11 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     })?;
     goes_on_after_the_end(engineer)?;
     engineer.uninstall_all()?;
+    // `timedatectl`, which the support bundle asks, starts a service of systemd that ends by itself.
+    wait_until("the end of systemd-timedated", POD_LIMIT + POD_LIMIT, || {
+        let is_active = machine.try_run("systemctl --quiet is-active systemd-timedated")?.status.success();
+        Ok((!is_active).then_some(()))
+    })?;
     engineer.expect_unchanged("after license checks and an uninstall", &["/var/log/landfall"])
 }
 
