@@ -43,13 +43,18 @@ impl Contents {
 
     /// Whether nothing was left out of the payload.
     pub fn are_whole(&self, payload: &Payload) -> bool {
-        self.blobs.len() == payload.blobs().len()
+        self.left_out(payload) == 0
     }
 
     /// Bytes of the files that hold them: head, headers, blobs, padding and end.
     pub fn stream_bytes(&self, payload: &Payload) -> u64 {
         let entries: u64 = self.blobs.iter().map(|blob| file_bytes(payload.blob(*blob).size)).sum();
         payload.layout().head_bytes() + entries + END_BYTES
+    }
+
+    /// How many blobs were left out.
+    pub fn left_out(&self, payload: &Payload) -> usize {
+        payload.blobs().len() - self.blobs.len()
     }
 
     /// Bytes of the blobs that were left out.

@@ -1,5 +1,5 @@
-//! Building: from a signed head and a store to a bundle on a stick, or from a bundle to a delta of it. Each byte of the store is read once, each byte of
-//! the bundle written once and read back once; nothing is written anywhere else.
+//! Building: from a signed head and a store to a bundle on a stick, or from a bundle to a delta of it. Each byte of the
+//! source is read once, each byte of the result written once and read back once; nothing is written anywhere else.
 
 use std::io::Write;
 use std::path::Path;

@@ -293,16 +293,12 @@ fn reading_back_sees_the_disk_and_not_memory() {
     stream.splice(..stream.len() - usize::try_from(tail_bytes(&payload)).unwrap(), head.iter().copied());
     let stick = disk.path().join("stick");
     let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = PartWriter::create(
-        &output,
-        &payload,
-        PlannedFiles::of_bundle(&payload, output.part_bytes).unwrap(),
-        Counters::new(),
-    )
-    .unwrap();
+    let planned = PlannedFiles::of_bundle(&payload, output.part_bytes).unwrap();
+    let mut writer = PartWriter::create(&output, &payload, planned, Counters::new()).unwrap();
     writer.write(&stream).unwrap();
     let parts = writer.finish().unwrap();
-    verify(&parts.read_back(&payload, &Contents::whole(&payload)).unwrap(), "reading back", &Silent).unwrap();
+    let contents = Contents::whole(&payload);
+    verify(&parts.read_back(&payload, &contents).unwrap(), "reading back", &Silent).unwrap();
 
     // The stick loses a block; the page cache, filled by a reader, does not.
     let part = fs::read_dir(disk.path().join("stick")).unwrap().map(|entry| entry.unwrap().path());
@@ -312,8 +308,7 @@ fn reading_back_sees_the_disk_and_not_memory() {
     let image = File::options().read(true).write(true).open(disk.text("room/image")).unwrap();
     image.write_all_at(&[0; 512], find(&image, &block[..512])).unwrap();
     assert!(fs::read(&part).unwrap() == stream, "memory was not warm");
-    let error =
-        verify(&parts.read_back(&payload, &Contents::whole(&payload)).unwrap(), "reading back", &Silent).unwrap_err();
+    let error = verify(&parts.read_back(&payload, &contents).unwrap(), "reading back", &Silent).unwrap_err();
     assert_eq!(error.code().id, "LF1213", "{error}");
 }
 

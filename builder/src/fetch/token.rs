@@ -3,7 +3,7 @@
 //!
 //! Threats: the server that answers names where credentials are sent. `oci-client` sends them wherever a registry says.
 //! So Landfall asks the registry first, and refuses a server without TLS, and one that is not of the registry ([`realm`]). Requests without
-//! credentials may go anywhere with TLS: they tell nothing but what is pulled, and their token is sent to the registry alone.
+//! credentials may go anywhere with TLS: they reveal only what is pulled, and their token is sent to the registry alone.
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::{Code, codes};

@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), F
         trusted,
         parts: media.files(),
         bytes: media.total_bytes(),
-        left_out_blobs: media.payload().blobs().len() - media.contents().blobs().len(),
+        left_out_blobs: media.contents().left_out(media.payload()),
         media: counters.media.totals(),
         process: usage::of_this_process(),
     };

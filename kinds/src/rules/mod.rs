@@ -4,7 +4,7 @@
 //! The tables repeat the validation of Kubernetes 1.36, the version of the node pack, after its defaults:
 //! `pkg/apis/*/validation/validation.go` and `pkg/apis/*/v1/defaults.go` of `k8s.io/kubernetes`,
 //! `pkg/util/validation/validation.go` of `k8s.io/apimachinery`, and the keys of lists that applying by the server needs
-//! (`x-kubernetes-list-map-keys`). Features that are off unless somebody turns them on count as absent. A test applies a
+//! (`x-kubernetes-list-map-keys`). Features that are off by default count as absent. A test applies a
 //! corpus of objects to a real API server and compares its answers. What no line is about passes.
 
 mod forms;

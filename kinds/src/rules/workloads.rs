@@ -24,9 +24,8 @@ pub(super) const REPLICATION_CONTROLLER: &[Line] = &[
     ("spec/template/spec", Fits(relations::mounts)),
 ];
 
-/// What a `Deployment` and a `ReplicaSet` have in common.
-const REPLICATED: &[Line] = &[
-    ("spec/replicas", NOT_NEGATIVE),
+/// What a `Deployment`, a `ReplicaSet` and a `DaemonSet` have in common.
+const ALIKE: &[Line] = &[
     ("spec/minReadySeconds", NOT_NEGATIVE),
     ("spec/selector", Fields(kinds::SELECTOR)),
     ("spec/template", Fields(pods::LASTING_TEMPLATE)),
@@ -35,6 +34,9 @@ const REPLICATED: &[Line] = &[
     ("spec/template/spec", Fits(relations::mounts)),
     ("spec", Fits(relations::selector)),
 ];
+
+/// What a `Deployment` and a `ReplicaSet` have in common.
+const REPLICATED: &[Line] = &[("spec/replicas", NOT_NEGATIVE), ("", Fields(ALIKE))];
 
 pub(super) const REPLICA_SET: &[Line] = REPLICATED;
 
@@ -68,18 +70,12 @@ pub(super) const STATEFUL_SET: &[Line] = &[
 ];
 
 pub(super) const DAEMON_SET: &[Line] = &[
-    ("spec/minReadySeconds", NOT_NEGATIVE),
     ("spec/revisionHistoryLimit", NOT_NEGATIVE),
     ("spec/updateStrategy/type", OneOf(&["RollingUpdate", "OnDelete"])),
     ("spec/updateStrategy/rollingUpdate/maxUnavailable", Share(100)),
     ("spec/updateStrategy/rollingUpdate/maxSurge", Share(100)),
     ("spec/updateStrategy", Fits(relations::strategy_of_daemons)),
-    ("spec/selector", Fields(kinds::SELECTOR)),
-    ("spec/template", Fields(pods::LASTING_TEMPLATE)),
-    ("spec/template/spec/hostname", IsOrEmpty(forms::LABEL)),
-    ("spec/template/spec/subdomain", IsOrEmpty(forms::LABEL)),
-    ("spec/template/spec", Fits(relations::mounts)),
-    ("spec", Fits(relations::selector)),
+    ("", Fields(ALIKE)),
 ];
 
 pub(super) const JOB: &[Line] = &[("spec", Fields(JOB_SPECIFICATION))];

@@ -232,30 +232,25 @@ fn leftovers_of_a_killed_build_are_removed_and_foreign_files_stay() {
     assert!(at_work.exists() && stick.join("notes.partial").exists() && stick.join("notes.txt").exists());
 }
 
+/// The files of the fixture's bundle, begun in this output.
+fn begun(fixture: &Fixture, output: &Output<'_>) -> PartWriter {
+    let planned = PlannedFiles::of_bundle(&fixture.payload, output.part_bytes).unwrap();
+    PartWriter::create(output, &fixture.payload, planned, Counters::new()).unwrap()
+}
+
 #[test]
 fn a_stick_that_changes_data_is_detected_before_any_file_has_its_name() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = PartWriter::create(
-        &output,
-        &fixture.payload,
-        PlannedFiles::of_bundle(&fixture.payload, output.part_bytes).unwrap(),
-        Counters::new(),
-    )
-    .unwrap();
+    let mut writer = begun(&fixture, &output);
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
-    verify(&parts.read_back(&fixture.payload, &Contents::whole(&fixture.payload)).unwrap(), "reading back", &Silent)
-        .unwrap();
+    let whole = Contents::whole(&fixture.payload);
+    verify(&parts.read_back(&fixture.payload, &whole).unwrap(), "reading back", &Silent).unwrap();
     let second = stick.join(names(&stick).remove(1));
     flip(&second, 1_500_000);
-    let error = verify(
-        &parts.read_back(&fixture.payload, &Contents::whole(&fixture.payload)).unwrap(),
-        "reading back",
-        &Silent,
-    )
-    .unwrap_err();
+    let error = verify(&parts.read_back(&fixture.payload, &whole).unwrap(), "reading back", &Silent).unwrap_err();
     assert_eq!(error.code().id, "LF1213");
     assert!(error.to_string().starts_with(&second.display().to_string()), "{error}");
     drop(parts);
@@ -290,13 +285,7 @@ fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
     let fixture = Fixture::small();
     let stick = fixture.stick();
     let output = Output { folder: &stick, part_bytes: Some(3 << 20), others: &|_| Vec::new(), others_bytes: 0 };
-    let mut writer = PartWriter::create(
-        &output,
-        &fixture.payload,
-        PlannedFiles::of_bundle(&fixture.payload, output.part_bytes).unwrap(),
-        Counters::new(),
-    )
-    .unwrap();
+    let mut writer = begun(&fixture, &output);
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
     // A name that cannot be written, as on a full disk, comes after the parts have theirs.

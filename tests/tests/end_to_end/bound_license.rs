@@ -1,5 +1,4 @@
 //! A license that is bound to the site stays the site's: on another machine that has nothing of the first but its backups.
-#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::printer;
@@ -16,14 +15,12 @@ pub(crate) fn bind(engineer: Engineer<'_>) -> Result<Vec<String>> {
     let identifiers = identifiers(engineer)?;
     ensure!(identifiers.len() > 2, "the site is known by {identifiers:?} alone");
     let folder = tempfile::tempdir()?;
-    let description = folder.path().join("license.yaml");
     let listed = identifiers.iter().map(|one| format!("\"{one}\"")).collect::<Vec<_>>().join(", ");
     let text = format!(
         "id: bound-1\nvendor: Example\ncustomer: Acme\ncontact: licenses@example.com\nrelease: starter\nends: 2090-01-01\n\
          entitlements: {{nodes: 3}}\nbinding: {{needed: 2, identifiers: [{listed}]}}\n"
     );
-    std::fs::write(&description, text).context("cannot describe a license")?;
-    fixture()?.license(&description, folder.path())?;
+    fixture()?.license(&text, folder.path())?;
     engineer.machine().copy_in(&folder.path().join("bound-1.license"), FILE, 0o600)?;
     engineer.landfall(&["license", "import", FILE])?.report("license import")?;
     engineer.machine().run(&format!("rm {FILE}"))?;

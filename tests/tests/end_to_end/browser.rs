@@ -1,7 +1,6 @@
 //! A customer runs a real site from a real browser: enters it with the token, makes a user, imports a license, changes a setting, restores
 //! data, takes the next release while the console is killed again and again, returns to the one before through a power cut, reads why another
 //! release was undone, and sees that the API server, or the host, does not answer.
-#![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -151,9 +150,7 @@ impl Customer<'_> {
 
     async fn import_a_license(&self) -> Result<()> {
         let folder = tempfile::tempdir()?;
-        let description = folder.path().join("license.yaml");
-        std::fs::write(&description, DESCRIPTION).context("cannot describe a license")?;
-        fixture()?.license(&description, folder.path())?;
+        fixture()?.license(DESCRIPTION, folder.path())?;
         let file = folder.path().join("acme-browser.license");
         let browser = self.browser;
         browser.open("/license").await?;
@@ -225,17 +222,27 @@ impl Customer<'_> {
     /// The console is killed in it, and replaced by its own next version; the page stays open all the time.
     async fn upgrade(&self) -> Result<()> {
         self.begin_upgrade("1.1.0").await?;
-        self.browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
+        self.mark_page().await?;
         let killer = Killer::begin(self.machine(), "browser-upgrade")?;
         let patience = CHANGE_LIMIT;
         let done = self.browser.expect_within(patience, "#live", "is done, and its proofs passed.").await;
         let kills = killer.end()?;
         done.with_context(|| format!("the console was killed {kills} times"))?;
-        let stays = self.browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
-        ensure!(stays.json() == true, "the page was loaded again meanwhile");
+        self.expect_marked_page().await?;
         self.expect_release("1.1.0").await?;
         printer::note(format!("proved: an upgrade from a browser, in which the console was killed {kills} times"));
         ensure!(kills == KILLS, "the console was killed {kills} times");
+        Ok(())
+    }
+
+    /// What no page has that is loaded again.
+    async fn mark_page(&self) -> Result<()> {
+        self.browser.driver.execute("window.landfallStays = true", Vec::new()).await.map(drop)
+    }
+
+    async fn expect_marked_page(&self) -> Result<()> {
+        let stays = self.browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
+        ensure!(stays.json() == true, "the page was loaded again meanwhile");
         Ok(())
     }
 
@@ -272,14 +279,13 @@ impl Customer<'_> {
         browser.picture("site-plan-return").await?;
         self.approve("/upgrade").await?;
         self.expect_running().await?;
-        browser.driver.execute("window.landfallStays = true", Vec::new()).await?;
+        self.mark_page().await?;
         let wait = Seeded::named("browser-power-cut")?.within(CUT_MILLISECONDS.0, CUT_MILLISECONDS.1);
         tokio::time::sleep(Duration::from_millis(wait)).await;
         self.machine().power_cut()?;
         boot(self.machine())?;
         browser.expect_within(CHANGE_LIMIT, "#live", "is done").await?;
-        let stays = browser.driver.execute("return window.landfallStays === true", Vec::new()).await?;
-        ensure!(stays.json() == true, "the page was loaded again meanwhile");
+        self.expect_marked_page().await?;
         self.expect_release("1.0.0").await?;
         // 1.1.0 lacks it, and it counts again.
         self.expect_setting()?;

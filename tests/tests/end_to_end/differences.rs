@@ -71,16 +71,23 @@ fn expect_image_volume(machine: &Machine) -> Result<()> {
 
 /// The digest of the model's weights in 1.0.0 and in 1.1.0.
 fn model_weights() -> Result<[String; 2]> {
-    static WEIGHTS: OnceLock<Result<[String; 2], String>> = OnceLock::new();
-    let weights = WEIGHTS.get_or_init(|| later_releases::model_weights().map_err(|error| format!("{error:#}")));
-    weights.clone().map_err(|error| anyhow!("{error}"))
+    static WEIGHTS: Found = OnceLock::new();
+    found(&WEIGHTS, later_releases::model_weights)
 }
 
 /// The minor version of the database in 1.0.0 and in 1.1.0.
 pub(crate) fn server_versions() -> Result<[String; 2]> {
-    static VERSIONS: OnceLock<Result<[String; 2], String>> = OnceLock::new();
-    let versions = VERSIONS.get_or_init(|| later_releases::server_versions().map_err(|error| format!("{error:#}")));
-    versions.clone().map_err(|error| anyhow!("{error}"))
+    static VERSIONS: Found = OnceLock::new();
+    found(&VERSIONS, later_releases::server_versions)
+}
+
+/// What 1.0.0 and 1.1.0 have of something, once it was looked up.
+type Found = OnceLock<Result<[String; 2], String>>;
+
+/// Looks it up with the first call.
+fn found(place: &'static Found, look: fn() -> Result<[String; 2]>) -> Result<[String; 2]> {
+    let found = place.get_or_init(|| look().map_err(|error| format!("{error:#}")));
+    found.clone().map_err(|error| anyhow!("{error}"))
 }
 
 /// Fails unless the database that answers is of this version's minor version.

@@ -50,10 +50,12 @@ impl Fixture {
     }
 
     /// Issues a license of this description, with the name `ID.license`, into a folder that has nothing else of that name.
-    pub(crate) fn license(&self, description: &Path, folder: &Path) -> Result<()> {
+    pub(crate) fn license(&self, description: &str, folder: &Path) -> Result<()> {
+        let file = folder.join("license.yaml");
+        std::fs::write(&file, description).context("cannot describe a license")?;
         let keys = self::folder().join("vendor/keys");
         let [first, second] = roots::key_files(&keys, Role::License).map(|key| text(&key));
-        let (description, keys, folder) = (text(description), text(&keys), text(folder));
+        let (description, keys, folder) = (text(&file), text(&keys), text(folder));
         let options = ["--key", &first, "--key", &second, "--roots", &keys, "--output", &folder];
         self.run(&[&["license", "issue", &description][..], &options].concat())
     }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::engineer::Engineer;
 use super::fixture::{fixture, folder, machine_with_stick};
+use super::support_bundle;
 
 /// The release and its license on every stick.
 const RELEASE: &str = "/media/stick/licensed";
@@ -54,7 +55,7 @@ const FILE: &str = "/run/landfall-license/entitlement-bulletin.json";
 const INIT_LIMIT: Duration = Duration::from_secs(30);
 const POD_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long it may take until software that runs asks again, which it does every five minutes, and is told what is new.
+/// How long running software may take to ask again, which it does every five minutes, and to get the new answer.
 const RENEWAL_LIMIT: Duration = Duration::from_mins(7);
 
 /// A vendor of its own, whose one key has every role, and who issues licenses. Returns the fingerprint of its root.
@@ -147,16 +148,12 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     })?;
     goes_on_after_the_end(engineer)?;
     engineer.uninstall_all()?;
-    // `timedatectl`, which the support bundle asks, starts a service of systemd that ends by itself.
-    wait_until("the end of systemd-timedated", POD_LIMIT + POD_LIMIT, || {
-        let is_active = machine.try_run("systemctl --quiet is-active systemd-timedated")?.status.success();
-        Ok((!is_active).then_some(()))
-    })?;
+    support_bundle::wait_until_idle(&machine)?;
     engineer.expect_unchanged("after license checks and an uninstall", &["/var/log/landfall"])
 }
 
-/// A license that has ended stops nothing: software runs and begins again, data is saved, proven and brought back, settings change, and the site tells
-/// who asks. Only what it would bring anew is refused.
+/// A license that has ended stops nothing: software runs and restarts, backups, drills, restores and changes of settings succeed, and software
+/// that asks gets the new answer.
 fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = bulletin::acknowledged(machine)?;

@@ -1,12 +1,10 @@
 //! Secrets that a site gives: a release asks for a password and for a certificate with its key. The values reach the software and nothing
 //! that a person reads or takes away, change while the site runs, and return where a change fails.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use landfall_tests::later_releases;
 use landfall_tests::proofs::in_pod;
-use landfall_tests::site::{Machine, wait_until};
+use landfall_tests::site::Machine;
 use landfall_tests::vendor::Vendor;
 use serde_json::json;
 
@@ -36,9 +34,6 @@ const SAID: &str = "/root/said";
 
 /// What people read or take away: no value may be in it.
 const OPEN: &str = "/var/lib/landfall/journal /var/log/landfall /etc/landfall /root/support /root/said";
-
-/// How long a service of systemd that nothing asks may stay.
-const IDLE_LIMIT: Duration = Duration::from_mins(2);
 
 /// The page of the handbook.
 const PAGE: &str = "### Secrets that the release asks for\n";
@@ -94,11 +89,7 @@ fn secrets_of_a_site_reach_its_software_alone() -> Result<()> {
     ensure!(!machine.try_run("test -e /var/lib/landfall/site-secrets")?.status.success(), "values outlive their site");
     engineer.uninstall_all()?;
     machine.run(&format!("rm -r {SITE} {PASSWORD} /root/support {BUNDLE} {SAID}"))?;
-    // `timedatectl`, which the support bundle asks, starts a service of systemd that ends by itself.
-    wait_until("the end of systemd-timedated", IDLE_LIMIT, || {
-        let is_active = machine.try_run("systemctl --quiet is-active systemd-timedated")?.status.success();
-        Ok((!is_active).then_some(()))
-    })?;
+    support_bundle::wait_until_idle(&machine)?;
     engineer.expect_unchanged("after secrets of a site and an uninstall", &["/var/log/landfall"])
 }
 

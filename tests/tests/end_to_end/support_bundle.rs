@@ -1,8 +1,10 @@
 //! A support bundle of a living site: what is in it, and what must not be.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use landfall_tests::proofs::administered;
-use landfall_tests::site::Machine;
+use landfall_tests::site::{Machine, wait_until};
 use serde_json::Value;
 
 /// Where the bundle is collected.
@@ -43,6 +45,17 @@ pub(crate) fn collect(machine: &Machine) -> Result<()> {
             "rm --recursive --force /root/support && mkdir /root/support && tar -xzf {FILE} -C /root/support"
         ))
         .map(drop)
+}
+
+/// How long a service of systemd may take to end that nobody asks any more.
+const IDLE_LIMIT: Duration = Duration::from_mins(2);
+
+/// Waits for the end of the service of systemd that `timedatectl` starts, which a bundle asks.
+pub(crate) fn wait_until_idle(machine: &Machine) -> Result<()> {
+    wait_until("the end of systemd-timedated", IDLE_LIMIT, || {
+        let is_active = machine.try_run("systemctl --quiet is-active systemd-timedated")?.status.success();
+        Ok((!is_active).then_some(()))
+    })
 }
 
 /// Fills a stick, and fails unless all of it is verified with the site's key: the console's audit log is in it, the use of a license, which

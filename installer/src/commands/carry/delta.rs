@@ -4,8 +4,10 @@
 //! before it changes anything.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use indicatif::HumanBytes;
+use landfall_bundle_spec::parts::{BundleName, FileKind};
 use landfall_bundle_spec::{Sha256, Verified};
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{Trust, open_verified};
@@ -119,7 +121,7 @@ pub(super) fn run(arguments: &CarryDeltaArguments, printer: Printer) -> Result<(
         files: written.iter().map(file).collect(),
         bytes: contents.stream_bytes(&payload),
         bundle_bytes: payload.layout().total_bytes(),
-        left_out_blobs: payload.blobs().len() - contents.blobs().len(),
+        left_out_blobs: contents.left_out(&payload),
         left_out_bytes: contents.left_out_bytes(&payload),
         media: counters.media.totals(),
     };
@@ -145,7 +147,7 @@ fn refuse_other(earlier: &Verified, kept: Option<&SiteInventory>) -> Result<(), 
 }
 
 /// Refuses a delta as the source of one that must have more.
-fn refuse_delta_of_delta(path: &std::path::Path, wanted: &Contents, there: &Contents) -> Result<(), Failure> {
+fn refuse_delta_of_delta(path: &Path, wanted: &Contents, there: &Contents) -> Result<(), Failure> {
     match wanted.blobs().iter().filter(|blob| !there.has(**blob)).count() {
         0 => Ok(()),
         missing => {
@@ -158,8 +160,9 @@ fn refuse_delta_of_delta(path: &std::path::Path, wanted: &Contents, there: &Cont
 
 fn text(delta: &CarriedDelta) -> String {
     let CarriedDelta { release, from, files, bytes, bundle_bytes, left_out_blobs, .. } = delta;
-    let names: Vec<_> =
-        files.iter().filter(|file| file.name.contains(".delta")).map(|file| file.name.as_str()).collect();
+    let is_of_delta =
+        |name: &&str| matches!(BundleName::parse(name), Some((_, FileKind::Delta | FileKind::DeltaPart(_))));
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).filter(is_of_delta).collect();
     let from: Vec<_> = from.iter().map(DeltaRelease::line).collect();
     format!(
         "{}: {} instead of {}; {left_out_blobs} blobs were left out\nfor sites that keep {}\n{}",

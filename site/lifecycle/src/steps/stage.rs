@@ -21,6 +21,7 @@ use super::node_files::PlacedFile;
 use crate::choice::locate_for_host;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
+use landfall_host::paths::SitePaths;
 
 /// Name of the release's own installer in the release's folder.
 pub const INSTALLER_NAME: &str = "landfall";
@@ -52,21 +53,13 @@ pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<
     located.assemble(payload.clone(), counters).map_err(failed)
 }
 
-/// The same for a site: a delta is refused that leaves out what this store does not hold.
-pub fn find_media_for(
-    store: &ContentStore,
-    path: &Path,
-    payload: &Payload,
-    counters: Counters,
-) -> Result<BundleMedia, StepError> {
+/// Fails unless [`find_media`] finds the bundle, or a delta that leaves out only what this site holds.
+pub fn check_media(paths: &SitePaths, path: &Path, payload: &Payload, counters: Counters) -> Result<(), StepError> {
     let media = find_media(path, payload, counters)?;
-    match check_held(&media, store) {
-        Ok(()) => Ok(media),
-        Err(error) => {
-            let what = format!("the delta at {} cannot be used here", path.display());
-            Err(StepError::new(error.code(), what).because(error))
-        }
-    }
+    check_held(&media, &ContentStore::at(paths.registry())).map_err(|error| {
+        let what = format!("the delta at {} cannot be used here", path.display());
+        StepError::new(error.code(), what).because(error)
+    })
 }
 
 fn absent(path: &Path, error: MediaError) -> StepError {

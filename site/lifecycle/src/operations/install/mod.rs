@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::short_id;
 use landfall_media::durable;
-use landfall_media::store::ContentStore;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -27,7 +26,7 @@ use crate::marks::Marks;
 use crate::pins::Pins;
 use crate::site::UndoScope;
 use crate::site_secrets::{BroughtSecrets, SecretStore};
-use crate::steps::stage::find_media_for;
+use crate::steps::stage::check_media;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::{JournalError, JournalErrorKind};
 use landfall_host::facts::{self, Facts, ProbedGpus};
@@ -211,9 +210,8 @@ impl PreparedInstall<'_> {
     pub fn run(self) -> Result<Installed> {
         let operations = self.operations;
         // A missing part is reported before anything is written.
-        let store = ContentStore::at(operations.paths.registry());
         let payload = self.planned.release.payload();
-        find_media_for(&store, &self.media_path, &payload, operations.io.media.clone())?;
+        check_media(&operations.paths, &self.media_path, &payload, operations.io.media.clone())?;
         let mut running = self.begin()?;
         running.forward()?;
         operations.keep_step_times(running.plan());

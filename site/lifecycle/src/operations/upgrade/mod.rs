@@ -48,7 +48,7 @@ use crate::preflight::{self, AcceptedWarning, Before, Finding, Severity, Subject
 use crate::room::FilesystemPeak;
 use crate::site_secrets::GivenSecrets;
 use crate::steps::action::Action;
-use crate::steps::stage::{find_media, find_media_for};
+use crate::steps::stage::{check_media, find_media};
 use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
@@ -453,8 +453,8 @@ impl PreparedUpgrade<'_> {
         if self.target.missing_bytes() > 0 {
             // A missing part is reported before anything is written.
             let payload = self.target.release.payload();
-            let store = ContentStore::at(self.operations.paths.registry());
-            find_media_for(&store, &self.target.media_path, &payload, self.operations.io.media.clone())?;
+            let Operations { paths, io, .. } = self.operations;
+            check_media(paths, &self.target.media_path, &payload, io.media.clone())?;
         }
         self.begin()
     }
