@@ -61,12 +61,14 @@ mod end_to_end {
     mod rights;
     mod roots;
     mod saved_data;
+    mod secret_pages;
     mod secrets;
     mod single_faults;
     mod site_configuration;
     mod site_secrets;
     mod spoiled;
     mod support_bundle;
+    mod taken_over;
     mod terminal;
     mod timer;
     mod uninstall;

@@ -17,10 +17,12 @@ mod pages {
     mod documents;
     mod gpus;
     mod host;
+    mod ingress;
     mod judge;
     mod keyboard;
     mod kills;
     mod load;
+    mod nginx;
     mod palette;
     mod people;
     mod program;

@@ -20,7 +20,7 @@ use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::host_approvals::HostApprovals;
-use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported};
+use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported, ShownLogs};
 use landfall_media::progress::Silent;
 use landfall_peer::{
     Asking, AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent,
@@ -70,7 +70,8 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     let support = Arc::new(Shelf::open(operations.clone()));
     let shelf = support.clone();
     std::thread::spawn(move || tend(&shelf));
-    let host = Arc::new(Host { operations, changes, support, judged: Mutex::default() });
+    let shown_logs = ShownLogs::new(operations.clone())?;
+    let host = Arc::new(Host { operations, changes, support, shown_logs, judged: Mutex::default() });
     let served = runtime.block_on(serve(host, listener, tls, until));
     served.map_err(|error| unusable(&error))?;
     // systemd starts it again, with the keys that are there now.
@@ -113,6 +114,7 @@ struct Host {
     operations: Operations,
     changes: Arc<Changes>,
     support: Arc<Shelf>,
+    shown_logs: ShownLogs,
     /// The last look at the license.
     judged: Mutex<Option<JudgedLicense>>,
 }
@@ -153,7 +155,7 @@ impl Site for Host {
 
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
         let wanted = u32::try_from(lines).unwrap_or(u32::MAX);
-        let logs = self.operations.recent_logs(component, wanted).map_err(|error| problem(&error.into()))?;
+        let logs = self.shown_logs.of(component, wanted).map_err(|error| problem(&error.into()))?;
         let lines = logs.into_iter().flat_map(|(source, text)| {
             let line = move |text: &str| LogLine {
                 pod: source.pod.clone(),

@@ -26,6 +26,10 @@ pub const BASE: Root =
 /// A directory server, which only tests use.
 pub const SLAPD: Root = Root { name: "slapd", packages: &["slapd"], accounts: &[], removed: &[], chosen: chosen::none };
 
+/// A proxy, which only tests use.
+pub const NGINX: Root =
+    Root { name: "nginx", packages: &["nginx-light"], accounts: &[], removed: &[], chosen: chosen::none };
+
 /// Redis, for which a preset is tested.
 pub const REDIS: Root =
     Root { name: "redis", packages: &["redis-server"], accounts: &[], removed: &[], chosen: chosen::none };

@@ -251,6 +251,11 @@ pub fn ensure_slapd() -> Result<PathBuf> {
     debian::SLAPD.ensure_unpacked(&Workshop::open()?)
 }
 
+/// The root of a Debian with the proxy nginx.
+pub fn ensure_nginx() -> Result<PathBuf> {
+    debian::NGINX.ensure_unpacked(&Workshop::open()?)
+}
+
 /// The root of a Debian with Valkey, as its image has it.
 pub fn ensure_valkey() -> Result<PathBuf> {
     starter::VALKEY.ensure_unpacked(&Workshop::open()?)

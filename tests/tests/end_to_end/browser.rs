@@ -32,7 +32,7 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(15);
 /// How long a backup with its trial restore may take.
 const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 
-/// How often the console is killed in an upgrade, how often at least in one that is undone, and how long it lives in between.
+/// How often the console is killed in each of two upgrades, how often at least in one that is undone, and how long it lives in between.
 const KILLS: u32 = 25;
 const LEAST_KILLS: u32 = 10;
 const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
@@ -56,16 +56,27 @@ entitlements: {nodes: 3}
 ";
 
 /// Pages of the real site that are looked at in light and dark and on a phone.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 20] = [
     "/",
     "/components",
     "/components/postgres",
     "/releases",
     "/upgrade",
     "/backups",
+    "/restore",
     "/license",
     "/settings",
     "/activity",
+    "/node",
+    "/dashboard",
+    "/support",
+    "/account",
+    "/users",
+    "/users/bob",
+    "/keys",
+    "/audit",
+    "/approval",
+    "/api-reference",
 ];
 
 /// Where the API server is run from, and where it waits while it is stopped.
@@ -96,10 +107,11 @@ fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
         customer.restore().await?;
         customer.look_at_pages().await?;
         expect_no_faults(&browser).await?;
-        customer.upgrade().await?;
+        customer.upgrade("browser-upgrade").await?;
         customer.return_through_a_power_cut().await?;
         customer.upload_a_release().await?;
         customer.read_why_a_release_was_undone().await?;
+        customer.upgrade("browser-upgrade-again").await?;
         customer.see_what_does_not_answer().await?;
         // The rest is what a console that was killed leaves in the browser.
         let elsewhere: Vec<String> =
@@ -220,10 +232,10 @@ impl Customer<'_> {
     }
 
     /// The console is killed in it, and replaced by its own next version; the page stays open all the time.
-    async fn upgrade(&self) -> Result<()> {
+    async fn upgrade(&self, seed: &str) -> Result<()> {
         self.begin_upgrade("1.1.0").await?;
         self.mark_page().await?;
-        let killer = Killer::begin(self.machine(), "browser-upgrade")?;
+        let killer = Killer::begin(self.machine(), seed)?;
         let patience = CHANGE_LIMIT;
         let done = self.browser.expect_within(patience, "#live", "is done, and its proofs passed.").await;
         let kills = killer.end()?;

@@ -9,8 +9,10 @@ use landfall_tests::printer;
 use landfall_tests::site::Machine;
 use serde_json::{Value, json};
 
+use super::secret_pages;
+
 /// The port of the host's API.
-const HOST_PORT: u16 = 10280;
+pub(crate) const HOST_PORT: u16 = 10280;
 
 /// A password that no rule refuses.
 const PASSWORD: &str = "ostrich-lantern-quarry-71";
@@ -30,6 +32,7 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     ensure!(status["ready"] == true && status["release"]["name"] == "starter", "{status:#}");
     let (code, page) = console.ask(machine, "/", &["--cookie", &text(&browser)])?;
     ensure!(code == 200 && page.contains("starter"), "the overview is {code}: {page}");
+    secret_pages::hold_no_secret(machine, &console, &text(&browser))?;
     let (code, _) = claim(machine, &console, &folder.path().join("other"))?;
     ensure!(code == 403, "a used token is answered with {code}");
     strangers_get_no_answer(machine)?;

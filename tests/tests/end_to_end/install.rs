@@ -13,7 +13,9 @@ use super::comparison::{Landed, expect_equal, keep_uninterrupted};
 use super::cut::{At, Moment, boot, cut_during};
 use super::engineer::{Engineer, PLANTED, READY_LIMIT, STICK};
 use super::fixture::{fixture, routed_machine_with_stick};
-use super::{administration, console, failing_proofs, figures, handbook, memory, rights, support_bundle, terminal};
+use super::{
+    administration, console, failing_proofs, figures, handbook, memory, rights, support_bundle, taken_over, terminal,
+};
 
 /// The step at whose beginning a second engineer starts.
 const BUSY_STEP: &str = "wait for the control plane";
@@ -68,6 +70,7 @@ fn a_release_lands_survives_and_leaves() -> Result<()> {
     administration::expect_answers(engineer)?;
     support_bundle::expect_bundle(&machine)?;
     console::expect_to_be_found(&machine)?;
+    taken_over::gains_no_more(&machine)?;
     rights::lead_to_no_administrator(&machine)?;
 
     restart_the_agent(engineer)?;

@@ -26,7 +26,7 @@ const CANARY: &str = "k4n4ri3nv0g3l";
 const CONSOLE_DATA: &str = "/var/lib/landfall/storage/pvc-*_landfall-console_*";
 
 /// Secrets of an installed site, each as a command that prints its bytes.
-const SECRETS: [&str; 4] = [
+pub(crate) const SECRETS: [&str; 4] = [
     r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/postgres/postgres-credentials.json | tr --delete '\n'"#,
     r#"sed --quiet 's/.*"password": *"\([^"]*\)".*/\1/p' /var/lib/landfall/secrets/valkey/valkey-credentials.json | tr --delete '\n'"#,
     "sed --quiet 's/^ *client-key-data: //p' /etc/kubernetes/admin.conf | tr --delete '\\n'",
@@ -110,6 +110,11 @@ fn expect_no_canary(machine: &Machine) -> Result<()> {
     let found = machine.try_run(&format!("{grep} {open}"))?;
     // 1: everything was read, and nothing was found.
     ensure!(found.status.code() == Some(1), "a planted secret is in {}{}", found.stdout, found.stderr);
+    // The journal's files are compressed: they are searched as they are read.
+    let journal = "journalctl --all --output export --no-pager";
+    let found =
+        machine.try_run(&format!("{journal} | grep --fixed-strings --text --max-count 1 --file /root/patterns"))?;
+    ensure!(found.status.code() == Some(1), "a planted secret is in the journal of systemd: {}", found.stdout);
     administered(machine, &format!("kubectl delete namespace {CANARY_NAMESPACE}"))?;
     machine.run(&format!("rm --recursive {FILE} {CANARY_FILE} /root/patterns /root/support")).map(drop)
 }

@@ -15,7 +15,7 @@ use super::documents::sample;
 const LOOKS: [(&str, Looks); 3] = [("light", Looks::LIGHT), ("dark", Looks::DARK), ("phone", Looks::PHONE)];
 
 /// Pages of a person who has signed in: path, heading, and the name of the picture.
-const PAGES: [(&str, &str, Option<&str>); 21] = [
+const PAGES: [(&str, &str, Option<&str>); 22] = [
     ("/", "starter 1.1.0", Some("overview")),
     ("/components", "Components", Some("components")),
     ("/components/postgres", "postgres", Some("component")),
@@ -36,6 +36,7 @@ const PAGES: [(&str, &str, Option<&str>); 21] = [
     ("/audit", "Audit", Some("audit")),
     ("/approval", "Approval", None),
     ("/account", "Your account", Some("account")),
+    ("/api-reference", "API", None),
     ("/no-such-page", "", None),
 ];
 

@@ -29,6 +29,6 @@ pub(crate) async fn begin_as_administrator(console: &Console) -> Result<Browser>
 }
 
 /// Where pictures are stored.
-fn pictures() -> PathBuf {
+pub(crate) fn pictures() -> PathBuf {
     workspace::target_folder().join("pages")
 }

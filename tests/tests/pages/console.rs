@@ -126,6 +126,7 @@ impl Console {
             ("--client-certificate", "client.crt"),
             ("--client-key", "client.key"),
             ("--directory", "directory"),
+            ("--ingress", "ingress"),
             ("--database", "database"),
         ];
         for (argument, name) in files {
@@ -182,6 +183,24 @@ impl Console {
         }
         self.start().await?;
         until("the console has read the settings", async || Ok(self.log().matches(read).count() > before)).await
+    }
+
+    /// Trusts the proxies of these settings from now on.
+    pub(crate) async fn use_ingress(&mut self, settings: &str) -> Result<()> {
+        self.stop()?;
+        let folder = self.file("ingress");
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("ingress.yaml"), settings)?;
+        self.start().await
+    }
+
+    /// Has a certificate of this name from now on.
+    pub(crate) async fn take_name(&mut self, name: &str) -> Result<()> {
+        self.stop()?;
+        let (certificate, key) = Identity::generate(name)?;
+        std::fs::write(self.certificate(), certificate)?;
+        std::fs::write(self.file("console.key"), key)?;
+        self.start().await
     }
 
     /// What it has logged.

@@ -64,12 +64,12 @@ async fn a_console_that_ends_is_reported_and_continues_where_it_was() -> Result<
 }
 
 /// How soon a page shows what it hears of: it would ask by itself after ten seconds.
-const HEARD_WITHIN: Duration = Duration::from_secs(6);
+pub(crate) const HEARD_WITHIN: Duration = Duration::from_secs(6);
 /// The stream of a page.
 const STREAM: &str = "*/live/news";
 
 /// Reports a step, and waits until the page shows it; how long that took.
-async fn step_shown(console: &Console, browser: &Browser, index: usize, title: &str) -> Result<Duration> {
+pub(crate) async fn step_shown(console: &Console, browser: &Browser, index: usize, title: &str) -> Result<Duration> {
     let begun = Instant::now();
     console.host.site.facts().step(index, title);
     browser.expect("#live", title).await?;
@@ -77,7 +77,7 @@ async fn step_shown(console: &Console, browser: &Browser, index: usize, title: &
 }
 
 /// How much the page has heard by its stream since the last question.
-async fn heard(browser: &Browser) -> Result<usize> {
+pub(crate) async fn heard(browser: &Browser) -> Result<usize> {
     let log = browser.driver.log("performance").await?;
     Ok(log.iter().filter(|entry| entry.message.contains("Network.eventSourceMessageReceived")).count())
 }

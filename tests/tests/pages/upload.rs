@@ -19,7 +19,7 @@ use super::console::Console;
 const MIB: usize = 1 << 20;
 
 /// A bundle of so many MiB: its name, and its bytes.
-fn bundle(vendor: &Vendor, mib: usize) -> Result<(String, Vec<u8>)> {
+pub(crate) fn bundle(vendor: &Vendor, mib: usize) -> Result<(String, Vec<u8>)> {
     let blobs = (0..mib).map(|number| vec![u8::try_from(number % 251).unwrap_or_default() + 1; MIB + number]).collect();
     let sample = Sample::with_blobs(vendor, blobs)?;
     Ok((sample.head.verified().bundle_name().file(FileKind::Whole), sample.stream()))

@@ -167,7 +167,7 @@ impl Operations {
     }
 
     /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.
-    pub fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
+    pub(super) fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
         let (cluster, inventory) = component_of(self.cluster_within(LOGS_LIMIT)?, component)?;
         Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
     }

@@ -49,6 +49,7 @@ mod revocation;
 mod running;
 mod secrets;
 mod settings;
+mod shown_logs;
 pub mod status;
 mod support;
 #[cfg(test)]
@@ -105,6 +106,7 @@ pub use replaced_data::RemovedReplacedData;
 pub use restore::{OverwrittenStream, PreparedRestore, RestoreRequest, Restored, RestoredData};
 pub use resume::Resumed;
 pub use settings::{SecretSetting, SecretState, Setting, SiteSettings};
+pub use shown_logs::ShownLogs;
 pub use status::{
     AgentStatus, BackupsStatus, CertificateStatus, CertificatesStatus, ClockStatus, DiskStatus, EtcdStatus,
     FirewallStatus, GpuHolder, GpuStatus, GpusStatus, MemoryStatus, ModelFigure, ModelStatus, NodeStatus,

@@ -46,6 +46,8 @@ fn ensure() -> Result<()> {
     // Where people of a directory come from.
     images::ensure_dex()?;
     images::ensure_slapd()?;
+    // What is before a console behind an ingress.
+    images::ensure_nginx()?;
     python_tools::schemathesis().map(drop)
 }
 

@@ -68,6 +68,15 @@ impl CollectedSupport {
     }
 }
 
+/// What is secret on a site.
+pub(super) struct Secrets {
+    pub(super) known: KnownValues,
+    /// The cluster's Secrets, without their values.
+    objects: Vec<Value>,
+    /// Why the values of some are not known.
+    unknown: Vec<String>,
+}
+
 /// A bundle that is being collected.
 pub(super) struct Collection {
     writer: Writer<BufWriter<File>>,
@@ -129,14 +138,9 @@ impl Operations {
             return Err(StepError::new(codes::SUPPORT_EXISTS, format!("{} exists", file.display())).into());
         }
         let (now, until) = (Timestamp::now(), Instant::now() + support::COLLECTION);
-        let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
-        let history = self.history().ok();
-        let pins = history.as_ref().and_then(History::deciding).and_then(Past::pins);
-        let buckets = pins.map(|pins| pins.settings.backups.buckets.clone()).unwrap_or_default();
-        support::known_values(&self.paths, &buckets, &mut known, &mut unknown);
         let cluster = self.cluster_of_support();
         // The redactor must know every value before anything is written.
-        let (known, secrets) = secrets_of(cluster.clone(), known, &mut unknown);
+        let Secrets { known, objects: secrets, unknown } = self.secrets(&cluster);
         let redactor = Redactor::new(known, random_key()?).map_err(bug)?;
         let known_values = redactor.known_values();
         let temporary = CollectedSupport::temporary(file);
@@ -187,6 +191,23 @@ impl Operations {
         }
         let what = format!("{} has {free} bytes free, and a support bundle needs {needed}", folder.display());
         Err(StepError::new(codes::NO_SPACE, what).into())
+    }
+
+    /// What is secret on this site, by the host and by its cluster.
+    pub(super) fn secrets(&self, cluster: &std::result::Result<Cluster, String>) -> Secrets {
+        let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
+        let history = self.history().ok();
+        let pins = history.as_ref().and_then(History::deciding).and_then(Past::pins);
+        let buckets = pins.map(|pins| pins.settings.backups.buckets.clone()).unwrap_or_default();
+        support::known_values(&self.paths, &buckets, &mut known, &mut unknown);
+        let answer = cluster.as_ref().map_err(Clone::clone);
+        let answer =
+            answer.and_then(|cluster| support::secrets(cluster, &mut known).map_err(|error| with_causes(&error)));
+        let objects = answer.unwrap_or_else(|why| {
+            unknown.push(format!("the cluster's Secrets cannot be read, but for those on this host: {why}"));
+            Vec::new()
+        });
+        Secrets { known, objects, unknown }
     }
 
     fn cluster_of_support(&self) -> std::result::Result<Cluster, String> {
@@ -312,21 +333,6 @@ impl Collection {
     }
 }
 
-/// The values of the cluster's Secrets, added to those of the host, and the Secrets without them.
-fn secrets_of(
-    cluster: std::result::Result<Cluster, String>,
-    mut known: KnownValues,
-    unknown: &mut Vec<String>,
-) -> (KnownValues, Vec<Value>) {
-    let answer =
-        cluster.and_then(|cluster| support::secrets(&cluster, &mut known).map_err(|error| with_causes(&error)));
-    let secrets = answer.unwrap_or_else(|why| {
-        unknown.push(format!("the cluster's Secrets cannot be read, but for those on this host: {why}"));
-        Vec::new()
-    });
-    (known, secrets)
-}
-
 fn bring_objects(cluster: std::result::Result<Cluster, String>, secrets: Vec<Value>, brought: &mut Brought) {
     let cluster = match cluster {
         Ok(cluster) => cluster,
@@ -350,13 +356,13 @@ fn bring_metrics(cluster: std::result::Result<Cluster, String>, brought: &mut Br
     }
 }
 
-fn random_key() -> Result<[u8; KEY_BYTES]> {
+pub(super) fn random_key() -> Result<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     SysRng.try_fill_bytes(&mut key).map_err(bug)?;
     Ok(key)
 }
 
-fn bug(error: impl std::error::Error + Send + Sync + 'static) -> StepError {
+pub(super) fn bug(error: impl std::error::Error + Send + Sync + 'static) -> StepError {
     StepError::new(codes::BUG, "secrets cannot be looked for").because(error)
 }
 

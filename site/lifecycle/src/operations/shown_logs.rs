@@ -1,0 +1,60 @@
+//! Logs of components as people see them in the console: secrets in them are replaced, as in a support bundle.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use landfall_cluster::LogSource;
+use landfall_engine::causes::with_causes;
+use landfall_support::Redactor;
+use landfall_support::redact::KEY_BYTES;
+
+use super::Operations;
+use super::error::Result;
+use super::support::{Secrets, bug, random_key};
+
+/// For how long what is secret is known: a page asks again every few seconds.
+const KNOWN: Duration = Duration::from_secs(15);
+
+/// What pages show of logs.
+pub struct ShownLogs {
+    operations: Operations,
+    /// While this lives, the same value has the same token.
+    key: [u8; KEY_BYTES],
+    known: Mutex<Option<(Instant, Arc<Redactor>)>>,
+}
+
+impl std::fmt::Debug for ShownLogs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The key must not reach a log.
+        formatter.debug_struct("ShownLogs").finish_non_exhaustive()
+    }
+}
+
+impl ShownLogs {
+    /// Those of a host.
+    pub fn new(operations: Operations) -> Result<Self> {
+        Ok(Self { operations, key: random_key()?, known: Mutex::default() })
+    }
+
+    /// The last lines of each container of a component's pods, without secrets.
+    pub fn of(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
+        let logs = self.operations.recent_logs(component, lines)?;
+        let redactor = self.redactor()?;
+        Ok(logs.into_iter().map(|(source, text)| (source, redactor.text(&text))).collect())
+    }
+
+    fn redactor(&self) -> Result<Arc<Redactor>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((since, redactor)) = &*known
+            && since.elapsed() < KNOWN
+        {
+            return Ok(redactor.clone());
+        }
+        let cluster = self.operations.patient_cluster().map_err(|error| with_causes(&error));
+        let Secrets { known: values, .. } = self.operations.secrets(&cluster);
+        let redactor = Arc::new(Redactor::new(values, self.key).map_err(bug)?);
+        *known = Some((Instant::now(), redactor.clone()));
+        Ok(redactor)
+    }
+}

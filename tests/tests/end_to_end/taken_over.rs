@@ -1,0 +1,218 @@
+//! A console that somebody has taken over: with its key, the host's API does what it does for the console, and no more. What is not signed does
+//! not arrive, what is not planned does not begin, and what the host wants to approve itself waits for root.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_tests::console::in_network;
+use landfall_tests::printer;
+use landfall_tests::proofs::administered;
+use landfall_tests::site::{Machine, wait_until};
+use serde_json::{Value, json};
+
+use super::console::HOST_PORT;
+
+/// How long the host may work on a wish.
+const WISH_LIMIT: Duration = Duration::from_mins(3);
+
+/// What the console does not need, and the API does not have.
+const NOT_THERE: [(&str, &str); 9] = [
+    ("GET", "/v1/approvals"),
+    ("POST", "/v1/approvals"),
+    ("DELETE", "/v1/approvals"),
+    ("GET", "/v1/secrets"),
+    ("GET", "/v1/secrets/postgres"),
+    ("POST", "/v1/installs"),
+    ("POST", "/v1/uninstalls"),
+    ("GET", "/v1/../etc/shadow"),
+    ("GET", "/v1/support/..%2f..%2f..%2fetc%2fshadow"),
+];
+
+/// Whoever has the console's key.
+struct Intruder<'a> {
+    machine: &'a Machine,
+    folder: tempfile::TempDir,
+}
+
+impl<'a> Intruder<'a> {
+    /// Takes the key out of the console's Secret.
+    fn of(machine: &'a Machine) -> Result<Self> {
+        let intruder = Self { machine, folder: tempfile::tempdir()? };
+        for name in ["console.crt", "console.key"] {
+            let key = name.replace('.', "\\.");
+            let line = format!(
+                "kubectl --namespace landfall-console get secret console-host --output 'jsonpath={{.data.{key}}}' | base64 --decode"
+            );
+            std::fs::write(intruder.path(name), administered(machine, &line)?).context("cannot keep the key")?;
+        }
+        Ok(intruder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).display().to_string()
+    }
+
+    /// Sends a request; the answer's code and text.
+    fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<(u16, String)> {
+        let mut command = in_network(self.machine, "curl")?;
+        command.args(["--silent", "--show-error", "--insecure", "--path-as-is", "--max-time", "60"]);
+        command.args(["--write-out", "\n%{http_code}", "--request", method]);
+        command.args(["--cert", &self.path("console.crt"), "--key", &self.path("console.key")]);
+        if let Some(body) = body {
+            std::fs::write(self.path("body"), body).context("cannot keep a body")?;
+            let kind = if method == "PATCH" { "application/offset+octet-stream" } else { "application/json" };
+            command.args(["--header", &format!("Content-Type: {kind}")]);
+            command.args(["--data-binary", &format!("@{}", self.path("body"))]);
+        }
+        let output = command
+            .arg(format!("https://{}:{HOST_PORT}{path}", self.machine.address()))
+            .output()
+            .context("cannot run curl")?;
+        ensure!(output.status.success(), "{method} {path}: {}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8(output.stdout)?;
+        let (text, code) = said.rsplit_once('\n').context("curl prints no code")?;
+        Ok((code.parse()?, text.to_owned()))
+    }
+
+    /// Sends a wish, with who wants it.
+    fn wish(&self, path: &str, request: &str, wish: &Value) -> Result<(u16, Value)> {
+        let asking = json!({ "request": request, "by": "mallory", "correlation": request });
+        let mut wish = wish.clone();
+        let fields = wish.as_object_mut().context("a wish is no object")?;
+        fields.extend(asking.as_object().cloned().unwrap_or_default());
+        let (code, text) = self.send("POST", path, Some(wish.to_string().as_bytes()))?;
+        Ok((code, serde_json::from_str(&text).with_context(|| format!("{path}: {code}: {text}"))?))
+    }
+
+    /// What became of a wish that the host took.
+    fn ended(&self, request: &str) -> Result<Value> {
+        wait_until(&format!("the host's answer to {request}"), WISH_LIMIT, || {
+            let found = self.request(request)?;
+            Ok((found["state"] != "running").then_some(found))
+        })
+    }
+
+    fn request(&self, request: &str) -> Result<Value> {
+        let (code, text) = self.send("GET", &format!("/v1/requests/{request}"), None)?;
+        ensure!(code == 200, "request {request}: {code}: {text}");
+        Ok(serde_json::from_str(&text)?)
+    }
+
+    /// Plans a change; the digest of the plan.
+    fn plan(&self, request: &str, change: &Value) -> Result<String> {
+        let (code, taken) = self.wish("/v1/plans", request, change)?;
+        ensure!(code == 202, "a plan is answered with {code}: {taken:#}");
+        let ended = self.ended(request)?;
+        Ok(ended["plan"].as_str().with_context(|| format!("no plan: {ended:#}"))?.to_owned())
+    }
+}
+
+/// Fails unless the console's key opens no more than what the console may ask for.
+pub(crate) fn gains_no_more(machine: &Machine) -> Result<()> {
+    let intruder = Intruder::of(machine)?;
+    let (code, status) = intruder.send("GET", "/v1/status", None)?;
+    ensure!(code == 200, "the key does not count, so that nothing is proved: {code}: {status}");
+    for (method, path) in NOT_THERE {
+        let (code, text) = intruder.send(method, path, Some(b"{}"))?;
+        ensure!(matches!(code, 404 | 405 | 422), "{method} {path} is answered with {code}: {text}");
+        ensure!(!text.contains("root:"), "{path} is a file of the host");
+    }
+    unsigned_bytes_do_not_arrive(&intruder)?;
+    unplanned_changes_do_not_begin(&intruder)?;
+    root_is_asked(&intruder)?;
+    printer::note(
+        "proved: the console's key asks for what the console may ask for, and root's approval is not in its reach",
+    );
+    Ok(())
+}
+
+/// A bundle that nobody has signed is refused as it arrives, and nothing of it is kept.
+fn unsigned_bytes_do_not_arrive(intruder: &Intruder<'_>) -> Result<()> {
+    let bytes = b"no bundle\n".repeat(200_000);
+    let wish = json!({ "name": "../../../etc/cron.d/evil", "sizeBytes": bytes.len() });
+    let (code, upload) = intruder.wish("/v1/uploads", "aaaa0001", &wish)?;
+    ensure!(code == 200, "an upload is answered with {code}: {upload:#}");
+    let id = upload["id"].as_str().context("an upload has no id")?;
+    let (code, text) = intruder.send("PATCH", &format!("/v1/uploads/{id}?offset=0"), Some(&bytes))?;
+    ensure!(code == 422, "what nobody signed is answered with {code}: {text}");
+    let left = intruder.machine.run("find /var/lib/landfall/uploads /etc/cron.d -type f -size +1M")?.stdout;
+    ensure!(left.is_empty(), "a refused upload left {left}");
+    Ok(())
+}
+
+/// Changes without a plan of the host, with a medium that the host did not find, with values that the vendor's schema does not have.
+fn unplanned_changes_do_not_begin(intruder: &Intruder<'_>) -> Result<()> {
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let site = intruder.machine.run("hostname")?.stdout.trim().to_owned();
+    let approved = [
+        ("/v1/upgrades", json!({ "change": "upgrade", "medium": "0123456789abcdef" })),
+        ("/v1/rollbacks", json!({ "change": "rollback", "version": "0.9.0" })),
+        ("/v1/restores", json!({ "change": "restore" })),
+        ("/v1/configurations", json!({ "change": "configure", "values": { "valkey.maxmemory": "1mb" } })),
+    ];
+    for (number, (path, change)) in approved.iter().enumerate() {
+        let mut wish = change.clone();
+        wish["plan"] = digest.clone().into();
+        wish["confirm"] = site.clone().into();
+        let request = format!("bbbb{number:04}");
+        let (code, answer) = intruder.wish(path, &request, &wish)?;
+        let code = if code == 202 { refusal(&intruder.ended(&request)?)? } else { problem(&answer)? };
+        ensure!(code == "LF4805", "{path} without a plan is refused with {code}");
+    }
+    let unknown = [
+        json!({ "change": "upgrade", "medium": "0123456789abcdef" }),
+        json!({ "change": "upgrade", "medium": "/etc/shadow" }),
+        json!({ "change": "rollback", "version": "0.9.0" }),
+        json!({ "change": "restore", "backup": "../../etc/shadow" }),
+        json!({ "change": "configure", "values": { "storage.folder": "/etc" } }),
+        json!({ "change": "configure", "values": { "valkey.maxmemory": "$(reboot)" } }),
+    ];
+    for (number, change) in unknown.iter().enumerate() {
+        let request = format!("cccc{number:04}");
+        let (code, answer) = intruder.wish("/v1/plans", &request, change)?;
+        let code = if code == 202 { refusal(&intruder.ended(&request)?)? } else { problem(&answer)? };
+        ensure!(code.starts_with("LF"), "{change} is refused with {code}");
+    }
+    Ok(())
+}
+
+fn problem(answer: &Value) -> Result<String> {
+    let code = answer["code"].as_str();
+    Ok(code.with_context(|| format!("a refusal has no code: {answer:#}"))?.to_owned())
+}
+
+fn refusal(request: &Value) -> Result<String> {
+    ensure!(request["state"] == "failed", "it was not refused: {request:#}");
+    problem(&request["problem"])
+}
+
+/// Where root wants to be asked, a change that the console calls approved waits, and does not begin after root's refusal.
+fn root_is_asked(intruder: &Intruder<'_>) -> Result<()> {
+    let machine = intruder.machine;
+    machine.run("landfall approvals require")?;
+    let values = json!({ "valkey.maxmemory": "48mb" });
+    let change = json!({ "change": "configure", "values": values });
+    let digest = intruder.plan("dddd0001", &change)?;
+    let mut wish = change;
+    wish["plan"] = digest.clone().into();
+    wish["confirm"] = machine.run("hostname")?.stdout.trim().into();
+    wish["first"] = "an-administrator".into();
+    let (code, taken) = intruder.wish("/v1/configurations", "dddd0002", &wish)?;
+    ensure!(code == 202, "a change that waits for root is answered with {code}: {taken:#}");
+    let asked = wait_until("the change to wait for root", WISH_LIMIT, || {
+        let list: Value = serde_json::from_str(&machine.run("landfall --json approvals list")?.stdout)?;
+        Ok(list.to_string().contains(&digest).then_some(list))
+    })?;
+    ensure!(asked.to_string().contains("mallory"), "root is not told who asks: {asked:#}");
+    // The setting is no value of the release, and no file that an upload reaches.
+    let (code, _) = intruder.send("POST", "/v1/approvals/waive", Some(b"{}"))?;
+    ensure!(code == 404, "the API has a way around root: {code}");
+    ensure!(intruder.request("dddd0002")?["state"] == "running", "the change did not wait");
+    machine.run(&format!("landfall approvals refuse {digest}"))?;
+    let refused = refusal(&intruder.ended("dddd0002")?)?;
+    ensure!(refused == "LF4814", "root's refusal became {refused}");
+    let kept = "kubectl --namespace valkey get configmap valkey-settings --output jsonpath='{.data.maxmemory}'";
+    ensure!(administered(machine, kept)?.trim() != "48mb", "a change began that root had refused");
+    machine.run("landfall approvals waive").map(drop)
+}
