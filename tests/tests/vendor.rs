@@ -4,6 +4,7 @@
 mod vendor {
     use landfall_tests::{outcome, wheel_index};
 
+    mod applied_charts;
     mod bad_releases;
     mod byte_counters;
     mod charts;

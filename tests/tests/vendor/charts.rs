@@ -10,6 +10,7 @@ use landfall_tests::file_server::FileServer;
 use landfall_tests::{images, workspace};
 use serde_json::Value;
 
+use super::applied_charts;
 use super::hostile_upstreams::listed;
 use super::outcome::Outcome;
 use super::starter::starter;
@@ -112,6 +113,8 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     let mut lines = components.iter().map(|component| shown(&head, component)).collect::<Result<Vec<_>>>()?;
     lines.push(format!("proofs: {}", serde_json::to_string_pretty(&release["proofs"])?));
     insta::assert_snapshot!(lines.join("\n"));
+    let objects = |component: &Value| document(&head, component["objects"].as_str().context("no objects")?);
+    applied_charts::are_taken(components, objects)?;
 
     // A value with which a template reaches a look-up of the cluster is refused, with the line of the template.
     for (from, to) in [("tests/releases", "releases"), ("tests/charts", "charts")] {

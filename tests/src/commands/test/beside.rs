@@ -19,6 +19,9 @@ use crate::{printer, workspace};
 /// How often a running part is looked at.
 const POLL: Duration = Duration::from_millis(300);
 
+/// Lines of a failed part that are printed at the end.
+const LAST_LINES: usize = 40;
+
 /// The niceness of parts with machines.
 const NICENESS: i32 = -5;
 
@@ -44,7 +47,8 @@ impl<'scope> Beside<'scope> {
         let rows = scope.spawn(move || {
             let mut rows: Vec<Row> = Vec::new();
             for part in parts {
-                let is_over = is_stopped.load(Ordering::Relaxed) || rows.iter().any(|row| row.failed && !keep_going);
+                let is_over =
+                    is_stopped.load(Ordering::Relaxed) || rows.iter().any(|row| row.has_failed() && !keep_going);
                 if is_over {
                     break;
                 }
@@ -71,15 +75,26 @@ fn run(part: &Part, is_stopped: &AtomicBool) -> Row {
     let started = Instant::now();
     let outcome = wait_for(part, is_stopped);
     let log = log_of(part);
-    match &outcome {
-        Ok(()) => printer::note(format!("== {}: passed, see {} ==", part.name, log.display())),
-        Err(error) => {
-            printer::note(format!("== {} ==", part.name));
-            printer::note(std::fs::read_to_string(&log).unwrap_or_default());
-            printer::failure(error);
+    let failure = match &outcome {
+        Ok(()) => {
+            printer::note(format!("== {}: passed, see {} ==", part.name, log.display()));
+            None
         }
-    }
-    Row { name: part.name, started, elapsed: started.elapsed(), failed: outcome.is_err() }
+        Err(error) => {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            printer::note(format!("== {} ==", part.name));
+            printer::note(&said);
+            printer::failure(error);
+            Some(last_lines(&said))
+        }
+    };
+    Row { name: part.name, started, elapsed: started.elapsed(), failure }
+}
+
+/// The last lines of a text.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
 
 fn wait_for(part: &Part, is_stopped: &AtomicBool) -> Result<()> {

@@ -70,12 +70,17 @@ struct Row {
     name: &'static str,
     started: Instant,
     elapsed: Duration,
-    failed: bool,
+    /// What it said last, if it failed: much of what the others printed may be between.
+    failure: Option<String>,
 }
 
 impl Row {
     fn outcome(&self) -> Outcome {
-        Outcome { name: self.name, minutes: minutes(self.elapsed), has_passed: !self.failed }
+        Outcome { name: self.name, minutes: minutes(self.elapsed), has_passed: !self.has_failed() }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failure.is_some()
     }
 }
 
@@ -174,7 +179,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let headroom = Headroom::watch()?;
     let rows = run_parts(&parts, arguments.keep_going);
     for row in &rows {
-        let outcome = if row.failed { "FAILED" } else { "passed" };
+        let outcome = if row.has_failed() { "FAILED" } else { "passed" };
         let free = headroom.least_between(row.started, row.started + row.elapsed);
         printer::note(format!("{:<14} {:>6} min  {outcome}  {free}", row.name, minutes(row.elapsed)));
     }
@@ -182,7 +187,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.report {
         arguments.keep(&run, &rows)?;
     }
-    let failed = rows.iter().filter(|row| row.failed).count();
+    for row in &rows {
+        if let Some(failure) = &row.failure {
+            printer::note(format!("{} failed, and said last:\n{failure}", row.name));
+        }
+    }
+    let failed = rows.iter().filter(|row| row.has_failed()).count();
     printer::data(format!("parts: {} passed, {failed} failed", rows.len() - failed));
     Ok(u8::from(failed > 0))
 }
@@ -204,7 +214,7 @@ fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
                 running = Some(Beside::start(scope, parts, keep_going, &is_stopped));
             }
             let row = run_part(part);
-            let continues = !row.failed || keep_going;
+            let continues = !row.has_failed() || keep_going;
             rows.push(row);
             if !continues {
                 running.iter().for_each(Beside::stop);
@@ -214,7 +224,7 @@ fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
         }
         rows.extend(running.map(Beside::join).unwrap_or_default());
         // Nothing came after what they wait for.
-        if keep_going || rows.iter().all(|row| !row.failed) {
+        if keep_going || rows.iter().all(|row| !row.has_failed()) {
             rows.extend(waiting.into_iter().map(run_part));
         }
         rows
@@ -228,7 +238,8 @@ fn run_part(part: &Part) -> Row {
     if let Err(error) = &outcome {
         printer::failure(error);
     }
-    Row { name: part.name, started, elapsed: started.elapsed(), failed: outcome.is_err() }
+    let failure = outcome.err().map(|error| format!("{error:#}"));
+    Row { name: part.name, started, elapsed: started.elapsed(), failure }
 }
 
 fn set_up() -> Result<()> {

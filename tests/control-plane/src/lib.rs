@@ -1,0 +1,348 @@
+//! A real API server with etcd and the controller manager, on loopback, for as long as the test lasts.
+#![expect(clippy::disallowed_methods, reason = "files of a test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a test ends where its control plane does not start"
+)]
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use landfall_cluster::Cluster;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Folder with etcd and the programs of Kubernetes.
+pub const BINARIES_VARIABLE: &str = "LANDFALL_TEST_BINARIES";
+
+/// An unused address (RFC 5737): the API server must advertise one that is not loopback, and it is never used.
+pub const ADVERTISED: &str = "192.0.2.1";
+
+/// How long a call of kubectl may take on a busy machine.
+const KUBECTL_LIMIT: Duration = Duration::from_mins(2);
+
+/// Runs a program until the test's end of the pipe closes, which also happens when the test is killed.
+const WATCHED: &str = r#""$@" & program=$!; read -r _; kill -9 $program; wait $program"#;
+
+/// A control plane without nodes.
+pub struct ControlPlane {
+    folder: TempDir,
+    binaries: PathBuf,
+    ports: Ports,
+    etcd: Option<Watched>,
+    api_server: Option<Watched>,
+    controllers: Option<Watched>,
+}
+
+struct Ports {
+    etcd: u16,
+    etcd_peer: u16,
+    api_server: u16,
+}
+
+/// A program that ends when this value goes.
+struct Watched(Child);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+impl ControlPlane {
+    /// Starts everything and waits until the API server says that it is ready.
+    pub fn start() -> Self {
+        Self::started(Self::without_programs())
+    }
+
+    /// The same with the programs in this folder.
+    pub fn start_with(binaries: PathBuf) -> Self {
+        Self::started(Self::of(binaries))
+    }
+
+    fn started(mut plane: Self) -> Self {
+        plane.make_certificates();
+        plane.start_etcd();
+        plane.start_api_server();
+        plane.wait_until_ready();
+        plane.start_controllers();
+        plane
+    }
+
+    /// A folder and free ports for a control plane that does not run yet.
+    pub fn without_programs() -> Self {
+        let binaries = std::env::var_os(BINARIES_VARIABLE).unwrap_or_else(|| panic!("{BINARIES_VARIABLE} is not set"));
+        Self::of(PathBuf::from(binaries))
+    }
+
+    fn of(binaries: PathBuf) -> Self {
+        for program in ["etcd", "kube-apiserver", "kube-controller-manager", "kubeadm", "kubectl"] {
+            assert!(binaries.join(program).exists(), "{} lacks {program}", binaries.display());
+        }
+        let ports = Ports { etcd: free_port(), etcd_peer: free_port(), api_server: free_port() };
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, binaries, ports, etcd: None, api_server: None, controllers: None }
+    }
+
+    /// The folder that represents the host's root.
+    pub fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of its programs.
+    pub fn binaries(&self) -> &Path {
+        &self.binaries
+    }
+
+    /// The port on which the API server listens.
+    pub fn api_server_port(&self) -> u16 {
+        self.ports.api_server
+    }
+
+    /// The cluster, through the kubeconfig that kubeadm made.
+    pub fn cluster(&self) -> Cluster {
+        Cluster::connect(&SitePaths::below(self.root()).admin_kubeconfig()).unwrap()
+    }
+
+    /// The cluster, as a user whose groups have only the rights that objects give them.
+    pub fn cluster_of(&self, group: &str) -> Cluster {
+        let configuration = self.configuration().display().to_string();
+        let organization = format!("--org={group}");
+        let kubeconfig = self.output(
+            "kubeadm",
+            &["kubeconfig", "user", "--client-name=somebody", &organization, "--config", &configuration],
+        );
+        let path = self.root().join(format!("{group}.conf"));
+        durable::write_file(&path, kubeconfig.as_bytes(), 0o600).unwrap();
+        Cluster::connect(&path).unwrap()
+    }
+
+    /// Runs a phase of `kubeadm init` on this control plane.
+    pub fn kubeadm_phase(&self, arguments: &[&str]) {
+        let paths = [self.configuration(), SitePaths::below(self.root()).admin_kubeconfig()];
+        let [configuration, kubeconfig] = paths.map(|path| path.display().to_string());
+        let options = ["--config", configuration.as_str(), "--kubeconfig", kubeconfig.as_str()];
+        self.output("kubeadm", &[["init", "phase"].as_slice(), arguments, &options].concat());
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.root().join("kubeadm.yaml")
+    }
+
+    /// Runs kubectl, as another user of the cluster, and returns its output. Without etcd it would wait a minute for each kind of
+    /// object, so that it is ended after [`KUBECTL_LIMIT`], and what the programs said last is part of the failure.
+    pub fn kubectl(&self, arguments: &[&str], input: Option<&Value>) -> String {
+        let answer = self.answer_of_kubectl(arguments, input);
+        answer.unwrap_or_else(|refusal| panic!("kubectl {arguments:?}: {refusal}{}", self.last_words()))
+    }
+
+    /// The same for what may be refused: the output, or the errors of kubectl.
+    pub fn answer_of_kubectl(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, String> {
+        let mut child = Command::new("timeout")
+            .arg(KUBECTL_LIMIT.as_secs().to_string())
+            .arg(self.binaries.join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(SitePaths::below(self.root()).admin_kubeconfig())
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.root())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        if let Some(input) = input {
+            std::io::Write::write_all(child.stdin.as_mut().unwrap(), input.to_string().as_bytes()).unwrap();
+        }
+        let output = child.wait_with_output().unwrap();
+        let (status, errors) = (output.status, String::from_utf8_lossy(&output.stderr));
+        if status.success() {
+            Ok(String::from_utf8(output.stdout).unwrap())
+        } else {
+            Err(format!("{status}: {errors}"))
+        }
+    }
+
+    /// The ends of the programs' logs.
+    fn last_words(&self) -> String {
+        let of = |program: &str| {
+            let log = std::fs::read_to_string(self.root().join(format!("{program}.log"))).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            format!("\nthe end of {program}'s log:\n{}\n", lines[lines.len().saturating_sub(10)..].join("\n"))
+        };
+        ["etcd", "kube-apiserver"].map(of).concat()
+    }
+
+    /// Kills the API server.
+    pub fn stop_api_server(&mut self) {
+        self.api_server = None;
+    }
+
+    /// Starts the API server again, without waiting for it.
+    pub fn start_api_server(&mut self) {
+        let pki = self.pki();
+        let file = |name: &str| pki.join(name).display().to_string();
+        self.api_server = Some(self.watched(
+            "kube-apiserver",
+            &[
+                format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
+                "--bind-address=127.0.0.1".to_owned(),
+                format!("--secure-port={}", self.ports.api_server),
+                format!("--advertise-address={ADVERTISED}"),
+                "--authorization-mode=RBAC".to_owned(),
+                "--allow-privileged=true".to_owned(),
+                "--service-cluster-ip-range=10.96.0.0/16".to_owned(),
+                "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+                format!("--client-ca-file={}", file("ca.crt")),
+                format!("--tls-cert-file={}", file("apiserver.crt")),
+                format!("--tls-private-key-file={}", file("apiserver.key")),
+                format!("--service-account-key-file={}", file("sa.pub")),
+                format!("--service-account-signing-key-file={}", file("sa.key")),
+            ],
+        ));
+    }
+
+    fn start_etcd(&mut self) {
+        let (client, peer) =
+            (format!("http://127.0.0.1:{}", self.ports.etcd), format!("http://127.0.0.1:{}", self.ports.etcd_peer));
+        self.etcd = Some(self.watched(
+            "etcd",
+            &[
+                format!("--data-dir={}", self.root().join("etcd").display()),
+                format!("--listen-client-urls={client}"),
+                format!("--advertise-client-urls={client}"),
+                format!("--listen-peer-urls={peer}"),
+                format!("--initial-advertise-peer-urls={peer}"),
+                format!("--initial-cluster=default={peer}"),
+                "--unsafe-no-fsync".to_owned(),
+            ],
+        ));
+    }
+
+    fn start_controllers(&mut self) {
+        let kubeconfig = SitePaths::below(self.root()).admin_kubeconfig();
+        self.controllers = Some(self.watched(
+            "kube-controller-manager",
+            &[
+                format!("--kubeconfig={}", kubeconfig.display()),
+                format!("--service-account-private-key-file={}", self.pki().join("sa.key").display()),
+                format!("--root-ca-file={}", self.pki().join("ca.crt").display()),
+                "--secure-port=0".to_owned(),
+                "--leader-elect=false".to_owned(),
+                "--pvclaimbinder-sync-period=2s".to_owned(),
+            ],
+        ));
+    }
+
+    fn pki(&self) -> PathBuf {
+        self.root().join("pki")
+    }
+
+    fn make_certificates(&self) {
+        let configuration = self.configuration();
+        let init = json!({
+            "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "InitConfiguration",
+            "localAPIEndpoint": {"advertiseAddress": ADVERTISED, "bindPort": self.ports.api_server},
+            "nodeRegistration": {"name": "node"},
+        });
+        let version = self.output("kubeadm", &["version", "-o", "short"]);
+        let cluster = json!({
+            "apiVersion": "kubeadm.k8s.io/v1beta4", "kind": "ClusterConfiguration",
+            "kubernetesVersion": version.trim(), "certificatesDir": self.pki(),
+            "controlPlaneEndpoint": format!("127.0.0.1:{}", self.ports.api_server),
+        });
+        durable::write_file(&configuration, format!("{init}\n---\n{cluster}\n").as_bytes(), 0o600).unwrap();
+        let configuration = configuration.display().to_string();
+        for phase in ["ca", "apiserver", "sa"] {
+            self.output("kubeadm", &["init", "phase", "certs", phase, "--config", &configuration]);
+        }
+        let admin = SitePaths::below(self.root()).admin_kubeconfig();
+        let folder = admin.parent().unwrap();
+        let folder_text = folder.display().to_string();
+        self.output(
+            "kubeadm",
+            &[
+                "init",
+                "phase",
+                "kubeconfig",
+                "super-admin",
+                "--config",
+                &configuration,
+                "--kubeconfig-dir",
+                &folder_text,
+            ],
+        );
+        durable::rename(&folder.join("super-admin.conf"), &admin).unwrap();
+    }
+
+    fn output(&self, program: &str, arguments: &[&str]) -> String {
+        let output =
+            Command::new(self.binaries.join(program)).args(arguments).env("HOME", self.root()).output().unwrap();
+        assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn watched(&self, program: &str, arguments: &[String]) -> Watched {
+        let log = File::create(self.root().join(format!("{program}.log"))).unwrap();
+        let child = Command::new("/bin/sh")
+            .args(["-c", WATCHED, "sh"])
+            .arg(self.binaries.join(program))
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.root())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::from(log.try_clone().unwrap()))
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        Watched(child)
+    }
+
+    /// Waits until the API server says that it is ready.
+    pub fn wait_until_ready(&self) {
+        let started = Instant::now();
+        while !self.is_ready() {
+            let log = std::fs::read_to_string(self.root().join("kube-apiserver.log")).unwrap_or_default();
+            assert!(started.elapsed() < Duration::from_secs(90), "the API server is not ready: {log}");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let output = Command::new(self.binaries.join("kubectl"))
+            .arg("--kubeconfig")
+            .arg(SitePaths::below(self.root()).admin_kubeconfig())
+            .args(["get", "--raw", "/readyz"])
+            .env("HOME", self.root())
+            .output();
+        output.is_ok_and(|output| output.stdout == b"ok")
+    }
+}
+
+/// Ports below those that the kernel gives to connections: nothing takes one while its server is down.
+const PORTS: std::ops::Range<u16> = 20_000..30_000;
+
+/// A port without a listener. Control planes of one process have different ones; if another program takes it before it
+/// is used, the program's log says so.
+fn free_port() -> u16 {
+    static USED: AtomicU32 = AtomicU32::new(0);
+    // Processes begin at different places.
+    let begin = std::process::id().wrapping_mul(101);
+    loop {
+        let offset = begin.wrapping_add(USED.fetch_add(1, Ordering::Relaxed)) % u32::from(PORTS.end - PORTS.start);
+        let port = PORTS.start + u16::try_from(offset).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a build makes of charts, before a real API server: it takes every object, as a site applies them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use landfall_test_control_plane::ControlPlane;
+use landfall_tests::site::wait_until;
+use landfall_tests::{images, printer};
+use serde_json::{Value, json};
+
+/// As Landfall applies objects: with fields that it owns, and none that the kind does not have.
+const APPLY: [&str; 5] = ["apply", "--server-side", "--validate=strict", "--filename", "-"];
+
+/// Kinds by which the API server asks pods, of which there are none here: they come last.
+const ASKING: [&str; 3] = ["APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+/// How long the controller manager may take to make a namespace's account, and the API server to serve a new kind.
+const SERVED_LIMIT: Duration = Duration::from_mins(1);
+
+/// Fails unless a real API server takes every object of these components, in their order.
+pub(super) fn are_taken(components: &[Value], objects_of: impl Fn(&Value) -> Result<Value>) -> Result<()> {
+    let plane = ControlPlane::start_with(images::ensure_all()?.binaries);
+    let (mut count, mut asking) = (0, Vec::new());
+    for component in components {
+        let namespace = component["namespace"].as_str().context("a component has no namespace")?;
+        ensure_namespace(&plane, namespace)?;
+        let objects = objects_of(component)?;
+        let (later, now): (Vec<&Value>, Vec<&Value>) = objects
+            .as_array()
+            .into_iter()
+            .flatten()
+            .partition(|object| ASKING.iter().any(|kind| object["kind"] == *kind));
+        for object in now {
+            apply(&plane, namespace, object)?;
+            count += 1;
+        }
+        asking.extend(later.into_iter().map(|object| (namespace.to_owned(), object.clone())));
+    }
+    for (namespace, object) in &asking {
+        apply(&plane, namespace, object)?;
+    }
+    count += asking.len();
+    printer::note(format!("proved: a real API server takes all {count} objects of the charts"));
+    ensure!(count > 60, "only {count} objects were applied");
+    Ok(())
+}
+
+/// A namespace with its account, without which the API server refuses pods.
+fn ensure_namespace(plane: &ControlPlane, name: &str) -> Result<()> {
+    let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+    plane.kubectl(&APPLY, Some(&object));
+    let account = ["--namespace", name, "get", "serviceaccount", "default"];
+    wait_until(&format!("the account of {name}"), SERVED_LIMIT, || {
+        Ok(plane.answer_of_kubectl(&account, None).is_ok().then_some(()))
+    })
+}
+
+fn apply(plane: &ControlPlane, namespace: &str, object: &Value) -> Result<()> {
+    let own = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
+    let is_kind = object["kind"] == "CustomResourceDefinition";
+    let arguments = [&["--namespace", own][..], &APPLY].concat();
+    let answer = plane.answer_of_kubectl(&arguments, Some(object));
+    let named = format!("{}/{}", object["kind"], object["metadata"]["name"]);
+    answer.map_err(anyhow::Error::msg).with_context(|| format!("the API server refuses {named} of {namespace}"))?;
+    if is_kind {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let served = ["wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinition", name];
+        plane.kubectl(&served, None);
+    }
+    Ok(())
+}
