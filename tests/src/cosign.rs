@@ -45,6 +45,15 @@ impl Publisher {
     }
 }
 
+impl Publisher {
+    /// `verify-blob` by a key and a bundle of cosign's.
+    pub fn verify_blob(&self, key: &Path, bundle: &Path, signed: &Path) -> Command {
+        let mut command = self.command(&["verify-blob", "--insecure-ignore-tlog=true", "--key"]);
+        command.arg(key).arg("--bundle").arg(bundle).arg(signed);
+        command
+    }
+}
+
 /// A bundle's signed document and signatures, extracted from its head by tar, and the program that judges them.
 pub struct Judged {
     program: PathBuf,

@@ -19,6 +19,7 @@ use crate::{dependencies, images, printer, python_tools, setup, tools};
 
 mod bench;
 mod beside;
+mod compiled;
 mod demo;
 mod figures;
 mod headroom;
@@ -164,6 +165,7 @@ const PARTS: &[Part] = &[
     when_full("browser", sites::browser),
     when_full("node", sites::node),
     when_full("reproducible", reproducible),
+    when_full("compiled", compiled::run),
     when_full("strings", strings),
     when_full("ollama", ollama),
     when_full("fuzz", fuzz),

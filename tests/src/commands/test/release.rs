@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::THIS_PROGRAM;
 use crate::commands::dist::{self, SUMS, read, write};
+use crate::cosign::Publisher;
 use crate::site::tool;
 use crate::workspace;
 
@@ -86,7 +87,7 @@ fn archive(folder: &Path) -> Result<PathBuf> {
     Ok(folder.join(name.context("the checksums name no archive")?))
 }
 
-fn expect_same(first: &Path, second: &Path) -> Result<()> {
+pub(super) fn expect_same(first: &Path, second: &Path) -> Result<()> {
     let names = summed(first)?;
     ensure!(names.len() == 2, "the checksums are of {names:?}");
     for name in names.iter().map(String::as_str).chain([SUMS]) {
@@ -95,7 +96,7 @@ fn expect_same(first: &Path, second: &Path) -> Result<()> {
     Ok(())
 }
 
-/// OpenSSL accepts the signature of the checksums, and of nothing else.
+/// OpenSSL and cosign accept the signature of the checksums, and of nothing else.
 fn expect_signed(folder: &Path, key: &Path) -> Result<()> {
     let bundle: Value = serde_json::from_slice(&read(&folder.join(format!("{SUMS}.sigstore.json")))?)?;
     let signature = bundle["messageSignature"]["signature"].as_str().context("the bundle has no signature")?;
@@ -108,6 +109,13 @@ fn expect_signed(folder: &Path, key: &Path) -> Result<()> {
     };
     let of_sums = verified(&folder.join(SUMS))?;
     ensure!(of_sums.status.success(), "the signature is refused: {}", String::from_utf8_lossy(&of_sums.stderr));
+    let publisher = Publisher::open()?;
+    let by_cosign = |signed: &Path| -> Result<bool> {
+        let bundle = folder.join(format!("{SUMS}.sigstore.json"));
+        let judged = publisher.verify_blob(key, &bundle, signed).output().context("cannot start cosign")?;
+        Ok(judged.status.success())
+    };
+    ensure!(by_cosign(&folder.join(SUMS))? && !by_cosign(&archive(folder)?)?, "cosign does not judge as OpenSSL does");
     ensure!(!verified(&archive(folder)?)?.status.success(), "the signature is of any file");
     Ok(())
 }

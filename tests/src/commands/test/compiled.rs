@@ -1,0 +1,48 @@
+//! The part "compiled": whoever compiles the same commit in another folder gets the same files, bit for bit.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{release, xtask};
+use crate::site::tool;
+use crate::{printer, workspace};
+
+/// Compiles everything in this tree and in a clone elsewhere, each from nothing. Takes half an hour.
+pub(super) fn run() -> Result<()> {
+    let tree = workspace::root();
+    let mut status = Command::new("git");
+    let changed = tool::output(status.args(["status", "--porcelain"]).current_dir(&tree))?;
+    ensure!(changed.is_empty(), "a clone would lack what is not committed:\n{changed}");
+    let folder = tempfile::tempdir().context("cannot make a folder")?;
+    let [first, second, clone] = ["first", "second", "another place"].map(|name| folder.path().join(name));
+    forget_programs()?;
+    xtask(&["dist", "--output", &first.display().to_string()])?;
+    forget_programs()?;
+    workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&tree).arg(&clone))?;
+    workspace::run(&mut in_clone(&clone, &second))?;
+    release::expect_same(&first, &second)?;
+    printer::note("proved: two trees compile to the same files, bit for bit");
+    Ok(())
+}
+
+/// `cargo xtask dist` as a stranger runs it.
+fn in_clone(clone: &Path, output: &Path) -> Command {
+    let mut cargo = workspace::cargo();
+    cargo.args(["xtask", "dist", "--output"]).arg(output).current_dir(clone);
+    for variable in ["CARGO", "CARGO_MANIFEST_DIR", "CARGO_TARGET_DIR"] {
+        cargo.env_remove(variable);
+    }
+    cargo
+}
+
+/// Programs of an earlier distribution would not be compiled.
+#[expect(clippy::disallowed_methods, reason = "what is compiled again")]
+fn forget_programs() -> Result<()> {
+    let programs = workspace::target_folder().join("release-programs");
+    if programs.exists() {
+        std::fs::remove_dir_all(&programs).with_context(|| format!("cannot empty {}", programs.display()))?;
+    }
+    Ok(())
+}
