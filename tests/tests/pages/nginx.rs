@@ -39,7 +39,7 @@ impl Nginx {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let (_, key) = Authority::generate("Browsers", (2020, 1, 1), (2040, 1, 1))?;
         let (certificate, key) =
-            Authority::of("Browsers", &key)?.issue(&["localhost".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
+            Authority::of("Browsers", &key)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("crt"), certificate)?;
         std::fs::write(at("key"), key)?;
@@ -51,7 +51,7 @@ impl Nginx {
         command.arg("-c").arg(at("conf")).arg("-e").arg(at("errors"));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("cannot start nginx")?;
-        let nginx = Self { host: format!("localhost:{port}"), folder, child };
+        let nginx = Self { host: format!("127.0.0.1:{port}"), folder, child };
         until("nginx accepts connections", async || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok()))
             .await
             .with_context(|| format!("its log: {}", nginx.log()))?;

@@ -41,7 +41,7 @@ pub(super) fn are_taken(components: &[Value], objects_of: impl Fn(&Value) -> Res
     }
     count += asking.len();
     printer::note(format!("proved: a real API server takes all {count} objects of the charts"));
-    ensure!(count > 60, "only {count} objects were applied");
+    ensure!(count > 50, "only {count} objects were applied");
     Ok(())
 }
 
