@@ -64,6 +64,9 @@ pub const MACHINE: &[&str] = &["curl", "iproute2", "nftables", "openssl", "util-
 /// A virtual machine and its stick.
 pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
 
+/// Running programs for other processors.
+pub const EMULATOR: &[&str] = &["qemu-user-static"];
+
 /// A filesystem that compresses what a vendor of a large release has.
 pub const COMPRESSING: &[&str] = &["btrfs-progs"];
 

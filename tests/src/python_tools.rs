@@ -21,6 +21,20 @@ pub fn uv_folder() -> Result<PathBuf> {
     Ok(wheels("uv")?.join("bin"))
 }
 
+/// Zig, a C compiler and linker for every platform, and cargo's way to it.
+pub struct Zig {
+    /// The program that cargo finds as `cargo zigbuild`.
+    pub cargo: PathBuf,
+    /// The compiler.
+    pub compiler: PathBuf,
+}
+
+/// The programs of Zig.
+pub fn zig() -> Result<Zig> {
+    let wheels = wheels("zig")?;
+    Ok(Zig { cargo: wheels.join("bin/cargo-zigbuild"), compiler: wheels.join("ziglang/zig") })
+}
+
 /// The folder of a tool's wheels, for the Python of this machine. They are installed first if the cache does not have them.
 fn wheels(tool: &str) -> Result<PathBuf> {
     setup::ensure_pip()?;

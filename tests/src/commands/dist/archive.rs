@@ -20,25 +20,38 @@ struct Entry {
     mode: u32,
 }
 
+/// What `landfall` writes about itself, which is the same on every platform.
+pub(super) struct Manual(BTreeMap<String, Vec<u8>>);
+
+impl Manual {
+    /// That of the program among these, which this machine must be able to run.
+    pub(super) fn of(programs: &[Program]) -> Result<Self> {
+        let landfall =
+            programs.iter().find(|program| program.name == LANDFALL).context("there is no landfall to pack")?;
+        let mut files = BTreeMap::new();
+        for (shell, file) in SHELLS {
+            let completions = tool::output(alone(&landfall.path).args(["completions", shell]))?;
+            files.insert(format!("completions/{shell}/{file}"), completions.into_bytes());
+        }
+        let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
+        tool::output(alone(&landfall.path).arg("manuals").arg(folder.path()))?;
+        for page in folder.path().read_dir().context("there are no manual pages")? {
+            let page = page?;
+            files.insert(format!("man/man1/{}", page.file_name().display()), read(&page.path())?);
+        }
+        Ok(Self(files))
+    }
+}
+
 /// The archive with programs, completions, manual pages and the documents of the tree's root.
-pub(super) fn of(programs: &[Program], version: &str, time: u64) -> Result<Vec<u8>> {
+pub(super) fn of(programs: &[Program], manual: &Manual, version: &str, time: u64) -> Result<Vec<u8>> {
     let mut entries = BTreeMap::new();
     for program in programs {
         entries.insert(program.name.to_owned(), Entry { bytes: read(&program.path)?, mode: 0o755 });
     }
-    let landfall = programs.iter().find(|program| program.name == LANDFALL).context("there is no landfall to pack")?;
     let mut put = |name: String, bytes| entries.insert(name, Entry { bytes, mode: 0o644 });
-    for (shell, file) in SHELLS {
-        put(
-            format!("completions/{shell}/{file}"),
-            tool::output(alone(&landfall.path).args(["completions", shell]))?.into_bytes(),
-        );
-    }
-    let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
-    tool::output(alone(&landfall.path).arg("manuals").arg(folder.path()))?;
-    for page in folder.path().read_dir().context("there are no manual pages")? {
-        let page = page?;
-        put(format!("man/man1/{}", page.file_name().display()), read(&page.path())?);
+    for (name, bytes) in &manual.0 {
+        put(name.clone(), bytes.clone());
     }
     for name in ["LICENSE", "README.md"] {
         put(name.to_owned(), read(&workspace::root().join(name))?);

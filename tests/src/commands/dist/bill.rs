@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::read;
-use crate::workspace::{self, TARGET, cargo};
+use crate::workspace::{self, cargo};
 
 const UNKNOWN: &str = "NOASSERTION";
 
@@ -25,9 +25,9 @@ pub(super) struct Shipped {
 }
 
 /// The bill of these programs of this tree.
-pub(super) fn of_this_tree(programs: &[Shipped], version: &str, time: u64) -> Result<Vec<u8>> {
+pub(super) fn of_this_tree(programs: &[Shipped], target: &str, version: &str, time: u64) -> Result<Vec<u8>> {
     let mut cargo = cargo();
-    cargo.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]);
+    cargo.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", target]);
     let ran = cargo.output().context("cannot start cargo")?;
     ensure!(ran.status.success(), "cargo metadata ended with {}: {}", ran.status, String::from_utf8_lossy(&ran.stderr));
     let metadata: Value = serde_json::from_slice(&ran.stdout).context("cargo metadata printed no JSON")?;
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn the_bill_of_this_tree_is_valid_has_what_ships_and_nothing_of_the_tests() {
         let programs: Vec<_> = names().map(|name| Shipped { name, sha256: "ab".repeat(32) }).collect();
-        let bytes = of_this_tree(&programs, "1.2.3", 7).unwrap();
-        assert_eq!(bytes, of_this_tree(&programs, "1.2.3", 7).unwrap());
+        let bytes = of_this_tree(&programs, crate::workspace::TARGET, "1.2.3", 7).unwrap();
+        assert_eq!(bytes, of_this_tree(&programs, crate::workspace::TARGET, "1.2.3", 7).unwrap());
         let mut bill: Value = serde_json::from_slice(&bytes).unwrap();
         let schema = read(&workspace::root().join("inventory/testdata/schemas/spdx-2.3.schema.json")).unwrap();
         let validator = jsonschema::validator_for(&serde_json::from_slice(&schema).unwrap()).unwrap();

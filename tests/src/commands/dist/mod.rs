@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use sha2::{Digest, Sha256};
 
 use self::bill::Shipped;
+use self::programs::{Platform, Program};
 use crate::site::tool;
 use crate::{printer, workspace};
 
@@ -35,7 +36,10 @@ pub struct Arguments {
     /// A cosign private key that signs the checksums; the password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// Folder with the built programs, which are packed as they are instead of being built.
+    /// What to build for; may be given again. [default: all]
+    #[arg(long, conflicts_with = "programs")]
+    platform: Vec<Platform>,
+    /// Folder with the programs of this machine's platform, which are packed as they are instead of being built.
     #[arg(long)]
     programs: Option<PathBuf>,
 }
@@ -45,21 +49,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     // A wrong key or password is reported before minutes of compiling.
     let key = arguments.key.as_deref().map(signature::key).transpose()?;
     let output = arguments.output.clone().unwrap_or_else(|| workspace::root().join("target/dist"));
-    let programs = match &arguments.programs {
-        Some(folder) => programs::in_folder(folder)?,
-        None => programs::build()?,
-    };
+    let built = arguments.built()?;
     std::fs::create_dir_all(&output).with_context(|| format!("cannot create {}", output.display()))?;
-    let time = time()?;
-    let version = env!("CARGO_PKG_VERSION");
-    let shipped = programs
-        .iter()
-        .map(|program| Ok(Shipped { name: program.name, sha256: hex::encode(Sha256::digest(read(&program.path)?)) }));
-    let shipped = shipped.collect::<Result<Vec<_>>>()?;
-    let files = [
-        (format!("landfall-{version}-linux-amd64.tar.gz"), archive::of(&programs, version, time)?),
-        (format!("landfall-{version}.spdx.json"), bill::of_this_tree(&shipped, version, time)?),
-    ];
+    let files = files(&built)?;
     for (name, bytes) in &files {
         write(&output.join(name), bytes)?;
     }
@@ -73,6 +65,40 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     printer::data(output.display());
     Ok(0)
+}
+
+impl Arguments {
+    /// The programs of each platform.
+    fn built(&self) -> Result<Vec<(Platform, Vec<Program>)>> {
+        if let Some(folder) = &self.programs {
+            return Ok(vec![(Platform::Amd64, programs::in_folder(folder)?)]);
+        }
+        // What this machine runs comes first: it writes what the others are packed with.
+        let wanted = Platform::ALL.into_iter().filter(|platform| self.wants(*platform));
+        wanted.map(|platform| Ok((platform, programs::build(platform)?))).collect()
+    }
+
+    fn wants(&self, platform: Platform) -> bool {
+        self.platform.is_empty() || platform == Platform::Amd64 || self.platform.contains(&platform)
+    }
+}
+
+/// An archive and a bill of materials for each platform.
+fn files(built: &[(Platform, Vec<Program>)]) -> Result<Vec<(String, Vec<u8>)>> {
+    let (time, version) = (time()?, env!("CARGO_PKG_VERSION"));
+    let own = built.iter().find(|(platform, _)| *platform == Platform::Amd64).context("nothing is built for here")?;
+    let manual = archive::Manual::of(&own.1)?;
+    let mut files = Vec::new();
+    for (platform, programs) in built {
+        let shipped = programs.iter().map(|program| {
+            Ok(Shipped { name: program.name, sha256: hex::encode(Sha256::digest(read(&program.path)?)) })
+        });
+        let shipped = shipped.collect::<Result<Vec<_>>>()?;
+        let name = format!("landfall-{version}-{}", platform.name());
+        files.push((format!("{name}.tar.gz"), archive::of(programs, &manual, version, time)?));
+        files.push((format!("{name}.spdx.json"), bill::of_this_tree(&shipped, platform.target(), version, time)?));
+    }
+    Ok(files)
 }
 
 /// The time of every file: `$SOURCE_DATE_EPOCH`, or that of the commit.

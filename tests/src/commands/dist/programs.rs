@@ -8,19 +8,86 @@ use landfall_launcher::packages;
 
 use super::read;
 use crate::workspace::{self, GLIBC_TARGET, TARGET, cargo};
-use crate::{printer, setup};
+use crate::{printer, python_tools, setup};
 
 /// The main program.
 pub(super) const LANDFALL: &str = "landfall";
 
-/// Each program, and its target: `landfall-gpu` loads a library of the host's driver, so it alone is not static.
-const PROGRAMS: [(&str, &str); 5] = [
-    (LANDFALL, TARGET),
-    ("landfall-appliance", TARGET),
-    ("landfall-validator", TARGET),
-    ("landfall-facts", TARGET),
-    ("landfall-gpu", GLIBC_TARGET),
+/// Each program, and the C library that it needs: `landfall-gpu` loads a library of the host's driver, so it alone is not static.
+const PROGRAMS: [(&str, Library); 5] = [
+    (LANDFALL, Library::Musl),
+    ("landfall-appliance", Library::Musl),
+    ("landfall-validator", Library::Musl),
+    ("landfall-facts", Library::Musl),
+    ("landfall-gpu", Library::Glibc),
 ];
+
+/// The C library of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Library {
+    /// Within the program.
+    Musl,
+    /// The host's.
+    Glibc,
+}
+
+/// What programs are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Platform {
+    /// 64-bit x86.
+    #[value(name = "linux/amd64")]
+    Amd64,
+    /// 64-bit Arm.
+    #[value(name = "linux/arm64")]
+    Arm64,
+}
+
+impl Platform {
+    /// All of them.
+    pub(super) const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
+
+    /// As names of files have it.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Amd64 => "linux-amd64",
+            Self::Arm64 => "linux-arm64",
+        }
+    }
+
+    /// The target of its static programs.
+    pub(super) const fn target(self) -> &'static str {
+        self.target_with(Library::Musl)
+    }
+
+    const fn target_with(self, library: Library) -> &'static str {
+        match (self, library) {
+            (Self::Amd64, Library::Musl) => TARGET,
+            (Self::Amd64, Library::Glibc) => GLIBC_TARGET,
+            (Self::Arm64, Library::Musl) => "aarch64-unknown-linux-musl",
+            (Self::Arm64, Library::Glibc) => "aarch64-unknown-linux-gnu",
+        }
+    }
+
+    /// Cargo's command that builds for it, up to its target. This machine's own compilers build for amd64.
+    fn build(self, library: Library) -> Result<Command> {
+        let target = self.target_with(library);
+        if self == Self::Amd64 {
+            let mut cargo = cargo();
+            cargo.args(["build", "--target", target]);
+            return Ok(cargo);
+        }
+        ensure_standard_library(target)?;
+        let zig = python_tools::zig()?;
+        let mut command = Command::new(&zig.cargo);
+        command.current_dir(workspace::root()).env("CARGO_ZIGBUILD_ZIG_PATH", &zig.compiler);
+        let oldest = if library == Library::Glibc { OLDEST_GLIBC } else { "" };
+        command.args(["zigbuild", "--target", &format!("{target}{oldest}")]);
+        Ok(command)
+    }
+}
+
+/// The oldest glibc that programs for Arm run with: that of the oldest distributions that Kubernetes is run on.
+const OLDEST_GLIBC: &str = ".2.28";
 
 /// Separates the flags in cargo's variable, so that paths may have spaces.
 const SEPARATOR: &str = "\u{1f}";
@@ -51,8 +118,8 @@ pub(super) fn in_folder(folder: &Path) -> Result<Vec<Program>> {
         .collect()
 }
 
-/// Builds the programs in the release profile.
-pub(super) fn build() -> Result<Vec<Program>> {
+/// Builds the programs of a platform in the release profile.
+pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
     setup::ensure_packages(packages::PROGRAM)?;
     let target = workspace::target_folder().join("release-programs");
     let maps = maps(&target)?;
@@ -60,30 +127,31 @@ pub(super) fn build() -> Result<Vec<Program>> {
         |option: &str| maps.iter().map(|(from, to)| format!("{option}={}={to}", from.display())).collect::<Vec<_>>();
     PROGRAMS
         .iter()
-        .map(|(name, triple)| {
-            let mut cargo = cargo();
-            cargo.args([
-                "build",
-                "--quiet",
-                "--release",
-                "--locked",
-                "--package",
-                name,
-                "--bin",
-                name,
-                "--target",
-                triple,
-            ]);
-            cargo.arg("--target-dir").arg(&target);
+        .map(|(name, library)| {
+            let mut cargo = platform.build(*library)?;
+            cargo
+                .args(["--quiet", "--release", "--locked", "--package", name, "--bin", name, "--target-dir"])
+                .arg(&target);
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix").join(SEPARATOR));
             let for_c = flags("-ffile-prefix-map").join(" ");
             cargo.env("CFLAGS", &for_c).env("CXXFLAGS", &for_c);
             workspace::run(&mut cargo)?;
-            let path = target.join(triple).join("release").join(name);
+            let path = target.join(platform.target_with(*library)).join("release").join(name);
             refuse_paths(name, &read(&path)?, maps.iter().map(|(from, _)| from.as_path()))?;
             Ok(Program { name, path })
         })
         .collect()
+}
+
+/// Brings Rust's standard library for another target, which rustup has.
+fn ensure_standard_library(target: &str) -> Result<()> {
+    let sysroot = PathBuf::from(rustc(&["--print", "sysroot"])?.trim());
+    if sysroot.join("lib/rustlib").join(target).is_dir() {
+        return Ok(());
+    }
+    printer::note(format!("installing Rust's standard library for {target}"));
+    let added = workspace::run(Command::new("rustup").args(["target", "add", target]));
+    added.with_context(|| format!("Rust's standard library for {target} is missing, and rustup does not bring it"))
 }
 
 /// Folders of this machine, and what takes their place; the compiler uses the last one that fits.

@@ -42,11 +42,11 @@ pub(super) fn run() -> Result<()> {
         dist.args(["dist", "--programs"]).arg(programs).arg("--output").arg(output);
         workspace::run(dist.arg("--key").arg(keys.join("cosign.key")).env(PASSWORD_VARIABLE, PASSWORD))?;
     }
-    expect_same(&first, &second)?;
+    expect_same(&first, &second, 2)?;
     expect_signed(&first, &keys.join("cosign.pub"))?;
     expect_summed(&first)?;
     expect_billed(&first)?;
-    expect_usable(&unpacked(&first, folder.path())?)
+    expect_usable(&unpacked(&first, "linux-amd64", folder.path())?)
 }
 
 /// The programs of a folder in another one: other times and other rights, and an unrelated file beside them.
@@ -83,13 +83,17 @@ fn summed(folder: &Path) -> Result<Vec<String>> {
 }
 
 fn archive(folder: &Path) -> Result<PathBuf> {
-    let name = summed(folder)?.into_iter().find(|name| name.ends_with(".tar.gz"));
+    archive_for(folder, "linux-amd64")
+}
+
+fn archive_for(folder: &Path, platform: &str) -> Result<PathBuf> {
+    let name = summed(folder)?.into_iter().find(|name| name.ends_with(&format!("-{platform}.tar.gz")));
     Ok(folder.join(name.context("the checksums name no archive")?))
 }
 
-pub(super) fn expect_same(first: &Path, second: &Path) -> Result<()> {
+pub(super) fn expect_same(first: &Path, second: &Path, count: usize) -> Result<()> {
     let names = summed(first)?;
-    ensure!(names.len() == 2, "the checksums are of {names:?}");
+    ensure!(names.len() == count, "the checksums are of {names:?}");
     for name in names.iter().map(String::as_str).chain([SUMS]) {
         ensure!(read(&first.join(name))? == read(&second.join(name))?, "{name} differs from run to run");
     }
@@ -163,11 +167,14 @@ fn expect_billed(folder: &Path) -> Result<()> {
 }
 
 /// The archive's one folder, unpacked into an empty one.
-fn unpacked(distribution: &Path, folder: &Path) -> Result<PathBuf> {
-    let place = folder.join("unpacked");
+pub(super) fn unpacked(distribution: &Path, platform: &str, folder: &Path) -> Result<PathBuf> {
+    let place = folder.join(format!("unpacked-{platform}"));
     std::fs::create_dir(&place).context("cannot make a folder")?;
     tool::output(
-        Command::new("tar").args(["--extract", "--gzip", "--file"]).arg(archive(distribution)?).current_dir(&place),
+        Command::new("tar")
+            .args(["--extract", "--gzip", "--file"])
+            .arg(archive_for(distribution, platform)?)
+            .current_dir(&place),
     )?;
     let entries: Vec<_> = place.read_dir()?.collect::<std::io::Result<_>>()?;
     let [root] = entries.as_slice() else { anyhow::bail!("the archive has {} folders", entries.len()) };
