@@ -173,6 +173,10 @@ async fn pages_of_a_site_with_troubles_are_whole_too() -> Result<()> {
     browser.click("form[action='/upgrade/plan'] button").await?;
     browser.expect("main", "cannot be approved").await?;
     findings.look(&browser, "/upgrade/plans with edits", None).await?;
+    // It has digests, which are longer than any word.
+    browser.open("/audit").await?;
+    browser.expect("main", "plan.make").await?;
+    findings.look(&browser, "/audit after a plan", None).await?;
     console.host.site.facts().begin_upgrade();
     console.host.site.facts().step(2, "copy what is new from the stick");
     console.host.site.facts().report(Event::Note("the clock was set back by 3 seconds".to_owned()));
