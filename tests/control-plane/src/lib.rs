@@ -138,7 +138,7 @@ impl ControlPlane {
     }
 
     /// Runs kubectl, as another user of the cluster, and returns its output. Without etcd it would wait a minute for each kind of
-    /// object, so that it is ended after [`KUBECTL_LIMIT`], and what the programs said last is part of the failure.
+    /// object, so that it is ended after two minutes, and what the programs said last is part of the failure.
     pub fn kubectl(&self, arguments: &[&str], input: Option<&Value>) -> String {
         let answer = self.answer_of_kubectl(arguments, input);
         answer.unwrap_or_else(|refusal| panic!("kubectl {arguments:?}: {refusal}{}", self.last_words()))
