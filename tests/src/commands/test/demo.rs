@@ -27,6 +27,9 @@ const COLD_LIMIT: Duration = Duration::from_mins(35);
 /// How long the site may take to be ready once the last upgrade has ended.
 const READY_LIMIT: Duration = Duration::from_mins(2);
 
+/// How long the kernel may take to give back what an ended machine had.
+const GIVEN_BACK_LIMIT: Duration = Duration::from_secs(20);
+
 /// The release that the demo's last upgrade installs.
 const LATER_VERSION: &str = "1.1.0";
 
@@ -117,16 +120,22 @@ fn head_on(stick: &Path) -> Result<PathBuf> {
     paths.find(|path| path.extension().is_some_and(|name| name == "head")).context("the demo's stick has no head")
 }
 
+/// The kernel gives back loop devices and cgroups a moment after the last process that had them.
 fn expect_nothing_left(machine: &Machine) -> Result<()> {
     ensure!(Site::open(SITE).is_err(), "the demo's site is still there");
     ensure!(!machine.disk().exists(), "the demo's disk is still there");
-    let devices = machine.loop_devices()?;
-    ensure!(devices.is_empty(), "loop devices of the demo are left: {devices:?}");
+    let given_back = || Ok(left(machine)?.is_empty().then_some(()));
+    wait_until("the end of the demo's loop devices and cgroups", GIVEN_BACK_LIMIT, given_back)
+        .with_context(|| format!("still there: {:?}", left(machine).unwrap_or_default()))
+}
+
+/// Loop devices and cgroups of the demo.
+fn left(machine: &Machine) -> Result<Vec<String>> {
     let group = format!("landfall-{SITE}-*");
     let mut find = Command::new("find");
     let groups = find.args(["/sys/fs/cgroup", "-name", &group]).output().context("cannot run find")?.stdout;
-    ensure!(groups.is_empty(), "cgroups of the demo are left: {}", String::from_utf8_lossy(&groups));
-    Ok(())
+    let groups = String::from_utf8_lossy(&groups).lines().map(str::to_owned).collect();
+    Ok([machine.loop_devices()?, groups].concat())
 }
 
 /// Runs a `landfall --json`, which must succeed.
