@@ -19,6 +19,8 @@ pub enum Work {
     Fuzz,
     /// Compiling Ollama, which reads and writes stores of models.
     Ollama,
+    /// Running programs for another processor.
+    Emulator,
     /// Assembling the real parts: the node pack from Go modules, images from Debian packages, a model and wheels.
     Parts,
     /// Booting test machines.
@@ -38,6 +40,7 @@ const ALL: &[Work] = &[
     Work::Browser,
     Work::Fuzz,
     Work::Ollama,
+    Work::Emulator,
     Work::Parts,
     Work::Machines,
     Work::VirtualMachines,
@@ -76,6 +79,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("browser", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::Browser]),
     ("node", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("reproducible", &[Work::Program, Work::Parts, Work::Tests]),
+    ("compiled", &[Work::Program, Work::Tests, Work::Emulator]),
     ("strings", &[Work::Program, Work::Parts, Work::Tests]),
     ("ollama", &[Work::Program, Work::Parts, Work::Tests, Work::Ollama]),
     ("fuzz", &[Work::Program, Work::Fuzz]),
@@ -98,6 +102,7 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "browser",
     "node",
     "reproducible",
+    "compiled",
     "strings",
     "ollama",
     "fuzz",
@@ -185,7 +190,7 @@ mod tests {
     #[test]
     fn all_tests_need_everything_and_more_when_full() {
         let ordinary = work("test");
-        let extraordinary = [Work::Fuzz, Work::Ollama, Work::VirtualMachines, Work::LargeRelease];
+        let extraordinary = [Work::Fuzz, Work::Ollama, Work::Emulator, Work::VirtualMachines, Work::LargeRelease];
         assert!(extraordinary.iter().all(|work| !ordinary.contains(work)));
         assert_eq!(ordinary.len(), ALL.len() - extraordinary.len());
         assert_eq!(work("test --full").len(), ALL.len());

@@ -89,6 +89,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
         Work::Tests => &[TESTS, TOKEN],
         Work::Fuzz => &[FUZZ],
         Work::Ollama => &[OLLAMA],
+        Work::Emulator => &[EMULATOR],
         Work::Parts => &[NODE_PACK, INSPECTION, ROOTS],
         Work::Machines => &[ROOTS, SWITCH, MACHINE],
         Work::VirtualMachines => &[ROOTS, VIRTUAL_MACHINE],
