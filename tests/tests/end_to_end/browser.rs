@@ -354,6 +354,11 @@ impl Customer<'_> {
 
     /// Chooses to make a plan in the row that has these words.
     async fn click_plan(&self, words: &str) -> Result<()> {
+        // While the host looks again, what it found before is shown, and not offered.
+        until_within(PLAN_LIMIT, "the host has looked", async || {
+            Ok(self.browser.count("#live tbody button").await? > 0)
+        })
+        .await?;
         let script = "const row = Array.from(document.querySelectorAll('#live tbody tr'))
             .find(row => row.innerText.includes(arguments[0]) && row.querySelector('button'));
             return row ? row.querySelector('button').id : '';";
