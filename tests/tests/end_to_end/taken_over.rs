@@ -1,4 +1,4 @@
-//! A console that somebody has taken over: with its key, the host's API does what it does for the console, and no more. What is not signed does
+//! A console that was taken over: with its key, the host's API does what it does for the console, and no more. What is not signed does
 //! not arrive, what is not planned does not begin, and what the host wants to approve itself waits for root.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
@@ -127,7 +127,7 @@ pub(crate) fn gains_no_more(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// A bundle that nobody has signed is refused as it arrives, and nothing of it is kept.
+/// An unsigned bundle is refused as it arrives, and nothing of it is stored.
 fn unsigned_bytes_do_not_arrive(intruder: &Intruder<'_>) -> Result<()> {
     let bytes = b"no bundle\n".repeat(200_000);
     let wish = json!({ "name": "../../../etc/cron.d/evil", "size_bytes": bytes.len() });
@@ -135,7 +135,7 @@ fn unsigned_bytes_do_not_arrive(intruder: &Intruder<'_>) -> Result<()> {
     ensure!(code == 200, "an upload is answered with {code}: {upload:#}");
     let id = upload["id"].as_str().context("an upload has no id")?;
     let (code, text) = intruder.send("PATCH", &format!("/v1/uploads/{id}?offset=0"), Some(&bytes))?;
-    ensure!(code == 422, "what nobody signed is answered with {code}: {text}");
+    ensure!(code == 422, "an unsigned bundle is answered with {code}: {text}");
     // The files of the site's software change all the time, and none of them has these bytes.
     let search =
         "grep --recursive --files-with-matches --max-count 1 '^no bundle$' /var/lib/landfall/upload* /etc/cron.d; true";

@@ -36,7 +36,7 @@ pub struct Arguments {
     /// A cosign private key that signs the checksums; the password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// What to build for; may be given again. [default: all]
+    /// What to build for, besides amd64, whose program writes the manual of all; may be given again. [default: all]
     #[arg(long, conflicts_with = "programs")]
     platform: Vec<Platform>,
     /// Folder with the programs of this machine's platform, which are packed as they are instead of being built.
