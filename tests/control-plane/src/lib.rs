@@ -172,6 +172,16 @@ impl ControlPlane {
         }
     }
 
+    /// Waits until the controller manager has made the account that pods of a namespace have by default: the API server refuses them without.
+    pub fn wait_for_account(&self, namespace: &str) {
+        let started = Instant::now();
+        let account = ["--namespace", namespace, "get", "serviceaccount", "default"];
+        while self.answer_of_kubectl(&account, None).is_err() {
+            assert!(started.elapsed() < Duration::from_mins(1), "{namespace} has no service account");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
     /// The ends of the programs' logs.
     fn last_words(&self) -> String {
         let of = |program: &str| {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::secret_pages;
 
 /// The port of the host's API.
-pub(crate) const HOST_PORT: u16 = 10280;
+const HOST_PORT: u16 = 10280;
 
 /// A password that no rule refuses.
 const PASSWORD: &str = "ostrich-lantern-quarry-71";
@@ -92,11 +92,15 @@ fn document(machine: &Machine, console: &Console, browser: &Path, kind: &str) ->
     Ok(document)
 }
 
+/// The host's API, which is asked as the console is.
+pub(crate) fn of_the_host() -> Console {
+    Console { port: HOST_PORT, fingerprint: String::new(), token: None }
+}
+
 /// The host listens, or the console would know nothing; without the console's certificate it says nothing.
 fn strangers_get_no_answer(machine: &Machine) -> Result<()> {
     machine.run("systemctl is-active landfall-host-api")?;
-    let host = Console { port: HOST_PORT, fingerprint: String::new(), token: None };
-    let refused = host.ask(machine, "/v1/status", &[]).err().context("the host's API answered a stranger")?;
+    let refused = of_the_host().ask(machine, "/v1/status", &[]).err().context("the host's API answered a stranger")?;
     ensure!(!refused.to_string().contains("Connection refused"), "the host's API does not listen: {refused}");
     Ok(())
 }

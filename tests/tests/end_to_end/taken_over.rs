@@ -5,13 +5,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_tests::console::in_network;
 use landfall_tests::printer;
 use landfall_tests::proofs::administered;
 use landfall_tests::site::{Machine, wait_until};
 use serde_json::{Value, json};
 
-use super::console::HOST_PORT;
+use super::console;
 
 /// How long the host may work on a wish.
 const WISH_LIMIT: Duration = Duration::from_mins(3);
@@ -55,24 +54,15 @@ impl<'a> Intruder<'a> {
 
     /// Sends a request; the answer's code and text.
     fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<(u16, String)> {
-        let mut command = in_network(self.machine, "curl")?;
-        command.args(["--silent", "--show-error", "--insecure", "--path-as-is", "--max-time", "60"]);
-        command.args(["--write-out", "\n%{http_code}", "--request", method]);
-        command.args(["--cert", &self.path("console.crt"), "--key", &self.path("console.key")]);
+        let (certificate, key) = (self.path("console.crt"), self.path("console.key"));
+        let mut arguments = vec!["--cert", &certificate, "--key", &key, "--path-as-is", "--request", method];
+        let kind = if method == "PATCH" { "application/offset+octet-stream" } else { "application/json" };
+        let (kind, file) = (format!("Content-Type: {kind}"), format!("@{}", self.path("body")));
         if let Some(body) = body {
             std::fs::write(self.path("body"), body).context("cannot keep a body")?;
-            let kind = if method == "PATCH" { "application/offset+octet-stream" } else { "application/json" };
-            command.args(["--header", &format!("Content-Type: {kind}")]);
-            command.args(["--data-binary", &format!("@{}", self.path("body"))]);
+            arguments.extend(["--header", &kind, "--data-binary", &file]);
         }
-        let output = command
-            .arg(format!("https://{}:{HOST_PORT}{path}", self.machine.address()))
-            .output()
-            .context("cannot run curl")?;
-        ensure!(output.status.success(), "{method} {path}: {}", String::from_utf8_lossy(&output.stderr));
-        let said = String::from_utf8(output.stdout)?;
-        let (text, code) = said.rsplit_once('\n').context("curl prints no code")?;
-        Ok((code.parse()?, text.to_owned()))
+        console::of_the_host().ask(self.machine, path, &arguments)
     }
 
     /// Sends a wish, with who wants it.

@@ -1,10 +1,7 @@
 //! What a build makes of charts, before a real API server: it takes every object, as a site applies them.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use landfall_test_control_plane::ControlPlane;
-use landfall_tests::site::wait_until;
 use landfall_tests::{images, printer};
 use serde_json::{Value, json};
 
@@ -14,16 +11,13 @@ const APPLY: [&str; 5] = ["apply", "--server-side", "--validate=strict", "--file
 /// Kinds by which the API server asks pods, of which there are none here: they come last.
 const ASKING: [&str; 3] = ["APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// How long the controller manager may take to make a namespace's account, and the API server to serve a new kind.
-const SERVED_LIMIT: Duration = Duration::from_mins(1);
-
 /// Fails unless a real API server takes every object of these components, in their order.
 pub(super) fn are_taken(components: &[Value], objects_of: impl Fn(&Value) -> Result<Value>) -> Result<()> {
     let plane = ControlPlane::start_with(images::ensure_all()?.binaries);
     let (mut count, mut asking) = (0, Vec::new());
     for component in components {
         let namespace = component["namespace"].as_str().context("a component has no namespace")?;
-        ensure_namespace(&plane, namespace)?;
+        ensure_namespace(&plane, namespace);
         let objects = objects_of(component)?;
         let (later, now): (Vec<&Value>, Vec<&Value>) = objects
             .as_array()
@@ -46,13 +40,10 @@ pub(super) fn are_taken(components: &[Value], objects_of: impl Fn(&Value) -> Res
 }
 
 /// A namespace with its account, without which the API server refuses pods.
-fn ensure_namespace(plane: &ControlPlane, name: &str) -> Result<()> {
+fn ensure_namespace(plane: &ControlPlane, name: &str) {
     let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
     plane.kubectl(&APPLY, Some(&object));
-    let account = ["--namespace", name, "get", "serviceaccount", "default"];
-    wait_until(&format!("the account of {name}"), SERVED_LIMIT, || {
-        Ok(plane.answer_of_kubectl(&account, None).is_ok().then_some(()))
-    })
+    plane.wait_for_account(name);
 }
 
 fn apply(plane: &ControlPlane, namespace: &str, object: &Value) -> Result<()> {

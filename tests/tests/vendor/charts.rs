@@ -50,6 +50,11 @@ fn document(head: &Path, name: &str) -> Result<Value> {
     serde_json::from_slice(&output.stdout).with_context(|| format!("the head has no {name}"))
 }
 
+/// The objects of a component, in their order.
+fn objects(head: &Path, component: &Value) -> Result<Value> {
+    document(head, component["objects"].as_str().context("no objects")?)
+}
+
 /// What a component of a release is, for people: what it needs, its objects in order, and its Secrets.
 fn shown(head: &Path, component: &Value) -> Result<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -59,7 +64,7 @@ fn shown(head: &Path, component: &Value) -> Result<String> {
         text(&component["namespace"]),
         component["needs"]
     )];
-    let objects = document(head, component["objects"].as_str().context("no objects")?)?;
+    let objects = objects(head, component)?;
     for object in objects.as_array().into_iter().flatten() {
         let metadata = &object["metadata"];
         let elsewhere = (metadata["namespace"].is_string() && metadata["namespace"] != component["namespace"])
@@ -113,8 +118,7 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     let mut lines = components.iter().map(|component| shown(&head, component)).collect::<Result<Vec<_>>>()?;
     lines.push(format!("proofs: {}", serde_json::to_string_pretty(&release["proofs"])?));
     insta::assert_snapshot!(lines.join("\n"));
-    let objects = |component: &Value| document(&head, component["objects"].as_str().context("no objects")?);
-    applied_charts::are_taken(components, objects)?;
+    applied_charts::are_taken(components, |component| objects(&head, component))?;
 
     // A value with which a template reaches a look-up of the cluster is refused, with the line of the template.
     for (from, to) in [("tests/releases", "releases"), ("tests/charts", "charts")] {

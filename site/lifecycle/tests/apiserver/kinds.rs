@@ -1,7 +1,5 @@
 //! What the build says of objects of Kubernetes' kinds, held against the answers of the API server.
 
-use std::time::{Duration, Instant};
-
 use landfall_kinds::check;
 use landfall_kinds::corpus::{Case, Verdict, cases};
 
@@ -14,18 +12,9 @@ const TRY: [&str; 6] = ["apply", "--server-side", "--dry-run=server", "--validat
 #[ignore = "needs LANDFALL_TEST_BINARIES, which `cargo xtask test` sets"]
 fn the_build_and_the_api_server_take_and_refuse_the_same_objects() {
     let plane = ControlPlane::start();
-    wait_for_account(&plane);
+    plane.wait_for_account("default");
     let wrong: Vec<String> = cases().iter().filter_map(|case| disagreement(&plane, case)).collect();
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
-}
-
-/// Pods are refused until the controller manager has made the account that they have by default.
-fn wait_for_account(plane: &ControlPlane) {
-    let started = Instant::now();
-    while plane.answer_of_kubectl(&["get", "serviceaccount", "default"], None).is_err() {
-        assert!(started.elapsed() < Duration::from_mins(1), "there is no service account");
-        std::thread::sleep(Duration::from_millis(200));
-    }
 }
 
 fn disagreement(plane: &ControlPlane, case: &Case) -> Option<String> {
