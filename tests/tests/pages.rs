@@ -29,6 +29,7 @@ mod pages {
     mod reports;
     mod resources;
     mod restore;
+    mod servers;
     mod settings;
     mod sign_in;
     mod silence;

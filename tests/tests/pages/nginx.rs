@@ -2,9 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "files of a test, in a folder that is removed")]
 
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use anyhow::{Context, Result};
 use landfall_peer::Authority;
@@ -13,6 +13,7 @@ use landfall_tests::images;
 use tempfile::TempDir;
 
 use super::console::Console;
+use super::servers::{free_port, program};
 
 /// The address from which it connects to the console, which no browser has.
 pub(crate) const ADDRESS: &str = "127.0.0.9";
@@ -36,7 +37,7 @@ impl Nginx {
     /// A proxy that verifies the console by this name.
     pub(crate) async fn begin(console: &Console, name: &str) -> Result<Self> {
         let (root, folder) = (images::ensure_nginx()?, tempfile::tempdir()?);
-        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let port = free_port()?;
         let (_, key) = Authority::generate("Browsers", (2020, 1, 1), (2040, 1, 1))?;
         let (certificate, key) =
             Authority::of("Browsers", &key)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
@@ -45,11 +46,9 @@ impl Nginx {
         std::fs::write(at("key"), key)?;
         std::fs::write(at("conf"), settings(folder.path(), port, console, name))?;
         let log = File::create(at("log"))?;
-        let libraries = root.join("usr/lib/x86_64-linux-gnu");
-        let mut command = Command::new(libraries.join("ld-linux-x86-64.so.2"));
-        command.arg("--library-path").arg(&libraries).arg(root.join("usr/sbin/nginx"));
+        let mut command = program(&root, "nginx");
         command.arg("-c").arg(at("conf")).arg("-e").arg(at("errors"));
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        command.stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("cannot start nginx")?;
         let nginx = Self { host: format!("127.0.0.1:{port}"), folder, child };
         until("nginx accepts connections", async || Ok(TcpStream::connect(("127.0.0.1", port)).is_ok()))

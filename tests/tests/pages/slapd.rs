@@ -3,15 +3,17 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 
 use anyhow::{Context, Result, ensure};
 use landfall_peer::Authority;
 use landfall_test_browser::{PASSWORD, until};
 use landfall_tests::images;
 use tempfile::TempDir;
+
+use super::servers::{free_port, program};
 
 /// The password of the account that looks for people.
 pub(crate) const OWN_PASSWORD: &str = "look for people";
@@ -49,19 +51,6 @@ impl Drop for Slapd {
 /// The name of a group's entry.
 pub(crate) fn group(name: &str) -> String {
     format!("cn={name},ou=groups,dc=example,dc=org")
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
-}
-
-/// A program of the root, with the root's own loader and libraries.
-fn program(root: &Path, name: &str) -> Command {
-    let libraries = root.join("usr/lib/x86_64-linux-gnu");
-    let mut command = Command::new(libraries.join("ld-linux-x86-64.so.2"));
-    command.arg("--library-path").arg(&libraries).arg(root.join("usr/sbin").join(name));
-    command.stdin(Stdio::null());
-    command
 }
 
 impl Slapd {
