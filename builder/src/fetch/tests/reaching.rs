@@ -181,7 +181,7 @@ fn expect_wait<T: std::fmt::Debug>(
     let refused = fetched.expect_err("six hours");
     let code = if status == 429 { codes::RATE_LIMITED } else { codes::FETCH_FAILED };
     assert_eq!(refused.code(), code, "{}", said(&refused));
-    assert!(begun.elapsed() < Duration::from_secs(1), "{status}: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(20), "{status}: {:?}", begun.elapsed());
     let said = said(&refused);
     assert!(said.contains(host) && said.contains("asks for a wait of 21600 s"), "{said}");
     assert!(said.contains("waits at most 120 s in all"), "{said}");

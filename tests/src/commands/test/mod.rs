@@ -306,10 +306,21 @@ fn run_with(landfall: &Path, test: &str, arguments: &[&str]) -> Result<()> {
 }
 
 /// All tests of a test program with these arguments and this variable. Only Cargo is quiet: each test is named, with the minute in which it
-/// ends.
+/// ends. Why it fails is printed then, and not when all have ended, which they may never do: another part's failure ends them.
 fn run_named(test: &str, arguments: &[&str], (variable, value): (&str, &Path)) -> Result<()> {
     let mut tests = cargo();
-    tests.args(["test", "--quiet", "--workspace", "--test", test, "--", "--include-ignored", "--format", "pretty"]);
+    tests.args([
+        "test",
+        "--quiet",
+        "--workspace",
+        "--test",
+        test,
+        "--",
+        "--include-ignored",
+        "--nocapture",
+        "--format",
+        "pretty",
+    ]);
     tests.args(arguments).env(variable, value);
     stamped::run(tests)
 }
