@@ -74,13 +74,12 @@ pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
     Ok(key.to_owned())
 }
 
-/// Damages a byte in each large pack of the repository, until [`mend`].
+/// Damages bytes all over each large pack of the repository, until [`mend`]: one pack has pieces of many streams, in no certain order.
 pub(crate) fn damage(machine: &Machine) -> Result<()> {
-    // Some packs are not needed by now; their names do not show which.
-    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") / 2)) conv=notrunc status=none";
+    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=\"$at\" conv=notrunc status=none";
     machine.run(&format!(
         "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \
-         chmod u+w \"$pack\" && {damage}; done"
+         chmod u+w \"$pack\" && for at in $(seq 30000 60000 \"$(stat --format %s \"$pack\")\"); do {damage}; done; done"
     ))?;
     Ok(())
 }
