@@ -60,6 +60,7 @@ mod end_to_end {
     mod restores;
     mod rights;
     mod roots;
+    mod runbooks;
     mod saved_data;
     mod secret_pages;
     mod secrets;

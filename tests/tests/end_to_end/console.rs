@@ -14,8 +14,9 @@ use super::secret_pages;
 /// The port of the host's API.
 const HOST_PORT: u16 = 10280;
 
-/// A password that no rule refuses.
-const PASSWORD: &str = "ostrich-lantern-quarry-71";
+/// The administrator, and a password that no rule refuses.
+const NAME: &str = "ada";
+pub(crate) const PASSWORD: &str = "ostrich-lantern-quarry-71";
 
 /// Fails unless the console is found, entered once, and true.
 pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
@@ -26,14 +27,14 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     ensure!(shown == console.fingerprint, "a browser is shown {shown}, and announced was {}", console.fingerprint);
     let folder = tempfile::tempdir()?;
     let browser = folder.path().join("browser");
-    let (code, body) = claim(machine, &console, &browser)?;
+    let (code, body) = claim(machine, &console, &browser, PASSWORD)?;
     ensure!(code == 303, "the token made no administrator: {code}: {body}");
     let status = document(machine, &console, &browser, "status")?;
     ensure!(status["ready"] == true && status["release"]["name"] == "starter", "{status:#}");
     let (code, page) = console.ask(machine, "/", &["--cookie", &text(&browser)])?;
     ensure!(code == 200 && page.contains("starter"), "the overview is {code}: {page}");
     secret_pages::hold_no_secret(machine, &console, &text(&browser))?;
-    let (code, _) = claim(machine, &console, &folder.path().join("other"))?;
+    let (code, _) = claim(machine, &console, &folder.path().join("other"), PASSWORD)?;
     ensure!(code == 403, "a used token is answered with {code}");
     strangers_get_no_answer(machine)?;
     printer::note(
@@ -47,7 +48,7 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let console = Console::with_token(machine)?;
     let folder = tempfile::tempdir()?;
     let browser = folder.path().join("browser");
-    let (code, body) = claim(machine, &console, &browser)?;
+    let (code, body) = claim(machine, &console, &browser, PASSWORD)?;
     ensure!(code == 303, "the token made no administrator: {code}: {body}");
     let cookie = text(&browser);
     let (_, page) = console.ask(machine, "/keys", &["--cookie", &cookie])?;
@@ -68,19 +69,35 @@ fn text(path: &Path) -> String {
 }
 
 /// Sends the form of the first administrator as a browser does, with this file as its memory.
-fn claim(machine: &Machine, console: &Console, browser: &Path) -> Result<(u16, String)> {
-    let memory = text(browser);
-    let (_, page) = console.ask(machine, "/first", &["--cookie-jar", &memory])?;
-    let word = form_word(&page)?;
+pub(crate) fn claim(machine: &Machine, console: &Console, browser: &Path, password: &str) -> Result<(u16, String)> {
     let token = console.token.as_deref().context("there is no token")?;
+    let fields = [("token", token), ("name", NAME), ("password", password), ("again", password)];
+    send_form(machine, console, browser, "/first", &fields)
+}
+
+/// Sends the form by which that administrator signs in.
+pub(crate) fn sign_in(machine: &Machine, console: &Console, browser: &Path, password: &str) -> Result<(u16, String)> {
+    send_form(machine, console, browser, "/sign-in", &[("name", NAME), ("password", password)])
+}
+
+/// Sends a form of a page.
+fn send_form(
+    machine: &Machine,
+    console: &Console,
+    browser: &Path,
+    path: &str,
+    fields: &[(&str, &str)],
+) -> Result<(u16, String)> {
+    let memory = text(browser);
+    let (_, page) = console.ask(machine, path, &["--cookie-jar", &memory])?;
     let origin = format!("Origin: https://{}:{}", machine.address(), console.port);
-    let fields = [("csrf", word), ("token", token), ("name", "ada"), ("password", PASSWORD), ("again", PASSWORD)];
-    let fields = fields.map(|(name, value)| format!("{name}={value}"));
+    let fields: Vec<String> =
+        [("csrf", form_word(&page)?)].iter().chain(fields).map(|(name, value)| format!("{name}={value}")).collect();
     let mut arguments = vec!["--cookie", &memory, "--cookie-jar", &memory, "--header", &origin];
     for field in &fields {
         arguments.extend(["--data-urlencode", field.as_str()]);
     }
-    console.ask(machine, "/first", &arguments)
+    console.ask(machine, path, &arguments)
 }
 
 /// A document of the console's API, as the person who has signed in gets it.

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::engineer::Engineer;
 use super::fixture::{fixture, folder, machine_with_stick};
+use super::handbook;
 use super::support_bundle;
 
 /// The release and its license on every stick.
@@ -45,6 +46,22 @@ entitlements: {components: [bulletin], features: [export], nodes: 3}
 ";
 const ENDED_LICENSE: &str = "/media/stick/licensed/acme-2.license";
 
+/// What the vendor sends on request.
+const RENEWED: &str = "\
+id: acme-3
+vendor: Example
+customer: Acme
+contact: licenses@example.com
+release: starter
+ends: 2090-01-01
+supersedes: [acme-2]
+entitlements: {components: [bulletin], features: [export], nodes: 3}
+";
+const RENEWED_LICENSE: &str = "/media/stick/licensed/acme-3.license";
+
+/// The handbook's page.
+const PAGE: &str = "### An expired license\n";
+
 /// What revokes the first one.
 const REVOCATION: &str = "/media/stick/licensed/revocation.json";
 
@@ -65,7 +82,7 @@ fn ensure_release() -> Result<String> {
     let output = fixture()?.stick.join("licensed");
     vendor.lock(&release)?;
     vendor.build(&release, &output, &["--part-size", "256MiB"])?;
-    for (name, description) in [("acme-1", DESCRIPTION), ("acme-2", ENDED)] {
+    for (name, description) in [("acme-1", DESCRIPTION), ("acme-2", ENDED), ("acme-3", RENEWED)] {
         issue(&vendor, name, description, &output)?;
     }
     revoke(&vendor, "acme-1", &output)?;
@@ -188,6 +205,21 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let after = bulletin::acknowledged(machine)?;
     ensure!(after > before, "the bulletin had {before} lines, and has {after}");
     printer::note("proved: after the end of its license, a site runs, saves, proves, restores and changes as before");
+    renews(engineer)
+}
+
+/// The handbook's page shows whom to ask, and takes what comes back.
+fn renews(engineer: Engineer<'_>) -> Result<()> {
+    let [show, status, import, again] = handbook::arguments(PAGE, &[("renewal.license", RENEWED_LICENSE)])?;
+    let shown = engineer.follow(&show, &[])?.report("license show")?;
+    ensure!(shown["license"]["terms"]["contact"] == "licenses@example.com", "{shown:#}");
+    let status = engineer.follow(&status, &[])?.checked_status()?;
+    ensure!(status["ready"] == true, "{status:#}");
+    engineer.follow(&import, &[])?.report("import of a renewal")?;
+    let shown = engineer.follow(&again, &[])?.report("license show")?;
+    ensure!(shown["license"]["terms"]["id"] == "acme-3", "{shown:#}");
+    expect_standing(engineer, "acme-3", "valid", true)?;
+    printer::note("proved: the runbook of an expired license");
     Ok(())
 }
 

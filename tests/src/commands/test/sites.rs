@@ -32,7 +32,8 @@ const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstal
 
 /// Those of the part `administration`: what a host's administrator does to a site that runs. The first one runs alone: it measures how soon
 /// services answer.
-const ADMINISTRATION: [&str; 5] = ["firewall::", "full_disk::", "units::", "site_configuration::", "site_secrets::"];
+const ADMINISTRATION: [&str; 6] =
+    ["firewall::", "full_disk::", "runbooks::", "units::", "site_configuration::", "site_secrets::"];
 
 /// Those of the part `licensed`: software of a site with a license asks what it allows.
 const LICENSED: [&str; 1] = ["license_check::"];

@@ -1,0 +1,231 @@
+//! The handbook's runbooks do what they say, on a site that lives: a certificate, a lost administrator, a wrong clock. A full disk, an undo that
+//! failed, a lost key and a broken etcd are rehearsed where they happen; so is an expired license.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use jiff::Timestamp;
+use landfall_tests::console::Console;
+use landfall_tests::printer;
+use landfall_tests::proofs::administered;
+use landfall_tests::site::{Machine, wait_until};
+use serde_json::{Value, json};
+
+use super::console::{PASSWORD, claim, sign_in};
+use super::engineer::Engineer;
+use super::handbook;
+use super::installed::installed_machine;
+
+const CERTIFICATE: &str = "### A certificate\n";
+const ADMINISTRATOR: &str = "### A lost administrator\n";
+const CLOCK: &str = "### A wrong clock\n";
+
+/// What the console serves, until the site supplies a certificate.
+const SERVING: &str = "/var/lib/landfall/console/serving.json";
+
+/// How long a new certificate may take to browsers.
+const SHOWN_LIMIT: Duration = Duration::from_mins(4);
+
+/// How long the status may take to know of a clock.
+const CLOCK_LIMIT: Duration = Duration::from_mins(1);
+
+/// What the status says of a clock that was set back.
+const SET_BACK: &str = "this site has seen";
+
+/// The password of an administrator who is let in again.
+const OTHER_PASSWORD: &str = "walnut-harbor-trumpet-38";
+
+#[test]
+#[ignore = "needs cargo xtask test"]
+fn runbooks_do_what_they_say() -> Result<()> {
+    let (_site, machine) = installed_machine("e2e-runbooks")?;
+    let engineer = Engineer::at(&machine);
+    a_certificate_that_ends(engineer)?;
+    a_certificate_of_the_site(engineer)?;
+    a_lost_administrator(engineer)?;
+    a_wrong_clock(engineer)?;
+    engineer.uninstall_all()?;
+    engineer.expect_unchanged("after runbooks and an uninstall", &["/var/log/landfall"])
+}
+
+/// Types a command of a page as it is there; it must end with one of these codes.
+fn types(machine: &Machine, command: &str, codes: &[i32]) -> Result<String> {
+    let output = machine.try_run(command)?;
+    let code = output.status.code().unwrap_or(-1);
+    ensure!(codes.contains(&code), "`{command}` ended with {code}: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout)
+}
+
+/// A certificate that ends soon is replaced, and browsers see the new one, by the same authority, without a restart of the console.
+fn a_certificate_that_ends(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let before = Console::without_token(machine)?;
+    let authority = authority(machine)?;
+    let pod = pod_of_the_console(machine)?;
+    let mut serving: Value = serde_json::from_slice(&machine.read_file(SERVING)?)?;
+    let tomorrow = Timestamp::now().checked_add(jiff::SignedDuration::from_hours(24))?;
+    serving["ends"] = json!(tomorrow.strftime("%Y-%m-%d").to_string());
+    machine.write_file(SERVING, serving.to_string(), 0o600)?;
+
+    let [status, restart, log, console, _delete] = page()?;
+    types(machine, &status, &[0])?;
+    types(machine, &restart, &[0])?;
+    let after = wait_until("browsers see another certificate", SHOWN_LIMIT, || {
+        let now = Console::without_token(machine)?;
+        let is_shown = now.fingerprint != before.fingerprint && now.shown_fingerprint(machine)? == now.fingerprint;
+        Ok(is_shown.then_some(now))
+    })?;
+    types(machine, &log, &[0])?;
+    let printed = types(machine, &console, &[0])?;
+    ensure!(printed.contains(&after.fingerprint), "the page's command does not print {}: {printed}", after.fingerprint);
+    ensure!(self::authority(machine)? == authority, "another authority than the one that browsers may trust");
+    ensure!(pod_of_the_console(machine)? == pod, "the console was restarted");
+    engineer.wait_ready("another certificate of the console")?;
+    printer::note("proved: the runbook of a certificate replaced one that ended soon, without a restart");
+    Ok(())
+}
+
+/// The commands of the page.
+fn page() -> Result<[String; 5]> {
+    let commands = handbook::commands(CERTIFICATE)?;
+    let Ok(commands) = <[String; 5]>::try_from(commands.clone()) else { bail!("the page has {commands:?}") };
+    Ok(commands)
+}
+
+fn authority(machine: &Machine) -> Result<Value> {
+    let said: Value = serde_json::from_str(&machine.run("landfall console --no-token --json")?.stdout)?;
+    Ok(said["authorityFingerprint"].clone())
+}
+
+fn pod_of_the_console(machine: &Machine) -> Result<String> {
+    let line = "kubectl --namespace landfall-console get pods --output \
+        'jsonpath={.items[*].metadata.uid} {.items[*].status.containerStatuses[*].restartCount}'";
+    administered(machine, line)
+}
+
+/// A certificate that the customer brought is shown, and without it the site's own again.
+fn a_certificate_of_the_site(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let own = Console::without_token(machine)?;
+    let folder = tempfile::tempdir()?;
+    let at = |name: &str| folder.path().join(name);
+    let (chain, key) = (at("chain.crt"), at("console.key"));
+    issue(&chain, &key)?;
+    machine.write_file("/root/chain.crt", std::fs::read(&chain)?, 0o600)?;
+    machine.write_file("/root/console.key", std::fs::read(&key)?, 0o600)?;
+    machine.run(
+        "cd /root && landfall kubectl --namespace landfall-console create secret tls console-tls --cert=chain.crt --key=console.key \
+         && rm chain.crt console.key",
+    )?;
+    let supplied = wait_until("the certificate that the site supplies is printed", SHOWN_LIMIT, || {
+        let said: Value = serde_json::from_str(&machine.run("landfall console --no-token --json")?.stdout)?;
+        Ok(said["suppliedFingerprint"].as_str().map(str::to_owned))
+    })?;
+    expect_shown(machine, &own, &supplied)?;
+    let [.., delete] = page()?;
+    types(machine, &delete, &[0])?;
+    expect_shown(machine, &own, &own.fingerprint)?;
+    printer::note("proved: a certificate of the customer's own is shown, and the site's again without it");
+    Ok(())
+}
+
+fn expect_shown(machine: &Machine, console: &Console, fingerprint: &str) -> Result<()> {
+    wait_until(&format!("browsers see {fingerprint}"), SHOWN_LIMIT, || {
+        Ok((console.shown_fingerprint(machine)? == fingerprint).then_some(()))
+    })
+}
+
+/// Makes a certificate that is its own authority.
+fn issue(chain: &PathBuf, key: &PathBuf) -> Result<()> {
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "90",
+    ]);
+    openssl.args(["-subj", "/CN=console.example.com", "-addext", "subjectAltName=DNS:console.example.com"]);
+    let output = openssl.arg("-keyout").arg(key).arg("-out").arg(chain).output().context("cannot run openssl")?;
+    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+/// Whoever has root lets an administrator in again, with a new password; a restore brings the people of a backup.
+fn a_lost_administrator(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let folder = tempfile::tempdir()?;
+    let browser = |name: &str| folder.path().join(name);
+    let console = Console::with_token(machine)?;
+    let (code, body) = claim(machine, &console, &browser("first"), PASSWORD)?;
+    ensure!(code == 303, "the token made no administrator: {code}: {body}");
+    engineer.landfall(&["backup", "run"])?.report("backup run")?;
+
+    let [token, status, logs, restore] = handbook::arguments(ADMINISTRATOR, &[])?;
+    let said = engineer.follow(&token, &[])?.report("console")?;
+    let token = said["token"]["text"].as_str().context("the page's command prints no token")?.to_owned();
+    let again = Console { token: Some(token), ..Console::without_token(machine)? };
+    let (code, body) = claim(machine, &again, &browser("again"), OTHER_PASSWORD)?;
+    ensure!(code == 303, "the token lets no administrator in again: {code}: {body}");
+    expect_reads(machine, &again, &browser("first"), false)?;
+    expect_reads(machine, &again, &browser("again"), true)?;
+    let cookie = browser("again").display().to_string();
+    let (_, log) = again.ask(machine, "/api/v1/audit", &["--cookie", &cookie])?;
+    let claims = log.lines().filter(|line| line.contains("administrator.claim")).count();
+    ensure!(claims >= 2, "the audit log has {claims} uses of a token: {log}");
+    for (password, lets_in) in [(PASSWORD, false), (OTHER_PASSWORD, true)] {
+        let (code, _) = sign_in(machine, &again, &browser("third"), password)?;
+        ensure!((code == 303) == lets_in, "{password} is answered with {code}");
+    }
+
+    engineer.follow(&status, &[])?.checked_status()?;
+    engineer.follow(&logs, &[])?.report("logs console")?;
+    let name = machine.run("hostname")?.stdout;
+    engineer.follow(&restore, &["--confirm", name.trim()])?.report("restore --component console")?;
+    engineer.wait_ready("a restore of the console")?;
+    let (code, body) = sign_in(machine, &again, &browser("fourth"), PASSWORD)?;
+    ensure!(code == 303, "the people of the backup are not there: {code}: {body}");
+    printer::note(
+        "proved: the runbook of a lost administrator let one in again, and a restore brought the people back",
+    );
+    Ok(())
+}
+
+/// Fails unless a browser's session counts, or no longer does.
+fn expect_reads(machine: &Machine, console: &Console, browser: &std::path::Path, reads: bool) -> Result<()> {
+    let (code, _) = console.ask(machine, "/", &["--cookie", &browser.display().to_string()])?;
+    ensure!((code == 200) == reads, "a session is answered with {code}");
+    Ok(())
+}
+
+/// The site has once seen a later time than now. The machines of the tests share the clock of their computer, which is not set.
+fn a_wrong_clock(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    machine.run("touch --date='+9 days' /var/lib/landfall/node/clock")?;
+    expect_note(engineer, true)?;
+    let commands = handbook::commands(CLOCK)?;
+    let is_of_the_computer = |command: &String| command.starts_with("timedatectl");
+    let (skipped, typed): (Vec<String>, Vec<String>) = commands.into_iter().partition(is_of_the_computer);
+    ensure!(skipped.len() == 2 && typed.len() == 4, "the page has {skipped:?} and {typed:?}");
+    for command in &typed {
+        types(machine, command, &[0])?;
+    }
+    expect_note(engineer, false)?;
+    engineer.wait_ready("a clock that was confirmed")?;
+    printer::note("proved: the runbook of a wrong clock begins again from now");
+    Ok(())
+}
+
+fn expect_note(engineer: Engineer<'_>, is_there: bool) -> Result<()> {
+    let what = if is_there { "the status names the clock" } else { "the status no longer names the clock" };
+    wait_until(what, CLOCK_LIMIT, || {
+        let status = engineer.status()?;
+        Ok((status.to_string().contains(SET_BACK) == is_there).then_some(()))
+    })
+}
