@@ -27,7 +27,7 @@ use super::provenance::{Materials, Used};
 use super::room::SiteRoom;
 use super::roots::{Trust, check_signers, read_trust};
 use super::sheet::{Sheet, SheetFile};
-use super::{host, inventory, models, programs, room};
+use super::{host, inventory, models, output, programs, room};
 use crate::backup;
 use crate::canary;
 use crate::charts::{self, Charts};
@@ -148,6 +148,7 @@ pub async fn build(
     output: BuildOutput<'_>,
     progress: &dyn Progress,
 ) -> Result<BuildReport> {
+    output::check(&output)?;
     if let Some(definition) = host::definition(&options.source.release) {
         return host::build(&definition, options, keys, output, progress);
     }

@@ -13,6 +13,7 @@ mod keeping;
 mod licenses;
 mod models;
 mod order;
+mod output;
 mod programs;
 mod provenance;
 #[cfg(test)]

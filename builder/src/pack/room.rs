@@ -10,6 +10,7 @@ use landfall_release_document::DataRoom;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::output::existing_parent;
 use crate::definition::Release;
 use crate::error::Result;
 use crate::fetch::Manifests;
@@ -84,12 +85,6 @@ fn check_folder(folder: &Path, needed: u64) -> Result<()> {
         return Err(MediaError::NoSpace { folder: folder.to_owned(), needed, available }.into());
     }
     Ok(())
-}
-
-/// The folder, or where it is going to be made.
-fn existing_parent(folder: &Path) -> &Path {
-    let mut ancestors = folder.ancestors();
-    ancestors.find(|path| !path.as_os_str().is_empty() && path.exists()).unwrap_or(Path::new("."))
 }
 
 fn has_bundle(folder: &Path, release: &Release) -> bool {

@@ -164,6 +164,25 @@ async fn too_little_room_for_the_output_is_reported_before_anything_is_fetched()
     bench.build().await.expect("built");
 }
 
+/// Whoever names a file by mistake learns it at once, and not after an hour of fetching.
+#[tokio::test]
+async fn an_output_in_which_nothing_can_be_written_is_refused_first() {
+    let bench = Bench::new(false, false).await;
+    bench.write("taken", b"another file", 0o644);
+    let file = bench.path("taken");
+    let below = file.join("out");
+    let sealed = Path::new("/proc/sys/out").to_owned();
+    for (output, says) in [(&file, "it is no folder"), (&below, "is no folder"), (&sealed, "nothing can be written in")]
+    {
+        let refused = bench.build_into(output).await.expect_err("refused");
+        assert_eq!(refused.code(), codes::OUTPUT_REFUSED, "{refused}");
+        let begins = format!("{}: ", output.display());
+        assert!(refused.to_string().starts_with(&begins) && refused.to_string().contains(says), "{refused}");
+    }
+    assert_eq!(fs_err::read_to_string(&file).expect("there"), "another file");
+    assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
+}
+
 #[tokio::test]
 async fn what_was_assembled_for_tests_is_refused_before_its_blobs_are_fetched() {
     let bench = Bench::new(false, true).await;
