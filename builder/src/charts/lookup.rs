@@ -1,15 +1,17 @@
 //! Look-ups of the cluster. Without a cluster, Helm's `lookup` finds nothing, and a chart renders to something that no
 //! site was asked for: a look-up that a rendering makes is refused.
 //!
-//! Each call of `lookup` in a template is replaced by a call of `fail` with the same arguments, which Go's templates refuse
-//! where they execute it. So a look-up behind a condition that the values do not meet does no harm, and one that is reached
-//! fails with its file and line. Notes reach no site, so they may look up what they like. What is no template, but may become one through `tpl`, must not call it at all.
+//! Each call of `lookup` in a template, and in a text in quotes that may become one, is replaced by a call of `fail` with the same
+//! arguments, which Go's templates refuse where they execute it. So a look-up behind a condition that the values do not meet does no harm, and
+//! one that is reached fails with its file and line. Notes reach no site, so they may look up what they like. What is no template, but may
+//! become one through `tpl`, must not call it at all.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
 
+use super::actions;
 use super::files::ChartFiles;
 use crate::error::{BuildError, Place, Result};
 
@@ -32,7 +34,7 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
     let notes = notes(files);
     for (path, bytes) in files.0.iter_mut().filter(|(path, _)| !notes.contains(*path)) {
         let Ok(text) = std::str::from_utf8(bytes) else { continue };
-        let calls = calls(text);
+        let calls = if is_template(path) { actions::calls } else { actions::calls_in_data }(text, LOOKUP);
         let Some(first) = calls.first() else { continue };
         let line = text[..*first].matches('\n').count() + 1;
         if !is_template(path) {
@@ -46,11 +48,7 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
             return Err(BuildError::at(codes::CHART_LOOKUP, place, what));
         }
         trapped += calls.len();
-        let mut text = text.to_owned();
-        for at in calls {
-            text.replace_range(at..at + LOOKUP.len(), TRAP);
-        }
-        *bytes = text.into_bytes();
+        *bytes = actions::replace(text.to_owned(), &calls, LOOKUP.len(), TRAP).into_bytes();
     }
     Ok(trapped)
 }
@@ -62,7 +60,7 @@ fn notes(files: &ChartFiles) -> BTreeSet<String> {
     if files.0.keys().any(|path| !is_notes(path) && is_template(path) && files.text(path).is_some_and(is_named)) {
         return BTreeSet::new();
     }
-    let defines = |path: &str| files.text(path).is_some_and(|text| mentions(text, &["define", "block"]));
+    let defines = |path: &str| files.text(path).is_some_and(|text| actions::mentions(text, &["define", "block"]));
     files.0.keys().filter(|path| is_notes(path) && !defines(path)).cloned().collect()
 }
 
@@ -71,61 +69,14 @@ pub fn is_template(path: &str) -> bool {
     path.starts_with("templates/") || path.contains("/templates/")
 }
 
-/// Whether any action of a text calls one of these functions.
-pub fn mentions(text: &str, functions: &[&str]) -> bool {
-    words(text).iter().any(|(_, word)| functions.contains(word))
-}
-
-/// Where the actions of a text call `lookup`.
-fn calls(text: &str) -> Vec<usize> {
-    words(text).into_iter().filter(|(_, word)| *word == LOOKUP).map(|(at, _)| at).collect()
-}
-
-/// The identifiers of a text's actions that may be functions: not those behind `.` or `$`, nor in comments or quotes.
-fn words(text: &str) -> Vec<(usize, &str)> {
-    let mut found = Vec::new();
-    let mut rest = 0;
-    while let Some(start) = text[rest..].find("{{").map(|at| rest + at + 2) {
-        let inner = text[start..].trim_start_matches('-').trim_start();
-        if inner.starts_with("/*") {
-            let end = text[start..].find("*/").map_or(text.len(), |at| start + at + 2);
-            rest = end;
-            continue;
-        }
-        rest = action(text, start, &mut found);
+/// What Helm rendered, where a trap was printed and not sprung: text in quotes may become a template, and may be what it is.
+pub fn released(rendered: String) -> String {
+    if !rendered.contains(TRAP) {
+        return rendered;
     }
-    found
-}
-
-/// Reads one action from behind its `{{`; returns where it ends.
-fn action<'a>(text: &'a str, start: usize, found: &mut Vec<(usize, &'a str)>) -> usize {
-    let bytes = text.as_bytes();
-    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    let mut at = start;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'}' if bytes.get(at + 1) == Some(&b'}') => return at + 2,
-            quote @ (b'"' | b'\'' | b'`') => at = quoted(bytes, at, quote),
-            byte if is_word(byte) => {
-                let end = (at..bytes.len()).find(|end| !is_word(bytes[*end])).unwrap_or(bytes.len());
-                if at == 0 || !matches!(bytes[at - 1], b'.' | b'$') {
-                    found.push((at, &text[at..end]));
-                }
-                at = end;
-            }
-            _ => at += 1,
-        }
-    }
-    bytes.len()
-}
-
-/// Where a quoted text ends that begins at a byte.
-fn quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
-    let mut at = start + 1;
-    while at < bytes.len() && bytes[at] != quote {
-        at += if bytes[at] == b'\\' && quote != b'`' { 2 } else { 1 };
-    }
-    at + 1
+    let traps = actions::calls_in_data(&rendered, "fail").into_iter();
+    let traps: Vec<usize> = traps.filter(|at| rendered[*at..].starts_with(TRAP)).collect();
+    actions::replace(rendered, &traps, TRAP.len(), LOOKUP)
 }
 
 #[cfg(test)]
@@ -148,6 +99,8 @@ mod tests {
             "{{ \"\\\"}}\" | lookup }}",
             "{{/* lookup */}}{{ lookup }}",
             "{{\n  lookup\n}}",
+            "{{ tpl `{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}` . }}",
+            "{{ tpl \"{{ \\\"v1\\\" | lookup }}\" . }}",
         ] {
             for path in ["templates/a.yaml", "charts/b/templates/_helpers.tpl"] {
                 let mut trapped = files(path, text);
@@ -162,7 +115,7 @@ mod tests {
             "{{- /* lookup */ -}}",
             "{{ .Values.lookup }}",
             "{{ $lookup }}",
-            "{{ \"lookup\" }} {{ `lookup` }}",
+            "{{ \"lookup\" }} {{ `lookup` }} {{ \"{{ .lookup }} lookup\" }}",
             "{{ include \"common.lookup\" . }}",
             "{{ lookups }} {{ mylookup }}",
             "{{ unended",
@@ -175,13 +128,26 @@ mod tests {
 
     #[test]
     fn values_and_files_that_may_become_templates_must_not_call_it() {
-        for path in ["values.yaml", "files/config.tpl", "charts/b/values.yaml"] {
-            let refused =
-                trap("shop", &mut files(path, "a: 1\nb: '{{ lookup \"v1\" \"Secret\" }}'\n")).expect_err(path);
+        let texts = ["'{{ lookup \"v1\" \"Secret\" }}'", "\"{{ \\\"v1\\\" | lookup }}\""];
+        for (path, text) in
+            ["values.yaml", "files/config.tpl", "charts/b/values.yaml"].into_iter().zip(texts.iter().cycle())
+        {
+            let refused = trap("shop", &mut files(path, &format!("a: 1\nb: {text}\n"))).expect_err(path);
             assert_eq!(refused.code(), codes::CHART_LOOKUP);
             assert!(refused.to_string().starts_with(&format!("shop/{path}:2: calls `lookup`")), "{refused}");
         }
         trap("shop", &mut files("README.md", "Call `{{ lookup }}`.")).expect("prose");
+    }
+
+    #[test]
+    fn a_trap_that_is_printed_is_the_text_that_it_was() {
+        for (rendered, restored) in [
+            ("a: '{{ fail   \"v1\" }}'\n", "a: '{{ lookup \"v1\" }}'\n"),
+            ("a: \"{{ \\\"v1\\\" | fail   }}\"\n", "a: \"{{ \\\"v1\\\" | lookup }}\"\n"),
+            ("a: '{{ fail \"no host\" }} fail  '\n", "a: '{{ fail \"no host\" }} fail  '\n"),
+        ] {
+            assert_eq!(released(rendered.to_owned()), restored);
+        }
     }
 
     #[test]
@@ -198,11 +164,5 @@ mod tests {
         assert_eq!(trapped(&[("templates/NOTES.txt", defined)]), 1, "another template may include it");
         let taken = "{{ include (print $.Template.BasePath \"/NOTES.txt\") . }}".to_owned();
         assert_eq!(trapped(&[notes, ("templates/a.yaml", taken)]), 1, "another template takes it in");
-    }
-
-    #[test]
-    fn functions_are_found_by_name() {
-        assert!(mentions("{{ now | date \"2006\" }}", &["now"]));
-        assert!(!mentions("{{ .now }} now {{ \"now\" }}", &["now"]));
     }
 }

@@ -4,6 +4,8 @@
 //! folder, archive, registry, repository ── open ── files ── check, trap ── helm template, twice, for an upgrade ── objects, Secrets, hooks
 //! ```
 
+mod actions;
+mod clock;
 mod files;
 mod helm;
 mod hooks;

@@ -14,7 +14,7 @@ use super::hooks::{self, Rules};
 use super::open::{Charts, Opened};
 use super::output::{self, Sourced};
 use super::unsteady::{self, Generated, Steady};
-use super::{lookup, stages, tests_as_proofs, upgrades};
+use super::{clock, lookup, stages, tests_as_proofs, upgrades};
 use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition};
 use crate::error::{BuildError, Place, Result};
 use crate::render::{Program, Rendered, served_kinds, title};
@@ -22,10 +22,7 @@ use crate::render::{Program, Rendered, served_kinds, title};
 /// The largest file of values.
 const VALUES_BYTES: u64 = 1 << 20;
 
-/// Template functions that read the clock: the second rendering then comes a second later.
-const CLOCK: [&str; 4] = ["now", "ago", "unixEpoch", "dateInZone"];
-
-/// Longer than the finest time that those functions print.
+/// Longer than the finest time that functions print which read the clock by themselves.
 const TICK: Duration = Duration::from_millis(1100);
 
 /// The folder of a chart where it is rendered.
@@ -92,15 +89,16 @@ fn at_two_times(
 ) -> Result<[Vec<Sourced>; 2]> {
     let mut files = opened.files.clone();
     lookup::trap(&opened.name, &mut files)?;
+    let values = values(definition, chart)?;
     let folder = tempfile::tempdir().map_err(|error| super::interrupted("the chart", error))?;
-    files.write(&folder.path().join(CHART)).map_err(|error| super::interrupted("the chart", error))?;
-    for (number, written) in chart.values.iter().enumerate() {
-        let path = definition.resolve(&written.value);
-        values(&path, folder.path(), number)?;
-    }
+    let [today, another_day] = ["today", "another-day"].map(|name| folder.path().join(name));
+    write(&files, &values, &today)?;
+    write(&clock::on_another_day(&files), &clock::on_another_day(&values), &another_day)?;
+    let reads_seconds = clock::reads_seconds(&files) || clock::reads_seconds(&values);
+    let days = Days { another: &another_day, pause: if reads_seconds { TICK } else { Duration::ZERO } };
     let mut rendering = Rendering {
         name: &opened.name,
-        folder: folder.path(),
+        folder: &today,
         chart: CHART,
         values: chart.values.len(),
         release: &chart.release.as_ref().unwrap_or(&component.name).value,
@@ -111,17 +109,31 @@ fn at_two_times(
     };
     let served = with_own(&rendering, &files, helm)?;
     rendering.served = &served;
-    let install = twice(&rendering, &files, helm)?;
-    with_upgrade(&rendering, chart, [&files, &opened.files], helm, install)
+    let install = days.both(&rendering, helm)?;
+    with_upgrade(&rendering, chart, (&opened.files, days), helm, install)
 }
 
-/// What Helm renders, and what it renders later.
-fn twice(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Result<[Vec<Sourced>; 2]> {
-    let first = output::objects(rendering.name, &rendering.run(helm)?)?;
-    if reads_clock(files) {
-        std::thread::sleep(TICK);
+/// The second rendering: of the same chart on another day, and later.
+#[derive(Clone, Copy)]
+struct Days<'a> {
+    another: &'a Path,
+    pause: Duration,
+}
+
+impl Days<'_> {
+    /// What Helm renders, and what it renders on another day.
+    fn both(self, rendering: &Rendering<'_>, helm: &Program) -> Result<[Vec<Sourced>; 2]> {
+        let first = lookup::released(rendering.run(helm)?);
+        std::thread::sleep(self.pause);
+        let second = lookup::released(Rendering { folder: self.another, ..*rendering }.run(helm)?);
+        Ok([output::objects(rendering.name, &first)?, output::objects(rendering.name, &clock::released(&second))?])
     }
-    Ok([first, output::objects(rendering.name, &rendering.run(helm)?)?])
+}
+
+/// Writes a chart and values into a folder of their own.
+fn write(chart: &ChartFiles, values: &ChartFiles, folder: &Path) -> Result<()> {
+    let written = chart.write(&folder.join(CHART)).and_then(|()| values.write(folder));
+    written.map_err(|error| super::interrupted("the chart", error))
 }
 
 /// What an install has with what an upgrade alone has, where the release names it. Whether an upgrade differs is seen without the
@@ -130,7 +142,7 @@ fn twice(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Resul
 fn with_upgrade(
     rendering: &Rendering<'_>,
     chart: &ChartDefinition,
-    [trapped, untrapped]: [&ChartFiles; 2],
+    (untrapped, days): (&ChartFiles, Days<'_>),
     helm: &Program,
     mut install: [Vec<Sourced>; 2],
 ) -> Result<[Vec<Sourced>; 2]> {
@@ -143,7 +155,7 @@ fn with_upgrade(
     }
     let added = upgrades::added(chart, &install[0], &upgrade)?;
     let twice = if upgrades::are_kept(chart, &added) {
-        twice(&Rendering { is_upgrade: true, ..*rendering }, trapped, helm)?
+        days.both(&Rendering { is_upgrade: true, ..*rendering }, helm)?
     } else {
         [upgrade.clone(), upgrade]
     };
@@ -170,13 +182,19 @@ fn with_own(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Re
     Ok(served.into_iter().collect())
 }
 
-fn reads_clock(files: &ChartFiles) -> bool {
-    let mut texts = files.0.values().filter_map(|bytes| std::str::from_utf8(bytes).ok());
-    texts.any(|text| lookup::mentions(text, &CLOCK))
+/// The files of values that a release gives a chart, checked, by the names that Helm gets.
+fn values(definition: &Definition, chart: &ChartDefinition) -> Result<ChartFiles> {
+    let mut values = ChartFiles::default();
+    for (number, written) in chart.values.iter().enumerate() {
+        let path = definition.resolve(&written.value);
+        let name = values_file(Path::new(""), number).display().to_string();
+        values.0.insert(name, checked_values(&path)?);
+    }
+    Ok(values)
 }
 
-/// Copies a file of values, so that Helm reads what was checked.
-fn values(path: &Path, folder: &Path, number: usize) -> Result<()> {
+/// Reads a file of values.
+fn checked_values(path: &Path) -> Result<Vec<u8>> {
     let place = Place::file(path);
     let unreadable =
         |error| BuildError::at(codes::CHART_REFUSED, place.clone(), "the values cannot be read").because(error);
@@ -186,9 +204,7 @@ fn values(path: &Path, folder: &Path, number: usize) -> Result<()> {
     }
     let mut files = ChartFiles([(String::new(), fs_err::read(path).map_err(unreadable)?)].into());
     lookup::trap(&path.display().to_string(), &mut files)?;
-    let bytes = files.0.remove("").unwrap_or_default();
-    let name = values_file(Path::new(""), number).display().to_string();
-    ChartFiles([(name, bytes)].into()).write(folder).map_err(|error| super::interrupted("the values", error))
+    Ok(files.0.remove("").unwrap_or_default())
 }
 
 /// What the cluster serves when the component is applied: Kubernetes' own kinds, and those of components that it needs.

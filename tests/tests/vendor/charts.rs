@@ -82,6 +82,47 @@ fn shown(head: &Path, component: &Value) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
+/// The head that a build wrote.
+fn head_of(report: &Value) -> Result<&str> {
+    let names = report["files"].as_array().into_iter().flatten().filter_map(|file| file["name"].as_str());
+    let is_head = |name: &&str| Path::new(name).extension().is_some_and(|extension| extension == "head");
+    names.into_iter().find(is_head).context("no head")
+}
+
+/// A look-up in a text that becomes a template is refused, and so is a day that the clock says. A text that stays one is as it was written.
+fn texts_in_quotes_and_days(template: &Path, output: &Path, build: impl Fn() -> Result<Outcome>) -> Result<()> {
+    let with = |text: &str| {
+        let object = format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: probe}}\ndata:\n  text: {text}\n");
+        std::fs::write(template, object)?;
+        build()
+    };
+    for (text, code, says) in [
+        (
+            r#"{{ tpl `{{ lookup "v1" "Secret" "a" "b" | toJson }}` . | quote }}"#,
+            "LF2083",
+            "vectors/templates/probe.yaml:5",
+        ),
+        (r#"{{ now | date "2006-01-02" | quote }}"#, "LF2084", "/data/text"),
+        (r#"{{ tpl "{{ now | date \"2006\" }}" . | quote }}"#, "LF2084", "/data/text"),
+    ] {
+        let refused = with(text)?;
+        assert_eq!((refused.code, refused.error()), (2, Some(code)), "{text}: {}", refused.stderr);
+        assert!(refused.stderr.contains(says), "{text}: {}", refused.stderr);
+        assert!(!output.exists(), "a refused build wrote something");
+    }
+    let built = with(r#"{{ "{{ lookup \"v1\" }} {{ now }}" | quote }}"#)?;
+    ensure!(built.code == 0, "{}", built.stderr);
+    let head = output.join(head_of(&built.json()?)?);
+    let release = document(&head, "documents/release.json")?;
+    let mut components = release["components"].as_array().into_iter().flatten();
+    let vectors = components.find(|component| component["name"] == "vectors").context("no vectors")?;
+    let objects = objects(&head, vectors)?;
+    let mut objects = objects.as_array().into_iter().flatten();
+    let probe = objects.find(|object| object["metadata"]["name"] == "probe").context("no probe")?;
+    assert_eq!(probe["data"]["text"], r#"{{ lookup "v1" }} {{ now }}"#);
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn charts_of_many_shapes_become_one_release() -> Result<()> {
@@ -109,10 +150,7 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     let with_helm = ["--json", "--part-size", "none", "--helm", &helm.display().to_string()];
     let arguments = vendor.build_arguments(&release, &path("stick"), &with_helm);
     let report = Outcome::success(&mut starter.command(&vendor, &arguments))?.json()?;
-    let names = report["files"].as_array().into_iter().flatten().filter_map(|file| file["name"].as_str());
-    let is_head = |name: &&str| Path::new(name).extension().is_some_and(|extension| extension == "head");
-    let head = names.into_iter().find(is_head).context("no head")?;
-    let head = path("stick").join(head);
+    let head = path("stick").join(head_of(&report)?);
     let release = document(&head, "documents/release.json")?;
     let components = release["components"].as_array().context("no components")?;
     let mut lines = components.iter().map(|component| shown(&head, component)).collect::<Result<Vec<_>>>()?;
@@ -132,6 +170,12 @@ fn charts_of_many_shapes_become_one_release() -> Result<()> {
     assert_eq!((refused.code, refused.error()), (2, Some("LF2083")), "{}", refused.stderr);
     assert!(refused.stderr.contains("vectors/templates/secret.yaml:3:13"), "{}", refused.stderr);
     assert_eq!((listed(vendor.store())?, std::fs::read(vendor.lock_file())?), (store, lock));
+
+    std::fs::write(&values, std::fs::read_to_string(&values)?.replace("apiKey: true\n", ""))?;
+    let arguments = vendor.build_arguments(&path("releases/charts"), &path("texts"), &with_helm);
+    texts_in_quotes_and_days(&path("charts/vectors/templates/probe.yaml"), &path("texts"), || {
+        Outcome::of(&mut starter.command(&vendor, &arguments))
+    })?;
 
     // Another Helm than the lock's renders nothing.
     let other = path("other-helm");

@@ -1,0 +1,126 @@
+//! The words of Go's templates: what stands between `{{` and `}}`, and may be a function. Text in quotes may become a template through `tpl`,
+//! so the words of the actions in it count, too.
+
+use std::collections::BTreeSet;
+
+/// Whether any action of a text calls one of these functions.
+pub fn mentions(text: &str, functions: &[&str]) -> bool {
+    words(text).iter().any(|(_, word)| functions.contains(word))
+}
+
+/// Where the actions of a template call a function, in order.
+pub fn calls(text: &str, function: &str) -> Vec<usize> {
+    let found: BTreeSet<usize> =
+        words(text).into_iter().filter(|(_, word)| *word == function).map(|(at, _)| at).collect();
+    found.into_iter().collect()
+}
+
+/// The same in data, such as YAML, where what is in double quotes has quotes with a backslash.
+pub fn calls_in_data(text: &str, function: &str) -> Vec<usize> {
+    let both = calls(text, function).into_iter().chain(calls(&without_escapes(text), function));
+    both.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The text with something else at these places, which are in order, for as many bytes each.
+pub fn replace(mut text: String, places: &[usize], length: usize, with: &str) -> String {
+    for at in places.iter().rev() {
+        text.replace_range(*at..*at + length, with);
+    }
+    text
+}
+
+/// The same length, and quotes are quotes.
+fn without_escapes(text: &str) -> String {
+    text.replace("\\\"", " \"")
+}
+
+/// The identifiers of a text's actions that may be functions: not those behind `.` or `$`, nor in comments. In quotes, those of the actions
+/// that are there.
+fn words(text: &str) -> Vec<(usize, &str)> {
+    let mut found = Vec::new();
+    let mut rest = 0;
+    while let Some(start) = text[rest..].find("{{").map(|at| rest + at + 2) {
+        let inner = text[start..].trim_start_matches('-').trim_start();
+        if inner.starts_with("/*") {
+            let end = text[start..].find("*/").map_or(text.len(), |at| start + at + 2);
+            rest = end;
+            continue;
+        }
+        rest = action(text, start, &mut found);
+    }
+    found
+}
+
+/// Reads one action from behind its `{{`; returns where it ends.
+fn action<'a>(text: &'a str, start: usize, found: &mut Vec<(usize, &'a str)>) -> usize {
+    let bytes = text.as_bytes();
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut at = start;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'}' if bytes.get(at + 1) == Some(&b'}') => return at + 2,
+            quote @ (b'"' | b'\'' | b'`') => {
+                let end = quoted(bytes, at, quote);
+                in_quotes(text, at + 1, end, found);
+                at = end;
+            }
+            byte if is_word(byte) => {
+                let end = (at..bytes.len()).find(|end| !is_word(bytes[*end])).unwrap_or(bytes.len());
+                if at == 0 || !matches!(bytes[at - 1], b'.' | b'$') {
+                    found.push((at, &text[at..end]));
+                }
+                at = end;
+            }
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+/// The words of the actions in a quoted text. The text that a `tpl` gets has no backslashes before its quotes.
+fn in_quotes<'a>(text: &'a str, start: usize, end: usize, found: &mut Vec<(usize, &'a str)>) {
+    let Some(inner) = text.get(start..end.min(text.len())).filter(|inner| inner.contains("{{")) else { return };
+    let inner = without_escapes(inner);
+    let places = words(&inner).into_iter().map(|(at, word)| start + at..start + at + word.len());
+    found.extend(places.map(|place| (place.start, &text[place])));
+}
+
+/// Where a quoted text ends that begins at a byte.
+fn quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() && bytes[at] != quote {
+        at += if bytes[at] == b'\\' && quote != b'`' { 2 } else { 1 };
+    }
+    at + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_found_by_name() {
+        assert!(mentions("{{ now | date \"2006\" }}", &["now"]));
+        assert!(!mentions("{{ .now }} now {{ \"now\" }}", &["now"]));
+    }
+
+    #[test]
+    fn what_is_in_quotes_counts_where_it_is_an_action() {
+        let text = "{{ tpl (print `a {{ now }}` \"{{ \\\"b\\\" | now }}\") . }} {{ \"now }}\" }}";
+        let calls = calls(text, "now");
+        assert_eq!(calls.len(), 2, "{calls:?}");
+        assert!(calls.iter().all(|at| text[*at..].starts_with("now")));
+        let replaced = replace(text.to_owned(), &calls, 3, "then");
+        assert_eq!(replaced.matches("then").count(), 2);
+        assert_eq!(replaced.replace("then", "now"), text);
+    }
+
+    #[test]
+    fn any_text_has_places_of_its_own() {
+        for text in ["{{ \"{{ é", "{{ '\\", "{{ `{{ now", "{{ \"\\é{{ now }}\" }}", "{{ \"{{ \"{{ now"] {
+            for at in calls(text, "now").into_iter().chain(calls_in_data(text, "now")) {
+                assert!(text[at..].starts_with("now"), "{text}");
+            }
+        }
+    }
+}

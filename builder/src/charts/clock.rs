@@ -1,0 +1,78 @@
+//! The clock of a rendering. Whatever of a chart depends on it would be that of the day on which a release is built. So the second rendering
+//! has another day: what differs is found, however coarse it is.
+//!
+//! Each call of `now` is replaced by a fixed time, written without quotes, since it may be within them. Functions that read the clock by themselves
+//! get a later second.
+
+use super::actions;
+use super::files::ChartFiles;
+use super::lookup::is_template;
+
+/// The function that reads the clock.
+const NOW: &str = "now";
+
+/// What takes its place: the begin of another year.
+const ANOTHER_DAY: &str = "(toDate (print 2006) (print 2001))";
+
+/// Functions that read the clock by themselves.
+const CLOCK: [&str; 3] = ["ago", "unixEpoch", "dateInZone"];
+
+/// A chart's files on another day. What is neither a template nor values may be data with actions for other software.
+pub fn on_another_day(files: &ChartFiles) -> ChartFiles {
+    let mut files = files.clone();
+    for (path, bytes) in &mut files.0 {
+        let Ok(text) = std::str::from_utf8(bytes) else { continue };
+        let calls = match path.as_str() {
+            path if is_template(path) => actions::calls(text, NOW),
+            path if is_values(path) => actions::calls_in_data(text, NOW),
+            _ => continue,
+        };
+        *bytes = actions::replace(text.to_owned(), &calls, NOW.len(), ANOTHER_DAY).into_bytes();
+    }
+    files
+}
+
+/// What Helm rendered of such files, where the fixed time was printed as text.
+pub fn released(rendered: &str) -> String {
+    rendered.replace(ANOTHER_DAY, NOW)
+}
+
+/// Whether a second between two renderings may show.
+pub fn reads_seconds(files: &ChartFiles) -> bool {
+    let reads = |path: &str, text: &str| {
+        actions::mentions(text, &CLOCK) || (!is_template(path) && !is_values(path) && actions::mentions(text, &[NOW]))
+    };
+    files.0.iter().any(|(path, bytes)| std::str::from_utf8(bytes).is_ok_and(|text| reads(path, text)))
+}
+
+/// Values of a chart, of one of its subcharts, and those of a release, whose path is their file's name.
+fn is_values(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with("values") && name.ends_with(".yaml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(path: &str, text: &str) -> ChartFiles {
+        ChartFiles([(path.to_owned(), text.as_bytes().to_vec())].into())
+    }
+
+    #[test]
+    fn templates_and_values_have_another_day_and_no_other_file_has() {
+        let text = "{{ now | date \"2006\" }} {{ tpl `{{ now }}` . }} {{ .now }} now";
+        let another = format!(
+            "{{{{ {ANOTHER_DAY} | date \"2006\" }}}} {{{{ tpl `{{{{ {ANOTHER_DAY} }}}}` . }}}} {{{{ .now }}}} now"
+        );
+        for path in ["templates/a.yaml", "values.yaml", "charts/b/values.yaml", "values-0.yaml"] {
+            let files = files(path, text);
+            assert_eq!(on_another_day(&files).text(path), Some(another.as_str()), "{path}");
+            assert!(!reads_seconds(&files));
+        }
+        let alert = files("files/alert.tmpl", text);
+        assert_eq!(on_another_day(&alert), alert);
+        assert!(reads_seconds(&alert), "it may become a template");
+        assert!(reads_seconds(&files("templates/a.yaml", "{{ ago .Values.at }}")));
+        assert_eq!(released(&format!("a: '{{{{ {ANOTHER_DAY} }}}}'")), "a: '{{ now }}'");
+    }
+}
