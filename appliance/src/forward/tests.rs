@@ -298,6 +298,18 @@ async fn a_slow_server_gets_everything_and_slows_down_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_is_shown_while_the_host_is_silent() {
+    let forwarding = Forwarding::begin("server: gopher://127.0.0.1\n").await;
+    assert!(forwarding.is_faulty());
+    let root = forwarding.site.sign_in("root").await;
+    forwarding.site.host.is_silent.store(true, Ordering::SeqCst);
+    until(async || forwarding.site.context.site.silent_since().is_some()).await;
+    let page = root.get("/").await.body;
+    assert!(page.contains("The host has not answered since"), "{page}");
+    assert!(page.contains("What needs a person") && page.contains("syslog server cannot be used"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn over_tls_only_the_named_authoritys_server_gets_anything() {
     let (authority, key) = Authority::generate("Syslog", (2020, 1, 1), (2040, 1, 1)).unwrap();
     let issuer = Authority::of("Syslog", &key).unwrap();

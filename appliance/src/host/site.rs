@@ -1,7 +1,7 @@
 //! The site as the host reports it. Answers are shared for a moment, so that many browsers cost the host one request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
@@ -42,19 +42,44 @@ type LatestOperation = Result<Option<OperationPage>, Unavailable>;
 
 #[derive(Default)]
 struct Slot {
-    held: Mutex<Option<(Instant, Answer)>>,
+    held: Mutex<Held>,
     turn: Arc<tokio::sync::Mutex<()>>,
 }
 
+/// The latest answer, and how often answers were forgotten.
+#[derive(Default)]
+struct Held {
+    answer: Option<(Instant, Answer)>,
+    forgotten: u64,
+}
+
 impl Slot {
-    fn held(&self, youngest: Duration) -> Option<Answer> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().filter(|(at, _)| at.elapsed() < youngest).map(|(_, answer)| answer.clone())
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hold(&self, answer: Option<Answer>) {
-        let held = answer.map(|answer| (Instant::now(), answer));
-        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = held;
+    fn held(&self, youngest: Duration) -> Option<Answer> {
+        let held = self.lock();
+        held.answer.as_ref().filter(|(at, _)| at.elapsed() < youngest).map(|(_, answer)| answer.clone())
+    }
+
+    /// How often answers were forgotten, to be known before the host is asked.
+    fn forgotten(&self) -> u64 {
+        self.lock().forgotten
+    }
+
+    /// Keeps an answer, unless answers were forgotten since the host was asked: it may be one of before.
+    fn hold(&self, asked: u64, answer: Answer) {
+        let mut held = self.lock();
+        if held.forgotten == asked {
+            held.answer = Some((Instant::now(), answer));
+        }
+    }
+
+    fn forget(&self) {
+        let mut held = self.lock();
+        held.answer = None;
+        held.forgotten += 1;
     }
 }
 
@@ -130,6 +155,7 @@ impl Site {
     }
 
     async fn ask(&self, topic: Topic) -> Answer {
+        let asked = self.slot(topic).forgotten();
         let answer =
             self.host.document(topic).await.and_then(|found| found.map(|value| checked(topic, value)).transpose());
         self.heard(&answer);
@@ -140,7 +166,7 @@ impl Site {
             let has_models = status.get("models").and_then(Value::as_array).is_some_and(|models| !models.is_empty());
             self.has_gpus_or_models.store(has_gpus || has_models, Ordering::Relaxed);
         }
-        self.slot(topic).hold(Some(answer.clone()));
+        self.slot(topic).hold(asked, answer.clone());
         answer
     }
 
@@ -380,7 +406,7 @@ impl Site {
     /// The next page asks the host again.
     fn forget(&self) {
         for slot in &self.slots {
-            slot.hold(None);
+            slot.forget();
         }
     }
 }
@@ -395,4 +421,22 @@ fn checked(topic: Topic, value: Value) -> Result<Arc<Value>, HostError> {
         "a document {kind:?} of form {schema:?} in place of {:?} of form 1",
         topic.kind()
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_before_is_not_kept() {
+        let slot = Slot::default();
+        let asked = slot.forgotten();
+        slot.hold(asked, Ok(None));
+        assert!(slot.held(SHOWN).is_some());
+        slot.forget();
+        slot.hold(asked, Ok(None));
+        assert!(slot.held(SHOWN).is_none(), "the host was asked before something changed");
+        slot.hold(slot.forgotten(), Ok(None));
+        assert!(slot.held(SHOWN).is_some());
+    }
 }

@@ -179,8 +179,13 @@ pub fn matters(status: &Status) -> Vec<Matter> {
     for note in status.notes.iter().filter(|note| !is_shown(note)) {
         list.add(State::Unknown, "Host", note, "/node");
     }
-    list.0.sort_by_key(|matter| matter.mark.state);
+    worst_first(&mut list.0);
     list.0
+}
+
+/// The worst first, and those of one weight as they were.
+pub fn worst_first(matters: &mut [Matter]) {
+    matters.sort_by_key(|matter| matter.mark.state);
 }
 
 fn operation(status: &Status, list: &mut List) {

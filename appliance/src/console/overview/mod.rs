@@ -25,11 +25,11 @@ struct Facts {
     node: Option<String>,
     at: Option<Moment>,
     answers: [Answer; 4],
-    matters: Vec<Matter>,
 }
 
 struct View {
     facts: Result<Facts, Trouble>,
+    matters: Vec<Matter>,
     running: Option<Running>,
 }
 
@@ -49,24 +49,32 @@ struct Live {
 async fn view(context: &Context) -> View {
     let (status, releases) =
         tokio::join!(context.site.read::<Status>(Topic::Status), context.site.read::<Releases>(Topic::Releases));
+    let mut matters = own_matters(context).await;
     let facts = match status {
         Ok(Some(status)) => {
-            let mut facts = facts(&status, releases.ok().flatten().as_ref());
-            facts.matters.splice(..0, context.database.aside().iter().map(attention::of_aside));
-            facts.matters.splice(..0, context.audit.damage().as_deref().map(attention::of_damage));
-            facts.matters.splice(..0, context.audit.broken().as_deref().map(attention::of_broken_audit));
-            facts.matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
-            facts.matters.extend(attention::of_forwarding(&context.forward.standing()));
-            facts.matters.extend(attention::of_certificate(&context.certificate.supplied(), Timestamp::now()));
-            facts.matters.extend(attention::of_ingress(&context.ingress.state()));
-            let waiting = crate::approval::open(context).await.unwrap_or_default();
-            facts.matters.extend(waiting.iter().filter_map(attention::of_waiting));
-            Ok(facts)
+            matters.extend(attention::matters(&status));
+            Ok(facts(&status, releases.ok().flatten().as_ref()))
         }
         Ok(None) => Err(no_status()),
         Err(unavailable) => Err(unavailable.into()),
     };
-    View { facts, running: context.site.running() }
+    attention::worst_first(&mut matters);
+    View { facts, matters, running: context.site.running() }
+}
+
+/// What the console knows without its host.
+async fn own_matters(context: &Context) -> Vec<Matter> {
+    let mut matters: Vec<Matter> =
+        context.audit.broken().as_deref().map(attention::of_broken_audit).into_iter().collect();
+    matters.extend(context.audit.damage().as_deref().map(attention::of_damage));
+    matters.extend(context.database.aside().iter().map(attention::of_aside));
+    matters.extend(context.signing.failing().as_ref().and_then(attention::of_unsigned_audit));
+    matters.extend(attention::of_forwarding(&context.forward.standing()));
+    matters.extend(attention::of_certificate(&context.certificate.supplied(), Timestamp::now()));
+    matters.extend(attention::of_ingress(&context.ingress.state()));
+    let waiting = crate::approval::open(context).await.unwrap_or_default();
+    matters.extend(waiting.iter().filter_map(attention::of_waiting));
+    matters
 }
 
 /// A host always has a status; one without is of another version.
@@ -84,7 +92,6 @@ fn facts(status: &Status, releases: Option<&Releases>) -> Facts {
         node: status.nodes.first().map(|node| format!("{} · {}", node.name, node.address)),
         at: Moment::read(status.clock.as_ref().map(|clock| clock.now.as_str())),
         answers: answers::answers(status, releases),
-        matters: attention::matters(status),
     }
 }
 
