@@ -1,10 +1,13 @@
 //! Data of two components that tests of backups write and look for, the repository that has it, and a disk for copies.
 
-use anyhow::{Result, ensure};
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail, ensure};
 use landfall_tests::proofs::{in_pod, sql};
 use landfall_tests::site::Machine;
+use serde_json::Value;
 
-use super::engineer::Engineer;
+use super::engineer::{Engineer, Said};
 use super::handbook;
 
 /// The folder of the repository.
@@ -74,14 +77,57 @@ pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
     Ok(key.to_owned())
 }
 
-/// Damages bytes all over each large pack of the repository, until [`mend`]: one pack has pieces of many streams, in no certain order.
-pub(crate) fn damage(machine: &Machine) -> Result<()> {
-    let damage = "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=\"$at\" conv=notrunc status=none";
-    machine.run(&format!(
-        "cp --archive {REPOSITORY} /root/good && find {REPOSITORY}/data -type f -size +100k | while read -r pack; do \
-         chmod u+w \"$pack\" && for at in $(seq 30000 60000 \"$(stat --format %s \"$pack\")\"); do {damage}; done; done"
-    ))?;
-    Ok(())
+/// Damages a byte in each large pack of the repository, until [`mend`], so that every backup has lost data of the database and can be read apart
+/// from that. Packs have pieces of all streams in no certain order: the first place that does so is found by the check. Returns what the
+/// check reports.
+pub(crate) fn damage(engineer: Engineer<'_>) -> Result<Said> {
+    let machine = engineer.machine();
+    machine.run(&format!("cp --archive {REPOSITORY} /root/good"))?;
+    for percent in (5..100).step_by(5).map(|percent| (percent + 45) % 100) {
+        let damage = format!(
+            "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") * {percent} / 100)) conv=notrunc status=none"
+        );
+        machine.run(&format!(
+            "find {REPOSITORY}/data -type f -size +100k | while read -r pack; do chmod u+w \"$pack\" && {damage}; done"
+        ))?;
+        let said = engineer.landfall(&["backup", "check"])?;
+        if takes_the_database_alone(&said.data)? {
+            return Ok(said);
+        }
+        machine.run(&format!("rm -r {REPOSITORY} && cp --archive /root/good {REPOSITORY}"))?;
+    }
+    bail!("no place in the packs of the repository has data of the database, of each backup")
+}
+
+/// Whether every backup has lost data of the database, and none what describes it.
+fn takes_the_database_alone(report: &str) -> Result<bool> {
+    let report: Value = serde_json::from_str(report).with_context(|| format!("the check reports {report}"))?;
+    let backups = report["backups"].as_u64().context("the check counts no backups")?;
+    let damages = report["damages"].as_array().context("the check lists no damages")?;
+    let damages: Vec<&str> = damages.iter().filter_map(Value::as_str).collect();
+    let hit: BTreeSet<&str> = damages
+        .iter()
+        .flat_map(|damage| damage.split("; and "))
+        .filter(|taken| taken.contains("postgres/database"))
+        .filter_map(|taken| taken.split(" of the backup of ").nth(1))
+        .collect();
+    let is_described = !damages.iter().any(|damage| damage.contains("LANDFALL/"));
+    Ok(hit.len() as u64 == backups && is_described)
+}
+
+#[test]
+fn damage_takes_the_database_of_each_backup_alone() {
+    let is_taken = |damages: &[&str]| {
+        takes_the_database_alone(&serde_json::json!({ "backups": 2, "damages": damages }).to_string()).unwrap()
+    };
+    let of = |first: &str, second: &str| {
+        format!("data/66 has other bytes: takes {first} of the backup of 1; and {second} of the backup of 2")
+    };
+    assert!(is_taken(&[&of("postgres/database", "cluster/etcd, postgres/database")]));
+    assert!(is_taken(&[&of("postgres/database", "cluster/etcd"), &of("cluster/etcd", "postgres/database")]));
+    assert!(!is_taken(&[&of("postgres/database", "cluster/etcd")]));
+    assert!(!is_taken(&[&of("LANDFALL/manifest.json, postgres/database", "postgres/database")]));
+    assert!(!is_taken(&[]));
 }
 
 /// The repository is as it was before the damage.
