@@ -19,6 +19,7 @@ pub fn write(text: &mut String, status: &Status, running: Option<&Running>) -> s
     scrape.add_sizes(status);
     scrape.add_components(status);
     scrape.add_backups(status);
+    scrape.add_license(status);
     scrape.add_operation(status, running);
     encode_registry(text, &scrape.registry)
 }
@@ -99,6 +100,19 @@ impl Scrape {
         self.one("backup_proven_timestamp_seconds", help, seconds(backups.newest_proven.as_deref()));
         let help = "Whether the last try to make a backup failed, and no proven one followed: 1 or 0";
         self.one("backup_fails", help, Some(i64::from(backups.failed_last().is_some())));
+    }
+
+    fn add_license(&mut self, status: &Status) {
+        let Some(terms) = status.license.as_ref().and_then(|license| license.terms.as_ref()) else { return };
+        self.one(
+            "license_permits",
+            "Whether the license permits what needs one: 1 or 0",
+            Some(i64::from(terms.permits)),
+        );
+        let help = "When the license ends, in seconds since 1970";
+        self.one("license_end_timestamp_seconds", help, seconds(terms.ends.as_deref()));
+        let help = "When its grace ends, in seconds since 1970";
+        self.one("license_grace_end_timestamp_seconds", help, seconds(terms.grace_ends.as_deref()));
     }
 
     fn add_operation(&mut self, status: &Status, running: Option<&Running>) {

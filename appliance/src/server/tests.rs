@@ -65,6 +65,9 @@ async fn metrics_have_the_site_as_the_host_reports_it_and_nothing_of_it_while_th
         "backups 3",
         "operation_running{operation=\"upgrade\"} 0",
         "operation_stuck 0",
+        "license_permits 1",
+        "license_end_timestamp_seconds 1796083200",
+        "license_grace_end_timestamp_seconds 1798675200",
     ] {
         assert!(metrics.contains(&format!("landfall_site_{gauge}\n")), "{gauge}: {metrics}");
     }
