@@ -47,7 +47,7 @@ pub fn reads_seconds(files: &ChartFiles) -> bool {
 
 /// Values of a chart, of one of its subcharts, and those of a release, whose path is their file's name.
 fn is_values(path: &str) -> bool {
-    path.rsplit('/').next().is_some_and(|name| name.starts_with("values") && name.ends_with(".yaml"))
+    path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).is_some_and(|stem| stem.starts_with("values"))
 }
 
 #[cfg(test)]

@@ -110,9 +110,9 @@ fn texts_in_quotes_and_days(template: &Path, output: &Path, build: impl Fn() -> 
         assert!(refused.stderr.contains(says), "{text}: {}", refused.stderr);
         assert!(!output.exists(), "a refused build wrote something");
     }
-    let built = with(r#"{{ "{{ lookup \"v1\" }} {{ now }}" | quote }}"#)?;
-    ensure!(built.code == 0, "{}", built.stderr);
-    let head = output.join(head_of(&built.json()?)?);
+    let report = with(r#"{{ "{{ lookup \"v1\" }} {{ now }}" | quote }}"#)?;
+    ensure!(report.code == 0, "{}", report.stderr);
+    let head = output.join(head_of(&report.json()?)?);
     let release = document(&head, "documents/release.json")?;
     let mut components = release["components"].as_array().into_iter().flatten();
     let vectors = components.find(|component| component["name"] == "vectors").context("no vectors")?;
