@@ -103,8 +103,8 @@ fn texts_in_quotes_and_days(template: &Path, output: &Path, build: impl Fn() -> 
         assert!(refused.stderr.contains(says), "{text}: {}", refused.stderr);
         assert!(!output.exists(), "a refused build wrote something");
     }
-    let built = with(r#"{{ "{{ lookup \"v1\" }} {{ now }}" | quote }}"#)?;
-    ensure!(built.code == 0, "{}", built.stderr);
+    let outcome = with(r#"{{ "{{ lookup \"v1\" }} {{ now }}" | quote }}"#)?;
+    ensure!(outcome.code == 0, "{}", outcome.stderr);
     let mut written = std::fs::read_dir(output)?.filter_map(|entry| Some(entry.ok()?.path()));
     let head = written.find(|path| path.extension().is_some_and(|extension| extension == "head")).context("no head")?;
     let release = document(&head, "documents/release.json")?;
