@@ -82,6 +82,10 @@ const PAGES: [&str; 20] = [
 /// Where the API server is run from, and where it waits while it is stopped.
 const API_SERVER: [&str; 2] = ["/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"];
 
+/// Whether an upgrade is so far that there is something to undo.
+const HAS_CHANGED: &str =
+    "const bar = document.querySelector('#live .bar progress'); return bar !== null && 3 * bar.value >= bar.max";
+
 /// The choice of a backup.
 const FROM_BACKUP: &str = "section[aria-labelledby=from-backup]";
 
@@ -107,6 +111,7 @@ fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
         customer.restore().await?;
         customer.look_at_pages().await?;
         expect_no_faults(&browser).await?;
+        customer.take_an_upgrade_back().await?;
         customer.upgrade("browser-upgrade").await?;
         customer.return_through_a_power_cut().await?;
         customer.upload_a_release().await?;
@@ -228,6 +233,22 @@ impl Customer<'_> {
     fn expect_rows(&self) -> Result<()> {
         let rows = sql(self.machine(), "SELECT count(*) FROM kept")?;
         ensure!(rows == "1000", "the table has {rows} rows");
+        Ok(())
+    }
+
+    /// An upgrade that has changed something is undone because its administrator wants that.
+    async fn take_an_upgrade_back(&self) -> Result<()> {
+        self.begin_upgrade("1.1.0").await?;
+        until_within(CHANGE_LIMIT, "a third of the steps are done", async || {
+            Ok(self.browser.driver.execute(HAS_CHANGED, Vec::new()).await?.json() == true)
+        })
+        .await?;
+        self.browser.click("#undo summary").await?;
+        self.browser.click("form[action='/upgrade/abort'] button").await?;
+        self.browser.expect_within(CHANGE_LIMIT, "#live", "everything is as it was before").await?;
+        self.browser.expect("#live", "undone because").await?;
+        self.expect_release("1.0.0").await?;
+        printer::note("proved: an upgrade was taken back in the browser while it ran");
         Ok(())
     }
 
