@@ -452,7 +452,8 @@ fn goes_back_to_its_data(engineer: Engineer<'_>) -> Result<()> {
     ensure!(sql(machine, "SELECT number FROM later")? == "1", "a refused rollback has changed data");
     let name = machine.run("hostname")?.stdout;
     let confirmed = ["--confirm", name.trim()];
-    saved_data::damage(engineer)?;
+    let backup = dry_run["backup"]["id"].as_str().context("the backup has no id")?;
+    saved_data::damage(engineer, backup)?;
     let failure =
         engineer.follow(&restore, &confirmed)?.refused("rollback to a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");

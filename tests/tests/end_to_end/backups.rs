@@ -316,7 +316,7 @@ fn restores(engineer: Engineer<'_>, name: &str, time: &str) -> Result<()> {
 
 /// A backup whose packs have a damaged byte is named by the check, and its restore leaves the data as it was.
 fn goes_back_from_damage(engineer: Engineer<'_>, name: &str, backup: &str) -> Result<()> {
-    damage(engineer)?.refused("backup check", "LF4605", 4)?;
+    damage(engineer, backup)?.refused("backup check", "LF4605", 4)?;
     let failure = engineer.landfall(&["restore", "--backup", backup, "--confirm", name])?;
     let failure = failure.refused("restore of a damaged backup", "LF4032", 4)?.to_string();
     ensure!(failure.contains("postgres/database"), "the reason is not named: {failure}");

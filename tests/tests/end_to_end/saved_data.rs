@@ -1,7 +1,5 @@
 //! Data of two components that tests of backups write and look for, the repository that has it, and a disk for copies.
 
-use std::collections::BTreeSet;
-
 use anyhow::{Context, Result, bail, ensure};
 use landfall_tests::proofs::{in_pod, sql};
 use landfall_tests::site::Machine;
@@ -19,6 +17,9 @@ pub(crate) const DISK: &str = "/mnt/copies";
 /// The page about backups, and the time to which it restores.
 const BACK_UP: &str = "## Back up and restore\n";
 pub(crate) const TIME_OF_THE_PAGE: &str = "2026-11-21T18:00:00Z";
+
+/// Where packs are damaged, in hundredths of their length, until one place does.
+const PLACES: [u8; 9] = [50, 40, 60, 30, 70, 20, 80, 10, 90];
 
 /// How the key of the cache is written and read.
 const CACHE: &str = "export REDISCLI_AUTH=$(cat /run/secrets/valkey/password); valkey-cli -h 127.0.0.1";
@@ -77,56 +78,53 @@ pub(crate) fn printed_key(machine: &Machine, command: &str) -> Result<String> {
     Ok(key.to_owned())
 }
 
-/// Damages a byte in each large pack of the repository, until [`mend`], so that every backup has lost data of the database and can be read apart
-/// from that. Packs have pieces of all streams in no certain order: the first place that does so is found by the check. Returns what the
-/// check reports.
-pub(crate) fn damage(engineer: Engineer<'_>) -> Result<Said> {
+/// Damages bytes of the repository, until [`mend`], so that this backup has lost data of the database, and none that describes it. Packs have
+/// pieces of many streams and backups in no certain order: the check says what each place takes. Returns its report.
+pub(crate) fn damage(engineer: Engineer<'_>, backup: &str) -> Result<Said> {
     let machine = engineer.machine();
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    let of_backup = listed["backups"].as_array().into_iter().flatten().find(|one| one["id"] == backup);
+    let time = of_backup.and_then(|one| one["time"].as_str()).with_context(|| format!("no {backup}: {listed:#}"))?;
     machine.run(&format!("cp --archive {REPOSITORY} /root/good"))?;
-    for percent in (5..100).step_by(5).map(|percent| (percent + 45) % 100) {
-        let damage = format!(
-            "printf '\\377\\0\\377' | dd of=\"$pack\" bs=1 seek=$(($(stat --format %s \"$pack\") * {percent} / 100)) conv=notrunc status=none"
-        );
+    let packs = "find data -type f -size +100k -printf '%s %p\\n' | sort --numeric-sort --reverse | cut --delimiter ' ' --fields 2";
+    let packs = machine.run(&format!("cd {REPOSITORY} && {packs}"))?.stdout;
+    for (pack, percent) in packs.lines().flat_map(|pack| PLACES.map(|percent| (pack, percent))) {
+        let place = format!("$(($(stat --format %s {pack}) * {percent} / 100))");
         machine.run(&format!(
-            "find {REPOSITORY}/data -type f -size +100k | while read -r pack; do chmod u+w \"$pack\" && {damage}; done"
+            "cd {REPOSITORY} && chmod u+w {pack} && \
+             printf '\\377\\0\\377' | dd of={pack} bs=1 seek={place} conv=notrunc status=none"
         ))?;
         let said = engineer.landfall(&["backup", "check"])?;
-        if takes_the_database_alone(&said.data)? {
+        if takes_the_database_alone(&said.data, time)? {
             return Ok(said);
         }
-        machine.run(&format!("rm -r {REPOSITORY} && cp --archive /root/good {REPOSITORY}"))?;
+        machine.run(&format!("cd {REPOSITORY} && cp --archive --remove-destination /root/good/{pack} {pack}"))?;
     }
-    bail!("no place in the packs of the repository has data of the database, of each backup")
+    bail!("no place in the packs has data of the database of the backup of {time}:\n{packs}")
 }
 
-/// Whether every backup has lost data of the database, and none what describes it.
-fn takes_the_database_alone(report: &str) -> Result<bool> {
+/// Whether this backup has lost data of the database, and none has lost what describes it.
+fn takes_the_database_alone(report: &str, time: &str) -> Result<bool> {
     let report: Value = serde_json::from_str(report).with_context(|| format!("the check reports {report}"))?;
-    let backups = report["backups"].as_u64().context("the check counts no backups")?;
     let damages = report["damages"].as_array().context("the check lists no damages")?;
-    let damages: Vec<&str> = damages.iter().filter_map(Value::as_str).collect();
-    let hit: BTreeSet<&str> = damages
-        .iter()
-        .flat_map(|damage| damage.split("; and "))
-        .filter(|taken| taken.contains("postgres/database"))
-        .filter_map(|taken| taken.split(" of the backup of ").nth(1))
-        .collect();
-    let is_described = !damages.iter().any(|damage| damage.contains("LANDFALL/"));
-    Ok(hit.len() as u64 == backups && is_described)
+    let mut taken = damages.iter().filter_map(Value::as_str).flat_map(|damage| damage.split("; and "));
+    let is_described = !taken.clone().any(|taken| taken.contains("LANDFALL/"));
+    let of_backup = format!(" of the backup of {time}");
+    Ok(is_described && taken.any(|taken| taken.contains("postgres/database") && taken.ends_with(&of_backup)))
 }
 
 #[test]
-fn damage_takes_the_database_of_each_backup_alone() {
+fn damage_takes_the_database_of_one_backup_alone() {
     let is_taken = |damages: &[&str]| {
-        takes_the_database_alone(&serde_json::json!({ "backups": 2, "damages": damages }).to_string()).unwrap()
+        takes_the_database_alone(&serde_json::json!({ "damages": damages }).to_string(), "1").unwrap()
     };
     let of = |first: &str, second: &str| {
         format!("data/66 has other bytes: takes {first} of the backup of 1; and {second} of the backup of 2")
     };
-    assert!(is_taken(&[&of("postgres/database", "cluster/etcd, postgres/database")]));
-    assert!(is_taken(&[&of("postgres/database", "cluster/etcd"), &of("cluster/etcd", "postgres/database")]));
-    assert!(!is_taken(&[&of("postgres/database", "cluster/etcd")]));
-    assert!(!is_taken(&[&of("LANDFALL/manifest.json, postgres/database", "postgres/database")]));
+    assert!(is_taken(&[&of("postgres/database", "cluster/etcd")]));
+    assert!(is_taken(&[&of("cluster/etcd, postgres/database", "postgres/database")]));
+    assert!(!is_taken(&[&of("cluster/etcd", "postgres/database")]));
+    assert!(!is_taken(&[&of("postgres/database", "LANDFALL/manifest.json, postgres/database")]));
     assert!(!is_taken(&[]));
 }
 
