@@ -185,7 +185,8 @@ fn a_lost_administrator(engineer: Engineer<'_>) -> Result<()> {
     }
 
     engineer.follow(&status, &[])?.checked_status()?;
-    engineer.follow(&logs, &[])?.report("logs console")?;
+    let said = engineer.follow(&logs, &[])?;
+    ensure!(said.status.success() && said.data.contains("the console accepts connections"), "{said:?}");
     let name = machine.run("hostname")?.stdout;
     engineer.follow(&restore, &["--confirm", name.trim()])?.report("restore --component console")?;
     engineer.wait_ready("a restore of the console")?;
