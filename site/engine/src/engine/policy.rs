@@ -15,7 +15,7 @@ pub(super) const TRIES: u32 = 3;
 const WAIT: Duration = Duration::from_secs(5);
 
 /// Reasons that may pass without anyone doing anything.
-const TRANSIENT: [Code; 2] = [codes::CLUSTER_UNREACHABLE, codes::NODE_TIMEOUT];
+const TRANSIENT: [Code; 3] = [codes::CLUSTER_UNREACHABLE, codes::NODE_TIMEOUT, codes::BACKUP_POD_ENDED];
 
 /// What follows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,11 @@ use landfall_cluster::StreamError;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded, codes};
 
+/// Exit codes of a program that SIGKILL and SIGTERM ended: its pod was deleted or restarted, or its memory was not enough.
+pub(super) const KILLED: [i32; 2] = [137, 143];
+
 /// The error of a step that could not use the backup repository. It keeps the code, except where the connection to a pod broke
-/// off: that is no fault of the repository, and the step may be tried again.
+/// off or the pod ended: that is no fault of the repository, and the step may be tried again.
 pub(crate) fn unusable(error: BackupError) -> StepError {
     let code = error.code();
     match error {
@@ -17,22 +20,40 @@ pub(crate) fn unusable(error: BackupError) -> StepError {
             let what = format!("the connection to the pod broke off while {name} was saved");
             StepError::new(codes::CLUSTER_UNREACHABLE, what).because(source)
         }
+        BackupError::Stream { name, source } if was_killed(&source) => {
+            let what = format!("the pod ended while {name} was saved");
+            StepError::new(codes::BACKUP_POD_ENDED, what).because(source)
+        }
         error => StepError::new(code, "the backup repository cannot be used").because(error),
     }
 }
 
 /// Whether a stream ended because a connection did: the kubelet or containerd may have been restarted.
 fn broke_off(error: &io::Error) -> bool {
-    let stream = error.get_ref().and_then(|inner| inner.downcast_ref::<StreamError>());
-    stream.is_some_and(|error| matches!(error, StreamError::CutOff | StreamError::NoAnswer(_)))
+    stream_error(error).is_some_and(|error| matches!(error, StreamError::CutOff | StreamError::NoAnswer(_)))
+}
+
+/// Whether a stream ended because its program was killed.
+fn was_killed(error: &io::Error) -> bool {
+    let is_killed = |exit_code: &i32| KILLED.contains(exit_code);
+    stream_error(error).is_some_and(|error| match error {
+        StreamError::Failed { exit_code, .. } | StreamError::EndedEarly { exit_code, .. } => is_killed(exit_code),
+        _ => false,
+    })
+}
+
+fn stream_error(error: &io::Error) -> Option<&StreamError> {
+    error.get_ref()?.downcast_ref()
 }
 
 #[cfg(test)]
 mod tests {
+    use landfall_cluster::Output;
+
     use super::*;
 
     #[test]
-    fn only_a_connection_that_broke_off_is_no_fault_of_the_repository() {
+    fn a_connection_that_broke_off_and_a_pod_that_ended_are_no_fault_of_the_repository() {
         let code = |source: io::Error| {
             let name = "db/data".parse().unwrap();
             unusable(BackupError::Stream { name, source }).code()
@@ -41,5 +62,11 @@ mod tests {
         let failed = StreamError::TimedOut(std::time::Duration::from_secs(1));
         assert_eq!(code(io::Error::other(failed)), codes::BACKUP_STREAM);
         assert_eq!(code(io::Error::other("the disk failed")), codes::BACKUP_STREAM);
+        for (exit_code, expected) in
+            [(137, codes::BACKUP_POD_ENDED), (143, codes::BACKUP_POD_ENDED), (1, codes::BACKUP_STREAM)]
+        {
+            let failed = StreamError::Failed { exit_code, stderr: Output::default() };
+            assert_eq!(code(io::Error::other(failed)), expected, "{exit_code}");
+        }
     }
 }

@@ -8,6 +8,7 @@ use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::BackupRule;
 
+use super::error::KILLED;
 use crate::pods::{Container, NoContainer, ready_container};
 
 /// How long a workload may have no ready pod.
@@ -68,7 +69,8 @@ impl RulePrograms for RulePod<'_> {
         let said = executed.stderr.text.trim();
         let program = arguments.first().map_or("", String::as_str);
         let what = format!("a program of {} ({program}) failed with exit code {}", self.stream, executed.exit_code);
-        Err(StepError::new(codes::BACKUP_STREAM, format!("{what}: {said}")))
+        let code = if KILLED.contains(&executed.exit_code) { codes::BACKUP_POD_ENDED } else { codes::BACKUP_STREAM };
+        Err(StepError::new(code, format!("{what}: {said}")))
     }
 }
 
