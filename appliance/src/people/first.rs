@@ -59,7 +59,7 @@ struct Claim {
 impl Claim {
     async fn make(self, context: Context) -> Result<Proven, Refusal> {
         let Self { author, token, name, password } = self;
-        // A database that cannot be written must not cost the token.
+        // A database that is locked must not cost the token.
         context.database.write().await?.commit().await?;
         if !context.site.claim(&token).await? {
             let event = Event::refused("administrator.claim", &name, "the host refused the token");
