@@ -54,10 +54,6 @@ fn is_values(path: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn files(path: &str, text: &str) -> ChartFiles {
-        ChartFiles([(path.to_owned(), text.as_bytes().to_vec())].into())
-    }
-
     #[test]
     fn templates_and_values_have_another_day_and_no_other_file_has() {
         let text = "{{ now | date \"2006\" }} {{ tpl `{{ now }}` . }} {{ .now }} now";
@@ -65,14 +61,14 @@ mod tests {
             "{{{{ {ANOTHER_DAY} | date \"2006\" }}}} {{{{ tpl `{{{{ {ANOTHER_DAY} }}}}` . }}}} {{{{ .now }}}} now"
         );
         for path in ["templates/a.yaml", "values.yaml", "charts/b/values.yaml", "values-0.yaml"] {
-            let files = files(path, text);
+            let files = ChartFiles::of_one(path, text);
             assert_eq!(on_another_day(&files).text(path), Some(another.as_str()), "{path}");
             assert!(!reads_seconds(&files));
         }
-        let alert = files("files/alert.tmpl", text);
+        let alert = ChartFiles::of_one("files/alert.tmpl", text);
         assert_eq!(on_another_day(&alert), alert);
         assert!(reads_seconds(&alert), "it may become a template");
-        assert!(reads_seconds(&files("templates/a.yaml", "{{ ago .Values.at }}")));
+        assert!(reads_seconds(&ChartFiles::of_one("templates/a.yaml", "{{ ago .Values.at }}")));
         assert_eq!(released(&format!("a: '{{{{ {ANOTHER_DAY} }}}}'")), "a: '{{ now }}'");
     }
 }

@@ -59,6 +59,12 @@ impl ChartFiles {
         Ok(files)
     }
 
+    /// A single file.
+    #[cfg(test)]
+    pub fn of_one(path: &str, text: &str) -> Self {
+        Self([(path.to_owned(), text.as_bytes().to_vec())].into())
+    }
+
     /// The files of a folder. What Git keeps beside them is not part of a chart.
     pub fn of_folder(folder: &Path, limits: Limits) -> Result<Self> {
         let name = folder.display().to_string();

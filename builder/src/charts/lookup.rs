@@ -85,10 +85,6 @@ mod tests {
 
     use super::*;
 
-    fn files(path: &str, text: &str) -> ChartFiles {
-        ChartFiles([(path.to_owned(), text.as_bytes().to_vec())].into())
-    }
-
     #[test]
     fn every_call_in_a_template_is_trapped_and_no_other_word() {
         for text in [
@@ -103,7 +99,7 @@ mod tests {
             "{{ tpl \"{{ \\\"v1\\\" | lookup }}\" . }}",
         ] {
             for path in ["templates/a.yaml", "charts/b/templates/_helpers.tpl"] {
-                let mut trapped = files(path, text);
+                let mut trapped = ChartFiles::of_one(path, text);
                 assert_eq!(trap("c", &mut trapped).expect("template"), 1, "{text}");
                 let found = trapped.text(path).expect("text");
                 assert!(found.contains("fail  ") && found.len() == text.len(), "{found}");
@@ -120,7 +116,7 @@ mod tests {
             "{{ lookups }} {{ mylookup }}",
             "{{ unended",
         ] {
-            let mut same = files("templates/a.yaml", text);
+            let mut same = ChartFiles::of_one("templates/a.yaml", text);
             assert_eq!(trap("c", &mut same).expect("none"), 0, "{text}");
             assert_eq!(same.text("templates/a.yaml"), Some(text));
         }
@@ -132,11 +128,11 @@ mod tests {
         for (path, text) in
             ["values.yaml", "files/config.tpl", "charts/b/values.yaml"].into_iter().zip(texts.iter().cycle())
         {
-            let refused = trap("shop", &mut files(path, &format!("a: 1\nb: {text}\n"))).expect_err(path);
+            let refused = trap("shop", &mut ChartFiles::of_one(path, &format!("a: 1\nb: {text}\n"))).expect_err(path);
             assert_eq!(refused.code(), codes::CHART_LOOKUP);
             assert!(refused.to_string().starts_with(&format!("shop/{path}:2: calls `lookup`")), "{refused}");
         }
-        trap("shop", &mut files("README.md", "Call `{{ lookup }}`.")).expect("prose");
+        trap("shop", &mut ChartFiles::of_one("README.md", "Call `{{ lookup }}`.")).expect("prose");
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn a_customer_runs_a_site_from_a_browser() -> Result<()> {
         customer.restore().await?;
         customer.look_at_pages().await?;
         expect_no_faults(&browser).await?;
-        customer.take_an_upgrade_back().await?;
+        customer.undo_an_upgrade().await?;
         customer.upgrade("browser-upgrade").await?;
         customer.return_through_a_power_cut().await?;
         customer.upload_a_release().await?;
@@ -237,7 +237,7 @@ impl Customer<'_> {
     }
 
     /// An upgrade that has changed something is undone because its administrator wants that.
-    async fn take_an_upgrade_back(&self) -> Result<()> {
+    async fn undo_an_upgrade(&self) -> Result<()> {
         self.begin_upgrade("1.1.0").await?;
         until_within(CHANGE_LIMIT, "a third of the steps are done", async || {
             Ok(self.browser.driver.execute(HAS_CHANGED, Vec::new()).await?.json() == true)
@@ -248,7 +248,7 @@ impl Customer<'_> {
         self.browser.expect_within(CHANGE_LIMIT, "#live", "everything is as it was before").await?;
         self.browser.expect("#live", "undone because").await?;
         self.expect_release("1.0.0").await?;
-        printer::note("proved: an upgrade was taken back in the browser while it ran");
+        printer::note("proved: an upgrade was undone from the browser while it ran");
         Ok(())
     }
 

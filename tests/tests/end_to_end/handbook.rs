@@ -47,6 +47,14 @@ pub(crate) fn arguments<const COUNT: usize>(heading: &str, replaced: &[(&str, &s
     all.try_into().map_err(|_| anyhow!("the page {heading:?} has {count} commands, not {COUNT}"))
 }
 
+/// Types a command of a page as it is there, which must end with one of these codes. Returns what it printed.
+pub(crate) fn types(machine: &Machine, command: &str, codes: &[i32]) -> Result<String> {
+    let output = machine.try_run(command)?;
+    let code = output.status.code().unwrap_or(-1);
+    ensure!(codes.contains(&code), "`{command}` ended with {code}: {}{}", output.stdout, output.stderr);
+    Ok(output.stdout)
+}
+
 fn handbook() -> Result<String> {
     let file = workspace::root().join("docs/OPERATE.md");
     std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))

@@ -1,7 +1,7 @@
 //! The handbook's runbooks do what they say, on a site that lives: a certificate, a lost administrator, a wrong clock. A full disk, an undo that
 //! failed, a lost key and a broken etcd are rehearsed where they happen; so is an expired license.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::console::{PASSWORD, claim, sign_in};
 use super::engineer::Engineer;
-use super::handbook;
+use super::handbook::{self, types};
 use super::installed::installed_machine;
 
 const CERTIFICATE: &str = "### A certificate\n";
@@ -24,6 +24,9 @@ const CLOCK: &str = "### A wrong clock\n";
 
 /// What the console serves, until the site supplies a certificate.
 const SERVING: &str = "/var/lib/landfall/console/serving.json";
+
+/// Where the console's report has the fingerprint of its authority.
+const AUTHORITY: &str = "authorityFingerprint";
 
 /// How long a new certificate may take to browsers.
 const SHOWN_LIMIT: Duration = Duration::from_mins(4);
@@ -50,19 +53,11 @@ fn runbooks_do_what_they_say() -> Result<()> {
     engineer.expect_unchanged("after runbooks and an uninstall", &["/var/log/landfall"])
 }
 
-/// Types a command of a page as it is there; it must end with one of these codes.
-fn types(machine: &Machine, command: &str, codes: &[i32]) -> Result<String> {
-    let output = machine.try_run(command)?;
-    let code = output.status.code().unwrap_or(-1);
-    ensure!(codes.contains(&code), "`{command}` ended with {code}: {}{}", output.stdout, output.stderr);
-    Ok(output.stdout)
-}
-
 /// A certificate that ends soon is replaced, and browsers see the new one, by the same authority, without a restart of the console.
 fn a_certificate_that_ends(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = Console::without_token(machine)?;
-    let authority = authority(machine)?;
+    let authority = announced(engineer)?[AUTHORITY].clone();
     let pod = pod_of_the_console(machine)?;
     let mut serving: Value = serde_json::from_slice(&machine.read_file(SERVING)?)?;
     let tomorrow = Timestamp::now().checked_add(jiff::SignedDuration::from_hours(24))?;
@@ -80,7 +75,7 @@ fn a_certificate_that_ends(engineer: Engineer<'_>) -> Result<()> {
     types(machine, &log, &[0])?;
     let printed = types(machine, &console, &[0])?;
     ensure!(printed.contains(&after.fingerprint), "the page's command does not print {}: {printed}", after.fingerprint);
-    ensure!(self::authority(machine)? == authority, "another authority than the one that browsers may trust");
+    ensure!(announced(engineer)?[AUTHORITY] == authority, "another authority than the one that browsers may trust");
     ensure!(pod_of_the_console(machine)? == pod, "the console was restarted");
     engineer.wait_ready("another certificate of the console")?;
     printer::note("proved: the runbook of a certificate replaced one that ended soon, without a restart");
@@ -94,9 +89,9 @@ fn page() -> Result<[String; 5]> {
     Ok(commands)
 }
 
-fn authority(machine: &Machine) -> Result<Value> {
-    let said: Value = serde_json::from_str(&machine.run("landfall console --no-token --json")?.stdout)?;
-    Ok(said["authorityFingerprint"].clone())
+/// What `landfall console` reports, without a token.
+fn announced(engineer: Engineer<'_>) -> Result<Value> {
+    engineer.landfall(&["console", "--no-token"])?.report("console --no-token")
 }
 
 fn pod_of_the_console(machine: &Machine) -> Result<String> {
@@ -120,8 +115,7 @@ fn a_certificate_of_the_site(engineer: Engineer<'_>) -> Result<()> {
          && rm chain.crt console.key",
     )?;
     let supplied = wait_until("the certificate that the site supplies is printed", SHOWN_LIMIT, || {
-        let said: Value = serde_json::from_str(&machine.run("landfall console --no-token --json")?.stdout)?;
-        Ok(said["suppliedFingerprint"].as_str().map(str::to_owned))
+        Ok(announced(engineer)?["suppliedFingerprint"].as_str().map(str::to_owned))
     })?;
     expect_shown(machine, &own, &supplied)?;
     let [.., delete] = page()?;
@@ -138,7 +132,7 @@ fn expect_shown(machine: &Machine, console: &Console, fingerprint: &str) -> Resu
 }
 
 /// Makes a certificate that is its own authority.
-fn issue(chain: &PathBuf, key: &PathBuf) -> Result<()> {
+fn issue(chain: &Path, key: &Path) -> Result<()> {
     let mut openssl = Command::new("openssl");
     openssl.args([
         "req",
@@ -199,7 +193,7 @@ fn a_lost_administrator(engineer: Engineer<'_>) -> Result<()> {
 }
 
 /// Fails unless a browser's session counts, or no longer does.
-fn expect_reads(machine: &Machine, console: &Console, browser: &std::path::Path, reads: bool) -> Result<()> {
+fn expect_reads(machine: &Machine, console: &Console, browser: &Path, reads: bool) -> Result<()> {
     let (code, _) = console.ask(machine, "/", &["--cookie", &browser.display().to_string()])?;
     ensure!((code == 200) == reads, "a session is answered with {code}");
     Ok(())
