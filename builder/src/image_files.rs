@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
-use landfall_inventory::read::Found;
+use landfall_inventory::read::{Found, package_of};
 use landfall_media::store::ContentStore;
 
 use crate::error::Result;
@@ -112,9 +112,40 @@ impl ImageFiles {
         followed.iter().any(|path| is_hidden(path)) || followed.last().is_some_and(is_file)
     }
 
-    /// What the files say that record packages, each with its path.
+    /// What the files say that record packages, each with its path, and with those of links that lead to it.
     pub fn found(&self) -> impl Iterator<Item = (String, Found)> {
-        let recording = self.files.iter().filter_map(|(path, node)| Some((path, self.found.get(node.found?)?)));
-        recording.map(|(path, found)| (path.display().to_string(), found.clone()))
+        let own = self.files.iter().filter_map(|(path, node)| Some((path.clone(), self.found.get(node.found?)?)));
+        let links = self.files.iter().filter(|(_, node)| matches!(node.entry, Entry::Link(_)));
+        let linked = links.filter_map(|(path, _)| {
+            // Packages of one source share a folder in /usr/share/doc, by links.
+            let path = if path.ends_with("copyright") { path.clone() } else { path.join("copyright") };
+            package_of(path.to_str()?)?;
+            let node = self.files.get(self.followed(&path).last()?)?;
+            Some((path, self.found.get(node.found?)?))
+        });
+        own.chain(linked).map(|(path, found)| (path.display().to_string(), found.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_says_counts_for_the_packages_that_link_to_it() {
+        let listed = |path: &str, entry| Listed { path: path.into(), entry };
+        let says = Found::License("MIT".to_owned());
+        let entries = vec![
+            listed("/usr/share/doc/base/copyright", Entry::File),
+            listed("/usr/share/doc/twin", Entry::Link("base".into())),
+            listed("/usr/share/doc/file/copyright", Entry::Link("/usr/share/doc/base/copyright".into())),
+            listed("/usr/share/doc/astray", Entry::Link("nowhere".into())),
+            listed("/usr/share/base", Entry::Link("doc/base".into())),
+        ];
+        let found = BTreeMap::from([("/usr/share/doc/base/copyright".to_owned(), says.clone())]);
+        let mut files = ImageFiles::default();
+        files.add(LayerListing { entries, found });
+        let path = |name: &str| (format!("/usr/share/doc/{name}/copyright"), says.clone());
+        assert_eq!(files.found().collect::<Vec<_>>(), ["base", "file", "twin"].map(path));
     }
 }

@@ -21,7 +21,7 @@ use crate::fetch::Described;
 use crate::record;
 
 /// Changes with what is read of a layer: records of another type are made again.
-const RECORD_TYPE: &str = "landfall.dev/listing/3";
+const RECORD_TYPE: &str = "landfall.dev/listing/4";
 
 /// What is at a path of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

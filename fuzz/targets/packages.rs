@@ -5,7 +5,15 @@ use landfall_inventory::read::{Found, Source, read};
 use landfall_inventory::{InventoryDocument, limits};
 use libfuzzer_sys::fuzz_target;
 
-const SOURCES: [Source; 6] = [Source::Dpkg, Source::Apk, Source::Python, Source::Npm, Source::OsRelease, Source::Rpm];
+const SOURCES: [Source; 7] = [
+    Source::Dpkg,
+    Source::Apk,
+    Source::Python,
+    Source::Npm,
+    Source::OsRelease,
+    Source::Rpm,
+    Source::Copyright,
+];
 
 fuzz_target!(|bytes: &[u8]| {
     for source in SOURCES {
@@ -21,9 +29,9 @@ fuzz_target!(|bytes: &[u8]| {
                 }
             }
             Found::System(_) => assert_eq!(source, Source::OsRelease),
-            Found::Unread(reason) => {
-                let is_plain = !reason.chars().any(char::is_control);
-                assert!(is_plain && reason.len() <= limits::TEXT_BYTES, "{source:?}: {reason:?}");
+            Found::License(text) | Found::Unread(text) => {
+                let is_plain = !text.chars().any(char::is_control);
+                assert!(is_plain && text.len() <= limits::TEXT_BYTES, "{source:?}: {text:?}");
             }
         }
     }

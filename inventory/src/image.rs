@@ -1,13 +1,13 @@
 //! What the files of an image come to: its packages, its distribution, and what could not be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::document::UnreadFile;
 use crate::limits;
 use crate::package::{Package, PackageKind};
-use crate::read::{Found, short};
+use crate::read::{Found, package_of, short};
 
 /// A distribution, as `os-release` names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,15 +35,19 @@ pub struct ImageInventory {
 }
 
 impl ImageInventory {
-    /// Puts together what the files of an image say, each with its path in the image.
+    /// Puts together what the files of an image say, each with its path in the image. A file to which links lead has several.
     pub fn of(found: impl IntoIterator<Item = (String, Found)>) -> Self {
         let (mut packages, mut unread, mut system) = (BTreeSet::new(), Vec::new(), None);
+        let mut licenses = BTreeMap::new();
         for (path, found) in found {
             match found {
                 Found::Packages(found) => packages.extend(found),
                 // Both paths of os-release name one file, or the one in /etc was written by hand.
                 Found::System(found) if system.is_none() || path.starts_with("/etc/") => system = Some(found),
                 Found::System(_) => {}
+                Found::License(license) => {
+                    licenses.extend(package_of(&path).map(|package| (package.to_owned(), license)));
+                }
                 Found::Unread(reason) => unread.push(UnreadFile { path: short(&path), reason }),
             }
         }
@@ -53,9 +57,17 @@ impl ImageInventory {
         if more > 0 {
             unread.push(UnreadFile { path: "/".to_owned(), reason: format!("{more} more files could not be read") });
         }
-        let of_system = |package: Package| in_system(package, system.as_ref());
+        let of_system = |package: Package| in_system(licensed(package, &licenses), system.as_ref());
         let packages: BTreeSet<Package> = packages.into_iter().map(of_system).collect();
         Self { packages: packages.into_iter().collect(), system, unread }
+    }
+}
+
+/// dpkg's database has no licenses; the package's `copyright` has.
+fn licensed(package: Package, licenses: &BTreeMap<String, String>) -> Package {
+    match licenses.get(&package.name) {
+        Some(license) if package.kind == PackageKind::Deb => Package { license: Some(license.clone()), ..package },
+        _ => package,
     }
 }
 
@@ -68,5 +80,29 @@ fn in_system(package: Package, system: Option<&System>) -> Package {
         distribution: system.map(|system| system.distribution.clone()).or_else(fallback),
         distribution_version: system.and_then(|system| system.version.clone()),
         ..package
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::{Source, read};
+
+    #[test]
+    fn packages_of_debian_have_the_licenses_of_their_copyright_files() {
+        let read = |source, text: &str| read(source, text.len() as u64, text.as_bytes()).expect("bytes in memory");
+        let status = "Package: libgcc-s1\nVersion: 14\n\nPackage: silent\nVersion: 1\n";
+        let copyright = "Format: x\n\nFiles: *\nLicense: GPL-3+\n";
+        let found = [
+            ("/usr/share/doc/gcc-14-base/copyright", read(Source::Copyright, copyright)),
+            ("/usr/share/doc/libgcc-s1/copyright", read(Source::Copyright, copyright)),
+            ("/usr/share/doc/silent/copyright", read(Source::Copyright, "No license is named here.\n")),
+            ("/var/lib/dpkg/status", read(Source::Dpkg, status)),
+        ];
+        let inventory = ImageInventory::of(found.map(|(path, found)| (path.to_owned(), found)));
+        let licenses: Vec<_> =
+            inventory.packages.iter().map(|package| (package.name.as_str(), package.license.as_deref())).collect();
+        assert_eq!(licenses, [("libgcc-s1", Some("GPL-3.0-or-later")), ("silent", None)]);
+        assert_eq!(inventory.unread, []);
     }
 }

@@ -12,6 +12,9 @@ pub const ENTRIES: usize = 10_000;
 /// Bytes of a name, a version, a license or a reason.
 pub const TEXT_BYTES: usize = 256;
 
+/// Licenses that a `copyright` file may name; what follows is not read.
+pub const LICENSES: usize = 1000;
+
 /// Bytes of the path of a file of an artifact.
 pub const PATH_BYTES: usize = 1024;
 

@@ -54,7 +54,7 @@ fn declared(source: Source, file: impl Read + AsRef<[u8]>) -> Option<String> {
     let bytes = file.as_ref().len() as u64;
     match read::read(source, bytes, file).ok()? {
         Found::Packages(packages) => packages.into_iter().next()?.license,
-        Found::System(_) | Found::Unread(_) => None,
+        Found::System(_) | Found::License(_) | Found::Unread(_) => None,
     }
 }
 

@@ -45,8 +45,8 @@ pub fn packages(page: &mut String, release: &ReleaseDocument, inventory: &Invent
         return;
     }
     page.push_str(
-        "<h2>Licenses of packages</h2>\n<p>As the packages in images, the wheels and the npm packages declare them. Debian's database declares none: its licenses are in \
-         <code>/usr/share/doc</code> of the image. <code>landfall sbom BUNDLE</code> lists every package.</p>\n\
+        "<h2>Licenses of packages</h2>\n<p>As the packages in images, the wheels and the npm packages declare them. For packages of Debian's, these are the licenses of all files of their source, as \
+         <code>/usr/share/doc/NAME/copyright</code> in the image names them. <code>landfall sbom BUNDLE</code> lists every package.</p>\n\
          <table>\n<tr><th>License</th><th>Packages</th><th>Names</th></tr>\n",
     );
     let not_stated = stated.get(&None).map(|names| (NOT_STATED, names));

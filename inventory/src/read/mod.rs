@@ -3,6 +3,7 @@
 //! Threats: the files come from upstream's layers. Each is read as a stream within limits; a line that is too long is cut, a file that is
 //! too large or makes no sense is reported as not read. Nothing in them becomes a path.
 
+mod copyright;
 mod lines;
 mod npm;
 mod os_release;
@@ -15,6 +16,7 @@ use std::io::{self, Read};
 
 use serde::{Deserialize, Serialize};
 
+pub use copyright::package_of;
 pub use sources::Source;
 
 use crate::image::System;
@@ -29,6 +31,8 @@ pub enum Found {
     Packages(Vec<Package>),
     /// The distribution.
     System(System),
+    /// The licenses of the package whose `copyright` this is.
+    License(String),
     /// Nothing, for this reason.
     Unread(String),
 }
@@ -36,6 +40,9 @@ pub enum Found {
 /// Reads a file of this many bytes. Fails only where its bytes cannot be read.
 pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
     let limit = source.limit();
+    if bytes > limit && source == Source::Copyright {
+        return Ok(none());
+    }
     if bytes > limit {
         return Ok(Found::Unread(format!("it has {bytes} bytes, more than {limit}")));
     }
@@ -45,6 +52,7 @@ pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
         Source::Apk => paragraphs::apk(file)?,
         Source::Python => python::metadata(file)?,
         Source::Npm => npm::package(file)?,
+        Source::Copyright => return copyright::license(file).map(|license| license.map_or_else(none, Found::License)),
         Source::OsRelease => return os_release::read(file).map(|system| system.map_or_else(none, Found::System)),
         Source::Rpm => rpm::packages(file)?,
         Source::RpmLog if bytes == 0 => Ok(Vec::new()),

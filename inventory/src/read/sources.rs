@@ -1,5 +1,6 @@
 //! Which files of an image record packages.
 
+use super::copyright::package_of;
 use crate::limits;
 
 /// A kind of file that is read.
@@ -15,6 +16,8 @@ pub enum Source {
     Npm,
     /// `os-release`.
     OsRelease,
+    /// `/usr/share/doc/NAME/copyright` of a package of Debian's. It lists no packages, so one that is too large leaves no list incomplete.
+    Copyright,
     /// RPM's `rpmdb.sqlite`.
     Rpm,
     /// What SQLite has not put into `rpmdb.sqlite` yet; usually an empty file.
@@ -37,6 +40,9 @@ impl Source {
         if let Some(name) = path.strip_prefix("/var/lib/dpkg/status.d/") {
             return (!name.contains('/') && !name.ends_with(".md5sums")).then_some(Self::Dpkg);
         }
+        if package_of(path).is_some() {
+            return Some(Self::Copyright);
+        }
         let (folder, name) = path.rsplit_once('/')?;
         let parent = folder.rsplit('/').next()?;
         match name {
@@ -57,7 +63,7 @@ impl Source {
             Self::Dpkg | Self::Apk | Self::Rpm => limits::DATABASE_BYTES,
             // Whatever their size is, another reason counts.
             Self::RpmLog | Self::RpmBerkeley | Self::RpmNdb => u64::MAX,
-            Self::Python | Self::Npm | Self::OsRelease => limits::METADATA_BYTES,
+            Self::Python | Self::Npm | Self::OsRelease | Self::Copyright => limits::METADATA_BYTES,
         }
     }
 }

@@ -44,6 +44,8 @@ fn only_files_that_record_packages_are_read() {
         ("/var/lib/rpm/Packages", Some(Source::RpmBerkeley)),
         ("/usr/lib/sysimage/rpm/Packages.db", Some(Source::RpmNdb)),
         ("/srv/Packages", None),
+        ("/usr/share/doc/libc6/copyright", Some(Source::Copyright)),
+        ("/usr/share/doc/libc6/examples/copyright", None),
         ("/etc/os-release", Some(Source::OsRelease)),
         ("os-release", None),
     ] {
@@ -120,10 +122,20 @@ fn the_distribution_is_what_os_release_says() {
 proptest! {
     #[test]
     fn whatever_is_read_fits_the_document(text in "(Package|Version|P|V|Name|Status|A)?(: ?)?[ -~\\n\u{0}-\u{1f}]{0,200}") {
-        for source in [Source::Dpkg, Source::Apk, Source::Rpm, Source::Python, Source::Npm, Source::OsRelease] {
+        let copyright = format!("Format: x\n\n{}", text.replace("Name", "License"));
+        for (source, text) in [
+            (Source::Dpkg, &text),
+            (Source::Apk, &text),
+            (Source::Rpm, &text),
+            (Source::Python, &text),
+            (Source::Npm, &text),
+            (Source::OsRelease, &text),
+            (Source::Copyright, &copyright),
+        ] {
             match read(source, 1, text.as_bytes()).expect("bytes in memory") {
                 Found::Packages(packages) => packages.iter().try_for_each(Package::check).expect("usable packages"),
                 Found::Unread(reason) => prop_assert!(crate::package::is_text(&reason)),
+                Found::License(license) => prop_assert!(crate::package::is_text(&license)),
                 Found::System(_) => {}
             }
         }

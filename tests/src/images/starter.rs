@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::debian::{Account, Root, ensure_base};
-use super::layer::{FileTree, Kind, Layer, ensure_layer};
+use super::layer::{FileTree, Kind, Layer, ensure_layer, ensure_zstd};
 use super::oci::{Published, Settings, image};
 use super::{Recipe, Workshop, chosen, postgres};
 use crate::runnable::write_program;
@@ -96,7 +96,7 @@ pub fn python(workshop: &Workshop) -> Result<Published> {
     Ok(image("python", format!("docker.io/library/python:{version}"), &layers, &settings))
 }
 
-/// Busybox alone: one static program and its names.
+/// Busybox alone: one static program and its names. Its layer is compressed by Zstandard, so each site's containerd unpacks one.
 pub fn busybox(workshop: &Workshop) -> Result<Published> {
     let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop)?.with("links", "1").digest(), |tree| {
         let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;
@@ -112,6 +112,7 @@ pub fn busybox(workshop: &Workshop) -> Result<Published> {
         tree.add("var/tmp", 0o1777, Kind::Folder);
         Ok(())
     })?;
+    let layer = ensure_zstd(workshop, "busybox", &layer)?;
     let settings = Settings { command: &["sh"], ..Settings::default() };
     let version = BUSYBOX.version(workshop, "busybox-static")?;
     Ok(image("busybox", format!("docker.io/library/busybox:{version}"), &[layer], &settings))

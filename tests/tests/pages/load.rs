@@ -67,7 +67,16 @@ const FIRST_PAGES: usize = 40;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the program: run by `cargo xtask test --only pages`"]
 async fn five_hundred_programs_hear_one_upgrade_to_its_end() -> Result<()> {
-    let mut console = Console::begin().await?;
+    hear_one_upgrade(Console::begin().await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the program: run by `cargo xtask test --only pages`"]
+async fn five_hundred_programs_hear_one_upgrade_to_its_end_with_postgresql() -> Result<()> {
+    hear_one_upgrade(Console::begin_with_postgresql().await?).await
+}
+
+async fn hear_one_upgrade(mut console: Console) -> Result<()> {
     let program = Program::begin(&console).await?;
     ensure!(program.listen(FOLLOW, None).await?.is_none(), "there is something to hear before anything runs");
     let taken = listen_together(&console, &program).await?;

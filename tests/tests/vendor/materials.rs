@@ -100,6 +100,7 @@ fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> 
 
     let installed = installed(folder.path(), "${Package} ${Version}")?;
     assert_eq!(components(&bill, "pkg:deb/debian/"), installed);
+    copyright_files_are_read(&bill, folder.path())?;
 
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "list", "--format", "json", "--disable-pip-version-check", "--path"]);
@@ -111,6 +112,23 @@ fn the_bill_of_an_image_is_what_dpkg_and_pip_say_about_its_root() -> Result<()> 
     let listed: BTreeSet<String> = listed.collect();
     ensure!(listed.iter().any(|package| package.starts_with("pip ")), "{listed:?}");
     assert_eq!(components(&bill, "pkg:pypi/"), listed);
+    Ok(())
+}
+
+/// Each package of Debian's whose `copyright` is machine-readable has a license, and so have those that get to it by a link.
+fn copyright_files_are_read(bill: &Value, root: &Path) -> Result<()> {
+    let (mut read, mut linked) = (0, 0);
+    for component in bill["components"].as_array().context("no components")? {
+        let is_of_debian = component["purl"].as_str().is_some_and(|url| url.starts_with("pkg:deb/"));
+        let folder = root.join("usr/share/doc").join(component["name"].as_str().context("no name")?);
+        let Ok(copyright) = std::fs::read(folder.join("copyright")) else { continue };
+        if is_of_debian && copyright.starts_with(b"Format: ") {
+            ensure!(component["licenses"][0].is_object(), "{} has no license: {component}", component["name"]);
+            read += 1;
+            linked += usize::from(folder.is_symlink());
+        }
+    }
+    ensure!(read > 30 && linked > 0, "{read} packages have licenses, {linked} of them by links");
     Ok(())
 }
 

@@ -8,7 +8,9 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -276,9 +278,33 @@ pub struct Layer {
     pub diff_id: String,
     /// Compressed size in bytes.
     pub size: u64,
+    /// How it is compressed.
+    #[serde(default)]
+    pub packing: Packing,
     /// The compressed file.
     #[serde(skip)]
     pub path: PathBuf,
+}
+
+/// How a layer is compressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Packing {
+    /// As most registries have it.
+    #[default]
+    Gzip,
+    /// As `BuildKit` does where it is told to.
+    Zstd,
+}
+
+impl Packing {
+    /// The layer's media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
+            Self::Zstd => "application/vnd.oci.image.layer.v1.tar+zstd",
+        }
+    }
 }
 
 /// Returns the layer of that key, writing the tree that `make` returns if it is missing.
@@ -288,14 +314,36 @@ pub fn ensure_layer(
     key: &Key,
     make: impl FnOnce() -> Result<FileTree>,
 ) -> Result<Layer> {
+    kept(workshop, name, key, "layer.tar.gz", |path| write_layer(&make()?, path))
+}
+
+/// The same layer, compressed by Zstandard.
+pub fn ensure_zstd(workshop: &Workshop, name: &str, layer: &Layer) -> Result<Layer> {
+    let key = workshop.key().with("compressed again", "zstd").with("layer", &layer.digest);
+    kept(workshop, name, &key, "layer.tar.zst", |path| {
+        let file = File::open(&layer.path).with_context(|| format!("cannot open {}", layer.path.display()))?;
+        let packed = compress_to_vec(MultiGzDecoder::new(BufReader::new(file)), CompressionLevel::Fastest);
+        put(path, &packed)?;
+        let digest = format!("sha256:{}", hex::encode(Sha256::digest(&packed)));
+        Ok(Layer { digest, size: packed.len() as u64, packing: Packing::Zstd, ..layer.clone() })
+    })
+}
+
+/// The layer of that key, which `write` writes to a file of this name if it is missing.
+fn kept(
+    workshop: &Workshop,
+    name: &str,
+    key: &Key,
+    file: &str,
+    write: impl FnOnce(&Path) -> Result<Layer>,
+) -> Result<Layer> {
     let folder = workshop.entry("layer", name, key, |folder| {
-        let layer = write_layer(&make()?, &folder.join("layer.tar.gz"))?;
-        put(&folder.join("layer.json"), &serde_json::to_vec_pretty(&layer)?)
+        put(&folder.join("layer.json"), &serde_json::to_vec_pretty(&write(&folder.join(file))?)?)
     })?;
     let path = folder.join("layer.json");
     let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let layer: Layer = serde_json::from_slice(&text).with_context(|| format!("cannot parse {}", path.display()))?;
-    Ok(Layer { path: folder.join("layer.tar.gz"), ..layer })
+    Ok(Layer { path: folder.join(file), ..layer })
 }
 
 /// Writes a tree as a gzip-compressed tar.
@@ -309,7 +357,7 @@ pub fn write_layer(tree: &FileTree, path: &Path) -> Result<Layer> {
     let (diff_id, _, compressor) = plain.finish();
     let (digest, size, mut writer) = compressor.finish()?.finish();
     writer.flush()?;
-    Ok(Layer { digest, diff_id, size, path: path.to_path_buf() })
+    Ok(Layer { digest, diff_id, size, packing: Packing::Gzip, path: path.to_path_buf() })
 }
 
 /// Hashes what passes through to another writer.

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use landfall_media::runnable::write_program;
 use landfall_tests::vendor::KEY_PASSWORD;
-use landfall_tests::{images, workspace};
+use landfall_tests::{images, python_tools, workspace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -21,6 +21,9 @@ const CHAPTER: &str = "From an empty folder";
 /// The folder that is empty at first, and beside it the one for `PATH`.
 const WORK: &str = "work";
 const PROGRAMS: &str = "programs";
+
+/// A part of the chart that the guide does not show: Jobs that Helm runs before and after all else, two of them one after the other.
+const HOOKS: &str = include_str!("hooks.yaml");
 
 /// What the guide calls the folder of the bundle.
 const STICK: &str = "stick";
@@ -58,17 +61,23 @@ impl Desk {
         self.beside(WORK).join(STICK)
     }
 
-    /// Fills the folder for `PATH`: Landfall's programs as the vendor installs them, kubectl, Helm, and a `pip-compile` that writes the
-    /// requirement that the index here has.
-    pub(super) fn bring_programs(&self, kubectl: &Path, wheel: &str) -> Result<()> {
+    /// Fills the folder for `PATH`: Landfall's programs as the vendor installs them, kubectl, Helm, and a uv that asks the company's index
+    /// through its proxy.
+    pub(super) fn bring_programs(&self, kubectl: &Path, proxy: &Proxy) -> Result<()> {
         let folder = self.beside(PROGRAMS);
         workspace::copy_landfall(&folder)?;
         std::os::unix::fs::symlink(kubectl, folder.join("kubectl"))?;
         std::os::unix::fs::symlink(images::ensure_helm()?, folder.join("helm"))?;
+        let (authority, kept) = (self.beside("authority.pem"), self.beside("uv"));
         let script = format!(
-            "#!/bin/sh\nwhile [ \"$1\" != --output-file ]; do shift; done\necho 'tally==1.0 --hash=sha256:{wheel}' > \"$2\"\n"
+            "#!/bin/sh\nexport UV_DEFAULT_INDEX=https://packages.test/simple HTTPS_PROXY=http://127.0.0.1:{} SSL_CERT_FILE='{}' \
+             UV_CACHE_DIR='{}' UV_NO_CONFIG=1 UV_PYTHON_DOWNLOADS=never\nexec '{}' \"$@\"\n",
+            proxy.port,
+            authority.display(),
+            kept.display(),
+            python_tools::uv_folder()?.join("uv").display(),
         );
-        write_program(&folder.join("pip-compile"), script);
+        write_program(&folder.join("uv"), script);
         Ok(())
     }
 
@@ -86,6 +95,9 @@ impl Desk {
     pub(super) fn follow_the_guide(&self, proxy: &Proxy) -> Result<Vec<String>> {
         let folder = self.beside(WORK);
         std::fs::write(folder.join("facts.json"), facts()?)?;
+        let templates = folder.join("charts/hello/templates");
+        std::fs::create_dir_all(&templates)?;
+        std::fs::write(templates.join("hooks.yaml"), HOOKS)?;
         let handbook = std::fs::read_to_string(workspace::root().join("docs/VENDOR.md"))?;
         let steps = steps(&handbook, CHAPTER)?;
         ensure!(steps.iter().filter(|step| matches!(step, Step::Run(_))).count() >= 10, "{steps:?}");

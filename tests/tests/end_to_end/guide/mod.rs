@@ -29,20 +29,24 @@ const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 /// Seconds for which a token of the registry counts.
 const TOKEN_SECONDS: u32 = 30;
 
-/// The file name of a wheel that no other part of this repository has.
-const WHEEL_NAME: &str = "tally-1.0-py3-none-any.whl";
+/// File names of wheels that no other part of this repository has: the one that the guide asks for, in a version of the company's own,
+/// and one that it requires.
+const WHEEL_NAMES: [&str; 2] = ["packaging-99.0-py3-none-any.whl", "tally-1.0-py3-none-any.whl"];
 
-/// Makes that wheel in the folder that is named.
+/// Makes a wheel in the file that is named, with these lines of metadata besides.
 const WHEEL: &str = r#"
-import sys, zipfile
+import os, sys, zipfile
+path, more = sys.argv[1:]
+name, version = os.path.basename(path).split("-")[:2]
+information = f"{name}-{version}.dist-info"
 files = {
-    "tally/__init__.py": "TOTAL = 6\n",
-    "tally-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: tally\nVersion: 1.0\n",
-    "tally-1.0.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    f"{name}/__init__.py": "TOTAL = 6\n",
+    f"{information}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}",
+    f"{information}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
 }
-record = "tally-1.0.dist-info/RECORD"
+record = f"{information}/RECORD"
 files[record] = "".join(f"{name},,\n" for name in [*files, record])
-with zipfile.ZipFile(sys.argv[1], "w", zipfile.ZIP_DEFLATED) as archive:
+with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
     for name, text in files.items():
         archive.writestr(name, text)
 "#;
@@ -61,13 +65,17 @@ fn hub() -> Result<Hub> {
     Ok(hub)
 }
 
-/// A package index with the wheel, and the digest of that.
-fn index(folder: &Path) -> Result<(PackageServer, String)> {
-    let path = folder.join(WHEEL_NAME);
-    Outcome::success(Command::new("python3").args(["-c", WHEEL]).arg(&path))?;
+/// A package index with the wheels, and their digests.
+fn index(folder: &Path) -> Result<(PackageServer, [String; 2])> {
     let server = PackageServer::start()?;
-    let digest = put_wheel(&server, WHEEL_NAME, std::fs::read(&path)?);
-    Ok((server, digest))
+    let put = |name: &str, more: &str| -> Result<String> {
+        let path = folder.join(name);
+        Outcome::success(Command::new("python3").args(["-c", WHEEL]).arg(&path).arg(more))?;
+        Ok(put_wheel(&server, name, std::fs::read(&path)?))
+    };
+    let [asked, required] = WHEEL_NAMES;
+    let digests = [put(asked, "Requires-Dist: tally>=1\n")?, put(required, "")?];
+    Ok((server, digests))
 }
 
 /// An address such as `http://127.0.0.1:5000`, as a socket's.
@@ -82,7 +90,7 @@ fn the_guide_leads_from_an_empty_folder_to_a_site() -> Result<()> {
     let tokens = TokenServer::start(Limit { requests: 0, wait_seconds: 1 })?;
     let registry = Registry::start_for_tokens(&parts.tree.root, &tokens)?;
     let desk = Desk::new()?;
-    let (hub, (index, wheel)) = (hub()?, index(desk.around())?);
+    let (hub, (index, wheels)) = (hub()?, index(desk.around())?);
     let servers = [
         ("registry.test", registry.address()),
         ("tokens.test", tokens.address()),
@@ -90,11 +98,11 @@ fn the_guide_leads_from_an_empty_folder_to_a_site() -> Result<()> {
         ("packages.test", address(&index.endpoint())?),
     ];
     let proxy = Proxy::start(desk.around(), TOKEN_SECONDS, &servers)?;
-    desk.bring_programs(&parts.binaries.join("kubectl"), &wheel)?;
+    desk.bring_programs(&parts.binaries.join("kubectl"), &proxy)?;
 
     let for_the_site = desk.follow_the_guide(&proxy)?;
     let shown = Outcome::success(&mut desk.shell("landfall inspect stick --json"))?.json()?;
-    expect_release(&shown, &wheel)?;
+    expect_release(&shown, &wheels)?;
     expect_way(&proxy.log()?)?;
     expect_nothing_to_ask(&desk, &proxy)?;
     at_site::land(&for_the_site, &desk.stick(), &shown)
@@ -112,13 +120,14 @@ fn expect_nothing_to_ask(desk: &Desk, proxy: &Proxy) -> Result<()> {
     Ok(())
 }
 
-/// The release has the chart, the model and the wheel of the guide.
-fn expect_release(shown: &Value, wheel: &str) -> Result<()> {
+/// The release has the chart with its hooks, the model, and the wheel of the guide with what it requires.
+fn expect_release(shown: &Value, wheels: &[String]) -> Result<()> {
     assert_eq!(shown["name"], "hello");
     let release = &shown["release"];
     let list = |name: &str| release[name].as_array().with_context(|| format!("no {name}"));
     let names: Vec<_> = list("components")?.iter().filter_map(|component| component["name"].as_str()).collect();
-    ensure!(["hello", "packages", "console"].iter().all(|name| names.contains(name)), "{names:?}");
+    let expected = ["hello-before", "hello", "hello-after", "packages", "console"];
+    ensure!(expected.iter().all(|name| names.contains(name)), "{names:?}");
     let file = |artifact: &str, path: &str| -> Result<Value> {
         let found = list("artifacts")?.iter().find(|found| found["name"] == artifact).context("no such artifact")?;
         let mut files = found["files"].as_array().into_iter().flatten();
@@ -126,7 +135,9 @@ fn expect_release(shown: &Value, wheel: &str) -> Result<()> {
             .clone())
     };
     assert_eq!(file("model", "model.safetensors")?["digest"], format!("sha256:{}", sha256(&weights())));
-    assert_eq!(file("wheels", WHEEL_NAME)?["digest"], format!("sha256:{wheel}"));
+    for (name, digest) in WHEEL_NAMES.iter().zip(wheels) {
+        assert_eq!(file("wheels", name)?["digest"], format!("sha256:{digest}"));
+    }
     Ok(())
 }
 
