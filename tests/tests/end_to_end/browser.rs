@@ -21,7 +21,7 @@ use serde_json::json;
 
 use super::cut::boot;
 use super::engineer::Engineer;
-use super::fixture::{files_with, fixture};
+use super::fixture::{self, files_with, fixture};
 use super::installed::installed_machine;
 use super::later_releases::ensure_later_releases;
 
@@ -347,10 +347,47 @@ impl Customer<'_> {
 
         let delta = fixture()?.stick.join("delta-to-upload");
         fixture()?.delta(&stick, &fixture()?.stick, None, &delta)?;
-        self.choose(&files_with(&delta, |name| Path::new(name).extension().is_some_and(|end| end == "delta"))?).await?;
+        let files = files_with(&delta, |name| Path::new(name).extension().is_some_and(|end| end == "delta"))?;
+        self.choose(&files).await?;
         browser.expect_within(CHANGE_LIMIT, "#upload", "has arrived and is verified").await?;
         self.plan_and_remove().await?;
         printer::note("proved: a delta was uploaded to a real host, and planned");
+        self.bring_hostile_files(&files[0]).await
+    }
+
+    /// Files that are spoiled end in the browser with the code that the command line has for them, and the host keeps nothing of them.
+    async fn bring_hostile_files(&self, delta: &Path) -> Result<()> {
+        let folder = tempfile::tempdir_in(fixture::folder()).context("cannot make a folder")?;
+        let whole = std::fs::read(delta).with_context(|| format!("cannot read {}", delta.display()))?;
+        let flipped = |at: usize| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let spoiled = [
+            ("head.delta", flipped(4096)),
+            ("payload.delta", flipped(whole.len() / 4 * 3)),
+            ("cut.delta", whole[..whole.len() / 2].to_vec()),
+            ("appended.delta", [&whole[..], b"more"].concat()),
+            ("photo.landfall", vec![7; 900]),
+        ];
+        let mut hostile: Vec<PathBuf> = Vec::new();
+        for (name, bytes) in spoiled {
+            let file = folder.path().join(name);
+            std::fs::write(&file, bytes).with_context(|| format!("cannot write {name}"))?;
+            hostile.push(file);
+        }
+        for file in &hostile {
+            let code = fixture()?.refusal(file)?;
+            self.choose(std::slice::from_ref(file)).await?;
+            self.browser
+                .expect_within(CHANGE_LIMIT, "#upload-error", &code)
+                .await
+                .with_context(|| format!("the command line refuses {} with {code}", file.display()))?;
+            let left = self.machine().run("find /var/lib/landfall -path '*upload*' -type f -size +64k")?.stdout;
+            ensure!(left.trim().is_empty(), "{code} left {left}");
+        }
+        printer::note(format!("proved: {} hostile files end as on the command line", hostile.len()));
         Ok(())
     }
 

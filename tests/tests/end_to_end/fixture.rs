@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, anyhow, ensure};
 use landfall_bundle_spec::trust::Role;
 use landfall_media::runnable::copy_program;
+use landfall_tests::outcome::Outcome;
 use landfall_tests::proofs::Expected;
 use landfall_tests::site::{Machine, MachineSpec, Site};
 use landfall_tests::vendor::{KEY_PASSWORD, Vendor};
@@ -90,6 +91,14 @@ impl Fixture {
         let said = command.output().context("cannot run landfall")?;
         ensure!(said.status.success(), "carry delta: {}", String::from_utf8_lossy(&said.stderr));
         documents::read(&String::from_utf8_lossy(&said.stdout))
+    }
+
+    /// The code with which `verify` refuses a file.
+    pub(crate) fn refusal(&self, file: &Path) -> Result<String> {
+        let root = self::folder().join("vendor/keys/1.root.json");
+        let refused = Outcome::of(Command::new(&self.landfall).args(["verify", "--trust"]).arg(root).arg(file))?;
+        let code = refused.error().with_context(|| format!("{} is not refused: {}", file.display(), refused.stderr))?;
+        Ok(code.to_owned())
     }
 
     /// Builds a host pack of the same vendor into a folder.

@@ -2,11 +2,11 @@
 //! failed, a lost key and a broken etcd are rehearsed where they happen; so is an expired license.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
+use landfall_tests::authority::certify;
 use landfall_tests::console::Console;
 use landfall_tests::printer;
 use landfall_tests::proofs::administered;
@@ -105,11 +105,10 @@ fn a_certificate_of_the_site(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let own = Console::without_token(machine)?;
     let folder = tempfile::tempdir()?;
-    let at = |name: &str| folder.path().join(name);
-    let (chain, key) = (at("chain.crt"), at("console.key"));
-    issue(&chain, &key)?;
-    machine.write_file("/root/chain.crt", std::fs::read(&chain)?, 0o600)?;
-    machine.write_file("/root/console.key", std::fs::read(&key)?, 0o600)?;
+    certify(folder.path(), &["console.example.com"])?;
+    let read = |name: &str| std::fs::read(folder.path().join(name)).with_context(|| format!("openssl wrote no {name}"));
+    machine.write_file("/root/chain.crt", [read("leaf.pem")?, read("authority.pem")?].concat(), 0o600)?;
+    machine.write_file("/root/console.key", read("leaf.key")?, 0o600)?;
     machine.run(
         "cd /root && landfall kubectl --namespace landfall-console create secret tls console-tls --cert=chain.crt --key=console.key \
          && rm chain.crt console.key",
@@ -129,26 +128,6 @@ fn expect_shown(machine: &Machine, console: &Console, fingerprint: &str) -> Resu
     wait_until(&format!("browsers see {fingerprint}"), SHOWN_LIMIT, || {
         Ok((console.shown_fingerprint(machine)? == fingerprint).then_some(()))
     })
-}
-
-/// Makes a certificate that is its own authority.
-fn issue(chain: &Path, key: &Path) -> Result<()> {
-    let mut openssl = Command::new("openssl");
-    openssl.args([
-        "req",
-        "-x509",
-        "-newkey",
-        "ec",
-        "-pkeyopt",
-        "ec_paramgen_curve:prime256v1",
-        "-nodes",
-        "-days",
-        "90",
-    ]);
-    openssl.args(["-subj", "/CN=console.example.com", "-addext", "subjectAltName=DNS:console.example.com"]);
-    let output = openssl.arg("-keyout").arg(key).arg("-out").arg(chain).output().context("cannot run openssl")?;
-    ensure!(output.status.success(), "openssl: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }
 
 /// Whoever has root lets an administrator in again, with a new password; a restore brings the people of a backup.
