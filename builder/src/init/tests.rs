@@ -169,6 +169,17 @@ fn a_folder_of_folders_becomes_a_component_for_each() {
 }
 
 #[test]
+fn kinds_whose_group_only_sounds_like_kubernetes_have_a_component_that_is_needed() {
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gateways.gateway.networking.k8s.io}\n\
+        spec: {group: gateway.networking.k8s.io, names: {kind: Gateway}, scope: Namespaced}\n";
+    let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: one}\n";
+    let case = Case::new(&[("web/gateway.yaml", gateway), ("gateways/crd.yaml", crd)]);
+    case.run(&["web", "gateways"]).expect("made");
+    let text = case.read("release.yaml");
+    assert!(text.contains("    namespace: web\n    needs: [dns, gateways]\n"), "{text}");
+}
+
+#[test]
 fn manifests_in_folders_of_a_folder_are_part_of_its_component() {
     let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
     let case = Case::new(&[
