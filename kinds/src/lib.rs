@@ -27,6 +27,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+/// The minor version of Kubernetes whose kinds these are, as its feature of `k8s-openapi` has it.
+pub const MINOR: &str = "v1.36";
+
 /// Maps of amounts, which the API server also takes as numbers.
 const AMOUNTS: [&str; 10] = [
     "limits",

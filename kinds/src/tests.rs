@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Fault, check, is_of_kubernetes, served};
+use super::{Fault, MINOR, check, is_of_kubernetes, served};
 
 fn deployment() -> Value {
     json!({
@@ -113,4 +113,11 @@ fn objects_of_every_version_are_checked() {
     let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "a"}});
     let answered = "the API server answers a TokenReview and keeps none, so that no release can bring one";
     assert_eq!(of(review), Err(answered.to_owned()));
+}
+
+#[test]
+fn the_minor_version_is_that_of_the_types() {
+    let workspace = include_str!("../../Cargo.toml");
+    let types = workspace.lines().find(|line| line.starts_with("k8s-openapi = ")).unwrap();
+    assert!(types.contains(&format!("\"{}\"", MINOR.replace('.', "_"))), "{types}");
 }
