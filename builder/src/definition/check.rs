@@ -149,10 +149,8 @@ impl Checked<'_> {
 
     /// Sites run the last node pack. Whether its API server takes an object is known for one minor version.
     fn last_node_pack(&self) -> Result<()> {
-        let packs = self.release.node_packs.iter().enumerate();
-        let Some((index, last)) = packs.last().filter(|(_, last)| last.kubernetes.value != MINOR) else {
-            return Ok(());
-        };
+        let last = self.release.node_packs.iter().enumerate().next_back();
+        let Some((index, last)) = last.filter(|(_, last)| last.kubernetes.value != MINOR) else { return Ok(()) };
         let (written, field) = (&last.kubernetes, format!("nodePacks[{index}].kubernetes"));
         let what =
             format!("the last node pack is of {}, and this Landfall checks objects for {MINOR} alone", written.value);

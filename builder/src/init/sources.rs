@@ -61,8 +61,8 @@ pub fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
     if found.is_empty() {
         return Err(BuildError::new(codes::INIT_SOURCE, "no source is named"));
     }
-    let mut names = HashSet::new();
-    match found.iter().find(|source| !names.insert(source.name.clone())) {
+    let mut taken = HashSet::new();
+    match found.iter().find(|source| !taken.insert(source.name.clone())) {
         Some(twice) => Err(refuse(&twice.path, &format!("gives a second component the name `{}`", twice.name))),
         None => Ok(found),
     }
