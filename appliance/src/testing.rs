@@ -1,6 +1,8 @@
 //! A whole console in the test's process: real TLS, real database, a fake host behind the trait.
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -276,6 +278,14 @@ impl Site {
         let (_, text) = make_key(&self.context, &author(), user, new).await.unwrap();
         Visitor { key: Some(text), origin: None, ..self.visitor() }
     }
+}
+
+/// A file that takes all the space that is left on a disk.
+pub fn fill(disk: &Path) -> PathBuf {
+    let path = disk.join("rest");
+    let mut rest = landfall_media::durable::create_file(&path, 0o600).unwrap();
+    while rest.write_all(&[1; 4096]).is_ok() {}
+    path
 }
 
 /// The value of a hidden field of a page.

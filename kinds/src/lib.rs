@@ -15,16 +15,20 @@ mod tests;
 use std::fmt::{self, Write as _};
 
 use k8s_openapi::api::{
-    admissionregistration::v1 as admission, apps::v1 as apps, autoscaling::v2 as autoscaling, batch::v1 as batch,
-    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, flowcontrol::v1 as flowcontrol,
-    networking::v1 as networking, node::v1 as node, policy::v1 as policy, rbac::v1 as rbac,
-    scheduling::v1 as scheduling, storage::v1 as storage,
+    admissionregistration::v1 as admission, apps::v1 as apps, autoscaling::v1 as former_autoscaling,
+    autoscaling::v2 as autoscaling, batch::v1 as batch, certificates::v1 as certificates,
+    coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, events::v1 as events,
+    flowcontrol::v1 as flowcontrol, networking::v1 as networking, node::v1 as node, policy::v1 as policy,
+    rbac::v1 as rbac, resource::v1 as resource, scheduling::v1 as scheduling, storage::v1 as storage,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as aggregation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+
+/// The minor version of Kubernetes whose kinds these are, as its feature of `k8s-openapi` has it.
+pub const MINOR: &str = "v1.36";
 
 /// Maps of amounts, which the API server also takes as numbers.
 const AMOUNTS: [&str; 10] = [
@@ -71,6 +75,7 @@ kinds! {
     }
     "batch/v1" { CronJob = batch::CronJob, Job = batch::Job }
     "autoscaling/v2" { HorizontalPodAutoscaler = autoscaling::HorizontalPodAutoscaler }
+    "autoscaling/v1" { HorizontalPodAutoscaler = former_autoscaling::HorizontalPodAutoscaler }
     "policy/v1" { PodDisruptionBudget = policy::PodDisruptionBudget }
     "networking.k8s.io/v1" {
         Ingress = networking::Ingress, IngressClass = networking::IngressClass, IPAddress = networking::IPAddress,
@@ -92,19 +97,31 @@ kinds! {
     "flowcontrol.apiserver.k8s.io/v1" {
         FlowSchema = flowcontrol::FlowSchema, PriorityLevelConfiguration = flowcontrol::PriorityLevelConfiguration,
     }
+    "admissionregistration.k8s.io/v1" {
+        MutatingAdmissionPolicy = admission::MutatingAdmissionPolicy,
+        MutatingAdmissionPolicyBinding = admission::MutatingAdmissionPolicyBinding,
+        MutatingWebhookConfiguration = admission::MutatingWebhookConfiguration,
+        ValidatingAdmissionPolicy = admission::ValidatingAdmissionPolicy,
+        ValidatingAdmissionPolicyBinding = admission::ValidatingAdmissionPolicyBinding,
+        ValidatingWebhookConfiguration = admission::ValidatingWebhookConfiguration,
+    }
+    "certificates.k8s.io/v1" { CertificateSigningRequest = certificates::CertificateSigningRequest }
+    "events.k8s.io/v1" { Event = events::Event }
+    "resource.k8s.io/v1" {
+        DeviceClass = resource::DeviceClass, ResourceClaim = resource::ResourceClaim,
+        ResourceClaimTemplate = resource::ResourceClaimTemplate, ResourceSlice = resource::ResourceSlice,
+    }
     "apiextensions.k8s.io/v1" { CustomResourceDefinition = extensions::CustomResourceDefinition }
     "apiregistration.k8s.io/v1" { APIService = aggregation::APIService }
 }
 
-/// Versions that Kubernetes serves, too, whose objects are not checked here: kinds that only programs make, and a former version that stays.
-const SERVED_UNCHECKED: [&str; 7] = [
-    "admissionregistration.k8s.io/v1",
-    "authentication.k8s.io/v1",
-    "authorization.k8s.io/v1",
-    "autoscaling/v1",
-    "certificates.k8s.io/v1",
-    "events.k8s.io/v1",
-    "resource.k8s.io/v1",
+/// Versions whose objects are questions to the API server, with their kinds. It answers them and keeps none, so no release can bring one.
+const QUESTIONS: &[(&str, &[&str])] = &[
+    ("authentication.k8s.io/v1", &["SelfSubjectReview", "TokenReview"]),
+    (
+        "authorization.k8s.io/v1",
+        &["LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"],
+    ),
 ];
 
 /// Groups that Kubernetes once had, and the version that has their kinds now.
@@ -115,10 +132,14 @@ pub fn is_of_kubernetes(group: &str) -> bool {
     group.is_empty() || FORMER.iter().any(|(former, _)| *former == group) || versions_of(group).next().is_some()
 }
 
+/// All versions that Kubernetes serves, with their kinds.
+fn served_versions() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    VERSIONS.iter().chain(QUESTIONS).copied()
+}
+
 /// The versions that Kubernetes serves of a group.
 fn versions_of(group: &str) -> impl Iterator<Item = &'static str> {
-    let all = VERSIONS.iter().map(|(version, _)| *version).chain(SERVED_UNCHECKED);
-    all.filter(move |version| group_of(version) == group)
+    served_versions().map(|(version, _)| version).filter(move |version| group_of(version) == group)
 }
 
 fn group_of(version: &str) -> &str {
@@ -128,7 +149,7 @@ fn group_of(version: &str) -> &str {
 /// Refuses a version of a group of Kubernetes that it does not serve.
 fn check_version(version: &str) -> Result<(), Fault> {
     let group = group_of(version);
-    if !is_of_kubernetes(group) || SERVED_UNCHECKED.contains(&version) {
+    if !is_of_kubernetes(group) {
         return Ok(());
     }
     let former = FORMER.iter().find(|(former, _)| *former == group).map(|(_, now)| (*now).to_owned());
@@ -136,27 +157,25 @@ fn check_version(version: &str) -> Result<(), Fault> {
     Err(Fault::UnknownVersion { version: version.to_owned(), served })
 }
 
-/// What the node pack's Kubernetes serves, as charts ask for it: versions, and versions with their kinds.
-pub fn served() -> Vec<String> {
-    let kinds = |(version, kinds): &(&'static str, &'static [&'static str])| {
-        let kinds = kinds.iter().map(|kind| format!("{version}/{kind}")).collect::<Vec<_>>();
-        std::iter::once((*version).to_owned()).chain(kinds)
+/// Refuses a kind that its version does not have, or of which no object stays. `kind` is none that is written again here.
+fn check_kind(version: &str, kind: &str) -> Result<(), Fault> {
+    let Some((_, known)) = served_versions().find(|(served, _)| *served == version) else {
+        return check_version(version);
     };
-    VERSIONS.iter().flat_map(kinds).collect()
+    if known.contains(&kind) {
+        let what = format!("the API server answers a {kind} and keeps none, so that no release can bring one");
+        return Err(Fault::field("", what));
+    }
+    Err(Fault::UnknownKind { version: version.to_owned(), kind: kind.to_owned(), known })
 }
 
-/// Kinds of a version that is not whole here, since they change with Kubernetes: their fields are checked.
-fn more_written_again(version: &str, kind: &str, object: Value) -> Option<serde_json::Result<Value>> {
-    if version != "admissionregistration.k8s.io/v1" {
-        return None;
-    }
-    match kind {
-        "MutatingWebhookConfiguration" => Some(again::<admission::MutatingWebhookConfiguration>(object)),
-        "ValidatingWebhookConfiguration" => Some(again::<admission::ValidatingWebhookConfiguration>(object)),
-        "ValidatingAdmissionPolicy" => Some(again::<admission::ValidatingAdmissionPolicy>(object)),
-        "ValidatingAdmissionPolicyBinding" => Some(again::<admission::ValidatingAdmissionPolicyBinding>(object)),
-        _ => None,
-    }
+/// What the node pack's Kubernetes serves, as charts ask for it: versions, and versions with their kinds.
+pub fn served() -> Vec<String> {
+    let kinds = |(version, kinds): (&'static str, &'static [&'static str])| {
+        let kinds = kinds.iter().map(move |kind| format!("{version}/{kind}"));
+        std::iter::once(version.to_owned()).chain(kinds)
+    };
+    served_versions().flat_map(kinds).collect()
 }
 
 fn again<T: DeserializeOwned + Serialize>(object: Value) -> serde_json::Result<Value> {
@@ -216,14 +235,7 @@ pub fn check(object: &Value) -> Result<(), Fault> {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     let mut written = object.clone();
     amounts_as_texts(&mut written);
-    let again =
-        written_again(version, kind, written.clone()).or_else(|| more_written_again(version, kind, written.clone()));
-    let Some(again) = again else {
-        let Some((_, known)) = VERSIONS.iter().find(|(known, _)| *known == version) else {
-            return check_version(version);
-        };
-        return Err(Fault::UnknownKind { version: version.to_owned(), kind: kind.to_owned(), known });
-    };
+    let Some(again) = written_again(version, kind, written.clone()) else { return check_kind(version, kind) };
     let again = again.map_err(|error| Fault::field("", format!("{error}")))?;
     if let Some(path) = lacking(&written, &again, &[]) {
         let near = near_field(&written, &path);

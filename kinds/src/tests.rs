@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Fault, check, is_of_kubernetes, served};
+use super::{Fault, MINOR, check, is_of_kubernetes, served};
 
 fn deployment() -> Value {
     json!({
@@ -61,10 +61,63 @@ fn a_version_that_kubernetes_no_longer_serves_is_named_with_the_one_that_it_does
     ] {
         assert_eq!(of(version), Err(format!("Kubernetes does not serve {version}; it has {served}")));
     }
-    for version in
-        ["autoscaling/v1", "resource.k8s.io/v1", "admissionregistration.k8s.io/v1", "snapshot.storage.k8s.io/v1"]
-    {
-        assert_eq!(of(version), Ok(()), "{version}");
-    }
+    assert_eq!(of("snapshot.storage.k8s.io/v1"), Ok(()));
     assert!(is_of_kubernetes("") && is_of_kubernetes("apps") && !is_of_kubernetes("gateway.networking.k8s.io"));
+}
+
+#[test]
+fn a_chart_learns_of_every_kind_of_every_version() {
+    let served = served();
+    for kind in [
+        "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy",
+        "admissionregistration.k8s.io/v1/ValidatingAdmissionPolicy",
+        "authentication.k8s.io/v1/TokenReview",
+        "authorization.k8s.io/v1/SubjectAccessReview",
+        "autoscaling/v1/HorizontalPodAutoscaler",
+        "certificates.k8s.io/v1/CertificateSigningRequest",
+        "events.k8s.io/v1/Event",
+        "resource.k8s.io/v1/ResourceClaimTemplate",
+    ] {
+        let (version, _) = kind.rsplit_once('/').unwrap();
+        for wanted in [kind, version] {
+            assert!(served.iter().any(|served| served == wanted), "{wanted}");
+        }
+    }
+}
+
+#[test]
+fn objects_of_every_version_are_checked() {
+    let of = |object: Value| check(&object).map_err(|fault| fault.to_string());
+    let request = |usages: &str| {
+        json!({
+            "apiVersion": "certificates.k8s.io/v1", "kind": "CertificateSigningRequest", "metadata": {"name": "a"},
+            "spec": {"request": "YQ==", "signerName": "example.com/signer", usages: ["digital signature"]},
+        })
+    };
+    assert_eq!(of(request("usages")), Ok(()));
+    assert_eq!(of(request("usage")), Err("/spec/usage: a CertificateSigningRequest has no such field".to_owned()));
+    let event = |note: &str| {
+        json!({
+            "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "a"},
+            "eventTime": "2026-01-01T00:00:00.000000Z", "regarding": {"kind": "Pod", "name": "a"}, note: "text",
+        })
+    };
+    assert_eq!(of(event("note")), Ok(()));
+    assert_eq!(of(event("message")), Err("/message: a Event has no such field".to_owned()));
+    let policy =
+        json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingAdmissionPolicy", "specs": {}});
+    assert_eq!(of(policy), Err("/specs: a MutatingAdmissionPolicy has no such field".to_owned()));
+    for version in ["admissionregistration.k8s.io/v1", "authentication.k8s.io/v1", "resource.k8s.io/v1"] {
+        assert_eq!(of(json!({"apiVersion": version, "kind": "Thing"})), Err(format!("{version} has no kind Thing")));
+    }
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": "a"}});
+    let answered = "the API server answers a TokenReview and keeps none, so that no release can bring one";
+    assert_eq!(of(review), Err(answered.to_owned()));
+}
+
+#[test]
+fn the_minor_version_is_that_of_the_types() {
+    let workspace = include_str!("../../Cargo.toml");
+    let types = workspace.lines().find(|line| line.starts_with("k8s-openapi = ")).unwrap();
+    assert!(types.contains(&format!("\"{}\"", MINOR.replace('.', "_"))), "{types}");
 }

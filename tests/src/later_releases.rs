@@ -101,12 +101,15 @@ const LICENSED: &str = "    needs: [dns, storage, console]
     licenseCheck: [init, sidecar]
 ";
 
-/// Writes the definition of a release below a folder that has one component more, whose pods ask what the license allows; returns its
-/// folder.
-pub fn define_licensed(folder: &Path) -> Result<PathBuf> {
+/// Writes the definitions of two releases below a folder that have one component more, whose pods ask what the license allows; returns the
+/// folder of each with its name. The second one is 1.1.0, and differs by nothing else.
+pub fn define_licensed(folder: &Path) -> Result<[(&'static str, PathBuf); 2]> {
     let asking = replaced(BULLETIN, "    needs: [dns, storage, postgres]\n", LICENSED)?;
     let text = with_component(&starter()?, &asking)?;
-    written(folder, "licensed", &located(&text))
+    let later = replaced(&text, "version: 1.0.0\ncounter: 1\n", "version: 1.1.0\ncounter: 2\n")?;
+    let [first, later] = [("licensed", text), ("licensed-later", later)]
+        .map(|(name, text)| written(folder, name, &located(&text)).map(|folder| (name, folder)));
+    Ok([first?, later?])
 }
 
 /// What makes the component ask a site for a password and for a certificate with its key. It counts as failed after two minutes: a slow

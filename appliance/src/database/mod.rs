@@ -14,6 +14,7 @@ mod save;
 mod server;
 mod sqlite;
 mod storage;
+mod trial;
 mod trouble;
 
 use std::path::Path;

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
+use landfall_media::durable::DurableError;
+use rustix::fs::{Access, access};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
 
@@ -60,8 +62,7 @@ pub async fn open(folder: &Path) -> Result<Opened> {
     let damage = keep_if_damaged(folder).await?;
     let path = file(folder);
     if !path.exists() {
-        let failed = || format!("{} cannot be made", path.display());
-        landfall_media::durable::create_file(&path, 0o600).context(codes::APPLIANCE_DATABASE, failed)?;
+        landfall_media::durable::create_file(&path, 0o600).map_err(|error| not_made(&path, error))?;
     }
     let writer = connect(&path, options(&path).journal_mode(SqliteJournalMode::Wal)).await?;
     migrations::up(&writer).await?;
@@ -72,7 +73,19 @@ pub async fn open(folder: &Path) -> Result<Opened> {
 /// A connection to the database of a data folder that cannot write. Makes none.
 pub async fn open_to_read(folder: &Path) -> Result<Pool> {
     let path = file(folder);
+    check_access(&path, Access::READ_OK)?;
     Ok(Pool::Sqlite(connect(&path, options(&path).read_only(true)).await?))
+}
+
+fn not_made(path: &Path, error: DurableError) -> Error {
+    let is_full = error.code() == codes::NO_SPACE;
+    let code = if is_full { codes::APPLIANCE_DATABASE_FULL } else { codes::APPLIANCE_DATABASE };
+    Error::new(code, format!("{} cannot be made", path.display())).because(error)
+}
+
+/// Refuses a database that is missing, or that this process may not use. SQLite has one result for that and for a full disk.
+fn check_access(path: &Path, wanted: Access) -> Result<()> {
+    access(path, wanted).context(codes::APPLIANCE_DATABASE, || format!("{} cannot be used", path.display()))
 }
 
 /// A pool of one connection to a file, which is open when this returns.
@@ -88,6 +101,7 @@ async fn keep_if_damaged(folder: &Path) -> Result<Option<String>> {
     if !path.exists() {
         return Ok(None);
     }
+    check_access(&path, Access::READ_OK | Access::WRITE_OK)?;
     let Some(why) = damage::damage_of_file(&path).await? else { return Ok(None) };
     let aside = damage::set_aside(folder)?;
     let code = codes::APPLIANCE_DATABASE_DAMAGED.id;

@@ -24,6 +24,9 @@ pub struct PastOperation {
     #[serde(default)]
     pub outcome: OperationOutcome,
     pub begun: Option<String>,
+    /// When it was done or undone; none of one that is open.
+    #[serde(default)]
+    pub ended: Option<String>,
     pub seconds: Option<u64>,
     pub undone_because: Option<String>,
     pub failure: Option<OperationFailure>,

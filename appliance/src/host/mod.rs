@@ -33,8 +33,9 @@ pub use gpus::{Gpu, GpuHolder, Gpus, Model, ModelFigure};
 pub use history::{Account, AskedBy, History, OperationOutcome, PastOperation};
 pub use landfall_peer::{
     Amounts, AuditPage, Change, ComponentLogs, ComponentResources, ContainerResources, DataFate, KeptSecret, MediaPage,
-    Medium, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request, RequestState,
-    SecretWish, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage, VolumeKind, VolumeResources, is_id,
+    Medium, MediumRelease, OperationPage, OperationState, PlanPage, PodResources, ProgressPage, RemovalWish, Request,
+    RequestState, SecretWish, SupportBundle, SupportPage, Upload, UploadWish, UploadsPage, VolumeKind, VolumeResources,
+    is_id,
 };
 pub use releases::Releases;
 pub use reports::{Heard, Listener, NewsListener};

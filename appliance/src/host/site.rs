@@ -38,7 +38,8 @@ pub struct Unavailable {
     pub since: Option<Timestamp>,
 }
 
-type LatestOperation = Result<Option<OperationPage>, Unavailable>;
+/// The latest answer to a question, and when it came: it is shared for a moment.
+type Latest<T> = tokio::sync::Mutex<Option<(Instant, Result<T, Unavailable>)>>;
 
 #[derive(Default)]
 struct Slot {
@@ -87,7 +88,8 @@ impl Slot {
 pub struct Site {
     host: Arc<dyn Host>,
     slots: [Slot; Topic::ALL.len()],
-    operation: tokio::sync::Mutex<Option<(Instant, LatestOperation)>>,
+    operation: Latest<Option<OperationPage>>,
+    media: Latest<MediaPage>,
     silent_since: Mutex<Option<Timestamp>>,
     has_gpus_or_models: AtomicBool,
     running: watch::Sender<Option<Running>>,
@@ -101,7 +103,8 @@ impl Site {
         Arc::new(Self {
             host,
             slots,
-            operation: tokio::sync::Mutex::default(),
+            operation: Latest::default(),
+            media: Latest::default(),
             silent_since: Mutex::default(),
             has_gpus_or_models: AtomicBool::default(),
             running: watch::channel(None).0,
@@ -328,22 +331,18 @@ impl Site {
     }
 
     /// The latest operation, if there was one. Many browsers cost the host one question; while it is silent, no page waits.
-    pub async fn operation(&self) -> LatestOperation {
-        let mut held = self.operation.lock().await;
-        if let Some((at, page)) = &*held
-            && at.elapsed() < FRESH
-            && self.silent_since().is_none()
-        {
-            return page.clone();
-        }
-        let page = self.at_once(self.host.operation()).await;
-        *held = Some((Instant::now(), page.clone()));
-        page
+    pub async fn operation(&self) -> Result<Option<OperationPage>, Unavailable> {
+        self.shared(&self.operation, self.host.operation()).await
     }
 
     /// What the host's last look at its media found.
     pub async fn media(&self) -> Result<MediaPage, Unavailable> {
         self.at_once(self.host.media()).await
+    }
+
+    /// The same for pages that many look at: it is as old as a shared answer may be.
+    pub async fn known_media(&self) -> Result<MediaPage, Unavailable> {
+        self.shared(&self.media, self.host.media()).await
     }
 
     /// A plan that can be approved, if the host keeps it.
@@ -354,6 +353,24 @@ impl Site {
     /// What became of a request, if the host remembers it.
     pub async fn request(&self, id: &str) -> Result<Option<Request>, Unavailable> {
         self.at_once(self.host.request(id)).await
+    }
+
+    /// The latest answer, if it is fresh and the host is not silent; else that to this question.
+    async fn shared<T: Clone>(
+        &self,
+        latest: &Latest<T>,
+        question: BoxFuture<'_, Result<T, HostError>>,
+    ) -> Result<T, Unavailable> {
+        let mut latest = latest.lock().await;
+        if let Some((at, answer)) = &*latest
+            && at.elapsed() < FRESH
+            && self.silent_since().is_none()
+        {
+            return answer.clone();
+        }
+        let answer = self.at_once(question).await;
+        *latest = Some((Instant::now(), answer.clone()));
+        answer
     }
 
     /// An answer that the host gives at once; while it is silent, it is not asked.

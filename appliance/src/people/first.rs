@@ -59,8 +59,8 @@ struct Claim {
 impl Claim {
     async fn make(self, context: Context) -> Result<Proven, Refusal> {
         let Self { author, token, name, password } = self;
-        // A database that is locked must not cost the token.
-        context.database.write().await?.commit().await?;
+        // A database that is locked or full must not cost the token.
+        context.database.try_to_write().await?;
         if !context.site.claim(&token).await? {
             let event = Event::refused("administrator.claim", &name, "the host refused the token");
             record_failure(&context, &author, event).await?;

@@ -17,7 +17,7 @@ use super::site_metrics;
 use crate::context::Context;
 use crate::database::query_scalar;
 use crate::error::Error;
-use crate::host::{Status, Topic, Usage};
+use crate::host::{History, Status, Topic, Usage};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
@@ -66,8 +66,12 @@ pub async fn live() -> &'static str {
 
 /// `GET /metrics`: what the console counts, then what the host reports. What the host does not report in time is left out.
 pub async fn metrics(State(context): State<Context>) -> Result<Response, Refusal> {
-    let (usage, status) = tokio::join!(soon::<Usage>(&context, Topic::Usage), soon::<Status>(&context, Topic::Status));
-    let text = text(&context, usage.as_ref(), status.as_ref());
+    let (usage, status, history) = tokio::join!(
+        soon::<Usage>(&context, Topic::Usage),
+        soon::<Status>(&context, Topic::Status),
+        soon::<History>(&context, Topic::History),
+    );
+    let text = text(&context, usage.as_ref(), status.as_ref(), history.as_ref());
     let text = text.map_err(|error| Error::new(codes::BUG, "the metrics cannot be written").because(error))?;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
@@ -80,12 +84,17 @@ async fn soon<T: DeserializeOwned + Send + 'static>(context: &Context, topic: To
     timeout(PATIENCE, asked).await.ok()?.ok()?.ok().flatten()
 }
 
-fn text(context: &Context, usage: Option<&Usage>, status: Option<&Status>) -> Result<String, std::fmt::Error> {
+fn text(
+    context: &Context,
+    usage: Option<&Usage>,
+    status: Option<&Status>,
+    history: Option<&History>,
+) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     let answers = context.site.silent_since().is_none();
     context.metrics.write(&mut text, answers, usage, &context.signing, &context.forward)?;
     if let Some(status) = status.filter(|_| answers) {
-        site_metrics::write(&mut text, status, context.site.running().as_ref())?;
+        site_metrics::write(&mut text, status, context.site.running().as_ref(), history)?;
     }
     encode_eof(&mut text)?;
     Ok(text)

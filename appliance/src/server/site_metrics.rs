@@ -1,19 +1,26 @@
 //! What `/metrics` shows of the site: the host's status as gauges. They are made for each scrape, so that what the host no longer
 //! reports has no value: an old one would look like a new one.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::host::{Running, Status, Verdict};
+use crate::host::{History, OperationOutcome, Running, Status, Verdict};
 
-/// One label with its value.
+/// Labels with their values.
 type Labels = Vec<(&'static str, String)>;
 
 /// Writes them as text. More may follow.
-pub fn write(text: &mut String, status: &Status, running: Option<&Running>) -> std::fmt::Result {
+pub fn write(
+    text: &mut String,
+    status: &Status,
+    running: Option<&Running>,
+    history: Option<&History>,
+) -> std::fmt::Result {
     let mut scrape = Scrape { registry: Registry::with_prefix("landfall_site") };
     scrape.add_parts(status);
     scrape.add_sizes(status);
@@ -21,6 +28,7 @@ pub fn write(text: &mut String, status: &Status, running: Option<&Running>) -> s
     scrape.add_backups(status);
     scrape.add_license(status);
     scrape.add_operation(status, running);
+    scrape.add_ends(history);
     encode_registry(text, &scrape.registry)
 }
 
@@ -129,6 +137,37 @@ impl Scrape {
         let help = "Number of the step that the running operation is at, from 1";
         self.one("operation_step", help, now.map(|(step, _)| gauge(step as u64)));
         self.one("operation_steps", "Steps of the running operation", now.map(|(_, steps)| gauge(steps as u64)));
+    }
+
+    /// The latest operation of each kind that has ended. So one that ended between two scrapes is seen, whatever ran since.
+    fn add_ends(&mut self, history: Option<&History>) {
+        let (ends, durations) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+        let mut seen = BTreeSet::new();
+        for past in history.into_iter().flat_map(|history| &history.operations) {
+            let (Some(outcome), Some(ended)) = (end(past.outcome), seconds(past.ended.as_deref())) else { continue };
+            if seen.insert(&past.operation) {
+                let labels = vec![("operation", past.operation.clone()), ("outcome", outcome.to_owned())];
+                ends.get_or_create(&labels).set(ended);
+                if let Some(took) = past.seconds {
+                    durations.get_or_create(&labels).set(gauge(took));
+                }
+            }
+        }
+        let help = "When the latest operation of a kind ended, in seconds since 1970";
+        self.registry.register("operation_last_ended_timestamp_seconds", help, ends);
+        let help = "Seconds that the latest operation of a kind took";
+        self.registry.register("operation_last_duration_seconds", help, durations);
+    }
+}
+
+/// What became of an operation that has ended.
+const fn end(outcome: OperationOutcome) -> Option<&'static str> {
+    match outcome {
+        OperationOutcome::Committed => Some("committed"),
+        OperationOutcome::Undone => Some("undone"),
+        OperationOutcome::Stuck | OperationOutcome::Open | OperationOutcome::Unreadable | OperationOutcome::Unknown => {
+            None
+        }
     }
 }
 

@@ -65,6 +65,10 @@ async fn metrics_have_the_site_as_the_host_reports_it_and_nothing_of_it_while_th
         "backups 3",
         "operation_running{operation=\"upgrade\"} 0",
         "operation_stuck 0",
+        "operation_last_ended_timestamp_seconds{operation=\"upgrade\",outcome=\"undone\"} 1795161300",
+        "operation_last_duration_seconds{operation=\"upgrade\",outcome=\"undone\"} 900",
+        "operation_last_ended_timestamp_seconds{operation=\"configure\",outcome=\"committed\"} 1794992520",
+        "operation_last_duration_seconds{operation=\"install\",outcome=\"committed\"} 540",
         "license_permits 1",
         "license_end_timestamp_seconds 1796083200",
         "license_grace_end_timestamp_seconds 1798675200",
@@ -72,6 +76,8 @@ async fn metrics_have_the_site_as_the_host_reports_it_and_nothing_of_it_while_th
         assert!(metrics.contains(&format!("landfall_site_{gauge}\n")), "{gauge}: {metrics}");
     }
     assert!(!metrics.contains("landfall_site_operation_step"), "no operation runs: {metrics}");
+    let earlier = "{operation=\"upgrade\",outcome=\"committed\"}";
+    assert!(!metrics.contains(earlier), "a kind of operation has one end, the latest: {metrics}");
     assert_eq!(metrics.matches("# EOF\n").count(), 1, "{metrics}");
     site.host.is_silent.store(true, Ordering::SeqCst);
     until(async || site.context.site.silent_since().is_some()).await;

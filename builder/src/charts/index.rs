@@ -18,6 +18,9 @@ pub struct ChartIndex {
     entries: BTreeMap<String, Vec<Entry>>,
 }
 
+/// The scheme of an address that names a chart in a registry.
+const OF_REGISTRY: &str = "oci";
+
 /// One version of a chart.
 #[derive(Debug, Deserialize)]
 struct Entry {
@@ -66,15 +69,43 @@ impl ChartIndex {
             return Err(lacking(format!("has no version {version} of `{name}`; it begins with {}", newest.join(", "))));
         };
         let unusable = |what: &str| lacking(format!("has {what} for `{name}` {version}"));
-        let written = found.urls.first().ok_or_else(|| unusable("no address"))?;
         let base = url::Url::parse(&format!("{repository}/")).map_err(|_| unusable("no base"))?;
-        let url = base.join(written).map_err(|_| unusable("no valid address"))?;
-        let url =
-            url.as_str().parse().map_err(|error| unusable("an address that Landfall does not take").because(error))?;
+        let url = found.address(&base, unusable)?;
         let digest = found.digest.as_deref().filter(|digest| !digest.is_empty());
         let digest = digest.map(|digest| format!("sha256:{}", digest.trim_start_matches("sha256:")).parse());
         Ok(Offer { url, digest: digest.transpose().map_err(|_| unusable("no SHA-256 as digest"))? })
     }
+}
+
+impl Entry {
+    /// The first address of the archive that Landfall takes. `unusable` makes the error that the index has something else.
+    fn address(&self, base: &url::Url, unusable: impl Fn(&str) -> BuildError) -> Result<FileUrl> {
+        let urls: Vec<_> = self.urls.iter().filter_map(|written| base.join(written).ok()).collect();
+        let mut refused = None;
+        for url in &urls {
+            match url.as_str().parse() {
+                Ok(url) => return Ok(url),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        if let Some(url) = urls.iter().find(|url| url.scheme() == OF_REGISTRY) {
+            return Err(unusable(&format!("no address but {url}")).hint(as_of_registry(url)));
+        }
+        Err(match refused {
+            Some(error) => unusable("an address that Landfall does not take").because(error),
+            None if self.urls.is_empty() => unusable("no address"),
+            None => unusable("no valid address"),
+        })
+    }
+}
+
+/// What to do about a chart that a repository lists, and that a registry has.
+fn as_of_registry(url: &url::Url) -> String {
+    let reference = url.as_str().trim_start_matches(OF_REGISTRY).trim_start_matches("://").replace('+', "_");
+    format!(
+        "The chart is in a registry. Write its entry of the lock as `reference: {reference}`, with `mediaType` and without `repository`, \
+         and name it so in the release definition."
+    )
 }
 
 #[cfg(test)]
@@ -106,5 +137,24 @@ mod tests {
             .map(|error| format!("{} {error}", error.code().id))
             .collect();
         insta::assert_snapshot!(refusals.join("\n"));
+    }
+
+    #[test]
+    fn of_several_addresses_the_first_that_landfall_takes_is_used() {
+        let index = index(
+            "entries:\n  shop:\n  - {version: 1.0.0, urls: ['oci://ghcr.io/shop/charts/shop:1.0.0', 'ftp://a/b.tgz', shop-1.0.0.tgz, other.tgz]}\n  \
+             - {version: 2.0.0+b, urls: ['ftp://a/b.tgz', 'oci://ghcr.io/shop/charts/shop:2.0.0+b']}\n",
+        )
+        .expect("index");
+        let offer = |version: &str| index.offer("https://charts.example/stable", "shop", version);
+        let found = offer("1.0.0").expect("offered");
+        assert_eq!(found.url.to_string(), "https://charts.example/stable/shop-1.0.0.tgz");
+        let refused = offer("2.0.0+b").expect_err("of a registry alone");
+        assert_eq!(
+            refused.to_string(),
+            "https://charts.example/stable/index.yaml has no address but oci://ghcr.io/shop/charts/shop:2.0.0+b for `shop` 2.0.0+b"
+        );
+        let hint = landfall_error_codes::Coded::hint(&refused).expect("a hint");
+        assert!(hint.contains("`reference: ghcr.io/shop/charts/shop:2.0.0_b`, with `mediaType`"), "{hint}");
     }
 }

@@ -176,7 +176,7 @@ fn with_own(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Re
         written.map_err(|error| super::interrupted("the chart", error))?;
         let printed = Rendering { chart: BARE_CHART, ..*rendering }.run(helm)?;
         for sourced in output::objects(rendering.name, &printed)? {
-            served.extend(kinds(&sourced.object));
+            served.extend(served_by(&sourced.object));
         }
     }
     Ok(served.into_iter().collect())
@@ -207,24 +207,28 @@ fn checked_values(path: &Path) -> Result<Vec<u8>> {
     Ok(files.0.remove("").unwrap_or_default())
 }
 
-/// What the cluster serves when the component is applied: Kubernetes' own kinds, and those of components that it needs.
+/// What the cluster serves when the component is applied: Kubernetes' own kinds, and what comes with components that it needs.
 fn served(definition: &Definition, index: usize, before: &[Rendered]) -> Vec<String> {
     let needed = definition.needed_by(index);
     let objects = before.iter().filter(|rendered| needed.contains(&rendered.index)).flat_map(|it| &it.objects);
-    let unique: BTreeSet<_> = served_kinds().into_iter().chain(objects.flat_map(kinds)).collect();
+    let unique: BTreeSet<_> = served_kinds().into_iter().chain(objects.flat_map(served_by)).collect();
     unique.into_iter().collect()
 }
 
-/// The versions and kinds that a cluster serves for a CRD; none for any other object.
-fn kinds(object: &Value) -> Vec<String> {
+/// What a cluster serves for an object: the versions of a CRD with its kind, the version of an `APIService`, whose kinds its server
+/// alone knows; nothing for any other object.
+fn served_by(object: &Value) -> Vec<String> {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
-    if text("/kind") != "CustomResourceDefinition" {
-        return Vec::new();
+    match text("/kind") {
+        "CustomResourceDefinition" => {
+            let versions = object.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
+            let versions = versions.filter(|version| version["served"] == true).filter_map(|it| it["name"].as_str());
+            let versions = versions.map(|version| format!("{}/{version}", text("/spec/group")));
+            versions.flat_map(|version| [format!("{version}/{}", text("/spec/names/kind")), version]).collect()
+        }
+        "APIService" => vec![format!("{}/{}", text("/spec/group"), text("/spec/version"))],
+        _ => Vec::new(),
     }
-    let versions = object.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
-    let versions = versions.filter(|version| version["served"] == true).filter_map(|it| it["name"].as_str());
-    let versions = versions.map(|version| format!("{}/{version}", text("/spec/group")));
-    versions.flat_map(|version| [format!("{version}/{}", text("/spec/names/kind")), version]).collect()
 }
 
 fn is_left_out(chart: &ChartDefinition, sourced: &Sourced) -> bool {

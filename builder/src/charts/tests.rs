@@ -16,10 +16,11 @@ use crate::pack::tests::Bench;
 /// of upgrades alone.
 const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
     served=no; case \"$*\" in *own.example/v1/Own*) served=yes;; esac\n\
+    measured=no; case \"$*\" in *metrics.k8s.io/v1beta1*) measured=yes;; esac\n\
     upgrade=no; case \"$*\" in *--is-upgrade*) upgrade=yes;; esac\n\
     for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  \
     case $upgrade$file in notemplates/upgrade-*) continue;; esac\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  \
-    sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/; s/SERVED/$served/\" \"$file\"\ndone\n";
+    sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/; s/SERVED/$served/; s/MEASURED/$measured/\" \"$file\"\ndone\n";
 
 const CRD: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec:\n  \
     group: own.example\n  names: {kind: Own, listKind: OwnList, plural: owns, singular: own}\n  scope: Namespaced\n  \
@@ -195,6 +196,19 @@ async fn what_is_in_crds_is_served_and_comes_before_hooks() {
     assert_eq!(objects(&bench, "assistant-before"), ["CustomResourceDefinition/owns.own.example", "ConfigMap/early"]);
     let own = document(&bench, "documents/objects/assistant.json");
     assert_eq!(own.pointer("/0/data/a"), Some(&json!("yes")));
+}
+
+#[tokio::test]
+async fn what_an_api_service_of_a_needed_component_serves_is_known_to_a_chart() {
+    let service = "apiVersion: apiregistration.k8s.io/v1\nkind: APIService\nmetadata: {name: v1beta1.metrics.k8s.io}\n\
+        spec: {group: metrics.k8s.io, version: v1beta1, groupPriorityMinimum: 100, versionPriority: 100, service: {name: a, namespace: database}}\n";
+    let bench = bench().await;
+    bench.write("release/charts/database.tgz", &chart("database", service), 0o644);
+    publish(&bench, &chart("assistant", &map("assistant").replace("a: b", "a: 'MEASURED'")));
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    let objects = document(&bench, "documents/objects/assistant.json");
+    assert_eq!(objects.pointer("/0/data/a"), Some(&json!("yes")));
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use landfall_error_codes::codes;
+use landfall_kinds::MINOR;
 use landfall_release_document::{
     ArtifactKind, COMPUTED_PREFIX, NodeImage, NodePackFault, PLATFORMS, check_node_packs, model_figure,
 };
@@ -142,7 +143,22 @@ impl Checked<'_> {
             let NodePackFault { index, what } = fault;
             let field = format!("nodePacks[{index}].kubernetes");
             self.invalid(&packs[index].kubernetes, field, format!("the list of node packs has {what}"))
-        })
+        })?;
+        self.last_node_pack()
+    }
+
+    /// Sites run the last node pack. Whether its API server takes an object is known for one minor version.
+    fn last_node_pack(&self) -> Result<()> {
+        let last = self.release.node_packs.iter().enumerate().next_back();
+        let Some((index, last)) = last.filter(|(_, last)| last.kubernetes.value != MINOR) else { return Ok(()) };
+        let (written, field) = (&last.kubernetes, format!("nodePacks[{index}].kubernetes"));
+        let what =
+            format!("the last node pack is of {}, and this Landfall checks objects for {MINOR} alone", written.value);
+        let hint = format!(
+            "Let the list end with a node pack of {MINOR}, or use a Landfall that checks objects for {}.",
+            written.value
+        );
+        Err(self.invalid(written, field, what).hint(hint))
     }
 
     fn components(&self) -> Result<()> {

@@ -136,8 +136,15 @@ fn node_packs_go_through_every_minor_version_once() {
         "LF2002 release.yaml:28: nodePacks[2].kubernetes: the list of node packs has v1.39 after v1.37, and Kubernetes cannot skip v1.38"
     );
     assert!(refused(["v1.37", "v1.37"]).ends_with("nodePacks[2].kubernetes: the list of node packs has v1.37 twice"));
-    let good = GOOD.replacen("artifacts:\n  - {name: k", &with(["v1.37", "v1.38"]), 1);
+    let earlier = format!("nodePacks:\n{}", ["v1.34", "v1.35"].map(pack).concat());
+    let good = GOOD.replacen("nodePacks:\n", &earlier, 1);
     assert_eq!(read_text(&good).expect("good").release.node_packs.len(), 3);
+    // Sites run the last one, and objects are checked for one minor version.
+    assert_eq!(
+        refused(["v1.37", "v1.38"]),
+        "LF2002 release.yaml:28: nodePacks[2].kubernetes: the last node pack is of v1.38, and this Landfall checks objects for v1.36 alone"
+    );
+    assert!(refusal("kubernetes: v1.36", "kubernetes: v1.35").contains("the last node pack is of v1.35, and"));
 }
 
 #[test]

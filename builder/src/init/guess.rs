@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfall_kinds::is_of_kubernetes;
 use landfall_release_document::PodSecurity;
 use serde_json::Value;
 
@@ -131,7 +132,7 @@ impl Guess {
         let volumes: BTreeSet<_> = objects.iter().flat_map(|object| volumes(object, &is_own)).collect();
         self.volumes = volumes.into_iter().collect();
         self.defines = objects.iter().filter_map(defined).collect();
-        self.uses = objects.iter().map(group_and_kind).filter(|(group, _)| is_custom(group)).collect();
+        self.uses = objects.iter().map(group_and_kind).filter(|(group, _)| !is_of_kubernetes(group)).collect();
     }
 
     /// The namespace is that of a Namespace object, else the one that most objects name, else the component's name.
@@ -177,11 +178,6 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 fn group_and_kind(object: &Value) -> (String, String) {
     let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
     (group.to_owned(), text(object, "/kind").to_owned())
-}
-
-/// Whether a group is none of Kubernetes' own.
-fn is_custom(group: &str) -> bool {
-    group.contains('.') && !group.ends_with(".k8s.io")
 }
 
 fn defined(object: &Value) -> Option<(String, String)> {

@@ -1,37 +1,37 @@
 //! Plain manifests become a kustomization: files are copied, without the documents that Landfall makes itself.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_media::durable;
 use serde_json::Value;
 
-use super::sources::{refuse, yaml_files};
+use super::sources::refuse;
 use crate::error::Result;
 use crate::render::parse;
 
 /// The largest file of manifests.
 const FILE_BYTES: u64 = 16 << 20;
 
-/// Copies the YAML files of a folder, and writes a kustomization beside them. Returns the objects that were left out: Namespaces, and
-/// Secrets with values, which would travel in the clear.
-pub fn copy(from: &Path, to: &Path) -> Result<Vec<Value>> {
+/// Copies YAML files of a folder and of folders within it, and writes a kustomization beside them. Returns the objects that were left out:
+/// Namespaces, and Secrets with values, which would travel in the clear.
+pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
     durable::create_folder(to)?;
     let (mut left_out, mut names) = (Vec::new(), Vec::new());
-    for path in yaml_files(from)? {
-        let failed = |error| refuse(&path, "cannot be read").because(error);
-        if fs_err::metadata(&path).map_err(failed)?.len() > FILE_BYTES {
-            return Err(refuse(&path, "is too large for manifests"));
+    for path in files {
+        let failed = |error| refuse(path, "cannot be read").because(error);
+        if fs_err::metadata(path).map_err(failed)?.len() > FILE_BYTES {
+            return Err(refuse(path, "is too large for manifests"));
         }
-        let text = fs_err::read_to_string(&path).map_err(failed)?;
+        let text = fs_err::read_to_string(path).map_err(failed)?;
         let mut kept = Vec::new();
         for document in documents(&text) {
-            let objects = parse(document).map_err(|error| refuse(&path, &format!("is not valid YAML: {error}")))?;
+            let objects = parse(document).map_err(|error| refuse(path, &format!("is not valid YAML: {error}")))?;
             let is_mixed = objects.len() > 1 || objects.iter().any(|object| object["items"].is_array());
             if is_mixed && objects.iter().flat_map(with_items).any(is_left_out) {
                 let what = "has a Namespace, or a Secret with values, among other objects: write `---` alone on a line between them, and \
                             no List around them";
-                return Err(refuse(&path, what));
+                return Err(refuse(path, what));
             }
             match objects.first() {
                 Some(object) if is_left_out(object) => left_out.extend(objects),
@@ -40,8 +40,10 @@ pub fn copy(from: &Path, to: &Path) -> Result<Vec<Value>> {
             }
         }
         if !kept.is_empty() {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            durable::write_file(&to.join(&name), kept.join("---\n").as_bytes(), 0o644)?;
+            let name = path.strip_prefix(from).unwrap_or(path).to_string_lossy().into_owned();
+            let copied = to.join(&name);
+            durable::create_folder(copied.parent().unwrap_or(to))?;
+            durable::write_file(&copied, kept.join("---\n").as_bytes(), 0o644)?;
             names.push(name);
         }
     }

@@ -40,8 +40,8 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
 
 fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess> {
     let own = folder.join("manifests").join(&source.name);
-    let (written, at, mut left_out) = if source.kind == SourceKind::Plain {
-        let left_out = copy(&source.path, &own)?;
+    let (written, at, mut left_out) = if let SourceKind::Plain { files } = &source.kind {
+        let left_out = copy(&source.path, files, &own)?;
         (format!("manifests/{}", source.name), own.clone(), left_out)
     } else {
         (relative(&source.path, folder)?, source.path.clone(), Vec::new())

@@ -11,6 +11,9 @@ use crate::render::kustomization;
 /// The longest name of a component.
 const NAME_BYTES: usize = 53;
 
+/// What to do about a folder that is no part of the folder around it.
+pub(super) const NAME_IT: &str = "Name it as a source, too: it becomes a component of its own. If it is not of the release, name the folders that are, in place of the one around them.";
+
 /// One component's source.
 #[derive(Debug, Clone)]
 pub struct Source {
@@ -23,12 +26,15 @@ pub struct Source {
 }
 
 /// What a source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceKind {
     /// A folder with a kustomization, which stays where it is.
     Kustomization,
     /// A folder with YAML files, which are copied.
-    Plain,
+    Plain {
+        /// The files of the folder, and of the folders within it.
+        files: Vec<PathBuf>,
+    },
     /// A chart's folder, which stays where it is.
     Chart,
     /// A chart's archive, which is unpacked.
@@ -37,25 +43,26 @@ pub enum SourceKind {
 
 /// Finds the sources in what was named: each by itself, or all folders of a folder.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
+    let absolute = |path: &PathBuf| path.canonicalize().map_err(|error| refuse(path, "cannot be found").because(error));
+    let named = Named(paths.iter().map(absolute).collect::<Result<_>>()?);
     let mut found = Vec::new();
-    for path in paths {
-        let path = path.canonicalize().map_err(|error| refuse(path, "cannot be found").because(error))?;
-        if let Some(source) = source(&path)? {
+    for path in &named.0 {
+        if let Some(source) = named.source(path)? {
             found.push(source);
             continue;
         }
-        let inner = folders(&path)?.iter().map(|folder| source(folder)).collect::<Result<Vec<_>>>()?;
+        let inner = folders(path)?.iter().map(|folder| named.inner(folder)).collect::<Result<Vec<_>>>()?;
         let before = found.len();
         found.extend(inner.into_iter().flatten());
         if found.len() == before {
-            return Err(refuse(&path, "has neither manifests nor a chart, and none of its folders does"));
+            return Err(refuse(path, "has neither manifests nor a chart, and none of its folders does"));
         }
     }
     if found.is_empty() {
         return Err(BuildError::new(codes::INIT_SOURCE, "no source is named"));
     }
-    let mut names = HashSet::new();
-    match found.iter().find(|source| !names.insert(source.name.clone())) {
+    let mut taken = HashSet::new();
+    match found.iter().find(|source| !taken.insert(source.name.clone())) {
         Some(twice) => Err(refuse(&twice.path, &format!("gives a second component the name `{}`", twice.name))),
         None => Ok(found),
     }
@@ -65,27 +72,77 @@ pub(super) fn refuse(path: &Path, what: &str) -> BuildError {
     BuildError::at(codes::INIT_SOURCE, Place::file(path), what)
 }
 
-/// What a path is by itself.
-fn source(path: &Path) -> Result<Option<Source>> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let is_archive = [".tgz", ".tar.gz"].iter().any(|end| name.ends_with(end));
-    let kind = if path.is_file() && is_archive {
-        SourceKind::Archive
-    } else if !path.is_dir() {
-        return Err(refuse(path, "is neither a folder nor the archive of a chart"));
-    } else if path.join("Chart.yaml").is_file() {
-        SourceKind::Chart
-    } else if kustomization(path).is_some() {
-        SourceKind::Kustomization
-    } else if !yaml_files(path)?.is_empty() {
-        SourceKind::Plain
-    } else {
-        return Ok(None);
-    };
-    let stem = name.trim_end_matches(".tgz").trim_end_matches(".tar.gz");
-    // A chart's archive ends with its version.
-    let plain = if kind == SourceKind::Archive { without_version(stem) } else { stem };
-    Ok(Some(Source { name: label(plain), path: path.to_owned(), kind }))
+/// What was named, with the real paths.
+struct Named(Vec<PathBuf>);
+
+impl Named {
+    /// What a path is by itself.
+    fn source(&self, path: &Path) -> Result<Option<Source>> {
+        if path.is_file() && is_archive(path) {
+            return Ok(Some(Source::new(path, SourceKind::Archive)));
+        }
+        if !path.is_dir() {
+            return Err(refuse(path, "is neither a folder nor the archive of a chart"));
+        }
+        let kind = match rendered_whole(path) {
+            Some(kind) => kind,
+            None if yaml_files(path)?.is_empty() => return Ok(None),
+            None => SourceKind::Plain { files: self.manifests(path)? },
+        };
+        Ok(Some(Source::new(path, kind)))
+    }
+
+    /// What a folder of a folder that was named is: by itself, or by what the folders within it have.
+    fn inner(&self, folder: &Path) -> Result<Option<Source>> {
+        if let Some(source) = self.source(folder)? {
+            return Ok(Some(source));
+        }
+        let files = self.manifests(folder)?;
+        Ok((!files.is_empty()).then(|| Source::new(folder, SourceKind::Plain { files })))
+    }
+
+    /// The YAML files of a folder and of the folders within it, but for those that were named as well. Refuses a folder within it whose
+    /// files say by themselves what is rendered of them, and a link, which may lead anywhere.
+    fn manifests(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        let mut files = yaml_files(folder)?;
+        for within in folders(folder)? {
+            let problem = match rendered_whole(&within) {
+                _ if self.0.contains(&within) => continue,
+                _ if within.is_symlink() => "is a link to a folder",
+                Some(SourceKind::Chart) => "is a chart in a folder that is none",
+                Some(_) => "has a kustomization, in a folder that has none",
+                None => {
+                    files.extend(self.manifests(&within)?);
+                    continue;
+                }
+            };
+            return Err(refuse(&within, problem).hint(NAME_IT));
+        }
+        Ok(files)
+    }
+}
+
+impl Source {
+    fn new(path: &Path, kind: SourceKind) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = name.trim_end_matches(".tgz").trim_end_matches(".tar.gz");
+        // A chart's archive ends with its version.
+        let plain = if kind == SourceKind::Archive { without_version(stem) } else { stem };
+        Self { name: label(plain), path: path.to_owned(), kind }
+    }
+}
+
+fn is_archive(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    [".tgz", ".tar.gz"].iter().any(|end| name.ends_with(end))
+}
+
+/// What a folder is whose own files say what is rendered of it.
+fn rendered_whole(folder: &Path) -> Option<SourceKind> {
+    if folder.join("Chart.yaml").is_file() {
+        return Some(SourceKind::Chart);
+    }
+    kustomization(folder).map(|_| SourceKind::Kustomization)
 }
 
 fn without_version(stem: &str) -> &str {
@@ -95,15 +152,17 @@ fn without_version(stem: &str) -> &str {
 }
 
 /// The YAML files of a folder, in the order of their names; not those of its folders.
-pub fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_yaml = |path: &PathBuf| {
         path.is_file() && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
     };
     Ok(entries(folder)?.into_iter().filter(is_yaml).collect())
 }
 
+/// The folders of a folder, but for hidden ones, which belong to other programs.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
-    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir()).collect())
+    let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    Ok(entries(folder)?.into_iter().filter(|path| path.is_dir() && !is_hidden(path)).collect())
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {

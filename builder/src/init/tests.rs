@@ -169,6 +169,65 @@ fn a_folder_of_folders_becomes_a_component_for_each() {
 }
 
 #[test]
+fn kinds_whose_group_only_sounds_like_kubernetes_have_a_component_that_is_needed() {
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: gateways.gateway.networking.k8s.io}\n\
+        spec: {group: gateway.networking.k8s.io, names: {kind: Gateway}, scope: Namespaced}\n";
+    let gateway = "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: one}\n";
+    let case = Case::new(&[("web/gateway.yaml", gateway), ("gateways/crd.yaml", crd)]);
+    case.run(&["web", "gateways"]).expect("made");
+    let text = case.read("release.yaml");
+    assert!(text.contains("    namespace: web\n    needs: [dns, gateways]\n"), "{text}");
+}
+
+#[test]
+fn manifests_in_folders_of_a_folder_are_part_of_its_component() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
+    let case = Case::new(&[
+        ("k8s/web.yaml", WEB),
+        ("k8s/database/server.yml", DATABASE),
+        ("k8s/database/settings/map.yaml", map),
+        ("k8s/.github/workflows/ci.yaml", "on: push\n"),
+        ("all/a/web/map.yaml", map),
+        ("all/notes/more/text.md", "nothing"),
+    ]);
+    let report = case.run(&["k8s", "all"]).expect("made");
+    let names: Vec<_> = report.components.iter().map(|component| component.name.as_str()).collect();
+    assert_eq!(names, ["k8s", "a"]);
+    assert!(report.components[0].images.contains(&"docker.io/library/postgres".to_owned()), "{report:?}");
+    let kustomization = case.read("manifests/k8s/kustomization.yaml");
+    assert!(
+        kustomization.ends_with("resources:\n  - web.yaml\n  - database/server.yml\n  - database/settings/map.yaml\n"),
+        "{kustomization}"
+    );
+    assert_eq!(case.read("manifests/k8s/database/server.yml"), DATABASE);
+    assert_eq!(case.read("manifests/a/web/map.yaml"), map);
+}
+
+#[test]
+fn a_chart_or_a_kustomization_among_manifests_is_a_component_that_is_named() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: NAME}\ndata: {a: b}\n";
+    let case = Case::new(&[
+        ("k8s/a.yaml", map),
+        ("k8s/own/kustomization.yaml", "resources:\n  - map.yaml\n"),
+        ("k8s/own/map.yaml", map),
+        ("charted/a.yaml", map),
+        ("charted/inner/web/Chart.yaml", "{name: web, version: 1.0.0}\n"),
+        ("all/overlays/site/kustomization.yaml", "resources:\n  - map.yaml\n"),
+    ]);
+    for (source, path) in [("k8s", "k8s/own"), ("charted", "charted/inner/web"), ("all", "all/overlays/site")] {
+        let error = case.run(&[source]).expect_err("refused");
+        let path = case.path(path).canonicalize().expect("path");
+        assert_eq!(error.code(), codes::INIT_SOURCE);
+        assert!(error.to_string().starts_with(&format!("{}: ", path.display())), "{error}");
+        assert_eq!(landfall_error_codes::Coded::hint(&error).as_deref(), Some(sources::NAME_IT));
+    }
+    let report = case.run(&["k8s", "k8s/own"]).expect("made");
+    let names: Vec<_> = report.components.iter().map(|component| component.name.as_str()).collect();
+    assert_eq!(names, ["k8s", "own"]);
+    assert!(!case.read("manifests/k8s/kustomization.yaml").contains("own"));
+}
+
+#[test]
 fn what_cannot_be_used_is_named_and_nothing_is_left() {
     let case = Case::new(&[
         ("k8s/web.yaml", WEB),

@@ -91,10 +91,10 @@ const RULES: &[Rule] = &[
         "certificate",
         Severity::Error,
         "A certificate cannot be used, or ends within two weeks",
-        "OPERATE.md#when-something-happens",
+        "OPERATE.md#a-certificate",
         hosts::certificates,
     ),
-    rule("clock", Severity::Error, "The clock is wrong", "OPERATE.md#when-something-happens", hosts::clock),
+    rule("clock", Severity::Error, "The clock is wrong", "OPERATE.md#a-wrong-clock", hosts::clock),
     rule("service", Severity::Error, "One of Landfall's services does not run", "OPERATE.md#services", hosts::services),
     rule(
         "service-restarts",
@@ -151,7 +151,7 @@ const RULES: &[Rule] = &[
         "license",
         Severity::Warning,
         "The license has ended, ends soon, or does not include what is installed",
-        "OPERATE.md#license",
+        "OPERATE.md#an-expired-license",
         site::license,
     ),
     rule(

@@ -205,6 +205,19 @@ fn documents_of_any_form_are_analyzed_without_a_panic() {
 }
 
 #[test]
+fn what_has_a_runbook_leads_to_it() {
+    let page = |name: &str| RULES.iter().find(|rule| rule.name == name).map(|rule| rule.page);
+    for (rule, runbook) in [
+        ("disk-full", "OPERATE.md#a-full-disk"),
+        ("certificate", "OPERATE.md#a-certificate"),
+        ("clock", "OPERATE.md#a-wrong-clock"),
+        ("license", "OPERATE.md#an-expired-license"),
+    ] {
+        assert_eq!(page(rule), Some(runbook));
+    }
+}
+
+#[test]
 fn pages_exist() {
     let operate = include_str!("../../../docs/OPERATE.md");
     let headings = operate.lines().filter_map(|line| line.strip_prefix("##")).map(|line| line.trim_matches(['#', ' ']));

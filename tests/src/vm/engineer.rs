@@ -204,6 +204,21 @@ pub fn in_database(machine: &mut Machine, statement: &str) -> Result<String> {
     administer(machine, &format!("kubectl --namespace postgres exec postgres-0 -- sh -euc '{PSQL} -c \"{statement}\"'"))
 }
 
+/// The container of the database, as its runtime names it.
+pub fn database_container(machine: &mut Machine) -> Result<String> {
+    let path = "jsonpath={.status.containerStatuses[0].containerID}";
+    let named = administer(machine, &format!("kubectl --namespace postgres get pod postgres-0 --output '{path}'"))?;
+    let id = named.trim().strip_prefix("containerd://").with_context(|| format!("no container is named {named:?}"))?;
+    Ok(id.to_owned())
+}
+
+/// Runs an SQL statement in that container without the API server, which accepts no certificate under a wrong clock, and returns what it printed.
+pub fn in_database_container(machine: &mut Machine, container: &str, statement: &str) -> Result<String> {
+    let runtime = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io";
+    let program = format!("sh -euc '{PSQL} -c \"{statement}\"'");
+    administer(machine, &format!("{runtime} tasks exec --exec-id landfall-test {container} {program}"))
+}
+
 /// A line of bash that sends the statements of another line to the database, one after the other, each committed before
 /// the next one.
 pub fn into_database(statements: &str) -> String {

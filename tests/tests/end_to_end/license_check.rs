@@ -16,8 +16,9 @@ use super::fixture::{fixture, folder, machine_with_stick};
 use super::handbook;
 use super::support_bundle;
 
-/// The release and its license on every stick.
+/// The release, a later one, and the license on every stick.
 const RELEASE: &str = "/media/stick/licensed";
+const LATER: &str = "/media/stick/licensed-later";
 const LICENSE: &str = "/media/stick/licensed/acme-1.license";
 
 /// What the vendor sells.
@@ -75,13 +76,15 @@ const POD_LIMIT: Duration = Duration::from_mins(1);
 /// How long running software may take to ask again, which it does every five minutes, and to get the new answer.
 const RENEWAL_LIMIT: Duration = Duration::from_mins(7);
 
-/// A vendor of its own, whose one key has every role, and who issues licenses. Returns the fingerprint of its root.
-fn ensure_release() -> Result<String> {
-    let release = later_releases::define_licensed(&folder().join("licensed-release"))?;
+/// A vendor of its own, whose one key has every role, and who issues licenses, with two releases. Returns the fingerprint of its root.
+fn ensure_releases() -> Result<String> {
     let vendor = Vendor::open(&folder().join("licensed-vendor"))?;
-    let output = fixture()?.stick.join("licensed");
-    vendor.lock(&release)?;
-    vendor.build(&release, &output, &["--part-size", "256MiB"])?;
+    let stick = &fixture()?.stick;
+    for (name, release) in later_releases::define_licensed(&folder().join("licensed-release"))? {
+        vendor.lock(&release)?;
+        vendor.build(&release, &stick.join(name), &["--part-size", "256MiB"])?;
+    }
+    let output = stick.join("licensed");
     for (name, description) in [("acme-1", DESCRIPTION), ("acme-2", ENDED), ("acme-3", RENEWED)] {
         issue(&vendor, name, description, &output)?;
     }
@@ -122,7 +125,7 @@ fn issue(vendor: &Vendor, name: &str, description: &str, output: &Path) -> Resul
 #[test]
 #[ignore = "needs cargo xtask test"]
 fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()> {
-    let trust = ensure_release()?;
+    let trust = ensure_releases()?;
     let (_site, machine) = machine_with_stick("e2e-license-check")?;
     let engineer = Engineer::at(&machine);
     engineer.landfall(&["install", RELEASE, "--trust", &trust])?.refused("install without a license", "LF4718", 7)?;
@@ -169,8 +172,8 @@ fn software_knows_what_the_license_allows_and_runs_whatever_it_is() -> Result<()
     engineer.expect_unchanged("after license checks and an uninstall", &["/var/log/landfall"])
 }
 
-/// A license that has ended stops nothing: software runs and restarts, backups, drills, restores and changes of settings succeed, and software
-/// that asks gets the new answer.
+/// A license that has ended stops nothing: software runs and restarts, backups, exports, drills, restores and changes of settings succeed, and
+/// software that asks gets the new answer. An upgrade alone waits for another license.
 fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     let before = bulletin::acknowledged(machine)?;
@@ -194,6 +197,7 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let id = listed["backups"][0]["id"].as_str().context("there is no backup")?.to_owned();
     let drilled = engineer.landfall(&["drill", &id[..8]])?.report("drill after the end")?;
     ensure!(drilled["passed"] == true, "{drilled}");
+    exports(engineer, &id[..8])?;
     engineer.configure("values: {valkey.maxmemory: 64mb}\n")?;
     let name = machine.run("hostname")?.stdout;
     let restore = ["restore", "--backup", &id[..8], "--confirm", name.trim()];
@@ -204,8 +208,41 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     machine.run("rm /root/ended.tar.gz")?;
     let after = bulletin::acknowledged(machine)?;
     ensure!(after > before, "the bulletin had {before} lines, and has {after}");
-    printer::note("proved: after the end of its license, a site runs, saves, proves, restores and changes as before");
-    renews(engineer)
+    printer::note(
+        "proved: after the end of its license, a site runs, saves, exports, proves, restores and changes as before",
+    );
+    an_upgrade_waits(engineer)?;
+    renews(engineer)?;
+    let planned = engineer.landfall(&["upgrade", LATER, "--dry-run"])?.report("upgrade --dry-run after a renewal")?;
+    ensure!(planned["to"] == "starter 1.1.0", "{planned:#}");
+    printer::note("proved: an upgrade waits for a license that has ended, and for nothing else");
+    Ok(())
+}
+
+/// A stream of this backup comes into a file, which is removed.
+fn exports(engineer: Engineer<'_>, backup: &str) -> Result<()> {
+    let [stream, file] = ["bulletin/lines", "/root/lines"];
+    let export = ["backup", "export", "--backup", backup, stream, file];
+    let exported = engineer.landfall(&export)?.report("backup export after the end")?;
+    ensure!(exported["stream"] == stream, "{exported:#}");
+    engineer.machine().run(&format!("test -s {file} && rm {file}")).map(drop)
+}
+
+/// A release whose component needs the license is refused, with whom to ask, before anything is changed.
+fn an_upgrade_waits(engineer: Engineer<'_>) -> Result<()> {
+    engineer.wait_ready("everything that was done after the end")?;
+    for more in [&["--dry-run"][..], &[]] {
+        let said = engineer.landfall(&[&["upgrade", LATER], more].concat())?;
+        let failure = said.refused("upgrade after the end", "LF4718", 7)?;
+        let blockers = failure["blockers"].as_array().context("the blockers are no list")?;
+        let codes: Vec<&str> = blockers.iter().filter_map(|blocker| blocker["code"].as_str()).collect();
+        ensure!(codes == ["LF4703"], "{failure:#}");
+        let next = blockers[0]["next"].as_str().unwrap_or_default();
+        ensure!(next.contains("licenses@example.com"), "{failure:#}");
+    }
+    let status = engineer.wait_ready("a refused upgrade")?;
+    ensure!(status["release"]["version"] == "1.0.0", "{status:#}");
+    Ok(())
 }
 
 /// Brings a file of the vendor's in a folder for the site.

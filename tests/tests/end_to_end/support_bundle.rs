@@ -17,10 +17,10 @@ const STICK: &str = "/root/stick";
 pub(crate) const PLANTED_LOG: &str = "/var/log/landfall/planted.log";
 
 /// How many Secrets are planted, where, and what each value begins with.
-const CANARIES: usize = 1000;
+pub(crate) const CANARIES: usize = 1000;
 const CANARY_NAMESPACE: &str = "canaries";
 const CANARY_FILE: &str = "/root/canaries.yaml";
-const CANARY: &str = "k4n4ri3nv0g3l";
+pub(crate) const CANARY: &str = "k4n4ri3nv0g3l";
 
 /// The volume of the console.
 const CONSOLE_DATA: &str = "/var/lib/landfall/storage/pvc-*_landfall-console_*";
@@ -85,7 +85,7 @@ fn expect_round_trip(machine: &Machine) -> Result<()> {
 }
 
 /// Plants a thousand Secrets in the cluster and each of their values in a log, collects, and fails if one is in the bundle, in journals or logs, or in
-/// the console's data, as it is or in base64.
+/// the console's data, as it is or in base64. The Secrets stay, for pages that are searched for them.
 fn expect_no_canary(machine: &Machine) -> Result<()> {
     let value = |number: usize| format!("{CANARY}-{number:04}");
     let secrets = (0..CANARIES).map(|number| {
@@ -115,8 +115,12 @@ fn expect_no_canary(machine: &Machine) -> Result<()> {
     let found =
         machine.try_run(&format!("{journal} | grep --fixed-strings --text --max-count 1 --file /root/patterns"))?;
     ensure!(found.status.code() == Some(1), "a planted secret is in the journal of systemd: {}", found.stdout);
-    administered(machine, &format!("kubectl delete namespace {CANARY_NAMESPACE}"))?;
     machine.run(&format!("rm --recursive {FILE} {CANARY_FILE} /root/patterns /root/support")).map(drop)
+}
+
+/// Removes the planted Secrets from the cluster.
+pub(crate) fn remove_canaries(machine: &Machine) -> Result<()> {
+    administered(machine, &format!("kubectl delete namespace {CANARY_NAMESPACE}")).map(drop)
 }
 
 /// The planted log as the unpacked bundle has it.
@@ -124,7 +128,8 @@ pub(crate) fn planted_log(machine: &Machine) -> Result<String> {
     Ok(machine.run("cat /root/support/operations/planted.log")?.stdout)
 }
 
-/// Fails unless a bundle of this ready site holds its logs, journals and objects, none of its secrets, and shows no error.
+/// Fails unless a bundle of this ready site holds its logs, journals and objects, none of its secrets, and shows no error. Leaves the planted
+/// Secrets in the cluster.
 pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
     // A log that says what it must not: the password of the database, and one that no Secret holds.
     machine

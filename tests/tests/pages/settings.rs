@@ -21,7 +21,7 @@ async fn settings_are_entered_their_plan_is_read_and_approved_and_the_change_is_
     browser.expect("main", "change at least one setting").await?;
     browser.driver.back().await?;
     browser.fill("input[name='set:postgres.memory']", "4Gi").await?;
-    browser.fill("textarea[name='set:assistant.topics']", "[\"weather\"]").await?;
+    browser.fill("textarea[name='set:assistant.topics']", "weather").await?;
     let choose = "document.querySelector(\"select[name='set:assistant.mode']\").value = ''";
     browser.driver.execute(choose, Vec::new()).await?;
     browser.click("form[action='/settings/plan'] button.main").await?;

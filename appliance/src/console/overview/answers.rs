@@ -2,10 +2,11 @@
 
 use jiff::SignedDuration;
 
+use super::attention;
 use crate::console::moment::Moment;
 use crate::console::state::{Mark, State};
 use crate::console::units::count;
-use crate::host::{BackupsStatus, Operation, Releases, Status, Terms, Verdict};
+use crate::host::{BackupsStatus, Medium, MediumRelease, Operation, Releases, Status, Terms, Verdict};
 
 /// The newest proven backup may be this old: one is made each night.
 const RECENT: SignedDuration = SignedDuration::from_hours(30);
@@ -13,6 +14,8 @@ const RECENT: SignedDuration = SignedDuration::from_hours(30);
 const OLD: SignedDuration = SignedDuration::from_hours(78);
 /// Further ahead of the clock than this, a time is a fault of a clock.
 const AHEAD: SignedDuration = SignedDuration::from_mins(10);
+
+const UP_TO_DATE: &str = "Is it up to date?";
 
 /// An answer: the question, its state, one sentence of evidence, and where there is more.
 #[derive(Debug, Clone)]
@@ -24,9 +27,18 @@ pub struct Answer {
     pub more: &'static str,
 }
 
+/// What the site was given so far.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// Releases that the host keeps; none where it does not list them.
+    pub kept: Option<Releases>,
+    /// Bundles that it found on media, and the one that was uploaded.
+    pub media: Vec<Medium>,
+}
+
 /// The four, in the order in which they are shown.
-pub fn answers(status: &Status, releases: Option<&Releases>) -> [Answer; 4] {
-    [healthy(status), licensed(status), backed_up(status), up_to_date(status, releases)]
+pub fn answers(status: &Status, given: &Given) -> [Answer; 4] {
+    [healthy(status), licensed(status), backed_up(status), up_to_date(status, given)]
 }
 
 fn healthy(status: &Status) -> Answer {
@@ -41,7 +53,7 @@ fn healthy(status: &Status) -> Answer {
             State::Bad.mark("Not known"),
             "The cluster's API server does not answer, so what is ready is not known. What runs continues.".to_owned(),
         ),
-        Verdict::NotReady => (State::Bad.mark("No"), format!("{ready} of {} are ready.", count(total, "component"))),
+        Verdict::NotReady => (State::Bad.mark("No"), not_ready(status, ready, total)),
         Verdict::Absent => {
             (State::Unknown.mark("Nothing installed"), "No release is installed on this site.".to_owned())
         }
@@ -54,6 +66,16 @@ fn healthy(status: &Status) -> Answer {
         }
     };
     Answer { question: "Is it healthy?", mark, evidence, path: "/components", more: "Components" }
+}
+
+/// What is not ready: components, or else the first part of the host that is not.
+fn not_ready(status: &Status, ready: usize, total: usize) -> String {
+    let counted = format!("{ready} of {} are ready.", count(total, "component"));
+    let first = || attention::matters(status).into_iter().find(|matter| matter.mark.state == State::Bad);
+    match (ready == total).then(first).flatten() {
+        Some(matter) => format!("{}: {} {counted}", matter.subject, matter.text),
+        None => counted,
+    }
 }
 
 fn unfinished(status: &Status) -> (Mark, String) {
@@ -165,9 +187,14 @@ fn with_failure(backups: &BackupsStatus, evidence: String) -> String {
 }
 
 /// A site without a network knows of newer releases only what it was given.
-fn up_to_date(status: &Status, releases: Option<&Releases>) -> Answer {
+fn up_to_date(status: &Status, given: &Given) -> Answer {
     let installed = status.release.as_ref();
-    let newest = releases.and_then(|kept| kept.releases.iter().max_by_key(|release| release.counter));
+    if let Some((medium, found)) = installed.and_then(|own| arrived(&own.name, &own.version, &given.media)) {
+        let evidence = format!("{} {} has arrived and can be planned: {}.", found.name, found.version, medium.place);
+        let mark = State::Attention.mark("No");
+        return Answer { question: UP_TO_DATE, mark, evidence, path: "/upgrade", more: "Upgrade" };
+    }
+    let newest = given.kept.as_ref().and_then(|kept| kept.releases.iter().max_by_key(|release| release.counter));
     let (mark, evidence) = match (installed, newest) {
         (None, _) => (State::Unknown.mark("Nothing installed"), "No release is installed on this site.".to_owned()),
         (Some(own), Some(newest)) if newest.counter > own.counter => (
@@ -183,7 +210,14 @@ fn up_to_date(status: &Status, releases: Option<&Releases>) -> Answer {
             format!("{} {} is installed; the host does not list its releases.", own.name, own.version),
         ),
     };
-    Answer { question: "Is it up to date?", mark, evidence, path: "/releases", more: "Releases" }
+    Answer { question: UP_TO_DATE, mark, evidence, path: "/releases", more: "Releases" }
+}
+
+/// Another version that can be planned with. The host refuses those that are older than what the site has seen.
+fn arrived<'a>(name: &str, version: &str, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
+    let usable = media.iter().filter(|medium| medium.problem.is_none());
+    let mut releases = usable.filter_map(|medium| Some((medium, medium.release.as_ref()?)));
+    releases.find(|(_, found)| found.name == name && found.version != version)
 }
 
 /// A reason of the host as a sentence: it begins with a capital and ends with a period.

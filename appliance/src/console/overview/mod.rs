@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 pub use self::answers::sentence;
 
-use self::answers::Answer;
+use self::answers::{Answer, Given};
 use self::attention::Matter;
 use super::frame::{Frame, Place};
 use super::moment::Moment;
@@ -47,13 +47,17 @@ struct Live {
 }
 
 async fn view(context: &Context) -> View {
-    let (status, releases) =
-        tokio::join!(context.site.read::<Status>(Topic::Status), context.site.read::<Releases>(Topic::Releases));
+    let (status, releases, media) = tokio::join!(
+        context.site.read::<Status>(Topic::Status),
+        context.site.read::<Releases>(Topic::Releases),
+        context.site.known_media()
+    );
     let mut matters = own_matters(context).await;
     let facts = match status {
         Ok(Some(status)) => {
             matters.extend(attention::matters(&status));
-            Ok(facts(&status, releases.ok().flatten().as_ref()))
+            let given = Given { kept: releases.ok().flatten(), media: media.unwrap_or_default().media };
+            Ok(facts(&status, &given))
         }
         Ok(None) => Err(no_status()),
         Err(unavailable) => Err(unavailable.into()),
@@ -83,7 +87,7 @@ fn no_status() -> Trouble {
     Trouble { title: "The host reports nothing".to_owned(), why, since: None, hint, code: "LF5011".to_owned() }
 }
 
-fn facts(status: &Status, releases: Option<&Releases>) -> Facts {
+fn facts(status: &Status, given: &Given) -> Facts {
     Facts {
         site: status.release.as_ref().map_or_else(
             || "No release is installed".to_owned(),
@@ -91,7 +95,7 @@ fn facts(status: &Status, releases: Option<&Releases>) -> Facts {
         ),
         node: status.nodes.first().map(|node| format!("{} · {}", node.name, node.address)),
         at: Moment::read(status.clock.as_ref().map(|clock| clock.now.as_str())),
-        answers: answers::answers(status, releases),
+        answers: answers::answers(status, given),
     }
 }
 

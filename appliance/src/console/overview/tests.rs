@@ -1,11 +1,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::answers::answers;
+use super::answers::{Given, answers};
 use super::attention::matters;
 use crate::console::state::State;
 use crate::host::fake::sample;
-use crate::host::{Releases, Status};
+use crate::host::{MediaPage, Status};
 
 fn status(change: impl FnOnce(&mut Value)) -> Status {
     let mut document = sample("status");
@@ -15,9 +15,12 @@ fn status(change: impl FnOnce(&mut Value)) -> Status {
     serde_json::from_value(document).unwrap()
 }
 
+fn kept() -> Given {
+    Given { kept: Some(serde_json::from_value(sample("releases")).unwrap()), media: Vec::new() }
+}
+
 fn states(change: impl FnOnce(&mut Value)) -> [State; 4] {
-    let releases: Releases = serde_json::from_value(sample("releases")).unwrap();
-    answers(&status(change), Some(&releases)).map(|answer| answer.mark.state)
+    answers(&status(change), &kept()).map(|answer| answer.mark.state)
 }
 
 #[test]
@@ -64,6 +67,47 @@ fn the_four_answers_follow_the_facts() {
 }
 
 #[test]
+fn a_release_that_has_arrived_is_one_to_take() {
+    let media: MediaPage = serde_json::from_value(sample("media")).unwrap();
+    let usable = media.media.iter().find(|medium| medium.problem.is_none() && medium.release.is_some()).unwrap();
+    let release = usable.release.clone().unwrap();
+    let given = Given { media: media.media.clone(), ..kept() };
+    let other = status(|status| {
+        status["release"]["name"] = release.name.clone().into();
+        status["release"]["version"] = "0.0.1".into();
+    });
+    let answer = answers(&other, &given)[3].clone();
+    assert_eq!((answer.mark.state, answer.path), (State::Attention, "/upgrade"));
+    assert!(answer.evidence.contains(&usable.place) && answer.evidence.contains(&release.version), "{answer:?}");
+    let unusable = |medium: &crate::host::Medium| medium.id != usable.id;
+    let rest = Given { media: media.media.iter().filter(|medium| unusable(medium)).cloned().collect(), ..kept() };
+    for (version, given) in [(release.version.as_str(), &given), ("0.0.1", &rest)] {
+        let found = status(|status| {
+            status["release"]["name"] = release.name.clone().into();
+            status["release"]["version"] = version.into();
+        });
+        assert_eq!(answers(&found, given)[3].path, "/releases", "{version}");
+    }
+}
+
+#[test]
+fn what_is_not_ready_is_named_where_all_components_are() {
+    let disk = status(|status| {
+        status["verdict"] = "not-ready".into();
+        status["disk"]["ready"] = false.into();
+        status["disk"]["reason"] = "1 GiB is free".into();
+    });
+    let evidence = answers(&disk, &kept())[0].evidence.clone();
+    assert!(evidence.starts_with("Disk: 1 GiB is free. "), "{evidence}");
+    let component = status(|status| {
+        status["verdict"] = "not-ready".into();
+        status["components"][0]["ready"] = 0.into();
+    });
+    let evidence = answers(&component, &kept())[0].evidence.clone();
+    assert!(evidence.ends_with("are ready.") && !evidence.contains(':'), "{evidence}");
+}
+
+#[test]
 fn every_reason_reaches_a_person_the_worst_first() {
     let not_ready: Status = serde_json::from_value(sample("status-not-ready")).unwrap();
     let found = matters(&not_ready);
@@ -91,7 +135,7 @@ fn an_api_server_that_does_not_answer_comes_first_and_once() {
         status["clusterSilence"] = silence.into();
         status["notes"] = serde_json::json!([silence]);
     });
-    let healthy = answers(&found, None)[0].clone();
+    let healthy = answers(&found, &Given::default())[0].clone();
     assert_eq!(healthy.mark.state, State::Bad);
     assert!(healthy.evidence.contains("API server does not answer"), "{}", healthy.evidence);
     let matters = matters(&found);
@@ -110,7 +154,7 @@ fn a_backup_that_fails_is_no_yes() {
         serde_json::json!({"at": at, "failure": {"code": "LF4602", "what": "the disk is not mounted"}, "succeeded": null})
     };
     let found = status(|status| status["backups"]["lastTry"] = failed(1));
-    let answer = answers(&found, None)[2].clone();
+    let answer = answers(&found, &Given::default())[2].clone();
     assert_eq!(answer.mark.state, Attention);
     assert!(answer.evidence.contains("LF4602: The disk is not mounted."), "{}", answer.evidence);
     assert!(matters(&found).iter().any(|matter| matter.text.contains("LF4602") && matter.path == "/backups"));
@@ -134,7 +178,7 @@ fn a_need_that_is_not_granted_is_no_yes_and_a_note_is_reported_once() {
         status["license"]["notes"] = serde_json::json!(["the license ends soon"]);
         status["notes"] = serde_json::json!(["the license ends soon", "another note"]);
     });
-    let answer = answers(&found, None)[1].clone();
+    let answer = answers(&found, &Given::default())[1].clone();
     assert_eq!(answer.mark.state, State::Bad);
     assert!(answer.evidence.contains("1 component."), "{}", answer.evidence);
     let told = matters(&found).iter().filter(|matter| matter.text.starts_with("The license ends")).count();

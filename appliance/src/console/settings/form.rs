@@ -18,10 +18,12 @@ pub(super) enum Entry {
     Choice(Vec<Choice>),
     /// A number, within bounds where the schema has some.
     Number { least: Option<Number>, most: Option<Number>, is_whole: bool },
-    /// A line of text.
-    Line,
+    /// A line of text, of so many characters where the schema says.
+    Line { least: Option<Number>, most: Option<Number>, pattern: Option<String> },
     /// Text with several lines.
     Lines,
+    /// Texts, one in each line.
+    List,
     /// Anything else, as JSON.
     Json,
 }
@@ -80,15 +82,31 @@ impl Field {
 
     /// What is possible, for those who cannot see a field's bounds.
     pub(super) fn bounds(&self) -> Option<String> {
-        let Entry::Number { least, most, is_whole } = &self.entry else { return None };
-        let number = if *is_whole { "a whole number" } else { "a number" };
-        Some(match (least, most) {
-            (Some(least), Some(most)) => format!("From {least} to {most}"),
-            (Some(least), None) => format!("At least {least}"),
-            (None, Some(most)) => format!("At most {most}"),
-            (None, None) => format!("Enter {number}"),
-        })
+        match &self.entry {
+            Entry::Number { least, most, is_whole } => {
+                let number = if *is_whole { "a whole number" } else { "a number" };
+                Some(range(least.as_ref(), most.as_ref()).unwrap_or_else(|| format!("Enter {number}")))
+            }
+            Entry::Line { least, most, pattern } => {
+                let length = range(least.as_ref(), most.as_ref()).map(|range| format!("{range} characters"));
+                let form = pattern.as_ref().map(|pattern| format!("Must match {pattern}"));
+                let both: Vec<_> = [length, form].into_iter().flatten().collect();
+                (!both.is_empty()).then(|| both.join(". "))
+            }
+            Entry::List => Some("One in each line; [] for none".to_owned()),
+            Entry::Choice(_) | Entry::Lines | Entry::Json => None,
+        }
     }
+}
+
+/// Bounds in words; none where there are none.
+fn range(least: Option<&Number>, most: Option<&Number>) -> Option<String> {
+    Some(match (least, most) {
+        (Some(least), Some(most)) => format!("From {least} to {most}"),
+        (Some(least), None) => format!("At least {least}"),
+        (None, Some(most)) => format!("At most {most}"),
+        (None, None) => return None,
+    })
 }
 
 /// The settings of one or several components.
@@ -143,7 +161,11 @@ impl Entry {
                 Self::Number { least: number("minimum"), most: number("maximum"), is_whole: kind == Some("integer") }
             }
             Some("string") if has_lines(&setting.value) || has_lines(&setting.default) => Self::Lines,
-            Some("string") => Self::Line,
+            Some("string") => {
+                let pattern = schema.get("pattern").and_then(Value::as_str).map(str::to_owned);
+                Self::Line { least: number("minLength"), most: number("maxLength"), pattern }
+            }
+            Some("array") if is_list(setting) => Self::List,
             _ => Self::Json,
         }
     }
@@ -151,7 +173,11 @@ impl Entry {
     /// A value as a field has it.
     fn text(&self, value: &Value) -> String {
         match (self, value) {
-            (Self::Line | Self::Lines, Value::String(text)) => text.clone(),
+            (Self::Line { .. } | Self::Lines, Value::String(text)) => text.clone(),
+            // None is an empty field otherwise, which stands for the default.
+            (Self::List, Value::Array(values)) if !values.is_empty() => {
+                values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("\n")
+            }
             (Self::Json, value) => serde_json::to_string_pretty(value).unwrap_or_default(),
             (_, value) => value.to_string(),
         }
@@ -164,13 +190,25 @@ impl Entry {
             _ if text.trim().is_empty() => return Ok(None),
             // A browser sends the end of a line as two characters.
             Self::Lines => Value::String(text.replace("\r\n", "\n")),
-            Self::Line => Value::String(text.to_owned()),
+            Self::Line { .. } => Value::String(text.to_owned()),
+            Self::List if text.trim() == "[]" => Value::Array(Vec::new()),
+            Self::List => text.lines().map(str::trim).filter(|line| !line.is_empty()).collect(),
             Self::Number { .. } => text.trim().parse::<Number>().map(Value::Number).map_err(|_| "enter a number")?,
             Self::Choice(_) => parsed(text).map_err(|_| "choose one of its values")?,
             Self::Json => parsed(text).map_err(|_| "enter JSON, such as [\"a\", \"b\"]")?,
         };
         Ok(Some(value))
     }
+}
+
+/// Whether a setting is a list of texts of which each is a line.
+fn is_list(setting: &Setting) -> bool {
+    let items = setting.schema.get("items").and_then(|items| items.get("type")).and_then(Value::as_str);
+    let is_line = |value: &Value| {
+        value.as_str().is_some_and(|text| !text.is_empty() && text.trim() == text && text.lines().count() == 1)
+    };
+    let has_lines = |value: &Value| value.as_array().is_some_and(|values| values.iter().all(is_line));
+    items == Some("string") && [&setting.value, &setting.default].into_iter().flatten().all(has_lines)
 }
 
 /// A value in words: text without quotation marks.

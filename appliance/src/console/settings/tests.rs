@@ -87,17 +87,37 @@ fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
         ("assistant.history", "false"),
         ("assistant.temperature", "0.5"),
         ("assistant.greeting", "One\r\ntwo"),
-        ("assistant.topics", "[]"),
+        ("assistant.topics", "weather\r\n\r\n sport "),
     ];
     let expected = json!({
         "postgres.connections": 200, "assistant.mode": "fast", "assistant.history": false, "assistant.temperature": 0.5,
-        "assistant.greeting": "One\ntwo", "assistant.topics": [],
+        "assistant.greeting": "One\ntwo", "assistant.topics": ["weather", "sport"],
     });
     assert_eq!(with(&every).unwrap(), expected);
-    for (name, text) in [("postgres.connections", "many"), ("assistant.mode", "fast"), ("assistant.topics", "weather")]
+    assert_eq!(with(&[("assistant.topics", "[]")]).unwrap(), json!({ "assistant.topics": [] }));
+    for (name, text) in
+        [("postgres.connections", "many"), ("assistant.mode", "fast"), ("assistant.temperature", "warm")]
     {
         assert!(matches!(with(&[(name, text)]), Err(Refusal::Invalid(what)) if what.contains(name)), "{name}");
     }
+}
+
+#[test]
+fn a_text_says_how_long_it_may_be_and_what_is_no_list_of_lines_stays_json() {
+    let bounds = |schema: serde_json::Value, value: serde_json::Value| {
+        let mut settings: Settings = sample_of("settings");
+        settings.values.truncate(1);
+        settings.values[0].schema = serde_json::from_value(schema).unwrap();
+        (settings.values[0].value, settings.values[0].default) = (serde_json::from_value(value).unwrap(), None);
+        Form::of(&settings).groups[0].fields[0].bounds()
+    };
+    let text = json!({ "type": "string", "minLength": 3, "maxLength": 8 });
+    assert_eq!(bounds(text, json!(null)).as_deref(), Some("From 3 to 8 characters"));
+    assert_eq!(bounds(json!({ "type": "string" }), json!(null)), None);
+    let list = json!({ "type": "array", "items": { "type": "string" } });
+    assert_eq!(bounds(list.clone(), json!(["a"])).as_deref(), Some("One in each line; [] for none"));
+    assert_eq!(bounds(list, json!(["two\nlines"])), None);
+    assert_eq!(bounds(json!({ "type": "array", "items": { "type": "integer" } }), json!([1])), None);
 }
 
 #[tokio::test]

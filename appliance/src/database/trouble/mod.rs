@@ -8,9 +8,15 @@ use sqlx::postgres::PgDatabaseError;
 const KIND: i32 = 0xff;
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
+const FAULT: i32 = 10;
 const CORRUPT: i32 = 11;
 const FULL: i32 = 13;
+const NOT_OPENED: i32 = 14;
 const NO_DATABASE: i32 = 26;
+
+/// Faults of the disk that come of writing: write, sync of file and folder, truncate, and to open, grow and map the file with the index of
+/// the log of changes. A quota that is used up is among them, and a disk that is full when that index is made. Others come of reading.
+const WRITE_FAULTS: [i32; 7] = [3, 4, 5, 6, 18, 19, 21];
 
 /// The registry's entry of a failed query.
 pub fn code_of(error: &sqlx::Error) -> Code {
@@ -26,10 +32,16 @@ pub fn code_of(error: &sqlx::Error) -> Code {
         return code_of_server(error.code());
     }
     let result = error.code().and_then(|code| code.parse::<i32>().ok());
-    match result.map(|result| result & KIND) {
-        Some(BUSY | LOCKED) => codes::APPLIANCE_DATABASE_LOCKED,
-        Some(FULL) => codes::APPLIANCE_DATABASE_FULL,
-        Some(CORRUPT | NO_DATABASE) => codes::APPLIANCE_DATABASE_DAMAGED,
+    result.map_or(codes::APPLIANCE_DATABASE, code_of_file)
+}
+
+/// The entry of a result of SQLite. The database's own file was looked at before, so what cannot be opened is a file beside it that cannot be made.
+fn code_of_file(result: i32) -> Code {
+    match result & KIND {
+        BUSY | LOCKED => codes::APPLIANCE_DATABASE_LOCKED,
+        FULL | NOT_OPENED => codes::APPLIANCE_DATABASE_FULL,
+        FAULT if WRITE_FAULTS.contains(&(result >> KIND.count_ones())) => codes::APPLIANCE_DATABASE_FULL,
+        CORRUPT | NO_DATABASE => codes::APPLIANCE_DATABASE_DAMAGED,
         _ => codes::APPLIANCE_DATABASE,
     }
 }

@@ -1,10 +1,12 @@
 use axum::http::{Method, StatusCode};
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
+use landfall_media::durable;
+use landfall_media::mounted::on_tmpfs;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 
-use crate::database::{BUSY, file, options};
-use crate::people::users;
-use crate::testing::{PASSWORD, Reply, Site, Visitor};
+use crate::database::{BUSY, Database, Reading, Storage, file, options};
+use crate::people::{Role, create_user, users};
+use crate::testing::{PASSWORD, Reply, Site, Visitor, author, fill};
 
 #[test]
 fn what_a_server_says_has_the_codes_of_a_file_where_it_means_the_same() {
@@ -95,4 +97,69 @@ async fn a_full_disk_is_reported_and_the_console_continues_when_there_is_space()
     assert_eq!(users(&site.context).await.unwrap().len(), 3 + made + 1, "what was refused was not done");
     site.context.audit.look(&site.context.database).await.unwrap();
     assert_eq!((site.context.audit.broken(), site.context.audit.damage()), (None, None));
+}
+
+#[test]
+fn results_of_sqlite_are_told_apart_by_what_a_person_does_about_them() {
+    for (result, code) in [
+        (5, codes::APPLIANCE_DATABASE_LOCKED),
+        // Busy while another process recovers the log of changes.
+        (261, codes::APPLIANCE_DATABASE_LOCKED),
+        (13, codes::APPLIANCE_DATABASE_FULL),
+        (14, codes::APPLIANCE_DATABASE_FULL),
+        // A fault that says no more; faults to write, to sync, and to grow the index of the log.
+        (10, codes::APPLIANCE_DATABASE),
+        (778, codes::APPLIANCE_DATABASE_FULL),
+        (1034, codes::APPLIANCE_DATABASE_FULL),
+        (4874, codes::APPLIANCE_DATABASE_FULL),
+        // Faults to read, and of a damaged filesystem.
+        (266, codes::APPLIANCE_DATABASE),
+        (8458, codes::APPLIANCE_DATABASE),
+        (11, codes::APPLIANCE_DATABASE_DAMAGED),
+        (26, codes::APPLIANCE_DATABASE_DAMAGED),
+    ] {
+        assert_eq!(super::code_of_file(result), code, "{result}");
+    }
+}
+
+#[tokio::test]
+async fn a_console_on_a_disk_that_really_is_full_continues_when_there_is_space() {
+    let test = "database::trouble::tests::a_console_on_a_disk_that_really_is_full_continues_when_there_is_space";
+    let Some(disk) = on_tmpfs(test, "size=4m") else { return };
+    let site = Site::with(tempfile::tempdir_in(&disk).unwrap()).await;
+    create_user(&site.context, &author(), "root", Role::Administrator, PASSWORD).await.unwrap();
+    let root = site.sign_in("root").await;
+    let rest = fill(&disk);
+    for name in ["carl", "dora"] {
+        assert_problem(&make(&root, name).await, "LF5054");
+    }
+    assert!(root.get("/users").await.is_success(), "who is signed in can look");
+    durable::remove_file(&rest).unwrap();
+    assert_eq!(make(&root, "carl").await.status, StatusCode::CREATED);
+    assert_eq!(users(&site.context).await.unwrap().len(), 2, "what was refused was not done");
+}
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged() {
+    let test = "database::trouble::tests::a_start_on_a_full_disk_says_so_and_takes_nothing_for_damaged";
+    let Some(disk) = on_tmpfs(test, "size=4m") else { return };
+    let folder = disk.join("data");
+    durable::create_folder(&folder).unwrap();
+    // The first round begins without a database, and the second one with that of the first.
+    for _ in 0..2 {
+        let rest = fill(&disk);
+        let refused = Database::open(&folder).await.unwrap_err();
+        assert_eq!(refused.code(), codes::APPLIANCE_DATABASE_FULL, "{refused:?}");
+        durable::remove_file(&rest).unwrap();
+        let database = Database::open(&folder).await.unwrap();
+        assert_eq!(database.aside(), []);
+        database.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_missing_database_is_no_full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = Reading::open(folder.path(), &Storage::File).await.err().unwrap();
+    assert_eq!(refused.code(), codes::APPLIANCE_DATABASE);
 }

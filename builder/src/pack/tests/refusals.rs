@@ -14,7 +14,7 @@ async fn bad_releases_are_refused_before_anything_is_written() {
         ("release/release.yaml", "needs: [network]", "needs: [netwrok]"),
         ("release/release.yaml", "needs: []", "needs: [assistant]"),
         ("release/release.yaml", "components:", "components: ]["),
-        ("release/release.yaml", "kubernetes: v1.36", "kubernetes: v1.37"),
+        ("release/release.yaml", "proxy: registry.k8s.io/kube-proxy", "proxy: registry.k8s.io/pause"),
         ("release/release.yaml", "platform: linux/amd64", "platform: linux/arm64"),
         ("release/images.lock", "'ghcr.io/small/database:1'", "'ghcr.io/small/other:1'"),
         ("release/images.lock", "'registry.k8s.io/pause:3.10.2'", "'registry.k8s.io/pauze:3.10.2'"),

@@ -157,11 +157,44 @@ fn show_status(machine: &Machine, expected: &Expected) -> Result<()> {
     Ok(())
 }
 
-/// Shows the way into the console, once a browser would find it there with the certificate that is named; returns its address for a browser
-/// of this host.
-fn open_console(machine: &Machine) -> Result<String> {
+/// The way into the console for a browser of this host.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct WayIn {
+    /// The console's address, which ends with a slash.
+    pub(crate) address: String,
+    /// What makes the first administrator, once.
+    pub(crate) token: String,
+}
+
+/// How the line begins that shows the way, and what is between address and token.
+const WAY_IN: [&str; 2] = ["its console:  ", "first, entered once with the token "];
+
+impl WayIn {
+    /// The line that a person reads.
+    fn line(&self) -> String {
+        let [begin, between] = WAY_IN;
+        format!("{begin}{}{between}{}", self.address, self.token)
+    }
+
+    /// The way that a line of the demo shows, if it shows one.
+    pub(crate) fn read(line: &str) -> Option<Self> {
+        let [begin, between] = WAY_IN;
+        let (address, token) = line.strip_prefix(begin)?.split_once(between)?;
+        Some(Self { address: address.to_owned(), token: token.to_owned() })
+    }
+}
+
+/// The token among what `landfall console` prints for people: another call would end it.
+fn printed_token(said: &str) -> Option<&str> {
+    said.lines().find_map(|line| line.strip_prefix("token ")?.split_whitespace().next())
+}
+
+/// Shows the way into the console, once a browser would find it there with the certificate that is named; returns it.
+fn open_console(machine: &Machine) -> Result<WayIn> {
     printer::note("site# landfall console");
-    printer::data(machine.run("/media/stick/landfall console")?.stdout.trim_end());
+    let said = machine.run("/media/stick/landfall console")?.stdout;
+    printer::data(said.trim_end());
+    let token = printed_token(&said).context("`landfall console` printed no token")?.to_owned();
     let console = Console::without_token(machine)?;
     let (code, _) = console.ask(machine, "/health/live", &[])?;
     let shown = console.shown_fingerprint(machine)?;
@@ -173,7 +206,7 @@ fn open_console(machine: &Machine) -> Result<String> {
     let live = curl.output().context("cannot run curl")?;
     ensure!(live.stdout == b"live\n", "{address} answers {:?}", String::from_utf8_lossy(&live.stdout));
     printer::note(format!("proved: a browser of this host reaches it at {address}"));
-    Ok(address)
+    Ok(WayIn { address, token })
 }
 
 /// Leads a port of this host's loopback to a port of the machine, until the demo is ended; returns its address.
@@ -191,10 +224,10 @@ fn lead_to(port: u16) -> Result<String> {
     Ok(address.trim_end().to_owned())
 }
 
-fn farewell(folder: &Path, console: &str, minutes: &str) {
+fn farewell(folder: &Path, console: &WayIn, minutes: &str) {
     printer::note(format!("done in {minutes} min"));
     printer::note(format!("bundle, cosign.pub and 1.root.json: {}", folder.display()));
-    printer::note(format!("its console:  {console}, entered with the token above"));
+    printer::note(console.line());
     printer::note("look around:  cargo xtask site shell demo");
     printer::note("end it:       cargo xtask demo --down");
 }
@@ -209,6 +242,19 @@ mod tests {
     struct Line {
         #[command(flatten)]
         arguments: Arguments,
+    }
+
+    #[test]
+    fn the_way_into_the_console_is_read_from_what_is_printed() {
+        let said = "console      https://192.0.2.7:31443/\ntoken        K7QF2M-9XRT4B (counts once, until 2026-11-23T10:00:00Z)\n";
+        let token = printed_token(said).unwrap().to_owned();
+        assert_eq!(token, "K7QF2M-9XRT4B");
+        assert_eq!(printed_token("console      https://192.0.2.7:31443/\n"), None);
+        let way = WayIn { address: "https://127.0.0.1:41443/".to_owned(), token };
+        let line = way.line();
+        assert_eq!(line, "its console:  https://127.0.0.1:41443/first, entered once with the token K7QF2M-9XRT4B");
+        assert_eq!(WayIn::read(&line), Some(way));
+        assert_eq!(WayIn::read("end it:       cargo xtask demo --down"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The archive: the same content gives the same bytes.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -43,7 +43,21 @@ impl Manual {
     }
 }
 
-/// The archive with programs, completions, manual pages and the documents of the tree's root.
+/// Files and folders of the tree that vendors read and copy: the handbook with what it shows, and what a release is begun from.
+const READING: [&str; 10] = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "README.md",
+    "SECURITY.md",
+    "docs",
+    "examples",
+    "images.lock",
+    "manifests",
+    "releases",
+];
+
+/// The archive with programs, completions, manual pages, the handbook and the examples.
 pub(super) fn of(programs: &[Program], manual: &Manual, version: &str, time: u64) -> Result<Vec<u8>> {
     let mut entries = BTreeMap::new();
     for program in programs {
@@ -53,10 +67,29 @@ pub(super) fn of(programs: &[Program], manual: &Manual, version: &str, time: u64
     for (name, bytes) in &manual.0 {
         put(name.clone(), bytes.clone());
     }
-    for name in ["LICENSE", "README.md"] {
-        put(name.to_owned(), read(&workspace::root().join(name))?);
+    for name in READING {
+        for (name, path) in below(name)? {
+            put(name, read(&path)?);
+        }
     }
     pack(&entries, &format!("landfall-{version}"), time)
+}
+
+/// The file of this name in the tree, or all files of the folder, but hidden ones.
+fn below(name: &str) -> Result<Vec<(String, PathBuf)>> {
+    let path = workspace::root().join(name);
+    if !path.is_dir() {
+        return Ok(vec![(name.to_owned(), path)]);
+    }
+    let mut files = Vec::new();
+    for entry in path.read_dir().with_context(|| format!("cannot read {}", path.display()))? {
+        let entry = entry?.file_name();
+        let entry = entry.to_str().with_context(|| format!("a name in {} is no text", path.display()))?;
+        if !entry.starts_with('.') {
+            files.extend(below(&format!("{name}/{entry}"))?);
+        }
+    }
+    Ok(files)
 }
 
 /// The program without what the environment may set for it: what it writes about itself is then a function of its bytes.

@@ -2,16 +2,19 @@
 //! behind.
 
 use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::xtask;
+use super::{THIS_PROGRAM, xtask};
 use crate::cache::Cache;
-use crate::commands::demo::{MACHINE, SITE};
+use crate::commands::demo::{MACHINE, SITE, WayIn};
+use crate::console::form_word;
 use crate::cosign::Judged;
 use crate::proofs::{self, Expected};
 use crate::site::{Machine, PowerState, Site, wait_until};
@@ -30,6 +33,12 @@ const READY_LIMIT: Duration = Duration::from_mins(2);
 /// How long the kernel may take to give back what an ended machine had.
 const GIVEN_BACK_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long the last lines of the demo may take once it has ended.
+const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
+
+/// A password that no rule refuses.
+const PASSWORD: &str = "ostrich-lantern-quarry-71";
+
 /// The release that the demo's last upgrade installs.
 const LATER_VERSION: &str = "1.1.0";
 
@@ -46,12 +55,60 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     let limit = if is_warm { WARM_LIMIT } else { COLD_LIMIT };
     let _turn = turn()?;
     let begun = Instant::now();
-    let landed = xtask(&["demo"]).and_then(|()| {
+    let landed = demo().and_then(|said| {
         let took = begun.elapsed();
         ensure!(took <= limit, "the demo took {} s, and may take {} s", took.as_secs(), limit.as_secs());
-        expect_everything_there(&workspace::root().join("target/demo"))
+        expect_everything_there(&workspace::root().join("target/demo"))?;
+        enter_console(&said)
     });
     end(landed)
+}
+
+/// Runs the demo as a person would; returns what it said.
+fn demo() -> Result<Vec<String>> {
+    let mut demo = Command::new(THIS_PROGRAM).arg("demo").stderr(Stdio::piped()).spawn()?;
+    let lines = BufReader::new(demo.stderr.take().context("the demo says nothing")?).lines();
+    let (sender, heard) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in lines.map_while(std::result::Result::ok) {
+            printer::note(&line);
+            let _ = sender.send(line);
+        }
+    });
+    let status = demo.wait()?;
+    // The machine outlives the demo, and may keep the pipe open: the pipe's end is not waited for.
+    let said = std::iter::from_fn(|| heard.recv_timeout(LAST_LINES_LIMIT).ok()).collect();
+    ensure!(status.success(), "the demo ended with {status}");
+    Ok(said)
+}
+
+/// At the address that the demo printed, the token that it printed makes an administrator.
+fn enter_console(said: &[String]) -> Result<()> {
+    let way = said.iter().find_map(|line| WayIn::read(line)).context("the demo printed no way into its console")?;
+    let folder = tempfile::tempdir()?;
+    let memory = text(&folder.path().join("cookies"));
+    let first = format!("{}first", way.address);
+    let page = curl(&["--cookie-jar", &memory, &first])?;
+    let fields = [("csrf", form_word(&page)?), ("token", way.token.as_str()), ("name", "ada"), ("password", PASSWORD)];
+    let fields = fields.into_iter().chain([("again", PASSWORD)]).map(|(name, value)| format!("{name}={value}"));
+    let form: Vec<String> = fields.flat_map(|field| ["--data-urlencode".to_owned(), field]).collect();
+    let origin = format!("Origin: {}", way.address.trim_end_matches('/'));
+    let mut arguments = vec!["--cookie", &memory, "--header", &origin, "--output", "/dev/null"];
+    arguments.extend(["--write-out", "%{http_code}", &first]);
+    arguments.extend(form.iter().map(String::as_str));
+    let code = curl(&arguments)?;
+    ensure!(code == "303", "the demo's token made no administrator: {code}");
+    printer::note("the demo's console was entered with the printed token, at the printed address");
+    Ok(())
+}
+
+/// What a server of this host's loopback answers.
+fn curl(arguments: &[&str]) -> Result<String> {
+    let mut curl = Command::new("curl");
+    curl.args(["--noproxy", "*", "--insecure", "--silent", "--show-error", "--fail", "--max-time", "30"]);
+    let output = curl.args(arguments).output().context("cannot run curl")?;
+    ensure!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// Runs the demo with upgrades, which has its own checks; looks at the site that it leaves, ends it, and checks that nothing is left.

@@ -46,7 +46,9 @@ pub(super) fn run() -> Result<()> {
     expect_signed(&first, &keys.join("cosign.pub"))?;
     expect_summed(&first)?;
     expect_billed(&first)?;
-    expect_usable(&unpacked(&first, "linux-amd64", folder.path())?)
+    let root = unpacked(&first, "linux-amd64", folder.path())?;
+    expect_readable(&root)?;
+    expect_usable(&root)
 }
 
 /// The programs of a folder in another one: other times and other rights, and an unrelated file beside them.
@@ -179,6 +181,33 @@ pub(super) fn unpacked(distribution: &Path, platform: &str, folder: &Path) -> Re
     let entries: Vec<_> = place.read_dir()?.collect::<std::io::Result<_>>()?;
     let [root] = entries.as_slice() else { anyhow::bail!("the archive has {} folders", entries.len()) };
     Ok(root.path())
+}
+
+/// Every page of the handbook is there with what it leads to, and so is what its guide has one copy.
+fn expect_readable(root: &Path) -> Result<()> {
+    let pages = documents(root)?;
+    ensure!(pages.len() > 100, "the archive has {} documents", pages.len());
+    for page in &pages {
+        let text = String::from_utf8(read(page)?).with_context(|| format!("{} is no text", page.display()))?;
+        let folder = page.parent().context("a page is in a folder")?;
+        // A link to a file of the tree; what follows `#` is checked where the handbook is written.
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());
+        for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
+            // What proves the format in another language stays in the tree.
+            let is_there = folder.join(target).exists() || target.ends_with("bundle-spec/vectors");
+            ensure!(is_there, "{} leads to {target}, which the archive lacks", page.display());
+        }
+    }
+    for file in ["docs/VENDOR.md", "examples/charts/release.yaml", "releases/starter/release.yaml", "images.lock"] {
+        ensure!(root.join(file).is_file(), "the archive lacks {file}");
+    }
+    Ok(())
+}
+
+/// Every Markdown file below a folder.
+fn documents(folder: &Path) -> Result<Vec<PathBuf>> {
+    let found = tool::output(Command::new("find").arg(folder).args(["-type", "f", "-name", "*.md"]))?;
+    Ok(found.lines().map(PathBuf::from).collect())
 }
 
 /// The program runs, completes, and has a page for itself and for each of its commands.

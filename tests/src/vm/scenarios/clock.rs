@@ -18,19 +18,24 @@ const YEARS_AHEAD: i16 = 10;
 /// By how much the clock of a running machine is set forward: more than it has been on, and far less than a certificate lasts.
 const SET_FORWARD: &str = "+3 hours";
 
-/// Hours ahead without a boot: the site is ready again by itself. Then ten years ahead for one boot, and right again; the same
-/// with a clock of 2015. Under the wrong clock the status names it and never says ready; under the right one the site is ready
-/// by itself.
+/// What the database is asked for under a wrong clock.
+const ROW: &str = "4711";
+
+/// Hours ahead without a boot: the site is ready again by itself. Then ten years ahead, at first while everything runs and then for one
+/// boot, and right again; the same with a clock of 2015. What runs continues. Under the wrong clock the status names it and never says ready;
+/// under the right one the site is ready by itself.
 pub(super) fn wrong_for_one_boot(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "clock", findings)?;
     engineer::prove_lightly(&mut machine)?;
     machine.run(&format!("date --set '{SET_FORWARD}'"))?;
     let ready = engineer::wait_ready(&mut machine)?;
     findings.saw(format!("set by {SET_FORWARD} without a boot: ready after {:.0} s", ready.as_secs_f64()));
+    engineer::in_database(&mut machine, &format!("CREATE TABLE timeless AS SELECT {ROW} AS number"))?;
     let now = Zoned::now();
     let ahead = now.with().year(now.year() + YEARS_AHEAD).build().context("there is no such time")?.timestamp();
     let long_ago: Timestamp = LONG_AGO.parse().context("there is no such time")?;
     for (what, wrong) in [("ten years ahead", ahead), ("in 2015", long_ago)] {
+        keeps_running(&mut machine, (what, wrong), findings)?;
         boot_at(&mut machine, Some(wrong))?;
         let status = engineer::status(&mut machine)?;
         findings.expect(status["ready"] == false, || format!("{what}: the status says ready: {status:#}"));
@@ -41,6 +46,17 @@ pub(super) fn wrong_for_one_boot(lane: &Lane, findings: &mut Findings) -> Result
         engineer::prove_lightly(&mut machine)?;
     }
     machine.power_off()
+}
+
+/// Sets the clock while everything runs: the database's container is not ended, and gives its row.
+fn keeps_running(machine: &mut Machine, (what, wrong): (&str, Timestamp), findings: &mut Findings) -> Result<()> {
+    let container = engineer::database_container(machine)?;
+    machine.run(&format!("date --set '{wrong:.0}'"))?;
+    let row = engineer::in_database_container(machine, &container, "SELECT number FROM timeless")?;
+    if findings.expect(row.trim() == ROW, || format!("{what}: the database answers {row:?}")) {
+        findings.saw(format!("{what} without a boot: the database gives its row"));
+    }
+    Ok(())
 }
 
 /// Shuts the machine down and boots it with this time in its clock; none is the right one.

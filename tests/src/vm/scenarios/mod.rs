@@ -116,7 +116,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "clock",
-        what: "the clock is set forward: ready; it is ten years ahead for one boot, then in 2015 for one boot: named, never ready, then ready by itself",
+        what: "the clock is set forward: ready; it is ten years ahead, then in 2015: the database that runs gives its row; after a boot the clock is named, never ready; after the next one ready by itself",
         always: false,
         usual: seconds(300),
         act: clock::wrong_for_one_boot,

@@ -3,18 +3,20 @@
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use landfall_tests::documents;
-use landfall_tests::proofs::{Expected, administered, expect_ready, in_pod};
+use landfall_tests::proofs::{Expected, expect_ready, in_pod};
 use landfall_tests::site::{Machine, MachineSpec, Site};
+use landfall_tests::{documents, printer};
 use serde_json::Value;
 
+use super::turns::{Turns, created};
 use crate::end_to_end::engineer::{Engineer, VERB_LIMIT};
+use crate::end_to_end::later_releases::NEXT;
 
 /// Where the guide leaves the fingerprint of the letter out.
 const LETTER: &str = "sha256:…";
 
 /// Where the chart's pods are, and how kubectl finds one of them.
-const NAMESPACE: &str = "hello";
+pub(super) const NAMESPACE: &str = "hello";
 const POD: &str = "deployment/hello";
 
 /// Installs the wheels from the index that the pod's environment names, and prints their total.
@@ -36,10 +38,26 @@ pub(super) fn land(commands: &[String], stick: &Path, shown: &Value) -> Result<(
     expect_ready(&engineer.wait_ready("the install of the guide's bundle")?, &expected)?;
     expect_proved(&typed(&machine, prove)?, &expected)?;
     expect_use(&machine, &expected)?;
-    expect_turns(&machine)?;
+    changes(engineer)?;
     engineer.uninstall_all()?;
     engineer.expect_unchanged("after the guide and an uninstall", &["/var/log/landfall"])?;
     ensure!(engineer.status()?["verdict"] == "absent", "status still sees something");
+    Ok(())
+}
+
+/// The chart's Jobs run at the install, at an upgrade to the next version, and again on the way back.
+fn changes(engineer: Engineer<'_>) -> Result<()> {
+    let machine = engineer.machine();
+    let first = Turns::read(machine, "0-1-0")?;
+    first.expect_around(&created(machine)?)?;
+    engineer.landfall(&["upgrade", NEXT])?.report("upgrade of a chart")?;
+    engineer.wait_ready("the upgrade of a chart")?;
+    let second = Turns::read(machine, "0-2-0")?;
+    second.expect_after(&first)?;
+    engineer.landfall(&["rollback"])?.report("rollback of a chart")?;
+    engineer.wait_ready("the rollback of a chart")?;
+    Turns::read(machine, "0-1-0")?.expect_after(&second)?;
+    printer::note("proved: hooks of a chart run in their turns at an install, an upgrade and a rollback");
     Ok(())
 }
 
@@ -55,29 +73,6 @@ fn expect_proved(report: &Value, expected: &Expected) -> Result<()> {
     let names: Vec<_> = proofs.iter().filter_map(|proof| proof["name"].as_str()).collect();
     ensure!(report["passed"] == true && names == expected.proofs && !names.is_empty(), "{report:#}");
     Ok(())
-}
-
-/// The chart's hooks ran when Helm runs them: one before the pods, and two after one another.
-fn expect_turns(machine: &Machine) -> Result<()> {
-    let read = |kinds: &str| -> Result<Value> {
-        let said = administered(machine, &format!("kubectl --namespace {NAMESPACE} get {kinds} --output json"))?;
-        serde_json::from_str(&said).with_context(|| format!("{kinds}: {said}"))
-    };
-    let jobs = read("jobs")?;
-    let time = |name: &str, field: &str| -> Result<String> {
-        let beginning = format!("{NAMESPACE}-{name}-");
-        let is_meant = |job: &&Value| job["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(&beginning));
-        let job = jobs["items"].as_array().into_iter().flatten().find(is_meant);
-        let time = job.and_then(|job| job["status"][field].as_str());
-        Ok(time.with_context(|| format!("{name} has no {field}: {jobs:#}"))?.to_owned())
-    };
-    let created = read("deployment/hello")?["metadata"]["creationTimestamp"].as_str().context("no time")?.to_owned();
-    let [prepared, first, second] =
-        [time("prepare", "completionTime")?, time("first", "completionTime")?, time("second", "startTime")?];
-    // Times of one form are in the order of their letters.
-    let is_in_turn = prepared <= created && created <= first && first <= second;
-    ensure!(is_in_turn, "the hooks ran out of turn: {prepared}, pods {created}, {first}, {second}");
-    time("second", "completionTime").map(drop)
 }
 
 /// A pod reads the model and the wheels, cannot change them, and installs the wheel from the site's index.

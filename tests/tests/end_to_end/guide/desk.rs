@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use landfall_media::runnable::write_program;
+use landfall_tests::outcome::Outcome;
 use landfall_tests::vendor::KEY_PASSWORD;
 use landfall_tests::{images, python_tools, workspace};
 use serde_json::{Value, json};
@@ -91,6 +92,19 @@ impl Desk {
         shell
     }
 
+    /// Builds the next version, into a folder beside the bundle.
+    pub(super) fn build_next(&self) -> Result<()> {
+        for (from, to) in NEXT {
+            let replace =
+                Step::Replace { from: from.to_owned(), to: to.to_owned(), path: "release/release.yaml".to_owned() };
+            replace.take(&self.beside(WORK), |line| self.shell(line))?;
+        }
+        let line = format!(
+            "landfall build release --registries registries.yaml --key keys/cosign.key --roots keys --output {STICK}/next"
+        );
+        Outcome::success(&mut self.shell(&line)).map(drop)
+    }
+
     /// Follows the guide on the vendor's machine. Returns its commands for the site.
     pub(super) fn follow_the_guide(&self, proxy: &Proxy) -> Result<Vec<String>> {
         let folder = self.beside(WORK);
@@ -114,6 +128,10 @@ impl Desk {
         Ok(for_the_site)
     }
 }
+
+/// What makes the guide's release the next version of itself.
+const NEXT: [(&str, &str); 2] =
+    [("version: 0.1.0\n# Monotonic", "version: 0.2.0\n# Monotonic"), ("counter: 1\n", "counter: 2\n")];
 
 /// A line of the guide with what assembled parts need besides: their versions, and a key that may sign them.
 fn with_assembled_parts(line: &str) -> String {

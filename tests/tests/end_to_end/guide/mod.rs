@@ -4,6 +4,7 @@
 mod at_site;
 mod desk;
 mod proxy;
+mod turns;
 mod walk;
 
 use std::path::Path;
@@ -105,6 +106,7 @@ fn the_guide_leads_from_an_empty_folder_to_a_site() -> Result<()> {
     expect_release(&shown, &wheels)?;
     expect_way(&proxy.log()?)?;
     expect_nothing_to_ask(&desk, &proxy)?;
+    desk.build_next()?;
     at_site::land(&for_the_site, &desk.stick(), &shown)
 }
 

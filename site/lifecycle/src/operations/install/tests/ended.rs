@@ -187,7 +187,7 @@ fn new_hardware_gets_the_release_of_its_backups_back_and_no_newer_one() {
 }
 
 /// What the license refuses of an upgrade to the release in the folder `later`. The rest of an upgrade's plan needs a cluster.
-pub(super) fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
+fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
     let trust = Trust::read(site.request().trust.as_deref(), &site.path("later")).unwrap();
     let release = TrustedRelease::find(&site.path("later"), &trust, &site.operations).unwrap();
     let licensing = release.licensing(&LicensedHost::Here { paths: &site.operations.paths, cluster: None }, None);

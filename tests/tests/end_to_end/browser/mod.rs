@@ -1,11 +1,12 @@
 //! A customer runs a real site from a real browser: enters it with the token, makes a user, imports a license, changes a setting, restores
 //! data, takes the next release while the console is killed again and again, returns to the one before through a power cut, reads why another
-//! release was undone, and sees that the API server, or the host, does not answer.
+//! release was undone, and sees that the API server, the agent, or the host, does not run.
+#![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
+
+mod killer;
+mod silence;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -19,6 +20,7 @@ use landfall_tests::site::Machine;
 use landfall_tests::{npm, printer, workspace};
 use serde_json::json;
 
+use self::killer::{KILLS, Killer, LEAST_KILLS, kill};
 use super::cut::boot;
 use super::engineer::Engineer;
 use super::fixture::{self, files_with, fixture};
@@ -32,14 +34,8 @@ const CHANGE_LIMIT: Duration = Duration::from_mins(15);
 /// How long a backup with its trial restore may take.
 const BACKUP_LIMIT: Duration = Duration::from_mins(5);
 
-/// How often the console is killed in each of two upgrades, how often at least in one that is undone, and how long it lives in between.
-const KILLS: u32 = 25;
-const LEAST_KILLS: u32 = 10;
-const LIFE_MILLISECONDS: (u64, u64) = (500, 5000);
 /// How long a return to a release has run when its power is cut.
 const CUT_MILLISECONDS: (u64, u64) = (2000, 20_000);
-/// How long it may take until the console says what does not answer.
-const SILENCE_LIMIT: Duration = Duration::from_mins(2);
 
 /// What the customer lets the cache take, which 1.1.0 does not have any more.
 const MEMORY: &str = "64mb";
@@ -78,9 +74,6 @@ const PAGES: [&str; 20] = [
     "/approval",
     "/api-reference",
 ];
-
-/// Where the API server is run from, and where it waits while it is stopped.
-const API_SERVER: [&str; 2] = ["/etc/kubernetes/manifests/kube-apiserver.yaml", "/root/kube-apiserver.yaml"];
 
 /// Whether an upgrade is so far that there is something to undo.
 const HAS_CHANGED: &str =
@@ -426,28 +419,6 @@ impl Customer<'_> {
         self.browser.click(&format!("[id='{id}']")).await
     }
 
-    /// Without the API server, and without the host's API, the console says so, and what still answers.
-    async fn see_what_does_not_answer(&self) -> Result<()> {
-        let [manifest, aside] = API_SERVER;
-        self.machine().run(&format!("mv {manifest} {aside}"))?;
-        self.expect_on_overview("API server does not answer").await?;
-        self.browser.picture("site-api-server-gone").await?;
-        self.machine().run(&format!("mv {aside} {manifest}"))?;
-        self.engineer.wait_ready("the return of the API server")?;
-        self.machine().run("systemctl stop landfall-host-api")?;
-        self.expect_on_overview("The host does not answer").await?;
-        self.browser.picture("site-host-gone").await?;
-        printer::note("proved: the console says that the API server, or the host, does not answer");
-        Ok(())
-    }
-
-    async fn expect_on_overview(&self, words: &str) -> Result<()> {
-        until_within(SILENCE_LIMIT, words, async || {
-            Ok(self.browser.open("/").await.is_ok() && self.browser.text("main").await?.contains(words))
-        })
-        .await
-    }
-
     async fn read_why_a_release_was_undone(&self) -> Result<()> {
         self.begin_upgrade("1.2.0").await?;
         let killer = Killer::begin(self.machine(), "browser-undo")?;
@@ -502,49 +473,4 @@ impl Customer<'_> {
         self.engineer.wait_ready(&format!("the change to {version}"))?;
         self.expect_rows()
     }
-}
-
-/// Kills the console at seeded instants, each time with its pod: the kubelet would let a container that ends often wait for minutes.
-struct Killer {
-    is_over: Arc<AtomicBool>,
-    thread: JoinHandle<Result<u32>>,
-}
-
-impl Killer {
-    fn begin(machine: &Machine, name: &str) -> Result<Self> {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let (ends, machine, mut seeded) = (is_over.clone(), machine.clone(), Seeded::named(name)?);
-        let thread = std::thread::spawn(move || {
-            let mut kills = 0;
-            while kills < KILLS && !ends.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(seeded.within(LIFE_MILLISECONDS.0, LIFE_MILLISECONDS.1)));
-                kills += u32::from(kill(&machine)?);
-            }
-            Ok(kills)
-        });
-        Ok(Self { is_over, thread })
-    }
-
-    /// Kills no more; how often it has.
-    fn end(self) -> Result<u32> {
-        self.is_over.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| anyhow::anyhow!("the thread that kills the console has panicked"))?
-    }
-}
-
-/// Ends the console's process at once, and no other one of the same program: a backup is tried in a copy of the console. False where none
-/// runs.
-fn kill(machine: &Machine) -> Result<bool> {
-    let uid = "kubectl --namespace landfall-console get pod console-0 --output jsonpath='{.metadata.uid}'";
-    // The pod may be gone for a moment.
-    let Ok(uid) = administered(machine, uid) else { return Ok(false) };
-    let pod = uid.trim().replace('-', "[-_]");
-    let line = format!(
-        "killed=1; for process in $(pgrep --full '^/bin/landfall-appliance serve'); do \
-             grep --quiet '{pod}' /proc/$process/cgroup && kill -KILL $process && killed=0; done; exit $killed"
-    );
-    let is_killed = !pod.is_empty() && machine.try_run(&line)?.status.success();
-    let delete = "kubectl --namespace landfall-console delete pod console-0 --force --grace-period=0 --wait=false";
-    let _deleted = administered(machine, delete);
-    Ok(is_killed)
 }

@@ -1,0 +1,86 @@
+//! Whether the database can be written to, found out before something depends on it that cannot be undone.
+
+use super::{Database, query};
+
+/// A time that no point of the trend has.
+const NEVER: i64 = i64::MIN;
+/// As much as takes new pages, as a real change may. The bytes differ each time, so that PostgreSQL cannot make them fewer.
+const BYTES: usize = 8 << 10;
+
+impl Database {
+    /// Writes a row and removes it again. Both are on the disk when this returns, because a full disk refuses what reaches it and
+    /// not what could: an undone transaction writes nothing. It fails where the database is locked, too.
+    pub async fn try_to_write(&self) -> Result<(), sqlx::Error> {
+        let text = hex::encode(rand::random_iter::<u8>().take(BYTES).collect::<Vec<_>>());
+        let mut write = self.write().await?;
+        query("INSERT INTO trend (at, point) VALUES ($1, $2)").bind(NEVER).bind(text).execute(&mut *write).await?;
+        query("DELETE FROM trend WHERE at = $1").bind(NEVER).execute(&mut *write).await?;
+        write.commit().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use landfall_media::durable;
+    use landfall_media::mounted::on_tmpfs;
+
+    use crate::database::fixture::Lease;
+    use crate::database::query_scalar;
+    use crate::testing::{PASSWORD, Reply, Site, Visitor, fill};
+
+    /// Claims the host's token for a new administrator.
+    async fn claim(door: &Visitor) -> Reply {
+        let fields = [("token", "K7QF2M-9XRT4B"), ("name", "alice"), ("password", PASSWORD), ("again", PASSWORD)];
+        door.post("/first", &fields).await
+    }
+
+    async fn assert_kept(site: &Site, door: &Visitor) {
+        let refused = claim(door).await;
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.body);
+        assert!(refused.body.contains("LF5054"), "{}", refused.body);
+        assert_eq!(site.host.tokens.lock().unwrap().len(), 1, "the token still counts");
+    }
+
+    async fn assert_used(site: &Site, door: &Visitor) {
+        let made = claim(door).await;
+        assert_eq!(made.status, StatusCode::SEE_OTHER, "{}", made.body);
+        assert_eq!(site.host.tokens.lock().unwrap().len(), 0);
+        let left: i64 = query_scalar("SELECT count(*) FROM trend WHERE at < 0")
+            .fetch_one(site.context.database.read())
+            .await
+            .unwrap();
+        assert_eq!(left, 0, "nothing is left of the trial");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_costs_no_token() {
+        let Some(disk) = on_tmpfs("database::trial::tests::a_full_disk_costs_no_token", "size=4m") else { return };
+        let site = Site::with(tempfile::tempdir_in(&disk).unwrap()).await;
+        let door = site.at_the_door("/first").await;
+        let rest = fill(&disk);
+        assert_kept(&site, &door).await;
+        durable::remove_file(&rest).unwrap();
+        assert_used(&site, &door).await;
+    }
+
+    /// What PostgreSQL answers to each insert while its disk is full.
+    const FULL: &str = "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$ \
+        BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$; \
+        DO $$ DECLARE name text; BEGIN \
+        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP \
+        EXECUTE format('CREATE TRIGGER no_space BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION no_space()', name); \
+        END LOOP; END $$";
+
+    #[tokio::test]
+    async fn a_full_server_costs_no_token() {
+        let lease = Lease::new().await;
+        let mut superuser = lease.superuser().await;
+        let site = Site::of_server(lease).await;
+        let door = site.at_the_door("/first").await;
+        sqlx::raw_sql(FULL).execute(&mut superuser).await.unwrap();
+        assert_kept(&site, &door).await;
+        sqlx::raw_sql("DROP FUNCTION no_space CASCADE").execute(&mut superuser).await.unwrap();
+        assert_used(&site, &door).await;
+    }
+}
