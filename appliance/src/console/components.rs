@@ -15,8 +15,10 @@ use crate::context::Context;
 use crate::host::{ComponentLogs, ComponentStatus, Status, Topic, is_component};
 use crate::refusal::Refusal;
 
-/// Lines that are asked for of each container.
+/// Lines of each container that are shown.
 const LINES: u32 = 200;
+/// Lines of each container that are searched, the most that the host reads.
+const SEARCHED: u32 = 2000;
 
 struct Row {
     mark: Mark,
@@ -113,7 +115,8 @@ fn checked(name: String) -> Result<String, Refusal> {
 
 async fn detail(context: &Context, name: String, choice: Choice) -> Result<Detail, Refusal> {
     let (name, find) = (checked(name)?, choice.find.trim().to_owned());
-    let (logs, resources) = (context.site.logs(&name, LINES), context.site.resources(&name));
+    let lines = if find.is_empty() { LINES } else { SEARCHED };
+    let (logs, resources) = (context.site.logs(&name, lines), context.site.resources(&name));
     let (rows, logs, resources) = tokio::join!(rows(context), logs, resources);
     let row = rows.map(|rows| rows.into_iter().find(|row| row.component.component == name));
     if matches!(row, Ok(None)) {
@@ -170,5 +173,32 @@ mod tests {
         }
         let first = words_of(&vera.get("/").await.body);
         assert!(first.contains("API server does not answer, so what is ready is not known"), "{first}");
+    }
+
+    #[tokio::test]
+    async fn a_search_finds_what_is_too_old_to_be_shown() {
+        let site = Site::begin().await;
+        let vera = site.sign_in("vera").await;
+        let old = "a log of changes was found";
+        for path in ["/components/postgres", "/live/components/postgres"] {
+            let shown = vera.get(path).await.body;
+            assert!(shown.contains("listening on port") && !shown.contains(old), "{path}: {shown}");
+            let found = vera.get(&format!("{path}?find=LOG+of+changes")).await.body;
+            assert!(found.contains(old) && !found.contains("listening on port"), "{path}: {found}");
+            let nothing = vera.get(&format!("{path}?find=nowhere")).await.body;
+            assert!(nothing.contains("The last 2,000 lines of each container are searched."), "{path}: {nothing}");
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_from_before_a_restart_are_marked() {
+        let site = Site::begin().await;
+        let page = site.sign_in("vera").await.get("/components/postgres").await.body;
+        assert!(
+            page.contains("<b>postgres-0/server · previous run</b> 2026-11-20T07:57:48Z out of memory</li>"),
+            "{page}"
+        );
+        assert_eq!(page.matches("previous run").count(), 1, "{page}");
+        assert!(page.contains("<b>postgres-0/server</b> 2026-11-20T07:58:01Z listening on port 8080</li>"), "{page}");
     }
 }

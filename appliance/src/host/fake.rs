@@ -83,6 +83,9 @@ pub fn sample_of<T: serde::de::DeserializeOwned>(name: &str) -> T {
 /// Digest of the sample plan.
 pub const PLAN: &str = "sha256:7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a3c4f5b6e7d0a";
 
+/// How many lines follow the oldest one of a log, most of which say nothing and are left out.
+const OLD: u32 = 1000;
+
 /// The plan that is made for every wish.
 fn plan_of(wish: &PlanWish, digest: &str) -> PlanPage {
     PlanPage {
@@ -191,20 +194,26 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn logs<'a>(&'a self, component: &'a str, _lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {
+    fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {
         async move {
             self.heard()?;
             let line = |text: &str| LogLine {
                 pod: format!("{component}-0"),
                 container: "server".to_owned(),
+                previous: text.ends_with("out of memory"),
                 text: text.to_owned(),
             };
-            let lines = [
+            let old = (lines > OLD).then_some("2026-11-20T03:12:07Z a log of changes was found");
+            let recent = [
+                "2026-11-20T07:57:48Z out of memory",
                 "2026-11-20T07:58:01Z listening on port 8080",
                 "2026-11-20T07:58:03Z <script>alert(1)</script> & more",
                 "2026-11-20T07:59:12Z answered GET /health in 2 ms",
             ];
-            Ok(ComponentLogs { component: component.to_owned(), lines: lines.map(line).to_vec() })
+            Ok(ComponentLogs {
+                component: component.to_owned(),
+                lines: old.into_iter().chain(recent).map(line).collect(),
+            })
         }
         .boxed()
     }

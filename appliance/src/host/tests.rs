@@ -106,7 +106,7 @@ impl landfall_host_api::Site for Answers {
     }
 
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
-        let line = LogLine { pod: "p".into(), container: "c".into(), text: lines.to_string() };
+        let line = LogLine { pod: "p".into(), container: "c".into(), previous: false, text: lines.to_string() };
         Ok(ComponentLogs { component: component.to_owned(), lines: vec![line] })
     }
 

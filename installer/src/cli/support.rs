@@ -9,7 +9,7 @@ use super::look::time;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SupportCommand {
-    /// Collect status, logs, journals and objects of this site into one file, without secrets; changes nothing.
+    /// Collect status, logs, journals and objects of this site into one file, without secrets; runs its proofs.
     Collect(SupportCollectArguments),
     /// Report what a support bundle shows, and which page to read; works on any machine, and needs no site.
     Analyze(SupportAnalyzeArguments),

@@ -20,7 +20,7 @@ use landfall_host_api::{Question, Site, SupportBundles, Uploads, serve};
 use landfall_license::answer::{Question as LicenseQuestion, SealedAnswer};
 use landfall_lifecycle::console::{HOST_PORT, PeerKeys};
 use landfall_lifecycle::host_approvals::HostApprovals;
-use landfall_lifecycle::operations::{JudgedLicense, Operations, Reported, ShownLogs};
+use landfall_lifecycle::operations::{JudgedLicense, LogSource, Operations, RecentLines, Reported, ShownLogs};
 use landfall_media::progress::Silent;
 use landfall_peer::{
     Asking, AuditPage, Change, ComponentLogs, ComponentResources, KeptSecret, LogLine, Medium, NumberedEvent,
@@ -148,6 +148,20 @@ impl Host {
     }
 }
 
+/// What a container logged, line by line, its previous run first.
+fn lines_of(source: &LogSource, lines: &RecentLines) -> Vec<LogLine> {
+    let of = |text: &str, previous: bool| {
+        let line = |text: &str| LogLine {
+            pod: source.pod.clone(),
+            container: source.container.clone(),
+            previous,
+            text: text.to_owned(),
+        };
+        text.lines().map(line).collect::<Vec<_>>()
+    };
+    [of(&lines.previous, true), of(&lines.present, false)].concat()
+}
+
 impl Site for Host {
     fn document(&self, question: Question) -> Result<Option<String>, Problem> {
         self.documents(question).map_err(|failure| problem(&failure))
@@ -156,14 +170,7 @@ impl Site for Host {
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
         let wanted = u32::try_from(lines).unwrap_or(u32::MAX);
         let logs = self.shown_logs.of(component, wanted).map_err(|error| problem(&error.into()))?;
-        let lines = logs.into_iter().flat_map(|(source, text)| {
-            let line = move |text: &str| LogLine {
-                pod: source.pod.clone(),
-                container: source.container.clone(),
-                text: text.to_owned(),
-            };
-            text.lines().map(line).collect::<Vec<_>>()
-        });
+        let lines = logs.iter().flat_map(|(source, lines)| lines_of(source, lines));
         Ok(ComponentLogs { component: component.to_owned(), lines: lines.collect() })
     }
 

@@ -55,7 +55,7 @@ impl Site for Remembering {
     }
 
     fn logs(&self, component: &str, lines: usize) -> Result<ComponentLogs, Problem> {
-        let line = LogLine { pod: "a".to_owned(), container: "b".to_owned(), text: lines.to_string() };
+        let line = LogLine { pod: "a".to_owned(), container: "b".to_owned(), previous: false, text: lines.to_string() };
         Ok(ComponentLogs { component: component.to_owned(), lines: vec![line] })
     }
 

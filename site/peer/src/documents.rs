@@ -144,6 +144,9 @@ pub struct LogLine {
     pub pod: String,
     /// Its container.
     pub container: String,
+    /// Whether the container's previous run wrote it, before the container was restarted.
+    #[serde(default)]
+    pub previous: bool,
     /// The line without its end.
     pub text: String,
 }

@@ -31,6 +31,7 @@ pub(super) struct Reading<'a> {
     pub(super) files: &'a BTreeMap<String, Vec<u8>>,
     pub(super) status: Value,
     pub(super) facts: Value,
+    pub(super) proofs: Value,
     pub(super) pods: Vec<Value>,
     pub(super) claims: Vec<Value>,
     pub(super) collected_at: Option<jiff::Timestamp>,
@@ -48,6 +49,7 @@ impl<'a> Reading<'a> {
             files: &contents.files,
             status: document(STATUS),
             facts: document("facts.json"),
+            proofs: document(PROOFS),
             pods: lines(PODS),
             claims: lines(CLAIMS),
             collected_at: contents.index.collected_at.parse().ok(),
@@ -95,6 +97,9 @@ impl<'a> Reading<'a> {
 
 /// The status of the site.
 pub(super) const STATUS: &str = "status.json";
+
+/// What the proofs of the release come to.
+pub(super) const PROOFS: &str = "proofs.json";
 
 /// Pods, one in each line.
 pub(super) const PODS: &str = "cluster/pods.jsonl";

@@ -154,6 +154,7 @@ const RULES: &[Rule] = &[
         "OPERATE.md#an-expired-license",
         site::license,
     ),
+    rule("proof", Severity::Error, "A proof of the release fails", "OPERATE.md#look-around", site::proofs),
     rule(
         "etcd-full",
         Severity::Error,

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::evidence::{Evidence, Reading, list, text};
+use super::evidence::{Evidence, PROOFS, Reading, list, text};
 use super::hosts::not_ready;
 
 /// Age of the newest proven backup from which on it is an observation: a timer makes one every day.
@@ -99,6 +99,18 @@ pub(super) fn license(reading: &Reading<'_>) -> Vec<Evidence> {
         reading.in_status(&["license", "needs", "granted"], what)
     }));
     found
+}
+
+/// Proofs that fail, each at its own line: every proof has one name.
+pub(super) fn proofs(reading: &Reading<'_>) -> Vec<Evidence> {
+    let proofs = list(&reading.proofs, "/proofs").iter().zip(1..);
+    let failed = proofs.filter(|(proof, _)| proof["passed"] == Value::Bool(false));
+    let evidence = failed.map(|(proof, number)| {
+        let found = text(proof, "/failure/found");
+        let what = format!("{}: expected {}, found {found}", text(proof, "/name"), text(proof, "/failure/expected"));
+        reading.in_document(PROOFS, &vec!["name"; number], what)
+    });
+    evidence.collect()
 }
 
 pub(super) fn etcd_full(reading: &Reading<'_>) -> Vec<Evidence> {

@@ -30,10 +30,16 @@ fn container(state: &Value, last: &Value) -> Value {
     pod(&json!({"containerStatuses": [{"name": "web", "state": state, "lastState": last}]}))
 }
 
+fn proof(name: &str, passed: bool) -> Value {
+    let failure = json!({"expected": "exit code 0", "found": "exit code 1"});
+    json!({"name": name, "component": "db", "shows": "A row is read again", "passed": passed, "failure": (!passed).then_some(failure)})
+}
+
 /// A healthy site, changed in one respect.
 struct Sample {
     status: Value,
     facts: Value,
+    proofs: Value,
     pods: Vec<Value>,
     claims: Vec<Value>,
     logs: Vec<(&'static str, String)>,
@@ -46,6 +52,7 @@ fn healthy() -> Sample {
     Sample {
         status: status(),
         facts: json!({"filesystems": [{"paths": ["/"], "freeBytes": 60_000_000_000_u64, "freeInodes": 1000, "readOnly": false}], "network": {"closedChains": [open]}}),
+        proofs: json!({"kind": "proofs", "schema": 1, "passed": true, "proofs": [proof("rows", true), proof("keys", true)]}),
         pods: vec![pod(&ready), container(&json!({"running": {}}), &json!({}))],
         claims: vec![json!({"metadata": {"namespace": "shop", "name": "data"}, "status": {"phase": "Bound"}})],
         // A few complaints come with every start.
@@ -63,6 +70,7 @@ fn analyzed(sample: Sample) -> Analysis {
     let mut writer = Writer::new(Vec::new(), Redactor::new(KnownValues::default(), [7; KEY_BYTES]).unwrap(), 0);
     writer.add_document("status.json", sample.status).unwrap();
     writer.add_document("facts.json", sample.facts).unwrap();
+    writer.add_document("proofs.json", sample.proofs).unwrap();
     writer.add_lines("cluster/pods.jsonl", sample.pods).unwrap();
     writer.add_lines("cluster/persistentvolumeclaims.jsonl", sample.claims).unwrap();
     for (name, text) in sample.logs {
@@ -113,6 +121,8 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
     closed.facts["network"]["closedChains"][0]["accepts"] = json!(["eth0"]);
     let mut full = healthy();
     full.facts["filesystems"][0]["freeInodes"] = json!(0);
+    let mut failing = healthy();
+    failing.proofs["proofs"][1] = proof("keys", false);
     let claim = json!({"metadata": {"namespace": "shop", "name": "data"}, "status": {"phase": "Pending"}});
     let unready = json!({"conditions": [{"type": "Ready", "status": "False"}]});
     let unfit =
@@ -147,6 +157,7 @@ fn each_rule_finds_what_it_is_about_and_nothing_else_does() {
         ("backup-old", with("/backups/newestProven", json!(null))),
         ("license", with("/license/terms/permits", json!(false))),
         ("license", with("/license/terms/warningDays", json!(14))),
+        ("proof", failing),
         ("etcd-full", with("/etcd", not_ready)),
         ("etcd-full", with("/etcd/sizeBytes", json!(1_900 << 20))),
         ("etcd-slow", logging("pods/kube-system/etcd-node-1/etcd-0.log", "slow fdatasync", 30)),
@@ -191,17 +202,33 @@ fn documents_of_any_form_are_analyzed_without_a_panic() {
         json!(null),
         json!([]),
         json!("text"),
-        json!({"disk": 7, "nodes": {}, "backups": [1], "license": "x", "etcd": []}),
+        json!({"disk": 7, "nodes": {}, "backups": [1], "license": "x", "etcd": [], "proofs": {"name": 7}}),
     ] {
         let sample = Sample {
             status: odd.clone(),
             facts: odd.clone(),
+            proofs: odd.clone(),
             pods: vec![odd.clone()],
             claims: vec![odd],
             logs: Vec::new(),
         };
         assert_eq!(rules(&analyzed(sample)), Vec::<&str>::new());
     }
+}
+
+#[test]
+fn a_failed_proof_is_named_with_what_came_of_it_at_its_own_line() {
+    let mut sample = healthy();
+    sample.proofs["proofs"][1] = proof("keys", false);
+    let text = serde_json::to_string_pretty(&sample.proofs).unwrap();
+    let line = text.lines().position(|line| line.contains("\"keys\"")).unwrap() + 1;
+    let evidence = analyzed(sample).observations.remove(0).evidence;
+    let expected = Evidence {
+        file: "proofs.json".to_owned(),
+        line,
+        text: "keys: expected exit code 0, found exit code 1".to_owned(),
+    };
+    assert_eq!(evidence, [expected]);
 }
 
 #[test]

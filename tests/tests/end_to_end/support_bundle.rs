@@ -143,6 +143,7 @@ pub(crate) fn expect_bundle(machine: &Machine) -> Result<()> {
         "backups.json",
         "cluster/pods.jsonl",
         "cluster/metrics.jsonl",
+        "proofs.json",
         "journald/landfall-kubelet.log",
         "journals",
     ] {

@@ -213,6 +213,7 @@ impl Site for Recorded {
         let line = |text: &&str| LogLine {
             pod: format!("{component}-0"),
             container: component.to_owned(),
+            previous: false,
             text: (*text).to_owned(),
         };
         Ok(ComponentLogs { component: component.to_owned(), lines: LOG.iter().map(line).collect() })

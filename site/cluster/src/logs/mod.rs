@@ -21,6 +21,7 @@ use kube::api::{ListParams, LogParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 
 use super::{Cluster, ClusterError, Inventory};
+pub use recent::RecentLines;
 use runs::{Container, Run, Runs};
 
 /// How long changes are waited for before broken streams are looked at.

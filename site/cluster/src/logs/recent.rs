@@ -7,17 +7,35 @@ use serde_json::Value;
 use super::LogSource;
 use crate::{Cluster, ClusterError, Inventory};
 
+/// What a container logged last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentLines {
+    /// Lines of its previous run, where it was restarted.
+    pub previous: String,
+    /// Lines of its present run; while it waits for the next one, of the run that has ended.
+    pub present: String,
+}
+
 impl Cluster {
-    /// The last lines of each container of a component's pods. A container without a log is left out.
-    pub fn recent_logs(&self, inventory: &Inventory, lines: u32) -> Result<BTreeMap<LogSource, String>, ClusterError> {
+    /// The last lines of each container of a component's pods, so many of a run. A container without a log is left out.
+    pub fn recent_logs(
+        &self,
+        inventory: &Inventory,
+        lines: u32,
+    ) -> Result<BTreeMap<LogSource, RecentLines>, ClusterError> {
         let mut logs = BTreeMap::new();
         for pod in self.pods_of_component(inventory)? {
             let Some(object) = self.get(&pod)? else { continue };
             let containers = object.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
             for container in containers.filter_map(|container| container["name"].as_str()) {
-                let text = self.last_log_lines(&pod, container, false, lines);
-                if !text.is_empty() {
-                    logs.insert(source(&pod, container), text);
+                let present = self.last_log_lines(&pod, container, false, lines);
+                let previous = if has_previous(&object, container) {
+                    self.last_log_lines(&pod, container, true, lines)
+                } else {
+                    String::new()
+                };
+                if !present.is_empty() || !previous.is_empty() {
+                    logs.insert(source(&pod, container), RecentLines { previous, present });
                 }
             }
         }
@@ -25,10 +43,77 @@ impl Cluster {
     }
 }
 
+/// Whether a run came before the one whose log is read. While a container waits for its next run, the log is that of the last one.
+fn has_previous(pod: &Value, container: &str) -> bool {
+    let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
+    let mut own = statuses.filter(|status| status["name"] == container);
+    own.any(|status| status["state"]["waiting"].is_null() && status["lastState"]["terminated"].is_object())
+}
+
 fn source(pod: &crate::ObjectName, container: &str) -> LogSource {
     LogSource {
         namespace: pod.namespace.clone().unwrap_or_default(),
         pod: pod.name.clone(),
         container: container.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::connection::tests::at;
+    use crate::{ObjectName, Owner};
+
+    /// An API server with a pod of three containers: one runs and was restarted, one waits after a crash, and one has run since its start.
+    fn answer(connection: &mut TcpStream) {
+        let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map(Result::unwrap);
+        let first = lines.next().unwrap();
+        let path = first.split(' ').nth(1).unwrap().to_owned();
+        while lines.next().is_some_and(|line| !line.is_empty()) {}
+        let ended = json!({"terminated": {"exitCode": 1}});
+        let status =
+            |name: &str, state: &str, last: &Value| json!({"name": name, "state": {state: {}}, "lastState": last});
+        let body = match path.split_once("/log?container=") {
+            Some((_, asked)) => asked.replace('&', " ") + "\n",
+            None if path == "/api/v1" => {
+                json!({"resources": [{"name": "pods", "kind": "Pod", "namespaced": true}]}).to_string()
+            }
+            None => json!({
+                "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "web"},
+                "spec": {"containers": [{"name": "restarted"}, {"name": "crashing"}, {"name": "steady"}]},
+                "status": {"containerStatuses": [
+                    status("restarted", "running", &ended), status("crashing", "waiting", &ended),
+                    status("steady", "running", &json!({})),
+                ]},
+            })
+            .to_string(),
+        };
+        let length = body.len();
+        write!(connection, "HTTP/1.1 200 x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
+    }
+
+    #[test]
+    fn a_container_that_was_restarted_has_lines_of_both_runs() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (_folder, cluster) = at(listener.local_addr().unwrap());
+        std::thread::spawn(move || listener.incoming().for_each(|connection| answer(&mut connection.unwrap())));
+        let inventory = Inventory {
+            owner: Owner { component: "web".to_owned(), release: "shop".to_owned() },
+            namespace: "web".to_owned(),
+            objects: vec![ObjectName::new("v1", "Pod", "web", "web-0")],
+        };
+        let logs = cluster.recent_logs(&inventory, 7).unwrap();
+        let lines = |container: &str, previous: bool| format!("{container} tailLines=7 previous={previous}\n");
+        let found: Vec<_> = logs.into_iter().map(|(source, lines)| (source.container, lines)).collect();
+        let expected =
+            [("crashing", String::new()), ("restarted", lines("restarted", true)), ("steady", String::new())];
+        let expected =
+            expected.map(|(name, previous)| (name.to_owned(), RecentLines { previous, present: lines(name, false) }));
+        assert_eq!(found, expected);
     }
 }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use landfall_agent::settings::AgentSettings;
 use landfall_audit::{Checkpoint, CheckpointWish};
-use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, ObjectName, Owner};
+use landfall_cluster::{COMPONENT_LABEL, Cluster, LogSource, ObjectName, Owner, RecentLines};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -167,7 +167,7 @@ impl Operations {
     }
 
     /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.
-    pub(super) fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
+    pub(super) fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, RecentLines>> {
         let (cluster, inventory) = component_of(self.cluster_within(LOGS_LIMIT)?, component)?;
         Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
     }

@@ -92,7 +92,7 @@ pub use host_pack::PreparedHostPack;
 pub use install::{InstallRequest, Installed, PreparedInstall};
 pub use kept::{KeptData, KeptVolume};
 pub use landfall_cluster::{Edits, FieldEdit};
-pub use landfall_cluster::{Listener, LogSource, Logged};
+pub use landfall_cluster::{Listener, LogSource, Logged, RecentLines};
 pub use license::ConfirmedDate;
 pub use license_answer::JudgedLicense;
 pub use medium::FoundRelease;

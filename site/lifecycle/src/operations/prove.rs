@@ -1,6 +1,6 @@
 //! Prove: the proofs of the installed release are done, one after the other. Takes no lock.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfall_cluster::Cluster;
 use landfall_media::progress::Event;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::Operations;
 use super::error::{OperationError, Result};
 use super::status::{SiteState, site_state};
-use crate::proofs::{ProofResult, ProveError, Prover, chosen, result};
+use crate::proofs::{ProofResult, ProveError, Prover, chosen, result, result_within};
 
 /// How long the API server is waited for before the first proof, and asked for each object afterwards.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
@@ -31,6 +31,11 @@ pub struct ProofReport {
 }
 
 impl ProofReport {
+    fn of(release: &ReleaseDocument, proofs: Vec<ProofResult>) -> Self {
+        let passed = proofs.iter().all(|result| result.passed);
+        Self { release: release.name.clone(), version: release.version.clone(), passed, proofs }
+    }
+
     /// Names of the proofs that failed.
     pub fn failed(&self) -> impl Iterator<Item = &str> {
         self.proofs.iter().filter(|proof| !proof.passed).map(|proof| proof.name.as_str())
@@ -52,12 +57,24 @@ impl Operations {
                 results.push(result(&prover, proof));
             }
         }
-        Ok(ProofReport {
-            release: release.name.clone(),
-            version: release.version.clone(),
-            passed: results.iter().all(|result| result.passed),
-            proofs: results,
-        })
+        Ok(ProofReport::of(&release, results))
+    }
+
+    /// Runs the proofs of the installed release until a time. Returns the report of those that came to something by then, and the names of the others:
+    /// neither passed nor failed.
+    pub(super) fn prove_until(&self, end: Instant) -> Result<(ProofReport, Vec<String>)> {
+        let release = self.installed_release()?;
+        let (mut results, mut undecided) = (Vec::new(), Vec::new());
+        if !release.proofs.is_empty() {
+            let prover = Prover::new(self.answering_cluster()?, &release);
+            for proof in &release.proofs {
+                match result_within(&prover, proof, end.saturating_duration_since(Instant::now())) {
+                    Some(result) => results.push(result),
+                    None => undecided.push(proof.name.clone()),
+                }
+            }
+        }
+        Ok((ProofReport::of(&release, results), undecided))
     }
 
     /// The release of this site, once its install has ended.

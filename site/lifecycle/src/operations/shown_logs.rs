@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use landfall_cluster::LogSource;
+use landfall_cluster::{LogSource, RecentLines};
 use landfall_engine::causes::with_causes;
 use landfall_support::Redactor;
 use landfall_support::redact::KEY_BYTES;
@@ -37,11 +37,15 @@ impl ShownLogs {
         Ok(Self { operations, key: random_key()?, known: Mutex::default() })
     }
 
-    /// The last lines of each container of a component's pods, without secrets.
-    pub fn of(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, String>> {
+    /// The last lines of each container of a component's pods, and of its run before a restart, without secrets.
+    pub fn of(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, RecentLines>> {
         let logs = self.operations.recent_logs(component, lines)?;
         let redactor = self.redactor()?;
-        Ok(logs.into_iter().map(|(source, text)| (source, redactor.text(&text))).collect())
+        let shown = |lines: &RecentLines| RecentLines {
+            previous: redactor.text(&lines.previous),
+            present: redactor.text(&lines.present),
+        };
+        Ok(logs.iter().map(|(source, lines)| (source.clone(), shown(lines))).collect())
     }
 
     fn redactor(&self) -> Result<Arc<Redactor>> {

@@ -8,7 +8,7 @@ pub(crate) mod judge;
 mod tests;
 mod trial;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use landfall_release_document::{Proof, ReleaseDocument};
 use schemars::JsonSchema;
@@ -65,4 +65,17 @@ pub(crate) fn result(prover: &Prover, proof: &Proof) -> ProofResult {
         asked: done.asked,
         failure: done.verdict.err(),
     }
+}
+
+/// The same within a time that may be shorter than the proof's limit; none where that was too short to tell.
+pub(crate) fn result_within(prover: &Prover, proof: &Proof, left: Duration) -> Option<ProofResult> {
+    let limit = left.as_secs().min(proof.limit_seconds);
+    if limit == 0 {
+        return None;
+    }
+    let begun = Instant::now();
+    let result = result(prover, &Proof { limit_seconds: limit, ..proof.clone() });
+    let ran_out = begun.elapsed() + trial::INTERVAL >= Duration::from_secs(limit);
+    let is_undecided = !result.passed && ran_out && limit < proof.limit_seconds;
+    (!is_undecided).then_some(result)
 }

@@ -13,7 +13,7 @@ use super::judge::{self, Mismatch};
 use crate::pods::{Container, NoContainer, ready_container};
 
 /// Time between two tries.
-const INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Who does proofs of a release.
 pub(crate) struct Prover {

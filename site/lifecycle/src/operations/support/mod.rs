@@ -1,8 +1,9 @@
 //! `landfall support collect`: what a site hands to its vendor when something is wrong, without secrets. Takes no lock and changes
-//! nothing; a collector that fails or hangs stops no other.
+//! nothing but what the release's proofs themselves change; a collector that fails or hangs stops no other.
 
 mod host;
 mod judged;
+mod proofs;
 #[cfg(test)]
 mod tests;
 
@@ -257,6 +258,8 @@ impl Operations {
         let (cluster, measured) = (cluster.clone(), cluster.clone());
         self.collect(into, "cluster", move |_, brought| bring_objects(cluster, secrets, brought))?;
         self.collect(into, "metrics", move |_, brought| bring_metrics(measured, brought))?;
+        let until = into.until.min(Instant::now() + support::COLLECTOR);
+        self.collect(into, "proofs", move |own, brought| proofs::bring_proofs(own, until, brought))?;
         self.collect(into, "host", |own, brought| host::bring_host(&own.paths, brought))?;
         self.collect(into, "journald", move |_, brought| host::bring_journald(since, brought))?;
         let (folder, name) = (paths.logs(), "operations");

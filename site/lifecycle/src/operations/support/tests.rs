@@ -76,6 +76,10 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
     // A site without a cluster and without journals is collected all the same.
     let cluster = collected.collectors.iter().find(|one| one.name == "cluster").unwrap();
     assert_eq!(cluster.failures, ["there is no cluster on this machine"]);
+    let names: Vec<_> = collected.collectors.iter().map(|one| one.name.as_str()).collect();
+    let proofs = names.iter().position(|name| *name == "proofs").unwrap();
+    assert_eq!((names[proofs - 1], names[proofs + 1]), ("metrics", "host"), "what is small comes first");
+    assert_eq!(collected.collectors[proofs].failures, ["no release is installed on this machine"]);
     let again = operations.collect_support(&file, Duration::from_hours(1)).unwrap_err();
     assert_eq!(again.code(), codes::SUPPORT_EXISTS);
 }

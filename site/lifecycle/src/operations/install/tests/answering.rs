@@ -1,4 +1,4 @@
-//! A cluster that answers: one `StatefulSet` with a volume, and nothing else. It gives every caller the same answer, and nothing changes it.
+//! A cluster that answers: one `StatefulSet` with a volume and a Service of the loopback, and nothing else. It gives every caller the same answer, and nothing changes it.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -23,7 +23,7 @@ const LISTS: [&str; 9] = [
 ];
 
 /// Lets the site find an API server that has the workload `reports`, whose volume is in this folder of the site's storage.
-pub(super) fn give_cluster(site: &Fixture, folder: &str) {
+pub(in crate::operations) fn give_cluster(site: &Fixture, folder: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let volume = site.operations.paths.storage().join(folder);
@@ -85,6 +85,7 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
         ("/apis/apps/v1/namespaces/reports/statefulsets/reports/scale", json!({"spec": {"replicas": 1}})),
         ("/api/v1/namespaces/reports/persistentvolumeclaims/data-reports-0", claim),
         ("/api/v1/persistentvolumes/pvc-1", held),
+        ("/api/v1/namespaces/reports/services/reports", json!({"spec": {"clusterIP": "127.0.0.1"}})),
     ])
 }
 

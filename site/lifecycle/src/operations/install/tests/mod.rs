@@ -1,7 +1,7 @@
 //! Operations over real files below a temporary root, with the steps that need no root: staging, identity, names.
 
 mod always;
-mod answering;
+pub(in crate::operations) mod answering;
 mod carried;
 mod clock;
 mod disks;

@@ -1,0 +1,148 @@
+//! What the proofs of the installed release come to now, as `landfall prove` reports it.
+
+use std::time::{Duration, Instant};
+
+use landfall_engine::causes::with_causes;
+
+use super::Brought;
+use crate::operations::Operations;
+use crate::operations::error::OperationError;
+
+/// What is kept of a collector's time for the API server's answers about the last proof.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Runs the proofs as `landfall prove` does, and so not while an operation is open, until the collector's end is near.
+pub(super) fn bring_proofs(own: &Operations, until: Instant, brought: &mut Brought) {
+    match own.prove_until(until.checked_sub(MARGIN).unwrap_or(until)) {
+        Ok((report, undecided)) => {
+            brought.document("proofs", 1, Ok::<_, OperationError>(report));
+            if !undecided.is_empty() {
+                brought.failed(format!("no time was left for the proofs {}", undecided.join(", ")));
+            }
+        }
+        Err(error) => brought.failed(with_causes(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    use landfall_bundle_spec::head::NewDocument;
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_cluster::Edits;
+    use landfall_media::durable;
+    use serde_json::{Value, json};
+
+    use super::super::Content;
+    use super::*;
+    use crate::operations::install::tests::answering::give_cluster;
+    use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
+    use crate::operations::testing::operations;
+    use crate::site_secrets::NO_SECRETS;
+
+    /// The port of a service that answers each request with these words.
+    fn service(words: &'static str) -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for mut connection in listener.incoming().flatten() {
+                let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
+                while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+                let head = format!("HTTP/1.1 200 x\r\ncontent-length: {}\r\nconnection: close", words.len());
+                // Who asks may have gone.
+                let _gone = write!(connection, "{head}\r\n\r\n{words}");
+            }
+        });
+        port
+    }
+
+    /// An installed release that asks the Service `reports` at this port: one proof expects what it answers, and one does not.
+    fn site(port: u16) -> Fixture {
+        let mut release = release(3);
+        release["components"] = json!([{
+            "name": "reports", "namespace": "reports", "needs": [], "objects": "documents/objects/reports.json",
+            "pod_security": "restricted", "ready_seconds": 60,
+        }]);
+        let proof = |name: &str, body: &str| {
+            let expect = json!({"status": 200, "body": {"equals": body}});
+            let request = json!({"service": "reports", "port": port, "method": "GET", "path": "/", "expect": expect});
+            json!({"name": name, "component": "reports", "shows": "Reports are answered", "limit_seconds": 20, "trial": {"request": request}})
+        };
+        release["proofs"] = json!([proof("answers", "seven"), proof("differs", "eight")]);
+        let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
+        let objects = NewDocument { name: "documents/objects/reports.json".to_owned(), bytes: b"[]".to_vec() };
+        let roots = std::slice::from_ref(&vendor.root);
+        let bundle = signed_bundle(&vendor.key, roots, &release, BUILT, vec![objects]);
+        let fixture = Fixture::with_root(&vendor.root, &bundle);
+        fixture.prepared().run().unwrap();
+        fixture
+    }
+
+    fn brought(operations: &Operations) -> Brought {
+        let mut brought = Brought::default();
+        bring_proofs(operations, Instant::now() + Duration::from_mins(1), &mut brought);
+        brought
+    }
+
+    fn document(brought: &Brought) -> &Value {
+        let [(name, Content::Document(document))] = brought.files.as_slice() else { panic!("{:?}", brought.failures) };
+        assert_eq!(name, "proofs.json");
+        document
+    }
+
+    #[test]
+    fn each_proof_is_brought_with_what_it_comes_to_now() {
+        let site = site(service("seven"));
+        give_cluster(&site, "pvc-1_reports_data");
+        let brought = brought(&site.operations);
+        let document = document(&brought);
+        assert_eq!((&document["kind"], &document["schema"]), (&json!("proofs"), &json!(1)));
+        assert_eq!((&document["release"], &document["passed"]), (&json!("tiny"), &json!(false)));
+        let [answers, differs] = document["proofs"].as_array().unwrap().as_slice() else { panic!("{document}") };
+        assert_eq!((&answers["name"], &answers["passed"]), (&json!("answers"), &json!(true)));
+        assert_eq!((&differs["name"], &differs["passed"]), (&json!("differs"), &json!(false)));
+        assert!(differs["failure"]["found"].as_str().unwrap().contains("seven"), "{differs}");
+        assert!(brought.failures.is_empty(), "{:?}", brought.failures);
+    }
+
+    #[test]
+    fn without_a_site_or_a_cluster_there_is_a_reason_and_no_file() {
+        let (_root, empty) = operations();
+        let (nothing, silent) = (brought(&empty), brought(&site(1).operations));
+        assert_eq!(nothing.failures, ["no release is installed on this machine"]);
+        let [why] = silent.failures.as_slice() else { panic!("{:?}", silent.failures) };
+        assert!(why.starts_with("the cluster does not answer; no proof was run"), "{why}");
+        assert!(nothing.files.is_empty() && silent.files.is_empty());
+    }
+
+    #[test]
+    fn no_proof_runs_while_a_change_is_open() {
+        // Without proofs, no cluster is asked.
+        let site = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
+        site.prepared().run().unwrap();
+        assert_eq!(document(&brought(&site.operations))["proofs"], json!([]));
+        let settings = site.path("site.yaml");
+        durable::write_file(&settings, b"accept: [swap]\n", 0o644).unwrap();
+        let change = site.operations.prepare_configure(Some(&settings), &NO_SECRETS, Edits::Refuse).unwrap();
+        change.begin().unwrap();
+        let open = OperationError::ChangeOpen { release: "tiny 1.0.0".to_owned() };
+        let brought = brought(&site.operations);
+        assert_eq!(brought.failures, [open.to_string()]);
+        assert!(brought.files.is_empty());
+    }
+
+    #[test]
+    fn a_proof_for_which_no_time_is_left_has_neither_passed_nor_failed() {
+        // The kernel accepts connections, and no answer comes.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let site = site(silent.local_addr().unwrap().port());
+        give_cluster(&site, "pvc-1_reports_data");
+        let mut brought = Brought::default();
+        bring_proofs(&site.operations, Instant::now() + MARGIN + Duration::from_secs(3), &mut brought);
+        assert_eq!(document(&brought)["proofs"], json!([]));
+        assert_eq!(brought.failures, ["no time was left for the proofs answers, differs"]);
+    }
+}
