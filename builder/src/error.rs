@@ -32,7 +32,7 @@ pub struct Failure {
     place: Place,
     what: String,
     hint: Option<String>,
-    /// The reference of the image or artifact whose content is refused.
+    /// The reference of the image, artifact or chart whose content is refused.
     refused: Option<String>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -120,7 +120,7 @@ impl BuildError {
         self
     }
 
-    /// The same, which refuses the content of the image or artifact with this reference, whatever the release makes of it.
+    /// The same, which refuses the content of the image, artifact or chart with this reference, whatever the release makes of it.
     #[must_use]
     pub fn refusing(mut self, content: &impl fmt::Display) -> Self {
         if let Self::Failed(failure) = &mut self {
@@ -129,7 +129,7 @@ impl BuildError {
         self
     }
 
-    /// The reference of the image or artifact whose content is refused. An error of the machine, such as a full disk, refuses nothing.
+    /// The reference of the image, artifact or chart whose content is refused. An error of the machine, such as a full disk, refuses nothing.
     pub fn refused(&self) -> Option<&str> {
         match self {
             Self::Failed(failure) if failure.code.class == ExitClass::Usage => failure.refused.as_deref(),

@@ -97,7 +97,7 @@ impl Rendering<'_> {
             if message.contains(UNKNOWN_HOOK) {
                 let what = format!("Helm leaves out an object with a hook that it does not know: {}", escaped(message));
                 let hint = "Correct its annotation `helm.sh/hook`, or have no such object by the chart's values.";
-                return Err(BuildError::at(codes::CHART_HOOK, place(), what).hint(hint));
+                return Err(BuildError::at(codes::CHART_HOOK, place(), what).hint(hint).refusing(&self.name));
             }
             if IGNORED_VALUE.iter().any(|ignored| message.contains(ignored)) {
                 let what = format!("Helm ignores values: {}", escaped(message));
@@ -157,7 +157,7 @@ impl Rendering<'_> {
         let said = said.lines().filter(|line| !line.starts_with("Use --debug")).collect::<Vec<_>>().join("\n");
         if messages.contains(SPRUNG) {
             let what = format!("a template calls `lookup`, which asks a cluster: {}", at(&said));
-            return BuildError::at(codes::CHART_LOOKUP, place, what);
+            return BuildError::at(codes::CHART_LOOKUP, place, what).refusing(&self.name);
         }
         let what = if said.trim().is_empty() { "ended without a message".to_owned() } else { said.trim().to_owned() };
         if self.is_upgrade {

@@ -1,6 +1,6 @@
 //! Opens charts: from folders of the release, and from what the lock pins.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::path::Path;
 
@@ -16,6 +16,7 @@ use crate::definition::{ChartDefinition, Definition};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, fetch_chart};
 use crate::lock::{ArchivePin, ArchiveSource, ChartPin, List, Lock, LockEntry};
+use crate::pack::after_chart;
 use crate::reference::Reference;
 use crate::render::Program;
 
@@ -40,6 +41,17 @@ impl Charts {
     pub fn own_files(&self) -> impl Iterator<Item = (usize, &BTreeMap<String, Vec<u8>>)> {
         let own = self.opened.iter().filter(|(_, opened)| opened.pinned.is_none());
         own.map(|(index, opened)| (*index, &opened.files.0))
+    }
+
+    /// The blobs of each chart that the lock pins, with its digest.
+    pub fn pinned_blobs(&self) -> impl Iterator<Item = (Sha256, &BTreeSet<Sha256>)> {
+        self.opened.values().filter_map(|opened| opened.pinned.as_ref()).map(|pinned| (pinned.digest, &pinned.blobs))
+    }
+
+    /// The blobs of the chart that messages call by this name.
+    pub fn blobs(&self, name: &str) -> Option<&BTreeSet<Sha256>> {
+        let opened = self.opened.values().find(|opened| opened.name == name)?;
+        opened.pinned.as_ref().map(|pinned| &pinned.blobs)
     }
 
     /// What each chart says it is, for the inventory.
@@ -82,6 +94,8 @@ fn entry(component: &str, Metadata { name, version, .. }: Metadata) -> ChartEntr
 pub struct Pinned {
     reference: String,
     digest: Sha256,
+    /// Its blobs of the content store; none for an archive that is beside the lock.
+    blobs: BTreeSet<Sha256>,
     /// What a person wrote of its license.
     license: Option<String>,
 }
@@ -109,26 +123,33 @@ pub async fn open_all(
     let mut opened = BTreeMap::new();
     for (index, component) in definition.release.components.iter().enumerate() {
         let Some(chart) = &component.chart else { continue };
-        let (name, files, pinned) = match (&chart.folder, entries.get(&index)) {
-            (Some(folder), _) => {
-                let Opened { name, files, pinned } = open_folder(&definition.resolve(&folder.value))?;
-                (name, files, pinned)
-            }
-            (None, Some(entry)) => {
-                let name = entry.reference.value.clone();
-                let bytes = bytes(entry, lock, client, store, progress).await?;
-                let reference = parsed(&name, Place::file(&lock.path), codes::LOCK_UNREADABLE)?;
-                let files = open_archive(&name, &bytes, &reference)?;
-                let license = entry.license.clone();
-                let pinned =
-                    lock.chart_pin(entry).map(|pin| Pinned { reference: name.clone(), digest: pin.digest(), license });
-                (name, files, pinned)
-            }
+        let chart = match (&chart.folder, entries.get(&index)) {
+            (Some(folder), _) => open_folder(&definition.resolve(&folder.value))?,
+            (None, Some(entry)) => Box::pin(open_pinned(entry, lock, client, store, progress)).await?,
             (None, None) => continue,
         };
-        opened.insert(index, Opened { name, files, pinned });
+        opened.insert(index, chart);
     }
     Ok(opened)
+}
+
+/// Opens the chart that an entry of the lock pins. A chart that is refused is forgotten.
+async fn open_pinned(
+    entry: &LockEntry,
+    lock: &Lock,
+    client: &Client,
+    store: &ContentStore,
+    progress: &dyn Progress,
+) -> Result<Opened> {
+    let unresolved = || BuildError::at(codes::LOCK_UNRESOLVED, Place::file(&lock.path), "a chart is unresolved");
+    let pin = lock.chart_pin(entry).ok_or_else(unresolved)?;
+    let name = entry.reference.value.clone();
+    let (bytes, blobs) = bytes(&pin, client, store, progress).await?;
+    let reference = parsed(&name, Place::file(&lock.path), codes::LOCK_UNREADABLE)?;
+    let files =
+        open_archive(&name, &bytes, &reference).map_err(|error| after_chart(store, &blobs, error.refusing(&name)))?;
+    let pinned = Pinned { reference: name.clone(), digest: pin.digest(), blobs, license: entry.license.clone() };
+    Ok(Opened { name, files, pinned: Some(pinned) })
 }
 
 /// Opens the charts that are folders of the release, by the index of the component. What the lock pins is left out.
@@ -169,27 +190,24 @@ fn parsed(reference: &str, place: Place, code: Code) -> Result<Reference> {
     reference.parse().map_err(|error| BuildError::at(code, place, format!("{error}")))
 }
 
-/// The archive that the lock pins.
+/// The archive that the lock pins, and the blobs of the content store that it consists of.
 async fn bytes(
-    entry: &LockEntry,
-    lock: &Lock,
+    pin: &ChartPin,
     client: &Client,
     store: &ContentStore,
     progress: &dyn Progress,
-) -> Result<Vec<u8>> {
-    let unresolved = || BuildError::at(codes::LOCK_UNRESOLVED, Place::file(&lock.path), "a chart is unresolved");
-    let pin = lock.chart_pin(entry).ok_or_else(unresolved)?;
-    if let ChartPin::Archive(ArchivePin { source: ArchiveSource::File(path), digest, place, .. }) = &pin {
+) -> Result<(Vec<u8>, BTreeSet<Sha256>)> {
+    if let ChartPin::Archive(ArchivePin { source: ArchiveSource::File(path), digest, place, .. }) = pin {
         let bytes = read_archive(path).map_err(|error| error.within(place.clone()))?;
         let found = Sha256::of(&bytes);
         if found == *digest {
-            return Ok(bytes);
+            return Ok((bytes, BTreeSet::new()));
         }
         let what = format!("{} is {found} where the lock says {digest}", path.display());
         return Err(BuildError::at(codes::FETCH_MISMATCH, place.clone(), what));
     }
-    let digest = fetch_chart(client, store, &pin, progress).await?;
-    read_blob(store, digest)
+    let digest = fetch_chart(client, store, pin, progress).await?;
+    Ok((read_blob(store, digest)?, BTreeSet::from([digest, pin.digest()])))
 }
 
 /// Opens an archive as a build does, so that a lock pins none that a build would refuse: one that is broken, or of another

@@ -55,11 +55,14 @@ pub fn render(
     let given = component.site_secrets.iter().map(|secret| &secret.value.name);
     let known = component.secrets.iter().map(|secret| &secret.name.value).chain(given);
     let known = known.map(|name| format!("Secret/{name}")).collect();
-    let Steady { objects, secrets } = unsteady::steady(first, &second, &known, &component.namespace.value)?;
+    let refusing = |error: BuildError| error.refusing(&opened.name);
+    let steady = unsteady::steady(first, &second, &known, &component.namespace.value);
+    let Steady { objects, secrets } = steady.map_err(refusing)?;
     let objects = absorb(&component, objects)?;
     let version = definition.release.version.value.clone();
     let repeatable = chart.repeatable.iter().map(|title| title.value.as_str()).collect();
-    let placed = Rules { chart: Path::new(&opened.name), version: &version, repeatable }.place(objects)?;
+    let rules = Rules { chart: Path::new(&opened.name), version: &version, repeatable };
+    let placed = rules.place(objects).map_err(refusing)?;
     definition.release.proofs.extend(tests_as_proofs::proofs(&component, &placed.tests)?);
     let own = &mut definition.release.components[index].secrets;
     own.extend(secrets.into_iter().map(|secret| declared(&component, secret)));
@@ -88,7 +91,7 @@ fn at_two_times(
     served: &[String],
 ) -> Result<[Vec<Sourced>; 2]> {
     let mut files = opened.files.clone();
-    lookup::trap(&opened.name, &mut files)?;
+    lookup::trap(&opened.name, &mut files).map_err(|error| error.refusing(&opened.name))?;
     let values = values(definition, chart)?;
     let folder = tempfile::tempdir().map_err(|error| super::interrupted("the chart", error))?;
     let [today, another_day] = ["today", "another-day"].map(|name| folder.path().join(name));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use landfall_error_codes::Coded as _;
+use landfall_media::store::ContentStore;
 use landfall_release_document::ComponentEntry;
 use serde_json::{Value, json};
 
@@ -13,8 +14,9 @@ use crate::fetch::tests::registry::digest;
 use crate::pack::tests::Bench;
 
 /// Prints its version, or the templates of a chart as they are, with each `RANDOM` as another text. A template `upgrade-…` is one
-/// of upgrades alone.
+/// of upgrades alone. With values, the trap of a look-up springs in the component `assistant`.
 const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
+    case \"$2 $*\" in assistant*--values*) echo 'Error: wrong number of args for fail' >&2; exit 1;; esac\n\
     served=no; case \"$*\" in *own.example/v1/Own*) served=yes;; esac\n\
     measured=no; case \"$*\" in *metrics.k8s.io/v1beta1*) measured=yes;; esac\n\
     upgrade=no; case \"$*\" in *--is-upgrade*) upgrade=yes;; esac\n\
@@ -115,6 +117,11 @@ async fn bench() -> Bench {
 fn publish(bench: &Bench, archive: &[u8]) {
     bench.registry.add_file("stable/assistant-2.0.0.tgz", archive);
     bench.registry.add_file("stable/index.yaml", index(archive).as_bytes());
+}
+
+/// Whether the content store has an archive.
+fn is_kept(bench: &Bench, archive: &[u8]) -> bool {
+    ContentStore::at(bench.path("store")).contains(digest(archive))
 }
 
 fn said<T>(bench: &Bench, result: Result<T>) -> String {
@@ -261,8 +268,7 @@ async fn nothing_of_a_hostile_chart_is_locked_or_kept() {
         bench.registry.add_file("stable/index.yaml", index(said_by_index).as_bytes());
         let refused = said(&bench, bench.lock().await);
         assert!(refused.contains(code) || refused.starts_with(code), "{refused}");
-        let store = landfall_media::store::ContentStore::at(bench.path("store"));
-        assert!(!store.contains(digest(served)), "a refused chart was kept");
+        assert!(!is_kept(&bench, served), "a refused chart was kept");
         let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
         let (_, entry) = lock.split_once("charts.example/stable/assistant").expect("entry");
         assert!(entry.lines().take(4).any(|line| line.trim() == "digest: unresolved"), "{lock}");
@@ -272,6 +278,43 @@ async fn nothing_of_a_hostile_chart_is_locked_or_kept() {
     assert!(refused.starts_with("LF2087 ") && refused.contains("has no chart `assistant`"), "{refused}");
     let unresolved = said(&bench, bench.build().await);
     assert!(unresolved.starts_with("LF2006 ") || unresolved.starts_with("LF2032 "), "{unresolved}");
+}
+
+#[tokio::test]
+async fn a_chart_that_a_build_or_a_lock_refuses_is_forgotten_unless_an_earlier_build_accepted_it() {
+    let with_values = |bench: &Bench| {
+        bench.write("release/v.yaml", b"a: b\n", 0o644);
+        let from = "{reference: charts.example/stable/assistant}";
+        bench.edit("release/release.yaml", from, "{reference: charts.example/stable/assistant, values: [v.yaml]}");
+    };
+    let (good, unsteady) = (map("assistant"), map("assistant").replace("a: b", "a: RANDOM"));
+    let late = HOOK.replace("pre-install,pre-upgrade", "pre-delete");
+    for (template, has_values, code) in
+        [(unsteady, false, "LF2084 "), (late, false, "LF2085 "), (good, true, "LF2083 ")]
+    {
+        let bench = bench().await;
+        if has_values {
+            with_values(&bench);
+        }
+        let refused = chart("assistant", &template);
+        publish(&bench, &refused);
+        bench.lock().await.expect("locked");
+        assert!(!is_kept(&bench, &refused), "a lock kept what it could not render: {code}");
+        let said = said(&bench, bench.build().await);
+        assert!(said.starts_with(code), "{said}");
+        assert!(!is_kept(&bench, &refused), "a build kept what it refused: {code}");
+        assert!(is_kept(&bench, &chart("network", &map("network"))), "a chart that nothing refuses");
+    }
+
+    // What an earlier build accepted stays, whatever the release makes of it now.
+    let bench = bench().await;
+    let accepted = chart("assistant", &map("assistant"));
+    publish(&bench, &accepted);
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    with_values(&bench);
+    assert!(said(&bench, bench.build().await).starts_with("LF2083 "));
+    assert!(is_kept(&bench, &accepted));
 }
 
 #[tokio::test]

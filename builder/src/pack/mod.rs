@@ -29,6 +29,7 @@ pub(crate) use artifact::entry as artifact_entry;
 pub(crate) use build::open_charts;
 pub use build::{BuildReport, BuiltFile, build};
 pub(crate) use inputs::kubernetes;
+pub(crate) use keeping::{after_chart, after_rendering};
 #[cfg(test)]
 pub(crate) use programs::program as program_for_tests;
 pub(crate) use programs::{check_gpu_program, check_installer};

@@ -33,7 +33,7 @@ use crate::definition::{ChartDefinition, Definition};
 use crate::error::{BuildError, Result};
 use crate::fetch::Client;
 use crate::options::LockOptions;
-use crate::pack::open_charts;
+use crate::pack::{after_rendering, open_charts};
 use crate::render::{self, Program, Rendered, Suspect, Tool, Unchecked};
 
 /// A lock with what was found.
@@ -131,6 +131,8 @@ impl Discovery<'_> {
         progress.event(Event::PhaseStarted { phase: "rendering".into(), total_bytes: None });
         let Unchecked { components, failed } = render::render_unchecked(definition, &kubectl, &charts);
         progress.event(Event::PhaseDone);
+        let after = |error| after_rendering(&opened.store, &charts, error);
+        let failed = failed.into_iter().map(|(index, error)| (index, after(error))).collect();
         let unrendered = unrendered(definition, failed, |_| unopened.clone());
         Ok((components, unrendered))
     }
