@@ -253,7 +253,10 @@ async fn questions_are_answered_with_documents_and_problems_with_their_code() {
     let (status, problem) = served.get("/v1/backups").await;
     assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("LF4603")));
     let (_, logs) = served.get("/v1/logs/postgres?lines=7").await;
-    assert_eq!(logs, json!({ "component": "postgres", "lines": [{ "pod": "a", "container": "b", "text": "7" }] }));
+    assert_eq!(
+        logs,
+        json!({ "component": "postgres", "lines": [{ "pod": "a", "container": "b", "previous": false, "text": "7" }] })
+    );
     let (_, logs) = served.get("/v1/logs/postgres?lines=99999999").await;
     assert_eq!(logs["lines"][0]["text"], "2000");
     let (status, found) = served.get("/v1/resources/postgres").await;
