@@ -352,7 +352,9 @@ impl Customer<'_> {
     async fn bring_hostile_files(&self, delta: &Path) -> Result<()> {
         let folder = tempfile::tempdir_in(fixture::folder()).context("cannot make a folder")?;
         let whole = std::fs::read(delta).with_context(|| format!("cannot read {}", delta.display()))?;
-        let head = files_with(delta.parent().context("a delta is in a folder")?, |name| name.ends_with(".head"))?;
+        let head = files_with(delta.parent().context("a delta is in a folder")?, |name| {
+            Path::new(name).extension().is_some_and(|end| end == "head")
+        })?;
         let head_bytes = usize::try_from(std::fs::metadata(&head[0]).context("a delta has a head beside it")?.len())?;
         let flipped = |at: usize| {
             let mut bytes = whole.clone();
