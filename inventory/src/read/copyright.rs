@@ -11,6 +11,9 @@ use crate::limits;
 /// Where Debian keeps the texts of common licenses.
 const TEXTS: &str = "/usr/share/common-licenses/";
 
+/// Names of the field with which a machine-readable file begins.
+const FORMAT: [&str; 2] = ["format", "format-specification"];
+
 /// Families whose names in Debian leave out `.0`, and end with `+` where later versions count, too.
 const GNU: [&str; 4] = ["AGPL-", "GFDL-", "GPL-", "LGPL-"];
 
@@ -25,7 +28,7 @@ pub fn license(file: impl BufRead) -> io::Result<Option<String>> {
     let mut reading = Reading::default();
     lines::each_line(file, |line| reading.line(line))?;
     reading.end_paragraph();
-    // A text that prose names tells neither whether later versions count nor for which files it does.
+    // Prose names the text of a license. It does not say whether later versions count, or which files the license covers.
     let texts: Vec<_> = reading.texts.into_iter().collect();
     Ok(match reading.is_structured {
         Some(true) => joined(&reading.licenses),
@@ -56,14 +59,12 @@ impl Reading {
             return true;
         }
         let field = line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim()));
-        let is_structured = *self.is_structured.get_or_insert_with(|| {
-            field.as_ref().is_some_and(|(name, _)| matches!(name.as_str(), "format" | "format-specification"))
-        });
+        let is_structured = *self
+            .is_structured
+            .get_or_insert_with(|| field.as_ref().is_some_and(|(name, _)| FORMAT.contains(&name.as_str())));
         match field {
             _ if !is_structured => self.prose(line),
-            Some((name, _)) if matches!(name.as_str(), "files" | "format" | "format-specification") => {
-                self.is_of_files = true;
-            }
+            Some((name, _)) if name == "files" || FORMAT.contains(&name.as_str()) => self.is_of_files = true,
             Some((name, value)) if name == "license" && !value.is_empty() => self.license = Some(in_spdx(value)),
             _ => {}
         }

@@ -81,10 +81,9 @@ impl Fixture {
         if output.exists() {
             std::fs::remove_dir_all(output).with_context(|| format!("cannot empty {}", output.display()))?;
         }
-        let root = self::folder().join("vendor/keys/1.root.json");
         let mut command = Command::new(&self.landfall);
         command.args(["--json", "carry", "delta"]).arg(bundle).arg("--from").arg(from);
-        command.arg("--trust").arg(root).arg("--output").arg(output);
+        command.arg("--trust").arg(first_root()).arg("--output").arg(output);
         if let Some(inventory) = inventory {
             command.arg("--inventory").arg(inventory);
         }
@@ -95,8 +94,8 @@ impl Fixture {
 
     /// The code with which `verify` refuses a file.
     pub(crate) fn refusal(&self, file: &Path) -> Result<String> {
-        let root = self::folder().join("vendor/keys/1.root.json");
-        let refused = Outcome::of(Command::new(&self.landfall).args(["verify", "--trust"]).arg(root).arg(file))?;
+        let refused =
+            Outcome::of(Command::new(&self.landfall).args(["verify", "--trust"]).arg(first_root()).arg(file))?;
         let code = refused.error().with_context(|| format!("{} is not refused: {}", file.display(), refused.stderr))?;
         Ok(code.to_owned())
     }
@@ -138,6 +137,11 @@ pub(crate) fn files_with(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result
 /// The folder of these tests; the stick and all files derived from it are on one filesystem.
 pub(crate) fn folder() -> PathBuf {
     workspace::root().join("target/e2e")
+}
+
+/// The vendor's first root document, which a site trusts first.
+fn first_root() -> PathBuf {
+    folder().join("vendor/keys/1.root.json")
 }
 
 /// Builds the bundle with the first call.

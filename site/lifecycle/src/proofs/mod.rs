@@ -67,7 +67,7 @@ pub(crate) fn result(prover: &Prover, proof: &Proof) -> ProofResult {
     }
 }
 
-/// The same within a time that may be shorter than the proof's limit; none where that was too short to tell.
+/// Runs a proof for `left` at most. Returns none where that is less than the proof's limit and ends before the proof passes or fails.
 pub(crate) fn result_within(prover: &Prover, proof: &Proof, left: Duration) -> Option<ProofResult> {
     let limit = left.as_secs().min(proof.limit_seconds);
     if limit == 0 {

@@ -290,10 +290,10 @@ pub struct Layer {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Packing {
-    /// As most registries have it.
+    /// What most registries have.
     #[default]
     Gzip,
-    /// As `BuildKit` does where it is told to.
+    /// What `BuildKit` writes with `compression=zstd`.
     Zstd,
 }
 
