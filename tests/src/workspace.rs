@@ -1,5 +1,6 @@
 //! The project's own tree: where it is, and how its programs are built.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +16,9 @@ pub use landfall_launcher::dependencies::GLIBC_TARGET;
 
 /// Names an existing `landfall`, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
+
+/// The running program by the link that outlives its name: cargo replaces the file while it builds other parts' tests.
+pub const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Arguments by which cargo builds `landfall` and the programs beside it.
 pub const PROGRAMS: [&str; 8] =
@@ -34,6 +38,13 @@ pub fn target_folder() -> PathBuf {
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    command
+}
+
+/// Another command of this program, in a process group of its own: it outlives this command, and a Ctrl-C.
+pub fn outliving(arguments: &[&str]) -> Command {
+    let mut command = Command::new(THIS_PROGRAM);
+    command.args(arguments).process_group(0);
     command
 }
 

@@ -7,12 +7,14 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use flate2::read::GzDecoder;
 use landfall_tests::images::go::check_static;
 use landfall_tests::images::registry_tree::Reference;
 use landfall_tests::images::{self, SOURCE_DATE_EPOCH, Workshop, node_pack, oci, postgres, reproducible};
 use landfall_tests::registry::Registry;
 use landfall_tests::workspace;
+use ruzstd::decoding::StreamingDecoder;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -20,6 +22,9 @@ use sha2::{Digest, Sha256};
 mod presets {
     mod key_stores;
 }
+
+/// How a gzip file begins: RFC 1952, section 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A response whose body is still on the wire.
 struct Response {
@@ -159,6 +164,16 @@ fn layers(root: &Path, reference: &Reference) -> Result<Vec<PathBuf>> {
     layers.iter().map(|layer| Ok(blob(root, layer["digest"].as_str().context("no digest")?))).collect()
 }
 
+/// What a layer holds, however it is compressed.
+fn unpacked(layer: &Path) -> Result<Box<dyn Read>> {
+    let mut packed = BufReader::new(File::open(layer)?);
+    if packed.fill_buf()?.starts_with(&GZIP) {
+        return Ok(Box::new(GzDecoder::new(packed)));
+    }
+    let plain = StreamingDecoder::new(packed).map_err(|error| anyhow!("{}: {error}", layer.display()))?;
+    Ok(Box::new(plain))
+}
+
 /// Parts may come from the cache, so the shipped files are checked, not their build.
 #[test]
 fn every_program_for_the_host_is_static() -> Result<()> {
@@ -186,7 +201,7 @@ fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
     let mut seen = 0;
     for reference in parts.tree.references.iter().filter(|reference| reference.image) {
         for layer in layers(&parts.tree.root, reference)? {
-            let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(File::open(layer)?));
+            let mut archive = tar::Archive::new(unpacked(&layer)?);
             for entry in archive.entries()? {
                 let mut entry = entry?;
                 let path = entry.path()?.to_string_lossy().into_owned();
@@ -214,7 +229,7 @@ fn images_carry_nothing_of_the_machine_that_made_them() -> Result<()> {
 /// A file of an image, from the highest layer that has it.
 fn file(root: &Path, reference: &Reference, path: &str) -> Result<Vec<u8>> {
     for layer in layers(root, reference)?.into_iter().rev() {
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(File::open(layer)?));
+        let mut archive = tar::Archive::new(unpacked(&layer)?);
         for entry in archive.entries()? {
             let mut entry = entry?;
             if *entry.path()? == *Path::new(path) {

@@ -3,14 +3,15 @@
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 
 use crate::cache::cache_root;
-use crate::printer;
 use crate::site::{Machine, MachineSpec, PowerState, Site};
+use crate::{printer, workspace};
 
 /// Between two looks whether a site is still there.
 const LOOK: Duration = Duration::from_secs(2);
@@ -158,16 +159,10 @@ fn start(up: &Up) -> Result<()> {
 
 /// Starts a process that outlives this one, however it ends, and then removes the site's disks and settings: a Ctrl-C
 /// or a SIGKILL leaves this one no time for that. It waits on a pipe whose other end this process holds.
-fn start_sweeper() -> Result<std::process::Child> {
-    let program = std::env::current_exe().context("this program has no path")?;
-    // A session of its own; otherwise the terminal's Ctrl-C would end it as well.
-    let mut command = std::process::Command::new("setsid");
-    command
-        .arg(program)
-        .args(["site", "sweep"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::null());
-    command.spawn().context("cannot run setsid")
+fn start_sweeper() -> Result<Child> {
+    let mut sweeper = workspace::outliving(&["site", "sweep"]);
+    sweeper.stdin(Stdio::piped()).stdout(Stdio::null());
+    sweeper.spawn().context("cannot start the sweeper")
 }
 
 fn sweep() -> Result<()> {

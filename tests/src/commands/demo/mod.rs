@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::console::Console;
 use crate::proofs::{self, Expected};
@@ -211,16 +211,15 @@ fn open_console(machine: &Machine) -> Result<WayIn> {
 
 /// Leads a port of this host's loopback to a port of the machine, until the demo is ended; returns its address.
 fn lead_to(port: u16) -> Result<String> {
-    let program = std::env::current_exe().context("this program has no path")?;
-    // A session of its own: it outlives this command.
-    let mut command = Command::new("setsid");
-    command.arg(program).args(["site", "forward", SITE, "--port", &port.to_string()]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut forward = command.spawn().context("cannot run setsid")?;
+    let mut forward = workspace::outliving(&["site", "forward", SITE, "--port", &port.to_string()]);
+    // It writes nothing more to a terminal that is a person's again.
+    let mut forward = forward.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut address = String::new();
     let output = forward.stdout.take().context("the way to the console says nothing")?;
     BufReader::new(output).read_line(&mut address).context("cannot read the address of the console")?;
-    ensure!(address.starts_with("https://"), "there is no way to the console: {address:?}");
+    if !address.starts_with("https://") {
+        bail!("there is no way to the console: the command that leads to it ended with {}", forward.wait()?);
+    }
     Ok(address.trim_end().to_owned())
 }
 

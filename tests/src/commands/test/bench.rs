@@ -8,7 +8,6 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::THIS_PROGRAM;
 use crate::bench::limits::MEMORY_LIMIT_BYTES;
 use crate::bench::verbs::{
     KERNEL, MEDIA_READ, MEDIA_READ_BACK, MEDIA_WRITTEN, MEMORY, STORE_READ, STORE_WRITTEN, table,
@@ -36,7 +35,7 @@ const GOAL_MISSED: i32 = 1;
 pub(super) fn run() -> Result<()> {
     let rows = rows_of(&table(), || {
         let landfall = workspace::landfall()?;
-        let mut bench = Command::new(THIS_PROGRAM);
+        let mut bench = Command::new(workspace::THIS_PROGRAM);
         let status = bench.args(["bench", "--pairs", "1"]).env(workspace::PROGRAM_VARIABLE, landfall).status();
         let status = status.context("cannot start cargo xtask bench")?;
         // Goals of time are for the release profile, too. Without the table, this part fails.

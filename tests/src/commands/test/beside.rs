@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Pid;
 
-use super::{Part, Row, THIS_PROGRAM};
+use super::{Part, Row};
 use crate::site::ProcessId;
 use crate::{printer, workspace};
 
@@ -103,7 +103,7 @@ fn wait_for(part: &Part, is_stopped: &AtomicBool) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     let log = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    let mut command = Command::new(THIS_PROGRAM);
+    let mut command = Command::new(workspace::THIS_PROGRAM);
     command.args(["test", "--only", part.name]).stdout(log.try_clone()?).stderr(log);
     let mut child = command.spawn().with_context(|| format!("cannot start part {}", part.name))?;
     prefer(&child);

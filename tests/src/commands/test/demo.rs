@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::{THIS_PROGRAM, xtask};
+use super::xtask;
 use crate::cache::Cache;
 use crate::commands::demo::{MACHINE, SITE, WayIn};
 use crate::console::form_word;
@@ -66,7 +66,7 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
 
 /// Runs the demo as a person would; returns what it said.
 fn demo() -> Result<Vec<String>> {
-    let mut demo = Command::new(THIS_PROGRAM).arg("demo").stderr(Stdio::piped()).spawn()?;
+    let mut demo = Command::new(workspace::THIS_PROGRAM).arg("demo").stderr(Stdio::piped()).spawn()?;
     let lines = BufReader::new(demo.stderr.take().context("the demo says nothing")?).lines();
     let (sender, heard) = mpsc::channel();
     std::thread::spawn(move || {

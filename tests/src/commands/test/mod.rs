@@ -331,12 +331,9 @@ fn turn_on_this_host() -> Result<File> {
     Cache::open()?.lock("machines")
 }
 
-/// This program by the link that outlives its name: cargo replaces the file while it builds other parts' tests.
-const THIS_PROGRAM: &str = "/proc/self/exe";
-
 /// Another command of this program, as a person would run it.
 fn xtask(arguments: &[&str]) -> Result<()> {
-    workspace::run(Command::new(THIS_PROGRAM).args(arguments))
+    workspace::run(Command::new(workspace::THIS_PROGRAM).args(arguments))
 }
 
 fn machines() -> Result<()> {

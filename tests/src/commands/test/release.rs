@@ -15,7 +15,6 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::THIS_PROGRAM;
 use crate::commands::dist::{self, SUMS, read, write};
 use crate::cosign::Publisher;
 use crate::site::tool;
@@ -36,9 +35,10 @@ pub(super) fn run() -> Result<()> {
     let programs = landfall.parent().context("the program is in no folder")?;
     let [first, second] = ["first", "second"].map(|name| folder.path().join(name));
     let copies = copies(programs, &folder.path().join("copies"))?;
-    for (mut dist, programs, output) in
-        [(Command::new(THIS_PROGRAM), programs, &first), (elsewhere(folder.path()), copies.as_path(), &second)]
-    {
+    for (mut dist, programs, output) in [
+        (Command::new(workspace::THIS_PROGRAM), programs, &first),
+        (elsewhere(folder.path()), copies.as_path(), &second),
+    ] {
         dist.args(["dist", "--programs"]).arg(programs).arg("--output").arg(output);
         workspace::run(dist.arg("--key").arg(keys.join("cosign.key")).env(PASSWORD_VARIABLE, PASSWORD))?;
     }
