@@ -1,4 +1,4 @@
-//! Parts with machines run beside the others, one after the other: machines wait most of the time, for pods and boots,
+//! Parts with machines or control planes run beside the others, one after the other: these wait most of the time, for pods and boots,
 //! while compilers wait for nothing but the processors.
 #![expect(clippy::disallowed_methods, reason = "logs of the tests, which are recreated with each run")]
 

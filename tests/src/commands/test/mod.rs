@@ -62,7 +62,7 @@ struct Part {
 enum Place {
     /// In its turn.
     InTurn,
-    /// Beside the others, after [`BUILD`]: it has machines, which wait most of the time.
+    /// Beside the others, after [`BUILD`]: it has machines or control planes, which wait most of the time.
     Beside,
 }
 
@@ -141,12 +141,12 @@ const PARTS: &[Part] = &[
     beside("machines", machines),
     beside("demo", demo),
     beside("site", sites::site),
+    beside("cluster", cluster),
     part("lint", lint::run),
     part("unit", unit::run),
     part("gpu", gpu),
     part(pages::NAME, pages::run),
     part("images", assemble_images),
-    part("cluster", cluster),
     part("vendor", vendor),
     part("buckets", buckets),
     part("bench", bench::run),
