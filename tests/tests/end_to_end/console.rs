@@ -5,14 +5,18 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use landfall_tests::console::{Console, Program, form_word};
-use landfall_tests::printer;
+use landfall_tests::proofs::administered;
 use landfall_tests::site::Machine;
+use landfall_tests::{printer, workspace};
 use serde_json::{Value, json};
 
 use super::secret_pages;
 
 /// The port of the host's API.
 const HOST_PORT: u16 = 10280;
+
+/// Begins the handbook's object for an ingress.
+const INGRESS: &str = "```yaml\n# console.yaml\n";
 
 /// The administrator, and a password that no rule refuses.
 const NAME: &str = "ada";
@@ -37,6 +41,7 @@ pub(crate) fn expect_to_be_found(machine: &Machine) -> Result<()> {
     let (code, _) = claim(machine, &console, &folder.path().join("other"), PASSWORD)?;
     ensure!(code == 403, "a used token is answered with {code}");
     strangers_get_no_answer(machine)?;
+    is_where_an_ingress_leads(machine)?;
     printer::note(
         "proved: the console is found by its certificate, entered once with its token, and shows the host's status",
     );
@@ -62,6 +67,18 @@ pub(crate) fn program(machine: &Machine) -> Result<Program<'_>> {
     let made: Value = serde_json::from_str(&body)?;
     let key = made["key"].as_str().context("a new key has no text")?.to_owned();
     Ok(Program { console, machine, key })
+}
+
+/// This cluster takes the handbook's object for an ingress, and there is something behind it.
+fn is_where_an_ingress_leads(machine: &Machine) -> Result<()> {
+    let page = std::fs::read_to_string(workspace::root().join("docs/CONSOLE.md"))?;
+    let (_, object) = page.split_once(INGRESS).context("docs/CONSOLE.md has no object for an ingress")?;
+    let (object, _) = object.split_once("```").context("the object for an ingress does not end")?;
+    administered(machine, &format!("kubectl create --dry-run=server --filename - <<'OBJECT'\n{object}OBJECT"))?;
+    let ports = "kubectl --namespace landfall-console get service console --output jsonpath='{.spec.ports[*].port}'";
+    let ports = administered(machine, ports)?;
+    ensure!(ports.trim() == "443", "the service of the console has the ports {ports}");
+    Ok(())
 }
 
 fn text(path: &Path) -> String {
