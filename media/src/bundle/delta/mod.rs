@@ -45,7 +45,8 @@ impl Located {
             Err(error) if matches!(named, Some((_, FileKind::Delta | FileKind::DeltaPart(_)))) => {
                 Err(self.missing_part(&files).unwrap_or(error))
             }
-            Err(error) if error.is_unreadable() => Err(error),
+            // No part of a whole bundle has its end before other bytes.
+            Err(error) if error.is_unreadable() || matches!(error, MediaError::SurplusData { .. }) => Err(error),
             Err(_) => Ok(None),
         }
     }
@@ -76,13 +77,14 @@ fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Co
     if let Some(last) = files.last().filter(|_| wanted > end) {
         return Err(MediaError::Short { path: last.path.clone(), missing: wanted - end });
     }
-    if wanted < end {
-        return Err(damaged(files, position));
-    }
     // A part of a whole bundle may be as long as if its last entry were the end.
     let mut zeros = [0; 2 * HEADER_BYTES];
     read_at(files, position, &mut zeros)?;
-    if zeros.iter().all(|byte| *byte == 0) { Ok(Contents::of(blobs)) } else { Err(damaged(files, position)) }
+    match files.last() {
+        _ if zeros.iter().any(|byte| *byte != 0) => Err(damaged(files, position)),
+        Some(last) if wanted < end => Err(MediaError::SurplusData { path: last.path.clone(), surplus: end - wanted }),
+        _ => Ok(Contents::of(blobs)),
+    }
 }
 
 /// Which blobs follow the head in a file of which not all may have arrived, and which will have so many bytes. Once all is there, it must end as a

@@ -140,6 +140,20 @@ fn a_delta_that_was_cut_or_reordered_is_refused() {
 }
 
 #[test]
+fn a_delta_that_continues_after_its_end_is_refused_whatever_its_name_is() {
+    let fixture = Fixture::small();
+    let files = delta(&fixture, &[5], None);
+    let path = fixture.stick().join(&files[0].name);
+    let longer = [std::fs::read(&path).unwrap(), b"more".to_vec()].concat();
+    for path in [path, fixture.stick().join("other")] {
+        write(&path, &longer);
+        let error = fixture.find(&path).unwrap_err();
+        assert_eq!(error.code().id, "LF1209");
+        assert_eq!(error.to_string(), format!("{} holds 4 bytes after the end of the bundle", path.display()));
+    }
+}
+
+#[test]
 fn a_delta_that_arrives_is_checked_piece_by_piece_wherever_it_ends() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[3, 4], None);
