@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::BoxError;
 use axum::http::{Method, Request, StatusCode, header};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -121,7 +122,11 @@ impl Client {
         let response = sender.send_request(request).await.map_err(|error| HostError::unreachable(&error))?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LIMIT).collect().await;
-        Ok(Reply { status, body: body.map_err(|error| HostError::unreachable(&error))?.to_bytes() })
+        // A host that answers too much is there.
+        let broken = |error: BoxError| {
+            if error.is::<LengthLimitError>() { HostError::unreadable(&error) } else { HostError::unreachable(&error) }
+        };
+        Ok(Reply { status, body: body.map_err(broken)?.to_bytes() })
     }
 
     async fn ask(

@@ -159,7 +159,9 @@ fn lines_of(source: &LogSource, lines: &RecentLines) -> Vec<LogLine> {
         };
         text.lines().map(line).collect::<Vec<_>>()
     };
-    [of(&lines.previous, true), of(&lines.present, false)].concat()
+    let mut all = of(&lines.previous, true);
+    all.extend(of(&lines.present, false));
+    all
 }
 
 impl Site for Host {

@@ -7,6 +7,15 @@ use serde_json::Value;
 use super::LogSource;
 use crate::{Cluster, ClusterError, Inventory};
 
+/// Bytes of the newest lines of a run that are kept.
+const RUN_BYTES: usize = 256 << 10;
+
+/// Bytes of all runs of a component together: the console takes answers of 16 MiB, and each of several may be waiting for one.
+const COMPONENT_BYTES: usize = 8 << 20;
+
+/// What each line counts besides its text: an answer names pod and container with it.
+const LINE_BYTES: usize = 200;
+
 /// What a container logged last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentLines {
@@ -17,7 +26,8 @@ pub struct RecentLines {
 }
 
 impl Cluster {
-    /// The last lines of each container of a component's pods, so many of a run. A container without a log is left out.
+    /// The last lines of each container of a component's pods, so many of a run, and of these the newest that 256 KiB hold, or less where the
+    /// component has many containers. A container without a log is left out.
     pub fn recent_logs(
         &self,
         inventory: &Inventory,
@@ -28,19 +38,50 @@ impl Cluster {
             let Some(object) = self.get(&pod)? else { continue };
             let containers = object.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
             for container in containers.filter_map(|container| container["name"].as_str()) {
-                let present = self.last_log_lines(&pod, container, false, lines);
-                let previous = if has_previous(&object, container) {
-                    self.last_log_lines(&pod, container, true, lines)
-                } else {
-                    String::new()
-                };
+                let run = |previous| newest(self.last_log_lines(&pod, container, previous, lines), RUN_BYTES);
+                let present = run(false);
+                let previous = if has_previous(&object, container) { run(true) } else { String::new() };
                 if !present.is_empty() || !previous.is_empty() {
                     logs.insert(source(&pod, container), RecentLines { previous, present });
                 }
             }
         }
+        share(&mut logs, COMPONENT_BYTES);
         Ok(logs)
     }
+}
+
+/// Keeps the newest lines of each run where all together would be more than these bytes.
+fn share(logs: &mut BTreeMap<LogSource, RecentLines>, bytes: usize) {
+    let runs = || logs.values().flat_map(|lines| [&lines.previous, &lines.present]).filter(|text| !text.is_empty());
+    if runs().flat_map(|text| text.split_inclusive('\n')).map(cost).sum::<usize>() <= bytes {
+        return;
+    }
+    let each = bytes / runs().count();
+    for lines in logs.values_mut() {
+        for text in [&mut lines.previous, &mut lines.present] {
+            *text = newest(std::mem::take(text), each);
+        }
+    }
+}
+
+/// The newest lines that these bytes hold; of a line that is longer than that, its end.
+fn newest(mut text: String, bytes: usize) -> String {
+    let mut left = bytes;
+    let fits = |line: &&str| {
+        let Some(rest) = left.checked_sub(cost(line)) else { return false };
+        left = rest;
+        true
+    };
+    let kept: usize = text.split_inclusive('\n').rev().take_while(fits).map(str::len).sum();
+    let kept = if kept == 0 { bytes.min(text.len()) } else { kept };
+    let begin = (text.len() - kept..text.len()).find(|index| text.is_char_boundary(*index));
+    text.split_off(begin.unwrap_or(text.len()))
+}
+
+/// What a line counts.
+fn cost(line: &str) -> usize {
+    line.len() + LINE_BYTES
 }
 
 /// Whether a run came before the one whose log is read. While a container waits for its next run, the log is that of the last one.
@@ -95,6 +136,35 @@ mod tests {
         };
         let length = body.len();
         write!(connection, "HTTP/1.1 200 x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}").unwrap();
+    }
+
+    #[test]
+    fn the_newest_lines_are_kept() {
+        let of = |text: &str, bytes| newest(text.to_owned(), bytes);
+        assert_eq!(of("one\ntwo\nthree\n", 2 * LINE_BYTES + 10), "two\nthree\n");
+        assert_eq!(of("one\ntwo\nthree\n", 2 * LINE_BYTES + 9), "three\n");
+        assert_eq!(of("one\ntwo\n", RUN_BYTES), "one\ntwo\n");
+        assert_eq!(of("", RUN_BYTES), "");
+        assert_eq!(of("a long line of aé", 2), "é");
+        assert_eq!(of("a long line of éa", 2), "a");
+    }
+
+    #[test]
+    fn many_containers_share_what_there_is() {
+        let source = |container: usize| LogSource {
+            namespace: "web".to_owned(),
+            pod: "web-0".to_owned(),
+            container: container.to_string(),
+        };
+        let lines = |last: usize| (0..last).map(|line| format!("{line:03}\n")).collect::<String>();
+        let run = |last| RecentLines { previous: String::new(), present: lines(last) };
+        let mut logs: BTreeMap<_, _> = (0..4).map(|container| (source(container), run(100))).collect();
+        let whole = logs.clone();
+        share(&mut logs, 4 * 100 * (LINE_BYTES + 4));
+        assert_eq!(logs, whole);
+        share(&mut logs, 4 * 50 * (LINE_BYTES + 4));
+        let newest = lines(100).split_off(50 * 4);
+        assert!(logs.values().all(|lines| lines.present == newest && lines.previous.is_empty()), "{logs:?}");
     }
 
     #[test]
