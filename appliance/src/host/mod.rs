@@ -25,7 +25,7 @@ use serde_json::Value;
 pub use client::Client;
 pub use documents::{
     Backup, BackupTry, Backups, BackupsStatus, ComponentStatus, CopyRecord, Cut, License, LicenseDocument, Operation,
-    Part, PointsInTime, Status, Terms, Usage, Verdict,
+    Part, PointsInTime, Release, Status, Terms, Usage, Verdict,
 };
 pub use error::HostError;
 pub use follower::follow;

@@ -215,8 +215,8 @@ fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle
 
 /// A release whose signatures were verified, and why it cannot be used all the same.
 fn verified(found: FoundRelease) -> (MediumRelease, Option<OperationError>) {
-    let FoundRelease { name, version, built_at, development, newer, refusal } = found;
-    (MediumRelease { name, version, built_at, development, newer }, refusal)
+    let FoundRelease { name, version, built_at, development, newer, counter, refusal } = found;
+    (MediumRelease { name, version, built_at, development, newer, counter }, refusal)
 }
 
 /// What a check of an upload came to, for the API.

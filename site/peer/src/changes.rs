@@ -294,6 +294,9 @@ pub struct MediumRelease {
     pub development: bool,
     /// Whether it needs a newer Landfall than the site's. It carries that one, which then plans.
     pub newer: bool,
+    /// Its place among the releases of its name: the later one has the higher; none where only a newer Landfall can read that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter: Option<u64>,
 }
 
 /// A plan that the host keeps until it is approved, an hour has passed, or its API starts again.

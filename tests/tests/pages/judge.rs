@@ -86,6 +86,7 @@ impl UploadJudge for Judge {
             built_at: Some(identity.built_at),
             development: true,
             newer: false,
+            counter: Some(identity.counter),
         });
         Ok(match verify_arrived(&Payload::from(verified), arrived.path, arrived.size_bytes, arrived.checked_bytes) {
             Ok(checked_bytes) => UploadVerdict { checked_bytes, bundle, release, problem: None },

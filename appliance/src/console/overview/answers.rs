@@ -6,7 +6,7 @@ use super::attention;
 use crate::console::moment::Moment;
 use crate::console::state::{Mark, State};
 use crate::console::units::count;
-use crate::host::{BackupsStatus, Medium, MediumRelease, Operation, Releases, Status, Terms, Verdict};
+use crate::host::{BackupsStatus, Medium, MediumRelease, Operation, Release, Releases, Status, Terms, Verdict};
 
 /// The newest proven backup may be this old: one is made each night.
 const RECENT: SignedDuration = SignedDuration::from_hours(30);
@@ -189,7 +189,7 @@ fn with_failure(backups: &BackupsStatus, evidence: String) -> String {
 /// A site without a network knows of newer releases only what it was given.
 fn up_to_date(status: &Status, given: &Given) -> Answer {
     let installed = status.release.as_ref();
-    if let Some((medium, found)) = installed.and_then(|own| arrived(&own.name, &own.version, &given.media)) {
+    if let Some((medium, found)) = installed.and_then(|own| arrived(own, &given.media)) {
         let evidence = format!("{} {} has arrived and can be planned: {}.", found.name, found.version, medium.place);
         let mark = State::Attention.mark("No");
         return Answer { question: UP_TO_DATE, mark, evidence, path: "/upgrade", more: "Upgrade" };
@@ -213,11 +213,15 @@ fn up_to_date(status: &Status, given: &Given) -> Answer {
     Answer { question: UP_TO_DATE, mark, evidence, path: "/releases", more: "Releases" }
 }
 
-/// Another version that can be planned with. The host refuses those that are older than what the site has seen.
-fn arrived<'a>(name: &str, version: &str, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
+/// The newest release that can be planned with. The host judged it when it found it, and the site may have gone further since.
+fn arrived<'a>(own: &Release, media: &'a [Medium]) -> Option<(&'a Medium, &'a MediumRelease)> {
     let usable = media.iter().filter(|medium| medium.problem.is_none());
-    let mut releases = usable.filter_map(|medium| Some((medium, medium.release.as_ref()?)));
-    releases.find(|(_, found)| found.name == name && found.version != version)
+    let releases = usable.filter_map(|medium| Some((medium, medium.release.as_ref()?)));
+    let is_later = |found: &MediumRelease| match found.counter {
+        Some(counter) => counter > own.counter,
+        None => found.version != own.version,
+    };
+    releases.filter(|(_, found)| found.name == own.name && is_later(found)).max_by_key(|(_, found)| found.counter)
 }
 
 /// A reason of the host as a sentence: it begins with a capital and ends with a period.

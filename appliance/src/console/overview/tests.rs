@@ -81,13 +81,29 @@ fn a_release_that_has_arrived_is_one_to_take() {
     assert!(answer.evidence.contains(&usable.place) && answer.evidence.contains(&release.version), "{answer:?}");
     let unusable = |medium: &crate::host::Medium| medium.id != usable.id;
     let rest = Given { media: media.media.iter().filter(|medium| unusable(medium)).cloned().collect(), ..kept() };
-    for (version, given) in [(release.version.as_str(), &given), ("0.0.1", &rest)] {
+    let unknown = without_counters(&given);
+    // It was taken, the site has gone past it since, it has the installed release's version, and there is none.
+    for (version, counter, given) in [
+        (release.version.as_str(), 9, &given),
+        ("2.0.0", 10, &given),
+        (release.version.as_str(), 8, &unknown),
+        ("0.0.1", 8, &rest),
+    ] {
         let found = status(|status| {
             status["release"]["name"] = release.name.clone().into();
             status["release"]["version"] = version.into();
+            status["release"]["counter"] = counter.into();
         });
         assert_eq!(answers(&found, given)[3].path, "/releases", "{version}");
     }
+    assert_eq!(answers(&other, &unknown)[3].path, "/upgrade");
+}
+
+/// The same with releases that only a newer Landfall can read.
+fn without_counters(given: &Given) -> Given {
+    let mut media = given.media.clone();
+    media.iter_mut().filter_map(|medium| medium.release.as_mut()).for_each(|release| release.counter = None);
+    Given { media, ..kept() }
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct FoundRelease {
     pub development: bool,
     /// Whether it needs a newer Landfall, which it carries.
     pub newer: bool,
+    /// Its place among the releases of its name; none where only a newer Landfall can read that.
+    pub counter: Option<u64>,
     /// Why it cannot take the place of the installed release; none where it can be planned with.
     pub refusal: Option<OperationError>,
 }
@@ -62,14 +64,15 @@ impl Operations {
         let development = head.is_development();
         if let Err(newer) = head.check_requirements() {
             let refusal = if head.carries_program() { None } else { Some(newer) };
-            let found = FoundRelease { name, version, built_at: None, development, newer: true, refusal };
+            let found =
+                FoundRelease { name, version, built_at: None, development, newer: true, counter: None, refusal };
             return Ok(Judged { found, bundle: id, payload: None });
         }
         let (_, release) = head.understood()?;
         let identity = release.verified.identity();
         let refusal = refuse_unrelated(pins, &release).and_then(|()| Ok(marks.check(&identity, id)?)).err();
-        let built_at = Some(identity.built_at);
-        let found = FoundRelease { name, version, built_at, development, newer: false, refusal };
+        let (built_at, counter) = (Some(identity.built_at), Some(identity.counter));
+        let found = FoundRelease { name, version, built_at, development, newer: false, counter, refusal };
         Ok(Judged { found, bundle: id, payload: Some(release.payload()) })
     }
 }
