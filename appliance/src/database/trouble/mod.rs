@@ -14,9 +14,9 @@ const FULL: i32 = 13;
 const NOT_OPENED: i32 = 14;
 const NO_DATABASE: i32 = 26;
 
-/// Faults of the disk that come of writing: write, sync of file and folder, truncate, and to open, grow and map the file with the index of
-/// the log of changes. A quota that is used up is among them, and a disk that is full when that index is made. Others come of reading.
-const WRITE_FAULTS: [i32; 7] = [3, 4, 5, 6, 18, 19, 21];
+/// Faults of making the file with the index of the log of changes: to open, grow and map it. A full disk is one of their causes. Where it
+/// refuses any other write, the result is [`FULL`]; a fault of writing is then one of a disk that fails or takes no writes.
+const INDEX_FAULTS: [i32; 3] = [18, 19, 21];
 
 /// The registry's entry of a failed query.
 pub fn code_of(error: &sqlx::Error) -> Code {
@@ -40,7 +40,7 @@ fn code_of_file(result: i32) -> Code {
     match result & KIND {
         BUSY | LOCKED => codes::APPLIANCE_DATABASE_LOCKED,
         FULL | NOT_OPENED => codes::APPLIANCE_DATABASE_FULL,
-        FAULT if WRITE_FAULTS.contains(&(result >> KIND.count_ones())) => codes::APPLIANCE_DATABASE_FULL,
+        FAULT if INDEX_FAULTS.contains(&(result >> KIND.count_ones())) => codes::APPLIANCE_DATABASE_FULL,
         CORRUPT | NO_DATABASE => codes::APPLIANCE_DATABASE_DAMAGED,
         _ => codes::APPLIANCE_DATABASE,
     }
