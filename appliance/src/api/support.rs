@@ -52,7 +52,7 @@ pub async fn page(State(context): State<Context>) -> Result<Json<SupportPage>, R
 
 /// Collect a support bundle
 ///
-/// The host collects it, without secrets, and changes nothing. It takes the place of the one before. Once in a minute.
+/// The host collects it, without secrets, and runs the proofs of the release; nothing else is changed. It takes the place of the one before. Once in a minute.
 #[utoipa::path(
     post,
     path = "/api/v1/support",

@@ -90,19 +90,23 @@ pub fn after_chart(store: &ContentStore, blobs: &BTreeSet<Sha256>, error: BuildE
 
 /// The same, where the error says which of the charts it refuses.
 pub fn after_rendering(store: &ContentStore, charts: &Charts, error: BuildError) -> BuildError {
-    match error.refused().and_then(|refused| charts.blobs(refused)).cloned() {
-        Some(blobs) => after_chart(store, &blobs, error),
-        None => error,
+    let Some(refused) = error.refused().and_then(|refused| charts.blobs(refused)) else { return error };
+    let mut own = refused.clone();
+    for (_, blobs) in charts.pinned_blobs().filter(|(_, blobs)| *blobs != refused) {
+        own.retain(|blob| !blobs.contains(blob));
     }
+    after_chart(store, &own, error)
 }
 
-/// Records that the charts of a release, which was rendered, are accepted. The records are synced.
+/// Records that the charts of a release, which was rendered, are accepted. The records are synced. An archive beside the lock is not in the
+/// store.
 ///
 /// # Errors
 ///
 /// Where a record cannot be written.
 pub fn accept_charts(store: &ContentStore, charts: &Charts) -> Result<()> {
-    charts.pinned_blobs().try_for_each(|(digest, blobs)| accept_blobs(store, digest, || blobs.clone()))
+    let fetched = charts.pinned_blobs().filter(|(_, blobs)| !blobs.is_empty());
+    fetched.into_iter().try_for_each(|(digest, blobs)| accept_blobs(store, digest, || blobs.clone()))
 }
 
 fn accept_blobs(store: &ContentStore, name: Sha256, blobs: impl FnOnce() -> BTreeSet<Sha256>) -> Result<()> {

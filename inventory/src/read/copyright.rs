@@ -85,18 +85,32 @@ impl Reading {
         let license = self.license.take().filter(|license| self.is_of_files && crate::package::is_text(license));
         match license {
             Some(choice) if choice.contains(" OR ") => drop(self.licenses.insert(choice)),
-            // Without a choice, a comma says no more than the word after it.
-            Some(all) => self.licenses.extend(all.replace(',', "").split(" AND ").map(str::to_owned)),
+            Some(all) => self.licenses.extend(all.split(" AND ").map(str::to_owned)),
             None => {}
         }
         self.is_of_files = false;
     }
 }
 
-/// Debian's name of a license, or several with `and` and `or` between them, in SPDX's words.
+/// Debian's name of a license, or several with `and` and `or` between them, in SPDX's words. What is before a comma is taken together.
 fn in_spdx(license: &str) -> String {
-    let words: Vec<_> = license.split_whitespace().map(word_in_spdx).collect();
-    words.join(" ")
+    let words = |group: &str| group.split_whitespace().map(word_in_spdx).map(Cow::into_owned).collect::<Vec<_>>();
+    let groups: Vec<_> = license.split(',').map(words).filter(|group| !group.is_empty()).collect();
+    let mut whole = String::new();
+    for group in &groups {
+        let (link, terms) = match group[0].as_str() {
+            link @ ("AND" | "OR") => (link, &group[1..]),
+            _ => ("AND", &group[..]),
+        };
+        if terms.is_empty() {
+            continue;
+        }
+        let terms = terms.join(" ");
+        let is_choice = groups.len() > 1 && terms.contains(" OR ");
+        let terms = if is_choice { format!("({terms})") } else { terms };
+        whole = if whole.is_empty() { terms } else { format!("{whole} {link} {terms}") };
+    }
+    whole
 }
 
 fn word_in_spdx(word: &str) -> Cow<'_, str> {
@@ -153,11 +167,24 @@ mod tests {
     fn the_licenses_of_all_files_count_in_the_words_of_spdx() {
         let text = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\nSource: somewhere\n\n\
                     Files: *\nCopyright: 2020 A\nLicense: GPL-2+\n\nFiles: lib/*\nLicense: Expat or LGPL-2.1\n Text: License: x\n\n\
-                    Files: debian/*\nLicense: ISC, and GPL-2+\n\nLicense: GPL-2+\n On Debian systems, /usr/share/common-licenses/GPL-2 has it.\n\n\
+                    Files: debian/*\nLicense: Expat, and GPL-2+\n\nLicense: GPL-2+\n On Debian systems, /usr/share/common-licenses/GPL-2 has it.\n\n\
                     License: unused\n Text.\n";
-        assert_eq!(license_in(text).as_deref(), Some("GPL-2.0-or-later AND ISC AND (MIT OR LGPL-2.1-only)"));
+        assert_eq!(license_in(text).as_deref(), Some("GPL-2.0-or-later AND MIT AND (MIT OR LGPL-2.1-only)"));
         assert_eq!(license_in("Format: x\nLicense: zlib\n").as_deref(), Some("Zlib"), "the header is about all files");
         assert_eq!(license_in("Format: x\n\nFiles: *\nLicense:\n GPL-2\n"), None);
+    }
+
+    #[test]
+    fn a_comma_ends_a_choice() {
+        for (debian, spdx) in [
+            ("Expat, and GPL-2+", "MIT AND GPL-2.0-or-later"),
+            ("GPL-2+ or Artistic, and BSD-3-clause", "(GPL-2.0-or-later OR Artistic) AND BSD-3-Clause"),
+            ("GPL-2, or Expat", "GPL-2.0-only OR MIT"),
+            ("zlib,", "Zlib"),
+            ("zlib, Expat and ISC", "Zlib AND MIT AND ISC"),
+        ] {
+            assert_eq!(in_spdx(debian), spdx);
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub(crate) enum Wanted {
 
 impl Wanted {
     /// Whether it need not wait for another one: an undo uses no medium, and must not wait for one that answers slowly or never. A support
-    /// bundle changes nothing, and is wanted most while something else hangs.
+    /// bundle is wanted most while something else hangs, and runs no proofs while a change does.
     fn goes_beside(&self, running: &Self) -> bool {
         let is_support = |wanted: &Self| matches!(wanted, Self::Support(_));
         let is_undo = matches!(self, Self::Abort(_)) && matches!(running, Self::Look | Self::Plan(_));

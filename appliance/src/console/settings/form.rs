@@ -88,7 +88,10 @@ impl Field {
                 Some(range(least.as_ref(), most.as_ref()).unwrap_or_else(|| format!("Enter {number}")))
             }
             Entry::Line { least, most, pattern } => {
-                let length = range(least.as_ref(), most.as_ref()).map(|range| format!("{range} characters"));
+                let least = least.as_ref().filter(|least| least.as_u64() != Some(0));
+                let last = most.as_ref().or(least).and_then(Number::as_u64);
+                let characters = if last == Some(1) { "character" } else { "characters" };
+                let length = range(least, most.as_ref()).map(|range| format!("{range} {characters}"));
                 let form = pattern.as_ref().map(|pattern| format!("Must match {pattern}"));
                 let both: Vec<_> = [length, form].into_iter().flatten().collect();
                 (!both.is_empty()).then(|| both.join(". "))
@@ -191,8 +194,8 @@ impl Entry {
             // A browser sends the end of a line as two characters.
             Self::Lines => Value::String(text.replace("\r\n", "\n")),
             Self::Line { .. } => Value::String(text.to_owned()),
-            Self::List if text.trim() == "[]" => Value::Array(Vec::new()),
-            Self::List => text.lines().map(str::trim).filter(|line| !line.is_empty()).collect(),
+            Self::List => list_in_json(text)
+                .unwrap_or_else(|| text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()),
             Self::Number { .. } => text.trim().parse::<Number>().map(Value::Number).map_err(|_| "enter a number")?,
             Self::Choice(_) => parsed(text).map_err(|_| "choose one of its values")?,
             Self::Json => parsed(text).map_err(|_| "enter JSON, such as [\"a\", \"b\"]")?,
@@ -201,13 +204,19 @@ impl Entry {
     }
 }
 
-/// Whether a setting is a list of texts of which each is a line.
+/// A list of texts that is written as JSON, as a page of the vendor's may show it.
+fn list_in_json(text: &str) -> Option<Value> {
+    serde_json::from_str::<Vec<String>>(text).ok().map(Value::from)
+}
+
+/// Whether a setting is a list of texts of which each is a line, and all together would not be read as something else.
 fn is_list(setting: &Setting) -> bool {
     let items = setting.schema.get("items").and_then(|items| items.get("type")).and_then(Value::as_str);
-    let is_line = |value: &Value| {
-        value.as_str().is_some_and(|text| !text.is_empty() && text.trim() == text && text.lines().count() == 1)
+    let is_line = |text: &&str| !text.is_empty() && text.trim() == *text && !text.contains(['\n', '\r']);
+    let has_lines = |value: &Value| {
+        let texts: Option<Vec<_>> = value.as_array().and_then(|values| values.iter().map(Value::as_str).collect());
+        texts.is_some_and(|texts| texts.iter().all(is_line) && list_in_json(&texts.join("\n")).is_none())
     };
-    let has_lines = |value: &Value| value.as_array().is_some_and(|values| values.iter().all(is_line));
     items == Some("string") && [&setting.value, &setting.default].into_iter().flatten().all(has_lines)
 }
 

@@ -95,6 +95,8 @@ fn only_what_differs_is_changed_and_an_empty_field_returns_to_the_default() {
     });
     assert_eq!(with(&every).unwrap(), expected);
     assert_eq!(with(&[("assistant.topics", "[]")]).unwrap(), json!({ "assistant.topics": [] }));
+    assert_eq!(with(&[("assistant.topics", " [\"a\",\r\n\"b\"]")]).unwrap(), json!({ "assistant.topics": ["a", "b"] }));
+    assert_eq!(with(&[("assistant.topics", "[a]\r\n[")]).unwrap(), json!({ "assistant.topics": ["[a]", "["] }));
     for (name, text) in
         [("postgres.connections", "many"), ("assistant.mode", "fast"), ("assistant.temperature", "warm")]
     {
@@ -114,9 +116,15 @@ fn a_text_says_how_long_it_may_be_and_what_is_no_list_of_lines_stays_json() {
     let text = json!({ "type": "string", "minLength": 3, "maxLength": 8 });
     assert_eq!(bounds(text, json!(null)).as_deref(), Some("From 3 to 8 characters"));
     assert_eq!(bounds(json!({ "type": "string" }), json!(null)), None);
+    let least = json!({ "type": "string", "minLength": 1 });
+    assert_eq!(bounds(least, json!(null)).as_deref(), Some("At least 1 character"));
+    let most = json!({ "type": "string", "minLength": 0, "maxLength": 8 });
+    assert_eq!(bounds(most, json!(null)).as_deref(), Some("At most 8 characters"));
     let list = json!({ "type": "array", "items": { "type": "string" } });
     assert_eq!(bounds(list.clone(), json!(["a"])).as_deref(), Some("One in each line; [] for none"));
-    assert_eq!(bounds(list, json!(["two\nlines"])), None);
+    for other in [json!(["two\nlines"]), json!(["two\rlines"]), json!(["[]"]), json!(["[", "]"])] {
+        assert_eq!(bounds(list.clone(), other.clone()), None, "{other}");
+    }
     assert_eq!(bounds(json!({ "type": "array", "items": { "type": "integer" } }), json!([1])), None);
 }
 

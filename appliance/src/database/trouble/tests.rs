@@ -27,7 +27,7 @@ fn what_a_server_says_has_the_codes_of_a_file_where_it_means_the_same() {
 
 #[test]
 fn a_disk_that_fails_is_not_said_to_be_full() {
-    let of = |kind: i32, detail: i32| super::code_of_file(kind | detail << 8);
+    let of = |kind: i32, detail: i32| super::code_of_file(kind | (detail << 8));
     assert_eq!([of(13, 0), of(14, 0), of(10, 19)], [codes::APPLIANCE_DATABASE_FULL; 3]);
     // Write, sync of file and folder, read.
     assert_eq!([3, 4, 5, 1].map(|detail| of(10, detail)), [codes::APPLIANCE_DATABASE; 4]);

@@ -45,8 +45,9 @@ impl Located {
             Err(error) if matches!(named, Some((_, FileKind::Delta | FileKind::DeltaPart(_)))) => {
                 Err(self.missing_part(&files).unwrap_or(error))
             }
-            // No part of a whole bundle has its end before other bytes.
-            Err(error) if error.is_unreadable() || matches!(error, MediaError::SurplusData { .. }) => Err(error),
+            // A whole bundle by its name may have lost its end to zeros.
+            Err(error @ MediaError::SurplusData { .. }) if !matches!(named, Some((_, FileKind::Whole))) => Err(error),
+            Err(error) if error.is_unreadable() => Err(error),
             Err(_) => Ok(None),
         }
     }
