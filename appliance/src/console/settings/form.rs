@@ -89,8 +89,8 @@ impl Field {
             }
             Entry::Line { least, most, pattern } => {
                 let least = least.as_ref().filter(|least| least.as_u64() != Some(0));
-                let last = most.as_ref().or(least).and_then(Number::as_u64);
-                let characters = if last == Some(1) { "character" } else { "characters" };
+                let named_last = most.as_ref().or(least).and_then(Number::as_u64);
+                let characters = if named_last == Some(1) { "character" } else { "characters" };
                 let length = range(least, most.as_ref()).map(|range| format!("{range} {characters}"));
                 let form = pattern.as_ref().map(|pattern| format!("Must match {pattern}"));
                 let both: Vec<_> = [length, form].into_iter().flatten().collect();

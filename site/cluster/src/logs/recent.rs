@@ -156,7 +156,7 @@ mod tests {
             pod: "web-0".to_owned(),
             container: container.to_string(),
         };
-        let lines = |last: usize| (0..last).map(|line| format!("{line:03}\n")).collect::<String>();
+        let lines = |last: usize| (0..last).map(|line| format!("{line:03}\n")).collect::<Vec<_>>().concat();
         let run = |last| RecentLines { previous: String::new(), present: lines(last) };
         let mut logs: BTreeMap<_, _> = (0..4).map(|container| (source(container), run(100))).collect();
         let whole = logs.clone();

@@ -133,14 +133,19 @@ pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
                 .args(["--quiet", "--release", "--locked", "--package", name, "--bin", name, "--target-dir"])
                 .arg(&target);
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix").join(SEPARATOR));
-            let for_c = flags("-ffile-prefix-map").join(" ");
-            cargo.env("CFLAGS", &for_c).env("CXXFLAGS", &for_c);
+            let for_c = flags("-ffile-prefix-map").iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(" ");
+            cargo.env("CFLAGS", &for_c).env("CXXFLAGS", &for_c).env("CC_SHELL_ESCAPED_FLAGS", "1");
             workspace::run(&mut cargo)?;
             let path = target.join(platform.target_with(*library)).join("release").join(name);
             refuse_paths(name, &read(&path)?, maps.iter().map(|(from, _)| from.as_path()))?;
             Ok(Program { name, path })
         })
         .collect()
+}
+
+/// A flag as a word of a shell: the folders of a machine may have spaces.
+fn quoted(flag: &str) -> String {
+    format!("'{}'", flag.replace('\'', r"'\''"))
 }
 
 /// Brings Rust's standard library for another target, which rustup has.
