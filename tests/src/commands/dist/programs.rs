@@ -2,11 +2,13 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
 
 use super::read;
+use crate::results::minutes;
 use crate::workspace::{self, GLIBC_TARGET, TARGET, cargo};
 use crate::{printer, python_tools, setup};
 
@@ -135,7 +137,9 @@ pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix").join(SEPARATOR));
             let for_c = flags("-ffile-prefix-map").iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(" ");
             cargo.env("CFLAGS", &for_c).env("CXXFLAGS", &for_c).env("CC_SHELL_ESCAPED_FLAGS", "1");
+            let begun = Instant::now();
             workspace::run(&mut cargo)?;
+            printer::note(format!("{name} for {} is built in {} min", platform.name(), minutes(begun.elapsed())));
             let path = target.join(platform.target_with(*library)).join("release").join(name);
             refuse_paths(name, &read(&path)?, maps.iter().map(|(from, _)| from.as_path()))?;
             Ok(Program { name, path })

@@ -18,11 +18,13 @@ pub(super) fn run() -> Result<()> {
     ensure!(changed.is_empty(), "a clone would lack what is not committed:\n{changed}");
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let [first, second, clone] = ["first", "second", "another place"].map(|name| folder.path().join(name));
+    // What only a strange folder's name shows is found before the other half of the time is spent.
+    workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&tree).arg(&clone))?;
+    workspace::run(&mut in_clone(&clone, &second))?;
+    std::fs::remove_dir_all(&clone).with_context(|| format!("cannot remove {}", clone.display()))?;
     forget_programs()?;
     xtask(&["dist", "--output", &first.display().to_string()])?;
     forget_programs()?;
-    workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&tree).arg(&clone))?;
-    workspace::run(&mut in_clone(&clone, &second))?;
     release::expect_same(&first, &second, 4)?;
     runs_on_arm(&first, folder.path())?;
     printer::note("proved: two trees compile to the same files, bit for bit");
