@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Host, HostError, Topic, Wish};
+use super::{Heard, Host, HostError, Topic, Wish};
 
 /// For a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -204,8 +204,9 @@ impl Host for Client {
         self.find(route(topic).to_owned()).boxed()
     }
 
-    fn progress(&self, run: u64, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
-        self.get(format!("{}?run={run}&after={after}", routes::PROGRESS), NEWS).boxed()
+    fn progress(&self, heard: Heard) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+        let Heard { run, after, running } = heard;
+        self.get(format!("{}?run={run}&after={after}&running={running}", routes::PROGRESS), NEWS).boxed()
     }
 
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{ProgressPage, Running, Site};
+use super::{Heard, ProgressPage, Running, Site};
 
 /// Between two questions, so that an answer that comes at once makes no busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -22,6 +22,10 @@ struct Place {
 }
 
 impl Place {
+    fn heard(&self) -> Heard {
+        Heard { run: self.run, after: self.after, running: self.running.is_some() }
+    }
+
     /// Takes an answer. One of another run has that run's events from the first on.
     fn take(&mut self, page: ProgressPage) {
         if page.run != self.run {
@@ -46,7 +50,7 @@ impl Place {
 pub async fn follow(site: Arc<Site>) {
     let mut place = Place::default();
     loop {
-        match site.news(place.run, place.after).await {
+        match site.news(place.heard()).await {
             Ok(page) => {
                 place.take(page.clone());
                 // Whoever hears of news finds it.

@@ -100,13 +100,24 @@ pub fn is_component(name: &str) -> bool {
     !name.is_empty() && name.len() <= 63 && name.bytes().all(is_one)
 }
 
+/// How far someone has heard of the operations that run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Heard {
+    /// The run that the number belongs to.
+    pub run: u64,
+    /// The number of the last event.
+    pub after: u64,
+    /// Whether one runs, of all that is known: its end is news then.
+    pub running: bool,
+}
+
 /// The host's API. The real one is [`Client`].
 pub trait Host: Send + Sync + 'static {
     /// The present document; none where the host has none, such as a license on a site that needs none.
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>>;
 
-    /// What the running operation reported after an event's number of this run. Waits up to 20 seconds for news.
-    fn progress(&self, run: u64, after: u64) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
+    /// What the running operation reported since then. Waits up to 20 seconds for news.
+    fn progress(&self, heard: Heard) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
 
     /// The last lines of a component's containers.
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>>;

@@ -15,9 +15,9 @@ use tokio::sync::watch;
 
 use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Listener, MediaPage, NewsListener,
-    OperationPage, PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic, Upload,
-    UploadWish, UploadsPage, Wish,
+    AuditPage, ComponentLogs, ComponentResources, Heard, Host, HostError, KeptSecret, Listener, MediaPage,
+    NewsListener, OperationPage, PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic,
+    Upload, UploadWish, UploadsPage, Wish,
 };
 use crate::task::spawn_for_request;
 
@@ -220,9 +220,9 @@ impl Site {
         answer.map(parse).transpose()
     }
 
-    /// What the running operation reported after a number.
-    pub(super) async fn news(&self, run: u64, after: u64) -> Result<ProgressPage, HostError> {
-        let news = self.host.progress(run, after).await;
+    /// What the running operation reported since then.
+    pub(super) async fn news(&self, heard: Heard) -> Result<ProgressPage, HostError> {
+        let news = self.host.progress(heard).await;
         // The host answers within its own patience, also where there is no news.
         let news = news.map_err(|error| if error.is_late() { HostError::unreachable(&error) } else { error });
         self.heard(&news);

@@ -256,13 +256,15 @@ struct After {
     /// The run that the number belongs to.
     #[serde(default)]
     run: u64,
+    /// Whether the asker knows of a running operation, whose end is news then.
+    running: Option<bool>,
 }
 
-async fn progress(State(host): State<Host>, Query(After { after, run }): Query<After>) -> Result<Response> {
+async fn progress(State(host): State<Host>, Query(After { after, run, running }): Query<After>) -> Result<Response> {
     let end = Instant::now() + NEWS_PATIENCE;
     let mut page = host.ask_quickly(move |site| site.progress(run, after)).await?;
-    let (is_running, of_run) = (page.running, page.run);
-    while page.events.is_empty() && page.running == is_running && page.run == of_run && Instant::now() < end {
+    let (known, of_run) = (running.unwrap_or(page.running), page.run);
+    while page.events.is_empty() && page.running == known && page.run == of_run && Instant::now() < end {
         sleep(NEWS_POLL).await;
         page = host.ask_quickly(move |site| site.progress(run, after)).await?;
     }

@@ -274,6 +274,15 @@ async fn news_are_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_began_or_ended_between_two_questions_is_news() {
+    let served = Served::begin(Remembering::default());
+    let begun = std::time::Instant::now();
+    let (_, page) = served.get("/v1/progress?run=7&after=99&running=false").await;
+    assert_eq!((&page["running"], &page["events"]), (&json!(true), &json!([])));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "it waited although the asker knows of no operation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_parallel_claims_one_counts_and_a_second_backup_does_not_begin() {
     let served = Served::begin(Remembering { token: Mutex::new(Some("K7".to_owned())), ..Remembering::default() });
     assert_eq!(served.post("/v1/claims", json!({ "token": "K8" })).await, StatusCode::FORBIDDEN);
