@@ -27,7 +27,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use super::{Heard, Host, HostError, Topic, Wish};
+use super::{Host, HostError, Known, Topic, Wish};
 
 /// For a connection and its handshakes.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -204,8 +204,8 @@ impl Host for Client {
         self.find(route(topic).to_owned()).boxed()
     }
 
-    fn progress(&self, heard: Heard) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
-        let Heard { run, after, running } = heard;
+    fn progress(&self, known: Known) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+        let Known { run, after, running } = known;
         self.get(format!("{}?run={run}&after={after}&running={running}", routes::PROGRESS), NEWS).boxed()
     }
 

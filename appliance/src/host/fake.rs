@@ -16,7 +16,7 @@ use landfall_peer::{AUDIT_BYTES, Asking, LogLine, PIECE_BYTES, PlanWish, Problem
 use serde_json::Value;
 
 use super::{
-    AuditPage, Change, ComponentLogs, ComponentResources, Heard, Host, HostError, KeptSecret, MediaPage, OperationPage,
+    AuditPage, Change, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Known, MediaPage, OperationPage,
     PlanPage, ProgressPage, RemovalWish, Request, RequestState, SecretWish, SupportPage, Topic, Upload, UploadWish,
     UploadsPage, Wish,
 };
@@ -183,12 +183,12 @@ impl Host for FakeHost {
         .boxed()
     }
 
-    fn progress(&self, heard: Heard) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
+    fn progress(&self, known: Known) -> BoxFuture<'_, Result<ProgressPage, HostError>> {
         async move {
             self.heard()?;
             tokio::time::sleep(Duration::from_millis(50)).await;
             let mut page = self.progress.lock().unwrap().clone();
-            page.events.retain(|event| event.number > heard.after);
+            page.events.retain(|event| event.number > known.after);
             Ok(page)
         }
         .boxed()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::{Heard, ProgressPage, Running, Site};
+use super::{Known, ProgressPage, Running, Site};
 
 /// Between two questions, so that an answer that comes at once makes no busy loop.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -22,8 +22,8 @@ struct Place {
 }
 
 impl Place {
-    fn heard(&self) -> Heard {
-        Heard { run: self.run, after: self.after, running: self.running.is_some() }
+    fn known(&self) -> Known {
+        Known { run: self.run, after: self.after, running: self.running.is_some() }
     }
 
     /// Takes an answer. One of another run has that run's events from the first on.
@@ -50,7 +50,7 @@ impl Place {
 pub async fn follow(site: Arc<Site>) {
     let mut place = Place::default();
     loop {
-        match site.news(place.heard()).await {
+        match site.news(place.known()).await {
             Ok(page) => {
                 place.take(page.clone());
                 // Whoever hears of news finds it.

@@ -100,9 +100,9 @@ pub fn is_component(name: &str) -> bool {
     !name.is_empty() && name.len() <= 63 && name.bytes().all(is_one)
 }
 
-/// How far someone has heard of the operations that run.
+/// What someone knows of the operations that run.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Heard {
+pub struct Known {
     /// The run that the number belongs to.
     pub run: u64,
     /// The number of the last event.
@@ -117,7 +117,7 @@ pub trait Host: Send + Sync + 'static {
     fn document(&self, topic: Topic) -> BoxFuture<'_, Result<Option<Value>, HostError>>;
 
     /// What the running operation reported since then. Waits up to 20 seconds for news.
-    fn progress(&self, heard: Heard) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
+    fn progress(&self, known: Known) -> BoxFuture<'_, Result<ProgressPage, HostError>>;
 
     /// The last lines of a component's containers.
     fn logs<'a>(&'a self, component: &'a str, lines: u32) -> BoxFuture<'a, Result<ComponentLogs, HostError>>;

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::reports::Reports;
 use super::{
-    AuditPage, ComponentLogs, ComponentResources, Heard, Host, HostError, KeptSecret, Listener, MediaPage,
+    AuditPage, ComponentLogs, ComponentResources, Host, HostError, KeptSecret, Known, Listener, MediaPage,
     NewsListener, OperationPage, PlanPage, ProgressPage, RemovalWish, Request, Running, SecretWish, SupportPage, Topic,
     Upload, UploadWish, UploadsPage, Wish,
 };
@@ -221,8 +221,8 @@ impl Site {
     }
 
     /// What the running operation reported since then.
-    pub(super) async fn news(&self, heard: Heard) -> Result<ProgressPage, HostError> {
-        let news = self.host.progress(heard).await;
+    pub(super) async fn news(&self, known: Known) -> Result<ProgressPage, HostError> {
+        let news = self.host.progress(known).await;
         // The host answers within its own patience, also where there is no news.
         let news = news.map_err(|error| if error.is_late() { HostError::unreachable(&error) } else { error });
         self.heard(&news);

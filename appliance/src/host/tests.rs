@@ -334,7 +334,7 @@ async fn the_client_speaks_with_the_hosts_own_side() {
     assert!(client.document(Topic::License).await.unwrap().is_none());
     let refused = client.document(Topic::Backups).await.unwrap_err();
     assert!(matches!(&refused, HostError::Refused(problem) if problem.code.as_deref() == Some("LF4602")), "{refused}");
-    assert_eq!(client.progress(super::Heard { run: 3, after: 6, running: true }).await.unwrap().events[0].number, 7);
+    assert_eq!(client.progress(super::Known { run: 3, after: 6, running: true }).await.unwrap().events[0].number, 7);
     assert_eq!(client.logs("postgres", 200).await.unwrap().lines[0].text, "200");
     let resources = client.resources("postgres").await.unwrap();
     assert_eq!(resources, sample_of::<ComponentResources>("resources"));
@@ -374,7 +374,7 @@ async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
     assert!(site.fresh(Topic::Status).await.unwrap_err().is_late());
     assert!(site.silent_since().is_none() && site.running().is_some());
     host.is_silent.store(true, Ordering::SeqCst);
-    assert!(site.news(super::Heard::default()).await.is_err());
+    assert!(site.news(super::Known::default()).await.is_err());
     let since = site.silent_since().unwrap();
     assert!(site.running().is_none());
     host.is_silent.store(false, Ordering::SeqCst);
@@ -382,7 +382,7 @@ async fn a_late_document_is_no_silence_and_silence_shows_no_progress() {
     assert!(site.fresh(Topic::Status).await.unwrap_err().is_late());
     assert_eq!(site.silent_since(), Some(since), "a late document does not end it");
     host.is_late.store(false, Ordering::SeqCst);
-    assert!(site.news(super::Heard::default()).await.is_ok());
+    assert!(site.news(super::Known::default()).await.is_ok());
     assert!(site.silent_since().is_none() && site.running().is_some());
 }
 
