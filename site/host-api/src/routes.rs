@@ -250,7 +250,7 @@ async fn answer(State(host): State<Host>, question: Question) -> Result<Response
 }
 
 #[derive(Deserialize)]
-struct After {
+struct Asked {
     #[serde(default)]
     after: u64,
     /// The run that the number belongs to.
@@ -260,7 +260,7 @@ struct After {
     running: Option<bool>,
 }
 
-async fn progress(State(host): State<Host>, Query(After { after, run, running }): Query<After>) -> Result<Response> {
+async fn progress(State(host): State<Host>, Query(Asked { after, run, running }): Query<Asked>) -> Result<Response> {
     let end = Instant::now() + NEWS_PATIENCE;
     let mut page = host.ask_quickly(move |site| site.progress(run, after)).await?;
     let (known, of_run) = (running.unwrap_or(page.running), page.run);
