@@ -22,7 +22,7 @@ use crate::lock::ArtifactPin;
 use crate::record;
 
 /// Changes with what is read of an image: records of another type are made again.
-const RECORD_TYPE: &str = "landfall.dev/image-inventory/4";
+const RECORD_TYPE: &str = "landfall.dev/image-inventory/5";
 
 /// Bytes of a README or a configuration in which a license is looked for.
 const LICENSE_BYTES: u64 = 64 << 10;
