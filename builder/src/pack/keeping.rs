@@ -105,8 +105,8 @@ pub fn after_rendering(store: &ContentStore, charts: &Charts, error: BuildError)
 ///
 /// Where a record cannot be written.
 pub fn accept_charts(store: &ContentStore, charts: &Charts) -> Result<()> {
-    let fetched = charts.pinned_blobs().filter(|(_, blobs)| !blobs.is_empty());
-    fetched.into_iter().try_for_each(|(digest, blobs)| accept_blobs(store, digest, || blobs.clone()))
+    let mut fetched = charts.pinned_blobs().filter(|(_, blobs)| !blobs.is_empty());
+    fetched.try_for_each(|(digest, blobs)| accept_blobs(store, digest, || blobs.clone()))
 }
 
 fn accept_blobs(store: &ContentStore, name: Sha256, blobs: impl FnOnce() -> BTreeSet<Sha256>) -> Result<()> {
