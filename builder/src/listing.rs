@@ -20,9 +20,8 @@ use crate::error::{BuildError, Result};
 use crate::fetch::Described;
 use crate::record;
 
-/// Changes with what is read of a layer, licenses included: records of another type are made again. So does that of inventories, which are made of
-/// what is here.
-const RECORD_TYPE: &str = "landfall.dev/listing/5";
+/// Changes with what is read of a layer, licenses included: records of another type are made again, and inventories made of such.
+pub const RECORD_TYPE: &str = "landfall.dev/listing/5";
 
 /// What is at a path of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

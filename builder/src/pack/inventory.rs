@@ -18,11 +18,12 @@ use crate::error::{BuildError, Result};
 use crate::fetch::FetchedImage;
 use crate::gpu_program::{GpuProgram, OWN_LICENSE};
 use crate::image_files::ImageFiles;
+use crate::listing;
 use crate::lock::ArtifactPin;
 use crate::record;
 
-/// Changes with what is read of an image: records of another type are made again.
-const RECORD_TYPE: &str = "landfall.dev/image-inventory/5";
+/// Changes with what is made of an image's layers. Records of another type, or made of listings of another type, are made again.
+const RECORD_TYPE: &str = "landfall.dev/image-inventory/6";
 
 /// Bytes of a README or a configuration in which a license is looked for.
 const LICENSE_BYTES: u64 = 64 << 10;
@@ -32,6 +33,8 @@ const LICENSE_BYTES: u64 = 64 << 10;
 struct Record {
     #[serde(rename = "type")]
     document_type: String,
+    /// The type of the listings that it was made of.
+    listing: String,
     inventory: ImageInventory,
 }
 
@@ -84,11 +87,11 @@ fn record_path(store: &ContentStore, manifest: Sha256) -> PathBuf {
 /// None where there is no record that this version understands: it is made again.
 fn read_record(path: &Path) -> Option<ImageInventory> {
     let record: Record = record::read(path)?;
-    (record.document_type == RECORD_TYPE).then_some(record.inventory)
+    (record.document_type == RECORD_TYPE && record.listing == listing::RECORD_TYPE).then_some(record.inventory)
 }
 
 fn write_record(path: &Path, inventory: ImageInventory) -> Result<()> {
-    let record = Record { document_type: RECORD_TYPE.to_owned(), inventory };
+    let record = Record { document_type: RECORD_TYPE.to_owned(), listing: listing::RECORD_TYPE.to_owned(), inventory };
     record::write(path, &record, "an image's inventory")
 }
 

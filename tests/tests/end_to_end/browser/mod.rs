@@ -365,6 +365,8 @@ impl Customer<'_> {
         let spoiled = [
             ("head.delta", flipped(head_bytes / 10 * 9)),
             ("payload.delta", flipped(whole.len() / 4 * 3)),
+            ("cut.delta", whole[..whole.len() / 2].to_vec()),
+            ("appended.delta", [&whole[..], b"more"].concat()),
             ("photo.landfall", vec![7; 900]),
         ];
         let mut hostile: Vec<PathBuf> = Vec::new();
