@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 const CORPUS: &str = include_str!("corpus.yaml");
+const CORPUS_OF_RULES: &str = include_str!("corpus_of_rules.yaml");
 
 /// An object, and who takes it.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub enum Verdict {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Entry {
+    #[serde(default)]
+    definition: Value,
     object: Value,
     #[serde(default)]
     takes: Vec<Change>,
@@ -71,6 +74,18 @@ fn present<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<Value>, D::
 pub fn cases() -> Vec<Case> {
     let entries: Vec<Entry> = serde_saphyr::from_str(CORPUS).expect("the corpus is well-formed");
     entries.iter().flat_map(cases_of).collect()
+}
+
+/// A definition with rules, and cases of the kind that it brings.
+///
+/// # Panics
+///
+/// If the corpus is malformed.
+#[must_use]
+pub fn cases_of_rules() -> (Value, Vec<Case>) {
+    let entry: Entry = serde_saphyr::from_str(CORPUS_OF_RULES).expect("the corpus is well-formed");
+    let cases = cases_of(&entry);
+    (entry.definition, cases)
 }
 
 fn cases_of(entry: &Entry) -> Vec<Case> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
+use crate::custom_rules::CustomRules;
 use crate::{Fault, text};
 
 /// The kinds that definitions bring.
@@ -17,8 +18,15 @@ pub type GroupKind = (String, String);
 /// A kind that a definition brings.
 #[derive(Debug)]
 pub struct CustomKind {
-    /// By name of the version; none where the version has no schema.
-    versions: HashMap<String, Option<Validator>>,
+    /// By name of the version.
+    versions: HashMap<String, Version>,
+}
+
+/// What a version of a kind asks of its objects; nothing where it has no schema.
+#[derive(Debug, Default)]
+struct Version {
+    schema: Option<Validator>,
+    rules: Option<CustomRules>,
 }
 
 /// Whether an object defines a kind.
@@ -59,29 +67,43 @@ impl CustomKind {
     pub fn of(definition: &Value) -> Result<Self, Fault> {
         let all = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
         let served = all.filter(|version| version["served"] != false);
+        let kind = defined(definition);
         let versions = served.map(|version| {
-            let name = text(version, "/name").to_owned();
-            let validator = version.pointer("/schema/openAPIV3Schema").map(|schema| {
-                let built = jsonschema::options().with_draft(Draft::Draft4).build(&root(schema));
-                built.map_err(|error| Fault::field("", format!("the schema of version {name} cannot be used: {error}")))
-            });
-            Ok((name.clone(), validator.transpose()?))
+            let name = text(version, "/name");
+            let schema = version.pointer("/schema/openAPIV3Schema");
+            let version = schema.map(|schema| Version::of(&kind, name, schema)).transpose()?;
+            Ok((name.to_owned(), version.unwrap_or_default()))
         });
         Ok(Self { versions: versions.collect::<Result<_, Fault>>()? })
     }
 
-    /// Refuses an object that the API server would refuse by the schema, or whose version is not served.
+    /// Refuses an object that the API server would refuse by the schema or by a rule of it, or whose version is not served.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
-        let version = text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
-        let Some(validator) = self.versions.get(version) else {
+        let name = text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
+        let Some(version) = self.versions.get(name) else {
             let mut served: Vec<_> = self.versions.keys().map(String::as_str).collect();
             served.sort_unstable();
-            return Err(Fault::field("", format!("its kind has no version {version}, only {}", served.join(", "))));
+            return Err(Fault::field("", format!("its kind has no version {name}, only {}", served.join(", "))));
         };
-        match validator.as_ref().and_then(|validator| validator.iter_errors(object).next()) {
-            None => Ok(()),
-            Some(error) => Err(Fault::field(error.instance_path().to_string(), error.to_string())),
+        version.check(object)
+    }
+}
+
+impl Version {
+    fn of((group, kind): &GroupKind, name: &str, schema: &Value) -> Result<Self, Fault> {
+        let built = jsonschema::options().with_draft(Draft::Draft4).build(&root(schema));
+        let unusable = |error| Fault::field("", format!("the schema of version {name} cannot be used: {error}"));
+        let rules = CustomRules::of(schema, group, name, kind);
+        Ok(Self { schema: Some(built.map_err(unusable)?), rules })
+    }
+
+    /// Rules come last: they may rely on what the schema says.
+    fn check(&self, object: &Value) -> Result<(), Fault> {
+        let error = self.schema.as_ref().and_then(|schema| schema.iter_errors(object).next());
+        if let Some(error) = error {
+            return Err(Fault::field(error.instance_path().to_string(), error.to_string()));
         }
+        self.rules.as_ref().map_or(Ok(()), |rules| rules.check(object))
     }
 }
 

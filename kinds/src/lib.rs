@@ -8,6 +8,7 @@ mod amounts;
 #[cfg(any(test, feature = "corpus"))]
 pub mod corpus;
 pub mod custom;
+mod custom_rules;
 mod rules;
 #[cfg(test)]
 mod tests;

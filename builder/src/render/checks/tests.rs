@@ -26,6 +26,7 @@ spec:
             spec:
               type: object
               required: [size, mode]
+              x-kubernetes-validations: [{rule: "self.size < 10 || self.mode == 'safe'", message: a large one has to be safe}]
               properties:
                 size: {type: integer, minimum: 0, exclusiveMinimum: true}
                 mode: {type: string, default: fast, enum: [fast, safe]}
@@ -86,6 +87,7 @@ fn custom_resources_fit_the_schemas_that_the_release_brings() {
         ("size: 1", "size: 0"),
         ("size: 1, ", ""),
         ("size: 1", "size: many"),
+        ("size: 1", "size: 10"),
         ("port: http", "prot: http"),
         ("x: z", "x: 1"),
         ("example.com/v1", "example.com/v2"),

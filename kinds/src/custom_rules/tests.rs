@@ -1,0 +1,104 @@
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{CustomRules, EXPRESSION_BYTES, EXPRESSION_DEPTH, pointer};
+use crate::Fault;
+use crate::corpus::{Verdict, cases_of_rules};
+use crate::custom::CustomKinds;
+
+#[test]
+fn each_object_of_the_corpus_is_taken_or_refused_by_its_field() {
+    let (definition, cases) = cases_of_rules();
+    let kinds = CustomKinds::among([&definition]);
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let found = kinds.check(&case.object);
+        let is_expected = match (&case.verdict, &found) {
+            (Verdict::Taken | Verdict::RefusedByServerAlone { .. }, found) => found.is_ok(),
+            (Verdict::Refused { field }, Err(Fault::Field { pointer, .. })) => pointer == field,
+            (Verdict::Refused { .. }, _) => false,
+        };
+        if !is_expected {
+            wrong.push(format!("{}: {:?}, but {found:?}", case.name, case.verdict));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+fn rules(schema: &Value) -> Option<CustomRules> {
+    CustomRules::of(schema, "example.com", "v1", "Thing")
+}
+
+/// What a rule of a number says of it.
+fn said(rule: &Value, number: i64) -> Option<String> {
+    let schema =
+        json!({"type": "object", "properties": {"number": {"type": "integer", "x-kubernetes-validations": [rule]}}});
+    rules(&schema)?.check(&json!({"number": number})).err().map(|fault| fault.to_string())
+}
+
+#[test]
+fn a_refusal_has_the_words_of_the_definition_and_the_rule() {
+    let with_message = json!({"rule": "self > 0", "message": "there must be one"});
+    let told = "/number: a rule of its definition is not met: there must be one (self > 0)";
+    assert_eq!(said(&with_message, 0).as_deref(), Some(told));
+    assert_eq!(said(&with_message, 1), None);
+    let without = json!({"rule": "self >\n  0"});
+    assert_eq!(said(&without, 0).as_deref(), Some("/number: a rule of its definition is not met (self > 0)"));
+    let made = json!({"rule": "self > 0", "message": "m", "messageExpression": "'not ' + string(self)"});
+    assert_eq!(said(&made, -1).as_deref(), Some("/number: a rule of its definition is not met: not -1 (self > 0)"));
+    let long = json!({"rule": "self > 0", "message": "é".repeat(4000)});
+    assert!(said(&long, 0).unwrap().len() < 1000);
+}
+
+#[test]
+fn what_cannot_be_judged_is_left_to_the_api_server() {
+    for rule in ["self >", "nobody.knows(self)", "self + 1", "self > 'text'", ""] {
+        assert_eq!(said(&json!({ "rule": rule }), 0), None, "{rule}");
+    }
+    assert_eq!(said(&json!({"message": "no rule"}), 0), None);
+    assert_eq!(said(&json!("no rule"), 0), None);
+}
+
+#[test]
+fn a_hostile_rule_is_not_parsed_and_keeps_no_other_from_being_judged() {
+    let deep = |levels: usize| format!("{}self{} > 0", "(".repeat(levels), ")".repeat(levels));
+    assert!(said(&json!({"rule": deep(EXPRESSION_DEPTH)}), 0).is_some());
+    let long = format!("self > 0 {}", "|| self > 0 ".repeat(EXPRESSION_BYTES));
+    for hostile in [deep(EXPRESSION_DEPTH + 1), deep(1_000_000), long] {
+        assert!(rules(&json!({"x-kubernetes-validations": [{"rule": hostile.clone()}]})).is_none());
+        let both = json!({"x-kubernetes-validations": [{"rule": hostile}, {"rule": "self > 0"}]});
+        assert!(rules(&both).unwrap().check(&json!(0)).is_err());
+    }
+    let message = json!({"rule": "self > 0", "message": "m", "messageExpression": deep(1_000_000)});
+    assert!(said(&message, 0).unwrap().contains(": m ("));
+    assert!(rules(&json!({"type": "object"})).is_none());
+}
+
+#[test]
+fn a_rule_that_never_seems_to_end_ends_with_the_deadline() {
+    let loops = (0..9).map(|at| format!("self.all(v{at}, ")).collect::<String>();
+    let schema =
+        json!({"type": "array", "x-kubernetes-validations": [{"rule": format!("{loops}true{}", ")".repeat(9))}]});
+    let list: Vec<u32> = (0..200).collect();
+    let (begun, deadline) = (Instant::now(), Duration::from_millis(200));
+    assert_eq!(rules(&schema).unwrap().failed(&json!(list), deadline), None);
+    assert!(begun.elapsed() >= deadline, "it ended by itself");
+}
+
+#[test]
+fn a_path_becomes_a_pointer_to_what_is_there() {
+    let object = json!({"spec": {"hosts": [{"name": "a"}], "labels": {"a.example.com/b": "c", "a": {"example": 1}}}});
+    for (path, expected) in [
+        ("", ""),
+        ("spec", "/spec"),
+        ("spec.hosts[0].name", "/spec/hosts/0/name"),
+        ("spec.hosts[7].name", "/spec/hosts"),
+        ("spec.labels.a.example.com/b", "/spec/labels/a.example.com~1b"),
+        ("spec.labels.a.example", "/spec/labels/a/example"),
+        ("spec.lab", "/spec"),
+        ("[0]", ""),
+    ] {
+        assert_eq!(pointer(&object, path), expected, "{path}");
+    }
+}
