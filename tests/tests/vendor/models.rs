@@ -16,7 +16,8 @@ use super::starter::{Starter, release, starter};
 const REPOSITORY: &str = "sentence-transformers/all-MiniLM-L6-v2";
 /// The commit that the checked-in lock names.
 const COMMIT: &str = "1110a243fdf4706b3f48f1d95db1a4f5529b4d41";
-const TOKEN: &str = "hf_tokenOfTheTests";
+/// The token that opens the repository.
+pub const TOKEN: &str = "hf_tokenOfTheTests";
 
 /// The model's files in the bundle.
 pub fn files_of_model(starter: &Starter, inspection: &Value) -> Result<Vec<(String, String, PathBuf)>> {
@@ -44,7 +45,7 @@ pub fn names(files: &[(String, String, PathBuf)]) -> Vec<(String, String)> {
 }
 
 /// A hub with the model under its public name, beside a file that no entry takes.
-pub fn public_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
+fn public_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     let hub = Hub::start()?;
     let mut content = Vec::new();
     for (path, _, stored) in files {
@@ -59,7 +60,7 @@ pub fn public_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
 }
 
 /// The same, open only to the token.
-fn hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
+pub fn gated_hub(files: &[(String, String, PathBuf)]) -> Result<Hub> {
     let hub = public_hub(files)?;
     let mut state = hub.state();
     state.token = Some(TOKEN.to_owned());
@@ -112,7 +113,7 @@ fn a_model_of_a_gated_repository_is_locked_by_its_branch_and_built() -> Result<(
     let folder = starter.scratch()?;
     let path = |name: &str| folder.path().join(name);
     let files = files_of_model(starter, &starter.inspection()?)?;
-    let hub = hub(&files)?;
+    let hub = gated_hub(&files)?;
     let vendor = starter.vendor(folder.path(), starter.registry()?)?;
     let mirrors = std::fs::read_to_string(vendor.registries_file())?;
     let mirror = format!("{mirrors}  - {{host: huggingface.co, endpoint: '{}'}}\n", hub.endpoint());

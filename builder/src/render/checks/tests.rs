@@ -26,7 +26,7 @@ spec:
             spec:
               type: object
               required: [size, mode]
-              x-kubernetes-validations: [{rule: "self.size < 10 || self.mode == 'safe'", message: a large one has to be safe}]
+              x-kubernetes-validations: [{rule: self.size < 10 || self.mode == 'safe', message: a large one has to be safe}]
               properties:
                 size: {type: integer, minimum: 0, exclusiveMinimum: true}
                 mode: {type: string, default: fast, enum: [fast, safe]}

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use self::server::{Asked, Upstream};
 use self::stand_ins::{INDEX_HOST, StandIns};
-use super::models::{files_of, names, without_digests};
+use super::models::{TOKEN, files_of, names, without_digests};
 use super::outcome::Outcome;
 use super::starter::{Starter, release, starter};
 
@@ -74,7 +74,7 @@ impl Case {
     fn lock(&self) -> Command {
         let mut lock = self.starter.landfall_lock();
         lock.arg(release()).arg("--registries").arg(self.vendor.registries_file());
-        lock.arg("--store").arg(self.vendor.store());
+        lock.arg("--store").arg(self.vendor.store()).env("HF_TOKEN", TOKEN);
         lock
     }
 
@@ -169,15 +169,25 @@ fn the_starter_is_locked_and_built_from_exactly_the_addresses_that_a_dry_run_lis
     ensure!(!locked.contains(": unresolved"), "{locked}");
 
     let arguments = case.vendor.build_arguments(&release(), &case.path("stick"), &["--json"]);
-    Outcome::success(&mut case.starter.command(&case.vendor, &arguments))?;
+    Outcome::success(case.starter.command(&case.vendor, &arguments).env("HF_TOKEN", TOKEN))?;
     let asked = case.upstream.asked()?;
     // What pages of the index name is in the lock by now.
     list.has_all(&asked, |address| locked.contains(&format!("url: '{address}'")))?;
     ensure!(asked.addresses.iter().any(|address| address.contains("/blobs/")), "no image was fetched");
+    case.the_token_stays_with_the_hub()?;
     case.expect_parts(&case.path("stick"))
 }
 
 impl Case {
+    /// The hub answers nothing without its token; the host that has its large files never sees it.
+    fn the_token_stays_with_the_hub(&self) -> Result<()> {
+        let seen = self.stand_ins.hub.seen();
+        let elsewhere: Vec<_> = seen.iter().filter(|seen| seen.path.starts_with("/large/")).collect();
+        ensure!(!elsewhere.is_empty(), "no large file was fetched");
+        ensure!(elsewhere.iter().all(|seen| seen.authorization.is_none()), "{elsewhere:?}");
+        Ok(())
+    }
+
     /// The bundle has the parts that stand in, under upstream's names.
     fn expect_parts(&self, stick: &Path) -> Result<()> {
         let starter = self.starter;

@@ -15,7 +15,7 @@ use landfall_tests::workspace;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::models::{files_of, files_of_model, public_hub};
+use super::super::models::{files_of, files_of_model, gated_hub};
 use super::super::outcome::Outcome;
 use super::super::starter::Starter;
 use super::server::Routes;
@@ -61,7 +61,8 @@ struct File {
 
 /// Everything that stands in for upstream. Its servers end with this value.
 pub struct StandIns {
-    hub: Hub,
+    /// The hub, open to a token alone.
+    pub hub: Hub,
     index: PackageServer,
     upstream: Lock,
     assembled: Lock,
@@ -74,7 +75,7 @@ pub struct StandIns {
 impl StandIns {
     /// Makes them in a folder, of the parts of the starter bundle that is inspected.
     pub fn make(folder: &Path, starter: &Starter, inspection: &Value) -> Result<Self> {
-        let hub = public_hub(&files_of_model(starter, inspection)?)?;
+        let hub = gated_hub(&files_of_model(starter, inspection)?)?;
         let index = PackageServer::start()?;
         for (path, _, stored) in files_of(starter, inspection, "wheels")? {
             if Path::new(&path).extension().is_some_and(|extension| extension == "whl") {
