@@ -8,7 +8,6 @@ mod amounts;
 #[cfg(any(test, feature = "corpus"))]
 pub mod corpus;
 pub mod custom;
-mod custom_rules;
 mod rules;
 #[cfg(test)]
 mod tests;

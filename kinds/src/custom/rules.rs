@@ -16,10 +16,10 @@ use crate::{Fault, escape};
 const RULES: &str = "x-kubernetes-validations";
 
 /// Most bytes of an expression; the longest of the operators that are known have a quarter of it.
-const EXPRESSION_BYTES: usize = 8192;
+pub(super) const EXPRESSION_BYTES: usize = 8192;
 
 /// Most levels of brackets in an expression.
-const EXPRESSION_DEPTH: usize = 64;
+pub(super) const EXPRESSION_DEPTH: usize = 64;
 
 /// Time for the rules of one object.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ impl CustomRules {
     }
 
     /// The first rule that is false. None also where the thread gives no answer: the API server will.
-    fn failed(&self, object: &Value, deadline: Duration) -> Option<ValidationError> {
+    pub(super) fn failed(&self, object: &Value, deadline: Duration) -> Option<ValidationError> {
         let (shared, object) = (Arc::clone(&self.0), object.clone());
         let (sender, receiver) = mpsc::channel();
         let judge = move || {
@@ -139,7 +139,7 @@ fn is_bounded(expression: &Value) -> bool {
 
 /// A path such as `spec.hosts[0].name` as a JSON Pointer. Names may have dots themselves, so they are looked up; what the object lacks
 /// is left out.
-fn pointer(object: &Value, path: &str) -> String {
+pub(super) fn pointer(object: &Value, path: &str) -> String {
     let (mut value, mut rest, mut pointer) = (object, path, String::new());
     loop {
         rest = rest.strip_prefix('.').unwrap_or(rest);
@@ -171,6 +171,3 @@ fn element<'a>(items: &'a [Value], rest: &'a str) -> Option<Step<'a>> {
     let value = items.get(index.parse::<usize>().ok()?)?;
     Some((index.to_owned(), value, left))
 }
-
-#[cfg(test)]
-mod tests;

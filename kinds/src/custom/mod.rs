@@ -1,11 +1,15 @@
 //! Custom resources, against the schemas of the `CustomResourceDefinition`s that a release brings.
 
+mod rules;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use jsonschema::{Draft, Validator};
 use serde_json::{Map, Value, json};
 
-use crate::custom_rules::CustomRules;
+use self::rules::CustomRules;
 use crate::{Fault, text};
 
 /// The kinds that definitions bring.

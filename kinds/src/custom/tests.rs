@@ -2,10 +2,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{CustomRules, EXPRESSION_BYTES, EXPRESSION_DEPTH, pointer};
+use super::CustomKinds;
+use super::rules::{CustomRules, EXPRESSION_BYTES, EXPRESSION_DEPTH, pointer};
 use crate::Fault;
 use crate::corpus::{Verdict, cases_of_rules};
-use crate::custom::CustomKinds;
 
 #[test]
 fn each_object_of_the_corpus_is_taken_or_refused_by_its_field() {
@@ -77,9 +77,9 @@ fn a_hostile_rule_is_not_parsed_and_keeps_no_other_from_being_judged() {
 
 #[test]
 fn a_rule_that_never_seems_to_end_ends_with_the_deadline() {
-    let loops = (0..9).map(|at| format!("self.all(v{at}, ")).collect::<String>();
+    let loops = ["a", "b", "c", "d", "e", "f", "g", "h"].map(|name| ["self.all(", name, ", "].concat()).concat();
     let schema =
-        json!({"type": "array", "x-kubernetes-validations": [{"rule": format!("{loops}true{}", ")".repeat(9))}]});
+        json!({"type": "array", "x-kubernetes-validations": [{"rule": format!("{loops}true{}", ")".repeat(8))}]});
     let list: Vec<u32> = (0..200).collect();
     let (begun, deadline) = (Instant::now(), Duration::from_millis(200));
     assert_eq!(rules(&schema).unwrap().failed(&json!(list), deadline), None);
