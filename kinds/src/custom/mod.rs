@@ -1,5 +1,6 @@
 //! Custom resources, against the schemas of the `CustomResourceDefinition`s that a release brings.
 
+mod expressions;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -71,11 +72,10 @@ impl CustomKind {
     pub fn of(definition: &Value) -> Result<Self, Fault> {
         let all = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
         let served = all.filter(|version| version["served"] != false);
-        let kind = defined(definition);
         let versions = served.map(|version| {
             let name = text(version, "/name");
             let schema = version.pointer("/schema/openAPIV3Schema");
-            let version = schema.map(|schema| Version::of(&kind, name, schema)).transpose()?;
+            let version = schema.map(|schema| Version::of(name, schema)).transpose()?;
             Ok((name.to_owned(), version.unwrap_or_default()))
         });
         Ok(Self { versions: versions.collect::<Result<_, Fault>>()? })
@@ -94,11 +94,10 @@ impl CustomKind {
 }
 
 impl Version {
-    fn of((group, kind): &GroupKind, name: &str, schema: &Value) -> Result<Self, Fault> {
+    fn of(name: &str, schema: &Value) -> Result<Self, Fault> {
         let built = jsonschema::options().with_draft(Draft::Draft4).build(&root(schema));
         let unusable = |error| Fault::field("", format!("the schema of version {name} cannot be used: {error}"));
-        let rules = CustomRules::of(schema, group, name, kind);
-        Ok(Self { schema: Some(built.map_err(unusable)?), rules })
+        Ok(Self { schema: Some(built.map_err(unusable)?), rules: CustomRules::of(schema) })
     }
 
     /// Rules come last: they may rely on what the schema says.

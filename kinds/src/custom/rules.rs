@@ -1,25 +1,21 @@
 //! Rules of a definition (`x-kubernetes-validations`), judged as the API server judges those of an object that is new, by the crate `kube-cel`
-//! (ADR 114). What it cannot judge is left to the API server; so are rules that compare with the object as it was.
+//! (ADR 114). What it judges otherwise than an API server, and what nobody has compared, is left to the API server; so are rules that compare with
+//! the object as it was.
 //!
-//! Threats: rules come with charts. One that is long or nested deep is not parsed. The others are judged in a thread with a stack of its own and a
-//! deadline; an interpreter that fails ends the thread, and judges nothing.
+//! Threats: rules come with charts. One that is long or nested deep is not parsed, and one that makes long lists of nothing calls a function that
+//! is not judged. The others are judged in a thread with a stack of its own and a deadline; an interpreter that fails ends the thread, and judges nothing.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use kube_cel::{ErrorKind, RootContext, ValidationError, Validator};
+use kube_cel::{ErrorKind, ValidationError, ValidationErrors, Validator, apply_defaults};
 use serde_json::{Map, Value};
 
+use super::expressions;
 use crate::{Fault, escape};
 
 /// Where a schema has its rules.
 const RULES: &str = "x-kubernetes-validations";
-
-/// Most bytes of an expression; the longest of the operators that are known have a quarter of it.
-pub(super) const EXPRESSION_BYTES: usize = 8192;
-
-/// Most levels of brackets in an expression.
-pub(super) const EXPRESSION_DEPTH: usize = 64;
 
 /// Time for the rules of one object.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -27,30 +23,26 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Stack of the thread, in bytes. The parser descends once for each level of brackets.
 const STACK_BYTES: usize = 64 << 20;
 
+/// Most defaults within defaults.
+const DEFAULTS_DEPTH: usize = 64;
+
 /// Most characters of a rule and of its message in a fault.
 const SHOWN_CHARACTERS: usize = 300;
 
 /// The rules of one version of a kind.
 #[derive(Debug)]
-pub struct CustomRules(Arc<Shared>);
-
-#[derive(Debug)]
-struct Shared {
-    schema: Value,
-    root: RootContext,
+pub struct CustomRules {
+    /// The schema, without the rules that are not judged.
+    schema: Arc<Value>,
 }
 
 impl CustomRules {
     /// The rules of a schema; none where it has none that are judged.
-    pub fn of(schema: &Value, group: &str, version: &str, kind: &str) -> Option<Self> {
-        let mut schema = schema.clone();
-        let judged = keep_bounded(&mut schema);
-        let root = RootContext {
-            api_version: format!("{group}/{version}"),
-            api_group: group.to_owned(),
-            kind: kind.to_owned(),
-        };
-        (judged > 0).then(|| Self(Arc::new(Shared { schema, root })))
+    pub fn of(schema: &Value) -> Option<Self> {
+        let (mut schema, mut names) = (schema.clone(), Vec::new());
+        names_with_underscores(&schema, &mut names);
+        let judged = keep_judged(&mut schema, &names);
+        (judged > 0).then(|| Self { schema: Arc::new(schema) })
     }
 
     /// Refuses an object of which a rule is false. It must fit the schema otherwise.
@@ -63,12 +55,13 @@ impl CustomRules {
 
     /// The first rule that is false. None also where the thread gives no answer: the API server will.
     pub(super) fn failed(&self, object: &Value, deadline: Duration) -> Option<ValidationError> {
-        let (shared, object) = (Arc::clone(&self.0), object.clone());
+        let (schema, object) = (Arc::clone(&self.schema), object.clone());
         let (sender, receiver) = mpsc::channel();
         let judge = move || {
-            let judged = Validator::new().validate_with_context(&shared.schema, &object, None, Some(&shared.root));
-            let errors = judged.err().map(kube_cel::ValidationErrors::into_vec).unwrap_or_default();
-            let failed = errors.into_iter().find(|error| error.kind == ErrorKind::ValidationFailure);
+            let object = as_kept(&schema, object);
+            let judged = Validator::new().validate(&schema, &object, None);
+            let errors = judged.err().map(ValidationErrors::into_vec).unwrap_or_default();
+            let failed = errors.into_iter().find(|error| is_false(&object, error));
             // Nobody listens after the deadline.
             drop(sender.send(failed));
         };
@@ -77,14 +70,51 @@ impl CustomRules {
     }
 }
 
+/// The object as the API server keeps it: with the defaults of the schema, those within defaults, too, and numbers of the schema's types.
+fn as_kept(schema: &Value, mut object: Value) -> Value {
+    for _ in 0..DEFAULTS_DEPTH {
+        let defaulted = apply_defaults(schema, &object);
+        if defaulted == object {
+            break;
+        }
+        object = defaulted;
+    }
+    numbers_by_schema(schema, &mut object);
+    object
+}
+
+/// A whole number is a fraction, too, where the schema says so.
+fn numbers_by_schema(schema: &Value, value: &mut Value) {
+    match value {
+        Value::Number(number) if schema["type"] == "number" => {
+            if let Some(fraction) = number.as_f64().and_then(serde_json::Number::from_f64) {
+                *number = fraction;
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| numbers_by_schema(&schema["items"], item)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let below = schema["properties"].get(name).unwrap_or(&schema["additionalProperties"]);
+                numbers_by_schema(below, field);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a rule is false at an API server as well. That skips what is null, and counts the characters of a text where the crate counts its bytes.
+fn is_false(object: &Value, error: &ValidationError) -> bool {
+    let is_null = object.pointer(&pointer(object, &error.field_path)).is_some_and(Value::is_null);
+    let counts_bytes = error.rule.contains("size(") && !object.to_string().is_ascii();
+    error.kind == ErrorKind::ValidationFailure && !is_null && !counts_bytes
+}
+
 fn fault(object: &Value, error: &ValidationError) -> Fault {
     let rule = error.rule.split_whitespace().collect::<Vec<_>>().join(" ");
     let message = if error.message == format!("failed rule: {}", error.rule) { "" } else { error.message.trim() };
     let said = if message.is_empty() { String::new() } else { format!(": {}", shortened(message)) };
-    Fault::field(
-        pointer(object, &error.field_path),
-        format!("a rule of its definition is not met{said} ({})", shortened(&rule)),
-    )
+    let what = format!("a rule of its definition is not met{said} ({})", shortened(&rule));
+    Fault::field(pointer(object, &error.field_path), what)
 }
 
 /// The first characters of a text that may quote anything.
@@ -95,46 +125,47 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Takes the rules out of a schema that are not judged. Returns how many are left.
-fn keep_bounded(schema: &mut Value) -> usize {
+/// Names of properties in a schema that the crate writes otherwise than Kubernetes does.
+fn names_with_underscores(schema: &Value, names: &mut Vec<String>) {
     match schema {
-        Value::Array(items) => items.iter_mut().map(keep_bounded).sum(),
+        Value::Array(items) => items.iter().for_each(|item| names_with_underscores(item, names)),
+        Value::Object(fields) => {
+            let properties = fields.get("properties").and_then(Value::as_object);
+            names.extend(properties.into_iter().flat_map(Map::keys).filter(|name| name.contains('_')).cloned());
+            fields.values().for_each(|field| names_with_underscores(field, names));
+        }
+        _ => {}
+    }
+}
+
+/// Takes the rules out of a schema that are not judged. Returns how many are left.
+fn keep_judged(schema: &mut Value, names: &[String]) -> usize {
+    match schema {
+        Value::Array(items) => items.iter_mut().map(|item| keep_judged(item, names)).sum(),
         Value::Object(fields) => {
             let mut kept = 0;
             if let Some(Value::Array(rules)) = fields.get_mut(RULES) {
-                rules.retain(|rule| is_bounded(&rule["rule"]));
-                rules.iter_mut().filter_map(Value::as_object_mut).for_each(bound_message);
+                rules.retain(|rule| is_judged(&rule["rule"], names));
+                rules.iter_mut().filter_map(Value::as_object_mut).for_each(|rule| keep_message(rule, names));
                 kept = rules.len();
             }
-            kept + fields
-                .iter_mut()
-                .filter(|(key, _)| *key != RULES)
-                .map(|(_, value)| keep_bounded(value))
-                .sum::<usize>()
+            let below = fields.iter_mut().filter(|(key, _)| *key != RULES);
+            kept + below.map(|(_, value)| keep_judged(value, names)).sum::<usize>()
         }
         _ => 0,
     }
 }
 
-/// A message that cannot be made is none; its rule still counts.
-fn bound_message(rule: &mut Map<String, Value>) {
-    if rule.get("messageExpression").is_some_and(|expression| !is_bounded(expression)) {
+/// A message that is not made is none; its rule still counts.
+fn keep_message(rule: &mut Map<String, Value>, names: &[String]) {
+    if rule.get("messageExpression").is_some_and(|expression| !is_judged(expression, names)) {
         rule.remove("messageExpression");
     }
 }
 
-fn is_bounded(expression: &Value) -> bool {
+fn is_judged(expression: &Value, names: &[String]) -> bool {
     let text = expression.as_str().unwrap_or_default();
-    let (mut depth, mut deepest) = (0_usize, 0);
-    for byte in text.bytes() {
-        match byte {
-            b'(' | b'[' | b'{' => depth += 1,
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    !text.is_empty() && text.len() <= EXPRESSION_BYTES && deepest <= EXPRESSION_DEPTH
+    expressions::is_judged(text) && !names.iter().any(|name| text.contains(name.as_str()))
 }
 
 /// A path such as `spec.hosts[0].name` as a JSON Pointer. Names may have dots themselves, so they are looked up; what the object lacks

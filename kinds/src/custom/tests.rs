@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::CustomKinds;
-use super::rules::{CustomRules, EXPRESSION_BYTES, EXPRESSION_DEPTH, pointer};
+use super::expressions::{BYTES, DEPTH};
+use super::rules::{CustomRules, pointer};
 use crate::Fault;
 use crate::corpus::{Verdict, cases_of_rules};
 
@@ -27,7 +28,7 @@ fn each_object_of_the_corpus_is_taken_or_refused_by_its_field() {
 }
 
 fn rules(schema: &Value) -> Option<CustomRules> {
-    CustomRules::of(schema, "example.com", "v1", "Thing")
+    CustomRules::of(schema)
 }
 
 /// What a rule of a number says of it.
@@ -63,9 +64,9 @@ fn what_cannot_be_judged_is_left_to_the_api_server() {
 #[test]
 fn a_hostile_rule_is_not_parsed_and_keeps_no_other_from_being_judged() {
     let deep = |levels: usize| format!("{}self{} > 0", "(".repeat(levels), ")".repeat(levels));
-    assert!(said(&json!({"rule": deep(EXPRESSION_DEPTH)}), 0).is_some());
-    let long = format!("self > 0 {}", "|| self > 0 ".repeat(EXPRESSION_BYTES));
-    for hostile in [deep(EXPRESSION_DEPTH + 1), deep(1_000_000), long] {
+    assert!(said(&json!({"rule": deep(DEPTH)}), 0).is_some());
+    let long = format!("self > 0 {}", "|| self > 0 ".repeat(BYTES));
+    for hostile in [deep(DEPTH + 1), deep(1_000_000), long] {
         assert!(rules(&json!({"x-kubernetes-validations": [{"rule": hostile.clone()}]})).is_none());
         let both = json!({"x-kubernetes-validations": [{"rule": hostile}, {"rule": "self > 0"}]});
         assert!(rules(&both).unwrap().check(&json!(0)).is_err());

@@ -365,7 +365,7 @@ impl Customer<'_> {
         let spoiled = [
             ("head.delta", flipped(head_bytes / 10 * 9)),
             ("payload.delta", flipped(whole.len() / 4 * 3)),
-            ("cut.delta", whole[..whole.len() / 2].to_vec()),
+            ("cut.delta", whole[..usize::midpoint(head_bytes, whole.len())].to_vec()),
             ("appended.delta", [&whole[..], b"more"].concat()),
             ("photo.landfall", vec![7; 900]),
         ];

@@ -1,0 +1,175 @@
+//! Which expressions in CEL are judged: those of a bounded length and depth that call nothing but functions which the corpus holds against a real API
+//! server.
+
+/// Most bytes of an expression; the longest of the operators that are known have a quarter of it.
+pub(super) const BYTES: usize = 8192;
+
+/// Most levels of brackets in an expression.
+pub(super) const DEPTH: usize = 64;
+
+/// Functions and macros of which the corpus has a case. Not among them: what the interpreter does otherwise than an API server (`url`, `type`, optional
+/// values), and what takes memory at will (`lists.range`).
+const FUNCTIONS: [&str; 38] = [
+    "all",
+    "cidr",
+    "compareTo",
+    "contains",
+    "containsIP",
+    "dns1123Label",
+    "dns1123Subdomain",
+    "duration",
+    "endsWith",
+    "exists",
+    "exists_one",
+    "family",
+    "filter",
+    "getHours",
+    "has",
+    "hasValue",
+    "indexOf",
+    "int",
+    "ip",
+    "isCIDR",
+    "isGreaterThan",
+    "isIP",
+    "isLessThan",
+    "isQuantity",
+    "isSorted",
+    "isURL",
+    "lowerAscii",
+    "map",
+    "matches",
+    "max",
+    "min",
+    "quantity",
+    "size",
+    "split",
+    "startsWith",
+    "string",
+    "sum",
+    "timestamp",
+];
+
+/// Words before a bracket that call nothing: operators.
+const OPERATORS: [&str; 1] = ["in"];
+
+/// The object as it was, which an object that is new has not.
+const FORMER: &str = "oldSelf";
+
+/// Whether an expression is judged.
+pub(super) fn is_judged(text: &str) -> bool {
+    if text.is_empty() || text.len() > BYTES {
+        return false;
+    }
+    let Some(code) = without_texts(text) else { return false };
+    let is_known = |name: &str| FUNCTIONS.contains(&name) || OPERATORS.contains(&name);
+    deepest(&code) <= DEPTH
+        && !words(&code).any(|(word, _)| word == FORMER)
+        && words(&code).all(|(word, rest)| {
+            !rest.trim_start().starts_with('(') || is_known(word) || is_known_of_format(&code, word)
+        })
+}
+
+/// `validate` is judged as that of a format: other values have none.
+fn is_known_of_format(code: &str, word: &str) -> bool {
+    word == "validate" && code.contains("format.")
+}
+
+/// The expression with empty texts in it; none where one does not end.
+fn without_texts(text: &str) -> Option<String> {
+    let (mut code, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find(['\'', '"']) {
+        let before = &rest[..at];
+        code.push_str(before);
+        let is_raw =
+            before.ends_with(['r', 'R']) && !before.trim_end_matches(['r', 'R']).ends_with(char::is_alphanumeric);
+        let single = &rest[at..=at];
+        let triple = single.repeat(3);
+        let quote = if rest[at..].starts_with(&triple) { triple.as_str() } else { single };
+        rest = after_text(&rest[at + quote.len()..], quote, is_raw)?;
+        code.push_str("''");
+    }
+    code.push_str(rest);
+    Some(code)
+}
+
+/// What follows a text that ends with this quote.
+fn after_text<'a>(text: &'a str, quote: &str, is_raw: bool) -> Option<&'a str> {
+    let mut rest = text;
+    loop {
+        if let Some(after) = rest.strip_prefix(quote) {
+            return Some(after);
+        }
+        let mut characters = rest.chars();
+        if characters.next()? == '\\' && !is_raw {
+            characters.next()?;
+        }
+        rest = characters.as_str();
+    }
+}
+
+/// The words of an expression, each with what follows it.
+fn words(code: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let mut rest = code;
+    std::iter::from_fn(move || {
+        let from = rest.find(is_part)?;
+        let word = &rest[from..];
+        let end = word.find(|character| !is_part(character)).unwrap_or(word.len());
+        rest = &word[end..];
+        Some((&word[..end], rest))
+    })
+}
+
+fn deepest(code: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in code.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_that_the_corpus_has_are_judged_and_no_others() {
+        for judged in [
+            "self > 0",
+            "self.all(h, h.matches('^url(x)$')) && !(self in ['a', \"type(b)\"])",
+            "self.a in (self.b ? [1] : [2])",
+            r#"self.value.matches(r"""^(?:[-A-Z'()*]|[%])+\""")"#,
+            r"self.matches('it\'s (fine)')",
+            "!format.dns1123Label().validate(self).hasValue()",
+            "!has(self.url) || self.url == ''",
+        ] {
+            assert!(is_judged(judged), "{judged}");
+        }
+        for left in [
+            "url(self).getHost() == ''",
+            "type(self) == int",
+            "lists.range(1000000000000).size() > 0",
+            "self . sortBy (x, x) == self",
+            "self == oldSelf",
+            "self.a == 'it",
+            "self.?a.orValue(1) > 0",
+            "",
+        ] {
+            assert!(!is_judged(left), "{left}");
+        }
+    }
+
+    #[test]
+    fn every_function_has_a_case_in_the_corpus() {
+        let (definition, _) = crate::corpus::cases_of_rules();
+        let corpus = definition.to_string();
+        let missing: Vec<_> = FUNCTIONS.iter().filter(|name| !corpus.contains(&format!("{name}("))).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}
