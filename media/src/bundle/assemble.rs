@@ -79,7 +79,7 @@ impl Located {
         match (found, misnamed) {
             (Some(part), None) => Ok(part),
             (Some(part), Some(path)) => Err(MediaError::PartSwapped { path: path.clone(), holder: part.path, offset }),
-            (None, Some(path)) => Err(MediaError::PartForeign { path: path.clone(), offset }),
+            (None, Some(path)) => Err(unfit(payload, path, offset)),
             (None, None) => Err(MediaError::PartMissing { folder: self.folder.clone(), name: expected, offset }),
         }
     }
@@ -107,6 +107,23 @@ fn kind(path: &Path) -> Option<FileKind> {
     BundleName::parse(&name(path)).map(|(_, kind)| kind)
 }
 
+/// Why the file with a part's name is not that part. One that ends before anything could prove it was most likely not copied to its end.
+fn unfit(payload: &Payload, path: &Path, offset: u64) -> MediaError {
+    let part = match open_part(path, offset) {
+        Ok(part) => part,
+        Err(error) => return error,
+    };
+    let proof = payload.pieces_from(offset).find(|piece| proves(piece.kind));
+    let missing = proof.map_or(0, |piece| (piece.offset + piece.length as u64 - offset).saturating_sub(part.length));
+    let path = path.to_owned();
+    if missing > 0 { MediaError::Short { path, missing } } else { MediaError::PartForeign { path, offset } }
+}
+
+/// Zeros prove nothing, unless there is nothing else.
+fn proves(kind: PieceKind) -> bool {
+    matches!(kind, PieceKind::Header(_) | PieceKind::Chunk(..) | PieceKind::End)
+}
+
 /// Whether a file holds what follows this offset of the stream, which must be a cut.
 fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &Counters) -> bool {
     let mut chunks = 0;
@@ -120,9 +137,7 @@ fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &
         match read_exact_at(part, within, &mut buffer) {
             Ok(()) => {
                 counters.add_read(piece.length);
-                // Zeros prove nothing, unless there is nothing else.
-                let proves = matches!(piece.kind, PieceKind::Header(_) | PieceKind::Chunk(..) | PieceKind::End);
-                if proves && payload.matches(&piece, &buffer) {
+                if proves(piece.kind) && payload.matches(&piece, &buffer) {
                     return true;
                 }
             }

@@ -165,6 +165,20 @@ fn truncated_and_lengthened_parts_are_refused() {
 }
 
 #[test]
+fn a_part_that_ends_before_anything_proves_it_is_cut_and_not_foreign() {
+    for length in [1, 100, 400] {
+        let fixture = Fixture::small();
+        let parts = fixture.parts();
+        for part in &parts[1..] {
+            File::options().write(true).open(part).unwrap().set_len(length).unwrap();
+        }
+        let (code, message) = refusal(&fixture, &fixture.stick());
+        assert_eq!(code, "LF1215", "{length}: {message}");
+        assert!(message.starts_with(&parts[1].display().to_string()), "{message}");
+    }
+}
+
+#[test]
 fn trailing_data_is_refused() {
     let fixture = Fixture::small();
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
