@@ -3,6 +3,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::Fault;
+
 const CORPUS: &str = include_str!("corpus.yaml");
 const CORPUS_OF_RULES: &str = include_str!("corpus_of_rules.yaml");
 
@@ -86,6 +88,25 @@ pub fn cases_of_rules() -> (Value, Vec<Case>) {
     let entry: Entry = serde_saphyr::from_str(CORPUS_OF_RULES).expect("the corpus is well-formed");
     let cases = cases_of(&entry);
     (entry.definition, cases)
+}
+
+/// Expects that each case is taken, or refused by its field.
+///
+/// # Panics
+///
+/// If one is not; all of these are listed.
+pub fn expect_verdicts(cases: &[Case], check: impl Fn(&Value) -> Result<(), Fault>) {
+    let wrong = cases.iter().filter_map(|case| {
+        let found = check(&case.object);
+        let is_expected = match (&case.verdict, &found) {
+            (Verdict::Taken | Verdict::RefusedByServerAlone { .. }, found) => found.is_ok(),
+            (Verdict::Refused { field }, Err(Fault::Field { pointer, .. })) => pointer == field,
+            (Verdict::Refused { .. }, _) => false,
+        };
+        (!is_expected).then(|| format!("{}: {:?}, but {found:?}", case.name, case.verdict))
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }
 
 fn cases_of(entry: &Entry) -> Vec<Case> {

@@ -9,7 +9,7 @@ pub(super) const DEPTH: usize = 64;
 
 /// Functions and macros of which the corpus has a case. Not among them: what the interpreter does otherwise than an API server (`url`, `type`, optional
 /// values), and what takes memory at will (`lists.range`).
-const FUNCTIONS: [&str; 38] = [
+const FUNCTIONS: [&str; 39] = [
     "all",
     "cidr",
     "compareTo",
@@ -48,10 +48,8 @@ const FUNCTIONS: [&str; 38] = [
     "string",
     "sum",
     "timestamp",
+    "validate",
 ];
-
-/// Words before a bracket that call nothing: operators.
-const OPERATORS: [&str; 1] = ["in"];
 
 /// The object as it was, which an object that is new has not.
 const FORMER: &str = "oldSelf";
@@ -62,17 +60,11 @@ pub(super) fn is_judged(text: &str) -> bool {
         return false;
     }
     let Some(code) = without_texts(text) else { return false };
-    let is_known = |name: &str| FUNCTIONS.contains(&name) || OPERATORS.contains(&name);
+    // Before a bracket, `in` is an operator.
+    let is_known = |word: &str| word == "in" || FUNCTIONS.contains(&word);
+    let mut words = words(&code);
     deepest(&code) <= DEPTH
-        && !words(&code).any(|(word, _)| word == FORMER)
-        && words(&code).all(|(word, rest)| {
-            !rest.trim_start().starts_with('(') || is_known(word) || is_known_of_format(&code, word)
-        })
-}
-
-/// `validate` is judged as that of a format: other values have none.
-fn is_known_of_format(code: &str, word: &str) -> bool {
-    word == "validate" && code.contains("format.")
+        && words.all(|(word, rest)| word != FORMER && (is_known(word) || !rest.trim_start().starts_with('(')))
 }
 
 /// The expression with empty texts in it; none where one does not end.

@@ -5,26 +5,13 @@ use serde_json::{Value, json};
 use super::CustomKinds;
 use super::expressions::{BYTES, DEPTH};
 use super::rules::{CustomRules, pointer};
-use crate::Fault;
-use crate::corpus::{Verdict, cases_of_rules};
+use crate::corpus::{cases_of_rules, expect_verdicts};
 
 #[test]
 fn each_object_of_the_corpus_is_taken_or_refused_by_its_field() {
     let (definition, cases) = cases_of_rules();
     let kinds = CustomKinds::among([&definition]);
-    let mut wrong = Vec::new();
-    for case in &cases {
-        let found = kinds.check(&case.object);
-        let is_expected = match (&case.verdict, &found) {
-            (Verdict::Taken | Verdict::RefusedByServerAlone { .. }, found) => found.is_ok(),
-            (Verdict::Refused { field }, Err(Fault::Field { pointer, .. })) => pointer == field,
-            (Verdict::Refused { .. }, _) => false,
-        };
-        if !is_expected {
-            wrong.push(format!("{}: {:?}, but {found:?}", case.name, case.verdict));
-        }
-    }
-    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+    expect_verdicts(&cases, |object| kinds.check(object));
 }
 
 fn rules(schema: &Value) -> Option<CustomRules> {

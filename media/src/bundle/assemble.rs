@@ -65,21 +65,19 @@ impl Located {
             });
         }
         let unused = || self.candidates.iter().filter(|path| parts.iter().all(|part| part.path != **path));
-        let misnamed = unused().find(|path| name(path) == expected);
-        if let Some(path) = misnamed {
-            let part = open_part(path, offset)?;
-            if begins_at(payload, &part, COMPARED_CHUNKS, counters) {
-                return Ok(part);
-            }
+        let named = unused().find(|path| name(path) == expected);
+        let mut misnamed = named.map(|path| open_part(path, offset)).transpose()?;
+        if let Some(part) = misnamed.take_if(|part| begins_at(payload, part, COMPARED_CHUNKS, counters)) {
+            return Ok(part);
         }
         let found = unused()
-            .filter(|path| Some(*path) != misnamed)
+            .filter(|path| Some(*path) != named)
             .filter_map(|path| open_part(path, offset).ok())
             .find(|part| begins_at(payload, part, 1, counters));
         match (found, misnamed) {
             (Some(part), None) => Ok(part),
-            (Some(part), Some(path)) => Err(MediaError::PartSwapped { path: path.clone(), holder: part.path, offset }),
-            (None, Some(path)) => Err(unfit(payload, path, offset)),
+            (Some(part), Some(other)) => Err(MediaError::PartSwapped { path: other.path, holder: part.path, offset }),
+            (None, Some(part)) => Err(unfit(payload, part)),
             (None, None) => Err(MediaError::PartMissing { folder: self.folder.clone(), name: expected, offset }),
         }
     }
@@ -108,14 +106,9 @@ fn kind(path: &Path) -> Option<FileKind> {
 }
 
 /// Why the file with a part's name is not that part. One that ends before anything could prove it was most likely not copied to its end.
-fn unfit(payload: &Payload, path: &Path, offset: u64) -> MediaError {
-    let part = match open_part(path, offset) {
-        Ok(part) => part,
-        Err(error) => return error,
-    };
+fn unfit(payload: &Payload, Part { path, offset, length, .. }: Part) -> MediaError {
     let proof = payload.pieces_from(offset).find(|piece| proves(piece.kind));
-    let missing = proof.map_or(0, |piece| (piece.offset + piece.length as u64 - offset).saturating_sub(part.length));
-    let path = path.to_owned();
+    let missing = proof.map_or(0, |piece| (piece.offset + piece.length as u64 - offset).saturating_sub(length));
     if missing > 0 { MediaError::Short { path, missing } } else { MediaError::PartForeign { path, offset } }
 }
 
