@@ -1,5 +1,5 @@
 //! Rules of a definition (`x-kubernetes-validations`), judged as the API server judges those of an object that is new, by the crate `kube-cel`
-//! (ADR 114). What it judges otherwise than an API server, and what nobody has compared, is left to the API server; so are rules that compare with
+//! (ADR 114). What differs from an API server there, and what the corpus has no case of, is left to the API server; so are rules that compare with
 //! the object as it was.
 //!
 //! Threats: rules come with charts. One that is long or nested deep is not parsed, and one that makes long lists of nothing calls a function that
@@ -62,7 +62,7 @@ impl CustomRules {
             let judged = Validator::new().validate(&schema, &object, None);
             let errors = judged.err().map(ValidationErrors::into_vec).unwrap_or_default();
             let failed = errors.into_iter().find(|error| is_false(&object, error));
-            // Nobody listens after the deadline.
+            // After the deadline, the receiver is gone.
             drop(sender.send(failed));
         };
         std::thread::Builder::new().name("rules of kinds".to_owned()).stack_size(STACK_BYTES).spawn(judge).ok()?;

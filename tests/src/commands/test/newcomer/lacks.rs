@@ -90,7 +90,7 @@ pub const LACKS: &[Lack] = &[
             "requests to 127.0.0.1 would go to the proxy http://127.0.0.1:9",
         ],
     ),
-    // After the entries that move the cache. The bytes tell it from this machine's own disk, which may be scarce, too.
+    // After the entries that move the cache. The bytes distinguish it from this machine's own disk, which may be nearly full, too.
     lack("disk", Machine::small_cache, &[": 0.0 GiB are free"]),
     Lack {
         name: "network for Go, Python and npm",
