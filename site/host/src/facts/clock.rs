@@ -3,7 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::host::read;
-use super::kubernetes::running;
+use super::system::System;
 use crate::paths::SitePaths;
 
 /// Programs that keep a clock right.
@@ -31,8 +31,8 @@ pub(super) fn source(paths: &SitePaths) -> Option<String> {
 }
 
 /// The program that keeps the clock right.
-pub(super) fn time_program(paths: &SitePaths) -> Option<String> {
-    running(paths, &TIME_PROGRAMS).into_iter().next()
+pub(super) fn time_program(system: &System) -> Option<String> {
+    system.running(&TIME_PROGRAMS).into_iter().next()
 }
 
 /// How much the clock gains or loses without correction, in billionths, as the program that keeps it right last found; none where no
@@ -79,14 +79,14 @@ mod tests {
     #[test]
     fn files_tell_what_keeps_time() {
         let (_folder, paths) = host(&[
-            ("/proc/18/comm", "chronyd\n"),
             ("/sys/devices/system/clocksource/clocksource0/current_clocksource", "tsc\n"),
             ("/var/lib/chrony/drift", "            -12.345678             0.051234\n"),
         ]);
-        assert_eq!((source(&paths).as_deref(), time_program(&paths).as_deref()), (Some("tsc"), Some("chronyd")));
+        let system = System { programs: ["chronyd".to_owned()].into(), ..System::default() };
+        assert_eq!((source(&paths).as_deref(), time_program(&system).as_deref()), (Some("tsc"), Some("chronyd")));
         assert_eq!(drift_ppb(&paths), Some(-12_345));
         let (_folder, paths) = host(&[]);
-        assert_eq!((source(&paths), time_program(&paths), drift_ppb(&paths)), (None, None, None));
+        assert_eq!((source(&paths), time_program(&System::default()), drift_ppb(&paths)), (None, None, None));
     }
 
     #[test]

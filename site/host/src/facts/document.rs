@@ -14,8 +14,8 @@ pub const KIND: &str = "facts";
 
 /// Form of the document. Since 2 it has GPUs, since 3 processor, security, clock, C library, speeds and times, and where closed chains
 /// lead. Since 4 it has programs that listen or belong to endpoint security, kinds and options of filesystems, the kernel's build and
-/// settings, drift and hardware clock.
-pub const SCHEMA: u32 = 4;
+/// settings, drift and hardware clock. Since 5 it has whether disks rotate.
+pub const SCHEMA: u32 = 5;
 
 /// The oldest form that is still read: what it does not know yet is unknown.
 const OLDEST_SCHEMA: u32 = 1;
@@ -116,8 +116,8 @@ mod tests {
         assert_eq!(read(|_| {}).unwrap(), facts);
         let others: [(Change, &str); 4] = [
             (|one| one["kind"] = "status".into(), "is not a document of the kind facts"),
-            (|one| one["schema"] = 5.into(), "has schema 5, and this landfall reads 1 to 4"),
-            (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 4"),
+            (|one| one["schema"] = 6.into(), "has schema 6, and this landfall reads 1 to 5"),
+            (|one| one["schema"] = Value::Null, "has schema null, and this landfall reads 1 to 5"),
             (|one| one["gpus"]["schema"] = 7.into(), "has facts about GPUs of schema 7, and this landfall reads 1"),
         ];
         for (other, said) in others {

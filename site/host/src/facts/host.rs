@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use landfall_error_codes::codes;
 use rustix::fs::{StatVfs, StatVfsMountFlags};
 
+use super::system::System;
 use super::{CgroupDriver, Cgroups, Filesystem, mounted};
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
@@ -108,16 +109,7 @@ pub fn boot_id(paths: &SitePaths) -> Option<String> {
     Some(id.trim().to_owned())
 }
 
-/// A value of `/proc/meminfo`, in bytes; 0 where there is none.
-pub fn memory_value(paths: &SitePaths, name: &str) -> u64 {
-    read(&paths.host("/proc/meminfo"))
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-        .and_then(|value| value.trim().trim_end_matches("kB").trim().parse::<u64>().ok())
-        .map_or(0, |kibibytes| kibibytes * 1024)
-}
-
-pub(super) fn filesystems(paths: &SitePaths) -> Result<Vec<Filesystem>, StepError> {
+pub(super) fn filesystems(paths: &SitePaths, system: &System) -> Result<Vec<Filesystem>, StepError> {
     let mut found: Vec<(u64, Filesystem)> = Vec::new();
     for path in PATHS_IN_QUESTION {
         let existing = nearest(&paths.host(path));
@@ -129,8 +121,9 @@ pub(super) fn filesystems(paths: &SitePaths) -> Result<Vec<Filesystem>, StepErro
         let measured = rustix::fs::statvfs(&existing).map_err(|errno| failed(errno.into()))?;
         let index = found.iter().position(|(known, _)| *known == device).unwrap_or_else(|| {
             let mount = mounted::holding(paths, &existing);
+            let rotates = mount.as_ref().and_then(|mount| system.rotating.get(&mount.point)).copied();
             let (kind, options) = mount.map(|mount| (mount.kind, mount.options)).unwrap_or_default();
-            found.push((device, Filesystem { kind, options, ..empty_filesystem(&measured) }));
+            found.push((device, Filesystem { kind, options, rotates, ..empty_filesystem(&measured) }));
             found.len() - 1
         });
         let filesystem = &mut found[index].1;
@@ -155,6 +148,7 @@ fn empty_filesystem(measured: &StatVfs) -> Filesystem {
         no_exec: Vec::new(),
         kind: String::new(),
         options: Vec::new(),
+        rotates: None,
     }
 }
 
@@ -264,17 +258,16 @@ mod tests {
     fn a_mount_that_lets_no_program_run_is_seen() {
         let name = "facts::host::tests::a_mount_that_lets_no_program_run_is_seen";
         let Some(root) = landfall_media::mounted::on_tmpfs(name, "noexec") else { return };
-        let found = filesystems(&SitePaths::below(root)).unwrap();
+        let found = filesystems(&SitePaths::below(root), &System::default()).unwrap();
         assert_eq!((found.len(), &found[0].no_exec), (1, &found[0].paths));
-        let usual = filesystems(&SitePaths::below("/")).unwrap();
+        let usual = filesystems(&SitePaths::below("/"), &System::default()).unwrap();
         assert!(usual.iter().all(|filesystem| filesystem.no_exec.is_empty()), "{usual:?}");
     }
 
     #[test]
-    fn reads_capabilities_memory_and_modules() {
+    fn reads_capabilities_and_modules() {
         let (_folder, paths) = host(&[
             ("/proc/self/status", "Name:\tx\nCapEff:\t000001fffeffffff\n"),
-            ("/proc/meminfo", "MemTotal:       16000000 kB\nSwapTotal:  0 kB\n"),
             ("/proc/filesystems", "nodev\toverlay\n"),
             (
                 &format!("/lib/modules/{}/modules.builtin", rustix::system::uname().release().to_string_lossy()),
@@ -283,7 +276,6 @@ mod tests {
             ("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n"),
         ]);
         assert!(!lowers_oom_score(&paths));
-        assert_eq!(memory_value(&paths, "MemTotal"), 16_384_000_000);
         let modules = modules(&paths);
         assert_eq!(modules, ["overlay", "br_netfilter", "vxlan"], "loaded or not, but not built in");
         assert_eq!(missing_modules(&paths, &modules), ["br_netfilter", "vxlan"]);
@@ -309,7 +301,7 @@ mod tests {
     fn a_filesystem_has_the_kind_and_the_options_of_its_mount() {
         let mounts = "21 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw,nobarrier\n";
         let (_folder, paths) = host(&[("/proc/self/mountinfo", mounts)]);
-        let found = filesystems(&paths).unwrap();
+        let found = filesystems(&paths, &System::default()).unwrap();
         assert_eq!((found.len(), found[0].kind.as_str()), (1, "ext4"), "all paths are in one folder");
         assert_eq!(found[0].options, ["rw", "relatime", "nobarrier"]);
     }

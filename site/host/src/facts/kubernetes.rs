@@ -1,6 +1,6 @@
 //! Signs of another Kubernetes or container runtime; Landfall's own cannot run beside one.
 
-use super::host::read;
+use super::system::System;
 use crate::paths::SitePaths;
 
 /// Files and folders that a Kubernetes leaves; folders count only if they are not empty.
@@ -27,14 +27,14 @@ const CHAINS: &str = "KUBE-";
 const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
 /// `filter` reads the names of tables and chains of the packet filter: a site, which has many, is not asked for them.
-pub(super) fn leftovers(paths: &SitePaths, filter: impl FnOnce() -> Vec<String>) -> Vec<String> {
+pub(super) fn leftovers(paths: &SitePaths, system: &System, filter: impl FnOnce() -> Vec<String>) -> Vec<String> {
     // A Landfall site has all of them; its identity shows whether this is one.
     if paths.settings_uuid().exists() {
         return Vec::new();
     }
     let mut found: Vec<String> =
         SIGNS.iter().filter(|path| holds_something(paths, path)).map(|path| format!("files in {path}")).collect();
-    found.extend(running(paths, &PROGRAMS).into_iter().map(|program| format!("the running program {program}")));
+    found.extend(system.running(&PROGRAMS).into_iter().map(|program| format!("the running program {program}")));
     let exists = |name: &&&str| paths.host("/sys/class/net").join(name).symlink_metadata().is_ok();
     found.extend(INTERFACES.iter().filter(exists).map(|name| format!("the interface {name}")));
     if filter().iter().any(|name| name == TABLE || name.starts_with(CHAINS)) {
@@ -47,20 +47,6 @@ fn holds_something(paths: &SitePaths, path: &str) -> bool {
     fs_err::read_dir(paths.host(path)).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// Those of these programs that run, by the first 15 bytes of their names.
-pub(super) fn running(paths: &SitePaths, programs: &[&str]) -> Vec<String> {
-    let Ok(processes) = fs_err::read_dir(paths.host("/proc")) else { return Vec::new() };
-    let mut found: Vec<String> = processes
-        .flatten()
-        .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
-        .map(|entry| read(&entry.path().join("comm")).trim().to_owned())
-        .filter(|name| programs.contains(&name.as_str()))
-        .collect();
-    found.sort();
-    found.dedup();
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,24 +55,21 @@ mod tests {
     fn files_and_programs_of_another_kubernetes_are_seen() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
-        for (path, text) in
-            [("/etc/kubernetes/admin.conf", ""), ("/proc/17/comm", "k3s\n"), ("/proc/18/comm", "bash\n")]
-        {
-            fs_err::create_dir_all(paths.host(path).parent().unwrap()).unwrap();
-            landfall_media::durable::write_file(&paths.host(path), text.as_bytes(), 0o644).unwrap();
-        }
+        let system = System { programs: ["k3s", "bash"].map(str::to_owned).into(), ..System::default() };
+        fs_err::create_dir_all(paths.host("/etc/kubernetes")).unwrap();
+        landfall_media::durable::write_file(&paths.host("/etc/kubernetes/admin.conf"), b"", 0o644).unwrap();
         fs_err::create_dir_all(paths.host("/var/lib/kubelet")).unwrap();
         let filter = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let own = filter(&["filter", "ufw-kube", "INPUT"]);
-        assert_eq!(leftovers(&paths, || own), ["files in /etc/kubernetes", "the running program k3s"]);
+        assert_eq!(leftovers(&paths, &system, || own), ["files in /etc/kubernetes", "the running program k3s"]);
         fs_err::create_dir_all(paths.host("/sys/class/net/cni0")).unwrap();
         let rules = "rules of kube-proxy in the packet filter";
         for names in [filter(&["nat", "KUBE-SERVICES"]), filter(&["kube-proxy"])] {
-            assert_eq!(leftovers(&paths, || names)[2..], ["the interface cni0", rules]);
+            assert_eq!(leftovers(&paths, &system, || names)[2..], ["the interface cni0", rules]);
         }
 
         fs_err::create_dir_all(paths.settings()).unwrap();
         landfall_media::durable::write_file(&paths.settings_uuid(), b"x", 0o644).unwrap();
-        assert_eq!(leftovers(&paths, || panic!("a site is not asked")), Vec::<String>::new());
+        assert_eq!(leftovers(&paths, &system, || panic!("a site is not asked")), Vec::<String>::new());
     }
 }

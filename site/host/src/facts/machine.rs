@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use super::host::read;
-use super::kubernetes::running;
+use super::system::System;
 use super::{Cpu, Security};
 use crate::paths::SitePaths;
 
@@ -78,17 +78,15 @@ const BEFORE_VERSION: &[u8] = b"GNU C Library ";
 /// The firmware's variable that says whether Secure Boot is on; its last byte is the answer.
 const SECURE_BOOT: &str = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
-pub(super) fn cpu(paths: &SitePaths) -> Cpu {
+pub(super) fn cpu(paths: &SitePaths, system: &System) -> Cpu {
     let text = read(&paths.host("/proc/cpuinfo"));
-    let field = |names: [&str; 2]| {
-        text.lines().filter_map(|line| line.split_once(':')).find(|(name, _)| names.contains(&name.trim()))
-    };
-    let flags: BTreeSet<&str> =
-        field(["flags", "Features"]).map(|(_, flags)| flags.split_whitespace().collect()).unwrap_or_default();
+    let mut fields = text.lines().filter_map(|line| line.split_once(':'));
+    let flags = fields.find(|(name, _)| ["flags", "Features"].contains(&name.trim()));
+    let flags: BTreeSet<&str> = flags.map(|(_, flags)| flags.split_whitespace().collect()).unwrap_or_default();
     let has_all = |(_, needed): &&(u8, &[&str])| needed.iter().all(|flag| flags.contains(flag));
     let level = LEVELS.iter().take_while(has_all).last().map_or(1, |(level, _)| *level);
     Cpu {
-        model: field(["model name", "Processor"]).map(|(_, name)| name.trim().to_owned()).unwrap_or_default(),
+        model: system.processor.clone(),
         features: FEATURES.iter().filter(|name| flags.contains(**name)).map(|name| (*name).to_owned()).collect(),
         level: (cfg!(target_arch = "x86_64") && !flags.is_empty()).then_some(level),
         numa_nodes: numa_nodes(paths),
@@ -103,13 +101,13 @@ fn numa_nodes(paths: &SitePaths) -> u32 {
     u32::try_from(nodes).unwrap_or(u32::MAX).max(1)
 }
 
-pub(super) fn security(paths: &SitePaths) -> Security {
+pub(super) fn security(paths: &SitePaths, system: &System) -> Security {
     let secure_boot = fs_err::read(paths.host(SECURE_BOOT)).ok();
     Security {
         secure_boot: secure_boot.and_then(|bytes| bytes.last().map(|last| *last == 1)),
         app_armor: read(&paths.host("/sys/module/apparmor/parameters/enabled")).trim() == "Y",
-        fapolicyd: !running(paths, &["fapolicyd"]).is_empty(),
-        endpoint_programs: Some(running(paths, &ENDPOINT_PROGRAMS)),
+        fapolicyd: !system.running(&["fapolicyd"]).is_empty(),
+        endpoint_programs: Some(system.running(&ENDPOINT_PROGRAMS)),
     }
 }
 
@@ -141,13 +139,13 @@ mod tests {
 
     #[test]
     fn a_processor_has_a_level_if_it_has_all_of_it() {
-        let flags =
-            |more: &str| format!("processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\nflags\t\t: fpu sse2 {more}\n");
+        let flags = |more: &str| format!("processor\t: 0\nflags\t\t: fpu sse2 {more}\n");
+        let system = System { processor: "Some CPU @ 2 GHz".to_owned(), ..System::default() };
         let v2 = "cx16 lahf_lm popcnt sse4_1 sse4_2 ssse3";
         let v3 = format!("{v2} avx avx2 bmi1 bmi2 f16c fma abm movbe xsave");
         for (more, level) in [("", 1), (v2, 2), (v3.as_str(), 3), ("avx avx2", 1)] {
             let (_folder, paths) = host(&[("/proc/cpuinfo", &flags(more))]);
-            let found = cpu(&paths);
+            let found = cpu(&paths, &system);
             assert_eq!((found.level, found.numa_nodes), (cfg!(target_arch = "x86_64").then_some(level), 1), "{more}");
             assert_eq!(found.features.contains(&"avx2".to_owned()), more.contains("avx2"));
             assert_eq!(found.model, "Some CPU @ 2 GHz");
@@ -157,26 +155,22 @@ mod tests {
             ("/sys/devices/system/node/node1/cpulist", ""),
             ("/sys/devices/system/node/possible", ""),
         ]);
-        assert_eq!(cpu(&paths).numa_nodes, 2);
+        assert_eq!(cpu(&paths, &system).numa_nodes, 2);
     }
 
     #[test]
     fn files_tell_what_guards_a_host() {
-        let (_folder, paths) = host(&[
-            (SECURE_BOOT, "\u{6}\0\0\0\u{1}"),
-            ("/sys/module/apparmor/parameters/enabled", "Y\n"),
-            ("/proc/17/comm", "fapolicyd\n"),
-            ("/proc/18/comm", "falcon-sensor\n"),
-            ("/proc/19/comm", "wdavdaemon\n"),
-            ("/proc/20/comm", "wdavdaemon\n"),
-        ]);
+        let (_folder, paths) =
+            host(&[(SECURE_BOOT, "\u{6}\0\0\0\u{1}"), ("/sys/module/apparmor/parameters/enabled", "Y\n")]);
+        let programs = ["fapolicyd", "falcon-sensor", "wdavdaemon"].map(str::to_owned).into();
+        let system = System { programs, ..System::default() };
         let endpoint_programs = Some(["falcon-sensor", "wdavdaemon"].map(str::to_owned).to_vec());
         let expected = Security { secure_boot: Some(true), app_armor: true, fapolicyd: true, endpoint_programs };
-        assert_eq!(security(&paths), expected);
+        assert_eq!(security(&paths, &system), expected);
         let (_folder, paths) = host(&[]);
         let bare =
             Security { secure_boot: None, app_armor: false, fapolicyd: false, endpoint_programs: Some(Vec::new()) };
-        assert_eq!((security(&paths), glibc(&paths)), (bare, None));
+        assert_eq!((security(&paths, &System::default()), glibc(&paths)), (bare, None));
         assert!(ENDPOINT_PROGRAMS.iter().all(|name| name.len() <= 15), "the kernel cuts names after 15 bytes");
     }
 

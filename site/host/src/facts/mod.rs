@@ -19,6 +19,7 @@ mod probed_gpus;
 #[cfg(any(test, feature = "testing"))]
 pub mod sample;
 mod speed;
+mod system;
 mod topic;
 
 pub use document::{KIND, SCHEMA, Unread};
@@ -36,6 +37,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::system::System;
 use crate::paths::SitePaths;
 use crate::step_times::{self, StepTimes};
 use landfall_engine::step::StepError;
@@ -202,6 +204,9 @@ pub struct Filesystem {
     /// Options with which the first of the paths is mounted, such as `noatime`, without those that name users or folders.
     #[serde(default)]
     pub options: Vec<String>,
+    /// Whether its disk rotates; null where the disk does not say, as behind RAID or a network, and in facts of schema 4 and older.
+    #[serde(default)]
+    pub rotates: Option<bool>,
 }
 
 /// Network of a host.
@@ -341,6 +346,7 @@ pub fn collect_measured(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, S
 
 /// Collects the facts of this host, its speeds aside; those about its GPUs were found before. Changes nothing.
 pub fn collect(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError> {
+    let system = System::read();
     let modules = host::modules(paths);
     let missing_modules = host::missing_modules(paths, &modules);
     Ok(Facts {
@@ -355,9 +361,9 @@ pub fn collect(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError>
         cgroups: host::cgroups(paths),
         lowers_oom_score: host::lowers_oom_score(paths),
         cores: host::cores(),
-        memory_bytes: host::memory_value(paths, "MemTotal"),
-        swap_bytes: host::memory_value(paths, "SwapTotal"),
-        filesystems: host::filesystems(paths)?,
+        memory_bytes: system.memory_bytes,
+        swap_bytes: system.swap_bytes,
+        filesystems: host::filesystems(paths, &system)?,
         data_folder: data_folder::collect(paths),
         network: network::collect(paths)?,
         can_load_modules: host::are_loadable(paths, &missing_modules),
@@ -365,12 +371,12 @@ pub fn collect(paths: &SitePaths, gpus: &ProbedGpus) -> Result<Facts, StepError>
         missing_modules,
         limits: host::limits(paths),
         selinux: host::selinux(paths),
-        leftovers: kubernetes::leftovers(paths, filter::names),
+        leftovers: kubernetes::leftovers(paths, &system, filter::names),
         gpus: Some(gpus.report.clone()),
-        cpu: Some(machine::cpu(paths)),
-        security: Some(machine::security(paths)),
+        cpu: Some(machine::cpu(paths, &system)),
+        security: Some(machine::security(paths, &system)),
         clock_source: clock::source(paths),
-        time_program: clock::time_program(paths),
+        time_program: clock::time_program(&system),
         glibc: machine::glibc(paths),
         speeds: None,
         step_times: step_times::read(paths),

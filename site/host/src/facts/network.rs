@@ -7,7 +7,7 @@ use landfall_error_codes::codes;
 
 use super::filter::Rules;
 use super::host::read;
-use super::{Network, NodeAddress, filter, firewall, listeners};
+use super::{Network, NodeAddress, filter, firewall, listeners, system};
 use crate::netlink;
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
@@ -36,7 +36,7 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         .min_by_key(|route| route.metric)
         .and_then(|route| name(route.index?));
     let used = default_route.as_ref().or(addresses.first().map(|address| &address.interface));
-    let mtu = used.and_then(|used| Some(interfaces.iter().find(|interface| interface.name == *used)?.mtu));
+    let mtu = used.and_then(|used| system::packet_bytes().get(used).copied());
     let networks = routes
         .iter()
         .filter(|route| route.prefix > 0 && route.destination.is_ipv4())

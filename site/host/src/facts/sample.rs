@@ -35,6 +35,7 @@ pub fn sample() -> Facts {
             no_exec: Vec::new(),
             kind: "ext4".to_owned(),
             options: ["rw", "relatime"].map(str::to_owned).to_vec(),
+            rotates: Some(false),
         }],
         data_folder: DataFolder {
             mount: "/".to_owned(),
