@@ -59,7 +59,7 @@ pub fn run(command: &mut Command) -> Result<()> {
 pub fn landfall_gpu() -> Result<PathBuf> {
     setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
-    run(cargo().args(["build", "--quiet", "--package", "landfall-gpu", "--target", GLIBC_TARGET]))?;
+    run(cargo().args(["build", "--package", "landfall-gpu", "--target", GLIBC_TARGET]))?;
     Ok(target_folder().join(GLIBC_TARGET).join("debug").join("landfall-gpu"))
 }
 
@@ -73,7 +73,7 @@ pub fn landfall() -> Result<PathBuf> {
     setup::ensure_packages(packages::PROGRAM)?;
     dependencies::bring();
     let features = TEST_FEATURES.join(",");
-    run(cargo().args(["build", "--quiet", "--workspace", "--features", &features]).args(PROGRAMS))?;
+    run(cargo().args(["build", "--workspace", "--features", &features]).args(PROGRAMS))?;
     let program = target_folder().join(TARGET).join("debug").join("landfall");
     ensure!(program.is_file(), "cargo built no {}", program.display());
     dependencies::keep_for_programs()?;

@@ -256,7 +256,7 @@ fn set_up() -> Result<()> {
 /// Everything that the parts beside the others would have to compile while those compile, too.
 fn build() -> Result<()> {
     workspace::landfall()?;
-    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
+    workspace::run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
     dependencies::keep_for_tests()?;
     compile_gpu_tests()
 }
