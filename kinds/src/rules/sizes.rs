@@ -63,7 +63,8 @@ pub(super) fn name_with_hash(object: &Value) -> Found {
 /// The name of a `StatefulSet`: its pods have a label with it and a hash, and could never be made with a longer one.
 pub(super) fn name_of_set(object: &Value) -> Found {
     let length = word(&object["metadata"], "name").len();
-    let why = "the label `controller-revision-hash` of its pods has this name and 11 characters, which may be 63 together";
+    let why =
+        "the label `controller-revision-hash` of its pods has this name and 11 characters, which may be 63 together";
     name(length, LABEL - HASH, why)
 }
 
