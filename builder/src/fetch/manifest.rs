@@ -154,10 +154,13 @@ mod tests {
     #[test]
     fn a_null_counts_as_empty() {
         let digest = format!("sha256:{}", "0".repeat(64));
-        let config = format!(r#"{{"mediaType": "a", "digest": "{digest}", "size": 1, "annotations": null, "platform": null}}"#);
+        let config =
+            format!(r#"{{"mediaType": "a", "digest": "{digest}", "size": 1, "annotations": null, "platform": null}}"#);
         let text = format!(r#"{{"config": {config}, "layers": null, "annotations": null}}"#);
         let manifest: ManifestDocument = serde_json::from_str(&text).expect("manifest");
-        assert!(manifest.annotations.is_empty() && manifest.layers.is_empty() && manifest.config.annotations.is_empty());
+        assert!(
+            manifest.annotations.is_empty() && manifest.layers.is_empty() && manifest.config.annotations.is_empty()
+        );
         assert!(serde_json::from_str::<IndexDocument>(r#"{"manifests": null}"#).expect("index").manifests.is_empty());
         assert!(serde_json::from_str::<IndexDocument>("{}").is_err());
     }
