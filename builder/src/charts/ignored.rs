@@ -134,7 +134,8 @@ mod tests {
             landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o644).expect("file");
         }
         std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).expect("link");
-        let files = super::super::files::ChartFiles::of_folder(folder.path(), Default::default()).expect("files");
+        let files = super::super::files::ChartFiles::of_folder(folder.path(), super::super::files::Limits::default())
+            .expect("files");
         assert_eq!(files.0.keys().collect::<Vec<_>>(), [FILE, "Chart.yaml"]);
     }
 }
