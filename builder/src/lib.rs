@@ -42,6 +42,7 @@ pub mod signing;
 mod unpacked;
 mod wheels;
 mod workloads;
+mod yaml;
 
 pub use error::{BuildError, Place};
 pub use gpu_program::GPU_PROGRAM;

@@ -4,7 +4,8 @@
 //! documents that exhaust a reader (depth, and many tiny values: 8 MiB of `{"":0}` would cost it 100 times as much; their
 //! readers limit the size). Documents that Landfall writes have one encoding, *canonical JSON*: names sorted by their
 //! bytes, no whitespace, integers only, strings escaped only where JSON requires it. A canonical document is read by
-//! encoding it again and comparing.
+//! encoding it again and comparing. Documents that carry foreign values, such as objects of Kubernetes, are encoded in the
+//! same way, and may contain every number of Kubernetes as well: integers of 64 bits, and fractions.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -18,10 +19,21 @@ use crate::limits;
 
 /// The canonical bytes of a document. Fails on floats and on integers that not every reader holds exactly.
 pub fn to_canonical(name: &str, document: &impl Serialize) -> Result<Vec<u8>> {
+    encode(name, document, Numbers::Integers)
+}
+
+/// The canonical bytes of a document with foreign values, such as objects of Kubernetes or values of a release. Integers
+/// have up to 64 bits. A fraction is written in the fewest digits that are read as the same number. Where neither occurs,
+/// these are the bytes of [`to_canonical`]. Such a document is read by [`read_typed`], [`read_any`] or any reader of JSON.
+pub fn to_canonical_with_fractions(name: &str, document: &impl Serialize) -> Result<Vec<u8>> {
+    encode(name, document, Numbers::Any)
+}
+
+fn encode(name: &str, document: &impl Serialize, numbers: Numbers) -> Result<Vec<u8>> {
     let invalid = |error: serde_json::Error| Error::InvalidContents { what: format!("{name}: {error}") };
     let value = serde_json::to_value(document).map_err(invalid)?;
     let mut bytes = Vec::new();
-    write_canonical(&value, &mut bytes).map_err(invalid)?;
+    write_canonical(&value, numbers, &mut bytes).map_err(invalid)?;
     Ok(bytes)
 }
 
@@ -89,7 +101,7 @@ pub(crate) fn require_type(name: &str, expected: &'static str, found: &str) -> R
 /// Refuses any encoding but the canonical one.
 pub(crate) fn check_canonical(name: &str, value: &Value, bytes: &[u8]) -> Result<()> {
     let mut again = Vec::with_capacity(bytes.len());
-    match write_canonical(value, &mut again) {
+    match write_canonical(value, Numbers::Integers, &mut again) {
         Ok(()) if again == bytes => Ok(()),
         _ => Err(Error::NotCanonical { name: name.to_owned() }),
     }
@@ -101,7 +113,7 @@ pub(crate) fn from_value<T: DeserializeOwned>(name: &str, value: Value) -> Resul
         .map_err(|source| Error::InvalidDocument { name: name.to_owned(), source: source.into() })
 }
 
-fn write_canonical(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
+fn write_canonical(value: &Value, numbers: Numbers, out: &mut Vec<u8>) -> serde_json::Result<()> {
     match value {
         Value::Object(map) => {
             let mut names: Vec<&String> = map.keys().collect();
@@ -113,7 +125,7 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
                 }
                 serde_json::to_writer(&mut *out, name)?;
                 out.push(b':');
-                write_canonical(&map[name], out)?;
+                write_canonical(&map[name], numbers, out)?;
             }
             out.push(b'}');
         }
@@ -123,11 +135,11 @@ fn write_canonical(value: &Value, out: &mut Vec<u8>) -> serde_json::Result<()> {
                 if index > 0 {
                     out.push(b',');
                 }
-                write_canonical(item, out)?;
+                write_canonical(item, numbers, out)?;
             }
             out.push(b']');
         }
-        Value::Number(number) if !is_exact(number) => {
+        Value::Number(number) if numbers == Numbers::Integers && !is_exact(number) => {
             return Err(serde_json::Error::custom(format!("{number} is not an integer of at most 53 bits")));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => serde_json::to_writer(out, value)?,
@@ -319,6 +331,20 @@ mod tests {
         assert!(to_canonical("x.json", &json!({ "a": u64::MAX })).is_err());
     }
 
+    #[test]
+    fn foreign_numbers_keep_their_value() {
+        let text =
+            r#"{"a":[0.5,-1.5e-9,9007199254740993,-9223372036854775808,18446744073709551615,3.0,1e300],"type":"t"}"#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        let bytes = to_canonical_with_fractions("x.json", &value).unwrap();
+        assert_eq!(read_typed::<Value>("x.json", "t", &bytes).unwrap(), value);
+        assert_eq!(
+            to_canonical_with_fractions("x.json", &serde_json::from_slice::<Value>(&bytes).unwrap()).unwrap(),
+            bytes
+        );
+        assert!(String::from_utf8(bytes).unwrap().contains("[0.5,-1.5e-9,9007199254740993,"));
+    }
+
     fn values() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -340,7 +366,15 @@ mod tests {
         fn what_is_written_is_read(value in values()) {
             let document = json!({ "type": "t", "value": value });
             let bytes = to_canonical("x.json", &document).unwrap();
+            prop_assert_eq!(&to_canonical_with_fractions("x.json", &document).unwrap(), &bytes);
             prop_assert_eq!(read_canonical::<Value>("x.json", "t", &bytes).unwrap(), document);
+        }
+
+        #[test]
+        fn any_fraction_is_read_as_written(fraction in prop::num::f64::NORMAL | prop::num::f64::ZERO) {
+            let bytes = to_canonical_with_fractions("x.json", &fraction).unwrap();
+            let read: f64 = serde_json::from_slice(&bytes).unwrap();
+            prop_assert_eq!(read.to_bits(), fraction.to_bits());
         }
 
         #[test]

@@ -28,4 +28,4 @@ pub use archive::{END_BYTES, file_bytes, padding_bytes};
 pub use digest::{Blake3, Sha256};
 pub use error::{Error, Result};
 pub use head::{Contents, Opened, Sealed, Verified};
-pub use json::{Budget, read_any, read_canonical, read_typed, to_canonical};
+pub use json::{Budget, read_any, read_canonical, read_typed, to_canonical, to_canonical_with_fractions};

@@ -52,7 +52,7 @@ macro_rules! kinds {
         /// The kinds of each version of a group; all that it has and a release may bring.
         const VERSIONS: &[(&str, &[&str])] = &[$(($version, &[$(stringify!($kind)),*])),*];
 
-        fn written_again(version: &str, kind: &str, object: Value) -> Option<serde_json::Result<Value>> {
+        fn written_again(version: &str, kind: &str, object: Value) -> Option<Result<Value, Fault>> {
             match (version, kind) {
                 $($(($version, stringify!($kind)) => Some(again::<$type>(object)),)*)*
                 _ => None,
@@ -178,8 +178,23 @@ pub fn served() -> Vec<String> {
     served_versions().flat_map(kinds).collect()
 }
 
-fn again<T: DeserializeOwned + Serialize>(object: Value) -> serde_json::Result<Value> {
-    serde_json::to_value(serde_json::from_value::<T>(object)?)
+fn again<T: DeserializeOwned + Serialize>(object: Value) -> Result<Value, Fault> {
+    let read: T = serde_path_to_error::deserialize(object)
+        .map_err(|error| Fault::field(pointer_of(error.path()), error.inner().to_string()))?;
+    serde_json::to_value(read).map_err(|error| Fault::field("", error.to_string()))
+}
+
+/// The JSON Pointer to where a type does not fit.
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter().fold(String::new(), |mut pointer, segment| {
+        let _ = match segment {
+            Segment::Seq { index } => write!(pointer, "/{index}"),
+            Segment::Map { key } => write!(pointer, "/{}", escape(key)),
+            Segment::Enum { .. } | Segment::Unknown => Ok(()),
+        };
+        pointer
+    })
 }
 
 /// Why the API server would not take an object.
@@ -236,7 +251,7 @@ pub fn check(object: &Value) -> Result<(), Fault> {
     let mut written = object.clone();
     amounts_as_texts(&mut written);
     let Some(again) = written_again(version, kind, written.clone()) else { return check_kind(version, kind) };
-    let again = again.map_err(|error| Fault::field("", format!("{error}")))?;
+    let again = again?;
     if let Some(path) = lacking(&written, &again, &[]) {
         let near = near_field(&written, &path);
         return Err(Fault::field(path, format!("a {kind} has no such field{near}")));

@@ -25,7 +25,10 @@ fn fault(pointer: &str, value: Value) -> String {
 #[test]
 fn values_of_another_type_and_amounts_that_are_none_are_found() {
     assert_eq!(check(&deployment()), Ok(()));
-    assert!(fault("/spec/replicas", json!("two")).contains("invalid type"));
+    let replicas = fault("/spec/replicas", json!("two"));
+    assert_eq!(replicas, "/spec/replicas: invalid type: string \"two\", expected i32");
+    let image = fault("/spec/template/spec/containers/0/image", json!(5));
+    assert_eq!(image, "/spec/template/spec/containers/0/image: invalid type: integer `5`, expected a string");
     assert!(fault("/spec/template/spec/containers/0/resources/limits/cpu", json!(2.5)).is_empty());
     let memory = fault("/spec/template/spec/containers/0/resources/limits/memory", json!("plenty"));
     assert_eq!(

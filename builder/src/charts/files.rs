@@ -11,6 +11,7 @@ use std::path::Path;
 
 use landfall_error_codes::codes;
 
+use super::ignored::Ignored;
 use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
 use crate::files::is_relative;
@@ -66,11 +67,13 @@ impl ChartFiles {
     }
 
     /// The files of a folder. What Git keeps beside them is not part of a chart.
+    /// Neither is what its `.helmignore` names.
     pub fn of_folder(folder: &Path, limits: Limits) -> Result<Self> {
         let name = folder.display().to_string();
         let mut unpacking = Unpacking::new(&name, limits);
         let mut files = Self::default();
-        unpacking.folder(folder, "", &mut files.0)?;
+        let ignored = Ignored::of(folder)?;
+        unpacking.folder(folder, "", &ignored, &mut files.0)?;
         unpacking.subcharts(&mut files)?;
         Ok(files)
     }
@@ -245,7 +248,13 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    fn folder(&mut self, folder: &Path, below: &str, files: &mut BTreeMap<String, Vec<u8>>) -> Result<()> {
+    fn folder(
+        &mut self,
+        folder: &Path,
+        below: &str,
+        ignored: &Ignored,
+        files: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<()> {
         let unreadable = |what: &str, error| self.refuse(what).because(error);
         let mut entries: Vec<_> = fs_err::read_dir(folder)
             .and_then(Iterator::collect::<std::io::Result<_>>)
@@ -254,7 +263,8 @@ impl<'a> Unpacking<'a> {
         for entry in entries {
             let name = entry.file_name().to_string_lossy().into_owned();
             let path = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
-            if name == ".git" || name == ".DS_Store" {
+            let is_left_out = ignored.contains(&path, || entry.path().is_dir());
+            if name == ".git" || name == ".DS_Store" || is_left_out {
                 continue;
             }
             self.count_member()?;
@@ -263,7 +273,7 @@ impl<'a> Unpacking<'a> {
             if !is_relative(&path) {
                 return Err(self.refuse(format_args!("`{}` is not a plain name", path.escape_default())));
             } else if kind.is_dir() {
-                self.folder(&entry.path(), &path, files)?;
+                self.folder(&entry.path(), &path, ignored, files)?;
             } else if kind.is_file() {
                 let file = fs_err::File::open(entry.path());
                 let file = file.map_err(|error| self.refuse(format!("{path} cannot be read")).because(error))?;

@@ -40,6 +40,9 @@ const UNKNOWN_HOOK: &str = "skipping unknown hook";
 const IGNORED_VALUE: [&str; 3] =
     ["cannot overwrite table with non table", "skipping globals because", "returned non-bool value"];
 
+/// What charts say that want the passwords of an install at an upgrade.
+const CURRENT_PASSWORDS: &str = "PASSWORDS ERROR";
+
 /// What to do where a chart renders for an install alone.
 const FOR_UPGRADES: &str = "Set values with which the chart renders for an upgrade, too, such as the name of an existing Secret, or mend the named template in a chart that is a folder.";
 
@@ -160,12 +163,35 @@ impl Rendering<'_> {
             return BuildError::at(codes::CHART_LOOKUP, place, what).refusing(&self.name);
         }
         let what = if said.trim().is_empty() { "ended without a message".to_owned() } else { said.trim().to_owned() };
+        if let Some(hint) = current_passwords(messages) {
+            let what = format!("helm template refuses it without current passwords: {what}");
+            return BuildError::at(codes::CHART_REFUSED, place, what).hint(hint);
+        }
         if self.is_upgrade {
             let what = format!("helm template refuses it for an upgrade: {what}");
             return BuildError::at(codes::CHART_REFUSED, place, what).hint(FOR_UPGRADES);
         }
         BuildError::at(codes::CHART_REFUSED, place, format!("helm template refuses it: {what}"))
     }
+}
+
+/// What ends the refusal of a chart that draws passwords at an install and asks for them at an upgrade, as Bitnami's do; none of
+/// another refusal.
+fn current_passwords(messages: &str) -> Option<String> {
+    if !messages.contains(CURRENT_PASSWORDS) {
+        return None;
+    }
+    let named =
+        messages.split("' must not be empty").filter_map(|before| before.rsplit_once('\'').map(|(_, name)| name));
+    let is_path = |name: &&str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let named: Vec<_> = named.filter(is_path).map(|name| format!("`{name}`")).collect();
+    let values = if named.is_empty() { "the passwords".to_owned() } else { named.join(", ") };
+    Some(format!(
+        "In the chart's values, name an existing Secret in place of {values}, mostly by `existingSecret` beside it. Declare that Secret with \
+         its keys under `secrets` of the component: the site generates it once, and keeps it over upgrades."
+    ))
 }
 
 /// Helm's messages as a terminal gets them: they may hold anything of the chart.
@@ -279,6 +305,19 @@ mod tests {
         let error = run_for("echo 'Error: no password' >&2; exit 1", true).expect_err("refused");
         assert!(error.to_string().contains("for an upgrade: no password"), "{error}");
         assert_eq!(Coded::hint(&error).as_deref(), Some(FOR_UPGRADES));
+    }
+
+    #[test]
+    fn current_passwords_are_named_with_what_ends_the_refusal() {
+        let said = "Error: execution error at (shop/templates/NOTES.txt:1:2):\nPASSWORDS ERROR: You must provide your current passwords when upgrading the release.\n    \u{27}auth.password\u{27} must not be empty, please add it\n    \u{27}auth.rootPassword\u{27} must not be empty";
+        let hint = current_passwords(said).expect("known");
+        assert!(
+            hint.starts_with(
+                "In the chart's values, name an existing Secret in place of `auth.password`, `auth.rootPassword`,"
+            ),
+            "{hint}"
+        );
+        assert_eq!(current_passwords("Error: no host"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod clock;
 mod files;
 mod helm;
 mod hooks;
+mod ignored;
 mod index;
 mod job_names;
 mod lookup;

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::hooks::HOOK;
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
+use crate::yaml;
 
 /// What Helm writes before each document: the template.
 const SOURCE: &str = "# Source: ";
@@ -26,14 +27,9 @@ pub fn objects(name: &str, printed: &str) -> Result<Vec<Sourced>> {
     let mut found = Vec::new();
     for (file, text) in documents(name, printed) {
         let invalid = |what: String| BuildError::at(codes::CHART_REFUSED, Place::file(&file), what);
-        let options = serde_saphyr::options! {
-            // As Helm itself reads YAML.
-            legacy_octal_numbers: true,
-            duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::LastWins,
-        };
-        let documents: Vec<Value> = serde_saphyr::from_multiple_with_options(&text, options)
-            .map_err(|error| invalid(format!("renders to no YAML: {}", error.without_snippet())))?;
-        for object in documents.into_iter().filter(|document| !document.is_null()) {
+        let documents =
+            yaml::read(&text).map_err(|error| invalid(format!("renders to YAML that cannot be read: {error}")))?;
+        for object in documents {
             if !object.is_object() {
                 return Err(invalid("renders to something that is not an object".to_owned()));
             }

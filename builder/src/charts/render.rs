@@ -91,7 +91,9 @@ fn at_two_times(
     served: &[String],
 ) -> Result<[Vec<Sourced>; 2]> {
     let mut files = opened.files.clone();
-    lookup::trap(&opened.name, &mut files).map_err(|error| error.refusing(&opened.name))?;
+    if !chart.has_empty_lookups() {
+        lookup::trap(&opened.name, &mut files).map_err(|error| error.refusing(&opened.name))?;
+    }
     let values = values(definition, chart)?;
     let folder = tempfile::tempdir().map_err(|error| super::interrupted("the chart", error))?;
     let [today, another_day] = ["today", "another-day"].map(|name| folder.path().join(name));
@@ -191,13 +193,13 @@ fn values(definition: &Definition, chart: &ChartDefinition) -> Result<ChartFiles
     for (number, written) in chart.values.iter().enumerate() {
         let path = definition.resolve(&written.value);
         let name = values_file(Path::new(""), number).display().to_string();
-        values.0.insert(name, checked_values(&path)?);
+        values.0.insert(name, checked_values(&path, chart)?);
     }
     Ok(values)
 }
 
 /// Reads a file of values.
-fn checked_values(path: &Path) -> Result<Vec<u8>> {
+fn checked_values(path: &Path, chart: &ChartDefinition) -> Result<Vec<u8>> {
     let place = Place::file(path);
     let unreadable =
         |error| BuildError::at(codes::CHART_REFUSED, place.clone(), "the values cannot be read").because(error);
@@ -206,7 +208,9 @@ fn checked_values(path: &Path) -> Result<Vec<u8>> {
         return Err(BuildError::at(codes::CHART_LIMIT, place, what));
     }
     let mut files = ChartFiles([(String::new(), fs_err::read(path).map_err(unreadable)?)].into());
-    lookup::trap(&path.display().to_string(), &mut files)?;
+    if !chart.has_empty_lookups() {
+        lookup::trap(&path.display().to_string(), &mut files)?;
+    }
     Ok(files.0.remove("").unwrap_or_default())
 }
 

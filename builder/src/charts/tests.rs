@@ -194,6 +194,37 @@ async fn charts_of_every_place_are_locked_and_built() {
 }
 
 #[tokio::test]
+async fn numbers_of_objects_travel_as_go_reads_them() {
+    let bench = bench().await;
+    let schema = "{type: object, properties: {a: {type: number, maximum: 0.5, default: 9007199254740993, enum: [1e+06, 72044e0711, 0o7]}}}";
+    let crd = CRD.replace("{type: object}", schema);
+    bench.write("release/charts/database.tgz", &chart("database", &crd), 0o644);
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    let objects = document(&bench, "documents/objects/database.json");
+    let found = objects.pointer("/0/spec/versions/0/schema/openAPIV3Schema/properties/a");
+    let expected = json!({ "type": "number", "maximum": 0.5, "default": 9_007_199_254_740_993_u64, "enum": [1_000_000, "72044e0711", 7] });
+    assert_eq!(found, Some(&expected));
+}
+
+#[tokio::test]
+async fn look_ups_find_nothing_where_the_vendor_says_so() {
+    let bench = bench().await;
+    bench.write("release/v.yaml", b"a: '{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}'\n", 0o644);
+    let from = "{reference: charts.example/own/database}";
+    let to = "{reference: charts.example/own/database, values: [v.yaml], lookups: empty}";
+    bench.edit("release/release.yaml", from, to);
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: drawn}\nstringData: {key: RANDOM}\n";
+    let template = format!("{secret}---\n{}", map("database").replace("a: b", "a: '{{ lookup 1 }}'"));
+    bench.write("release/charts/database.tgz", &chart("database", &template), 0o644);
+    bench.lock().await.expect("locked");
+    bench.build().await.expect("built");
+    assert!(secrets(&bench, "database").contains(&"drawn".to_owned()));
+    let map = document(&bench, "documents/objects/database.json");
+    assert_eq!(map.pointer("/0/data/a"), Some(&json!("{{ lookup 1 }}")));
+}
+
+#[tokio::test]
 async fn what_is_in_crds_is_served_and_comes_before_hooks() {
     let bench = bench().await;
     let template = format!("{HOOK}---\n{}", map("assistant").replace("a: b", "a: 'SERVED'"));

@@ -24,6 +24,10 @@ const PLAIN_LABELS: [&str; 8] =
 /// Ends of keys whose constant values may be read by everyone: they travel with the release.
 const PLAIN_KEYS: [&str; 9] = ["user", "username", "name", "host", "hostname", "port", "database", "dbname", "email"];
 
+/// What to do where a chart makes a certificate authority for its webhook.
+const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which cert-manager makes it, such as \
+    `certManager.enabled`, or those that name a certificate of your own: the chart's values.yaml has them. Or switch the webhook off.";
+
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
@@ -74,7 +78,8 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
         };
         if one.object["kind"] != "Secret" {
             let what = "is something else each time that the chart is rendered";
-            return Err(BuildError::at(codes::CHART_UNSTEADY, place(&one, &format!(": {pointer}")), what));
+            let error = BuildError::at(codes::CHART_UNSTEADY, place(&one, &format!(": {pointer}")), what);
+            return Err(if pointer.ends_with("/caBundle") { error.hint(OF_CERTIFICATES) } else { error });
         }
         let of_one = one.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
         if of_one != namespace {

@@ -38,6 +38,24 @@ pub struct ChartDefinition {
     /// Objects such as `Job/shop-cleanup` that the chart renders and the release does not have.
     #[serde(default)]
     pub leave_out: Vec<Spanned<String>>,
+    /// What look-ups of the cluster find; without this, one that a rendering makes is refused.
+    #[serde(default)]
+    pub lookups: Option<Lookups>,
+}
+
+/// What the look-ups of a chart find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Lookups {
+    /// Nothing, as with `helm template` and at a first install.
+    Empty,
+}
+
+impl ChartDefinition {
+    /// Whether look-ups may be made, and find nothing.
+    pub fn has_empty_lookups(&self) -> bool {
+        self.lookups == Some(Lookups::Empty)
+    }
 }
 
 /// Where the objects of a component come from.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use landfall_bundle_spec::Sha256;
 use landfall_release_document::Descriptor;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// The media type of a manifest of OCI.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -38,6 +38,11 @@ pub(super) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
     Ok(document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned())
 }
 
+/// A list or a map, empty where it is null: programs in Go write one so that has no element.
+fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
 /// A descriptor with its annotations.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +54,7 @@ pub struct Described {
     /// Bytes.
     pub size: u64,
     /// What its writer says about it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
     /// For which platform it is, in an index.
     #[serde(default)]
@@ -82,9 +87,10 @@ pub struct ManifestDocument {
     /// The configuration.
     pub config: Described,
     /// Layers, base first; files of an artifact.
+    #[serde(deserialize_with = "or_default")]
     pub layers: Vec<Described>,
     /// What its writer says about it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -92,6 +98,7 @@ pub struct ManifestDocument {
 #[derive(Debug, Clone, Deserialize)]
 pub struct IndexDocument {
     /// One per platform, and attestations.
+    #[serde(deserialize_with = "or_default")]
     pub manifests: Vec<Described>,
 }
 
@@ -138,4 +145,23 @@ pub struct RunConfiguration {
     /// What its maker says about it.
     #[serde(default)]
     pub labels: Option<BTreeMap<String, String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_null_counts_as_empty() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        let config =
+            format!(r#"{{"mediaType": "a", "digest": "{digest}", "size": 1, "annotations": null, "platform": null}}"#);
+        let text = format!(r#"{{"config": {config}, "layers": null, "annotations": null}}"#);
+        let manifest: ManifestDocument = serde_json::from_str(&text).expect("manifest");
+        assert!(
+            manifest.annotations.is_empty() && manifest.layers.is_empty() && manifest.config.annotations.is_empty()
+        );
+        assert!(serde_json::from_str::<IndexDocument>(r#"{"manifests": null}"#).expect("index").manifests.is_empty());
+        assert!(serde_json::from_str::<IndexDocument>("{}").is_err());
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use landfall_bundle_spec::blobs::Place as BlobPlace;
 use landfall_bundle_spec::head::NewDocument;
-use landfall_bundle_spec::to_canonical;
+use landfall_bundle_spec::{to_canonical, to_canonical_with_fractions};
 use landfall_error_codes::codes;
 use landfall_inventory::purl::split_tag;
 use landfall_media::store::{ContentStore, Expected};
@@ -96,7 +96,8 @@ pub fn contents(
 }
 
 fn canonical(name: &str, document: &impl serde::Serialize) -> Result<NewDocument> {
-    Ok(NewDocument { name: name.to_owned(), bytes: to_canonical(name, document)? })
+    // Objects, values and their schemas have numbers of their own.
+    Ok(NewDocument { name: name.to_owned(), bytes: to_canonical_with_fractions(name, document)? })
 }
 
 /// The notes, as they are shown.

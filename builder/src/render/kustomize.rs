@@ -12,6 +12,7 @@ use super::program::Program;
 use super::title;
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
+use crate::yaml;
 
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
@@ -80,9 +81,7 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// The objects of rendered YAML.
+/// The objects of YAML, rendered or as a vendor wrote it.
 pub(crate) fn parse(text: &str) -> Result<Vec<Value>, String> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| error.without_snippet().to_string())?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+    yaml::read(text)
 }

@@ -148,6 +148,32 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
     Ok(())
 }
 
+/// Groups of kinds that many charts count on, each with the software that brings it.
+const BROUGHT_BY: [(&str, &str); 12] = [
+    ("acme.cert-manager.io", "cert-manager"),
+    ("cert-manager.io", "cert-manager"),
+    ("external-secrets.io", "the External Secrets Operator"),
+    ("gateway.networking.k8s.io", "the Gateway API"),
+    ("keda.sh", "KEDA"),
+    ("kyverno.io", "Kyverno"),
+    ("leaderworkerset.x-k8s.io", "LeaderWorkerSet"),
+    ("monitoring.coreos.com", "the Prometheus Operator, such as the chart prometheus-operator-crds"),
+    ("networking.istio.io", "Istio, such as its chart base"),
+    ("security.istio.io", "Istio, such as its chart base"),
+    ("serving.knative.dev", "Knative Serving"),
+    ("snapshot.storage.k8s.io", "the snapshot controller of CSI"),
+];
+
+/// Which component to add for a kind of a group.
+fn bring(group: &str, title: &str) -> String {
+    let known = BROUGHT_BY.iter().find(|(known, _)| *known == group).map(|(_, software)| *software);
+    let software = known.map_or_else(|| format!("the software that owns {group}"), str::to_owned);
+    format!(
+        "Add a component with {software}, whose CustomResourceDefinitions come with it, and list it under `needs` of this one. Without \
+         that software, switch the object off by the chart's values, or list `{title}` under `leaveOut` of the chart."
+    )
+}
+
 fn place_in(
     component: &Rendered,
     object: &mut Value,
@@ -164,16 +190,21 @@ fn place_in(
         None if of_kubernetes => !CLUSTER_KINDS.contains(&kind.as_str()),
         None => {
             let what = format!("no CustomResourceDefinition of this release defines {kind} of {group}");
-            return Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what));
+            let error = BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what);
+            return Err(error.hint(bring(&group, &title(object))));
         }
     };
+    if !namespaced {
+        // As the API server does, whatever is written there.
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("namespace");
+        }
+        return Ok(());
+    }
     let found = text(object, "/metadata/namespace").to_owned();
     let wrong = |what: String| {
         Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ": metadata.namespace"), what))
     };
-    if !namespaced {
-        return if found.is_empty() { Ok(()) } else { wrong(format!("a {kind} has no namespace")) };
-    }
     if found.is_empty() {
         object["metadata"]["namespace"] = json!(namespace);
     } else if found != namespace && !declared.iter().any(|declared| declared.value == found) {

@@ -258,6 +258,29 @@ fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
 }
 
 #[test]
+fn a_namespace_of_a_cluster_object_is_dropped() {
+    let plain = definition("name: small", "name: small");
+    let text = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, namespace: other}\nrules: []\n";
+    let mut components = [component(&plain, "database", text)];
+    objects::check(&plain, &mut components).expect("applicable");
+    assert_eq!(components[0].objects[0]["metadata"], serde_json::json!({ "name": "a" }));
+}
+
+#[test]
+fn a_missing_kind_is_refused_with_what_brings_it() {
+    let plain = definition("name: small", "name: small");
+    for (group, software) in
+        [("cert-manager.io", "cert-manager"), ("own.example", "the software that owns own.example")]
+    {
+        let text = format!("apiVersion: {group}/v1\nkind: Issuer\nmetadata: {{name: a}}\n");
+        let error = objects::check(&plain, &mut [component(&plain, "database", &text)]).expect_err("refused");
+        let hint = Coded::hint(&error).expect("hint");
+        assert!(hint.starts_with(&format!("Add a component with {software}, ")), "{hint}");
+        assert!(hint.ends_with("list `Issuer/a` under `leaveOut` of the chart."), "{hint}");
+    }
+}
+
+#[test]
 fn objects_that_cannot_be_applied_as_they_are_are_refused() {
     let plain = definition("name: small", "name: small");
     let object = |head: &str, metadata: &str| format!("{head}\nmetadata: {{{metadata}}}\n");
@@ -265,10 +288,6 @@ fn objects_that_cannot_be_applied_as_they_are_are_refused() {
         refusal(&plain, &object("apiVersion: v1\nkind: Namespace", "name: a")),
         refusal(&plain, &object("apiVersion: v1\nkind: ConfigMap", "generateName: a-")),
         refusal(&plain, &object("apiVersion: v1\nkind: ConfigMap", "name: a, namespace: other")),
-        refusal(
-            &plain,
-            &object("apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole", "name: a, namespace: database"),
-        ),
         refusal(
             &plain,
             &object("apiVersion: batch/v1\nkind: Job", "name: a, annotations: {helm.sh/hook: pre-install}"),

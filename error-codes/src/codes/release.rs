@@ -68,7 +68,7 @@ registry! {
     CHART_UNREADABLE = "LF2080", Usage, "A chart cannot be used as it is", "Fetch the chart again from its publisher, or correct the named file of it.";
     CHART_DEPENDENCY = "LF2081", Usage, "A chart lacks a chart that it needs", "Run `helm dependency build` in the chart's folder.";
     CHART_REFUSED = "LF2082", Usage, "Helm cannot render a chart", "Correct the chart's values, or the named template.";
-    CHART_LOOKUP = "LF2083", Usage, "A chart looks up objects of a cluster", "Set values with which the chart needs no look-up, such as the name of an existing Secret.";
+    CHART_LOOKUP = "LF2083", Usage, "A chart looks up objects of a cluster", "Set values with which the chart needs no look-up, such as the name of an existing Secret; or write `lookups: empty` under `chart`, where an empty answer is right at every install and upgrade.";
     CHART_UNSTEADY = "LF2084", Usage, "A chart renders differently each time", "Set the values that the chart would generate, or declare the Secret under `secrets` of the component.";
     CHART_HOOK = "LF2085", Usage, "A chart's hook has no place in a release", "Switch the hook off by the chart's values, or list its object under `leaveOut` of the chart.";
     CHART_LIMIT = "LF2086", Usage, "A chart is too large", "Split the chart, or remove files that it does not need.";

@@ -1,6 +1,8 @@
 //! Custom resources, against the schemas of the `CustomResourceDefinition`s that a release brings.
 
 mod expressions;
+mod nulls;
+mod patterns;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -31,6 +33,8 @@ pub struct CustomKind {
 #[derive(Debug, Default)]
 struct Version {
     schema: Option<Validator>,
+    /// The schema as it is written.
+    written: Option<Value>,
     rules: Option<CustomRules>,
 }
 
@@ -95,13 +99,18 @@ impl CustomKind {
 
 impl Version {
     fn of(name: &str, schema: &Value) -> Result<Self, Fault> {
-        let built = jsonschema::options().with_draft(Draft::Draft4).build(&root(schema));
+        let options = jsonschema::options().with_draft(Draft::Draft4);
+        let built = options.with_keyword(patterns::KEYWORD, patterns::compile).build(&root(schema));
         let unusable = |error| Fault::field("", format!("the schema of version {name} cannot be used: {error}"));
-        Ok(Self { schema: Some(built.map_err(unusable)?), rules: CustomRules::of(schema) })
+        let rules = CustomRules::of(schema);
+        Ok(Self { schema: Some(built.map_err(unusable)?), written: Some(schema.clone()), rules })
     }
 
     /// Rules come last: they may rely on what the schema says.
     fn check(&self, object: &Value) -> Result<(), Fault> {
+        crate::rules::check_custom(object)?;
+        let without = self.written.as_ref().map(|schema| nulls::dropped(object, schema));
+        let object = without.as_ref().unwrap_or(object);
         let error = self.schema.as_ref().and_then(|schema| schema.iter_errors(object).next());
         if let Some(error) = error {
             return Err(Fault::field(error.instance_path().to_string(), error.to_string()));
@@ -133,7 +142,11 @@ fn strict(schema: &Value) -> Value {
             }
             ("items" | "additionalProperties", value) => self::strict(value),
             // They repeat parts of the schema around them, so unknown fields are not theirs to refuse.
-            ("allOf" | "anyOf" | "oneOf" | "not", value) => value.clone(),
+            ("allOf" | "anyOf" | "oneOf" | "not", value) => patterns::renamed(value),
+            ("pattern", value) => {
+                strict.insert(patterns::KEYWORD.to_owned(), value.clone());
+                continue;
+            }
             ("default" | "example" | "format" | "description" | "title" | "nullable", _) => continue,
             (key, _) if key.starts_with("x-kubernetes-") => continue,
             (_, value) => value.clone(),

@@ -90,3 +90,40 @@ fn a_path_becomes_a_pointer_to_what_is_there() {
         assert_eq!(pointer(&object, path), expected, "{path}");
     }
 }
+
+/// What a definition with a schema says of an object's `spec`.
+fn of_spec(schema: &Value, spec: &Value) -> String {
+    let definition = json!({
+        "kind": "CustomResourceDefinition",
+        "spec": {"group": "example.com", "names": {"kind": "Thing"}, "versions": [{"name": "v1", "schema": {
+            "openAPIV3Schema": {"type": "object", "properties": {"spec": schema}}}}]},
+    });
+    let kind = super::CustomKind::of(&definition).expect("a schema that an API server takes");
+    let object = json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "spec": spec});
+    kind.check(&object).err().map(|fault| fault.to_string()).unwrap_or_default()
+}
+
+#[test]
+fn patterns_of_go_are_read_as_go_does() {
+    // Months of an AlertmanagerConfig.
+    let months = r"^((?i)january|february|[1-9]|1[0-2])(?:((:((?i)january|february|[1-9]|1[0-2]))$)|$)";
+    let of = |pattern: &str| json!({"type": "object", "properties": {"month": {"type": "string", "pattern": pattern}}});
+    for month in ["January:February", "FEBRUARY", "3:12"] {
+        assert_eq!(of_spec(&of(months), &json!({ "month": month })), "");
+    }
+    let said = of_spec(&of(months), &json!({"month": "Smarch"}));
+    assert_eq!(said, format!("/spec/month: \"Smarch\" does not match \"{months}\""));
+    assert_eq!(of_spec(&of("a{,5}{"), &json!({"month": "b"})), "", "what only Go reads is left to the API server");
+    let either = json!({"type": "object", "properties": {"pattern": {"type": "string"}},
+        "anyOf": [{"properties": {"pattern": {"pattern": "^(?i)a$"}}}, {"properties": {"pattern": {"pattern": "^b$"}}}]});
+    assert_eq!(of_spec(&either, &json!({"pattern": "A"})), "");
+    assert!(!of_spec(&either, &json!({"pattern": "c"})).is_empty());
+}
+
+#[test]
+fn a_null_counts_as_missing() {
+    let schema = json!({"type": "object", "required": ["a"], "properties": {
+        "a": {"type": "string"}, "credential": {"type": "object", "properties": {"name": {"type": "string"}}}}});
+    assert_eq!(of_spec(&schema, &json!({"a": "b", "credential": null})), "");
+    assert!(of_spec(&schema, &json!({"a": null})).contains("\"a\" is a required property"));
+}

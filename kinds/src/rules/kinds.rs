@@ -2,14 +2,19 @@
 
 use super::Line;
 use super::Rule::{Amounts, Differing, Exactly, Fields, Filled, Fits, Is, Labels, Names, OneField, OneOf, Within};
-use super::{forms, network, pods, relations, storage, workloads};
+use super::{forms, network, pods, relations, sizes, storage, workloads};
 
 /// What all objects have.
 pub(super) const EVERY: &[Line] = &[
     ("metadata/namespace", Is(forms::LABEL)),
     ("metadata/labels", Labels),
     ("metadata/annotations", Names(forms::ANNOTATION_KEY)),
+    ("metadata/annotations", Fits(sizes::annotations)),
+    ("", Fits(sizes::request)),
 ];
+
+/// What custom resources have besides.
+pub(super) const CUSTOM: &[Line] = &[("metadata/name", Is(forms::SUBDOMAIN)), ("", Fits(sizes::stored))];
 
 /// Tables of lines, each with a version and the kinds of it that the lines are about.
 pub(super) const KINDS: &[(&str, &[&str], &[Line])] = &[
@@ -99,10 +104,15 @@ pub(super) const SELECTOR: &[Line] = &[
 /// Whether pods take the place of others.
 pub(super) const PREEMPTION: &[&str] = &["PreemptLowerPriority", "Never"];
 
-const CONFIG: &[Line] =
-    &[("data", Names(forms::CONFIG_KEY)), ("binaryData", Names(forms::CONFIG_KEY)), ("", Fits(relations::config_keys))];
+const CONFIG: &[Line] = &[
+    ("data", Names(forms::CONFIG_KEY)),
+    ("binaryData", Names(forms::CONFIG_KEY)),
+    ("", Fits(relations::config_keys)),
+    ("", Fits(sizes::config)),
+];
 
-const SECRET: &[Line] = &[("data", Names(forms::CONFIG_KEY)), ("stringData", Names(forms::CONFIG_KEY))];
+const SECRET: &[Line] =
+    &[("data", Names(forms::CONFIG_KEY)), ("stringData", Names(forms::CONFIG_KEY)), ("", Fits(sizes::secret))];
 
 const PRIORITY_CLASS: &[Line] = &[("preemptionPolicy", Exactly(PREEMPTION)), ("", Fits(relations::priority))];
 
@@ -148,6 +158,7 @@ const DEFINITION: &[Line] = &[
     ("spec/conversion/strategy", OneOf(&["None", "Webhook"])),
     ("spec/versions", Filled),
     ("", Fits(relations::definition)),
+    ("", Fits(sizes::stored)),
 ];
 
 const FAILURE_POLICIES: &[&str] = &["Ignore", "Fail"];

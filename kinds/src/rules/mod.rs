@@ -13,6 +13,7 @@ mod network;
 mod pods;
 mod relations;
 mod schedule;
+mod sizes;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -95,6 +96,12 @@ impl Wrong {
 pub(super) fn check(version: &str, kind: &str, object: &Value) -> Result<(), Fault> {
     let tables = kinds::KINDS.iter().filter(|(in_version, kinds, _)| *in_version == version && kinds.contains(&kind));
     let mut lines = kinds::EVERY.iter().chain(tables.flat_map(|(.., lines)| lines.iter()));
+    lines.try_for_each(|line| line_fits(object, line)).map_err(|wrong| Fault::field(wrong.pointer, wrong.what))
+}
+
+/// Refuses a custom resource whose metadata, or whose size, the API server does not take.
+pub(super) fn check_custom(object: &Value) -> Result<(), Fault> {
+    let mut lines = kinds::EVERY.iter().chain(kinds::CUSTOM);
     lines.try_for_each(|line| line_fits(object, line)).map_err(|wrong| Fault::field(wrong.pointer, wrong.what))
 }
 

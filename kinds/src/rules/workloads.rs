@@ -2,7 +2,7 @@
 
 use super::Line;
 use super::Rule::{Exactly, Fields, Filled, Fits, Is, IsOrEmpty, Must, OneOf, Share, Within};
-use super::{forms, kinds, pods, relations, storage};
+use super::{forms, kinds, pods, relations, sizes, storage};
 
 /// From nothing to the largest number that a field holds.
 const NOT_NEGATIVE: super::Rule = Within(0, i64::MAX);
@@ -41,6 +41,7 @@ const REPLICATED: &[Line] = &[("spec/replicas", NOT_NEGATIVE), ("", Fields(ALIKE
 pub(super) const REPLICA_SET: &[Line] = REPLICATED;
 
 pub(super) const DEPLOYMENT: &[Line] = &[
+    ("", Fits(sizes::name_with_hash)),
     ("", Fields(REPLICATED)),
     ("spec/revisionHistoryLimit", NOT_NEGATIVE),
     ("spec/strategy/type", OneOf(&["RollingUpdate", "Recreate"])),
@@ -52,6 +53,7 @@ pub(super) const DEPLOYMENT: &[Line] = &[
 
 pub(super) const STATEFUL_SET: &[Line] = &[
     ("metadata/name", Is(forms::LABEL)),
+    ("", Fits(sizes::name_of_set)),
     ("spec/replicas", NOT_NEGATIVE),
     ("spec/minReadySeconds", NOT_NEGATIVE),
     ("spec/ordinals/start", NOT_NEGATIVE),
@@ -70,6 +72,7 @@ pub(super) const STATEFUL_SET: &[Line] = &[
 ];
 
 pub(super) const DAEMON_SET: &[Line] = &[
+    ("", Fits(sizes::name_with_hash)),
     ("spec/revisionHistoryLimit", NOT_NEGATIVE),
     ("spec/updateStrategy/type", OneOf(&["RollingUpdate", "OnDelete"])),
     ("spec/updateStrategy/rollingUpdate/maxUnavailable", Share(100)),
@@ -78,7 +81,7 @@ pub(super) const DAEMON_SET: &[Line] = &[
     ("", Fields(ALIKE)),
 ];
 
-pub(super) const JOB: &[Line] = &[("spec", Fields(JOB_SPECIFICATION))];
+pub(super) const JOB: &[Line] = &[("", Fits(sizes::name_of_job)), ("spec", Fields(JOB_SPECIFICATION))];
 
 const JOB_SPECIFICATION: &[Line] = &[
     ("parallelism", NOT_NEGATIVE),

@@ -21,7 +21,7 @@ fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (usize, &'a V
     value[name].as_array().into_iter().flatten().enumerate()
 }
 
-fn word<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 

@@ -1,0 +1,141 @@
+//! What the `.helmignore` of a chart's folder names, as Helm's package `ignore` reads it. Helm reads none in an archive.
+
+use std::path::Path;
+
+use globset::{GlobBuilder, GlobMatcher};
+use landfall_error_codes::codes;
+
+use crate::error::{BuildError, Place, Result};
+
+/// The file, at the top of a chart.
+const FILE: &str = ".helmignore";
+
+/// A rule that Helm always has.
+const DEFAULT: &str = "templates/.?*";
+
+/// Files and folders that are no part of a chart.
+#[derive(Debug)]
+pub struct Ignored(Vec<Rule>);
+
+#[derive(Debug)]
+struct Rule {
+    pattern: GlobMatcher,
+    /// Ignores what does not match.
+    is_negated: bool,
+    of_folders_alone: bool,
+    /// Compares the whole path rather than the name.
+    is_path: bool,
+}
+
+impl Ignored {
+    /// The rules of a chart's folder.
+    pub fn of(folder: &Path) -> Result<Self> {
+        let file = folder.join(FILE);
+        let text = match fs_err::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => {
+                let error =
+                    BuildError::at(codes::CHART_UNREADABLE, Place::file(&file), "cannot be read").because(error);
+                return Err(error);
+            }
+        };
+        let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().enumerate();
+        let rules = lines.filter_map(|(number, line)| rule(line.trim(), &file, number + 1).transpose());
+        let mut rules = rules.collect::<Result<Vec<_>>>()?;
+        rules.extend(rule(DEFAULT, &file, 0)?);
+        Ok(Self(rules))
+    }
+
+    /// Whether a path below the folder is ignored.
+    pub fn contains(&self, path: &str, is_folder: impl Fn() -> bool) -> bool {
+        let name = path.rsplit('/').next().unwrap_or(path);
+        self.0.iter().any(|rule| {
+            let matches = || rule.pattern.is_match(if rule.is_path { path } else { name });
+            let is_kind = !rule.of_folders_alone || is_folder();
+            if rule.is_negated { !is_kind || !matches() } else { is_kind && matches() }
+        })
+    }
+}
+
+/// The rule of a line; none of an empty one and of a comment.
+fn rule(line: &str, file: &Path, number: usize) -> Result<Option<Rule>> {
+    if line.is_empty() || line.starts_with('#') {
+        return Ok(None);
+    }
+    let refuse = |what: String| {
+        let place = Place { file: Some(file.to_owned()), line: u64::try_from(number).ok(), field: None };
+        BuildError::at(codes::CHART_UNREADABLE, place, what)
+    };
+    if line.contains("**") {
+        return Err(refuse(format!("`{line}` has two stars, which Helm does not support")));
+    }
+    let (is_negated, pattern) = line.strip_prefix('!').map_or((false, line), |rest| (true, rest));
+    let (of_folders_alone, pattern) = pattern.strip_suffix('/').map_or((false, pattern), |rest| (true, rest));
+    let is_path = pattern.contains('/');
+    let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
+    // Braces are no more than letters to Helm.
+    let glob = pattern.replace('{', "[{]").replace('}', "[}]");
+    let glob = GlobBuilder::new(&glob).literal_separator(true).backslash_escape(true).build();
+    let glob = glob.map_err(|error| refuse(format!("`{line}` is not a pattern")).because(error))?;
+    Ok(Some(Rule { pattern: glob.compile_matcher(), is_negated, of_folders_alone, is_path }))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded as _;
+
+    use super::*;
+
+    fn rules(text: &str) -> Result<Ignored> {
+        let folder = tempfile::tempdir().expect("folder");
+        landfall_media::durable::write_file(&folder.path().join(FILE), text.as_bytes(), 0o644).expect("file");
+        Ignored::of(folder.path())
+    }
+
+    #[test]
+    fn paths_are_ignored_as_helm_ignores_them() {
+        for (text, path, is_folder, expected) in [
+            ("*.bin\n", "files/big.bin", false, true),
+            ("files/*.bin", "files/big.bin", false, true),
+            ("files/*.bin", "a/files/big.bin", false, false),
+            ("/big.bin", "big.bin", false, true),
+            ("/big.bin", "files/big.bin", false, false),
+            ("docs/", "docs", true, true),
+            ("docs/", "docs", false, false),
+            ("docs", "a/docs", true, true),
+            ("# docs\n\n", "docs", false, false),
+            ("!*.yaml", "a.txt", false, true),
+            ("!*.yaml", "a.yaml", false, false),
+            ("a?c[0-9]", "abc5", false, true),
+            ("{a,b}", "a", false, false),
+            ("{a,b}", "{a,b}", false, true),
+            ("", "templates/.swp", false, true),
+            ("", "templates/a.yaml", false, false),
+        ] {
+            let found = rules(text).expect("rules").contains(path, || is_folder);
+            assert_eq!(found, expected, "{text:?}: {path}");
+        }
+    }
+
+    #[test]
+    fn a_rule_that_helm_refuses_is_named() {
+        for text in ["# a\n**/b\n", "a\n[\n"] {
+            let error = rules(text).expect_err("refused");
+            assert_eq!(error.code(), codes::CHART_UNREADABLE);
+            assert!(error.to_string().contains(".helmignore:2: "), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_has_no_ignored_file_or_link() {
+        let folder = tempfile::tempdir().expect("folder");
+        for (name, text) in [(FILE, "*.bin\nlink\n"), ("Chart.yaml", "name: a\n"), ("big.bin", "too large")] {
+            landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o644).expect("file");
+        }
+        std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).expect("link");
+        let files = super::super::files::ChartFiles::of_folder(folder.path(), super::super::files::Limits::default())
+            .expect("files");
+        assert_eq!(files.0.keys().collect::<Vec<_>>(), [FILE, "Chart.yaml"]);
+    }
+}

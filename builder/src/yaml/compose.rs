@@ -1,0 +1,148 @@
+//! Values of a stream of YAML events.
+
+use std::collections::HashMap;
+
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StrInput, Tag};
+use serde_json::{Map, Value};
+
+use super::breaks::Plain;
+use super::{DEPTH, VALUES, scalar};
+
+/// Key whose value's fields become those of the map around it.
+const MERGE: &str = "<<";
+
+/// What tags of YAML itself begin with.
+const OF_YAML: &str = "tag:yaml.org,2002:";
+
+/// The documents of a text, empty ones included.
+pub fn documents(plain: &Plain<'_>) -> Result<Vec<Value>, String> {
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let events = Parser::new_from_str_with_options(&plain.text, options);
+    let mut composer = Composer { plain, events, anchors: HashMap::new(), left: VALUES };
+    let mut documents = Vec::new();
+    while let Some((event, _)) = composer.next()? {
+        match event {
+            Event::DocumentStart(..) => {
+                composer.anchors.clear();
+                let (first, span) = composer.wanted()?;
+                documents.push(composer.value(first, span, 0)?);
+            }
+            Event::StreamEnd => break,
+            _ => {}
+        }
+    }
+    Ok(documents)
+}
+
+struct Composer<'p, 't> {
+    plain: &'p Plain<'t>,
+    events: Parser<'p, StrInput<'p>>,
+    /// What anchors stand for, and how many values that is.
+    anchors: HashMap<usize, (Value, usize)>,
+    /// Values that the text may still have.
+    left: usize,
+}
+
+impl<'p> Composer<'p, '_> {
+    fn next(&mut self) -> Result<Option<(Event<'p>, Span)>, String> {
+        let event = self.events.next_event().transpose();
+        event.map_err(|error| format!("line {}: {}", error.marker().line(), error.info()))
+    }
+
+    /// The next event, where a value must come.
+    fn wanted(&mut self) -> Result<(Event<'p>, Span), String> {
+        self.next()?.ok_or_else(|| "it ends within a value".to_owned())
+    }
+
+    fn value(&mut self, event: Event<'p>, span: Span, depth: usize) -> Result<Value, String> {
+        let at = |what: String| format!("line {}: {what}", span.start.line());
+        let before = self.left;
+        self.spend(1).map_err(at)?;
+        if depth > DEPTH {
+            return Err(at(format!("values are nested more than {DEPTH} deep")));
+        }
+        let (anchor, value) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let text = self.plain.restored(text, style);
+                (anchor, of_scalar(&text, style, tag.as_deref()).map_err(at)?)
+            }
+            Event::SequenceStart(_, anchor, _) => (anchor, self.list(depth)?),
+            Event::MappingStart(_, anchor, _) => (anchor, self.map(depth)?),
+            Event::Alias(id) => {
+                let found = self.anchors.get(&id).cloned();
+                let (value, values) = found.ok_or_else(|| at("an alias stands for what contains it".to_owned()))?;
+                self.spend(values).map_err(at)?;
+                (0, value)
+            }
+            _ => return Err(at("a value is missing".to_owned())),
+        };
+        if anchor > 0 {
+            self.anchors.insert(anchor, (value.clone(), before - self.left));
+        }
+        Ok(value)
+    }
+
+    fn spend(&mut self, values: usize) -> Result<(), String> {
+        let left = self.left.checked_sub(values);
+        self.left =
+            left.ok_or_else(|| format!("it has more than {VALUES} values: split it into several components"))?;
+        Ok(())
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Value, String> {
+        let mut items = Vec::new();
+        loop {
+            match self.wanted()? {
+                (Event::SequenceEnd, _) => return Ok(Value::Array(items)),
+                (event, span) => items.push(self.value(event, span, depth + 1)?),
+            }
+        }
+    }
+
+    fn map(&mut self, depth: usize) -> Result<Value, String> {
+        let mut fields = Map::new();
+        loop {
+            let (event, span) = self.wanted()?;
+            if event == Event::MappingEnd {
+                return Ok(Value::Object(fields));
+            }
+            let line = span.start.line();
+            let is_merge = is_merge(&event);
+            let key = self.value(event, span, depth + 1)?;
+            let (event, span) = self.wanted()?;
+            let value = self.value(event, span, depth + 1)?;
+            if is_merge {
+                merge(value, &mut fields).map_err(|what| format!("line {line}: {what}"))?;
+            } else {
+                fields.insert(scalar::key(key).map_err(|what| format!("line {line}: {what}"))?, value);
+            }
+        }
+    }
+}
+
+fn of_scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
+    match tag {
+        None if style == ScalarStyle::Plain => scalar::resolve(None, text),
+        None => Ok(text.into()),
+        Some(tag) => {
+            let name = format!("{}{}", tag.handle(), tag.suffix());
+            // Tags of other software say nothing here.
+            name.strip_prefix(OF_YAML).map_or_else(|| Ok(text.into()), |tag| scalar::resolve(Some(tag), text))
+        }
+    }
+}
+
+fn is_merge(event: &Event<'_>) -> bool {
+    matches!(event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == MERGE)
+}
+
+/// Adds the fields of a map, or of maps in a list, of which the first have precedence.
+fn merge(value: Value, fields: &mut Map<String, Value>) -> Result<(), String> {
+    let maps = if let Value::Array(maps) = value { maps } else { vec![value] };
+    for map in maps.into_iter().rev() {
+        let Value::Object(map) = map else { return Err(format!("`{MERGE}` takes in something that is not a map")) };
+        fields.extend(map);
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+/// Texts, each with what `sigs.k8s.io/yaml` 1.6 makes of it as JSON, or nothing where it refuses the text.
+const GO: &str = include_str!("go.json");
+
+#[test]
+fn every_scalar_is_what_go_reads() {
+    let cases: Vec<(String, Option<String>)> = serde_json::from_str(GO).expect("cases");
+    assert!(cases.len() > 120);
+    for (text, expected) in cases {
+        let found = read(&text);
+        match expected {
+            Some(expected) => {
+                let expected: Value = serde_json::from_str(&expected).expect("JSON");
+                let expected: Vec<Value> = if expected.is_null() { vec![] } else { vec![expected] };
+                assert_eq!(found.as_ref(), Ok(&expected), "{text:?}");
+            }
+            None => assert!(found.is_err(), "{text:?}: {found:?}"),
+        }
+    }
+    assert_eq!(read("a: -0.0"), Ok(vec![json!({ "a": 0 })]), "an API server reads -0 as the integer");
+}
+
+#[test]
+fn documents_are_separate_and_anchors_too() {
+    assert_eq!(read("a: &x 1\n---\n---\n# nothing\n---\nb: 2\n"), Ok(vec![json!({ "a": 1 }), json!({ "b": 2 })]));
+    assert!(read("a: &x 1\n---\nb: *x\n").is_err());
+}
+
+#[test]
+fn an_error_names_its_line() {
+    for (text, said) in [
+        ("a: 1\nb: .inf\n", "line 2: `.inf` is a number that JSON does not have: write it in quotes if it is text"),
+        ("a: 1\n~: 1\n", "line 2: a key is null: write it in quotes"),
+        ("a: &x [*x]\n", "line 1: an alias stands for what contains it"),
+    ] {
+        assert_eq!(read(text), Err(said.to_owned()));
+    }
+    assert!(read("a: 1\nb: [\n").expect_err("open list").starts_with("line "));
+}
+
+#[test]
+fn many_values_are_read_up_to_the_limit() {
+    let list = |values: usize| format!("a:\n{}", "- 1\n".repeat(values));
+    assert!(read(&list(300_000)).is_ok());
+    let error = read(&list(VALUES)).expect_err("too many");
+    assert!(error.ends_with("it has more than 1048576 values: split it into several components"), "{error}");
+    let levels = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    assert!(read(&levels(DEPTH)).is_ok());
+    assert!(read(&levels(DEPTH + 1)).expect_err("deep").ends_with("values are nested more than 100 deep"));
+}
+
+#[test]
+fn aliases_of_aliases_end_at_the_limit() {
+    let mut text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned();
+    for level in 1..9 {
+        let below = vec![format!("*a{}", level - 1); 8].join(", ");
+        text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+    }
+    assert!(read(&text).expect_err("a million").contains("more than 1048576 values"));
+}

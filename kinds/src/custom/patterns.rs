@@ -1,0 +1,59 @@
+//! Patterns of texts. The API server reads them as Go does, whose syntax is that of the crate `regex` with few
+//! exceptions, and not that of JSON Schema: a group may begin with flags, as `(?i)january`.
+
+use jsonschema::paths::Location;
+use jsonschema::{Keyword, ValidationError};
+use regex::Regex;
+use serde_json::{Map, Value};
+
+/// The keyword under which a schema has its pattern here.
+pub(super) const KEYWORD: &str = "x-landfall-pattern";
+
+/// A pattern; none of one that only Go can read, which is left to the API server.
+struct Pattern(Option<Regex>);
+
+impl<'i> Keyword<'i> for Pattern {
+    fn validate(&self, instance: &'i Value) -> Result<(), ValidationError<'i>> {
+        if <Self as Keyword<'i>>::is_valid(self, instance) {
+            return Ok(());
+        }
+        let pattern = self.0.as_ref().map_or("", Regex::as_str);
+        Err(ValidationError::custom(format!("{instance} does not match \"{pattern}\"")))
+    }
+
+    fn is_valid(&self, instance: &'i Value) -> bool {
+        match (&self.0, instance) {
+            (Some(pattern), Value::String(text)) => pattern.is_match(text),
+            _ => true,
+        }
+    }
+}
+
+/// Reads a pattern of a schema.
+pub(super) fn compile<'a>(
+    _schema: &'a Map<String, Value>,
+    pattern: &'a Value,
+    _path: Location,
+) -> Result<Box<dyn for<'i> Keyword<'i>>, ValidationError<'a>> {
+    Ok(Box::new(Pattern(pattern.as_str().and_then(|pattern| Regex::new(pattern).ok()))))
+}
+
+/// A schema that has its patterns, and those below it, under [`KEYWORD`].
+pub(super) fn renamed(schema: &Value) -> Value {
+    match schema {
+        Value::Array(schemas) => Value::Array(schemas.iter().map(renamed).collect()),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| match (key.as_str(), value) {
+                ("properties", Value::Object(properties)) => {
+                    let properties = properties.iter().map(|(name, schema)| (name.clone(), renamed(schema)));
+                    (key.clone(), Value::Object(properties.collect()))
+                }
+                ("pattern", Value::String(_)) => (KEYWORD.to_owned(), value.clone()),
+                ("enum" | "default" | "example" | "required", _) => (key.clone(), value.clone()),
+                _ => (key.clone(), renamed(value)),
+            });
+            Value::Object(fields.collect())
+        }
+        other => other.clone(),
+    }
+}

@@ -1,0 +1,199 @@
+//! How large objects may be, and how long the names of objects may be of whose names a controller makes others.
+
+use serde_json::Value;
+
+use super::relations::word;
+use super::{Found, wrong};
+
+/// Bytes of all keys and values of an object's annotations.
+const ANNOTATIONS_BYTES: usize = 256 << 10;
+
+/// Bytes of all values of a `ConfigMap` or a Secret.
+const CONFIG_BYTES: usize = 1 << 20;
+
+/// Bytes of an object that etcd has as JSON, as all definitions and custom resources.
+const STORED_BYTES: usize = 3 << 19;
+
+/// Bytes of a request to the API server.
+const REQUEST_BYTES: usize = 3 << 20;
+
+/// Characters of a label's value.
+const LABEL: usize = 63;
+
+/// Characters of an object's name.
+const NAME: usize = 253;
+
+/// Characters that a controller adds to a name: a hyphen and a hash.
+const HASH: usize = 11;
+
+/// The annotations of an object, all together.
+pub(super) fn annotations(annotations: &Value) -> Found {
+    let fields = annotations.as_object().into_iter().flatten();
+    let bytes: usize = fields.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    at_most(bytes, ANNOTATIONS_BYTES, "", "the annotations have")
+}
+
+/// The values of a `ConfigMap`.
+pub(super) fn config(config: &Value) -> Found {
+    at_most(texts(&config["data"]) + decoded(&config["binaryData"]), CONFIG_BYTES, "", "its values have")
+}
+
+/// The values of a Secret.
+pub(super) fn secret(secret: &Value) -> Found {
+    at_most(decoded(&secret["data"]) + texts(&secret["stringData"]), CONFIG_BYTES, "", "its values have")
+}
+
+/// An object that is stored as JSON.
+pub(super) fn stored(object: &Value) -> Found {
+    at_most(bytes(object), STORED_BYTES, "", "as JSON, it has")
+}
+
+/// An object in a request.
+pub(super) fn request(object: &Value) -> Found {
+    at_most(bytes(object), REQUEST_BYTES, "", "as JSON, it has")
+}
+
+/// The name of a Deployment or a `DaemonSet`: a `ReplicaSet` or a revision has it with a hash.
+pub(super) fn name_with_hash(object: &Value) -> Found {
+    let most = NAME - HASH;
+    let length = word(&object["metadata"], "name").len();
+    name(length, most, "what it makes has this name and 11 characters, which may be 253 together")
+}
+
+/// The name of a `StatefulSet`: its pods have a label with it and a hash, and could never be made with a longer one.
+pub(super) fn name_of_set(object: &Value) -> Found {
+    let length = word(&object["metadata"], "name").len();
+    let why =
+        "the label `controller-revision-hash` of its pods has this name and 11 characters, which may be 63 together";
+    name(length, LABEL - HASH, why)
+}
+
+/// The name of a Job: its pods have a label with it, and a host with it where they have indexes.
+pub(super) fn name_of_job(job: &Value) -> Found {
+    let (found, spec) = (word(&job["metadata"], "name"), &job["spec"]);
+    if spec["manualSelector"] != true {
+        name(found.len(), LABEL, "the label `batch.kubernetes.io/job-name` of its pods has this name")?;
+    }
+    let last = spec["completions"].as_u64().and_then(|completions| completions.checked_sub(1));
+    let Some(last) = last.filter(|_| spec["completionMode"] == "Indexed") else { return Ok(()) };
+    let host = format!("{found}-{last}");
+    match super::forms::LABEL.wrong_in(&host) {
+        Some(what) => Err(wrong("/metadata/name", format!("the host of its last pod would be no host: {what}"))),
+        None => Ok(()),
+    }
+}
+
+fn name(length: usize, most: usize, why: &str) -> Found {
+    if length <= most {
+        return Ok(());
+    }
+    Err(wrong("/metadata/name", format!("the name has {length} characters, and may have at most {most}: {why}")))
+}
+
+fn at_most(found: usize, most: usize, pointer: &str, what: &str) -> Found {
+    if found <= most {
+        return Ok(());
+    }
+    Err(wrong(pointer, format!("{what} {found} bytes; the API server takes at most {most}")))
+}
+
+/// Bytes as compact JSON.
+fn bytes(object: &Value) -> usize {
+    serde_json::to_vec(object).map_or(0, |bytes| bytes.len())
+}
+
+fn texts(map: &Value) -> usize {
+    map.as_object().into_iter().flatten().map(|(_, value)| value.as_str().map_or(0, str::len)).sum()
+}
+
+/// Bytes that values in base64 stand for.
+fn decoded(map: &Value) -> usize {
+    let of = |text: &str| {
+        let digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').count();
+        digits * 3 / 4
+    };
+    map.as_object().into_iter().flatten().map(|(_, value)| value.as_str().map_or(0, of)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use crate::check;
+    use crate::custom::CustomKinds;
+
+    fn named(version: &str, kind: &str, name: &str, spec: &Value) -> Value {
+        json!({"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec})
+    }
+
+    fn said(object: &Value) -> String {
+        check(object).err().map(|fault| fault.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn values_beyond_a_mebibyte_are_refused() {
+        let map = |bytes: usize| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "x".repeat(bytes - 3)},
+                   "binaryData": {"b": "AAAA"}})
+        };
+        assert_eq!(said(&map(1 << 20)), "");
+        assert_eq!(said(&map((1 << 20) + 1)), "its values have 1048577 bytes; the API server takes at most 1048576");
+    }
+
+    #[test]
+    fn annotations_are_counted_together() {
+        let map = |bytes: usize| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap",
+                   "metadata": {"name": "a", "annotations": {"a": "x".repeat(bytes - 2), "b": ""}}})
+        };
+        assert_eq!(said(&map(256 << 10)), "");
+        let expected = "/metadata/annotations: the annotations have 262145 bytes; the API server takes at most 262144";
+        assert_eq!(said(&map((256 << 10) + 1)), expected);
+    }
+
+    #[test]
+    fn custom_resources_have_metadata_and_a_size_too() {
+        let definition = json!({
+            "kind": "CustomResourceDefinition",
+            "spec": {"group": "example.com", "names": {"kind": "Thing"}, "versions": [{"name": "v1", "schema": {
+                "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
+        });
+        let kinds = CustomKinds::among([&definition]);
+        let said = |thing: &Value| kinds.check(thing).err().map(|fault| fault.to_string()).unwrap_or_default();
+        let thing = |name: &str, bytes: usize| named("example.com/v1", "Thing", name, &json!({"a": "x".repeat(bytes)}));
+        assert_eq!(said(&thing("a", 1)), "");
+        assert!(said(&thing("A", 1)).starts_with("/metadata/name: `A` is not a name"));
+        assert!(said(&thing("a", 3 << 19)).ends_with("bytes; the API server takes at most 1572864"));
+    }
+
+    #[test]
+    fn names_leave_room_for_what_controllers_add() {
+        let pod = json!({"containers": [{"name": "a", "image": "a"}]});
+        let template = json!({"metadata": {"labels": {"app": "a"}}, "spec": pod});
+        let selector = json!({"matchLabels": {"app": "a"}});
+        let set = json!({"serviceName": "a", "selector": selector, "template": template});
+        let set = |length: usize| named("apps/v1", "StatefulSet", &"a".repeat(length), &set);
+        assert_eq!(said(&set(52)), "");
+        assert!(said(&set(53)).starts_with("/metadata/name: the name has 53 characters, and may have at most 52: "));
+        let deployment = json!({"selector": selector, "template": template});
+        let deployment = |length: usize| named("apps/v1", "Deployment", &"a".repeat(length), &deployment);
+        assert_eq!(said(&deployment(242)), "");
+        assert!(said(&deployment(243)).starts_with("/metadata/name: "));
+    }
+
+    #[test]
+    fn a_jobs_name_is_a_label_and_a_host_of_its_pods() {
+        let pod = json!({"restartPolicy": "Never", "containers": [{"name": "a", "image": "a"}]});
+        let job = |name: &str, more: &Value| {
+            let mut spec = json!({"template": {"spec": pod}});
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            said(&named("batch/v1", "Job", name, &spec))
+        };
+        assert_eq!(job(&"a".repeat(63), &json!({})), "");
+        assert!(job(&"a".repeat(64), &json!({})).starts_with("/metadata/name: the name has 64 characters"));
+        let indexed = json!({"completionMode": "Indexed", "completions": 11});
+        assert_eq!(job(&"a".repeat(60), &indexed), "");
+        assert!(job(&"a".repeat(61), &indexed).starts_with("/metadata/name: the host of its last pod"));
+        assert!(job("a.b", &indexed).starts_with("/metadata/name: the host of its last pod"));
+    }
+}
