@@ -160,7 +160,7 @@ impl Haystack<'_> {
     /// Where the value begins that belongs to a name: behind `=`, `:`, or as the next argument of an option.
     fn separated(&self, start: usize, end: usize) -> Decided<Option<usize>> {
         let end = self.run_within(end, 3, |byte| byte.is_ascii_digit() || byte == b'_' && self.is_numbered(end))?;
-        let is_plural = self.byte(end)? == Some(b's') && b"dens".contains(&self.bytes[end - 1].to_ascii_lowercase());
+        let is_plural = self.byte(end)? == Some(b's') && b"deny".contains(&self.bytes[end - 1].to_ascii_lowercase());
         let end = if is_plural { end + 1 } else { end };
         let at = self.run_within(end, GAP, |byte| b" \t\"'\\".contains(&byte))?;
         if self.byte(at)?.is_some_and(|byte| b":=".contains(&byte)) {
@@ -168,7 +168,8 @@ impl Haystack<'_> {
             // `:=`, `=>`, `==`
             return Some(Some(if next.is_some_and(|byte| b"=>".contains(&byte)) { at + 2 } else { at + 1 }));
         }
-        if at == end || !self.is_option(start) {
+        let is_end_of_line = self.byte(at)?.is_some_and(|byte| b"\r\n".contains(&byte));
+        if !self.is_option(start) || (at == end && !is_end_of_line) {
             // `PASSWORD 'x'` of SQL.
             let is_sql = self.bytes[start..end].eq_ignore_ascii_case(b"password")
                 && at > end + 1
@@ -181,7 +182,7 @@ impl Haystack<'_> {
             let next = self.run_within(at + 1, GAP, |byte| byte.is_ascii_whitespace())?;
             return Some(Some(next));
         }
-        if self.byte(at)?.is_some_and(|byte| b"\r\n".contains(&byte)) {
+        if is_end_of_line {
             let next = self.run_within(at, GAP, |byte| byte.is_ascii_whitespace())?;
             let is_item = self.byte(next)? == Some(b'-') && self.byte(next + 1)? == Some(b' ');
             return Some(is_item.then_some(next + 2));

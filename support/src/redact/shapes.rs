@@ -8,6 +8,12 @@ use super::patterns::{Decided, Found, Haystack, LIMIT};
 /// The longest user and password in a URL.
 const LONGEST_USER: usize = 1024;
 
+/// Characters of a key of a service that are judged.
+const LONGEST_JUDGED: usize = 64;
+
+/// Prefixes with which names begin, too. No key has a separator behind one.
+const PREFIXES_OF_NAMES: [&[u8]; 7] = [b"npm_", b"hf_", b"r8_", b"gsk_", b"glc_", b"sbp_", b"ntn_"];
+
 /// Words in the first line of PEM, of which one makes it a key.
 const KEYS: [&[u8]; 3] = [b"PRIVATE KEY", b"SECRET KEY", b"STATIC KEY"];
 
@@ -105,13 +111,16 @@ impl Haystack<'_> {
         let is_dotted = prefix.contains(&b'.') || prefix == b"K10";
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let is_dotted_part = |byte: u8| is_dotted && b".:".contains(&byte);
-        let end = self.run(from, |byte| is_part(byte) || is_dotted_part(byte))?;
-        let value = &self.bytes[from..end];
-        // Names of things are words; keys have digits. Short prefixes are those of names, too, as in `npm_config_user_agent`.
-        let has_words = prefix.len() <= 4 && prefix.ends_with(b"_") && !prefix.starts_with(b"gh");
+        // The beginning decides, so that words which only look alike cost little.
+        let seen = self.run_within(from, least.max(LONGEST_JUDGED), |byte| is_part(byte) || is_dotted_part(byte))?;
+        let value = &self.bytes[from..seen];
+        // Names of things are words; keys have digits. Some prefixes are those of names, too, as in `npm_config_user_agent`.
         let is_random = value.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
-            && !(has_words && value.iter().take(least).any(|byte| b"_-".contains(byte)));
-        Some(if value.len() >= least && is_random { Found::Secret(start, end) } else { Found::Nothing })
+            && !(PREFIXES_OF_NAMES.contains(&prefix) && value.iter().take(least).any(|byte| b"_-".contains(byte)));
+        if value.len() < least || !is_random {
+            return Some(Found::Nothing);
+        }
+        Some(Found::Secret(start, self.run(seen, |byte| is_part(byte) || is_dotted_part(byte))?))
     }
 
     pub(super) fn hook(&self, from: usize) -> Decided<Found> {
