@@ -427,11 +427,11 @@ fn secrets_within_secrets_of_many_lines_are_known() {
         assert_eq!(redactor.text(line), line);
     }
     let json = redactor_of(&[
-        r#"{"user":"registry-user","endpoint":"https://registry.example.com/v2/","password":"simple-words"}"#,
+        r#"{"user":"bob-of-site","endpoint":"https://registry.example.com/v2/","password":"simple-words"}"#,
     ]);
     assert_eq!(
-        json.text("registry-user at https://registry.example.com/v2/"),
-        "registry-user at https://registry.example.com/v2/"
+        json.text("bob-of-site at https://registry.example.com/v2/"),
+        "bob-of-site at https://registry.example.com/v2/"
     );
     assert!(!json.text("said simple-words").contains("simple-words"));
 }

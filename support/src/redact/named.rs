@@ -18,6 +18,12 @@ const HARMLESS: [&str; 15] = [
 const BEFORE_SHORT: [&str; 12] =
     ["db", "user", "root", "admin", "my", "mysql", "smtp", "mail", "ldap", "bind", "require", "redis"];
 
+/// Words that follow the name of an object in a message, as in `"db-credentials": failed to list`.
+const PROSE: [&str; 18] = [
+    "failed", "not", "is", "are", "was", "cannot", "unable", "timed", "could", "invalid", "missing", "expired", "no",
+    "error", "secret", "secrets", "the", "unknown",
+];
+
 /// How a value is written.
 enum Style {
     Quoted(u8),
@@ -50,7 +56,14 @@ impl Haystack<'_> {
         // The backslashes before an escaped quote belong to the quote.
         let value = self.bytes[from..end].trim_ascii_end();
         let value = &value[..value.iter().rposition(|byte| *byte != b'\\').map_or(0, |last| last + 1)];
-        Some(if self.is_harmless(start, end, value) { Found::Nothing } else { Found::Secret(from, from + value.len()) })
+        let is_prose = matches!(style, Style::Bare)
+            && PROSE.iter().any(|word| word.as_bytes() == value)
+            && self.byte(from + value.len())? == Some(b' ');
+        Some(if is_prose || self.is_harmless(start, end, value) {
+            Found::Nothing
+        } else {
+            Found::Secret(from, from + value.len())
+        })
     }
 
     /// A short name, such as `pass`: as a word by itself, or behind a word that belongs to it.

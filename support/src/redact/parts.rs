@@ -39,7 +39,9 @@ pub(super) fn parts(text: &[u8], patterns: &Patterns) -> Vec<Vec<u8>> {
 fn in_json(json: &Value, is_named: bool, patterns: &Patterns, found: &mut Vec<Vec<u8>>) {
     match json {
         Value::String(text) => {
-            let is_whole = is_named || text.split_ascii_whitespace().any(looks_random_text);
+            // A document's texts are few, and any may be the secret: addresses and paths alone are none.
+            let is_address = text.starts_with('/') || text.contains("://");
+            let is_whole = is_named || (text.len() >= SHORTEST_RANDOM && !is_address);
             if is_whole {
                 found.push(text.as_bytes().to_vec());
             }
@@ -53,10 +55,6 @@ fn in_json(json: &Value, is_named: bool, patterns: &Patterns, found: &mut Vec<Ve
         }),
         _ => {}
     }
-}
-
-fn looks_random_text(word: &str) -> bool {
-    looks_random(word.as_bytes())
 }
 
 fn in_lines(text: &[u8], found: &mut Vec<Vec<u8>>) {
