@@ -100,7 +100,7 @@ fn in_line(line: &[u8], found: &mut Vec<Vec<u8>>) {
         && !password.starts_with(b"/")
         && password.iter().any(u8::is_ascii_digit)
         && password.iter().any(u8::is_ascii_alphabetic)
-        && user.iter().all(|byte| byte.is_ascii_alphanumeric())
+        && user.iter().all(u8::is_ascii_alphanumeric)
     {
         found.push(password.to_vec());
     }

@@ -40,7 +40,7 @@ pub(super) enum Kind {
     Pem,
     /// The same in base64, as Secrets and kubeconfigs have it.
     EncodedPem,
-    /// The private lines of a key of PuTTY.
+    /// The private lines of a key of `PuTTY`.
     Putty,
     /// The password in a URL, or a long user's name alone, which is a token.
     Url,

@@ -65,8 +65,8 @@ impl Haystack<'_> {
     }
 
     pub(super) fn url(&self, from: usize) -> Decided<Found> {
-        let is_part = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\`,".contains(&byte);
-        let end = self.run_within(from, LONGEST_USER, |byte| is_part(byte) && !b"/?#".contains(&byte))?;
+        let is_member = |byte: u8| byte.is_ascii_graphic() && !b"\"'<>\\`,".contains(&byte);
+        let end = self.run_within(from, LONGEST_USER, |byte| is_member(byte) && !b"/?#".contains(&byte))?;
         let authority = &self.bytes[from..end];
         if let Some(at) = authority.iter().rposition(|byte| *byte == b'@') {
             return Some(user(from, &authority[..at]));
@@ -77,19 +77,19 @@ impl Haystack<'_> {
         if is_port || authority.starts_with(b"[") {
             return Some(Found::Nothing);
         }
-        let end = self.run_within(end, LONGEST_USER, |byte| is_part(byte) && byte != b'@')?;
+        let end = self.run_within(end, LONGEST_USER, |byte| is_member(byte) && byte != b'@')?;
         Some(if self.byte(end)? == Some(b'@') { user(from, &self.bytes[from..end]) } else { Found::Nothing })
     }
 
     pub(super) fn jwt(&self, start: usize) -> Decided<Found> {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-        let is_within_word = start > 0 && is_part(self.bytes[start - 1]);
+        let is_member = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        let is_within_word = start > 0 && is_member(self.bytes[start - 1]);
         let mut at = start;
         if is_within_word || self.byte(start + 2)? != Some(b'J') || self.byte(start)? != Some(b'e') {
             return Some(Found::Nothing);
         }
         for is_last in [false, false, true] {
-            let end = self.run(at, is_part)?;
+            let end = self.run(at, is_member)?;
             if is_last {
                 // Without its signature it is still what it says.
                 return Some(Found::Secret(start, end));
@@ -109,10 +109,10 @@ impl Haystack<'_> {
             return Some(Found::Nothing);
         }
         let is_dotted = prefix.contains(&b'.') || prefix == b"K10";
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+        let is_member = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let is_dotted_part = |byte: u8| is_dotted && b".:".contains(&byte);
         // The beginning decides, so that words which only look alike cost little.
-        let seen = self.run_within(from, least.max(LONGEST_JUDGED), |byte| is_part(byte) || is_dotted_part(byte))?;
+        let seen = self.run_within(from, least.max(LONGEST_JUDGED), |byte| is_member(byte) || is_dotted_part(byte))?;
         let value = &self.bytes[from..seen];
         // Names of things are words; keys have digits. Some prefixes are those of names, too, as in `npm_config_user_agent`.
         let is_random = value.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
@@ -120,12 +120,12 @@ impl Haystack<'_> {
         if value.len() < least || !is_random {
             return Some(Found::Nothing);
         }
-        Some(Found::Secret(start, self.run(seen, |byte| is_part(byte) || is_dotted_part(byte))?))
+        Some(Found::Secret(start, self.run(seen, |byte| is_member(byte) || is_dotted_part(byte))?))
     }
 
     pub(super) fn hook(&self, from: usize) -> Decided<Found> {
-        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-@:".contains(&byte);
-        let end = self.run_within(from, LONGEST_USER, is_part)?;
+        let is_member = |byte: u8| byte.is_ascii_alphanumeric() || b"/_-@:".contains(&byte);
+        let end = self.run_within(from, LONGEST_USER, is_member)?;
         Some(if end - from >= 20 { Found::Secret(from, end) } else { Found::Nothing })
     }
 

@@ -42,9 +42,9 @@ impl Redactor {
             let mut field = field;
             let is_secret = is_secret_name(&name) || (is_secret_variable && name == "value") || name == "auth";
             if is_secret {
-                self.secret(&name, &mut field)
+                self.secret(&name, &mut field);
             } else {
-                self.value(&mut field)
+                self.value(&mut field);
             }
             fields.insert(self.text(&name), field);
         }
