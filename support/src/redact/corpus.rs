@@ -24,7 +24,9 @@ fn drawn(seed: &str, count: usize, alphabet: &[u8]) -> String {
 
 fn redactor_of(values: &[&str]) -> Redactor {
     let mut known = KnownValues::default();
-    values.iter().for_each(|value| known.add(value.as_bytes()));
+    for value in values {
+        known.add(value.as_bytes());
+    }
     Redactor::new(known, [7; KEY_BYTES]).unwrap()
 }
 
@@ -63,6 +65,7 @@ fn html(value: &str, quote: &str, apostrophe: &str) -> String {
 }
 
 /// The writings of a value, by the program that makes each.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn writings(value: &str) -> Vec<(&'static str, String)> {
     let go = escaped(&json_text(value), |one| "&<>".contains(one).then(|| utf16(one, false)));
     let ascii = |upper| escaped(&json_text(value), |one| (!one.is_ascii()).then(|| utf16(one, upper)));
@@ -226,6 +229,7 @@ fn pairs(secret: &str) -> Vec<String> {
 }
 
 /// Secrets that their own shape shows.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn shapes(drawn: &dyn Fn(usize) -> String) -> Vec<(String, String)> {
     let mut texts: Vec<(String, String)> = Vec::new();
     let mut add = |text: String, secret: String| texts.push((text, secret));
@@ -349,9 +353,13 @@ fn secrets_by_name_and_shape_vanish() {
         drawn(&number.get().to_string(), count, ALPHANUMERIC)
     };
     for secret in ["hunter2".to_owned(), draw(20), format!("$Aa9{}", draw(6)), drawn("hex", 32, HEX)] {
-        pairs(&secret).iter().for_each(|text| judge(text, &secret));
+        for text in pairs(&secret) {
+            judge(&text, &secret);
+        }
     }
-    shapes(&draw).iter().for_each(|(text, secret)| judge(text, secret));
+    for (text, secret) in shapes(&draw) {
+        judge(&text, &secret);
+    }
     assert!(left.is_empty() && forms >= 400, "{} of {forms}: {}", left.len(), left.join("\n"));
 }
 
