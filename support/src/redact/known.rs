@@ -1,16 +1,15 @@
 //! Values that are known to be secret, and the forms in which they appear in logs and documents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+use super::parts::parts;
+use super::patterns::Patterns;
+
 /// The shortest value that is looked for. Shorter ones are in every text; they are found only by the name beside them.
 const SHORTEST: usize = 6;
-
-/// The shortest line, or text in JSON, of a longer value that is looked for by itself.
-const SHORTEST_PART: usize = 12;
 
 /// The longest text that is looked for as a whole; a longer value is looked for in pieces of this length.
 const LONGEST: usize = 4096;
@@ -19,28 +18,22 @@ const LONGEST: usize = 4096;
 #[derive(Default)]
 pub struct KnownValues {
     values: BTreeSet<Vec<u8>>,
+    /// Texts that may have secrets within.
+    texts: BTreeSet<Vec<u8>>,
     public: BTreeSet<Vec<u8>>,
 }
 
 impl KnownValues {
-    /// Adds a value: as a whole, without space around it, by its lines, and by the texts in it where it is JSON.
+    /// Adds a value: as a whole, without space around it, and what looks like a secret in it.
     pub fn add(&mut self, value: &[u8]) {
-        self.add_one(value, SHORTEST);
-        self.add_one(value.trim_ascii(), SHORTEST);
-        if value.contains(&b'\n') {
-            for line in value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii) {
-                // `-----BEGIN` of a key, and a key of YAML, are no secrets.
-                if !line.starts_with(b"-----") {
-                    self.add_one(line, SHORTEST_PART);
-                    self.add_one(after_colon(line), SHORTEST_PART);
-                }
-            }
-        }
-        if value.first() == Some(&b'{')
-            && let Ok(json) = serde_json::from_slice::<serde_json::Value>(value)
-        {
-            self.add_texts(&json);
-        }
+        self.add_one(value);
+        self.add_one(value.trim_ascii());
+        self.add_parts(value);
+    }
+
+    /// Adds what looks like a secret in a text, and not the text itself.
+    pub fn add_parts(&mut self, text: &[u8]) {
+        self.texts.insert(text.to_vec());
     }
 
     /// A text that is no secret, although a Secret may hold it: the name of a namespace, a Service or a user of the release.
@@ -50,29 +43,22 @@ impl KnownValues {
 
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+        self.values.is_empty() && self.texts.is_empty()
     }
 
-    fn add_texts(&mut self, json: &serde_json::Value) {
-        match json {
-            serde_json::Value::String(text) => self.add_one(text.as_bytes(), SHORTEST_PART),
-            serde_json::Value::Array(items) => items.iter().for_each(|item| self.add_texts(item)),
-            serde_json::Value::Object(fields) => fields.values().for_each(|field| self.add_texts(field)),
-            _ => {}
-        }
-    }
-
-    fn add_one(&mut self, value: &[u8], shortest: usize) {
-        if value.len() < shortest {
-            return;
-        }
-        for piece in value.chunks(LONGEST).filter(|piece| piece.len() >= shortest) {
+    fn add_one(&mut self, value: &[u8]) {
+        for piece in value.chunks(LONGEST).filter(|piece| piece.len() >= SHORTEST) {
             self.values.insert(piece.to_vec());
         }
     }
 
     /// The forms of all values.
-    pub(super) fn canonical(self) -> Canonical {
+    pub(super) fn canonical(mut self, patterns: &Patterns) -> Canonical {
+        for text in std::mem::take(&mut self.texts) {
+            for part in parts(&text, patterns) {
+                self.add_one(&part);
+            }
+        }
         let values: Vec<_> = self.values.into_iter().filter(|value| !self.public.contains(value)).collect();
         let mut forms = BTreeMap::new();
         // A value counts as itself, even where it is a form of another one.
@@ -90,12 +76,6 @@ impl KnownValues {
     }
 }
 
-/// What follows the key in a line of YAML.
-fn after_colon(line: &[u8]) -> &[u8] {
-    let at = line.windows(2).position(|pair| pair == b": ");
-    at.map_or(&[], |at| line[at + 2..].trim_ascii())
-}
-
 /// Forms, and the value of each.
 pub(super) struct Canonical {
     values: Vec<Vec<u8>>,
@@ -107,8 +87,9 @@ impl Canonical {
         self.forms.keys()
     }
 
+    /// Bytes of the longest value. Its forms in base64 and hexadecimal are at most twice as long.
     pub(super) fn longest(&self) -> usize {
-        self.forms.keys().map(Vec::len).max().unwrap_or_default()
+        self.values.iter().map(Vec::len).max().unwrap_or_default()
     }
 
     pub(super) fn count(&self) -> usize {
@@ -121,24 +102,19 @@ impl Canonical {
     }
 }
 
+/// Forms of a value. What escapes it differently is decoded before values are looked for.
 fn forms_of(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![STANDARD_NO_PAD.encode(value).into_bytes(), URL_SAFE_NO_PAD.encode(value).into_bytes()];
     for shift in 0..3 {
         forms.extend(within_base64(value, shift));
     }
-    // Characters that programs leave as they are: none but the unreserved ones, those of `encodeURI`, those of a password in a URL of Go's.
-    for kept in ["-._~", "-._~!'()*", "-._~$&+,;="] {
-        forms.push(percent(value, kept, false));
-        forms.push(percent(value, kept, false).to_ascii_lowercase_hex());
-    }
-    forms.push(percent(value, "-._*", true));
-    if let Ok(text) = std::str::from_utf8(value) {
-        let escaped = serde_json::Value::from(text).to_string();
-        let escaped = &escaped[1..escaped.len() - 1];
-        // JSON in a text of JSON, as it is where a log line quotes a request.
-        let twice = serde_json::Value::from(escaped).to_string();
-        forms.push(escaped.as_bytes().to_vec());
-        forms.push(twice.as_bytes()[1..twice.len() - 1].to_vec());
+    forms.push(hex::encode(value).into_bytes());
+    forms.push(hex::encode_upper(value).into_bytes());
+    // Space in a form; quotes in SQL and YAML, in CSV, and in a shell.
+    for (plain, written) in [(b' ', "+"), (b'\'', "''"), (b'"', "\"\""), (b'\'', "'\\''")] {
+        if value.contains(&plain) {
+            forms.push(value.split(|byte| *byte == plain).collect::<Vec<_>>().join(written.as_bytes()));
+        }
     }
     forms
 }
@@ -151,35 +127,4 @@ fn within_base64(value: &[u8], shift: usize) -> [Vec<u8>; 2] {
     let (from, to) = ((shift * 8).div_ceil(6), longer.len() * 8 / 6);
     let core = |text: String| text.as_bytes().get(from..to).unwrap_or_default().to_vec();
     [core(STANDARD_NO_PAD.encode(&longer)), core(URL_SAFE_NO_PAD.encode(&longer))]
-}
-
-fn percent(value: &[u8], kept: &str, form: bool) -> Vec<u8> {
-    let mut text = String::with_capacity(value.len());
-    for byte in value {
-        match char::from(*byte) {
-            letter if letter.is_ascii_alphanumeric() || kept.contains(letter) => text.push(letter),
-            ' ' if form => text.push('+'),
-            _ => {
-                let _infallible = write!(text, "%{byte:02X}");
-            }
-        }
-    }
-    text.into_bytes()
-}
-
-trait LowercaseHex {
-    /// The same with `%2f` instead of `%2F`.
-    fn to_ascii_lowercase_hex(self) -> Self;
-}
-
-impl LowercaseHex for Vec<u8> {
-    fn to_ascii_lowercase_hex(mut self) -> Self {
-        for at in 0..self.len() {
-            if self[at] == b'%' {
-                let end = self.len().min(at + 3);
-                self[at..end].make_ascii_lowercase();
-            }
-        }
-        self
-    }
 }

@@ -1,17 +1,26 @@
 //! Secrets are replaced before anything reaches a support bundle: known values in every form that they usually take, and what looks
-//! like a secret. Each becomes a token such as `[redacted:3f2a91c07b44]`. Within one bundle the same value has the same token; it is a
+//! like a secret, in whatever writing: escaped for a programming language, a URL or HTML, or in base64. Each becomes a token such as `[redacted:3f2a91c07b44]`. Within one bundle the same value has the same token; it is a
 //! keyed hash under a key that is in no bundle, so that values cannot be guessed offline.
 
+#[cfg(test)]
+mod corpus;
 mod known;
+mod named;
+mod names;
+mod parts;
 mod patterns;
+mod shapes;
 mod stream;
+mod table;
 #[cfg(test)]
 mod tests;
 mod value;
+mod views;
 
 use aho_corasick::AhoCorasick;
 
 pub use known::KnownValues;
+pub use names::is_secret_name;
 pub use stream::Stream;
 
 use known::Canonical;
@@ -29,6 +38,7 @@ pub struct Redactor {
     known: AhoCorasick,
     canonical: Canonical,
     patterns: Patterns,
+    /// Bytes of the longest writing of a secret that is looked for.
     longest: usize,
 }
 
@@ -47,10 +57,10 @@ pub struct TooMany(#[from] aho_corasick::BuildError);
 impl Redactor {
     /// A redactor of these values and of what looks like a secret; `key` must be random and is never stored.
     pub fn new(values: KnownValues, key: [u8; KEY_BYTES]) -> Result<Self, TooMany> {
-        let canonical = values.canonical();
-        let known = AhoCorasick::new(canonical.forms())?;
         let patterns = Patterns::new()?;
-        let longest = canonical.longest().max(patterns.longest());
+        let canonical = values.canonical(&patterns);
+        let known = AhoCorasick::new(canonical.forms())?;
+        let longest = (canonical.longest().max(patterns.longest()) + 1) * views::GROWTH;
         Ok(Self { key, known, canonical, patterns, longest })
     }
 

@@ -2,10 +2,11 @@
 //! is written once everything that could begin before it is known.
 
 use super::Redactor;
-use super::patterns::{Found, Haystack};
+use super::patterns::{Covered, Found, Haystack};
+use super::views::{between_escapes, views};
 
 /// Bytes before the first undecided one that patterns may look at.
-const CONTEXT: usize = 16;
+const CONTEXT: usize = 64;
 
 /// Bytes that are collected before they are looked at, to look at few of them twice.
 const BATCH: usize = 64 << 10;
@@ -13,6 +14,8 @@ const BATCH: usize = 64 << 10;
 /// A secret in the buffer.
 #[derive(Debug)]
 struct Span {
+    /// Where the word begins that shows it, or the secret itself.
+    begins: usize,
     start: usize,
     end: usize,
     is_known: bool,
@@ -66,39 +69,28 @@ impl<'a> Stream<'a> {
             return;
         }
         let limit = self.look(limit, is_end);
+        // What is behind the limit is decoded alike when it is looked at again.
+        let limit = if is_end { limit } else { between_escapes(&self.buffer, limit).max(self.decided) };
+        self.later.retain(|span| span.begins < limit);
         self.write_until(limit);
         self.forget(limit);
     }
 
     /// Finds the secrets that begin before `limit`, or before what is returned: the first place about which more bytes decide.
-    fn look(&mut self, mut limit: usize, is_end: bool) -> usize {
-        let redactor = self.redactor;
-        let hay = Haystack { bytes: &self.buffer, is_end };
-        let mut found = Vec::new();
-        for (pattern, start, end) in redactor.patterns.begin(&self.buffer, self.decided) {
-            if start >= limit {
-                continue;
+    fn look(&mut self, limit: usize, is_end: bool) -> usize {
+        let mut search = Search { redactor: self.redactor, limit, decided: self.decided, is_end, found: Vec::new() };
+        search.patterns(&self.buffer, self.decided, |start, end| (start, end));
+        search.known(&self.buffer, self.decided, |start, end| (start, end));
+        for view in views(&self.buffer, is_end) {
+            let from = view.at_or_after(self.decided);
+            if view.has_structure {
+                search.patterns(&view.bytes, from, |start, end| view.origin(start, end));
             }
-            match pattern.at(hay, start, end) {
-                Found::Nothing => {}
-                Found::More => limit = start,
-                Found::Secret(start_of_secret, end_of_secret) => found.push((start, start_of_secret..end_of_secret)),
-            }
+            search.known(&view.bytes, from, |start, end| view.origin(start, end));
         }
-        for (begins, range) in found {
-            // What begins behind the limit is looked at again.
-            if begins < limit {
-                let token = redactor.token(&self.buffer[range.clone()]);
-                self.later.push(Span { start: range.start, end: range.end, is_known: false, token });
-            }
-        }
-        for known in redactor.known.find_overlapping_iter(&self.buffer[self.decided..]) {
-            let (start, end) = (known.start() + self.decided, known.end() + self.decided);
-            if start < limit {
-                let token = redactor.token(&self.buffer[start..end]);
-                self.later.push(Span { start, end, is_known: true, token });
-            }
-        }
+        let Search { limit, found, .. } = search;
+        // What begins behind the limit is looked at again.
+        self.later.extend(found.into_iter().filter(|span| span.begins < limit));
         limit
     }
 
@@ -128,8 +120,53 @@ impl<'a> Stream<'a> {
         self.decided = limit - kept_from;
         self.covered = self.covered.saturating_sub(kept_from);
         for span in &mut self.later {
+            span.begins = 0;
             span.start -= kept_from;
             span.end -= kept_from;
+        }
+    }
+}
+
+/// A search in the buffer and its views. Places in what it found are those of the buffer.
+struct Search<'a> {
+    redactor: &'a Redactor,
+    limit: usize,
+    decided: usize,
+    is_end: bool,
+    found: Vec<Span>,
+}
+
+impl Search<'_> {
+    fn patterns(&mut self, bytes: &[u8], from: usize, origin: impl Fn(usize, usize) -> (usize, usize)) {
+        let hay = Haystack { bytes, is_end: self.is_end };
+        let mut covered = Covered::default();
+        let redactor = self.redactor;
+        for word in redactor.patterns.begin(bytes, from) {
+            let (begins, _) = origin(word.start, word.end);
+            if begins >= self.limit {
+                continue;
+            }
+            match covered.judge(word, hay) {
+                Found::Secret(start, end) if start < end => {
+                    let (is_known, token) = (false, redactor.token(&bytes[start..end]));
+                    let (start, end) = origin(start, end);
+                    self.found.push(Span { begins, start, end, is_known, token });
+                }
+                Found::Nothing | Found::Secret(..) => {}
+                Found::More => self.limit = begins.max(self.decided),
+            }
+        }
+    }
+
+    fn known(&mut self, bytes: &[u8], from: usize, origin: impl Fn(usize, usize) -> (usize, usize)) {
+        for known in self.redactor.known.find_overlapping_iter(&bytes[from..]) {
+            let found = (known.start() + from, known.end() + from);
+            let (start, end) = origin(found.0, found.1);
+            // Longer than what is kept ahead: how the text was split must not decide.
+            if start < self.limit && end - start <= self.redactor.longest {
+                let token = self.redactor.token(&bytes[found.0..found.1]);
+                self.found.push(Span { begins: start, start, end, is_known: true, token });
+            }
         }
     }
 }

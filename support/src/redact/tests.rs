@@ -78,7 +78,7 @@ fn one_value_has_one_token_in_all_its_forms_and_another_one_under_another_key() 
     // Within other base64, whatever is before it.
     for before in ["", "a", "ab", "bob:"] {
         for text in [STANDARD.encode(format!("{before}{secret}!")), URL_SAFE.encode(format!("{before}{secret}!"))] {
-            let shown = redactor.text(&format!("basic {text}"));
+            let shown = redactor.text(&format!("sent {text}"));
             assert!(shown.contains(&token), "{before}: {shown}");
         }
     }

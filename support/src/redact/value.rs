@@ -3,17 +3,11 @@
 use serde_json::{Map, Value};
 
 use super::Redactor;
-
-/// Parts of names whose values are secret.
-const NAMES: [&str; 9] =
-    ["password", "passwd", "passphrase", "secret", "token", "apikey", "privatekey", "accesskey", "credential"];
-
-/// Ends of names whose values only say where a secret is, or how long it lives.
-const HARMLESS_ENDS: [&str; 8] = ["name", "ref", "path", "file", "folder", "seconds", "type", "url"];
+use super::names::is_secret_name;
 
 impl Redactor {
-    /// All texts of a document, the names of its fields among them; values of fields and variables with the name of a secret as a
-    /// whole.
+    /// All texts of a document, the names of its fields among them; values of fields, variables and options with the name of a secret
+    /// as a whole.
     pub fn value(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.text(text),
@@ -23,31 +17,58 @@ impl Redactor {
                     *value = Value::String(self.token(text.as_bytes()));
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.value(item)),
+            Value::Array(items) => self.items(items),
             Value::Object(fields) => self.fields(fields),
             Value::Null | Value::Bool(_) => {}
         }
     }
 
+    /// Arguments of a program among them: `["--password", "x"]`.
+    fn items(&self, items: &mut [Value]) {
+        let mut follows_option = false;
+        for item in items {
+            let is_option = item.as_str().is_some_and(is_option_of_secret);
+            match item {
+                Value::String(text) if follows_option && !is_option => self.whole(text),
+                item => self.value(item),
+            }
+            follows_option = is_option;
+        }
+    }
+
     fn fields(&self, fields: &mut Map<String, Value>) {
-        let is_secret_variable = fields.get("name").and_then(Value::as_str).is_some_and(is_of_secret);
+        let is_secret_variable = fields.get("name").and_then(Value::as_str).is_some_and(is_secret_name);
         for (name, field) in std::mem::take(fields) {
             let mut field = field;
-            match &mut field {
-                Value::String(text)
-                    if !text.is_empty() && (is_of_secret(&name) || (is_secret_variable && name == "value")) =>
-                {
-                    *text = self.token(text.as_bytes());
-                }
-                field => self.value(field),
+            let is_secret = is_secret_name(&name) || (is_secret_variable && name == "value") || name == "auth";
+            if is_secret {
+                self.secret(&name, &mut field);
+            } else {
+                self.value(&mut field);
             }
             fields.insert(self.text(&name), field);
         }
     }
+
+    /// The value of a field with the name of a secret.
+    fn secret(&self, name: &str, field: &mut Value) {
+        let is_password = name.to_ascii_lowercase().contains("pass");
+        match field {
+            Value::String(text) => self.whole(text),
+            Value::Number(number) if is_password => *field = Value::String(self.token(number.to_string().as_bytes())),
+            Value::Array(items) if is_password => items.iter_mut().for_each(|item| self.secret(name, item)),
+            field => self.value(field),
+        }
+    }
+
+    fn whole(&self, text: &mut String) {
+        if !text.is_empty() {
+            *text = self.token(text.as_bytes());
+        }
+    }
 }
 
-/// Whether a field or a variable of this name holds a secret.
-fn is_of_secret(name: &str) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    NAMES.iter().any(|part| plain.contains(part)) && !HARMLESS_ENDS.iter().any(|end| plain.ends_with(end))
+/// Whether the next argument is the value of this one.
+fn is_option_of_secret(argument: &str) -> bool {
+    argument.strip_prefix('-').is_some_and(|name| !name.contains(['=', ' ', ':']) && is_secret_name(name))
 }

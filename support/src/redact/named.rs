@@ -1,0 +1,227 @@
+//! Values that belong to a name: `password=…`, `"token": "…"`, `--secret …`, `password: |`.
+
+use super::patterns::{Decided, Found, Haystack};
+
+/// The longest distance between a name and its value: quotes, spaces, a separator, indentation.
+const GAP: usize = 48;
+
+/// How far before a name the dashes of its option, or the rest of the name, may be; a stream keeps that many bytes.
+const BEFORE: usize = 40;
+
+/// Words before `token` in names that hold none: text of language models, the name of an etcd cluster.
+const HARMLESS: [&str; 15] = [
+    "eos", "bos", "pad", "unk", "sep", "cls", "mask", "cluster", "image", "stop", "special", "per", "max", "num",
+    "continue",
+];
+
+/// Words directly before a short name that make it one.
+const BEFORE_SHORT: [&str; 12] =
+    ["db", "user", "root", "admin", "my", "mysql", "smtp", "mail", "ldap", "bind", "require", "redis"];
+
+/// Words that follow the name of an object in a message, as in `"db-credentials": failed to list`.
+const PROSE: [&str; 18] = [
+    "failed", "not", "is", "are", "was", "cannot", "unable", "timed", "could", "invalid", "missing", "expired", "no",
+    "error", "secret", "secrets", "the", "unknown",
+];
+
+/// How a value is written.
+enum Style {
+    Quoted(u8),
+    Bare,
+    ToEndOfLine,
+}
+
+impl Haystack<'_> {
+    pub(super) fn named(&self, start: usize, end: usize, to_end_of_line: bool) -> Decided<Found> {
+        if self.is_harmless_name(start, end) {
+            return Some(Found::Nothing);
+        }
+        let Some(from) = self.separated(start, end)? else { return Some(Found::Nothing) };
+        if let Some(block) = self.block(from)? {
+            return Some(block);
+        }
+        let Some((from, quote)) = self.quoted(from)? else { return Some(Found::Nothing) };
+        if quote.is_none() && !to_end_of_line && self.byte(from)? == Some(b'[') {
+            return self.list(from);
+        }
+        if quote.is_none() && self.is_structure(from)? {
+            return Some(Found::Nothing);
+        }
+        let style = match quote {
+            Some(quote) => Style::Quoted(quote),
+            None if to_end_of_line => Style::ToEndOfLine,
+            None => Style::Bare,
+        };
+        let end = self.end_of_value(from, &style)?;
+        // The backslashes before an escaped quote belong to the quote.
+        let value = self.bytes[from..end].trim_ascii_end();
+        let value = &value[..value.iter().rposition(|byte| *byte != b'\\').map_or(0, |last| last + 1)];
+        let is_prose = matches!(style, Style::Bare)
+            && PROSE.iter().any(|word| word.as_bytes() == value)
+            && self.byte(from + value.len())? == Some(b' ');
+        Some(if is_prose || self.is_harmless(start, end, value) {
+            Found::Nothing
+        } else {
+            Found::Secret(from, from + value.len())
+        })
+    }
+
+    /// A short name, such as `pass`: as a word by itself, or behind a word that belongs to it.
+    pub(super) fn short(&self, start: usize, end: usize) -> Decided<Found> {
+        let before = &self.bytes[start.saturating_sub(BEFORE)..start];
+        let is_separated = !before.last().is_some_and(u8::is_ascii_alphanumeric);
+        let is_hump = self.bytes[start].is_ascii_uppercase() && before.last().is_some_and(u8::is_ascii_lowercase);
+        let lower = before.to_ascii_lowercase();
+        if !is_separated && !is_hump && !BEFORE_SHORT.iter().any(|word| lower.ends_with(word.as_bytes())) {
+            return Some(Found::Nothing);
+        }
+        // `PASS: TestName` is the word of a test.
+        let is_verdict = &self.bytes[start..end] == b"PASS" && !before.ends_with(b"_") && self.byte(end)? == Some(b':');
+        if is_verdict { Some(Found::Nothing) } else { self.named(start, end, false) }
+    }
+
+    /// A value behind a keyword and a space, in quotes or up to the next space.
+    pub(super) fn directive(&self, from: usize) -> Decided<Found> {
+        let Some((from, quote)) = self.quoted(from)? else { return Some(Found::Nothing) };
+        let end = self.end_of_value(from, &quote.map_or(Style::Bare, Style::Quoted))?;
+        Some(if end > from { Found::Secret(from, end) } else { Found::Nothing })
+    }
+
+    fn end_of_value(&self, from: usize, style: &Style) -> Decided<usize> {
+        match style {
+            Style::Quoted(quote) => self.run(from, |byte| byte != *quote && byte != b'\n'),
+            Style::ToEndOfLine => self.run(from, |byte| !b"\n\r\"'".contains(&byte)),
+            Style::Bare => self.run(from, |byte| !byte.is_ascii_whitespace() && !b",;&\"'`)}]<>".contains(&byte)),
+        }
+    }
+
+    fn is_harmless_name(&self, start: usize, end: usize) -> bool {
+        let before = self.bytes[start.saturating_sub(BEFORE)..start].to_ascii_lowercase();
+        let before = before.strip_suffix(b"_").or(before.strip_suffix(b"-")).unwrap_or(&before);
+        let is_token = self.bytes[start..end].eq_ignore_ascii_case(b"token");
+        is_token && HARMLESS.iter().any(|word| before.ends_with(word.as_bytes()))
+    }
+
+    /// Words and numbers that are no secrets.
+    fn is_harmless(&self, start: usize, end: usize, value: &[u8]) -> bool {
+        let name = self.bytes[start..end.min(start + 5)].to_ascii_lowercase();
+        let is_word = matches!(
+            value,
+            b"" | b"null" | b"nil" | b"true" | b"false" | b"none" | b"<nil>" | b"None" | b"True" | b"False"
+        );
+        // `PWD` is a folder in every environment, and tokens are counted.
+        let is_folder = name.starts_with(b"pwd") && value.starts_with(b"/");
+        let is_number = value.len() <= 9 && value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+        let is_count = is_number && (name == *b"token" || name.starts_with(b"pass") && !name.starts_with(b"passw"));
+        is_word || is_folder || is_count
+    }
+
+    /// Whether the value is a structure, or a reference to another place: `{`, `${NAME}`, `$(NAME)`, `$NAME`.
+    fn is_structure(&self, from: usize) -> Decided<bool> {
+        let Some(first) = self.byte(from)? else { return Some(true) };
+        if first == b'$' {
+            let second = self.byte(from + 1)?;
+            if second.is_some_and(|byte| b"{(".contains(&byte)) {
+                return Some(true);
+            }
+            let name = self.run(from + 1, |byte| byte.is_ascii_uppercase() || byte == b'_')?;
+            let end = self.end_of_value(from, &Style::Bare)?;
+            return Some(name > from + 2 && name == end);
+        }
+        Some(b"{[(|>".contains(&first) || first == b'*' && self.byte(from + 1)? == Some(b'*'))
+    }
+
+    /// Texts in a list; a list of objects is a structure.
+    fn list(&self, from: usize) -> Decided<Found> {
+        let first = self.run_within(from + 1, GAP, |byte| byte.is_ascii_whitespace())?;
+        let is_redacted = self.bytes[first..].starts_with(b"redacted");
+        if is_redacted || self.byte(first)?.is_none_or(|byte| b"{[]".contains(&byte)) {
+            return Some(Found::Nothing);
+        }
+        let end = self.run_within(first, 4096, |byte| !b"]{}".contains(&byte))?;
+        Some(if self.byte(end)? == Some(b']') { Found::Secret(first, end) } else { Found::Nothing })
+    }
+
+    /// A block of YAML: the lines below `password: |` that are indented as its first one. None inside where there is no block.
+    fn block(&self, from: usize) -> Decided<Option<Found>> {
+        let at = self.run_within(from, GAP, |byte| byte == b' ')?;
+        if !self.byte(at)?.is_some_and(|byte| b"|>".contains(&byte)) {
+            return Some(None);
+        }
+        let line = self.run_within(at + 1, GAP, |byte| b"+-0123456789 \r".contains(&byte))?;
+        if self.byte(line)? != Some(b'\n') {
+            return Some(None);
+        }
+        let first = self.run_within(line, 1024, |byte| b" \r\n".contains(&byte))?;
+        let indentation = self.bytes[line..first].iter().rev().take_while(|byte| **byte == b' ').count();
+        if indentation == 0 || self.byte(first)?.is_none() {
+            return Some(Some(Found::Nothing));
+        }
+        let mut end = first;
+        while end - first < super::patterns::LIMIT {
+            end = self.run(end, |byte| byte != b'\n')?;
+            let next = self.run_within(end, 1024, |byte| b" \r\n".contains(&byte))?;
+            let indented = self.bytes[end..next].iter().rev().take_while(|byte| **byte == b' ').count();
+            if indented < indentation || self.byte(next)?.is_none() {
+                break;
+            }
+            end = next;
+        }
+        Some(Some(Found::Secret(first, end)))
+    }
+
+    /// Where the value begins that belongs to a name: behind `=`, `:`, or as the next argument of an option.
+    fn separated(&self, start: usize, end: usize) -> Decided<Option<usize>> {
+        let end = self.run_within(end, 3, |byte| byte.is_ascii_digit() || byte == b'_' && self.is_numbered(end))?;
+        let is_plural = self.byte(end)? == Some(b's') && b"deny".contains(&self.bytes[end - 1].to_ascii_lowercase());
+        let end = if is_plural { end + 1 } else { end };
+        let at = self.run_within(end, GAP, |byte| b" \t\"'\\".contains(&byte))?;
+        if self.byte(at)?.is_some_and(|byte| b":=".contains(&byte)) {
+            let next = self.byte(at + 1)?;
+            // `:=`, `=>`, `==`
+            return Some(Some(if next.is_some_and(|byte| b"=>".contains(&byte)) { at + 2 } else { at + 1 }));
+        }
+        let is_end_of_line = self.byte(at)?.is_some_and(|byte| b"\r\n".contains(&byte));
+        if !self.is_option(start) || (at == end && !is_end_of_line) {
+            // `PASSWORD 'x'` of SQL.
+            let is_sql = self.bytes[start..end].eq_ignore_ascii_case(b"password")
+                && at > end + 1
+                && self.bytes[end] == b' '
+                && self.bytes[at - 1] == b'\'';
+            return Some(is_sql.then_some(at - 1));
+        }
+        // `--password value`, `["--password", "value"]`, or in YAML the next item of a list.
+        if self.byte(at)? == Some(b',') {
+            let next = self.run_within(at + 1, GAP, |byte| byte.is_ascii_whitespace())?;
+            return Some(Some(next));
+        }
+        if is_end_of_line {
+            let next = self.run_within(at, GAP, |byte| byte.is_ascii_whitespace())?;
+            let is_item = self.byte(next)? == Some(b'-') && self.byte(next + 1)? == Some(b' ');
+            return Some(is_item.then_some(next + 2));
+        }
+        Some(Some(at))
+    }
+
+    fn is_numbered(&self, end: usize) -> bool {
+        self.bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
+    }
+
+    /// Whether a name is an option's: dashes are before it, and nothing but letters and dashes between.
+    fn is_option(&self, start: usize) -> bool {
+        let before = &self.bytes[start.saturating_sub(BEFORE)..start];
+        let name = before.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte));
+        let name = name.map_or(before, |at| &before[at + 1..]);
+        name.starts_with(b"-")
+    }
+
+    /// Behind spaces, backslashes and a quote: where the value begins, and the quote that ends it.
+    fn quoted(&self, from: usize) -> Decided<Option<(usize, Option<u8>)>> {
+        let at = self.run_within(from, GAP, |byte| b" \t\\".contains(&byte))?;
+        Some(match self.byte(at)? {
+            Some(quote) if quote == b'"' || quote == b'\'' => Some((at + 1, Some(quote))),
+            Some(byte) if !byte.is_ascii_whitespace() => Some((at, None)),
+            _ => None,
+        })
+    }
+}

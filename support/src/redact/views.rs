@@ -1,0 +1,280 @@
+//! Other writings of the same bytes: escapes of programming languages, URLs and HTML are decoded, and broken base64 is joined. Secrets
+//! are looked for in each view, so that no list of escaped forms has to be complete. A view remembers where its bytes come from.
+
+/// The longest sequence that one decoder reads as one escape.
+const LONGEST_ESCAPE: usize = 12;
+
+/// Bytes by which the writing of one byte grows at most; a secret whose writing is longer on average is not found.
+pub(super) const GROWTH: usize = 12;
+
+/// Bytes without an escape, after which no escape of any view is unfinished.
+const QUIET: usize = 10 * LONGEST_ESCAPE;
+
+/// How far before a limit a place between two escapes is looked for.
+const SEARCH: usize = 4096;
+
+/// Letters before a line break in base64.
+const JOINED: usize = 16;
+
+/// A writing that is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// Escapes with a backslash: JSON, Go, Python, PHP, JavaScript, C, Rust, shells.
+    Backslash,
+    /// `%2F`, as in URLs and forms.
+    Percent,
+    /// References to characters, as in HTML and XML.
+    Html,
+    /// Base64 in lines.
+    Lines,
+}
+
+/// The views, each as the writings that are decoded one after the other. A chain is tried only where its beginning had escapes.
+const CHAINS: [&[Writing]; 9] = [
+    &[Writing::Backslash],
+    &[Writing::Backslash, Writing::Backslash],
+    &[Writing::Backslash, Writing::Html],
+    &[Writing::Backslash, Writing::Lines],
+    &[Writing::Percent],
+    &[Writing::Percent, Writing::Percent],
+    &[Writing::Html],
+    &[Writing::Html, Writing::Backslash],
+    &[Writing::Lines],
+];
+
+/// Decoded bytes, and the range of the text from which each comes.
+pub(super) struct View {
+    pub(super) bytes: Vec<u8>,
+    origins: Vec<(u32, u32)>,
+    /// Whether patterns make sense in it; joined lines have no structure left.
+    pub(super) has_structure: bool,
+}
+
+impl View {
+    /// The range of the text from which a part of the view comes. The part is not empty.
+    pub(super) fn origin(&self, start: usize, end: usize) -> (usize, usize) {
+        (self.origins[start].0 as usize, self.origins[end - 1].1 as usize)
+    }
+
+    /// The place in the view of what comes from `from` or later.
+    pub(super) fn at_or_after(&self, from: usize) -> usize {
+        self.origins.partition_point(|(start, _)| (*start as usize) < from)
+    }
+}
+
+/// All views of a text that differ from it. Unless it is the end, an escape that is cut off at the end is in no view.
+pub(super) fn views(text: &[u8], is_end: bool) -> Vec<View> {
+    let mut views: Vec<(&[Writing], View)> = Vec::new();
+    for chain in CHAINS {
+        let Some((last, before)) = chain.split_last() else { continue };
+        let view = match views.iter().find(|(of, _)| *of == before) {
+            Some((_, base)) => decoded(&base.bytes, Some(&base.origins), *last, is_end),
+            None if before.is_empty() => decoded(text, None, *last, is_end),
+            None => None,
+        };
+        views.extend(view.map(|view| (chain, view)));
+    }
+    views.into_iter().map(|(_, view)| view).collect()
+}
+
+/// Moves a limit back to a place that is within no escape of any view, so that what is behind it is decoded alike later.
+pub(super) fn between_escapes(text: &[u8], limit: usize) -> usize {
+    let quiet_from = limit.saturating_sub(QUIET);
+    let is_quiet = !text[quiet_from..limit].iter().any(|byte| is_escape(*byte));
+    if is_quiet && text[..limit].last().is_some_and(u8::is_ascii_graphic) {
+        return limit;
+    }
+    let is_between = |at: usize| {
+        text.get(at).is_none_or(|byte| !byte.is_ascii_whitespace())
+            && is_separator(text[at - 1])
+            && (at < 2 || text[at - 2] != b'\\')
+    };
+    (limit.saturating_sub(SEARCH) + 1..=limit).rev().find(|at| is_between(*at)).unwrap_or(limit)
+}
+
+fn is_escape(byte: u8) -> bool {
+    matches!(byte, b'\\' | b'%' | b'&')
+}
+
+/// Bytes that neither end nor continue an escape unless a backslash is before them.
+fn is_separator(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || b",=:?!()[]<>|*~^@".contains(&byte)
+}
+
+/// One step of a decoder.
+enum Step {
+    /// The first byte counts as it is.
+    Literal,
+    /// So many bytes are the writing of these.
+    Escape(usize, Vec<u8>),
+    /// More bytes decide.
+    More,
+}
+
+fn decoded(text: &[u8], origins: Option<&[(u32, u32)]>, writing: Writing, is_end: bool) -> Option<View> {
+    let begins = |byte: u8| match writing {
+        Writing::Backslash => byte == b'\\',
+        Writing::Percent => byte == b'%',
+        Writing::Html => byte == b'&',
+        Writing::Lines => byte == b'\n' || byte == b'\r',
+    };
+    let origin = |at: usize| match origins {
+        Some(origins) => origins[at],
+        None => (u32::try_from(at).unwrap_or(u32::MAX), u32::try_from(at + 1).unwrap_or(u32::MAX)),
+    };
+    if !text.iter().any(|byte| begins(*byte)) {
+        return None;
+    }
+    let mut view = View {
+        bytes: Vec::with_capacity(text.len()),
+        origins: Vec::with_capacity(text.len()),
+        has_structure: writing != Writing::Lines,
+    };
+    let (mut at, mut differs) = (0, false);
+    while at < text.len() {
+        let step = if begins(text[at]) { writing.step(text, at, is_end) } else { Step::Literal };
+        match step {
+            Step::Literal => {
+                view.bytes.push(text[at]);
+                view.origins.push(origin(at));
+                at += 1;
+            }
+            Step::Escape(length, bytes) => {
+                let range = (origin(at).0, origin(at + length - 1).1);
+                view.origins.extend(bytes.iter().map(|_| range));
+                view.bytes.extend(bytes);
+                at += length;
+                differs = true;
+            }
+            Step::More => break,
+        }
+    }
+    (differs && !view.bytes.is_empty()).then_some(view)
+}
+
+impl Writing {
+    fn step(self, text: &[u8], at: usize, is_end: bool) -> Step {
+        let rest = &text[at..];
+        let seen = &rest[..rest.len().min(4 * LONGEST_ESCAPE)];
+        let step = match self {
+            Self::Backslash => backslash(seen),
+            Self::Percent => percent(seen),
+            Self::Html => html(seen),
+            Self::Lines => lines(text, at),
+        };
+        match step {
+            Some((length, bytes)) => Step::Escape(length, bytes),
+            // The text may go on with what is missing.
+            None if !is_end && rest.len() < LONGEST_ESCAPE => Step::More,
+            None => Step::Literal,
+        }
+    }
+}
+
+/// An escape: its length, and its bytes.
+type Escape = Option<(usize, Vec<u8>)>;
+
+fn backslash(text: &[u8]) -> Escape {
+    let byte = |value: u8| Some((2, vec![value]));
+    match *text.get(1)? {
+        b'n' => byte(b'\n'),
+        b't' => byte(b'\t'),
+        b'r' => byte(b'\r'),
+        b'b' => byte(8),
+        b'f' => byte(12),
+        b'a' => byte(7),
+        b'v' => byte(11),
+        b'e' => byte(27),
+        b'u' if text.get(2) == Some(&b'{') => {
+            let end = text.iter().take(LONGEST_ESCAPE).position(|byte| *byte == b'}')?;
+            Some((end + 1, character(number(text.get(3..end)?, 16)?)?))
+        }
+        b'u' => unicode(text),
+        b'U' => Some((10, character(number(text.get(2..10)?, 16)?)?)),
+        b'x' => in_bytes(text, 4, |digits| number(digits, 16)),
+        b'0'..=b'3' => {
+            in_bytes(text, 4, |digits| number(&digits[1..], 8)).or_else(|| (text[1] == b'0').then(|| (2, vec![0])))
+        }
+        other if other.is_ascii_punctuation() || other == b' ' => byte(other),
+        _ => None,
+    }
+}
+
+/// `\u00e9`, or a pair of surrogates.
+fn unicode(text: &[u8]) -> Escape {
+    let first = number(text.get(2..6)?, 16)?;
+    if (0xd800..0xdc00).contains(&first) {
+        let second = text.get(6..8).filter(|begin| *begin == b"\\u").and_then(|_| number(text.get(8..12)?, 16))?;
+        let low = second.checked_sub(0xdc00).filter(|low| *low < 0x400)?;
+        return Some((12, character(0x10000 + ((first - 0xd800) << 10) + low)?));
+    }
+    Some((6, character(first)?))
+}
+
+/// An escape of one byte. One that is no ASCII is a part of UTF-8 where its neighbors complete it, and else the character of its number.
+fn in_bytes(text: &[u8], length: usize, read: impl Fn(&[u8]) -> Option<u32>) -> Escape {
+    let byte_at = |index: usize| {
+        let part = text.get(index * length..(index + 1) * length)?;
+        let is_alike = part[0] == b'\\' && (part[1] == b'x') == (text[1] == b'x');
+        let digits = if text[1] == b'x' { &part[2..] } else { part };
+        is_alike.then(|| read(digits)).flatten().and_then(|value| u8::try_from(value).ok())
+    };
+    let first = byte_at(0)?;
+    let count = match first {
+        0..0x80 => 1,
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        _ => 4,
+    };
+    let bytes: Vec<u8> = (0..count).map_while(byte_at).collect();
+    if bytes.len() == count && std::str::from_utf8(&bytes).is_ok() {
+        return Some((count * length, bytes));
+    }
+    Some((length, character(u32::from(first))?))
+}
+
+fn percent(text: &[u8]) -> Escape {
+    if text.get(1) == Some(&b'u') {
+        return Some((6, character(number(text.get(2..6)?, 16)?)?));
+    }
+    let value = number(text.get(1..3)?, 16)?;
+    Some((3, vec![u8::try_from(value).ok()?]))
+}
+
+fn html(text: &[u8]) -> Escape {
+    let end = text.iter().take(LONGEST_ESCAPE).position(|byte| *byte == b';')?;
+    let name = &text[1..end];
+    let bytes = match name {
+        b"amp" => vec![b'&'],
+        b"lt" => vec![b'<'],
+        b"gt" => vec![b'>'],
+        b"quot" => vec![b'"'],
+        b"apos" => vec![b'\''],
+        [b'#', b'x' | b'X', digits @ ..] => character(number(digits, 16)?)?,
+        [b'#', digits @ ..] => character(number(digits, 10)?)?,
+        _ => return None,
+    };
+    Some((end + 1, bytes))
+}
+
+/// A line break within base64, with the indentation of the next line.
+fn lines(text: &[u8], at: usize) -> Escape {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte);
+    if at < JOINED || !text[at - JOINED..at].iter().all(is_base64) {
+        return None;
+    }
+    let rest = &text[at..];
+    let length = if rest.starts_with(b"\r\n") { 2 } else { usize::from(rest[0] == b'\n') };
+    let indentation = rest[length..].iter().take(LONGEST_ESCAPE * 2).take_while(|byte| **byte == b' ').count();
+    let is_continued = length > 0 && rest.get(length + indentation).is_some_and(is_base64);
+    is_continued.then(|| (length + indentation, Vec::new()))
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.iter().all(|digit| char::from(*digit).is_digit(radix));
+    u32::from_str_radix(std::str::from_utf8(digits).ok().filter(|_| is_number)?, radix).ok()
+}
+
+fn character(code: u32) -> Option<Vec<u8>> {
+    char::from_u32(code).map(|character| character.to_string().into_bytes())
+}
