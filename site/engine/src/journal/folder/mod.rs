@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{JournalError, JournalErrorKind, Newness};
-use super::storage::FileStorage;
+use super::storage::{self, FileStorage};
 use super::{Journal, Pinned, Replay, first_record};
 use crate::plan::Operation;
 
@@ -179,6 +179,14 @@ impl<P: Pinned> JournalFolder<P> {
     pub fn open(&self, _lock: &SiteLock, file: &JournalFile) -> Result<Journal<P>, JournalError> {
         file.expect_known()?;
         Self::open_path(&file.path)
+    }
+
+    /// Returns the space that a closed journal reserved for records to come. The install's keeps it, for its uninstall. An earlier
+    /// program returned none.
+    pub fn release_room(&self, _lock: &SiteLock, file: &JournalFile) -> Result<(), JournalError> {
+        let failed = |error| JournalError::io("release the reserved space of", &file.path, error);
+        let open = OpenOptions::new().write(true).open(&file.path).map_err(failed)?;
+        storage::release(&open).map_err(failed)
     }
 
     fn open_path(path: &Path) -> Result<Journal<P>, JournalError> {
