@@ -38,6 +38,8 @@ pub struct Replay<P> {
     pub state: State<P>,
     /// Bytes of a torn record at the end.
     pub torn_bytes: u64,
+    /// Whether this program knows every field of every record.
+    pub is_understood: bool,
     valid_bytes: u64,
     tail: Tail,
 }
@@ -47,17 +49,12 @@ impl<P: Pinned> Replay<P> {
     /// rollback to an older program, that one reads the journals of the newer one. An open operation is only for a program that
     /// understands all of it.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
-        let decoded = record::decode(bytes).map_err(|source| {
-            let path = path.to_owned();
-            match source {
-                DecodeError::Corrupt { .. } => JournalErrorKind::Corrupt { path, source },
-                DecodeError::Newer { .. } => JournalErrorKind::Newer { path, source: source.into() },
-            }
-        })?;
+        let decoded = decoded(bytes, path)?;
         match Self::replay(&decoded, path, |payload| serde_json::from_slice(payload)) {
             Err(error) if matches!(error.kind(), JournalErrorKind::Newer { .. }) => {
                 let known = Self::replay(&decoded, path, newer::known_part).ok();
-                known.filter(|replay| replay.state.is_closed()).ok_or(error)
+                let closed = known.filter(|replay| replay.state.is_closed()).ok_or(error)?;
+                Ok(Self { is_understood: false, ..closed })
             }
             read => read,
         }
@@ -78,13 +75,30 @@ impl<P: Pinned> Replay<P> {
             entries.push(entry);
         }
         let (torn_bytes, valid_bytes, tail) = (decoded.torn_bytes, decoded.valid_bytes, decoded.tail);
-        Ok(Self { entries, state, torn_bytes, valid_bytes, tail })
+        Ok(Self { entries, state, torn_bytes, is_understood: true, valid_bytes, tail })
     }
 
     /// Sequence of the last record.
     pub fn last_sequence(&self) -> u64 {
         self.tail.sequence.saturating_sub(1)
     }
+
+    /// Bytes of the valid records.
+    pub fn valid_bytes(&self) -> u64 {
+        self.valid_bytes
+    }
+}
+
+/// Checks that the bytes of the journal at `path` are what was written, whatever they mean.
+fn decoded(bytes: &[u8], path: &Path) -> Result<Decoded, JournalError> {
+    record::decode(bytes).map_err(|source| {
+        let path = path.to_owned();
+        let kind = match source {
+            DecodeError::Corrupt { .. } => JournalErrorKind::Corrupt { path, source },
+            DecodeError::Newer { .. } => JournalErrorKind::Newer { path, source: source.into() },
+        };
+        kind.into()
+    })
 }
 
 /// The journal of one operation, held for writing.

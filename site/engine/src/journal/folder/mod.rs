@@ -125,6 +125,12 @@ impl<P: Pinned> JournalFolder<P> {
         Replay::of(&bytes, &file.path)
     }
 
+    /// Checks that a journal's bytes are what was written, whatever they mean. Changes nothing.
+    pub fn check(&self, file: &JournalFile) -> Result<(), JournalError> {
+        let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
+        super::decoded(&bytes, &file.path).map(drop)
+    }
+
     /// The process that runs an operation now, if there is one. Changes nothing.
     pub fn holder(&self) -> Option<Holder> {
         let mut file = File::open(self.path.join(LOCK_NAME)).ok()?;
