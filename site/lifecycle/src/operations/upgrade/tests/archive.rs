@@ -69,6 +69,25 @@ fn what_depends_on_a_lost_journal_is_refused_by_name() {
     assert_eq!(operations.status().unwrap_err().code(), codes::JOURNAL_CORRUPT);
 }
 
+/// Each release of the rollback set is read, and what both have only once.
+#[test]
+fn a_check_of_the_site_reads_the_release_before_too() {
+    let fixture = site_with_changes();
+    let operations = &fixture.operations;
+    let found = operations.verify_site().unwrap();
+    assert_eq!((found.release.as_str(), found.rollback.as_deref()), ("tiny 1.1.0", Some("tiny 1.2.0")));
+    let payloads: Vec<_> =
+        operations.kept_releases().unwrap().into_iter().map(|(_, head)| head.unwrap().payload()).collect();
+    let all: std::collections::BTreeSet<_> =
+        payloads.iter().flat_map(|payload| payload.blobs().iter().map(|blob| blob.sha256)).collect();
+    assert_eq!(found.blobs, all.len());
+    let store = landfall_media::store::ContentStore::at(operations.paths.registry());
+    let own =
+        payloads[1].blobs().iter().find(|blob| payloads[0].blobs().iter().all(|other| other.sha256 != blob.sha256));
+    flip(&store.path(own.unwrap().sha256), 0);
+    assert!(matches!(operations.verify_site().unwrap_err(), OperationError::Staged { .. }));
+}
+
 #[test]
 fn two_hundred_operations_are_looked_up_without_their_journals() {
     let fixture = site_with_changes();
