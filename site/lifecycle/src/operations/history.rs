@@ -201,8 +201,8 @@ impl History {
             is_closed: true,
         });
         let mut known: Vec<_> = folded.collect();
-        let is_folded = |past: &&Past| known.iter().all(|known| known.file.number != past.file.number);
-        let read: Vec<_> = self.read.iter().filter(is_folded).map(Known::from).collect();
+        let is_unfolded = |past: &&Past| known.iter().all(|known| known.file.number != past.file.number);
+        let read: Vec<_> = self.read.iter().filter(is_unfolded).map(Known::from).collect();
         known.extend(read);
         known.sort_by_key(|known| known.file.number);
         known
