@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
+use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::newer;
 use landfall_engine::plan::StepId;
@@ -146,6 +147,25 @@ pub(super) enum Effect {
     Makes(StepId, Action),
     /// Nothing of the step is left.
     Removes(StepId),
+}
+
+impl Effect {
+    /// What changes once an action of a step is done.
+    pub(super) fn of(id: &StepId, action: &Action) -> Vec<Self> {
+        let makes = |after: &Action| Self::Makes(id.clone(), after.clone().with_edits(Edits::Refuse));
+        match action {
+            Action::Replace(replace) => vec![makes(&replace.after)],
+            Action::Supersede(supersede) => vec![makes(&supersede.after)],
+            Action::Retire(retire) => {
+                let ready = match &*retire.before {
+                    Action::Component(component) => Some(StepId(format!("ready/{}", component.owner.component))),
+                    _ => None,
+                };
+                std::iter::once(retire.step.clone()).chain(ready).map(Self::Removes).collect()
+            }
+            other => vec![Self::Makes(id.clone(), other.clone())],
+        }
+    }
 }
 
 fn file(paths: &SitePaths) -> PathBuf {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
-use landfall_cluster::Edits;
 use landfall_error_codes::{Coded, codes};
 
 use super::decision::Refusal;
@@ -78,7 +77,7 @@ impl Past {
         let Some(plan) = self.plan()?.filter(|_| self.is_committed()) else { return Ok(Vec::new()) };
         let states = plan.all().zip(&self.replay.state.steps);
         let done = states.filter(|(_, state)| state.status == StepStatus::Done);
-        Ok(done.flat_map(|(planned, _)| effects_of(&planned.id, &planned.action)).collect())
+        Ok(done.flat_map(|(planned, _)| Effect::of(&planned.id, &planned.action)).collect())
     }
 
     /// How long each step took when it was done last. A step that a power cut or a retry interrupted counts from its last start.
@@ -359,23 +358,6 @@ impl History {
 fn bundles<'a>(operations: impl Iterator<Item = Known<'a>>) -> impl Iterator<Item = Sha256> {
     let pins = operations.filter_map(|known| known.pins);
     pins.flat_map(|pins| std::iter::once(pins.bundle).chain(pins.kept.iter().map(|kept| kept.bundle)))
-}
-
-/// What changes in what was made once an action of a step is done.
-fn effects_of(id: &StepId, action: &Action) -> Vec<Effect> {
-    let makes = |after: &Action| Effect::Makes(id.clone(), after.clone().with_edits(Edits::Refuse));
-    match action {
-        Action::Replace(replace) => vec![makes(&replace.after)],
-        Action::Supersede(supersede) => vec![makes(&supersede.after)],
-        Action::Retire(retire) => {
-            let ready = match &*retire.before {
-                Action::Component(component) => Some(StepId(format!("ready/{}", component.owner.component))),
-                _ => None,
-            };
-            std::iter::once(retire.step.clone()).chain(ready).map(Effect::Removes).collect()
-        }
-        other => vec![Effect::Makes(id.clone(), other.clone())],
-    }
 }
 
 impl Operations {
