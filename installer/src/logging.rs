@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use landfall_media::durable;
+use landfall_media::durable::{self, DurableError};
 use landfall_peer::is_id;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,6 +29,12 @@ const FILTER_VARIABLE: &str = "LANDFALL_LOG";
 /// What the file of an operation holds.
 const KEPT_LEVELS: &str = "warn,landfall=info,landfall_lifecycle=info,landfall_media=info";
 
+/// Maximum size of a log file. The line that reaches it is the last one.
+const FILE_BYTES: u64 = 4 << 20;
+
+/// The number of full log files that are kept beside the one that is written.
+const FULL_FILES: usize = 3;
+
 /// Where the log of the operation goes.
 enum Kept {
     /// Nowhere: there is no operation.
@@ -35,7 +42,45 @@ enum Kept {
     /// To a file that is made with its first line, so that a refused command leaves nothing.
     Wanted(PathBuf),
     /// To its file.
-    Open(File),
+    Open(LogFile),
+}
+
+/// A log file of limited size. Once it is full, `NAME.log` becomes `NAME.1.log`, that one `NAME.2.log`, and the oldest is removed.
+struct LogFile {
+    path: PathBuf,
+    file: File,
+    limit_bytes: u64,
+}
+
+impl LogFile {
+    fn open(path: &Path, limit_bytes: u64) -> io::Result<Self> {
+        path.parent().map_or(Ok(()), durable::create_folder).map_err(io::Error::other)?;
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { path: path.to_owned(), file, limit_bytes })
+    }
+
+    /// Adds a line. It reaches the kernel at once.
+    fn add(&mut self, line: &[u8]) -> io::Result<()> {
+        let metadata = self.file.metadata()?;
+        if metadata.len() >= self.limit_bytes {
+            // Another process that writes the same log may have been first.
+            let is_current = std::fs::metadata(&self.path).is_ok_and(|named| named.ino() == metadata.ino());
+            if is_current {
+                rotate(&self.path).map_err(io::Error::other)?;
+            }
+            *self = Self::open(&self.path, self.limit_bytes)?;
+        }
+        self.file.write_all(line)
+    }
+}
+
+/// Gives a full log file, and those before it, their next names.
+fn rotate(path: &Path) -> Result<(), DurableError> {
+    let full = |number: usize| path.with_extension(format!("{number}.log"));
+    for number in (1..FULL_FILES).rev().filter(|number| full(*number).exists()) {
+        durable::rename(&full(number), &full(number + 1))?;
+    }
+    durable::rename(path, &full(1))
 }
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
@@ -132,11 +177,6 @@ fn marked<'a>(line: &'a [u8], correlation: Option<&str>) -> Cow<'a, [u8]> {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    path.parent().map_or(Ok(()), durable::create_folder).map_err(io::Error::other)?;
-    OpenOptions::new().create(true).append(true).open(path)
-}
-
 /// Writes to the operation's file, or nowhere while there is none.
 struct KeptLog;
 
@@ -145,12 +185,12 @@ impl Write for KeptLog {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if let Kept::Wanted(path) = &*kept {
             // Without a place for its log an operation continues: its journal records what happened.
-            *kept = open(path).map_or(Kept::Nowhere, Kept::Open);
+            *kept = LogFile::open(path, FILE_BYTES).map_or(Kept::Nowhere, Kept::Open);
         }
         match &mut *kept {
             // The formatter hands over whole lines.
             Kept::Open(file) => {
-                file.write_all(&marked(bytes, CORRELATION.get().map(String::as_str)))?;
+                file.add(&marked(bytes, CORRELATION.get().map(String::as_str)))?;
                 Ok(bytes.len())
             }
             Kept::Nowhere | Kept::Wanted(_) => Ok(bytes.len()),
@@ -165,6 +205,29 @@ impl Write for KeptLog {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn logs_are_bounded_in_size_and_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("logs/upgrade.log");
+        let mut log = LogFile::open(&path, 100).unwrap();
+        // As a console's host API does that runs beside it.
+        let mut other = LogFile::open(&path, 100).unwrap();
+        for number in 0..100 {
+            let writer = if number % 3 == 0 { &mut other } else { &mut log };
+            writer.add(format!("line {number:04}\n").as_bytes()).unwrap();
+        }
+        let mut files: Vec<_> = std::fs::read_dir(folder.path().join("logs")).unwrap().map(Result::unwrap).collect();
+        files.sort_by_key(std::fs::DirEntry::file_name);
+        let names: Vec<_> = files.iter().map(|file| file.file_name().into_string().unwrap()).collect();
+        assert_eq!(names, ["upgrade.1.log", "upgrade.2.log", "upgrade.3.log", "upgrade.log"]);
+        for file in files {
+            assert!((1..=120).contains(&file.metadata().unwrap().len()), "{file:?}");
+        }
+        let newest =
+            std::fs::read_to_string(&path).unwrap() + &std::fs::read_to_string(path.with_extension("1.log")).unwrap();
+        assert!(newest.contains("line 0099"), "{newest}");
+    }
 
     #[test]
     fn a_line_has_the_id_of_the_request_as_its_first_field_and_stays_json() {

@@ -1,5 +1,9 @@
 //! For tests: a disk that forgets what was not synced. It records the durable changes below a folder, and makes the folder as a power cut
 //! between any two of them may leave it.
+//!
+//! Of names that were not synced, any subset may survive, in any order: each name has its durable state or any that it had since. A rename
+//! alone is one act: its old name is not lost before its new one is there. Bytes that were not synced are independent of all names, those
+//! of a renamed file included. A tree is removed name by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -22,20 +26,36 @@ pub enum Fate {
     Kept,
     /// Names are there, and half of the bytes.
     Torn,
-    /// The names in some folders are there, and the bytes of some files, as this number decides.
+    /// Some names are there, and the bytes of some files, as this number decides.
     Mixed(u64),
+    /// One of the subsets of names that may be left, by its number, with the bytes of some files. Every edge is cut with these, too: with
+    /// all of them where they are few, otherwise with some.
+    Subset(u64),
 }
 
+/// The most subsets at one edge that are all tried.
+const SUBSETS: u64 = 24;
+
+/// How many are tried where there are more.
+const SAMPLES: u64 = 8;
+
 impl Fate {
+    /// A number that depends on this fate and this matter alone.
+    fn draw(self, what: impl Hash) -> u64 {
+        let seed = match self {
+            Self::Lost | Self::Kept | Self::Torn => 0,
+            Self::Mixed(seed) | Self::Subset(seed) => seed,
+        };
+        let mut hasher = DefaultHasher::new();
+        (seed, what).hash(&mut hasher);
+        hasher.finish()
+    }
+
     fn has(self, what: impl Hash) -> bool {
         match self {
             Self::Lost => false,
             Self::Kept | Self::Torn => true,
-            Self::Mixed(seed) => {
-                let mut hasher = DefaultHasher::new();
-                (seed, what).hash(&mut hasher);
-                hasher.finish().is_multiple_of(2)
-            }
+            Self::Mixed(_) | Self::Subset(_) => self.draw(what).is_multiple_of(2),
         }
     }
 }
@@ -67,10 +87,10 @@ impl Recording {
         let mut after: Option<PathBuf> = None;
         for edge in 0..=acts.len() {
             if is_chosen(edge, after.as_deref()) {
-                for fate in fates {
-                    let tree = disk.left(*fate);
+                for fate in fates.iter().copied().chain(disk.subsets()) {
+                    let tree = disk.left(fate);
                     if known.insert(hash_of(&tree)) {
-                        found.push(Left { edge, fate: *fate, after: after.clone(), tree });
+                        found.push(Left { edge, fate, after: after.clone(), tree });
                     }
                 }
             }
@@ -167,9 +187,31 @@ struct Disk {
     /// By folder and name.
     current: Names,
     durable: Names,
+    /// The states of each name since it was durable, oldest first.
+    pending: BTreeMap<Name, Vec<NameState>>,
+    renames: Vec<Rename>,
+    changes: usize,
 }
 
-type Names = BTreeMap<(usize, OsString), usize>;
+/// A name in a folder.
+type Name = (usize, OsString);
+type Names = BTreeMap<Name, usize>;
+
+/// What a name meant after one change.
+#[derive(Debug, Clone, Copy)]
+struct NameState {
+    /// Number of the change.
+    change: usize,
+    node: Option<usize>,
+}
+
+/// Two names that one change is about.
+#[derive(Debug, Clone)]
+struct Rename {
+    change: usize,
+    from: Name,
+    to: Name,
+}
 
 #[derive(Debug, Clone)]
 enum Node {
@@ -201,9 +243,17 @@ const ROOT: usize = 0;
 
 impl Disk {
     fn of(root: &Path) -> io::Result<Self> {
-        let mut disk = Self { nodes: vec![Node::Folder], current: Names::new(), durable: Names::new() };
+        let mut disk = Self {
+            nodes: vec![Node::Folder],
+            current: Names::new(),
+            durable: Names::new(),
+            pending: BTreeMap::new(),
+            renames: Vec::new(),
+            changes: 0,
+        };
         disk.read(root, ROOT, &mut BTreeMap::new())?;
         disk.durable = disk.current.clone();
+        disk.pending.clear();
         Ok(disk)
     }
 
@@ -219,7 +269,7 @@ impl Disk {
             } else if metadata.is_symlink() {
                 self.add(name, Node::Link(std::fs::read_link(&path)?));
             } else if let Some(known) = files.get(&inode) {
-                self.current.insert(name, *known);
+                self.set(name, Some(*known));
             } else {
                 let bytes: Rc<[u8]> = std::fs::read(&path)?.into();
                 let file = Node::File { current: Rc::clone(&bytes), durable: bytes, mode: metadata.mode() & 0o7777 };
@@ -229,10 +279,89 @@ impl Disk {
         Ok(())
     }
 
-    fn add(&mut self, name: (usize, OsString), node: Node) -> usize {
+    fn add(&mut self, name: Name, node: Node) -> usize {
         self.nodes.push(node);
-        self.current.insert(name, self.nodes.len() - 1);
+        self.set(name, Some(self.nodes.len() - 1));
         self.nodes.len() - 1
+    }
+
+    /// Changes what a name means, as a part of the present change.
+    fn set(&mut self, name: Name, node: Option<usize>) {
+        match node {
+            Some(node) => self.current.insert(name.clone(), node),
+            None => self.current.remove(&name),
+        };
+        self.pending.entry(name).or_default().push(NameState { change: self.changes, node });
+    }
+
+    /// The states that each name may be left in: how many there are, the durable one included. Names in folders that cannot be reached
+    /// after a power cut do not count.
+    fn open_names(&self) -> Vec<(&Name, usize)> {
+        let mut folders = BTreeSet::from([ROOT]);
+        loop {
+            let durable = self.durable.iter().map(|((folder, _), node)| (*folder, *node));
+            let states = self
+                .pending
+                .iter()
+                .flat_map(|((folder, _), states)| states.iter().filter_map(|state| Some((*folder, state.node?))));
+            let known = folders.len();
+            let inside = durable.chain(states).filter(|(folder, _)| folders.contains(folder)).map(|(_, node)| node);
+            folders.extend(inside.collect::<Vec<_>>());
+            if folders.len() == known {
+                break;
+            }
+        }
+        let reachable = self.pending.iter().filter(|((folder, _), _)| folders.contains(folder));
+        reachable.map(|(name, states)| (name, states.len() + 1)).collect()
+    }
+
+    /// The subsets of names that are tried at this edge.
+    fn subsets(&self) -> impl Iterator<Item = Fate> + use<> {
+        let all = self.open_names().iter().try_fold(1, |all: u64, (_, count)| all.checked_mul(*count as u64));
+        let tried = all.filter(|all| *all <= SUBSETS).unwrap_or(SAMPLES);
+        (0..if tried > 1 { tried } else { 0 }).map(Fate::Subset)
+    }
+
+    /// The names that a power cut leaves.
+    fn names_left(&self, fate: Fate) -> Names {
+        if fate == Fate::Lost {
+            return self.durable.clone();
+        }
+        if matches!(fate, Fate::Kept | Fate::Torn) {
+            return self.current.clone();
+        }
+        let open = self.open_names();
+        let all = open.iter().try_fold(1, |all: u64, (_, count)| all.checked_mul(*count as u64));
+        let is_counted = matches!(fate, Fate::Subset(_)) && all.is_some_and(|all| all <= SUBSETS);
+        let (Fate::Subset(mut rest) | Fate::Mixed(mut rest)) = fate else { return self.current.clone() };
+        let mut chosen = BTreeMap::new();
+        for (name, count) in open {
+            let drawn = if is_counted { rest } else { fate.draw(name) };
+            chosen.insert(name.clone(), usize::try_from(drawn % count as u64).unwrap_or_default());
+            rest /= count as u64;
+        }
+        self.keep_renames_whole(&mut chosen);
+        let mut names = self.durable.clone();
+        for (name, state) in chosen.iter().filter_map(|(name, state)| Some((name, state.checked_sub(1)?))) {
+            match self.pending[name][state].node {
+                Some(node) => names.insert(name.clone(), node),
+                None => names.remove(name),
+            };
+        }
+        names
+    }
+
+    /// Where the old name of a renamed file is lost, its new name is there.
+    fn keep_renames_whole(&self, chosen: &mut BTreeMap<Name, usize>) {
+        for Rename { change, from, to } in &self.renames {
+            let index =
+                |name| self.pending.get(name)?.iter().position(|state| state.change == *change).map(|at| at + 1);
+            let (Some(left), Some(come)) = (index(from), index(to)) else { continue };
+            if chosen.get(from).is_some_and(|state| *state >= left) {
+                let state = chosen.entry(to.clone()).or_default();
+                *state = (*state).max(come);
+            }
+        }
     }
 
     fn find(&self, path: &Path) -> Option<usize> {
@@ -243,7 +372,7 @@ impl Disk {
     }
 
     /// Folder and name of a path whose folder exists.
-    fn name(&self, path: &Path) -> (usize, OsString) {
+    fn name(&self, path: &Path) -> Name {
         let folder = self.find(path.parent().unwrap_or(Path::new(""))).unwrap_or(ROOT);
         (folder, path.file_name().unwrap_or_default().to_owned())
     }
@@ -261,6 +390,7 @@ impl Disk {
     }
 
     fn apply(&mut self, path: &Path, act: &Act, root: &Path) {
+        self.changes += 1;
         match act {
             Act::Create(mode) => {
                 let name = self.name(path);
@@ -274,7 +404,7 @@ impl Disk {
             Act::Link(existing) => {
                 if let Some(node) = self.find(&inside(root, existing)) {
                     let name = self.name(path);
-                    self.current.insert(name, node);
+                    self.set(name, Some(node));
                 }
             }
             Act::Mode(bits) => {
@@ -294,22 +424,29 @@ impl Disk {
             }
             Act::Rename(to) => {
                 let (from, to) = (self.name(path), self.name(&inside(root, to)));
-                if let Some(node) = self.current.remove(&from) {
-                    self.current.insert(to, node);
+                if let Some(node) = self.current.get(&from).copied() {
+                    self.set(from.clone(), None);
+                    self.set(to.clone(), Some(node));
+                    self.renames.push(Rename { change: self.changes, from, to });
                 }
             }
             Act::Remove => {
-                self.current.remove(&self.name(path));
+                let name = self.name(path);
+                if self.current.contains_key(&name) {
+                    self.set(name, None);
+                }
             }
             Act::SyncFolder => {
                 if let Some(folder) = self.find(path) {
                     self.durable.retain(|name, _| name.0 != folder);
                     let names = self.current.iter().filter(|(name, _)| name.0 == folder);
                     self.durable.extend(names.map(|(name, node)| (name.clone(), *node)));
+                    self.pending.retain(|name, _| name.0 != folder);
                 }
             }
             Act::SyncAll => {
                 self.durable = self.current.clone();
+                self.pending.clear();
                 for node in &mut self.nodes {
                     if let Node::File { current, durable, .. } = node {
                         *durable = Rc::clone(current);
@@ -321,9 +458,9 @@ impl Disk {
 
     fn left(&self, fate: Fate) -> Tree {
         let (mut tree, mut counts) = (Tree::new(), BTreeMap::<usize, usize>::new());
+        let names = self.names_left(fate);
         let mut folders = vec![(ROOT, PathBuf::new())];
         while let Some((folder, path)) = folders.pop() {
-            let names = if fate.has((&path, "names")) { &self.current } else { &self.durable };
             for ((_, name), node) in names.range((folder, OsString::new())..).take_while(|(name, _)| name.0 == folder) {
                 let path = path.join(name);
                 let entry = match &self.nodes[*node] {
@@ -434,6 +571,60 @@ mod tests {
         durable::remove_file(&folder.join("file")).unwrap();
         let states = recording.end(&FATES);
         assert!(surely(&states).iter().all(|left| left.file("file").is_none() && left.file("second").is_some()));
+    }
+
+    /// The names that are left, over all states.
+    fn sets_of_names(states: &[Left]) -> BTreeSet<Vec<String>> {
+        let names = |left: &Left| left.tree.keys().map(|path| path.display().to_string()).collect();
+        states.iter().map(names).collect()
+    }
+
+    #[test]
+    fn any_subset_of_unsynced_names_may_be_left() {
+        let states = after(|root| {
+            for name in ["a", "b", "c"] {
+                drop(durable::create_file(&root.join(name), 0o600).unwrap());
+            }
+        });
+        let found = sets_of_names(&states);
+        assert_eq!(found.len(), 8, "{found:?}");
+        assert!(found.contains(&vec!["c".to_owned(), "file".to_owned()]), "the last one alone: {found:?}");
+    }
+
+    #[test]
+    fn a_tree_may_be_half_removed() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["tree/a", "tree/below/b", "tree/below/c"] {
+            durable::create_folder(root.path().join(name).parent().unwrap()).unwrap();
+            durable::write_file(&root.path().join(name), b"x", 0o600).unwrap();
+        }
+        let recording = Recording::begin(root.path()).unwrap();
+        durable::remove_tree(&root.path().join("tree")).unwrap();
+        let states = recording.end(&FATES);
+        let found = sets_of_names(&states);
+        let has = |names: &[&str]| found.iter().any(|found| found.iter().map(String::as_str).eq(names.iter().copied()));
+        assert!(has(&["tree", "tree/a", "tree/below", "tree/below/c"]), "{found:?}");
+        assert!(has(&["tree", "tree/below", "tree/below/b"]), "{found:?}");
+        assert!(has(&["tree"]) && has(&[]), "{found:?}");
+        assert!(surely(&states).iter().all(|left| left.tree.is_empty()));
+    }
+
+    /// The file is in one place or the other, and its bytes are what was synced of them.
+    #[test]
+    fn a_rename_loses_no_file_and_syncs_no_bytes() {
+        let states = after(|root| {
+            let made = durable::create_file(&root.join("new"), 0o600).unwrap();
+            (&made).write_all(b"bytes").unwrap();
+            durable::note_written(&root.join("new"));
+            durable::sync_folder(root).unwrap();
+            durable::rename(&root.join("new"), &root.join("renamed")).unwrap();
+        });
+        for left in states.iter().filter(|left| left.edge >= 3) {
+            assert!(left.file("new").is_some() || left.file("renamed").is_some(), "{left:?}");
+        }
+        for bytes in [&b""[..], b"bytes"] {
+            assert!(states.iter().any(|left| left.file("renamed") == Some(bytes)), "{bytes:?}");
+        }
     }
 
     #[test]

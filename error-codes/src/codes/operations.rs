@@ -40,6 +40,7 @@ registry! {
     REPLACED_UNKNOWN = "LF4037", Usage, "There is no such replaced data", "Run `landfall replaced-data list`, and name what it lists.";
     CANARY_FAILED = "LF4038", NotReady, "The canary of a component failed", "Send the message to the vendor; the site is as it was before the upgrade.";
     SETTINGS_SAME = "LF4039", Usage, "The site has these settings already", "Change at least one setting; `landfall settings` shows what each one is.";
+    OLD_JOURNAL_UNREADABLE = "LF4040", Stuck, "An old journal that this depends on cannot be read", "Restore the named journal from a backup, which holds it in `LANDFALL/journal`, then run the same command again. If a newer `landfall` wrote it, use that one. Backups and what runs continue without it.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

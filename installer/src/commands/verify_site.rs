@@ -16,7 +16,9 @@ impl Document for SiteVerification {
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     printer.report(&operations.verify_site()?, |found| {
-        format!("verified: {}\n{} in {} blobs, every byte", found.release, HumanBytes(found.bytes), found.blobs)
+        let rollback = found.rollback.as_ref().map(|release| format!(", and {release} for a rollback"));
+        let (release, rollback) = (&found.release, rollback.unwrap_or_default());
+        format!("verified: {release}{rollback}\n{} in {} blobs, every byte", HumanBytes(found.bytes), found.blobs)
     });
     Ok(())
 }

@@ -239,7 +239,15 @@ pub fn remove_folder(path: &Path) -> Result<()> {
 
 /// Removes a folder with its contents, following no link; a missing one is no error.
 pub fn remove_tree(path: &Path) -> Result<()> {
-    removed_folder(path, std::fs::remove_dir_all(path))
+    #[cfg(any(test, feature = "testing"))]
+    let inside = trace::inside(path);
+    let removed = std::fs::remove_dir_all(path);
+    #[cfg(any(test, feature = "testing"))]
+    if removed.is_ok() {
+        // One name after the other, as the kernel does it.
+        inside.iter().for_each(|path| trace::note(path, || trace::Act::Remove));
+    }
+    removed_folder(path, removed)
 }
 
 fn removed_folder(path: &Path, removed: io::Result<()>) -> Result<()> {

@@ -61,3 +61,21 @@ pub(super) fn note(path: &Path, act: impl FnOnce() -> Act) {
         locked(acts).push((path.to_owned(), act()));
     }
 }
+
+/// Everything in a folder that is traced, what is deepest first.
+pub(super) fn inside(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    if locked(&TRACED).iter().any(|(root, _)| folder.starts_with(root)) {
+        collect(folder, &mut found);
+    }
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            collect(&entry.path(), found);
+        }
+        found.push(entry.path());
+    }
+}

@@ -1,7 +1,10 @@
 //! Verification of a whole bundle, or of everything that a site holds of it, in one pass: every byte against its signature,
 //! its chunk or the format's rules. All damage is found at once; of a bundle that still arrives, the first.
 
+use std::collections::HashSet;
 use std::path::Path;
+
+use landfall_bundle_spec::Sha256;
 
 use crate::bundle::BundleMedia;
 use crate::error::{MediaError, Result};
@@ -59,11 +62,23 @@ pub fn verify_arrived(payload: &Payload, path: &Path, announced_bytes: u64, chec
 /// Reads every blob of a bundle in a store and compares it, its record and its length with what was signed. The error
 /// lists everything that is missing or damaged.
 pub fn verify_store(payload: &Payload, store: &ContentStore, phase: &str, progress: &dyn Progress) -> Result<()> {
-    let total_bytes = Some(payload.blob_bytes());
+    verify_store_beyond(&HashSet::new(), payload, store, phase, progress)
+}
+
+/// The same without blobs that were read for another bundle, which are these.
+pub fn verify_store_beyond(
+    known: &HashSet<Sha256>,
+    payload: &Payload,
+    store: &ContentStore,
+    phase: &str,
+    progress: &dyn Progress,
+) -> Result<()> {
+    let blobs = || payload.blobs().iter().enumerate().filter(|(_, entry)| !known.contains(&entry.sha256));
+    let total_bytes = Some(blobs().map(|(_, entry)| entry.size).sum());
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
     let mut found = Found::new(progress);
     let mut sound = Vec::new();
-    for (blob, entry) in payload.blobs().iter().enumerate() {
+    for (blob, entry) in blobs() {
         match store.record(entry.sha256) {
             Ok(record) if record == payload.sums(blob) => sound.push(blob),
             Ok(_) => {

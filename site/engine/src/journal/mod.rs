@@ -22,6 +22,8 @@ pub use folder::{Holder, JournalFile, JournalFolder, SiteLock};
 pub use state::{Illegal, Phase, State, StepState, StepStatus, transition};
 pub use storage::{FileStorage, Storage};
 
+use crate::newer;
+use crate::plan::Operation;
 use record::{DecodeError, Decoded, Tail};
 
 /// Largest payload: far above any plan, far below the largest length.
@@ -36,39 +38,67 @@ pub struct Replay<P> {
     pub state: State<P>,
     /// Bytes of a torn record at the end.
     pub torn_bytes: u64,
+    /// Whether this program knows every field of every record.
+    pub is_understood: bool,
     valid_bytes: u64,
     tail: Tail,
 }
 
 impl<P: Pinned> Replay<P> {
-    /// Reads the bytes of the journal at `path`.
+    /// Reads the bytes of the journal at `path`. Of an operation that is closed, what a newer program added is passed over: after a
+    /// rollback to an older program, that one reads the journals of the newer one. An open operation is only for a program that
+    /// understands all of it.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
-        let Decoded { payloads, valid_bytes, torn_bytes, tail } = record::decode(bytes).map_err(|source| {
-            let path = path.to_owned();
-            match source {
-                DecodeError::Corrupt { .. } => JournalErrorKind::Corrupt { path, source },
-                DecodeError::Newer { .. } => JournalErrorKind::Newer { path, source: source.into() },
+        let decoded = decoded(bytes, path)?;
+        match Self::replay(&decoded, path, |payload| serde_json::from_slice(payload)) {
+            Err(error) if matches!(error.kind(), JournalErrorKind::Newer { .. }) => {
+                let known = Self::replay(&decoded, path, newer::known_part).ok();
+                let closed = known.filter(|replay| replay.state.is_closed()).ok_or(error)?;
+                Ok(Self { is_understood: false, ..closed })
             }
-        })?;
+            read => read,
+        }
+    }
+
+    fn replay(
+        decoded: &Decoded,
+        path: &Path,
+        read: impl Fn(&[u8]) -> serde_json::Result<Entry<P>>,
+    ) -> Result<Self, JournalError> {
         let mut state = State::default();
-        let mut entries = Vec::with_capacity(payloads.len());
-        for (sequence, payload) in (0..).zip(payloads) {
-            let entry: Entry<P> =
-                serde_json::from_slice(&payload).map_err(|source| unreadable(path.to_owned(), sequence, source))?;
-            state = transition(&state, &entry.event).map_err(|source| JournalErrorKind::Contradiction {
-                path: path.to_owned(),
-                sequence,
-                source,
-            })?;
+        let mut entries = Vec::with_capacity(decoded.payloads.len());
+        for (sequence, payload) in (0..).zip(&decoded.payloads) {
+            let entry = read(payload).map_err(|source| unreadable(path.to_owned(), sequence, source))?;
+            let contradiction = |source| JournalErrorKind::Contradiction { path: path.to_owned(), sequence, source };
+            let change = state::change(&state, &entry.event).map_err(contradiction)?;
+            state.make(change);
             entries.push(entry);
         }
-        Ok(Self { entries, state, torn_bytes, valid_bytes, tail })
+        let (torn_bytes, valid_bytes, tail) = (decoded.torn_bytes, decoded.valid_bytes, decoded.tail);
+        Ok(Self { entries, state, torn_bytes, is_understood: true, valid_bytes, tail })
     }
 
     /// Sequence of the last record.
     pub fn last_sequence(&self) -> u64 {
         self.tail.sequence.saturating_sub(1)
     }
+
+    /// Bytes of the valid records.
+    pub fn valid_bytes(&self) -> u64 {
+        self.valid_bytes
+    }
+}
+
+/// Checks that the bytes of the journal at `path` are what was written, whatever they mean.
+fn decoded(bytes: &[u8], path: &Path) -> Result<Decoded, JournalError> {
+    record::decode(bytes).map_err(|source| {
+        let path = path.to_owned();
+        let kind = match source {
+            DecodeError::Corrupt { .. } => JournalErrorKind::Corrupt { path, source },
+            DecodeError::Newer { .. } => JournalErrorKind::Newer { path, source: source.into() },
+        };
+        kind.into()
+    })
 }
 
 /// The journal of one operation, held for writing.
@@ -127,8 +157,8 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
             return Err(JournalErrorKind::Poisoned { path: self.path.clone() }.into());
         }
         let path = || self.path.clone();
-        let state =
-            transition(&self.state, &event).map_err(|source| JournalErrorKind::Illegal { path: path(), source })?;
+        let change =
+            state::change(&self.state, &event).map_err(|source| JournalErrorKind::Illegal { path: path(), source })?;
         let payload = payload_of(event).map_err(|reason| JournalErrorKind::Unwritable { path: path(), reason })?;
         let (bytes, tail) = record::encode(&payload, self.tail);
         self.poisoned = true;
@@ -136,10 +166,20 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
         self.storage.sync().map_err(|source| JournalErrorKind::Sync { path: path(), source })?;
         self.poisoned = false;
         let sequence = self.tail.sequence;
-        self.state = state;
+        self.state.make(change);
         self.tail = tail;
+        if !may_grow(&self.state) {
+            self.storage.release_room();
+        }
         Ok(sequence)
     }
+}
+
+/// Whether records may follow, even on a disk that has become full: those of an open operation, and those of the uninstall, which
+/// undoes the install in its own journal.
+fn may_grow<P: Pinned>(state: &State<P>) -> bool {
+    let is_install = state.pins.as_ref().is_some_and(|pins| pins.operation() == Operation::Install);
+    !state.is_closed() || (is_install && state.phase == Phase::Committed)
 }
 
 /// Why the payload of a valid record cannot be read: a later version writes other events and fields, none writes other

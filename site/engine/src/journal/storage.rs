@@ -21,6 +21,25 @@ pub trait Storage {
 
     /// Keeps only the first `length_bytes`; not durable.
     fn truncate(&mut self, length_bytes: u64) -> io::Result<()>;
+
+    /// Returns space that was reserved for records to come, since none follow. A failure costs only that space.
+    fn release_room(&mut self) {}
+}
+
+/// Whether blocks beyond the end of a file are reserved for records to come.
+pub(super) fn has_room(metadata: &std::fs::Metadata) -> bool {
+    const BLOCK_BYTES: u64 = 512;
+    metadata.blocks() * BLOCK_BYTES >= metadata.len() + ROOM_BYTES / 2
+}
+
+/// Returns the blocks beyond the end of a file, which does not move: a truncation to the length that it has. Every filesystem that
+/// Landfall runs on frees them then.
+pub(super) fn release(file: &fs_err::File) -> io::Result<()> {
+    let metadata = file.metadata()?;
+    if has_room(&metadata) {
+        file.set_len(metadata.len())?;
+    }
+    Ok(())
 }
 
 /// A file on the host's disk, which [`super::JournalFolder`] made or found.
@@ -47,9 +66,8 @@ impl FileStorage {
 
     /// Blocks beyond the end, which does not move; nothing if enough of them are left from an earlier time.
     fn set_room_aside(&self) -> io::Result<()> {
-        const BLOCK_BYTES: u64 = 512;
         let metadata = self.file.metadata()?;
-        if metadata.blocks() * BLOCK_BYTES >= metadata.len() + ROOM_BYTES / 2 {
+        if has_room(&metadata) {
             return Ok(());
         }
         Ok(rustix::fs::fallocate(self.file.file(), FallocateFlags::KEEP_SIZE, metadata.len(), ROOM_BYTES)?)
@@ -85,5 +103,11 @@ impl Storage for FileStorage {
         landfall_media::durable::note_written(self.file.path());
         self.keep_room();
         Ok(())
+    }
+
+    fn release_room(&mut self) {
+        if let Err(error) = release(&self.file) {
+            tracing::debug!(%error, "the space that was reserved for the journal is not returned");
+        }
     }
 }

@@ -281,8 +281,13 @@ impl Operations {
         self.changeable(&self.idle_history()?)?;
         let lock = self.journals().lock(verb)?;
         // Another operation may have run between the first look and the lock.
+        self.fold_history(&lock);
         let history = self.history()?;
         let pins = self.changeable(&history)?.clone();
+        // The night is when damage is found, and it stops nothing.
+        for damaged in self.damaged_journals()? {
+            self.progress.event(Event::Note(damaged.note()));
+        }
         let release = self.release_of(&pins)?;
         refuse_without_rules(&release)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;

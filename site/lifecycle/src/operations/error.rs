@@ -322,6 +322,14 @@ pub enum OperationError {
     /// Nothing could be proved.
     #[error(transparent)]
     Prove(#[from] crate::proofs::ProveError),
+    /// What is asked depends on an old journal that cannot be read.
+    #[error("the old journal {} cannot be read: {reason}", .path.display())]
+    Archive {
+        /// The journal.
+        path: PathBuf,
+        /// Why, with all causes.
+        reason: String,
+    },
     /// The journal's plan cannot be read by the program that wrote it.
     #[error("the plan in {} cannot be read", .path.display())]
     Plan {
@@ -444,6 +452,7 @@ impl Coded for OperationError {
             Self::Journal(error) => error.code(),
             Self::Engine(error) => error.code(),
             Self::Prove(error) => error.code(),
+            Self::Archive { .. } => codes::OLD_JOURNAL_UNREADABLE,
             Self::Plan { .. } => codes::BUG,
         }
     }

@@ -1,23 +1,27 @@
-//! Everything that operations did to a site, from their journals and nothing else.
+//! Everything that operations did to a site, from their journals and nothing else. Closed ones are read as they were folded.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
-use landfall_cluster::Edits;
 use landfall_error_codes::{Coded, codes};
 
 use super::decision::Refusal;
 use super::error::{OperationError, Result};
+use super::folded::{ClosedOperation, Effect, Folded};
 use super::{Operations, engine_file};
 use crate::pins::{KeptRelease, PinnedTrust, Pins, Replay};
 use crate::plan::configure::Made;
 use crate::plan::upgrade::StepTimes;
 use crate::preflight::AcceptedWarning;
 use crate::steps::action::Action;
-use landfall_engine::journal::{Event, JournalFile, Phase, StepStatus, record};
-use landfall_engine::plan::{Operation, Plan, StepId};
+use landfall_engine::causes::with_causes;
+use landfall_engine::journal::{Event, JournalFile, Phase, SiteLock, StepStatus, record};
+use landfall_engine::newer;
+use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId};
 use landfall_host::step_times::{self, StepTime};
+use serde_json::Value;
 
 /// How many releases a site keeps: the installed one, and the one before it.
 const KEPT_RELEASES: usize = 2;
@@ -47,54 +51,220 @@ impl Past {
 
     /// Name and version of its release.
     pub(super) fn release(&self) -> String {
-        self.pins().map(|pins| format!("{} {}", pins.release, pins.version)).unwrap_or_default()
+        self.pins().map(release_of).unwrap_or_default()
     }
 
+    /// Its plan. Of one that is closed, what a newer program added is passed over.
     pub(super) fn plan(&self) -> Result<Option<Plan<Action>>> {
         let Some(pins) = self.pins() else { return Ok(None) };
-        let plan = serde_json::from_str(&pins.plan);
+        let plan = serde_json::from_str(&pins.plan).or_else(|strict| {
+            let known = self.replay.state.is_closed().then(|| known_plan(&pins.plan)).flatten();
+            known.ok_or(strict)
+        });
         plan.map(Some).map_err(|source| OperationError::Plan { path: self.file.path.clone(), source })
+    }
+
+    fn is_undone(&self) -> bool {
+        matches!(self.replay.state.phase, Phase::Undone { .. })
+    }
+
+    fn is_committed(&self) -> bool {
+        self.replay.state.phase == Phase::Committed
+    }
+
+    /// What the operation changed in what the site's steps made.
+    fn effects(&self) -> Result<Vec<Effect>> {
+        let Some(plan) = self.plan()?.filter(|_| self.is_committed()) else { return Ok(Vec::new()) };
+        let states = plan.all().zip(&self.replay.state.steps);
+        let done = states.filter(|(_, state)| state.status == StepStatus::Done);
+        Ok(done.flat_map(|(planned, _)| Effect::of(&planned.id, &planned.action)).collect())
+    }
+
+    /// How long each step took when it was done last. A step that a power cut or a retry interrupted counts from its last start.
+    fn step_durations(&self) -> BTreeMap<StepId, Duration> {
+        let (mut times, mut begun) = (BTreeMap::new(), BTreeMap::new());
+        for entry in &self.replay.entries {
+            match &entry.event {
+                Event::Started { step } => drop(begun.insert(step, entry.at)),
+                Event::Done { step, .. } => {
+                    let took = begun.remove(step).map(|begun| entry.at.duration_since(begun));
+                    // The clock may have been set meanwhile.
+                    if let Some(took) = took.and_then(|took| Duration::try_from(took).ok()) {
+                        times.insert(step.clone(), took);
+                    }
+                }
+                _ => {}
+            }
+        }
+        times
+    }
+
+    /// What is kept of it once it is closed; none while it is open, and where a newer program wrote what this one does not understand.
+    fn closed(&self) -> Option<ClosedOperation> {
+        let (pins, replay) = (self.pins()?, &self.replay);
+        let is_understood = replay.is_understood && serde_json::from_str::<Plan<Action>>(&pins.plan).is_ok();
+        let milliseconds = |(step, took): (StepId, Duration)| Some((step, u64::try_from(took.as_millis()).ok()?));
+        // An install that was undone decides, whatever its site did before.
+        let is_over = replay.state.is_closed() && (self.is_committed() || pins.operation != Operation::Install);
+        (is_over && replay.torn_bytes == 0 && is_understood).then(|| ClosedOperation {
+            journal: self.file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            bytes: replay.valid_bytes(),
+            committed: self.is_committed(),
+            pins: Pins { plan: String::new(), ..pins.clone() },
+            durations: self.step_durations().into_iter().filter_map(milliseconds).collect(),
+        })
+    }
+}
+
+/// The known part of a plan; none if it has an action that this program does not know.
+fn known_plan(text: &str) -> Option<Plan<Action>> {
+    let plan: Plan<Value> = newer::known_part(text.as_bytes()).ok()?;
+    let known = |steps: Vec<PlannedStep<Value>>| -> Option<Vec<PlannedStep<Action>>> {
+        let known = |step: PlannedStep<Value>| {
+            let PlannedStep { id, title, action, bytes, seconds, undo } = step;
+            Some(PlannedStep { id, title, action: newer::without_unknown(action)?, bytes, seconds, undo })
+        };
+        steps.into_iter().map(known).collect()
+    };
+    let Plan { operation, release, version, steps, closing, on_failure } = plan;
+    Some(Plan { operation, release, version, steps: known(steps)?, closing: known(closing)?, on_failure })
+}
+
+fn release_of(pins: &Pins) -> String {
+    format!("{} {}", pins.release, pins.version)
+}
+
+/// An old journal that cannot be read, although its operation is over.
+#[derive(Debug)]
+pub(super) struct UnreadableJournal {
+    pub(super) path: PathBuf,
+    /// Why, with all causes.
+    pub(super) reason: String,
+}
+
+impl UnreadableJournal {
+    /// The warning.
+    pub(super) fn note(&self) -> String {
+        format!(
+            "the old journal {} cannot be read: {}; backups and what runs do not need it",
+            self.path.display(),
+            self.reason
+        )
     }
 }
 
 /// The operations of a site, oldest first. The first one installed it.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    operations: Vec<Past>,
+    /// The first ones, all closed, with their files: of these, nothing else is read.
+    folded: Folded,
+    files: Vec<JournalFile>,
+    /// Those whose journals were read: all others, and the newest one that was not undone.
+    read: Vec<Past>,
+    unreadable: Vec<UnreadableJournal>,
+}
+
+/// What is known of every operation, folded or not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    pub(super) file: &'a JournalFile,
+    pub(super) pins: Option<&'a Pins>,
+    is_committed: bool,
+    is_undone: bool,
+    is_closed: bool,
+}
+
+impl Known<'_> {
+    /// Name and version of its release; none without a first record.
+    pub(super) fn release(&self) -> Option<String> {
+        self.pins.map(release_of)
+    }
+}
+
+impl<'a> From<&'a Past> for Known<'a> {
+    fn from(past: &'a Past) -> Self {
+        let (is_committed, is_undone, is_closed) =
+            (past.is_committed(), past.is_undone(), past.replay.state.is_closed());
+        Self { file: &past.file, pins: past.pins(), is_committed, is_undone, is_closed }
+    }
 }
 
 impl History {
+    /// Every readable operation, oldest first.
+    fn known(&self) -> Vec<Known<'_>> {
+        let folded = self.folded.operations().iter().zip(&self.files).map(|(closed, file)| Known {
+            file,
+            pins: Some(&closed.pins),
+            is_committed: closed.committed,
+            is_undone: !closed.committed,
+            is_closed: true,
+        });
+        let mut known: Vec<_> = folded.collect();
+        let is_unfolded = |past: &&Past| known.iter().all(|known| known.file.number != past.file.number);
+        let read: Vec<_> = self.read.iter().filter(is_unfolded).map(Known::from).collect();
+        known.extend(read);
+        known.sort_by_key(|known| known.file.number);
+        known
+    }
+
+    /// Those that were committed, latest first.
+    fn committed_pins(&self) -> impl Iterator<Item = &Pins> {
+        self.known().into_iter().rev().filter(|known| known.is_committed).filter_map(|known| known.pins)
+    }
+
     /// The operation that says in which state the site is: the install once it is undone, in part or in whole; else the last
     /// one, unless that went back by itself.
     pub(super) fn deciding(&self) -> Option<&Past> {
-        let first = self.operations.first()?;
-        let is_leaving = matches!(first.replay.state.phase, Phase::Undoing { .. } | Phase::Undone { .. });
-        let counts = |past: &&Past| !matches!(past.replay.state.phase, Phase::Undone { .. });
-        Some(if is_leaving { first } else { self.operations.iter().rev().find(counts).unwrap_or(first) })
+        self.read.get(self.deciding_index()?)
     }
 
     /// The same, as its owner.
     pub(super) fn into_deciding(mut self) -> Option<Past> {
-        let number = self.deciding()?.file.number;
-        let index = self.operations.iter().position(|past| past.file.number == number)?;
-        Some(self.operations.swap_remove(index))
+        let index = self.deciding_index()?;
+        Some(self.read.swap_remove(index))
+    }
+
+    fn deciding_index(&self) -> Option<usize> {
+        let is_leaving = |past: &Past| {
+            past.file.number == self.files.first().map_or(0, |file| file.number)
+                && matches!(past.replay.state.phase, Phase::Undoing { .. } | Phase::Undone { .. })
+        };
+        let first = self.read.first()?;
+        if is_leaving(first) {
+            return Some(0);
+        }
+        Some(self.read.iter().rposition(|past| !past.is_undone()).unwrap_or(0))
     }
 
     /// The operation that installed the site.
-    pub(super) fn first(&self) -> Option<&Past> {
-        self.operations.first()
+    pub(super) fn first(&self) -> Option<Known<'_>> {
+        self.known().into_iter().next()
     }
 
     /// The last operation that was committed.
     pub(super) fn committed(&self) -> Option<&Past> {
-        self.operations.iter().rev().find(|past| past.replay.state.phase == Phase::Committed)
+        self.read.iter().rev().find(|past| past.is_committed())
+    }
+
+    /// Old journals that cannot be read. Nothing that this history answers without an error depends on them.
+    pub(super) fn unreadable(&self) -> &[UnreadableJournal] {
+        &self.unreadable
+    }
+
+    /// Refuses what depends on every operation where one cannot be read.
+    pub(super) fn expect_whole(&self) -> Result<()> {
+        match self.unreadable.first() {
+            None => Ok(()),
+            Some(UnreadableJournal { path, reason }) => {
+                Err(OperationError::Archive { path: path.clone(), reason: reason.clone() })
+            }
+        }
     }
 
     /// The releases whose content the site keeps, the installed one first, and the one before it, to which it can go back.
     pub(super) fn kept(&self) -> Vec<KeptRelease> {
         let mut kept: Vec<KeptRelease> = Vec::new();
-        let committed = self.operations.iter().rev().filter(|past| past.replay.state.phase == Phase::Committed);
-        for pins in committed.filter_map(Past::pins) {
+        for pins in self.committed_pins() {
             if kept.len() < KEPT_RELEASES && kept.iter().all(|known| known.bundle != pins.bundle) {
                 kept.push(pins.into());
             }
@@ -104,24 +274,23 @@ impl History {
 
     /// The warnings that were accepted before the release of this bundle came.
     pub(super) fn accepted(&self, bundle: Sha256) -> Vec<AcceptedWarning> {
-        let committed = self.operations.iter().rev().filter(|past| past.replay.state.phase == Phase::Committed);
-        let mut pins = committed.filter_map(Past::pins);
+        let mut pins = self.committed_pins();
         pins.find(|pins| pins.bundle == bundle).map(|pins| pins.accepted.clone()).unwrap_or_default()
     }
 
     /// The warnings that were accepted before any operation that was not undone, latest first.
     pub(super) fn all_accepted(&self) -> Vec<AcceptedWarning> {
-        let counts = |past: &&Past| !matches!(past.replay.state.phase, Phase::Undone { .. });
-        let pins = self.operations.iter().rev().filter(counts).filter_map(Past::pins);
+        let pins = self.known().into_iter().rev().filter(|known| !known.is_undone).filter_map(|known| known.pins);
         pins.flat_map(|pins| pins.accepted.clone()).collect()
     }
 
     /// The newest root document that an operation trusted, unless it was undone. The release to which a site went back was
-    /// verified by an older one, whose keys must not count again for what comes.
-    pub(super) fn newest_trust(&self) -> Option<&PinnedTrust> {
-        let counts = |past: &&Past| !matches!(past.replay.state.phase, Phase::Undone { .. });
-        let pinned = self.operations.iter().filter(counts).filter_map(Past::pins).map(|pins| &pins.trust);
-        pinned.max_by_key(|trust| trust.number)
+    /// verified by an older one, whose keys must not count again for what comes. An error where an operation cannot be read: it may have
+    /// trusted a newer one.
+    pub(super) fn newest_trust(&self) -> Result<Option<&PinnedTrust>> {
+        self.expect_whole()?;
+        let pins = self.known().into_iter().filter(|known| !known.is_undone).filter_map(|known| known.pins);
+        Ok(pins.map(|pins| &pins.trust).max_by_key(|trust| trust.number))
     }
 
     /// Bundles whose heads the journals need: those with content, and that of the install, which an uninstall undoes.
@@ -132,54 +301,51 @@ impl History {
     /// Bundles of which the site stores more than the head: those of the kept releases, and of an open operation.
     pub(super) fn with_content(&self) -> BTreeSet<Sha256> {
         let kept = self.kept().into_iter().map(|kept| kept.bundle);
-        let open = self.operations.iter().filter(|past| !past.replay.state.is_closed());
+        let open = self.known().into_iter().filter(|known| !known.is_closed);
         kept.chain(bundles(open)).collect()
     }
 
     /// The programs that an operation may still need: the uninstall undoes the install by its program, the last operation may be asked
     /// about, and one that is open goes on by its own.
     pub(super) fn engines(&self) -> BTreeSet<Sha256> {
-        let open = self.operations.iter().filter(|past| !past.replay.state.is_closed());
-        let known = [self.first(), self.committed(), self.operations.last()].into_iter().flatten();
-        open.chain(known).filter_map(Past::pins).map(|pins| pins.engine).collect()
+        let known = self.known();
+        let asked = [self.first(), self.committed().map(Known::from), known.last().copied()].into_iter().flatten();
+        let open = known.iter().copied().filter(|known| !known.is_closed);
+        open.chain(asked).filter_map(|known| known.pins).map(|pins| pins.engine).collect()
     }
 
     /// What each step last made, of all operations that were committed.
     pub(super) fn made(&self) -> Result<Made> {
-        let mut made = Made::new();
-        for past in self.operations.iter().filter(|past| past.replay.state.phase == Phase::Committed) {
-            let Some(plan) = past.plan()? else { continue };
-            for (planned, state) in plan.all().zip(&past.replay.state.steps) {
-                if state.status == StepStatus::Done {
-                    fold(&mut made, &planned.id, &planned.action);
+        self.expect_whole()?;
+        let mut made = self.folded.made().ok_or_else(|| OperationError::Archive {
+            path: self.files.first().map(|file| file.path.clone()).unwrap_or_default(),
+            reason: "a newer landfall made what this one does not know".to_owned(),
+        })?;
+        for past in self.unfolded() {
+            for effect in past.effects()? {
+                match effect {
+                    Effect::Makes(id, action) => drop(made.insert(id, action)),
+                    Effect::Removes(id) => drop(made.remove(&id)),
                 }
             }
         }
         Ok(made)
     }
+
+    /// Those that are not folded yet.
+    fn unfolded(&self) -> impl Iterator<Item = &Past> {
+        let folded = &self.files[..self.folded.operations().len().min(self.files.len())];
+        let last = folded.last().map_or(0, |file| file.number);
+        self.read.iter().filter(move |past| past.file.number > last)
+    }
 }
 
 impl History {
-    /// How long each step took when it was done last. A step that a power cut or a retry interrupted counts from its last start.
+    /// How long each step took when it was done last.
     pub(super) fn step_durations(&self) -> BTreeMap<StepId, Duration> {
-        let mut times = BTreeMap::new();
-        for past in &self.operations {
-            let mut begun = BTreeMap::new();
-            for entry in &past.replay.entries {
-                match &entry.event {
-                    Event::Started { step } => drop(begun.insert(step, entry.at)),
-                    Event::Done { step, .. } => {
-                        let took = begun.remove(step).map(|begun| entry.at.duration_since(begun));
-                        // The clock may have been set meanwhile.
-                        if let Some(took) = took.and_then(|took| Duration::try_from(took).ok()) {
-                            times.insert(step.clone(), took);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-        times
+        let folded = self.folded.operations().iter().flat_map(|closed| &closed.durations);
+        let folded = folded.map(|(step, milliseconds)| (step.clone(), Duration::from_millis(*milliseconds)));
+        folded.chain(self.unfolded().flat_map(Past::step_durations)).collect()
     }
 
     /// The same in seconds.
@@ -189,34 +355,75 @@ impl History {
 }
 
 /// The bundles that operations are pinned to.
-fn bundles<'a>(operations: impl Iterator<Item = &'a Past>) -> impl Iterator<Item = Sha256> {
-    let pins = operations.filter_map(Past::pins);
+fn bundles<'a>(operations: impl Iterator<Item = Known<'a>>) -> impl Iterator<Item = Sha256> {
+    let pins = operations.filter_map(|known| known.pins);
     pins.flat_map(|pins| std::iter::once(pins.bundle).chain(pins.kept.iter().map(|kept| kept.bundle)))
 }
 
-/// Adds what is there once an action of a step is done.
-fn fold(made: &mut Made, id: &StepId, action: &Action) {
-    match action {
-        Action::Replace(replace) => drop(made.insert(id.clone(), (*replace.after).clone().with_edits(Edits::Refuse))),
-        Action::Supersede(supersede) => {
-            drop(made.insert(id.clone(), (*supersede.after).clone().with_edits(Edits::Refuse)));
-        }
-        Action::Retire(retire) => {
-            made.remove(&retire.step);
-            if let Action::Component(component) = &*retire.before {
-                made.remove(&StepId(format!("ready/{}", component.owner.component)));
-            }
-        }
-        other => drop(made.insert(id.clone(), other.clone())),
-    }
-}
-
 impl Operations {
-    /// Every operation of the site. Changes nothing.
+    /// Every operation of the site: the closed ones as they were folded, and the journals that decide. An old journal that cannot be read
+    /// is no error where a later operation was committed. Changes nothing.
     pub(super) fn history(&self) -> Result<History> {
         let journals = self.journals();
-        let read = |file: JournalFile| Ok(Past { replay: journals.read(&file)?, file });
-        Ok(History { operations: journals.list()?.into_iter().map(read).collect::<Result<_>>()? })
+        let files = journals.list()?;
+        let folded = Folded::read(&self.paths, &files);
+        let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+        let mut is_decided = false;
+        for (index, file) in files.iter().enumerate().rev() {
+            // The newest one that was not undone decides, and is always read. One that was undone after it decides nothing.
+            if folded.operations().get(index).is_some_and(|closed| is_decided || !closed.committed) {
+                continue;
+            }
+            match journals.read(file) {
+                Ok(replay) => {
+                    let past = Past { replay, file: file.clone() };
+                    is_decided |= past.is_committed();
+                    read.push(past);
+                }
+                Err(error) if is_decided && index > 0 => {
+                    unreadable.push(UnreadableJournal { path: file.path.clone(), reason: with_causes(&error) });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        read.reverse();
+        Ok(History { folded, files, read, unreadable })
+    }
+
+    /// Folds the operations that have ended since this was done last, and returns the space that their journals reserved. What cannot be
+    /// folded stays in its journal, so a failure is only logged.
+    pub(super) fn fold_history(&self, lock: &SiteLock) {
+        let folded = self.history().and_then(|history| {
+            let mut folded = history.folded.clone();
+            let known = folded.operations().len();
+            for (past, file) in history.unfolded().zip(&history.files[known..]) {
+                // Only the first ones, without a gap.
+                let next = (past.file == *file).then(|| past.closed()).flatten();
+                let Some(closed) = next else { break };
+                if closed.pins.operation != Operation::Install {
+                    self.journals().release_room(lock, file)?;
+                }
+                let failed = |source| OperationError::Plan { path: file.path.clone(), source };
+                folded.add(closed, past.effects()?).map_err(failed)?;
+            }
+            if folded.operations().len() > known {
+                folded.store(&self.paths)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = folded {
+            tracing::warn!(error = with_causes(&error), "closed operations are not folded");
+        }
+    }
+
+    /// Every journal that is damaged, of all of them. Changes nothing.
+    pub(super) fn damaged_journals(&self) -> Result<Vec<UnreadableJournal>> {
+        let journals = self.journals();
+        let damaged = journals.list()?.into_iter().filter_map(|file| {
+            let error = journals.check(&file).err()?;
+            Some(UnreadableJournal { path: file.path, reason: with_causes(&error) })
+        });
+        Ok(damaged.collect())
     }
 
     /// Keeps how long the steps of an install took, for later plans on this machine. The release is installed by then, so what cannot be
@@ -260,7 +467,11 @@ impl Operations {
             Err(error) if error.code() == codes::JOURNAL_NEWER => {
                 Ok(self.journals().list()?.iter().filter_map(pinned_engine).collect())
             }
-            history => Ok(history?.engines()),
+            history => {
+                let history = history?;
+                history.expect_whole()?;
+                Ok(history.engines())
+            }
         }
     }
 }

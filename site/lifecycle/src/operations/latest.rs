@@ -12,6 +12,7 @@ use super::askers::Account;
 use super::console::is_outside;
 use super::error::Result;
 use super::history::Past;
+use super::past_operations::titles;
 use crate::pins::Pins;
 
 impl Operations {
@@ -46,8 +47,7 @@ fn page(past: &Past, pins: &Pins, running: bool) -> Result<OperationPage> {
     let state = &past.replay.state;
     let changes_release = matches!(pins.operation, Operation::Upgrade | Operation::Rollback);
     let before = pins.kept.first().filter(|_| changes_release);
-    let titles: Vec<_> =
-        past.plan()?.map(|plan| plan.all().map(|step| step.title.clone()).collect()).unwrap_or_default();
+    let titles = titles(pins);
     Ok(OperationPage {
         number: past.file.number,
         operation: pins.operation.name().to_owned(),

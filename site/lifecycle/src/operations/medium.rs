@@ -54,7 +54,7 @@ impl Operations {
         let history = self.history()?;
         let pins = history.committed().and_then(super::history::Past::pins).ok_or(OperationError::NotInstalled)?;
         // The root that an upgrade would judge by, also after a rollback.
-        let trust = Trust::pinned(history.newest_trust().unwrap_or(&pins.trust));
+        let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let head = SignedHead::open(bundle, &trust, &self.io.media)?;
         let marks = Marks::read(&self.paths)?;
         if let Some(known) = marks.revocation()? {

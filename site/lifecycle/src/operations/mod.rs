@@ -25,6 +25,7 @@ mod engine_file;
 mod error;
 mod exchange_key;
 mod export_backup;
+mod folded;
 mod history;
 mod host_pack;
 mod install;

@@ -2,6 +2,7 @@
 //! marks. Placed before the first record, removed after the last; no journal names them in between.
 
 use landfall_media::durable;
+use landfall_media::progress::Event;
 
 use super::bundle::TrustedRelease;
 use super::error::Result;
@@ -34,8 +35,14 @@ impl Operations {
 
     /// Removes heads and programs that no journal needs, the `landfall` of each release of which only the head is needed, and former
     /// values of secrets.
-    pub(super) fn remove_strays(&self, _lock: &SiteLock) -> Result<()> {
+    pub(super) fn remove_strays(&self, lock: &SiteLock) -> Result<()> {
+        self.fold_history(lock);
         let history = self.history()?;
+        // What a journal that cannot be read still needs is unknown.
+        if let Some(unreadable) = history.unreadable().first() {
+            self.progress.event(Event::Note(unreadable.note()));
+            return Ok(());
+        }
         let heads = history.heads();
         for bundle in heads.difference(&history.with_content()) {
             durable::remove_file(&self.paths.release(&short_id(*bundle)).join(INSTALLER_NAME))?;

@@ -160,7 +160,7 @@ fn next_step(state: &State) -> Option<&StepState> {
 }
 
 /// What each step does. The plan is read without its actions, which another version may know better.
-fn titles(pins: &Pins) -> Vec<String> {
+pub(super) fn titles(pins: &Pins) -> Vec<String> {
     let plan: Option<Plan<Value>> = serde_json::from_str(&pins.plan).ok();
     plan.map(|plan| plan.all().map(|step| step.title.clone()).collect()).unwrap_or_default()
 }

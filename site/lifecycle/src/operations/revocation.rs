@@ -40,6 +40,6 @@ impl Operations {
 
     /// The newest root that the site's operations pinned; none before one did.
     pub(super) fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {
-        Ok(self.history()?.newest_trust().cloned())
+        Ok(self.history()?.newest_trust()?.cloned())
     }
 }

@@ -91,12 +91,12 @@ impl Operations {
             durable::remove_own_folder(&self.paths.data())?;
             return self.uninstalled(None);
         };
-        let release = first.pins().is_some().then(|| first.release());
+        let release = first.release();
         let (lock, keep_data) = if let Decision::Clear { keep_data } = decision {
             (self.journals().lock("uninstall")?, keep_data)
         } else {
             let keep_data = decision == Decision::Back { keep_data: true };
-            let mut running = self.take_over("uninstall", &first.file, None, UndoScope::site(keep_data))?;
+            let mut running = self.take_over("uninstall", first.file, None, UndoScope::site(keep_data))?;
             running.note_clock();
             running.back(self.data_owner(history)?.as_ref())?;
             (running.lock, keep_data)
@@ -107,7 +107,7 @@ impl Operations {
 
     /// The release that owns the site's data, if it is another one than that of the install.
     fn data_owner(&self, history: &History) -> Result<Option<(Pins, TrustedRelease)>> {
-        let installed = history.first().and_then(Past::pins).map(|pins| pins.bundle);
+        let installed = history.first().and_then(|first| first.pins).map(|pins| pins.bundle);
         let Some(pins) = history.committed().and_then(Past::pins).filter(|pins| Some(pins.bundle) != installed) else {
             return Ok(None);
         };

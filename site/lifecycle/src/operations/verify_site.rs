@@ -1,12 +1,17 @@
-//! A check of everything that is staged: every blob of the release against its signed values. Changes nothing.
+//! A check of everything that is staged: every blob of the installed release, and of the one to which the site can go back, against its
+//! signed values; and of every journal. Changes nothing.
 
+use std::collections::BTreeMap;
+
+use landfall_bundle_spec::Sha256;
 use landfall_media::counters::Totals;
+use landfall_media::progress::Event;
 use landfall_media::store::ContentStore;
-use landfall_media::verify::verify_store;
+use landfall_media::verify::verify_store_beyond;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{OperationError, Operations, Result};
+use super::{OperationError, Operations, Result, Trust, TrustedRelease};
 
 /// The result of a successful check of a site.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -14,7 +19,10 @@ use super::{OperationError, Operations, Result};
 pub struct SiteVerification {
     /// Name and version of the release.
     pub release: String,
-    /// The number of its blobs.
+    /// Name and version of the release to which the site can go back; none where it keeps only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<String>,
+    /// The number of blobs of both.
     pub blobs: usize,
     /// Their bytes.
     pub bytes: u64,
@@ -23,24 +31,45 @@ pub struct SiteVerification {
 }
 
 impl Operations {
-    /// Reads every blob that the release of this site has staged, and compares it with what was signed. The error lists
-    /// everything that is missing or damaged.
+    /// Reads every blob that this site has staged, and compares it with what was signed. The error lists everything that is missing or
+    /// damaged of the installed release; where that is whole, of the one to which the site can go back. An old journal that is damaged is no
+    /// error: a note names it.
     pub fn verify_site(&self) -> Result<SiteVerification> {
-        let Some(past) = self.deciding()? else {
+        let history = self.history()?;
+        let Some(past) = history.deciding() else {
             self.check_not_missing()?;
             return Err(OperationError::NothingStaged);
         };
+        for damaged in self.damaged_journals()? {
+            self.progress.event(Event::Note(damaged.note()));
+        }
         let pins = past.pins().ok_or(OperationError::NothingStaged)?;
         let release = self.release_of(pins)?;
-        let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
-        let payload = release.payload();
-        verify_store(&payload, &store, "checking what is staged", &*self.progress)
-            .map_err(|source| OperationError::Staged { store: self.paths.registry(), source: Box::new(source) })?;
+        let mut read = BTreeMap::new();
+        self.verify_staged(&release, "checking what is staged", &mut read)?;
+        let earlier = history.kept().into_iter().find(|kept| kept.bundle != pins.bundle);
+        let rollback = earlier.map(|kept| -> Result<String> {
+            let release = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust))?;
+            self.verify_staged(&release, "checking the release before", &mut read)?;
+            Ok(release.name())
+        });
         Ok(SiteVerification {
+            rollback: rollback.transpose()?,
             release: release.name(),
-            blobs: payload.blobs().len(),
-            bytes: payload.blob_bytes(),
+            blobs: read.len(),
+            bytes: read.values().sum(),
             store: self.io.store.totals(),
         })
+    }
+
+    /// Reads the blobs of a release that were not read yet, and adds them with their sizes.
+    fn verify_staged(&self, release: &TrustedRelease, phase: &str, read: &mut BTreeMap<Sha256, u64>) -> Result<()> {
+        let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
+        let payload = release.payload();
+        let known = read.keys().copied().collect();
+        verify_store_beyond(&known, &payload, &store, phase, &*self.progress)
+            .map_err(|source| OperationError::Staged { store: self.paths.registry(), source: Box::new(source) })?;
+        read.extend(payload.blobs().iter().map(|blob| (blob.sha256, blob.size)));
+        Ok(())
     }
 }

@@ -230,6 +230,10 @@ pub(super) fn prune(
     site: &Site,
 ) -> Result<(Vec<ObjectName>, Vec<ObjectName>), StepError> {
     let (surplus, mut left) = inventory.surplus(wanted);
+    // Reading the objects of all components for each of them would take time in the square of their number.
+    if surplus.is_empty() {
+        return Ok((Vec::new(), left));
+    }
     let others = objects_of_others(site, &inventory.owner.component)?;
     let mut pruned = Vec::new();
     for object in surplus {
@@ -383,8 +387,9 @@ impl Step<Site> for Component {
         let before: Option<Vec<ObjectName>> = serde_json::from_value(before["inventory"].clone()).unwrap_or_default();
         let mut kept = before.clone().unwrap_or_default();
         kept.extend(held);
+        let is_left = |object: &ObjectName| kept.iter().all(|name| !name.is_same_object(object));
         // Without an earlier release there is nothing that it could have given to another component.
-        if !site.kept.is_empty() {
+        if !site.kept.is_empty() && inventory.objects.iter().any(is_left) {
             let earlier = site.as_it_was()?;
             kept.extend(objects_of_others(&earlier, &self.owner.component)?);
             // The earlier form of this component may have been removed before, but for what holds data.

@@ -10,13 +10,15 @@ use crate::journal::simulated::Unsynced;
 use crate::journal::{Event, Phase, StepStatus};
 use crate::plan::Plan;
 
-const FATES: [Unsynced; 6] = [
+const FATES: [Unsynced; 8] = [
     Unsynced::Lost,
     Unsynced::Kept,
     Unsynced::Torn(1),
     Unsynced::Torn(500),
     Unsynced::Torn(999),
     Unsynced::Zeroed(400),
+    Unsynced::Mixed(1),
+    Unsynced::Mixed(2),
 ];
 
 /// Runs `first` with the power cut before operation `cut`; whether the cut came before its end.

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::error::{JournalError, JournalErrorKind, Newness};
-use super::storage::FileStorage;
+use super::storage::{self, FileStorage};
 use super::{Journal, Pinned, Replay, first_record};
 use crate::plan::Operation;
 
@@ -125,6 +125,12 @@ impl<P: Pinned> JournalFolder<P> {
         Replay::of(&bytes, &file.path)
     }
 
+    /// Checks that a journal's bytes are what was written, whatever they mean. Changes nothing.
+    pub fn check(&self, file: &JournalFile) -> Result<(), JournalError> {
+        let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
+        super::decoded(&bytes, &file.path).map(drop)
+    }
+
     /// The process that runs an operation now, if there is one. Changes nothing.
     pub fn holder(&self) -> Option<Holder> {
         let mut file = File::open(self.path.join(LOCK_NAME)).ok()?;
@@ -179,6 +185,14 @@ impl<P: Pinned> JournalFolder<P> {
     pub fn open(&self, _lock: &SiteLock, file: &JournalFile) -> Result<Journal<P>, JournalError> {
         file.expect_known()?;
         Self::open_path(&file.path)
+    }
+
+    /// Returns the space that a closed journal reserved for records to come. The install's keeps it, for its uninstall. An earlier
+    /// program returned none.
+    pub fn release_room(&self, _lock: &SiteLock, file: &JournalFile) -> Result<(), JournalError> {
+        let failed = |error| JournalError::io("release the reserved space of", &file.path, error);
+        let open = OpenOptions::new().write(true).open(&file.path).map_err(failed)?;
+        storage::release(&open).map_err(failed)
     }
 
     fn open_path(path: &Path) -> Result<Journal<P>, JournalError> {

@@ -201,6 +201,109 @@ fn a_newer_operation_is_seen_and_left_alone() {
 }
 
 #[test]
+fn a_closed_journal_keeps_no_room() {
+    use std::os::unix::fs::MetadataExt;
+    let temporary = tempfile::tempdir().unwrap();
+    let folder = JournalFolder::<Outline>::at(temporary.path());
+    let lock = folder.lock("configure").unwrap();
+    let blocks = |operation| {
+        let pins = Outline { operation, ..pins() };
+        let mut journal = folder.create(&lock, pins).unwrap();
+        let step = StepId("stage".to_owned());
+        let open = fs_err::metadata(journal.path()).unwrap().blocks();
+        journal.append(Event::Prepared { step: step.clone(), before: Value::Null }).unwrap();
+        journal.append(Event::Started { step: step.clone() }).unwrap();
+        journal.append(Event::Done { step, output: Value::Null }).unwrap();
+        journal.append(Event::Committed).unwrap();
+        let committed = fs_err::metadata(journal.path()).unwrap().blocks();
+        let file = folder.latest().unwrap().unwrap();
+        assert_eq!(folder.read(&file).unwrap().last_sequence(), 4);
+        (open, committed)
+    };
+    let (open, committed) = blocks(Operation::Configure);
+    assert!(open * 512 > 1 << 20 && committed * 512 < 1 << 16, "{open} {committed}");
+    let (_, committed) = blocks(Operation::Install);
+    assert!(committed * 512 > 1 << 20, "its uninstall is recorded in it: {committed}");
+    // What an earlier program left.
+    let file = folder.list().unwrap().remove(0);
+    drop(folder.open(&lock, &file).unwrap());
+    assert!(fs_err::metadata(&file.path).unwrap().blocks() * 512 > 1 << 20);
+    folder.release_room(&lock, &file).unwrap();
+    assert!(fs_err::metadata(&file.path).unwrap().blocks() * 512 < 1 << 16);
+    assert_eq!(folder.read(&file).unwrap().last_sequence(), 4);
+}
+
+/// After a rollback an older program reads what a newer one wrote, unless that is still to be done.
+#[test]
+fn unknown_fields_are_passed_over_once_a_journal_is_closed() {
+    let path = Path::new("000001-configure.journal");
+    let at = "\"at\":\"2026-11-21T08:00:00Z\"";
+    let pins = r#"{"operation":"configure","steps":["1"],"later":{"a":1}}"#;
+    let events = [
+        format!("{{{at},\"event\":\"opened\",\"pins\":{pins},\"later\":1}}"),
+        format!("{{{at},\"event\":\"prepared\",\"step\":\"1\",\"before\":{{\"any\":1}},\"later\":1}}"),
+        format!("{{{at},\"event\":\"started\",\"step\":\"1\",\"later\":1}}"),
+        format!("{{{at},\"event\":\"done\",\"step\":\"1\",\"output\":null,\"later\":1}}"),
+        format!("{{{at},\"event\":\"committed\",\"later\":1}}"),
+    ];
+    let mut bytes = Vec::new();
+    let mut tail = crate::journal::record::Tail::default();
+    for (index, event) in events.iter().enumerate() {
+        let (record, next) = crate::journal::record::encode(event.as_bytes(), tail);
+        bytes.extend(record);
+        tail = next;
+        let replay = Replay::<Outline>::of(&bytes, path);
+        if index + 1 < events.len() {
+            assert_eq!(replay.unwrap_err().code(), codes::JOURNAL_NEWER, "{index}");
+        } else {
+            let replay = replay.unwrap();
+            assert!(replay.state.is_closed());
+            assert_eq!(replay.state.steps[0].before, serde_json::json!({"any": 1}));
+        }
+    }
+}
+
+/// Measured, not guessed: whoever asks for the status waits for it. The limits are generous, since tests are compiled without
+/// optimization and share their machine; replay in quadratic time takes minutes.
+#[test]
+fn replay_takes_time_in_proportion_to_its_steps() {
+    let journal_of = |count: usize| {
+        let steps: Vec<StepId> = (0..count).map(|number| StepId(format!("component/number-{number}"))).collect();
+        let pins = Outline { operation: Operation::Configure, steps: steps.clone(), closing: 0 };
+        let mut bytes = first_record(pins, Path::new("journal")).unwrap();
+        let mut tail = crate::journal::record::decode(&bytes).unwrap().tail;
+        let events = steps.into_iter().flat_map(|step| {
+            let prepared = Event::<Outline>::Prepared { step: step.clone(), before: Value::Null };
+            let done = Event::Done { step: step.clone(), output: Value::Null };
+            [prepared, Event::Started { step }, done]
+        });
+        for event in events.chain([Event::Committed]) {
+            let (record, next) = crate::journal::record::encode(&crate::journal::payload_of(event).unwrap(), tail);
+            bytes.extend(record);
+            tail = next;
+        }
+        bytes
+    };
+    let replayed = |bytes: &[u8]| {
+        let begun = std::time::Instant::now();
+        let replay = Replay::<Outline>::of(bytes, Path::new("journal")).unwrap();
+        assert!(replay.state.is_closed());
+        begun.elapsed()
+    };
+    let large = journal_of(6000);
+    let fastest = (0..3).map(|_| replayed(&large)).min().unwrap();
+    let small = journal_of(20);
+    let begun = std::time::Instant::now();
+    for _ in 0..200 {
+        replayed(&small);
+    }
+    let many = begun.elapsed();
+    println!("6,000 steps: {fastest:?}; 200 journals of 20 steps: {many:?}");
+    assert!(fastest < std::time::Duration::from_secs(5), "{fastest:?}");
+    assert!(many < std::time::Duration::from_secs(5), "{many:?}");
+}
+
+#[test]
 fn an_unknown_event_or_field_is_newer_and_other_nonsense_is_damage() {
     let path = Path::new("000001-install.journal");
     let first = first_record(pins(), path).unwrap();

@@ -112,16 +112,19 @@ impl<P> Default for State<P> {
 
 impl<P> State<P> {
     /// The step that is undone next, in the reverse order of Started; `None` once nothing is left.
+    ///
+    /// Steps with effects come first, since one step goes forward at a time and undo begins with the last one. So a binary search finds it:
+    /// replay asks at each record.
     pub fn next_undo(&self) -> Option<usize> {
-        self.steps.iter().rposition(|step| step.status.is_there())
+        self.steps.partition_point(|step| step.status.is_there()).checked_sub(1)
     }
 }
 
 impl<P: Pinned> State<P> {
-    /// The step that goes forward next on this side of the commit; `None` once all of them are done.
+    /// The step that goes forward next on this side of the commit; `None` once all of them are done. Steps that are done come first.
     pub fn next_forward(&self) -> Option<usize> {
-        let next = self.steps.iter().position(|step| step.status != StepStatus::Done)?;
-        (self.phase != Phase::Forward || next < self.commit_at()).then_some(next)
+        let next = self.steps.partition_point(|step| step.status == StepStatus::Done);
+        (next < self.steps.len() && (self.phase != Phase::Forward || next < self.commit_at())).then_some(next)
     }
 
     /// How many steps come before the commit.
@@ -138,9 +141,33 @@ impl<P: Pinned> State<P> {
         }
     }
 
-    fn index_of(&self, step: &StepId) -> Option<usize> {
-        self.pins.as_ref()?.steps().iter().position(|id| id == step)
+    /// Makes a change that was found to be legal in this very state.
+    pub(super) fn make(&mut self, change: Change<P>) {
+        match change {
+            Change::Open(pins) => {
+                let steps = vec![Arc::default(); pins.steps().len()];
+                *self = Self { phase: Phase::Forward, pins: Some(pins), steps, undo_cause: None };
+            }
+            Change::Phase(phase) => self.phase = phase,
+            Change::Undo { keep_data, cause } => {
+                (self.phase, self.undo_cause) = (Phase::Undoing { keep_data }, Some(cause));
+            }
+            Change::Step(index, step) => self.steps[index] = Arc::new(step),
+        }
     }
+}
+
+/// The effect of one legal event on a state. It costs the same however many steps there are.
+#[derive(Debug)]
+pub(super) enum Change<P> {
+    /// The operation begins.
+    Open(Arc<P>),
+    /// The operation gets that far.
+    Phase(Phase),
+    /// The operation goes back.
+    Undo { keep_data: bool, cause: UndoCause },
+    /// The step with this index changes.
+    Step(usize, StepState),
 }
 
 /// An event that the state does not allow.
@@ -154,54 +181,55 @@ pub struct Illegal {
 
 /// The state after `event`, or why it cannot happen now. The only such table: appending and replaying go through it.
 pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State<P>, Illegal> {
+    let change = change(state, event)?;
+    let mut next = state.clone();
+    next.make(change);
+    Ok(next)
+}
+
+/// The effect of `event` on this state, or why it cannot happen now.
+pub(super) fn change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<Change<P>, Illegal> {
     let illegal = |reason: String| Illegal { event: event.name(), step: event.step().cloned(), reason };
     let refused = |state: &State<P>| illegal(format!("the operation is {:?}", state.phase));
     let Some(step) = event.step() else {
-        return operation_transition(state, event).ok_or_else(|| refused(state));
+        return operation_change(state, event).ok_or_else(|| refused(state));
     };
-    let index = state.index_of(step).ok_or_else(|| illegal("the plan has no such step".to_owned()))?;
     let turn = match state.phase {
-        _ if state.is_closed() => return Err(refused(state)),
         Phase::Forward | Phase::Committed => state.next_forward(),
         Phase::Undoing { .. } => state.next_undo(),
-        Phase::Empty | Phase::Undone { .. } => return Err(refused(state)),
+        Phase::Empty | Phase::Undone { .. } => None,
     };
-    if turn != Some(index) {
-        return Err(illegal("it is another step's turn".to_owned()));
-    }
+    let ids = state.pins.as_deref().map(Pinned::steps).unwrap_or_default();
+    let Some(index) = turn.filter(|index| ids.get(*index) == Some(step)) else {
+        let is_known = ids.contains(step);
+        let is_over = state.is_closed() || matches!(state.phase, Phase::Empty | Phase::Undone { .. });
+        return Err(match (is_known, is_over) {
+            (false, _) => illegal("the plan has no such step".to_owned()),
+            (true, true) => refused(state),
+            (true, false) => illegal("it is another step's turn".to_owned()),
+        });
+    };
     let back = matches!(state.phase, Phase::Undoing { .. });
     let before: &StepState = &state.steps[index];
     let after = if back { undo_transition(before, event) } else { forward_transition(before, event) };
     let after = after.ok_or_else(|| illegal(format!("the step is {:?}", before.status)))?;
-    let mut next = state.clone();
-    next.steps[index] = Arc::new(after);
-    Ok(next)
+    Ok(Change::Step(index, after))
 }
 
-fn operation_transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Option<State<P>> {
-    let phase = match (state.phase, event) {
-        (Phase::Empty, Event::Opened { pins }) => {
-            let steps = vec![Arc::default(); pins.steps().len()];
-            return Some(State {
-                phase: Phase::Forward,
-                pins: Some(Arc::new((**pins).clone())),
-                steps,
-                undo_cause: None,
-            });
-        }
-        (Phase::Forward, Event::Committed) if state.next_forward().is_none() => Phase::Committed,
+fn operation_change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Option<Change<P>> {
+    match (state.phase, event) {
+        (Phase::Empty, Event::Opened { pins }) => Some(Change::Open(Arc::new((**pins).clone()))),
+        (Phase::Forward, Event::Committed) if state.next_forward().is_none() => Some(Change::Phase(Phase::Committed)),
         (Phase::Forward | Phase::Committed | Phase::Undoing { .. }, Event::UndoRequested { keep_data, cause }) => {
             // What follows the commit removes what undo would need.
-            if state.phase == Phase::Committed && state.commit_at() < state.steps.len() {
-                return None;
-            }
-            let (phase, undo_cause) = (Phase::Undoing { keep_data: *keep_data }, Some(cause.clone()));
-            return Some(State { phase, undo_cause, ..state.clone() });
+            let is_committed = state.phase == Phase::Committed && state.commit_at() < state.steps.len();
+            (!is_committed).then(|| Change::Undo { keep_data: *keep_data, cause: cause.clone() })
         }
-        (Phase::Undoing { keep_data }, Event::Undone) if state.next_undo().is_none() => Phase::Undone { keep_data },
-        _ => return None,
-    };
-    Some(State { phase, ..state.clone() })
+        (Phase::Undoing { keep_data }, Event::Undone) if state.next_undo().is_none() => {
+            Some(Change::Phase(Phase::Undone { keep_data }))
+        }
+        _ => None,
+    }
 }
 
 fn forward_transition<P>(step: &StepState, event: &Event<P>) -> Option<StepState> {

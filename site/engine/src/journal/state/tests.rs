@@ -116,6 +116,11 @@ fn rules_that_no_transition_breaks() {
             statuses.iter().skip(begun).all(|status| *status == StepStatus::Pending),
             "one at a time: {statuses:?}"
         );
+        // What the binary searches rest on.
+        let first_open = statuses.iter().position(|status| *status != StepStatus::Done);
+        let is_before_commit = |next: &usize| state.phase != Phase::Forward || *next < state.commit_at();
+        assert_eq!(state.next_forward(), first_open.filter(is_before_commit), "{statuses:?}");
+        assert_eq!(state.next_undo(), statuses.iter().rposition(|status| status.is_there()), "{statuses:?}");
         if matches!(state.phase, Phase::Forward | Phase::Committed) {
             assert!(statuses.iter().rev().skip(statuses.len() - begun + 1).all(|status| *status == StepStatus::Done));
         }

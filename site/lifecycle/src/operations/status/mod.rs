@@ -29,6 +29,7 @@ use super::bundle::TrustedRelease;
 use super::console::CLUSTER_SILENCE;
 use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
+use super::history::UnreadableJournal;
 use super::kept::KeptData;
 use crate::backups::BackupFolder;
 use crate::pins::{Pins, Replay};
@@ -75,12 +76,14 @@ impl Operations {
         let mut report = StatusReport::absent(DiskStatus::of(self.paths.data()));
         let history = self.history()?;
         let accepted = history.all_accepted();
+        let unreadable: Vec<_> = history.unreadable().iter().map(UnreadableJournal::note).collect();
         let Some(past) = history.into_deciding() else {
             self.check_not_missing()?;
             report.notes.extend(KeptData::find(&self.paths)?.map(|kept| kept.note(&self.paths)));
             report.license = self.license_status(None);
             return Ok(report);
         };
+        report.notes.extend(unreadable);
         let running = self.journals().holder();
         report.state = site_state(Some(past.position()), running.is_some());
         let replay = past.replay;

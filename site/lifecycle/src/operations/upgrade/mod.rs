@@ -112,7 +112,7 @@ impl Operations {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
         // The chain of roots begins at the newest one that the site trusts, also after a rollback.
-        let trust = Trust::pinned(history.newest_trust().unwrap_or(&pins.trust));
+        let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let release = TrustedRelease::find(bundle, &trust, self)?;
         refuse_unrelated(&pins, &release)?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;

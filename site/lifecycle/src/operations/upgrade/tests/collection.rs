@@ -132,7 +132,7 @@ pub(super) fn upgrade_to(fixture: &Fixture, roots: &Roots, counter: u64, fails: 
     run(fixture, plan, release, trust)
 }
 
-fn go_back(fixture: &Fixture) {
+pub(super) fn go_back(fixture: &Fixture) {
     let operations = &fixture.operations;
     let kept = operations.history().unwrap().kept()[1].clone();
     let trust = Trust::pinned(&kept.trust);

@@ -1,8 +1,10 @@
 //! The root that a site trusts, through upgrades and a rollback, over real files and journals: the newest one counts,
 //! whatever is installed.
 
+mod archive;
 mod collection;
 mod power_cuts;
+mod two_programs;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -74,13 +76,23 @@ impl Roots {
     }
 }
 
+/// A site that was upgraded and went back.
+pub(in crate::operations) fn site_with_changes() -> Fixture {
+    let roots = Roots::new(1);
+    let fixture = Fixture::with_root(&roots.chain[0], &collection::bundle(&roots, 1));
+    fixture.prepared().run().unwrap();
+    assert_eq!(collection::upgrade_to(&fixture, &roots, 2, false), End::Committed);
+    collection::go_back(&fixture);
+    fixture
+}
+
 /// What a site's last committed operation was pinned to.
 fn pins(fixture: &Fixture) -> Pins {
     fixture.operations.changeable(&fixture.operations.history().unwrap()).unwrap().clone()
 }
 
 fn newest(fixture: &Fixture) -> PinnedTrust {
-    fixture.operations.history().unwrap().newest_trust().unwrap().clone()
+    fixture.operations.history().unwrap().newest_trust().unwrap().unwrap().clone()
 }
 
 fn write(fixture: &Fixture, bundle: &[u8]) -> PathBuf {

@@ -1,0 +1,180 @@
+//! Closed operations, folded into one small document: what is still asked about them, without their plans and records.
+//!
+//! Status, backups and questions of the console read this document and the journal that decides. Other closed journals are an
+//! archive: damage in one of them stops nothing. The document is rebuilt from the journals wherever it is missing, damaged or about
+//! other journals, so losing it loses nothing. An operation is folded only by a program that understands all of its journal, and what
+//! another program folded is kept as that one wrote it.
+//!
+//! ```text
+//! sha256:HEX of what follows the line's end
+//! {"format": 1, "operations": [...], "made": {...}}
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfall_bundle_spec::Sha256;
+use landfall_cluster::Edits;
+use landfall_engine::journal::JournalFile;
+use landfall_engine::newer;
+use landfall_engine::plan::StepId;
+use landfall_host::paths::SitePaths;
+use landfall_media::durable::{self, DurableError};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::Digest as _;
+
+use crate::pins::Pins;
+use crate::plan::configure::Made;
+use crate::steps::action::Action;
+
+/// The format that this program writes. It reads later ones by what it knows of them.
+const FORMAT: u32 = 1;
+
+/// The file's name. It is in a folder that an uninstall of any program removes with all that is in it.
+const NAME: &str = "closed-operations";
+
+/// An operation that is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct ClosedOperation {
+    /// Name of the journal's file.
+    pub(super) journal: String,
+    /// Bytes of the journal. One that has grown or shrunk since is another one.
+    pub(super) bytes: u64,
+    /// Whether it was committed; otherwise it was undone.
+    pub(super) committed: bool,
+    /// What it was pinned to, with an empty plan.
+    pub(super) pins: Pins,
+    /// Milliseconds that each step took when it was done last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) durations: BTreeMap<StepId, u64>,
+}
+
+/// The document. Its values are as they were written, also by a newer program.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Document {
+    #[serde(default)]
+    format: u32,
+    /// The first operations of the site, in order.
+    #[serde(default)]
+    operations: Vec<Value>,
+    /// What each step last made, of those that were committed.
+    #[serde(default)]
+    made: BTreeMap<StepId, Value>,
+}
+
+/// The first operations of a site, folded.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Folded {
+    document: Document,
+    operations: Vec<ClosedOperation>,
+}
+
+impl Folded {
+    /// What was folded of these journals. Empty where nothing was, where the document is damaged, and where it is about other journals.
+    /// Changes nothing.
+    pub(super) fn read(paths: &SitePaths, files: &[JournalFile]) -> Self {
+        let path = file(paths);
+        let Ok(bytes) = fs_err::read(&path) else { return Self::default() };
+        let Some(folded) = Self::parse(&bytes) else {
+            tracing::warn!(path = %path.display(), "the folded operations are damaged, and are read from their journals");
+            return Self::default();
+        };
+        let is_current = folded.operations.len() <= files.len()
+            && folded.operations.iter().zip(files).all(|(operation, file)| operation.is_of(&file.path));
+        if is_current { folded } else { Self::default() }
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let (digest, text) = (std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 1..]);
+        if digest != digest_of(text).to_string() {
+            return None;
+        }
+        let document: Document = serde_json::from_slice(text).ok()?;
+        let operations = document.operations.iter().cloned().map(newer::without_unknown).collect::<Option<_>>()?;
+        Some(Self { document, operations })
+    }
+
+    /// The operations, oldest first.
+    pub(super) fn operations(&self) -> &[ClosedOperation] {
+        &self.operations
+    }
+
+    /// What each step last made, of the operations here; none if a newer program made something that this one does not know.
+    pub(super) fn made(&self) -> Option<Made> {
+        let known =
+            |(id, action): (&StepId, &Value)| Some((id.clone(), newer::without_unknown::<Action>(action.clone())?));
+        self.document.made.iter().map(known).collect()
+    }
+
+    /// Adds the next operation, and what changes in what was made.
+    pub(super) fn add(&mut self, operation: ClosedOperation, effects: Vec<Effect>) -> serde_json::Result<()> {
+        self.document.format = FORMAT;
+        self.document.operations.push(serde_json::to_value(&operation)?);
+        for effect in effects {
+            match effect {
+                Effect::Makes(id, action) => drop(self.document.made.insert(id, serde_json::to_value(action)?)),
+                Effect::Removes(id) => drop(self.document.made.remove(&id)),
+            }
+        }
+        self.operations.push(operation);
+        Ok(())
+    }
+
+    /// Stores it in place of what was stored. It is on the disk when this returns.
+    pub(super) fn store(&self, paths: &SitePaths) -> Result<(), DurableError> {
+        let text = serde_json::to_vec(&self.document).unwrap_or_default();
+        let bytes = [format!("{}\n", digest_of(&text)).as_bytes(), &text].concat();
+        durable::create_folder_with_mode(&paths.activity(), 0o700)?;
+        durable::write_file(&file(paths), &bytes, 0o600)
+    }
+}
+
+impl ClosedOperation {
+    /// Whether it is about this journal, by its name and length.
+    fn is_of(&self, path: &Path) -> bool {
+        let is_named = path.file_name().is_some_and(|name| name == self.journal.as_str());
+        is_named && fs_err::metadata(path).is_ok_and(|metadata| metadata.len() == self.bytes)
+    }
+}
+
+/// A change in what a site's steps made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// The step has made this.
+    Makes(StepId, Action),
+    /// Nothing of the step is left.
+    Removes(StepId),
+}
+
+impl Effect {
+    /// What changes once an action of a step is done.
+    pub(super) fn of(id: &StepId, action: &Action) -> Vec<Self> {
+        let makes = |after: &Action| Self::Makes(id.clone(), after.clone().with_edits(Edits::Refuse));
+        match action {
+            Action::Replace(replace) => vec![makes(&replace.after)],
+            Action::Supersede(supersede) => vec![makes(&supersede.after)],
+            Action::Retire(retire) => {
+                let ready = match &*retire.before {
+                    Action::Component(component) => Some(StepId(format!("ready/{}", component.owner.component))),
+                    _ => None,
+                };
+                std::iter::once(retire.step.clone()).chain(ready).map(Self::Removes).collect()
+            }
+            other => vec![Self::Makes(id.clone(), other.clone())],
+        }
+    }
+}
+
+fn file(paths: &SitePaths) -> PathBuf {
+    paths.activity().join(NAME)
+}
+
+fn digest_of(text: &[u8]) -> Sha256 {
+    Sha256(sha2::Sha256::digest(text).into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! After a rollback, an older program reads what a newer one wrote: every closed journal has a field in each of its objects that this
+//! program does not know.
+
+use landfall_engine::journal::record;
+use serde_json::Value;
+
+use super::*;
+use crate::pins::Entry;
+
+/// The field that the newer program adds.
+const LATER: &str = "later";
+
+/// Pointers to all objects of a document, outer ones first.
+fn objects(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    if value.is_object() {
+        found.push(pointer.to_owned());
+    }
+    let children: Vec<(String, &Value)> = match value {
+        Value::Object(object) => {
+            object.iter().map(|(name, value)| (name.replace('~', "~0").replace('/', "~1"), value)).collect()
+        }
+        Value::Array(values) => values.iter().enumerate().map(|(index, value)| (index.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    for (name, value) in children {
+        objects(value, &format!("{pointer}/{name}"), found);
+    }
+}
+
+/// Adds the field to each object that has a type of its own, and returns to how many. Maps from names to values have none: a name more is
+/// another value, not another field. Strict reading tells them apart.
+fn extend<T: serde::de::DeserializeOwned + PartialEq>(document: &mut Value) -> usize {
+    let known: T = serde_json::from_value(document.clone()).unwrap();
+    let later = serde_json::json!({"of": ["a", {"newer": "program"}]});
+    let mut pointers = Vec::new();
+    objects(document, "", &mut pointers);
+    pointers.retain(|pointer| {
+        let mut single = document.clone();
+        single.pointer_mut(pointer).unwrap()[LATER] = later.clone();
+        match serde_json::from_value::<T>(single) {
+            Ok(read) => read == known,
+            Err(error) => error.to_string().contains("unknown field"),
+        }
+    });
+    for pointer in &pointers {
+        document.pointer_mut(pointer).unwrap()[LATER] = later.clone();
+    }
+    pointers.len()
+}
+
+/// Writes a journal as the newer program would have. Returns how many objects have the field.
+fn write_as_newer(path: &std::path::Path) -> usize {
+    let decoded = record::decode(&fs_err::read(path).unwrap()).unwrap();
+    let (mut bytes, mut tail, mut count) = (Vec::new(), record::Tail::default(), 0);
+    for payload in decoded.payloads {
+        let mut entry: Value = serde_json::from_slice(&payload).unwrap();
+        if let Some(text) = entry.pointer("/pins/plan").and_then(Value::as_str) {
+            let mut plan: Value = serde_json::from_str(text).unwrap();
+            for list in ["steps", "closing"] {
+                for step in plan.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                    count += extend::<PlannedStep<Action>>(step);
+                }
+            }
+            plan[LATER] = Value::Bool(true);
+            entry["pins"]["plan"] = Value::String(plan.to_string());
+        }
+        count += extend::<Entry>(&mut entry);
+        let (record, next) = record::encode(entry.to_string().as_bytes(), tail);
+        bytes.extend(record);
+        tail = next;
+    }
+    durable::write_file(path, &bytes, 0o600).unwrap();
+    count
+}
+
+/// Everything that is only looked up.
+fn answers(fixture: &Fixture) -> Vec<String> {
+    let operations = &fixture.operations;
+    let history = operations.history().unwrap();
+    let pins = Pins { plan: String::new(), ..operations.changeable(&history).unwrap().clone() };
+    let status = operations.status().unwrap();
+    vec![
+        format!("{:?}", history.deciding().unwrap().position()),
+        format!("{:?}", history.kept()),
+        format!("{:?}", (history.heads(), history.engines(), history.newest_trust().unwrap())),
+        format!("{:?}", history.made().unwrap()),
+        format!("{:?}", history.deciding().unwrap().plan().unwrap()),
+        format!("{pins:?}"),
+        format!("{:?} {:?} {:?}", status.state, status.release.map(|release| release.version), status.notes),
+        format!("{:?}", operations.releases().unwrap().len()),
+        format!("{:?}", operations.past_operations(10).unwrap()),
+        format!("{:?}", operations.latest_operation().unwrap()),
+        format!("{:?}", operations.media_of_open_change().unwrap()),
+        format!("{:?}", operations.site_name().unwrap()),
+        format!("{:?}", operations.back_up_logs().unwrap_err().code()),
+        format!("{:?}", operations.back_up(true).unwrap_err().code()),
+    ]
+}
+
+#[test]
+fn journals_of_a_newer_program_are_read_after_a_rollback() {
+    let fixture = site_with_changes();
+    let operations = &fixture.operations;
+    let before = answers(&fixture);
+    let files = operations.journals().list().unwrap();
+    assert_eq!(files.len(), 3);
+    let counts: Vec<usize> = files.iter().map(|file| write_as_newer(&file.path)).collect();
+    assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
+    assert_eq!(answers(&fixture), before);
+    // What this program does not understand, it does not fold: the newer one may return.
+    operations.fold_history(&operations.journals().lock("backup").unwrap());
+    assert_eq!(answers(&fixture), before);
+    let Err(error) = operations.prepare_rollback(None, None, Edits::Refuse) else { panic!("there is no cluster") };
+    assert_ne!(error.code(), codes::JOURNAL_NEWER);
+}
+
+#[test]
+fn an_open_journal_of_a_newer_program_is_refused() {
+    let fixture = site_with_changes();
+    let operations = &fixture.operations;
+    let lock = operations.journals().lock("upgrade").unwrap();
+    let pins = Pins { operation: Operation::Upgrade, ..pins(&fixture) };
+    let path = operations.journals().create(&lock, pins).unwrap().path().to_owned();
+    write_as_newer(&path);
+    let error = operations.status().unwrap_err();
+    assert_eq!(error.code(), codes::JOURNAL_NEWER);
+    assert!(error.to_string().contains("000004-upgrade.journal"), "{error}");
+}
+
+/// Every kind of action that a plan can have is read without what it does not know.
+#[test]
+fn each_action_is_read_without_unknown_fields() {
+    let fixture = site_with_changes();
+    let files = fixture.operations.journals().list().unwrap();
+    let mut kinds = std::collections::BTreeSet::new();
+    for file in files {
+        let replay = fixture.operations.journals().read(&file).unwrap();
+        let plan: Plan<Value> = serde_json::from_str(&replay.state.pins.as_ref().unwrap().plan).unwrap();
+        for step in plan.all() {
+            let mut action = step.action.clone();
+            kinds.insert(action["action"].as_str().unwrap().to_owned());
+            let known: Action = serde_json::from_value(action.clone()).unwrap();
+            assert!(extend::<Action>(&mut action) > 0);
+            assert_eq!(landfall_engine::newer::without_unknown::<Action>(action), Some(known));
+        }
+    }
+    assert!(kinds.len() > 4, "{kinds:?}");
+}
