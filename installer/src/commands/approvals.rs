@@ -62,7 +62,7 @@ pub(crate) fn run(command: ApprovalsCommand, printer: Printer) -> Result<(), Fai
     printer.report(&Approval { word, change }, |approval| {
         let said = if word == Word::Approved { "approved; it begins now" } else { "refused" };
         format!("{}: {said}", outline(&approval.change))
-    });
+    })?;
     Ok(())
 }
 
@@ -74,7 +74,7 @@ fn set(approvals: &HostApprovals, wanted: bool, printer: Printer) -> Result<(), 
 
 fn show(approvals: &HostApprovals, printer: Printer) {
     let shown = Approvals { required: approvals.is_required(), waiting: approvals.waiting() };
-    printer.report(&shown, text);
+    printer.report(&shown, text)?;
 }
 
 /// A change in one line.

@@ -17,6 +17,6 @@ pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     printer.report(&operations.verify_site()?, |found| {
         format!("verified: {}\n{} in {} blobs, every byte", found.release, HumanBytes(found.bytes), found.blobs)
-    });
+    })?;
     Ok(())
 }
