@@ -42,7 +42,9 @@ pub(crate) fn received(written: io::Result<()>) -> Result<(), Failure> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             let next = "Free space where standard output goes, or choose another file. If the command only prints, run it \
                         again; a change that it made is complete.";
-            Err(Failure::new(codes::NO_SPACE, "standard output took only a part of the result").because(&error).next(next))
+            Err(Failure::new(codes::NO_SPACE, "standard output took only a part of the result")
+                .because(&error)
+                .next(next))
         }
         _ => Ok(()),
     }
