@@ -15,6 +15,7 @@ mod secrets;
 mod usage;
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -49,9 +50,18 @@ fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     // What follows `--` is not for this program.
     let mut own = arguments.iter().take_while(|argument| *argument != "--");
     if !error.use_stderr() || !own.any(|argument| argument == "--json") {
-        // Nowhere is left to report that nothing can be reported.
-        let _closed = error.print();
-        return ExitCode::from(if error.use_stderr() { codes::BAD_ARGUMENT.class.exit_code() } else { 0 });
+        let printed = error.print();
+        if error.use_stderr() {
+            // If standard error is closed, nothing can be reported.
+            return ExitCode::from(codes::BAD_ARGUMENT.class.exit_code());
+        }
+        return match printer::received(printed.and_then(|()| std::io::stdout().flush())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                Printer::new(own.any(|argument| argument == "--json")).failure(&failure);
+                ExitCode::from(failure.code().class.exit_code())
+            }
+        };
     }
     let said = error.render().to_string();
     let what: Vec<_> = said.lines().take_while(|line| !line.starts_with("Usage:")).map(str::trim).collect();

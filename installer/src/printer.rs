@@ -6,9 +6,11 @@
 #![expect(clippy::print_stderr, reason = "this module is the printer")]
 #![expect(clippy::unused_self, reason = "only the holder of a printer may print")]
 
-use std::io::{IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use landfall_error_codes::codes;
 use landfall_media::progress::Event;
+use rustix::io::Errno;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -31,6 +33,21 @@ pub(crate) struct ProgressLine<'a>(pub(crate) &'a Event);
 
 impl Document for ProgressLine<'_> {
     const KIND: &'static str = "progress";
+}
+
+/// The failure of a write to standard output. A closed pipe (`landfall inspect … | head`) is the reader's choice, and no
+/// failure.
+pub(crate) fn received(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            let next = "Free space where standard output goes, or choose another file. If the command only prints, run it \
+                        again; a change that it made is complete.";
+            Err(Failure::new(codes::NO_SPACE, "standard output took only a part of the result")
+                .because(&error)
+                .next(next))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Printer {
@@ -60,15 +77,21 @@ impl Printer {
     }
 
     /// A report on standard output: `data` as one JSON document, or its `text`.
-    pub(crate) fn report<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) {
+    pub(crate) fn report<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) -> Result<(), Failure> {
         let rendered = if self.json { document::pretty(data) } else { shown::block(&text(data)) };
-        self.data(rendered.trim_end());
+        self.data(rendered.trim_end())
     }
 
-    /// The same report; an error means that no one reads it. For what a person must have before anything else happens.
-    pub(crate) fn deliver<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) -> std::io::Result<()> {
+    /// The same report, for what a person must have before anything else happens. A reader that left is an error here; a
+    /// file that receives it is on the disk on return.
+    pub(crate) fn deliver<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) -> io::Result<()> {
         let rendered = if self.json { document::pretty(data) } else { shown::block(&text(data)) };
-        around(|| self.bytes(format!("{}\n", rendered.trim_end()).as_bytes()))
+        around(|| self.bytes(format!("{}\n", rendered.trim_end()).as_bytes()))?;
+        match rustix::fs::fsync(io::stdout()) {
+            // Pipes, terminals and devices have no disk.
+            Err(Errno::INVAL | Errno::ROFS | Errno::NOTSUP) | Ok(()) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// A report on standard error, where standard output is the data itself.
@@ -78,15 +101,14 @@ impl Printer {
     }
 
     /// Text on standard output as it is, such as shell completions.
-    pub(crate) fn data(self, text: &str) {
-        // A closed pipe (`landfall inspect … | head`) is the reader's choice, not an error.
-        let mut output = std::io::stdout().lock();
-        let _closed = around(|| writeln!(output, "{text}").and_then(|()| output.flush()));
+    pub(crate) fn data(self, text: &str) -> Result<(), Failure> {
+        let mut output = io::stdout().lock();
+        received(around(|| writeln!(output, "{text}").and_then(|()| output.flush())))
     }
 
     /// Bytes on standard output as they are; an error means that no one reads them any longer.
-    pub(crate) fn bytes(self, bytes: &[u8]) -> std::io::Result<()> {
-        let mut output = std::io::stdout().lock();
+    pub(crate) fn bytes(self, bytes: &[u8]) -> io::Result<()> {
+        let mut output = io::stdout().lock();
         output.write_all(bytes).and_then(|()| output.flush())
     }
 

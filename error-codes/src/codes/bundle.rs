@@ -27,7 +27,7 @@ registry! {
     PART_SIZE = "LF1021", Usage, "The bundle cannot be split into parts of this size", "Choose a larger part size.";
     // LF11: trust.
     TRUST_MISSING = "LF1101", Refused, "No root of trust was given", "Pass `--trust` with the vendor's root file or its fingerprint, obtained over a channel other than the stick.";
-    FINGERPRINT_MALFORMED = "LF1102", Refused, "Malformed fingerprint", "Type `sha256:` and 64 lower-case hexadecimal digits, as the vendor published them.";
+    FINGERPRINT_MALFORMED = "LF1102", Usage, "Malformed fingerprint", "Type `sha256:` and 64 hexadecimal digits, as the vendor published them.";
     FINGERPRINT_WRONG = "LF1103", Refused, "The bundle's first root document does not have this fingerprint", "Compare the fingerprint with the one the vendor published; if it is right, do not use this bundle.";
     UNSIGNED = "LF1104", Refused, "The bundle is not signed", "Ask the vendor for a signed bundle.";
     UNKNOWN_KEY = "LF1105", Refused, "A signature is by a key that the trusted root does not name for this role", "Do not use this bundle; ask the vendor which key signs releases.";

@@ -48,7 +48,7 @@ pub(crate) fn run(command: ApprovalsCommand, printer: Printer) -> Result<(), Fai
     let approvals = HostApprovals::of(&operations.paths);
     let (word, digest) = match command {
         ApprovalsCommand::List => {
-            show(&approvals, printer);
+            show(&approvals, printer)?;
             return Ok(());
         }
         ApprovalsCommand::Require => return set(&approvals, true, printer),
@@ -62,19 +62,18 @@ pub(crate) fn run(command: ApprovalsCommand, printer: Printer) -> Result<(), Fai
     printer.report(&Approval { word, change }, |approval| {
         let said = if word == Word::Approved { "approved; it begins now" } else { "refused" };
         format!("{}: {said}", outline(&approval.change))
-    });
+    })?;
     Ok(())
 }
 
 fn set(approvals: &HostApprovals, wanted: bool, printer: Printer) -> Result<(), Failure> {
     approvals.require(wanted)?;
-    show(approvals, printer);
-    Ok(())
+    show(approvals, printer)
 }
 
-fn show(approvals: &HostApprovals, printer: Printer) {
+fn show(approvals: &HostApprovals, printer: Printer) -> Result<(), Failure> {
     let shown = Approvals { required: approvals.is_required(), waiting: approvals.waiting() };
-    printer.report(&shown, text);
+    printer.report(&shown, text)
 }
 
 /// A change in one line.

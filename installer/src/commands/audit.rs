@@ -155,7 +155,7 @@ fn check(arguments: &AuditVerifyArguments, printer: Printer) -> Result<(), Failu
     let file = fs_err::File::open(&arguments.file)
         .map_err(|error| Failure::new(codes::AUDIT_FILE, format!("{name} cannot be opened")).because(&error))?;
     let report = verify(BufReader::new(file), &known).map_err(|error| Failure::not_passed(&arguments.file, &error))?;
-    printer.report(&Verified::from(&report), verified_text);
+    printer.report(&Verified::from(&report), verified_text)?;
     Ok(())
 }
 
@@ -241,7 +241,7 @@ fn show(printer: Printer) -> Result<(), Failure> {
     if record.is_none() {
         operations.require_console()?;
     }
-    printer.report(&shown(record.as_ref()), shown_text);
+    printer.report(&shown(record.as_ref()), shown_text)?;
     Ok(())
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: BuildArguments, printer: Printer) -> Result<(), Fai
     if to_stdout {
         printer.report_beside(&built, text);
     } else {
-        printer.report(&built, text);
+        printer.report(&built, text)?;
     }
     Ok(())
 }

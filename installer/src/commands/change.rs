@@ -68,7 +68,7 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
     match command {
         ChangeCommand::Look { folders } => {
             let found = folders.iter().enumerate().flat_map(|(index, folder)| look(&operations, index, folder));
-            print(printer, &found.collect::<Vec<_>>());
+            print(printer, &found.collect::<Vec<_>>())?;
         }
         ChangeCommand::PlanUpgrade { bundle } => {
             let prepared = operations.prepare_upgrade(&UpgradeRequest::to(bundle)).map_err(refusal)?;
@@ -86,7 +86,7 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             let approved = digest(approved)?;
             logging::keep(&operations.paths.logs(), "upgrade");
             operations.prepare_upgrade(&UpgradeRequest::to(bundle)).map_err(refusal)?.begin_approved(approved)?;
-            print(printer, &json!({}));
+            print(printer, &json!({}))?;
         }
         ChangeCommand::BeginRollback { to, data, approved } => {
             let approved = digest(approved)?;
@@ -95,7 +95,7 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
                 .prepare_rollback(Some(to), choice(*data), Edits::Refuse)
                 .map_err(refusal)?
                 .begin_approved(approved)?;
-            print(printer, &json!({}));
+            print(printer, &json!({}))?;
         }
         ChangeCommand::BeginRestore { selection, approved } => {
             let approved = digest(approved)?;
@@ -109,24 +109,24 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
             let approved = digest(approved)?;
             logging::keep(&operations.paths.logs(), "configure");
             prepare_configure(&operations)?.begin_approved(approved)?;
-            print(printer, &json!({}));
+            print(printer, &json!({}))?;
         }
         ChangeCommand::CheckUpload { bundle, checked, size } => {
             let arrived = ArrivedBundle { path: bundle, checked_bytes: *checked, size_bytes: *size };
-            print(printer, &verdict(operations.check_upload(&arrived)?));
+            print(printer, &verdict(operations.check_upload(&arrived)?))?;
         }
         ChangeCommand::BeginAbort { operation } => {
             logging::keep(&operations.paths.logs(), "abort");
             operations.begin_abort(*operation)?;
-            print(printer, &json!({}));
+            print(printer, &json!({}))?;
         }
     }
     Ok(())
 }
 
-fn print(printer: Printer, value: &impl Serialize) {
+fn print(printer: Printer, value: &impl Serialize) -> Result<(), Failure> {
     // Trees of values without NaN have a JSON form.
-    printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()));
+    printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()))
 }
 
 /// What the API passes on. No `Debug`: secrets must not reach a log.
@@ -166,7 +166,7 @@ fn begin_restore(
     if let Some(unsaved) = &unsaved {
         tracing::warn!("{unsaved}");
     }
-    print(printer, &json!({ "notes": unsaved.as_slice() }));
+    print(printer, &json!({ "notes": unsaved.as_slice() }))?;
     Ok(())
 }
 
@@ -183,7 +183,7 @@ fn print_plan<T: Document>(
     let document: serde_json::Value = serde_json::from_str(&document::line(planned))
         .map_err(|error| Failure::new(codes::BUG, "the plan's document is not JSON").because(&error))?;
     let (digest, site) = (digest.to_string(), operations.site_name()?);
-    print(printer, &json!({ "digest": digest, "site": site, "document": document }));
+    print(printer, &json!({ "digest": digest, "site": site, "document": document }))?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::printer::Printer;
 pub(crate) fn run(shell: Shell, printer: Printer) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "landfall", &mut script);
-    printer.data(String::from_utf8_lossy(&script).trim_end());
+    printer.data(String::from_utf8_lossy(&script).trim_end())?;
     Ok(())
 }
 

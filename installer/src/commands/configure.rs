@@ -77,13 +77,13 @@ pub(super) fn change(
         printer.report(&ConfigureDryRun::of(&prepared), |dry_run| {
             let (changes, edits) = (changes_text(dry_run.changes, dry_run.settings), edits::text(dry_run.edits));
             format!("{changes}{edits}\nprinting it changes nothing")
-        });
+        })?;
         return Ok(());
     }
     logging::keep(&operations.paths.logs(), "configure");
     note_changes(&prepared, printer);
     let configured = prepared.run()?;
-    printer.report(&configured, summary);
+    printer.report(&configured, summary)?;
     Ok(())
 }
 

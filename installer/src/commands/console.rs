@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &ConsoleArguments, printer: Printer) -> Result<(), 
         let token = operations.console_token()?;
         Some(Token { text: token.text, ends: format!("{:.0}", token.ends) })
     };
-    printer.report(&ConsoleAccess { address, token }, text);
+    printer.report(&ConsoleAccess { address, token }, text)?;
     Ok(())
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &DiffArguments, printer: Printer) -> Result<(), Fai
     printer.report(&difference, |difference| {
         let text = text::text(&difference.diff, |bytes| HumanBytes(bytes).to_string());
         format!("NOT VERIFIED: this is what the bundles say about themselves; `landfall verify` checks one.\n\n{text}")
-    });
+    })?;
     Ok(())
 }
 

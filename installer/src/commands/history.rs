@@ -49,7 +49,7 @@ impl Document for OperationHistory {
 /// Prints them.
 pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), Failure> {
     let history = OperationHistory::limited(&operations_of_root(printer)?, arguments.limit.get())?;
-    printer.report(&history, text);
+    printer.report(&history, text)?;
     Ok(())
 }
 

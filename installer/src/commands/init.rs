@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: InitArguments, printer: Printer) -> Result<(), Fail
     let InitArguments { sources, output, name, no_console, lock, kubectl, helm } = arguments;
     let options = InitOptions { sources, output, name, console: !no_console, lock, kubectl, helm };
     let report = landfall_builder::init(&options)?;
-    printer.report(&report, text);
+    printer.report(&report, text)?;
     Ok(())
 }
 

@@ -103,7 +103,7 @@ pub(crate) fn run(arguments: &InspectArguments, printer: Printer) -> Result<(), 
     let located = bundle::locate(&arguments.bundle)?;
     let opened = Opened::read(located.head()?)?;
     let inspection = inspect(&opened)?;
-    printer.report(&inspection, text);
+    printer.report(&inspection, text)?;
     Ok(())
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
     note_what_to_know(prepared.planned(), printer);
     logging::keep(&operations.paths.logs(), "install");
     let installed = prepared.run()?;
-    printer.report(&installed, summary);
+    printer.report(&installed, summary)?;
     Ok(())
 }
 

@@ -70,7 +70,7 @@ fn new(arguments: &KeyNewArguments, printer: Printer) -> Result<(), Failure> {
     durable::write_file(&public_key, key.public().to_pem().as_bytes(), 0o644)?;
     let root = root.map(|path| write_root(path, &key, arguments.development)).transpose()?;
     let made = NewKey { private_key, public_key, key_id: key.public().id().to_string(), root };
-    printer.report(&made, text);
+    printer.report(&made, text)?;
     Ok(())
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Fail
     if arguments.dry_run {
         let LockArguments { store, kubectl, helm, output, .. } = arguments;
         let options = LockOptions { source, store: store.unwrap_or_default(), kubectl, helm, output };
-        printer.report(&landfall_builder::lock_requests(&options)?, requests_text);
+        printer.report(&landfall_builder::lock_requests(&options)?, requests_text)?;
         return Ok(());
     }
     let store = arguments.store.map_or_else(default_store, Ok)?;
@@ -46,16 +46,16 @@ pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Fail
         LockOptions { source, store, kubectl: arguments.kubectl, helm: arguments.helm, output: arguments.output };
     if arguments.check {
         let check = landfall_builder::lock_check(&options, &Drawn::new(printer))?;
-        printer.report(&check, check_text);
+        printer.report(&check, check_text)?;
         return Ok(());
     }
     if let Some(names) = &arguments.update {
         let update = landfall_builder::lock_update(&options, names, &Drawn::new(printer))?;
-        printer.report(&update, update_text);
+        printer.report(&update, update_text)?;
         return Ok(());
     }
     let report = landfall_builder::lock(&options, &Drawn::new(printer))?;
-    printer.report(&report, text);
+    printer.report(&report, text)?;
     Ok(())
 }
 

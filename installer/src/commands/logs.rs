@@ -1,9 +1,10 @@
 //! `landfall logs`: what the pods of a component have logged, and log from now on.
 
 use std::ffi::OsString;
+use std::io;
 use std::ops::ControlFlow;
 use std::process::{Child, ExitCode};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use landfall_lifecycle::operations::{Listener, LogSource, Logged, Operations, Pod};
 
@@ -11,7 +12,7 @@ use super::kubectl::{become_program, not_started};
 use super::site::operations_of_root;
 use crate::cli::LogsArguments;
 use crate::failure::Failure;
-use crate::printer::Printer;
+use crate::printer::{Printer, received};
 
 /// Prints the logs of a component's pods, each line with its pod and its container. Logs that are followed appear as they
 /// are written, those of all pods together, until the command is interrupted.
@@ -20,7 +21,9 @@ pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCod
     if !arguments.follow {
         return print(arguments, &operations, printer);
     }
-    operations.follow_logs(&arguments.component, arguments.since, &listener(printer))?;
+    let failed = Arc::new(OnceLock::new());
+    operations.follow_logs(&arguments.component, arguments.since, &listener(printer, &failed))?;
+    received(failed.get().map_or(Ok(()), |kind| Err(io::Error::from(*kind))))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -68,16 +71,18 @@ fn of_pod(arguments: &LogsArguments, namespace: &str, pod: &str) -> Vec<OsString
     words
 }
 
-/// Prints lines as kubectl does, and what happens to pods as notes. It breaks when no one reads the lines any longer.
-fn listener(printer: Printer) -> Listener {
+/// Prints lines as kubectl does, and what happens to pods as notes. It breaks at a line that cannot be printed, and keeps
+/// the reason.
+fn listener(printer: Printer, failed: &Arc<OnceLock<io::ErrorKind>>) -> Listener {
+    let failed = Arc::clone(failed);
     Arc::new(move |logged| match logged {
-        Logged::Line { source, text } => {
-            if printer.bytes(&line(&source, &text)).is_err() {
+        Logged::Line { source, text } => match printer.bytes(&line(&source, &text)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed.get_or_init(|| error.kind());
                 ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
             }
-        }
+        },
         Logged::Started { namespace, pod } => note(printer, &format!("pod {namespace}/{pod} has started")),
         Logged::Restarted { source: LogSource { namespace, pod, container }, times, ended } => note(
             printer,

@@ -33,7 +33,7 @@ pub(crate) fn run(arguments: &ManualsArguments, printer: Printer) -> Result<(), 
     let pages = pages()?;
     write(folder, &pages)?;
     let written = Written { pages: pages.into_iter().map(|(name, _)| name).collect() };
-    printer.report(&written, |written| format!("{} manual pages are in {}", written.pages.len(), folder.display()));
+    printer.report(&written, |written| format!("{} manual pages are in {}", written.pages.len(), folder.display()))?;
     Ok(())
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn run(command: &ModelsCommand, printer: Printer) -> Result<(), Failu
     };
     let host = Host::of(facts.cores, facts.memory_bytes, facts.gpus.as_ref());
     let fitted = ModelsFit { verified: false, report: fit(&document, &host) };
-    printer.report(&fitted, |fitted| text(fitted, arguments.bundle.is_some()));
+    printer.report(&fitted, |fitted| text(fitted, arguments.bundle.is_some()))?;
     Ok(())
 }
 

@@ -19,7 +19,7 @@ impl Document for ProofReport {
 /// Runs proofs and reports each; fails where one of them does.
 pub(crate) fn run(arguments: &ProveArguments, printer: Printer) -> Result<(), Failure> {
     let report = operations_of_root(printer)?.prove(&arguments.names)?;
-    printer.report(&report, text);
+    printer.report(&report, text)?;
     let failed: Vec<_> = report.failed().collect();
     if failed.is_empty() {
         return Ok(());

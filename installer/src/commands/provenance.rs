@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &ProvenanceArguments, printer: Printer) -> Result<(
         Some(file) => (file.clone(), named(file)?),
         None => beside(&located, &release.verified)?,
     };
-    printer.report(&verified(file, &bytes, &release.verified)?, text);
+    printer.report(&verified(file, &bytes, &release.verified)?, text)?;
     Ok(())
 }
 

@@ -73,7 +73,7 @@ impl Document for ReleaseList {
 pub(crate) fn run(arguments: &ReleasesArguments, printer: Printer) -> Result<(), Failure> {
     let list = ReleaseList::of(&operations_of_root(printer)?)?;
     let shown: fn(&ReleaseList) -> String = if arguments.details { detailed } else { text };
-    printer.report(&list, shown);
+    printer.report(&list, shown)?;
     Ok(())
 }
 

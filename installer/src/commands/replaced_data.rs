@@ -39,7 +39,7 @@ pub(crate) fn run(command: ReplacedDataCommand, printer: Printer) -> Result<(), 
 
 fn list(printer: Printer) -> Result<(), Failure> {
     let list = ReplacedDataList { replaced_data: operations_of_root(printer)?.replaced_data()? };
-    printer.report(&list, |list| text(&list.replaced_data));
+    printer.report(&list, |list| text(&list.replaced_data))?;
     Ok(())
 }
 
@@ -51,7 +51,7 @@ fn remove(arguments: ReplacedDataRemoveArguments, printer: Printer) -> Result<()
     let confirmation = site_named(confirm, &operations, &loss, printer)?;
     logging::keep(&operations.paths.logs(), "replaced-data");
     let removed = operations.remove_replaced_data(&name, &confirmation)?;
-    printer.report(&removed, |removed| format!("{} is removed", removed.removed.path.display()));
+    printer.report(&removed, |removed| format!("{} is removed", removed.removed.path.display()))?;
     Ok(())
 }
 

@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
     if dry_run {
         printer.report(&RestoreDryRun::of(&prepared)?, |document| {
             format!("{}\nprinting it changes nothing", plan_text(&prepared, &document.overwrites))
-        });
+        })?;
         return Ok(());
     }
     printer.note(&plan_text(&prepared, &prepared.overwrites()?));
@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
     let confirmation = site_named(confirm, &operations, &loss, printer)?;
     logging::keep(&operations.paths.logs(), "restore");
     let restored = prepared.run(&confirmation)?;
-    printer.report(&restored, summary);
+    printer.report(&restored, summary)?;
     Ok(())
 }
 

@@ -27,6 +27,6 @@ pub(crate) fn run(arguments: ResumeArguments, printer: Printer) -> Result<(), Fa
         Resumed::Restore(restored) => restore::summary(restored),
         Resumed::Uninstall(uninstalled) => uninstall::summary(uninstalled),
         Resumed::Nothing { release } => format!("nothing is unfinished: {release} is installed"),
-    });
+    })?;
     Ok(())
 }

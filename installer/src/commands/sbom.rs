@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &SbomArguments, printer: Printer) -> Result<(), Fai
     let opened = Opened::read(located.head()?)?;
     let bill = bill(&opened, arguments.image.as_deref(), arguments.format)?;
     // What a stick made up becomes plain text in a bill, too.
-    printer.data(&shown::json(&format!("{bill:#}")));
+    printer.data(&shown::json(&format!("{bill:#}")))?;
     printer.note("NOT VERIFIED: this is what the bundle says about itself; `landfall verify` checks it.");
     Ok(())
 }

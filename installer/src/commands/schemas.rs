@@ -150,7 +150,7 @@ pub(crate) fn run(arguments: &SchemasArguments, printer: Printer) -> Result<(), 
     }
     let written = Written { kinds: schemas.into_iter().map(|(kind, _)| kind).collect() };
     printer
-        .report(&written, |written| format!("{} schemas are in {}", written.kinds.len(), arguments.output.display()));
+        .report(&written, |written| format!("{} schemas are in {}", written.kinds.len(), arguments.output.display()))?;
     Ok(())
 }
 

@@ -16,7 +16,7 @@ impl Document for SiteSettings {
 /// Prints them.
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     let settings = operations_of_root(printer)?.settings()?;
-    printer.report(&settings, text);
+    printer.report(&settings, text)?;
     Ok(())
 }
 

@@ -62,6 +62,6 @@ pub(crate) fn run(arguments: &StageArguments, printer: Printer) -> Result<(), Fa
         process: usage::of_this_process(),
     };
     printer
-        .report(&staged, |staged| format!("staged: {}, {}", staged.trusted.line(), HumanBytes(staged.lacking_bytes)));
+        .report(&staged, |staged| format!("staged: {}, {}", staged.trusted.line(), HumanBytes(staged.lacking_bytes)))?;
     Ok(())
 }

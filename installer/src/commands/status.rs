@@ -28,7 +28,7 @@ impl Document for StatusReport {
 pub(crate) fn run(printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
     let report = operations.status()?;
-    printer.report(&report, text);
+    printer.report(&report, text)?;
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 

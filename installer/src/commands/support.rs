@@ -39,7 +39,7 @@ pub(crate) fn run(command: &SupportCommand, printer: Printer) -> Result<(), Fail
 
 fn collect(arguments: &SupportCollectArguments, printer: Printer) -> Result<(), Failure> {
     let collected = operations_of_root(printer)?.collect_support(&arguments.file, arguments.since)?;
-    printer.report(&collected, collected_text);
+    printer.report(&collected, collected_text)?;
     Ok(())
 }
 
@@ -68,7 +68,7 @@ fn show(arguments: &SupportAnalyzeArguments, printer: Printer) -> Result<(), Fai
         Failure::new(codes::SUPPORT_UNREADABLE, what).because(&error)
     })?;
     let analysis = analyze(&archive::read(BufReader::new(file))?);
-    printer.report(&analysis, analysis_text);
+    printer.report(&analysis, analysis_text)?;
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: UninstallArguments, printer: Printer) -> Result<(),
     let wish = wish(arguments, &operations, printer)?;
     logging::keep(&operations.paths.logs(), "uninstall");
     let uninstalled = operations.uninstall(&wish)?;
-    printer.report(&uninstalled, summary);
+    printer.report(&uninstalled, summary)?;
     Ok(())
 }
 

@@ -102,13 +102,13 @@ pub(crate) fn run(arguments: UpgradeArguments, printer: Printer) -> Result<(), F
     let prepared = operations.prepare_upgrade(&request).map_err(refusal)?;
     prepared.warnings().iter().for_each(|warning| printer.note(warning));
     if arguments.dry_run {
-        print_plan(&prepared, printer);
+        print_plan(&prepared, printer)?;
         return Ok(());
     }
     logging::keep(&operations.paths.logs(), "upgrade");
     printer.note(&changes_text(&prepared));
     let upgraded = prepared.run()?;
-    printer.report(&upgraded, |upgraded| summary("is installed", upgraded));
+    printer.report(&upgraded, |upgraded| summary("is installed", upgraded))?;
     Ok(())
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Resul
     });
     let prepared = operations.prepare_rollback(to.as_deref(), choice, edits(overwrite_edits)).map_err(refusal)?;
     if dry_run {
-        print_plan(&prepared, printer);
+        print_plan(&prepared, printer)?;
         return Ok(());
     }
     printer.note(&changes_text(&prepared));
@@ -135,7 +135,7 @@ pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Resul
         Some(confirmation) => prepared.run_confirmed(&confirmation)?,
         None => prepared.run()?,
     });
-    printer.report(&upgraded, |RolledBack(upgraded)| summary("is installed again", upgraded));
+    printer.report(&upgraded, |RolledBack(upgraded)| summary("is installed again", upgraded))?;
     Ok(())
 }
 
@@ -144,7 +144,7 @@ pub(super) fn abort(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "abort");
     let aborted = operations.abort_change()?;
-    printer.report(&aborted, abort_text);
+    printer.report(&aborted, abort_text)?;
     Ok(())
 }
 
@@ -176,9 +176,9 @@ impl<'a> UpgradeDryRun<'a> {
     }
 }
 
-fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) {
+fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) -> Result<(), Failure> {
     let dry_run = UpgradeDryRun::of(prepared);
-    printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)));
+    printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)))
 }
 
 /// What a rollback that restores data loses.

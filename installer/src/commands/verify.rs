@@ -115,6 +115,6 @@ pub(crate) fn run(arguments: &VerifyArguments, printer: Printer) -> Result<(), F
         };
         let Verification { trusted, parts, .. } = verification;
         format!("verified: {}\n{size} in {parts} part(s), every byte{left_out}", trusted.line())
-    });
+    })?;
     Ok(())
 }

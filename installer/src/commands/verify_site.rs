@@ -19,6 +19,6 @@ pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
         let rollback = found.rollback.as_ref().map(|release| format!(", and {release} for a rollback"));
         let (release, rollback) = (&found.release, rollback.unwrap_or_default());
         format!("verified: {release}{rollback}\n{} in {} blobs, every byte", HumanBytes(found.bytes), found.blobs)
-    });
+    })?;
     Ok(())
 }

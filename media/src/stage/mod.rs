@@ -15,8 +15,11 @@ use crate::store::ContentStore;
 
 /// Copies every blob of the bundle that the store lacks, checked chunk by chunk before it is written. Blobs that are
 /// there are not read; of one that an earlier run left unfinished only the rest is. On return all blobs are on the disk
-/// and the media is no longer needed. Damage stops it, and good blobs stay.
+/// and the media is no longer needed. Damage stops it, and good blobs stay. Waits for another process that stages into
+/// the same store.
 pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<Copied> {
+    durable::create_folder(store.root())?;
+    let _turn = store.wait_for_turn(progress)?;
     check_held(media, store)?;
     check_space(media, store)?;
     let mut source = BundleSource::new(media);

@@ -341,3 +341,19 @@ fn a_full_disk_is_reported_and_whole_blobs_are_continued() {
     assert!(copied.present_bytes >= 2 << 20, "{copied:?}");
     is_whole(&fixture, &store);
 }
+
+#[test]
+fn stages_into_one_store_take_turns() {
+    for _ in 0..13 {
+        let fixture = Fixture::with_blobs(&[30, 5000, 2 << 20, 60, 700]);
+        fixture.pack(None).unwrap();
+        let media = fixture.find(&fixture.stick()).unwrap();
+        let root = fixture.site_store().root().to_owned();
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| stage(&media, &ContentStore::at(&root), &Silent).unwrap());
+            }
+        });
+        is_whole(&fixture, &ContentStore::at(&root));
+    }
+}

@@ -45,6 +45,7 @@ use crate::disk::{AlignedBuffer, DiskFile, SYNC_BYTES};
 use crate::durable::{self, DurableError};
 use crate::error::{At, MediaError, Result};
 use crate::payload::Payload;
+use crate::progress::{Event, Progress};
 
 /// What a caller knows about a blob before it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -246,6 +247,19 @@ impl ContentStore {
             removed += durable::remove_leftovers(&folder)?;
         }
         Ok(removed)
+    }
+
+    /// Waits until no other thread or process stages into this store, and keeps others waiting until the result is
+    /// dropped. Small blobs of a group close their files, and so lose their own locks, long before they get their names.
+    pub(crate) fn wait_for_turn(&self, progress: &dyn Progress) -> Result<File> {
+        let path = self.root();
+        let folder = File::open(path).at("open the folder", path)?;
+        if rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(folder);
+        }
+        progress.event(Event::Note(format!("another landfall stages into {}: waiting for it", path.display())));
+        rustix::fs::flock(&folder, FlockOperation::LockExclusive).map_err(io::Error::from).at("lock", path)?;
+        Ok(folder)
     }
 
     fn missing(&self, digest: Sha256) -> MediaError {

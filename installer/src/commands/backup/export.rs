@@ -26,7 +26,7 @@ pub(super) fn objects(arguments: &BackupObjectsArguments, printer: Printer) -> R
     let BackupObjectsArguments { file, backup, namespaces, kinds, names } = arguments;
     let wanted = ObjectSelection { namespaces: namespaces.clone(), kinds: kinds.clone(), names: names.clone() };
     let exported = operations.export_objects(backup.as_deref(), &wanted, file)?;
-    printer.report(&exported, objects_text);
+    printer.report(&exported, objects_text)?;
     Ok(())
 }
 
@@ -38,7 +38,7 @@ pub(super) fn stream(arguments: &BackupExportArguments, printer: Printer) -> Res
     printer.report(&exported, |exported| {
         let ExportedStream { stream, time, file, size_bytes, .. } = exported;
         format!("{stream} of the backup of {time} is in {} ({})", file.display(), HumanBytes(*size_bytes))
-    });
+    })?;
     Ok(())
 }
 

@@ -22,13 +22,17 @@ impl Document for NewKey {
 
 /// Prints the key.
 pub(super) fn print(printer: Printer) -> Result<(), Failure> {
-    let key = operations_of_root(printer)?.recovery_key()?;
+    let operations = operations_of_root(printer)?;
+    let key = operations.recovery_key()?;
     printer.note(&format!(
         "with this key, and a copy of {}, every backup can be read; without it, none can",
         key.repository
     ));
-    printer.report(&key, |key| key.key.clone());
-    Ok(())
+    printer.deliver(&key, |key| key.key.clone()).map_err(|error| {
+        let next = "Print it again, to a file on a disk with free space. Until then, `landfall status` reminds you.";
+        Failure::new(codes::NO_SPACE, "the key of the backups could not be printed").because(&error).next(next)
+    })?;
+    Ok(operations.record_key_printed()?)
 }
 
 /// Exchanges the key. The former one is shut out only once the new one was printed.

@@ -58,7 +58,7 @@ impl Document for BackupList {
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let list = BackupList::of(&operations)?;
-    printer.report(&list, text);
+    printer.report(&list, text)?;
     Ok(())
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn drill(arguments: &DrillArguments, printer: Printer) -> Result<(), 
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "drill");
     let report = operations.drill(arguments.backup.as_deref())?;
-    printer.report(&report, drilled_text);
+    printer.report(&report, drilled_text)?;
     Ok(())
 }
 
@@ -83,7 +83,7 @@ fn back_up(arguments: &BackupRunArguments, printer: Printer) -> Result<(), Failu
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup");
     let made = operations.back_up(!arguments.no_drill)?;
-    printer.report(&made, backup_text);
+    printer.report(&made, backup_text)?;
     Ok(())
 }
 
@@ -91,7 +91,7 @@ fn log(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-log");
     let saved = operations.back_up_logs()?;
-    printer.report(&saved, logs_text);
+    printer.report(&saved, logs_text)?;
     Ok(())
 }
 
@@ -99,7 +99,7 @@ fn copy(arguments: &BackupCopyArguments, printer: Printer) -> Result<(), Failure
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-copy");
     let copied = operations.copy_backups(&arguments.folders)?;
-    printer.report(&copied, |copied| copies_text(&copied.copies));
+    printer.report(&copied, |copied| copies_text(&copied.copies))?;
     Ok(())
 }
 
@@ -109,7 +109,7 @@ fn check(arguments: &BackupCheckArguments, printer: Printer) -> Result<(), Failu
         Some(folder) => operations.check_copies(folder)?,
         None => operations.check_backups()?,
     };
-    printer.report(&report, check_text);
+    printer.report(&report, check_text)?;
     if report.damages.is_empty() {
         return Ok(());
     }
@@ -121,7 +121,7 @@ fn adopt(arguments: &BackupAdoptArguments, printer: Printer) -> Result<(), Failu
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-adopt");
     let adopted = operations.adopt_backups(&arguments.repository, &arguments.key)?;
-    printer.report(&adopted, adopted_text);
+    printer.report(&adopted, adopted_text)?;
     Ok(())
 }
 

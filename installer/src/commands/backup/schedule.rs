@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &BackupScheduleArguments, printer: Printer) -> Resu
     if let Some(time) = &arguments.time {
         return configure::change(&operations, operations.prepare_backup_time(time)?, arguments.dry_run, printer);
     }
-    printer.report(&operations.backup_schedule()?, text);
+    printer.report(&operations.backup_schedule()?, text)?;
     Ok(())
 }
 

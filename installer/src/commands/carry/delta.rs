@@ -125,7 +125,7 @@ pub(super) fn run(arguments: &CarryDeltaArguments, printer: Printer) -> Result<(
         left_out_bytes: contents.left_out_bytes(&payload),
         media: counters.media.totals(),
     };
-    printer.report(&delta, text);
+    printer.report(&delta, text)?;
     Ok(())
 }
 

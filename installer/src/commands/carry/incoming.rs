@@ -23,7 +23,7 @@ pub(super) fn run(arguments: &CarryInArguments, printer: Printer) -> Result<(), 
     let incoming = Incoming::find(&arguments.path)?;
     match operations.check_incoming(&incoming)? {
         IncomingVerdict::Fit(checked) => {
-            printer.report(&operations.take_in(*checked)?, text);
+            printer.report(&operations.take_in(*checked)?, text)?;
             Ok(())
         }
         IncomingVerdict::Refused(refused) => {

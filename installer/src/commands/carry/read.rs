@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &CarryReadArguments, printer: Printer) -> Result<()
     let trust = arguments.trust.trust.as_deref();
     let (license, keys) = known(arguments.license.as_deref(), trust, &arguments.site_key)?;
     let carried = read(&arguments.folder, license.as_ref(), keys)?;
-    printer.report(&carried, text);
+    printer.report(&carried, text)?;
     Ok(())
 }
 

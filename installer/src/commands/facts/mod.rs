@@ -30,6 +30,6 @@ pub(crate) fn run(arguments: &FactsArguments, printer: Printer) -> Result<(), Fa
     if let Some(path) = &arguments.html {
         pages::write(path, &page::page(&facts)?, printer)?;
     }
-    Printer::new(true).report(&facts, |_| String::new());
+    Printer::new(true).report(&facts, |_| String::new())?;
     Ok(())
 }

@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &LicenseInspectArguments, printer: Printer) -> Resu
         let claimed = sealed.claimed_signers().iter().map(ToString::to_string).collect();
         Inspection::of(&sealed, &sealed.untrusted()?, false, claimed)
     };
-    printer.report(&inspection, text);
+    printer.report(&inspection, text)?;
     Ok(())
 }
 

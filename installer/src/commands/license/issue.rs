@@ -60,7 +60,7 @@ pub(super) fn run(arguments: &LicenseIssueArguments, printer: Printer) -> Result
         signed_by: sealed.claimed_signers().iter().map(ToString::to_string).collect(),
         id: terms.id,
     };
-    printer.report(&issued, text);
+    printer.report(&issued, text)?;
     Ok(())
 }
 

@@ -106,13 +106,13 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
         broken,
         periods: report.periods,
     };
-    printer.report(&reported, reported_text);
+    printer.report(&reported, reported_text)?;
     Ok(())
 }
 
 /// Checks a report.
 pub(super) fn check(arguments: &LicenseCheckReportArguments, printer: Printer) -> Result<(), Failure> {
-    printer.report(&checked(arguments)?, checked_text);
+    printer.report(&checked(arguments)?, checked_text)?;
     Ok(())
 }
 

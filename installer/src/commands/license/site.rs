@@ -35,14 +35,14 @@ impl Document for ConfirmedDate {
 pub(super) fn import(arguments: &LicenseImportArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let imported = Imported(operations.import_license(&arguments.license)?);
-    printer.report(&imported, |Imported(status)| status_text(status));
+    printer.report(&imported, |Imported(status)| status_text(status))?;
     Ok(())
 }
 
 /// Shows the license of this site.
 pub(super) fn show(printer: Printer) -> Result<(), Failure> {
     let report = operations_of_root(printer)?.license_report()?;
-    printer.report(&report, report_text);
+    printer.report(&report, report_text)?;
     Ok(())
 }
 
@@ -50,7 +50,7 @@ pub(super) fn show(printer: Printer) -> Result<(), Failure> {
 pub(super) fn confirm_date(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "confirm-date");
-    printer.report(&operations.confirm_date()?, confirmed_text);
+    printer.report(&operations.confirm_date()?, confirmed_text)?;
     Ok(())
 }
 

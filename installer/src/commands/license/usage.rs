@@ -20,7 +20,7 @@ impl Document for UsageStatus {
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let usage = operations_of_root(printer)?.usage()?;
     let usage = usage.ok_or_else(|| Failure::new(codes::USAGE_NONE, "this site has no license"))?;
-    printer.report(&usage, text);
+    printer.report(&usage, text)?;
     Ok(())
 }
 

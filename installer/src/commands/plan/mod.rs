@@ -96,7 +96,7 @@ fn print(planned: &PlannedInstall, html: Option<&Path>, printer: Printer) -> Res
     if let Some(path) = html {
         pages::write(path, &page::page(&dry_run)?, printer)?;
     }
-    printer.report(&dry_run, text::text);
+    printer.report(&dry_run, text::text)?;
     Ok(())
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<Exi
     if let Some(path) = &arguments.fix_script {
         pages::write(path, &script::script(&report), printer)?;
     }
-    printer.report(&report, text::text);
+    printer.report(&report, text::text)?;
     Ok(ExitCode::from(report.exit_code()))
 }
 

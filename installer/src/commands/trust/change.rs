@@ -89,7 +89,7 @@ fn write(change: RootChange, folder: &Path, printer: Printer) -> Result<(), Fail
             "root document {} is in {path}\nIt counts once enough keys have signed it: landfall trust sign {path}",
             made.number
         )
-    });
+    })?;
     Ok(())
 }
 

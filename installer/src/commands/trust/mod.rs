@@ -60,6 +60,6 @@ fn import(arguments: &TrustImportArguments, printer: Printer) -> Result<(), Fail
         let Imported { number, releases, licenses } = imported;
         let licenses = if *licenses > 0 { format!("; {licenses} license(s) no longer count") } else { String::new() };
         format!("revocation {number} counts here: {releases} release(s) can no longer be installed{licenses}")
-    });
+    })?;
     Ok(())
 }

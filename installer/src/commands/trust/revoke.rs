@@ -79,6 +79,6 @@ pub(crate) fn next(
             "revocation {number} is in {path} and names {releases} release(s) and {licenses} license(s)\n\
              It counts once enough keys have signed it: landfall trust sign {path}"
         )
-    });
+    })?;
     Ok(())
 }

@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &TrustShowArguments, printer: Printer) -> Result<()
         progress,
         text: describe(&document.content),
     };
-    printer.report(&shown, text);
+    printer.report(&shown, text)?;
     Ok(())
 }
 

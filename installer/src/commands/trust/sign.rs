@@ -57,7 +57,7 @@ pub(super) fn run(arguments: &TrustSignArguments, printer: Printer) -> Result<()
         complete: Document::is_complete(&progress),
         progress,
     };
-    printer.report(&signed, text);
+    printer.report(&signed, text)?;
     Ok(())
 }
 

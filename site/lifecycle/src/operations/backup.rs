@@ -216,12 +216,16 @@ impl Operations {
         Ok(BackupCheckReport { backups, damages: damages.iter().map(Damage::to_string).collect() })
     }
 
-    /// The key that opens the backups of this site, on any machine.
+    /// The key that opens the backups of this site, on any machine. Changes nothing: once a person has it, call
+    /// [`Operations::record_key_printed`].
     pub fn recovery_key(&self) -> Result<RecoveryKey> {
-        let folder = BackupFolder::of(&self.paths);
-        let key = folder.recovery_key()?.ok_or_else(no_backups)?;
-        folder.mark_printed()?;
+        let key = BackupFolder::of(&self.paths).recovery_key()?.ok_or_else(no_backups)?;
         Ok(RecoveryKey { repository: self.paths.backup_repository().display().to_string(), key })
+    }
+
+    /// Records that a person has the key, which ends the reminders; on the disk on return.
+    pub fn record_key_printed(&self) -> Result<()> {
+        Ok(BackupFolder::of(&self.paths).mark_printed()?)
     }
 
     /// The repository, which must exist.

@@ -36,6 +36,12 @@ pub enum OperationError {
         /// Why.
         source: std::io::Error,
     },
+    /// The typed fingerprint is none.
+    #[error("--trust is not a fingerprint: {found}")]
+    FingerprintMalformed {
+        /// How it differs from one.
+        found: String,
+    },
     /// The head was refused: format or trust.
     #[error("{} is refused", .path.display())]
     Refused {
@@ -408,6 +414,7 @@ impl Coded for OperationError {
         match self {
             Self::TrustMissing { .. } => codes::TRUST_MISSING,
             Self::TrustUnreadable { .. } => codes::TRUST_UNREADABLE,
+            Self::FingerprintMalformed { .. } => codes::FINGERPRINT_MALFORMED,
             Self::Refused { source, .. } | Self::Document { source, .. } => source.code(),
             Self::Media(error) => error.code(),
             Self::Staged { source, .. } => source.code(),
@@ -459,6 +466,7 @@ impl Coded for OperationError {
 
     fn hint(&self) -> Option<String> {
         match self {
+            Self::FingerprintMalformed { .. } => codes::FINGERPRINT_MALFORMED,
             Self::Refused { source, .. } | Self::Document { source, .. } => source.hint(),
             Self::Media(error) => error.hint(),
             Self::Staged { store, .. } => Some(format!(

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use landfall_bundle_spec::Verified;
 use landfall_bundle_spec::trust::{Root, TrustAnchor};
+use landfall_bundle_spec::{Sha256, Verified};
 
 use super::error::{OperationError, Result};
 use crate::pins::PinnedTrust;
@@ -23,10 +23,9 @@ impl Trust {
         let argument = argument.ok_or_else(|| OperationError::TrustMissing { bundle: bundle.to_owned() })?;
         let path = Path::new(argument);
         // Text written as a path is one, even if no file is there.
-        let like_a_path = !argument.starts_with("sha256:") && (argument.contains('/') || path.extension().is_some());
+        let like_a_path = !has_prefix(argument) && (argument.contains('/') || path.extension().is_some());
         if !path.is_file() && !like_a_path {
-            let anchor = TrustAnchor::fingerprint(argument)
-                .map_err(|source| OperationError::Refused { path: bundle.to_owned(), source: source.into() })?;
+            let anchor = TrustAnchor::Fingerprint(typed_fingerprint(argument)?);
             return Ok(Self { anchor, source: "fingerprint on the command line".to_owned() });
         }
         let bytes =
@@ -50,6 +49,60 @@ impl Trust {
             source: self.source.clone(),
             // Root documents are canonical JSON, so they are text.
             root: String::from_utf8_lossy(root.bytes()).into_owned(),
+        }
+    }
+}
+
+/// Number of hexadecimal digits of a fingerprint.
+const DIGITS: usize = 64;
+
+fn has_prefix(text: &str) -> bool {
+    text.trim_start().get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+const PREFIX: &str = "sha256:";
+
+/// A fingerprint as a person types or pastes it: in either case, with spaces, with or without `sha256:`. A document has
+/// only the strict form ([`TrustAnchor::fingerprint`]).
+fn typed_fingerprint(text: &str) -> Result<Sha256> {
+    let malformed = |found: String| OperationError::FingerprintMalformed { found };
+    let joined: String = text.split_whitespace().collect::<String>().to_ascii_lowercase();
+    let digits = joined.strip_prefix(PREFIX).unwrap_or(&joined);
+    if let Some(other) = digits.chars().find(|character| !character.is_ascii_hexdigit()) {
+        return Err(malformed(format!("it contains `{}`, which is no hexadecimal digit", other.escape_default())));
+    }
+    Sha256::from_hex(digits).map_err(|_| malformed(format!("it has {} of {DIGITS} digits", digits.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::Coded;
+
+    use super::*;
+
+    #[test]
+    fn typed_fingerprints_tolerate_form() {
+        let digits = "ab".repeat(32);
+        let grouped = format!("{} {}", &digits[..32], &digits[32..]);
+        let expected = Sha256([0xab; 32]);
+        for text in [&format!("sha256:{digits}"), &format!("SHA256:{}", digits.to_uppercase()), &digits, &grouped] {
+            let trust = Trust::read(Some(text), Path::new("stick")).unwrap();
+            assert!(matches!(trust.anchor, TrustAnchor::Fingerprint(found) if found == expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn malformed_fingerprints_say_what_is_wrong() {
+        let short = "ab".repeat(31);
+        for (text, said) in [
+            (format!("sha256:{short}"), "62 of 64 digits"),
+            (short, "62 of 64 digits"),
+            ("ab".repeat(33), "66 of 64 digits"),
+            (format!("sha512:{}", "ab".repeat(32)), "`s`"),
+        ] {
+            let error = Trust::read(Some(&text), Path::new("stick")).unwrap_err();
+            assert_eq!((error.code().id, error.code().class.exit_code()), ("LF1102", 2), "{text}");
+            assert!(error.to_string().contains(said), "{error}");
         }
     }
 }
