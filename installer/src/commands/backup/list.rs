@@ -70,7 +70,7 @@ fn text(list: &BackupList) -> String {
         return iter::once(none).chain(failed).chain(refused).collect::<Vec<_>>().join("\n");
     }
     let lines = list.backups.iter().map(|backup| {
-        let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
+        let state = state_text(backup);
         let (id, time, size) = (backup.short_id(), &backup.time, HumanBytes(backup.size_bytes));
         format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
     });
@@ -92,6 +92,16 @@ fn text(list: &BackupList) -> String {
         .chain(refused)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+/// The verdict of the latest drill, and a time that cannot be right.
+fn state_text(backup: &BackupSummary) -> String {
+    let verdict = match (&backup.proven, &backup.disproved) {
+        (Some(time), _) => format!("proven {time}"),
+        (None, Some(time)) => format!("its drill failed {time}"),
+        (None, None) => "not proven".to_owned(),
+    };
+    if backup.of_future { format!("{verdict}, dated in the future") } else { verdict }
 }
 
 /// The latest backup, if it failed and no backup from after it is proven.
@@ -127,6 +137,14 @@ mod tests {
 
     use super::super::tests::backup;
     use super::*;
+
+    #[test]
+    fn state_names_a_failed_drill_and_a_future_date() {
+        let failed = BackupSummary { disproved: Some("2026-11-22T02:09:00Z".to_owned()), ..backup(None) };
+        assert_eq!(state_text(&failed), "its drill failed 2026-11-22T02:09:00Z");
+        let ahead = BackupSummary { of_future: true, ..backup(None) };
+        assert_eq!(state_text(&ahead), "not proven, dated in the future");
+    }
 
     #[test]
     fn a_list_says_which_backups_are_proven() {

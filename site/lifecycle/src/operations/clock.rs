@@ -1,6 +1,7 @@
 //! The clock, before an operation continues: a site that lost its power may have lost its time with it.
 
 use jiff::Timestamp;
+use landfall_engine::plan::Operation;
 use landfall_media::progress::Event;
 
 use super::error::{OperationError, Result};
@@ -17,12 +18,22 @@ impl Running {
         Ok(())
     }
 
-    /// Reports a clock that cannot be right. Going back makes no certificate, and may be the only way out of a site whose
-    /// authorities were made under a wrong clock.
+    /// The same before a change. A restore and a rollback are what a site is repaired with, and one that goes back may be the only way out
+    /// of a site whose authorities were made under a wrong clock: a clock that cannot be right is reported there.
+    pub(super) fn expect_clock_of_change(&self) -> Result<()> {
+        let repairs = matches!(self.pins.operation, Operation::Restore | Operation::Rollback);
+        if self.goes_back() || repairs {
+            self.note_clock();
+            return Ok(());
+        }
+        self.expect_clock()
+    }
+
+    /// Reports a clock that cannot be right, and refuses nothing.
     pub(super) fn note_clock(&self) {
         match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {
             Ok(note) => self.note(note),
-            Err(blocker) => self.note(Some(format!("{blocker}; what was begun is undone all the same"))),
+            Err(blocker) => self.note(Some(format!("{blocker}; the operation continues all the same"))),
         }
     }
 

@@ -12,7 +12,7 @@ pub(crate) use chain::Chain;
 #[cfg(test)]
 pub(crate) use chain::tests;
 pub use chain::{PointsInTime, ProvenPoints};
-pub(crate) use record::LogRecords;
+pub(crate) use record::{LogRecords, WholeLink};
 pub use record::LogStatus;
 pub(crate) use save::SavingLogs;
 pub use save::{LogOutcome, SavedLog};
