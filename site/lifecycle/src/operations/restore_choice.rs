@@ -89,8 +89,7 @@ pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &
     if reaching.is_empty() {
         return Err(unknown(format!("made at {at} or before")).into());
     }
-    let mut found: Vec<Backup> =
-        reaching.iter().copied().filter(|backup| backup.disproof.is_none()).cloned().collect();
+    let mut found: Vec<Backup> = reaching.iter().copied().filter(|backup| backup.disproof.is_none()).cloned().collect();
     if found.is_empty() {
         let times: Vec<String> = reaching.iter().map(|backup| format!("{:.0}", backup.time)).collect();
         let what = format!("the drill of each backup that leads to {at} failed: those of {}", times.join(", "));
@@ -136,12 +135,13 @@ fn recovery(
 
 #[cfg(test)]
 mod tests {
-    use landfall_backup::BackupKind;
+    use landfall_backup::{BackupKind, Proof};
     use landfall_error_codes::Coded;
     use serde_json::json;
 
     use super::*;
     use crate::backups::logs::tests::log;
+    use crate::operations::testing::{installed, with_data};
 
     fn time(minute: i64) -> Timestamp {
         Timestamp::from_second(60 * minute).unwrap()
@@ -163,6 +163,37 @@ mod tests {
 
     fn full(minute: i64, ended: i64) -> Backup {
         Backup { kind: BackupKind::Full, ended: Some(time(ended)), ..log(minute, "", "") }
+    }
+
+    #[test]
+    fn proven_backup_is_preferred_and_a_disproved_one_never_taken() {
+        let fixture = installed(&with_data(), json!({}));
+        let history = fixture.operations.history().unwrap();
+        let pins = fixture.operations.changeable(&history).unwrap();
+        let drill = || Some(Proof { time: time(99), report: String::new() });
+        let made = |sequence: u64, minute: i64| {
+            let facts = [("release", pins.release.clone()), ("version", pins.version.clone())];
+            let facts = facts.map(|(key, value)| (key.to_owned(), value)).into();
+            Backup { sequence: Some(sequence), facts, ..full(minute, minute) }
+        };
+        let [mut first, mut second, mut third] = [made(1, 10), made(2, 90), made(3, 20)];
+        (first.proof, second.proof) = (drill(), drill());
+        let chosen = |backups: &[&Backup], at: Option<i64>, named: Option<&Backup>| {
+            let known = Backups::of(backups.iter().copied().cloned().collect());
+            let (at, backup) = (at.map(time), named.map(|backup| backup.id.to_string()));
+            let request = RestoreRequest { backup, at, ..RestoreRequest::default() };
+            candidates(&known, &request, pins).map(|found| found.iter().map(|one| one.id).collect::<Vec<_>>())
+        };
+        let all = [&first, &second, &third];
+        assert_eq!(chosen(&all, None, None).unwrap(), [second.id], "made under a clock that was ahead, and last");
+        assert_eq!(chosen(&all, Some(30), None).unwrap(), [first.id, third.id]);
+        third.disproof = drill();
+        let all = [&first, &second, &third];
+        assert_eq!(chosen(&all, Some(30), None).unwrap(), [first.id]);
+        let refused = chosen(&[&second, &third], Some(30), None).unwrap_err();
+        assert_eq!(refused.code(), codes::RESTORE_DISPROVED);
+        assert_eq!(chosen(&all, Some(30), Some(&third)).unwrap(), [third.id], "named");
+        assert_eq!(chosen(&[&third], None, None).unwrap_err().code(), codes::BACKUP_UNKNOWN);
     }
 
     #[test]

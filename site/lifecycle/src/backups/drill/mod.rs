@@ -9,7 +9,7 @@ mod workload;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use landfall_backup::{OpenBackup, Proof, Repository};
+use landfall_backup::{BackupId, OpenBackup, Proof, Repository};
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -27,7 +27,7 @@ use super::cluster::{ETCD, trial_space};
 use super::cut::BackupCut;
 use super::error::unusable;
 use super::room::refuse;
-use super::{SavedStream, estimate, load};
+use super::{BackupTry, SavedStream, estimate, load};
 use crate::room::Demand;
 use trial::Trial;
 
@@ -132,9 +132,8 @@ impl Drill<'_> {
                 self.disprove(repository, trial, with_causes(error));
             }
         })?;
-        let text = serde_json::to_string(&report).map_err(|error| {
-            StepError::new(codes::BUG, "the report of a drill cannot be written").because(error)
-        })?;
+        let text = serde_json::to_string(&report)
+            .map_err(|error| StepError::new(codes::BUG, "the report of a drill cannot be written").because(error))?;
         if !report.passed {
             self.disprove(repository, trial, text);
             return Ok(report);
@@ -143,7 +142,21 @@ impl Drill<'_> {
             let proof = Proof { time: Timestamp::now(), report: text.clone() };
             repository.mark_proven(id, proof).map_err(unusable)?;
         }
+        if trial.is_of_backup() {
+            self.mend(repository, trial.backup.backup().id);
+        }
         Ok(report)
+    }
+
+    /// Notes that what failed before is made up for, if the newest backup is proven now. Best effort: the backup is proven in any case.
+    fn mend(&self, repository: &Repository, proven: BackupId) {
+        let newest = repository.backups().map_err(unusable).map(|known| known.last().map(|newest| newest.id));
+        let mended = newest.and_then(|newest| {
+            if newest == Some(proven) { BackupTry::mend(self.paths) } else { Ok(()) }
+        });
+        if let Err(error) = mended {
+            tracing::warn!(error = with_causes(&error), "that the newest backup is proven is not noted");
+        }
     }
 
     /// Marks the backup on trial, so that no restore takes it unless it is named. What a trial of log backups shows depends on the backup
