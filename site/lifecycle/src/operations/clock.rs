@@ -22,18 +22,25 @@ impl Running {
     /// of a site whose authorities were made under a wrong clock: a clock that cannot be right is reported there.
     pub(super) fn expect_clock_of_change(&self) -> Result<()> {
         let repairs = matches!(self.pins.operation, Operation::Restore | Operation::Rollback);
-        if self.goes_back() || repairs {
+        if self.goes_back() {
             self.note_clock();
-            return Ok(());
+        } else if repairs {
+            self.report_clock(&format!("the {} continues all the same", self.pins.operation.name()));
+        } else {
+            self.expect_clock()?;
         }
-        self.expect_clock()
+        Ok(())
     }
 
-    /// Reports a clock that cannot be right, and refuses nothing.
+    /// Reports a clock that cannot be right, before what was begun is undone.
     pub(super) fn note_clock(&self) {
+        self.report_clock("what was begun is undone all the same");
+    }
+
+    fn report_clock(&self, consequence: &str) {
         match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {
             Ok(note) => self.note(note),
-            Err(blocker) => self.note(Some(format!("{blocker}; the operation continues all the same"))),
+            Err(blocker) => self.note(Some(format!("{blocker}; {consequence}"))),
         }
     }
 

@@ -151,9 +151,8 @@ impl Drill<'_> {
     /// Notes that what failed before is made up for, if the newest backup is proven now. Best effort: the backup is proven in any case.
     fn mend(&self, repository: &Repository, proven: BackupId) {
         let newest = repository.backups().map_err(unusable).map(|known| known.last().map(|newest| newest.id));
-        let mended = newest.and_then(|newest| {
-            if newest == Some(proven) { BackupTry::mend(self.paths) } else { Ok(()) }
-        });
+        let mended =
+            newest.and_then(|newest| if newest == Some(proven) { BackupTry::mend(self.paths) } else { Ok(()) });
         if let Err(error) = mended {
             tracing::warn!(error = with_causes(&error), "that the newest backup is proven is not noted");
         }

@@ -1,6 +1,7 @@
 //! The root that a site trusts, through upgrades and a rollback, over real files and journals: the newest one counts,
 //! whatever is installed.
 
+mod clock;
 mod collection;
 mod power_cuts;
 
