@@ -184,6 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn site_adopted_from_an_older_copy_continues_after_the_newer_one() {
+        let ((_root, paths), disk) = (host(), other_disk());
+        let source = BackupFolder::of(&paths).open_or_create().unwrap();
+        let copies =
+            Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
+        save(&source, "2026-11-19T12:00:00Z", true);
+        copies.bring_up_to_date(&source, disk.path()).unwrap();
+        // The lost machine made another one, which this site does not have.
+        let lost = save(&copies.open(disk.path()).unwrap(), "2026-11-20T12:00:00Z", true);
+        assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
+        let next = save(&source, "2026-11-18T12:00:00Z", true);
+        assert!(next.sequence > lost.sequence, "{next:?}");
+        let newest = copies.bring_up_to_date(&source, disk.path()).unwrap().newest;
+        assert_eq!(newest.as_deref(), Some("2026-11-18T12:00:00Z"));
+    }
+
+    #[test]
     fn a_folder_on_the_disk_of_the_data_is_refused() {
         let (root, paths) = host();
         let source = BackupFolder::of(&paths).open_or_create().unwrap();

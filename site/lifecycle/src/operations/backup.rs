@@ -75,7 +75,7 @@ pub struct RecoveryKey {
 
 impl Operations {
     /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
-    /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it, and a drill proves
+    /// removed as the site's settings say, also where the new one fails; then each folder for copies gets it, and a drill proves
     /// the log backups that lead here from the backup before.
     ///
     /// Whether data was saved and proven is noted, and on the disk when this returns. So is that it did not begin because another

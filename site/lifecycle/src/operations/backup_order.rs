@@ -30,6 +30,9 @@ const YEAR: i64 = 365 * 24 * HOUR;
 /// 2026, in seconds.
 const NOW: i64 = 1_795_900_000;
 
+/// What a clock without a battery says: 2020.
+const DEAD: i64 = 1_577_836_800;
+
 /// A site, what is true of it, and a disk with copies.
 struct World {
     chance: StdRng,
@@ -60,7 +63,7 @@ impl World {
 
     fn tick(&mut self) {
         self.clock = match self.chance.random_range(0..8) {
-            0 => -18 * YEAR + NOW / 2,
+            0 => DEAD,
             1 => self.clock + self.chance.random_range(1..9) * 30 * 24 * HOUR,
             2 => self.clock - self.chance.random_range(1..9) * 30 * 24 * HOUR,
             3 => NOW + 40 * YEAR,

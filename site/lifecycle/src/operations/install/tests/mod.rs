@@ -88,7 +88,12 @@ fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
 }
 
 /// A bundle that was built at this time, with more documents.
-pub(in crate::operations) fn bundle_of(vendor: &Vendor, release: &serde_json::Value, built_at: &str, more: Vec<NewDocument>) -> Vec<u8> {
+pub(in crate::operations) fn bundle_of(
+    vendor: &Vendor,
+    release: &serde_json::Value,
+    built_at: &str,
+    more: Vec<NewDocument>,
+) -> Vec<u8> {
     signed_bundle(&vendor.key, std::slice::from_ref(&vendor.root), release, built_at, more)
 }
 
