@@ -17,12 +17,12 @@ pub struct BackupSummary {
     /// What names it, in hexadecimal; its beginning is enough where only one backup has it.
     pub id: String,
     /// Its place in the order in which backups were made; none where an earlier `landfall` made it, which comes before all others.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence: Option<u64>,
     /// When its data was read, RFC 3339 in UTC, by a clock that may have been wrong.
     pub time: String,
     /// Whether that is later than the clock says now: one of the two is wrong.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_future: bool,
     /// Name of the release.
     pub release: String,
@@ -33,7 +33,7 @@ pub struct BackupSummary {
     /// When a drill proved it, RFC 3339 in UTC.
     pub proven: Option<String>,
     /// When the latest drill failed, RFC 3339 in UTC; none where none did, or where a later one proved it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disproved: Option<String>,
     /// The time as of which the data of several components returns; none where each is as of its own time.
     pub cut: Option<BackupCut>,

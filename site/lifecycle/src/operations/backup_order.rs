@@ -22,7 +22,7 @@ use crate::pins::Pins;
 const HISTORIES: u64 = 100_000;
 
 /// Events of each history.
-const EVENTS: u32 = 16;
+const EVENTS: u32 = 12;
 
 const HOUR: i64 = 60 * 60;
 const YEAR: i64 = 365 * 24 * HOUR;
