@@ -42,13 +42,12 @@ impl<'a> Change<'a> {
     /// The sequence number of the backup that is made now: greater than that of every other one, whatever the clock says. It counts as
     /// given once a snapshot has it.
     pub(crate) fn next_sequence(&mut self) -> Result<u64> {
-        let last = match self.ledger.last_sequence {
-            Some(last) => last,
-            None => {
-                let readable = self.repository.all_snapshots()?.into_iter().filter_map(|(backup, _)| backup.sequence);
-                let named = self.ledger.snapshots.values().filter_map(|entry| entry.sequence);
-                readable.chain(named).max().unwrap_or_default()
-            }
+        let last = if let Some(last) = self.ledger.last_sequence {
+            last
+        } else {
+            let readable = self.repository.all_snapshots()?.into_iter().filter_map(|(backup, _)| backup.sequence);
+            let named = self.ledger.snapshots.values().filter_map(|entry| entry.sequence);
+            readable.chain(named).max().unwrap_or_default()
         };
         self.ledger.last_sequence = Some(last);
         Ok(last.saturating_add(1))

@@ -75,6 +75,9 @@ struct Parting {
     removed: Vec<SnapshotId>,
 }
 
+/// Number of the hour, day, week or month that a time is in.
+type Period = fn(Timestamp) -> i64;
+
 /// What a removal leaves.
 #[derive(Debug, Clone, Copy)]
 enum Scope {
@@ -246,8 +249,7 @@ impl Retention {
     /// The newest of each period, of these, which are sorted oldest first.
     fn of_periods(self, backups: &[&Backup]) -> impl Iterator<Item = BackupId> + use<> {
         let Self { hourly, daily, weekly, monthly, .. } = self;
-        let periods: [(u16, fn(Timestamp) -> i64); 4] =
-            [(hourly, hour), (daily, day), (weekly, week), (monthly, month)];
+        let periods: [(u16, Period); 4] = [(hourly, hour), (daily, day), (weekly, week), (monthly, month)];
         let newest: Vec<BackupId> =
             periods.into_iter().flat_map(|(count, period)| newest_of_each(backups, count, period)).collect();
         newest.into_iter()
@@ -263,7 +265,7 @@ fn elapsed(earlier: &Backup, later: &Backup) -> SignedDuration {
 }
 
 /// The newest of each of the last periods, and the oldest of all where there are fewer periods.
-fn newest_of_each(backups: &[&Backup], count: u16, period: fn(Timestamp) -> i64) -> Vec<BackupId> {
+fn newest_of_each(backups: &[&Backup], count: u16, period: Period) -> Vec<BackupId> {
     let (mut kept, mut later) = (Vec::new(), None::<Timestamp>);
     for (index, backup) in backups.iter().enumerate().rev() {
         if kept.len() >= usize::from(count) {
