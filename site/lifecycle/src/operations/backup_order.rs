@@ -52,7 +52,8 @@ impl World {
         let retention = Retention { hourly: few(), daily: few(), weekly: few(), monthly: few(), log_days: few() };
         let (site, copies) = (Backups::default(), Backups::default());
         let mut world = Self { chance, clock: NOW, retention, site, copies, made: Vec::new(), last_sequence: 0 };
-        for _ in 0..if with_earlier { world.chance.random_range(1..4) } else { 0 } {
+        let earlier = if with_earlier { world.chance.random_range(1..4) } else { 0 };
+        for _ in 0..earlier {
             world.tick();
             world.save(BackupKind::Full, None);
         }
@@ -198,7 +199,7 @@ fn what_counts_survives_every_history() {
         for worker in 0..workers {
             scope.spawn(move || {
                 for seed in (worker..HISTORIES).step_by(usize::try_from(workers).unwrap()) {
-                    let mut world = World::new(seed, seed % 4 == 0);
+                    let mut world = World::new(seed, seed.is_multiple_of(4));
                     (0..EVENTS).for_each(|_| world.step(pins));
                 }
             });
