@@ -132,7 +132,9 @@ fn backups_of_an_earlier_version_come_first() {
     let (_, mut snapshot) = kept.repository.latest_snapshots().unwrap().remove(0);
     let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with("sequence=")).cloned().collect::<Vec<_>>();
     snapshot.tags = rustic_core::StringList::default();
-    tags.into_iter().for_each(|tag| snapshot.tags.add(tag));
+    for tag in tags {
+        snapshot.tags.add(tag);
+    }
     let (_, opened) = kept.repository.session(crate::folder::View::default()).unwrap();
     opened.delete_snapshots(&[snapshot.id]).unwrap();
     snapshot.original = Some(snapshot.id);

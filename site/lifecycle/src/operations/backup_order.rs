@@ -200,7 +200,9 @@ fn what_counts_survives_every_history() {
             scope.spawn(move || {
                 for seed in (worker..HISTORIES).step_by(usize::try_from(workers).unwrap()) {
                     let mut world = World::new(seed, seed.is_multiple_of(4));
-                    (0..EVENTS).for_each(|_| world.step(pins));
+                    for _ in 0..EVENTS {
+                        world.step(pins);
+                    }
                 }
             });
         }
