@@ -192,7 +192,7 @@ fn a_bucket_has_copies_that_landfall_and_restic_list_check_and_read() {
 
     // What is no longer kept goes, and what is there stays readable for both.
     let one = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
-    let forgotten = copies.forget(one, "2026-11-21T00:00:00Z".parse().unwrap()).unwrap();
+    let forgotten = copies.forget(one).unwrap();
     assert_eq!(forgotten.dropped, [saved[0].clone()]);
     assert_eq!(world.copies().backups().unwrap(), [saved[1].clone()]);
     assert_eq!(world.copies().check(&Silent).unwrap(), []);

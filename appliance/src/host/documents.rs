@@ -241,6 +241,9 @@ pub struct BackupsStatus {
 pub struct BackupTry {
     pub at: String,
     pub failure: Option<BackupFailure>,
+    /// Whether a drill has proven the newest backup since it failed.
+    #[serde(default)]
+    pub mended: bool,
 }
 
 /// Why a backup failed.
@@ -251,16 +254,10 @@ pub struct BackupFailure {
 }
 
 impl BackupsStatus {
-    /// Why the latest try failed, unless a backup from after it is proven. A time that cannot be read is no excuse.
+    /// Why the latest try failed, unless a drill has proven the newest backup since.
     pub fn failed_last(&self) -> Option<(&BackupTry, &BackupFailure)> {
-        let last = self.last_try.as_ref()?;
-        let failure = last.failure.as_ref()?;
-        let time = |text: Option<&str>| text.and_then(|text| text.parse::<jiff::Timestamp>().ok());
-        let is_mended = match (time(self.newest_proven.as_deref()), time(Some(&last.at))) {
-            (Some(proven), Some(tried)) => proven >= tried && proven <= jiff::Timestamp::now(),
-            _ => false,
-        };
-        if is_mended { None } else { Some((last, failure)) }
+        let last = self.last_try.as_ref().filter(|last| !last.mended)?;
+        Some((last, last.failure.as_ref()?))
     }
 }
 

@@ -97,7 +97,11 @@ pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), F
 
 fn plan_text(prepared: &PreparedRestore<'_>, overwrites: &[OverwrittenStream]) -> String {
     let backup = prepared.backup();
-    let proven = if backup.proven.is_some() { "proven" } else { "not proven" };
+    let proven = match (&backup.proven, &backup.disproved) {
+        (Some(_), _) => "proven".to_owned(),
+        (None, Some(time)) => format!("not proven: its drill failed at {time}"),
+        (None, None) => "not proven".to_owned(),
+    };
     let mut text = format!("backup {} of {}, {proven}", backup.short_id(), backup.time);
     for step in prepared.plan().all() {
         let _infallible = write!(text, "\n  {}", step.title);

@@ -263,8 +263,8 @@ fn registry_text(text: &mut String, registry: &RegistryStatus) {
 }
 
 fn backups_text(backups: &BackupsStatus) -> String {
-    // A try that failed is among the notes, and so is a drill that was interrupted.
-    let BackupsStatus { count, newest, newest_proven, reason, last_try: _, last_drill: _, copies, logs } = backups;
+    // Failed tries, interrupted drills and backups of the future are among the notes.
+    let BackupsStatus { count, newest, newest_proven, reason, copies, logs, .. } = backups;
     let mut text = match (reason, newest, newest_proven) {
         (Some(reason), ..) => format!("cannot be read: {reason}"),
         (None, None, _) => "none was made yet".to_owned(),

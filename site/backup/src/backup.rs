@@ -8,21 +8,24 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{Id, StringList};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::{BackupError, Result};
-use crate::names::{self, PROVEN, StreamName};
+use crate::names::{self, DISPROVED, PROVEN, SEQUENCE, StreamName};
 
 /// The tag of every backup of all data: snapshots without it, or that of a log backup, are not Landfall's, and are left alone.
 const TAG: &str = "landfall";
 
 /// The tag of every log backup. A version that knows none leaves them alone.
 const LOG_TAG: &str = "landfall-log";
+
+/// How far a label may be in the future without being named: time servers correct clocks by less.
+const CORRECTION: SignedDuration = SignedDuration::from_mins(5);
 
 /// What names a backup as long as it exists. It is the id of its first snapshot: a mark makes another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,7 +71,7 @@ pub struct Stream {
     pub sha256: Option<String>,
 }
 
-/// That a backup was restored on trial.
+/// A drill of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     /// When the trial ended.
@@ -93,7 +96,9 @@ pub struct Backup {
     pub id: BackupId,
     /// What it holds.
     pub kind: BackupKind,
-    /// When the reading of its data began, as the caller said.
+    /// Its place in the order in which the site's backups were made, from 1 on; none where an earlier `landfall` made it.
+    pub sequence: Option<u64>,
+    /// When the reading of its data began, by a clock that may have been wrong: a label, never an order.
     pub time: Timestamp,
     /// When all of its data was stored; missing where restic has rewritten the snapshot.
     pub ended: Option<Timestamp>,
@@ -101,8 +106,10 @@ pub struct Backup {
     pub facts: BTreeMap<String, String>,
     /// Streams and documents, sorted by name.
     pub streams: Vec<Stream>,
-    /// The proof, if there is one.
+    /// The latest drill, where every check passed.
     pub proof: Option<Proof>,
+    /// The latest drill, where a check failed. A backup never has both.
+    pub disproof: Option<Proof>,
 }
 
 /// What restic has no place for.
@@ -117,6 +124,17 @@ struct Description {
 }
 
 impl Backup {
+    /// The order in which backups were made. Those without a sequence number come first, by their times.
+    pub fn order(&self) -> (Option<u64>, Timestamp, BackupId) {
+        (self.sequence, self.time, self.id)
+    }
+
+    /// Whether its label is later than a clock says now: one of the two is wrong. Time servers correct clocks by less than the
+    /// tolerance.
+    pub fn is_of_future(&self, now: Timestamp) -> bool {
+        self.time.duration_since(now) > CORRECTION
+    }
+
     /// Whether it holds all data, and not a log.
     pub fn is_full(&self) -> bool {
         self.kind == BackupKind::Full
@@ -128,30 +146,46 @@ impl Backup {
         (is_log || snapshot.tags.contains(TAG)).then(|| {
             let described = snapshot.description.as_deref().and_then(|text| serde_json::from_str(text).ok());
             let Description { streams, ended, report } = described.unwrap_or_default();
-            let proven = snapshot.tags.iter().find_map(|tag| tag.strip_prefix(PROVEN)?.strip_prefix('=')?.parse().ok());
+            let drill = |key| Some(Proof { time: tag(snapshot, key)?, report: report.clone() });
+            let (proof, disproof) = (drill(PROVEN), drill(DISPROVED));
             Self {
                 id: BackupId(*snapshot.original.unwrap_or(snapshot.id)),
                 kind: if is_log { BackupKind::Log } else { BackupKind::Full },
+                sequence: tag(snapshot, SEQUENCE),
                 time: snapshot.time.timestamp(),
                 ended,
                 facts: names::facts_of(snapshot.tags.iter()),
                 streams,
-                proof: proven.map(|time| Proof { time, report }),
+                proof: proof.filter(|_| disproof.is_none()),
+                disproof,
             }
         })
     }
 
-    /// Puts streams and proof where [`Backup::of`] finds them.
+    /// Puts streams and the drill where [`Backup::of`] finds them.
     pub(crate) fn describe(&self, snapshot: &mut SnapshotFile) -> Result<()> {
-        let report = self.proof.as_ref().map(|proof| proof.report.clone()).unwrap_or_default();
+        let drill = self.proof.as_ref().or(self.disproof.as_ref());
+        let report = drill.map(|drill| drill.report.clone()).unwrap_or_default();
         let description = Description { streams: self.streams.clone(), ended: self.ended, report };
         let text = serde_json::to_string(&description).map_err(|error| BackupError::Bug(error.to_string()))?;
         snapshot.description = Some(text);
-        if let Some(proof) = &self.proof {
-            snapshot.tags.add(format!("{PROVEN}={}", proof.time));
+        for (key, drill) in [(PROVEN, &self.proof), (DISPROVED, &self.disproof)] {
+            if let Some(drill) = drill {
+                snapshot.tags.add(format!("{key}={}", drill.time));
+            }
         }
         Ok(())
     }
+}
+
+/// The value of a tag of Landfall's, if the snapshot has it and it can be read.
+fn tag<T: FromStr>(snapshot: &SnapshotFile, key: &str) -> Option<T> {
+    snapshot.tags.iter().find_map(|tag| tag.strip_prefix(key)?.strip_prefix('=')?.parse().ok())
+}
+
+/// Notes the sequence number in a snapshot.
+pub(crate) fn add_sequence(snapshot: &mut SnapshotFile, sequence: u64) {
+    snapshot.tags.add(format!("{SEQUENCE}={sequence}"));
 }
 
 /// A snapshot for a new backup, without its tree.
@@ -185,9 +219,9 @@ pub(crate) fn add_facts(snapshot: &mut SnapshotFile, facts: &BTreeMap<String, St
     Ok(())
 }
 
-/// Removes the mark of an earlier proof.
-pub(crate) fn clear_proof(snapshot: &mut SnapshotFile) {
-    let is_mark = |tag: &&String| tag.strip_prefix(PROVEN).is_some_and(|rest| rest.starts_with('='));
+/// Removes the mark of an earlier drill.
+pub(crate) fn clear_verdict(snapshot: &mut SnapshotFile) {
+    let is_mark = |tag: &&String| tag.split_once('=').is_some_and(|(key, _)| [PROVEN, DISPROVED].contains(&key));
     let kept: Vec<String> = snapshot.tags.iter().filter(|tag| !is_mark(tag)).cloned().collect();
     snapshot.tags = StringList::default();
     for tag in kept {
@@ -222,6 +256,8 @@ mod tests {
         let name: StreamName = "postgres/database".parse().unwrap();
         backup.streams = vec![Stream { name, size_bytes: 5, sha256: Some("0f".into()) }];
         backup.proof = Some(Proof { time: Timestamp::UNIX_EPOCH, report: "12 tables".into() });
+        backup.sequence = Some(41);
+        add_sequence(&mut snapshot, 41);
         backup.describe(&mut snapshot).unwrap();
         let json = serde_json::to_string(&snapshot).unwrap();
         assert_eq!(Backup::of(&serde_json::from_str(&json).unwrap()).unwrap(), backup);
@@ -230,6 +266,29 @@ mod tests {
         let kept = Backup::of(&snapshot).unwrap();
         assert_eq!(kept.proof, Some(Proof { time: Timestamp::UNIX_EPOCH, report: String::new() }));
         assert!(kept.streams.is_empty());
+        assert_eq!((kept.sequence, kept.facts.len()), (Some(41), 1));
+    }
+
+    #[test]
+    fn latest_drill_replaces_the_earlier_one() {
+        let mut snapshot = snapshot();
+        let drill = Proof { time: Timestamp::UNIX_EPOCH, report: "12 tables".into() };
+        let backup = Backup { proof: Some(drill.clone()), ..Backup::of(&snapshot).unwrap() };
+        backup.describe(&mut snapshot).unwrap();
+        clear_verdict(&mut snapshot);
+        let disproved = Backup { proof: None, disproof: Some(drill), ..backup };
+        disproved.describe(&mut snapshot).unwrap();
+        assert_eq!(Backup::of(&snapshot).unwrap(), disproved);
+    }
+
+    #[test]
+    fn sequence_decides_before_any_clock() {
+        let made = |sequence: Option<u64>, time: &str| {
+            Backup { sequence, time: time.parse().unwrap(), ..Backup::of(&snapshot()).unwrap() }.order()
+        };
+        let (earlier, ahead) = (made(None, "2026-11-20T02:00:00Z"), made(None, "2031-01-01T00:00:00Z"));
+        let (first, second) = (made(Some(1), "2026-11-21T02:00:00Z"), made(Some(2), "2020-01-01T00:00:00Z"));
+        assert!(earlier < ahead && ahead < first && first < second);
     }
 
     #[test]

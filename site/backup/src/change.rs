@@ -35,7 +35,28 @@ impl<'a> Change<'a> {
 
     /// The snapshot exists.
     pub(crate) fn add(&mut self, snapshot: SnapshotId, backup: &Backup) -> Result<()> {
-        self.ledger.snapshots.insert(name_of(snapshot), Entry::of(backup));
+        self.ledger.add(name_of(snapshot), backup);
+        self.write()
+    }
+
+    /// The sequence number of the backup that is made now: greater than that of every other one, whatever the clock says. It counts as
+    /// given once a snapshot has it.
+    pub(crate) fn next_sequence(&mut self) -> Result<u64> {
+        let last = if let Some(last) = self.ledger.last_sequence {
+            last
+        } else {
+            let readable = self.repository.all_snapshots()?.into_iter().filter_map(|(backup, _)| backup.sequence);
+            let named = self.ledger.snapshots.values().filter_map(|entry| entry.sequence);
+            readable.chain(named).max().unwrap_or_default()
+        };
+        self.ledger.last_sequence = Some(last);
+        Ok(last.saturating_add(1))
+    }
+
+    /// Sequence numbers up to this one are never given.
+    pub(crate) fn skip_sequence(&mut self, last: u64) -> Result<()> {
+        let next = self.next_sequence()?;
+        self.ledger.last_sequence = Some(last.max(next - 1));
         self.write()
     }
 
@@ -69,7 +90,7 @@ impl<'a> Change<'a> {
         let mut backups = BTreeSet::new();
         for (backup, snapshot) in self.repository.all_snapshots()? {
             backups.insert(backup.id);
-            self.ledger.snapshots.entry(name_of(snapshot.id)).or_insert_with(|| Entry::of(&backup));
+            self.ledger.add(name_of(snapshot.id), &backup);
         }
         self.ledger.snapshots.retain(|name, entry| present.contains(name) || !backups.contains(&entry.backup));
         Ok(())

@@ -31,6 +31,9 @@ pub(crate) struct Ledger {
     pub site: Uuid,
     /// Snapshots by the names of their files.
     pub snapshots: BTreeMap<String, Entry>,
+    /// The sequence number that was given last; none where it must be found: an earlier `landfall` wrote the ledger, or it was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sequence: Option<u64>,
     /// Names of index files; none while a change may replace some, or if one was interrupted.
     pub indexes: Option<BTreeSet<String>>,
 }
@@ -39,6 +42,8 @@ pub(crate) struct Ledger {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub backup: BackupId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
     pub time: Timestamp,
     pub streams: Vec<StreamName>,
 }
@@ -46,7 +51,12 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn of(backup: &Backup) -> Self {
         let streams = backup.streams.iter().map(|stream| stream.name.clone()).collect();
-        Self { backup: backup.id, time: backup.time, streams }
+        Self { backup: backup.id, sequence: backup.sequence, time: backup.time, streams }
+    }
+
+    /// The order in which backups were made; see [`Backup::order`].
+    pub(crate) fn order(&self) -> (Option<u64>, Timestamp, BackupId) {
+        (self.sequence, self.time, self.backup)
     }
 }
 
@@ -60,7 +70,13 @@ pub(crate) enum Found {
 
 impl Ledger {
     pub(crate) fn new(site: Uuid) -> Self {
-        Self { site, snapshots: BTreeMap::new(), indexes: None }
+        Self { site, snapshots: BTreeMap::new(), last_sequence: None, indexes: None }
+    }
+
+    /// The snapshot of this name exists. Its sequence number is never given again.
+    pub(crate) fn add(&mut self, name: String, backup: &Backup) {
+        self.last_sequence = self.last_sequence.map(|last| last.max(backup.sequence.unwrap_or_default()));
+        self.snapshots.entry(name).or_insert_with(|| Entry::of(backup));
     }
 
     /// Reads the ledger of a repository.

@@ -13,6 +13,10 @@
 //!   named, with the backups that it takes. restic's format has no list of what must exist. So a ledger (`ledger.rs`)
 //!   names the snapshots and the index files, so that one that was deleted is reported.
 //!
+//! **Order of backups.** Each backup gets a sequence number, a tag of its snapshot: one more than the ledger's last. What is
+//! newest, what is kept and what lies between two backups follow it. The time of a backup is a label of a clock that may be
+//! wrong.
+//!
 //! **Order of writes.** Every change holds the repository's lock. It first writes the ledger without the names of index
 //! files, then changes the repository, then writes the ledger in full. After a power cut the ledger names nothing that
 //! was not there.
@@ -27,15 +31,16 @@ mod folder;
 mod key;
 mod ledger;
 mod library;
+mod marked_packs;
 mod master;
 mod names;
-mod proven;
 mod read;
 mod repository;
 mod reserve;
 mod retention;
 mod save;
 mod store;
+mod verdict;
 mod walk;
 mod whole;
 

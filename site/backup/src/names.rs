@@ -97,8 +97,17 @@ pub(crate) fn refuse_clashes<'a>(names: impl Iterator<Item = &'a StreamName>) ->
     Ok(())
 }
 
-/// What the tag of a proof begins with; see [`crate::proven`].
+/// Key of the tag of a proof; see [`crate::verdict`].
 pub(crate) const PROVEN: &str = "proven";
+
+/// Key of the tag of a drill that failed; see [`crate::verdict`].
+pub(crate) const DISPROVED: &str = "disproved";
+
+/// Key of the tag with the sequence number of a backup.
+pub(crate) const SEQUENCE: &str = "sequence";
+
+/// Keys of tags that are no facts.
+const RESERVED: [&str; 3] = [PROVEN, DISPROVED, SEQUENCE];
 
 /// Facts as restic's tags: `release=starter`.
 pub(crate) fn tags_of(facts: &BTreeMap<String, String>) -> Result<Vec<String>> {
@@ -108,8 +117,9 @@ pub(crate) fn tags_of(facts: &BTreeMap<String, String>) -> Result<Vec<String>> {
 fn tag_of(key: &str, value: &str) -> Result<String> {
     let is_key = key.starts_with(|first: char| first.is_ascii_lowercase())
         && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    if !is_key || key == PROVEN {
-        return Err(BackupError::name(key, "a fact is named by lower-case letters, digits and '-', but not 'proven'"));
+    if !is_key || RESERVED.contains(&key) {
+        let rule = "a fact is named by lower-case letters, digits and '-', but not 'proven', 'disproved' or 'sequence'";
+        return Err(BackupError::name(key, rule));
     }
     // restic separates tags by commas where a person types them.
     if value.len() > LONGEST_NAME || value.chars().any(|c| c == ',' || c.is_control()) {
@@ -121,7 +131,7 @@ fn tag_of(key: &str, value: &str) -> Result<String> {
 /// The facts among these tags.
 pub(crate) fn facts_of<'a>(tags: impl Iterator<Item = &'a String>) -> BTreeMap<String, String> {
     tags.filter_map(|tag| tag.split_once('='))
-        .filter(|(key, _)| *key != PROVEN)
+        .filter(|(key, _)| !RESERVED.contains(key))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
 }
@@ -164,9 +174,18 @@ mod tests {
     fn facts_come_back_from_tags() {
         let facts = BTreeMap::from([("release".to_owned(), "a=b c".to_owned()), ("version".into(), String::new())]);
         let mut tags = tags_of(&facts).unwrap();
-        tags.extend(["landfall".to_owned(), format!("{PROVEN}=2026-01-01T00:00:00Z")]);
+        tags.extend(["landfall".to_owned(), format!("{PROVEN}=2026-01-01T00:00:00Z"), format!("{SEQUENCE}=7")]);
         assert_eq!(facts_of(tags.iter()), facts);
-        for (key, value) in [("", "a"), ("A", "a"), ("proven", "a"), ("a", "b,c"), ("a", "b\n"), ("a=b", "c")] {
+        for (key, value) in [
+            ("", "a"),
+            ("A", "a"),
+            ("proven", "a"),
+            ("disproved", "a"),
+            ("sequence", "1"),
+            ("a", "b,c"),
+            ("a", "b\n"),
+            ("a=b", "c"),
+        ] {
             assert!(tag_of(key, value).is_err(), "{key}={value}");
         }
     }

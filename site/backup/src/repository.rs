@@ -12,7 +12,8 @@ use rustic_core::repofile::{SnapshotFile, SnapshotId};
 use rustic_core::{ConfigOptions, Credentials, FileType, KeyOptions};
 use uuid::Uuid;
 
-use crate::backup::{self, Backup, BackupId, BackupKind};
+use crate::backup::{self, Backup, BackupId};
+use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::{CONFIG, FOLDERS, Folder, View};
 use crate::key::RepositoryKey;
@@ -48,13 +49,27 @@ pub struct Repository {
     reserve: Reserve,
 }
 
-/// Every backup of a repository, each list oldest first.
+/// Every backup of a repository, each list in the order in which they were made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backups {
     /// Those of all data.
     pub full: Vec<Backup>,
     /// Those of what was written in between.
     pub logs: Vec<Backup>,
+}
+
+impl Backups {
+    /// These backups, in any order.
+    pub fn of(mut all: Vec<Backup>) -> Self {
+        all.sort_by_key(Backup::order);
+        let (full, logs) = all.into_iter().partition(Backup::is_full);
+        Self { full, logs }
+    }
+
+    /// The sequence number of the newest one; none where no backup has one.
+    pub fn last_sequence(&self) -> Option<u64> {
+        self.full.iter().chain(&self.logs).filter_map(|backup| backup.sequence).max()
+    }
 }
 
 /// Who else may hold the lock.
@@ -172,7 +187,7 @@ impl Repository {
         self.reserve
     }
 
-    /// Every backup of all data that is complete, newest last; see [`Repository::everything`].
+    /// Every backup of all data that is complete, in the order in which they were made; see [`Repository::everything`].
     pub fn backups(&self) -> Result<Vec<Backup>> {
         Ok(self.everything()?.full)
     }
@@ -181,11 +196,18 @@ impl Repository {
     /// names it.
     pub fn everything(&self) -> Result<Backups> {
         let all = self.settle(self.latest_snapshots())?.into_iter().map(|(backup, _)| backup);
-        let (full, logs) = all.partition(|backup| backup.kind == BackupKind::Full);
-        Ok(Backups { full, logs })
+        Ok(Backups::of(all.collect()))
     }
 
-    /// Backups with the snapshots that count, oldest first.
+    /// Gives the next backup a greater sequence number than this one: another repository of the site has it. It is on the disk when
+    /// this returns.
+    pub fn continue_after(&self, sequence: u64) -> Result<()> {
+        let mut change = Change::begin(self)?;
+        change.skip_sequence(sequence)?;
+        change.finish()
+    }
+
+    /// Backups with the snapshots that count, in the order in which they were made.
     pub(crate) fn latest_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         Ok(latest_of(self.all_snapshots()?))
     }
@@ -358,16 +380,17 @@ fn has_parts(store: &Arc<dyn Store>) -> Result<bool> {
     Ok(false)
 }
 
-/// The snapshot of each backup that counts, oldest first. A mark that was interrupted leaves two snapshots of one backup,
-/// of which the marked one counts.
+/// The snapshot of each backup that counts, in the order in which they were made. A mark that was interrupted leaves two snapshots of
+/// one backup, of which the marked one counts; of two marks, the one of a failed drill.
 pub(crate) fn latest_of(all: Vec<(Backup, SnapshotFile)>) -> Vec<(Backup, SnapshotFile)> {
     let mut latest: BTreeMap<BackupId, (Backup, SnapshotFile)> = BTreeMap::new();
     for (backup, snapshot) in all {
-        if latest.get(&backup.id).is_none_or(|(other, _)| other.proof.is_none()) {
+        let rank = |backup: &Backup| (backup.disproof.is_some(), backup.proof.is_some());
+        if latest.get(&backup.id).is_none_or(|(other, _)| rank(other) < rank(&backup)) {
             latest.insert(backup.id, (backup, snapshot));
         }
     }
     let mut sorted: Vec<_> = latest.into_values().collect();
-    sorted.sort_by_key(|(backup, _)| (backup.time, backup.id));
+    sorted.sort_by_key(|(backup, _)| backup.order());
     sorted
 }

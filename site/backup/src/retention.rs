@@ -1,25 +1,30 @@
 //! Which backups are kept, and the removal of the others with what only they needed.
 
 use std::collections::BTreeSet;
+use std::iter;
 
 use bytesize::ByteSize;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 use rustic_core::repofile::{SnapshotFile, SnapshotId};
-use rustic_core::{KeepOptions, LimitOption, PruneOptions, RusticResult};
+use rustic_core::{LimitOption, PruneOptions, RusticResult};
 
-use crate::backup::{Backup, BackupId, BackupKind};
+use crate::backup::{Backup, BackupId};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::View;
+use crate::ledger::Entry;
 use crate::library::{self, Opened};
 use crate::repository::{Backups, Repository, latest_of};
 
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one, counted back from the
-/// newest; and the same again of the proven ones. The newest backup is always kept, and so is the newest proven one of each of
-/// the newest two versions (the fact `version`): an upgrade begins with a backup of the version before. Log backups are kept for a
-/// number of days, with the backup that the oldest of these days begins from, and with every one that begins a log (the fact
-/// `begins-log`).
+/// newest; and the same again of the proven ones. The newest backup is always kept, and so are the newest proven one of each of
+/// the newest two versions (the fact `version`), since an upgrade begins with a backup of the version before, and everything that was
+/// made after the newest proven one. Log backups are kept for a number of days, with the backup that the oldest of these days begins
+/// from, and with every one that begins a log (the fact `begins-log`).
+///
+/// What is newest follows [`Backup::order`]: whatever the clock was, the backup that was made last is the newest one. Times only say
+/// which period a backup is of. A clock that was set back begins a new period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Hours with a backup.
@@ -30,7 +35,7 @@ pub struct Retention {
     pub weekly: u16,
     /// Months with a backup.
     pub monthly: u16,
-    /// Days of 24 hours, counted back from the newest backup of any kind, of which every point in time comes back.
+    /// Days of 24 hours, counted back from the newest backup of any kind, of which every point in time comes back; see [`elapsed`].
     pub log_days: u16,
 }
 
@@ -70,6 +75,9 @@ struct Parting {
     removed: Vec<SnapshotId>,
 }
 
+/// Number of the hour, day, week or month that a time is in.
+type Period = fn(Timestamp) -> i64;
+
 /// What a removal leaves.
 #[derive(Debug, Clone, Copy)]
 enum Scope {
@@ -81,36 +89,32 @@ enum Scope {
 
 impl Repository {
     /// Drops every backup that the retention does not keep, then removes data that no backup needs.
-    pub fn forget(&self, retention: Retention, now: Timestamp) -> Result<Forgotten> {
-        self.forget_beside_readers(retention, now, Span::new().hours(READER_HOURS))
+    pub fn forget(&self, retention: Retention) -> Result<Forgotten> {
+        self.forget_beside_readers(retention, Span::new().hours(READER_HOURS))
     }
 
-    /// Drops what [`Repository::forget`] drops, and every unproven backup that is neither the newest nor one that log backups follow.
+    /// Drops what [`Repository::forget`] drops, and every unproven backup that is neither the newest nor one that log backups follow,
+    /// also those that were made after the newest proven one: a disk that is full takes no newer backup.
     /// It removes at once what no backup needs. Packs of which a part is needed are written again as far as there is room beside the
     /// reserve: half of it at most, since both are there for a while. A reader that began before may
     /// miss data, such as another machine's restic: only [`Repository::check`] holds the repository's lock while it reads. Returns what was
     /// dropped, oldest first.
-    pub fn make_room(&self, retention: Retention, now: Timestamp) -> Result<Vec<Backup>> {
+    pub fn make_room(&self, retention: Retention) -> Result<Vec<Backup>> {
         let spare = LimitOption::Size(ByteSize(self.reserve().spare_bytes(self.folder()) / 2));
         let options = PruneOptions::default().instant_delete(true).max_repack(spare);
         let options = options.max_unused(LimitOption::Size(ByteSize(0)));
-        Ok(self.forget_those(|all| retention.part(all, now, Scope::Needed), &options)?.dropped)
+        Ok(self.forget_those(|all| retention.part(all, Scope::Needed), &options)?.dropped)
     }
 
     /// Drops what the retention does not keep, where no reader takes longer than this.
-    pub(crate) fn forget_beside_readers(
-        &self,
-        retention: Retention,
-        now: Timestamp,
-        readers: Span,
-    ) -> Result<Forgotten> {
+    pub(crate) fn forget_beside_readers(&self, retention: Retention, readers: Span) -> Result<Forgotten> {
         let options = PruneOptions::default().keep_delete(readers);
-        self.forget_those(|all| retention.part(all, now, Scope::Wanted), &options)
+        self.forget_those(|all| retention.part(all, Scope::Wanted), &options)
     }
 
     fn forget_those(
         &self,
-        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Result<Parting>,
+        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Parting,
         options: &PruneOptions,
     ) -> Result<Forgotten> {
         self.settle(self.part_with(part, options))
@@ -118,26 +122,26 @@ impl Repository {
 
     fn part_with(
         &self,
-        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Result<Parting>,
+        part: impl FnOnce(Vec<(Backup, SnapshotFile)>) -> Parting,
         options: &PruneOptions,
     ) -> Result<Forgotten> {
         let mut change = Change::begin(self)?;
-        let Parting { kept, dropped, removed } = part(self.all_snapshots()?)?;
-        // A lost backup is named until every backup of its time is gone.
-        let is_past = |time| kept.first().is_some_and(|oldest| time < oldest.time);
-        let lost = change.lost()?.into_iter().filter(|(_, entry)| is_past(entry.time)).map(|(id, _)| id);
+        let Parting { kept, dropped, removed } = part(self.all_snapshots()?);
+        // A lost backup is named until every backup from before it is gone.
+        let is_past = |entry: &Entry| kept.first().is_some_and(|oldest| entry.order() < oldest.order());
+        let lost = change.lost()?.into_iter().filter(|(_, entry)| is_past(entry)).map(|(id, _)| id);
         change.remove(&removed.iter().copied().chain(lost).collect::<Vec<_>>())?;
 
         let (folder, opened) = self.session(View::default())?;
         let failure = |doing, error| library::failure(&folder, doing, error);
         let deleted = opened.delete_snapshots(&removed);
         deleted.map_err(|error| failure("remove backups that are no longer kept", error))?;
-        match prune(&opened, options) {
+        let pruned = self
+            .mark_packs_of_future_again(&opened, Timestamp::now())
+            .and_then(|()| prune(&opened, options).map_err(|error| failure("remove data that no backup needs", error)));
+        match pruned {
             Ok(freed_bytes) => change.finish().map(|()| Forgotten { dropped, freed_bytes }),
-            Err(error) => {
-                let source = Box::new(failure("remove data that no backup needs", error));
-                Err(BackupError::NotFreed { dropped, source })
-            }
+            Err(error) => Err(BackupError::NotFreed { dropped, source: Box::new(error) }),
         }
     }
 }
@@ -152,29 +156,37 @@ fn prune(opened: &Opened, options: &PruneOptions) -> RusticResult<u64> {
 }
 
 impl Retention {
-    fn part(self, all: Vec<(Backup, SnapshotFile)>, now: Timestamp, scope: Scope) -> Result<Parting> {
+    fn part(self, all: Vec<(Backup, SnapshotFile)>, scope: Scope) -> Parting {
         let every: Vec<(SnapshotId, BackupId)> =
             all.iter().map(|(backup, snapshot)| (snapshot.id, backup.id)).collect();
         let (backups, counting): (Vec<Backup>, Vec<SnapshotId>) =
             latest_of(all).into_iter().map(|(backup, snapshot)| (backup, snapshot.id)).unzip();
-        let (full, logs) = backups.iter().cloned().partition(|backup| backup.kind == BackupKind::Full);
-        let all = Backups { full, logs };
+        let all = Backups::of(backups.clone());
         let keep = match scope {
-            Scope::Wanted => self.kept(&all, now)?,
-            Scope::Needed => self.needed(&all, now)?,
+            Scope::Wanted => self.kept(&all),
+            Scope::Needed => self.needed(&all),
         };
         let is_removed = |(id, backup): &(SnapshotId, BackupId)| !counting.contains(id) || !keep.contains(backup);
         let removed = every.into_iter().filter(is_removed).map(|(id, _)| id).collect();
         let (kept, dropped) = backups.into_iter().partition(|backup| keep.contains(&backup.id));
-        Ok(Parting { kept, dropped, removed })
+        Parting { kept, dropped, removed }
     }
 
     /// The backups that are kept, of these.
-    pub fn kept(self, backups: &Backups, now: Timestamp) -> Result<BTreeSet<BackupId>> {
+    pub fn kept(self, backups: &Backups) -> BTreeSet<BackupId> {
+        let mut kept = self.scheduled(backups);
+        if let Some(proven) = backups.full.iter().rfind(|backup| backup.proof.is_some()).map(Backup::order) {
+            let logs = backups.logs.iter().filter(|_| self.log_days > 0);
+            kept.extend(backups.full.iter().chain(logs).filter(|backup| backup.order() > proven).map(|later| later.id));
+        }
+        kept
+    }
+
+    /// What is kept by its period, by its version, or for points in time.
+    fn scheduled(self, backups: &Backups) -> BTreeSet<BackupId> {
         let all: Vec<&Backup> = backups.full.iter().collect();
         let proven: Vec<&Backup> = all.iter().copied().filter(|backup| backup.proof.is_some()).collect();
-        let mut kept: BTreeSet<BackupId> =
-            self.judged(&all, now)?.into_iter().chain(self.judged(&proven, now)?).collect();
+        let mut kept: BTreeSet<BackupId> = self.of_periods(&all).chain(self.of_periods(&proven)).collect();
         kept.extend(all.last().map(|newest| newest.id));
         let mut versions: Vec<Option<&String>> = Vec::new();
         for backup in proven.iter().rev() {
@@ -184,63 +196,106 @@ impl Retention {
                 kept.insert(backup.id);
             }
         }
-        kept.extend(self.logs(backups, now)?);
-        Ok(kept)
+        kept.extend(self.logs(backups));
+        kept
     }
 
     /// The same without unproven backups, unless one is the newest or has log backups that follow it.
-    fn needed(self, backups: &Backups, now: Timestamp) -> Result<BTreeSet<BackupId>> {
-        let (mut kept, logs) = (self.kept(backups, now)?, self.logs(backups, now)?);
+    fn needed(self, backups: &Backups) -> BTreeSet<BackupId> {
+        let (mut kept, logs) = (self.scheduled(backups), self.logs(backups));
         let newest = backups.full.last().map(|newest| newest.id);
         let is_unneeded =
             |backup: &&Backup| backup.proof.is_none() && Some(backup.id) != newest && !logs.contains(&backup.id);
         for backup in backups.full.iter().filter(is_unneeded) {
             kept.remove(&backup.id);
         }
-        Ok(kept)
+        kept
     }
 
-    /// The log backups that are kept, with the backups that they follow. A clock that was wrong for a while
-    /// must not drop them: the days are counted back from the newest backup, unless that is of the future.
-    fn logs(self, backups: &Backups, now: Timestamp) -> Result<Vec<BackupId>> {
-        let newest = backups.full.last().into_iter().chain(backups.logs.last()).map(|backup| backup.time).max();
-        let Some(newest) = newest.filter(|_| self.log_days > 0 && !backups.logs.is_empty()) else {
-            return Ok(Vec::new());
+    /// The log backups that are kept, with the backups that they follow.
+    fn logs(self, backups: &Backups) -> Vec<BackupId> {
+        if self.log_days == 0 || backups.logs.is_empty() {
+            return Vec::new();
+        }
+        let last_before = self.last_before_days(backups);
+        let base = backups.full.iter().rposition(|backup| Some(backup.order()) <= last_before);
+        let Some(base) = base else {
+            let begins = backups.full.iter().filter(|backup| backup.facts.contains_key(BEGINS_LOG));
+            return begins.chain(&backups.logs).map(|backup| backup.id).collect();
         };
-        let begin = newest.min(now).checked_sub(SignedDuration::from_hours(24 * i64::from(self.log_days)));
-        let begin = begin.map_err(|error| BackupError::Bug(error.to_string()))?;
-        let base = backups.full.iter().rposition(|backup| backup.time <= begin);
-        let from = base.map_or(begin, |base| backups.full[base].time);
-        let begins = |backup: &&Backup| backup.time >= from && backup.facts.contains_key(BEGINS_LOG);
-        // A log backup may have its time from before the backup that it follows, if one waited for the other.
-        let earlier = base.and_then(|base| base.checked_sub(1)).map_or(from, |earlier| backups.full[earlier].time);
-        let logs = backups.logs.iter().filter(|log| log.time >= earlier.min(from));
-        let full = base.map(|base| &backups.full[base]).into_iter().chain(backups.full.iter().filter(begins));
-        Ok(full.chain(logs).map(|backup| backup.id).collect())
+        let begins = |backup: &&Backup| backup.facts.contains_key(BEGINS_LOG);
+        // A log backup may have been made before the backup that it follows was complete.
+        let earlier = base.checked_sub(1).map(|earlier| backups.full[earlier].order());
+        let logs = backups.logs.iter().filter(|log| earlier.is_none_or(|earlier| log.order() >= earlier));
+        let full = iter::once(&backups.full[base]).chain(backups.full[base..].iter().filter(begins));
+        full.chain(logs).map(|backup| backup.id).collect()
+    }
+
+    /// The newest backup of any kind that was made before the days of which every point in time comes back; none where all are of them.
+    fn last_before_days(self, backups: &Backups) -> Option<(Option<u64>, Timestamp, BackupId)> {
+        let mut all: Vec<&Backup> = backups.full.iter().chain(&backups.logs).collect();
+        all.sort_by_key(|backup| backup.order());
+        let days = SignedDuration::from_hours(24 * i64::from(self.log_days));
+        let mut past = SignedDuration::ZERO;
+        for pair in all.windows(2).rev() {
+            past += elapsed(pair[0], pair[1]);
+            if past >= days {
+                return Some(pair[0].order());
+            }
+        }
+        None
     }
 
     /// The newest of each period, of these, which are sorted oldest first.
-    fn judged(self, backups: &[&Backup], now: Timestamp) -> Result<Vec<BackupId>> {
+    fn of_periods(self, backups: &[&Backup]) -> impl Iterator<Item = BackupId> + use<> {
         let Self { hourly, daily, weekly, monthly, .. } = self;
-        if backups.is_empty() || [hourly, daily, weekly, monthly] == [0; 4] {
-            return Ok(Vec::new());
-        }
-        let options = KeepOptions::default()
-            .keep_hourly(i32::from(hourly))
-            .keep_daily(i32::from(daily))
-            .keep_weekly(i32::from(weekly))
-            .keep_monthly(i32::from(monthly));
-        let as_snapshot = |(index, backup): (usize, &&Backup)| SnapshotFile {
-            time: backup.time.to_zoned(TimeZone::UTC),
-            label: index.to_string(),
-            ..SnapshotFile::default()
-        };
-        let snapshots = backups.iter().enumerate().map(as_snapshot).collect();
-        let judged = options.apply(snapshots, &now.to_zoned(TimeZone::UTC));
-        let judged = judged.map_err(|error| BackupError::Bug(error.display_log()))?;
-        let is_kept = |index: usize| judged.iter().any(|one| one.keep && one.snapshot.label == index.to_string());
-        Ok(backups.iter().enumerate().filter(|(index, _)| is_kept(*index)).map(|(_, backup)| backup.id).collect())
+        let periods: [(u16, Period); 4] = [(hourly, hour), (daily, day), (weekly, week), (monthly, month)];
+        let newest: Vec<BackupId> =
+            periods.into_iter().flat_map(|(count, period)| newest_of_each(backups, count, period)).collect();
+        newest.into_iter()
     }
+}
+
+/// How much time passed between two backups that were made one after the other, by clocks that may have been wrong: none where the
+/// clock was set back, and an hour where more than a day seems to lie between them, since it was set forward then, or the site was off.
+/// So no clock shortens the days of which points in time come back by more than one for each time that it is set.
+fn elapsed(earlier: &Backup, later: &Backup) -> SignedDuration {
+    let found = later.time.duration_since(earlier.time).max(SignedDuration::ZERO);
+    if found > SignedDuration::from_hours(24) { SignedDuration::from_hours(1) } else { found }
+}
+
+/// The newest of each of the last periods, and the oldest of all where there are fewer periods.
+fn newest_of_each(backups: &[&Backup], count: u16, period: Period) -> Vec<BackupId> {
+    let (mut kept, mut later) = (Vec::new(), None::<Timestamp>);
+    for (index, backup) in backups.iter().enumerate().rev() {
+        if kept.len() >= usize::from(count) {
+            break;
+        }
+        let is_newest = later.is_none_or(|later| later < backup.time || period(later) != period(backup.time));
+        if is_newest || index == 0 {
+            kept.push(backup.id);
+        }
+        later = Some(backup.time);
+    }
+    kept
+}
+
+fn hour(time: Timestamp) -> i64 {
+    time.as_second().div_euclid(60 * 60)
+}
+
+fn day(time: Timestamp) -> i64 {
+    hour(time).div_euclid(24)
+}
+
+/// Weeks begin on Monday; 1970 began on a Thursday.
+fn week(time: Timestamp) -> i64 {
+    (day(time) + 3).div_euclid(7)
+}
+
+fn month(time: Timestamp) -> i64 {
+    let date = time.to_zoned(TimeZone::UTC);
+    12 * i64::from(date.year()) + i64::from(date.month())
 }
 
 #[cfg(test)]
@@ -250,24 +305,26 @@ mod tests {
     use rustic_core::Id;
 
     use super::*;
-    use crate::backup::Proof;
+    use crate::backup::{BackupKind, Proof};
 
     fn backups(times: &[&str], proven: &[usize]) -> Vec<Backup> {
         let one = |(index, time): (usize, &&str)| Backup {
             id: BackupId::of(Id::new([u8::try_from(index).unwrap(); 32])),
             kind: BackupKind::Full,
+            sequence: None,
             time: time.parse().unwrap(),
             ended: None,
             facts: BTreeMap::new(),
             streams: Vec::new(),
             proof: proven.contains(&index).then(|| Proof { time: Timestamp::UNIX_EPOCH, report: String::new() }),
+            disproof: None,
         };
         times.iter().enumerate().map(one).collect()
     }
 
     fn kept(retention: Retention, times: &[&str], proven: &[usize]) -> Vec<usize> {
         let backups = Backups { full: backups(times, proven), logs: Vec::new() };
-        let kept = retention.kept(&backups, "2027-01-01T00:00:00Z".parse().unwrap()).unwrap();
+        let kept = retention.kept(&backups);
         (0..times.len()).filter(|index| kept.contains(&backups.full[*index].id)).collect()
     }
 
@@ -321,8 +378,7 @@ mod tests {
             backup.facts.insert(VERSION.to_owned(), version.to_owned());
         }
         let ids: Vec<_> = full.iter().map(|backup| backup.id).collect();
-        let now = "2026-11-23T00:00:00Z".parse().unwrap();
-        let kept = Retention { daily: 1, ..NONE }.kept(&Backups { full, logs: Vec::new() }, now).unwrap();
+        let kept = Retention { daily: 1, ..NONE }.kept(&Backups { full, logs: Vec::new() });
         assert_eq!(kept.into_iter().collect::<Vec<_>>(), ids[1..]);
     }
 
@@ -334,8 +390,9 @@ mod tests {
 
     #[test]
     fn the_newest_proven_backup_is_kept_whatever_its_age() {
-        assert_eq!(kept(NONE, &TIMES, &[0, 2]), [2, 7]);
-        assert_eq!(kept(Retention { daily: 2, ..NONE }, &TIMES, &[0]), [0, 4, 7]);
+        assert_eq!(kept(NONE, &TIMES, &[0, 2]), [2, 3, 4, 5, 6, 7], "with everything later");
+        assert_eq!(kept(Retention { daily: 2, ..NONE }, &TIMES, &[0]), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(kept(NONE, &TIMES, &[0, 6]), [6, 7]);
         assert_eq!(kept(NONE, &TIMES, &[7]), [7]);
     }
 
@@ -351,8 +408,8 @@ mod tests {
         Backups { full, logs }
     }
 
-    fn kept_days(retention: Retention, backups: &Backups, now: &str) -> (Vec<i8>, Vec<i8>) {
-        let kept = retention.kept(backups, now.parse().unwrap()).unwrap();
+    fn kept_days(retention: Retention, backups: &Backups) -> (Vec<i8>, Vec<i8>) {
+        let kept = retention.kept(backups);
         let days = |of: &[Backup]| {
             let kept = of.iter().filter(|backup| kept.contains(&backup.id));
             kept.map(|backup| backup.time.to_zoned(TimeZone::UTC).day()).collect()
@@ -362,11 +419,11 @@ mod tests {
 
     #[test]
     fn every_point_in_time_of_the_days_comes_back() {
-        let (nights, now) = (nights(), "2026-11-20T13:00:00Z");
+        let nights = nights();
         let two = Retention { daily: 1, log_days: 2, ..NONE };
         // From noon of the 18th on: the backup of that night, and all that follows it.
-        assert_eq!(kept_days(two, &nights, now), (vec![18, 20], vec![17, 18, 19, 20]));
-        assert_eq!(kept_days(Retention { log_days: 0, ..two }, &nights, now), (vec![20], vec![]));
+        assert_eq!(kept_days(two, &nights), (vec![18, 20], vec![17, 18, 19, 20]));
+        assert_eq!(kept_days(Retention { log_days: 0, ..two }, &nights), (vec![20], vec![]));
         // A log began again in the evening of the 19th, and another one an hour later.
         let mut again = nights.clone();
         for (hour, id) in [(20, 51), (21, 52)] {
@@ -375,21 +432,59 @@ mod tests {
             begun.facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
             again.full.insert(again.full.len() - 1, begun);
         }
-        assert_eq!(kept_days(two, &again, now).0, [18, 19, 19, 20]);
+        assert_eq!(kept_days(two, &again).0, [18, 19, 19, 20]);
         let all = Retention { daily: 1, log_days: 400, ..NONE };
-        assert_eq!(kept_days(all, &nights, now), (vec![20], (10..=20).collect()));
+        assert_eq!(kept_days(all, &nights), (vec![20], (10..=20).collect()));
     }
 
     #[test]
     fn a_clock_that_is_wrong_drops_no_log_backup() {
         let two = Retention { daily: 9, log_days: 2, ..NONE };
-        let right = kept_days(two, &nights(), "2026-11-20T13:00:00Z");
-        // Now, or in a night of the past.
-        assert_eq!(kept_days(two, &nights(), "2036-11-20T13:00:00Z"), right);
-        let mut wrong = nights();
-        let later = backups(&["2036-01-01T02:00:00Z"], &[]);
-        wrong.full.push(Backup { id: BackupId::of(Id::new([99; 32])), ..later[0].clone() });
-        let (_, logs) = kept_days(two, &wrong, "2026-11-20T13:00:00Z");
-        assert_eq!(logs, right.1);
+        let right = kept_days(two, &nights()).1;
+        for wrong in ["2036-01-01T02:00:00Z", "2020-01-01T02:00:00Z"] {
+            let mut all = nights();
+            let [backup] = &backups(&[wrong], &[])[..] else { panic!("one") };
+            all.full.push(Backup { id: BackupId::of(Id::new([99; 32])), sequence: Some(1), ..backup.clone() });
+            let (_, logs) = kept_days(two, &all);
+            assert!(right.iter().all(|day| logs.contains(day)), "{wrong}: {logs:?}");
+        }
+    }
+
+    /// Backups in this order, each with its sequence number.
+    fn sequence(times: &[&str], proven: &[usize]) -> Backups {
+        let numbered = backups(times, proven).into_iter().zip(1..);
+        Backups::of(numbered.map(|(backup, number)| Backup { sequence: Some(number), ..backup }).collect())
+    }
+
+    #[test]
+    fn backup_just_made_survives_a_dead_clock() {
+        let nights: Vec<String> = (0..31).map(|day| format!("2026-10-{:02}T02:00:00Z", day + 1)).collect();
+        let mut times: Vec<&str> = nights.iter().map(String::as_str).collect();
+        times.push("2020-01-01T00:03:00Z");
+        let all = sequence(&times, &(0..31).collect::<Vec<_>>());
+        let kept = Retention::default().kept(&all);
+        assert!(kept.contains(&all.full[31].id), "the newest");
+        assert_eq!(kept.len(), 31);
+    }
+
+    #[test]
+    fn nights_after_a_clock_that_was_ahead_are_kept() {
+        let times = [
+            "2026-12-20T02:00:00Z",
+            "2026-12-21T02:00:00Z",
+            "2026-12-22T02:00:00Z",
+            "2026-11-23T02:00:00Z",
+            "2026-11-24T02:00:00Z",
+        ];
+        let all = sequence(&times, &[0, 1, 2, 3, 4]);
+        let kept = Retention { daily: 3, ..NONE }.kept(&all);
+        let expected: BTreeSet<BackupId> = all.full[2..].iter().map(|backup| backup.id).collect();
+        assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn clock_that_is_reset_each_night_ends_no_days() {
+        let all = sequence(&["2020-01-01T02:15:09Z", "2020-01-01T02:15:07Z", "2020-01-01T02:15:03Z"], &[0, 1, 2]);
+        assert_eq!(Retention { daily: 7, ..NONE }.kept(&all).len(), 3);
     }
 }

@@ -70,7 +70,7 @@ fn text(list: &BackupList) -> String {
         return iter::once(none).chain(failed).chain(refused).collect::<Vec<_>>().join("\n");
     }
     let lines = list.backups.iter().map(|backup| {
-        let state = backup.proven.as_ref().map_or_else(|| "not proven".to_owned(), |time| format!("proven {time}"));
+        let state = state_text(backup);
         let (id, time, size) = (backup.short_id(), &backup.time, HumanBytes(backup.size_bytes));
         format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
     });
@@ -94,14 +94,20 @@ fn text(list: &BackupList) -> String {
         .join("\n")
 }
 
-/// The latest backup, if it failed and no backup from after it is proven.
+/// The verdict of the latest drill, and a time that cannot be right.
+fn state_text(backup: &BackupSummary) -> String {
+    let verdict = match (&backup.proven, &backup.disproved) {
+        (Some(time), _) => format!("proven {time}"),
+        (None, Some(time)) => format!("its drill failed {time}"),
+        (None, None) => "not proven".to_owned(),
+    };
+    if backup.of_future { format!("{verdict}, dated in the future") } else { verdict }
+}
+
+/// The latest backup, if it failed and no drill has proven the newest backup since.
 fn failed_backup(list: &BackupList) -> Option<String> {
-    let latest = list.last_try.as_ref()?;
-    // Times are RFC 3339 in UTC, so the latest one is the greatest text.
-    let newest_proven =
-        list.backups.iter().filter(|backup| backup.proven.is_some()).map(|backup| backup.time.as_str()).max();
-    let is_mended = newest_proven.is_some_and(|proven| proven >= latest.at.as_str());
-    if is_mended { None } else { failed("the latest backup failed", latest) }
+    let latest = list.last_try.as_ref().filter(|latest| !latest.mended)?;
+    failed("the latest backup failed", latest)
 }
 
 /// A drill that failed, which proves nothing and must not look as if it had not been tried.
@@ -129,6 +135,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn state_names_a_failed_drill_and_a_future_date() {
+        let failed = BackupSummary { disproved: Some("2026-11-22T02:09:00Z".to_owned()), ..backup(None) };
+        assert_eq!(state_text(&failed), "its drill failed 2026-11-22T02:09:00Z");
+        let ahead = BackupSummary { of_future: true, ..backup(None) };
+        assert_eq!(state_text(&ahead), "not proven, dated in the future");
+    }
+
+    #[test]
     fn a_list_says_which_backups_are_proven() {
         let points_in_time = vec![PointsInTime {
             stream: "postgres/database".to_owned(),
@@ -150,12 +164,12 @@ mod tests {
         assert_eq!(text(&none), "this site has no backups; `landfall backup run` makes one");
         let failure = BackupFailure { code: codes::SITE_BUSY.id.to_owned(), what: "an upgrade runs".to_owned() };
         let at = "2026-11-22T09:00:00Z".to_owned();
-        let refused = BackupTry { at, failure: Some(failure), succeeded: None };
+        let refused = BackupTry { at, failure: Some(failure), succeeded: None, mended: false };
         let none = BackupList { last_refusal: Some(refused), ..none };
         assert_eq!(text(&none).lines().count(), 2);
         let (code, what) = (codes::BACKUP_INTERRUPTED.id.to_owned(), "it began then and did not end".to_owned());
         let (at, failure) = ("2026-11-22T02:00:00Z".to_owned(), Some(BackupFailure { code, what }));
-        let cut = BackupTry { at, failure, succeeded: None };
+        let cut = BackupTry { at, failure, succeeded: None, mended: false };
         let none = BackupList { last_try: Some(cut), ..none };
         let failed = "\nthe latest backup failed at 2026-11-22T02:00:00Z: it began then and did not end [LF4634]\n";
         assert!(text(&none).contains(failed), "{}", text(&none));

@@ -258,11 +258,14 @@ mod tests {
     pub(super) fn backup(proven: Option<&str>) -> BackupSummary {
         BackupSummary {
             id: "0123456789abcdef".repeat(4),
+            sequence: Some(7),
             time: "2026-11-22T02:00:00Z".to_owned(),
+            of_future: false,
             release: "starter".to_owned(),
             version: "1.0.0".to_owned(),
             reason: "request".to_owned(),
             proven: proven.map(str::to_owned),
+            disproved: None,
             cut: Some(BackupCut {
                 time: "2026-11-22T02:00:31.25Z".to_owned(),
                 streams: [("postgres/database", None), ("valkey/keys", Some(132))]

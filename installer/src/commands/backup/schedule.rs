@@ -100,8 +100,9 @@ mod tests {
             count: 3,
             newest: Some("2026-11-25T03:15:00Z".to_owned()),
             newest_proven: Some("2026-11-25T03:15:00Z".to_owned()),
+            of_future: Vec::new(),
             reason: None,
-            last_try: Some(BackupTry { at, failure, succeeded: None }),
+            last_try: Some(BackupTry { at, failure, succeeded: None, mended: false }),
             last_drill: None,
             copies: Vec::new(),
             logs: Vec::new(),
@@ -114,6 +115,7 @@ mod tests {
             at: at.to_owned(),
             failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
             succeeded: None,
+            mended: false,
         };
         let cut = "it began then and did not end, because the host restarted";
         let last_drill = Some(tried("2026-11-26T10:00:00Z", "LF4634", cut));

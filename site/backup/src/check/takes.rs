@@ -122,7 +122,7 @@ impl Takes {
             let name = damage.file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             match (ledger.and_then(|ledger| ledger.snapshots.get(name)), name.parse()) {
                 (Some(Entry { backup, .. }), _) if found.contains(backup) => superseded.push(damage.file.clone()),
-                (Some(Entry { backup, time, streams }), _) => self.add(&damage.file, *backup, Some(*time), streams),
+                (Some(Entry { backup, time, streams, .. }), _) => self.add(&damage.file, *backup, Some(*time), streams),
                 (None, Ok(backup)) => self.add(&damage.file, backup, None, &[]),
                 (None, Err(_)) => {}
             }

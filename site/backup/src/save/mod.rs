@@ -66,8 +66,9 @@ impl Repository {
         let (streams, documents) =
             (new.streams.iter().map(|(name, _)| name), new.documents.iter().map(|(name, _)| name));
         names::refuse_clashes(streams.chain(documents))?;
-        let snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
+        let mut snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
         let mut change = Change::begin(self)?;
+        backup::add_sequence(&mut snapshot, change.next_sequence()?);
         let before = Written::of(self)?;
         let sources = Source::in_order(new.streams, new.documents);
         match self.store_everything(snapshot, sources, new.time, noted) {

@@ -224,6 +224,6 @@ fn a_lost_ledger_is_written_again_and_a_lost_backup_stays_named() {
     assert!(line.contains("of 2026-11-19T12:00:00Z"), "{line}");
     // It is forgotten when backups of its time are.
     let retention = crate::Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
-    kept.repository.forget(retention, time("2026-11-24T00:00:00Z")).unwrap();
+    kept.repository.forget(retention).unwrap();
     assert_eq!(names(&kept.repository.check(&Silent).unwrap()), []);
 }

@@ -45,7 +45,7 @@ fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
         std::fs::remove_file(&filler).unwrap();
         // Nothing of the failed one serves the next, so that it fails in the same places.
         if repository.backups().unwrap().len() == 1 {
-            repository.forget_beside_readers(crate::Retention::default(), older.time, jiff::Span::new()).unwrap();
+            repository.forget_beside_readers(crate::Retention::default(), jiff::Span::new()).unwrap();
         }
     }
     assert!(failures > 5, "{failures}");
@@ -110,7 +110,7 @@ fn a_read_only_folder_is_read_and_not_changed() {
     assert!(mounted.success());
     let error = save(&repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap_err();
     assert_eq!(error.code(), codes::MEDIA_IO, "{error:?}");
-    assert!(repository.forget(crate::Retention::default(), older.time).is_err());
+    assert!(repository.forget(crate::Retention::default()).is_err());
     assert_only_older(&repository, &older, &data);
 }
 
@@ -149,7 +149,7 @@ fn an_interrupted_mark_leaves_one_backup() {
     let marked = repository.mark_proven(older.id, proof).unwrap();
     durable::write_file(&path, &unmarked, 0o600).unwrap();
     assert_only_older(&repository, &marked, &data);
-    let forgotten = repository.forget(crate::Retention::default(), older.time).unwrap();
+    let forgotten = repository.forget(crate::Retention::default()).unwrap();
     assert_eq!(forgotten.dropped, []);
     assert!(!path.exists());
     assert_only_older(&repository, &marked, &data);

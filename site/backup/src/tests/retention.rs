@@ -11,10 +11,6 @@ fn proof(report: &str) -> Proof {
 
 const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
 
-fn now() -> Timestamp {
-    time("2026-11-22T00:00:00Z")
-}
-
 #[test]
 fn a_mark_stays_with_its_backup() {
     let kept = empty();
@@ -34,7 +30,7 @@ fn a_mark_stays_with_its_backup() {
 }
 
 #[test]
-fn the_last_proven_backup_is_never_dropped() {
+fn the_last_proven_backup_is_never_dropped_nor_what_is_later() {
     let kept = empty();
     let days = ["2026-11-17T12:00:00Z", "2026-11-18T12:00:00Z", "2026-11-19T12:00:00Z", "2026-11-20T12:00:00Z"];
     let saved: Vec<Backup> = (0..4)
@@ -42,17 +38,17 @@ fn the_last_proven_backup_is_never_dropped() {
         .collect();
     kept.repository.mark_proven(saved[0].id, proof("an old one")).unwrap();
     kept.repository.mark_proven(saved[1].id, proof("the last one")).unwrap();
-    let forgotten = kept.repository.forget(ONE, now()).unwrap();
+    let forgotten = kept.repository.forget(ONE).unwrap();
     let ids = |backups: &[Backup]| backups.iter().map(|backup| backup.id).collect::<Vec<_>>();
-    assert_eq!(ids(&forgotten.dropped), [saved[0].id, saved[2].id]);
+    assert_eq!(ids(&forgotten.dropped), [saved[0].id]);
     let left = kept.repository.backups().unwrap();
-    assert_eq!(ids(&left), [saved[1].id, saved[3].id]);
+    assert_eq!(ids(&left), [saved[1].id, saved[2].id, saved[3].id]);
     assert_eq!(left[0].proof, Some(proof("the last one")));
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
     assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, MIB));
     assert!(read(&kept.repository, saved[3].id, "database").unwrap() == random(3, MIB));
     // Nothing more to drop.
-    assert!(kept.repository.forget(ONE, now()).unwrap().dropped.is_empty());
+    assert!(kept.repository.forget(ONE).unwrap().dropped.is_empty());
 }
 
 #[test]
@@ -63,10 +59,10 @@ fn what_no_backup_needs_is_removed_in_two_phases() {
     let last = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &random(6, MIB))]).unwrap();
     let before = stored_bytes(root);
     for _ in 0..2 {
-        assert_eq!(kept.repository.forget(ONE, now()).unwrap().freed_bytes, 0);
+        assert_eq!(kept.repository.forget(ONE).unwrap().freed_bytes, 0);
         assert!(stored_bytes(root) >= before - MIB as u64, "a reader that began before still finds its packs");
     }
-    let freed = kept.repository.forget_beside_readers(ONE, now(), Span::new()).unwrap().freed_bytes;
+    let freed = kept.repository.forget_beside_readers(ONE, Span::new()).unwrap().freed_bytes;
     assert!(freed > 20 << 20, "{freed}");
     assert!(stored_bytes(root) < 3 << 20);
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
@@ -83,7 +79,7 @@ fn snapshots_that_are_not_landfalls_stay() {
     opened.save_snapshots(vec![foreign]).unwrap();
     save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"more rows")]).unwrap();
     assert_eq!(kept.repository.backups().unwrap().len(), 2);
-    assert_eq!(kept.repository.forget(ONE, now()).unwrap().dropped, [first]);
+    assert_eq!(kept.repository.forget(ONE).unwrap().dropped, [first]);
     assert_eq!(opened.get_all_snapshots().unwrap().len(), 2);
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
 }
@@ -103,11 +99,93 @@ fn room_is_made_of_unproven_backups_at_once_and_never_of_the_last_proven_one() {
         files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
     };
     let before = size();
-    let dropped = kept.repository.make_room(Retention::default(), now()).unwrap();
+    let dropped = kept.repository.make_room(Retention::default()).unwrap();
     let ids = |backups: &[Backup]| backups.iter().map(|backup| backup.id).collect::<Vec<_>>();
     assert_eq!(ids(&dropped), [saved[0].id, saved[2].id]);
     assert_eq!(ids(&kept.repository.backups().unwrap()), [saved[1].id, saved[3].id]);
     assert!(size() + 3 * MIB as u64 <= before, "{before} bytes became {}", size());
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
     assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, 2 * MIB));
+}
+
+#[test]
+fn newest_is_the_one_made_last_whatever_the_clock() {
+    let kept = empty();
+    let clocks = ["2026-11-20T12:00:00Z", "2031-01-01T00:00:00Z", "2020-01-01T00:00:00Z"];
+    let saved: Vec<Backup> =
+        clocks.iter().map(|clock| save(&kept.repository, clock, &[("database", b"rows")]).unwrap()).collect();
+    assert_eq!(saved.iter().map(|backup| backup.sequence).collect::<Vec<_>>(), [Some(1), Some(2), Some(3)]);
+    assert_eq!(kept.repository.backups().unwrap(), saved);
+    let dropped = kept.repository.forget(ONE).unwrap().dropped;
+    assert_eq!(dropped, saved[..2]);
+    // The number of a backup that is gone is not given again, nor where the ledger is lost.
+    std::fs::remove_file(kept.repository.folder().join(crate::ledger::FILE)).unwrap();
+    assert_eq!(save(&kept.repository, clocks[0], &[("database", b"rows")]).unwrap().sequence, Some(4));
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+}
+
+#[test]
+fn backups_of_an_earlier_version_come_first() {
+    let kept = empty();
+    let ahead = save(&kept.repository, "2031-01-01T00:00:00Z", &[("database", b"rows")]).unwrap();
+    // As they were made before: the ledger and the snapshot have no number.
+    let (_, mut snapshot) = kept.repository.latest_snapshots().unwrap().remove(0);
+    let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with("sequence=")).cloned().collect::<Vec<_>>();
+    snapshot.tags = rustic_core::StringList::default();
+    for tag in tags {
+        snapshot.tags.add(tag);
+    }
+    let (_, opened) = kept.repository.session(crate::folder::View::default()).unwrap();
+    opened.delete_snapshots(&[snapshot.id]).unwrap();
+    snapshot.original = Some(snapshot.id);
+    opened.save_snapshots(vec![snapshot]).unwrap();
+    std::fs::remove_file(kept.repository.folder().join(crate::ledger::FILE)).unwrap();
+
+    let next = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"more rows")]).unwrap();
+    let known = kept.repository.backups().unwrap();
+    assert_eq!((known[0].id, known[0].sequence), (ahead.id, None));
+    assert_eq!(known[1], next);
+    assert_eq!(kept.repository.forget(ONE).unwrap().dropped, known[..1]);
+}
+
+#[test]
+fn numbers_continue_after_those_of_another_repository() {
+    let kept = empty();
+    kept.repository.continue_after(40).unwrap();
+    assert_eq!(save(&kept.repository, "2026-11-20T12:00:00Z", &[]).unwrap().sequence, Some(41));
+    kept.repository.continue_after(7).unwrap();
+    assert_eq!(save(&kept.repository, "2026-11-20T13:00:00Z", &[]).unwrap().sequence, Some(42));
+}
+
+#[test]
+fn failed_drill_replaces_a_proof_and_a_later_one_proves_again() {
+    let kept = empty();
+    let saved = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
+    kept.repository.mark_proven(saved.id, proof("12 tables")).unwrap();
+    let marked = kept.repository.mark_disproved(saved.id, proof("no tables")).unwrap();
+    assert_eq!(marked, Backup { disproof: Some(proof("no tables")), ..saved.clone() });
+    let reopened = Repository::open(kept.repository.folder(), SITE, &kept.key).unwrap();
+    assert_eq!(reopened.backups().unwrap(), [marked]);
+    let proven = reopened.mark_proven(saved.id, proof("12 tables")).unwrap();
+    assert_eq!(reopened.backups().unwrap(), [Backup { proof: Some(proof("12 tables")), ..saved }]);
+    assert_eq!(proven.disproof, None);
+    assert_eq!(reopened.check(&landfall_progress::Silent).unwrap(), []);
+}
+
+#[test]
+fn packs_marked_under_a_clock_that_was_ahead_are_removed() {
+    let kept = empty();
+    let root = kept.repository.folder();
+    save(&kept.repository, "2026-11-19T12:00:00Z", &[("database", &random(5, 20 * MIB))]).unwrap();
+    let last = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &random(6, MIB))]).unwrap();
+    kept.repository.forget(ONE).unwrap();
+    let (_, opened) = kept.repository.session(crate::folder::View::default()).unwrap();
+    kept.repository.date_marked_packs(&opened, |_| time("2099-01-01T00:00:00Z")).unwrap();
+    let before = stored_bytes(root);
+    // What is marked again now is kept for readers first.
+    assert_eq!(kept.repository.forget(ONE).unwrap().freed_bytes, 0);
+    assert!(stored_bytes(root) >= before - MIB as u64);
+    assert!(kept.repository.forget_beside_readers(ONE, Span::new()).unwrap().freed_bytes > 20 << 20);
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    assert!(read(&kept.repository, last.id, "database").unwrap() == random(6, MIB));
 }

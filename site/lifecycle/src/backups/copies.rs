@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use jiff::Timestamp;
 use landfall_backup::{BEGINS_LOG, Backup, BackupError, BackupId, Backups, Place, Repository, Retention};
 use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
@@ -49,9 +48,13 @@ impl Copies<'_> {
         let copies = self.open_or_create(source, folder)?;
         // It may have been away when keys were exchanged.
         exchange::shut_out_former(self.paths, &copies)?;
-        let now = Timestamp::now();
-        let forgotten = copies.forget(self.retention, now).map_err(unusable);
-        let missing = missing(source, &copies, self.retention, now).map_err(unusable)?;
+        let forgotten = copies.forget(self.retention).map_err(unusable);
+        let (here, there) = (source.everything().map_err(unusable)?, copies.everything().map_err(unusable)?);
+        // The site was adopted from an older copy: what it makes from now on is newer than all that is there.
+        if let Some(last) = there.last_sequence().filter(|last| Some(*last) > here.last_sequence()) {
+            source.continue_after(last).map_err(unusable)?;
+        }
+        let missing = missing(here, there, self.retention);
         let (mut added, mut failure) = (Vec::new(), None);
         for backup in &missing.full {
             let summary = BackupSummary::from(backup);
@@ -112,19 +115,13 @@ impl Copies<'_> {
 }
 
 /// Backups that the copies lack, log backups included: those that would be kept if all of them were there.
-fn missing(
-    source: &Repository,
-    copies: &Repository,
-    retention: Retention,
-    now: Timestamp,
-) -> Result<Backups, BackupError> {
-    let (here, there) = (source.everything()?, copies.everything()?);
+pub(crate) fn missing(here: Backups, there: Backups, retention: Retention) -> Backups {
     let full = lacking(here.full, &there.full).into_iter().filter(is_copied).collect();
     let missing = Backups { full, logs: lacking(here.logs, &there.logs) };
-    let all = Backups { full: joined(&there.full, &missing.full), logs: joined(&there.logs, &missing.logs) };
-    let kept = retention.kept(&all, now)?;
+    let new = missing.full.iter().chain(&missing.logs).cloned();
+    let kept = retention.kept(&Backups::of(there.full.into_iter().chain(there.logs).chain(new).collect()));
     let are_kept = |backups: Vec<Backup>| backups.into_iter().filter(|backup| kept.contains(&backup.id)).collect();
-    Ok(Backups { full: are_kept(missing.full), logs: are_kept(missing.logs) })
+    Backups { full: are_kept(missing.full), logs: are_kept(missing.logs) }
 }
 
 /// Whether a backup is copied: one that is proven, and one that log backups follow.
@@ -138,15 +135,9 @@ fn lacking(mut here: Vec<Backup>, there: &[Backup]) -> Vec<Backup> {
     here
 }
 
-/// Both, oldest first.
-fn joined(some: &[Backup], others: &[Backup]) -> Vec<Backup> {
-    let mut all = [some, others].concat();
-    all.sort_by_key(|backup| (backup.time, backup.id));
-    all
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
     use landfall_backup::{BackupKind, NewBackup, Proof};
     use landfall_error_codes::{Coded, codes};
     use landfall_media::durable;
@@ -190,6 +181,23 @@ mod tests {
         let later = copies.bring_up_to_date(&source, disk.path()).unwrap();
         assert_eq!((later.copied.len(), later.dropped.len(), later.count), (0, 1, 1));
         assert_eq!(copies.open(disk.path()).unwrap().backups().unwrap(), [newest]);
+    }
+
+    #[test]
+    fn site_adopted_from_an_older_copy_continues_after_the_newer_one() {
+        let ((_root, paths), disk) = (host(), other_disk());
+        let source = BackupFolder::of(&paths).open_or_create().unwrap();
+        let copies =
+            Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
+        save(&source, "2026-11-19T12:00:00Z", true);
+        copies.bring_up_to_date(&source, disk.path()).unwrap();
+        // The lost machine made another one, which this site does not have.
+        let lost = save(&copies.open(disk.path()).unwrap(), "2026-11-20T12:00:00Z", true);
+        assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
+        let next = save(&source, "2026-11-18T12:00:00Z", true);
+        assert!(next.sequence > lost.sequence, "{next:?}");
+        let newest = copies.bring_up_to_date(&source, disk.path()).unwrap().newest;
+        assert_eq!(newest.as_deref(), Some("2026-11-18T12:00:00Z"));
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub struct BackupTry {
     /// When the latest try ended that succeeded, RFC 3339 in UTC; none where none did.
     #[serde(default)]
     pub succeeded: Option<String>,
+    /// Whether a drill has proven the newest backup since it failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mended: bool,
 }
 
 /// Why a backup or a drill failed.
@@ -51,6 +54,14 @@ impl BackupTry {
         write(&paths.backup_try(), outcome, now)?;
         running_try::forget_interrupted(paths, Tried::Backup)?;
         Ok(durable::remove_file(&paths.backup_refusal())?)
+    }
+
+    /// Notes that a drill has proven the newest backup, whatever clock the latest try failed under; on the disk when this returns. What
+    /// became of that try stays.
+    pub(crate) fn mend(paths: &SitePaths) -> Result<(), StepError> {
+        let Some(last) = Self::read(paths).filter(|last| last.failure.is_some() && !last.mended) else { return Ok(()) };
+        store(&paths.backup_try(), &Self { mended: true, ..last })?;
+        running_try::forget_interrupted(paths, Tried::Backup)
     }
 
     /// Notes that a backup did not begin, since another operation ran; on the disk when this returns. It is no try: what became of the
@@ -105,7 +116,11 @@ fn write(file: &Path, outcome: Result<(), &(impl Coded + 'static)>, now: Timesta
         None => Some(at.clone()),
         Some(_) => read(file).and_then(|earlier| earlier.succeeded),
     };
-    let bytes = serde_json::to_vec_pretty(&BackupTry { at, failure, succeeded }).unwrap_or_default();
+    store(file, &BackupTry { at, failure, succeeded, mended: false })
+}
+
+fn store(file: &Path, tried: &BackupTry) -> Result<(), StepError> {
+    let bytes = serde_json::to_vec_pretty(tried).unwrap_or_default();
     Ok(durable::write_file(file, &bytes, 0o600)?)
 }
 
@@ -126,9 +141,7 @@ pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timesta
     let mut notes = Vec::new();
     let time = |text: &str| text.parse::<Timestamp>().ok();
     let newest = proven.and_then(time);
-    if let Some(BackupTry { at, failure: Some(failure), .. }) = last
-        && time(at) > newest
-    {
+    if let Some(BackupTry { at, failure: Some(failure), mended: false, .. }) = last {
         let BackupFailure { code, what } = failure;
         notes.push(format!("the latest backup failed at {at}: {what} [{code}]; `landfall backup run` tries again"));
     }
@@ -176,6 +189,7 @@ mod tests {
             at: "2026-11-20T09:00:00Z".to_owned(),
             failure: Some(BackupFailure { code: code.to_owned(), what: what.to_owned() }),
             succeeded: None,
+            mended: false,
         };
         let cut = failed(codes::BACKUP_INTERRUPTED.id, "it began then and did not end, because the host restarted");
         insta::assert_snapshot!(interrupted_drill(&cut).unwrap(), @"the latest drill failed at 2026-11-20T09:00:00Z: it began then and did not end, because the host restarted [LF4634]; `landfall drill` tries again");
@@ -197,9 +211,17 @@ mod tests {
         assert_eq!(last.as_ref().unwrap().succeeded.as_deref(), Some("2026-11-20T02:00:00Z"));
         let told = |proven: Option<&str>, now: &str| notes(last.as_ref(), proven, at(now)).join("\n");
         insta::assert_snapshot!(told(Some("2026-11-22T02:00:00Z"), "2026-11-23T08:00:00Z"), @"the latest backup failed at 2026-11-23T02:00:00Z: postgres/database broke off [LF4608]; `landfall backup run` tries again");
+        let ahead = told(Some("2031-01-01T00:00:00Z"), "2026-11-23T08:00:00Z");
+        assert!(ahead.contains("LF4608"), "a clock that was ahead hides no failure: {ahead}");
+        BackupTry::mend(&paths).unwrap();
+        let last = BackupTry::read(&paths);
+        assert!(last.as_ref().unwrap().failure.is_some(), "what became of it stays");
+        let told = |proven: Option<&str>, now: &str| notes(last.as_ref(), proven, at(now)).join("\n");
         assert_eq!(told(Some("2026-11-23T03:00:00Z"), "2026-11-23T08:00:00Z"), "");
         insta::assert_snapshot!(told(Some("2026-11-23T03:00:00Z"), "2026-11-25T08:00:00Z"), @"the newest proven backup is of 2026-11-23T03:00:00Z; what was written since is in no proven backup");
-        assert!(told(None, "2026-11-23T08:00:00Z").contains("LF4608"));
+        BackupTry::note(&paths, Err(&error), at("2020-01-01T02:00:00Z")).unwrap();
+        let last = BackupTry::read(&paths);
+        assert!(notes(last.as_ref(), None, at("2026-11-23T08:00:00Z"))[0].contains("LF4608"), "a later failure");
         BackupTry::note(&paths, Ok::<(), &StepError>(()), at("2026-11-23T02:00:00Z")).unwrap();
         assert!(
             notes(BackupTry::read(&paths).as_ref(), Some("2026-11-23T01:59:00Z"), at("2026-11-23T08:00:00Z"))

@@ -32,6 +32,8 @@ mod volume;
 pub use check::CheckResult;
 pub use copies::BackupCopies;
 pub(crate) use copies::Copies;
+#[cfg(test)]
+pub(crate) use copies::missing as missing_copies;
 pub(crate) use copy_place::only_repository;
 pub use copy_records::CopyRecord;
 pub(crate) use copy_records::CopyRecords;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
 use landfall_backup::{BackupError, Repository, Reserve, Retention};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -68,7 +67,7 @@ fn can_help(found: &[FilesystemPeak], is_own: impl Fn(&FilesystemPeak) -> bool, 
 
 /// Removes what the retention does not keep, and unproven backups. What was removed is reported, also where its data is still there.
 fn drop_old(repository: &Repository, retention: Retention, progress: &dyn Progress) -> Result<(), StepError> {
-    let made = repository.make_room(retention, Timestamp::now());
+    let made = repository.make_room(retention);
     let dropped = match &made {
         Ok(dropped) | Err(BackupError::NotFreed { dropped, .. }) => dropped.as_slice(),
         Err(_) => &[],

@@ -92,7 +92,7 @@ fn interrupted_by(paths: &SitePaths, tried: Tried, commands: &dyn CommandRunner)
     };
     let what = format!("it began then and did not end, because {why}");
     let failure = BackupFailure { code: codes::BACKUP_INTERRUPTED.id.to_owned(), what };
-    Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None })
+    Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None, mended: false })
 }
 
 /// The record of a try that no process runs any longer.

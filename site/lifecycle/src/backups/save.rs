@@ -21,7 +21,7 @@ use super::counts::stream_name;
 use super::cut::{Counted, Held, LogPart, MakingCut, OpenLog, log_part};
 use super::error::unusable;
 use super::estimate::BackupEstimate;
-use super::logs::LogRecords;
+use super::logs::{LogRecords, WholeLink};
 use super::manifest::{Manifest, SavedStream, word};
 use super::room::make_room;
 use super::rule_pod::{RulePod, RulePrograms as _};
@@ -207,8 +207,8 @@ impl Saving<'_> {
         let Some(log) = &saved.rule.log else { return Ok(Link::None) };
         let records = LogRecords::of(self.paths);
         let _lock = records.lock()?;
-        if let Some(link) = records.whole_link(&saved.name()) {
-            return Ok(Link::Known(link));
+        if let Some(known) = records.whole_link(&saved.name()) {
+            return Ok(known.into());
         }
         if let Err(error) = self.pod(saved).run(&log.keep, BackupLog::LIMIT_SECONDS) {
             let text = format!("no points in time of {}: {}", saved.name(), with_causes(&error));
@@ -265,6 +265,7 @@ impl ReadingOrder {
 }
 
 /// What the log backups of a stream follow.
+#[derive(Debug, PartialEq, Eq)]
 enum Link {
     /// Nothing: no log is kept.
     None,
@@ -272,6 +273,13 @@ enum Link {
     Known(String),
     /// A log that begins with this backup.
     New(String),
+}
+
+impl From<WholeLink> for Link {
+    /// A log begins with the first backup that is stored with its link, however many failed before.
+    fn from(known: WholeLink) -> Self {
+        if known.has_base { Self::Known(known.word) } else { Self::New(known.word) }
+    }
 }
 
 impl Link {
@@ -357,6 +365,12 @@ mod tests {
             "link": has_log.then_some("word"),
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn log_without_a_stored_backup_begins_with_this_one() {
+        let known = |has_base| Link::from(WholeLink { word: "a".to_owned(), has_base });
+        assert_eq!((known(false), known(true)), (Link::New("a".to_owned()), Link::Known("a".to_owned())));
     }
 
     #[test]

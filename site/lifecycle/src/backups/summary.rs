@@ -1,5 +1,6 @@
 //! A backup, as lists and reports show it.
 
+use jiff::Timestamp;
 use landfall_backup::Backup;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,8 +16,14 @@ const SHORT_ID: usize = 8;
 pub struct BackupSummary {
     /// What names it, in hexadecimal; its beginning is enough where only one backup has it.
     pub id: String,
-    /// When its data was read, RFC 3339 in UTC.
+    /// Its place in the order in which backups were made; none where an earlier `landfall` made it, which comes before all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sequence: Option<u64>,
+    /// When its data was read, RFC 3339 in UTC, by a clock that may have been wrong.
     pub time: String,
+    /// Whether that is later than the clock says now: one of the two is wrong.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_future: bool,
     /// Name of the release.
     pub release: String,
     /// Version of the release.
@@ -25,6 +32,9 @@ pub struct BackupSummary {
     pub reason: String,
     /// When a drill proved it, RFC 3339 in UTC.
     pub proven: Option<String>,
+    /// When the latest drill failed, RFC 3339 in UTC; none where none did, or where a later one proved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disproved: Option<String>,
     /// The time as of which the data of several components returns; none where each is as of its own time.
     pub cut: Option<BackupCut>,
     /// Bytes of all its streams, as they were read.
@@ -43,7 +53,7 @@ pub struct StreamSummary {
     pub size_bytes: u64,
 }
 
-/// The newest of these backups that a drill proved; they are given oldest first.
+/// The newest of these backups that a drill proved; they are given in the order in which they were made.
 pub(crate) fn newest_proven<'a>(backups: impl DoubleEndedIterator<Item = &'a Backup>) -> Option<&'a Backup> {
     backups.rev().find(|backup| backup.proof.is_some())
 }
@@ -67,11 +77,14 @@ impl From<&Backup> for BackupSummary {
             .collect();
         Self {
             id: backup.id.to_string(),
+            sequence: backup.sequence,
             time: backup.time.to_string(),
+            of_future: backup.is_of_future(Timestamp::now()),
             release: fact("release"),
             version: fact("version"),
             reason: fact("reason"),
             proven: backup.proof.as_ref().map(|proof| proof.time.to_string()),
+            disproved: backup.disproof.as_ref().map(|disproof| disproof.time.to_string()),
             cut: BackupCut::of(backup),
             size_bytes: streams.iter().map(|stream| stream.size_bytes).sum(),
             streams,

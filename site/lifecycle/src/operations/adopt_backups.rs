@@ -39,9 +39,9 @@ const SETTINGS: &str = "site.yaml";
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AdoptedBackups {
-    /// Every backup, oldest first.
+    /// Every backup, in the order in which they were made.
     pub backups: Vec<BackupSummary>,
-    /// The one whose secrets and settings the next install gets: the newest proven one, or the newest.
+    /// The one whose secrets and settings the next install gets: the newest proven one, or the newest whose drill did not fail.
     pub used: BackupSummary,
     /// The file with the lost site's settings; none where its journals do not name them.
     pub settings: Option<PathBuf>,
@@ -65,7 +65,7 @@ impl Operations {
         let lock = self.journals().lock("backup adopt")?;
         let adopted = self.copied_repository(&source, &key)?;
         let backups = adopted.backups().map_err(unusable)?;
-        let used = newest_proven(backups.iter()).or(backups.last());
+        let used = best(&backups);
         let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
         let open = adopted.open_backup(used.id).map_err(unusable)?;
         let settings = self.take_what_an_install_needs(&open, used)?;
@@ -206,6 +206,12 @@ impl Operations {
         durable::write_file(&file, &bytes, 0o600)?;
         Ok(Some(file))
     }
+}
+
+/// The newest proven backup, or the newest whose drill did not fail, or the newest; they are given in the order in which they were made.
+pub(super) fn best(backups: &[Backup]) -> Option<&Backup> {
+    let not_disproved = backups.iter().rfind(|backup| backup.disproof.is_none());
+    newest_proven(backups.iter()).or(not_disproved).or(backups.last())
 }
 
 /// A small document of a backup.

@@ -75,7 +75,7 @@ pub struct RecoveryKey {
 
 impl Operations {
     /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
-    /// removed as the site's settings say, once the new one is proven; then each folder for copies gets it, and a drill proves
+    /// removed as the site's settings say, also where the new one fails; then each folder for copies gets it, and a drill proves
     /// the log backups that lead here from the backup before.
     ///
     /// Whether data was saved and proven is noted, and on the disk when this returns. So is that it did not begin because another
@@ -91,16 +91,26 @@ impl Operations {
             self.progress.event(Event::Note(format!("a former key still opens the backups: {}", with_causes(&error))));
         }
         let next = if drilled { NextOfBackup::Drill } else { NextOfBackup::Nothing };
-        let backup = self.save(&ready, &repository, next).inspect_err(|error| self.note_try(Err(error)))?;
+        let settings = &ready.pins.settings.backups;
+        let backup = match self.save(&ready, &repository, next) {
+            Ok(backup) => backup,
+            Err(error) => {
+                self.note_try(Err(&error));
+                // Log backups are made all the same, and must not fill the disk.
+                if drilled && let Err(error) = repository.forget(settings.retention()) {
+                    tracing::warn!(error = with_causes(&error), "old backups are not removed");
+                }
+                return Err(error);
+            }
+        };
         if !drilled {
             let (dropped, copies) = (Vec::new(), Vec::new());
             return Ok(BackedUp { backup: (&backup).into(), drill: None, log_drill: None, dropped, copies });
         }
         let report = self.prove_backup(&ready, &repository, &backup);
         self.note_try(report.as_ref().map(drop));
-        // Backups that fail every night must not fill the disk; the newest proven one stays.
-        let settings = &ready.pins.settings.backups;
-        let forgotten = repository.forget(settings.retention(), jiff::Timestamp::now()).map_err(unusable);
+        // Whatever became of this backup: it stays, and so does everything since the newest proven one.
+        let forgotten = repository.forget(settings.retention()).map_err(unusable);
         let report = report?;
         let places = settings.copy_places();
         if !places.is_empty() {
@@ -199,7 +209,7 @@ impl Operations {
         Ok((ready, repository, backup))
     }
 
-    /// Every backup, oldest first. Changes nothing.
+    /// Every backup, in the order in which they were made. Changes nothing.
     pub fn backups(&self) -> Result<Vec<BackupSummary>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
         Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())
@@ -333,11 +343,15 @@ pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed
         return find(repository, id);
     }
     let known = repository.backups().map_err(unusable)?;
-    let found = known.iter().rev().find(|backup| is_of(backup, installed)).cloned();
-    Ok(found.ok_or_else(|| {
+    Ok(newest_of(&known, installed).cloned().ok_or_else(|| {
         let what = format!("there is no backup of {} {}", installed.release, installed.version);
         StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known, installed)))
     })?)
+}
+
+/// The backup of the installed release that was made last, of these, which are in the order in which they were made.
+pub(super) fn newest_of<'a>(known: &'a [Backup], installed: &Pins) -> Option<&'a Backup> {
+    known.iter().rfind(|backup| is_of(backup, installed))
 }
 
 /// Whether a backup is of the installed release: only that is known to read it.
@@ -353,9 +367,13 @@ fn is_of_version(backup: &Backup, release: &str, version: &str) -> bool {
 /// The newest proven backup of a version.
 pub(super) fn proven_of(repository: &Repository, release: &str, version: &str) -> Result<Backup> {
     let known = repository.backups().map_err(unusable)?;
-    let found = newest_proven(known.iter().filter(|backup| is_of_version(backup, release, version)));
     let unproven = || StepError::new(codes::BACKUP_UNKNOWN, format!("no backup of {release} {version} is proven"));
-    Ok(found.cloned().ok_or_else(unproven)?)
+    Ok(proven_in(&known, release, version).cloned().ok_or_else(unproven)?)
+}
+
+/// The same of these backups, which are in the order in which they were made.
+pub(super) fn proven_in<'a>(known: &'a [Backup], release: &str, version: &str) -> Option<&'a Backup> {
+    newest_proven(known.iter().filter(|backup| is_of_version(backup, release, version)))
 }
 
 /// The other versions that have backups, for a person who looks for one.

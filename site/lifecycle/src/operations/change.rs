@@ -41,11 +41,7 @@ pub enum Changed {
 impl Changed {
     /// Ends a change. One that went back by itself is an error, which says why.
     pub(super) fn by(running: &mut Running) -> Result<Self> {
-        if running.goes_back() {
-            running.note_clock();
-        } else {
-            running.expect_clock()?;
-        }
+        running.expect_clock_of_change()?;
         let end = running.change()?;
         let replaced = if end == End::Undone { running.replaced_data()? } else { Vec::new() };
         Self::of(end, &running.pins, running.plan(), Undoing { failure: running.failure(), replaced })

@@ -7,6 +7,8 @@ mod approval;
 mod askers;
 mod back_up_logs;
 mod backup;
+#[cfg(test)]
+mod backup_order;
 mod backup_schedule;
 mod backup_times;
 mod bundle;

@@ -1,5 +1,7 @@
 //! Which backup a restore takes, and what is applied to it.
 
+use std::cmp::Reverse;
+
 use jiff::Timestamp;
 use landfall_backup::{Backup, Backups, OpenBackup, Repository};
 use landfall_engine::step::StepError;
@@ -8,7 +10,7 @@ use landfall_error_codes::codes;
 use super::backup::{find_in, is_of, others};
 use super::error::Result;
 use super::restore::RestoreRequest;
-use crate::backups::{Chain, Manifest, SavedStream, unusable};
+use crate::backups::{Chain, Manifest, SavedStream, newest_proven, unusable};
 use crate::pins::Pins;
 use crate::plan::restore::RestoredStream;
 use crate::steps::set_aside::SetAside;
@@ -28,8 +30,8 @@ pub(super) struct ChosenStream {
 }
 
 impl RestoreChoice {
-    /// The backup that is named, or the newest of the installed version from which the wanted time can be reached; without a time,
-    /// the newest proven one.
+    /// The backup that is named, or one of the installed version from which the wanted time can be reached, a proven one if possible;
+    /// without a time, the newest proven one. One whose latest drill failed is taken only by name.
     pub(super) fn of(repository: &Repository, request: &RestoreRequest, installed: &Pins) -> Result<Self> {
         let known = repository.everything().map_err(unusable)?;
         let candidates = candidates(&known, request, installed)?;
@@ -39,7 +41,7 @@ impl RestoreChoice {
         for (backup, open) in candidates.iter().zip(&opened) {
             match Self::from(backup, open, &known.logs, request) {
                 Ok(choice) => return Ok(choice),
-                // The newest backup says best how far the log leads.
+                // The best backup says best how far the log leads.
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
@@ -70,27 +72,32 @@ impl RestoreChoice {
 }
 
 /// The backups that may be restored, the best one first.
-fn candidates(known: &Backups, request: &RestoreRequest, installed: &Pins) -> Result<Vec<Backup>> {
+pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &Pins) -> Result<Vec<Backup>> {
     if let Some(id) = &request.backup {
         return Ok(vec![find_in(&known.full, id)?]);
     }
-    let fits = |backup: &&Backup| match request.at {
-        Some(at) => backup.time <= at,
-        None => backup.proof.is_some(),
+    let own = known.full.iter().filter(|backup| is_of(backup, installed));
+    let unknown = |kind: String| {
+        let what = format!("no backup of {} {} is {kind}", installed.release, installed.version);
+        StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known.full, installed)))
     };
-    let found = known.full.iter().rev().filter(|backup| is_of(backup, installed)).filter(fits);
-    // Without a time, the first one is it.
-    let count = if request.at.is_some() { usize::MAX } else { 1 };
-    let found: Vec<Backup> = found.take(count).cloned().collect();
-    if !found.is_empty() {
-        return Ok(found);
+    let Some(at) = request.at else {
+        let proven = newest_proven(own).ok_or_else(|| unknown("proven".to_owned()))?;
+        return Ok(vec![proven.clone()]);
+    };
+    let reaching: Vec<&Backup> = own.filter(|backup| backup.time <= at).collect();
+    if reaching.is_empty() {
+        return Err(unknown(format!("made at {at} or before")).into());
     }
-    let kind = match request.at {
-        Some(at) => format!("made at {at} or before"),
-        None => "proven".to_owned(),
-    };
-    let what = format!("no backup of {} {} is {kind}", installed.release, installed.version);
-    Err(StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known.full, installed))).into())
+    let mut found: Vec<Backup> = reaching.iter().copied().filter(|backup| backup.disproof.is_none()).cloned().collect();
+    if found.is_empty() {
+        let times: Vec<String> = reaching.iter().map(|backup| format!("{:.0}", backup.time)).collect();
+        let what = format!("the drill of each backup that leads to {at} failed: those of {}", times.join(", "));
+        return Err(StepError::new(codes::RESTORE_DISPROVED, what).into());
+    }
+    // A person names a time by the label that backups have. Of several with one label, the order decides.
+    found.sort_by_key(|backup| Reverse((backup.proof.is_some(), backup.time, backup.order())));
+    Ok(found)
 }
 
 /// The streams of these components, or all.
@@ -128,12 +135,13 @@ fn recovery(
 
 #[cfg(test)]
 mod tests {
-    use landfall_backup::BackupKind;
+    use landfall_backup::{BackupKind, Proof};
     use landfall_error_codes::Coded;
     use serde_json::json;
 
     use super::*;
     use crate::backups::logs::tests::log;
+    use crate::operations::testing::{installed, with_data};
 
     fn time(minute: i64) -> Timestamp {
         Timestamp::from_second(60 * minute).unwrap()
@@ -155,6 +163,37 @@ mod tests {
 
     fn full(minute: i64, ended: i64) -> Backup {
         Backup { kind: BackupKind::Full, ended: Some(time(ended)), ..log(minute, "", "") }
+    }
+
+    #[test]
+    fn proven_backup_is_preferred_and_a_disproved_one_never_taken() {
+        let fixture = installed(&with_data(), json!({}));
+        let history = fixture.operations.history().unwrap();
+        let pins = fixture.operations.changeable(&history).unwrap();
+        let drill = || Some(Proof { time: time(99), report: String::new() });
+        let made = |sequence: u64, minute: i64| {
+            let facts = [("release", pins.release.clone()), ("version", pins.version.clone())];
+            let facts = facts.map(|(key, value)| (key.to_owned(), value)).into();
+            Backup { sequence: Some(sequence), facts, ..full(minute, minute) }
+        };
+        let [mut first, mut second, mut third] = [made(1, 10), made(2, 90), made(3, 20)];
+        (first.proof, second.proof) = (drill(), drill());
+        let chosen = |backups: &[&Backup], at: Option<i64>, named: Option<&Backup>| {
+            let known = Backups::of(backups.iter().copied().cloned().collect());
+            let (at, backup) = (at.map(time), named.map(|backup| backup.id.to_string()));
+            let request = RestoreRequest { backup, at, ..RestoreRequest::default() };
+            candidates(&known, &request, pins).map(|found| found.iter().map(|one| one.id).collect::<Vec<_>>())
+        };
+        let all = [&first, &second, &third];
+        assert_eq!(chosen(&all, None, None).unwrap(), [second.id], "made under a clock that was ahead, and last");
+        assert_eq!(chosen(&all, Some(30), None).unwrap(), [first.id, third.id]);
+        third.disproof = drill();
+        let all = [&first, &second, &third];
+        assert_eq!(chosen(&all, Some(30), None).unwrap(), [first.id]);
+        let refused = chosen(&[&second, &third], Some(30), None).unwrap_err();
+        assert_eq!(refused.code(), codes::RESTORE_DISPROVED);
+        assert_eq!(chosen(&all, Some(30), Some(&third)).unwrap(), [third.id], "named");
+        assert_eq!(chosen(&[&third], None, None).unwrap_err().code(), codes::BACKUP_UNKNOWN);
     }
 
     #[test]

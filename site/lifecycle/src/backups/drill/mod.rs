@@ -9,10 +9,11 @@ mod workload;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use landfall_backup::{OpenBackup, Proof, Repository};
+use landfall_backup::{BackupId, OpenBackup, Proof, Repository};
 use landfall_cluster::Cluster;
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 use landfall_host::space::Space;
@@ -26,7 +27,7 @@ use super::cluster::{ETCD, trial_space};
 use super::cut::BackupCut;
 use super::error::unusable;
 use super::room::refuse;
-use super::{SavedStream, estimate, load};
+use super::{BackupTry, SavedStream, estimate, load};
 use crate::room::Demand;
 use trial::Trial;
 
@@ -108,8 +109,8 @@ pub(crate) struct Drill<'a> {
 }
 
 impl Drill<'_> {
-    /// Restores a backup on trial, and marks it as proven if every check passes. A check that fails is no error: the report
-    /// shows it. Nothing of the drill stays in the cluster.
+    /// Restores a backup on trial, and marks it as proven if every check passes, or as disproved. A check that fails is no error: the
+    /// report shows it. Nothing of the drill stays in the cluster.
     pub(crate) fn prove(&self, repository: &Repository, backup: &OpenBackup) -> Result<DrillReport, StepError> {
         self.run(repository, &Trial::of_backup(repository, backup)?)
     }
@@ -126,17 +127,48 @@ impl Drill<'_> {
     }
 
     fn run(&self, repository: &Repository, trial: &Trial<'_>) -> Result<DrillReport, StepError> {
-        let report = self.restore(trial)?;
-        if report.passed {
-            let text = serde_json::to_string(&report).map_err(|error| {
-                StepError::new(codes::BUG, "the report of a drill cannot be written").because(error)
-            })?;
-            for id in trial.proves() {
-                let proof = Proof { time: Timestamp::now(), report: text.clone() };
-                repository.mark_proven(id, proof).map_err(unusable)?;
+        let report = self.restore(trial).inspect_err(|error| {
+            if error.code() == codes::BACKUP_DAMAGED {
+                self.disprove(repository, trial, with_causes(error));
             }
+        })?;
+        let text = serde_json::to_string(&report)
+            .map_err(|error| StepError::new(codes::BUG, "the report of a drill cannot be written").because(error))?;
+        if !report.passed {
+            self.disprove(repository, trial, text);
+            return Ok(report);
+        }
+        for id in trial.proves() {
+            let proof = Proof { time: Timestamp::now(), report: text.clone() };
+            repository.mark_proven(id, proof).map_err(unusable)?;
+        }
+        if trial.is_of_backup() {
+            self.mend(repository, trial.backup.backup().id);
         }
         Ok(report)
+    }
+
+    /// Notes that what failed before is made up for, if the newest backup is proven now. Best effort: the backup is proven in any case.
+    fn mend(&self, repository: &Repository, proven: BackupId) {
+        let newest = repository.backups().map_err(unusable).map(|known| known.last().map(|newest| newest.id));
+        let mended =
+            newest.and_then(|newest| if newest == Some(proven) { BackupTry::mend(self.paths) } else { Ok(()) });
+        if let Err(error) = mended {
+            tracing::warn!(error = with_causes(&error), "that the newest backup is proven is not noted");
+        }
+    }
+
+    /// Marks the backup on trial, so that no restore takes it unless it is named. What a trial of log backups shows depends on the backup
+    /// that they follow, too: it marks none. Best effort: the drill failed in any case.
+    fn disprove(&self, repository: &Repository, trial: &Trial<'_>, report: String) {
+        if !trial.is_of_backup() {
+            return;
+        }
+        let marked = repository.mark_disproved(trial.backup.backup().id, Proof { time: Timestamp::now(), report });
+        if let Err(error) = marked {
+            let text = format!("that the drill failed is not noted with the backup: {}", with_causes(&error));
+            self.progress.event(Event::Note(text));
+        }
     }
 
     fn restore(&self, trial: &Trial<'_>) -> Result<DrillReport, StepError> {
@@ -214,7 +246,6 @@ pub(crate) fn groups(streams: &[SavedStream]) -> Vec<Vec<&SavedStream>> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use landfall_error_codes::Coded as _;
     use serde_json::json;
 
     use super::super::check::judged;

@@ -118,12 +118,15 @@ fn add(spans: &mut Vec<Span>, new: Span) {
 }
 
 impl PointsInTime {
-    /// The points in time of these backups of all data, oldest first, each with its streams.
+    /// The points in time of these backups of all data, each with its streams, by the times that backups and logs are labelled with.
     pub(crate) fn of(backups: &[(&Backup, Vec<SavedStream>)], logs: &[Backup]) -> Vec<Self> {
         let (mut spans, mut proven) = (Vec::new(), Vec::new());
+        let begin = |backup: &Backup| backup.ended.unwrap_or(backup.time);
+        let mut backups: Vec<&(&Backup, Vec<SavedStream>)> = backups.iter().collect();
+        backups.sort_by_key(|(backup, _)| begin(backup));
         for (backup, streams) in backups {
             for saved in streams {
-                let (from, chain) = (backup.ended.unwrap_or(backup.time), Chain::of(saved, logs));
+                let (from, chain) = (begin(backup), Chain::of(saved, logs));
                 let span = |until: Option<Timestamp>| Span { stream: saved.name(), from, until: until.unwrap_or(from) };
                 add(&mut spans, span(chain.until()));
                 add(&mut proven, span(chain.proven_until()));
@@ -162,6 +165,7 @@ pub(crate) mod tests {
         Backup {
             id: format!("{minute:064x}").parse().unwrap(),
             kind: BackupKind::Log,
+            sequence: None,
             time: time(minute),
             ended: None,
             facts: facts
@@ -170,6 +174,7 @@ pub(crate) mod tests {
                 .collect::<BTreeMap<_, _>>(),
             streams: Vec::new(),
             proof: None,
+            disproof: None,
         }
     }
 

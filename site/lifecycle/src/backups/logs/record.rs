@@ -44,6 +44,15 @@ struct LogRecord {
     has_failed: bool,
 }
 
+/// The link of a log of which nothing is lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WholeLink {
+    /// The link.
+    pub(crate) word: String,
+    /// Whether a backup of all data has it: if none has, the log begins with the next one.
+    pub(crate) has_base: bool,
+}
+
 /// The records of a site.
 pub(crate) struct LogRecords {
     folder: PathBuf,
@@ -84,10 +93,11 @@ impl LogRecords {
         found.filter(|record| record.has_base).map(|record| record.link)
     }
 
-    /// The same, where nothing of the log can have been lost.
-    pub(crate) fn whole_link(&self, stream: &str) -> Option<String> {
+    /// The link of a log of which nothing can have been lost, whether or not a backup is there that it belongs to.
+    pub(crate) fn whole_link(&self, stream: &str) -> Option<WholeLink> {
         let found = self.all().into_iter().find(|record| record.stream == stream);
-        found.filter(|record| !record.has_failed).map(|record| record.link)
+        let whole = found.filter(|record| !record.has_failed)?;
+        Some(WholeLink { word: whole.link, has_base: whole.has_base })
     }
 
     /// A log begins with this link. It is on the disk when this returns.
@@ -190,6 +200,19 @@ mod tests {
         (root, LogRecords::of(&paths))
     }
 
+    fn word(records: &LogRecords) -> Option<String> {
+        records.whole_link("db/rows").map(|link| link.word)
+    }
+
+    #[test]
+    fn log_whose_backup_failed_begins_with_the_next_one() {
+        let (_root, records) = records();
+        records.begin("db/rows", "a").unwrap();
+        assert_eq!(records.whole_link("db/rows"), Some(WholeLink { word: "a".to_owned(), has_base: false }));
+        records.has_base("db/rows", "a").unwrap();
+        assert_eq!(records.whole_link("db/rows"), Some(WholeLink { word: "a".to_owned(), has_base: true }));
+    }
+
     #[test]
     fn a_log_advances_from_link_to_link_until_it_begins_again() {
         let (_root, records) = records();
@@ -216,12 +239,12 @@ mod tests {
         records.begin("db/rows", "a").unwrap();
         records.has_base("db/rows", "a").unwrap();
         records.fail("db/rows", "a", "no pod", false).unwrap();
-        assert_eq!(records.whole_link("db/rows").as_deref(), Some("a"));
+        assert_eq!(word(&records).as_deref(), Some("a"));
         records.fail("db/rows", "a", "the log is lost", true).unwrap();
         records.fail("db/rows", "a", "no pod", false).unwrap();
-        assert_eq!((records.whole_link("db/rows"), records.link("db/rows").is_some()), (None, true));
+        assert_eq!((word(&records), records.link("db/rows").is_some()), (None, true));
         records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(records.whole_link("db/rows").as_deref(), Some("b"));
+        assert_eq!(word(&records).as_deref(), Some("b"));
         assert_eq!(records.all()[0].reason, None);
     }
 
@@ -231,6 +254,6 @@ mod tests {
         durable::write_file(&records.file, b"[{", 0o600).unwrap();
         assert!(records.all().is_empty());
         records.begin("db/rows", "a").unwrap();
-        assert_eq!(records.whole_link("db/rows").as_deref(), Some("a"));
+        assert_eq!(word(&records).as_deref(), Some("a"));
     }
 }

@@ -44,11 +44,14 @@ fn prepared<'a>(fixture: &'a Fixture, token: &str) -> PreparedRestore<'a> {
 fn summary(time: &str, streams: &[&str]) -> BackupSummary {
     BackupSummary {
         id: "0f".repeat(32),
+        sequence: None,
         time: time.to_owned(),
+        of_future: false,
         release: "tiny".to_owned(),
         version: "1.0.0".to_owned(),
         reason: "request".to_owned(),
         proven: None,
+        disproved: None,
         cut: None,
         size_bytes: 7,
         streams: streams.iter().map(|name| StreamSummary { name: (*name).to_owned(), size_bytes: 7 }).collect(),

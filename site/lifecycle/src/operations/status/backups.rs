@@ -24,6 +24,9 @@ pub struct BackupsStatus {
     pub newest: Option<String>,
     /// The same of the newest one that a drill proved.
     pub newest_proven: Option<String>,
+    /// The times of backups that are later than the clock says now, in the order in which they were made: the clock is wrong, or was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub of_future: Vec<String>,
     /// Why the repository cannot be used.
     pub reason: Option<String>,
     /// The latest try to make one, outside of an upgrade; none where there was none.
@@ -57,7 +60,17 @@ impl BackupsStatus {
     /// What a person should know of them.
     pub(super) fn notes(&self, now: Timestamp) -> Vec<String> {
         let notes = last_try::notes(self.last_try.as_ref(), self.newest_proven.as_deref(), now);
-        notes.into_iter().chain(self.last_drill.as_ref().and_then(last_try::interrupted_drill)).collect()
+        let drill = self.last_drill.as_ref().and_then(last_try::interrupted_drill);
+        notes.into_iter().chain(drill).chain(self.note_of_future()).collect()
+    }
+
+    fn note_of_future(&self) -> Option<String> {
+        let (last, others) = self.of_future.split_last()?;
+        let more = if others.is_empty() { String::new() } else { format!(", and {} more", others.len()) };
+        Some(format!(
+            "a backup is dated in the future, {last}{more}: the clock is wrong, or was; what is kept and restored follows the order in \
+             which backups were made"
+        ))
     }
 
     fn read(folder: &BackupFolder) -> Result<Self, StepError> {
@@ -68,7 +81,9 @@ impl BackupsStatus {
         let time_of = |backup: &Backup| format!("{:.0}", backup.time);
         let (count, newest) = (backups.len(), backups.last().map(time_of));
         let newest_proven = newest_proven(backups.iter()).map(time_of);
-        Ok(Self { count, newest, newest_proven, ..Self::default() })
+        let now = Timestamp::now();
+        let of_future = backups.iter().filter(|backup| backup.is_of_future(now)).map(time_of).collect();
+        Ok(Self { count, newest, newest_proven, of_future, ..Self::default() })
     }
 }
 
@@ -77,6 +92,16 @@ mod tests {
     use landfall_media::durable;
 
     use super::*;
+
+    #[test]
+    fn backup_of_the_future_is_named() {
+        let future = ["2031-01-01T00:00:00Z", "2031-01-02T00:00:00Z"].map(str::to_owned).to_vec();
+        let status = BackupsStatus { of_future: future, ..BackupsStatus::default() };
+        let notes = status.notes("2026-11-29T00:00:00Z".parse().unwrap());
+        let [note] = &notes[..] else { panic!("{notes:?}") };
+        assert!(note.starts_with("a backup is dated in the future, 2031-01-02T00:00:00Z, and 1 more: "), "{note}");
+        assert!(BackupsStatus::default().notes("2026-11-29T00:00:00Z".parse().unwrap()).is_empty());
+    }
 
     #[test]
     fn a_site_without_backups_has_no_such_state_and_one_without_its_key_says_so() {

@@ -210,8 +210,14 @@ fn backups() -> BackupsStatus {
         count: 3,
         newest: Some(newest),
         newest_proven: Some(newest_proven),
+        of_future: Vec::new(),
         reason: None,
-        last_try: Some(BackupTry { at: "2026-11-20T12:00:00Z".to_owned(), failure: None, succeeded: None }),
+        last_try: Some(BackupTry {
+            at: "2026-11-20T12:00:00Z".to_owned(),
+            failure: None,
+            succeeded: None,
+            mended: false,
+        }),
         last_drill: None,
         copies: vec![copies],
         logs: vec![LogStatus {

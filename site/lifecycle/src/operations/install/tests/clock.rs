@@ -18,7 +18,7 @@ fn cut(built_at: &str) -> (Fixture, Arc<Notes>) {
 }
 
 /// Makes this the newest time that the site has seen.
-pub(super) fn see(fixture: &Fixture, time: &str) {
+pub(in crate::operations) fn see(fixture: &Fixture, time: &str) {
     let clock = fixture.operations.paths.clock();
     durable::create_folder(clock.parent().unwrap()).unwrap();
     durable::write_file(&clock, b"", 0o644).unwrap();

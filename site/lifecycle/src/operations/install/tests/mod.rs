@@ -3,7 +3,7 @@
 mod always;
 pub(in crate::operations) mod answering;
 mod carried;
-mod clock;
+pub(in crate::operations) mod clock;
 mod disks;
 mod ended;
 mod kept;
@@ -88,7 +88,12 @@ fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
 }
 
 /// A bundle that was built at this time, with more documents.
-fn bundle_of(vendor: &Vendor, release: &serde_json::Value, built_at: &str, more: Vec<NewDocument>) -> Vec<u8> {
+pub(in crate::operations) fn bundle_of(
+    vendor: &Vendor,
+    release: &serde_json::Value,
+    built_at: &str,
+    more: Vec<NewDocument>,
+) -> Vec<u8> {
     signed_bundle(&vendor.key, std::slice::from_ref(&vendor.root), release, built_at, more)
 }
 
@@ -158,7 +163,7 @@ impl Fixture {
     }
 
     /// A machine, and a stick of this vendor with this bundle.
-    fn with_bundle(vendor: &Vendor, bundle: &[u8]) -> Self {
+    pub(in crate::operations) fn with_bundle(vendor: &Vendor, bundle: &[u8]) -> Self {
         Self::with_root(&vendor.root, bundle)
     }
 

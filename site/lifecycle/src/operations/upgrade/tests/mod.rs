@@ -2,6 +2,7 @@
 //! whatever is installed.
 
 mod archive;
+mod clock;
 mod collection;
 mod power_cuts;
 mod two_programs;
