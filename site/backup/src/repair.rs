@@ -86,6 +86,11 @@ impl Repository {
         Ok(Repaired { found, healed, lost })
     }
 
+    /// What of which backups is lost, as far as it is known: packs are not read.
+    pub fn lost(&self) -> Result<Vec<Taken>> {
+        self.settle(self.check_small_files()).map(|found| taken(&found))
+    }
+
     /// Whether a backup refers to data that no pack has.
     pub(crate) fn lacks_blobs(&self) -> Result<bool> {
         let (_, indexed) = self.indexed()?;

@@ -43,8 +43,8 @@ impl Repository {
     }
 
     /// The same of every small file, and of this many bytes of packs: those that were read longest ago. Packs are compared with their
-    /// names. So a repository whose packs have no more bytes is read whole each time, and one that has seven times as many is read
-    /// whole within seven.
+    /// names. So a repository whose packs have no more bytes is read whole each time. Of a larger one, at least a seventh is
+    /// read.
     pub fn check_round(&self, bytes: u64, progress: &dyn Progress) -> Result<Vec<Damage>> {
         self.settle(self.check_those(Reading::Round { bytes }, progress))
     }

@@ -13,7 +13,10 @@ use crate::repository::Repository;
 /// The file with the name of the pack that was read last, relative to the repository's folder.
 const FILE: &str = "landfall/read-until";
 
-/// The packs of the next round; every one where there are no more bytes than these. Those of the round count as read: they are
+/// Rounds within which everything is read, however much it is.
+const ROUNDS: u64 = 7;
+
+/// The packs of the next round; every one where there are no more bytes than these, and a seventh of all otherwise. Those of the round count as read: they are
 /// on the disk when this returns, and a round that is interrupted comes again with the next time around.
 pub(super) fn next(
     repository: &Repository,
@@ -21,6 +24,7 @@ pub(super) fn next(
     mut packs: Vec<Described>,
     bytes: u64,
 ) -> Result<Vec<Described>> {
+    let bytes = bytes.max(survey.bytes_of(&packs).div_ceil(ROUNDS));
     if survey.bytes_of(&packs) <= bytes {
         return Ok(packs);
     }

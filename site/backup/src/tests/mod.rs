@@ -7,6 +7,7 @@ mod interrupted;
 mod opening;
 mod power_cuts;
 mod retention;
+mod rot;
 mod round_trip;
 
 use std::collections::BTreeMap;

@@ -49,8 +49,7 @@ impl Copies<'_> {
         // It may have been away when keys were exchanged.
         exchange::shut_out_former(self.paths, &copies)?;
         let forgotten = copies.forget(self.retention).map_err(unusable);
-        let (here, there) =
-            (source.everything().map_err(unusable)?, copies.everything().map_err(unusable)?);
+        let (here, there) = (source.everything().map_err(unusable)?, copies.everything().map_err(unusable)?);
         // The site was adopted from an older copy: what it makes from now on is newer than all that is there.
         if let Some(last) = there.last_sequence().filter(|last| Some(*last) > here.last_sequence()) {
             source.continue_after(last).map_err(unusable)?;

@@ -89,8 +89,7 @@ pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &
     if reaching.is_empty() {
         return Err(unknown(format!("made at {at} or before")).into());
     }
-    let mut found: Vec<Backup> =
-        reaching.iter().copied().filter(|backup| backup.disproof.is_none()).cloned().collect();
+    let mut found: Vec<Backup> = reaching.iter().copied().filter(|backup| backup.disproof.is_none()).cloned().collect();
     if found.is_empty() {
         let times: Vec<String> = reaching.iter().map(|backup| format!("{:.0}", backup.time)).collect();
         let what = format!("the drill of each backup that leads to {at} failed: those of {}", times.join(", "));

@@ -132,9 +132,8 @@ impl Drill<'_> {
                 self.disprove(repository, trial, with_causes(error));
             }
         })?;
-        let text = serde_json::to_string(&report).map_err(|error| {
-            StepError::new(codes::BUG, "the report of a drill cannot be written").because(error)
-        })?;
+        let text = serde_json::to_string(&report)
+            .map_err(|error| StepError::new(codes::BUG, "the report of a drill cannot be written").because(error))?;
         if !report.passed {
             self.disprove(repository, trial, text);
             return Ok(report);

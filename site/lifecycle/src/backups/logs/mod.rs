@@ -12,8 +12,8 @@ pub(crate) use chain::Chain;
 #[cfg(test)]
 pub(crate) use chain::tests;
 pub use chain::{PointsInTime, ProvenPoints};
-pub(crate) use record::{LogRecords, WholeLink};
 pub use record::LogStatus;
+pub(crate) use record::{LogRecords, WholeLink};
 pub(crate) use save::SavingLogs;
 pub use save::{LogOutcome, SavedLog};
 
