@@ -19,11 +19,8 @@ use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
 use crate::{suspects, whole};
 
-/// Packs that exist or that whole index files name.
-struct Packs {
-    /// Those that may be damaged, with their blobs; without blobs, if no index file names one.
-    doubtful: BTreeMap<Id, Vec<IndexBlob>>,
-}
+/// Packs that may be damaged, with their blobs; without blobs, if no index file names one.
+type Doubtful = BTreeMap<Id, Vec<IndexBlob>>;
 
 impl Repository {
     /// Lets damaged index files and packs of which a read failed no longer count, whole blobs of theirs excepted. The caller writes alone
@@ -44,9 +41,8 @@ impl Repository {
 
     fn mend_files(&self, damaged_indexes: &BTreeSet<PathBuf>, suspects: &[Id]) -> Result<()> {
         let (folder, indexed) = self.indexed()?;
-        let Packs { doubtful } = self.look_at_packs(&indexed, suspects)?;
         let mut damaged = BTreeSet::new();
-        for (id, blobs) in doubtful {
+        for (id, blobs) in self.doubtful(&indexed, suspects)? {
             let file = Folder::relative(FileType::Pack, &id);
             let intact = self.intact_blobs(&indexed, &id, &blobs);
             if whole::is_whole(&**self.store(), FileType::Pack, &id) && intact.len() == blobs.len() {
@@ -70,10 +66,10 @@ impl Repository {
 
     /// Finds the packs that may be damaged: suspects, those that do not have the size that the index says, and those that no
     /// index file names.
-    fn look_at_packs(&self, indexed: &Indexed, suspects: &[Id]) -> Result<Packs> {
+    fn doubtful(&self, indexed: &Indexed, suspects: &[Id]) -> Result<Doubtful> {
         let listed = Folder::new(self.store(), View::default()).listed(FileType::Pack)?;
         let mut unnamed: BTreeMap<Id, u32> = listed.into_iter().collect();
-        let mut doubtful: BTreeMap<Id, Vec<IndexBlob>> = BTreeMap::new();
+        let mut doubtful = Doubtful::new();
         let sizes = unnamed.clone();
         let unread = |error| library::damage(self.folder(), "an index file cannot be read", error);
         for read in indexed.stream_files::<IndexFile>().map_err(unread)? {
@@ -90,7 +86,7 @@ impl Repository {
         for id in unnamed.into_keys() {
             doubtful.entry(id).or_default();
         }
-        Ok(Packs { doubtful })
+        Ok(doubtful)
     }
 
     /// The blobs of a pack that can be read, as it has them. One that another pack has, too, is left out.

@@ -20,8 +20,8 @@ use crate::read::checked_blob;
 use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
 use crate::store::Place;
-use crate::walk;
 use crate::writers::Writers;
+use crate::{walk, whole};
 
 /// Bytes of blobs that are stored in one pack.
 const PACK_BYTES: usize = 16 << 20;
@@ -69,8 +69,8 @@ impl Repository {
     }
 
     fn repair_all(&self, copies: &[Self], progress: &dyn Progress) -> Result<Repaired> {
-        self.mend_config()?;
         let found = self.check(progress)?;
+        self.mend_config()?;
         let writers = Writers::alone(self)?;
         self.store().remove_leftovers()?;
         self.mend()?;
@@ -91,10 +91,11 @@ impl Repository {
         self.settle(self.check_small_files()).map(|found| taken(&found))
     }
 
-    /// Whether a backup refers to data that no pack has.
-    pub(crate) fn lacks_blobs(&self) -> Result<bool> {
-        let (_, indexed) = self.indexed()?;
-        Ok(!self.lacking(&indexed)?.is_empty())
+    /// Whether a backup cannot be read, or refers to data that no pack has. The caller holds the repository's lock.
+    pub(crate) fn has_lost(&self) -> Result<bool> {
+        let snapshots = Folder::new(self.store(), View::default()).listed(FileType::Snapshot)?;
+        let is_whole = |(id, _): &(Id, u32)| whole::is_named_right(&**self.store(), FileType::Snapshot, id);
+        Ok(!snapshots.iter().all(is_whole) || !self.lacking(&self.indexed()?.1)?.is_empty())
     }
 
     /// Takes the snapshots of lost backups from copies that have these backups.

@@ -65,12 +65,13 @@ impl Repository {
         };
         // Packs never change, and stay for hours when nothing needs them: they are read beside changes.
         drop(lock);
-        let lost = survey.missing(&named);
-        let (packs, depth) = match reading {
-            Reading::Everything => (named, Depth::Blobs),
-            Reading::Round { bytes } => (rounds::next(self, &survey, named, bytes)?, Depth::Bytes),
-            Reading::SmallFiles => (lost, Depth::Bytes),
+        let (lost, present) = survey.part_missing(named);
+        let (mut packs, depth) = match reading {
+            Reading::Everything => (present, Depth::Blobs),
+            Reading::Round { bytes } => (rounds::next(self, &survey, present, bytes)?, Depth::Bytes),
+            Reading::SmallFiles => (Vec::new(), Depth::Bytes),
         };
+        packs.extend(lost);
         let total_bytes = Some(survey.bytes_of(&packs));
         progress.event(Event::PhaseStarted { phase: "checking backups".to_owned(), total_bytes });
         let bad = blobs::check(indexed.as_ref(), &packs, depth, &mut survey, progress);

@@ -65,10 +65,10 @@ impl Survey {
         packs.iter().filter_map(|pack| sizes.get(&pack.id)).map(|size| u64::from(*size)).sum()
     }
 
-    /// Those of these packs that do not exist.
-    pub(super) fn missing(&self, packs: &[Described]) -> Vec<Described> {
+    /// Those of these packs that do not exist, and those that do.
+    pub(super) fn part_missing(&self, packs: Vec<Described>) -> (Vec<Described>, Vec<Described>) {
         let present: BTreeSet<Id> = self.packs.iter().map(|(id, _)| *id).collect();
-        packs.iter().filter(|pack| !present.contains(&pack.id)).cloned().collect()
+        packs.into_iter().partition(|pack| !present.contains(&pack.id))
     }
 
     /// The key decrypted the config when the repository was opened. So if it no longer does, the config has changed.

@@ -1,6 +1,7 @@
 //! Tests of whole repositories.
 
 mod copies;
+mod cost;
 mod damage;
 mod exchange;
 mod interrupted;

@@ -6,7 +6,7 @@ use landfall_progress::Silent;
 use rand::RngExt as _;
 
 use super::*;
-use crate::{BackupKind, Damage, Proof, open_damaged};
+use crate::{Damage, Proof, open_damaged};
 
 /// Streams of a database that changes in part each night.
 fn night(index: u64) -> Vec<(String, Vec<u8>)> {
@@ -173,9 +173,9 @@ struct Acting<'a>(Option<Box<dyn FnOnce() + 'a>>, Cursor<Vec<u8>>);
 impl Read for Acting<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // What was read before is stored by now.
-        if let (true, Some(act)) = (self.1.position() > 0, &mut self.0) {
-            let act = std::mem::replace(act, Box::new(|| {}));
-            self.0 = None;
+        if self.1.position() > 0
+            && let Some(act) = self.0.take()
+        {
             act();
         }
         let length = buffer.len().min(64 << 10);
@@ -183,7 +183,7 @@ impl Read for Acting<'_> {
     }
 }
 
-fn save_log(repository: &Repository, bytes: &[u8]) -> Backup {
+pub(super) fn save_log(repository: &Repository, bytes: &[u8]) -> Backup {
     let mut reader = Cursor::new(bytes);
     let streams: Vec<(StreamName, &mut dyn Read)> = vec![(name("postgres/database"), &mut reader)];
     let (kind, documents) = (BackupKind::Log, Vec::new());

@@ -67,7 +67,10 @@ impl Operations {
     /// Reads all backups, and repairs what is damaged: from the copies in this place, if one is named. What no copy has no longer counts as
     /// stored, so that the next backup stores it again if it still exists. All of it is on the disk when this returns.
     pub fn repair_backups(&self, copy: Option<&Path>) -> Result<RepairedBackups> {
-        let repository = BackupFolder::of(&self.paths).open_damaged()?;
+        let folder = BackupFolder::of(&self.paths);
+        // A lost config is named, and written again by what follows.
+        let lost_config = folder.open().err().map(|error| with_causes(&error));
+        let repository = folder.open_damaged()?;
         let repository = repository.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups"))?;
         let copies = match copy {
             Some(place) => {
@@ -78,7 +81,7 @@ impl Operations {
         };
         let repaired = repository.repair(&copies, &*self.progress).map_err(unusable)?;
         Ok(RepairedBackups {
-            damages: repaired.found.iter().map(Damage::to_string).collect(),
+            damages: lost_config.into_iter().chain(repaired.found.iter().map(Damage::to_string)).collect(),
             healed: repaired.healed.iter().map(BackupId::to_string).collect(),
             lost: repaired.lost.iter().map(LostBackup::from).collect(),
         })
