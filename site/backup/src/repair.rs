@@ -76,6 +76,7 @@ impl Repository {
         self.mend()?;
         // Writes the ledger and the files of the key again, too.
         let mut change = Change::begin(self)?;
+        self.remove_damaged_keys()?;
         self.return_snapshots(copies, &found, &mut change)?;
         self.refill(copies)?;
         change.finish()?;
@@ -96,6 +97,18 @@ impl Repository {
         let snapshots = Folder::new(self.store(), View::default()).listed(FileType::Snapshot)?;
         let is_whole = |(id, _): &(Id, u32)| whole::is_named_right(&**self.store(), FileType::Snapshot, id);
         Ok(!snapshots.iter().all(is_whole) || !self.lacking(&self.indexed()?.1)?.is_empty())
+    }
+
+    /// Removes restic's key files that are damaged, once another one is whole: the repository's own was written again. Who added a
+    /// password with restic whose file is damaged adds it again.
+    fn remove_damaged_keys(&self) -> Result<()> {
+        let keys = Folder::new(self.store(), View::default()).listed(FileType::Key)?.into_iter().map(|(id, _)| id);
+        let (whole, damaged): (Vec<Id>, Vec<Id>) =
+            keys.partition(|id| whole::is_named_right(&**self.store(), FileType::Key, id));
+        for id in damaged.iter().filter(|_| !whole.is_empty()) {
+            self.store().remove(&Folder::relative(FileType::Key, id))?;
+        }
+        Ok(())
     }
 
     /// Takes the snapshots of lost backups from copies that have these backups.
