@@ -137,4 +137,6 @@ registry! {
     BACKUP_COUNTS = "LF4636", NotReady, "Restored data does not count what was counted at the cut of its backup", "The counted data is in the message, with both numbers; running software was not touched. Run `landfall backup run`. If its drill fails, too, give the report to the vendor of the release.";
     BACKUP_POD_ENDED = "LF4637", NotReady, "A pod ended while its data was read", "Run the same command again; an upgrade tries again by itself. If it ends again, it may lack memory: `landfall status` says why it restarts.";
     RESTORE_DISPROVED = "LF4640", NotReady, "Every backup that leads to the time failed its drill", "Read in `landfall backup list` which backups are proven, and restore one of them. `landfall drill --backup ID` tries a backup again; `--backup ID` restores one all the same.";
+    BACKUP_LOST = "LF4645", NotReady, "Backups have lost data", "Run `landfall backup repair --copy PLACE` with a place that has copies; without one, `landfall backup run` stores again what still exists.";
+    LOG_RECORDS = "LF4646", NotReady, "The record of log backups cannot be read", "Run `landfall backup run`: points in time begin again with that backup. Those that are stored can still be restored.";
 }

@@ -15,6 +15,8 @@ pub(crate) enum BackupCommand {
     List,
     /// Read all data of all backups, and report all damage and what can no longer be restored because of it.
     Check(BackupCheckArguments),
+    /// Repair damaged backups, from a copy if one is named, and report what is lost.
+    Repair(BackupRepairArguments),
     /// Print when backups are made and proven, the next and the latest of them, and how many are kept; or set the time.
     Schedule(BackupScheduleArguments),
     /// Copy every proven backup to other disks and buckets that lack it.
@@ -61,6 +63,13 @@ pub(crate) enum BackupKeyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct BackupCheckArguments {
     /// Read the copies in this folder instead, or in a bucket of the site's settings (`s3:NAME`).
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) copy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupRepairArguments {
+    /// Take lost data from the copies in this folder, or in a bucket of the site's settings (`s3:NAME`).
     #[arg(long, value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
 }

@@ -6,8 +6,8 @@ use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
     CopiedBackups, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport,
-    ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, Restored, Resumed, SavedLogs, ScheduledBackups,
-    SiteSettings, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
+    ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, RepairedBackups, Restored, Resumed, SavedLogs,
+    ScheduledBackups, SiteSettings, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -47,6 +47,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<BackedUp>(),
         schema_of::<CopiedBackups>(),
         schema_of::<BackupCheckReport>(),
+        schema_of::<RepairedBackups>(),
         schema_of::<backup::BackupList>(),
         schema_of::<Drilled>(),
         schema_of::<ExportedObjects>(),

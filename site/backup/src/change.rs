@@ -20,11 +20,10 @@ pub(crate) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Takes the lock, removes what an interrupted change left, replaces files of the key that are lost, and writes the
+    /// Takes the lock, replaces files of the key that are lost, and writes the
     /// ledger of a change that is in progress.
     pub(crate) fn begin(repository: &'a Repository) -> Result<Self> {
         let lock = repository.lock(Lock::Exclusive)?;
-        repository.store().remove_leftovers()?;
         let mut change = Self { repository, ledger: known(repository)?, _lock: lock };
         change.adopt()?;
         change.ledger.indexes = None;

@@ -13,6 +13,7 @@ use crate::library::{self, Indexed};
 use crate::repository::Repository;
 use crate::save::use_few_cores;
 use crate::walk;
+use crate::writers::Writers;
 
 impl Repository {
     /// Copies a backup, its proof included, into another repository. Data that it has already is not copied again. When
@@ -29,6 +30,8 @@ impl Repository {
 
     fn copy_each_to(&self, ids: &[BackupId], other: &Self) -> Result<()> {
         let found = self.find_all(ids)?;
+        let _writers = Writers::alone(other)?;
+        other.store().remove_leftovers()?;
         let mut change = Change::begin(other)?;
         let there = other.everything()?;
         let (_, source) = self.indexed()?;

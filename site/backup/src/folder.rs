@@ -12,6 +12,7 @@ use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, 
 use crate::error::{BackupError, Result};
 use crate::reserve::Reserve;
 use crate::store::Store;
+use crate::written::Written;
 
 /// Folders of restic and of Landfall in a repository.
 pub(crate) const FOLDERS: [&str; 6] = ["data", "index", "keys", "locks", "snapshots", crate::ledger::FOLDER];
@@ -28,6 +29,10 @@ pub(crate) struct View {
     pub hidden: BTreeSet<PathBuf>,
     /// What the packs that are written leave free.
     pub reserve: Reserve,
+    /// What is written is noted here.
+    pub written: Written,
+    /// Of the index files, only those are seen that are noted in `written`: nothing is looked for that was stored before.
+    pub sees_own_index: bool,
 }
 
 /// A repository's folder as one session of the library sees it.
@@ -102,12 +107,17 @@ impl Folder {
             }
         };
         found.retain(|(id, _)| !self.view.hidden.contains(&Self::relative(kind, id)));
+        if kind == FileType::Index && self.view.sees_own_index {
+            found.retain(|(id, _)| self.view.written.contains(&Self::relative(kind, id)));
+        }
         Ok(found)
     }
 
     /// Writes a file; it is durable when this returns.
     pub(crate) fn store(&self, kind: FileType, id: &Id, bytes: &[u8]) -> Result<()> {
-        self.store.write(&Self::relative(kind, id), bytes)?;
+        let file = Self::relative(kind, id);
+        self.store.write(&file, bytes)?;
+        self.view.written.add(file);
         if kind == FileType::Snapshot {
             *self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Some(*id);
         }

@@ -17,7 +17,10 @@
 //! newest, what is kept and what lies between two backups follow it. The time of a backup is a label of a clock that may be
 //! wrong.
 //!
-//! **Order of writes.** Every change holds the repository's lock. It first writes the ledger without the names of index
+//! **Damage.** A failed read notes its pack (`suspects.rs`), and damaged files no longer count as stored from the next backup on
+//! (`mend.rs`). `repair.rs` takes what is lost from a copy.
+//!
+//! **Order of writes.** Data is written beside other changes (`writers.rs`). What makes it a backup is a change. Every change holds the repository's lock. It first writes the ledger without the names of index
 //! files, then changes the repository, then writes the ledger in full. After a power cut the ledger names nothing that
 //! was not there.
 
@@ -33,16 +36,22 @@ mod ledger;
 mod library;
 mod marked_packs;
 mod master;
+mod mend;
 mod names;
 mod read;
+mod repair;
 mod repository;
 mod reserve;
 mod retention;
 mod save;
+mod sealed;
 mod store;
+mod suspects;
 mod verdict;
 mod walk;
 mod whole;
+mod writers;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -53,6 +62,7 @@ pub use error::{BackupError, Result};
 pub use key::RepositoryKey;
 pub use names::StreamName;
 pub use read::{OpenBackup, StreamReader};
+pub use repair::{Repaired, open_damaged};
 pub use repository::{Backups, Repository};
 pub use reserve::Reserve;
 pub use retention::{BEGINS_LOG, Forgotten, Retention};

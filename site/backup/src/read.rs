@@ -14,13 +14,15 @@ use crate::error::{BackupError, Result};
 use crate::library::{self, Indexed};
 use crate::names::StreamName;
 use crate::repository::Repository;
-use crate::{walk, whole};
+use crate::store::Store;
+use crate::{suspects, walk, whole};
 
 /// A backup whose streams can be read.
 pub struct OpenBackup {
     backup: Backup,
     tree: TreeId,
     root: PathBuf,
+    store: Arc<dyn Store>,
     indexed: Arc<Indexed>,
 }
 
@@ -44,6 +46,7 @@ impl Repository {
             backup,
             tree: snapshot.tree,
             root: self.folder().to_owned(),
+            store: self.store().clone(),
             indexed: indexed.clone(),
         };
         Ok(found.into_iter().map(opened).collect())
@@ -62,6 +65,7 @@ impl OpenBackup {
         match files.into_iter().find(|file| file.name == *name) {
             Some(file) => Ok(StreamReader {
                 root: self.root.clone(),
+                store: self.store.clone(),
                 indexed: self.indexed.clone(),
                 content: file.content.into_iter(),
                 blob: Bytes::new(),
@@ -77,6 +81,7 @@ impl OpenBackup {
 /// Delivers a stream. It holds one blob, 1 MiB at most, and the library's cache of 32 MB.
 pub struct StreamReader {
     root: PathBuf,
+    store: Arc<dyn Store>,
     indexed: Arc<Indexed>,
     content: std::vec::IntoIter<DataId>,
     blob: Bytes,
@@ -87,11 +92,20 @@ impl Read for StreamReader {
         while self.blob.is_empty() {
             let Some(next) = self.content.next() else { return Ok(0) };
             let blob = checked_blob(&self.indexed, &self.root, next.into(), BlobType::Data);
-            self.blob = blob.map_err(io::Error::other)?;
+            self.blob = blob.inspect_err(|_| self.suspect(next)).map_err(io::Error::other)?;
         }
         let length = buffer.len().min(self.blob.len());
         self.blob.copy_to_slice(&mut buffer[..length]);
         Ok(length)
+    }
+}
+
+impl StreamReader {
+    /// Notes the pack of a blob that cannot be read.
+    fn suspect(&self, blob: DataId) {
+        if let Ok(entry) = self.indexed.get_index_entry(&blob) {
+            suspects::note(&*self.store, &entry.pack);
+        }
     }
 }
 

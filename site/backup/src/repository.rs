@@ -104,14 +104,31 @@ impl Repository {
         }
         Ledger::new(self.site).write(&*self.store)?;
         self.master.write(&*self.store, &self.key)?;
+        let made = self.write_config(&view).and_then(|opened| self.add_key_file(&opened, &self.key));
+        made.map(drop).map_err(|error| library::failure(&view, "create a backup repository", error))
+    }
+
+    /// Writes a config, and opens the repository with it.
+    fn write_config(&self, view: &Arc<Folder>) -> Result<Opened, Box<rustic_core::RusticError>> {
         // The pack size does not grow with the repository, and neither does the memory.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
         let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
         let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);
-        let made = library::closed(&view)
-            .and_then(|closed| closed.init(&self.credentials(), &KeyOptions::default(), &config))
-            .and_then(|opened| self.add_key_file(&opened, &self.key));
-        made.map(drop).map_err(|error| library::failure(&view, "create a backup repository", error))
+        library::closed(view)?.init(&self.credentials(), &KeyOptions::default(), &config)
+    }
+
+    /// Writes the config again if it is lost. It holds nothing that the data depends on, but the places where streams are cut: the
+    /// next backup stores its data once more.
+    pub(crate) fn mend_config(&self) -> Result<()> {
+        let _lock = self.lock(Lock::Exclusive)?;
+        if self.opens() {
+            return Ok(());
+        }
+        tracing::warn!(folder = %self.folder().display(), "the file config is lost and is written again");
+        self.store.remove(Path::new(CONFIG))?;
+        let view = Arc::new(Folder::new(&self.store, View::default()));
+        let made = self.write_config(&view);
+        made.map(drop).map_err(|error| library::failure(&view, "write the file config again", error))
     }
 
     /// Opens the repository in this place, and changes nothing. It refuses a repository of another site and one that
@@ -144,7 +161,7 @@ impl Repository {
         Ok(repository)
     }
 
-    fn of(store: &Arc<dyn Store>, site: Uuid, key: &RepositoryKey, master: Master) -> Self {
+    pub(crate) fn of(store: &Arc<dyn Store>, site: Uuid, key: &RepositoryKey, master: Master) -> Self {
         let (store, reserve) = (store.clone(), Reserve::default());
         Self { store, site, key: key.clone(), master, patience: PATIENCE, reserve }
     }
@@ -288,7 +305,12 @@ impl Repository {
 
     /// The same as [`Repository::session`], with the index in memory.
     pub(crate) fn indexed(&self) -> Result<(Arc<Folder>, Indexed)> {
-        let (folder, opened) = self.session(self.view_of_whole_indexes()?)?;
+        self.indexed_in(self.view_of_whole_indexes()?)
+    }
+
+    /// The same of what this view shows.
+    pub(crate) fn indexed_in(&self, view: View) -> Result<(Arc<Folder>, Indexed)> {
+        let (folder, opened) = self.session(view)?;
         match opened.to_indexed() {
             Ok(indexed) => Ok((folder, indexed)),
             Err(error) => Err(library::damage(self.folder(), "its index cannot be read", error)),
@@ -308,7 +330,11 @@ impl Repository {
 
     /// Takes the lock of the repository, which ends with the returned file. Waits as long as the repository is patient.
     pub(crate) fn lock(&self, lock: Lock) -> Result<Option<File>> {
-        let Some(file) = self.store.lock_file()? else { return Ok(None) };
+        self.store.lock_file()?.map(|file| self.lock_file(file, lock)).transpose()
+    }
+
+    /// Takes a lock on this file, as [`Repository::lock`] does.
+    pub(crate) fn lock_file(&self, file: File, lock: Lock) -> Result<File> {
         let begun = Instant::now();
         loop {
             let locked = match lock {
@@ -316,7 +342,7 @@ impl Repository {
                 Lock::Exclusive => file.try_lock(),
             };
             match locked {
-                Ok(()) => return Ok(Some(file)),
+                Ok(()) => return Ok(file),
                 Err(TryLockError::WouldBlock) if begun.elapsed() < self.patience => std::thread::sleep(INTERVAL),
                 Err(TryLockError::WouldBlock) => return Err(BackupError::InUse(self.folder().to_owned())),
                 Err(TryLockError::Error(error)) => return Err(BackupError::io("lock", self.folder(), error)),

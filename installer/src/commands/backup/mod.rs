@@ -3,6 +3,7 @@
 mod export;
 mod key;
 mod list;
+mod repair;
 mod schedule;
 
 use std::collections::BTreeSet;
@@ -60,6 +61,7 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
         BackupCommand::Log => log(printer),
         BackupCommand::List => list::run(printer),
         BackupCommand::Check(arguments) => check(arguments, printer),
+        BackupCommand::Repair(arguments) => repair::run(arguments, printer),
         BackupCommand::Schedule(arguments) => schedule::run(arguments, printer),
         BackupCommand::Copy(arguments) => copy(arguments, printer),
         BackupCommand::Key(BackupKeyArguments { command: None }) => key::print(printer),

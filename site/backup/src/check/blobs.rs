@@ -26,8 +26,22 @@ const WORKERS: usize = 4;
 /// Blobs that cannot be read, each with the file of its pack.
 pub(super) type BadBlobs = HashMap<(BlobType, BlobId), PathBuf>;
 
-/// A pack as index files describe it; without blobs, if none does.
-type Described = (Id, Vec<(BlobType, BlobId)>);
+/// A pack as index files describe it.
+#[derive(Debug, Clone)]
+pub(super) struct Described {
+    pub id: Id,
+    /// None, if no index file names the pack.
+    pub blobs: Vec<(BlobType, BlobId)>,
+}
+
+/// How a pack is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// Its bytes are compared with its name. Blobs are read only if these differ.
+    Bytes,
+    /// Each blob is decrypted, too.
+    Blobs,
+}
 
 /// What is wrong with a pack.
 struct Finding {
@@ -36,9 +50,14 @@ struct Finding {
     bad: Vec<(BlobType, BlobId)>,
 }
 
-/// Reads every pack that exists or that an index file names, and notes the damaged ones.
-pub(super) fn check(indexed: &Indexed, survey: &mut Survey, progress: &dyn Progress) -> Result<BadBlobs> {
-    let packs = described(indexed, survey)?;
+/// Reads these packs, and notes the damaged ones. Without an index, their blobs are not known.
+pub(super) fn check(
+    indexed: Option<&Indexed>,
+    packs: &[Described],
+    depth: Depth,
+    survey: &mut Survey,
+    progress: &dyn Progress,
+) -> BadBlobs {
     let (next, findings) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let workers = available_parallelism().map_or(1, NonZero::get).min(WORKERS);
     let store = survey.store.clone();
@@ -46,7 +65,7 @@ pub(super) fn check(indexed: &Indexed, survey: &mut Survey, progress: &dyn Progr
         for _ in 0..workers {
             scope.spawn(|| {
                 while let Some(pack) = packs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let finding = examine(indexed, &*store, pack, progress);
+                    let finding = examine(indexed, &*store, pack, depth, progress);
                     findings.lock().unwrap_or_else(PoisonError::into_inner).extend(finding);
                 }
             });
@@ -58,22 +77,11 @@ pub(super) fn check(indexed: &Indexed, survey: &mut Survey, progress: &dyn Progr
         all_bad.extend(bad.into_iter().map(|blob| (blob, file.clone())));
         survey.note(Part::Pack, file, what.unwrap_or(What::Invalid));
     }
-    Ok(all_bad)
+    all_bad
 }
 
-/// Compares packs with their names: without a config, their blobs cannot be decrypted.
-pub(super) fn check_names(survey: &mut Survey, progress: &dyn Progress) {
-    for (id, _) in survey.packs.clone() {
-        let file = Folder::relative(FileType::Pack, &id);
-        if let Some(what) =
-            state(&*survey.store.clone(), &file, &id, &mut |bytes| progress.event(Event::Advanced { bytes }))
-        {
-            survey.note(Part::Pack, file, what);
-        }
-    }
-}
-
-fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
+/// Every pack that exists or that an index file names, in the order of their ids.
+pub(super) fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
     let unread = |error| library::damage(survey.store.place(), "an index file cannot be read", error);
     let mut packs: BTreeMap<Id, Vec<(BlobType, BlobId)>> =
         survey.packs.iter().map(|(id, _)| (*id, Vec::new())).collect();
@@ -87,14 +95,23 @@ fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
             packs.entry(*id).or_default();
         }
     }
-    Ok(packs.into_iter().collect())
+    Ok(packs.into_iter().map(|(id, blobs)| Described { id, blobs }).collect())
 }
 
-fn examine(indexed: &Indexed, store: &dyn Store, (id, blobs): &Described, progress: &dyn Progress) -> Option<Finding> {
+fn examine(
+    indexed: Option<&Indexed>,
+    store: &dyn Store,
+    Described { id, blobs }: &Described,
+    depth: Depth,
+    progress: &dyn Progress,
+) -> Option<Finding> {
     let (root, file) = (store.place(), Folder::relative(FileType::Pack, id));
     let what = state(store, &file, id, &mut |bytes| progress.event(Event::Advanced { bytes }));
     // Blobs of a damaged pack may be whole, and those of a missing one may be in another pack.
-    let is_bad = |(kind, blob): &&(BlobType, BlobId)| checked_blob(indexed, root, *blob, *kind).is_err();
+    let read = indexed.filter(|_| depth == Depth::Blobs || what.is_some());
+    let is_bad = |(kind, blob): &&(BlobType, BlobId)| {
+        read.is_some_and(|indexed| checked_blob(indexed, root, *blob, *kind).is_err())
+    };
     let bad: Vec<_> = blobs.iter().filter(is_bad).copied().collect();
     store.forget_cached(&file);
     (what.is_some() || !bad.is_empty()).then_some(Finding { id: *id, what, bad })

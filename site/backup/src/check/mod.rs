@@ -2,42 +2,108 @@
 //!
 //! First every file is compared with its name, which is its SHA-256 (`survey.rs`). Damaged index files are hidden from
 //! the library, which would stop at them. Then each blob is decrypted and compared with its id
-//! (`blobs.rs`), and each backup's trees lead from the damage to the streams that it takes (`takes.rs`).
+//! (`blobs.rs`), and each backup's trees lead from the damage to the streams that it takes (`takes.rs`). A check of each night
+//! compares packs with their names alone, and of a large repository a part of them (`rounds.rs`).
 
 mod blobs;
 mod damage;
+mod rounds;
 mod survey;
 mod takes;
 
-use landfall_progress::{Event, Progress};
+use landfall_progress::{Event, Progress, Silent};
+use rustic_core::FileType;
 
+use self::blobs::{Depth, Described};
 pub use self::damage::{Damage, Part, Taken, What};
 use self::survey::Survey;
 use self::takes::Takes;
 use crate::error::Result;
+use crate::folder::Folder;
 use crate::repository::{Lock, Repository};
+use crate::suspects;
+
+/// Which packs a check reads.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    /// Every one, and each of its blobs is decrypted.
+    Everything,
+    /// This many bytes of packs, those that were read longest ago.
+    Round { bytes: u64 },
+    /// None.
+    SmallFiles,
+}
 
 impl Repository {
     /// Reads all data of the repository, and returns all damage in the order of its files; nothing if every backup can be
-    /// restored. It changes nothing, and may run beside readers, but not beside a change.
+    /// restored. Packs that are damaged are noted, and no later backup relies on them; nothing else changes. It may run beside changes, which wait
+    /// for it only while it reads small files.
     pub fn check(&self, progress: &dyn Progress) -> Result<Vec<Damage>> {
-        self.settle(self.check_all(progress))
+        self.settle(self.check_those(Reading::Everything, progress))
     }
 
-    fn check_all(&self, progress: &dyn Progress) -> Result<Vec<Damage>> {
-        let _lock = self.lock(Lock::Shared)?;
+    /// The same of every small file, and of this many bytes of packs: those that were read longest ago. Packs are compared with their
+    /// names. So a repository whose packs have no more bytes is read whole each time. Of a larger one, at least a seventh is
+    /// read.
+    pub fn check_round(&self, bytes: u64, progress: &dyn Progress) -> Result<Vec<Damage>> {
+        self.settle(self.check_those(Reading::Round { bytes }, progress))
+    }
+
+    /// The same without packs: what lacks is found, and what is damaged in a pack is not.
+    pub(crate) fn check_small_files(&self) -> Result<Vec<Damage>> {
+        self.check_those(Reading::SmallFiles, &Silent)
+    }
+
+    fn check_those(&self, reading: Reading, progress: &dyn Progress) -> Result<Vec<Damage>> {
+        let lock = self.lock(Lock::Shared)?;
         let mut survey = Survey::of(self)?;
-        let total_bytes = Some(survey.pack_bytes());
-        progress.event(Event::PhaseStarted { phase: "checking backups".to_owned(), total_bytes });
         let mut takes = Takes::begin(self, &mut survey)?;
-        if survey.is_readable() {
-            let (_, indexed) = self.indexed()?;
-            let bad = blobs::check(&indexed, &mut survey, progress)?;
-            takes.follow(&indexed, &bad, &mut survey);
-        } else {
-            blobs::check_names(&mut survey, progress);
+        let indexed = if survey.is_readable() { Some(self.indexed()?.1) } else { None };
+        let named = match &indexed {
+            Some(indexed) => blobs::described(indexed, &survey)?,
+            None => survey.packs.iter().map(|(id, _)| Described { id: *id, blobs: Vec::new() }).collect(),
+        };
+        // Packs never change, and stay for hours when nothing needs them: they are read beside changes.
+        drop(lock);
+        let (lost, present) = survey.part_missing(named);
+        let (mut packs, depth) = match reading {
+            Reading::Everything => (present, Depth::Blobs),
+            Reading::Round { bytes } => (rounds::next(self, &survey, present, bytes)?, Depth::Bytes),
+            Reading::SmallFiles => (Vec::new(), Depth::Bytes),
+        };
+        packs.extend(lost);
+        let total_bytes = Some(survey.bytes_of(&packs));
+        progress.event(Event::PhaseStarted { phase: "checking backups".to_owned(), total_bytes });
+        let bad = blobs::check(indexed.as_ref(), &packs, depth, &mut survey, progress);
+        if let Some(indexed) = &indexed {
+            takes.follow(indexed, &bad, &mut survey);
         }
         progress.event(Event::PhaseDone);
-        Ok(takes.attribute(survey))
+        let found = self.without_removed(takes.attribute(survey))?;
+        self.note_packs(&found);
+        Ok(found)
+    }
+
+    /// Leaves out packs that were removed while the check ran, and that nothing names any longer.
+    fn without_removed(&self, mut found: Vec<Damage>) -> Result<Vec<Damage>> {
+        let is_missing = |damage: &Damage| damage.part == Part::Pack && damage.what == What::Missing;
+        if found.iter().any(is_missing) && self.opens() {
+            let _lock = self.lock(Lock::Shared)?;
+            let (survey, indexed) = (Survey::of(self)?, self.indexed()?.1);
+            let named = blobs::described(&indexed, &survey)?;
+            let is_named =
+                |damage: &Damage| named.iter().any(|pack| Folder::relative(FileType::Pack, &pack.id) == damage.file);
+            found.retain(|damage| !is_missing(damage) || is_named(damage));
+        }
+        Ok(found)
+    }
+
+    fn note_packs(&self, found: &[Damage]) {
+        for damage in found.iter().filter(|damage| damage.part == Part::Pack) {
+            let name = damage.file.file_name().and_then(|name| name.to_str());
+            if let Some(id) = name.and_then(|name| name.parse().ok()) {
+                suspects::note(&**self.store(), &id);
+            }
+        }
     }
 }

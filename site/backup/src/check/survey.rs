@@ -1,11 +1,13 @@
 //! Which files there are and must be, and whether they have their bytes. Packs are only listed: they are read once, later.
 
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustic_core::{FileType, Id};
 
+use super::blobs::Described;
 use super::damage::{Damage, Part, What};
 use crate::error::{BackupError, Result};
 use crate::folder::{CONFIG, Folder, View};
@@ -57,8 +59,16 @@ impl Survey {
         self.damage.iter().all(|damage| damage.part != Part::Config)
     }
 
-    pub(super) fn pack_bytes(&self) -> u64 {
-        self.packs.iter().map(|(_, size)| u64::from(*size)).sum()
+    /// The bytes of these packs, as far as they exist.
+    pub(super) fn bytes_of(&self, packs: &[Described]) -> u64 {
+        let sizes: HashMap<Id, u32> = self.packs.iter().copied().collect();
+        packs.iter().filter_map(|pack| sizes.get(&pack.id)).map(|size| u64::from(*size)).sum()
+    }
+
+    /// Those of these packs that do not exist, and those that do.
+    pub(super) fn part_missing(&self, packs: Vec<Described>) -> (Vec<Described>, Vec<Described>) {
+        let present: BTreeSet<Id> = self.packs.iter().map(|(id, _)| *id).collect();
+        packs.into_iter().partition(|pack| !present.contains(&pack.id))
     }
 
     /// The key decrypted the config when the repository was opened. So if it no longer does, the config has changed.

@@ -1,11 +1,9 @@
 //! Storing a backup: its data first, then the trees that name it, then the snapshot, each durable before the next.
 
 mod feed;
-mod sealed;
 mod trees;
-mod written;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
 
@@ -15,7 +13,6 @@ use rustic_core::{BackupOptions, ParentOptions, RusticResult};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use self::feed::{FeedError, Source};
-use self::written::Written;
 use crate::backup::{self, Backup, BackupId, BackupKind, Stream};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
@@ -23,6 +20,8 @@ use crate::folder::View;
 use crate::library::{self, Opened};
 use crate::names::{self, StreamName};
 use crate::repository::Repository;
+use crate::writers::Writers;
+use crate::written::Written;
 
 /// What a backup will hold.
 pub struct NewBackup<'a> {
@@ -66,48 +65,70 @@ impl Repository {
         let (streams, documents) =
             (new.streams.iter().map(|(name, _)| name), new.documents.iter().map(|(name, _)| name));
         names::refuse_clashes(streams.chain(documents))?;
-        let mut snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
-        let mut change = Change::begin(self)?;
-        backup::add_sequence(&mut snapshot, change.next_sequence()?);
-        let before = Written::of(self)?;
+        let snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
+        let (_writers, begun) = self.begin(new.kind)?;
         let sources = Source::in_order(new.streams, new.documents);
-        match self.store_everything(snapshot, sources, new.time, noted) {
-            Ok((snapshot, backup)) => {
-                change.add(snapshot.id, &backup)?;
-                change.finish()?;
-                Ok(backup)
-            }
-            Err(error) => {
-                // The next backup would use what is stored already, but a full disk is needed by whatever else runs.
-                if error.is_out_of_room()
-                    && let Err(failed) = before.remove_later(self).and_then(|()| change.finish())
-                {
-                    tracing::warn!(%failed, "parts of a backup that was stopped are still stored");
-                }
-                Err(error)
-            }
+        let stored = self.archive(&begun, snapshot, sources).and_then(|(mut snapshot, streams)| {
+            backup::add_facts(&mut snapshot, &noted())?;
+            self.publish(&begun, snapshot, streams, new.time)
+        });
+        // The next backup would use what is stored already, but a full disk is needed by whatever else runs.
+        if let Err(error) = &stored
+            && error.is_out_of_room()
+            && let Err(failed) = begun.written.remove(self)
+        {
+            tracing::warn!(%failed, "parts of a backup that was stopped are still stored");
         }
+        stored
     }
 
-    /// Stores everything, the snapshot last.
-    fn store_everything(
+    /// Waits until the backup may be stored. One of all data uses what earlier ones have, if that is whole. So it begins alone, lets damaged
+    /// data no longer count, and gets its number: log backups that are stored meanwhile come after it. A log backup looks for nothing that
+    /// is stored, so that it costs the same however many there are.
+    fn begin(&self, kind: BackupKind) -> Result<(Writers, Begun)> {
+        let written = Written::default();
+        if kind == BackupKind::Log {
+            return Ok((Writers::beside_others(self)?, Begun { written, hidden: None, sequence: None }));
+        }
+        let writers = Writers::alone(self)?;
+        self.store().remove_leftovers()?;
+        self.mend()?;
+        let mut change = Change::begin(self)?;
+        let sequence = change.next_sequence()?;
+        change.skip_sequence(sequence)?;
+        change.finish()?;
+        let hidden = self.view_of_whole_indexes()?.hidden;
+        Ok((writers.admit_others(self)?, Begun { written, hidden: Some(hidden), sequence: Some(sequence) }))
+    }
+
+    /// Makes what is stored a backup: under the repository's lock, which nothing else needs for long.
+    fn publish(
         &self,
-        snapshot: SnapshotFile,
-        sources: Vec<Source<'_>>,
+        begun: &Begun,
+        mut snapshot: SnapshotFile,
+        mut streams: Vec<Stream>,
         time: Timestamp,
-        noted: impl FnOnce() -> BTreeMap<String, String>,
-    ) -> Result<(SnapshotFile, Backup)> {
-        let (mut snapshot, mut streams) = self.archive(snapshot, sources)?;
-        backup::add_facts(&mut snapshot, &noted())?;
-        snapshot.tree = trees::of_streams(self, snapshot.tree, &streams, time)?;
+    ) -> Result<Backup> {
+        let mut change = Change::begin(self)?;
+        let sequence = begun.sequence.map_or_else(|| change.next_sequence(), Ok)?;
+        backup::add_sequence(&mut snapshot, sequence);
+        snapshot.tree = trees::of_streams(self, begun.view(), snapshot.tree, &streams, time)?;
         streams.sort_by(|one, other| one.name.cmp(&other.name));
-        self.store_snapshot(snapshot, streams)
+        let (snapshot, backup) = self.store_snapshot(begun, snapshot, streams)?;
+        change.add(snapshot.id, &backup)?;
+        change.finish()?;
+        Ok(backup)
     }
 
     /// Stores the data of all sources, but no snapshot. A source that fails leaves data that the next backup uses or the
     /// next prune removes.
-    fn archive(&self, snapshot: SnapshotFile, sources: Vec<Source<'_>>) -> Result<(SnapshotFile, Vec<Stream>)> {
-        let view = View { holds_snapshots: true, reserve: self.reserve(), ..self.view_of_whole_indexes()? };
+    fn archive(
+        &self,
+        begun: &Begun,
+        snapshot: SnapshotFile,
+        sources: Vec<Source<'_>>,
+    ) -> Result<(SnapshotFile, Vec<Stream>)> {
+        let view = View { holds_snapshots: true, reserve: self.reserve(), ..begun.view() };
         let (folder, opened) = self.session(view)?;
         let (feeds, entries) = feed::connect(sources);
         let (fed, archived) = std::thread::scope(|scope| {
@@ -132,18 +153,43 @@ impl Repository {
     }
 
     /// Makes the backup one that counts.
-    fn store_snapshot(&self, mut snapshot: SnapshotFile, streams: Vec<Stream>) -> Result<(SnapshotFile, Backup)> {
+    fn store_snapshot(
+        &self,
+        begun: &Begun,
+        mut snapshot: SnapshotFile,
+        streams: Vec<Stream>,
+    ) -> Result<(SnapshotFile, Backup)> {
         let not_ours = || BackupError::Bug("the new snapshot is not a backup".to_owned());
         let mut backup = Backup::of(&snapshot).ok_or_else(not_ours)?;
         backup.streams = streams;
         backup.ended = Some(Timestamp::now());
         backup.describe(&mut snapshot)?;
-        let (folder, opened) = self.session(View::default())?;
+        let (folder, opened) = self.session(begun.view())?;
         let saved = opened.save_snapshots(vec![snapshot.clone()]);
         saved.map_err(|error| library::failure(&folder, "store a snapshot", error))?;
         let id = folder.last_snapshot().ok_or_else(|| BackupError::Bug("no snapshot was written".to_owned()))?;
         backup.id = BackupId::of(id);
         Ok((backup::identified(id.into(), snapshot), backup))
+    }
+}
+
+/// What a backup in progress has written, and what it looks at.
+struct Begun {
+    written: Written,
+    /// Index files that do not count; none if it looks at its own alone.
+    hidden: Option<BTreeSet<PathBuf>>,
+    /// Its number; none if it gets one at its end.
+    sequence: Option<u64>,
+}
+
+impl Begun {
+    fn view(&self) -> View {
+        View {
+            hidden: self.hidden.clone().unwrap_or_default(),
+            written: self.written.clone(),
+            sees_own_index: self.hidden.is_none(),
+            ..View::default()
+        }
     }
 }
 

@@ -6,15 +6,16 @@ use std::ffi::OsStr;
 
 use jiff::Timestamp;
 use rustic_core::TreeId;
-use rustic_core::repofile::{Metadata, Node, NodeType, Tree};
+use rustic_core::repofile::{BlobType, Metadata, Node, NodeType, Tree};
 
 use super::feed;
-use super::sealed::{self, Trees};
 use crate::backup::Stream;
 use crate::error::{BackupError, Result};
+use crate::folder::View;
 use crate::library::{self, Indexed};
 use crate::names::StreamName;
 use crate::repository::Repository;
+use crate::sealed::{self, SealedBlob};
 
 /// Permission bits of a restored stream: backups hold secrets.
 const MODE: u32 = 0o600;
@@ -24,14 +25,20 @@ const FOLDER_MODE: u32 = 0o755;
 
 /// Stores the trees of these streams, which the archiver stored below `read` in this order, and returns their root. It
 /// refuses trees in which a byte of a stream is missing: the library only logs the failure of one stream among several.
-pub(super) fn of_streams(repository: &Repository, read: TreeId, streams: &[Stream], time: Timestamp) -> Result<TreeId> {
-    let (folder, indexed) = repository.indexed()?;
-    let mut naming = Naming { repository, indexed, time, trees: Trees::new() };
+pub(super) fn of_streams(
+    repository: &Repository,
+    view: View,
+    read: TreeId,
+    streams: &[Stream],
+    time: Timestamp,
+) -> Result<TreeId> {
+    let (folder, indexed) = repository.indexed_in(view)?;
+    let mut naming = Naming { repository, indexed, time, trees: Vec::new() };
     let mut files = naming.files(read, streams)?;
     files.sort_by_key(|(name, _)| *name);
     let root = naming.tree(&files, 0)?;
     if !naming.trees.is_empty() {
-        sealed::store_trees(&folder, repository.master(), &naming.trees)?;
+        sealed::store_pack(&folder, repository.master(), &naming.trees)?;
     }
     Ok(root)
 }
@@ -40,7 +47,7 @@ struct Naming<'a> {
     repository: &'a Repository,
     indexed: Indexed,
     time: Timestamp,
-    trees: Trees,
+    trees: Vec<SealedBlob>,
 }
 
 impl Naming<'_> {
@@ -81,8 +88,8 @@ impl Naming<'_> {
             nodes.push(folder);
         }
         let (bytes, id) = Tree { nodes }.serialize().map_err(|error| BackupError::Bug(error.to_string()))?;
-        if self.indexed.get_index_entry(&id).is_err() && !self.trees.iter().any(|(known, _)| *known == *id) {
-            self.trees.push((*id, bytes));
+        if self.indexed.get_index_entry(&id).is_err() && !self.trees.iter().any(|known| known.id == *id) {
+            self.trees.push(SealedBlob::seal(self.repository.master(), BlobType::Tree, *id, &bytes)?);
         }
         Ok(id)
     }

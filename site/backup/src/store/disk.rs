@@ -141,6 +141,14 @@ impl Store for Disk {
     fn lock_file(&self) -> Result<Option<File>> {
         File::open(&self.root).map(Some).map_err(|error| BackupError::io("open", &self.root, error))
     }
+
+    fn writers_file(&self) -> Result<Option<File>> {
+        let folder = self.root.join(crate::ledger::FOLDER);
+        if !folder.is_dir() {
+            durable::create_folder_with_mode(&folder, 0o700)?;
+        }
+        File::open(&folder).map(Some).map_err(|error| BackupError::io("open", &folder, error))
+    }
 }
 
 /// Drops a file from the page cache. Best effort: a filesystem may keep what it likes.

@@ -70,6 +70,11 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// The file that is under `flock` while the repository changes; none where no other process of this host can change it.
     fn lock_file(&self) -> Result<Option<File>>;
 
+    /// The file that is under `flock` while data is written or removed; none where no other process of this host does either.
+    fn writers_file(&self) -> Result<Option<File>> {
+        Ok(None)
+    }
+
     /// Lets memory forget a file that was read whole, where it remembers files.
     fn forget_cached(&self, _file: &Path) {}
 

@@ -191,16 +191,19 @@ fn several_damages_are_all_named() {
 }
 
 #[test]
-fn a_backup_is_made_beside_damage() {
-    let (kept, _) = several();
+fn damaged_index_is_written_again_by_the_next_backup() {
+    let (kept, saved) = several();
     let root = kept.repository.folder();
     let index = files(root).into_iter().find(|file| part_of(file) == Part::Index).unwrap();
     put(&root.join(&index), b"damaged");
-    let added = save(&kept.repository, "2026-11-22T12:00:00Z", &[("database", &random(40, MIB))]).unwrap();
-    assert!(read(&kept.repository, added.id, "database").unwrap() == random(40, MIB));
     let found = kept.repository.check(&Silent).unwrap();
     assert_eq!(found.iter().map(|one| &one.file).collect::<Vec<_>>(), [&index]);
-    assert!(!takes(&found, &added, &added.streams[0]));
+    let added = save(&kept.repository, "2026-11-22T12:00:00Z", &[("database", &random(40, MIB))]).unwrap();
+    assert!(read(&kept.repository, added.id, "database").unwrap() == random(40, MIB));
+    assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+    for backup in &saved {
+        assert_eq!(readable(&kept.repository, backup).len(), backup.streams.len());
+    }
 }
 
 #[test]

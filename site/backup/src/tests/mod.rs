@@ -1,12 +1,14 @@
 //! Tests of whole repositories.
 
 mod copies;
+mod cost;
 mod damage;
 mod exchange;
 mod interrupted;
 mod opening;
 mod power_cuts;
 mod retention;
+mod rot;
 mod round_trip;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use landfall_backup::{BackupError, Repository, RepositoryKey};
+use landfall_backup::{BackupError, Repository, RepositoryKey, open_damaged};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::files;
@@ -50,6 +50,18 @@ impl BackupFolder {
     /// Opens the repository. Changes nothing; a site that has made no backup yet has none. One whose repository is gone is an error:
     /// its disk may not be mounted.
     pub(crate) fn open(&self) -> Result<Option<Repository>, StepError> {
+        self.open_with(|repository, site, key| Repository::open(repository, site, key))
+    }
+
+    /// The same, where a lost config is written again; it is on the disk when this returns.
+    pub(crate) fn open_damaged(&self) -> Result<Option<Repository>, StepError> {
+        self.open_with(|repository, site, key| open_damaged(repository, site, key))
+    }
+
+    fn open_with(
+        &self,
+        open: impl FnOnce(&PathBuf, Uuid, &RepositoryKey) -> Result<Repository, BackupError>,
+    ) -> Result<Option<Repository>, StepError> {
         if !self.exists() {
             return Ok(None);
         }
@@ -57,7 +69,7 @@ impl BackupFolder {
             return Err(self.gone());
         }
         let key = RepositoryKey::read(&self.key).map_err(unusable)?;
-        match Repository::open(&self.repository, self.owner()?, &key) {
+        match open(&self.repository, self.owner()?, &key) {
             Ok(repository) => Ok(Some(repository.with_reserve(reserve_of_backups(&self.paths)?))),
             Err(BackupError::NoRepository(_)) if self.begun.exists() => Err(self.gone()),
             Err(BackupError::NoRepository(_)) => Ok(None),
@@ -68,7 +80,7 @@ impl BackupFolder {
     /// Opens the repository, and makes it with a new key where there is none. A repository whose key is missing is an error:
     /// a new key would not open it.
     pub(crate) fn open_or_create(&self) -> Result<Repository, StepError> {
-        let repository = match self.open()? {
+        let repository = match self.open_damaged()? {
             Some(repository) => repository,
             None => self.create()?,
         };

@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::Operations;
 use super::bundle::TrustedRelease;
 use super::error::{OperationError, Result};
+use super::repair_backups::refuse_lost;
 use crate::backups::drill::Drill;
 use crate::backups::running_try::{RunningTry, Tried};
 use crate::backups::{
@@ -75,15 +76,17 @@ pub struct RecoveryKey {
 
 impl Operations {
     /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
-    /// removed as the site's settings say, also where the new one fails; then each folder for copies gets it, and a drill proves
-    /// the log backups that lead here from the backup before.
+    /// removed as the site's settings say, also where the new one fails; then a drill proves the log backups that lead here
+    /// from the backup before, and each folder for copies gets it, while other operations may begin. The stored backups are
+    /// read before: what is damaged is stored again.
     ///
     /// Whether data was saved and proven is noted, and on the disk when this returns. So is that it did not begin because another
     /// operation ran. One that is killed is found by the record of its begin.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
+        let damages = self.check_tonight();
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
         // Ends before the lock is released, and after what became of it is noted.
-        let _running = self.begin_try(Tried::Backup);
+        let running = self.begin_try(Tried::Backup);
         let opened = BackupFolder::of(&self.paths).open_or_create().map_err(OperationError::from);
         let repository = opened.inspect_err(|error| self.note_try(Err(error)))?;
         // An exchange of keys may have been interrupted. A backup does not wait for that.
@@ -117,14 +120,18 @@ impl Operations {
             let text = format!("backup {} is proven", BackupSummary::from(&backup).short_id());
             self.progress.event(Event::Note(text));
         }
-        // Whatever became of older ones.
-        let outcome = self.copy_to_each(&ready.pins, &repository, &places);
-        // A disk that is away must not keep the log from its drill every night.
         let log_drill = self.prove_logs_before(&ready, &repository, &backup);
         self.note_try(log_drill.as_ref().map(drop));
+        // Copies take as long as their place is slow: other operations do not wait for them.
+        drop(running);
+        let ReadyToBackUp { pins, lock, .. } = ready;
+        drop(lock);
+        // Whatever became of older ones.
+        let outcome = self.copy_to_each(&pins, &repository, &places);
         let (dropped, copies, log_drill) = (forgotten?.dropped, outcome?.copies, log_drill?);
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect();
+        refuse_lost(&repository, &damages)?;
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), log_drill, dropped, copies })
     }
 
@@ -215,7 +222,7 @@ impl Operations {
         Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())
     }
 
-    /// Reads all data of all backups. Damage is no error: the report names it. Changes nothing.
+    /// Reads all data of all backups. Damage is no error: the report names it. No later backup relies on what is damaged.
     pub fn check_backups(&self) -> Result<BackupCheckReport> {
         self.check_repository(&self.repository()?)
     }
@@ -305,7 +312,7 @@ impl Operations {
         let release = self.release_of(&pins)?;
         refuse_without_rules(&release)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
-        Ok(ReadyToBackUp { pins, release, cluster, _lock: lock })
+        Ok(ReadyToBackUp { pins, release, cluster, lock })
     }
 }
 
@@ -314,7 +321,7 @@ struct ReadyToBackUp {
     pins: Pins,
     release: TrustedRelease,
     cluster: Cluster,
-    _lock: SiteLock,
+    lock: SiteLock,
 }
 
 /// Refuses a release that declares nothing to be backed up.

@@ -46,7 +46,7 @@ impl Operations {
         self.copy_to_each(pins, &repository, &folders)
     }
 
-    /// Reads all data of all copies in a folder. Damage is no error: the report names it. Changes nothing.
+    /// Reads all data of all copies in a folder. Damage is no error: the report names it. No later copy relies on what is damaged.
     pub fn check_copies(&self, folder: &Path) -> Result<BackupCheckReport> {
         let history = self.history()?;
         let copies = self.copies(self.changeable(&history)?).open(folder)?;

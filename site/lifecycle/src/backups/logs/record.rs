@@ -1,12 +1,15 @@
 //! Which log backup the next one follows, of each stream: `/var/lib/landfall/backups/logs.json`.
 //!
-//! A file that is lost or damaged costs points in time until the next backup of all data, and no backup.
+//! A file that is lost or damaged costs points in time until the next backup of all data, and no backup. One that is damaged is
+//! reported, and kept beside once logs begin again.
 
 use std::fs::File;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
@@ -67,12 +70,35 @@ impl LogRecords {
     /// How far each log leads.
     pub(crate) fn status(&self) -> Vec<LogStatus> {
         let status = |LogRecord { stream, until, reason, .. }| LogStatus { stream, until, reason };
-        self.all().into_iter().map(status).collect()
+        match self.all() {
+            Ok(records) => records.into_iter().map(status).collect(),
+            Err(error) => {
+                let (stream, reason) = (self.file.display().to_string(), Some(with_causes(&error)));
+                vec![LogStatus { stream, until: None, reason }]
+            }
+        }
     }
 
-    fn all(&self) -> Vec<LogRecord> {
-        let bytes = files::read(&self.file).ok().flatten().unwrap_or_default();
-        serde_json::from_slice(&bytes).unwrap_or_default()
+    /// Every record; none before the first log. A file that cannot be read is an error: what log backups follow is not known.
+    fn all(&self) -> Result<Vec<LogRecord>, StepError> {
+        let Some(bytes) = files::read(&self.file)? else { return Ok(Vec::new()) };
+        serde_json::from_slice(&bytes).map_err(|error| {
+            let what = format!("{} does not hold the record of log backups", self.file.display());
+            StepError::new(codes::LOG_RECORDS, what).because(error)
+        })
+    }
+
+    /// Keeps a file that cannot be read aside, so that logs begin again: what they log from now on follows no log backup.
+    fn recover(&self) -> Result<(), StepError> {
+        let _folder = self.lock_folder()?;
+        match self.all() {
+            Err(error) if error.code() == codes::LOG_RECORDS => {
+                let aside = self.file.with_extension("json.damaged");
+                tracing::warn!(error = with_causes(&error), aside = %aside.display(), "every log begins again");
+                Ok(durable::rename(&self.file, &aside)?)
+            }
+            read => read.map(drop),
+        }
     }
 
     /// Waits until nothing else makes log backups or begins a log, until the returned file is dropped.
@@ -88,14 +114,15 @@ impl LogRecords {
     }
 
     /// The link that the next log backup of a stream follows; none where no backup is there that it would belong to.
-    pub(crate) fn link(&self, stream: &str) -> Option<String> {
-        let found = self.all().into_iter().find(|record| record.stream == stream);
-        found.filter(|record| record.has_base).map(|record| record.link)
+    pub(crate) fn link(&self, stream: &str) -> Result<Option<String>, StepError> {
+        let found = self.all()?.into_iter().find(|record| record.stream == stream);
+        Ok(found.filter(|record| record.has_base).map(|record| record.link))
     }
 
     /// The link of a log of which nothing can have been lost, whether or not a backup is there that it belongs to.
     pub(crate) fn whole_link(&self, stream: &str) -> Option<WholeLink> {
-        let found = self.all().into_iter().find(|record| record.stream == stream);
+        // Where the record is damaged, a part of the log may be lost.
+        let found = self.all().ok()?.into_iter().find(|record| record.stream == stream);
         let whole = found.filter(|record| !record.has_failed)?;
         Some(WholeLink { word: whole.link, has_base: whole.has_base })
     }
@@ -110,6 +137,7 @@ impl LogRecords {
             reason: None,
             has_failed: false,
         };
+        self.recover()?;
         self.change(|records| {
             records.retain(|record| record.stream != stream);
             records.push(new);
@@ -144,7 +172,7 @@ impl LogRecords {
     /// No log backup was made, for a reason that concerns all streams. Best effort: the reason itself is reported in any case.
     pub(crate) fn fail_all(&self, reason: &str) {
         let fail = |record: &mut LogRecord| record.reason = Some(reason.to_owned());
-        if !self.all().is_empty() {
+        if self.all().is_ok_and(|records| !records.is_empty()) {
             let _ = self.change(|records| records.iter_mut().for_each(fail));
         }
     }
@@ -160,7 +188,11 @@ impl LogRecords {
     }
 
     fn end_where(&self, is_ended: impl Fn(&LogRecord) -> bool) -> Result<(), StepError> {
-        if !self.all().iter().any(&is_ended) {
+        if !self.folder.exists() {
+            return Ok(());
+        }
+        self.recover()?;
+        if !self.all()?.iter().any(&is_ended) {
             return Ok(());
         }
         self.change(|records| records.retain(|record| !is_ended(record)))
@@ -179,13 +211,18 @@ impl LogRecords {
 
     /// One change at a time: a backup and a log backup run beside each other.
     fn change(&self, change: impl FnOnce(&mut Vec<LogRecord>)) -> Result<(), StepError> {
-        let failed = |error| files::failed("lock", &self.folder, error);
-        let folder = File::open(&self.folder).map_err(failed)?;
-        folder.lock().map_err(failed)?;
-        let mut records = self.all();
+        let _folder = self.lock_folder()?;
+        let mut records = self.all()?;
         change(&mut records);
         let bytes = serde_json::to_vec_pretty(&records).unwrap_or_default();
         Ok(durable::write_file(&self.file, &bytes, 0o600)?)
+    }
+
+    fn lock_folder(&self) -> Result<File, StepError> {
+        let failed = |error| files::failed("lock", &self.folder, error);
+        let folder = File::open(&self.folder).map_err(failed)?;
+        folder.lock().map_err(failed)?;
+        Ok(folder)
     }
 }
 
@@ -216,20 +253,20 @@ mod tests {
     #[test]
     fn a_log_advances_from_link_to_link_until_it_begins_again() {
         let (_root, records) = records();
-        assert_eq!(records.link("db/rows"), None);
+        assert_eq!(records.link("db/rows").unwrap(), None);
         records.begin("db/rows", "a").unwrap();
         records.begin("kv/keys", "x").unwrap();
-        assert_eq!(records.link("db/rows"), None, "no backup is there");
+        assert_eq!(records.link("db/rows").unwrap(), None, "no backup is there");
         records.has_base("db/rows", "a").unwrap();
         assert!(records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap());
         // Two log backups at once: the one that was noted last counts.
         assert!(!records.advance("db/rows", "a", "c", Timestamp::UNIX_EPOCH).unwrap());
-        assert_eq!(records.link("db/rows").unwrap(), "b");
+        assert_eq!(records.link("db/rows").unwrap().as_deref(), Some("b"));
         assert_eq!(records.status()[0].until.as_deref(), Some("1970-01-01T00:00:00Z"));
         records.end(&["db/rows".to_owned()]).unwrap();
-        assert_eq!(records.all().len(), 1);
+        assert_eq!(records.all().unwrap().len(), 1);
         records.end_all().unwrap();
-        assert!(records.all().is_empty());
+        assert!(records.all().unwrap().is_empty());
         assert!(!records.advance("db/rows", "b", "c", Timestamp::UNIX_EPOCH).unwrap());
     }
 
@@ -242,18 +279,29 @@ mod tests {
         assert_eq!(word(&records).as_deref(), Some("a"));
         records.fail("db/rows", "a", "the log is lost", true).unwrap();
         records.fail("db/rows", "a", "no pod", false).unwrap();
-        assert_eq!((word(&records), records.link("db/rows").is_some()), (None, true));
+        assert_eq!((word(&records), records.link("db/rows").unwrap().is_some()), (None, true));
         records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(word(&records).as_deref(), Some("b"));
-        assert_eq!(records.all()[0].reason, None);
+        assert_eq!(records.all().unwrap()[0].reason, None);
     }
 
     #[test]
-    fn a_damaged_file_is_as_none() {
+    fn damaged_record_refuses_log_backups_until_logs_begin_again() {
         let (_root, records) = records();
-        durable::write_file(&records.file, b"[{", 0o600).unwrap();
-        assert!(records.all().is_empty());
         records.begin("db/rows", "a").unwrap();
-        assert_eq!(word(&records).as_deref(), Some("a"));
+        records.has_base("db/rows", "a").unwrap();
+        durable::write_file(&records.file, b"[{", 0o600).unwrap();
+        assert_eq!(records.link("db/rows").unwrap_err().code(), codes::LOG_RECORDS);
+        assert!(records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).is_err());
+        assert!(records.status()[0].reason.as_ref().is_some_and(|reason| reason.contains("logs.json")));
+        records.fail_all("no pod");
+        assert_eq!(fs_err::read(&records.file).unwrap(), b"[{", "it is not written over");
+        assert!(records.whole_link("db/rows").is_none(), "the log begins again with the next backup");
+        records.begin("db/rows", "x").unwrap();
+        assert!(records.whole_link("db/rows").is_some());
+        assert_eq!(fs_err::read(records.file.with_extension("json.damaged")).unwrap(), b"[{");
+        durable::write_file(&records.file, b"[{", 0o600).unwrap();
+        records.end_all().unwrap();
+        assert_eq!(records.link("db/rows").unwrap(), None);
     }
 }

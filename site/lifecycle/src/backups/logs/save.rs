@@ -94,7 +94,7 @@ impl SavingLogs<'_> {
     ) -> Result<LogOutcome, StepError> {
         let (stream, records) = (rule.stream(&component.name), LogRecords::of(self.paths));
         let _lock = records.lock()?;
-        let Some(after) = records.link(&stream) else { return Ok(LogOutcome::NotBegun) };
+        let Some(after) = records.link(&stream)? else { return Ok(LogOutcome::NotBegun) };
         let pod = RulePod { cluster: self.cluster, stream, namespace: &component.namespace, rule };
         let due = Due { pod, log, after };
         let (link, until) = (word(), Timestamp::now());

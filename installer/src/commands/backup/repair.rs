@@ -1,0 +1,75 @@
+//! `landfall backup repair`: damaged backups are whole again, or what they have lost is named.
+
+use std::fmt::Write;
+
+use landfall_lifecycle::operations::RepairedBackups;
+
+use crate::cli::BackupRepairArguments;
+use crate::commands::site::operations_of_root;
+use crate::count::counted;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::logging;
+use crate::printer::Printer;
+use crate::shown;
+
+impl Document for RepairedBackups {
+    const KIND: &'static str = "backupRepair";
+}
+
+pub(super) fn run(arguments: &BackupRepairArguments, printer: Printer) -> Result<(), Failure> {
+    let operations = operations_of_root(printer)?;
+    logging::keep(&operations.paths.logs(), "backup-repair");
+    let repaired = operations.repair_backups(arguments.copy.as_deref())?;
+    printer.report(&repaired, text);
+    match repaired.refusal() {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
+}
+
+fn text(repaired: &RepairedBackups) -> String {
+    let RepairedBackups { damages, healed, lost } = repaired;
+    if damages.is_empty() && lost.is_empty() {
+        return "nothing is damaged: every byte was read".to_owned();
+    }
+    let (files, backups) = (counted(damages.len(), "damaged file"), counted(healed.len(), "backup"));
+    let mut text = format!("{files} found; {backups} whole again");
+    for damage in damages {
+        let _infallible = write!(text, "\n  {}", shown::paragraph(damage));
+    }
+    for backup in lost {
+        let of = backup.time.as_ref().unwrap_or(&backup.backup);
+        let streams = if backup.streams.is_empty() { "everything".to_owned() } else { backup.streams.join(", ") };
+        let _infallible = write!(text, "\n  still lost: {streams} of the backup of {of}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_lifecycle::operations::LostBackup;
+
+    use super::*;
+
+    #[test]
+    fn repair_says_what_is_whole_and_what_is_lost() {
+        let mut repaired = RepairedBackups {
+            damages: vec!["data/0f/0f is missing: takes a/b of the backup of 2026-11-20T02:00:00Z".to_owned()],
+            healed: Vec::new(),
+            lost: vec![LostBackup {
+                backup: "01".repeat(32),
+                time: Some("2026-11-20T02:00:00Z".to_owned()),
+                streams: vec!["a/b".to_owned()],
+            }],
+        };
+        assert_eq!(
+            text(&repaired),
+            "1 damaged file found; 0 backups whole again\n  data/0f/0f is missing: takes a/b of the backup of \
+             2026-11-20T02:00:00Z\n  still lost: a/b of the backup of 2026-11-20T02:00:00Z"
+        );
+        repaired.lost.clear();
+        repaired.damages.clear();
+        assert_eq!(text(&repaired), "nothing is damaged: every byte was read");
+    }
+}

@@ -1,0 +1,51 @@
+//! Which packs the next round of a check reads: those that follow the last one of the round before, in the order of their names.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use rustic_core::Id;
+
+use super::blobs::Described;
+use super::survey::Survey;
+use crate::error::{BackupError, Result};
+use crate::repository::Repository;
+
+/// The file with the name of the pack that was read last, relative to the repository's folder.
+const FILE: &str = "landfall/read-until";
+
+/// Rounds within which everything is read, however much it is.
+const ROUNDS: u64 = 7;
+
+/// The packs of the next round; every one where there are no more bytes than these, and a seventh of all otherwise. Those of the round count as read: they are
+/// on the disk when this returns, and a round that is interrupted comes again with the next time around.
+pub(super) fn next(
+    repository: &Repository,
+    survey: &Survey,
+    mut packs: Vec<Described>,
+    bytes: u64,
+) -> Result<Vec<Described>> {
+    let bytes = bytes.max(survey.bytes_of(&packs).div_ceil(ROUNDS));
+    if survey.bytes_of(&packs) <= bytes {
+        return Ok(packs);
+    }
+    let sizes: HashMap<Id, u32> = survey.packs.iter().copied().collect();
+    let store = repository.store();
+    let last: Option<Id> = match store.read(Path::new(FILE)) {
+        Ok(text) => std::str::from_utf8(&text).ok().and_then(|text| text.trim().parse().ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(BackupError::io("read", &store.place().join(FILE), error)),
+    };
+    let first = last.map_or(0, |last| packs.partition_point(|pack| pack.id <= last));
+    packs.rotate_left(first);
+    let (mut count, mut sum) = (0, 0);
+    while count < packs.len() && (count == 0 || sum < bytes) {
+        sum += sizes.get(&packs[count].id).map_or(0, |size| u64::from(*size));
+        count += 1;
+    }
+    packs.truncate(count);
+    if let Some(last) = packs.last() {
+        store.write(Path::new(FILE), format!("{}\n", last.id.to_hex().as_str()).as_bytes())?;
+    }
+    Ok(packs)
+}

@@ -1,0 +1,166 @@
+//! Repair of damaged backups, from a copy or by the next backup, and the look at them before each backup.
+
+use std::path::Path;
+
+use landfall_backup::{BackupId, Damage, Repository, Taken};
+use landfall_engine::causes::with_causes;
+use landfall_engine::step::StepError;
+use landfall_error_codes::codes;
+use landfall_media::progress::Event;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::error::Result;
+use crate::backups::{BackupFolder, unusable};
+
+/// Bytes of packs that are read before each backup; of a repository that has more than seven times as many, a seventh. At 200 MB in a
+/// second that is at most 23 minutes, or a seventh of the time that a check takes.
+const BYTES_BEFORE_BACKUP: u64 = 256 << 30;
+
+/// What to do about backups that have lost data.
+const NEXT_STEP: &str = "Run `landfall backup repair --copy PLACE` with a place that has copies. Without one, run `landfall backup run`: what \
+                         still exists is stored again. What remains lost is reported until the retention removes these backups.";
+
+/// What a repair of the backups found, and what it made of that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RepairedBackups {
+    /// Every damaged file before the repair, with what could no longer be restored because of it.
+    pub damages: Vec<String>,
+    /// Ids of backups that had lost data, and that can be restored now.
+    pub healed: Vec<String>,
+    /// What of which backups is still lost.
+    pub lost: Vec<LostBackup>,
+}
+
+/// What a backup has lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LostBackup {
+    /// Its id.
+    pub backup: String,
+    /// When its data was read, RFC 3339 in UTC, if that is still known.
+    pub time: Option<String>,
+    /// Streams and documents that can no longer be read; everything, if this is empty.
+    pub streams: Vec<String>,
+}
+
+impl RepairedBackups {
+    /// The error of a repair after which something is still lost.
+    pub fn refusal(&self) -> Option<StepError> {
+        lost_error(self.lost.len(), &self.damages)
+    }
+}
+
+impl From<&Taken> for LostBackup {
+    fn from(taken: &Taken) -> Self {
+        Self {
+            backup: taken.backup.to_string(),
+            time: taken.time.map(|time| format!("{time:.0}")),
+            streams: taken.streams.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+impl Operations {
+    /// Reads all backups, and repairs what is damaged: from the copies in this place, if one is named. What no copy has no longer counts as
+    /// stored, so that the next backup stores it again if it still exists. All of it is on the disk when this returns.
+    pub fn repair_backups(&self, copy: Option<&Path>) -> Result<RepairedBackups> {
+        let folder = BackupFolder::of(&self.paths);
+        // A lost config is named, and written again by what follows.
+        let lost_config = folder.open().err().map(|error| with_causes(&error));
+        let repository = folder.open_damaged()?;
+        let repository = repository.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups"))?;
+        let copies = match copy {
+            Some(place) => {
+                let history = self.history()?;
+                vec![self.copies(self.changeable(&history)?).open(place)?]
+            }
+            None => Vec::new(),
+        };
+        let repaired = repository.repair(&copies, &*self.progress).map_err(unusable)?;
+        Ok(RepairedBackups {
+            damages: lost_config.into_iter().chain(repaired.found.iter().map(Damage::to_string)).collect(),
+            healed: repaired.healed.iter().map(BackupId::to_string).collect(),
+            lost: repaired.lost.iter().map(LostBackup::from).collect(),
+        })
+    }
+
+    /// Reads what is stored before a backup relies on it, and names all damage. A look that fails keeps no backup from being made.
+    pub(super) fn check_tonight(&self) -> Vec<String> {
+        let folder = BackupFolder::of(&self.paths);
+        if !folder.exists() {
+            return Vec::new();
+        }
+        let mut damages = Vec::new();
+        // A lost config is named, and written again by what follows.
+        if let Err(error) = folder.open() {
+            damages.push(with_causes(&error));
+        }
+        let found = folder.open_damaged().and_then(|repository| match repository {
+            Some(repository) => repository.check_round(BYTES_BEFORE_BACKUP, &*self.progress).map_err(unusable),
+            None => Ok(Vec::new()),
+        });
+        match found {
+            Ok(found) => damages.extend(found.iter().map(Damage::to_string)),
+            Err(error) => damages.push(format!("the backups cannot be read: {}", with_causes(&error))),
+        }
+        for damage in &damages {
+            self.progress.event(Event::Note(damage.clone()));
+        }
+        damages
+    }
+}
+
+/// Refuses to end well while backups have lost data, if damage was found. The new backup is stored in any case.
+pub(super) fn refuse_lost(repository: &Repository, damages: &[String]) -> Result<()> {
+    if damages.is_empty() {
+        return Ok(());
+    }
+    match lost_error(repository.lost().map_err(unusable)?.len(), damages) {
+        Some(error) => Err(error.into()),
+        None => Ok(()),
+    }
+}
+
+fn lost_error(count: usize, damages: &[String]) -> Option<StepError> {
+    let backups = if count == 1 { "1 backup has".to_owned() } else { format!("{count} backups have") };
+    let what = format!("{backups} lost data: {}", damages.join("; "));
+    (count > 0).then(|| StepError::new(codes::BACKUP_LOST, what).hint(NEXT_STEP.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_backup::{BackupKind, NewBackup};
+    use landfall_error_codes::Coded as _;
+    use landfall_media::durable;
+
+    use super::*;
+    use crate::operations::testing::operations;
+
+    #[test]
+    fn damage_is_named_before_a_backup_and_lost_data_after_it() {
+        let (_root, operations) = operations();
+        let paths = operations.paths.clone();
+        durable::create_folder(&paths.data()).unwrap();
+        durable::write_file(&paths.data_uuid(), b"00000000-0000-0000-0000-000000000007\n", 0o644).unwrap();
+        let repository = BackupFolder::of(&paths).open_or_create().unwrap();
+        let documents = vec![("site.json".parse().unwrap(), b"{}".to_vec())];
+        let (kind, time) = (BackupKind::Full, "2026-11-20T02:00:00Z".parse().unwrap());
+        repository.save(NewBackup { kind, time, facts: [].into(), streams: Vec::new(), documents }).unwrap();
+        assert_eq!(operations.check_tonight(), Vec::<String>::new());
+        for folder in fs_err::read_dir(repository.folder().join("data")).unwrap() {
+            for pack in fs_err::read_dir(folder.unwrap().path()).unwrap() {
+                durable::remove_file(&pack.unwrap().path()).unwrap();
+            }
+        }
+        let damages = operations.check_tonight();
+        assert!(damages.iter().any(|damage| damage.contains("data/") && damage.contains("is missing")), "{damages:?}");
+        let refused = refuse_lost(&repository, &damages).unwrap_err();
+        assert_eq!(refused.code(), codes::BACKUP_LOST);
+        let repaired = operations.repair_backups(None).unwrap();
+        assert_eq!((repaired.lost.len(), repaired.healed.len()), (1, 0));
+        assert_eq!(repaired.refusal().unwrap().code(), codes::BACKUP_LOST);
+    }
+}
