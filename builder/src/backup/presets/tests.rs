@@ -248,6 +248,35 @@ fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
     assert!(!valkey(folder.path(), |rule| rule.save.clone()).output().expect("a shell").status.success());
 }
 
+/// A client that notes what it is asked, and runs the commands of the shell among it.
+const NOTING_CLIENT: &str = "#!/bin/sh\nwhile IFS= read -r line; do case $line in '\\! '*) sh -c \"${line#??}\" ;; \
+    *) printf '%s\\n' \"$line\" >> asked ;; esac; done\n";
+
+#[test]
+fn slot_of_its_own_keeps_the_log_of_a_base_backup() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    write_program(&at("psql"), NOTING_CLIENT);
+    let saved = || {
+        let with = format!("with: {{user: app, database: app, data: {}}}", folder.path().display());
+        let rule = rule(&format!("        preset: postgresql\n        {with}\n"));
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("PATH"));
+        let mut save = Command::new(&rule.save[0]);
+        save.args(&rule.save[1..]).env("PATH", path).current_dir(folder.path()).output().expect("a shell")
+    };
+    write_program(&at("pg_basebackup"), b"#!/bin/sh\nprintf base\n");
+    let output = saved();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stdout, b"base", "nothing else is in the stream");
+    let asked = fs_err::read_to_string(at("asked")).expect("what was asked");
+    // Temporary, and in use from its beginning: it ends with its session.
+    assert!(asked.contains("pg_create_physical_replication_slot('landfall_base_"), "{asked}");
+    assert!(asked.contains("', true, true)") && asked.contains("ALTER SYSTEM SET max_slot_wal_keep_size"), "{asked}");
+
+    write_program(&at("pg_basebackup"), b"#!/bin/sh\nprintf half\nexit 1\n");
+    assert!(!saved().status.success(), "the client hides how the program ended");
+}
+
 #[test]
 fn keys_of_valkey_that_may_end_are_not_counted() {
     let folder = tempfile::tempdir().expect("folder");
