@@ -1,23 +1,33 @@
 //! Whether components declare the data that they render, and render what their backup rules use: workload, container and
 //! volume.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
 use super::{Component, Declared};
 use crate::definition::{ComponentDefinition, Definition};
-use crate::error::Result;
+use crate::error::{BuildError, Result};
 use crate::render::{Rendered, title};
 use crate::workloads::{self, Unknown};
 
 /// Refuses a component with volumes of its own and without declared data, and a rule for something that its component does
 /// not render.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
+    let mut saved: BTreeMap<(String, String), String> = BTreeMap::new();
     for rendered in components {
         let component = Component::new(&definition.path, &definition.release, rendered.index);
         component.check_volumes(&rendered.objects)?;
-        component.rules().try_for_each(|declared| declared.check_target(&rendered.objects))?;
+        for declared in component.rules() {
+            declared.check_target(&rendered.objects)?;
+            let Some(claim) = declared.claim(&rendered.objects) else { continue };
+            let (name, rule) = (&component.definition.name.value, &declared.definition.name.value);
+            let known = saved.insert((component.definition.namespace.value.clone(), claim), format!("{name}/{rule}"));
+            if let Some(other) = known {
+                return Err(declared.shares_claim(&other));
+            }
+        }
     }
     Ok(())
 }
@@ -87,6 +97,29 @@ fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
 }
 
 impl Declared<'_> {
+    /// The claim behind the rule's volume, unique within its namespace: of a template, that of the workload's first pod.
+    fn claim(&self, objects: &[Value]) -> Option<String> {
+        let (component, volume) = (&self.component.definition.name.value, &self.definition.volume.value);
+        let workload = workloads::find(component, objects, &self.definition.workload.value).ok()?;
+        if templates(workload).any(|template| template == volume) {
+            let first = workload["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
+            return Some(format!("{volume}-{}-{first}", workload["metadata"]["name"].as_str()?));
+        }
+        let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array()?;
+        let found = volumes.iter().find(|found| found["name"] == volume.as_str())?;
+        found["persistentVolumeClaim"]["claimName"].as_str().map(str::to_owned)
+    }
+
+    /// The error of a rule whose claim another rule saves already: a restore would refuse both.
+    fn shares_claim(&self, other: &str) -> BuildError {
+        let what = format!(
+            "the rules `{other}` and `{}` save one claim, and a restore loads one stream into a claim",
+            self.definition.name.value
+        );
+        self.invalid(&self.definition.volume, "volume", what)
+            .hint("Save everything on the claim by one rule, or give each workload a claim of its own.")
+    }
+
     fn check_target(&self, objects: &[Value]) -> Result<()> {
         let definition = self.definition;
         let component = self.component.definition;

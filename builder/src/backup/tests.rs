@@ -214,6 +214,15 @@ fn data_that_is_not_in_one_volume_cannot_be_saved() {
 }
 
 #[test]
+fn two_rules_of_one_claim_are_refused() {
+    let rule = DATA.split_once("      - name: rows").expect("a rule").1;
+    let text = text().replacen(DATA, &format!("{DATA}      - name: again{rule}"), 1);
+    let definition = read_text(&text).expect("good by itself");
+    let error = said(&check_rendered(&definition, &rendered(&definition)).expect_err("refused"), &text);
+    assert!(error.contains("the rules `database/rows` and `again` save one claim"), "{error}");
+}
+
+#[test]
 fn the_starter_release_saves_what_it_keeps() {
     let (definition, components) = starter();
     check_rendered(&definition, &components).expect("its rules fit its manifests");

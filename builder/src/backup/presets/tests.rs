@@ -108,7 +108,7 @@ fn checks_of_the_release_come_before_those_that_take_long() {
             "Every table and B-tree index of every restored database is intact",
         ]
     );
-    assert_eq!(rule.checks[2].limit_seconds, 3600);
+    assert_eq!(rule.checks[2].limit_seconds, 86_400, "no hour: a large database is read as a whole");
 }
 
 #[test]
@@ -248,6 +248,35 @@ fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
     assert!(!valkey(folder.path(), |rule| rule.save.clone()).output().expect("a shell").status.success());
 }
 
+/// A client that notes what it is asked, and runs the commands of the shell among it.
+const NOTING_CLIENT: &str = "#!/bin/sh\nwhile IFS= read -r line; do case $line in '\\! '*) sh -c \"${line#??}\" ;; \
+    *) printf '%s\\n' \"$line\" >> asked ;; esac; done\n";
+
+#[test]
+fn slot_of_its_own_keeps_the_log_of_a_base_backup() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    write_program(&at("psql"), NOTING_CLIENT);
+    let saved = || {
+        let with = format!("with: {{user: app, database: app, data: {}}}", folder.path().display());
+        let rule = rule(&format!("        preset: postgresql\n        {with}\n"));
+        let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").expect("PATH"));
+        let mut save = Command::new(&rule.save[0]);
+        save.args(&rule.save[1..]).env("PATH", path).current_dir(folder.path()).output().expect("a shell")
+    };
+    write_program(&at("pg_basebackup"), b"#!/bin/sh\nprintf base\n");
+    let output = saved();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.stdout, b"base", "nothing else is in the stream");
+    let asked = fs_err::read_to_string(at("asked")).expect("what was asked");
+    // Temporary, and in use from its beginning: it ends with its session.
+    assert!(asked.contains("pg_create_physical_replication_slot('landfall_base_"), "{asked}");
+    assert!(asked.contains("', true, true)") && asked.contains("ALTER SYSTEM SET max_slot_wal_keep_size"), "{asked}");
+
+    write_program(&at("pg_basebackup"), b"#!/bin/sh\nprintf half\nexit 1\n");
+    assert!(!saved().status.success(), "the client hides how the program ended");
+}
+
 #[test]
 fn keys_of_valkey_that_may_end_are_not_counted() {
     let folder = tempfile::tempdir().expect("folder");
@@ -336,11 +365,79 @@ fn files_come_back_with_their_digests_and_what_changed_is_found() {
     };
     assert_eq!((mode("-rf"), mode(".hidden/deep/\\x")), (0o600, 0o755));
 
-    // One byte of a file's content is another: an archive has contents where a block of 512 bytes begins.
-    let blocks = saved.stdout.chunks(512).position(|block| block.starts_with(b"a file\0"));
-    let at = blocks.expect("the content of a file") * 512;
+    // A file in the archive is another than the one that was listed.
+    let at = |text: &[u8]| saved.stdout.windows(text.len()).position(|window| window == text);
+    let size = at(b"./a file|6|").expect("the entry of a file") + "./a file|".len();
     let mut damaged = saved.stdout.clone();
-    damaged[at] = b'A';
+    damaged[size] = b'7';
     let other = tempfile::tempdir().expect("folder");
     assert!(!run(other.path(), |rule| rule.load.clone(), &damaged).status.success());
+}
+
+/// A program of the preset for files that is slow to be read: once its output begins, `meanwhile` runs.
+fn save_slowly(folder: &Path, meanwhile: impl FnOnce()) -> (Output, Vec<u8>) {
+    let rule = rule(&format!("        preset: files\n        with: {{path: {}}}\n", folder.display()));
+    let mut save = Command::new(&rule.save[0])
+        .args(&rule.save[1..])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut stream = save.stdout.take().expect("a stream");
+    let mut archive = vec![0; 512];
+    stream.read_exact(&mut archive).expect("a beginning");
+    meanwhile();
+    stream.read_to_end(&mut archive).expect("the rest");
+    (save.wait_with_output().expect("an end"), archive)
+}
+
+/// A volume with more data than a pipe holds.
+fn many_files() -> tempfile::TempDir {
+    let volume = tempfile::tempdir().expect("folder");
+    for number in 0..200 {
+        durable::write_file(&volume.path().join(number.to_string()), &[7; 8192], 0o644).expect("file");
+    }
+    volume
+}
+
+#[test]
+fn files_that_vanish_while_saved_are_counted() {
+    let (volume, empty) = (many_files(), tempfile::tempdir().expect("folder"));
+    let (saved, archive) = save_slowly(volume.path(), || {
+        for number in 0..200 {
+            fs_err::remove_file(volume.path().join(number.to_string())).expect("file");
+        }
+    });
+    let said = String::from_utf8_lossy(&saved.stderr);
+    assert!(saved.status.success() && said.starts_with("files that vanished while they were saved: "), "{said}");
+    let loaded = run(empty.path(), |rule| rule.load.clone(), &archive);
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+}
+
+#[test]
+fn files_that_change_while_saved_fail_the_stream() {
+    let volume = many_files();
+    let (saved, _) = save_slowly(volume.path(), || {
+        for number in 0..200 {
+            durable::write_file(&volume.path().join(number.to_string()), b"another", 0o644).expect("file");
+        }
+    });
+    let said = String::from_utf8_lossy(&saved.stderr);
+    assert!(!saved.status.success() && said.contains("files were changed while they were saved"), "{said}");
+}
+
+#[test]
+fn flat_folder_takes_time_linear_in_its_files() {
+    let volume = tempfile::tempdir().expect("folder");
+    // More names than fit one list of arguments, and more than a quadratic loop ends in an hour.
+    for number in 0..100_000 {
+        let path = volume.path().join(format!("a-file-with-a-name-of-some-length-{number:06}"));
+        fs_err::hard_link(volume.path().join("first"), &path)
+            .or_else(|_| fs_err::File::create(volume.path().join("first")).map(drop))
+            .expect("file");
+    }
+    let begun = std::time::Instant::now();
+    let saved = run(volume.path(), |rule| rule.save.clone(), b"");
+    assert!(saved.status.success(), "{}", String::from_utf8_lossy(&saved.stderr));
+    assert!(begun.elapsed() < std::time::Duration::from_mins(3), "{:?}", begun.elapsed());
 }

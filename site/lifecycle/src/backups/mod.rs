@@ -53,4 +53,4 @@ pub(crate) use save::{MARKS, NextOfBackup, OPERATION, Reason, Saving};
 pub(crate) use summary::newest_proven;
 pub use summary::{BackupSummary, StreamSummary};
 pub use volume::LiveVolume;
-pub(crate) use volume::{folder_of, new_token};
+pub(crate) use volume::{folder_of, new_token, with_others};

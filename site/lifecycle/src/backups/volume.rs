@@ -1,13 +1,14 @@
 //! The volume of a rule as it is now: which folder holds it, and how its workload is stopped.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use landfall_cluster::drill::claims;
-use landfall_cluster::{Cluster, ObjectName, selector};
+use landfall_cluster::{Cluster, Inventory, ObjectName, selector};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::paths::SitePaths;
-use landfall_release_document::BackupRule;
+use landfall_release_document::{ArtifactMount, BackupRule, ComponentEntry, ReleaseDocument};
 use serde_json::Value;
 
 use crate::pods::object_name;
@@ -57,6 +58,107 @@ impl LiveVolume {
     }
 }
 
+/// Kinds of workloads that stop by their number of pods.
+const SCALED: [&str; 2] = ["Deployment", "StatefulSet"];
+
+impl LiveVolume {
+    /// Every volume that a component's workloads can write to, whether a rule saves it or not, each with the workload that must stop. A
+    /// claim without a volume has no data, and artifacts are not written to. What cannot be stopped, or is no folder of this site, is
+    /// refused.
+    pub(crate) fn of_component(
+        cluster: &Cluster,
+        paths: &SitePaths,
+        release: &ReleaseDocument,
+        component: &ComponentEntry,
+    ) -> Result<Vec<Self>, StepError> {
+        let namespace = &component.namespace;
+        // Pods may read artifacts that another component of their namespace mounts.
+        let beside = release.components.iter().filter(|other| other.namespace == *namespace);
+        let mounts: Vec<&ArtifactMount> = beside.flat_map(|other| &other.mounts).collect();
+        let inventory = Inventory::read(cluster, namespace, &component.name)?;
+        let mut volumes = Vec::new();
+        for name in inventory.into_iter().flat_map(|inventory| inventory.objects) {
+            if !SCALED.contains(&name.kind.as_str()) && name.kind != "DaemonSet" {
+                continue;
+            }
+            let Some(live) = cluster.get(&name)? else { continue };
+            let replicas = cluster.replicas(&name)?;
+            let pods = selector(&live["spec"]["selector"]);
+            for claim in written_claims(&live, replicas.unwrap_or(1), &mounts) {
+                if !is_bound(cluster, namespace, &claim)? {
+                    continue;
+                }
+                let unstoppable = || {
+                    let what =
+                        format!("{name} writes to the claim {claim} and cannot be stopped: it has no number of pods");
+                    StepError::new(codes::RESTORE_IMPOSSIBLE, what)
+                };
+                let replicas = replicas.ok_or_else(unstoppable)?;
+                refuse_lost_claims(&live, &name)?;
+                let folder = folder(cluster, &paths.storage(), namespace, &claim)?;
+                let stop = Stop { workload: name.clone(), pods: pods.clone(), replicas };
+                volumes.push(Self { folder, stop });
+            }
+        }
+        Ok(volumes)
+    }
+}
+
+/// Whether a claim exists and has a volume.
+fn is_bound(cluster: &Cluster, namespace: &str, claim: &str) -> Result<bool, StepError> {
+    let found = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, claim))?;
+    Ok(found.is_some_and(|found| found["spec"]["volumeName"].is_string()))
+}
+
+/// The claims that pods of a workload can write to, those of each of its pods. Claims of artifacts are left out: they have the name that
+/// the release gives, or that with the first digits of the artifact's digest.
+fn written_claims(live: &Value, pods: u32, mounts: &[&ArtifactMount]) -> BTreeSet<String> {
+    let is_artifact = |claim: &str| {
+        mounts.iter().any(|mount| {
+            let rest = claim.strip_prefix(mount.claim.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_digits))
+        })
+    };
+    let volumes = live["spec"]["template"]["spec"]["volumes"].as_array().into_iter().flatten();
+    let read_only: BTreeSet<&str> = volumes
+        .filter(|volume| volume["persistentVolumeClaim"]["readOnly"] == true)
+        .filter_map(|volume| volume["name"].as_str())
+        .collect();
+    let templates = live["spec"]["volumeClaimTemplates"].as_array().into_iter().flatten();
+    let templates: BTreeSet<&str> = templates.filter_map(|template| template["metadata"]["name"].as_str()).collect();
+    let (set, first) = (live["metadata"]["name"].as_str().unwrap_or_default(), &live["spec"]["ordinals"]["start"]);
+    let first = first.as_u64().unwrap_or(0);
+    let mut written = BTreeSet::new();
+    for (volume, claim) in claims(live) {
+        if templates.contains(volume.as_str()) {
+            let count = u64::from(pods.max(1));
+            written.extend((first..first + count).map(|ordinal| format!("{volume}-{set}-{ordinal}")));
+        } else if !read_only.contains(volume.as_str()) && !is_artifact(&claim) {
+            written.insert(claim);
+        }
+    }
+    written
+}
+
+fn is_digits(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Adds the volumes without a rule to those with one. A workload that is known already stops as it is known to.
+pub(crate) fn with_others(mut known: Vec<LiveVolume>, all: Vec<LiveVolume>) -> Vec<LiveVolume> {
+    let stops: BTreeMap<String, Stop> =
+        known.iter().map(|volume| (volume.stop.workload.to_string(), volume.stop.clone())).collect();
+    for mut volume in all {
+        if let Some(stop) = stops.get(&volume.stop.workload.to_string()) {
+            volume.stop = stop.clone();
+        }
+        if !known.contains(&volume) {
+            known.push(volume);
+        }
+    }
+    known
+}
+
 /// What names an operation in the folder of volumes.
 pub(crate) fn new_token() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
@@ -69,8 +171,14 @@ fn refuse_unfit(live: &Value, name: &ObjectName, replicas: u32) -> Result<(), St
     if live["kind"] == "StatefulSet" && replicas > 1 {
         return refused(format!("has {replicas} pods, each with a volume of its own"));
     }
+    refuse_lost_claims(live, name)
+}
+
+/// Refuses a workload whose claims go with its pods.
+fn refuse_lost_claims(live: &Value, name: &ObjectName) -> Result<(), StepError> {
     if live.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenScaled").is_some_and(|policy| policy == "Delete") {
-        return refused("deletes its volumes when it is stopped (whenScaled: Delete)".to_owned());
+        let what = format!("{name} deletes its volumes when it is stopped (whenScaled: Delete)");
+        return Err(StepError::new(codes::RESTORE_IMPOSSIBLE, what));
     }
     Ok(())
 }
@@ -110,6 +218,37 @@ mod tests {
         };
         assert!(fits("StatefulSet", "Retain", 1) && fits("Deployment", "Retain", 3));
         assert!(!fits("StatefulSet", "Retain", 2) && !fits("StatefulSet", "Delete", 1));
+    }
+
+    #[test]
+    fn claims_of_every_pod_are_written_to_and_those_of_artifacts_are_not() {
+        let volume = |name: &str, claim: &str, read_only: bool| json!({"name": name, "persistentVolumeClaim": {"claimName": claim, "readOnly": read_only}});
+        let mut live = json!({"kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop"}, "spec": {
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}}],
+            "template": {"spec": {"volumes": [
+                volume("weights", "weights-0123456789ab", false), volume("fonts", "fonts", true),
+                volume("uploads", "uploads", false), {"name": "run", "emptyDir": {}},
+            ]}},
+        }});
+        let mount = ArtifactMount { artifact: "llama".to_owned(), claim: "weights".to_owned() };
+        let written = |live: &Value, pods| written_claims(live, pods, &[&mount]).into_iter().collect::<Vec<_>>();
+        assert_eq!(written(&live, 1), ["data-db-0", "uploads"]);
+        assert_eq!(written(&live, 0), ["data-db-0", "uploads"], "stopped by hand, it has data all the same");
+        live["spec"]["ordinals"] = json!({"start": 5});
+        assert_eq!(written(&live, 2), ["data-db-5", "data-db-6", "uploads"]);
+    }
+
+    #[test]
+    fn volumes_without_a_rule_are_copied_beside_those_with_one() {
+        let volume = |folder: &str, workload: &str, replicas| {
+            let workload = ObjectName::new("apps/v1", "StatefulSet", "shop", workload);
+            LiveVolume { folder: folder.to_owned(), stop: Stop { workload, pods: "app=shop".to_owned(), replicas } }
+        };
+        // Stopped by hand: its rule says how many pods it gets.
+        let with_rule = volume("one", "db", 1);
+        let all = vec![volume("one", "db", 0), volume("two", "db", 0), volume("two", "web", 2)];
+        let copied = with_others(vec![with_rule.clone()], all);
+        assert_eq!(copied, [with_rule, volume("two", "db", 1), volume("two", "web", 2)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use landfall_release_document::{ComponentData, ComponentEntry, ReleaseDocument};
 use super::Operations;
 use super::backup::proven_of;
 use super::error::{OperationError, Result};
-use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, unusable};
+use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, unusable, with_others};
 use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
@@ -57,11 +57,13 @@ impl Operations {
         let mut changed = BTreeMap::new();
         for component in later.components.iter().filter(|later| later.data == ComponentData::Migrated) {
             let Some(before) = installed.components.iter().find(|one| one.name == component.name) else { continue };
-            let volumes = before.backup.iter().map(|rule| {
-                let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
-                LiveVolume::of(&cluster, &self.paths, &before.namespace, rule)
-            });
-            changed.insert(component.name.clone(), ChangedData::Copied(volumes.collect::<Result<_, StepError>>()?));
+            let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
+            let volumes = before.backup.iter();
+            let volumes = volumes.map(|rule| LiveVolume::of(&cluster, &self.paths, &before.namespace, rule));
+            let volumes = volumes.collect::<Result<_, StepError>>()?;
+            // A migration changes what no rule saves, too.
+            let volumes = with_others(volumes, LiveVolume::of_component(&cluster, &self.paths, installed, before)?);
+            changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
         let clients = self.clients(installed, &changed)?;
         Ok(PlannedData { token: new_token(), changed, clients, backup: None })
@@ -110,6 +112,7 @@ impl Operations {
                     volumes.push(LiveVolume::of(&cluster, &self.paths, &component.namespace, rule)?);
                 }
             }
+            let volumes = with_others(volumes, LiveVolume::of_component(&cluster, &self.paths, installed, component)?);
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
         let clients = self.clients(installed, &changed)?;
