@@ -206,7 +206,9 @@ fn operation(status: &Status, list: &mut List) {
 
 fn backups(status: &Status, list: &mut List) {
     let Some(backups) = &status.backups else {
-        list.add(State::Bad, "Backups", "no backup was ever made", "/backups");
+        if status.release.is_some() {
+            list.add(State::Bad, "Backups", "no backup was ever made", "/backups");
+        }
         return;
     };
     if let Some(reason) = &backups.reason {
