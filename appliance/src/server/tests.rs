@@ -343,7 +343,8 @@ async fn answer_to(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let _closed = stream.write_all(bytes).await;
     let mut answer = Vec::new();
-    let read = stream.take(4096).read_to_end(&mut answer);
+    let mut bounded = stream.take(4096);
+    let read = bounded.read_to_end(&mut answer);
     let _cut = tokio::time::timeout(Duration::from_secs(10), read).await.expect("the server ends the connection");
     answer
 }
