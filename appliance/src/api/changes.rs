@@ -102,7 +102,7 @@ async fn ask_host(
 
 /// The author's name, as the host takes it.
 pub(super) fn host_name_of(author: &Author) -> String {
-    let letters = author.name.chars().filter(|letter| !letter.is_control());
+    let letters = author.name.chars().filter(|letter| !landfall_peer::is_hidden(*letter));
     let short = letters.scan(0, |bytes, letter| {
         *bytes += letter.len_utf8();
         (*bytes <= NAME_BYTES).then_some(letter)

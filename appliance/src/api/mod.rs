@@ -90,6 +90,44 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let read = Json::<T>::from_request(request, state).await;
-        read.map(|Json(body)| Self(body)).map_err(|rejection| Refusal::Invalid(rejection.body_text()))
+        read.map(|Json(body)| Self(body)).map_err(|rejection| Refusal::Invalid(plain(&rejection.body_text())))
+    }
+}
+
+/// The reason of a refusal without the names of the program's types, which derived code writes into it.
+fn plain(why: &str) -> String {
+    let words = why.split(' ').collect::<Vec<_>>();
+    let mut said: Vec<&str> = Vec::with_capacity(words.len());
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        if !matches!(word, "struct" | "enum" | "variant" | "tuple") {
+            said.push(word);
+            continue;
+        }
+        // The name follows, such as `Create` or `Wish::Plan`, at times with a sign behind it.
+        let name = words.next().unwrap_or_default();
+        let sign = name.trim_start_matches(|letter: char| letter.is_alphanumeric() || matches!(letter, ':' | '_'));
+        said.push(match (word, sign) {
+            ("variant", _) => "a choice",
+            (_, ",") => "an object,",
+            _ => "an object",
+        });
+    }
+    said.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn reasons_name_no_types_of_the_program() {
+        let said = plain("invalid type: sequence, expected struct Create at line 1 column 0");
+        assert_eq!(said, "invalid type: sequence, expected an object at line 1 column 0");
+        assert_eq!(
+            plain("invalid type: null, expected struct Wish::Plan, or"),
+            "invalid type: null, expected an object, or"
+        );
+        assert_eq!(plain("missing field `name` at line 1"), "missing field `name` at line 1");
     }
 }

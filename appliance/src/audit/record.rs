@@ -3,6 +3,7 @@
 use jiff::{Timestamp, Unit};
 use landfall_audit::{Hash, Head, hash};
 use landfall_error_codes::codes;
+use landfall_peer::spelled_out;
 
 use super::{Entry, Outcome};
 use crate::database::{Connection, query};
@@ -59,10 +60,10 @@ impl<'a> Event<'a> {
     }
 }
 
-/// A text that no request can make long. That something was cut is visible, so that the rest is not taken for all of it.
+/// A text that no request can make long, and that shows what it has. That something was cut is visible, so that the rest is not taken for all of it.
 fn short(text: &str) -> String {
-    let Some((end, _)) = text.char_indices().nth(LONGEST) else { return text.to_owned() };
-    format!("{}… [cut: {LONGEST} of {} characters]", &text[..end], text.chars().count())
+    let Some((end, _)) = text.char_indices().nth(LONGEST) else { return spelled_out(text) };
+    format!("{}… [cut: {LONGEST} of {} characters]", spelled_out(&text[..end]), text.chars().count())
 }
 
 /// Appends an entry. It counts once the transaction of the connection is committed.

@@ -50,7 +50,7 @@ pub struct Password {
 
 fn notice(done: &str) -> Option<&'static str> {
     match done {
-        "password" => Some("Your password is changed. Your other sessions have ended."),
+        "password" => Some("Your password is changed. Your other sessions and your API keys have ended."),
         "sessions" => Some("Your other sessions have ended."),
         "session" => Some("The session has ended."),
         _ => None,
@@ -98,7 +98,7 @@ pub async fn password(
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::Account, "Your account").refusing(Some(&refusal));
-            draw_refused(&page(&context, &caller, frame).await?, refusal.status())
+            draw_refused(&page(&context, &caller, frame).await?, &refusal)
         }
     }
 }

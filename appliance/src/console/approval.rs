@@ -181,7 +181,7 @@ async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Ref
         Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
         Err(refusal) => {
             let frame = frame_of(context, caller).refusing(Some(&refusal));
-            draw_refused(&page(context, caller, frame).await?, refusal.status())
+            draw_refused(&page(context, caller, frame).await?, &refusal)
         }
     }
 }

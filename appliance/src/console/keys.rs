@@ -124,7 +124,7 @@ pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): 
     match made {
         Ok((_, text)) => draw(&page(&context, frame, Some(text)).await?),
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
-        Err(refusal) => draw_refused(&page(&context, frame.refusing(Some(&refusal)), None).await?, refusal.status()),
+        Err(refusal) => draw_refused(&page(&context, frame.refusing(Some(&refusal)), None).await?, &refusal),
     }
 }
 

@@ -132,7 +132,7 @@ pub async fn import(State(context): State<Context>, caller: Caller, Sent(form): 
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::License, "License").refusing(Some(&refusal));
             let whole = Whole { frame, facts: facts(&context).await, usage: usage(&context).await };
-            draw_refused(&whole, refusal.status())
+            draw_refused(&whole, &refusal)
         }
     }
 }

@@ -40,7 +40,6 @@ mod words;
 
 use askama::Template;
 use axum::Router;
-use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use landfall_error_codes::codes;
@@ -49,7 +48,7 @@ use crate::context::Context;
 use crate::directory::RETURN;
 use crate::error::Error;
 use crate::refusal::Refusal;
-use crate::server::Page;
+use crate::server::{Page, add_advice};
 
 pub use problem::problem;
 
@@ -153,8 +152,10 @@ fn draw(template: &impl Template) -> Shown {
 }
 
 /// Draws a template that shows a refusal, with the refusal's status.
-fn draw_refused(template: &impl Template, status: StatusCode) -> Shown {
-    draw(template).map(|page| (status, page).into_response())
+fn draw_refused(template: &impl Template, refusal: &Refusal) -> Shown {
+    let mut response = (refusal.status(), draw(template)?).into_response();
+    add_advice(&mut response, refusal);
+    Ok(response)
 }
 
 /// Leads on to a page after something was done.

@@ -45,9 +45,17 @@ impl Moment {
         if (-10..10).contains(&seconds) {
             return "just now".to_owned();
         }
-        let length = length(seconds.unsigned_abs());
-        if seconds < 0 { format!("in {length}") } else { format!("{length} ago") }
+        if seconds < 0 {
+            format!("in {}", ahead(seconds.unsigned_abs()))
+        } else {
+            format!("{} ago", length(seconds.unsigned_abs()))
+        }
     }
+}
+
+/// A length of time until something, in its largest unit. Days are rounded up, as the license counts them.
+fn ahead(seconds: u64) -> String {
+    if seconds < 172_800 { length(seconds) } else { length(seconds.next_multiple_of(86_400)) }
 }
 
 /// A length of time in its largest unit: `3 hours`.
@@ -89,6 +97,7 @@ mod tests {
         assert_eq!(said("2026-11-20T01:40:00Z"), "6 hours ago");
         assert_eq!(said("2026-11-01T08:00:00Z"), "19 days ago");
         assert_eq!(said("2026-12-01T08:00:00Z"), "in 11 days");
+        assert_eq!(said("2026-11-30T09:00:00Z"), "in 11 days", "as the license counts the days that are left");
         let shown = Moment { at: "2026-11-20T01:40:00Z".parse().unwrap(), now }.to_string();
         assert!(shown.contains("2026-11-20 01:40 UTC") && shown.contains("2026-11-20T01:40:00Z"));
         assert_eq!(Moment::read(Some("yesterday")), None);

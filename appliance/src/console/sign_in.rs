@@ -110,7 +110,7 @@ pub async fn sign_in(
         Err(Refusal::Internal(error)) => return Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::None, "Sign in").refusing(Some(&refusal));
-            return draw_refused(&sign_in_page(&context, frame, form.name), refusal.status());
+            return draw_refused(&sign_in_page(&context, frame, form.name), &refusal);
         }
     };
     enter(&context, caller, &headers, &proven).await
@@ -154,7 +154,7 @@ pub async fn first(
         Err(refusal) => {
             let is_new = !any_user(&context).await?;
             let frame = Frame::new(&context, &caller, Place::None, "Set up an administrator").refusing(Some(&refusal));
-            draw_refused(&FirstPage { frame, name: form.name, is_new }, refusal.status())
+            draw_refused(&FirstPage { frame, name: form.name, is_new }, &refusal)
         }
     }
 }

@@ -80,7 +80,7 @@ fn notice(done: &str) -> Option<&'static str> {
             Some("The user is created. Hand over the password in person; the user can change it under Your account.")
         }
         "role" => Some("The role is changed."),
-        "password" => Some("The password is set. The user's sessions have ended."),
+        "password" => Some("The password is set. The user's sessions and API keys have ended."),
         "disabled" => Some("The user is disabled: sessions have ended, and API keys do not work."),
         "enabled" => Some("The user may sign in again."),
         "removed" => Some("The user is removed, with sessions and API keys. The audit log keeps what the user did."),
@@ -124,7 +124,7 @@ pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): 
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::Users, "Users").refusing(Some(&refusal));
-            draw_refused(&list_page(&context, &caller, frame, form.name).await?, refusal.status())
+            draw_refused(&list_page(&context, &caller, frame, form.name).await?, &refusal)
         }
     }
 }
@@ -166,7 +166,7 @@ async fn after(context: &Context, caller: &Caller, name: &str, (changed, done): 
         Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
         Err(refusal) => {
             let frame = frame_of(context, caller, name).refusing(Some(&refusal));
-            draw_refused(&one_page(context, caller, name, frame).await?, refusal.status())
+            draw_refused(&one_page(context, caller, name, frame).await?, &refusal)
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::{SignedDuration, Timestamp};
+use landfall_peer::is_hidden;
 
 use super::role::Role;
 use super::secret::{Secret, identifier};
@@ -148,8 +149,8 @@ pub async fn keys(context: &Context) -> Result<Vec<Key>, Refusal> {
 /// Makes a key for a user. Returns it with its text, which is never shown again.
 pub async fn make_key(context: &Context, author: &Author, user: &str, new: NewKey) -> Result<(Key, String), Refusal> {
     let label = new.label.trim().to_owned();
-    if label.is_empty() || label.chars().count() > 64 || label.chars().any(char::is_control) {
-        return Err(Refusal::Invalid("label: use 1 to 64 characters".to_owned()));
+    if label.is_empty() || label.chars().count() > 64 || label.chars().any(is_hidden) {
+        return Err(Refusal::Invalid("label: use 1 to 64 visible characters".to_owned()));
     }
     if new.scopes.is_empty() {
         return Err(Refusal::Invalid("scopes: choose at least one".to_owned()));

@@ -183,11 +183,13 @@ pub async fn store_role(connection: &mut Connection, name: &str, role: Role) -> 
     update.execute(connection).await.map(drop)
 }
 
-/// Stores a password's hash, and ends every session of the user.
+/// Stores a password's hash, and ends everything that the old one made: every session and every API key of the user. Whoever knew the
+/// password keeps nothing.
 pub async fn store_password(connection: &mut Connection, name: &str, hash: &str) -> Result<(), sqlx::Error> {
     let now = Timestamp::now().as_millisecond();
     let update = query("UPDATE users SET password = $2, password_changed = $3 WHERE name = $1");
     update.bind(name).bind(hash).bind(now).execute(&mut *connection).await?;
+    query("DELETE FROM api_keys WHERE user_name = $1").bind(name).execute(&mut *connection).await?;
     end_sessions(connection, name).await
 }
 
@@ -196,7 +198,7 @@ pub async fn end_sessions(connection: &mut Connection, name: &str) -> Result<(),
     query("DELETE FROM sessions WHERE user_name = $1").bind(name).execute(connection).await.map(drop)
 }
 
-/// Gives another user a new password. The user's sessions end.
+/// Gives another user a new password. The user's sessions and API keys end.
 pub async fn set_password(context: &Context, author: &Author, name: &str, password: &str) -> Result<(), Refusal> {
     change_user(context, author, name, UserChange { password: Some(password), ..UserChange::default() }).await
 }

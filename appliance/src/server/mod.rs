@@ -19,7 +19,7 @@ pub use certificate::CertificateStanding;
 pub use log::begin_log;
 pub use metrics::{Metrics, Tally};
 pub use plain::{Limits, serve_plain};
-pub use refuse::{Audience, Page, refuse};
+pub use refuse::{Audience, Page, add_advice, refuse};
 #[cfg(test)]
 pub use serve::serve_on;
 pub use serve::{end_on_signal, serve};

@@ -8,7 +8,7 @@ use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::accept::DefaultAcceptor;
 use landfall_error_codes::codes;
-use landfall_peer::{Bounded, read_rest};
+use landfall_peer::{Bounded, one_host, read_rest};
 
 use crate::error::{Context as _, Result};
 
@@ -38,9 +38,10 @@ pub async fn serve_plain(
     rustix::net::sockopt::set_tcp_user_timeout(&listener, limits.stalled_ms)
         .context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
-    let mut server = server.acceptor(Bounded::new(DefaultAcceptor::new(), limits.connections));
+    let mut server = server.acceptor(Bounded::new(DefaultAcceptor::new(), limits.connections)).http1_only();
     server.http_builder().http1().header_read_timeout(limits.head).max_buf_size(limits.buffer);
     let server = server.handle(handle).first_request_timeout(limits.head);
-    let service = router.layer(from_fn(read_rest)).into_make_service_with_connect_info::<SocketAddr>();
+    let service =
+        router.layer(from_fn(one_host)).layer(from_fn(read_rest)).into_make_service_with_connect_info::<SocketAddr>();
     server.serve(service).await.context(codes::APPLIANCE_LISTEN, failed)
 }

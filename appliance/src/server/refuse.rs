@@ -73,13 +73,7 @@ impl IntoResponse for Refusal {
         let problem = self.problem();
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         let mut response = (self.status(), [(header::CONTENT_TYPE, PROBLEM)], body).into_response();
-        match &self {
-            Self::TooManyAttempts(seconds) => {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
-            }
-            Self::Method(allowed) => allow(&mut response, allowed),
-            _ => {}
-        }
+        add_advice(&mut response, &self);
         if response.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -129,10 +123,19 @@ pub fn refuse(refusal: Refusal, caller: &Caller, audience: Audience) -> Response
 fn page(refusal: &Refusal, caller: &Caller) -> Response {
     log(refusal);
     let mut response = (refusal.status(), console::problem(caller, &refusal.problem())).into_response();
-    if let Refusal::Method(allowed) = refusal {
-        allow(&mut response, allowed);
-    }
+    add_advice(&mut response, refusal);
     response
+}
+
+/// What a client's program reads of a refusal, whoever it is drawn for.
+pub fn add_advice(response: &mut Response, refusal: &Refusal) {
+    match refusal {
+        Refusal::TooManyAttempts(seconds) => {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+        }
+        Refusal::Method(allowed) => allow(response, allowed),
+        _ => {}
+    }
 }
 
 /// An answer that a method is wrong names the others (RFC 9110, section 15.5.6).

@@ -14,6 +14,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
 
+use super::metrics::known;
 use super::{assets, headers, health, refuse};
 use crate::access::guard;
 use crate::context::Context;
@@ -21,6 +22,9 @@ use crate::{api, console};
 
 /// Longest time that a request takes. The host's answers are awaited for less.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Longest path in the log, in characters.
+const LOGGED: usize = 200;
 
 /// Everything that the console answers.
 pub fn router(context: Context) -> Router {
@@ -62,10 +66,11 @@ fn panicked(reason: Box<dyn std::any::Any + Send>) -> Response {
 /// Logs and counts each request. Queries, bodies, cookies and keys are never logged.
 async fn observe(State(context): State<Context>, request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let method = request.method().to_string();
+    let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
     let id = request.extensions().get::<RequestId>().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
-    let span = tracing::info_span!("request", id, method, path = request.uri().path());
+    let path: String = request.uri().path().chars().take(LOGGED).collect();
+    let span = tracing::info_span!("request", id, method = known(&method), path);
     async move {
         let mut response = next.run(request).await;
         if route.starts_with("/live/") {

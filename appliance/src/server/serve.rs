@@ -4,10 +4,11 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use landfall_error_codes::codes;
-use landfall_peer::Bounded;
+use landfall_peer::{Bounded, one_host};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::certificate;
@@ -33,6 +34,8 @@ const HEAD: Duration = Duration::from_secs(30);
 /// Longest head of a request, in bytes, and most that is held of a body.
 const BUFFER: usize = 64 << 10;
 
+/// After this time, a connection ends whose client takes no byte, in milliseconds.
+const STALLED_MS: u32 = 60_000;
 /// Connections at the same time, those of programs that listen to an operation included.
 const CONNECTIONS: usize = 800;
 
@@ -85,10 +88,12 @@ pub async fn serve_on(
     let telling = tokio::spawn(people::keep_told(context.clone()));
     let observing = tokio::spawn(trend::watch(context.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
+    // Connections have it from the listener.
+    rustix::net::sockopt::set_tcp_user_timeout(&listener, STALLED_MS).context(codes::APPLIANCE_LISTEN, failed)?;
     let server = axum_server::from_tcp(listener).context(codes::APPLIANCE_LISTEN, failed)?;
-    let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS));
+    let mut server = server.acceptor(Bounded::new(RustlsAcceptor::new(tls), CONNECTIONS)).http1_only();
     server.http_builder().http1().header_read_timeout(HEAD).max_buf_size(BUFFER);
-    let routes = router(context.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let routes = router(context.clone()).layer(from_fn(one_host)).into_make_service_with_connect_info::<SocketAddr>();
     let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);
     let result = server.serve(routes).await.context(codes::APPLIANCE_LISTEN, failed);
     following.abort();

@@ -337,3 +337,95 @@ async fn an_audit_entry_that_cannot_be_read_keeps_its_place() {
     let page = root.get("/audit").await;
     assert!(page.is_success() && page.body.contains("Entry 2 cannot be read."), "{}", page.body);
 }
+
+/// What a server answers to these bytes, up to its end or 4 KiB.
+async fn answer_to(mut stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin, bytes: &[u8]) -> Vec<u8> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let _closed = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let mut bounded = stream.take(4096);
+    let read = bounded.read_to_end(&mut answer);
+    let _cut = tokio::time::timeout(Duration::from_secs(10), read).await.expect("the server ends the connection");
+    answer
+}
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+
+/// A listener without TLS, with short limits.
+fn plain() -> (std::net::SocketAddr, axum_server::Handle<std::net::SocketAddr>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, handle) = (listener.local_addr().unwrap(), axum_server::Handle::new());
+    let limits = super::Limits { head: Duration::from_secs(1), buffer: 8 << 10, connections: 10, stalled_ms: 2_000 };
+    let router = axum::Router::new().route("/", axum::routing::get(async || "here"));
+    tokio::spawn(super::serve_plain(listener, router, limits, handle.clone()));
+    (address, handle)
+}
+
+#[tokio::test]
+async fn odd_methods_make_no_metrics() {
+    use http_body_util::{BodyExt as _, Empty};
+    let site = Site::begin().await;
+    let stream = hyper_util::rt::TokioIo::new(site.visitor().connect().await);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for number in 0..10_000 {
+        let method = if number % 100 == 0 { "M".repeat(30_000) + &number.to_string() } else { format!("M{number}") };
+        let request = axum::http::Request::builder().method(method.as_str()).uri("/nowhere").header("host", "console");
+        let response = sender.send_request(request.body(Empty::<axum::body::Bytes>::new()).unwrap()).await.unwrap();
+        response.into_body().collect().await.unwrap();
+        sender.ready().await.unwrap();
+    }
+    let mut text = String::new();
+    let context = &site.context;
+    context.metrics.write(&mut text, true, None, &context.signing, &context.forward).unwrap();
+    assert!(text.len() < 64 << 10, "{}", text.len());
+    assert!(text.contains("method=\"other\"") && !text.contains("method=\"M"));
+}
+
+#[tokio::test]
+async fn http_2_is_refused_on_every_listener() {
+    let site = Site::begin().await;
+    let (address, _plain) = plain();
+    let bare = tokio::net::TcpStream::connect(address).await.unwrap();
+    let answers = [answer_to(site.visitor().connect().await, PREFACE).await, answer_to(bare, PREFACE).await];
+    for answer in answers {
+        assert!(
+            answer.is_empty() || answer.starts_with(b"HTTP/1.1 4") || answer.starts_with(b"HTTP/1.1 5"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_request_names_one_host() {
+    let site = Site::begin().await;
+    for hosts in ["", "Host: a\r\nHost: b\r\n"] {
+        let request = format!("GET /health/live HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n");
+        let answer = answer_to(site.visitor().connect().await, request.as_bytes()).await;
+        assert!(answer.starts_with(b"HTTP/1.1 400"), "{hosts:?}: {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_end() {
+    let (address, _plain) = plain();
+    let silent = tokio::net::TcpStream::connect(address).await.unwrap();
+    assert!(!answer_to(silent, b"").await.starts_with(b"HTTP/1.1 2"));
+    let idle = tokio::net::TcpStream::connect(address).await.unwrap();
+    let answer = answer_to(idle, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "and then the connection ended: {answer:?}");
+}
+
+#[tokio::test]
+async fn a_thousand_connections_leave_others_served() {
+    let site = Site::begin().await;
+    let mut held = Vec::new();
+    for _ in 0..1000 {
+        held.extend(tokio::net::TcpStream::connect(site.address).await);
+    }
+    for from in [[127, 0, 0, 2], [127, 0, 0, 3]] {
+        let other = Visitor { from: from.into(), ..site.visitor() };
+        assert!(other.get("/health/live").await.is_success(), "{from:?}");
+    }
+    assert_eq!(held.len(), 1000);
+}

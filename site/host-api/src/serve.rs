@@ -5,9 +5,10 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::middleware::from_fn;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use landfall_peer::Bounded;
+use landfall_peer::{Bounded, one_host};
 use rustls::ServerConfig;
 
 use super::routes::router;
@@ -17,6 +18,11 @@ use super::site::Site;
 const CONNECTIONS: usize = 64;
 /// How long a client may take to show who it is.
 const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// For the first request of a connection to arrive.
+const FIRST_REQUEST: Duration = Duration::from_secs(30);
+/// For the head of each further request to arrive. The console keeps connections for its next question.
+const IDLE: Duration = Duration::from_mins(5);
 
 /// Answers until the future ends, or until the listener fails.
 pub async fn serve(
@@ -33,9 +39,8 @@ pub async fn serve(
     });
     listener.set_nonblocking(true)?;
     let tls = RustlsAcceptor::new(RustlsConfig::from_config(Arc::new(tls))).handshake_timeout(HANDSHAKE);
-    axum_server::from_tcp(listener)?
-        .acceptor(Bounded::new(tls, CONNECTIONS))
-        .handle(handle)
-        .serve(router(site).into_make_service())
-        .await
+    let mut server = axum_server::from_tcp(listener)?.acceptor(Bounded::new(tls, CONNECTIONS)).http1_only();
+    server.http_builder().http1().header_read_timeout(IDLE);
+    let server = server.handle(handle).first_request_timeout(FIRST_REQUEST);
+    server.serve(router(site).layer(from_fn(one_host)).into_make_service()).await
 }

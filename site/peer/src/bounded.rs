@@ -1,8 +1,11 @@
-//! A bound on the connections of a server. Its port is open to everything that reaches the node, and a stranger costs a handshake.
+//! A bound on the connections of a server, and on those of each address. Its port is open to everything that reaches the node, and a
+//! stranger costs a handshake.
 
+use std::collections::HashMap;
 use std::io;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum_server::accept::Accept;
@@ -10,19 +13,78 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Places for connections. An address holds at most as many as are free, so that one alone takes half of them, a second one a quarter,
+/// and an address without a connection finds a place until the last one is taken.
+#[derive(Clone)]
+struct Places {
+    most: usize,
+    taken: Arc<Mutex<Taken>>,
+}
+
+#[derive(Default)]
+struct Taken {
+    all: usize,
+    of: HashMap<IpAddr, usize>,
+}
+
+impl Places {
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, address: IpAddr) -> Option<Place> {
+        let address = network(address);
+        let mut taken = self.taken();
+        let own = taken.of.get(&address).copied().unwrap_or_default();
+        if own >= self.most.saturating_sub(taken.all) {
+            return None;
+        }
+        taken.all += 1;
+        taken.of.insert(address, own + 1);
+        Some(Place { places: self.clone(), address })
+    }
+}
+
+/// A place that is taken, until it is dropped.
+struct Place {
+    places: Places,
+    address: IpAddr,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.taken();
+        taken.all = taken.all.saturating_sub(1);
+        let left = taken.of.get(&self.address).copied().unwrap_or_default().saturating_sub(1);
+        if left == 0 {
+            taken.of.remove(&self.address);
+        } else {
+            taken.of.insert(self.address, left);
+        }
+    }
+}
+
+/// What counts as one address: a device has a whole /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64)).into(),
+        four @ IpAddr::V4(_) => four,
+    }
+}
 
 /// Accepts a bounded number of connections.
 #[derive(Clone)]
 pub struct Bounded<A> {
     acceptor: A,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl<A> Bounded<A> {
-    /// Of at most so many at the same time, those that are still shaking hands included; more are closed at once.
+    /// Of at most so many at the same time, those that are still shaking hands included; more are closed at once. One address holds at
+    /// most as many as are free.
     pub fn new(acceptor: A, most: usize) -> Self {
-        Self { acceptor, places: Arc::new(Semaphore::new(most)) }
+        Self { acceptor, places: Places { most, taken: Arc::default() } }
     }
 }
 
@@ -42,10 +104,10 @@ where
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         // An answer that is late is still one.
         let _delays = stream.set_nodelay(true);
-        let place = self.places.clone().try_acquire_owned();
+        let place = stream.peer_addr().map(|peer| self.places.take(peer.ip()));
         let accepted = self.acceptor.accept(stream, service);
         async move {
-            let place = place.map_err(|_| io::Error::other("too many connections"))?;
+            let place = place?.ok_or_else(|| io::Error::other("too many connections"))?;
             let (stream, service) = accepted.await?;
             Ok((Held { stream, _place: place }, service))
         }
@@ -56,7 +118,7 @@ where
 /// A connection with its place among the connections, which it frees when it ends.
 pub struct Held<T> {
     stream: T,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Held<T> {
@@ -98,5 +160,27 @@ mod tests {
         assert!(!stream.nodelay().unwrap(), "the kernel's default");
         let (held, ()) = Bounded::new(DefaultAcceptor::new(), 1).accept(stream, ()).await.unwrap();
         assert!(held.stream.nodelay().unwrap());
+    }
+
+    #[test]
+    fn one_address_leaves_places_for_others() {
+        let places = Places { most: 800, taken: Arc::default() };
+        let of = |text: &str| text.parse::<IpAddr>().unwrap();
+        let greedy: Vec<_> = (0..1000).filter_map(|_| places.take(of("192.0.2.1"))).collect();
+        assert_eq!(greedy.len(), 400);
+        let second: Vec<_> = (0..1000).filter_map(|_| places.take(of("192.0.2.2"))).collect();
+        assert_eq!(second.len(), 200);
+        assert!(places.take(of("192.0.2.3")).is_some(), "an address without a connection");
+        drop((greedy, second));
+        let taken = places.taken();
+        assert!(taken.all == 0 && taken.of.is_empty(), "all are free again");
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_address() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:1:ffff::2"));
+        assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
     }
 }

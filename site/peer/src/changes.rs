@@ -31,7 +31,7 @@ pub struct Asking {
 impl Asking {
     /// Whether its parts are short and without characters that mean something elsewhere.
     pub fn is_sound(&self) -> bool {
-        let is_visible = |text: &str| text.len() <= TEXT_BYTES && !text.chars().any(char::is_control);
+        let is_visible = |text: &str| text.len() <= TEXT_BYTES && !text.chars().any(crate::is_hidden);
         let is_first_visible = self.first.as_deref().is_none_or(is_visible);
         is_id(&self.request) && is_visible(&self.by) && is_visible(&self.correlation) && is_first_visible
     }

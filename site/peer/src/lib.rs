@@ -6,10 +6,12 @@ mod bounded;
 mod changes;
 mod documents;
 mod identity;
+mod one_host;
 mod pinned;
 mod resources;
 pub mod routes;
 mod support;
+mod text;
 mod unread;
 mod uploads;
 
@@ -27,8 +29,10 @@ pub use documents::{
 };
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
+pub use one_host::one_host;
 pub use pinned::{client, server};
 pub use resources::{Amounts, ComponentResources, ContainerResources, PodResources, VolumeKind, VolumeResources};
 pub use support::{SUPPORT_HOURS, SUPPORT_PIECE_BYTES, SupportBundle, SupportPage, SupportWish};
+pub use text::{is_hidden, spelled_out};
 pub use unread::read_rest;
 pub use uploads::{PIECE_BYTES, RefusedUpload, RemovalWish, UPLOAD_BYTES, Upload, UploadWish, UploadsPage};

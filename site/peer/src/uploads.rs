@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{Asking, Medium, MediumRelease, Problem};
+use crate::{Asking, Medium, MediumRelease, Problem, is_hidden};
 
 /// Most bytes of a piece, which the host makes durable before it answers.
 pub const PIECE_BYTES: usize = 4 << 20;
@@ -31,7 +31,7 @@ pub struct UploadWish {
 impl UploadWish {
     /// Whether its parts are within bounds, and its name has no characters that mean something elsewhere.
     pub fn is_sound(&self) -> bool {
-        let is_named = (1..=NAME_BYTES).contains(&self.name.len()) && !self.name.chars().any(char::is_control);
+        let is_named = (1..=NAME_BYTES).contains(&self.name.len()) && !self.name.chars().any(is_hidden);
         self.asking.is_sound() && is_named && (1..=UPLOAD_BYTES).contains(&self.size_bytes)
     }
 }
@@ -127,7 +127,7 @@ mod tests {
         for name in ["starter-1.1.0-0123456789ab.landfall", "../../etc/shadow", "bundle (1).landfall", "ä"] {
             assert!(wish(name, 1).is_sound(), "{name}: it is text, and no path");
         }
-        for name in ["", "a\nb", "a\u{1b}[2Jb", &"x".repeat(256)] {
+        for name in ["", "a\nb", "a\u{1b}[2Jb", "gnp.\u{202e}landfall", "a\u{200b}b", &"x".repeat(256)] {
             assert!(!wish(name, 1).is_sound(), "{name}");
         }
         assert!(

@@ -135,7 +135,8 @@ fn file_name(headers: &HeaderMap) -> String {
     let mut pairs = metadata.split(',').filter_map(|pair| pair.trim().split_once(' '));
     let encoded = pairs.find_map(|(key, value)| (key == "filename").then_some(value.trim()));
     let bytes = encoded.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
-    let seen = String::from_utf8_lossy(&bytes).chars().filter(|letter| !letter.is_control()).collect::<String>();
+    let seen =
+        String::from_utf8_lossy(&bytes).chars().filter(|letter| !landfall_peer::is_hidden(*letter)).collect::<String>();
     let end = seen.char_indices().map(|(begin, letter)| begin + letter.len_utf8()).take_while(|end| *end <= NAME_BYTES);
     let name = &seen[..end.last().unwrap_or_default()];
     if name.trim().is_empty() { UNNAMED.to_owned() } else { name.to_owned() }

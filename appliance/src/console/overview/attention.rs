@@ -205,7 +205,12 @@ fn operation(status: &Status, list: &mut List) {
 }
 
 fn backups(status: &Status, list: &mut List) {
-    let Some(backups) = &status.backups else { return };
+    let Some(backups) = &status.backups else {
+        if status.release.is_some() {
+            list.add(State::Bad, "Backups", "no backup was ever made", "/backups");
+        }
+        return;
+    };
     if let Some(reason) = &backups.reason {
         list.add(State::Bad, "Backups", reason, "/backups");
     }

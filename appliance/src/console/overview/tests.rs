@@ -57,6 +57,8 @@ fn the_four_answers_follow_the_facts() {
         Busy
     );
     assert_eq!(states(|status| status["backups"] = Value::Null)[2], Bad);
+    let never = status(|status| status["backups"] = Value::Null);
+    assert!(matters(&never).iter().any(|matter| matter.subject == "Backups" && matter.mark.state == Bad));
     assert_eq!(states(|status| status["backups"]["newestProven"] = Value::Null)[2], Bad);
     assert_eq!(states(|status| status["backups"]["reason"] = "the disk is not mounted".into())[2], Bad);
     for (hours, state) in [(29, Good), (31, Attention), (79, Bad)] {

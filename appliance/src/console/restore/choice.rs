@@ -44,6 +44,11 @@ pub(super) struct Choice {
 pub(super) type Found = Result<Choice, Trouble>;
 
 impl Choice {
+    /// Whether the console's own data can return: users, API keys and the audit log.
+    pub(super) fn has_console(&self) -> bool {
+        self.components.iter().any(|component| component == "console")
+    }
+
     /// The first and the last point in time of all spans.
     pub(super) fn bounds(&self) -> Option<(String, String)> {
         let from = self.spans.iter().filter_map(|span| span.from).max_by_key(Moment::age)?;

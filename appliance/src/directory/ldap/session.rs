@@ -155,6 +155,6 @@ fn failed(error: LdapError) -> DirectoryError {
 
 /// A word of the server that is neither yes nor no. Its text may name anything, so it is short.
 fn answered(result: &LdapResult) -> DirectoryError {
-    let text: String = result.text.chars().filter(|letter| !letter.is_control()).take(120).collect();
+    let text: String = result.text.chars().filter(|letter| !landfall_peer::is_hidden(*letter)).take(120).collect();
     DirectoryError::Unavailable(format!("the server answered {}: {text}", result.rc))
 }

@@ -90,5 +90,5 @@ impl Web {
 fn reason(body: &[u8]) -> String {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let word: String = body["error"].as_str().unwrap_or("no reason").chars().take(60).collect();
-    word.chars().filter(|letter| !letter.is_control()).collect()
+    word.chars().filter(|letter| !landfall_peer::is_hidden(*letter)).collect()
 }

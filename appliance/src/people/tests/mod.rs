@@ -10,6 +10,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::sessions::IDLE;
 use super::*;
+use crate::audit::Author;
 use crate::database::query;
 use crate::refusal::Refusal;
 use crate::testing::{PASSWORD, Site, Visitor, author};
@@ -122,6 +123,25 @@ async fn a_later_token_is_the_way_back_in() {
     assert_eq!(vera.role, Role::Administrator);
     assert_eq!(old.get("/").await.header("location"), "/sign-in", "earlier sessions have ended");
     assert_eq!(site.host.tokens.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn api_keys_end_with_the_password_that_made_them() {
+    let site = Site::begin().await;
+    let author = Author::console();
+    let new = || NewKey { label: "thief".to_owned(), scopes: vec![Scope::Read], days: 400 };
+    let made = async || make_key(&site.context, &author, "vera", new()).await.unwrap().1;
+    let works = async |text: &str| open_key(&site.context, text).await.unwrap().is_some();
+    let stolen = made().await;
+    assert!(works(&stolen).await);
+    set_password(&site.context, &author, "vera", "violet hammock river tundra").await.unwrap();
+    assert!(!works(&stolen).await, "another user set the password");
+    let stolen = made().await;
+    let door = site.at_the_door("/first").await;
+    assert_eq!(door.post("/first", &first(TOKEN, "vera")).await.status, StatusCode::SEE_OTHER);
+    assert!(!works(&stolen).await, "the host's token set the password");
+    let hidden = NewKey { label: "a\u{202e}b".to_owned(), ..new() };
+    assert!(make_key(&site.context, &author, "vera", hidden).await.is_err(), "a label that shows itself reversed");
 }
 
 #[tokio::test]
