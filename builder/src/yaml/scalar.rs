@@ -13,9 +13,7 @@ const NO_NUMBER: [&str; 12] =
 /// text that is not of its tag.
 pub fn resolve(tag: Option<&str>, text: &str) -> Result<Value, String> {
     let value = match tag {
-        Some("str") => return Ok(text.into()),
         Some("binary") => return binary(text),
-        Some("timestamp") => return Ok(text.into()),
         None | Some("int" | "float" | "bool" | "null") => plain(text)?,
         Some(_) => return Ok(text.into()),
     };

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -57,7 +59,7 @@ fn aliases_of_aliases_end_at_the_limit() {
     let mut text = "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1]\n".to_owned();
     for level in 1..9 {
         let below = vec![format!("*a{}", level - 1); 8].join(", ");
-        text.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        let _infallible = writeln!(text, "a{level}: &a{level} [{below}]");
     }
     assert!(read(&text).expect_err("a million").contains("more than 1048576 values"));
 }

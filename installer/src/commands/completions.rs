@@ -8,7 +8,6 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// Prints completions for a shell.
-#[expect(clippy::unnecessary_wraps, reason = "every command has one shape")]
 pub(crate) fn run(shell: Shell, printer: Printer) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "landfall", &mut script);

@@ -37,7 +37,6 @@ never changes its meaning. The exit code of the process follows from the class.
 ";
 
 /// Prints the document.
-#[expect(clippy::unnecessary_wraps, reason = "every command has one shape")]
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     printer.data(document().trim_end())?;
     Ok(())

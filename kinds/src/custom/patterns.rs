@@ -30,6 +30,7 @@ impl<'i> Keyword<'i> for Pattern {
 }
 
 /// Reads a pattern of a schema.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of a keyword of the library")]
 pub(super) fn compile<'a>(
     _schema: &'a Map<String, Value>,
     pattern: &'a Value,

@@ -245,7 +245,9 @@ pub fn remove_tree(path: &Path) -> Result<()> {
     #[cfg(any(test, feature = "testing"))]
     if removed.is_ok() {
         // One name after the other, as the kernel does it.
-        inside.iter().for_each(|path| trace::note(path, || trace::Act::Remove));
+        for path in &inside {
+            trace::note(path, || trace::Act::Remove);
+        }
     }
     removed_folder(path, removed)
 }

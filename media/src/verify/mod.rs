@@ -2,6 +2,7 @@
 //! its chunk or the format's rules. All damage is found at once; of a bundle that still arrives, the first.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 use std::path::Path;
 
 use landfall_bundle_spec::Sha256;
@@ -66,8 +67,8 @@ pub fn verify_store(payload: &Payload, store: &ContentStore, phase: &str, progre
 }
 
 /// The same without blobs that were read for another bundle, which are these.
-pub fn verify_store_beyond(
-    known: &HashSet<Sha256>,
+pub fn verify_store_beyond<S: BuildHasher>(
+    known: &HashSet<Sha256, S>,
     payload: &Payload,
     store: &ContentStore,
     phase: &str,

@@ -133,9 +133,7 @@ impl<'de> IntoDeserializer<'de, Problem> for Node<'de> {
 }
 
 /// The fields of an object.
-fn fields<'de>(
-    object: &'de Map<String, Value>,
-) -> MapDeserializer<'de, impl Iterator<Item = (&'de str, Node<'de>)>, Problem> {
+fn fields(object: &Map<String, Value>) -> MapDeserializer<'_, impl Iterator<Item = (&str, Node<'_>)>, Problem> {
     MapDeserializer::new(object.iter().map(|(name, value)| (name.as_str(), Node(value))))
 }
 

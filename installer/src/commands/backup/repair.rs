@@ -21,10 +21,11 @@ pub(super) fn run(arguments: &BackupRepairArguments, printer: Printer) -> Result
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-repair");
     let repaired = operations.repair_backups(arguments.copy.as_deref())?;
-    printer.report(&repaired, text);
+    let shown_whole = printer.report(&repaired, text);
+    // What is lost is worse than a report that nobody could read.
     match repaired.refusal() {
         Some(refusal) => Err(refusal.into()),
-        None => Ok(()),
+        None => shown_whole,
     }
 }
 

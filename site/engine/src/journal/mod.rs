@@ -50,9 +50,9 @@ impl<P: Pinned> Replay<P> {
     /// understands all of it.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
         let decoded = decoded(bytes, path)?;
-        match Self::replay(&decoded, path, |payload| serde_json::from_slice(payload)) {
+        match Self::read_entries(&decoded, path, |payload| serde_json::from_slice(payload)) {
             Err(error) if matches!(error.kind(), JournalErrorKind::Newer { .. }) => {
-                let known = Self::replay(&decoded, path, newer::known_part).ok();
+                let known = Self::read_entries(&decoded, path, newer::known_part).ok();
                 let closed = known.filter(|replay| replay.state.is_closed()).ok_or(error)?;
                 Ok(Self { is_understood: false, ..closed })
             }
@@ -60,7 +60,7 @@ impl<P: Pinned> Replay<P> {
         }
     }
 
-    fn replay(
+    fn read_entries(
         decoded: &Decoded,
         path: &Path,
         read: impl Fn(&[u8]) -> serde_json::Result<Entry<P>>,

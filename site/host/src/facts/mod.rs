@@ -27,6 +27,7 @@ pub use filter::closed_chains;
 pub use network::{collect as collect_network, nameservers};
 pub use probed_gpus::ProbedGpus;
 pub use speed::Speeds;
+pub use system::Memory;
 pub use topic::Topic;
 
 use std::collections::BTreeMap;

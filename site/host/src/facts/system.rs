@@ -46,6 +46,25 @@ impl System {
     }
 }
 
+/// Memory of this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// All bytes.
+    pub total_bytes: u64,
+    /// Bytes that programs can have without swapping, by the kernel's estimate.
+    pub available_bytes: u64,
+}
+
+impl Memory {
+    /// Reads it; none on a kernel that hides it.
+    pub fn read() -> Option<Self> {
+        let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = sysinfo::System::new_with_specifics(wanted).ok()?;
+        let (total_bytes, available_bytes) = (system.total_memory(), system.available_memory());
+        (total_bytes > 0).then_some(Self { total_bytes, available_bytes })
+    }
+}
+
 /// Bytes of the largest packet of each interface.
 pub(super) fn packet_bytes() -> BTreeMap<String, u32> {
     let Ok(networks) = Networks::new_with_refreshed_list() else { return BTreeMap::new() };

@@ -81,7 +81,7 @@ impl World {
             facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
         }
         let backup = Backup {
-            id: hex(&bytes).parse().unwrap(),
+            id: hex::encode(bytes).parse().unwrap(),
             kind,
             sequence,
             time: Timestamp::from_second(self.clock).unwrap(),
@@ -182,10 +182,6 @@ fn forget(backups: &mut Backups, retention: Retention) {
     let kept = retention.kept(backups);
     backups.full.retain(|backup| kept.contains(&backup.id));
     backups.logs.retain(|backup| kept.contains(&backup.id));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]

@@ -466,7 +466,6 @@ impl Coded for OperationError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::FingerprintMalformed { .. } => codes::FINGERPRINT_MALFORMED,
             Self::Refused { source, .. } | Self::Document { source, .. } => source.hint(),
             Self::Media(error) => error.hint(),
             Self::Staged { store, .. } => Some(format!(

@@ -21,7 +21,7 @@ impl Operations {
         let Some(file) = self.journals().latest()? else { return Ok(None) };
         let past = Past { replay: self.journals().read(&file)?, file };
         let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
-        let found = past.pins().map(|pins| page(&past, pins, running)).transpose()?;
+        let found = past.pins().map(|pins| page(&past, pins, running));
         Ok(found.map(|page| {
             let asked = self.asker_of(page.number);
             let approved_by = asked.as_ref().and_then(|asked| asked.approved_by.as_ref()).map(Account::to_string);
@@ -43,12 +43,12 @@ impl Operations {
     }
 }
 
-fn page(past: &Past, pins: &Pins, running: bool) -> Result<OperationPage> {
+fn page(past: &Past, pins: &Pins, running: bool) -> OperationPage {
     let state = &past.replay.state;
     let changes_release = matches!(pins.operation, Operation::Upgrade | Operation::Rollback);
     let before = pins.kept.first().filter(|_| changes_release);
     let titles = titles(pins);
-    Ok(OperationPage {
+    OperationPage {
         number: past.file.number,
         operation: pins.operation.name().to_owned(),
         from: before.map(|kept| format!("{} {}", kept.release, kept.version)),
@@ -62,7 +62,7 @@ fn page(past: &Past, pins: &Pins, running: bool) -> Result<OperationPage> {
         by: None,
         approved_by: None,
         correlation: None,
-    })
+    }
 }
 
 const fn state_of(phase: Phase) -> OperationState {

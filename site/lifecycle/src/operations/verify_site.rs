@@ -1,7 +1,7 @@
 //! A check of everything that is staged: every blob of the installed release, and of the one to which the site can go back, against its
 //! signed values; and of every journal. Changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use landfall_bundle_spec::Sha256;
 use landfall_media::counters::Totals;
@@ -66,7 +66,7 @@ impl Operations {
     fn verify_staged(&self, release: &TrustedRelease, phase: &str, read: &mut BTreeMap<Sha256, u64>) -> Result<()> {
         let store = ContentStore::counted(self.paths.registry(), self.io.store.clone());
         let payload = release.payload();
-        let known = read.keys().copied().collect();
+        let known: HashSet<_> = read.keys().copied().collect();
         verify_store_beyond(&known, &payload, &store, phase, &*self.progress)
             .map_err(|source| OperationError::Staged { store: self.paths.registry(), source: Box::new(source) })?;
         read.extend(payload.blobs().iter().map(|blob| (blob.sha256, blob.size)));

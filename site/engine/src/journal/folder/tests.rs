@@ -298,7 +298,6 @@ fn replay_takes_time_in_proportion_to_its_steps() {
         replayed(&small);
     }
     let many = begun.elapsed();
-    println!("6,000 steps: {fastest:?}; 200 journals of 20 steps: {many:?}");
     assert!(fastest < std::time::Duration::from_secs(5), "{fastest:?}");
     assert!(many < std::time::Duration::from_secs(5), "{many:?}");
 }

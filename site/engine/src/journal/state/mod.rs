@@ -159,6 +159,7 @@ impl<P: Pinned> State<P> {
 
 /// The effect of one legal event on a state. It costs the same however many steps there are.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one is made for each event, and moved into the state at once")]
 pub(super) enum Change<P> {
     /// The operation begins.
     Open(Arc<P>),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use landfall_agent::clock::Plausibility;
 use landfall_error_codes::Coded;
-use landfall_host::facts::host::memory_value;
+use landfall_host::facts::Memory;
 use landfall_host::paths::SitePaths;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -88,9 +88,9 @@ pub struct MemoryStatus {
 
 impl MemoryStatus {
     /// Asks the kernel; none where it does not answer.
-    pub(super) fn of(paths: &SitePaths) -> Option<Self> {
-        let bytes = |name: &str| Some(memory_value(paths, name)).filter(|bytes| *bytes > 0);
-        Some(Self { total_bytes: bytes("MemTotal")?, available_bytes: bytes("MemAvailable")? })
+    pub(super) fn read() -> Option<Self> {
+        let Memory { total_bytes, available_bytes } = Memory::read()?;
+        Some(Self { total_bytes, available_bytes })
     }
 }
 
@@ -137,7 +137,6 @@ impl EtcdStatus {
 
 #[cfg(test)]
 mod tests {
-    use landfall_media::durable;
 
     use super::*;
 
@@ -170,18 +169,10 @@ mod tests {
 
     #[test]
     fn memory_is_what_the_kernel_says() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = SitePaths::below(folder.path());
-        assert_eq!(MemoryStatus::of(&paths), None);
-        durable::create_folder(&paths.host("/proc")).unwrap();
-        let read = |text: &str| {
-            durable::write_file(&paths.host("/proc/meminfo"), text.as_bytes(), 0o644).unwrap();
-            MemoryStatus::of(&paths)
-        };
-        let text = "MemTotal:       16384000 kB\nMemFree:  1 kB\nMemAvailable:    4096000 kB\n";
-        let expected = MemoryStatus { total_bytes: 16_384_000 << 10, available_bytes: 4_096_000 << 10 };
-        assert_eq!(read(text), Some(expected));
-        assert_eq!(read("MemTotal: 9 kB\n"), None);
+        let memory = MemoryStatus::read().unwrap();
+        let kernel = fs_err::read_to_string("/proc/meminfo").unwrap();
+        assert!(kernel.contains(&format!("{} kB", memory.total_bytes / 1024)), "{memory:?}");
+        assert!((1..=memory.total_bytes).contains(&memory.available_bytes), "{memory:?}");
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Operations {
         self.ask_cluster(&mut report);
         if let (Some(head), Some(pins)) = (&head, replay.state.pins.as_ref()) {
             report.compare_gpus(&probed, &head.release, &pins.settings, &self.paths);
-            report.add_models(head.verified.small_document(MODELS_DOCUMENT_NAME), &probed, pins, &self.paths);
+            report.add_models(head.verified.small_document(MODELS_DOCUMENT_NAME), &probed, pins);
         }
         if let Some(head) = head.filter(|_| report.state == SiteState::Installed) {
             components::add_missing(&mut report, &head.release);
@@ -140,7 +140,7 @@ impl Operations {
         report.clock = Some(ClockStatus::of(plausibility, &self.paths, now));
         report.notes.extend(plausibility.note(now, &self.paths));
         report.notes.extend(self.host_api_note());
-        report.memory = MemoryStatus::of(&self.paths);
+        report.memory = MemoryStatus::read();
         report.etcd = EtcdStatus::of(&self.paths);
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }

@@ -2,9 +2,9 @@
 //! site from being ready: what does not run is seen at its component.
 
 use landfall_engine::causes::with_causes;
+use landfall_host::facts::Memory;
 use landfall_host::facts::ProbedGpus;
-use landfall_host::facts::host::{cores, memory_value};
-use landfall_host::paths::SitePaths;
+use landfall_host::facts::host::cores;
 use landfall_models::fit::{ModelFit, Taken, Wish};
 use landfall_models::{FitReport, Host, ModelsDocument, fit};
 use landfall_release_document::{MODEL_FIGURES, MODEL_PREFIX};
@@ -105,11 +105,12 @@ fn models(
 
 impl StatusReport {
     /// Adds the models that the release describes, if it describes any. `document` is what its head says of them.
-    pub(super) fn add_models(&mut self, document: Option<&[u8]>, probed: &ProbedGpus, pins: &Pins, paths: &SitePaths) {
+    pub(super) fn add_models(&mut self, document: Option<&[u8]>, probed: &ProbedGpus, pins: &Pins) {
         let Some(bytes) = document else { return };
         match ModelsDocument::read(bytes) {
             Ok(document) => {
-                let host = Host::of(cores(), memory_value(paths, "MemTotal"), Some(&probed.report));
+                let memory = Memory::read().map_or(0, |memory| memory.total_bytes);
+                let host = Host::of(cores(), memory, Some(&probed.report));
                 self.models = models(&document, &host, &pins.fitted, &pins.settings);
             }
             Err(error) => self.notes.push(format!("the release's models cannot be read: {}", with_causes(&error))),

@@ -142,6 +142,7 @@ impl ClosedOperation {
 
 /// A change in what a site's steps made.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "few exist at a time, and most of them make something")]
 pub(super) enum Effect {
     /// The step has made this.
     Makes(StepId, Action),
