@@ -351,15 +351,25 @@ impl Disk {
         names
     }
 
-    /// Where the old name of a renamed file is lost, its new name is there.
+    /// A renamed file has either its old name or its new one, as a filesystem with a journal keeps it.
     fn keep_renames_whole(&self, chosen: &mut BTreeMap<Name, usize>) {
-        for Rename { change, from, to } in &self.renames {
-            let index =
-                |name| self.pending.get(name)?.iter().position(|state| state.change == *change).map(|at| at + 1);
-            let (Some(left), Some(come)) = (index(from), index(to)) else { continue };
-            if chosen.get(from).is_some_and(|state| *state >= left) {
-                let state = chosen.entry(to.clone()).or_default();
-                *state = (*state).max(come);
+        let index = |name, change| {
+            self.pending.get(name)?.iter().position(|state: &NameState| state.change == change).map(|at| at + 1)
+        };
+        let mut is_whole = false;
+        // One rename may reach another of the same name; states only rise, so this ends.
+        while !is_whole {
+            is_whole = true;
+            for Rename { change, from, to } in &self.renames {
+                let (Some(left), Some(come)) = (index(from, *change), index(to, *change)) else { continue };
+                let reaches = |name, state| chosen.get(name).is_some_and(|chosen| *chosen >= state);
+                let (name, state) = match (reaches(from, left), reaches(to, come)) {
+                    (true, false) => (to, come),
+                    (false, true) => (from, left),
+                    _ => continue,
+                };
+                chosen.insert(name.clone(), state);
+                is_whole = false;
             }
         }
     }

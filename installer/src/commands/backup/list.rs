@@ -174,6 +174,7 @@ mod tests {
         let failed = "\nthe latest backup failed at 2026-11-22T02:00:00Z: it began then and did not end [LF4634]\n";
         assert!(text(&none).contains(failed), "{}", text(&none));
         let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
+        let none = BackupList { last_try: none.last_try.map(|cut| BackupTry { mended: true, ..cut }), ..none };
         insta::assert_snapshot!(text(&BackupList { backups, points_in_time, ..none }), @"
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
         01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z

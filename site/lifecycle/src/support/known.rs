@@ -64,8 +64,12 @@ pub(crate) fn known_values(
     for file in walk(&paths.site_secrets(), DEPTH, SystemTime::UNIX_EPOCH) {
         add_site_secret(&file, known, unknown);
     }
-    for file in [paths.backup_key(), paths.backup_key_next(), paths.backup_keys_former()] {
+    for file in [paths.backup_key(), paths.backup_key_next()] {
         add_file(&file, known, unknown);
+    }
+    // Each line is a key.
+    for key in bytes_of(&paths.backup_keys_former(), unknown).unwrap_or_default().split(|byte| *byte == b'\n') {
+        known.add(key);
     }
     add_file(&paths.kubeadm_configuration(), known, unknown);
     for file in walk(&paths.kubernetes(), 3, SystemTime::UNIX_EPOCH) {

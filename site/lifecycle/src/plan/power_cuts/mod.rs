@@ -24,8 +24,8 @@ use world::{EMPTY_DATABASE, ROWS, SAVED, World};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-const FATES: [Unsynced; 5] =
-    [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(500), Unsynced::Mixed(1), Unsynced::Mixed(2)];
+/// A fate of its own for each file is left out: the steps of this world are in little, and sync less than real ones.
+const FATES: [Unsynced; 3] = [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(500)];
 
 fn copied() -> ChangedData {
     let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop() };

@@ -274,6 +274,8 @@ fn of_the_programs_that_operations_were_pinned_to_those_stay_that_one_may_need()
     let files = operations.journals().list().unwrap();
     let engines: Vec<String> = files.iter().map(|file| pin_to_its_own(&fixture, file)).collect();
     assert_eq!(engines.len(), 5);
+    // These journals were written again, which no program does; what was folded of the former ones is theirs alone.
+    durable::remove_file(&operations.paths.activity().join("closed-operations")).unwrap();
     operations.remove_strays(&operations.journals().lock("upgrade").unwrap()).unwrap();
     let folder = operations.paths.data().join("engine");
     let left: BTreeSet<String> =
