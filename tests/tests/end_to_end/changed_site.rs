@@ -22,6 +22,8 @@ const COUNTERS: [&str; 3] =
 /// in their own time, which a site that has just booted may not have yet.
 const OF_CHANGES: [&str; 7] = [
     "/run/landfall/",
+    // The fold of closed journals follows them.
+    "/var/lib/landfall/activity",
     "/var/lib/landfall/backup-try.json",
     "/var/lib/landfall/backups",
     "/var/lib/landfall/journal/",
