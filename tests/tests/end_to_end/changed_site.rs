@@ -20,7 +20,7 @@ const COUNTERS: [&str; 3] =
 
 /// Files of operations and backups, of which each change has its own; those that are made again at each boot; and those that services write
 /// in their own time, which a site that has just booted may not have yet.
-const OF_CHANGES: [&str; 7] = [
+const OF_CHANGES: [&str; 8] = [
     "/run/landfall/",
     // The fold of closed journals follows them.
     "/var/lib/landfall/activity",
