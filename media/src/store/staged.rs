@@ -42,7 +42,7 @@ pub(crate) struct WholeBlob {
 
 impl ContentStore {
     /// Begins or continues a blob of a bundle: the `blob`th entry of its list. `None` when it is here, whole. The caller
-    /// holds [`ContentStore::wait_for_turn`]. Bytes kept from an earlier run are on the disk on return.
+    /// waits for its turn in the store. Bytes kept from an earlier run are on the disk on return.
     pub fn stage(&self, payload: &Payload, blob: usize) -> Result<Option<StagedBlob>> {
         let entry = payload.blob(blob);
         let is_here = || self.holds(payload, blob);

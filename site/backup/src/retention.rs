@@ -36,7 +36,7 @@ pub struct Retention {
     pub weekly: u16,
     /// Months with a backup.
     pub monthly: u16,
-    /// Days of 24 hours, counted back from the newest backup of any kind, of which every point in time comes back; see [`elapsed`].
+    /// Days of 24 hours, counted back from the newest backup of any kind, of which every point in time comes back.
     pub log_days: u16,
 }
 
