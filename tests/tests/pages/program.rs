@@ -1,5 +1,6 @@
 //! A program that asks the console for pages and for documents, without a browser: for what is asked often, or by many.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -8,7 +9,7 @@ use landfall_test_browser::PASSWORD;
 use landfall_tests::console::form_word;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, StatusCode, Url};
 use serde_json::{Value, json};
 
 use super::console::Console;
@@ -38,7 +39,7 @@ impl Program {
     /// Makes the first administrator of the console, and a key.
     pub(crate) async fn begin(console: &Console) -> Result<Self> {
         let (session, key) = (String::new(), String::new());
-        let mut program = Self { client: new_client(console)?, origin: console.origin(), session, key };
+        let mut program = Self { client: new_client(console)?.build()?, origin: console.origin(), session, key };
         program.session = program.first_administrator().await?;
         program.key = program.new_key().await?;
         Ok(program)
@@ -46,7 +47,12 @@ impl Program {
 
     /// The same with connections of its own, of which there is none yet.
     pub(crate) fn anew(&self, console: &Console) -> Result<Self> {
-        Ok(Self { client: new_client(console)?, ..self.clone() })
+        Ok(Self { client: new_client(console)?.build()?, ..self.clone() })
+    }
+
+    /// The same on another machine: with connections from this address.
+    pub(crate) fn elsewhere(&self, console: &Console, address: IpAddr) -> Result<Self> {
+        Ok(Self { client: new_client(console)?.local_address(address).build()?, ..self.clone() })
     }
 
     async fn first_administrator(&self) -> Result<String> {
@@ -112,12 +118,11 @@ impl Program {
 }
 
 /// A client that knows the console by its certificate.
-fn new_client(console: &Console) -> Result<Client> {
+fn new_client(console: &Console) -> Result<ClientBuilder> {
     let (certificate, key) = Identity::generate("program")?;
     let own = Identity::from_pem(certificate.as_bytes(), key.as_bytes())?;
     let tls = client(&own, Certificate::from_pem(&std::fs::read(console.certificate())?)?)?;
-    let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(Policy::none());
-    Ok(builder.build()?)
+    Ok(Client::builder().tls_backend_preconfigured(tls).no_proxy().redirect(Policy::none()))
 }
 
 /// The value of a cookie that an answer sets.
