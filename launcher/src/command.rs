@@ -66,6 +66,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("stock", &[Work::Program, Work::Parts, Work::VirtualMachines]),
     ("demo", &[Work::Program, Work::Parts, Work::Machines]),
     ("site", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
+    ("site-others", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("figures", &[Work::Program, Work::Parts, Work::Tests, Work::Browser]),
     ("site-figures", &[Work::Program, Work::Parts, Work::Tests, Work::Machines]),
     ("large", &[Work::Program, Work::Parts, Work::Tests, Work::Machines, Work::LargeRelease]),
@@ -86,7 +87,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
-/// Those that only `--full` runs.
+/// Those that only `--full` runs. The others run always or in their turns, and need nothing that those that always run do not.
 pub const PARTS_WHEN_FULL: &[&str] = &[
     "figures",
     "site-figures",
@@ -97,13 +98,7 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "drills",
     "demo-upgrade",
     "recovery",
-    "administration",
-    "licensed",
-    "browser",
-    "node",
-    "reproducible",
     "compiled",
-    "strings",
     "ollama",
     "fuzz",
     "vm",

@@ -29,6 +29,7 @@ pub const TESTS: &[&str] = &[
     "python3",
     "restic",
     "skopeo",
+    "time",
     "util-linux",
     "vmtouch",
     "zsh",

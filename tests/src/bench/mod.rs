@@ -10,6 +10,7 @@ pub mod limits;
 mod pairs;
 mod peaks;
 pub mod site;
+pub mod startup;
 mod table;
 pub mod verbs;
 

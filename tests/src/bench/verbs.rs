@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
 
 use super::pairs::drop_page_cache;
-use super::{Figure, Ratio, Row, Unit, limits, pairs};
+use super::{Figure, Ratio, Row, Unit, limits, pairs, startup};
 use crate::cache::cache_root;
 use crate::registry::Registry;
 use crate::vendor::{VENDOR_STORE, Vendor};
@@ -47,7 +47,10 @@ pub fn table() -> PathBuf {
 pub fn measure(folder: &Path, count: usize) -> Result<Vec<Row>> {
     empty(folder)?;
     let bench = Bench::prepare(folder)?;
-    Ok(vec![bench.build(count)?, bench.verify(count)?, bench.stage(count)?])
+    let mut rows = vec![bench.build(count)?, bench.verify(count)?, bench.stage(count)?];
+    printer::note("inspect and --version");
+    rows.extend(startup::measure(&released_program()?, &bench.bundle)?);
+    Ok(rows)
 }
 
 struct Bench {

@@ -22,7 +22,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let (rows, file) = if arguments.site {
         (bench::site::measure(&folder)?, bench::site::table())
     } else {
-        setup::ensure_packages(&["b3sum"])?;
+        setup::ensure_packages(&["b3sum", bench::startup::PACKAGE])?;
         (bench::measure(&folder, arguments.pairs.max(1))?, bench::verbs::table())
     };
     printer::data(bench::render(&rows).trim_end());

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use crate::bench::limits::MEMORY_LIMIT_BYTES;
+use crate::bench::startup;
 use crate::bench::verbs::{
     KERNEL, MEDIA_READ, MEDIA_READ_BACK, MEDIA_WRITTEN, MEMORY, STORE_READ, STORE_WRITTEN, table,
 };
@@ -42,7 +43,8 @@ pub(super) fn run() -> Result<()> {
         ensure!(matches!(status.code(), Some(0 | GOAL_MISSED)), "cargo xtask bench ended with {status}");
         Ok(())
     })?;
-    ensure!(rows.len() == ROWS.len(), "the table has {} rows", rows.len());
+    ensure!(rows.len() == ROWS.len() + startup::LIMITS.len(), "the table has {} rows", rows.len());
+    startup::LIMITS.iter().try_for_each(|(name, _)| expect_startup(row(&rows, name)?))?;
     rows.iter().zip(ROWS).try_for_each(|(row, (verb, rivals, counters))| {
         expect_row(row, verb, rivals, counters).with_context(|| format!("the row of {verb}: {row}"))
     })
@@ -71,6 +73,13 @@ pub(super) fn figure(row: &Value, name: &str) -> Result<f64> {
 
 fn number(value: &Value) -> Result<f64> {
     value.as_f64().with_context(|| format!("{value} is no number"))
+}
+
+/// A verb that does next to nothing was measured.
+fn expect_startup(row: &Value) -> Result<()> {
+    let [time, memory] = [figure(row, startup::TIME)?, figure(row, startup::MEMORY)?];
+    ensure!(time > 0.0 && memory > f64::from(1 << 20) && memory <= MEMORY_BYTES, "the start is {row}");
+    Ok(())
 }
 
 fn expect_row(row: &Value, verb: &str, rivals: &[&str], counters: [f64; 5]) -> Result<()> {

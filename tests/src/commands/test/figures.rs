@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::{bench, pages, run_with, turn_on_this_host, xtask};
 use crate::bench::console::{self, MEASUREMENT};
 use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES, REBUILD_LIMIT_SECONDS, RENDERING_LIMIT_SECONDS};
-use crate::bench::released_program;
 use crate::bench::verbs::{self, MEMORY, REBUILD, RENDERING};
+use crate::bench::{released_program, startup};
 use crate::setup;
 
 /// Measures while no machines run beside, and fails unless every limit is met.
@@ -21,6 +21,7 @@ pub(super) fn run() -> Result<()> {
     judge(&rows)?;
     judge_memory(&rows)?;
     judge_builds(&rows)?;
+    judge_startup(&rows)?;
     judge_console(&measured_console()?)
 }
 
@@ -61,6 +62,26 @@ fn judge_memory(rows: &[Value]) -> Result<()> {
         let bytes = bench::figure(bench::row(rows, verb)?, MEMORY).with_context(|| format!("the row of {verb}"))?;
         ensure!(bytes > 0.0 && bytes <= MEMORY_LIMIT_BYTES, "{verb} took {bytes} bytes of memory");
     }
+    Ok(())
+}
+
+/// Fails if the program is too large, or a verb that does next to nothing takes too long or too much memory.
+fn judge_startup(rows: &[Value]) -> Result<()> {
+    let mut exceeded = Vec::new();
+    let mut judge = |name: &str, figure: &str, limit: f64| -> Result<()> {
+        let value = bench::figure(bench::row(rows, name)?, figure)?;
+        ensure!(value > 0.0, "{figure} of {name} was not measured");
+        if value > limit {
+            exceeded.push(format!("{name}, {figure}: {value}, limit {limit}"));
+        }
+        Ok(())
+    };
+    for (name, limits) in startup::LIMITS {
+        judge(name, startup::TIME, limits.milliseconds)?;
+        judge(name, startup::MEMORY, limits.memory_bytes)?;
+    }
+    judge("version", startup::SIZE, startup::SIZE_LIMIT_BYTES)?;
+    ensure!(exceeded.is_empty(), "the program starts slowly: {}", exceeded.join("; "));
     Ok(())
 }
 
@@ -122,6 +143,20 @@ mod tests {
             assert!(judge_memory(&rows(bytes)).unwrap_err().to_string().starts_with("stage took "));
         }
         assert_eq!(judge_memory(&rows(1)[..2]).unwrap_err().to_string(), "stage was not measured");
+    }
+
+    #[test]
+    fn each_limit_of_the_start_is_judged() {
+        let row = |name: &str, time: f64, memory: f64, size: f64| {
+            let figures = [(startup::TIME, time), (startup::MEMORY, memory), (startup::SIZE, size)];
+            json!({ "name": name, "figures": figures.map(|(name, value)| json!({ "name": name, "value": value })) })
+        };
+        let within = row("version", 5.0, 1e6, 1e6);
+        judge_startup(&[row("inspect", 10.0, 1e6, 1e6), within.clone()]).unwrap();
+        for (time, memory) in [(10.1, 1e6), (1.0, 1.1e7), (0.0, 1e6)] {
+            judge_startup(&[row("inspect", time, memory, 1e6), within.clone()]).unwrap_err();
+        }
+        judge_startup(&[row("inspect", 1.0, 1e6, 1e6), row("version", 1.0, 1e6, 7e7)]).unwrap_err();
     }
 
     #[test]

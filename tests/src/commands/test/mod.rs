@@ -12,6 +12,7 @@ use landfall_launcher::packages;
 
 use self::beside::Beside;
 use self::headroom::Headroom;
+use self::turn::Turn;
 use crate::cache::Cache;
 use crate::results::{self, Outcome, Run, minutes};
 use crate::workspace::{self, cargo};
@@ -30,9 +31,10 @@ mod release;
 mod site_figures;
 mod sites;
 mod stamped;
+mod turn;
 mod unit;
 
-/// Runs everything that CI runs.
+/// Runs everything that CI runs: parts that always run, and those of the commit's turn.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Run only the part of this name or, if there is none, the parts whose name contains this.
@@ -93,6 +95,8 @@ const BUILD: &str = "build";
 enum Runs {
     /// Always: it fits CI.
     Always,
+    /// In these turns, and with `--full`.
+    InTurns(&'static [u32]),
     /// With `--full`: it takes longer, or needs more of the machine than CI has.
     WhenFull,
 }
@@ -105,16 +109,25 @@ const fn beside(name: &'static str, run: fn() -> Result<()>) -> Part {
     Part { name, run, runs: Runs::Always, place: Place::Beside }
 }
 
+impl Part {
+    /// The same in these turns alone.
+    const fn in_turns(self, turns: &'static [u32]) -> Self {
+        Self { runs: Runs::InTurns(turns), ..self }
+    }
+}
+
 const fn when_full(name: &'static str, run: fn() -> Result<()>) -> Part {
     Part { name, run, runs: Runs::WhenFull, place: Place::InTurn }
 }
 
 impl Arguments {
-    /// Whether a part runs: one that is named always does.
-    fn asks_for(&self, part: &Part) -> bool {
-        match &self.only {
-            Some(only) => is_asked_for(only, part.name),
-            None => self.full || part.runs == Runs::Always,
+    /// Whether a part runs in this turn: one that is named always does.
+    fn asks_for(&self, part: &Part, turn: Turn) -> bool {
+        match (&self.only, part.runs) {
+            (Some(only), _) => is_asked_for(only, part.name),
+            (None, Runs::Always) => true,
+            (None, Runs::InTurns(turns)) => self.full || turn.is_among(turns),
+            (None, Runs::WhenFull) => self.full,
         }
     }
 
@@ -141,13 +154,20 @@ const PARTS: &[Part] = &[
     beside("machines", machines),
     beside("demo", demo),
     beside("site", sites::site),
-    beside("cluster", cluster),
+    beside("site-others", sites::site_others).in_turns(&[0]),
+    beside("cluster", cluster).in_turns(&[0, 2]),
+    beside("node", sites::node).in_turns(&[1]),
+    beside("licensed", sites::licensed).in_turns(&[2]),
+    beside("browser", sites::browser).in_turns(&[3]),
+    beside("administration", sites::administration).in_turns(&[4]),
     part("lint", lint::run),
     part("unit", unit::run),
     part("gpu", gpu),
-    part(pages::NAME, pages::run),
+    part(pages::NAME, pages::run).in_turns(&[1, 2, 3, 4]),
     part("images", assemble_images),
-    part("vendor", vendor),
+    part("vendor", vendor).in_turns(&[0]),
+    part("strings", strings).in_turns(&[1]),
+    part("reproducible", reproducible).in_turns(&[2]),
     part("buckets", buckets),
     part("bench", bench::run),
     part("release", release::run),
@@ -160,13 +180,7 @@ const PARTS: &[Part] = &[
     when_full("drills", sites::drills),
     when_full("demo-upgrade", demo_upgrade),
     when_full("recovery", sites::recovery),
-    when_full("administration", sites::administration),
-    when_full("licensed", sites::licensed),
-    when_full("browser", sites::browser),
-    when_full("node", sites::node),
-    when_full("reproducible", reproducible),
     when_full("compiled", compiled::run),
-    when_full("strings", strings),
     when_full("ollama", ollama),
     when_full("fuzz", fuzz),
     when_full("vm", virtual_machines),
@@ -177,7 +191,9 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let run = Run::begin()?;
     let temperature = run.temperature().name();
     printer::note(format!("the cache is {temperature}"));
-    let parts: Vec<&Part> = PARTS.iter().filter(|part| arguments.asks_for(part)).collect();
+    let turn = Turn::of_this_commit();
+    let parts: Vec<&Part> = PARTS.iter().filter(|part| arguments.asks_for(part, turn)).collect();
+    announce(arguments, &parts, turn);
     let headroom = Headroom::watch()?;
     let rows = run_parts(&parts, arguments.keep_going);
     for row in &rows {
@@ -197,6 +213,19 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let failed = rows.iter().filter(|row| row.has_failed()).count();
     printer::data(format!("parts: {} passed, {failed} failed", rows.len() - failed));
     Ok(u8::from(failed > 0))
+}
+
+/// Says which parts wait for another turn.
+fn announce(arguments: &Arguments, chosen: &[&Part], turn: Turn) {
+    if arguments.only.is_some() {
+        return;
+    }
+    let is_left =
+        |part: &&Part| matches!(part.runs, Runs::InTurns(_)) && chosen.iter().all(|one| one.name != part.name);
+    let left: Vec<&str> = PARTS.iter().filter(is_left).map(|part| part.name).collect();
+    if !left.is_empty() {
+        printer::note(format!("turn {turn}, by the commit's hash; of another turn: {}", left.join(", ")));
+    }
 }
 
 /// Runs the parts, some of them beside the others if there are others. A failure ends all, unless they keep going.
@@ -451,7 +480,8 @@ mod tests {
     fn a_part_for_full_runs_is_left_out_unless_it_is_named() {
         let part = when_full("slow", || Ok(()));
         let asks = |only: Option<&str>, full| {
-            Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false }.asks_for(&part)
+            let arguments = Arguments { only: only.map(str::to_owned), full, keep_going: false, report: false };
+            arguments.asks_for(&part, Turn::of_this_commit())
         };
         assert_eq!([asks(None, false), asks(None, true), asks(Some("slow"), false)], [false, true, true]);
     }
@@ -461,7 +491,8 @@ mod tests {
         let names = |only: &str| -> Vec<&str> {
             let only = Some(only.to_owned());
             let arguments = Arguments { only, full: false, keep_going: false, report: false };
-            PARTS.iter().filter(|part| arguments.asks_for(part)).map(|part| part.name).collect()
+            let turn = Turn::of_this_commit();
+            PARTS.iter().filter(|part| arguments.asks_for(part, turn)).map(|part| part.name).collect()
         };
         assert_eq!(names("site"), ["site"]);
         assert_eq!(names("figures"), ["figures"]);

@@ -44,14 +44,23 @@ const BROWSER: &str = "browser::a_customer";
 /// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour.
 const NODE: [&str; 1] = ["node_upgrade::"];
 
+/// Those of the part `site-others`: what is refused, found or reported, on machines that nothing is installed on or that need no change.
+const OTHERS: [&str; 4] = ["damage::", "host_pack::", "refusals::", "spoiled::"];
+
 pub(super) fn site() -> Result<()> {
     let others = [LARGE, CUTS, FAULTS, DRILLS, BROWSER]
         .into_iter()
         .chain(RECOVERY)
         .chain(ADMINISTRATION)
         .chain(LICENSED)
-        .chain(NODE);
+        .chain(NODE)
+        .chain(OTHERS);
     sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
+}
+
+/// Takes a quarter of an hour.
+pub(super) fn site_others() -> Result<()> {
+    sites(&OTHERS)
 }
 
 /// Tests with machines and real clusters, which these arguments of the test program choose.
