@@ -19,7 +19,7 @@ impl Document for ForgottenBackups {
 
 pub(super) fn run(arguments: &BackupForgetArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let lost = operations.lost_backups()?;
+    let lost = if arguments.lost { operations.lost_backups()? } else { Vec::new() };
     if lost.is_empty() {
         let nothing = ForgottenBackups { forgotten: lost, freed_bytes: 0 };
         return printer.report(&nothing, text);
