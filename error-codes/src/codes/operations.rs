@@ -137,6 +137,9 @@ registry! {
     BACKUP_COUNTS = "LF4636", NotReady, "Restored data does not count what was counted at the cut of its backup", "The counted data is in the message, with both numbers; running software was not touched. Run `landfall backup run`. If its drill fails, too, give the report to the vendor of the release.";
     BACKUP_POD_ENDED = "LF4637", NotReady, "A pod ended while its data was read", "Run the same command again; an upgrade tries again by itself. If it ends again, it may lack memory: `landfall status` says why it restarts.";
     RESTORE_DISPROVED = "LF4640", NotReady, "Every backup that leads to the time failed its drill", "Read in `landfall backup list` which backups are proven, and restore one of them. `landfall drill --backup ID` tries a backup again; `--backup ID` restores one all the same.";
+    BACKUP_INCOMPLETE = "LF4641", NotReady, "A backup was made without streams that could not be read", "Remove the cause that the message names, then run `landfall backup run`. What the backup has is stored, and a drill tries it; it counts as proven for nothing that it lacks.";
+    RESTORE_INCOMPLETE = "LF4642", NotReady, "The backup lacks data that is to be restored", "Choose another backup in `landfall backup list`, or name the components that this one has with `--component`.";
+    BACKUP_NOT_LOST = "LF4643", Usage, "A backup that should be forgotten has lost nothing", "Run `landfall backup check`: it names what each backup has lost. Backups that are whole are removed by the retention alone (`backups.keep` in site.yaml).";
     BACKUP_LOST = "LF4645", NotReady, "Backups have lost data", "Run `landfall backup repair --copy PLACE` with a place that has copies; without one, `landfall backup run` stores again what still exists.";
     LOG_RECORDS = "LF4646", NotReady, "The record of log backups cannot be read", "Run `landfall backup run`: points in time begin again with that backup. Those that are stored can still be restored.";
 }

@@ -17,6 +17,8 @@ pub(crate) enum BackupCommand {
     Check(BackupCheckArguments),
     /// Repair damaged backups, from a copy if one is named, and report what is lost.
     Repair(BackupRepairArguments),
+    /// Remove backups that have lost data: until they are gone, no removed backup frees space. Asks for the name of the site.
+    Forget(BackupForgetArguments),
     /// Print when backups are made and proven, the next and the latest of them, and how many are kept; or set the time.
     Schedule(BackupScheduleArguments),
     /// Copy every proven backup to other disks and buckets that lack it.
@@ -72,6 +74,16 @@ pub(crate) struct BackupRepairArguments {
     /// Take lost data from the copies in this folder, or in a bucket of the site's settings (`s3:NAME`).
     #[arg(long, value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupForgetArguments {
+    /// Every backup that has lost data, as `landfall backup repair` names them; what they still have goes, too.
+    #[arg(long, required = true)]
+    pub(crate) lost: bool,
+    /// Name of the site, for scripts without a terminal.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) confirm: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +175,9 @@ pub(crate) struct RestoreSelection {
 pub(crate) struct RestoreArguments {
     #[command(flatten)]
     pub(crate) selection: RestoreSelection,
+    /// Take the backup from the copies in this folder, or in a bucket of the site's settings (`s3:NAME`), into the site's own backups first.
+    #[arg(long, value_name = "PLACE", conflicts_with = "dry_run")]
+    pub(crate) copy: Option<PathBuf>,
     /// Print what would be done, and change nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -23,9 +23,9 @@ pub(crate) use approvals::ApprovalsCommand;
 pub(crate) use audit::{AuditCommand, AuditVerifyArguments};
 pub(crate) use backup::{
     BackupAdoptArguments, BackupCheckArguments, BackupCommand, BackupCopyArguments, BackupExportArguments,
-    BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRepairArguments, BackupRunArguments,
-    BackupScheduleArguments, DrillArguments, ReplacedDataCommand, ReplacedDataRemoveArguments, RestoreArguments,
-    RestoreSelection,
+    BackupForgetArguments, BackupKeyArguments, BackupKeyCommand, BackupObjectsArguments, BackupRepairArguments,
+    BackupRunArguments, BackupScheduleArguments, DrillArguments, ReplacedDataCommand, ReplacedDataRemoveArguments,
+    RestoreArguments, RestoreSelection,
 };
 pub(crate) use bundle::{
     DiffArguments, InspectArguments, ModelsCommand, ModelsFitArguments, ProvenanceArguments, SbomArguments, SbomFormat,

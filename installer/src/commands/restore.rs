@@ -77,9 +77,13 @@ pub(super) fn request_of(selection: &RestoreSelection) -> RestoreRequest {
 
 /// Restores a backup, or prints what would be done.
 pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), Failure> {
-    let RestoreArguments { selection, dry_run, confirm } = arguments;
+    let RestoreArguments { selection, copy, dry_run, confirm } = arguments;
     let operations = operations_of_root(printer)?;
-    let prepared = operations.prepare_restore(&request_of(&selection))?;
+    let mut request = request_of(&selection);
+    if let Some(place) = copy {
+        request = operations.take_from_copy(&place, &request)?;
+    }
+    let prepared = operations.prepare_restore(&request)?;
     if dry_run {
         printer.report(&RestoreDryRun::of(&prepared)?, |document| {
             format!("{}\nprinting it changes nothing", plan_text(&prepared, &document.overwrites))

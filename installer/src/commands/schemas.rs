@@ -5,9 +5,10 @@ use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
-    CopiedBackups, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport,
-    ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, RepairedBackups, Restored, Resumed, SavedLogs,
-    ScheduledBackups, SiteSettings, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
+    CopiedBackups, Drilled, ExportedObjects, ExportedStream, ForgottenBackups, Installed, LicenseReport, NewKey,
+    PreflightReport, ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, RepairedBackups, Restored, Resumed,
+    SavedLogs, ScheduledBackups, SiteSettings, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded,
+    UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -48,6 +49,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<CopiedBackups>(),
         schema_of::<BackupCheckReport>(),
         schema_of::<RepairedBackups>(),
+        schema_of::<ForgottenBackups>(),
         schema_of::<backup::BackupList>(),
         schema_of::<Drilled>(),
         schema_of::<ExportedObjects>(),

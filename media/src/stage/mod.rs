@@ -8,19 +8,21 @@ use crate::durable;
 use crate::error::{MediaError, Result};
 use crate::parts::available_bytes;
 use crate::payload::Payload;
-use crate::progress::Progress;
+use crate::progress::{Event, Progress};
 use crate::sink::StoreSink;
 use crate::source::BundleSource;
 use crate::store::ContentStore;
+use crate::verify::rotten_blobs;
 
 /// Copies every blob of the bundle that the store lacks, checked chunk by chunk before it is written. Blobs that are
-/// there are not read; of one that an earlier run left unfinished only the rest is. On return all blobs are on the disk
-/// and the media is no longer needed. Damage stops it, and good blobs stay. Waits for another process that stages into
-/// the same store.
+/// there are read from the disk and compared with what was signed: a rotten one is copied again. Of one that an earlier
+/// run left unfinished only the rest is copied. On return all blobs are on the disk and the media is no longer needed.
+/// Damage of the media stops it, and good blobs stay. Waits for another process that stages into the same store.
 pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<Copied> {
     durable::create_folder(store.root())?;
     let _turn = store.wait_for_turn(progress)?;
     check_held(media, store)?;
+    doubt_rotten(media, store, progress)?;
     check_space(media, store)?;
     let mut source = BundleSource::new(media);
     let mut sink = StoreSink::new(store.clone(), media.payload().clone());
@@ -45,11 +47,33 @@ pub fn check_held(media: &BundleMedia, store: &ContentStore) -> Result<()> {
     if media.contents().are_whole(payload) {
         return Ok(());
     }
-    let nowhere: Vec<_> = lacking(payload, store).filter(|blob| !media.contents().has(*blob)).collect();
+    refuse_unless_carried(media, lacking(payload, store))
+}
+
+/// Refuses media that have not all of these blobs, which the store lacks.
+fn refuse_unless_carried(media: &BundleMedia, lacking: impl IntoIterator<Item = usize>) -> Result<()> {
+    let payload = media.payload();
+    let nowhere: Vec<_> = lacking.into_iter().filter(|blob| !media.contents().has(*blob)).collect();
     let Some(first) = nowhere.first() else { return Ok(()) };
     let path = media.parts().first().map(|part| part.path.clone()).unwrap_or_default();
     let bytes = nowhere.iter().map(|blob| payload.blob(*blob).size).sum();
     Err(MediaError::DeltaUnfit { path, blobs: nowhere.len(), bytes, first: payload.blob(*first).sha256 })
+}
+
+/// Reads the blobs that the store holds. Those that are not what was signed no longer count as held, if the media have them.
+fn doubt_rotten(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<()> {
+    let payload = media.payload();
+    let rotten = rotten_blobs(payload, store, "checking what is staged already", progress)?;
+    if rotten.is_empty() {
+        return Ok(());
+    }
+    refuse_unless_carried(media, rotten.iter().copied())?;
+    for blob in &rotten {
+        store.doubt(payload.blob(*blob).sha256)?;
+    }
+    let text = format!("blobs in {} that are damaged and copied again: {}", store.root().display(), rotten.len());
+    progress.event(Event::Note(text));
+    Ok(())
 }
 
 /// Refuses a store that the bundle does not fit into, before the first byte. Space that unfinished blobs already occupy

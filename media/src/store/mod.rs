@@ -105,6 +105,13 @@ impl ContentStore {
         self.record(payload.blob(blob).sha256).is_ok_and(|record| record == payload.sums(blob))
     }
 
+    /// Ends that a blob counts as here, on the disk on return. Its bytes stay, for whatever uses them, until others take their place.
+    pub(crate) fn doubt(&self, digest: Sha256) -> Result<()> {
+        let record = self.record_path(digest);
+        let _turn = lock_folder(record.parent().unwrap_or(&record), FlockOperation::LockExclusive)?;
+        Ok(durable::remove_file(&record)?)
+    }
+
     /// Where the blob is, or would be.
     pub fn path(&self, digest: Sha256) -> PathBuf {
         let hex = digest.to_hex();

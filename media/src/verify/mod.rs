@@ -1,7 +1,7 @@
 //! Verification of a whole bundle, or of everything that a site holds of it, in one pass: every byte against its signature,
 //! its chunk or the format's rules. All damage is found at once; of a bundle that still arrives, the first.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::hash::BuildHasher;
 use std::path::Path;
 
@@ -92,6 +92,50 @@ pub fn verify_store_beyond<S: BuildHasher>(
     let pieces = sound.into_iter().flat_map(|blob| payload.chunks_of_blob(blob, 0));
     let read = pipeline::run(payload, &StoreReader::new(store, payload), pieces, &mut found);
     found.end(read)
+}
+
+/// Reads every blob of a bundle that a store holds, and returns those whose bytes are not what was signed or cannot be read. What is
+/// missing is not among them.
+pub(crate) fn rotten_blobs(
+    payload: &Payload,
+    store: &ContentStore,
+    phase: &str,
+    progress: &dyn Progress,
+) -> Result<BTreeSet<usize>> {
+    let mut seen = HashSet::new();
+    let is_first = |blob: &usize| seen.insert(payload.blob(*blob).sha256);
+    let held: Vec<usize> =
+        (0..payload.blobs().len()).filter(is_first).filter(|blob| store.holds(payload, *blob)).collect();
+    if held.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let total_bytes = Some(held.iter().map(|blob| payload.blob(*blob).size).sum());
+    progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes });
+    let pieces = held.into_iter().flat_map(|blob| payload.chunks_of_blob(blob, 0));
+    let mut found = Rotten { progress, blobs: BTreeSet::new() };
+    pipeline::run(payload, &StoreReader::new(store, payload), pieces, &mut found)?;
+    progress.event(Event::PhaseDone);
+    Ok(found.blobs)
+}
+
+/// The blobs of which some piece is not what was signed.
+struct Rotten<'a> {
+    progress: &'a dyn Progress,
+    blobs: BTreeSet<usize>,
+}
+
+impl PieceTaker for Rotten<'_> {
+    fn take(&mut self, piece: &Piece, _bytes: &[u8]) -> Result<()> {
+        self.progress.event(Event::Advanced { bytes: piece.length as u64 });
+        Ok(())
+    }
+
+    fn damaged(&mut self, piece: &Piece, _error: MediaError) -> Result<()> {
+        if let PieceKind::Chunk(blob, _) = piece.kind {
+            self.blobs.insert(blob);
+        }
+        self.take(piece, &[])
+    }
 }
 
 /// The findings so far, and the position.

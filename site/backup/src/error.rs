@@ -107,6 +107,14 @@ pub enum BackupError {
         /// What was asked for.
         id: BackupId,
     },
+    /// A backup that should be dropped for what it has lost has lost nothing.
+    #[error("the backup {id} in {} has lost nothing", folder.display())]
+    NotLost {
+        /// The folder.
+        folder: PathBuf,
+        /// Which.
+        id: BackupId,
+    },
     /// The backup has no stream of this name.
     #[error("the backup {id} has no stream {name}")]
     NoStream {
@@ -199,6 +207,7 @@ impl Coded for BackupError {
             Self::InUse(_) => codes::BACKUP_IN_USE,
             Self::Stream { .. } => codes::BACKUP_STREAM,
             Self::NoRoom { .. } => codes::BACKUP_STOPPED,
+            Self::NotLost { .. } => codes::BACKUP_NOT_LOST,
             Self::NoBackup { .. } | Self::NoStream { .. } => codes::BACKUP_UNKNOWN,
             Self::Name { .. } => codes::BACKUP_NAME,
             Self::Library { .. } => codes::BACKUP_LIBRARY,

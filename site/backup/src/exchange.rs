@@ -7,15 +7,19 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustic_core::repofile::KeyId;
-use rustic_core::{Credentials, FileType, Id, KeyOptions};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rand::Rng as _;
+use rustic_core::repofile::KeyFile as ResticKeyFile;
+use rustic_core::{Credentials, FileType, Id};
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::change::Change;
 use crate::error::{BackupError, Result};
 use crate::folder::{Folder, View};
 use crate::key::RepositoryKey;
-use crate::library::{self, Opened};
+use crate::library;
 use crate::master::{Master, Sealed};
 use crate::repository::Repository;
 use crate::store::Store;
@@ -23,6 +27,9 @@ use crate::whole;
 
 /// What the user of restic's key file begins with; the name of the key follows.
 const USER: &str = "landfall-";
+
+/// Random bytes that make a derived key another one for each file.
+const SALT_BYTES: usize = 64;
 
 /// What Landfall reads of restic's key file.
 #[derive(Deserialize)]
@@ -122,9 +129,7 @@ impl Repository {
     fn write_files_of(&self, key: &RepositoryKey, sealed: &Sealed) -> Result<bool> {
         let (has_key_file, is_sealed) = (self.has_key_file(key)?, matches!(sealed, Sealed::Master(_)));
         if !has_key_file {
-            let (folder, opened) = self.session(View::default())?;
-            let added = self.add_key_file(&opened, key);
-            added.map_err(|error| library::failure(&folder, "write the file of restic's key", error))?;
+            self.add_key_file(&Folder::new(self.store(), View::default()), key)?;
         }
         if !is_sealed {
             self.master().write(&**self.store(), key)?;
@@ -133,9 +138,26 @@ impl Repository {
     }
 
     /// Adds the file through which a key, as restic's password, opens the repository.
-    pub(crate) fn add_key_file(&self, opened: &Opened, key: &RepositoryKey) -> rustic_core::RusticResult<KeyId> {
-        let options = KeyOptions::default().hostname(self.site().to_string()).username(user_of(key));
-        opened.add_key(&key.password(), &options.with_created(true))
+    pub(crate) fn add_key_file(&self, folder: &Folder, key: &RepositoryKey) -> Result<()> {
+        let written = |error: serde_json::Error| BackupError::Bug(format!("a key file: {error}"));
+        let mut salt = vec![0; SALT_BYTES];
+        rand::rng().fill_bytes(&mut salt);
+        let plain = Zeroizing::new(serde_json::to_vec(&self.master().to_library()).map_err(written)?);
+        let data = key.derivation().lock(&key.password(), &salt)?.seal(&plain)?;
+        let (n, r, p) = key.derivation().numbers();
+        let file = ResticKeyFile {
+            hostname: Some(self.site().to_string()),
+            username: Some(user_of(key)),
+            created: Some(Timestamp::now().to_zoned(TimeZone::UTC)),
+            kdf: "scrypt".to_owned(),
+            n,
+            r,
+            p,
+            data,
+            salt,
+        };
+        let bytes = serde_json::to_vec(&file).map_err(written)?;
+        folder.store(FileType::Key, &whole::digest_of_bytes(&bytes), &bytes)
     }
 
     fn has_key_file(&self, key: &RepositoryKey) -> Result<bool> {

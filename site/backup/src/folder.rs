@@ -12,6 +12,7 @@ use rustic_core::{BytesList, ErrorKind, FileType, Id, ReadBackend, RusticError, 
 use crate::error::{BackupError, Result};
 use crate::reserve::Reserve;
 use crate::store::Store;
+use crate::whole;
 use crate::written::Written;
 
 /// Folders of restic and of Landfall in a repository.
@@ -33,6 +34,8 @@ pub(crate) struct View {
     pub written: Written,
     /// Of the index files, only those are seen that are noted in `written`: nothing is looked for that was stored before.
     pub sees_own_index: bool,
+    /// A snapshot can be read only if its name is that of its bytes.
+    pub compares_snapshots: bool,
 }
 
 /// A repository's folder as one session of the library sees it.
@@ -129,6 +132,12 @@ impl Folder {
         let relative = Self::relative(kind, id);
         let read = match part {
             _ if self.view.hidden.contains(&relative) => Err(io::ErrorKind::NotFound.into()),
+            None if kind == FileType::Snapshot && self.view.compares_snapshots => {
+                self.store.read(&relative).and_then(|bytes| {
+                    let is_own = whole::digest_of_bytes(&bytes) == *id;
+                    is_own.then_some(bytes).ok_or_else(|| io::Error::other("it has other bytes than were written"))
+                })
+            }
             None => self.store.read(&relative),
             Some((offset, length)) => self.store.read_part(&relative, offset, length),
         };

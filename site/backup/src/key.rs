@@ -12,6 +12,7 @@ use landfall_media::durable;
 use rand::RngExt as _;
 use zeroize::Zeroizing;
 
+use crate::derivation::Derivation;
 use crate::error::{BackupError, Result};
 use crate::master::Master;
 
@@ -25,13 +26,40 @@ const NAME: &str = "landfall 2026-11-24 public name of the key of a backup repos
 const NAME_BYTES: usize = 8;
 
 /// The secret that opens a repository. It is erased from memory when it is dropped; it has no `Debug` form.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RepositoryKey(Zeroizing<[u8; KEY_BYTES]>);
+#[derive(Clone)]
+pub struct RepositoryKey {
+    bytes: Zeroizing<[u8; KEY_BYTES]>,
+    derivation: Derivation,
+}
+
+/// However it is derived, a key is the same one.
+impl PartialEq for RepositoryKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for RepositoryKey {}
 
 impl RepositoryKey {
     /// A new random key.
     pub fn generate() -> Self {
-        Self(Zeroizing::new(rand::rng().random()))
+        Self::of(Zeroizing::new(rand::rng().random()))
+    }
+
+    fn of(bytes: Zeroizing<[u8; KEY_BYTES]>) -> Self {
+        Self { bytes, derivation: Derivation::default() }
+    }
+
+    /// The same key, whose file for restic takes this much work to open.
+    #[must_use]
+    pub fn deriving(self, derivation: Derivation) -> Self {
+        Self { derivation, ..self }
+    }
+
+    /// The work that opening its file for restic takes.
+    pub(crate) fn derivation(&self) -> Derivation {
+        self.derivation
     }
 
     /// Reads the file of a key. It distinguishes a missing, an unreadable and a malformed one.
@@ -80,7 +108,7 @@ impl RepositoryKey {
     /// The repository's password for restic.
     pub(crate) fn password(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES));
-        for byte in self.0.iter() {
+        for byte in self.bytes.iter() {
             let _infallible = write!(text, "{byte:02x}");
         }
         text
@@ -89,19 +117,19 @@ impl RepositoryKey {
     /// What names the key in a repository, and betrays nothing of it.
     pub(crate) fn name(&self) -> String {
         let mut bytes = [0; NAME_BYTES];
-        blake3::Hasher::new_derive_key(NAME).update(&*self.0).finalize_xof().fill(&mut bytes);
+        blake3::Hasher::new_derive_key(NAME).update(&*self.bytes).finalize_xof().fill(&mut bytes);
         hex::encode(bytes)
     }
 
     /// What seals the master key for this key.
     pub(crate) fn lock(&self) -> Master {
-        Master::filled(|bytes| blake3::Hasher::new_derive_key(LOCK).update(&*self.0).finalize_xof().fill(bytes))
+        Master::filled(|bytes| blake3::Hasher::new_derive_key(LOCK).update(&*self.bytes).finalize_xof().fill(bytes))
     }
 
     fn parse(text: &str) -> Option<Self> {
         let mut bytes = Zeroizing::new([0; KEY_BYTES]);
         hex::decode_to_slice(text.trim_end(), &mut *bytes).ok()?;
-        Some(Self(bytes))
+        Some(Self::of(bytes))
     }
 }
 

@@ -38,6 +38,9 @@ pub(crate) enum Sealed {
 }
 
 impl Master {
+    /// Its bytes.
+    pub(crate) const BYTES: usize = MASTER_BYTES;
+
     pub(crate) fn random() -> Self {
         Self(Zeroizing::new(rand::rng().random()))
     }

@@ -13,7 +13,7 @@ use crate::backup::{Backup, BackupId};
 use crate::error::{BackupError, Result};
 use crate::library::{self, Indexed};
 use crate::names::StreamName;
-use crate::repository::Repository;
+use crate::repository::{Backups, Repository};
 use crate::store::Store;
 use crate::{suspects, walk, whole};
 
@@ -38,8 +38,26 @@ impl Repository {
         self.settle(self.open_each(ids))
     }
 
+    /// Every backup, and those of them that `choose` names, opened in its order: snapshots and index are read once.
+    pub fn open_chosen<E>(
+        &self,
+        choose: impl FnOnce(&Backups) -> Result<Vec<BackupId>, E>,
+    ) -> Result<Result<(Backups, Vec<OpenBackup>), E>> {
+        let found = self.settle(self.latest_snapshots())?;
+        let known = Backups::of(found.iter().map(|(backup, _)| backup.clone()).collect());
+        let ids = match choose(&known) {
+            Ok(ids) => ids,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let opened = if ids.is_empty() { Ok(Vec::new()) } else { self.open_found(self.pick(found, &ids)?) };
+        Ok(Ok((known, self.settle(opened)?)))
+    }
+
     fn open_each(&self, ids: &[BackupId]) -> Result<Vec<OpenBackup>> {
-        let found = self.find_all(ids)?;
+        self.open_found(self.find_all(ids)?)
+    }
+
+    fn open_found(&self, found: Vec<(Backup, SnapshotFile)>) -> Result<Vec<OpenBackup>> {
         let (_, indexed) = self.indexed()?;
         let indexed = Arc::new(indexed);
         let opened = |(backup, snapshot): (Backup, SnapshotFile)| OpenBackup {

@@ -104,8 +104,9 @@ impl Repository {
         }
         Ledger::new(self.site).write(&*self.store)?;
         self.master.write(&*self.store, &self.key)?;
-        let made = self.write_config(&view).and_then(|opened| self.add_key_file(&opened, &self.key));
-        made.map(drop).map_err(|error| library::failure(&view, "create a backup repository", error))
+        let made = self.write_config(&view);
+        made.map_err(|error| library::failure(&view, "create a backup repository", error))?;
+        self.add_key_file(&view, &self.key)
     }
 
     /// Writes a config, and opens the repository with it.
@@ -237,8 +238,17 @@ impl Repository {
 
     /// The backups of these ids, in their order, each with the snapshot that counts.
     pub(crate) fn find_all(&self, ids: &[BackupId]) -> Result<Vec<(Backup, SnapshotFile)>> {
+        self.pick(self.latest_snapshots()?, ids)
+    }
+
+    /// Those of these ids, in their order.
+    pub(crate) fn pick(
+        &self,
+        known: Vec<(Backup, SnapshotFile)>,
+        ids: &[BackupId],
+    ) -> Result<Vec<(Backup, SnapshotFile)>> {
         let mut known: BTreeMap<BackupId, (Backup, SnapshotFile)> =
-            self.latest_snapshots()?.into_iter().map(|found| (found.0.id, found)).collect();
+            known.into_iter().map(|found| (found.0.id, found)).collect();
         let missing = |id: &BackupId| BackupError::NoBackup { folder: self.folder().to_owned(), id: *id };
         ids.iter().map(|id| known.remove(id).ok_or_else(|| missing(id))).collect()
     }
@@ -246,17 +256,13 @@ impl Repository {
     /// Every snapshot that is Landfall's and can be read, in the order of its id, with its backup. A file that is whole under the name of
     /// another one is none: the library would take it for the other backup.
     pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
-        let (folder, opened) = self.session(View::default())?;
+        let (folder, opened) = self.session(View { compares_snapshots: true, ..View::default() })?;
         let mut files = folder.listed(FileType::Snapshot)?;
         files.sort_unstable();
         let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Snapshot, id)).collect();
         self.store.read_ahead(&names);
         let mut found = Vec::new();
         for (id, _) in files {
-            if !whole::is_named_right(&*self.store, FileType::Snapshot, &id) {
-                tracing::warn!(file = %id.to_hex().as_str(), "a snapshot has other bytes than were written");
-                continue;
-            }
             let id = SnapshotId::from(id);
             match opened.get_file::<SnapshotFile>(&id) {
                 Ok(snapshot) => {

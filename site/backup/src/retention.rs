@@ -21,7 +21,8 @@ use crate::writers::Writers;
 /// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one, counted back from the
 /// newest; and the same again of the proven ones. The newest backup is always kept, and so are the newest proven one of each of
 /// the newest two versions (the fact `version`), since an upgrade begins with a backup of the version before, and everything that was
-/// made after the newest proven one. Log backups are kept for a number of days, with the backup that the oldest of these days begins
+/// made after the newest proven one. One that lacks streams ([`Backup::lacking`]) counts for no period, and is never a proven one: it stays
+/// until a proven one is made after it. Log backups are kept for a number of days, with the backup that the oldest of these days begins
 /// from, and with every one that begins a log (the fact `begins-log`).
 ///
 /// What is newest follows [`Backup::order`]: whatever the clock was, the backup that was made last is the newest one. Times only say
@@ -74,6 +75,8 @@ struct Parting {
     dropped: Vec<Backup>,
     /// Snapshots of dropped backups, and unmarked ones of backups that have a marked one: their mark was interrupted.
     removed: Vec<SnapshotId>,
+    /// Backups of which the ledger says nothing any longer: their snapshots may be lost.
+    forgotten: BTreeSet<BackupId>,
 }
 
 /// Number of the hour, day, week or month that a time is in.
@@ -107,6 +110,17 @@ impl Repository {
         Ok(self.forget_those(|all| retention.part(all, Scope::Needed), &options)?.dropped)
     }
 
+    /// Drops these backups, each of which has lost data, whatever the retention keeps, and removes data that no other backup needs: while they
+    /// are there, nothing is freed. Refused, and nothing is dropped, if one of them has lost nothing.
+    pub fn forget_lost(&self, named: &BTreeSet<BackupId>) -> Result<Forgotten> {
+        let lost: BTreeSet<BackupId> = self.lost()?.into_iter().map(|taken| taken.backup).collect();
+        if let Some(id) = named.difference(&lost).next() {
+            return Err(BackupError::NotLost { folder: self.folder().to_owned(), id: *id });
+        }
+        let options = PruneOptions::default().keep_delete(Span::new().hours(READER_HOURS));
+        self.forget_those(|all| part_from(all, named), &options)
+    }
+
     /// Drops what the retention does not keep, where no reader takes longer than this.
     pub(crate) fn forget_beside_readers(&self, retention: Retention, readers: Span) -> Result<Forgotten> {
         let options = PruneOptions::default().keep_delete(readers);
@@ -130,10 +144,11 @@ impl Repository {
         self.store().remove_leftovers()?;
         self.mend()?;
         let mut change = Change::begin(self)?;
-        let Parting { kept, dropped, removed } = part(self.all_snapshots()?);
-        // A lost backup is named until every backup from before it is gone.
+        let Parting { kept, dropped, removed, forgotten } = part(self.all_snapshots()?);
+        // A lost backup is named until every backup from before it is gone, or a person forgets it.
         let is_past = |entry: &Entry| kept.first().is_some_and(|oldest| entry.order() < oldest.order());
-        let lost = change.lost()?.into_iter().filter(|(_, entry)| is_past(entry)).map(|(id, _)| id);
+        let is_over = |entry: &Entry| is_past(entry) || forgotten.contains(&entry.backup);
+        let lost = change.lost()?.into_iter().filter(|(_, entry)| is_over(entry)).map(|(id, _)| id);
         change.remove(&removed.iter().copied().chain(lost).collect::<Vec<_>>())?;
 
         let (folder, opened) = self.session(View::default())?;
@@ -153,6 +168,15 @@ impl Repository {
             Err(error) => Err(BackupError::NotFreed { dropped, source: Box::new(error) }),
         }
     }
+}
+
+/// Every backup is kept but these.
+fn part_from(all: Vec<(Backup, SnapshotFile)>, named: &BTreeSet<BackupId>) -> Parting {
+    let removed =
+        all.iter().filter(|(backup, _)| named.contains(&backup.id)).map(|(_, snapshot)| snapshot.id).collect();
+    let backups = latest_of(all).into_iter().map(|(backup, _)| backup);
+    let (dropped, kept) = backups.partition(|backup| named.contains(&backup.id));
+    Parting { kept, dropped, removed, forgotten: named.clone() }
 }
 
 /// Removes packs that were marked long enough ago, marks those that no snapshot needs, and writes packs again that are
@@ -178,13 +202,13 @@ impl Retention {
         let is_removed = |(id, backup): &(SnapshotId, BackupId)| !counting.contains(id) || !keep.contains(backup);
         let removed = every.into_iter().filter(is_removed).map(|(id, _)| id).collect();
         let (kept, dropped) = backups.into_iter().partition(|backup| keep.contains(&backup.id));
-        Parting { kept, dropped, removed }
+        Parting { kept, dropped, removed, forgotten: BTreeSet::new() }
     }
 
     /// The backups that are kept, of these.
     pub fn kept(self, backups: &Backups) -> BTreeSet<BackupId> {
         let mut kept = self.scheduled(backups);
-        if let Some(proven) = backups.full.iter().rfind(|backup| backup.proof.is_some()).map(Backup::order) {
+        if let Some(proven) = backups.full.iter().rfind(|backup| backup.is_proven()).map(Backup::order) {
             let logs = backups.logs.iter().filter(|_| self.log_days > 0);
             kept.extend(backups.full.iter().chain(logs).filter(|backup| backup.order() > proven).map(|later| later.id));
         }
@@ -194,8 +218,9 @@ impl Retention {
     /// What is kept by its period, by its version, or for points in time.
     fn scheduled(self, backups: &Backups) -> BTreeSet<BackupId> {
         let all: Vec<&Backup> = backups.full.iter().collect();
-        let proven: Vec<&Backup> = all.iter().copied().filter(|backup| backup.proof.is_some()).collect();
-        let mut kept: BTreeSet<BackupId> = self.of_periods(&all).chain(self.of_periods(&proven)).collect();
+        let proven: Vec<&Backup> = all.iter().copied().filter(|backup| backup.is_proven()).collect();
+        let whole: Vec<&Backup> = all.iter().copied().filter(|backup| backup.is_whole()).collect();
+        let mut kept: BTreeSet<BackupId> = self.of_periods(&whole).chain(self.of_periods(&proven)).collect();
         kept.extend(all.last().map(|newest| newest.id));
         let mut versions: Vec<Option<&String>> = Vec::new();
         for backup in proven.iter().rev() {
@@ -214,7 +239,7 @@ impl Retention {
         let (mut kept, logs) = (self.scheduled(backups), self.logs(backups));
         let newest = backups.full.last().map(|newest| newest.id);
         let is_unneeded =
-            |backup: &&Backup| backup.proof.is_none() && Some(backup.id) != newest && !logs.contains(&backup.id);
+            |backup: &&Backup| !backup.is_proven() && Some(backup.id) != newest && !logs.contains(&backup.id);
         for backup in backups.full.iter().filter(is_unneeded) {
             kept.remove(&backup.id);
         }
@@ -395,6 +420,23 @@ mod tests {
     fn an_unproven_backup_does_not_displace_the_proven_one_of_its_day() {
         let times = ["2026-11-20T02:00:00Z", "2026-11-20T12:00:00Z", "2026-11-21T02:00:00Z"];
         assert_eq!(kept(Retention { daily: 9, ..NONE }, &times, &[0, 2]), [0, 1, 2]);
+    }
+
+    #[test]
+    fn backup_that_lacks_a_stream_displaces_no_whole_one() {
+        let times = ["2026-11-20T02:00:00Z", "2026-11-20T12:00:00Z", "2026-11-21T02:00:00Z", "2026-11-22T02:00:00Z"];
+        let mut full = backups(&times, &[0, 1, 2, 3]);
+        let lacking = crate::lacking_facts(["web/files"].into_iter());
+        for index in [1, 2] {
+            full[index].facts = lacking.clone();
+        }
+        assert_eq!(full[1].lacking().collect::<Vec<_>>(), ["web/files"]);
+        let kept = |full: &[Backup]| {
+            let kept = Retention { daily: 3, ..NONE }.kept(&Backups { full: full.to_vec(), logs: Vec::new() });
+            (0..full.len()).filter(|index| kept.contains(&full[*index].id)).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&full[..3]), [0, 1, 2], "the newest proven one, and everything after it");
+        assert_eq!(kept(&full), [0, 3], "all of it is in a later one");
     }
 
     #[test]

@@ -39,6 +39,7 @@ mod status;
 mod stream;
 mod stuck;
 mod wait;
+mod webhooks;
 
 pub use apply::{Applied, FieldConflict};
 pub use canary::{CANARY_LABEL, Canaries, CanaryForm, PROVED_CONDITION};

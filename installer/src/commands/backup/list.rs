@@ -96,11 +96,15 @@ fn text(list: &BackupList) -> String {
 
 /// The verdict of the latest drill, and a time that cannot be right.
 fn state_text(backup: &BackupSummary) -> String {
-    let verdict = match (&backup.proven, &backup.disproved) {
-        (Some(time), _) => format!("proven {time}"),
-        (None, Some(time)) => format!("its drill failed {time}"),
-        (None, None) => "not proven".to_owned(),
+    let mut verdict = match (&backup.proven, &backup.rest_proven, &backup.disproved) {
+        (Some(time), _, _) => format!("proven {time}"),
+        (None, Some(time), _) => format!("the rest proven {time}"),
+        (None, None, Some(time)) => format!("its drill failed {time}"),
+        (None, None, None) => "not proven".to_owned(),
     };
+    if !backup.lacking.is_empty() {
+        verdict = format!("without {}, {verdict}", backup.lacking.join(", "));
+    }
     if backup.of_future { format!("{verdict}, dated in the future") } else { verdict }
 }
 
@@ -140,6 +144,9 @@ mod tests {
         assert_eq!(state_text(&failed), "its drill failed 2026-11-22T02:09:00Z");
         let ahead = BackupSummary { of_future: true, ..backup(None) };
         assert_eq!(state_text(&ahead), "not proven, dated in the future");
+        let (lacking, rest_proven) = (vec!["web/files".to_owned()], Some("2026-11-22T02:09:00Z".to_owned()));
+        let incomplete = BackupSummary { lacking, rest_proven, ..backup(None) };
+        assert_eq!(state_text(&incomplete), "without web/files, the rest proven 2026-11-22T02:09:00Z");
     }
 
     #[test]

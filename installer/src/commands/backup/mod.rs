@@ -1,6 +1,7 @@
 //! `landfall backup` and `landfall drill`: data is saved, and what was saved is proven.
 
 mod export;
+mod forget;
 mod key;
 mod list;
 mod repair;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
         BackupCommand::List => list::run(printer),
         BackupCommand::Check(arguments) => check(arguments, printer),
         BackupCommand::Repair(arguments) => repair::run(arguments, printer),
+        BackupCommand::Forget(arguments) => forget::run(arguments, printer),
         BackupCommand::Schedule(arguments) => schedule::run(arguments, printer),
         BackupCommand::Copy(arguments) => copy(arguments, printer),
         BackupCommand::Key(BackupKeyArguments { command: None }) => key::print(printer),
@@ -232,6 +234,9 @@ fn logs_text(saved: &SavedLogs) -> String {
                 HumanBytes(*size_bytes)
             )
         }
+        LogOutcome::Idle { until } => {
+            format!("{}: nothing was logged until {until}, and nothing was stored", log.stream)
+        }
         LogOutcome::InUse => format!("{}: a backup is being stored; the next log backup has it", log.stream),
         LogOutcome::NotBegun => format!("{}: points in time begin with the next backup", log.stream),
     });
@@ -267,6 +272,8 @@ mod tests {
             version: "1.0.0".to_owned(),
             reason: "request".to_owned(),
             proven: proven.map(str::to_owned),
+            lacking: Vec::new(),
+            rest_proven: None,
             disproved: None,
             cut: Some(BackupCut {
                 time: "2026-11-22T02:00:31.25Z".to_owned(),

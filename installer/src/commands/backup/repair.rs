@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use landfall_lifecycle::operations::RepairedBackups;
+use landfall_lifecycle::operations::{LostBackup, RepairedBackups};
 
 use crate::cli::BackupRepairArguments;
 use crate::commands::site::operations_of_root;
@@ -40,17 +40,20 @@ fn text(repaired: &RepairedBackups) -> String {
         let _infallible = write!(text, "\n  {}", shown::paragraph(damage));
     }
     for backup in lost {
-        let of = backup.time.as_ref().unwrap_or(&backup.backup);
-        let streams = if backup.streams.is_empty() { "everything".to_owned() } else { backup.streams.join(", ") };
-        let _infallible = write!(text, "\n  still lost: {streams} of the backup of {of}");
+        let _infallible = write!(text, "\n  still lost: {}", what_is_lost(backup));
     }
     text
 }
 
+/// Which streams of which backup are lost.
+pub(super) fn what_is_lost(lost: &LostBackup) -> String {
+    let of = lost.time.as_ref().unwrap_or(&lost.backup);
+    let streams = if lost.streams.is_empty() { "everything".to_owned() } else { lost.streams.join(", ") };
+    format!("{streams} of the backup of {of}")
+}
+
 #[cfg(test)]
 mod tests {
-    use landfall_lifecycle::operations::LostBackup;
-
     use super::*;
 
     #[test]

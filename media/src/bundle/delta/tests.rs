@@ -98,6 +98,20 @@ fn a_site_that_holds_less_refuses_it_before_the_first_byte() {
 }
 
 #[test]
+fn rotten_blob_that_a_delta_lacks_is_named_and_stays() {
+    let fixture = Fixture::small();
+    delta(&fixture, &[3, 5], None);
+    hold(&fixture, &[3, 5]);
+    let (store, blob) = (fixture.site_store(), fixture.payload.blob(5));
+    flip(&store.path(blob.sha256), 2_500_000);
+    let media = fixture.find(&fixture.stick()).unwrap();
+    let error = stage(&media, &store, &Silent).unwrap_err();
+    assert_eq!(error.code().id, "LF1218");
+    assert!(error.to_string().contains(&blob.sha256.to_string()), "{error}");
+    assert!(store.holds(&fixture.payload, 5) && !store.holds(&fixture.payload, 4));
+}
+
+#[test]
 fn every_region_of_a_delta_is_checked() {
     let fixture = Fixture::small();
     let files = delta(&fixture, &[3, 5], None);

@@ -11,6 +11,7 @@ use rustic_core::{ReadSource, ReadSourceEntry, RusticResult};
 use sha2::{Digest as _, Sha256};
 
 use crate::backup::Stream;
+use crate::error::BackupError;
 use crate::names::StreamName;
 
 const PIECE_BYTES: usize = 1 << 20;
@@ -63,12 +64,31 @@ pub(super) struct FedReader {
 /// The archiver's end of all streams. It takes each once.
 pub(super) struct Entries(Mutex<Vec<ReadSourceEntry<FedReader>>>);
 
-/// Why the archiver did not get everything.
-pub(super) enum FeedError {
-    /// A stream's reader failed.
-    Stream { name: StreamName, source: io::Error },
-    /// The archiver no longer takes this stream, and knows why.
-    Stopped(StreamName),
+/// The stream that the archiver no longer takes; it knows why.
+pub(super) struct Stopped(pub(super) StreamName);
+
+/// A stream whose reader failed. What of it was stored before is of no backup.
+#[derive(Debug)]
+pub struct FailedStream {
+    /// Which.
+    pub name: StreamName,
+    /// What its reader said.
+    pub source: io::Error,
+}
+
+impl From<FailedStream> for BackupError {
+    fn from(FailedStream { name, source }: FailedStream) -> Self {
+        Self::Stream { name, source }
+    }
+}
+
+/// What was read of all sources.
+#[derive(Default)]
+pub(super) struct Fed {
+    /// Those that were read to their ends, with their places.
+    pub(super) whole: Vec<(usize, Stream)>,
+    /// Those that failed.
+    pub(super) failed: Vec<FailedStream>,
 }
 
 /// Connects sources with the archiver.
@@ -85,30 +105,39 @@ pub(super) fn connect(sources: Vec<Source<'_>>) -> (Vec<Feed<'_>>, Entries) {
     (feeds, Entries(Mutex::new(entries)))
 }
 
-/// Reads every source to its end, one after another, and returns what was read.
-pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<Vec<Stream>, FeedError> {
-    feeds.into_iter().map(Feed::feed).collect()
+/// Reads every source to its end, one after another, and returns what was read. One that fails keeps no other from being read.
+pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<Fed, Stopped> {
+    let mut fed = Fed::default();
+    for (index, feed) in feeds.into_iter().enumerate() {
+        match feed.feed()? {
+            Ok(stream) => fed.whole.push((index, stream)),
+            Err(failed) => fed.failed.push(failed),
+        }
+    }
+    Ok(fed)
 }
 
 impl Feed<'_> {
-    fn feed(mut self) -> Result<Stream, FeedError> {
+    fn feed(mut self) -> Result<Result<Stream, FailedStream>, Stopped> {
         let name = self.source.name;
         let (mut hasher, mut size_bytes) = (Sha256::new(), 0);
         loop {
             let mut piece = Vec::with_capacity(PIECE_BYTES);
             let read = (&mut self.source.reader).take(PIECE_BYTES as u64).read_to_end(&mut piece);
-            if let Err(source) = read {
-                return Err(FeedError::Stream { name, source });
-            }
+            // The archiver would fail with it; no tree will name what it has of this stream.
+            let failure = read.err().map(|source| FailedStream { name: name.clone(), source });
             hasher.update(&piece);
             size_bytes += piece.len() as u64;
-            let piece = if piece.is_empty() { Piece::End } else { Piece::Bytes(piece) };
-            let is_end = matches!(piece, Piece::End);
+            let is_end = piece.is_empty() || failure.is_some();
+            let piece = if is_end { Piece::End } else { Piece::Bytes(piece) };
             if self.pieces.send(piece).is_err() {
-                return Err(FeedError::Stopped(name));
+                return Err(Stopped(name));
+            }
+            if let Some(failure) = failure {
+                return Ok(Err(failure));
             }
             if is_end {
-                return Ok(Stream { name, size_bytes, sha256: Some(hex::encode(hasher.finalize())) });
+                return Ok(Ok(Stream { name, size_bytes, sha256: Some(hex::encode(hasher.finalize())) }));
             }
         }
     }
@@ -193,7 +222,8 @@ mod tests {
             assert_eq!(reads.join().unwrap(), [4096, 4096, 1808, 0]);
             streams
         });
-        assert_eq!(fed[0].size_bytes, 10_000);
-        assert_eq!(fed[0].sha256, Some(hex::encode(Sha256::digest(&bytes))));
+        let [(0, stream)] = &fed.whole[..] else { panic!("{:?}", fed.failed) };
+        assert_eq!(stream.size_bytes, 10_000);
+        assert_eq!(stream.sha256, Some(hex::encode(Sha256::digest(&bytes))));
     }
 }

@@ -12,7 +12,8 @@ use rustic_core::repofile::SnapshotFile;
 use rustic_core::{BackupOptions, ParentOptions, RusticResult};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use self::feed::{FeedError, Source};
+pub use self::feed::FailedStream;
+use self::feed::{Fed, Source, Stopped};
 use crate::backup::{self, Backup, BackupId, BackupKind, Stream};
 use crate::change::Change;
 use crate::error::{BackupError, Result};
@@ -53,14 +54,15 @@ impl Repository {
     ///
     /// Memory is bounded: no stream is held or staged as a whole.
     pub fn save(&self, new: NewBackup<'_>) -> Result<Backup> {
-        self.save_and_note(new, BTreeMap::new)
+        self.save_what_is_read(new, |failed| failed.into_iter().next().map_or_else(|| Ok(BTreeMap::new()), Err))
     }
 
-    /// The same, with more facts, which are asked for when every stream was read to its end.
-    pub fn save_and_note(
+    /// The same, but a stream that fails keeps no other from being stored. When every stream was read to its end or failed, `judge` gets
+    /// those that failed, in order: it returns more facts, or the failure for which no backup is made.
+    pub fn save_what_is_read(
         &self,
         new: NewBackup<'_>,
-        noted: impl FnOnce() -> BTreeMap<String, String>,
+        judge: impl FnOnce(Vec<FailedStream>) -> Result<BTreeMap<String, String>, FailedStream>,
     ) -> Result<Backup> {
         let (streams, documents) =
             (new.streams.iter().map(|(name, _)| name), new.documents.iter().map(|(name, _)| name));
@@ -68,9 +70,9 @@ impl Repository {
         let snapshot = backup::new_snapshot(self.site(), new.kind, new.time, &new.facts)?;
         let (_writers, begun) = self.begin(new.kind)?;
         let sources = Source::in_order(new.streams, new.documents);
-        let stored = self.archive(&begun, snapshot, sources).and_then(|(mut snapshot, streams)| {
-            backup::add_facts(&mut snapshot, &noted())?;
-            self.publish(&begun, snapshot, streams, new.time)
+        let stored = self.archive(&begun, snapshot, sources).and_then(|(mut snapshot, fed)| {
+            backup::add_facts(&mut snapshot, &judge(fed.failed)?)?;
+            self.publish(&begun, snapshot, fed.whole, new.time)
         });
         // The next backup would use what is stored already, but a full disk is needed by whatever else runs.
         if let Err(error) = &stored
@@ -106,13 +108,14 @@ impl Repository {
         &self,
         begun: &Begun,
         mut snapshot: SnapshotFile,
-        mut streams: Vec<Stream>,
+        streams: Vec<(usize, Stream)>,
         time: Timestamp,
     ) -> Result<Backup> {
         let mut change = Change::begin(self)?;
         let sequence = begun.sequence.map_or_else(|| change.next_sequence(), Ok)?;
         backup::add_sequence(&mut snapshot, sequence);
         snapshot.tree = trees::of_streams(self, begun.view(), snapshot.tree, &streams, time)?;
+        let mut streams: Vec<Stream> = streams.into_iter().map(|(_, stream)| stream).collect();
         streams.sort_by(|one, other| one.name.cmp(&other.name));
         let (snapshot, backup) = self.store_snapshot(begun, snapshot, streams)?;
         change.add(snapshot.id, &backup)?;
@@ -121,13 +124,8 @@ impl Repository {
     }
 
     /// Stores the data of all sources, but no snapshot. A source that fails leaves data that the next backup uses or the
-    /// next prune removes.
-    fn archive(
-        &self,
-        begun: &Begun,
-        snapshot: SnapshotFile,
-        sources: Vec<Source<'_>>,
-    ) -> Result<(SnapshotFile, Vec<Stream>)> {
+    /// next prune removes, and is named beside those that were read.
+    fn archive(&self, begun: &Begun, snapshot: SnapshotFile, sources: Vec<Source<'_>>) -> Result<(SnapshotFile, Fed)> {
         let view = View { holds_snapshots: true, reserve: self.reserve(), ..begun.view() };
         let (folder, opened) = self.session(view)?;
         let (feeds, entries) = feed::connect(sources);
@@ -141,13 +139,12 @@ impl Repository {
         });
         let archived = archived.map_err(|_| BackupError::Bug("the archiver panicked".to_owned()))?;
         let stored = match (fed, archived) {
-            (Err(FeedError::Stream { name, source }), _) => Err(BackupError::Stream { name, source }),
             (_, Err(error)) => Err(library::failure(&folder, "store a backup", error)),
-            (Err(FeedError::Stopped(name)), Ok(_)) => {
+            (Err(Stopped(name)), Ok(_)) => {
                 let lost = format!("the stream {name} was not stored to its end");
                 Err(folder.take_failure().unwrap_or(BackupError::Bug(lost)))
             }
-            (Ok(streams), Ok(snapshot)) => Ok((snapshot, streams)),
+            (Ok(fed), Ok(snapshot)) => Ok((snapshot, fed)),
         };
         stored.inspect_err(|_| folder.close())
     }

@@ -23,13 +23,13 @@ const MODE: u32 = 0o600;
 /// Permission bits of a restored folder.
 const FOLDER_MODE: u32 = 0o755;
 
-/// Stores the trees of these streams, which the archiver stored below `read` in this order, and returns their root. It
+/// Stores the trees of these streams, which the archiver stored below `read` in these places, and returns their root. It
 /// refuses trees in which a byte of a stream is missing: the library only logs the failure of one stream among several.
 pub(super) fn of_streams(
     repository: &Repository,
     view: View,
     read: TreeId,
-    streams: &[Stream],
+    streams: &[(usize, Stream)],
     time: Timestamp,
 ) -> Result<TreeId> {
     let (folder, indexed) = repository.indexed_in(view)?;
@@ -52,19 +52,19 @@ struct Naming<'a> {
 
 impl Naming<'_> {
     /// Each stream with its file, named by the last part of its name.
-    fn files<'s>(&self, read: TreeId, streams: &'s [Stream]) -> Result<Vec<(&'s StreamName, Node)>> {
+    fn files<'s>(&self, read: TreeId, streams: &'s [(usize, Stream)]) -> Result<Vec<(&'s StreamName, Node)>> {
         let root = self.repository.folder();
         let tree = self.indexed.get_tree(&read);
         let tree = tree.map_err(|error| library::damage(root, "a tree that was just stored is lost", error))?;
         let mut stored: BTreeMap<String, Node> = tree.nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-        let file = |(index, stream): (usize, &'s Stream)| {
-            let node = stored.remove(&feed::place(index)).ok_or_else(|| lost(stream, 0))?;
+        let file = |(index, stream): &'s (usize, Stream)| {
+            let node = stored.remove(&feed::place(*index)).ok_or_else(|| lost(stream, 0))?;
             match self.size_of(&node)? {
                 size if size == stream.size_bytes => Ok((&stream.name, self.file(stream, node))),
                 size => Err(lost(stream, size)),
             }
         };
-        streams.iter().enumerate().map(file).collect()
+        streams.iter().map(file).collect()
     }
 
     fn file(&self, stream: &Stream, node: Node) -> Node {

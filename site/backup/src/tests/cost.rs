@@ -94,16 +94,45 @@ impl Store for Counting {
     }
 }
 
-#[test]
-fn fortieth_log_backup_costs_what_the_first_did() {
-    let kept = empty();
-    save(&kept.repository, "2026-11-20T02:00:00Z", &[("postgres/database", &random(1, MIB))]).unwrap();
+/// A repository that counts, with the same files.
+fn counted(kept: &Kept) -> (Arc<Counting>, Repository) {
     let disk = Disk::new(kept.repository.folder());
     let counting = Arc::new(Counting { disk, opened: AtomicU64::default(), bytes: AtomicU64::default() });
     let store: Arc<dyn Store> = counting.clone();
     let master = exchange::unlock(&store, &kept.key).unwrap();
     let repository = Repository::of(&store, SITE, &kept.key, master);
     counting.take();
+    (counting, repository)
+}
+
+#[test]
+fn each_snapshot_is_read_once_however_many_there_are() {
+    let kept = empty();
+    let full = save(&kept.repository, "2026-11-20T02:00:00Z", &[("postgres/database", b"rows")]).unwrap();
+    let (counting, repository) = counted(&kept);
+    let cost = |repository: &Repository| {
+        repository.everything().unwrap();
+        let everything = counting.take().0;
+        let (known, opened) = repository.open_chosen(|_| Ok::<_, BackupError>(vec![full.id])).unwrap().unwrap();
+        assert_eq!((known.full.len(), opened.len()), (1, 1));
+        (everything, counting.take().0)
+    };
+    let before = cost(&repository);
+    for index in 0..20 {
+        save_log(&kept.repository, &random(600 + index, 500));
+    }
+    counting.take();
+    let after = cost(&repository);
+    assert_eq!(after.0 - before.0, 20, "to list them");
+    // Each log backup has two index files, which are compared with their names past the page cache, and then read.
+    assert_eq!(after.1 - before.1, 20 * 5, "to open one of them: {before:?}, then {after:?}");
+}
+
+#[test]
+fn fortieth_log_backup_costs_what_the_first_did() {
+    let kept = empty();
+    save(&kept.repository, "2026-11-20T02:00:00Z", &[("postgres/database", &random(1, MIB))]).unwrap();
+    let (counting, repository) = counted(&kept);
     let costs: Vec<(u64, u64)> = (0..40)
         .map(|index| {
             save_log(&repository, &random(500 + index, 50_000));

@@ -16,7 +16,7 @@ fn is_refused(kept: &Kept, key: &RepositoryKey) -> bool {
 
 #[test]
 fn both_keys_open_the_repository_until_the_former_one_is_shut_out() {
-    let (kept, new) = (empty(), RepositoryKey::generate());
+    let (kept, new) = (empty(), new_key());
     let first = save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", b"rows")]).unwrap();
     assert!(is_refused(&kept, &new));
     kept.repository.admit(&new).unwrap();
@@ -42,7 +42,7 @@ fn both_keys_open_the_repository_until_the_former_one_is_shut_out() {
 /// A log backup may have opened the repository before, and store something after it.
 #[test]
 fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_again() {
-    let (kept, new) = (empty(), RepositoryKey::generate());
+    let (kept, new) = (empty(), new_key());
     let former = opened(&kept, &kept.key);
     kept.repository.admit(&new).unwrap();
     opened(&kept, &new).shut_out(std::slice::from_ref(&kept.key)).unwrap();
@@ -55,7 +55,7 @@ fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_agai
 /// A former key's files are no way in, whatever becomes of those of the key.
 #[test]
 fn a_former_key_is_not_needed_where_files_of_the_new_one_are_lost_before_it_is_shut_out() {
-    let (kept, new) = (empty(), RepositoryKey::generate());
+    let (kept, new) = (empty(), new_key());
     kept.repository.admit(&new).unwrap();
     std::fs::remove_file(kept.repository.folder().join(crate::master::Master::file_of(&new))).unwrap();
     opened(&kept, &new).shut_out(std::slice::from_ref(&kept.key)).unwrap();

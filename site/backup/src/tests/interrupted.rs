@@ -11,7 +11,7 @@ use crate::ledger::{Found, Ledger};
 
 /// A repository in this folder with one backup, and that backup's data.
 fn with_older(folder: &Path) -> (Repository, Backup, Vec<u8>) {
-    let repository = Repository::create(&folder.join("backups"), SITE, &RepositoryKey::generate()).unwrap();
+    let repository = Repository::create(&folder.join("backups"), SITE, &new_key()).unwrap();
     let data = random(50, 3 * MIB);
     let older = save(&repository, "2026-11-20T12:00:00Z", &[("database", &data)]).unwrap();
     (repository, older, data)

@@ -22,7 +22,9 @@ use rand::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::{Backup, BackupError, BackupId, BackupKind, NewBackup, Repository, RepositoryKey, Result, StreamName};
+use crate::{
+    Backup, BackupError, BackupId, BackupKind, Derivation, NewBackup, Repository, RepositoryKey, Result, StreamName,
+};
 
 const SITE: Uuid = Uuid::from_u128(0x5117e);
 
@@ -35,8 +37,13 @@ struct Kept {
     repository: Repository,
 }
 
+/// A key of which many are made.
+fn new_key() -> RepositoryKey {
+    RepositoryKey::generate().deriving(Derivation::LEAST)
+}
+
 fn empty() -> Kept {
-    let (folder, key) = (tempfile::tempdir().unwrap(), RepositoryKey::generate());
+    let (folder, key) = (tempfile::tempdir().unwrap(), new_key());
     let repository = Repository::create(&folder.path().join("backups"), SITE, &key).unwrap();
     Kept { folder, key, repository }
 }

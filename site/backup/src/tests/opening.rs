@@ -14,7 +14,7 @@ fn each_reason_has_a_code_of_its_own_and_nothing_changes() {
     let root = kept.repository.folder();
     save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
     let before = (files(root), stored_bytes(root));
-    assert_eq!(code_of(root, SITE, &RepositoryKey::generate()), codes::BACKUP_WRONG_KEY);
+    assert_eq!(code_of(root, SITE, &new_key()), codes::BACKUP_WRONG_KEY);
     assert_eq!(code_of(root, Uuid::from_u128(1), &kept.key), codes::BACKUP_OTHER_SITE);
     assert_eq!(code_of(kept.folder.path(), SITE, &kept.key), codes::BACKUP_NO_REPOSITORY);
     assert_eq!(code_of(&kept.folder.path().join("missing"), SITE, &kept.key), codes::BACKUP_NO_REPOSITORY);
@@ -31,7 +31,7 @@ fn a_damaged_config_is_not_a_wrong_key() {
     changed[20] ^= 1;
     landfall_media::durable::write_file(&root.join("config"), &changed, 0o600).unwrap();
     assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_DAMAGED);
-    assert_eq!(code_of(root, SITE, &RepositoryKey::generate()), codes::BACKUP_WRONG_KEY);
+    assert_eq!(code_of(root, SITE, &new_key()), codes::BACKUP_WRONG_KEY);
     std::fs::remove_file(root.join("config")).unwrap();
     assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_DAMAGED);
     landfall_media::durable::write_file(&root.join("config"), &config, 0o600).unwrap();
@@ -67,7 +67,7 @@ fn either_file_of_the_key_is_enough_and_the_next_backup_writes_the_other_again()
 #[test]
 fn an_occupied_folder_is_not_made_a_repository() {
     let kept = empty();
-    let key = RepositoryKey::generate();
+    let key = new_key();
     let code = |folder: &Path| Repository::create(folder, SITE, &key).err().unwrap().code();
     assert_eq!(code(kept.repository.folder()), codes::BACKUP_FOLDER_OCCUPIED);
     assert_eq!(code(kept.folder.path()), codes::BACKUP_FOLDER_OCCUPIED);
@@ -84,7 +84,7 @@ fn an_interrupted_creation_is_finished() {
     std::fs::remove_file(root.join("config")).unwrap();
     std::fs::create_dir(root.join("lost+found")).unwrap();
     assert_eq!(code_of(root, SITE, &kept.key), codes::BACKUP_NO_REPOSITORY);
-    let other = RepositoryKey::generate();
+    let other = new_key();
     let repository = Repository::create(root, SITE, &other).unwrap();
     save(&repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
     assert_eq!(root.join("keys").read_dir().unwrap().count(), 1);

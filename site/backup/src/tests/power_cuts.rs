@@ -27,7 +27,7 @@ struct Disk {
 
 impl Disk {
     fn new(tmpfs: &Path) -> Self {
-        let (folder, key) = (tmpfs.join("disk"), RepositoryKey::generate());
+        let (folder, key) = (tmpfs.join("disk"), new_key());
         Repository::create(&folder.join("backups"), SITE, &key).unwrap();
         Self { folder, key }
     }
@@ -190,7 +190,7 @@ fn a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_wit
     let test =
         "tests::power_cuts::a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_without_one";
     let Some(tmpfs) = on_tmpfs(test, "size=256m") else { return };
-    let (disk, new) = (Disk::new(&tmpfs), RepositoryKey::generate());
+    let (disk, new) = (Disk::new(&tmpfs), new_key());
     save_day(&disk.backups(), 0);
     let open = |disk: &Disk, key: &RepositoryKey| Repository::open(&disk.folder.join("backups"), SITE, key);
     let is_refused = |disk: &Disk, key: &RepositoryKey| matches!(open(disk, key), Err(BackupError::WrongKey(_)));

@@ -1,6 +1,6 @@
 //! Rot: random damage of a repository is found in the night that follows, returns from a copy, and without one costs no later backup.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_progress::Silent;
 use rand::RngExt as _;
@@ -128,6 +128,38 @@ fn week_of_nights_after_damage_stays_whole() {
         kept.repository.forget(retention).unwrap();
     }
     assert_eq!(kept.repository.check(&Silent).unwrap(), []);
+}
+
+#[test]
+fn lost_backup_holds_up_every_removal_until_it_is_forgotten() {
+    let kept = empty();
+    let root = kept.repository.folder().to_owned();
+    let saved = |seed, at| save(&kept.repository, at, &[("a/b", &random(seed, 400_000))]).unwrap();
+    let packs = || -> BTreeSet<PathBuf> { files(&root).into_iter().filter(|file| file.starts_with("data")).collect() };
+    let lost = saved(700, "2026-11-18T02:00:00Z");
+    for pack in packs() {
+        std::fs::remove_file(root.join(pack)).unwrap();
+    }
+    // As the next night finds it.
+    kept.repository.check_round(u64::MAX, &Silent).unwrap();
+    let (old, new) = (saved(701, "2026-11-19T02:00:00Z"), saved(702, "2026-11-20T02:00:00Z"));
+    let taken = || -> Vec<BackupId> { kept.repository.lost().unwrap().iter().map(|taken| taken.backup).collect() };
+    assert_eq!(taken(), [lost.id]);
+    let refused = kept.repository.forget_lost(&BTreeSet::from([lost.id, new.id])).unwrap_err();
+    assert!(matches!(refused, BackupError::NotLost { id, .. } if id == new.id), "{refused:?}");
+    assert_eq!(kept.repository.backups().unwrap().len(), 3, "nothing was dropped");
+
+    let forgotten = kept.repository.forget_lost(&BTreeSet::from([lost.id])).unwrap();
+    assert_eq!(forgotten.dropped.iter().map(|backup| backup.id).collect::<Vec<_>>(), [lost.id]);
+    assert_eq!((taken(), kept.repository.check(&Silent).unwrap()), (Vec::new(), Vec::new()));
+    // From now on, the retention frees what it drops.
+    let one = crate::Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 0 };
+    let before = stored_bytes(&root);
+    for _ in 0..2 {
+        kept.repository.forget_beside_readers(one, jiff::Span::new()).unwrap();
+    }
+    assert_eq!(kept.repository.backups().unwrap(), [new]);
+    assert!(before - stored_bytes(&root) > 300_000, "the data of {} is freed", old.id);
 }
 
 #[test]

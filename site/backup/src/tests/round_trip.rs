@@ -71,8 +71,11 @@ fn streams_are_read_in_the_order_in_which_they_are_given_and_facts_are_noted_aft
     let documents = vec![(name("LANDFALL/manifest.json"), b"{}".to_vec())];
     let (kind, time) = (BackupKind::Full, time("2026-11-21T12:00:00Z"));
     let new = NewBackup { kind, time, facts: facts("starter"), streams, documents };
-    let noted = || BTreeMap::from([("read".to_owned(), order.borrow().join(" "))]);
-    let saved = kept.repository.save_and_note(new, noted).unwrap();
+    let noted = |failed: Vec<crate::FailedStream>| {
+        assert!(failed.is_empty(), "{failed:?}");
+        Ok(BTreeMap::from([("read".to_owned(), order.borrow().join(" "))]))
+    };
+    let saved = kept.repository.save_what_is_read(new, noted).unwrap();
     assert_eq!(saved.facts["read"], names.join(" "));
     assert_eq!(saved.facts["release"], "starter");
     let listed: Vec<&str> = saved.streams.iter().map(|one| one.name.as_str()).collect();
@@ -170,4 +173,52 @@ fn an_empty_backup_is_one_too() {
     let saved = kept.repository.save(new).unwrap();
     assert_eq!(kept.repository.backups().unwrap(), [saved]);
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+}
+
+#[test]
+fn stream_that_fails_keeps_no_other_from_being_stored() {
+    let kept = empty();
+    let (rows, files) = (random(61, 3 * MIB), random(62, 2 * MIB));
+    let mut rows_reader = Cursor::new(&rows[..]);
+    let (mut broken, mut files_reader) = (Failing(&files[..MIB]), Cursor::new(&files[..]));
+    let streams: Vec<(StreamName, &mut dyn Read)> = vec![
+        (name("db/rows"), &mut rows_reader),
+        (name("web/broken"), &mut broken),
+        (name("web/files"), &mut files_reader),
+    ];
+    let new = NewBackup {
+        kind: BackupKind::Full,
+        time: time("2026-11-21T12:00:00Z"),
+        facts: facts("starter"),
+        streams,
+        documents: vec![(name("site.json"), b"{}".to_vec())],
+    };
+    let backup = kept.repository.save_what_is_read(new, |failed| {
+        assert_eq!(failed[0].source.to_string(), "the connection was lost");
+        Ok(crate::lacking_facts(failed.iter().map(|failed| failed.name.as_str())))
+    });
+    let backup = backup.unwrap();
+    assert_eq!(kept.repository.backups().unwrap(), std::slice::from_ref(&backup));
+    assert_eq!(backup.lacking().collect::<Vec<_>>(), ["web/broken"]);
+    let names: Vec<&str> = backup.streams.iter().map(|stream| stream.name.as_str()).collect();
+    assert_eq!(names, ["db/rows", "site.json", "web/files"]);
+    assert!(read(&kept.repository, backup.id, "db/rows").unwrap() == rows);
+    assert!(read(&kept.repository, backup.id, "web/files").unwrap() == files);
+    assert!(read(&kept.repository, backup.id, "web/broken").is_err());
+    assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
+    let proof = crate::Proof { time: backup.time, report: "restored".into() };
+    let proven = kept.repository.mark_proven(backup.id, proof).unwrap();
+    assert!(proven.proof.is_some() && !proven.is_proven(), "{proven:?}");
+}
+
+#[test]
+fn no_backup_is_made_where_a_failure_is_judged_so() {
+    let kept = empty();
+    let mut broken = Failing(b"half");
+    let streams: Vec<(StreamName, &mut dyn Read)> = vec![(name("web/broken"), &mut broken)];
+    let (kind, time) = (BackupKind::Full, time("2026-11-21T12:00:00Z"));
+    let new = NewBackup { kind, time, facts: facts("starter"), streams, documents: Vec::new() };
+    let error = kept.repository.save_what_is_read(new, |failed| Err(failed.into_iter().next().unwrap())).unwrap_err();
+    assert!(matches!(&error, BackupError::Stream { name, .. } if name.as_str() == "web/broken"), "{error:?}");
+    assert_eq!(kept.repository.backups().unwrap(), []);
 }

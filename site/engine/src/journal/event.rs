@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use landfall_error_codes::Coded;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::plan::{Operation, StepId};
@@ -218,4 +218,76 @@ pub struct Entry<P> {
     /// What.
     #[serde(flatten)]
     pub event: Event<P>,
+}
+
+/// The form of most records: of one step, without an error. It is read in one pass, while the general form is buffered twice.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StepRecord<'a> {
+    at: Timestamp,
+    event: &'a str,
+    step: StepId,
+    #[serde(default, deserialize_with = "present")]
+    before: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    output: Option<Value>,
+}
+
+/// A value that is there, also where it is `null`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}
+
+impl StepRecord<'_> {
+    /// It as an entry; none where the general form must say what it is.
+    fn into_entry<P>(self) -> Option<Entry<P>> {
+        let Self { at, event, step, before, output } = self;
+        let event = match (event, before, output) {
+            ("prepared", Some(before), None) => Event::Prepared { step, before },
+            ("started", None, None) => Event::Started { step },
+            ("done", None, Some(output)) => Event::Done { step, output },
+            ("undo-started", None, None) => Event::UndoStarted { step },
+            ("undo-done", None, None) => Event::UndoDone { step },
+            _ => return None,
+        };
+        Some(Entry { at, event })
+    }
+}
+
+impl<P: Pinned> Entry<P> {
+    /// Reads the payload of a record.
+    pub(super) fn read(payload: &[u8]) -> serde_json::Result<Self> {
+        let of_step = serde_json::from_slice::<StepRecord<'_>>(payload).ok().and_then(StepRecord::into_entry);
+        of_step.map_or_else(|| serde_json::from_slice(payload), Ok)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_record_is_read_as_its_general_form() {
+        let at = "\"at\":\"2026-11-21T08:00:00Z\"";
+        let step = "\"step\":\"component/db\"";
+        for event in ["started", "done", "prepared", "undo-started", "undo-done", "committed", "failed", "paused"] {
+            for fields in [
+                "",
+                ",\"before\":null",
+                ",\"output\":null",
+                ",\"output\":{\"a\":[1]}",
+                ",\"before\":7,\"output\":7",
+                ",\"b\":1",
+            ] {
+                for of in [format!(",{step}"), String::new()] {
+                    let payload = format!("{{{at},\"event\":\"{event}\"{of}{fields}}}");
+                    let general = serde_json::from_str::<Entry<Outline>>(&payload).map_err(|error| error.to_string());
+                    let read = Entry::<Outline>::read(payload.as_bytes()).map_err(|error| error.to_string());
+                    assert_eq!(read, general, "{payload}");
+                }
+            }
+        }
+        let escaped = format!("{{{at},\"event\":\"st\\u0061rted\",{step}}}");
+        assert_eq!(Entry::<Outline>::read(escaped.as_bytes()).unwrap().event.name(), "started");
+    }
 }

@@ -50,7 +50,7 @@ impl<P: Pinned> Replay<P> {
     /// understands all of it.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
         let decoded = decoded(bytes, path)?;
-        match Self::read_entries(&decoded, path, |payload| serde_json::from_slice(payload)) {
+        match Self::read_entries(&decoded, path, Entry::read) {
             Err(error) if matches!(error.kind(), JournalErrorKind::Newer { .. }) => {
                 let known = Self::read_entries(&decoded, path, newer::known_part).ok();
                 let closed = known.filter(|replay| replay.state.is_closed()).ok_or(error)?;

@@ -54,25 +54,44 @@ impl CheckResult {
     }
 }
 
-/// Checks the data of a stream in the container that has restored it and runs its own program: by its word, by what was counted at the cut
-/// if its data is of then, and by the checks of its rule. Every check is done, whatever the others show.
-pub(crate) fn check(
-    cluster: &Cluster,
-    saved: &SavedStream,
-    at: &Container,
-    counted: Option<&Counts>,
-) -> Vec<CheckResult> {
+/// Bytes of restored data for which a check has one more second than it declares: some read all of it, and a disk that runs other software
+/// gives them no more.
+const BYTES_PER_SECOND: u64 = 16 << 20;
+
+/// Seconds until a program that looks at restored data counts as failed: as many as were declared for little data, and more for much.
+pub(super) fn limit_seconds(declared: u64, loaded_bytes: u64) -> u64 {
+    declared.saturating_add(loaded_bytes / BYTES_PER_SECOND)
+}
+
+/// Restored data that is to be checked.
+pub(crate) struct Restored<'a> {
+    /// The stream that it is of.
+    pub(crate) saved: &'a SavedStream,
+    /// The container that runs its own program on it.
+    pub(crate) at: &'a Container,
+    /// What was counted at the cut of the backup, if its data is of then.
+    pub(crate) counted: Option<&'a Counts>,
+    /// Bytes that were loaded.
+    pub(crate) loaded_bytes: u64,
+}
+
+/// Checks restored data: by its word, by what was counted, and by the checks of its rule. Every check is done, whatever the others show. Each
+/// has more time the more data there is.
+pub(crate) fn check(cluster: &Cluster, restored: &Restored<'_>) -> Vec<CheckResult> {
+    let Restored { saved, at, counted, loaded_bytes } = *restored;
     let marker = saved.rule.marker.as_ref().zip(saved.word.as_ref()).map(|(marker, word)| {
         let expect = CommandExpectation { exit_code: 0, stdout: Some(TextExpectation::Equals(word.clone())) };
         let shows = "The word that was written before the backup is read from the restored data";
         run(cluster, at, shows, &marker.read, BackupMarker::LIMIT_SECONDS, &expect)
     });
     let declared = saved.rule.checks.iter();
-    let declared =
-        declared.map(|check| run(cluster, at, &check.shows, &check.arguments, check.limit_seconds, &check.expect));
+    let declared = declared.map(|check| {
+        let limit = limit_seconds(check.limit_seconds, loaded_bytes);
+        run(cluster, at, &check.shows, &check.arguments, limit, &check.expect)
+    });
     let program = saved.rule.counts.as_ref();
     let counts = program.zip(counted).map(|(program, counted)| {
-        judged(counted, count(cluster, saved, at, program).map_err(|error| with_causes(error.as_ref())))
+        judged(counted, count(cluster, restored, program).map_err(|error| with_causes(error.as_ref())))
     });
     marker.into_iter().chain(counts).chain(declared).collect()
 }
@@ -80,13 +99,13 @@ pub(crate) fn check(
 /// What the restored data counts.
 fn count(
     cluster: &Cluster,
-    saved: &SavedStream,
-    at: &Container,
+    restored: &Restored<'_>,
     arguments: &[String],
 ) -> Result<Counts, Box<dyn std::error::Error>> {
-    let Container { namespace, pod, name } = at;
+    let Container { namespace, pod, name } = restored.at;
     let program = Program { namespace, pod, container: name, arguments, success: Success::Trailer };
-    let output = cluster.open_stream(&program, Duration::from_secs(saved.rule.limit_seconds))?;
+    let limit = limit_seconds(restored.saved.rule.limit_seconds, restored.loaded_bytes);
+    let output = cluster.open_stream(&program, Duration::from_secs(limit))?;
     Ok(Counts::read(output)?)
 }
 
@@ -123,6 +142,17 @@ fn run(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn checks_have_more_time_the_more_data_there_is() {
+        assert_eq!(limit_seconds(300, 5 << 20), 300);
+        let hour = 60 * 60;
+        // As fast as the slowest disk that was measured: a terabyte in most of a day.
+        let terabyte = limit_seconds(hour, 1 << 40);
+        assert!((18 * hour..=24 * hour).contains(&terabyte), "{terabyte}");
+        assert_eq!(limit_seconds(hour, 4 << 40) - hour, 4 * (terabyte - hour));
+        assert_eq!(limit_seconds(u64::MAX, u64::MAX), u64::MAX);
+    }
 
     #[test]
     fn counts_that_differ_fail_with_what_was_counted_and_what_was_found() {

@@ -6,13 +6,15 @@ use landfall_backup::{OpenBackup, StreamName};
 use landfall_cluster::Cluster;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
+use landfall_media::progress::Progress;
 use landfall_release_document::{BackupRule, ReleaseDocument};
 use rand::distr::{Alphanumeric, SampleString};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::cluster::SavedCluster;
+use super::cluster::{ETCD, OBJECTS, SavedCluster};
 use super::error::unusable;
+use super::singly::FailedStreams;
 use crate::pods::object_name;
 
 /// Schema of the manifest.
@@ -83,14 +85,22 @@ pub(crate) fn has_rules(release: &ReleaseDocument) -> bool {
 }
 
 impl Manifest {
-    /// The manifest of a new backup of a site that runs this release.
-    pub(super) fn new(release: &ReleaseDocument, cluster: &Cluster) -> Result<Self, StepError> {
+    /// The manifest of a new backup of a site that runs this release. A stream whose workload does not exist has failed.
+    pub(super) fn new(
+        release: &ReleaseDocument,
+        cluster: &Cluster,
+        failed: &FailedStreams,
+        progress: &dyn Progress,
+    ) -> Result<Self, StepError> {
         let mut streams = Vec::new();
         for component in &release.components {
             for rule in &component.backup {
                 let workload = object_name(&component.namespace, &rule.workload);
-                let found = cluster.get(&workload)?;
-                let missing = || StepError::new(codes::BACKUP_POD, format!("{workload} does not exist"));
+                let Some(found) = cluster.get(&workload)? else {
+                    let missing = StepError::new(codes::BACKUP_POD, format!("{workload} does not exist"));
+                    failed.note(&rule.stream(&component.name), missing, progress)?;
+                    continue;
+                };
                 streams.push(SavedStream {
                     component: component.name.clone(),
                     namespace: component.namespace.clone(),
@@ -98,7 +108,7 @@ impl Manifest {
                     word: rule.marker.as_ref().map(|_| word()),
                     link: None,
                     rule: rule.clone(),
-                    workload: found.map(described).ok_or_else(missing)?,
+                    workload: described(found),
                 });
             }
         }
@@ -133,11 +143,26 @@ impl Manifest {
         Err(StepError::new(codes::RESTORE_OTHER_VERSION, what))
     }
 
+    /// That of a backup which these streams are not in.
+    pub(super) fn without(&self, failed: &FailedStreams) -> Self {
+        let mut left = self.clone();
+        left.streams.retain(|saved| !failed.has(&saved.name()));
+        left.cluster = left.cluster.filter(|_| !failed.has(OBJECTS));
+        if let Some(cluster) = left.cluster.as_mut().filter(|_| failed.has(ETCD)) {
+            cluster.etcd = None;
+        }
+        left
+    }
+
     /// It as a document of a backup.
-    pub(super) fn document(&self) -> Result<(StreamName, Vec<u8>), StepError> {
-        let bytes = serde_json::to_vec_pretty(self)
-            .map_err(|error| StepError::new(codes::BUG, "the manifest of a backup cannot be written").because(error))?;
-        Ok((DOCUMENT.parse().map_err(unusable)?, bytes))
+    pub(super) fn document(&self) -> Result<Vec<u8>, StepError> {
+        serde_json::to_vec_pretty(self)
+            .map_err(|error| StepError::new(codes::BUG, "the manifest of a backup cannot be written").because(error))
+    }
+
+    /// The name of that document.
+    pub(super) fn stream_name() -> Result<StreamName, StepError> {
+        DOCUMENT.parse().map_err(unusable)
     }
 }
 

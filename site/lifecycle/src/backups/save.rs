@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
 
 use jiff::Timestamp;
-use landfall_backup::{BEGINS_LOG, Backup, BackupKind, NewBackup, Repository, StreamName};
+use landfall_backup::{BEGINS_LOG, Backup, BackupKind, FailedStream, NewBackup, Repository, StreamName, lacking_facts};
 use landfall_cluster::Cluster;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use landfall_host::command::CommandRunner;
-use landfall_host::files;
 use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 use landfall_release_document::{BackupLog, ReleaseDocument};
@@ -25,10 +23,11 @@ use super::logs::{LogRecords, WholeLink};
 use super::manifest::{Manifest, SavedStream, word};
 use super::room::make_room;
 use super::rule_pod::{RulePod, RulePrograms as _};
+use super::singly::{FailedStreams, LateDocument, SingleStream};
+use super::site_files::{is_journal, site_documents, site_files};
 use super::source::PodStream;
 use crate::configuration::BackupSettings;
 use crate::license;
-use crate::marks::Marks;
 use crate::room::Demand;
 
 /// The fact that names the operation which a backup belongs to.
@@ -89,47 +88,95 @@ pub(crate) struct Saving<'a> {
 }
 
 impl Saving<'_> {
-    /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made. Where there is no room, old backups go
-    /// first; where that is not enough, nothing is read.
-    pub(crate) fn save(&self, repository: &Repository) -> Result<Backup, StepError> {
+    /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made. A stream that fails keeps no other from
+    /// being saved: the backup names it then, as one that it lacks. Where there is no room, old backups go first; where that is not enough,
+    /// nothing is read.
+    pub(crate) fn save(&self, repository: &Repository) -> Result<SavedBackup, StepError> {
         let retention = self.settings.retention();
         make_room(self.paths, repository, retention, &self.demands(repository)?, self.progress)?;
         license::remember_cluster(self.paths, self.cluster);
-        let mut manifest = Manifest::new(self.release, self.cluster)?;
-        let begins_log = self.settings.has_points_in_time() && self.link_all(&mut manifest)?;
-        let mut of_cluster = ClusterSources::take(self.cluster, self.paths, self.commands, self.progress)?;
+        let failed = FailedStreams::default();
+        let mut manifest = Manifest::new(self.release, self.cluster, &failed, self.progress)?;
+        let failed = if manifest.streams.is_empty() { failed.none()? } else { failed };
+        let begun = if self.settings.has_points_in_time() { self.link_all(&mut manifest)? } else { Vec::new() };
+        let mut of_cluster = ClusterSources::take(self.cluster, self.paths, self.commands, &failed, self.progress)?;
         manifest.cluster = Some(of_cluster.saved.clone());
-        let mut documents = site_documents(self.paths, self.bundle)?;
-        documents.push(manifest.document()?);
-        let mut facts = self.facts();
-        if begins_log {
-            facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
-        }
-        let backup = self.store(repository, &manifest.streams, &mut of_cluster, BesideStreams { documents, facts })?;
-        for saved in &manifest.streams {
+        let sources = Sources { manifest: &manifest, begun: &begun, failed: &failed };
+        let backup = match self.store(repository, sources, &mut of_cluster) {
+            // The stream's own failure says more.
+            Err(error) if error.code() == codes::BACKUP_STREAM => return Err(failed.none().err().unwrap_or(error)),
+            stored => stored?,
+        };
+        for saved in manifest.streams.iter().filter(|saved| !failed.has(&saved.name())) {
             if let Some(link) = &saved.link {
                 LogRecords::of(self.paths).has_base(&saved.name(), link)?;
             }
         }
-        Ok(backup)
+        Ok(SavedBackup { backup, failed })
     }
 
     /// Reads and stores everything: of the streams that belong to a cut, those with a log first, and those whose writers are held last; then
-    /// what was counted.
+    /// what was counted, and in the end what says which streams there are.
     fn store(
         &self,
         repository: &Repository,
-        saved: &[SavedStream],
+        sources: Sources<'_>,
         of_cluster: &mut ClusterSources<'_>,
-        beside: BesideStreams,
     ) -> Result<Backup, StepError> {
+        let Sources { manifest, failed, .. } = sources;
+        let saved = &manifest.streams;
         let pods: Vec<RulePod<'_>> = saved.iter().map(|saved| self.pod(saved)).collect();
         let source = |index: usize| {
             let SavedStream { rule, word, .. } = &saved[index];
             PodStream::new(&pods[index], &rule.save, self.progress).marked(rule.marker.as_ref(), word.as_deref())
         };
         let order = ReadingOrder::of(saved);
-        let mut alone: Vec<PodStream<'_>> = order.alone.iter().map(|index| source(*index)).collect();
+        let cut = self.cut(&order, saved, &pods, &source, failed);
+        let single = |index: usize, from| Ok::<_, StepError>(self.single(saved[index].stream_name()?, from, failed));
+        let alone = order.alone.iter().map(|index| single(*index, Box::new(source(*index)) as Box<dyn Read + '_>));
+        let mut single_streams = alone.collect::<Result<Vec<_>, _>>()?;
+        for (name, stream) in of_cluster.streams()? {
+            single_streams.push(self.single(name, Box::new(stream), failed));
+        }
+        for (index, stream) in order.held.iter().zip(cut.held_streams()) {
+            single_streams.push(single(*index, Box::new(stream))?);
+        }
+        let part = |index: &usize| cut.log_stream(&saved[*index].name(), self.log_of(&pods[*index]));
+        let mut logs: Vec<LogPart<'_, '_>> = order.logged.iter().map(part).collect();
+        let mut counts = cut.counts_stream();
+        let mut files = site_files(self.paths, self.bundle)?;
+        let mut described = LateDocument::new(|| manifest.without(failed).document());
+
+        let mut streams: Vec<(StreamName, &mut dyn Read)> = Vec::new();
+        for stream in &mut single_streams {
+            streams.push((stream.name(), stream));
+        }
+        for (index, part) in order.logged.iter().zip(&mut logs) {
+            streams.push((log_part(&saved[*index].name())?, part));
+        }
+        if cut.has_counts() {
+            streams.push((stream_name()?, &mut counts));
+        }
+        for file in &mut files {
+            streams.push((file.name(), file));
+        }
+        streams.push((Manifest::stream_name()?, &mut described));
+        let documents = site_documents(self.paths);
+        let (kind, time, facts) = (BackupKind::Full, Timestamp::now(), self.facts());
+        let new = NewBackup { kind, time, facts, streams, documents };
+        let judge = |unread| sources.judge(unread).map(|facts| facts.into_iter().chain(cut.facts()).collect());
+        repository.save_what_is_read(new, judge).map_err(unusable)
+    }
+
+    /// The cut of the streams that belong to one.
+    fn cut<'b>(
+        &'b self,
+        order: &ReadingOrder,
+        saved: &'b [SavedStream],
+        pods: &'b [RulePod<'b>],
+        source: &impl Fn(usize) -> PodStream<'b>,
+        failed: &'b FailedStreams,
+    ) -> MakingCut<'b> {
         let held = order.held.iter().filter_map(|index| {
             let hold = saved[*index].rule.hold.as_ref()?;
             Some(Held { pod: &pods[*index], hold, source: source(*index) })
@@ -141,31 +188,11 @@ impl Saving<'_> {
         };
         let all = order.held.iter().map(|index| (index, true)).chain(order.logged.iter().map(|index| (index, false)));
         let counted: Vec<Counted<'_>> = all.filter_map(counted).collect();
-        let has_counts = !counted.is_empty();
-        let cut = MakingCut::new(held.collect(), logged, self.progress).counting(counted);
-        let mut held = cut.held_streams();
-        let part = |index: &usize| cut.log_stream(self.log_of(&pods[*index]));
-        let mut logs: Vec<LogPart<'_, '_>> = order.logged.iter().map(part).collect();
-        let mut counts = cut.counts_stream();
+        MakingCut::new(held.collect(), logged, failed, self.progress).counting(counted)
+    }
 
-        let mut streams: Vec<(StreamName, &mut dyn Read)> = Vec::new();
-        for (index, stream) in order.alone.iter().zip(&mut alone) {
-            streams.push((saved[*index].stream_name()?, stream));
-        }
-        streams.extend(of_cluster.streams()?);
-        for (index, stream) in order.held.iter().zip(&mut held) {
-            streams.push((saved[*index].stream_name()?, stream));
-        }
-        for (index, part) in order.logged.iter().zip(&mut logs) {
-            streams.push((log_part(&saved[*index].name())?, part));
-        }
-        if has_counts {
-            streams.push((stream_name()?, &mut counts));
-        }
-        let (kind, time) = (BackupKind::Full, Timestamp::now());
-        let BesideStreams { documents, facts } = beside;
-        let new = NewBackup { kind, time, facts, streams, documents };
-        repository.save_and_note(new, || cut.facts()).map_err(unusable)
+    fn single<'b, R>(&'b self, name: StreamName, from: R, failed: &'b FailedStreams) -> SingleStream<'b, R> {
+        SingleStream::new(name, from, failed, self.progress)
     }
 
     /// Opens what was logged in a pod. No log backup is made meanwhile.
@@ -186,15 +213,17 @@ impl Saving<'_> {
         })
     }
 
-    /// Notes in the manifest which log backups will follow the backup. Returns whether a log begins with it.
-    fn link_all(&self, manifest: &mut Manifest) -> Result<bool, StepError> {
-        let mut begins_log = false;
+    /// Notes in the manifest which log backups will follow the backup. Returns the streams whose logs begin with it.
+    fn link_all(&self, manifest: &mut Manifest) -> Result<Vec<String>, StepError> {
+        let mut begun = Vec::new();
         for saved in &mut manifest.streams {
             let link = self.link(saved)?;
-            begins_log |= matches!(link, Link::New(_));
+            if matches!(link, Link::New(_)) {
+                begun.push(saved.name());
+            }
             saved.link = link.into_word();
         }
-        Ok(begins_log)
+        Ok(begun)
     }
 
     fn pod<'b>(&'b self, saved: &'b SavedStream) -> RulePod<'b> {
@@ -232,10 +261,47 @@ impl Saving<'_> {
     }
 }
 
-/// What a backup has beside its streams.
-struct BesideStreams {
-    documents: Vec<(StreamName, Vec<u8>)>,
-    facts: BTreeMap<String, String>,
+/// A backup that was made.
+#[derive(Debug)]
+pub(crate) struct SavedBackup {
+    /// It.
+    pub(crate) backup: Backup,
+    /// The streams that it lacks.
+    pub(crate) failed: FailedStreams,
+}
+
+/// What a backup is made of.
+#[derive(Clone, Copy)]
+struct Sources<'a> {
+    manifest: &'a Manifest,
+    /// Streams whose logs begin with the backup.
+    begun: &'a [String],
+    failed: &'a FailedStreams,
+}
+
+impl Sources<'_> {
+    /// What is noted about a backup that was made without what failed; or the failure without which there is none: one of what makes the
+    /// site this site, and that of all data.
+    fn judge(self, mut unread: Vec<FailedStream>) -> Result<BTreeMap<String, String>, FailedStream> {
+        let is_noted = |name: &StreamName| self.failed.has(name.as_str()) || is_journal(name);
+        if let Some(index) = unread.iter().position(|one| !is_noted(&one.name)) {
+            return Err(unread.swap_remove(index));
+        }
+        for one in unread.iter().filter(|one| is_journal(&one.name)) {
+            tracing::warn!(journal = %one.name, error = %one.source, "the backup is made without a journal");
+        }
+        let is_saved = |stream: &str| !self.failed.has(stream);
+        let has_data = self.manifest.streams.iter().any(|saved| is_saved(&saved.name()));
+        if !has_data && let Some(first) = unread.into_iter().next() {
+            return Err(first);
+        }
+        let mut facts = lacking_facts(self.failed.names().iter().map(String::as_str));
+        // A log whose first backup was not saved begins with the next one.
+        if self.begun.iter().any(|stream| is_saved(stream)) {
+            facts.insert(BEGINS_LOG.to_owned(), "yes".to_owned());
+        }
+        Ok(facts)
+    }
 }
 
 /// The order in which the streams of a backup are read, by their places in its manifest.
@@ -291,59 +357,8 @@ impl Link {
     }
 }
 
-/// The marks of what the site has run and what was revoked, in a backup.
-pub(crate) const MARKS: &str = "LANDFALL/marks.json";
-
-/// What makes a site this site: its journals, with settings and trust, the head of its release, its marks, its license, and its generated
-/// secrets, without which its data is of no use.
-fn site_documents(paths: &SitePaths, bundle: &str) -> Result<Vec<(StreamName, Vec<u8>)>, StepError> {
-    let mut documents = Vec::new();
-    let head = paths.release(bundle).join("bundle.head");
-    for (name, folder) in [("LANDFALL/journal", paths.journal()), ("LANDFALL/secrets", paths.secrets())] {
-        add_files(&mut documents, name, &folder)?;
-    }
-    add_file(&mut documents, "LANDFALL/bundle.head", &head)?;
-    match Marks::document(paths) {
-        Ok(marks) => documents.extend(marks.and_then(|marks| Some((MARKS.parse().ok()?, marks)))),
-        Err(error) => tracing::warn!(error = with_causes(&error), "the backup is without the marks of this site"),
-    }
-    for (name, bytes) in license::saved_documents(paths) {
-        documents.extend(name.parse().ok().map(|name| (name, bytes)));
-    }
-    Ok(documents)
-}
-
-/// Adds the files of a folder and of those in it. What a name of restic cannot express, such as a temporary file, is left out.
-fn add_files(documents: &mut Vec<(StreamName, Vec<u8>)>, name: &str, folder: &Path) -> Result<(), StepError> {
-    if !folder.exists() {
-        return Ok(());
-    }
-    let failed = |error| files::failed("list", folder, error);
-    for entry in fs_err::read_dir(folder).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let Some(file_name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let name = format!("{name}/{file_name}");
-        if path.is_dir() {
-            add_files(documents, &name, &path)?;
-        } else {
-            add_file(documents, &name, &path)?;
-        }
-    }
-    Ok(())
-}
-
-fn add_file(documents: &mut Vec<(StreamName, Vec<u8>)>, name: &str, path: &Path) -> Result<(), StepError> {
-    let Ok(name) = name.parse() else { return Ok(()) };
-    if let Some(bytes) = files::read(path)? {
-        documents.push((name, bytes));
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use landfall_bundle_spec::Sha256;
-    use landfall_media::durable;
     use serde_json::json;
 
     use super::*;
@@ -403,35 +418,5 @@ mod tests {
         // A site without points in time keeps no log.
         let unlinked = SavedStream { link: None, ..more };
         assert_eq!(order(&[unlinked.clone(), unlinked]), (vec![0, 1], vec![], vec![]));
-    }
-
-    #[test]
-    fn a_backup_has_what_makes_the_site_this_site_and_a_damaged_license_does_not_stop_it() {
-        let root = tempfile::tempdir().unwrap();
-        let paths = SitePaths::below(root.path());
-        let secret = paths.secrets().join("shop/key.json");
-        let files = [
-            paths.journal().join("000001-install.journal"),
-            paths.journal().join(".hidden"),
-            secret.clone(),
-            paths.release("0123").join("bundle.head"),
-            paths.license(),
-            paths.trusted_time(),
-        ];
-        for file in &files {
-            durable::create_folder(file.parent().unwrap()).unwrap();
-            durable::write_file(file, b"content", 0o600).unwrap();
-        }
-        Marks::advance(&paths, "tiny", 1, Sha256([1; 32])).unwrap();
-        let mut names: Vec<String> =
-            site_documents(&paths, "0123").unwrap().into_iter().map(|(name, _)| name.to_string()).collect();
-        names.sort();
-        let expected = [
-            "LANDFALL/bundle.head",
-            "LANDFALL/journal/000001-install.journal",
-            "LANDFALL/marks.json",
-            "LANDFALL/secrets/shop/key.json",
-        ];
-        assert_eq!(names, expected);
     }
 }

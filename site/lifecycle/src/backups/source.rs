@@ -48,6 +48,12 @@ impl<'a> PodStream<'a> {
         Ok(())
     }
 
+    /// Whether the program has ended without writing anything. Waits until it has written something, or has ended.
+    pub(super) fn is_empty(&mut self) -> io::Result<bool> {
+        self.read_ahead()?;
+        Ok(self.ahead.get_ref().is_empty())
+    }
+
     fn opened(&mut self) -> io::Result<&mut (dyn Read + 'a)> {
         if self.stream.is_none() {
             self.mark().map_err(io::Error::other)?;

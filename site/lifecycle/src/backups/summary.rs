@@ -30,8 +30,14 @@ pub struct BackupSummary {
     pub version: String,
     /// Why it was made: `request` or `upgrade`.
     pub reason: String,
-    /// When a drill proved it, RFC 3339 in UTC.
+    /// When a drill proved it, RFC 3339 in UTC; none where it lacks streams.
     pub proven: Option<String>,
+    /// Streams that it was made without, since they could not be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacking: Vec<String>,
+    /// When a drill proved the streams that it has, RFC 3339 in UTC, where it lacks others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_proven: Option<String>,
     /// When the latest drill failed, RFC 3339 in UTC; none where none did, or where a later one proved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disproved: Option<String>,
@@ -55,7 +61,7 @@ pub struct StreamSummary {
 
 /// The newest of these backups that a drill proved; they are given in the order in which they were made.
 pub(crate) fn newest_proven<'a>(backups: impl DoubleEndedIterator<Item = &'a Backup>) -> Option<&'a Backup> {
-    backups.rev().find(|backup| backup.proof.is_some())
+    backups.rev().find(|backup| backup.is_proven())
 }
 
 impl BackupSummary {
@@ -68,6 +74,7 @@ impl BackupSummary {
 impl From<&Backup> for BackupSummary {
     fn from(backup: &Backup) -> Self {
         let fact = |key: &str| backup.facts.get(key).cloned().unwrap_or_default();
+        let proven = backup.proof.as_ref().map(|proof| proof.time.to_string());
         // What the site itself needs is no stream of a component.
         let streams: Vec<StreamSummary> = backup
             .streams
@@ -83,7 +90,9 @@ impl From<&Backup> for BackupSummary {
             release: fact("release"),
             version: fact("version"),
             reason: fact("reason"),
-            proven: backup.proof.as_ref().map(|proof| proof.time.to_string()),
+            proven: proven.clone().filter(|_| backup.is_whole()),
+            lacking: backup.lacking().map(str::to_owned).collect(),
+            rest_proven: proven.filter(|_| !backup.is_whole()),
             disproved: backup.disproof.as_ref().map(|disproof| disproof.time.to_string()),
             cut: BackupCut::of(backup),
             size_bytes: streams.iter().map(|stream| stream.size_bytes).sum(),

@@ -71,37 +71,88 @@ impl LiveVolume {
         release: &ReleaseDocument,
         component: &ComponentEntry,
     ) -> Result<Vec<Self>, StepError> {
-        let namespace = &component.namespace;
-        // Pods may read artifacts that another component of their namespace mounts.
-        let beside = release.components.iter().filter(|other| other.namespace == *namespace);
-        let mounts: Vec<&ArtifactMount> = beside.flat_map(|other| &other.mounts).collect();
-        let inventory = Inventory::read(cluster, namespace, &component.name)?;
-        let mut volumes = Vec::new();
-        for name in inventory.into_iter().flat_map(|inventory| inventory.objects) {
-            if !SCALED.contains(&name.kind.as_str()) && name.kind != "DaemonSet" {
-                continue;
-            }
-            let Some(live) = cluster.get(&name)? else { continue };
-            let replicas = cluster.replicas(&name)?;
-            let pods = selector(&live["spec"]["selector"]);
-            for claim in written_claims(&live, replicas.unwrap_or(1), &mounts) {
-                if !is_bound(cluster, namespace, &claim)? {
-                    continue;
-                }
-                let unstoppable = || {
-                    let what =
-                        format!("{name} writes to the claim {claim} and cannot be stopped: it has no number of pods");
-                    StepError::new(codes::RESTORE_IMPOSSIBLE, what)
-                };
-                let replicas = replicas.ok_or_else(unstoppable)?;
-                refuse_lost_claims(&live, &name)?;
-                let folder = folder(cluster, &paths.storage(), namespace, &claim)?;
-                let stop = Stop { workload: name.clone(), pods: pods.clone(), replicas };
-                volumes.push(Self { folder, stop });
+        let writers = writers(cluster, release, component)?;
+        let volume = |writer: Writer| {
+            let stop = writer.stop()?;
+            refuse_lost_claims(&writer.live, &writer.name)?;
+            Ok(Self { folder: folder(cluster, &paths.storage(), &component.namespace, &writer.claim)?, stop })
+        };
+        writers.into_iter().map(volume).collect()
+    }
+}
+
+/// How the workloads stop that run and can write to one of these volumes, beside the workloads that are known to stop: a claim may be shared
+/// by workloads of several components of a namespace. What cannot be stopped is refused.
+pub(crate) fn stops_beside<'a>(
+    cluster: &Cluster,
+    paths: &SitePaths,
+    release: &'a ReleaseDocument,
+    volumes: &[LiveVolume],
+) -> Result<Vec<(&'a ComponentEntry, Stop)>, StepError> {
+    let mut found = Vec::new();
+    if volumes.is_empty() {
+        return Ok(found);
+    }
+    for component in &release.components {
+        for writer in writers(cluster, release, component)? {
+            // A claim whose volume is elsewhere is none of these.
+            let folder = folder(cluster, &paths.storage(), &component.namespace, &writer.claim).ok();
+            if folder.is_some_and(|folder| is_beside(volumes, &folder, &writer.name)) {
+                let stop = writer.stop()?;
+                found.extend((stop.replicas > 0).then_some((component, stop)));
             }
         }
-        Ok(volumes)
     }
+    Ok(found)
+}
+
+/// Whether a workload that writes to this folder shares it with one of these, and is none of them.
+fn is_beside(volumes: &[LiveVolume], folder: &str, workload: &ObjectName) -> bool {
+    volumes.iter().any(|volume| volume.folder == folder)
+        && volumes.iter().all(|volume| volume.stop.workload != *workload)
+}
+
+/// A workload that can write to a claim.
+struct Writer {
+    name: ObjectName,
+    live: Value,
+    replicas: Option<u32>,
+    claim: String,
+}
+
+impl Writer {
+    /// How it stops.
+    fn stop(&self) -> Result<Stop, StepError> {
+        let Self { name, live, replicas, claim } = self;
+        let replicas = replicas.ok_or_else(|| {
+            let what = format!("{name} writes to the claim {claim} and cannot be stopped: it has no number of pods");
+            StepError::new(codes::RESTORE_IMPOSSIBLE, what)
+        })?;
+        Ok(Stop { workload: name.clone(), pods: selector(&live["spec"]["selector"]), replicas })
+    }
+}
+
+/// Every workload of a component, once for each claim with a volume that it can write to.
+fn writers(cluster: &Cluster, release: &ReleaseDocument, component: &ComponentEntry) -> Result<Vec<Writer>, StepError> {
+    let namespace = &component.namespace;
+    // Pods may read artifacts that another component of their namespace mounts.
+    let beside = release.components.iter().filter(|other| other.namespace == *namespace);
+    let mounts: Vec<&ArtifactMount> = beside.flat_map(|other| &other.mounts).collect();
+    let inventory = Inventory::read(cluster, namespace, &component.name)?;
+    let mut found = Vec::new();
+    for name in inventory.into_iter().flat_map(|inventory| inventory.objects) {
+        if !SCALED.contains(&name.kind.as_str()) && name.kind != "DaemonSet" {
+            continue;
+        }
+        let Some(live) = cluster.get(&name)? else { continue };
+        let replicas = cluster.replicas(&name)?;
+        for claim in written_claims(&live, replicas.unwrap_or(1), &mounts) {
+            if is_bound(cluster, namespace, &claim)? {
+                found.push(Writer { name: name.clone(), live: live.clone(), replicas, claim });
+            }
+        }
+    }
+    Ok(found)
 }
 
 /// Whether a claim exists and has a volume.
@@ -249,6 +300,25 @@ mod tests {
         let all = vec![volume("one", "db", 0), volume("two", "db", 0), volume("two", "web", 2)];
         let copied = with_others(vec![with_rule.clone()], all);
         assert_eq!(copied, [with_rule, volume("two", "db", 1), volume("two", "web", 2)]);
+    }
+
+    #[test]
+    fn workload_that_shares_a_claim_is_found_beside_its_own() {
+        let workload = |name: &str| ObjectName::new("apps/v1", "Deployment", "shop", name);
+        let stop = Stop { workload: workload("db"), pods: "app=db".to_owned(), replicas: 1 };
+        let volumes = [LiveVolume { folder: "one".to_owned(), stop }];
+        assert!(is_beside(&volumes, "one", &workload("worker")));
+        assert!(!is_beside(&volumes, "one", &workload("db")), "it stops anyway");
+        assert!(!is_beside(&volumes, "two", &workload("worker")));
+        let writer = |replicas| Writer {
+            name: workload("worker"),
+            live: json!({"spec": {"selector": {"matchLabels": {"app": "worker"}}}}),
+            replicas,
+            claim: "uploads".to_owned(),
+        };
+        assert_eq!(writer(Some(2)).stop().unwrap().replicas, 2);
+        let refused = writer(None).stop().unwrap_err();
+        assert!(refused.to_string().contains("the claim uploads and cannot be stopped"), "{refused}");
     }
 
     #[test]

@@ -208,9 +208,9 @@ impl Operations {
     }
 }
 
-/// The newest proven backup, or the newest whose drill did not fail, or the newest; they are given in the order in which they were made.
+/// The newest proven backup, or the newest that is whole and whose drill did not fail, or the newest; they are given in the order in which they were made.
 pub(super) fn best(backups: &[Backup]) -> Option<&Backup> {
-    let not_disproved = backups.iter().rfind(|backup| backup.disproof.is_none());
+    let not_disproved = backups.iter().rfind(|backup| backup.disproof.is_none() && backup.is_whole());
     newest_proven(backups.iter()).or(not_disproved).or(backups.last())
 }
 

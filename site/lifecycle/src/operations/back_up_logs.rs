@@ -15,9 +15,9 @@ use serde::Serialize;
 use super::Operations;
 use super::backup::is_of;
 use super::decision::{Decision, Refusal, Verb, decide};
-use super::error::Result;
+use super::error::{OperationError, Result};
 use super::history::Past;
-use crate::backups::{LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
+use crate::backups::{LogIndex, LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 
 /// Space that a log backup begins with.
@@ -73,25 +73,26 @@ impl Operations {
     /// The time spans of which every point comes back, of the installed version. Changes nothing.
     pub fn points_in_time(&self) -> Result<Vec<PointsInTime>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
-        let mut known = repository.everything().map_err(unusable)?;
-        if known.logs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let history = self.history()?;
-        if let Some(pins) = history.committed().and_then(Past::pins) {
-            known.full.retain(|backup| is_of(backup, pins));
-        }
-        let ids: Vec<_> = known.full.iter().map(|backup| backup.id).collect();
-        let opened = repository.open_backups(&ids).map_err(unusable)?;
+        let chosen = repository.open_chosen(|known| {
+            if known.logs.is_empty() {
+                return Ok::<_, OperationError>(Vec::new());
+            }
+            let history = self.history()?;
+            let pins = history.committed().and_then(Past::pins);
+            let own = known.full.iter().filter(|backup| pins.is_none_or(|pins| is_of(backup, pins)));
+            Ok(own.map(|backup| backup.id).collect())
+        });
+        let (known, opened) = chosen.map_err(unusable)??;
         let mut backups = Vec::new();
-        for (backup, open) in known.full.iter().zip(&opened) {
+        for open in &opened {
             match Manifest::read(open) {
-                Ok(manifest) => backups.push((backup, manifest.streams)),
+                Ok(manifest) => backups.push((open.backup(), manifest.streams)),
                 // One that cannot be read is reported by a check.
                 Err(error) if error.code() == codes::BACKUP_DAMAGED => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(PointsInTime::of(&backups, &known.logs))
+        let logs = LogIndex::of(&known.logs).with_idle(LogRecords::of(&self.paths).idle());
+        Ok(PointsInTime::of(&backups, &logs))
     }
 }

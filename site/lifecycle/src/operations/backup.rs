@@ -19,8 +19,8 @@ use super::repair_backups::refuse_lost;
 use crate::backups::drill::Drill;
 use crate::backups::running_try::{RunningTry, Tried};
 use crate::backups::{
-    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, Saving, has_logs,
-    has_rules, newest_proven, shut_out_former, unusable,
+    BackupCopies, BackupFolder, BackupSummary, BackupTry, DrillReport, NextOfBackup, Reason, SavedBackup, Saving,
+    has_logs, has_rules, newest_proven, shut_out_former, unusable,
 };
 use crate::pins::Pins;
 use landfall_bundle_spec::parts::short_id;
@@ -75,7 +75,8 @@ pub struct RecoveryKey {
 }
 
 impl Operations {
-    /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. Older backups are
+    /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. A stream that cannot be saved keeps
+    /// no other from being saved, proven and copied; the error at the end names it. Older backups are
     /// removed as the site's settings say, also where the new one fails; then a drill proves the log backups that lead here
     /// from the backup before, and each folder for copies gets it, while other operations may begin. The stored backups are
     /// read before: what is damaged is stored again.
@@ -95,8 +96,8 @@ impl Operations {
         }
         let next = if drilled { NextOfBackup::Drill } else { NextOfBackup::Nothing };
         let settings = &ready.pins.settings.backups;
-        let backup = match self.save(&ready, &repository, next) {
-            Ok(backup) => backup,
+        let SavedBackup { backup, failed } = match self.save(&ready, &repository, next) {
+            Ok(saved) => saved,
             Err(error) => {
                 self.note_try(Err(&error));
                 // Log backups are made all the same, and must not fill the disk.
@@ -106,22 +107,27 @@ impl Operations {
                 return Err(error);
             }
         };
+        let incomplete = failed.refusal().map(OperationError::from);
         if !drilled {
+            if let Some(incomplete) = incomplete {
+                self.note_try(Err(&incomplete));
+                return Err(incomplete);
+            }
             let (dropped, copies) = (Vec::new(), Vec::new());
             return Ok(BackedUp { backup: (&backup).into(), drill: None, log_drill: None, dropped, copies });
         }
         let report = self.prove_backup(&ready, &repository, &backup);
-        self.note_try(report.as_ref().map(drop));
+        self.note_try(report.as_ref().map(drop).and_then(|()| incomplete.as_ref().map_or(Ok(()), Err)));
         // Whatever became of this backup: it stays, and so does everything since the newest proven one.
         let forgotten = repository.forget(settings.retention()).map_err(unusable);
         let report = report?;
         let places = settings.copy_places();
         if !places.is_empty() {
-            let text = format!("backup {} is proven", BackupSummary::from(&backup).short_id());
+            let text = format!("backup {} passed its drill", BackupSummary::from(&backup).short_id());
             self.progress.event(Event::Note(text));
         }
         let log_drill = self.prove_logs_before(&ready, &repository, &backup);
-        self.note_try(log_drill.as_ref().map(drop));
+        self.note_try(log_drill.as_ref().map(drop).and_then(|()| incomplete.as_ref().map_or(Ok(()), Err)));
         // Copies take as long as their place is slow: other operations do not wait for them.
         drop(running);
         let ReadyToBackUp { pins, lock, .. } = ready;
@@ -132,10 +138,13 @@ impl Operations {
         let backup = find(&repository, &backup.id.to_string())?;
         let dropped = dropped.iter().filter(|dropped| dropped.is_full()).map(BackupSummary::from).collect();
         refuse_lost(&repository, &damages)?;
+        if let Some(incomplete) = incomplete {
+            return Err(incomplete);
+        }
         Ok(BackedUp { backup: (&backup).into(), drill: Some(report), log_drill, dropped, copies })
     }
 
-    fn save(&self, ready: &ReadyToBackUp, repository: &Repository, next: NextOfBackup) -> Result<Backup> {
+    fn save(&self, ready: &ReadyToBackUp, repository: &Repository, next: NextOfBackup) -> Result<SavedBackup> {
         let saving = Saving {
             cluster: &ready.cluster,
             paths: &self.paths,

@@ -11,7 +11,9 @@ use landfall_release_document::{ComponentData, ComponentEntry, ReleaseDocument};
 use super::Operations;
 use super::backup::proven_of;
 use super::error::{OperationError, Result};
-use crate::backups::{BackupSummary, LiveVolume, Manifest, SavedStream, new_token, unusable, with_others};
+use crate::backups::{
+    BackupSummary, LiveVolume, Manifest, SavedStream, new_token, stops_beside, unusable, with_others,
+};
 use crate::plan::restore::{RestoredStream, refuse_shared};
 use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
@@ -34,6 +36,8 @@ pub(super) struct PlannedData {
     pub(super) changed: BTreeMap<String, ChangedData>,
     /// How the workloads stop of each component that uses such data, by component.
     pub(super) clients: BTreeMap<String, Vec<Stop>>,
+    /// The configurations of webhooks that workloads answer for which stop.
+    pub(super) webhooks: Vec<ObjectName>,
     /// The backup that data comes from, if any does.
     pub(super) backup: Option<BackupSummary>,
 }
@@ -65,8 +69,7 @@ impl Operations {
             let volumes = with_others(volumes, LiveVolume::of_component(&cluster, &self.paths, installed, before)?);
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
-        let clients = self.clients(installed, &changed)?;
-        Ok(PlannedData { token: new_token(), changed, clients, backup: None })
+        self.planned(installed, changed)
     }
 
     /// For a rollback. Where the installed release has changed data, a person chooses what becomes of it.
@@ -115,8 +118,25 @@ impl Operations {
             let volumes = with_others(volumes, LiveVolume::of_component(&cluster, &self.paths, installed, component)?);
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
+        self.planned(installed, changed)
+    }
+
+    /// What stops for this data, with its webhooks.
+    fn planned(
+        &self,
+        installed: &ReleaseDocument,
+        changed: BTreeMap<String, ChangedData>,
+    ) -> Result<PlannedData, StepError> {
         let clients = self.clients(installed, &changed)?;
-        Ok(PlannedData { token: new_token(), changed, clients, backup: None })
+        let own = changed.values().flat_map(ChangedData::volumes).map(|volume| volume.stop.workload);
+        let stopped: Vec<ObjectName> =
+            clients.values().flatten().map(|stop| stop.workload.clone()).chain(own).collect();
+        let webhooks = if stopped.is_empty() {
+            Vec::new()
+        } else {
+            Cluster::connect(&self.paths.admin_kubeconfig())?.webhooks_of(&stopped)?
+        };
+        Ok(PlannedData { token: new_token(), changed, clients, webhooks, backup: None })
     }
 
     fn newest_proven(&self, release: &ReleaseDocument) -> Result<landfall_backup::Backup> {
@@ -130,7 +150,7 @@ impl Operations {
         components: &[String],
         copied: PlannedData,
     ) -> Result<PlannedData> {
-        let PlannedData { token, mut changed, clients, .. } = copied;
+        let PlannedData { token, mut changed, clients, webhooks, .. } = copied;
         let backup = self.newest_proven(release)?;
         let manifest = Manifest::read(&self.repository()?.open_backup(backup.id).map_err(unusable)?)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
@@ -149,7 +169,7 @@ impl Operations {
             refuse_shared(&streams)?;
             changed.insert(component.clone(), ChangedData::Restored(streams));
         }
-        Ok(PlannedData { token, changed, clients, backup: Some((&backup).into()) })
+        Ok(PlannedData { token, changed, clients, webhooks, backup: Some((&backup).into()) })
     }
 
     /// The running workloads of components that need one whose data changes, directly or through others. One without a number of
@@ -168,7 +188,19 @@ impl Operations {
             let scaled =
                 objects.into_iter().filter(|object| ["Deployment", "StatefulSet"].contains(&object.kind.as_str()));
             let stops = scaled.map(|workload| running(&cluster, workload)).collect::<Result<Vec<_>, StepError>>()?;
-            clients.insert(component.name.clone(), stops.into_iter().flatten().collect());
+            clients.insert(component.name.clone(), stops.into_iter().flatten().collect::<Vec<Stop>>());
+        }
+        if changed.is_empty() {
+            return Ok(clients);
+        }
+        // Whoever shares a volume uses it, too, whether it says so or not.
+        let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
+        let volumes: Vec<LiveVolume> = changed.values().flat_map(ChangedData::volumes).collect();
+        for (component, stop) in stops_beside(&cluster, &self.paths, installed, &volumes)? {
+            let known = clients.entry(component.name.clone()).or_default();
+            if known.iter().all(|other| other.workload != stop.workload) {
+                known.push(stop);
+            }
         }
         Ok(clients)
     }

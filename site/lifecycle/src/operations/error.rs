@@ -469,8 +469,8 @@ impl Coded for OperationError {
             Self::Refused { source, .. } | Self::Document { source, .. } => source.hint(),
             Self::Media(error) => error.hint(),
             Self::Staged { store, .. } => Some(format!(
-                "Remove the named files, run `landfall stage BUNDLE --trust ROOT --store {}` with the bundle of this \
-                 release, and `landfall verify --site` once more.",
+                "Run `landfall stage BUNDLE --trust ROOT --store {}` with the bundle of this release: it copies the named \
+                 files again. Then run `landfall verify --site` once more.",
                 store.display()
             )),
             Self::NoEarlierRelease { kept, .. } if !kept.is_empty() => {

@@ -20,7 +20,8 @@ const BYTES_BEFORE_BACKUP: u64 = 256 << 30;
 
 /// What to do about backups that have lost data.
 const NEXT_STEP: &str = "Run `landfall backup repair --copy PLACE` with a place that has copies. Without one, run `landfall backup run`: what \
-                         still exists is stored again. What remains lost is reported until the retention removes these backups.";
+                         still exists is stored again. What remains lost is reported, and nothing is freed, until these backups go: `landfall \
+                         backup forget --lost` removes them.";
 
 /// What a repair of the backups found, and what it made of that.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -32,6 +33,16 @@ pub struct RepairedBackups {
     pub healed: Vec<String>,
     /// What of which backups is still lost.
     pub lost: Vec<LostBackup>,
+}
+
+/// Backups that a person gave up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ForgottenBackups {
+    /// What each of them had lost.
+    pub forgotten: Vec<LostBackup>,
+    /// Bytes that were freed at once. The rest of what only they needed is freed 23 hours later at the earliest.
+    pub freed_bytes: u64,
 }
 
 /// What a backup has lost.
@@ -85,6 +96,22 @@ impl Operations {
             healed: repaired.healed.iter().map(BackupId::to_string).collect(),
             lost: repaired.lost.iter().map(LostBackup::from).collect(),
         })
+    }
+
+    /// What of which backups is lost, as far as it is known: packs are not read. Changes nothing.
+    pub fn lost_backups(&self) -> Result<Vec<LostBackup>> {
+        let lost = self.repository()?.lost().map_err(unusable)?;
+        Ok(lost.iter().map(LostBackup::from).collect())
+    }
+
+    /// Drops these backups, each of which has lost data, once a person has named the site, and frees what only they needed. What they still
+    /// have is gone, too. All of it is on the disk when this returns.
+    pub fn forget_lost(&self, lost: Vec<LostBackup>, confirmation: &str) -> Result<ForgottenBackups> {
+        self.confirm(confirmation)?;
+        let ids = lost.iter().map(|lost| lost.backup.parse::<BackupId>());
+        let named = ids.collect::<std::result::Result<_, _>>().map_err(unusable)?;
+        let forgotten = self.repository()?.forget_lost(&named).map_err(unusable)?;
+        Ok(ForgottenBackups { forgotten: lost, freed_bytes: forgotten.freed_bytes })
     }
 
     /// Reads what is stored before a backup relies on it, and names all damage. A look that fails keeps no backup from being made.

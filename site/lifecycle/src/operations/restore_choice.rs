@@ -3,17 +3,20 @@
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, Backups, OpenBackup, Repository};
+use landfall_backup::{Backup, BackupId, Backups, OpenBackup, Repository};
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 
 use super::backup::{find_in, is_of, others};
-use super::error::Result;
+use super::error::{OperationError, Result};
 use super::restore::RestoreRequest;
-use crate::backups::{Chain, Manifest, SavedStream, newest_proven, unusable};
+use crate::backups::{Chain, IdleLog, LogIndex, Manifest, SavedStream, unusable};
 use crate::pins::Pins;
 use crate::plan::restore::RestoredStream;
 use crate::steps::set_aside::SetAside;
+
+/// The component that names what a backup has of the cluster itself.
+const CLUSTER: &str = "cluster";
 
 /// The backup of a restore, and the streams of it that are restored.
 pub(super) struct RestoreChoice {
@@ -32,14 +35,19 @@ pub(super) struct ChosenStream {
 impl RestoreChoice {
     /// The backup that is named, or one of the installed version from which the wanted time can be reached, a proven one if possible;
     /// without a time, the newest proven one. One whose latest drill failed is taken only by name.
-    pub(super) fn of(repository: &Repository, request: &RestoreRequest, installed: &Pins) -> Result<Self> {
-        let known = repository.everything().map_err(unusable)?;
-        let candidates = candidates(&known, request, installed)?;
-        let ids: Vec<_> = candidates.iter().map(|backup| backup.id).collect();
-        let opened = repository.open_backups(&ids).map_err(unusable)?;
-        let mut refusal = None;
-        for (backup, open) in candidates.iter().zip(&opened) {
-            match Self::from(backup, open, &known.logs, request) {
+    pub(super) fn of(
+        repository: &Repository,
+        idle: Vec<IdleLog>,
+        request: &RestoreRequest,
+        installed: &Pins,
+    ) -> Result<Self> {
+        let chosen = repository.open_chosen(|known| {
+            Ok::<_, OperationError>(candidates(known, request, installed)?.iter().map(|backup| backup.id).collect())
+        });
+        let (known, opened) = chosen.map_err(unusable)??;
+        let (logs, mut refusal) = (LogIndex::of(&known.logs).with_idle(idle), None);
+        for open in &opened {
+            match Self::from(open, &logs, request) {
                 Ok(choice) => return Ok(choice),
                 // The best backup says best how far the log leads.
                 Err(error) => refusal = refusal.or(Some(error)),
@@ -47,6 +55,12 @@ impl RestoreChoice {
         }
         let none = || StepError::new(codes::BACKUP_UNKNOWN, "there is no such backup");
         Err(refusal.unwrap_or_else(none).into())
+    }
+
+    /// It, and the log backups that are applied to it.
+    pub(super) fn ids(&self) -> Vec<BackupId> {
+        let logs = self.streams.iter().filter_map(|stream| stream.recovery.as_ref()).flat_map(|(_, logs)| logs);
+        std::iter::once(self.backup.id).chain(logs.map(|log| log.id)).collect()
     }
 
     /// A stream of it, which goes into this volume.
@@ -59,7 +73,11 @@ impl RestoreChoice {
         }
     }
 
-    fn from(backup: &Backup, open: &OpenBackup, logs: &[Backup], request: &RestoreRequest) -> Result<Self, StepError> {
+    fn from(open: &OpenBackup, logs: &LogIndex<'_>, request: &RestoreRequest) -> Result<Self, StepError> {
+        let backup = open.backup();
+        if !lacking(backup, &request.components).is_empty() {
+            return Err(incomplete(backup, &request.components));
+        }
         let manifest = Manifest::read(open)?;
         let streams = chosen(&manifest, &request.components)?.into_iter();
         let streams = streams.map(|saved| {
@@ -81,15 +99,20 @@ pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &
         let what = format!("no backup of {} {} is {kind}", installed.release, installed.version);
         StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known.full, installed)))
     };
+    let has_all = |backup: &Backup| lacking(backup, &request.components).is_empty();
     let Some(at) = request.at else {
-        let proven = newest_proven(own).ok_or_else(|| unknown("proven".to_owned()))?;
-        return Ok(vec![proven.clone()]);
+        let proven = own.rev().find(|backup| backup.proof.is_some() && has_all(backup));
+        return Ok(vec![proven.ok_or_else(|| unknown("proven".to_owned()))?.clone()]);
     };
     let reaching: Vec<&Backup> = own.filter(|backup| backup.time <= at).collect();
     if reaching.is_empty() {
         return Err(unknown(format!("made at {at} or before")).into());
     }
-    let mut found: Vec<Backup> = reaching.iter().copied().filter(|backup| backup.disproof.is_none()).cloned().collect();
+    if let Some(last) = reaching.last().filter(|_| !reaching.iter().any(|backup| has_all(backup))) {
+        return Err(incomplete(last, &request.components).into());
+    }
+    let is_good = |backup: &&Backup| backup.disproof.is_none() && has_all(backup);
+    let mut found: Vec<Backup> = reaching.iter().copied().filter(is_good).cloned().collect();
     if found.is_empty() {
         let times: Vec<String> = reaching.iter().map(|backup| format!("{:.0}", backup.time)).collect();
         let what = format!("the drill of each backup that leads to {at} failed: those of {}", times.join(", "));
@@ -98,6 +121,23 @@ pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &
     // A person names a time by the label that backups have. Of several with one label, the order decides.
     found.sort_by_key(|backup| Reverse((backup.proof.is_some(), backup.time, backup.order())));
     Ok(found)
+}
+
+/// The streams of these components, or of all, that could not be read when the backup was made. What it has of the cluster is for a person.
+fn lacking<'a>(backup: &'a Backup, components: &[String]) -> Vec<&'a str> {
+    let component = |stream: &str| stream.split('/').next().unwrap_or_default().to_owned();
+    let is_wanted = |stream: &&str| match component(stream) {
+        own if components.is_empty() => own != CLUSTER,
+        own => components.contains(&own),
+    };
+    backup.lacking().filter(is_wanted).collect()
+}
+
+/// The error of a backup without data that is to be restored.
+fn incomplete(backup: &Backup, components: &[String]) -> StepError {
+    let streams = lacking(backup, components).join(", ");
+    let what = format!("the backup of {:.0} was made without {streams}, which could not be read then", backup.time);
+    StepError::new(codes::RESTORE_INCOMPLETE, what)
 }
 
 /// The streams of these components, or all.
@@ -116,7 +156,7 @@ fn chosen(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>
 fn recovery(
     backup: &Backup,
     saved: &SavedStream,
-    logs: &[Backup],
+    logs: &LogIndex<'_>,
     at: Option<Timestamp>,
 ) -> Result<Option<(Timestamp, Vec<Backup>)>, StepError> {
     let (Some(at), Some(_)) = (at, &saved.rule.log) else { return Ok(None) };
@@ -197,9 +237,41 @@ mod tests {
     }
 
     #[test]
+    fn backup_that_lacks_a_component_restores_others_alone() {
+        let fixture = installed(&with_data(), json!({}));
+        let history = fixture.operations.history().unwrap();
+        let pins = fixture.operations.changeable(&history).unwrap();
+        let made = |sequence: u64, minute: i64, lacks: &[&str]| {
+            let facts = [("release", pins.release.clone()), ("version", pins.version.clone())];
+            let facts = facts.map(|(key, value)| (key.to_owned(), value)).into_iter();
+            let facts = facts.chain(landfall_backup::lacking_facts(lacks.iter().copied())).collect();
+            let proof = Some(Proof { time: time(99), report: String::new() });
+            Backup { sequence: Some(sequence), facts, proof, ..full(minute, minute) }
+        };
+        let (whole, later) = (made(1, 10, &[]), made(2, 20, &["web/files", "cluster/etcd"]));
+        let known = |backups: &[&Backup]| Backups::of(backups.iter().copied().cloned().collect());
+        let chosen = |backups: &[&Backup], at: Option<i64>, components: &[&str]| {
+            let components = components.iter().map(|name| (*name).to_owned()).collect();
+            let request = RestoreRequest { backup: None, at: at.map(time), components };
+            candidates(&known(backups), &request, pins).map(|found| found[0].id)
+        };
+        let all = [&whole, &later];
+        for (components, expected) in [(&[][..], &whole), (&["web"], &whole), (&["db"], &later)] {
+            assert_eq!(chosen(&all, None, components).unwrap(), expected.id, "{components:?}");
+            assert_eq!(chosen(&all, Some(30), components).unwrap(), expected.id, "{components:?}");
+        }
+        assert_eq!(chosen(&[&later], None, &[]).unwrap_err().code(), codes::BACKUP_UNKNOWN);
+        let refused = chosen(&[&later], Some(30), &["web"]).unwrap_err();
+        assert_eq!(refused.code(), codes::RESTORE_INCOMPLETE);
+        assert!(refused.to_string().contains("without web/files,"), "{refused}");
+        assert!(lacking(&made(3, 30, &["cluster/etcd"]), &[]).is_empty(), "a restore takes nothing of the cluster");
+    }
+
+    #[test]
     fn a_time_is_reached_by_the_log_or_refused() {
         let logs = [log(10, "a", "b"), log(15, "b", "c")];
-        let at = |minute: i64| recovery(&full(5, 7), &saved(true), &logs, Some(time(minute)));
+        let index = LogIndex::of(&logs);
+        let at = |minute: i64| recovery(&full(5, 7), &saved(true), &index, Some(time(minute)));
         let (to, applied) = at(12).unwrap().unwrap();
         assert_eq!((to, applied), (time(12), logs.to_vec()));
         assert_eq!(at(7).unwrap().unwrap().1, logs[..1]);
@@ -212,9 +284,10 @@ mod tests {
 
     #[test]
     fn what_has_no_log_is_as_of_its_backup() {
-        assert!(recovery(&full(5, 7), &saved(false), &[], Some(time(6))).unwrap().is_none());
-        assert!(recovery(&full(5, 7), &saved(true), &[], None).unwrap().is_none());
-        let error = recovery(&full(5, 7), &saved(true), &[], Some(time(8))).unwrap_err();
+        let none = LogIndex::of(&[]);
+        assert!(recovery(&full(5, 7), &saved(false), &none, Some(time(6))).unwrap().is_none());
+        assert!(recovery(&full(5, 7), &saved(true), &none, None).unwrap().is_none());
+        let error = recovery(&full(5, 7), &saved(true), &none, Some(time(8))).unwrap_err();
         assert!(error.to_string().contains("no log backup follows"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use landfall_backup::Backup;
+use landfall_cluster::ObjectName;
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
@@ -24,6 +25,7 @@ use crate::steps::remove_aside::RemoveAside;
 use crate::steps::set_aside::SetAside;
 use crate::steps::start::Start;
 use crate::steps::stop::Stop;
+use crate::steps::webhooks::{ResumeWebhooks, SuspendWebhooks};
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep};
 
 /// Bytes that a restore loads in a second, at least; for predictions.
@@ -157,6 +159,20 @@ pub(super) fn note_use(id: String, title: &str, apart: Vec<String>) -> Option<Pl
     (!apart.is_empty()).then(|| step(id, title, 0, Action::BeginUse(BeginUse { apart })))
 }
 
+/// Before workloads stop that answer for these configurations' webhooks.
+pub(super) fn suspend_webhooks(configurations: &[ObjectName]) -> Option<PlannedStep<Action>> {
+    let action = SuspendWebhooks { configurations: configurations.to_vec() };
+    (!configurations.is_empty())
+        .then(|| step("suspend-webhooks", "suspend webhooks of what stops", 1, Action::SuspendWebhooks(action)))
+}
+
+/// Once these workloads are ready again.
+pub(super) fn resume_webhooks(configurations: &[ObjectName]) -> Option<PlannedStep<Action>> {
+    let action = ResumeWebhooks { configurations: configurations.to_vec() };
+    (!configurations.is_empty())
+        .then(|| step("resume-webhooks", "resume the webhooks", 1, Action::ResumeWebhooks(action)))
+}
+
 /// Where one of these streams has a log: after the commit, its points in time begin with what is there then.
 pub(super) fn begin_logs(
     release: &ReleaseDocument,
@@ -182,8 +198,9 @@ pub fn plan_restore(
     release: &ReleaseDocument,
     settings: &BackupSettings,
     workloads: &[RestoredWorkload],
+    webhooks: &[ObjectName],
 ) -> Plan<Action> {
-    let mut steps = Vec::new();
+    let mut steps: Vec<_> = suspend_webhooks(webhooks).into_iter().collect();
     steps.extend(workloads.iter().filter(|workload| workload.was_ready).map(note_ready));
     // What starts last may need what starts first.
     steps.extend(workloads.iter().rev().map(stop));
@@ -194,6 +211,7 @@ pub fn plan_restore(
         steps.extend(begin_use(workload.id("begin-use"), &workload.component, asides));
         steps.extend(start(workload));
     }
+    steps.extend(resume_webhooks(webhooks));
     steps.extend(streams.iter().map(|stream| stream.check()));
     let restored = streams.iter().map(|stream| stream.stream.name()).collect();
     let closing =
@@ -223,7 +241,6 @@ fn start(workload: &RestoredWorkload) -> [PlannedStep<Action>; 2] {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use landfall_cluster::ObjectName;
     use serde_json::json;
 
     use super::*;
@@ -266,7 +283,11 @@ pub(crate) mod tests {
             "platform": "linux/amd64", "node_packs": [], "images": [], "artifacts": [], "components": [], "values": [],
             "requirements": { "cores": 1, "memory_bytes": 1, "data_bytes": 1 },
         }));
-        plan_restore(&release.unwrap(), &BackupSettings::default(), &workloads())
+        plan_restore(&release.unwrap(), &BackupSettings::default(), &workloads(), &webhooks())
+    }
+
+    fn webhooks() -> [ObjectName; 1] {
+        [ObjectName::new("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", "cache")]
     }
 
     fn workloads() -> [RestoredWorkload; 2] {
@@ -283,6 +304,7 @@ pub(crate) mod tests {
         let plan = plan();
         let ids = |steps: &[PlannedStep<Action>]| steps.iter().map(|step| step.id.0.clone()).collect::<Vec<_>>();
         insta::assert_snapshot!(ids(&plan.steps).join("\n"), @"
+        suspend-webhooks
         ready-again/db/db
         stop/cache/cache
         stop/db/db
@@ -296,6 +318,7 @@ pub(crate) mod tests {
         begin-use/cache/cache
         start/cache/cache
         started/cache/cache
+        resume-webhooks
         check-restored/db/files
         check-restored/cache/files
         ");

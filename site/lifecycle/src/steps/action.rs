@@ -56,6 +56,7 @@ use crate::steps::static_pods::StaticPods;
 use crate::steps::stop::Stop;
 use crate::steps::storage::Storage;
 use crate::steps::supersede::Supersede;
+use crate::steps::webhooks::{ResumeWebhooks, SuspendWebhooks};
 use landfall_cluster::Edits;
 use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::service_route::ServiceRoute;
@@ -174,6 +175,10 @@ pub enum Action {
     Again(Again),
     /// Removes what was saved of etcd.
     RemoveEtcdSnapshot(RemoveEtcdSnapshot),
+    /// Lets requests pass that webhooks would judge whose servers stop.
+    SuspendWebhooks(SuspendWebhooks),
+    /// Lets these webhooks judge again.
+    ResumeWebhooks(ResumeWebhooks),
 }
 
 impl Action {

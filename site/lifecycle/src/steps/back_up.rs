@@ -2,12 +2,13 @@
 //! goes wrong later, this backup stays.
 
 use jiff::{SignedDuration, Timestamp};
+use landfall_backup::Backup;
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::backups::cluster::remove_scratch;
-use crate::backups::{BackupFolder, NextOfBackup, OPERATION, Reason, Saving, drill::Drill, unusable};
+use crate::backups::{BackupFolder, NextOfBackup, OPERATION, Reason, SavedBackup, Saving, drill::Drill, unusable};
 use crate::configuration::BackupSettings;
 use crate::site::{Site, SiteRelease};
 use landfall_cluster::Cluster;
@@ -48,6 +49,12 @@ pub(super) fn saving<'a>(
     }
 }
 
+/// The backup, which must have all data: what the change makes of it could not return otherwise. The error is that of the stream, so that what
+/// may pass is tried again.
+fn whole(saved: SavedBackup) -> Result<Backup, StepError> {
+    saved.failed.none().map(|_| saved.backup)
+}
+
 /// Whether a backup of this time is as good as a new one. One of the future is not: the clock was set.
 fn still_counts(made: Timestamp, now: Timestamp) -> bool {
     let age = now.duration_since(made);
@@ -74,10 +81,12 @@ impl Step<Site> for BackUp {
         let known = repository.backups().map_err(unusable)?;
         let now = Timestamp::now();
         let own = known.into_iter().rfind(|known| {
-            known.facts.get(OPERATION).is_some_and(|fact| fact == operation) && still_counts(known.time, now)
+            let is_own = known.facts.get(OPERATION).is_some_and(|fact| fact == operation);
+            is_own && known.is_whole() && still_counts(known.time, now)
         });
         let saving = saving(site, &cluster, installed, &self.settings, (Reason::Upgrade, NextOfBackup::Drill));
-        let backup = own.map_or_else(|| Saving { operation: Some(operation), ..saving }.save(&repository), Ok)?;
+        let backup =
+            own.map_or_else(|| whole(Saving { operation: Some(operation), ..saving }.save(&repository)?), Ok)?;
         if backup.proof.is_none() {
             let open = repository.open_backup(backup.id).map_err(unusable)?;
             let (commands, progress) = (&*site.commands, &*site.progress);

@@ -29,8 +29,9 @@ impl BeginLogs {
         let (cluster, own) = (site.cluster()?, site.own_release());
         let repository = BackupFolder::of(&site.paths).open_or_create()?;
         let why = (Reason::Change, NextOfBackup::Nothing);
-        let backup = saving(site, &cluster, &own, &self.settings, why).save(&repository)?;
-        Ok(backup.id.to_string())
+        // A stream that could not be saved was noted: its points in time begin with the next backup.
+        let saved = saving(site, &cluster, &own, &self.settings, why).save(&repository)?;
+        Ok(saved.backup.id.to_string())
     }
 }
 

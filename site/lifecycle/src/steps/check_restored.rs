@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::load::BackupStream;
-use crate::backups::check::check;
+use crate::backups::check::{Restored, check};
+use crate::backups::load::size_bytes;
 use crate::backups::{BackupCut, SavedStream, counts};
 use crate::pods::ready_container;
 use crate::site::Site;
@@ -49,7 +50,9 @@ impl Step<Site> for CheckRestored {
         let container = ready_container(&cluster, &saved.namespace, &rule.workload, rule.container.as_deref());
         let container = container
             .map_err(|error| StepError::new(codes::BACKUP_POD, "restored data cannot be checked").because(error))?;
-        let results = check(&cluster, &saved, &container, counted.as_ref());
+        let loaded_bytes = size_bytes(backup.backup(), &saved).unwrap_or(0);
+        let restored = Restored { saved: &saved, at: &container, counted: counted.as_ref(), loaded_bytes };
+        let results = check(&cluster, &restored);
         for result in &results {
             let Some(failure) = &result.failure else {
                 site.progress.event(Event::Note(format!("{}: {}", saved.name(), result.shows)));

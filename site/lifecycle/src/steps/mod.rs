@@ -60,6 +60,7 @@ pub mod stop;
 pub mod storage;
 pub mod supersede;
 pub(crate) mod wait;
+pub mod webhooks;
 
 use self::action::Action;
 use crate::site::Site;
@@ -123,6 +124,8 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::NodeReady(step) => step,
         Action::Again(step) => step,
         Action::RemoveEtcdSnapshot(step) => step,
+        Action::SuspendWebhooks(step) => step,
+        Action::ResumeWebhooks(step) => step,
     }
 }
 

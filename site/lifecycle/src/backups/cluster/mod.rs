@@ -21,6 +21,7 @@ use landfall_host::paths::SitePaths;
 use landfall_media::progress::{Event, Progress};
 use serde::{Deserialize, Serialize};
 
+use super::singly::FailedStreams;
 use super::unusable;
 use crate::etcd_tools::SnapshotStatus;
 use objects::ObjectStream;
@@ -48,25 +49,30 @@ pub(crate) struct SavedCluster {
 /// What of a cluster goes into a backup. What it needs beside the backup is removed when it is dropped.
 pub(super) struct ClusterSources<'a> {
     pub(super) saved: SavedCluster,
-    objects: Announced<'a, ObjectStream<'a, SavedObjects<'a>>>,
+    objects: Option<Announced<'a, ObjectStream<'a, SavedObjects<'a>>>>,
     etcd: Option<Announced<'a, File>>,
     _scratch: Scratch,
 }
 
 impl<'a> ClusterSources<'a> {
-    /// Saves etcd's data beside the backup, and looks up which kinds of objects there are.
+    /// Saves etcd's data beside the backup, and looks up which kinds of objects there are. What fails is noted, and costs no other stream.
     pub(super) fn take(
         cluster: &'a Cluster,
         paths: &SitePaths,
         commands: &dyn CommandRunner,
+        failed: &FailedStreams,
         progress: &'a dyn Progress,
     ) -> Result<Self, StepError> {
         let scratch = Scratch::begin(paths)?;
-        let snapshot = etcd::take(paths, commands, &scratch, progress)?;
+        let or_fail = |stream: &str, error: StepError| failed.note(stream, error, progress);
+        let snapshot = etcd::take(paths, commands, &scratch, progress);
+        let snapshot = snapshot.or_else(|error| or_fail(ETCD, error).map(|()| None))?;
+        let objects = cluster.saved_objects().map_err(StepError::from).map(Some);
+        let objects = objects.or_else(|error| or_fail(OBJECTS, error).map(|()| None))?;
         let (saved, file) = snapshot.map(|snapshot| (snapshot.status, snapshot.file)).unzip();
         Ok(Self {
             saved: SavedCluster { etcd: saved },
-            objects: Announced::new(OBJECTS, ObjectStream::new(cluster.saved_objects()?, progress), progress),
+            objects: objects.map(|found| Announced::new(OBJECTS, ObjectStream::new(found, progress), progress)),
             etcd: file.map(|file| Announced::new(ETCD, file, progress)),
             _scratch: scratch,
         })
@@ -74,7 +80,10 @@ impl<'a> ClusterSources<'a> {
 
     /// The streams.
     pub(super) fn streams(&mut self) -> Result<Vec<(StreamName, &mut dyn Read)>, StepError> {
-        let mut streams: Vec<(StreamName, &mut dyn Read)> = vec![(name(OBJECTS)?, &mut self.objects)];
+        let mut streams: Vec<(StreamName, &mut dyn Read)> = Vec::new();
+        if let Some(objects) = &mut self.objects {
+            streams.push((name(OBJECTS)?, objects));
+        }
         if let Some(etcd) = &mut self.etcd {
             streams.push((name(ETCD)?, etcd));
         }

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::cluster::name as stream_name;
 use super::counts::{BegunCount, Counts};
 use super::rule_pod::RulePrograms;
+use super::singly::FailedStreams;
 use super::source::PodStream;
 
 /// The fact that has a cut's time.
@@ -109,6 +110,8 @@ struct Holding<'a> {
     /// When its hold began, unless it has ended.
     begun: Option<Instant>,
     milliseconds: u64,
+    /// Why it cannot be read, where that is known before it is.
+    failure: Option<io::Error>,
 }
 
 impl Holding<'_> {
@@ -128,6 +131,8 @@ struct State<'a> {
     counted: Vec<Counting<'a>>,
     /// Streams whose log leads to the time.
     logged: Vec<String>,
+    /// Streams that the backup lacks: the cut is one of the others.
+    failed: &'a FailedStreams,
     time: Option<Timestamp>,
     /// Whether something went wrong, which was reported.
     is_void: bool,
@@ -136,9 +141,14 @@ struct State<'a> {
 
 impl<'a> MakingCut<'a> {
     /// A cut of these streams, which are read after all others, in this order; then the parts of these logs.
-    pub(super) fn new(held: Vec<Held<'a>>, logged: Vec<String>, progress: &'a dyn Progress) -> Self {
-        let held = held.into_iter().map(|held| Holding { held, begun: None, milliseconds: 0 }).collect();
-        let state = State { held, counted: Vec::new(), logged, time: None, is_void: false, progress };
+    pub(super) fn new(
+        held: Vec<Held<'a>>,
+        logged: Vec<String>,
+        failed: &'a FailedStreams,
+        progress: &'a dyn Progress,
+    ) -> Self {
+        let held = held.into_iter().map(|held| Holding { held, begun: None, milliseconds: 0, failure: None }).collect();
+        let state = State { held, counted: Vec::new(), logged, failed, time: None, is_void: false, progress };
         Self { state: RefCell::new(state) }
     }
 
@@ -147,6 +157,11 @@ impl<'a> MakingCut<'a> {
         let counting = |of| Counting { of, begun: None, counts: None };
         self.state.get_mut().counted = counted.into_iter().map(counting).collect();
         self
+    }
+
+    /// Whether anything is counted.
+    pub(super) fn has_counts(&self) -> bool {
+        !self.state.borrow().counted.is_empty()
     }
 
     /// The stream of the counts, which comes after all others.
@@ -159,31 +174,38 @@ impl<'a> MakingCut<'a> {
         (0..self.state.borrow().held.len()).map(|index| HeldStream { cut: self, index }).collect()
     }
 
-    /// The part of a log that leads to the cut's time: what this program writes.
-    pub(super) fn log_stream<'c>(&'c self, open: impl Fn() -> Result<OpenLog, StepError> + 'c) -> LogPart<'c, 'a> {
-        LogPart { cut: self, open: Box::new(open), opened: None, has_ended: false }
+    /// The part of a stream's log that leads to the cut's time: what this program writes.
+    pub(super) fn log_stream<'c>(
+        &'c self,
+        stream: &str,
+        open: impl Fn() -> Result<OpenLog, StepError> + 'c,
+    ) -> LogPart<'c, 'a> {
+        LogPart { cut: self, stream: stream.to_owned(), open: Box::new(open), opened: None, has_ended: false }
     }
 
     /// The facts of the backup that has it; none where it failed.
     pub(super) fn facts(&self) -> BTreeMap<String, String> {
         let state = self.state.borrow();
         let Some(time) = state.time.filter(|_| !state.is_void) else { return BTreeMap::new() };
-        let held = state.held.iter().map(|holding| format!("{} {}", holding.held.pod.stream(), holding.milliseconds));
-        let streams = state.logged.iter().cloned().chain(held);
+        let is_there = |stream: &str| !state.failed.has(stream);
+        let held = state.held.iter().filter(|holding| is_there(holding.held.pod.stream()));
+        let held = held.map(|holding| format!("{} {}", holding.held.pod.stream(), holding.milliseconds));
+        let streams = state.logged.iter().filter(|stream| is_there(stream)).cloned().chain(held);
         let numbered = streams.enumerate().map(|(index, stream)| (format!("{CUT_STREAM}{}", index + 1), stream));
         numbered.chain([(CUT.to_owned(), time.to_string())]).collect()
     }
 }
 
 impl State<'_> {
-    /// Takes the time, once: while all writers are held, where there are any.
-    fn begin(&mut self) -> io::Result<()> {
+    /// Takes the time, once: while all writers are held, where there are any. A stream that cannot be marked or read is not held, and its own
+    /// reader reports it.
+    fn begin(&mut self) {
         if self.time.is_some() {
-            return Ok(());
+            return;
         }
         // No marker can be written into data whose writers are held.
         for holding in &mut self.held {
-            holding.held.source.mark().map_err(io::Error::other)?;
+            holding.failure = holding.held.source.mark().err().map(io::Error::other);
         }
         self.hold_all();
         let begun = self.begin_counts_of_logs();
@@ -191,18 +213,20 @@ impl State<'_> {
         self.count_held();
         let first_byte = |holding: &Holding<'_>| holding.held.hold.until == HoldUntil::FirstByte;
         for index in 0..self.held.len() {
-            if first_byte(&self.held[index]) {
+            if first_byte(&self.held[index]) && self.held[index].failure.is_none() {
                 let read = self.held[index].held.source.read_ahead();
                 self.let_go(index);
-                read?;
+                self.held[index].failure = read.err();
             }
         }
-        Ok(())
     }
 
     fn hold_all(&mut self) {
         for index in 0..self.held.len() {
-            let Holding { held: Held { pod, hold, .. }, begun, .. } = &mut self.held[index];
+            let Holding { held: Held { pod, hold, .. }, begun, failure, .. } = &mut self.held[index];
+            if failure.is_some() {
+                continue;
+            }
             *begun = Some(Instant::now());
             if let Err(error) = pod.run(&hold.begin(), hold.limit_seconds) {
                 let text = format!("writers of {} cannot be held: {}", pod.stream(), with_causes(&error));
@@ -220,7 +244,9 @@ impl State<'_> {
             return None;
         }
         // All of them start before the first one is waited for: each states its numbers for a moment.
-        let of_logs = self.counted.iter_mut().filter(|counting| !counting.of.is_held);
+        let failed = self.failed;
+        let is_wanted = |counting: &&mut Counting<'_>| !counting.of.is_held && !failed.has(counting.of.pod.stream());
+        let of_logs = self.counted.iter_mut().filter(is_wanted);
         let opened: Vec<_> =
             of_logs.map(|counting| (counting.of.pod.open(counting.of.program, None), counting)).collect();
         let mut failures = Vec::new();
@@ -277,7 +303,7 @@ impl State<'_> {
 
     /// Ends a hold that has begun.
     fn let_go(&mut self, index: usize) {
-        let Holding { held: Held { pod, hold, .. }, begun, milliseconds } = &mut self.held[index];
+        let Holding { held: Held { pod, hold, .. }, begun, milliseconds, .. } = &mut self.held[index];
         let Some(begun) = begun.take() else { return };
         let is_late = begun.elapsed().as_secs() >= hold.limit_seconds;
         let ended = pod.run(&hold.end, hold.limit_seconds);
@@ -320,12 +346,13 @@ pub(super) struct HeldStream<'c, 'a> {
 impl Read for HeldStream<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut state = self.cut.state.borrow_mut();
-        state.begin()?;
-        let read = state.held[self.index].held.source.read(buffer)?;
-        if read == 0 {
+        state.begin();
+        let holding = &mut state.held[self.index];
+        let read = holding.failure.take().map_or_else(|| holding.held.source.read(buffer), Err);
+        if !matches!(read, Ok(1..)) {
             state.let_go(self.index);
         }
-        Ok(read)
+        read
     }
 }
 
@@ -341,9 +368,11 @@ impl OpenLog {
     }
 }
 
-/// The part of a log that leads to a cut's time. It is empty where that failed, which is no failure of the backup.
+/// The part of a log that leads to a cut's time. It is empty where that failed, which is no failure of the backup, and where the stream itself
+/// was not saved.
 pub(super) struct LogPart<'c, 'a> {
     cut: &'c MakingCut<'a>,
+    stream: String,
     open: Box<dyn Fn() -> Result<OpenLog, StepError> + 'c>,
     opened: Option<OpenLog>,
     has_ended: bool,
@@ -360,8 +389,9 @@ impl LogPart<'_, '_> {
 
 impl Read for LogPart<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.cut.state.borrow_mut().begin()?;
-        if self.has_ended || self.cut.state.borrow().is_void {
+        self.cut.state.borrow_mut().begin();
+        let is_of_no_use = |state: &State<'_>| state.is_void || state.failed.has(&self.stream);
+        if self.has_ended || is_of_no_use(&self.cut.state.borrow()) {
             return Ok(0);
         }
         let read = self.read_on(buffer).unwrap_or_else(|error| {
@@ -385,7 +415,7 @@ impl Read for CountsStream<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.text.is_none() {
             let mut state = self.cut.state.borrow_mut();
-            state.begin()?;
+            state.begin();
             self.text = Some(io::Cursor::new(serde_json::to_vec(&state.counts())?));
         }
         self.text.as_mut().map_or(Ok(0), |text| text.read(buffer))

@@ -3,7 +3,9 @@
 use landfall_backup::BackupKind;
 use landfall_error_codes::codes;
 use landfall_media::progress::Silent;
+use landfall_release_document::BackupMarker;
 
+use super::super::singly::SingleStream;
 use super::*;
 use crate::backups::logs::tests::log;
 
@@ -57,14 +59,15 @@ fn made(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<
     let save = ["save".to_owned()];
     let of = |(pod, hold)| Held { pod, hold, source: PodStream::new(pod, &save, &Silent) };
     let held = pods.iter().map(|pod| pod as &dyn RulePrograms).zip(&holds).map(of).collect();
-    let cut = MakingCut::new(held, vec!["db/rows".to_owned()], &Silent);
+    let failed = FailedStreams::default();
+    let cut = MakingCut::new(held, vec!["db/rows".to_owned()], &failed, &Silent);
     let open = || {
         asked.borrow_mut().push("db/rows: log".to_owned());
         let from: Box<dyn Read> = if log_fails { Box::new(Broken) } else { Box::new(io::Cursor::new(b"wal".to_vec())) };
         Ok(OpenLog::new(from, tempfile::tempfile().unwrap()))
     };
     let mut read: Vec<String> = cut.held_streams().into_iter().map(read_all).collect();
-    read.push(read_all(cut.log_stream(open)));
+    read.push(read_all(cut.log_stream("db/rows", open)));
     let facts = cut.facts();
     drop(cut);
     (asked.into_inner(), read, facts)
@@ -118,6 +121,39 @@ fn a_hold_that_cannot_begin_costs_the_cut_and_nothing_else() {
 }
 
 #[test]
+fn stream_that_fails_lets_go_at_once_and_leaves_the_cut_of_others() {
+    for fails in ["save", "mark"] {
+        let (asked, failed) = (Asked::default(), FailedStreams::default());
+        let pod = |stream, fails| Played { stream, asked: &asked, fails };
+        let (keys, files) = (pod("kv/keys", Some(fails)), pod("files/uploads", None));
+        let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
+        let marker = BackupMarker { write: vec!["mark".to_owned()], read: vec!["read".to_owned()] };
+        let of = |pod| {
+            let source = PodStream::new(pod, &save, &Silent).marked(Some(&marker), Some("word"));
+            Held { pod, hold: &hold, source }
+        };
+        let logged = vec!["db/rows".to_owned(), "db/broken".to_owned()];
+        failed.note("db/broken", StepError::new(codes::BACKUP_STREAM, "its base failed"), &Silent).unwrap();
+        let cut = MakingCut::new(vec![of(&keys), of(&files)], logged, &failed, &Silent);
+        let mut held = cut.held_streams().into_iter();
+        let (broken, whole) = (held.next().unwrap(), held.next().unwrap());
+        let name = |text: &str| text.parse().unwrap();
+        let mut broken = SingleStream::new(name("kv/keys"), broken, &failed, &Silent);
+        assert!(broken.read(&mut [0; 8]).is_err(), "{fails}");
+        let is_held =
+            |stream: &str| asked.borrow().iter().filter(|line| **line == format!("{stream}: free")).count() == 0;
+        assert_eq!(is_held("kv/keys"), fails == "mark", "it was never held where it cannot be marked");
+        assert!(is_held("files/uploads"), "{fails}");
+        assert_eq!(read_all(whole), "files/uploads");
+        let open = || -> Result<OpenLog, StepError> { panic!("the log of what is not there") };
+        assert_eq!(read_all(cut.log_stream("db/broken", open)), "");
+        let backup = Backup { kind: BackupKind::Full, facts: cut.facts(), ..log(1, "", "") };
+        let streams: Vec<String> = BackupCut::of(&backup).unwrap().streams.into_iter().map(|of| of.name).collect();
+        assert_eq!(streams, ["db/rows", "files/uploads"], "{fails}");
+    }
+}
+
+#[test]
 fn a_hold_that_cannot_be_ended_ends_by_itself_and_a_log_that_cannot_be_read_costs_the_cut() {
     let (asked, _, facts) = made([Some("free"), None], false);
     assert_eq!(asked.iter().filter(|line| line.ends_with("kv/keys: free")).count(), 1);
@@ -132,7 +168,8 @@ fn a_backup_that_fails_lets_everybody_go() {
     let pod = Played { stream: "files/uploads", asked: &asked, fails: Some("save") };
     let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
     let streams = vec![Held { pod: &pod, hold: &hold, source: PodStream::new(&pod, &save, &Silent) }];
-    let cut = MakingCut::new(streams, vec!["db/rows".to_owned()], &Silent);
+    let failed = FailedStreams::default();
+    let cut = MakingCut::new(streams, vec!["db/rows".to_owned()], &failed, &Silent);
     for mut stream in cut.held_streams() {
         assert!(stream.read(&mut [0; 8]).is_err());
     }
@@ -164,7 +201,8 @@ fn counted(prints: &'static str, is_held: bool) -> (String, String) {
     let writers = if is_held { vec![Held { pod: &pod, hold: &hold, source }] } else { Vec::new() };
     let logged = if is_held { Vec::new() } else { vec!["db/rows".to_owned()] };
     let counting = vec![Counted { pod: &pod, program: &program, is_held }];
-    let cut = MakingCut::new(writers, logged, &Silent).counting(counting);
+    let failed = FailedStreams::default();
+    let cut = MakingCut::new(writers, logged, &failed, &Silent).counting(counting);
     let text = read_all(cut.counts_stream());
     (text, cut.facts().get(CUT).cloned().unwrap_or_default())
 }
@@ -207,7 +245,8 @@ fn a_count_that_hangs_while_writers_are_held_ends_before_their_hold() {
     let (pod, program, rule) = (Limited::default(), ["count".to_owned()], hold(HoldUntil::End));
     let held = vec![Held { pod: &pod, hold: &rule, source: PodStream::new(&pod, &program, &Silent) }];
     let counting = vec![Counted { pod: &pod, program: &program, is_held: true }];
-    let cut = MakingCut::new(held, Vec::new(), &Silent).counting(counting);
+    let failed = FailedStreams::default();
+    let cut = MakingCut::new(held, Vec::new(), &failed, &Silent).counting(counting);
     for stream in cut.held_streams() {
         assert_eq!(read_all(stream), "");
     }
@@ -219,11 +258,12 @@ fn a_count_that_hangs_while_writers_are_held_ends_before_their_hold() {
 
 #[test]
 fn a_cut_of_logs_alone_is_after_all_of_them() {
-    let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &Silent);
+    let failed = FailedStreams::default();
+    let cut = MakingCut::new(Vec::new(), vec!["a/rows".to_owned(), "b/rows".to_owned()], &failed, &Silent);
     assert!(cut.facts().is_empty());
     let before = now();
     let open = || Ok(OpenLog::new(Box::new(io::empty()), tempfile::tempfile().unwrap()));
-    assert_eq!(read_all(cut.log_stream(open)), "");
+    assert_eq!(read_all(cut.log_stream("db/rows", open)), "");
     let facts = cut.facts();
     assert!(facts[CUT].parse::<Timestamp>().unwrap() >= before);
     assert_eq!((facts["cut-1"].as_str(), facts["cut-2"].as_str()), ("a/rows", "b/rows"));

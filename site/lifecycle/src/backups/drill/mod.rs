@@ -142,7 +142,7 @@ impl Drill<'_> {
             let proof = Proof { time: Timestamp::now(), report: text.clone() };
             repository.mark_proven(id, proof).map_err(unusable)?;
         }
-        if trial.is_of_backup() {
+        if trial.is_of_backup() && trial.backup.backup().is_whole() {
             self.mend(repository, trial.backup.backup().id);
         }
         Ok(report)

@@ -10,7 +10,7 @@ use super::super::cluster::SavedCluster;
 use super::super::counts::{self, Counts};
 use super::super::cut::BackupCut;
 use super::super::error::unusable;
-use super::super::logs::Chain;
+use super::super::logs::{Chain, LogIndex};
 use super::super::manifest::Manifest;
 use super::{SavedStream, groups, load};
 
@@ -57,15 +57,22 @@ impl<'a> Trial<'a> {
     /// The last point in time that each log leads to from a backup; none where no log backup follows it.
     pub(super) fn of_logs(repository: &Repository, backup: &'a OpenBackup) -> Result<Option<Self>, StepError> {
         let manifest = Manifest::read(backup)?;
-        let known = repository.everything().map_err(unusable)?.logs;
         let begun = backup.backup().ended.unwrap_or(backup.backup().time);
-        let mut recoveries = BTreeMap::new();
-        for saved in &manifest.streams {
-            let chain = Chain::of(saved, &known);
-            let Some(to) = chain.until().filter(|until| *until > begun) else { continue };
-            let logs = repository.open_backups(&chain.ids()).map_err(unusable)?;
-            recoveries.insert(saved.name(), Recovery { to, logs });
-        }
+        let mut leading = Vec::new();
+        let chosen = repository.open_chosen(|known| {
+            let logs = LogIndex::of(&known.logs);
+            for saved in &manifest.streams {
+                let chain = Chain::of(saved, &logs);
+                let to = chain.until().filter(|until| *until > begun);
+                leading.extend(to.map(|to| (saved.name(), to, chain.ids())));
+            }
+            Ok::<_, StepError>(leading.iter().flat_map(|(_, _, ids)| ids).copied().collect())
+        });
+        let mut opened = chosen.map_err(unusable)??.1.into_iter();
+        let recovery = |(stream, to, ids): (String, Timestamp, Vec<BackupId>)| {
+            (stream, Recovery { to, logs: opened.by_ref().take(ids.len()).collect() })
+        };
+        let recoveries: BTreeMap<String, Recovery> = leading.into_iter().map(recovery).collect();
         let has_logs = !recoveries.is_empty();
         let content = Content::Logs(recoveries);
         Ok(has_logs.then_some(Self { backup, manifest, content, counts: BTreeMap::new() }))

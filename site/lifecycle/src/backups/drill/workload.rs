@@ -11,7 +11,7 @@ use landfall_engine::step::StepError;
 use landfall_error_codes::{Code, Coded, codes};
 use serde_json::Value;
 
-use super::super::check::{CheckResult, check};
+use super::super::check::{CheckResult, Restored, check, limit_seconds};
 use super::super::load::Loading;
 use super::trial::Trial;
 use super::{Drill, SavedStream};
@@ -72,12 +72,15 @@ impl Drill<'_> {
             };
             let checked = |saved: &&SavedStream| {
                 let loaded = CheckResult::passed(shows(saved));
-                let checks = if trial.is_of_backup() {
-                    check(self.cluster, saved, &server, trial.counts(saved))
+                let loaded_bytes = trial.loaded_bytes(&[*saved]);
+                let (at, wordless) = (&server, SavedStream { word: None, ..(*saved).clone() });
+                let restored = if trial.is_of_backup() {
+                    Restored { saved, at, counted: trial.counts(saved), loaded_bytes }
                 } else {
                     // A backup that was cut off since then may have written a later word.
-                    check(self.cluster, &SavedStream { word: None, ..(*saved).clone() }, &server, None)
+                    Restored { saved: &wordless, at, counted: None, loaded_bytes }
                 };
+                let checks = check(self.cluster, &restored);
                 std::iter::once(loaded).chain(checks).collect()
             };
             Ok(group.iter().map(checked).collect())
@@ -162,8 +165,9 @@ fn is_loading(pod: &Value) -> bool {
 /// How long the pod of these streams may live.
 fn lifetime(trial: &Trial<'_>, group: &[&SavedStream]) -> Duration {
     let seconds = |saved: &&SavedStream| {
-        let checks: u64 = saved.rule.checks.iter().map(|check| check.limit_seconds).sum();
-        let counts = trial.counts(saved).map_or(0, |_| saved.rule.limit_seconds);
+        let limit = |declared: u64| limit_seconds(declared, trial.loaded_bytes(&[*saved]));
+        let checks: u64 = saved.rule.checks.iter().map(|check| limit(check.limit_seconds)).sum();
+        let counts = trial.counts(saved).map_or(0, |_| limit(saved.rule.limit_seconds));
         saved.rule.limit_seconds * trial.programs(saved) + saved.ready_seconds + checks + counts
     };
     MARGIN + Duration::from_secs(group.iter().map(seconds).sum())

@@ -1,15 +1,54 @@
 //! How far the log backups of a stream lead. Pure.
 
+use std::collections::{HashMap, HashSet};
+
 use jiff::Timestamp;
 use landfall_backup::{Backup, BackupId};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{AFTER, LINK, STREAM, SavedStream};
+use super::{AFTER, IdleLog, LINK, STREAM, SavedStream};
 
 /// The log backups that follow a backup of a stream, without a gap, oldest first.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Chain<'a>(Vec<&'a Backup>);
+pub(crate) struct Chain<'a> {
+    logs: Vec<&'a Backup>,
+    /// Until when nothing was logged after the last of them, where that is known.
+    idle: Option<Timestamp>,
+}
+
+/// Log backups by their streams and the links that they follow, each in the order in which they were made.
+pub(crate) struct LogIndex<'a> {
+    following: HashMap<&'a str, HashMap<&'a str, Vec<&'a Backup>>>,
+    idle: Vec<IdleLog>,
+}
+
+impl<'a> LogIndex<'a> {
+    pub(crate) fn of(logs: &'a [Backup]) -> Self {
+        let mut found: HashMap<&str, HashMap<&str, Vec<&Backup>>> = HashMap::new();
+        for log in logs {
+            found.entry(fact(log, STREAM)).or_default().entry(fact(log, AFTER)).or_default().push(log);
+        }
+        Self { following: found, idle: Vec::new() }
+    }
+
+    /// The same, where nothing was logged after these links.
+    pub(crate) fn with_idle(self, idle: Vec<IdleLog>) -> Self {
+        Self { idle, ..self }
+    }
+
+    fn following(&self, stream: &str, link: &str) -> &[&'a Backup] {
+        let following = self.following.get(stream).and_then(|links| links.get(link));
+        following.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn idle(&self, stream: &str, link: &str) -> Option<Timestamp> {
+        self.idle
+            .iter()
+            .find(|idle| (idle.stream.as_str(), idle.link.as_str()) == (stream, link))
+            .map(|idle| idle.until)
+    }
+}
 
 /// A time span of which every point comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -57,46 +96,46 @@ fn fact<'a>(backup: &'a Backup, key: &str) -> &'a str {
 impl<'a> Chain<'a> {
     /// Those that follow this stream of a backup. Where the power was cut before a log backup was noted, two follow the same one:
     /// the later one has all of the earlier one.
-    pub(crate) fn of(saved: &SavedStream, logs: &'a [Backup]) -> Self {
+    pub(crate) fn of(saved: &SavedStream, logs: &LogIndex<'a>) -> Self {
         let (name, Some(begin)) = (saved.name(), &saved.link) else { return Self::default() };
-        let own: Vec<&Backup> = logs.iter().filter(|log| fact(log, STREAM) == name).collect();
-        let mut chain: Vec<&Backup> = Vec::new();
-        let mut link = begin.as_str();
+        let (mut chain, mut known, mut link) = (Vec::new(), HashSet::new(), begin.as_str());
         loop {
-            let following: Vec<&Backup> = own.iter().copied().filter(|log| fact(log, AFTER) == link).collect();
-            let continues = |log: &&&Backup| own.iter().any(|other| fact(other, AFTER) == fact(log, LINK));
-            // A link is followed once: words that were forged must not lead in a circle.
+            let following = logs.following(&name, link);
+            let continues = |log: &&&Backup| !logs.following(&name, fact(log, LINK)).is_empty();
             let next = following.iter().rev().find(continues).or(following.last());
+            // A link is followed once: words that were forged must not lead in a circle.
             match next {
-                Some(log) if !chain.iter().any(|known| known.id == log.id) => {
+                Some(log) if known.insert(log.id) => {
                     link = fact(log, LINK);
-                    chain.push(log);
+                    chain.push(*log);
                 }
-                _ => return Self(chain),
+                _ => return Self { logs: chain, idle: logs.idle(&name, link) },
             }
         }
     }
 
     /// The last time that it leads to; none if it leads nowhere.
     pub(crate) fn until(&self) -> Option<Timestamp> {
-        self.0.iter().map(|log| log.time).max()
+        self.logs.iter().map(|log| log.time).chain(self.idle).max()
     }
 
     /// All of them, oldest first.
     pub(crate) fn ids(&self) -> Vec<BackupId> {
-        self.0.iter().map(|log| log.id).collect()
+        self.logs.iter().map(|log| log.id).collect()
     }
 
     /// The last time that a drill has recovered to by them; none if none has.
     fn proven_until(&self) -> Option<Timestamp> {
-        let newest = self.0.iter().rposition(|log| log.proof.is_some())?;
-        self.0[..=newest].iter().map(|log| log.time).max()
+        let newest = self.logs.iter().rposition(|log| log.proof.is_some())?;
+        self.logs[..=newest].iter().map(|log| log.time).max()
     }
 
     /// The log backups that lead to a time: the last of them has everything that was written until then. None if it is too late.
     pub(crate) fn to(&self, at: Timestamp) -> Option<&[&'a Backup]> {
-        let last = self.0.iter().position(|log| log.time >= at)?;
-        Some(&self.0[..=last])
+        match self.logs.iter().position(|log| log.time >= at) {
+            Some(last) => Some(&self.logs[..=last]),
+            None => self.idle.filter(|until| *until >= at).map(|_| self.logs.as_slice()),
+        }
     }
 }
 
@@ -119,7 +158,7 @@ fn add(spans: &mut Vec<Span>, new: Span) {
 
 impl PointsInTime {
     /// The points in time of these backups of all data, each with its streams, by the times that backups and logs are labelled with.
-    pub(crate) fn of(backups: &[(&Backup, Vec<SavedStream>)], logs: &[Backup]) -> Vec<Self> {
+    pub(crate) fn of(backups: &[(&Backup, Vec<SavedStream>)], logs: &LogIndex<'_>) -> Vec<Self> {
         let (mut spans, mut proven) = (Vec::new(), Vec::new());
         let begin = |backup: &Backup| backup.ended.unwrap_or(backup.time);
         let mut backups: Vec<&(&Backup, Vec<SavedStream>)> = backups.iter().collect();
@@ -194,37 +233,67 @@ pub(crate) mod tests {
     #[test]
     fn log_backups_lead_to_every_time_that_one_of_them_began_after() {
         let logs = [log(5, "a", "b"), log(10, "b", "c"), log(15, "c", "d")];
-        let chain = Chain::of(&saved(Some("a")), &logs);
+        let chain = Chain::of(&saved(Some("a")), &LogIndex::of(&logs));
         assert_eq!(chain.until(), Some(time(15)));
         assert_eq!(minutes(chain.to(time(4)).unwrap()), [5]);
         assert_eq!(minutes(chain.to(time(10)).unwrap()), [5, 10]);
         assert_eq!(minutes(chain.to(time(11)).unwrap()), [5, 10, 15]);
         assert!(chain.to(time(16)).is_none());
-        assert!(Chain::of(&saved(Some("c")), &logs).to(time(15)).is_some());
-        assert!(Chain::of(&saved(None), &logs).until().is_none());
+        assert!(Chain::of(&saved(Some("c")), &LogIndex::of(&logs)).to(time(15)).is_some());
+        assert!(Chain::of(&saved(None), &LogIndex::of(&logs)).until().is_none());
     }
 
     #[test]
     fn a_lost_log_backup_ends_the_way_whatever_the_clocks_said() {
         let logs = [log(5, "a", "b"), log(15, "c", "d")];
-        assert_eq!(Chain::of(&saved(Some("a")), &logs).until(), Some(time(5)));
+        assert_eq!(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).until(), Some(time(5)));
         // The clock went back, and the chain did not.
         let logs = [log(2, "b", "c"), log(5, "a", "b"), log(20, "c", "d")];
-        assert_eq!(minutes(Chain::of(&saved(Some("a")), &logs).to(time(6)).unwrap()), [5, 2, 20]);
+        assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).to(time(6)).unwrap()), [5, 2, 20]);
     }
 
     #[test]
     fn of_two_that_follow_one_the_way_goes_through_the_one_that_was_noted() {
         let logs = [log(5, "a", "lost"), log(6, "a", "b"), log(10, "b", "c")];
-        assert_eq!(minutes(Chain::of(&saved(Some("a")), &logs).to(time(10)).unwrap()), [6, 10]);
+        assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).to(time(10)).unwrap()), [6, 10]);
         // The later one was not noted either.
-        assert_eq!(minutes(Chain::of(&saved(Some("a")), &logs[..2]).to(time(5)).unwrap()), [6]);
+        assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs[..2])).to(time(5)).unwrap()), [6]);
+    }
+
+    #[test]
+    fn chain_of_a_week_of_logs_is_found_in_linear_time() {
+        let logs: Vec<Backup> =
+            (0..20_000).map(|minute| log(minute, &minute.to_string(), &(minute + 1).to_string())).collect();
+        let begun = std::time::Instant::now();
+        let chain = Chain::of(&saved(Some("0")), &LogIndex::of(&logs));
+        assert_eq!(chain.ids().len(), logs.len());
+        assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn idle_log_leads_on_without_log_backups() {
+        let logs = [log(5, "a", "b")];
+        let idle = |link: &str, minute: i64| {
+            vec![IdleLog { stream: "db/rows".to_owned(), link: link.to_owned(), until: time(minute) }]
+        };
+        let after_log = LogIndex::of(&logs).with_idle(idle("b", 30));
+        let chain = Chain::of(&saved(Some("a")), &after_log);
+        assert_eq!(chain.until(), Some(time(30)));
+        assert_eq!(minutes(chain.to(time(4)).unwrap()), [5]);
+        assert_eq!(minutes(chain.to(time(30)).unwrap()), [5]);
+        assert!(chain.to(time(31)).is_none());
+        let after_backup = LogIndex::of(&[]).with_idle(idle("a", 30));
+        let chain = Chain::of(&saved(Some("a")), &after_backup);
+        assert_eq!((chain.until(), chain.to(time(30)).map(<[_]>::len)), (Some(time(30)), Some(0)));
+        // What was looked at belongs to another end of the log.
+        let elsewhere = LogIndex::of(&logs).with_idle(idle("a", 30));
+        assert_eq!(Chain::of(&saved(Some("a")), &elsewhere).until(), Some(time(5)));
     }
 
     #[test]
     fn links_in_a_circle_end() {
         let logs = [log(5, "a", "b"), log(6, "b", "a")];
-        assert_eq!(Chain::of(&saved(Some("a")), &logs).until(), Some(time(6)));
+        assert_eq!(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).until(), Some(time(6)));
     }
 
     #[test]
@@ -235,7 +304,9 @@ pub(crate) mod tests {
         let backups = [full(1), full(12)];
         let proven = |logs: &[Backup]| {
             let with = |index: usize, link: &str| (&backups[index], vec![saved(Some(link))]);
-            let [points] = &PointsInTime::of(&[with(0, "a"), with(1, "c")], logs)[..] else { panic!("one span") };
+            let [points] = &PointsInTime::of(&[with(0, "a"), with(1, "c")], &LogIndex::of(logs))[..] else {
+                panic!("one span")
+            };
             assert_eq!((points.from.as_str(), points.until.as_str()), ("1970-01-01T00:01:00Z", "1970-01-01T00:20:00Z"));
             points.proven.as_ref().map(|part| (part.from[11..16].to_owned(), part.until[11..16].to_owned()))
         };
@@ -253,7 +324,7 @@ pub(crate) mod tests {
         let full = |minute: i64| Backup { ended: Some(time(minute)), kind: BackupKind::Full, ..log(minute, "", "") };
         let backups = [full(1), full(7), full(30)];
         let with = |index: usize, link: &str| (&backups[index], vec![saved(Some(link))]);
-        let points = PointsInTime::of(&[with(0, "a"), with(1, "b"), with(2, "x")], &logs);
+        let points = PointsInTime::of(&[with(0, "a"), with(1, "b"), with(2, "x")], &LogIndex::of(&logs));
         let spans: Vec<_> = points.iter().map(|span| (span.from.as_str(), span.until.as_str())).collect();
         assert_eq!(
             spans,

@@ -8,12 +8,12 @@ mod chain;
 mod record;
 mod save;
 
-pub(crate) use chain::Chain;
 #[cfg(test)]
 pub(crate) use chain::tests;
+pub(crate) use chain::{Chain, LogIndex};
 pub use chain::{PointsInTime, ProvenPoints};
 pub use record::LogStatus;
-pub(crate) use record::{LogRecords, WholeLink};
+pub(crate) use record::{IdleLog, LogRecords, WholeLink};
 pub(crate) use save::SavingLogs;
 pub use save::{LogOutcome, SavedLog};
 

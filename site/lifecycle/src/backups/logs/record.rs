@@ -56,6 +56,17 @@ pub(crate) struct WholeLink {
     pub(crate) has_base: bool,
 }
 
+/// A log in which nothing follows a link until a time, or nothing but what is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdleLog {
+    /// `COMPONENT/RULE`.
+    pub(crate) stream: String,
+    /// The link.
+    pub(crate) link: String,
+    /// The time.
+    pub(crate) until: Timestamp,
+}
+
 /// The records of a site.
 pub(crate) struct LogRecords {
     folder: PathBuf,
@@ -169,6 +180,16 @@ impl LogRecords {
         changed.map(|_| ())
     }
 
+    /// Until when nothing was logged after each link, where that is known: no log backup says so.
+    pub(crate) fn idle(&self) -> Vec<IdleLog> {
+        let records = self.all().unwrap_or_default().into_iter();
+        let idle = |record: LogRecord| {
+            let until = record.until?.parse().ok()?;
+            record.has_base.then_some(IdleLog { stream: record.stream, link: record.link, until })
+        };
+        records.filter_map(idle).collect()
+    }
+
     /// No log backup was made, for a reason that concerns all streams. Best effort: the reason itself is reported in any case.
     pub(crate) fn fail_all(&self, reason: &str) {
         let fail = |record: &mut LogRecord| record.reason = Some(reason.to_owned());
@@ -268,6 +289,21 @@ mod tests {
         records.end_all().unwrap();
         assert!(records.all().unwrap().is_empty());
         assert!(!records.advance("db/rows", "b", "c", Timestamp::UNIX_EPOCH).unwrap());
+    }
+
+    #[test]
+    fn look_at_an_idle_log_moves_its_time_alone() {
+        let (_root, records) = records();
+        records.begin("db/rows", "a").unwrap();
+        assert_eq!(records.idle(), [], "no backup is there");
+        records.has_base("db/rows", "a").unwrap();
+        for second in [60, 120] {
+            let until = Timestamp::from_second(second).unwrap();
+            assert!(records.advance("db/rows", "a", "a", until).unwrap());
+            let expected = IdleLog { stream: "db/rows".to_owned(), link: "a".to_owned(), until };
+            assert_eq!(records.idle(), [expected]);
+        }
+        assert_eq!(records.link("db/rows").unwrap().as_deref(), Some("a"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use landfall_backup::{Backup, BackupError, BackupKind, NewBackup, Repository};
+use landfall_backup::{Backup, BackupError, BackupKind, NewBackup, Repository, StreamName};
 use landfall_cluster::{Cluster, StreamError};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -41,6 +41,12 @@ pub enum LogOutcome {
         until: String,
         /// Bytes, as they were read.
         size_bytes: u64,
+    },
+    /// Nothing was logged since the log backup before, and nothing is stored: every point until a time comes back.
+    #[serde(rename_all = "camelCase")]
+    Idle {
+        /// The last of them, RFC 3339 in UTC.
+        until: String,
     },
     /// There is no backup yet that it would belong to.
     NotBegun,
@@ -108,24 +114,31 @@ impl SavingLogs<'_> {
                 return Err(error);
             }
         };
+        let (until_text, link) = (format!("{until:.0}"), if stored.is_some() { &link } else { &due.after });
         // Only what the record names may be dropped from the log.
-        if !records.advance(&due.pod.stream, &due.after, &link, until)? {
+        if !records.advance(&due.pod.stream, &due.after, link, until)? {
             let what = format!("the log of {} began again while it was saved", due.pod.stream);
             return Err(StepError::new(codes::BACKUP_STREAM, what));
         }
+        let Some(stored) = stored else { return Ok(LogOutcome::Idle { until: until_text }) };
         self.release_log(&due);
         let size_bytes = stored.streams.iter().map(|stream| stream.size_bytes).sum();
-        Ok(LogOutcome::Stored { until: format!("{until:.0}"), size_bytes })
+        Ok(LogOutcome::Stored { until: until_text, size_bytes })
     }
 
+    /// Stores what was logged; none where that is nothing.
     fn store(
         &self,
         repository: &Repository,
         due: &Due<'_>,
         link: &str,
         time: Timestamp,
-    ) -> Result<Backup, BackupError> {
+    ) -> Result<Option<Backup>, BackupError> {
+        let name: StreamName = due.pod.stream.parse()?;
         let mut source = PodStream::new(&due.pod, &due.log.save, self.progress);
+        if source.is_empty().map_err(|source| BackupError::Stream { name: name.clone(), source })? {
+            return Ok(None);
+        }
         let ReleaseDocument { name: release, version, .. } = self.release;
         let facts = [
             ("release", release.as_str()),
@@ -135,13 +148,14 @@ impl SavingLogs<'_> {
             (LINK, link),
         ];
         let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        repository.save(NewBackup {
+        let new = NewBackup {
             kind: BackupKind::Log,
             time,
             facts: BTreeMap::from(facts),
-            streams: vec![(due.pod.stream.parse()?, &mut source)],
+            streams: vec![(name, &mut source)],
             documents: Vec::new(),
-        })
+        };
+        repository.save(new).map(Some)
     }
 
     /// The software need not keep what is stored. Where this fails, the next log backup has a part of it again.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landfall_cluster::{Cluster, Inventory};
+use landfall_cluster::{Cluster, Inventory, ObjectName};
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::step::StepError;
@@ -21,7 +21,9 @@ use super::changed_data::users;
 use super::error::Result;
 use super::restore_choice::RestoreChoice;
 use crate::backups::drill::groups;
-use crate::backups::{BackupSummary, LiveVolume, PointsInTime, SavedStream, has_logs, new_token, refuse_lacking};
+use crate::backups::{
+    BackupSummary, LiveVolume, LogRecords, PointsInTime, SavedStream, has_logs, new_token, refuse_lacking, stops_beside,
+};
 use crate::pins::Pins;
 use crate::plan::restore::{RestoredStream, RestoredWorkload, plan_restore, refuse_shared};
 use crate::plan::upgrade::{Experience, Outlook};
@@ -123,7 +125,8 @@ impl Operations {
         let pins = self.changeable(&history)?.clone();
         let release = self.release_of(&pins)?;
         let repository = self.repository()?;
-        let choice = RestoreChoice::of(&repository, request, &pins)?;
+        let idle = LogRecords::of(&self.paths).idle();
+        let choice = RestoreChoice::of(&repository, idle, request, &pins)?;
         choice.manifest.refuse_other(&release.release)?;
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         let token = new_token();
@@ -137,12 +140,15 @@ impl Operations {
                 None => workloads.push(restored),
             }
         }
+        workloads.extend(self.sharing(&cluster, &release.release, &workloads)?);
         let all: Vec<RestoredStream> = workloads.iter().flat_map(|workload| workload.streams.clone()).collect();
         let peaks = self.restore_peaks(&all)?;
         refuse_shared(&all)?;
         let mut components: Vec<String> = workloads.iter().map(|workload| workload.component.clone()).collect();
         components.dedup();
-        let plan = plan_restore(&release.release, &pins.settings.backups, &workloads);
+        let stopped: Vec<ObjectName> = workloads.iter().map(|workload| workload.stop.workload.clone()).collect();
+        let webhooks = cluster.webhooks_of(&stopped).map_err(StepError::from)?;
+        let plan = plan_restore(&release.release, &pins.settings.backups, &workloads, &webhooks);
         let experience = Experience { times: &history.step_times(), copied: &BTreeMap::new() };
         let outlook = Outlook::of_restore(&plan, &components, &experience);
         let backup = (&choice.backup).into();
@@ -194,6 +200,34 @@ impl Operations {
             }
         };
         Ok(streams.iter().map(overwritten).collect())
+    }
+
+    /// Workloads without a stream of their own that write to the volumes of these: they stop, too, and start once the data is loaded.
+    fn sharing(
+        &self,
+        cluster: &Cluster,
+        release: &ReleaseDocument,
+        restored: &[RestoredWorkload],
+    ) -> Result<Vec<RestoredWorkload>, StepError> {
+        let volumes = restored.iter().flat_map(|workload| &workload.streams).map(|stream| &stream.volume);
+        let volumes: Vec<LiveVolume> =
+            volumes.map(|volume| LiveVolume { folder: volume.folder.clone(), stop: volume.stopped.clone() }).collect();
+        let mut found: Vec<RestoredWorkload> = Vec::new();
+        for (component, stop) in stops_beside(cluster, &self.paths, release, &volumes)? {
+            if found.iter().all(|known| known.stop.workload != stop.workload) {
+                let inventory = Inventory::read(cluster, &component.namespace, &component.name)?;
+                let status = inventory.map(|inventory| cluster.component_status(&inventory)).transpose()?;
+                found.push(RestoredWorkload {
+                    component: component.name.clone(),
+                    namespace: component.namespace.clone(),
+                    ready_seconds: component.ready_seconds,
+                    was_ready: status.is_some_and(|status| status.reasons.is_empty()),
+                    stop,
+                    streams: Vec::new(),
+                });
+            }
+        }
+        Ok(found)
     }
 
     /// The workload of a group as it is now.

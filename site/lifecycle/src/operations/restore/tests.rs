@@ -51,6 +51,8 @@ fn summary(time: &str, streams: &[&str]) -> BackupSummary {
         version: "1.0.0".to_owned(),
         reason: "request".to_owned(),
         proven: None,
+        lacking: Vec::new(),
+        rest_proven: None,
         disproved: None,
         cut: None,
         size_bytes: 7,

@@ -209,6 +209,7 @@ impl Operations {
             node_ready: seen.is_node_ready(),
             changed_data: &data.changed,
             clients: &data.clients,
+            webhooks: &data.webhooks,
             operation,
             before: Installed { release: &installed.release, documents: &installed.documents, made },
             after: ComponentInputs {

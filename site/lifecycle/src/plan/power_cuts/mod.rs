@@ -24,8 +24,15 @@ use world::{EMPTY_DATABASE, ROWS, SAVED, World};
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// A fate of its own for each file is left out: the steps of this world are in little, and sync less than real ones.
-const FATES: [Unsynced; 3] = [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn(500)];
+/// Every fate that files may have together, and some of a fate of its own for each file.
+const FATES: [Unsynced; 6] = [
+    Unsynced::Lost,
+    Unsynced::Kept,
+    Unsynced::Torn(500),
+    Unsynced::Zeroed(500),
+    Unsynced::Mixed(1),
+    Unsynced::Mixed(2),
+];
 
 fn copied() -> ChangedData {
     let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop() };
@@ -70,6 +77,7 @@ fn expect_one_of_two(world: &World, end: End, birth: &World, goal: &World, what:
     assert_eq!(world.release(), expected.release(), "{what}: {end:?}");
     let running = |world: &World| world.below("running/").into_keys().collect::<Vec<_>>();
     assert_eq!(running(world), running(birth), "{what}: every workload runs that ran");
+    assert!(world.below("webhooks/").is_empty(), "{what}: webhooks judge again");
     let beside = world.below("beside/");
     assert!(beside.keys().all(|name| name.starts_with("after.")), "{what}: {beside:?}");
     for (folder, rows) in world.below("volume/") {

@@ -29,8 +29,14 @@ const JOURNAL: &str = "000001-change.journal";
 pub(super) const ROWS: &str = "rows";
 pub(super) const SAVED: &str = "saved rows";
 
+/// What all data contains.
+const A_ROW: &str = "row";
+
 /// What pods make of an empty volume.
 pub(super) const EMPTY_DATABASE: &str = "an empty database";
+
+/// There while webhooks are suspended.
+pub(super) const SUSPENDED: &str = "webhooks/suspended";
 
 /// Whether a change goes on, or is undone.
 #[derive(Debug, Clone, Copy)]
@@ -189,8 +195,9 @@ impl World {
         for (folder, aside) in self.volumes(workload) {
             self.write(&format!("running/{workload}"), b"1")?;
             // They may have begun before a power cut.
-            let has_no_data = EMPTY_DATABASE.as_bytes().starts_with(&self.disk.read(&volume(&folder)));
-            let is_empty = self.is_there(&beside(&aside)) && has_no_data;
+            // What they had written then may be torn: it is no data of anybody.
+            let found = String::from_utf8_lossy(&self.disk.read(&volume(&folder))).into_owned();
+            let is_empty = self.is_there(&beside(&aside)) && !found.contains(A_ROW);
             match way {
                 Way::Forward if is_empty => self.write(&volume(&folder), EMPTY_DATABASE.as_bytes())?,
                 _ => self.add_row(&folder)?,
@@ -222,8 +229,20 @@ impl World {
         }
     }
 
+    /// Refuses to change objects of a component while a webhook judges them whose server is stopped.
+    fn judge(&self, id: &StepId) -> Result<(), StepError> {
+        let suspends = |action: &Action| matches!(action, Action::SuspendWebhooks(_));
+        let stops = |action: &Action| matches!(action, Action::Stop(stop) if !self.is_there(&running(stop)));
+        let has = |wanted: &dyn Fn(&Action) -> bool| self.plan.steps.iter().any(|planned| wanted(&planned.action));
+        if id.0.starts_with("component/") && has(&suspends) && has(&stops) && !self.is_there(SUSPENDED) {
+            return Err(StepError::new(codes::CLUSTER_FAILED, format!("a webhook does not answer: {id} is refused")));
+        }
+        Ok(())
+    }
+
     /// What a step that has no other part here makes.
     fn make(&mut self, id: &StepId, action: &Action) -> Result<(), StepError> {
+        self.judge(id)?;
         match action {
             Action::Supersede(step) => self.write(&made(&id.0), &parameters(&step.after))?,
             Action::Replace(step) => self.write(&made(&id.0), &parameters(&step.after))?,
@@ -289,6 +308,8 @@ impl Step<World> for Action {
     fn act(&self, world: &mut World, _before: &Value) -> Result<Value, StepError> {
         match self {
             action if is_wait(action) => {}
+            Self::SuspendWebhooks(_) => world.write(SUSPENDED, b"1")?,
+            Self::ResumeWebhooks(_) => world.write(SUSPENDED, b"")?,
             Self::StageRelease(_) => world.write("content/later", b"1")?,
             Self::Collect(_) => world.write("content/oldest", b"")?,
             Self::RemoveEtcdSnapshot(_) => world.write(&made("etcd-snapshot"), b"")?,
@@ -329,6 +350,8 @@ impl Step<World> for Action {
     fn undo(&self, world: &mut World, before: &Value) -> Result<(), StepError> {
         match self {
             action if is_wait(action) => Ok(()),
+            Self::SuspendWebhooks(_) => world.write(SUSPENDED, b""),
+            Self::ResumeWebhooks(_) => world.write(SUSPENDED, b"1"),
             Self::StageRelease(_) => world.write("content/later", b""),
             Self::Stop(stop) => world.run(stop, stop.replicas),
             Self::Start(start) => world.write(&running(&start.stopped), b""),
@@ -349,6 +372,7 @@ impl Step<World> for Action {
             Self::BeginUse(_) | Self::Load(_) => Ok(()),
             action => {
                 let id = world.id_of(action);
+                world.judge(&id)?;
                 let bytes: Vec<u8> = serde_json::from_value(before.clone()).unwrap();
                 match action {
                     Self::Retire(step) => world.write(&made(&step.step.0), &bytes),

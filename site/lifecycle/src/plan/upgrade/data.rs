@@ -39,6 +39,20 @@ impl ChangedData {
         stops
     }
 
+    /// Its volumes, each with the workload that stops.
+    pub(crate) fn volumes(&self) -> Vec<LiveVolume> {
+        match self {
+            Self::Copied(volumes) => volumes.clone(),
+            Self::Restored(streams) => {
+                let volume = |stream: &RestoredStream| LiveVolume {
+                    folder: stream.volume.folder.clone(),
+                    stop: stream.volume.stopped.clone(),
+                };
+                streams.iter().map(volume).collect()
+            }
+        }
+    }
+
     /// Once its workloads have stopped: its data is copied or set aside. Its volumes may be written to from then on, by clients or, where
     /// they are empty, by pods that the objects or the way back start.
     pub(super) fn set_apart(&self, component: &str, token: &str) -> Vec<PlannedStep<Action>> {

@@ -14,13 +14,14 @@ pub(super) mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfall_bundle_spec::Sha256;
+use landfall_cluster::ObjectName;
 use landfall_error_codes::codes;
 use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
 use super::configure::Made;
 use super::install::{STAGING_RATE, backup_schedule, content_steps, host_api, step};
-use super::restore::{begin_logs, log_streams};
+use super::restore::{begin_logs, log_streams, resume_webhooks, suspend_webhooks};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
 use crate::steps::action::Action;
@@ -69,6 +70,8 @@ pub struct UpgradeInputs<'a> {
     pub token: &'a str,
     /// How the workloads stop of each component that uses data of one whose data changes, by component.
     pub clients: &'a BTreeMap<String, Vec<Stop>>,
+    /// The configurations of webhooks that workloads answer for which stop.
+    pub webhooks: &'a [ObjectName],
     /// Whether the node is ready now.
     pub node_ready: bool,
     /// The components that are ready now.
@@ -103,6 +106,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     stage.bytes = inputs.missing_bytes;
     let mut steps = vec![stage];
     steps.extend(backup(inputs));
+    steps.extend(suspend_webhooks(inputs.webhooks));
     let changed = components::plan(inputs, node.change.is_some())?;
     steps.extend(node.noted);
     steps.extend(changed.noted);
@@ -113,6 +117,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     steps.push(again(inputs, backup_schedule(inputs.backups)));
     steps.push(again(inputs, host_api()));
     steps.extend(components::all_ready(after));
+    steps.extend(resume_webhooks(inputs.webhooks));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));
     if inputs.operation == Operation::Upgrade {
         steps.extend(components::soak(after));

@@ -26,7 +26,6 @@ fn damage_of_what_is_staged_is_found_and_mended_as_advised() {
     let advice = error.hint().unwrap();
     assert!(advice.contains("landfall stage") && advice.contains("landfall verify --site"), "{advice}");
 
-    durable::remove_file(&large).unwrap();
     let trust = Trust::read(fixture.request().trust.as_deref(), &fixture.path("stick")).unwrap();
     let io = landfall_media::counters::IoCounters::default();
     let (located, release) = crate::operations::open_trusted(&fixture.path("stick"), &trust, &io.media).unwrap();

@@ -128,6 +128,7 @@ fn one_pod_by_a_value_of_the_site_leaves_no_room_for_a_canary() {
             ready: &ready,
             node_ready: true,
             clients: &BTreeMap::new(),
+            webhooks: &[],
             changed_data: &BTreeMap::new(),
             backups: &BackupSettings::default(),
         })

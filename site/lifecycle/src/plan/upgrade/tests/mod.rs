@@ -156,6 +156,8 @@ impl Side {
         clients: &BTreeMap<String, Vec<Stop>>,
     ) -> Result<UpgradePlan, StepError> {
         let (made, values) = (self.made(), BTreeMap::new());
+        let webhook = ObjectName::new("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", "api");
+        let webhooks = if clients.is_empty() { Vec::new() } else { vec![webhook] };
         let ready = self.release.components.iter().map(|component| component.name.clone()).collect();
         plan_upgrade(&UpgradeInputs {
             operation,
@@ -173,6 +175,7 @@ impl Side {
             ready: &ready,
             node_ready: true,
             clients,
+            webhooks: &webhooks,
             changed_data,
             backups: &BackupSettings::default(),
         })
@@ -456,9 +459,11 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     let clients = BTreeMap::from([client("api"), client("old")]);
     let planned = before.with_clients_to(&after, Operation::Upgrade, &data, &clients).unwrap();
     let lines = lines(&planned);
+    assert!(lines.contains(&"resume-webhooks resume-webhooks".to_owned()), "{lines:?}");
     assert_eq!(
-        lines[1..lines.len() - 7],
+        lines[1..lines.len() - 8],
         [
+            "suspend-webhooks suspend-webhooks",
             "ready-again/db ready-again",
             "ready-again/api ready-again",
             "ready-again/old ready-again",

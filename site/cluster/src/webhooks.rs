@@ -1,0 +1,236 @@
+//! Webhooks that judge requests: while the pods that answer for one are stopped, the API server refuses whatever it would judge, unless the
+//! webhook's failures are ignored.
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use super::connection::Call;
+use super::labels::FIELD_MANAGER;
+use super::{Cluster, ClusterError, ObjectName};
+
+/// The kinds of configurations, and their version.
+const VERSION: &str = "admissionregistration.k8s.io/v1";
+const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+/// How often a patch is made that another writer was faster than.
+const TRIES: u32 = 10;
+
+/// The annotation of a suspended configuration: an object with the former policy of each webhook, by its name.
+const SUSPENDED: &str = "landfall.dev/suspended-policies";
+
+impl Cluster {
+    /// The configurations with a webhook that pods of these workloads answer for, and whose failure refuses requests.
+    pub fn webhooks_of(&self, workloads: &[ObjectName]) -> Result<Vec<ObjectName>, ClusterError> {
+        let mut found = Vec::new();
+        if workloads.is_empty() {
+            return Ok(found);
+        }
+        for kind in KINDS {
+            for live in self.list(&self.resource(VERSION, kind)?, None, "")? {
+                if self.is_answered_by(&live, workloads)? {
+                    let name = live["metadata"]["name"].as_str().unwrap_or_default();
+                    found.push(ObjectName::new(VERSION, kind, "", name));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_answered_by(&self, configuration: &Value, workloads: &[ObjectName]) -> Result<bool, ClusterError> {
+        for (namespace, service) in services_that_refuse(configuration) {
+            let service = self.get(&ObjectName::new("v1", "Service", namespace, service))?.unwrap_or_default();
+            for workload in workloads.iter().filter(|workload| workload.namespace.as_deref() == Some(namespace)) {
+                let live = self.get(workload)?.unwrap_or_default();
+                if selects(&service["spec"]["selector"], &live["spec"]["template"]["metadata"]["labels"]) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a configuration is suspended; none where it does not exist.
+    pub fn is_webhook_suspended(&self, configuration: &ObjectName) -> Result<Option<bool>, ClusterError> {
+        Ok(self.get(configuration)?.map(|live| live["metadata"]["annotations"][SUSPENDED].is_string()))
+    }
+
+    /// Lets failures of a configuration's webhooks be ignored, until it is resumed. One that does not exist, or is suspended, stays as it is.
+    /// The API server has written it to etcd by then.
+    pub fn suspend_webhook(&self, configuration: &ObjectName) -> Result<(), ClusterError> {
+        self.patch_webhook(configuration, "suspend", suspension)
+    }
+
+    /// Lets failures of the webhooks refuse requests again, as before. One that does not exist, or is not suspended, stays as it is. The API
+    /// server has written it to etcd by then.
+    pub fn resume_webhook(&self, configuration: &ObjectName) -> Result<(), ClusterError> {
+        self.patch_webhook(configuration, "resume", resumption)
+    }
+
+    /// Others write to configurations, too, such as whoever renews their certificates: a patch of an older version is made again.
+    fn patch_webhook(
+        &self,
+        configuration: &ObjectName,
+        verb: &'static str,
+        patch: impl Fn(&Value) -> Option<Value>,
+    ) -> Result<(), ClusterError> {
+        let mut left = TRIES;
+        loop {
+            left -= 1;
+            let Some(patch) = self.get(configuration)?.as_ref().and_then(&patch) else { return Ok(()) };
+            match self.patch_json(configuration, verb, &patch) {
+                Err(ClusterError::Refused { status, .. }) if [409, 422].contains(&status.code) && left > 0 => {}
+                patched => return patched,
+            }
+        }
+    }
+
+    fn patch_json(&self, object: &ObjectName, verb: &'static str, patch: &Value) -> Result<(), ClusterError> {
+        let call = Call {
+            method: Method::PATCH,
+            path: format!("{}?fieldManager={FIELD_MANAGER}&fieldValidation=Strict", self.path(object)?),
+            content_type: "application/json-patch+json",
+            body: patch.to_string().into_bytes(),
+            verb,
+            what: object,
+        };
+        self.call(&call).map(drop)
+    }
+}
+
+/// The Services, with their namespaces, that answer for a webhook whose failure refuses requests: so it is unless it is said otherwise.
+fn services_that_refuse(configuration: &Value) -> Vec<(&str, &str)> {
+    let webhooks = configuration["webhooks"].as_array().into_iter().flatten();
+    let refusing = webhooks.filter(|webhook| webhook["failurePolicy"] != "Ignore");
+    let services = refusing.filter_map(|webhook| {
+        let service = &webhook["clientConfig"]["service"];
+        Some((service["namespace"].as_str()?, service["name"].as_str()?))
+    });
+    services.collect()
+}
+
+/// Whether a Service with this selector sends requests to pods with these labels. One without a selector has endpoints of its own.
+fn selects(selector: &Value, labels: &Value) -> bool {
+    selector.as_object().is_some_and(|selector| {
+        !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    })
+}
+
+/// The patch that suspends a configuration; none where there is nothing to suspend.
+fn suspension(live: &Value) -> Option<Value> {
+    if live["metadata"]["annotations"][SUSPENDED].is_string() {
+        return None;
+    }
+    let (mut former, mut patch) = (Map::new(), pinned(live));
+    for (index, webhook) in live["webhooks"].as_array()?.iter().enumerate() {
+        if webhook["failurePolicy"] != "Ignore" {
+            former.insert(webhook["name"].as_str()?.to_owned(), webhook["failurePolicy"].clone());
+            patch.push(set(&format!("/webhooks/{index}/failurePolicy"), json!("Ignore")));
+        }
+    }
+    if former.is_empty() {
+        return None;
+    }
+    if !live["metadata"]["annotations"].is_object() {
+        patch.push(set("/metadata/annotations", json!({})));
+    }
+    patch.push(set(&annotation(), json!(Value::Object(former).to_string())));
+    Some(Value::Array(patch))
+}
+
+/// The patch that resumes a configuration; none where it is not suspended. A webhook that is new since then keeps its policy.
+fn resumption(live: &Value) -> Option<Value> {
+    let noted = live["metadata"]["annotations"][SUSPENDED].as_str()?;
+    let former: Map<String, Value> = serde_json::from_str(noted).unwrap_or_default();
+    let mut patch = pinned(live);
+    for (index, webhook) in live["webhooks"].as_array().into_iter().flatten().enumerate() {
+        if let Some(policy) = webhook["name"].as_str().and_then(|name| former.get(name)) {
+            patch.push(set(&format!("/webhooks/{index}/failurePolicy"), policy.clone()));
+        }
+    }
+    patch.push(json!({"op": "remove", "path": annotation()}));
+    Some(Value::Array(patch))
+}
+
+/// The patch fails if the object has changed since it was read: places in a list are of that version.
+fn pinned(live: &Value) -> Vec<Value> {
+    vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]})]
+}
+
+fn set(path: &str, value: Value) -> Value {
+    json!({"op": "add", "path": path, "value": value})
+}
+
+fn annotation() -> String {
+    format!("/metadata/annotations/{}", SUSPENDED.replace('/', "~1"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn webhook(name: &str, policy: Value) -> Value {
+        let service = json!({"namespace": "shop", "name": "api"});
+        json!({"name": name, "failurePolicy": policy, "clientConfig": {"service": service}})
+    }
+
+    fn configuration() -> Value {
+        json!({"metadata": {"name": "api", "resourceVersion": "7"}, "webhooks": [
+            webhook("a.shop", json!("Fail")), webhook("b.shop", json!("Ignore")),
+            {"name": "c.shop", "failurePolicy": "Fail", "clientConfig": {"url": "https://192.0.2.7"}},
+        ]})
+    }
+
+    /// What a patch of additions and removals makes of an object.
+    fn patched(live: &Value, patch: &Value) -> Value {
+        let mut made = live.clone();
+        for change in patch.as_array().unwrap() {
+            let path = change["path"].as_str().unwrap();
+            let (parent, key) = path.rsplit_once('/').unwrap();
+            let parent = made.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            let key = key.replace("~1", "/");
+            match change["op"].as_str().unwrap() {
+                "test" => assert_eq!(parent[&key], change["value"]),
+                "add" => drop(parent.insert(key, change["value"].clone())),
+                _ => drop(parent.remove(&key).unwrap()),
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn suspended_webhooks_refuse_nothing_and_return_as_they_were() {
+        let live = configuration();
+        assert_eq!(services_that_refuse(&live), [("shop", "api")]);
+        let suspended = patched(&live, &suspension(&live).unwrap());
+        assert!(services_that_refuse(&suspended).is_empty());
+        assert!(suspension(&suspended).is_none(), "it is suspended once");
+        assert!(resumption(&live).is_none());
+        let mut resumed = patched(&suspended, &resumption(&suspended).unwrap());
+        assert_eq!(resumed["metadata"]["annotations"], json!({}));
+        resumed["metadata"].as_object_mut().unwrap().remove("annotations");
+        assert_eq!(resumed, live);
+    }
+
+    #[test]
+    fn webhooks_that_changed_meanwhile_keep_their_policies() {
+        let mut live = patched(&configuration(), &suspension(&configuration()).unwrap());
+        live["webhooks"] = json!([webhook("new.shop", json!("Fail")), webhook("a.shop", json!("Ignore"))]);
+        let resumed = patched(&live, &resumption(&live).unwrap());
+        assert_eq!(resumed["webhooks"], json!([webhook("new.shop", json!("Fail")), webhook("a.shop", json!("Fail"))]));
+    }
+
+    #[test]
+    fn nothing_is_suspended_where_no_failure_refuses() {
+        let mut live = configuration();
+        live["webhooks"] = json!([webhook("b.shop", json!("Ignore"))]);
+        assert!(suspension(&live).is_none() && services_that_refuse(&live).is_empty());
+    }
+
+    #[test]
+    fn service_answers_by_pods_that_have_all_its_labels() {
+        let labels = json!({"app": "api", "tier": "web"});
+        assert!(selects(&json!({"app": "api"}), &labels));
+        assert!(!selects(&json!({"app": "api", "tier": "db"}), &labels));
+        assert!(!selects(&json!({}), &labels) && !selects(&Value::Null, &labels));
+    }
+}

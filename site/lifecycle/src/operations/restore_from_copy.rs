@@ -1,0 +1,77 @@
+//! A restore of what only a copy has: the backup comes into the site's own repository first, so that the restore can be continued and undone
+//! without the place of the copies.
+
+use std::path::Path;
+
+use landfall_media::progress::Event;
+
+use super::Operations;
+use super::error::Result;
+use super::restore::RestoreRequest;
+use super::restore_choice::RestoreChoice;
+use crate::backups::{BackupFolder, BackupSummary, unusable};
+
+impl Operations {
+    /// Takes the backup that a request chooses among the copies in this place into the site's own repository, with the log backups that it
+    /// needs, and returns the request for it. All of it is on the disk when this returns; what is there already is not copied again. Data
+    /// of the site is as it was.
+    pub fn take_from_copy(&self, place: &Path, request: &RestoreRequest) -> Result<RestoreRequest> {
+        let history = self.idle_history()?;
+        let pins = self.changeable(&history)?;
+        let copies = self.copies(pins).open(place)?;
+        let choice = RestoreChoice::of(&copies, Vec::new(), request, pins)?;
+        let backup = BackupSummary::from(&choice.backup);
+        let text = format!("copying backup {} of {} from {}", backup.short_id(), backup.time, place.display());
+        self.progress.event(Event::Note(text));
+        let own = BackupFolder::of(&self.paths).open_or_create()?;
+        copies.copy_all_to(&choice.ids(), &own).map_err(unusable)?;
+        Ok(RestoreRequest { backup: Some(backup.id), ..request.clone() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use landfall_backup::{BackupKind, NewBackup, Proof, Retention};
+    use landfall_media::durable;
+    use serde_json::json;
+
+    use super::*;
+    use crate::operations::testing::{installed, other_disk, with_data};
+
+    #[test]
+    fn backup_that_only_a_copy_has_comes_back() {
+        let (fixture, disk) = (installed(&with_data(), json!({})), other_disk());
+        let operations = &fixture.operations;
+        let history = operations.history().unwrap();
+        let pins = operations.changeable(&history).unwrap();
+        durable::create_folder(&operations.paths.data()).unwrap();
+        let uuid = "00000000-0000-0000-0000-000000000007\n";
+        durable::write_file(&operations.paths.data_uuid(), uuid.as_bytes(), 0o644).unwrap();
+        let own = BackupFolder::of(&operations.paths).open_or_create().unwrap();
+        let manifest = json!({"schema": 1, "release": pins.release, "version": pins.version, "streams": []});
+        let documents = vec![("LANDFALL/manifest.json".parse().unwrap(), manifest.to_string().into_bytes())];
+        let facts = [("release", &pins.release), ("version", &pins.version)];
+        let facts = facts.map(|(key, value)| (key.to_owned(), value.clone())).into();
+        let facts: BTreeMap<String, String> = facts;
+        let proven = |at: &str| {
+            let (kind, time) = (BackupKind::Full, at.parse().unwrap());
+            let (facts, documents) = (facts.clone(), documents.clone());
+            let saved = own.save(NewBackup { kind, time, facts, streams: Vec::new(), documents }).unwrap();
+            own.mark_proven(saved.id, Proof { time, report: String::new() }).unwrap()
+        };
+        let first = proven("2026-11-20T02:00:00Z");
+        operations.copies(pins).bring_up_to_date(&own, disk.path()).unwrap();
+        let second = proven("2026-11-21T02:00:00Z");
+        own.forget(Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 0 }).unwrap();
+        assert_eq!(own.backups().unwrap(), std::slice::from_ref(&second));
+
+        let request = operations.take_from_copy(disk.path(), &RestoreRequest::default()).unwrap();
+        assert_eq!(request.backup, Some(first.id.to_string()), "the newest proven one of the copies");
+        let both = [first, second];
+        assert_eq!(own.backups().unwrap(), both);
+        operations.take_from_copy(disk.path(), &request).unwrap();
+        assert_eq!(own.backups().unwrap(), both, "once");
+    }
+}
