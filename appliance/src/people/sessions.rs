@@ -60,7 +60,8 @@ impl Session {
     }
 }
 
-const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, u.source, s.created, s.seen, s.ends, s.proven, s.address, s.browser \
+const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, u.source, s.created, s.seen, s.ends, s.proven, \
+     s.address, s.browser \
      FROM sessions s JOIN users u ON u.name = s.user_name";
 
 /// Sessions that have not ended, of users who are not disabled, with a condition of their own.
