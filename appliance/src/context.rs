@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::api::LISTENERS;
 use crate::audit::{Signing, Watch};
+use crate::console::Turns;
 use crate::database::Database;
 use crate::directory::Directory;
 use crate::forward::Forward;
@@ -45,6 +46,8 @@ pub struct Shared {
     pub certificate: Arc<CertificateStanding>,
     /// One request at a time sends to the upload, so that memory holds one piece of it.
     pub arriving: Arc<Semaphore>,
+    /// Pages with logs, of which one session makes few at the same time.
+    pub turns: Turns,
     /// Places of programs that listen to the operation.
     pub listening: Arc<Semaphore>,
     /// What `/metrics` shows.
@@ -69,6 +72,7 @@ impl Context {
             ingress: Ingress::default(),
             certificate: Arc::default(),
             arriving: Arc::new(Semaphore::new(1)),
+            turns: Turns::default(),
             listening: Arc::new(Semaphore::new(LISTENERS)),
             metrics: Metrics::new(),
             started: Timestamp::now(),

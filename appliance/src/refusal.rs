@@ -15,6 +15,8 @@ use crate::people::Role;
 pub enum Refusal {
     /// A user must sign in first.
     SignInNeeded,
+    /// The last proof of who is at the browser is too old; who judges the next one.
+    ProofNeeded(Prover),
     /// The role is too low.
     Role(Role),
     /// The API key lacks the scope.
@@ -67,6 +69,15 @@ pub enum Refusal {
     Late,
     /// A fault of the appliance, which is logged; its code is shown, and nothing else of it.
     Internal(Error),
+}
+
+/// Who judges that the person at a browser is the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prover {
+    /// The console or a directory server, by the own password.
+    Password,
+    /// The identity provider, at which the user signs in.
+    Provider,
 }
 
 impl From<Error> for Refusal {
@@ -134,6 +145,7 @@ impl Refusal {
     fn class(&self) -> (StatusCode, Code) {
         match self {
             Self::SignInNeeded => (StatusCode::UNAUTHORIZED, codes::SIGN_IN_NEEDED),
+            Self::ProofNeeded(_) => (StatusCode::FORBIDDEN, codes::PROOF_NEEDED),
             Self::Role(_) | Self::Scope(_) | Self::NotByKey => (StatusCode::FORBIDDEN, codes::NOT_PERMITTED),
             Self::Foreign => (StatusCode::FORBIDDEN, codes::FOREIGN_REQUEST),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID),
@@ -168,6 +180,10 @@ impl Refusal {
 
     fn detail(&self) -> Option<String> {
         match self {
+            Self::ProofNeeded(Prover::Password) => Some("the last sign-in was more than 15 minutes ago".to_owned()),
+            Self::ProofNeeded(Prover::Provider) => {
+                Some("the last sign-in at the identity provider was more than 15 minutes ago".to_owned())
+            }
             Self::Role(role) => Some(format!("this needs the role {role}")),
             Self::Scope(scope) => Some(format!("the API key lacks the scope {scope}")),
             Self::NotByKey => Some("API keys cannot do this; sign in".to_owned()),

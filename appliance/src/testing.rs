@@ -23,9 +23,9 @@ use crate::audit::{Author, Event, record};
 use crate::configuration::{ServerFiles, server_config};
 use crate::context::Context;
 use crate::database::fixture::Lease;
-use crate::database::{Database, Storage};
+use crate::database::{Database, Storage, query};
 use crate::host::fake::FakeHost;
-use crate::people::{NewKey, Proven, Role, Scope, begin_session, create_user, make_key};
+use crate::people::{NewKey, PROOF, Proven, Role, Scope, begin_session, create_user, make_key};
 use crate::server::serve_on;
 
 /// A password that is good enough.
@@ -264,6 +264,22 @@ impl Site {
         Visitor { cookies, csrf: secret.form_token(), ..self.visitor() }
     }
 
+    /// A browser whose user signed in so long ago that this is no proof any longer.
+    pub async fn sign_in_long_ago(&self, user: &str) -> Visitor {
+        let browser = self.sign_in(user).await;
+        self.age_proofs(user).await;
+        browser
+    }
+
+    /// Lets the proofs of a user's sessions be too old.
+    pub async fn age_proofs(&self, user: &str) {
+        let mut write = self.context.database.write().await.unwrap();
+        let old = i64::try_from(PROOF.as_millis()).unwrap();
+        let age = query("UPDATE sessions SET proven = proven - $1 WHERE user_name = $2").bind(old).bind(user);
+        age.execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+    }
+
     /// A browser that has opened a page with a form, but has not signed in.
     pub async fn at_the_door(&self, path: &str) -> Visitor {
         let page = self.visitor().get(path).await;
@@ -297,6 +313,7 @@ pub fn hidden(page: &str, name: &str) -> String {
 /// The words of a page's content, a line for each element that has some. How long ago something was changes from day to day.
 pub fn words_of(page: &str) -> String {
     let content = page.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+    let content = content.replace("<bdi>", "").replace("</bdi>", "");
     let mut parts = content.split("<span class=\"ago\">");
     let first = parts.next().unwrap().to_owned();
     let content = parts.fold(first, |text, part| text + part.split_once("</span>").unwrap().1);

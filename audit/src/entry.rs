@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::head::Hash;
+use crate::head::{Hash, Head};
 
 /// Longest text of an entry that is followed, in bytes. The console writes a few KiB at most; a longer one than this was written by
 /// whoever owns its database, and is as good as a broken one.
@@ -44,7 +44,15 @@ pub struct Entry {
     pub outcome: Outcome,
 }
 
+/// The action of an entry that records a drop of the oldest entries; its object is the head of what was dropped.
+pub const DROP: &str = "audit.drop";
+
 impl Entry {
+    /// Whether it records that the entries up to this one were dropped.
+    pub fn records_drop(&self, start: Head) -> bool {
+        self.action == DROP && self.outcome == Outcome::Done && self.object == start.to_string()
+    }
+
     /// The bytes that are hashed.
     pub fn canonical(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)

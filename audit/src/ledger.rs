@@ -33,6 +33,9 @@ pub struct CheckpointWish {
     /// its files. The entries follow this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newer: Option<Checkpoint>,
+    /// What the first entry of the log follows, where it has dropped entries and this host has signed none of the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<Head>,
 }
 
 /// The console says that its log lacks what the host signed last.
@@ -68,6 +71,10 @@ impl Ledger {
         };
         let last = next.last.as_ref();
         let begin = restart.as_ref().map_or_else(|| head_of(last), |restart| restart.kept);
+        let begin = match wish.start {
+            Some(start) if begin == Head::EMPTY => start,
+            _ => begin,
+        };
         follow(begin, wish)?;
         let count = last.map_or(0, |last| last.restarts) + u64::from(restart.is_some());
         let unsigned = Checkpoint {

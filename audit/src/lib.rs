@@ -16,7 +16,7 @@ mod lines;
 mod verify;
 
 pub use checkpoint::{Checkpoint, Restart};
-pub use entry::{ENTRY_BYTES, Entry, Outcome, hash};
+pub use entry::{DROP, ENTRY_BYTES, Entry, Outcome, hash};
 pub use error::{AuditError, Result};
 pub use follower::Follower;
 pub use head::{Hash, Head};

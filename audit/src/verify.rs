@@ -35,6 +35,8 @@ pub struct Known {
 /// What a log was found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
+    /// What the first entry follows: the last one that the console has dropped for its age, which an entry records.
+    pub start: Head,
     /// The last entry. All up to it are as they were written.
     pub head: Head,
     /// When the export began, as it says.
@@ -66,6 +68,10 @@ pub fn verify(log: impl BufRead, known: &Known) -> Result<Report> {
 struct Reader<'a> {
     known: &'a Known,
     follower: Follower,
+    /// What the first entry follows.
+    start: Head,
+    /// Whether an entry records that the ones before were dropped.
+    is_start_recorded: bool,
     /// Whether the known head was met.
     has_head: bool,
     /// Whether the entry that the host signed last was met.
@@ -85,6 +91,8 @@ impl<'a> Reader<'a> {
         Self {
             known,
             follower,
+            start: Head::EMPTY,
+            is_start_recorded: false,
             has_head,
             has_last: false,
             verified: 0,
@@ -106,15 +114,29 @@ impl<'a> Reader<'a> {
         match Line::read(text).ok_or_else(not_exact)? {
             Line::AuditEntry { entry, hash, .. } => {
                 let text = entry.canonical().map_err(|error| AuditError::broken(error.to_string()))?;
-                self.follower.follow(&text, &hash)?;
+                let entry = self.follower.follow(&text, &hash)?;
+                self.is_start_recorded |= entry.records_drop(self.start);
                 self.compare()
             }
-            Line::AuditCheckpoint { checkpoint, .. } => self.check(checkpoint),
+            Line::AuditCheckpoint { checkpoint, .. } => {
+                if self.follower.head() == Head::EMPTY {
+                    self.begin_behind(checkpoint.head);
+                }
+                self.check(checkpoint)
+            }
             Line::AuditHead { head, exported, .. } => {
                 self.end = Some((head, exported));
                 Ok(())
             }
         }
+    }
+
+    /// A checkpoint before any entry says what the first one follows.
+    fn begin_behind(&mut self, start: Head) {
+        self.start = start;
+        self.follower = Follower::behind(start);
+        self.has_head |= Some(start) == self.known.head;
+        self.has_last |= self.known.last.as_ref().is_some_and(|last| last.head == start);
     }
 
     /// Compares the entry that was just read with what is known of it.
@@ -202,6 +224,19 @@ impl<'a> Reader<'a> {
             let what = format!("the head does not name entry {}: entries at the end are missing", head.number);
             return Err(AuditError::broken(what));
         }
+        let start = self.start;
+        if start != Head::EMPTY && !self.is_start_recorded {
+            let number = start.number;
+            let what =
+                format!("the log begins behind entry {number}, and no entry records that those up to it were dropped");
+            return Err(AuditError::broken(what));
+        }
+        if !self.has_head && self.known.head.is_some_and(|head| head.number < start.number) {
+            let number = start.number;
+            let what =
+                format!("the earlier head is older than the log, of which the entries up to {number} were dropped");
+            return Err(AuditError::truncated(what));
+        }
         if !self.has_head {
             let number = self.known.head.map_or(0, |head| head.number);
             let what = format!("entry {number} is not the one of the earlier head: the log was rewritten or truncated");
@@ -225,7 +260,7 @@ impl<'a> Reader<'a> {
         let Self { verified, unverified, covered, last, .. } = self;
         let restarts = last.values().map(|checkpoint| checkpoint.restarts).sum();
         let restart = last.into_values().filter_map(|checkpoint| checkpoint.restart).max_by_key(|restart| restart.at);
-        Ok(Report { head, exported, verified, unverified, covered, restarts, restart, is_earlier })
+        Ok(Report { start, head, exported, verified, unverified, covered, restarts, restart, is_earlier })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{ConnectInfo, DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use jiff::Timestamp;
 use landfall_license::FILE_BYTES as LICENSE_BYTES;
 use landfall_peer::SECRET_BYTES;
 use subtle::ConstantTimeEq as _;
@@ -16,10 +17,11 @@ use tower_http::request_id::RequestId;
 use super::caller::{Caller, Identity};
 use super::cookies::{FORM, SESSION, cookie};
 use super::origin::is_own;
-use super::rules::{Need, Rule};
+use super::rules::{Need, Proof, Rule};
+use crate::console::{OWN_PASSWORD, prove_first};
 use crate::context::Context;
-use crate::people::{Role, find_session, open_key};
-use crate::refusal::Refusal;
+use crate::people::{Role, Source, find_session, open_key, prove_again};
+use crate::refusal::{Prover, Refusal};
 use crate::server::{Audience, refuse};
 
 /// Longest body of a request, in bytes.
@@ -46,7 +48,21 @@ pub async fn guard(State(context): State<Context>, request: Request, next: Next)
             DefaultBodyLimit::max(limit).apply(&mut request);
             next.run(request).await
         }
-        Err(refusal) => refuse(refusal, &caller, audience),
+        Err(Denied::Refused(refusal)) => refuse(refusal, &caller, audience),
+        Err(Denied::Unproven(refusal, form)) => prove_first(&context, &caller, parts.uri.path(), (&refusal, &form)),
+    }
+}
+
+/// Why a request goes no further.
+enum Denied {
+    Refused(Refusal),
+    /// A form waits until its sender has proven to be the user.
+    Unproven(Refusal, Bytes),
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
     }
 }
 
@@ -89,7 +105,7 @@ pub fn peer(parts: &Parts) -> IpAddr {
     address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into())
 }
 
-async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller) -> Result<Body, Refusal> {
+async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller) -> Result<Body, Denied> {
     let path = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let rule = Rule::find(&parts.method, path).ok_or_else(|| unknown(parts, path))?;
     if rule.need == Need::Open {
@@ -103,16 +119,41 @@ async fn admit(context: &Context, parts: &Parts, body: Body, caller: &mut Caller
         return Ok(body);
     }
     // The word of a script is in a header, and nothing of the body is read for it: a body may be a part of a bundle.
-    let (token, body) = if is_api(path) { (header_token(&parts.headers), body) } else { form(path, body).await? };
-    if is_meant(rule.need, caller, &token.unwrap_or_default()) { Ok(body) } else { Err(Refusal::Foreign) }
+    if is_api(path) {
+        be_meant(rule.need, caller, header_token(&parts.headers))?;
+        be_proven(context, rule.proof, caller, None).await?;
+        return Ok(body);
+    }
+    let form = form(path, body).await?;
+    be_meant(rule.need, caller, field(&form, "csrf"))?;
+    match be_proven(context, rule.proof, caller, field(&form, OWN_PASSWORD)).await {
+        Ok(()) => Ok(Body::from(form)),
+        Err(refusal @ (Refusal::Internal(_) | Refusal::SignInNeeded)) => Err(Denied::Refused(refusal)),
+        Err(refusal) => Err(Denied::Unproven(refusal, form)),
+    }
 }
 
-/// A form that was read, with the word in it.
-async fn form(path: &str, body: Body) -> Result<(Option<String>, Body), Refusal> {
+/// A form that was read.
+async fn form(path: &str, body: Body) -> Result<Bytes, Refusal> {
     let limit = body_bytes(path);
     let too_long = |_| Refusal::Invalid(format!("the body is longer than {limit} bytes"));
-    let bytes = to_bytes(body, limit).await.map_err(too_long)?;
-    Ok((body_token(&bytes), Body::from(bytes)))
+    to_bytes(body, limit).await.map_err(too_long)
+}
+
+/// Refuses what needs a recent proof from a session without one, unless the own password came along and is right.
+async fn be_proven(context: &Context, proof: Proof, caller: &Caller, password: Option<String>) -> Result<(), Refusal> {
+    if proof == Proof::OfSession {
+        return Ok(());
+    }
+    let session = caller.session()?;
+    if session.is_proven(Timestamp::now()) {
+        return Ok(());
+    }
+    match password.filter(|password| !password.is_empty()) {
+        Some(password) => prove_again(context, &caller.author(), (session, caller.address), &password).await,
+        None if session.source == Source::Oidc => Err(Refusal::ProofNeeded(Prover::Provider)),
+        None => Err(Refusal::ProofNeeded(Prover::Password)),
+    }
 }
 
 /// A request that no route is meant for.
@@ -133,11 +174,13 @@ fn body_bytes(path: &str) -> usize {
     }
 }
 
-/// Whether a form carries a word of this browser. A form from before a sign-in may be sent after one, in another tab.
-fn is_meant(need: Need, caller: &Caller, token: &str) -> bool {
+/// Refuses a request without a word of this browser. A form from before a sign-in may be sent after one, in another tab.
+fn be_meant(need: Need, caller: &Caller, token: Option<String>) -> Result<(), Refusal> {
+    let token = token.unwrap_or_default();
     let door = caller.door_secret.as_ref().filter(|_| need == Need::Form);
     let mut secrets = caller.form_secret.iter().chain(door);
-    secrets.any(|secret| bool::from(token.as_bytes().ct_eq(secret.form_token().as_bytes())))
+    let is_meant = secrets.any(|secret| bool::from(token.as_bytes().ct_eq(secret.form_token().as_bytes())));
+    if is_meant { Ok(()) } else { Err(Refusal::Foreign) }
 }
 
 /// Finds out who calls. A key counts for the API alone; a cookie counts only if the request comes from the console's own pages.
@@ -194,9 +237,9 @@ fn header_token(headers: &HeaderMap) -> Option<String> {
     headers.get(TOKEN_HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-/// The field `csrf` of a form, which must be there once.
-fn body_token(bytes: &[u8]) -> Option<String> {
-    let mut tokens = form_urlencoded::parse(bytes).filter(|(name, _)| name == "csrf").map(|(_, value)| value);
-    let one = tokens.next()?;
-    if tokens.next().is_some() { None } else { Some(one.into_owned()) }
+/// A field of a form, which must be there once.
+fn field(form: &[u8], name: &str) -> Option<String> {
+    let mut values = form_urlencoded::parse(form).filter(|(key, _)| key == name).map(|(_, value)| value);
+    let one = values.next()?;
+    if values.next().is_some() { None } else { Some(one.into_owned()) }
 }

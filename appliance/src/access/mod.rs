@@ -7,11 +7,11 @@ mod guard;
 mod origin;
 mod rules;
 
-pub use caller::Caller;
-#[cfg(test)]
-pub use caller::Identity;
+pub use caller::{Caller, Identity};
 pub use cookies::{DEPARTED, FORM, SESSION, cookie, set_cookie, set_departed, unset_cookie};
 pub use guard::{guard, peer, stranger};
+#[cfg(test)]
+pub use rules::Proof;
 pub use rules::{Need, RULES, Rule};
 
 #[cfg(test)]

@@ -28,9 +28,25 @@ pub struct Rule {
     pub path: &'static str,
     /// What it needs.
     pub need: Need,
+    /// How old the proof of who is at the browser may be.
+    pub proof: Proof,
+}
+
+/// How old the proof may be that the person at a session's browser is its user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// As old as the session.
+    OfSession,
+    /// A few minutes: what a thief of a cookie would begin with, because it outlives the session.
+    Recent,
 }
 
 impl Rule {
+    /// The same, for a recent proof alone. A key was made with one, and its scope says what it may do.
+    const fn recent(self) -> Self {
+        Self { proof: Proof::Recent, ..self }
+    }
+
     /// The rule of a request; none where no route is meant for it.
     pub fn find(method: &Method, path: &str) -> Option<&'static Self> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
@@ -54,7 +70,7 @@ impl Rule {
 }
 
 const fn rule(method: &'static Method, path: &'static str, need: Need) -> Rule {
-    Rule { method, path, need }
+    Rule { method, path, need, proof: Proof::OfSession }
 }
 
 const fn get(path: &'static str, need: Need) -> Rule {
@@ -82,6 +98,7 @@ pub const RULES: &[Rule] = &[
     get("/sign-in", Need::Form),
     post("/sign-in", Need::Form),
     get("/sign-in/directory", Need::Form),
+    get("/sign-in/directory/again", VIEWER),
     get("/sign-in/directory/return", Need::Form),
     get("/sign-in/directory/end", Need::Form),
     get("/first", Need::Form),
@@ -145,21 +162,21 @@ pub const RULES: &[Rule] = &[
     post("/account/sessions", VIEWER),
     post("/account/sessions/{id}", VIEWER),
     get("/users", ADMINISTRATOR),
-    post("/users", ADMINISTRATOR),
+    post("/users", ADMINISTRATOR).recent(),
     get("/users/{name}", ADMINISTRATOR),
-    post("/users/{name}/role", ADMINISTRATOR),
-    post("/users/{name}/password", ADMINISTRATOR),
-    post("/users/{name}/disable", ADMINISTRATOR),
-    post("/users/{name}/enable", ADMINISTRATOR),
-    post("/users/{name}/remove", ADMINISTRATOR),
+    post("/users/{name}/role", ADMINISTRATOR).recent(),
+    post("/users/{name}/password", ADMINISTRATOR).recent(),
+    post("/users/{name}/disable", ADMINISTRATOR).recent(),
+    post("/users/{name}/enable", ADMINISTRATOR).recent(),
+    post("/users/{name}/remove", ADMINISTRATOR).recent(),
     get("/keys", ADMINISTRATOR),
-    post("/keys", ADMINISTRATOR),
-    post("/keys/{id}/remove", ADMINISTRATOR),
+    post("/keys", ADMINISTRATOR).recent(),
+    post("/keys/{id}/remove", ADMINISTRATOR).recent(),
     get("/audit", ADMINISTRATOR),
     get("/approval", ADMINISTRATOR),
-    post("/approval/on", ADMINISTRATOR),
-    post("/approval/off", ADMINISTRATOR),
-    post("/approval/count", ADMINISTRATOR),
+    post("/approval/on", ADMINISTRATOR).recent(),
+    post("/approval/off", ADMINISTRATOR).recent(),
+    post("/approval/count", ADMINISTRATOR).recent(),
     post("/approval/{id}/approve", ADMINISTRATOR),
     post("/approval/{id}/withdraw", OPERATOR),
     get("/api-reference", VIEWER),
@@ -205,14 +222,15 @@ pub const RULES: &[Rule] = &[
     post("/api/v1/support", SUPPORT),
     get("/api/v1/support/{id}", SUPPORT),
     get("/api/v1/users", PEOPLE),
-    post("/api/v1/users", PEOPLE),
-    rule(&Method::PATCH, "/api/v1/users/{name}", PEOPLE),
-    rule(&Method::DELETE, "/api/v1/users/{name}", PEOPLE),
+    post("/api/v1/users", PEOPLE).recent(),
+    rule(&Method::PATCH, "/api/v1/users/{name}", PEOPLE).recent(),
+    rule(&Method::DELETE, "/api/v1/users/{name}", PEOPLE).recent(),
+    post("/api/v1/session/proof", Need::ApiSession(Role::Viewer)),
     get("/api/v1/sessions", PEOPLE),
     rule(&Method::DELETE, "/api/v1/sessions/{id}", PEOPLE),
     get("/api/v1/keys", PEOPLE),
-    post("/api/v1/keys", Need::ApiSession(Role::Administrator)),
-    rule(&Method::DELETE, "/api/v1/keys/{id}", PEOPLE),
+    post("/api/v1/keys", Need::ApiSession(Role::Administrator)).recent(),
+    rule(&Method::DELETE, "/api/v1/keys/{id}", PEOPLE).recent(),
     get("/api/v1/audit", Need::Api(Role::Administrator, Scope::Audit)),
     get("/api/v1/audit/syslog", Need::Api(Role::Administrator, Scope::Audit)),
     get("/metrics", Need::Api(Role::Viewer, Scope::Metrics)),

@@ -10,14 +10,18 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream::unfold;
 use futures_util::{Stream, StreamExt as _};
 
+use crate::access::{Caller, Identity};
 use crate::context::Context;
 use crate::host::{Heard, Listener};
+use crate::people::{has_key, has_session};
 use crate::refusal::Refusal;
 
 /// How long a program listens with one request: with the next one, its rights are looked at again.
 const TIME: Duration = Duration::from_mins(1);
 /// Programs and pages that listen at the same time. Each has a connection, of which others need some, too.
 pub const LISTENERS: usize = 512;
+/// Between two looks at whether the session still is: what ends one, such as a sign-out, does not know who listens.
+const LOOK: Duration = Duration::from_secs(2);
 /// The number of the event that a client heard last.
 const LAST_HEARD: &str = "last-event-id";
 /// A proxy must not collect events.
@@ -40,21 +44,42 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
         (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
     ),
 )]
-pub async fn follow(State(context): State<Context>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub async fn follow(State(context): State<Context>, caller: Caller, headers: HeaderMap) -> Result<Response, Refusal> {
     let Some(listener) = context.site.listen(heard(&headers), TIME) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    streamed(&context, unfold(listener, next))
+    streamed(&context, caller, unfold(listener, next))
 }
 
-/// Answers with these events, which have a place among all who listen until they end. Refused where none is free.
-pub fn streamed(context: &Context, events: impl Stream<Item = Event> + Send + 'static) -> Result<Response, Refusal> {
+/// Answers with these events, which have a place among all who listen until they end: at the latest soon after the caller's session or key.
+/// Refused where none is free.
+pub fn streamed(
+    context: &Context,
+    caller: Caller,
+    events: impl Stream<Item = Event> + Send + 'static,
+) -> Result<Response, Refusal> {
     let place = context.listening.clone().try_acquire_owned().map_err(|_| Refusal::Listeners)?;
-    let events = events.map(move |event| {
+    let context = context.clone();
+    let ended = async move {
+        while still_is(&context, &caller.identity).await {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let events = events.take_until(Box::pin(ended)).map(move |event| {
         let _held = &place;
         Ok::<_, Infallible>(event)
     });
     Ok(([UNBUFFERED], Sse::new(events).keep_alive(KeepAlive::default())).into_response())
+}
+
+/// Whether a caller is still who it was when it began to listen. While the database cannot say, it is.
+async fn still_is(context: &Context, identity: &Identity) -> bool {
+    let found = match identity {
+        Identity::Anonymous => return false,
+        Identity::Browser(session) => has_session(context, &session.id).await,
+        Identity::Program(key) => has_key(context, &key.id).await,
+    };
+    found.unwrap_or(true)
 }
 
 async fn next(mut listener: Listener) -> Option<(Event, Listener)> {
@@ -104,6 +129,27 @@ mod tests {
             ProgressPage { running: true, operation, run: 3, events: vec![note(1), note(2)] };
         until(async || site.context.site.running().is_some()).await;
         site
+    }
+
+    #[tokio::test]
+    async fn a_stream_ends_with_its_session_or_key() {
+        let site = upgrading().await;
+        let begun = std::time::Instant::now();
+        let listening = |visitor: crate::testing::Visitor| tokio::spawn(async move { visitor.get(PATH).await.body });
+        let (left, removed) = (site.sign_in("vera").await, site.sign_in("olga").await);
+        let (demoted, program) = (site.sign_in("root").await, site.program("root", &[Scope::Read]).await);
+        let root = site.sign_in("root").await;
+        let all: Vec<_> = [&left, &removed, &demoted, &program].map(|visitor| listening(visitor.clone())).into();
+        until(async || site.context.listening.available_permits() == LISTENERS - 4).await;
+        assert!(left.post("/sign-out", &[]).await.status.is_redirection());
+        assert!(root.post("/users/olga/disable", &[]).await.status.is_redirection());
+        assert!(root.post("/account/sessions", &[]).await.status.is_redirection());
+        let keys = crate::people::keys(&site.context).await.unwrap();
+        assert!(root.post(&format!("/keys/{}/remove", keys[0].id), &[]).await.status.is_redirection());
+        for stream in all {
+            assert!(!stream.await.unwrap().contains("ended"), "the operation goes on");
+        }
+        assert!(begun.elapsed() < TIME / 2, "{:?}", begun.elapsed());
     }
 
     #[tokio::test]

@@ -74,6 +74,7 @@ fn documented() -> OpenApiRouter<Context> {
         .routes(routes!(support::download))
         .routes(routes!(people::list_users, people::create))
         .routes(routes!(people::change, people::remove))
+        .routes(routes!(people::prove))
         .routes(routes!(people::list_sessions))
         .routes(routes!(people::end))
         .routes(routes!(keys::list, keys::create))

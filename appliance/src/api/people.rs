@@ -12,7 +12,7 @@ use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{
     LEAST_CHARACTERS, MOST_BYTES, Role, Session, Source, User, UserChange, all_sessions, change_user, create_user,
-    end_session, remove_user, users,
+    end_session, prove_again, remove_user, users,
 };
 use crate::refusal::Refusal;
 
@@ -83,7 +83,7 @@ pub struct SessionItem {
 
 impl From<Session> for SessionItem {
     fn from(session: Session) -> Self {
-        let Session { id, user, role: _, created, seen, ends, address, browser } = session;
+        let Session { id, user, role: _, source: _, created, seen, ends, proven: _, address, browser } = session;
         Self { id, user, created, seen, ends, address, browser }
     }
 }
@@ -204,6 +204,41 @@ pub async fn remove(
     Path(name): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     remove_user(&context, &caller.author(), &name).await.map(|()| StatusCode::NO_CONTENT)
+}
+
+/// A proof that the person at a session's browser is its user.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schemars(rename = "OwnPassword")]
+pub struct Proof {
+    /// The password that the caller signs in with.
+    #[schemars(length(min = 1, max = MOST_BYTES))]
+    own_password: String,
+}
+
+/// Prove that it is you
+///
+/// For sessions, whose last proof must be at most 15 minutes old to create, change or remove users and API keys (LF5068). API keys need none: the scope
+/// `people` permits the changes of users. Wrong passwords count as those of a sign-in do. Who comes from an identity provider opens `/sign-in/directory/again` instead.
+#[utoipa::path(
+    post,
+    path = "/api/v1/session/proof",
+    operation_id = "proveSession",
+    tag = "people",
+    request_body(content = ref("#/components/schemas/OwnPassword"), description = "the caller's own password", content_type = "application/json"),
+    responses(
+        (status = 204, description = "it counts for 15 minutes"),
+        (status = "default", description = "refused or failed", content_type = "application/problem+json", body = ref("#/components/schemas/Problem")),
+    ),
+)]
+pub async fn prove(
+    State(context): State<Context>,
+    caller: Caller,
+    Body(proof): Body<Proof>,
+) -> Result<StatusCode, Refusal> {
+    let by = (caller.session()?, caller.address);
+    prove_again(&context, &caller.author(), by, &proof.own_password).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Sessions of all users

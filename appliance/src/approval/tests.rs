@@ -108,8 +108,8 @@ async fn one_person_approves_until_two_are_chosen() {
     create_user(&site.context, &author(), "root@example.org", Role::Administrator, PASSWORD).await.unwrap();
     assert!(turn(&["root", "root@example.org"]).await.status.is_client_error(), "one person by two names");
     create_user(&site.context, &author(), "ada", Role::Administrator, PASSWORD).await.unwrap();
-    assert_eq!(turn(&["root", "ada"]).await.header("location"), "/approval?done=on");
-    let page = root.get("/approval?done=on").await.body;
+    let on = turn(&["root", "ada"]).await;
+    let page = root.follow(&on).await.body;
     assert!(page.contains("Two people approve") && page.contains("Does not count"), "{page}");
     let log = log(&site).await;
     assert_eq!(
@@ -138,7 +138,7 @@ async fn an_operators_approval_waits_for_an_administrator_and_both_are_named_eve
     assert!(is_refused(&ask(&root).await, "LF5041"), "another one's first approval is there already");
 
     let page = olga.get(&path).await.body;
-    assert!(page.contains("olga approved this plan first") && page.contains("Withdraw"), "{page}");
+    assert!(page.contains("<bdi>olga</bdi> approved this plan first") && page.contains("Withdraw"), "{page}");
     assert!(!page.contains("name=\"approval\""), "the first person is offered no second approval: {page}");
     for path in ["/upgrade", "/live/upgrade", "/", "/approval"] {
         let page = root.get(path).await.body;
@@ -247,7 +247,9 @@ async fn one_administrator_alone_turns_nothing_off_and_lets_nobody_count() {
         waiting.into_iter().find(|approval| approval.wanted == wanted).map_or("none".to_owned(), |found| found.id)
     };
     let approve = async |visitor: &Visitor, id: &str| visitor.post(&format!("/approval/{id}/approve"), &[]).await;
-    assert_eq!(root.post("/approval/count", &[("name", "bob")]).await.header("location"), "/approval?done=asked");
+    assert!(
+        root.post("/approval/count", &[("name", "bob")]).await.header("location").starts_with("/approval?done=asked&")
+    );
     let count = id_of(Wanted::Count("bob".to_owned())).await;
     let bob = site.sign_in("bob").await;
     assert!(is_refused(&approve(&root, &count).await, "LF5042") && is_refused(&approve(&bob, &count).await, "LF5042"));
@@ -261,15 +263,15 @@ async fn one_administrator_alone_turns_nothing_off_and_lets_nobody_count() {
     assert_eq!(approve(&ada, &count).await.status, StatusCode::NOT_FOUND, "it was void with the user");
     root.post("/approval/count", &[("name", "bob")]).await;
     let count = id_of(Wanted::Count("bob".to_owned())).await;
-    assert_eq!(approve(&ada, &count).await.header("location"), "/approval?done=approved");
+    assert!(approve(&ada, &count).await.header("location").starts_with("/approval?done=approved&"));
 
-    assert_eq!(root.post("/approval/off", &[]).await.header("location"), "/approval?done=asked");
+    assert!(root.post("/approval/off", &[]).await.header("location").starts_with("/approval?done=asked&"));
     let off = id_of(Wanted::Off).await;
     assert!(is_refused(&approve(&root, &off).await, "LF5042"));
     assert!(root.get("/approval").await.body.contains("Two people approve"));
     ask(&root).await;
     let bob = site.sign_in("bob").await;
-    assert_eq!(approve(&bob, &off).await.header("location"), "/approval?done=approved", "bob counts now");
+    assert!(approve(&bob, &off).await.header("location").starts_with("/approval?done=approved&"), "bob counts now");
     assert!(root.get("/approval").await.body.contains("One person approves"));
     assert!(open(&site.context).await.unwrap().is_empty(), "what waited is void");
     let alone = [("request", "0123abcd"), ("plan", PLAN), ("confirm", "node-1")];
@@ -310,7 +312,7 @@ async fn a_first_approval_is_withdrawn_or_ends() {
     };
     ask(&root).await;
     assert!(is_refused(&withdraw(&olga).await, "LF5042"), "an operator withdraws nobody else's");
-    assert_eq!(withdraw(&site.sign_in("ada").await).await.header("location"), "/upgrade?done=withdrawn");
+    assert!(withdraw(&site.sign_in("ada").await).await.header("location").starts_with("/upgrade?done=withdrawn&"));
     ask(&olga).await;
     assert_eq!(withdraw(&olga).await.status, StatusCode::SEE_OTHER, "one's own");
     assert_eq!(withdraw(&olga).await.status, StatusCode::NOT_FOUND);

@@ -1,9 +1,10 @@
 //! Whether the log of a database is a whole chain.
 
-use landfall_audit::{Follower, Head};
+use landfall_audit::{Checkpoint, Entry, Follower, Head};
 use landfall_error_codes::{Coded as _, codes};
 
-use crate::database::{Connection, query, query_scalar};
+use super::checkpoints::contains;
+use crate::database::{Connection, Row, query, query_scalar};
 use crate::error::{Error, Result};
 
 /// Entries that are read from the database at once.
@@ -22,7 +23,20 @@ pub enum Chain {
 impl Chain {
     /// Follows the chain of a database from its first entry to its last. An error means that it cannot be read.
     pub async fn of(connection: &mut Connection) -> Result<Self> {
-        match follow_to_end(connection).await {
+        Self::found(follow_all(connection).await)
+    }
+
+    /// Follows the chain behind an entry that was seen; all of it where the log does not have that one.
+    pub async fn behind(connection: &mut Connection, seen: Head) -> Result<Self> {
+        if !contains(connection, seen).await? {
+            return Self::of(connection).await;
+        }
+        let mut follower = Follower::behind(seen);
+        Self::found(follow_to_end(connection, &mut follower, |_| {}).await.map(|()| follower.head()))
+    }
+
+    fn found(followed: Result<Head>) -> Result<Self> {
+        match followed {
             Ok(head) => Ok(Self::Whole(head)),
             Err(error) if error.code() == codes::AUDIT_BROKEN => Ok(Self::Broken(error)),
             Err(error) => Err(error),
@@ -30,8 +44,45 @@ impl Chain {
     }
 }
 
-async fn follow_to_end(connection: &mut Connection) -> Result<Head> {
-    let mut follower = Follower::behind(Head::EMPTY);
+/// What the first entry follows: nothing, or the last one that was dropped, which the host has signed.
+pub async fn start(connection: &mut Connection) -> Result<Head> {
+    let first = query("SELECT min(number) FROM audit").fetch_one(&mut *connection).await?;
+    let first: Option<i64> = first.try_get(0)?;
+    let Some(before) = first.map(|first| first - 1).filter(|before| *before != 0) else { return Ok(Head::EMPTY) };
+    let signed = query("SELECT checkpoint FROM audit_checkpoints WHERE number = $1").bind(before);
+    let signed = signed.fetch_all(&mut *connection).await?;
+    let read = |row: &Row| serde_json::from_str::<Checkpoint>(row.try_get(0).ok()?).ok();
+    let found = signed.iter().filter_map(read).map(|checkpoint| checkpoint.head).find(|head| head.number == before);
+    found.ok_or_else(|| {
+        Error::new(codes::AUDIT_BROKEN, format!("the log begins behind entry {before}, which no checkpoint covers"))
+    })
+}
+
+async fn follow_all(connection: &mut Connection) -> Result<Head> {
+    let start = start(connection).await?;
+    let mut follower = Follower::behind(start);
+    let mut is_recorded = start == Head::EMPTY;
+    follow_to_end(connection, &mut follower, |entry| is_recorded |= entry.records_drop(start)).await?;
+    let end = follower.head();
+    let count: i64 = query_scalar("SELECT count(*) FROM audit").fetch_one(connection).await?;
+    if count != end.number - start.number {
+        return Err(Error::new(codes::AUDIT_BROKEN, "the log has entries before its first one"));
+    }
+    if !is_recorded {
+        let what = format!(
+            "the log begins behind entry {}, and no entry records that those up to it were dropped",
+            start.number
+        );
+        return Err(Error::new(codes::AUDIT_BROKEN, what));
+    }
+    Ok(end)
+}
+
+async fn follow_to_end(
+    connection: &mut Connection,
+    follower: &mut Follower,
+    mut seen: impl FnMut(&Entry),
+) -> Result<()> {
     loop {
         let rows = query("SELECT entry, hash FROM audit WHERE number > $1 ORDER BY number LIMIT $2")
             .bind(follower.head().number)
@@ -39,15 +90,10 @@ async fn follow_to_end(connection: &mut Connection) -> Result<Head> {
             .fetch_all(&mut *connection)
             .await?;
         if rows.is_empty() {
-            break;
+            return Ok(());
         }
         for row in &rows {
-            follower.follow(&row.try_get::<String, _>(0)?, &row.try_get::<String, _>(1)?)?;
+            seen(&follower.follow(&row.try_get::<String, _>(0)?, &row.try_get::<String, _>(1)?)?);
         }
     }
-    let count: i64 = query_scalar("SELECT count(*) FROM audit").fetch_one(connection).await?;
-    if count == follower.head().number {
-        return Ok(follower.head());
-    }
-    Err(Error::new(codes::AUDIT_BROKEN, "the log has entries before its first one"))
 }

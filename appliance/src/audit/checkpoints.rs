@@ -6,7 +6,7 @@ use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
 use landfall_peer::AUDIT_BYTES;
 
-use super::chain::PAGE;
+use super::chain::{PAGE, start};
 use crate::database::{Connection, Write, query, query_scalar};
 use crate::error::{Context as _, Error, Result};
 
@@ -32,9 +32,13 @@ pub async fn contains(connection: &mut Connection, head: Head) -> Result<bool> {
     if head == Head::EMPTY {
         return Ok(true);
     }
-    let hash: Option<String> =
-        query_scalar("SELECT hash FROM audit WHERE number = $1").bind(head.number).fetch_optional(connection).await?;
-    Ok(hash.is_some_and(|hash| hash == head.hash.to_string()))
+    let hash = query_scalar("SELECT hash FROM audit WHERE number = $1").bind(head.number);
+    let hash: Option<String> = hash.fetch_optional(&mut *connection).await?;
+    match hash {
+        Some(hash) => Ok(hash == head.hash.to_string()),
+        // The last entry that was dropped is known by what the host signed.
+        None => Ok(start(connection).await.is_ok_and(|start| start == head)),
+    }
 }
 
 /// The newest checkpoint that a key has signed and whose entry the log has; one that was edited is passed over.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use landfall_audit::{Head, Line, SCHEMA, checkpoint_line, entry_line};
 use landfall_error_codes::codes;
 
-use super::chain::PAGE;
+use super::chain::{PAGE, start};
 use super::record::head;
 use super::syslog::message;
 use crate::audit::Entry;
@@ -58,6 +58,15 @@ impl Export {
     /// the line of the head behind the last one. Returns the number to continue after; none behind the head.
     pub async fn page(&self, pool: &Pool, after: i64, form: Form) -> Result<(String, Option<i64>)> {
         let mut moment = pool.begin().await?;
+        let mut text = String::new();
+        // What the first entry follows comes first, as the host has signed it.
+        let start = if after == 0 { start(&mut moment).await.map_or(0, |start| start.number) } else { 0 };
+        if form == Form::JsonLines && start > 0 {
+            for (_, checkpoint) in checkpoints_of(&mut moment, start - 1, start).await? {
+                text.push_str(&checkpoint_line(&checkpoint));
+            }
+        }
+        let after = after.max(start);
         let rows =
             query("SELECT number, entry, hash FROM audit WHERE number > $1 AND number <= $2 ORDER BY number LIMIT $3")
                 .bind(after)
@@ -66,11 +75,13 @@ impl Export {
                 .fetch_all(&mut moment)
                 .await?;
         let Some(last) = rows.last() else {
-            return Ok((if form == Form::JsonLines { self.last_line()? } else { String::new() }, None));
+            if form == Form::JsonLines {
+                text.push_str(&self.last_line()?);
+            }
+            return Ok((text, None));
         };
         let last: i64 = last.try_get(0)?;
         let mut checkpoints = checkpoints_of(&mut moment, after, last).await?.into_iter().peekable();
-        let mut text = String::new();
         for row in &rows {
             let (number, entry, hash): (i64, String, String) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
             if form == Form::Syslog {

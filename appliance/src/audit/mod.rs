@@ -5,14 +5,19 @@ mod chain;
 mod checkpoints;
 mod export;
 mod record;
+mod retention;
+mod search;
 mod signing;
 mod syslog;
 mod watch;
 
 pub use chain::Chain;
-pub use export::{Export, Form, export, page};
+#[cfg(test)]
+pub use export::page;
+pub use export::{Export, Form, export};
 pub use landfall_audit::{Entry, Outcome};
 pub use record::{Author, Event, head, record};
+pub use search::{Filter, search};
 pub use signing::{Signing, Unsigned};
 pub use syslog::message;
 pub use watch::Watch;

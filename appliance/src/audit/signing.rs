@@ -14,6 +14,7 @@ use landfall_error_codes::{Code, Coded as _, codes};
 use landfall_peer::AUDIT_PAUSE;
 use tokio::time::timeout;
 
+use super::chain::start;
 use super::checkpoints::{contains, entries_behind, is_new_key, keep, newest, stored};
 use super::record::{Author, Event, head, record};
 use crate::database::Database;
@@ -164,10 +165,20 @@ impl Signing {
             self.learn(known);
         }
         loop {
-            let behind = last.as_ref().map_or(Head::EMPTY, |last| last.head);
-            let found = entries_behind(&mut database.read().acquire().await?, behind).await?;
+            let mut connection = database.read().acquire().await?;
+            // A host that has signed nothing of this log begins where the log does.
+            let start = if last.is_none() { start(&mut connection).await? } else { Head::EMPTY };
+            let behind = last.as_ref().map_or(start, |last| last.head);
+            let found = entries_behind(&mut connection, behind).await?;
+            drop(connection);
             let Some((entries, end)) = found else { return Ok(()) };
-            let wish = CheckpointWish { entries, head: end, restart: restart.take(), newer: newer.take() };
+            let wish = CheckpointWish {
+                entries,
+                head: end,
+                restart: restart.take(),
+                newer: newer.take(),
+                start: Some(start).filter(|start| *start != Head::EMPTY),
+            };
             let signed = site.sign_audit(&wish).await.map_err(refused)?;
             if signed.head != end {
                 return Err(Error::new(codes::HOST_ANSWER, "the host signed another entry than the one that was sent"));

@@ -1,17 +1,22 @@
-//! The log is followed from its first entry to its last while the console runs, after every page of the database was read: who looks at
-//! the overview learns of a change.
+//! The log is followed while the console runs, after every page of the database was read: who looks at the overview learns of a change.
+//! Once a day it is followed from its first entry, and in between from the last one that was seen.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use landfall_audit::Head;
 use landfall_error_codes::codes;
 
 use super::chain::Chain;
+use super::retention::{KEPT, retain};
 use crate::database::{Database, damage_of};
 use crate::error::Result;
 
-/// Between two looks. A hundred thousand entries take a second or two.
+/// Between two looks.
 const PAUSE: Duration = Duration::from_mins(10);
+/// Between two looks at the whole log. A hundred thousand entries take a second or two.
+const DAY: Duration = Duration::from_hours(24);
 
 /// What the latest look found.
 #[derive(Debug, Default)]
@@ -21,6 +26,8 @@ pub struct Watch(Mutex<Found>);
 struct Found {
     broken: Option<String>,
     damage: Option<String>,
+    /// The last entry that was seen, while the log is whole.
+    seen: Option<Head>,
 }
 
 impl Watch {
@@ -38,8 +45,18 @@ impl Watch {
         self.found().damage.clone()
     }
 
-    /// Looks once.
+    /// Looks once, at all of it.
     pub async fn look(&self, database: &Database) -> Result<()> {
+        self.look_behind(database, None).await
+    }
+
+    /// Looks once, at what is new; at all of it where the last look did not find it whole.
+    pub async fn look_again(&self, database: &Database) -> Result<()> {
+        let seen = self.found().seen;
+        self.look_behind(database, seen).await
+    }
+
+    async fn look_behind(&self, database: &Database, seen: Option<Head>) -> Result<()> {
         // Of one moment: entries that are written meanwhile are not half seen.
         let mut moment = database.read().begin().await?;
         let damage = damage_of(&mut moment).await?;
@@ -49,22 +66,40 @@ impl Watch {
             tracing::error!(code = codes::APPLIANCE_DATABASE_DAMAGED.id, "the database is damaged: {why}");
             return Ok(());
         }
-        let broken = match Chain::of(&mut moment).await? {
-            Chain::Whole(_) => None,
-            Chain::Broken(error) => Some(error.to_string()),
+        let chain = match seen {
+            Some(seen) => Chain::behind(&mut moment, seen).await?,
+            None => Chain::of(&mut moment).await?,
+        };
+        let (seen, broken) = match chain {
+            Chain::Whole(head) => (Some(head), None),
+            Chain::Broken(error) => (None, Some(error.to_string())),
         };
         if let Some(why) = &broken {
             tracing::error!(code = codes::AUDIT_BROKEN.id, "the audit log is not whole: {why}");
         }
-        self.found().broken = broken;
+        let mut found = self.found();
+        (found.seen, found.broken) = (seen, broken);
+        Ok(())
+    }
+
+    /// Looks at all of it, and lets what is too old go from a log that is whole: of one that is not, everything is evidence.
+    async fn look_whole(&self, database: &Database) -> Result<()> {
+        self.look(database).await?;
+        let is_whole = self.found().seen.is_some();
+        while is_whole && retain(database, KEPT, Timestamp::now()).await?.is_some() {}
         Ok(())
     }
 
     /// Looks again and again, until the process ends.
     pub async fn watch(&self, database: &Database) {
+        let mut whole: Option<Instant> = None;
         loop {
-            if let Err(error) = self.look(database).await {
-                tracing::warn!("the audit log cannot be read: {error}");
+            let is_due = whole.is_none_or(|last| last.elapsed() >= DAY);
+            let looked = if is_due { self.look_whole(database).await } else { self.look_again(database).await };
+            match looked {
+                Ok(()) if is_due => whole = Some(Instant::now()),
+                Ok(()) => {}
+                Err(error) => tracing::warn!("the audit log cannot be read: {error}"),
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{AppendHeaders, IntoResponse as _};
 use serde::Deserialize;
 
-use super::fields::{Asked, Sent};
+use super::fields::{Sent, Told, tell, told};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::{Shown, draw, draw_refused, go};
@@ -33,12 +33,6 @@ struct Whole {
     rows: Vec<Row>,
     /// Whether the password is stored here.
     is_local: bool,
-}
-
-#[derive(Deserialize)]
-pub struct Done {
-    #[serde(default)]
-    done: String,
 }
 
 #[derive(Deserialize)]
@@ -69,7 +63,7 @@ async fn page(context: &Context, caller: &Caller, frame: Frame) -> Result<Whole,
     Ok(Whole { frame, name: own.user.clone(), rows: rows.collect(), is_local })
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
     let frame = Frame::new(&context, &caller, Place::Account, "Your account").with(notice(&done));
     draw(&page(&context, &caller, frame).await?)
 }
@@ -93,7 +87,7 @@ pub async fn password(
             let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
             let secret = begin_session(&context, &author, &proven, (browser, None)).await?;
             let cookie = set_cookie(SESSION, &secret).map(|value| (header::SET_COOKIE, value));
-            Ok((AppendHeaders(cookie), go("/account?done=password")?).into_response())
+            Ok((AppendHeaders(cookie), go(&told(&secret, "/account", "password"))?).into_response())
         }
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
@@ -106,10 +100,10 @@ pub async fn password(
 pub async fn end_others(State(context): State<Context>, caller: Caller) -> Shown {
     let own = caller.session()?;
     end_sessions_but(&context, &caller.author(), &own.user, &own.id).await?;
-    go("/account?done=sessions")
+    tell(&caller, "/account", "sessions")
 }
 
 pub async fn end_one(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
     end_own_session(&context, &caller.author(), &caller.session()?.user, &id).await?;
-    go("/account?done=session")
+    tell(&caller, "/account", "session")
 }

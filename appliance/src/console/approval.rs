@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use serde::Deserialize;
 
 use super::change::{home, plan_path};
-use super::fields::{Asked, Sent};
+use super::fields::{Sent, Told, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
@@ -131,12 +131,6 @@ struct Whole {
 }
 
 #[derive(Deserialize)]
-pub struct Done {
-    #[serde(default)]
-    done: String,
-}
-
-#[derive(Deserialize)]
 pub struct Name {
     name: String,
 }
@@ -177,7 +171,7 @@ fn frame_of(context: &Context, caller: &Caller) -> Frame {
 /// The page again after something was asked for.
 async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Refusal>, &str)) -> Shown {
     match done {
-        Ok(()) => go(&format!("/approval?done={said}")),
+        Ok(()) => tell(caller, "/approval", said),
         Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
         Err(refusal) => {
             let frame = frame_of(context, caller).refusing(Some(&refusal));
@@ -186,7 +180,7 @@ async fn after(context: &Context, caller: &Caller, (done, said): (Result<(), Ref
     }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
     let frame = frame_of(&context, &caller).with(notice(&done));
     draw(&page(&context, &caller, frame).await?)
 }
@@ -224,7 +218,7 @@ pub async fn approve(State(context): State<Context>, caller: Caller, Path(id): P
 pub async fn withdraw(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
     let withdrawn = approval::withdraw(&context, &caller, &id).await?;
     match withdrawn.wanted {
-        Wanted::Change { change, .. } => go(&format!("{}?done=withdrawn", home(change.verb()))),
-        Wanted::Off | Wanted::Count(_) => go("/approval?done=withdrawn"),
+        Wanted::Change { change, .. } => tell(&caller, home(change.verb()), "withdrawn"),
+        Wanted::Off | Wanted::Count(_) => tell(&caller, "/approval", "withdrawn"),
     }
 }

@@ -10,12 +10,12 @@ use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::{Shown, draw};
 use crate::access::Caller;
-use crate::audit::{Entry, Outcome, head, page};
+use crate::audit::{Entry, Filter, Outcome, head, search};
 use crate::context::Context;
 use crate::forward::Standing;
 
 /// Entries of a page.
-const ENTRIES: i64 = 50;
+const ENTRIES: usize = 50;
 
 struct Row {
     number: i64,
@@ -42,8 +42,9 @@ struct Whole {
     /// How entries are forwarded to a syslog server.
     forward: Standing,
     forward_failing: Option<Failing>,
-    /// The number before which the next page begins.
-    older: Option<i64>,
+    filter: Filter,
+    /// The address of the next page.
+    older: Option<String>,
     is_newest: bool,
 }
 
@@ -59,9 +60,41 @@ struct Failing {
     why: String,
 }
 
+/// What the address asks for.
 #[derive(Deserialize)]
-pub struct Before {
+pub struct Wanted {
     before: Option<i64>,
+    #[serde(default)]
+    person: String,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    outcome: String,
+}
+
+impl Wanted {
+    fn filter(self) -> Filter {
+        let outcome = match self.outcome.as_str() {
+            "done" => Some(Outcome::Done),
+            "refused" => Some(Outcome::Refused),
+            _ => None,
+        };
+        Filter { person: self.person.trim().to_owned(), action: self.action.trim().to_owned(), outcome }
+    }
+}
+
+/// The address of the page of the same entries before this one.
+fn older(filter: &Filter, before: i64) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, text) in [("person", &filter.person), ("action", &filter.action)] {
+        if !text.is_empty() {
+            query.append_pair(name, text);
+        }
+    }
+    if let Some(outcome) = filter.outcome {
+        query.append_pair("outcome", if outcome == Outcome::Done { "done" } else { "refused" });
+    }
+    format!("/audit?{}", query.append_pair("before", &before.to_string()).finish())
 }
 
 fn read(entry: Entry) -> Read {
@@ -72,10 +105,11 @@ fn read(entry: Entry) -> Read {
     Read { mark, at: Moment::new(entry.at), entry }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before { before }): Asked<Before>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Asked(wanted): Asked<Wanted>) -> Shown {
     let pool = context.database.read();
-    let found = page(pool, before, ENTRIES).await?;
-    let rows: Vec<_> = found.into_iter().map(|(number, entry)| Row { number, read: entry.map(read) }).collect();
+    let (before, filter) = (wanted.before, wanted.filter());
+    let found = search(pool, before, ENTRIES, &filter).await?;
+    let rows: Vec<_> = found.entries.into_iter().map(|(number, entry)| Row { number, read: entry.map(read) }).collect();
     let head = head(&mut pool.acquire().await?).await?;
     let signed = context.signing.last().map(|last| Signed {
         number: last.head.number,
@@ -88,7 +122,7 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before {
     let forward_failing = forward.failing.clone();
     let forward_failing =
         forward_failing.map(|failing| Failing { since: Moment::new(failing.since), why: failing.why });
-    let older = rows.last().map(|row| row.number).filter(|number| *number > 1);
+    let older = found.before.map(|before| older(&filter, before));
     let frame = Frame::new(&context, &caller, Place::Audit, "Audit");
     draw(&Whole {
         frame,
@@ -99,6 +133,7 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(Before {
         failing,
         forward,
         forward_failing,
+        filter,
         older,
         is_newest: before.is_none(),
     })

@@ -1,20 +1,21 @@
 //! Backups: what comes back, and the button for another one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
 use super::change::{SETTINGS, hand_over};
-use super::fields::{Asked, Sent};
+use super::fields::{Sent, Told, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::overview::sentence;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
 use super::units::{bytes, short};
-use super::{Shown, draw, go};
+use super::{Shown, draw};
 use crate::access::Caller;
 use crate::api::{Intent, back_up_now, drill_now};
 use crate::context::Context;
@@ -94,6 +95,14 @@ struct Schedule {
 }
 
 impl Schedule {
+    /// Whether the next backup is later than a day and its delay from now, which a clock that was wrong leaves behind.
+    fn is_far(&self) -> bool {
+        let delay = self.times.as_ref().map_or(0, |times| times.delay_minutes);
+        let longest = Duration::from_hours(25) + Duration::from_mins(delay);
+        let ahead = self.next.map(|next| next.age()).filter(|age| age.is_negative());
+        ahead.is_some_and(|age| age.unsigned_abs() > longest)
+    }
+
     /// Whether the host says that its timer starts no backup.
     fn is_stopped(&self) -> bool {
         self.times.as_ref().is_some_and(|times| times.active == Some(false))
@@ -146,13 +155,6 @@ struct Whole {
 #[template(path = "backups_live.html")]
 struct Live {
     view: View,
-}
-
-/// What was just done.
-#[derive(Deserialize)]
-pub struct Done {
-    #[serde(default)]
-    done: String,
 }
 
 /// Why a backup was made. A reason of a newer version is shown as another one.
@@ -219,7 +221,7 @@ async fn view(context: &Context) -> View {
     View { facts: facts(context).await, running: context.site.running() }
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
     let notice = match done.as_str() {
         "begun" => Some("The host has begun a backup. It appears below once its data has been read."),
         "drill" => Some("The host has begun a drill of the newest backup. What becomes of it is under “Schedule”."),
@@ -235,7 +237,7 @@ pub async fn live(State(context): State<Context>) -> Shown {
 
 pub async fn begin(State(context): State<Context>, caller: Caller) -> Shown {
     back_up_now(&context, &caller).await?;
-    go("/backups?done=begun")
+    tell(&caller, "/backups", "begun")
 }
 
 /// The time as it was entered.
@@ -253,7 +255,7 @@ pub async fn plan_time(State(context): State<Context>, caller: Caller, Sent(Want
 
 pub async fn drill(State(context): State<Context>, caller: Caller) -> Shown {
     drill_now(&context, &caller).await?;
-    go("/backups?done=drill")
+    tell(&caller, "/backups", "drill")
 }
 
 #[cfg(test)]
@@ -375,6 +377,20 @@ mod tests {
         assert!(page.contains("none: the timer is not active"), "{page}");
         let older = times(serde_json::json!({ "daily": "01:30", "next": "2026-11-21T01:30:00Z" }));
         assert_eq!((older.active, older.next.as_deref()), (None, Some("2026-11-21T01:30:00Z")));
+    }
+
+    #[test]
+    fn a_next_backup_that_is_years_away_is_flagged() {
+        let page = |next: jiff::Timestamp| {
+            let times = serde_json::from_value(serde_json::json!({ "daily": "01:30", "delayMinutes": 60 })).unwrap();
+            let next = Some(Moment::new(next));
+            page_of(Schedule { times: Some(times), next, backup: None, refused: None, drill: None, proven: None })
+        };
+        let flag = "landfall-backup.timer";
+        let far = page("2099-01-01T00:00:00Z".parse().unwrap());
+        assert!(far.contains("2099-01-01") && far.contains(flag), "{far}");
+        let soon = page(jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24));
+        assert!(!soon.contains(flag), "{soon}");
     }
 
     #[test]

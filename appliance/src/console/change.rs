@@ -65,8 +65,6 @@ pub fn plan_path(change: &Change, digest: &str) -> String {
 pub struct About {
     #[serde(default)]
     pub request: String,
-    #[serde(default)]
-    pub done: String,
 }
 
 /// The latest change, in words.

@@ -113,8 +113,9 @@ fn checked(name: String) -> Result<String, Refusal> {
     Err(Refusal::NotThere(format!("component {name}")))
 }
 
-async fn detail(context: &Context, name: String, choice: Choice) -> Result<Detail, Refusal> {
+async fn detail(context: &Context, caller: &Caller, name: String, choice: Choice) -> Result<Detail, Refusal> {
     let (name, find) = (checked(name)?, choice.find.trim().to_owned());
+    let _turn = context.turns.wait(&caller.session()?.id).await;
     let lines = if find.is_empty() { LINES } else { SEARCHED };
     let (logs, resources) = (context.site.logs(&name, lines), context.site.resources(&name));
     let (rows, logs, resources) = tokio::join!(rows(context), logs, resources);
@@ -137,13 +138,18 @@ pub async fn one(
     Path(name): Path<String>,
     Asked(choice): Asked<Choice>,
 ) -> Shown {
-    let view = detail(&context, name, choice).await?;
+    let view = detail(&context, &caller, name, choice).await?;
     let frame = Frame::new(&context, &caller, Place::Components, view.name.clone());
     draw(&One { frame, view })
 }
 
-pub async fn live_one(State(context): State<Context>, Path(name): Path<String>, Asked(choice): Asked<Choice>) -> Shown {
-    draw(&LiveOne { view: detail(&context, name, choice).await? })
+pub async fn live_one(
+    State(context): State<Context>,
+    caller: Caller,
+    Path(name): Path<String>,
+    Asked(choice): Asked<Choice>,
+) -> Shown {
+    draw(&LiveOne { view: detail(&context, &caller, name, choice).await? })
 }
 
 #[cfg(test)]

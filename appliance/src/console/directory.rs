@@ -15,14 +15,21 @@ use super::{Shown, draw, go};
 use crate::access::{Caller, DEPARTED, SESSION, cookie, peer, set_cookie, set_departed, unset_cookie};
 use crate::audit::Event;
 use crate::context::Context;
-use crate::directory::{DirectoryError, Provider, Returned};
-use crate::people::{Person, Proven, Secret, Source, admit, begin_session, record_failure};
+use crate::directory::{DirectoryError, Errand, Provider, Returned, Vouched};
+use crate::people::{Person, Proven, Secret, Source, admit, begin_session, prove_session, record_failure};
 use crate::refusal::Refusal;
 
 /// A page that leads on by itself.
 #[derive(Template)]
 #[template(path = "entered.html")]
 struct Entered {
+    frame: Frame,
+}
+
+/// The end of a proof that another tab waits for.
+#[derive(Template)]
+#[template(path = "proven.html")]
+struct ProvenPage {
     frame: Frame,
 }
 
@@ -35,15 +42,33 @@ pub async fn begin(State(context): State<Context>, caller: Caller, parts: Parts)
     if caller.user().is_some() {
         return go("/");
     }
+    depart(&context, &caller, &parts, Errand::Enter).await
+}
+
+/// Leads a browser to the provider, which asks again who is there: the session stays, and what it was proven by is new.
+pub async fn begin_again(State(context): State<Context>, caller: Caller, parts: Parts) -> Shown {
+    let own = caller.session()?;
+    if own.source != Source::Oidc {
+        return go("/account");
+    }
+    let errand = Errand::Prove { session: own.id.clone(), user: own.user.clone() };
+    depart(&context, &caller, &parts, errand).await
+}
+
+async fn depart(context: &Context, caller: &Caller, parts: &Parts, errand: Errand) -> Shown {
     let state = context.directory.now();
     let provider = state.oidc().ok_or_else(no_provider)?;
     let ingress = context.ingress.state();
-    refuse_other_origin(provider, ingress.host(peer(&parts), &parts.headers))?;
+    refuse_other_origin(provider, ingress.host(peer(parts), &parts.headers))?;
     let wait = context.throttle.depart(caller.address, Instant::now());
     wait.map_err(|left| Refusal::TooManyAttempts(left.as_secs() + 1))?;
     let secret = Secret::random()?;
-    let place = provider.begin(&secret).await.map_err(Refusal::from)?;
-    context.directory.pending.add(&secret);
+    let place = match &errand {
+        Errand::Enter => provider.begin(&secret).await,
+        Errand::Prove { .. } => provider.begin_again(&secret).await,
+    };
+    let place = place.map_err(Refusal::from)?;
+    context.directory.pending.add(&secret, errand);
     let cookie = set_departed(&secret).map(|value| (header::SET_COOKIE, value));
     Ok((AppendHeaders(cookie), Redirect::to(place.as_str())).into_response())
 }
@@ -66,7 +91,10 @@ pub async fn end_at_console(
 ) -> Shown {
     let state = context.directory.now();
     let provider = state.oidc().ok_or_else(no_provider)?;
-    let proven = prove(&context, &caller, provider, (&headers, &returned)).await?;
+    let (errand, proven) = prove(&context, &caller, provider, (&headers, &returned)).await?;
+    if let Errand::Prove { session, user } = errand {
+        return end_proof(&context, &caller, (&session, &user), &proven).await;
+    }
     let browser = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut author = caller.author();
     proven.name().clone_into(&mut author.name);
@@ -78,19 +106,29 @@ pub async fn end_at_console(
     Ok((AppendHeaders(cookies), page).into_response())
 }
 
+/// Notes that who came back is the user of the session that went there. The browser brings no cookie of the session on this way.
+async fn end_proof(context: &Context, caller: &Caller, (session, user): (&str, &str), proven: &Proven) -> Shown {
+    if proven.name() != user {
+        let why = format!("the session is of {user}, and {} has signed in at the provider", proven.name());
+        return Err(Refusal::Directory(why).into());
+    }
+    let mut author = caller.author();
+    user.clone_into(&mut author.name);
+    prove_session(context, &author, session, proven).await?;
+    let cookie = unset_cookie(DEPARTED).map(|value| (header::SET_COOKIE, value));
+    let page = draw(&ProvenPage { frame: Frame::bare(caller, Place::None, "It is you") })?;
+    Ok((AppendHeaders(cookie), page).into_response())
+}
+
 async fn prove(
     context: &Context,
     caller: &Caller,
     provider: &Provider,
     (headers, returned): (&HeaderMap, &Returned),
-) -> Result<Proven, Refusal> {
+) -> Result<(Errand, Proven), Refusal> {
     let author = caller.author();
-    let secret = cookie(headers, DEPARTED).filter(|secret| context.directory.pending.take(secret));
-    let vouched = match &secret {
-        Some(secret) => provider.finish(secret, returned).await,
-        None => Err(DirectoryError::refused("this browser has not begun a sign-in, or not within ten minutes")),
-    };
-    let vouched = match vouched {
+    let vouched = finish(context, provider, (headers, returned)).await;
+    let (errand, vouched) = match vouched {
         Ok(vouched) => vouched,
         Err(error) => {
             context.metrics.signed_in(false);
@@ -103,7 +141,24 @@ async fn prove(
     let role = settings.roles.of(&vouched.groups, |own, group| own == group);
     let subject = format!("{} {}", settings.issuer, vouched.subject);
     let directory = settings.issuer.clone();
-    admit(context, &author, &Person { source: Source::Oidc, subject, name: vouched.name, role, directory }).await
+    let person = Person { source: Source::Oidc, subject, name: vouched.name, role, directory };
+    Ok((errand, admit(context, &author, &person).await?))
+}
+
+/// Whom the provider vouches for, and what the browser went there for.
+async fn finish(
+    context: &Context,
+    provider: &Provider,
+    (headers, returned): (&HeaderMap, &Returned),
+) -> Result<(Errand, Vouched), DirectoryError> {
+    let begun = cookie(headers, DEPARTED).and_then(|secret| Some((context.directory.pending.take(&secret)?, secret)));
+    let not_begun = || DirectoryError::refused("this browser has not begun a sign-in, or not within ten minutes");
+    let ((errand, age), secret) = begun.ok_or_else(not_begun)?;
+    let vouched = provider.finish(&secret, returned).await?;
+    if errand != Errand::Enter {
+        vouched.be_newer_than(age)?;
+    }
+    Ok((errand, vouched))
 }
 
 /// Leads a browser to where its session at the provider ends.

@@ -1,9 +1,14 @@
 //! Fields of forms and addresses. What cannot be read becomes the page of a refusal.
 
+use std::convert::Infallible;
+
 use axum::extract::{Form, FromRequest, FromRequestParts, Query, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use super::{Shown, go};
+use crate::access::Caller;
+use crate::people::Secret;
 use crate::refusal::Refusal;
 use crate::server::Page;
 
@@ -29,4 +34,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
         let read = Query::<T>::from_request_parts(parts, state).await;
         read.map(|Query(fields)| Self(fields)).map_err(|rejection| Page(Refusal::Invalid(rejection.body_text())))
     }
+}
+
+/// What was just done, as the console said when it led this browser to the page. An address that somebody else wrote says nothing.
+pub struct Told(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Told {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default().as_bytes();
+        let field = |name: &str| form_urlencoded::parse(query).find(|(key, _)| key == name).map(|(_, value)| value);
+        let secret = parts.extensions.get::<Caller>().and_then(|caller| caller.form_secret.as_ref());
+        let (done, mark) = (field("done").unwrap_or_default(), field("mark").unwrap_or_default());
+        let is_own = secret.is_some_and(|secret| secret.mark([parts.uri.path(), &done]) == mark);
+        Ok(Self(if is_own { done.into_owned() } else { String::new() }))
+    }
+}
+
+/// Leads this caller on to a page that says what was done.
+pub fn tell(caller: &Caller, path: &str, done: &str) -> Shown {
+    match &caller.form_secret {
+        Some(secret) => go(&told(secret, path, done)),
+        None => go(path),
+    }
+}
+
+/// The address of a page that says what was done, to whom has this secret alone.
+pub fn told(secret: &Secret, path: &str, done: &str) -> String {
+    format!("{path}?done={done}&mark={}", secret.mark([path, done]))
 }

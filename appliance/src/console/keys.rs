@@ -4,11 +4,11 @@ use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
-use super::fields::{Asked, Sent};
+use super::fields::{Sent, Told, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
-use super::{Shown, draw, draw_refused, go};
+use super::{Shown, draw, draw_refused};
 use crate::access::Caller;
 use crate::context::Context;
 use crate::people::{Key, NewKey, Scope, keys, make_key, remove_key};
@@ -31,12 +31,6 @@ struct Whole {
     scopes: [Scope; 8],
     /// The key that was just made, shown this once.
     made: Option<String>,
-}
-
-#[derive(Deserialize)]
-pub struct Done {
-    #[serde(default)]
-    done: String,
 }
 
 /// The form of a new key; a box that is not checked is not sent.
@@ -109,7 +103,7 @@ async fn page(context: &Context, frame: Frame, made: Option<String>) -> Result<W
     Ok(Whole { frame, rows, scopes: Scope::ALL, made })
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
     let notice = (done == "removed").then_some("The API key is removed. It no longer works.");
     let frame = Frame::new(&context, &caller, Place::Keys, "API keys").with(notice);
     draw(&page(&context, frame, None).await?)
@@ -130,5 +124,5 @@ pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): 
 
 pub async fn remove(State(context): State<Context>, caller: Caller, Path(id): Path<String>) -> Shown {
     remove_key(&context, &caller.author(), &id).await?;
-    go("/keys?done=removed")
+    tell(&caller, "/keys", "removed")
 }

@@ -6,12 +6,12 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 
-use super::fields::{Asked, Sent};
+use super::fields::{Sent, Told, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::state::{Mark, State as How};
 use super::trouble::Trouble;
-use super::{Shown, draw, draw_refused, go};
+use super::{Shown, draw, draw_refused};
 use crate::access::Caller;
 use crate::api::import_license;
 use crate::context::Context;
@@ -31,13 +31,6 @@ struct Whole {
     frame: Frame,
     facts: Result<Option<Facts>, Trouble>,
     usage: Option<Usage>,
-}
-
-/// What was just done.
-#[derive(Deserialize)]
-pub struct Done {
-    #[serde(default)]
-    done: String,
 }
 
 /// A license that a person pasted, or whose file the page has read.
@@ -119,7 +112,7 @@ async fn facts(context: &Context) -> Result<Option<Facts>, Trouble> {
     Ok(facts)
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+pub async fn show(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
     let notice = (done == "imported").then_some("The license is imported. It counts from now on.");
     let frame = Frame::new(&context, &caller, Place::License, "License").with(notice);
     draw(&Whole { frame, facts: facts(&context).await, usage: usage(&context).await })
@@ -127,7 +120,7 @@ pub async fn show(State(context): State<Context>, caller: Caller, Asked(Done { d
 
 pub async fn import(State(context): State<Context>, caller: Caller, Sent(form): Sent<Import>) -> Shown {
     match import_license(&context, &caller, form.license).await {
-        Ok(()) => go("/license?done=imported"),
+        Ok(()) => tell(&caller, "/license", "imported"),
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::License, "License").refusing(Some(&refusal));
@@ -157,8 +150,11 @@ mod tests {
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(refused.body.contains("LF1106") && refused.body.contains("action=\"/license\""), "{}", refused.body);
         let imported = root.post("/license", &[("license", "{\"signed\": \"<&>\"}")]).await;
-        assert_eq!((imported.status, imported.header("location")), (StatusCode::SEE_OTHER, "/license?done=imported"));
-        assert!(root.get("/license?done=imported").await.body.contains("The license is imported."));
+        assert!(root.follow(&imported).await.body.contains("The license is imported."));
+        assert!(
+            !root.get("/license?done=imported").await.body.contains("The license is imported."),
+            "somebody else says so"
+        );
         assert_eq!(*site.host.licenses.lock().unwrap(), ["{\"signed\": \"<&>\"}"]);
         let audit = root.get("/audit").await.body;
         assert!(["license.ask", "license.import"].iter().all(|event| audit.contains(event)), "{audit}");

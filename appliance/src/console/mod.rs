@@ -23,6 +23,7 @@ mod palette;
 mod place_of_words;
 mod planned;
 mod problem;
+mod proof;
 mod reference;
 mod releases;
 mod resources;
@@ -33,6 +34,7 @@ mod sources;
 mod state;
 mod support;
 mod trouble;
+mod turns;
 mod units;
 mod upgrade;
 mod users;
@@ -43,6 +45,7 @@ use axum::Router;
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use landfall_error_codes::codes;
+use landfall_peer::spelled_out;
 
 use crate::context::Context;
 use crate::directory::RETURN;
@@ -51,6 +54,8 @@ use crate::refusal::Refusal;
 use crate::server::{Page, add_advice};
 
 pub use problem::problem;
+pub use proof::{OWN_PASSWORD, prove_first};
+pub use turns::Turns;
 
 /// What a page's handler returns.
 type Shown = Result<Response, Page>;
@@ -60,6 +65,7 @@ pub fn routes() -> Router<Context> {
     Router::new()
         .route("/sign-in", get(sign_in::show).post(sign_in::sign_in))
         .route("/sign-in/directory", get(directory::begin))
+        .route("/sign-in/directory/again", get(directory::begin_again))
         .route(RETURN, get(directory::end_at_console))
         .route("/sign-in/directory/end", get(directory::end_at_provider))
         .route("/first", get(sign_in::show_first).post(sign_in::first))
@@ -147,8 +153,13 @@ fn people() -> Router<Context> {
 /// Draws a template.
 fn draw(template: &impl Template) -> Shown {
     let failed = |error| Refusal::from(Error::new(codes::BUG, "a page cannot be drawn").because(error));
-    let text = template.render().map_err(failed)?;
-    Ok(Html(text).into_response())
+    Ok(rendered(template).map_err(failed)?.into_response())
+}
+
+/// The text of a page. Whoever wrote the names on it, none of them can hide a part of it, or show it from right to left: the format
+/// characters of all of them are spelled out here.
+fn rendered(template: &impl Template) -> askama::Result<Html<String>> {
+    template.render().map(|text| Html(spelled_out(&text)))
 }
 
 /// Draws a template that shows a refusal, with the refusal's status.

@@ -10,6 +10,7 @@ use axum::response::sse::Event;
 use futures_util::stream::unfold;
 
 use super::Shown;
+use crate::access::Caller;
 use crate::api::streamed;
 use crate::context::Context;
 use crate::host::NewsListener;
@@ -19,11 +20,11 @@ const TIME: Duration = Duration::from_mins(1);
 /// How long a browser waits before it listens again. Until then, the page asks by itself.
 const RETRY: Duration = Duration::from_secs(1);
 
-pub async fn tell(State(context): State<Context>) -> Shown {
+pub async fn tell(State(context): State<Context>, caller: Caller) -> Shown {
     let Some(listener) = context.site.listen_for_news(TIME) else {
         return Ok(StatusCode::NO_CONTENT.into_response());
     };
-    Ok(streamed(&context, unfold(listener, next))?)
+    Ok(streamed(&context, caller, unfold(listener, next))?)
 }
 
 async fn next(mut listener: NewsListener) -> Option<(Event, NewsListener)> {

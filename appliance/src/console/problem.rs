@@ -1,9 +1,10 @@
 //! The page of a refusal.
 
 use askama::Template;
-use axum::response::{Html, IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 
 use super::frame::{Frame, Place};
+use super::rendered;
 use crate::access::Caller;
 use crate::refusal::Problem;
 
@@ -19,5 +20,5 @@ struct ProblemPage<'a> {
 pub fn problem(caller: &Caller, problem: &Problem) -> Response {
     let frame = Frame::bare(caller, Place::None, problem.title.clone());
     let page = ProblemPage { frame, problem, correlation: &caller.correlation };
-    page.render().map_or_else(|_| problem.title.clone().into_response(), |text| Html(text).into_response())
+    rendered(&page).map_or_else(|_| problem.title.clone().into_response(), IntoResponse::into_response)
 }

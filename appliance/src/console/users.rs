@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 
-use super::fields::{Asked, Sent};
+use super::fields::{Sent, Told, tell};
 use super::frame::{Frame, Place};
 use super::moment::Moment;
 use super::sources::Sources;
@@ -49,12 +49,6 @@ struct One {
     is_local: bool,
     disabled: Option<&'static str>,
     roles: [Role; 3],
-}
-
-#[derive(Deserialize)]
-pub struct Done {
-    #[serde(default)]
-    done: String,
 }
 
 #[derive(Deserialize)]
@@ -109,7 +103,7 @@ async fn list_page(context: &Context, caller: &Caller, frame: Frame, name: Strin
     Ok(List { frame, rows: rows.collect(), roles: Role::ALL, name, sources: Sources::of(context) })
 }
 
-pub async fn list(State(context): State<Context>, caller: Caller, Asked(Done { done }): Asked<Done>) -> Shown {
+pub async fn list(State(context): State<Context>, caller: Caller, Told(done): Told) -> Shown {
     let frame = Frame::new(&context, &caller, Place::Users, "Users").with(notice(&done));
     draw(&list_page(&context, &caller, frame, String::new()).await?)
 }
@@ -120,7 +114,7 @@ pub async fn create(State(context): State<Context>, caller: Caller, Sent(form): 
         Err(refusal) => Err(refusal),
     };
     match created {
-        Ok(()) => go("/users?done=created"),
+        Ok(()) => tell(&caller, "/users", "created"),
         Err(Refusal::Internal(error)) => Err(Page(Refusal::Internal(error))),
         Err(refusal) => {
             let frame = Frame::new(&context, &caller, Place::Users, "Users").refusing(Some(&refusal));
@@ -149,12 +143,7 @@ fn frame_of(context: &Context, caller: &Caller, name: &str) -> Frame {
     Frame::new(context, caller, Place::Users, format!("User {name}"))
 }
 
-pub async fn one(
-    State(context): State<Context>,
-    caller: Caller,
-    Path(name): Path<String>,
-    Asked(Done { done }): Asked<Done>,
-) -> Shown {
+pub async fn one(State(context): State<Context>, caller: Caller, Path(name): Path<String>, Told(done): Told) -> Shown {
     let frame = frame_of(&context, &caller, &name).with(notice(&done));
     draw(&one_page(&context, &caller, &name, frame).await?)
 }
@@ -162,7 +151,7 @@ pub async fn one(
 /// The user's page again after a change, with what was done or refused.
 async fn after(context: &Context, caller: &Caller, name: &str, (changed, done): (Result<(), Refusal>, &str)) -> Shown {
     match changed {
-        Ok(()) => go(&format!("/users/{name}?done={done}")),
+        Ok(()) => tell(caller, &format!("/users/{name}"), done),
         Err(refusal @ (Refusal::Internal(_) | Refusal::NotThere(_))) => Err(Page(refusal)),
         Err(refusal) => {
             let frame = frame_of(context, caller, name).refusing(Some(&refusal));
@@ -210,7 +199,7 @@ pub async fn enable(State(context): State<Context>, caller: Caller, Path(name): 
 
 pub async fn remove(State(context): State<Context>, caller: Caller, Path(name): Path<String>) -> Shown {
     match remove_user(&context, &caller.author(), &name).await {
-        Ok(()) => go("/users?done=removed"),
+        Ok(()) => tell(&caller, "/users", "removed"),
         refused => after(&context, &caller, &name, (refused, "removed")).await,
     }
 }

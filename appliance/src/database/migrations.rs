@@ -47,6 +47,7 @@ changes! {
     5 "0005_two_people";
     6 "0006_forwarded";
     7 "0007_trend";
+    8 "0008_proven";
 }
 
 /// Number of the newest change of the schema.

@@ -123,7 +123,7 @@ async fn what_is_no_sound_database_of_the_appliance_is_refused() {
         "CREATE VIEW seen AS SELECT * FROM users",
         "ALTER TABLE users ADD COLUMN shell TEXT",
         "DROP TABLE audit",
-        "INSERT INTO sessions VALUES ('i', 'h', 'nobody', 1, 1, 1, 'a', 'b')",
+        "INSERT INTO sessions VALUES ('i', 'h', 'nobody', 1, 1, 1, 'a', 'b', 1)",
         "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 1",
         "DELETE FROM _sqlx_migrations WHERE version = 1",
     ] {

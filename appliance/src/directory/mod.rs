@@ -19,7 +19,7 @@ pub use check::check;
 pub use error::DirectoryError;
 pub use files::Files;
 pub use ldap::{Groups, Ldap, Name, Way};
-pub use oidc::{Pending, Provider, RETURN, Returned, Vouched};
+pub use oidc::{Errand, Pending, Provider, RETURN, Returned, Vouched};
 pub use settings::{authority, read, trusting};
 pub use watch::{follow, watch};
 

@@ -404,14 +404,15 @@ async fn the_host_signs_the_audit_log() {
     };
     let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(Head::EMPTY));
     follower.extend(&text).unwrap();
-    let wish = CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None };
+    let wish = CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None, start: None };
     let signed = client.sign_audit(&wish).await.unwrap();
     assert!(signed.is_signed_by(&key));
     assert_eq!(client.audit().await.unwrap().last, Some(signed));
     // Longer than any request, and no piece ends within a letter.
     let long = Entry { number: 2, object: "€\"".repeat(150_000), ..entry }.canonical().unwrap();
     follower.extend(&long).unwrap();
-    let wish_of_long = CheckpointWish { entries: vec![long], head: follower.head(), restart: None, newer: None };
+    let wish_of_long =
+        CheckpointWish { entries: vec![long], head: follower.head(), restart: None, newer: None, start: None };
     let signed = client.sign_audit(&wish_of_long).await.unwrap();
     assert_eq!((signed.head, client.audit().await.unwrap().last), (follower.head(), Some(signed)));
     let refused = client.sign_audit(&CheckpointWish { entries: Vec::new(), ..wish }).await.unwrap_err();

@@ -195,6 +195,14 @@ pub async fn open_key(context: &Context, text: &str) -> Result<Option<Key>, Refu
     Ok(found)
 }
 
+/// Whether a key still works.
+pub async fn has_key(context: &Context, id: &str) -> Result<bool, Refusal> {
+    let found = "SELECT k.id FROM api_keys k JOIN users u ON u.name = k.user_name \
+         WHERE k.id = $1 AND k.ends > $2 AND u.disabled IS NULL";
+    let found = query(found).bind(id).bind(Timestamp::now().as_millisecond());
+    Ok(found.fetch_optional(context.database.read()).await?.is_some())
+}
+
 /// Removes a key.
 pub async fn remove_key(context: &Context, author: &Author, id: &str) -> Result<(), Refusal> {
     let mut write = context.database.write().await?;

@@ -17,16 +17,17 @@ mod told;
 mod users;
 mod vouched;
 
-pub use failures::{Failures, record_failure};
+pub use failures::{Failures, record_failure, record_hours, record_rest};
 pub use first::make_administrator;
-pub use keys::{Key, NewKey, Scope, keys, make_key, open_key, remove_key};
+pub use keys::{Key, NewKey, Scope, has_key, keys, make_key, open_key, remove_key};
 pub use passwords::{Hasher, LEAST_CHARACTERS, MOST_BYTES};
 pub use role::Role;
 pub use secret::Secret;
 pub use sessions::{
-    Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session, sessions_of,
+    PROOF, Session, all_sessions, begin_session, end_own_session, end_session, end_sessions_but, find_session,
+    has_session, prove_session, sessions_of,
 };
-pub use sign_in::{Proven, change_own_password, sign_in};
+pub use sign_in::{Proven, change_own_password, prove_again, sign_in};
 pub use source::Source;
 pub use throttle::Throttle;
 pub use told::keep_told;

@@ -45,6 +45,11 @@ impl Secret {
         self.derive(purpose)
     }
 
+    /// A word that only this owner's console could have put beside these texts.
+    pub fn mark(&self, texts: [&str; 2]) -> String {
+        self.derive(&format!("mark\0{}\0{}", texts[0], texts[1]))
+    }
+
     fn derive(&self, purpose: &str) -> String {
         hex::encode(Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.0).finalize())
     }

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::role::Role;
 use super::secret::{Secret, identifier};
 use super::sign_in::Proven;
+use super::source::Source;
 use super::users::time;
 use crate::audit::{Author, Event, record};
 use crate::context::Context;
@@ -18,6 +19,8 @@ use crate::refusal::Refusal;
 pub const IDLE: Duration = Duration::from_hours(1);
 /// A session ends after this long in any case.
 pub const ABSOLUTE: Duration = Duration::from_hours(12);
+/// For this long after a proof, a session may do what a thief of its cookie would begin with.
+pub const PROOF: Duration = Duration::from_mins(15);
 /// How exactly the last request is stored, so that not every request writes.
 const EXACTNESS: SignedDuration = SignedDuration::from_mins(1);
 /// Most sessions of one user; the oldest one ends.
@@ -32,19 +35,33 @@ pub struct Session {
     pub user: String,
     /// What its user may do now.
     pub role: Role,
+    /// Where its user comes from, and who judges a proof.
+    pub source: Source,
     /// When it began.
     pub created: Timestamp,
     /// When its latest request came, to the minute.
     pub seen: Timestamp,
     /// When it ends in any case.
     pub ends: Timestamp,
+    /// When its user last proved to be the user.
+    pub proven: Timestamp,
     /// Where it began.
     pub address: String,
     /// What the browser called itself.
     pub browser: String,
 }
 
-const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, s.created, s.seen, s.ends, s.address, s.browser \
+impl Session {
+    /// Whether the last proof is so recent that the person at the browser is taken for the user. One of the future is none: the clock
+    /// was set back.
+    pub fn is_proven(&self, now: Timestamp) -> bool {
+        let age = now.duration_since(self.proven);
+        !age.is_negative() && age.unsigned_abs() < PROOF
+    }
+}
+
+const COLUMNS: &str = "SELECT s.id, s.user_name, u.role, u.source, s.created, s.seen, s.ends, s.proven, \
+     s.address, s.browser \
      FROM sessions s JOIN users u ON u.name = s.user_name";
 
 /// Sessions that have not ended, of users who are not disabled, with a condition of their own.
@@ -55,14 +72,16 @@ fn having(condition: &str) -> sqlx::AssertSqlSafe<String> {
 }
 
 fn session(row: &Row) -> Result<Session, sqlx::Error> {
-    let role: String = row.try_get("role")?;
+    let (role, source): (String, String) = (row.try_get("role")?, row.try_get("source")?);
     Ok(Session {
         id: row.try_get("id")?,
         user: row.try_get("user_name")?,
         role: role.parse().unwrap_or(Role::Viewer),
+        source: source.parse().unwrap_or(Source::Local),
         created: time(row.try_get("created")?),
         seen: time(row.try_get("seen")?),
         ends: time(row.try_get("ends")?),
+        proven: time(row.try_get("proven")?),
         address: row.try_get("address")?,
         browser: row.try_get("browser")?,
     })
@@ -94,8 +113,8 @@ pub async fn begin_session(
     let most = "DELETE FROM sessions WHERE user_name = $1 AND id NOT IN \
          (SELECT id FROM sessions WHERE user_name = $1 ORDER BY created DESC LIMIT $2)";
     query(most).bind(user).bind(MOST - 1).execute(&mut *write).await?;
-    let insert = "INSERT INTO sessions (id, secret_hash, user_name, created, seen, ends, address, browser) \
-         VALUES ($1, $2, $3, $4, $4, $5, $6, $7)";
+    let insert = "INSERT INTO sessions (id, secret_hash, user_name, created, seen, ends, proven, address, browser) \
+         VALUES ($1, $2, $3, $4, $4, $5, $4, $6, $7)";
     query(insert)
         .bind(identifier())
         .bind(secret.hash())
@@ -124,6 +143,22 @@ pub async fn find_session(context: &Context, secret: &Secret, is_active: bool) -
     Ok(found)
 }
 
+/// Notes that the user of a session has proven again to be the user. Refused where the session has ended meanwhile, or is another user's.
+pub async fn prove_session(context: &Context, author: &Author, id: &str, proven: &Proven) -> Result<(), Refusal> {
+    let mut write = context.database.write().await?;
+    proven.counts(&mut write).await?;
+    let now = Timestamp::now();
+    let (seen, end) = limits(now);
+    let update = query("UPDATE sessions SET proven = $1 WHERE id = $2 AND user_name = $3 AND seen > $4 AND ends > $5");
+    let update = update.bind(now.as_millisecond()).bind(id).bind(proven.name()).bind(seen).bind(end);
+    if update.execute(&mut *write).await?.rows_affected() == 0 {
+        return Err(Refusal::SignInNeeded);
+    }
+    record(&mut write, author, Event::done("session.prove", proven.name())).await?;
+    write.commit().await?;
+    Ok(())
+}
+
 /// Stores when something was last used, if that is possible: a full disk must not lock out those who would free it.
 pub async fn touch(context: &Context, update: &'static str, id: &str, now: Timestamp) {
     let touched = async {
@@ -134,6 +169,13 @@ pub async fn touch(context: &Context, update: &'static str, id: &str, now: Times
     if let Err(error) = touched.await {
         tracing::warn!(%error, "the last use cannot be stored");
     }
+}
+
+/// Whether a session has not ended.
+pub async fn has_session(context: &Context, id: &str) -> Result<bool, Refusal> {
+    let (seen, end) = limits(Timestamp::now());
+    let found = query(having("s.id = $3")).bind(seen).bind(end).bind(id);
+    Ok(found.fetch_optional(context.database.read()).await?.is_some())
 }
 
 /// Sessions of a user that have not ended, the latest first.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::failures::record_failure;
+use super::sessions::{Session, prove_session};
 use super::source::Source;
 use super::users::{canonical_name, put_password};
 use super::vouched::{Person, admit};
@@ -11,7 +12,7 @@ use crate::audit::{Author, Event};
 use crate::context::Context;
 use crate::database::{Connection, query_scalar};
 use crate::directory::{DirectoryError, Ldap, Name, Vouched};
-use crate::refusal::Refusal;
+use crate::refusal::{Prover, Refusal};
 
 /// A user who has proven to be one, and the hash of the password that proved it, which is empty for one for whom a directory vouched. It
 /// counts for as long as that is the user's.
@@ -81,6 +82,21 @@ pub async fn sign_in(
         record_failure(context, author, event).await?;
     }
     checked
+}
+
+/// Proves again that the person at a session's browser is its user, with the own password; it is subject to the throttle of sign-ins, and
+/// so is what is recorded of a wrong one. A user of an identity provider proves it there.
+pub async fn prove_again(
+    context: &Context,
+    author: &Author,
+    (session, address): (&Session, IpAddr),
+    password: &str,
+) -> Result<(), Refusal> {
+    if session.source == Source::Oidc {
+        return Err(Refusal::ProofNeeded(Prover::Provider));
+    }
+    let proven = sign_in(context, author, (&session.user, address), password).await?;
+    prove_session(context, author, &session.id, &proven).await
 }
 
 /// Whether a name is a user's who does not come from a directory server: the passwords of such users are not sent there.

@@ -85,7 +85,7 @@ impl Addresses {
 }
 
 /// What counts as one address: a network's device has a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(six) => {

@@ -86,6 +86,7 @@ pub async fn serve_on(
     let signed = context.clone();
     let signing = tokio::spawn(async move { signed.signing.watch(&signed.database, &signed.site).await });
     let telling = tokio::spawn(people::keep_told(context.clone()));
+    let counting = tokio::spawn(people::record_hours(context.clone()));
     let observing = tokio::spawn(trend::watch(context.clone()));
     listener.set_nonblocking(true).context(codes::APPLIANCE_LISTEN, failed)?;
     // Connections have it from the listener.
@@ -100,6 +101,8 @@ pub async fn serve_on(
     watching.abort();
     signing.abort();
     telling.abort();
+    counting.abort();
+    people::record_rest(&context).await;
     observing.abort();
     context.database.close().await;
     tracing::info!("the console has ended");

@@ -176,7 +176,7 @@ async fn a_document_of_another_form_is_not_guessed_at() {
 async fn a_backup_begins_once_and_a_second_request_is_refused_with_the_reason() {
     let site = Site::begin().await;
     let olga = site.sign_in("olga").await;
-    assert_eq!(olga.post("/backups", &[]).await.header("location"), "/backups?done=begun");
+    assert!(olga.post("/backups", &[]).await.header("location").starts_with("/backups?done=begun&"));
     site.host.is_busy.store(true, Ordering::SeqCst);
     let second = olga.post("/backups", &[]).await;
     assert!(second.status == StatusCode::CONFLICT && second.body.contains("LF4607"), "{}", second.body);

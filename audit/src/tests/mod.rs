@@ -61,7 +61,7 @@ impl Log {
     /// The wish for a checkpoint of all entries behind a number.
     fn wish(&self, behind: i64, restart: Option<RestartWish>) -> CheckpointWish {
         let entries = self.texts[usize::try_from(behind).unwrap()..].to_vec();
-        CheckpointWish { entries, head: self.head(), restart, newer: None }
+        CheckpointWish { entries, head: self.head(), restart, newer: None, start: None }
     }
 
     fn take(&mut self, key: &SiteKey, wish: &CheckpointWish) -> Result<()> {

@@ -26,6 +26,9 @@ pub(super) struct Verified {
     entries: u64,
     /// `NUMBER:HASH` of the last one.
     head: String,
+    /// `NUMBER:HASH` of the last entry that the console dropped for its age, which the first one follows; none where the log is complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    begins_behind: Option<String>,
     /// Whether only the chain was checked, and no signature, as `--chain-only` asks.
     chain_only: bool,
     /// The last entry that the site signed, with a key that is known; none where only the chain was checked.
@@ -123,7 +126,8 @@ impl From<&Report> for Verified {
         let number = |number: i64| u64::try_from(number).unwrap_or_default();
         let signed = covered.map_or(0, |covered| covered.head.number);
         Self {
-            entries: number(report.head.number),
+            entries: number(report.head.number - report.start.number),
+            begins_behind: Some(report.start).filter(|start| *start != Head::EMPTY).map(|start| start.to_string()),
             head: report.head.to_string(),
             chain_only: covered.is_none(),
             signed: covered.map(ShownCheckpoint::from),
@@ -195,6 +199,11 @@ fn key_of(name: &str, pem: &str) -> Result<PublicKey, Failure> {
 
 pub(super) fn verified_text(verified: &Verified) -> String {
     let mut text = format!("{} are whole; head {}\n", counted(verified.entries, "entry"), verified.head);
+    if let Some(start) = &verified.begins_behind {
+        let number = start.split_once(':').map_or(start.as_str(), |(number, _)| number);
+        let _infallible =
+            writeln!(text, "begins      behind entry {number}: an entry records that the older ones were dropped");
+    }
     match &verified.signed {
         Some(signed) => text.push_str(&checkpoint_text(signed)),
         None => text.push_str(
@@ -300,6 +309,7 @@ mod tests {
 
     fn report(covered: Option<Checkpoint>, restart: Option<Restart>) -> Report {
         Report {
+            start: Head::EMPTY,
             head: head(1204),
             exported: "2026-11-20T09:00:00Z".parse().unwrap(),
             verified: 7,

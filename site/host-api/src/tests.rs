@@ -265,6 +265,28 @@ async fn questions_are_answered_with_documents_and_problems_with_their_code() {
     assert_eq!((used, requested), (&json!(0), &Value::Null), "zero was measured, and nothing else was");
 }
 
+/// Whatever the TLS of both agrees to, the client begins as HTTP/2 does.
+#[tokio::test(flavor = "multi_thread")]
+async fn http_2_is_refused() {
+    use std::io::{Read as _, Write as _};
+    let served = Served::begin(Remembering::default());
+    let tls = client(&served.console, served.host.clone()).unwrap();
+    let address = served.address;
+    let answered = tokio::task::spawn_blocking(move || {
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+        let connection = rustls::ClientConnection::new(Arc::new(tls), "host".try_into().unwrap()).unwrap();
+        let mut stream = rustls::StreamOwned::new(connection, stream);
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        let mut answer = Vec::new();
+        let _closed = stream.read_to_end(&mut answer);
+        answer
+    });
+    let answer = answered.await.unwrap();
+    let is_refused = answer.is_empty() || answer.starts_with(b"HTTP/1.1 4");
+    assert!(is_refused, "{}", String::from_utf8_lossy(&answer));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn news_are_waited_for() {
     let served = Served::begin(Remembering::default());
@@ -567,7 +589,7 @@ fn entries(begin: Head, bytes: usize) -> CheckpointWish {
         length += text.len();
         texts.push(text);
     }
-    CheckpointWish { entries: texts, head: follower.head(), restart: None, newer: None }
+    CheckpointWish { entries: texts, head: follower.head(), restart: None, newer: None, start: None }
 }
 
 #[tokio::test]
@@ -630,7 +652,7 @@ async fn a_long_entry_is_signed_in_pieces() {
     let text = Entry { object: "\"".repeat(2 * AUDIT_BYTES), ..entry }.canonical().unwrap();
     let mut follower = Follower::behind(Head::EMPTY);
     follower.extend(&text).unwrap();
-    let wish = CheckpointWish { entries: Vec::new(), head: follower.head(), restart: None, newer: None };
+    let wish = CheckpointWish { entries: Vec::new(), head: follower.head(), restart: None, newer: None, start: None };
     let send = async |offset: usize, wish: Option<&CheckpointWish>| {
         let piece = &text[offset..(offset + AUDIT_BYTES).min(text.len())];
         served.send("/v1/audit/entry", json!({ "offset": offset, "text": piece, "wish": wish })).await

@@ -1,8 +1,13 @@
 //! The site's own authority for the certificate that browsers see, and what it issues.
+//!
+//! People let their browsers trust it, and its key is on the site. So its own certificate says, critically, that it is for servers with
+//! the site's names and addresses alone: whoever steals the key can pose as the site, and as nobody else.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, NameConstraints, date_time_ymd,
 };
 
 use super::identity::IdentityError;
@@ -13,20 +18,34 @@ pub type Day = (i32, u8, u8);
 /// An authority that can issue.
 pub struct Authority(Issuer<'static, KeyPair>);
 
+/// What the certificate of an authority says.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms<'a> {
+    /// What the authority is called.
+    pub name: &'a str,
+    /// Names and addresses of servers, the only ones that it may issue for.
+    pub servers: &'a [String],
+    /// First day.
+    pub begin: Day,
+    /// Last day.
+    pub end: Day,
+}
+
 impl Authority {
-    /// Makes an authority with this name. Returns the PEM texts of its certificate and of its key.
-    pub fn generate(name: &str, begin: Day, end: Day) -> Result<(String, String), IdentityError> {
+    /// Makes an authority with a new key. Returns the PEM texts of its certificate and of its key.
+    pub fn generate(terms: Terms<'_>) -> Result<(String, String), IdentityError> {
         let key = KeyPair::generate().map_err(not_made)?;
-        let mut params = params_of(name);
-        (params.not_before, params.not_after) = (date(begin), date(end));
-        let certificate = params.self_signed(&key).map_err(not_made)?;
-        Ok((certificate.pem(), key.serialize_pem()))
+        Ok((certified(terms, &key)?, key.serialize_pem()))
+    }
+
+    /// Another certificate for the same key, as PEM. Who trusts an earlier one goes on until that ends, for the servers that it names.
+    pub fn renew(terms: Terms<'_>, key: &str) -> Result<String, IdentityError> {
+        certified(terms, &read_key(key)?)
     }
 
     /// The authority with this name and this key.
     pub fn of(name: &str, key: &str) -> Result<Self, IdentityError> {
-        let key = KeyPair::from_pem(key).map_err(|error| IdentityError::Key(error.to_string()))?;
-        Ok(Self(Issuer::new(params_of(name), key)))
+        Ok(Self(Issuer::new(params_of(name), read_key(key)?)))
     }
 
     /// Issues a server's certificate with a new key for these names and addresses. Returns both as PEM.
@@ -41,6 +60,39 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0).map_err(not_made)?;
         Ok((certificate.pem(), key.serialize_pem()))
     }
+}
+
+fn read_key(key: &str) -> Result<KeyPair, IdentityError> {
+    KeyPair::from_pem(key).map_err(|error| IdentityError::Key(error.to_string()))
+}
+
+fn certified(terms: Terms<'_>, key: &KeyPair) -> Result<String, IdentityError> {
+    let mut params = params_of(terms.name);
+    (params.not_before, params.not_after) = (date(terms.begin), date(terms.end));
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.name_constraints = Some(constraints(terms.servers));
+    Ok(params.self_signed(key).map_err(not_made)?.pem())
+}
+
+/// The servers and nothing else. A kind of name of which none is permitted is unconstrained by itself, so it is excluded as a whole.
+fn constraints(servers: &[String]) -> NameConstraints {
+    let subtree = |server: &String| match server.parse::<IpAddr>() {
+        Ok(address) => {
+            let bits = if address.is_ipv4() { 32 } else { 128 };
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, bits))
+        }
+        Err(_) => GeneralSubtree::DnsName(server.clone()),
+    };
+    let permitted: Vec<_> = servers.iter().map(subtree).collect();
+    let mut excluded = Vec::new();
+    if !permitted.iter().any(|subtree| matches!(subtree, GeneralSubtree::IpAddress(_))) {
+        excluded.push(GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(Ipv4Addr::UNSPECIFIED.into(), 0)));
+        excluded.push(GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(Ipv6Addr::UNSPECIFIED.into(), 0)));
+    }
+    if !permitted.iter().any(|subtree| matches!(subtree, GeneralSubtree::DnsName(_))) {
+        excluded.push(GeneralSubtree::DnsName(String::new()));
+    }
+    NameConstraints { permitted_subtrees: permitted, excluded_subtrees: excluded }
 }
 
 fn params_of(name: &str) -> CertificateParams {
@@ -88,18 +140,65 @@ mod tests {
         verifier.verify_server_cert(&der(issued), &[], &name, &[], now).map(drop).map_err(|error| error.to_string())
     }
 
+    /// Names and addresses of a site.
+    fn servers(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn terms<'a>(servers: &'a [String]) -> Terms<'a> {
+        Terms { name: NAME, servers, begin: (2026, 1, 1), end: (2031, 1, 1) }
+    }
+
+    fn issued(key: &str, names: &[&str]) -> String {
+        Authority::of(NAME, key).unwrap().issue(&servers(names), (2026, 1, 1), (2028, 1, 1)).unwrap().0
+    }
+
+    const IN_2027: u64 = 1_800_000_000;
+
     #[test]
     fn a_browser_that_trusts_the_authority_accepts_what_it_issues() {
-        let (authority, key) = Authority::generate(NAME, (2026, 1, 1), (2046, 1, 1)).unwrap();
-        let names = ["192.0.2.7", "node.example"].map(str::to_owned);
-        let issue = |key: &str| Authority::of(NAME, key).unwrap().issue(&names, (2026, 1, 1), (2028, 1, 1)).unwrap().0;
-        let issued = issue(&key);
-        let in_2027 = 1_800_000_000;
-        judged(&authority, &issued, "192.0.2.7", in_2027).unwrap();
-        judged(&authority, &issued, "node.example", in_2027).unwrap();
-        assert!(judged(&authority, &issued, "192.0.2.8", in_2027).is_err(), "another address");
-        assert!(judged(&authority, &issued, "192.0.2.7", 1_900_000_000).is_err(), "it has ended");
-        let (_, other) = Authority::generate(NAME, (2026, 1, 1), (2046, 1, 1)).unwrap();
-        assert!(judged(&authority, &issue(&other), "192.0.2.7", in_2027).is_err(), "another key signed it");
+        let names = ["192.0.2.7", "node.example"];
+        let own = servers(&names);
+        let (authority, key) = Authority::generate(terms(&own)).unwrap();
+        let leaf = issued(&key, &names);
+        judged(&authority, &leaf, "192.0.2.7", IN_2027).unwrap();
+        judged(&authority, &leaf, "node.example", IN_2027).unwrap();
+        assert!(judged(&authority, &leaf, "192.0.2.8", IN_2027).is_err(), "another address");
+        assert!(judged(&authority, &leaf, "192.0.2.7", 1_900_000_000).is_err(), "it has ended");
+        let (_, other) = Authority::generate(terms(&own)).unwrap();
+        assert!(judged(&authority, &issued(&other, &names), "192.0.2.7", IN_2027).is_err(), "another key signed it");
+    }
+
+    #[test]
+    fn a_stolen_authority_poses_as_the_site_alone() {
+        let own = servers(&["192.0.2.7", "node.example"]);
+        let (authority, key) = Authority::generate(terms(&own)).unwrap();
+        for name in ["bank.example", "example", "192.0.2.8", "2001:db8::1", "mail.google.com"] {
+            for names in [&[name][..], &["node.example", "192.0.2.7", name]] {
+                assert!(judged(&authority, &issued(&key, names), name, IN_2027).is_err(), "{name} of {names:?}");
+            }
+        }
+        for (site, name) in
+            [(&["node.example"][..], "192.0.2.7"), (&["192.0.2.7"], "bank.example"), (&["2001:db8::1"], "192.0.2.7")]
+        {
+            let own = servers(site);
+            let (authority, key) = Authority::generate(terms(&own)).unwrap();
+            judged(&authority, &issued(&key, site), site[0], IN_2027).unwrap();
+            assert!(
+                judged(&authority, &issued(&key, &[name]), name, IN_2027).is_err(),
+                "{name} of a site with {site:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_renewed_authority_is_trusted_by_who_trusts_the_former_one() {
+        let own = servers(&["192.0.2.7", "node.example"]);
+        let (former, key) = Authority::generate(terms(&own)).unwrap();
+        let renewed = Authority::renew(Terms { end: (2036, 1, 1), ..terms(&own) }, &key).unwrap();
+        let leaf = issued(&key, &["node.example"]);
+        for authority in [&former, &renewed] {
+            judged(authority, &leaf, "node.example", IN_2027).unwrap();
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! A bound on the connections of a server, and on those of each address. Its port is open to everything that reaches the node, and a
-//! stranger costs a handshake.
+//! A bound on the connections of a server, on those of each address, and on how slowly a client takes its answers. Its port is open to
+//! everything that reaches the node, and a stranger costs a handshake.
 
 use std::collections::HashMap;
 use std::io;
@@ -13,6 +13,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::pace::{Pace, Rate, SLOWEST};
 
 /// Places for connections. An address holds at most as many as are free, so that one alone takes half of them, a second one a quarter,
 /// and an address without a connection finds a place until the last one is taken.
@@ -78,13 +80,20 @@ fn network(address: IpAddr) -> IpAddr {
 pub struct Bounded<A> {
     acceptor: A,
     places: Places,
+    slowest: Rate,
 }
 
 impl<A> Bounded<A> {
     /// Of at most so many at the same time, those that are still shaking hands included; more are closed at once. One address holds at
     /// most as many as are free.
     pub fn new(acceptor: A, most: usize) -> Self {
-        Self { acceptor, places: Places { most, taken: Arc::default() } }
+        Self { acceptor, places: Places { most, taken: Arc::default() }, slowest: SLOWEST }
+    }
+
+    /// The same with another rate that each client has to keep.
+    #[must_use]
+    pub fn slowest(self, slowest: Rate) -> Self {
+        Self { slowest, ..self }
     }
 }
 
@@ -106,10 +115,11 @@ where
         let _delays = stream.set_nodelay(true);
         let place = stream.peer_addr().map(|peer| self.places.take(peer.ip()));
         let accepted = self.acceptor.accept(stream, service);
+        let pace = Pace::new(self.slowest);
         async move {
             let place = place?.ok_or_else(|| io::Error::other("too many connections"))?;
             let (stream, service) = accepted.await?;
-            Ok((Held { stream, _place: place }, service))
+            Ok((Held { stream, pace, _place: place }, service))
         }
         .boxed()
     }
@@ -118,6 +128,7 @@ where
 /// A connection with its place among the connections, which it frees when it ends.
 pub struct Held<T> {
     stream: T,
+    pace: Pace,
     _place: Place,
 }
 
@@ -133,11 +144,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Held<T> {
 
 impl<T: AsyncWrite + Unpin> AsyncWrite for Held<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.pace.write(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.pace.flush(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -147,10 +160,69 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Held<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum_server::accept::DefaultAcceptor;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
+    use tokio::time::{Instant, sleep, timeout};
 
     use super::*;
+
+    /// A client, and the server's side of its connection, which has to take so much in this time.
+    async fn connected(bytes: usize, within: Duration) -> (TcpStream, Held<TcpStream>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let bounded = Bounded::new(DefaultAcceptor::new(), 1).slowest(Rate { bytes, within });
+        (client, bounded.accept(stream, ()).await.unwrap().0)
+    }
+
+    /// More than the kernel holds for a client.
+    const ANSWER: usize = 64 << 20;
+
+    /// Sends the answer, and flushes it.
+    async fn answer(held: &mut Held<TcpStream>) -> io::Result<()> {
+        held.write_all(&vec![1; ANSWER]).await?;
+        held.flush().await
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_stops_is_cut_within_the_limit() {
+        let within = Duration::from_millis(300);
+        let (_client, mut held) = connected(1 << 10, within).await;
+        let begun = Instant::now();
+        let cut = timeout(Duration::from_secs(20), answer(&mut held)).await.unwrap().unwrap_err();
+        assert_eq!(cut.kind(), io::ErrorKind::TimedOut, "{cut}");
+        assert!(begun.elapsed() >= within, "it had its time");
+    }
+
+    #[tokio::test]
+    async fn a_trickle_is_cut_and_a_slow_reader_is_served() {
+        let (mut client, mut held) = connected(8 << 20, Duration::from_millis(500)).await;
+        let trickle = tokio::spawn(async move {
+            let mut few = [0; 1000];
+            while client.read_exact(&mut few).await.is_ok() {
+                sleep(Duration::from_millis(2)).await;
+            }
+        });
+        let cut = timeout(Duration::from_secs(20), answer(&mut held)).await.unwrap().unwrap_err();
+        assert_eq!(cut.kind(), io::ErrorKind::TimedOut, "{cut}");
+        trickle.abort();
+
+        let (mut client, mut held) = connected(1 << 10, Duration::from_millis(500)).await;
+        let slow = tokio::spawn(async move {
+            let (mut part, mut taken) = (vec![0; 1 << 20], 0);
+            while taken < ANSWER {
+                taken += client.read(&mut part).await.unwrap();
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        timeout(Duration::from_secs(60), answer(&mut held)).await.unwrap().unwrap();
+        slow.await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+        assert!(held.write_all(b"later").await.is_ok(), "nothing waited for the client meanwhile");
+    }
 
     #[tokio::test]
     async fn answers_do_not_wait_for_acknowledgments() {

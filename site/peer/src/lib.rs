@@ -7,6 +7,7 @@ mod changes;
 mod documents;
 mod identity;
 mod one_host;
+mod pace;
 mod pinned;
 mod resources;
 pub mod routes;
@@ -15,7 +16,7 @@ mod text;
 mod unread;
 mod uploads;
 
-pub use authority::{Authority, Day};
+pub use authority::{Authority, Day, Terms};
 pub use bounded::{Bounded, Held};
 pub use changes::{
     AbortWish, ApprovedWish, Asking, BACKUP_TIME_PATTERN, Blocker, Change, DataFate, ID_PATTERN, LookWish, MediaPage,
@@ -30,6 +31,7 @@ pub use documents::{
 pub use identity::{Certificate, Identity, IdentityError};
 pub use landfall_progress::Event;
 pub use one_host::one_host;
+pub use pace::{Rate, SLOWEST};
 pub use pinned::{client, server};
 pub use resources::{Amounts, ComponentResources, ContainerResources, PodResources, VolumeKind, VolumeResources};
 pub use support::{SUPPORT_HOURS, SUPPORT_PIECE_BYTES, SupportBundle, SupportPage, SupportWish};

@@ -107,7 +107,19 @@ impl Haystack<'_> {
         let name = self.bytes[start..end.min(start + 5)].to_ascii_lowercase();
         let is_word = matches!(
             value,
-            b"" | b"null" | b"nil" | b"true" | b"false" | b"none" | b"<nil>" | b"None" | b"True" | b"False"
+            b"" | b"null"
+                | b"nil"
+                | b"true"
+                | b"false"
+                | b"none"
+                | b"<nil>"
+                | b"None"
+                | b"True"
+                | b"False"
+                | b"YES"
+                | b"NO"
+                | b"yes"
+                | b"no"
         );
         // `PWD` is a folder in every environment, and tokens are counted.
         let is_folder = name.starts_with(b"pwd") && value.starts_with(b"/");

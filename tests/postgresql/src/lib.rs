@@ -12,7 +12,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfall_peer::Authority;
+use landfall_peer::{Authority, Terms};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
@@ -54,7 +54,12 @@ impl Server {
             .args(["--auth-local=trust", "--auth-host=scram-sha-256", "--username", SUPERUSER])
             .output()?;
         ensure!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        let (authority, key) = Authority::generate("Database", (2020, 1, 1), (2040, 1, 1))?;
+        let (authority, key) = Authority::generate(Terms {
+            name: "Database",
+            servers: &["127.0.0.1".to_owned()],
+            begin: (2020, 1, 1),
+            end: (2040, 1, 1),
+        })?;
         let issuer = Authority::of("Database", &key)?;
         let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
         let (certificate, key) = (give(at, "crt", &certificate)?, give(at, "key", &key)?);

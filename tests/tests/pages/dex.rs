@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
-use landfall_peer::Authority;
+use landfall_peer::{Authority, Terms};
 use landfall_test_browser::until;
 use landfall_tests::images;
 use tempfile::TempDir;
@@ -39,9 +39,10 @@ impl Dex {
     pub(crate) async fn begin(slapd: &Slapd, console: &str) -> Result<Self> {
         let (program, folder) = (images::ensure_dex()?, tempfile::tempdir()?);
         let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
-        let (authority, secret) = Authority::generate("Provider", (2020, 1, 1), (2040, 1, 1))?;
-        let (certificate, key) =
-            Authority::of("Provider", &secret)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
+        let servers = ["127.0.0.1".to_owned()];
+        let terms = Terms { name: "Provider", servers: &servers, begin: (2020, 1, 1), end: (2040, 1, 1) };
+        let (authority, secret) = Authority::generate(terms)?;
+        let (certificate, key) = Authority::of("Provider", &secret)?.issue(&servers, (2020, 1, 1), (2040, 1, 1))?;
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("crt"), certificate)?;
         std::fs::write(at("key"), key)?;

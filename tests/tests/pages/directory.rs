@@ -97,6 +97,7 @@ async fn people_sign_in_at_their_identity_provider() -> Result<()> {
     ensure!(found.is_empty(), "the page of users: {found:?}");
     administrator.open("/users/otto").await?;
     ensure!(administrator.count("#role, #password").await? == 0, "role and password can be changed here");
+    administrator.click("#disable summary").await?;
     administrator.click("form[action='/users/otto/disable'] button").await?;
     administrator.expect(".notice.good", "The user is disabled").await?;
     browser.open("/").await?;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 
 use anyhow::{Context, Result};
-use landfall_peer::Authority;
+use landfall_peer::{Authority, Terms};
 use landfall_test_browser::until;
 use landfall_tests::images;
 use tempfile::TempDir;
@@ -38,9 +38,10 @@ impl Nginx {
     pub(crate) async fn begin(console: &Console, name: &str) -> Result<Self> {
         let (root, folder) = (images::ensure_nginx()?, tempfile::tempdir()?);
         let port = free_port()?;
-        let (_, key) = Authority::generate("Browsers", (2020, 1, 1), (2040, 1, 1))?;
-        let (certificate, key) =
-            Authority::of("Browsers", &key)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
+        let servers = ["127.0.0.1".to_owned()];
+        let terms = Terms { name: "Browsers", servers: &servers, begin: (2020, 1, 1), end: (2040, 1, 1) };
+        let (_, key) = Authority::generate(terms)?;
+        let (certificate, key) = Authority::of("Browsers", &key)?.issue(&servers, (2020, 1, 1), (2040, 1, 1))?;
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("crt"), certificate)?;
         std::fs::write(at("key"), key)?;

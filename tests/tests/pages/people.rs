@@ -72,6 +72,7 @@ async fn a_viewer_looks_and_an_operator_acts() -> Result<()> {
 
     // So does its end.
     administrator.open("/users/vera").await?;
+    administrator.click("#remove summary").await?;
     administrator.click("form[action='/users/vera/remove'] button").await?;
     administrator.expect(".notice.good", "The user is removed").await?;
     browser.open("/backups").await?;
@@ -123,6 +124,7 @@ async fn a_key_is_shown_once_works_and_is_removed_and_the_audit_log_has_it() -> 
     browser.open("/keys").await?;
     browser.expect("tbody", "monitoring").await?;
     ensure!(!browser.driver.source().await?.contains(&key), "the key is shown again");
+    browser.click("tbody summary").await?;
     browser.click("tbody button.danger").await?;
     browser.expect(".notice.good", "The API key is removed.").await?;
     ensure!(console.ask("/api/v1/status", &key)? == 401, "the key works after its removal");

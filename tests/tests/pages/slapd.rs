@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Child;
 
 use anyhow::{Context, Result, ensure};
-use landfall_peer::Authority;
+use landfall_peer::{Authority, Terms};
 use landfall_test_browser::{PASSWORD, until};
 use landfall_tests::images;
 use tempfile::TempDir;
@@ -58,8 +58,10 @@ impl Slapd {
     pub(crate) async fn begin() -> Result<Self> {
         let (root, folder) = (images::ensure_slapd()?, tempfile::tempdir()?);
         let at = |name: &str| folder.path().join(name);
-        let (authority, key) = Authority::generate("Directory", (2020, 1, 1), (2040, 1, 1))?;
-        let issued = Authority::of("Directory", &key)?.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
+        let servers = ["127.0.0.1".to_owned()];
+        let terms = Terms { name: "Directory", servers: &servers, begin: (2020, 1, 1), end: (2040, 1, 1) };
+        let (authority, key) = Authority::generate(terms)?;
+        let issued = Authority::of("Directory", &key)?.issue(&servers, (2020, 1, 1), (2040, 1, 1))?;
         std::fs::create_dir(at("data"))?;
         let texts =
             [("crt", issued.0), ("key", issued.1), ("conf", settings(&root, folder.path())), ("ldif", entries())];

@@ -1,5 +1,6 @@
 mod fields;
 mod headers;
+mod hidden;
 mod license;
 mod paths;
 mod routes;

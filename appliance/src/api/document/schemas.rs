@@ -48,6 +48,7 @@ fn bodies() -> Map<String, Value> {
     let mut generator = generator(SchemaSettings::draft2020_12());
     generator.subschema_for::<people::Create>();
     generator.subschema_for::<people::Change>();
+    generator.subschema_for::<people::Proof>();
     generator.subschema_for::<keys::Create>();
     generator.subschema_for::<site::NewLicense>();
     generator.subschema_for::<secrets::NewSecretValue>();

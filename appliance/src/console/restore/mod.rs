@@ -12,7 +12,7 @@ use self::choice::{Found, chosen, found};
 use self::plan::PlanView;
 use super::approval::TwoPeople;
 use super::change::{About, RESTORE, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
-use super::fields::{Asked, Sent};
+use super::fields::{Asked, Sent, Told};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
 use super::units::{bytes, short};
@@ -54,8 +54,13 @@ struct Plan {
     two: Option<TwoPeople>,
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
-    let About { request: id, done } = about;
+pub async fn show(
+    State(context): State<Context>,
+    caller: Caller,
+    Told(done): Told,
+    Asked(about): Asked<About>,
+) -> Shown {
+    let id = about.request;
     let request = asked(&context, &id).await.unwrap_or_default();
     if let Some(path) = made_plan(RESTORE, request.as_ref()) {
         return go(&path);

@@ -166,7 +166,10 @@ async fn an_open_restore_can_be_undone_and_hides_the_choice() {
     let root = site.sign_in("root").await;
     let page = root.get("/restore").await.body;
     assert!(page.contains("<code>2b1d7c1e-4a3f-4d5c-8a53-0f0e0d0c0b0a</code>"), "the request that asked: {page}");
-    assert!(page.contains("<p>ada asked for it, and &#60;b&#62;bob&#60;/b&#62; approved it.</p>"), "who asked: {page}");
+    assert!(
+        page.contains("<p><bdi>ada</bdi> asked for it, and <bdi>&#60;b&#62;bob&#60;/b&#62;</bdi> approved it.</p>"),
+        "who asked: {page}"
+    );
     assert!(page.contains("Undo the change now") && page.contains("the data from before is in place again"), "{page}");
     assert!(page.contains("Restore of data of starter 1.1.0 is being carried out.") && !page.contains("name=\"at\""));
     assert!(!site.sign_in("olga").await.get("/restore").await.body.contains("Undo the change now"));

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Number, Value};
 
+use super::pattern::in_words;
 use super::secrets::SecretRow;
 use crate::host::{Setting, Settings};
 use crate::refusal::Refusal;
 
 /// What the name of a setting's field begins with.
 const PREFIX: &str = "set:";
+/// What counts where neither a person nor the release says anything.
+const AS_BUILT: &str = "as the release was built";
 
 /// How a value is entered.
 #[derive(Debug, Clone, PartialEq)]
@@ -70,7 +73,7 @@ impl Field {
             description: words("description"),
             text: setting.value.as_ref().map(|value| entry.text(value)).unwrap_or_default(),
             set: setting.value.as_ref().map(plain),
-            unset: default.map_or_else(|| "as the release was built".to_owned(), plain),
+            unset: default.map_or_else(|| AS_BUILT.to_owned(), plain),
             entry,
         }
     }
@@ -92,7 +95,9 @@ impl Field {
                 let named_last = most.as_ref().or(least).and_then(Number::as_u64);
                 let characters = if named_last == Some(1) { "character" } else { "characters" };
                 let length = range(least, most.as_ref()).map(|range| format!("{range} {characters}"));
-                let form = pattern.as_ref().map(|pattern| format!("Must match {pattern}"));
+                let form = pattern.as_ref().map(|pattern| {
+                    in_words(pattern, &[&self.text, self.unset.strip_prefix(AS_BUILT).unwrap_or(&self.unset)])
+                });
                 let both: Vec<_> = [length, form].into_iter().flatten().collect();
                 (!both.is_empty()).then(|| both.join(". "))
             }

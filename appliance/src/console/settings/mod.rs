@@ -1,6 +1,7 @@
 //! The page of settings: a form for what the release lets a site set, and the host's plan of a change before it begins.
 
 mod form;
+mod pattern;
 mod plan;
 mod secrets;
 #[cfg(test)]
@@ -14,7 +15,7 @@ use self::plan::PlanView;
 pub use self::secrets::give;
 use super::approval::TwoPeople;
 use super::change::{About, SETTINGS, View, asked, hand_over, leading_on, made_plan, notice, plan_path};
-use super::fields::{Asked, Sent};
+use super::fields::{Asked, Sent, Told};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
 use super::trouble::Trouble;
@@ -64,8 +65,13 @@ async fn found(context: &Context) -> Found {
     Ok(context.site.read::<Settings>(Topic::Settings).await?.as_ref().map(Form::of))
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
-    let About { request: id, done } = about;
+pub async fn show(
+    State(context): State<Context>,
+    caller: Caller,
+    Told(done): Told,
+    Asked(about): Asked<About>,
+) -> Shown {
+    let id = about.request;
     let request = asked(&context, &id).await.unwrap_or_default();
     if let Some(path) = made_plan(SETTINGS, request.as_ref()) {
         return go(&path);

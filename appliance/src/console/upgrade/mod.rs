@@ -16,7 +16,7 @@ pub use self::upload::remove as remove_upload;
 use self::view::{Found, is_first, view};
 use super::approval::TwoPeople;
 use super::change::{About, UPGRADE, View, asked, hand_over, home, leading_on, made_plan, notice, plan_path};
-use super::fields::{Asked, Sent};
+use super::fields::{Asked, Sent, Told};
 use super::frame::{Frame, Place};
 use super::overview::sentence;
 use super::units::{bytes, percent};
@@ -65,8 +65,13 @@ pub struct ChosenReturn {
     data: String,
 }
 
-pub async fn show(State(context): State<Context>, caller: Caller, Asked(about): Asked<About>) -> Shown {
-    let About { request: id, done } = about;
+pub async fn show(
+    State(context): State<Context>,
+    caller: Caller,
+    Told(done): Told,
+    Asked(about): Asked<About>,
+) -> Shown {
+    let id = about.request;
     let request = asked(&context, &id).await.unwrap_or_default();
     if let Some(path) = made_plan(UPGRADE, request.as_ref()) {
         return go(&path);

@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use crate::access::Caller;
 use crate::api::remove_upload;
-use crate::console::fields::Sent;
+use crate::console::Shown;
+use crate::console::fields::{Sent, tell};
 use crate::console::moment::Moment;
-use crate::console::{Shown, go};
 use crate::context::Context;
 use crate::host::{Upload, UploadsPage};
 
@@ -51,5 +51,5 @@ pub struct Chosen {
 
 pub async fn remove(State(context): State<Context>, caller: Caller, Sent(form): Sent<Chosen>) -> Shown {
     remove_upload(&context, &caller, form.id).await?;
-    go("/upgrade?done=upload-removed")
+    tell(&caller, "/upgrade", "upload-removed")
 }

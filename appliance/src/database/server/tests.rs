@@ -243,7 +243,7 @@ async fn a_snapshot_goes_from_a_server_to_a_file_and_back() {
     let folder = tempfile::tempdir().unwrap();
     load(folder.path(), &Storage::File, &mut &bytes[..]).await.unwrap();
     let counts = check(folder.path(), &Storage::File).await.unwrap();
-    assert_eq!((counts.schema, counts.users, counts.administrators, counts.sessions), (7, 3, 1, 0));
+    assert_eq!((counts.schema, counts.users, counts.administrators, counts.sessions), (8, 3, 1, 0));
     let (Chain::Whole(saved), Chain::Whole(loaded)) = (before.audit, counts.audit) else { panic!("not whole") };
     assert_eq!(saved, loaded);
 
@@ -372,7 +372,13 @@ async fn a_server_that_cannot_be_used_is_named_with_the_reason() {
     assert_refused(&lease, codes::APPLIANCE_SERVER_SILENT, "tcp://127.0.0.1:1: no connection").await;
     // Another authority's certificate, and a name that the certificate does not have.
     lease.set(&plain.replace("tcp", "tls"), &name, super::fixture::SECRET);
-    let (other, _) = landfall_peer::Authority::generate("Other", (2020, 1, 1), (2040, 1, 1)).unwrap();
+    let (other, _) = landfall_peer::Authority::generate(landfall_peer::Terms {
+        name: "Other",
+        servers: &["127.0.0.1".to_owned()],
+        begin: (2020, 1, 1),
+        end: (2040, 1, 1),
+    })
+    .unwrap();
     lease.put(super::settings::AUTHORITY, &other);
     assert_refused(&lease, codes::APPLIANCE_SERVER_SILENT, "no TLS").await;
     lease.put(super::settings::AUTHORITY, lease.authority());

@@ -38,7 +38,7 @@ pub const TABLES: [Table; 10] = [
     Table {
         name: "sessions",
         texts: &["id", "secret_hash", "user_name", "address", "browser"],
-        numbers: &["created", "seen", "ends"],
+        numbers: &["created", "seen", "ends", "proven"],
     },
     Table {
         name: "api_keys",

@@ -131,7 +131,7 @@ impl Ldap {
         };
         let groups = self.groups(&mut session, &entry).await?;
         session.close().await;
-        Ok(Vouched { subject: entry.subject(), name: name.to_owned(), groups })
+        Ok(Vouched { subject: entry.subject(), name: name.to_owned(), groups, proven: None })
     }
 
     fn attributes(&self) -> Option<&str> {

@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Mutex;
 use url::Url;
 
-pub use pending::Pending;
+pub use pending::{Errand, Pending};
 use token::{Expected, Keys, Verdict};
 use web::Web;
 
@@ -104,6 +104,19 @@ pub struct Vouched {
     pub name: String,
     /// The groups, as the provider names them.
     pub groups: Vec<String>,
+    /// When the person last proved to be that one there, in seconds since 1970; none where the directory does not say.
+    pub proven: Option<u64>,
+}
+
+impl Vouched {
+    /// Refuses a word of an earlier proof than one that was asked for so long ago. A provider that does not say when it was is believed.
+    pub fn be_newer_than(&self, age: Duration) -> Result<(), DirectoryError> {
+        let begun = jsonwebtoken::get_current_timestamp().saturating_sub(age.as_secs() + token::LEEWAY);
+        if self.proven.is_some_and(|proven| proven < begun) {
+            return Err(DirectoryError::refused("the provider did not ask who it is again"));
+        }
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for Provider {
@@ -127,6 +140,13 @@ impl Provider {
     /// What must be registered at the provider as the place to return to.
     pub fn redirect(&self) -> String {
         format!("{}{RETURN}", self.settings.console)
+    }
+
+    /// Where a browser with this secret proves again who is there, whatever session it has at the provider.
+    pub async fn begin_again(&self, secret: &Secret) -> Result<Url, DirectoryError> {
+        let mut url = self.begin(secret).await?;
+        url.query_pairs_mut().append_pair("prompt", "login").append_pair("max_age", "0");
+        Ok(url)
     }
 
     /// Where a browser with this secret signs in.

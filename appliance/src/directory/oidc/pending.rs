@@ -11,27 +11,49 @@ pub const LIFETIME: Duration = Duration::from_mins(10);
 /// Most that are remembered; the oldest one is forgotten first. An address has a limit of its own before.
 const MOST: usize = 10_000;
 
-/// Hashes of the secrets of browsers, with the time at which they began.
+/// What a browser went to the provider for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Errand {
+    /// To sign in.
+    Enter,
+    /// To prove again that the person is the user of this session.
+    Prove {
+        /// Id of the session.
+        session: String,
+        /// Its user.
+        user: String,
+    },
+}
+
+/// A sign-in that was begun.
+#[derive(Debug)]
+struct Begun {
+    at: Instant,
+    errand: Errand,
+}
+
+/// Hashes of the secrets of browsers, with what they began.
 #[derive(Debug, Default)]
-pub struct Pending(Mutex<HashMap<String, Instant>>);
+pub struct Pending(Mutex<HashMap<String, Begun>>);
 
 impl Pending {
     /// Remembers a sign-in.
-    pub fn add(&self, secret: &Secret) {
+    pub fn add(&self, secret: &Secret, errand: Errand) {
         let now = Instant::now();
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.retain(|_, at| now.duration_since(*at) < LIFETIME);
+        begun.retain(|_, other| now.duration_since(other.at) < LIFETIME);
         if begun.len() >= MOST {
-            let oldest = begun.iter().min_by_key(|(_, at)| **at).map(|(hash, _)| hash.clone());
+            let oldest = begun.iter().min_by_key(|(_, other)| other.at).map(|(hash, _)| hash.clone());
             oldest.map(|hash| begun.remove(&hash));
         }
-        begun.insert(secret.hash(), now);
+        begun.insert(secret.hash(), Begun { at: now, errand });
     }
 
-    /// Whether a sign-in was begun with this secret and has not ended. It has ended after this.
-    pub fn take(&self, secret: &Secret) -> bool {
+    /// What was begun with this secret and has not ended, and how long ago. It has ended after this.
+    pub fn take(&self, secret: &Secret) -> Option<(Errand, Duration)> {
         let mut begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        begun.remove(&secret.hash()).is_some_and(|at| at.elapsed() < LIFETIME)
+        let Begun { at, errand } = begun.remove(&secret.hash())?;
+        Some((errand, at.elapsed())).filter(|(_, age)| *age < LIFETIME)
     }
 }
 
@@ -43,15 +65,15 @@ mod tests {
     fn each_counts_once_and_memory_is_bounded() {
         let pending = Pending::default();
         let (one, other) = (Secret::random().unwrap(), Secret::random().unwrap());
-        pending.add(&one);
-        assert!(!pending.take(&other));
-        assert!(pending.take(&one));
-        assert!(!pending.take(&one), "a second time");
-        pending.add(&other);
-        *pending.0.lock().unwrap().values_mut().next().unwrap() -= LIFETIME;
-        assert!(!pending.take(&other), "too late");
+        pending.add(&one, Errand::Enter);
+        assert_eq!(pending.take(&other), None);
+        assert!(pending.take(&one).is_some());
+        assert_eq!(pending.take(&one), None, "a second time");
+        pending.add(&other, Errand::Enter);
+        pending.0.lock().unwrap().values_mut().next().unwrap().at -= LIFETIME;
+        assert_eq!(pending.take(&other), None, "too late");
         for _ in 0..MOST + 3 {
-            pending.add(&Secret::random().unwrap());
+            pending.add(&Secret::random().unwrap(), Errand::Enter);
         }
         assert_eq!(pending.0.lock().unwrap().len(), MOST);
     }

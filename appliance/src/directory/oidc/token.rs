@@ -24,7 +24,7 @@ const ALGORITHMS: [Algorithm; 9] = [
     Algorithm::EdDSA,
 ];
 /// By how much the provider's clock may differ from this host's, in seconds.
-const LEEWAY: u64 = 60;
+pub const LEEWAY: u64 = 60;
 /// Longest token, in bytes. One with a thousand groups is shorter.
 const LIMIT: usize = 256 << 10;
 /// Most groups that are looked at.
@@ -178,6 +178,7 @@ impl Claims {
             subject: text("sub").unwrap_or_default().to_owned(),
             name: name.to_owned(),
             groups: self.groups(&settings.groups)?,
+            proven: self.0.get("auth_time").and_then(Value::as_u64),
         })
     }
 

@@ -67,7 +67,7 @@ async fn who_is_disabled_here_stays_out_whatever_the_directory_says() {
     let (site, provider) = both().await;
     let browser = entered(&site, &sign_in(&site, &provider, "paula", &["staff"]).await);
     let root = site.sign_in("root").await;
-    assert_eq!(root.post("/users/paula/disable", &[]).await.header("location"), "/users/paula?done=disabled");
+    assert!(root.post("/users/paula/disable", &[]).await.header("location").starts_with("/users/paula?done=disabled&"));
     assert_eq!(browser.get("/").await.header("location"), "/sign-in");
     for groups in [&["admins"][..], &[], &["staff"]] {
         let reply = sign_in(&site, &provider, "paula", groups).await;
@@ -95,7 +95,7 @@ async fn a_disabled_local_user_is_out_and_the_last_local_administrator_cannot_be
     ] {
         assert!(reply.status == StatusCode::CONFLICT && reply.body.contains("LF5027"), "{}", reply.body);
     }
-    assert!(root.post("/users/paula/remove", &[]).await.header("location").ends_with("done=removed"));
+    assert!(root.post("/users/paula/remove", &[]).await.header("location").starts_with("/users?done=removed&"));
     let token = [("token", "K7QF2M-9XRT4B"), ("name", "vera"), ("password", PASSWORD), ("again", PASSWORD)];
     assert_eq!(site.at_the_door("/first").await.post("/first", &token).await.status, StatusCode::SEE_OTHER);
     assert_eq!(user(&site.context, "vera").await.unwrap().disabled, None, "the token from the host is above it");

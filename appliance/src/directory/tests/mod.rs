@@ -1,4 +1,5 @@
 mod accounts;
+mod again;
 mod attacks;
 mod flow;
 mod ldap;

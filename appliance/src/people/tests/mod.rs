@@ -1,4 +1,5 @@
 mod passwords;
+mod proof;
 mod sessions;
 
 use std::collections::HashSet;

@@ -53,3 +53,23 @@ async fn fields_for_passwords_hide_them_and_take_what_a_manager_fills_in() {
     }
     assert_eq!(count, 8);
 }
+
+#[tokio::test]
+async fn wrong_passwords_of_one_user_hold_up_no_other_one() {
+    let site = Site::begin().await;
+    let door = site.at_the_door("/sign-in").await;
+    let sign_in = async |name: &str, password: &str| {
+        let door = door.clone();
+        door.post("/sign-in", &[("name", name), ("password", password)]).await
+    };
+    for _ in 0..6 {
+        assert_eq!(sign_in("vera", "wrong").await.status, StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(sign_in("olga", PASSWORD).await.status, StatusCode::SEE_OTHER, "from the same address");
+    let waits = sign_in("vera", PASSWORD).await;
+    assert_eq!(waits.status, StatusCode::TOO_MANY_REQUESTS);
+    let seconds: u64 = waits.header("retry-after").parse().unwrap();
+    assert!((1..=2).contains(&seconds) && waits.body.contains("LF5025"), "{seconds}: {}", waits.body);
+    tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+    assert_eq!(sign_in("vera", PASSWORD).await.status, StatusCode::SEE_OTHER, "the page said when");
+}

@@ -130,7 +130,7 @@ mod tests {
         };
         let (text, mut follower) = (entry.canonical().unwrap(), Follower::behind(begin));
         follower.extend(&text).unwrap();
-        CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None }
+        CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None, start: None }
     }
 
     /// What is signed for software can never be read as a checkpoint, whose text begins with its context.

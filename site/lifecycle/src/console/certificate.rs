@@ -1,31 +1,40 @@
 //! The certificate that browsers see, issued by an authority of this site. It is issued again before it ends, when the clock was
 //! wrong at its birth, and when the node gets another name or address.
+//!
+//! The authority is for the names of this site alone. Its key stays; its certificate is made again before it could end under what it
+//! issues, and for other names. Earlier programs made an authority for any name until 2099: what it issued serves to its end, and the
+//! next certificate is of an authority with another key.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 use landfall_engine::step::StepError;
-use landfall_peer::{Authority, Certificate, Day};
+use landfall_peer::{Authority, Certificate, Day, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::files::ConsoleFiles;
 use super::keys::{Pair, not_made};
 
-const AUTHORITY: &str = "authority.json";
+const AUTHORITY: &str = "site-authority.json";
+/// The authority of earlier programs, whose key is removed once nothing is of it any longer.
+const FORMER_AUTHORITY: &str = "authority.json";
 const SERVING: &str = "serving.json";
 
 /// Days that a certificate is valid: browsers refuse more than 825 days even of authorities that a person trusts.
 const VALID_DAYS: i64 = 800;
 /// Days before its end from which another one is issued.
 const RENEWED_DAYS: i64 = 270;
-/// First and last day of the authority. Fixed ones, because the clock may be wrong at its birth.
-const AUTHORITY_DAYS: [Day; 2] = [(2000, 1, 1), (2099, 12, 31)];
+/// Days that the authority's certificate is valid: five years.
+const AUTHORITY_DAYS: i64 = 1826;
 
-/// The site's authority.
+/// The site's authority. Fields of newer programs are passed over.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AuthorityFile {
     name: String,
+    /// Names and addresses that it may issue for.
+    servers: Vec<String>,
+    begins: Date,
+    ends: Date,
     pair: Pair,
 }
 
@@ -54,7 +63,7 @@ impl ConsoleCertificate {
         if let Some(known) = Self::read(files)?.filter(|known| known.serves(names, today)) {
             return Ok(known);
         }
-        let authority = authority(files)?;
+        let authority = AuthorityFile::ensure(files, names, today)?;
         let (begins, ends) = (later(today, Span::new().days(-1)), later(today, Span::new().days(VALID_DAYS)));
         let signer = Authority::of(&authority.name, &authority.pair.key).map_err(not_made)?;
         let (certificate, key) = signer.issue(names, day(begins), day(ends)).map_err(not_made)?;
@@ -62,6 +71,7 @@ impl ConsoleCertificate {
         let issued =
             Self { names, begins, ends, authority: authority.pair.certificate, pair: Pair { certificate, key } };
         files.write(SERVING, &issued)?;
+        files.remove_one(FORMER_AUTHORITY)?;
         Ok(issued)
     }
 
@@ -90,17 +100,32 @@ impl ConsoleCertificate {
     }
 }
 
-/// The authority is made once: people may have set their browsers to trust it.
-fn authority(files: &ConsoleFiles) -> Result<AuthorityFile, StepError> {
-    if let Some(known) = files.read(AUTHORITY)? {
-        return Ok(known);
+impl AuthorityFile {
+    /// The authority for these names, which lasts longer than what it issues today. Its key is made once: people may have set their
+    /// browsers to trust it.
+    fn ensure(files: &ConsoleFiles, names: &[String], today: Date) -> Result<Self, StepError> {
+        let known: Option<Self> = files.read(AUTHORITY)?;
+        let (begins, ends) = (later(today, Span::new().days(-1)), later(today, Span::new().days(AUTHORITY_DAYS)));
+        let of = |name: String, key: Option<String>| {
+            let terms = Terms { name: &name, servers: names, begin: day(begins), end: day(ends) };
+            let (certificate, key) = match key {
+                Some(key) => (Authority::renew(terms, &key).map_err(not_made)?, key),
+                None => Authority::generate(terms).map_err(not_made)?,
+            };
+            Ok::<_, StepError>(Self { name, servers: names.to_vec(), begins, ends, pair: Pair { certificate, key } })
+        };
+        let made = match known {
+            Some(known) if known.serves(names, today) => return Ok(known),
+            Some(known) => of(known.name, Some(known.pair.key))?,
+            None => of(format!("Landfall site {}", &uuid::Uuid::new_v4().simple().to_string()[..8]), None)?,
+        };
+        files.write(AUTHORITY, &made)?;
+        Ok(made)
     }
-    let name = format!("Landfall site {}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
-    let [begin, end] = AUTHORITY_DAYS;
-    let (certificate, key) = Authority::generate(&name, begin, end).map_err(not_made)?;
-    let made = AuthorityFile { name, pair: Pair { certificate, key } };
-    files.write(AUTHORITY, &made)?;
-    Ok(made)
+
+    fn serves(&self, names: &[String], today: Date) -> bool {
+        self.servers == names && self.begins <= today && later(today, Span::new().days(VALID_DAYS)) <= self.ends
+    }
 }
 
 fn later(date: Date, span: Span) -> Date {
@@ -115,6 +140,7 @@ fn day(date: Date) -> Day {
 #[cfg(test)]
 mod tests {
     use landfall_host::paths::SitePaths;
+    use landfall_media::durable;
 
     use super::*;
 
@@ -139,8 +165,78 @@ mod tests {
         let early = ensure("192.0.2.2", "2015-01-01");
         assert_ne!(early[0], moved[0], "under this clock it has not begun");
         assert_eq!(ensure("192.0.2.2", "2015-01-02"), early);
-        for later in [renewed, moved, early] {
-            assert_eq!(later[1], first[1], "the authority stays");
+        assert_eq!(renewed[1], first[1], "the authority serves");
+        assert!(moved[1] != first[1] && early[1] != moved[1], "it is for the names, and has begun");
+    }
+
+    #[test]
+    fn the_authority_outlives_what_it_issues_and_keeps_its_key() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        let names = vec!["192.0.2.1".to_owned(), "node".to_owned()];
+        let mut today: Date = "2026-11-23".parse().unwrap();
+        let mut authorities = std::collections::BTreeSet::new();
+        let key = AuthorityFile::ensure(&files, &names, today).unwrap().pair.key;
+        for _ in 0..20 * 12 {
+            let serving = ConsoleCertificate::ensure(&files, &names, at(&today.to_string())).unwrap();
+            let authority: AuthorityFile = files.read(AUTHORITY).unwrap().unwrap();
+            assert!(serving.ends <= authority.ends && today < serving.ends, "{today}");
+            assert!(authority.ends <= later(today, Span::new().days(AUTHORITY_DAYS)), "{today}");
+            assert!(authority.pair.key == key, "browsers that trust it go on");
+            authorities.insert(serving.fingerprints().unwrap()[1].clone());
+            today = later(today, Span::new().months(1));
+        }
+        assert!((4..10).contains(&authorities.len()), "{} in 20 years", authorities.len());
+    }
+
+    #[test]
+    fn a_former_authority_serves_to_its_renewal_and_its_key_is_gone_then() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        let names = vec!["192.0.2.1".to_owned(), "node".to_owned()];
+        let first = ConsoleCertificate::ensure(&files, &names, at("2026-11-23")).unwrap();
+        // As an earlier program left it: its own authority, and what that issued.
+        files.remove_one(AUTHORITY).unwrap();
+        files.write(FORMER_AUTHORITY, &serde_json::json!({"name": "Landfall site 1234"})).unwrap();
+        let ensure = |day: &str| ConsoleCertificate::ensure(&files, &names, at(day)).unwrap().fingerprints().unwrap();
+        let end = later(first.ends(), Span::new().days(-RENEWED_DAYS));
+        let eve = later(end, Span::new().days(-1));
+        assert_eq!(ensure(&eve.to_string()), first.fingerprints().unwrap(), "it serves");
+        assert!(files.folder.join(FORMER_AUTHORITY).exists());
+        let next = ensure(&end.to_string());
+        assert_ne!(next[1], first.fingerprints().unwrap()[1], "from 270 days before its end");
+        assert!(!files.folder.join(FORMER_AUTHORITY).exists(), "nobody steals it any longer");
+        assert_eq!(ensure(&later(end, Span::new().days(100)).to_string()), next);
+    }
+
+    /// What curl and every other program with OpenSSL says. Without one on this machine, nothing is shown.
+    #[test]
+    fn openssl_accepts_the_site_and_refuses_another_name() {
+        let own = ["192.0.2.7", "node", "console.landfall-console.svc", "localhost"].map(str::to_owned);
+        let terms = Terms { name: "Landfall site 1234", servers: &own, begin: (2026, 1, 1), end: (2031, 1, 1) };
+        let (authority, key) = Authority::generate(terms).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let verify = |names: &[&str], flag: &str, name: &str| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            let signer = Authority::of("Landfall site 1234", &key).unwrap();
+            let leaf = signer.issue(&names, (2026, 1, 1), (2028, 1, 1)).unwrap().0;
+            let (root, file) = (folder.path().join("root.crt"), folder.path().join("leaf.crt"));
+            for (path, text) in [(&root, &authority), (&file, &leaf)] {
+                durable::write_file(path, text.as_bytes(), 0o600).unwrap();
+            }
+            let mut openssl = std::process::Command::new("openssl");
+            openssl.args(["verify", "-x509_strict", "-attime", "1800000000", "-purpose", "sslserver", flag, name]);
+            let output = openssl.arg("-CAfile").arg(&root).arg(&file).output().ok()?;
+            Some((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+        };
+        let all: Vec<_> = own.iter().map(String::as_str).collect();
+        let Some((accepted, why)) = verify(&all, "-verify_ip", "192.0.2.7") else { return };
+        assert!(accepted, "{why}");
+        let (accepted, why) = verify(&["192.0.2.7"], "-verify_ip", "192.0.2.7").unwrap();
+        assert!(accepted, "by its address alone: {why}");
+        for (flag, name) in [("-verify_hostname", "bank.example"), ("-verify_ip", "192.0.2.8")] {
+            let (accepted, why) = verify(&[name], flag, name).unwrap();
+            assert!(!accepted && why.contains("permitted subtree violation"), "{name}: {why}");
         }
     }
 }

@@ -61,6 +61,11 @@ impl ConsoleFiles {
         Ok(file)
     }
 
+    /// Removes one; a missing one is no error.
+    pub(super) fn remove_one(&self, name: &str) -> Result<(), StepError> {
+        Ok(durable::remove_file(&self.folder.join(name))?)
+    }
+
     /// Removes all of them.
     pub(crate) fn remove(&self) -> Result<(), StepError> {
         Ok(durable::remove_tree(&self.folder)?)

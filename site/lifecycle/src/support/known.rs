@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use landfall_host::paths::SitePaths;
 use landfall_support::KnownValues;
+use landfall_support::redact::is_secret_name;
 use serde_json::Value;
 
 use super::files::{tail_of_file, walk};
@@ -19,9 +20,6 @@ const MAX_FILE: u64 = 1 << 20;
 
 /// How deep folders of secrets are: `pods/UID/volumes/kubernetes.io~secret/NAME/..data/KEY`.
 const DEPTH: usize = 6;
-
-/// Words in names of variables whose values are secret.
-const WORDS: [&str; 5] = ["PASSWORD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"];
 
 /// Values that every manifest uses, and that hide nothing.
 const PUBLIC: [&str; 12] = [
@@ -145,7 +143,8 @@ fn mounted(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>
     }
 }
 
-/// Variables with the names of secrets, of the containers that run.
+/// Variables of the containers that run: values with the names of secrets, and what looks like a secret in the others, such as the
+/// password of an address.
 fn environments(paths: &SitePaths, known: &mut KnownValues) {
     let Ok(containers) = paths.containers().read_dir() else { return };
     let mut seen = BTreeSet::new();
@@ -156,11 +155,21 @@ fn environments(paths: &SitePaths, known: &mut KnownValues) {
         for variable in variables.into_iter().flatten().filter_map(Value::as_str) {
             let Some((name, value)) = variable.split_once('=') else { continue };
             // The name of a file is no secret.
-            let is_secret =
-                WORDS.iter().any(|word| name.to_ascii_uppercase().contains(word)) && !value.starts_with('/');
-            if is_secret && seen.insert(value.to_owned()) {
+            let is_secret = is_name_of_secret(name) && !value.starts_with('/');
+            if !seen.insert((is_secret, value.to_owned())) {
+                continue;
+            }
+            if is_secret {
                 known.add(value.as_bytes());
+            } else {
+                known.add_parts(value.as_bytes());
             }
         }
     }
+}
+
+/// Whether a variable's value is secret by its name. A key of a container is one, such as `FERNET_KEY`; in the texts that redaction reads,
+/// a key may also be the one of a map.
+fn is_name_of_secret(name: &str) -> bool {
+    is_secret_name(name) || name.to_ascii_uppercase().ends_with("_KEY")
 }

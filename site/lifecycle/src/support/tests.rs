@@ -99,7 +99,10 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     write(pods.join("kubernetes.io~projected/api/..2026/token"), b"canary-in-projected-token");
     write(pods.join("kubernetes.io~projected/api/..2026/namespace"), b"kube-system");
     let environment =
-        br#"{"process":{"env":["DB_PASSWORD=canary-in-env","PATH=/usr/bin:/bin","TOKEN_FILE=/run/token"]}}"#;
+        br#"{"process":{"env":["DB_PASSWORD=canary-in-env","DB_PASS=canary-of-pass","MYSQL_PWD=canary-of-pwd",
+        "FERNET_KEY=canary-of-key","DATABASE_URL=postgresql://platform:canary-of-url@db:5432/platform",
+        "PATH=/usr/bin:/bin","TOKEN_FILE=/run/token","TOKENIZERS_PARALLELISM=disabled-here",
+        "KEYBOARD_LAYOUT=neo-german"]}}"#;
     write(paths.containers().join("one/config.json"), environment);
     let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
     known_values(&paths, &buckets, &mut known, &mut unknown);
@@ -120,10 +123,15 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
         "canary-in-volume",
         "canary-in-projected-token",
         "canary-in-env",
+        "canary-of-pass",
+        "canary-of-pwd",
+        "canary-of-key",
+        "canary-of-url",
     ] {
         assert!(!redactor.text(&format!("a {secret} b")).contains(secret), "{secret}");
     }
-    let plain = "kube-system /usr/bin:/bin /run/token public-part-of-it an-authority-is-public";
+    let plain =
+        "kube-system /usr/bin:/bin /run/token disabled-here neo-german public-part-of-it an-authority-is-public";
     assert_eq!(redactor.text(plain), plain);
 }
 

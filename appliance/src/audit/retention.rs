@@ -1,0 +1,165 @@
+//! How long the log is kept. The oldest entries are dropped up to one that the host has signed: its checkpoint stays, and is what the rest
+//! of the chain follows. An entry records each drop, so that nobody else's deletion looks like one.
+
+use jiff::{SignedDuration, Timestamp};
+use landfall_audit::{Checkpoint, DROP, Head};
+
+use super::checkpoints::contains;
+use super::record::{Author, Event, record};
+use crate::database::{Connection, Database, Row, query, query_scalar};
+use crate::error::Result;
+
+/// What is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// In days; longer than any API key lives.
+    pub days: i64,
+    /// Entries that are kept whatever their age, so that a clock that jumps ahead drops no log.
+    pub least: i64,
+    /// Entries that are kept at most: about 100 MB.
+    pub most: i64,
+}
+
+/// What the console keeps.
+pub const KEPT: Limits = Limits { days: 400, least: 10_000, most: 200_000 };
+
+/// Checkpoints that are looked at for one drop, so that no transaction is long.
+const AT_ONCE: i64 = 2000;
+
+/// Drops some of the entries that are too old or too many, and returns the last one of them; none where nothing is left to drop.
+pub async fn retain(database: &Database, limits: Limits, now: Timestamp) -> Result<Option<Head>> {
+    let Some(found) = cut(&mut database.read().acquire().await?, limits, now).await? else { return Ok(None) };
+    let Cut { first, checkpoint } = found;
+    let last = checkpoint.head;
+    let mut write = database.write().await?;
+    let detail = format!("entries {first} to {}, the last of them signed at {:.0}", last.number, checkpoint.at);
+    record(&mut write, &Author::console(), Event::done(DROP, &last.to_string()).with(&detail)).await?;
+    query("DELETE FROM audit WHERE number <= $1").bind(last.number).execute(&mut *write).await?;
+    query("DELETE FROM audit_checkpoints WHERE number < $1").bind(last.number).execute(&mut *write).await?;
+    write.commit().await?;
+    tracing::info!(last = last.number, "the audit log has dropped its oldest entries");
+    Ok(Some(last))
+}
+
+/// What is dropped: the entries from this one up to that of the checkpoint.
+struct Cut {
+    first: i64,
+    checkpoint: Checkpoint,
+}
+
+async fn cut(connection: &mut Connection, limits: Limits, now: Timestamp) -> Result<Option<Cut>> {
+    let ends = query("SELECT min(number), max(number) FROM audit").fetch_one(&mut *connection).await?;
+    let (Some(first), Some(end)) = (ends.try_get::<Option<i64>, _>(0)?, ends.try_get::<Option<i64>, _>(1)?) else {
+        return Ok(None);
+    };
+    let forwarded: Option<i64> =
+        query_scalar("SELECT number FROM audit_forwarded").fetch_optional(&mut *connection).await?;
+    let oldest = now - SignedDuration::from_hours(24 * limits.days);
+    let is_over = |checkpoint: &Checkpoint| {
+        let number = checkpoint.head.number;
+        let is_old = checkpoint.at < oldest && number <= end - limits.least;
+        let is_sent = forwarded.is_none_or(|sent| number <= sent);
+        (is_old && is_sent) || number <= end - limits.most
+    };
+    let rows = query("SELECT checkpoint FROM audit_checkpoints WHERE number >= $1 ORDER BY number, sequence LIMIT $2");
+    let rows = rows.bind(first).bind(AT_ONCE).fetch_all(&mut *connection).await?;
+    let read = |row: &Row| serde_json::from_str::<Checkpoint>(row.try_get(0).ok()?).ok();
+    let over: Vec<_> = rows.iter().filter_map(read).take_while(is_over).collect();
+    for checkpoint in over.into_iter().rev() {
+        if contains(connection, checkpoint.head).await? {
+            return Ok(Some(Cut { first, checkpoint }));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_audit::{Known, Report, verify};
+
+    use super::*;
+    use crate::audit::{Chain, Export, Form};
+    use crate::testing::{Site, note};
+
+    /// So that twenty entries are a long log.
+    const FEW: Limits = Limits { least: 5, ..KEPT };
+
+    /// A site whose log has signed entries, and some more.
+    async fn written() -> Site {
+        let site = Site::begin().await;
+        for number in 0..20 {
+            note(&site.context.database, &number.to_string()).await;
+            if number % 4 == 0 {
+                site.context.signing.sign(&site.context.database, &site.context.site).await.unwrap();
+            }
+        }
+        site
+    }
+
+    async fn chain(site: &Site) -> Chain {
+        Chain::of(&mut site.context.database.read().acquire().await.unwrap()).await.unwrap()
+    }
+
+    /// What a verifier with the host's key finds.
+    async fn verified(site: &Site) -> Report {
+        let pool = site.context.database.read();
+        let export = Export::begin(pool).await.unwrap();
+        let (mut text, mut after) = (String::new(), Some(0));
+        while let Some(number) = after {
+            let (part, next) = export.page(pool, number, Form::JsonLines).await.unwrap();
+            text.push_str(&part);
+            after = next;
+        }
+        let keys = vec![site.host.audit.lock().unwrap().key.public().clone()];
+        verify(text.as_bytes(), &Known { keys, ..Known::default() }).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    #[tokio::test]
+    async fn a_short_log_is_kept_whatever_the_clock_says() {
+        let site = written().await;
+        let late = Timestamp::now() + SignedDuration::from_hours(24 * 365 * 100);
+        assert_eq!(retain(&site.context.database, KEPT, late).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn old_entries_go_up_to_a_signed_one_and_the_rest_is_whole() {
+        let site = written().await;
+        let database = &site.context.database;
+        let start = retain(database, FEW, Timestamp::now()).await.unwrap().unwrap();
+        assert!(start.number > 5, "{start}");
+        assert_eq!(retain(database, FEW, Timestamp::now()).await.unwrap(), None, "one look drops all that is due");
+        assert!(matches!(chain(&site).await, Chain::Whole(_)), "{:?}", chain(&site).await);
+        note(database, "later").await;
+        site.context.signing.sign(database, &site.context.site).await.unwrap();
+        assert_eq!(site.context.signing.last().unwrap().restarts, 0, "the host follows it as before");
+        let report = verified(&site).await;
+        assert_eq!(report.start, start);
+        assert_eq!(report.covered.unwrap().head, report.head);
+        let page = site.sign_in("root").await.get("/audit").await.body;
+        assert!(page.contains("audit.drop") && page.contains(&format!("entries 1 to {}", start.number)), "{page}");
+        let next = retain(database, Limits { most: 4, ..FEW }, Timestamp::UNIX_EPOCH).await.unwrap().unwrap();
+        assert!(next.number > start.number, "too many go, however young they are");
+        assert_eq!(verified(&site).await.start, next);
+    }
+
+    #[tokio::test]
+    async fn entries_that_somebody_else_removed_are_missed() {
+        let site = written().await;
+        let signed = site.context.signing.last().unwrap();
+        let mut write = site.context.database.write().await.unwrap();
+        query("DELETE FROM audit WHERE number <= $1").bind(signed.head.number).execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+        let found = chain(&site).await;
+        assert!(matches!(&found, Chain::Broken(error) if error.to_string().contains("no entry records")), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn what_a_syslog_server_still_waits_for_is_kept() {
+        let site = written().await;
+        let mut write = site.context.database.write().await.unwrap();
+        let insert = query("INSERT INTO audit_forwarded (one, number) VALUES (1, 2)");
+        insert.execute(&mut *write).await.unwrap();
+        write.commit().await.unwrap();
+        assert_eq!(retain(&site.context.database, FEW, Timestamp::now()).await.unwrap(), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! Entries that somebody looks for, the newest first.
+
+use super::export::page;
+use super::{Entry, Outcome};
+use crate::database::Pool;
+use crate::error::Result;
+
+/// Entries that are read at once.
+const PART: i64 = 500;
+/// Entries that one search reads. It says where the next one goes on.
+const SEARCHED: usize = 5000;
+
+/// What is looked for. An empty text is in every entry.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// A part of who did it.
+    pub person: String,
+    /// A part of what was done, or of what it was done to.
+    pub action: String,
+    /// What became of it.
+    pub outcome: Option<Outcome>,
+}
+
+impl Filter {
+    /// Whether every entry is one that is looked for.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn fits(&self, entry: &Entry) -> bool {
+        let has = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
+        has(&entry.actor, &self.person)
+            && (has(&entry.action, &self.action) || has(&entry.object, &self.action))
+            && self.outcome.is_none_or(|outcome| outcome == entry.outcome)
+    }
+}
+
+/// What a search found.
+#[derive(Debug)]
+pub struct Found {
+    /// The entries with their numbers; none where one cannot be read, which every search shows.
+    pub entries: Vec<(i64, Option<Entry>)>,
+    /// The number before which the search goes on; none at the beginning of the log.
+    pub before: Option<i64>,
+}
+
+/// Looks for entries before a number, at most so many.
+pub async fn search(pool: &Pool, before: Option<i64>, count: usize, filter: &Filter) -> Result<Found> {
+    let (mut entries, mut before, mut searched) = (Vec::new(), before, 0);
+    loop {
+        let part = page(pool, before, PART).await?;
+        let is_last = i64::try_from(part.len()).is_ok_and(|found| found < PART);
+        for (number, entry) in part {
+            before = Some(number);
+            searched += 1;
+            if entry.as_ref().is_none_or(|entry| filter.fits(entry)) {
+                entries.push((number, entry));
+            }
+            if entries.len() == count {
+                return Ok(Found { entries, before: before.filter(|number| *number > 1) });
+            }
+        }
+        if is_last {
+            return Ok(Found { entries, before: None });
+        }
+        if searched >= SEARCHED {
+            return Ok(Found { entries, before });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Site, note};
+
+    #[tokio::test]
+    async fn the_page_shows_what_is_looked_for_and_goes_on() {
+        let site = Site::begin().await;
+        for number in 0..60 {
+            note(&site.context.database, &format!("thing-{number}")).await;
+        }
+        let root = site.sign_in("root").await;
+        let page = root.get("/audit?person=TEST&action=thing-1&outcome=done").await.body;
+        assert!(page.contains("thing-19") && page.contains("thing-1<") && !page.contains("thing-2"), "{page}");
+        assert!(!page.contains(">Older<"), "all were found: {page}");
+        let none = root.get("/audit?person=nobody").await.body;
+        assert!(none.contains("No entry is like this."), "{none}");
+        let refused = root.get("/audit?outcome=refused&action=thing").await.body;
+        assert!(!refused.contains("thing-1"), "{refused}");
+        let many = root.get("/audit?action=thing").await.body;
+        assert!(many.contains("thing-59") && !many.contains("thing-3<"), "{many}");
+        let older = many.split("href=\"/audit?").find(|part| part.contains(">Older<")).unwrap();
+        let older = older.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&");
+        let rest = root.get(&format!("/audit?{older}")).await.body;
+        assert!(older.contains("action=thing") && rest.contains("thing-3<") && !rest.contains("thing-59"), "{older}");
+    }
+
+    #[tokio::test]
+    async fn a_search_reads_a_bounded_part_of_a_long_log() {
+        let site = Site::begin().await;
+        let mut write = site.context.database.write().await.unwrap();
+        for number in 0..SEARCHED + 100 {
+            let event = crate::audit::Event::done("test", "thing");
+            let author = crate::audit::Author { name: format!("user-{number}"), ..crate::testing::author() };
+            crate::audit::record(&mut write, &author, event).await.unwrap();
+        }
+        write.commit().await.unwrap();
+        let filter = Filter { person: "user-3".to_owned(), ..Filter::default() };
+        let pool = site.context.database.read();
+        let first = search(pool, None, 10_000, &filter).await.unwrap();
+        let second = search(pool, first.before, 10_000, &filter).await.unwrap();
+        let found = first.entries.len() + second.entries.len();
+        let all = (0..SEARCHED + 100).filter(|number| format!("user-{number}").contains("user-3")).count();
+        assert_eq!((found, second.before), (all, None));
+    }
+}

@@ -1,0 +1,72 @@
+//! The question who is at the browser, in place of an answer to a form. It keeps what was typed, and sends it with the proof.
+
+use std::fmt::{self, Write as _};
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use landfall_peer::is_hidden;
+
+use super::frame::{Frame, Place};
+use super::rendered;
+use crate::access::Caller;
+use crate::context::Context;
+use crate::people::PROOF;
+use crate::refusal::{Prover, Refusal};
+use crate::server::add_advice;
+
+/// The field of a form with the sender's own password.
+pub const OWN_PASSWORD: &str = "own_password";
+
+/// Fields that this page has itself.
+const OF_PAGE: [&str; 3] = ["csrf", "username", OWN_PASSWORD];
+
+#[derive(Template)]
+#[template(path = "proof.html")]
+struct ProofPage<'a> {
+    frame: Frame,
+    name: &'a str,
+    path: &'a str,
+    /// What was typed, as the form sent it.
+    kept: Vec<[Kept; 2]>,
+    is_by_provider: bool,
+    /// For how long a proof counts.
+    minutes: u64,
+}
+
+/// A text that goes back to the browser and comes again, exactly as it was typed. Nobody sees it, so hidden characters stay what they are.
+struct Kept(String);
+
+impl fmt::Display for Kept {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|letter| {
+            let is_plain = !matches!(letter, '&' | '<' | '>' | '"' | '\'') && !is_hidden(letter);
+            if is_plain { formatter.write_char(letter) } else { write!(formatter, "&#{};", u32::from(letter)) }
+        })
+    }
+}
+
+// Everything that could end an attribute is a reference.
+impl HtmlSafe for Kept {}
+
+/// Asks the sender of a form for a proof, with why the one that came along is none.
+pub fn prove_first(context: &Context, caller: &Caller, path: &str, (refusal, form): (&Refusal, &[u8])) -> Response {
+    let fields = form_urlencoded::parse(form).filter(|(name, _)| !OF_PAGE.contains(&&**name));
+    let is_by_provider = matches!(refusal, Refusal::ProofNeeded(Prover::Provider));
+    let is_first = matches!(refusal, Refusal::ProofNeeded(_));
+    let page = ProofPage {
+        frame: Frame::new(context, caller, Place::None, "Is it you?").refusing(Some(refusal).filter(|_| !is_first)),
+        name: caller.user().unwrap_or_default(),
+        path,
+        kept: fields.map(|(name, value)| [name, value].map(|text| Kept(text.into_owned()))).collect(),
+        is_by_provider,
+        minutes: PROOF.as_secs() / 60,
+    };
+    let mut response = rendered(&page).map_or_else(
+        |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        |text| (refusal.status(), text).into_response(),
+    );
+    add_advice(&mut response, refusal);
+    response
+}

@@ -1,0 +1,60 @@
+//! Pages that make the host read logs, which takes it a while. Those of one session wait for each other, so that whoever opens many of them
+//! holds up nobody else.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Such pages of one session that are made at the same time.
+const AT_ONCE: usize = 2;
+
+/// Who makes such pages now, by the id of the session.
+#[derive(Debug, Default)]
+pub struct Turns(Mutex<HashMap<String, Weak<Semaphore>>>);
+
+/// The turn of a page, until it is dropped.
+pub struct Turn(#[expect(dead_code, reason = "it is held")] Option<OwnedSemaphorePermit>);
+
+impl Turns {
+    /// Waits for the turn of a page of this session.
+    pub async fn wait(&self, session: &str) -> Turn {
+        let semaphore = self.of(session);
+        Turn(semaphore.acquire_owned().await.ok())
+    }
+
+    fn of(&self, session: &str) -> Arc<Semaphore> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        turns.retain(|_, turn| turn.strong_count() > 0);
+        if let Some(known) = turns.get(session).and_then(Weak::upgrade) {
+            return known;
+        }
+        let semaphore = Arc::new(Semaphore::new(AT_ONCE));
+        turns.insert(session.to_owned(), Arc::downgrade(&semaphore));
+        semaphore
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn pages_of_one_session_wait_and_those_of_others_do_not() {
+        let turns = Turns::default();
+        let soon = Duration::from_millis(50);
+        let held = (turns.wait("one").await, turns.wait("one").await);
+        assert!(timeout(soon, turns.wait("one")).await.is_err(), "a third page waits");
+        let other = timeout(soon, turns.wait("two")).await;
+        assert!(other.is_ok(), "it is another session");
+        drop(held);
+        assert!(timeout(soon, turns.wait("one")).await.is_ok());
+        drop(other);
+        turns.of("three");
+        assert_eq!(turns.0.lock().unwrap().len(), 1, "who waits for nothing is forgotten");
+    }
+}

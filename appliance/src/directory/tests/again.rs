@@ -1,0 +1,66 @@
+//! The provider says again who is at the browser of a session.
+
+use super::provider::FakeProvider;
+use super::*;
+use crate::people::{Role, user};
+use crate::testing::PASSWORD;
+
+/// An administrator from the provider whose sign-in was long ago.
+async fn paula(site: &Site, provider: &FakeProvider) -> Visitor {
+    let browser = entered(site, &sign_in(site, provider, "paula", &["admins"]).await);
+    site.age_proofs("paula").await;
+    browser
+}
+
+/// The browser of a session at the provider, which it has brought there to prove who is at it.
+async fn departs(browser: &Visitor) -> Departed {
+    let reply = browser.get("/sign-in/directory/again").await;
+    assert_eq!(reply.status.as_u16(), 303, "{}", reply.body);
+    let cookie = reply.cookie("__Host-directory").unwrap();
+    let place = reply.header("location").parse().unwrap();
+    Departed {
+        browser: Visitor { cookies: format!("__Host-directory={cookie}"), origin: None, ..browser.clone() },
+        place,
+    }
+}
+
+#[tokio::test]
+async fn a_person_of_the_provider_proves_it_there_again() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    let browser = paula(&site, &provider).await;
+    let asked = browser.post("/users/vera/role", &[("role", "operator")]).await;
+    assert_eq!(asked.status.as_u16(), 403);
+    assert!(asked.body.contains("href=\"/sign-in/directory/again\" target=\"_blank\""), "{}", asked.body);
+    let with_password = browser.post("/users/vera/role", &[("role", "operator"), ("own_password", PASSWORD)]).await;
+    assert_eq!(with_password.status.as_u16(), 403, "the console knows no password of hers");
+    let departed = departs(&browser).await;
+    assert_eq!((departed.asked("prompt"), departed.asked("max_age")), ("login".to_owned(), "0".to_owned()));
+    let now = jiff::Timestamp::now().as_second();
+    let claims = |claims: &mut Value| (claims["groups"], claims["auth_time"]) = (["admins"].into(), now.into());
+    let back = departed.returns_as(&provider, claims).await;
+    assert!(back.is_success() && back.body.contains("It is you"), "{}", back.body);
+    assert_eq!(back.cookie("__Host-session"), None, "the session stays");
+    assert!(browser.post("/users/vera/role", &[("role", "operator")]).await.status.is_redirection());
+    assert_eq!(user(&site.context, "vera").await.unwrap().role, Role::Operator);
+}
+
+#[tokio::test]
+async fn an_older_word_of_the_provider_and_another_persons_prove_nothing() {
+    let (site, provider) = (Site::begin().await, FakeProvider::begin());
+    provider.serve_people_of(&site);
+    let browser = paula(&site, &provider).await;
+    let an_hour_ago = jiff::Timestamp::now().as_second() - 3600;
+    let departed = departs(&browser).await;
+    let claims = |claims: &mut Value| (claims["groups"], claims["auth_time"]) = (["admins"].into(), an_hour_ago.into());
+    let old = departed.returns_as(&provider, claims).await;
+    assert!(old.status.as_u16() == 401 && old.body.contains("did not ask who it is again"), "{}", old.body);
+    let departed = departs(&browser).await;
+    let claims = provider.claims(&departed.asked("nonce"), "mallory", &["admins"]);
+    let other = departed.returns_with(&provider, provider.sign(&claims)).await;
+    assert!(other.status.as_u16() == 401 && other.body.contains("the session is of paula"), "{}", other.body);
+    assert_eq!(other.cookie("__Host-session"), None);
+    assert_eq!(browser.post("/users/vera/disable", &[]).await.status.as_u16(), 403);
+    let local = site.sign_in("root").await.get("/sign-in/directory/again").await;
+    assert_eq!(local.header("location"), "/account", "a local user has nobody to ask");
+}

@@ -1,0 +1,91 @@
+//! What a stolen cookie cannot do: the person at the browser proves again to be the user.
+
+use axum::http::Method;
+
+use super::*;
+use crate::access::{Proof, RULES};
+use crate::testing::hidden;
+
+const CARL: [(&str, &str); 3] = [("name", "carl"), ("role", "administrator"), ("password", PASSWORD)];
+
+/// The fields of a form with an own password.
+fn with<'a>(own: &'a str) -> [(&'static str, &'a str); 4] {
+    let [name, role, password] = CARL;
+    [name, role, password, ("own_password", own)]
+}
+
+#[tokio::test]
+async fn an_old_session_asks_for_the_own_password_and_keeps_the_form() {
+    let site = Site::begin().await;
+    let root = site.sign_in_long_ago("root").await;
+    let asked = root.post("/users", &CARL).await;
+    assert_eq!(asked.status, StatusCode::FORBIDDEN);
+    assert!(asked.body.contains("action=\"/users\"") && asked.body.contains("name=\"own_password\""), "{}", asked.body);
+    let kept = ["name", "role", "password"].map(|name| hidden(&asked.body, name));
+    assert_eq!(kept, ["carl", "administrator", PASSWORD]);
+    let wrong = root.post("/users", &with("another password")).await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED);
+    assert!(wrong.body.contains("LF5030") && hidden(&wrong.body, "name") == "carl", "{}", wrong.body);
+    assert!(user(&site.context, "carl").await.is_err(), "nothing was made");
+    assert!(root.post("/users", &with(PASSWORD)).await.status.is_redirection());
+    assert_eq!(user(&site.context, "carl").await.unwrap().role, Role::Administrator);
+    let next = root.post("/users/carl/role", &[("role", "viewer")]).await;
+    assert!(next.status.is_redirection(), "the proof counts for a while: {}", next.body);
+    let log = root.get("/api/v1/audit").await.body;
+    assert!(log.contains("\"action\":\"session.prove\",\"actor\":\"root\""), "{log}");
+}
+
+#[tokio::test]
+async fn everything_that_outlives_a_stolen_session_needs_a_proof() {
+    let site = Site::begin().await;
+    let thief = site.sign_in_long_ago("root").await;
+    let of_root = site.sign_in("root").await;
+    let mut asked = Vec::new();
+    for rule in RULES.iter().filter(|rule| rule.proof == Proof::Recent) {
+        let path = rule.path.replace("{name}", "vera").replace("{id}", "nothing");
+        let reply = if path.starts_with("/api/") {
+            thief.call(rule.method.clone(), &path, "{}").await
+        } else {
+            thief.post(&path, &[]).await
+        };
+        assert_eq!(reply.status, StatusCode::FORBIDDEN, "{} {path}: {}", rule.method, reply.body);
+        assert!(reply.body.contains("LF5068") || reply.body.contains("own_password"), "{path}: {}", reply.body);
+        asked.push(format!("{} {}", rule.method, rule.path));
+    }
+    for must in
+        ["/users", "/users/{name}/password", "/users/{name}/role", "/users/{name}/disable", "/keys", "/api/v1/keys"]
+    {
+        assert!(asked.contains(&format!("POST {must}")), "{must} is not among {asked:?}");
+    }
+    assert_eq!(users(&site.context).await.unwrap().len(), 3);
+    assert!(of_root.post("/users/vera/disable", &[]).await.status.is_redirection(), "a proof is of one session");
+}
+
+#[tokio::test]
+async fn a_session_of_the_api_sends_its_proof_and_a_key_needs_none() {
+    let site = Site::begin().await;
+    let root = site.sign_in_long_ago("root").await;
+    let wish = format!(r#"{{"name": "carl", "role": "viewer", "password": "{PASSWORD}"}}"#);
+    let refused = root.call(Method::POST, "/api/v1/users", &wish).await;
+    assert!(refused.body.contains("LF5068"), "{}", refused.body);
+    let proof = format!(r#"{{"ownPassword": "{PASSWORD}"}}"#);
+    assert_eq!(root.call(Method::POST, "/api/v1/session/proof", &proof).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(root.call(Method::POST, "/api/v1/users", &wish).await.status, StatusCode::CREATED);
+    let program = site.program("root", &[Scope::People]).await;
+    assert!(program.call(Method::DELETE, "/api/v1/users/carl", "").await.is_success(), "its scope says so");
+    let key = r#"{"label": "more", "scopes": ["people"], "days": 400}"#;
+    assert_eq!(program.call(Method::POST, "/api/v1/keys", key).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn wrong_own_passwords_are_slowed_down_like_sign_ins() {
+    let site = Site::begin().await;
+    let root = site.sign_in_long_ago("root").await;
+    for _ in 0..6 {
+        assert_eq!(root.post("/users", &with("wrong")).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let refused = root.post("/users", &with(PASSWORD)).await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(!refused.header("retry-after").is_empty());
+    assert!(user(&site.context, "carl").await.is_err());
+}
