@@ -22,6 +22,7 @@ use super::{
 };
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Client, IndexDocument, RawManifest, foreign, is_index};
+use crate::npm::Cpu;
 use crate::reference::Reference;
 use crate::render::{Renderer, Tool};
 
@@ -215,7 +216,8 @@ impl Asking<'_> {
         match &fields.kind {
             SetKind::Wheels(source) => self.wheels(entry, WheelSet { fields, source }).await,
             SetKind::Npm { registry, omit } => {
-                self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit }).await
+                let cpu = Cpu::of_platform(&self.lock.document.platform.value);
+                self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit, cpu }).await
             }
         }
     }
