@@ -23,6 +23,7 @@ mod objects;
 mod ollama_files;
 mod pin;
 mod pinned;
+mod platform;
 mod position;
 mod requests;
 mod resolve;
