@@ -8,6 +8,12 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 const BUFFER_BYTES: usize = 1 << 20;
 
+/// How many bytes of a stream say how it is compressed.
+pub const MAGIC_BYTES: u64 = 4;
+
+/// OCI's media type of layers without compression.
+const PLAIN_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+
 /// A way to compress a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
@@ -20,19 +26,27 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The compression of a layer, by its media type; none for an unknown type.
-    pub fn of_layer(media_type: &str) -> Option<Self> {
+    /// The compression of a layer that begins with these bytes, as containerd sees it; none for an unknown media type. Where a type speaks
+    /// of a compression, or is Docker's, the bytes say which one it is; OCI's type of plain archives is taken at its word.
+    pub fn of_layer(media_type: &str, beginning: &[u8]) -> Option<Self> {
         match media_type {
-            "application/vnd.oci.image.layer.v1.tar" | "application/vnd.docker.image.rootfs.diff.tar" => {
-                Some(Self::None)
-            }
-            "application/vnd.oci.image.layer.v1.tar+gzip" | "application/vnd.docker.image.rootfs.diff.tar.gzip" => {
-                Some(Self::Gzip)
-            }
-            "application/vnd.oci.image.layer.v1.tar+zstd" | "application/vnd.docker.image.rootfs.diff.tar.zstd" => {
-                Some(Self::Zstd)
-            }
+            PLAIN_LAYER => Some(Self::None),
+            "application/vnd.oci.image.layer.v1.tar+gzip"
+            | "application/vnd.oci.image.layer.v1.tar+zstd"
+            | "application/vnd.docker.image.rootfs.diff.tar"
+            | "application/vnd.docker.image.rootfs.diff.tar.gzip"
+            | "application/vnd.docker.image.rootfs.diff.tar.zstd" => Some(Self::of_bytes(beginning)),
             _ => None,
+        }
+    }
+
+    /// The compression of a stream that begins with these bytes, of which [`MAGIC_BYTES`] are enough.
+    pub fn of_bytes(beginning: &[u8]) -> Self {
+        match beginning {
+            [0x1f, 0x8b, 8, ..] => Self::Gzip,
+            // A frame with data, or one that is skipped.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
         }
     }
 
@@ -158,9 +172,26 @@ mod tests {
     }
 
     #[test]
+    fn layers_are_known_by_their_first_bytes() {
+        let gzip = [0x1f, 0x8b, 8, 0];
+        let (zstd, skipped) = ([0x28, 0xb5, 0x2f, 0xfd], [0x57, 0x2a, 0x4d, 0x18]);
+        for media_type in [
+            "application/vnd.oci.image.layer.v1.tar+gzip",
+            "application/vnd.oci.image.layer.v1.tar+zstd",
+            "application/vnd.docker.image.rootfs.diff.tar",
+            "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        ] {
+            let of = |beginning: &[u8]| Compression::of_layer(media_type, beginning).expect("known");
+            assert_eq!(of(&gzip), Compression::Gzip, "{media_type}");
+            assert_eq!([of(&zstd), of(&skipped)], [Compression::Zstd; 2], "{media_type}");
+            assert_eq!([of(b"etc/"), of(b"")], [Compression::None; 2], "{media_type}");
+        }
+        assert_eq!(Compression::of_layer(PLAIN_LAYER, &gzip), Some(Compression::None), "containerd does not look");
+    }
+
+    #[test]
     fn layers_are_known_by_type_and_archives_by_name() {
-        assert_eq!(Compression::of_layer("application/vnd.oci.image.layer.v1.tar+zstd"), Some(Compression::Zstd));
-        assert_eq!(Compression::of_layer("application/x"), None);
+        assert_eq!(Compression::of_layer("application/x", &[0x1f, 0x8b, 8, 0]), None);
         for (media_type, compression) in [
             ("application/vnd.cncf.model.weight.v1.tar", Some(Compression::None)),
             ("application/vnd.cncf.model.weight.v1.tar+gzip", Some(Compression::Gzip)),

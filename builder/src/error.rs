@@ -120,6 +120,15 @@ impl BuildError {
         self
     }
 
+    /// The same, whose sentence begins with the image, artifact or chart that it is about.
+    #[must_use]
+    pub fn of(mut self, content: &impl fmt::Display) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.what = format!("{content}: {}", failure.what);
+        }
+        self
+    }
+
     /// The same, which refuses the content of the image, artifact or chart with this reference, whatever the release makes of it.
     #[must_use]
     pub fn refusing(mut self, content: &impl fmt::Display) -> Self {
@@ -137,6 +146,24 @@ impl BuildError {
         }
     }
 
+    /// The same of another path: what was made of it for a while, and is gone when a person reads this, is called by the path itself.
+    #[must_use]
+    pub fn instead_of(mut self, made: &Path, path: &Path) -> Self {
+        let Self::Failed(failure) = &mut self else { return self };
+        let (gone, named) = (made.display().to_string(), path.display().to_string());
+        if let Some(file) = &mut failure.place.file
+            && let Ok(below) = file.strip_prefix(made)
+        {
+            *file = if below.as_os_str().is_empty() { path.to_owned() } else { path.join(below) };
+        }
+        failure.what = failure.what.replace(&gone, &named);
+        let causes = failure.source.as_deref().map(said);
+        if let Some(said) = causes.filter(|said| said.contains(&gone)) {
+            failure.source = Some(said.replace(&gone, &named).into());
+        }
+        self
+    }
+
     /// The code and the first line, for a report of something else.
     pub fn in_short(&self) -> String {
         let said = self.to_string();
@@ -151,6 +178,12 @@ impl BuildError {
         }
         self
     }
+}
+
+/// An error with its causes.
+fn said(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 impl From<DurableError> for BuildError {

@@ -12,7 +12,7 @@ use landfall_media::progress::{Event, Progress};
 use landfall_media::store::{BlobFile, ContentStore};
 use serde::{Deserialize, Serialize};
 
-use crate::compression::Compression;
+use crate::compression::{Compression, MAGIC_BYTES};
 use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedImage};
 use crate::listing::{self, Lister};
@@ -62,10 +62,16 @@ pub fn check_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn P
     for image in images {
         for (layer, diff_id) in image.manifest.layers.iter().zip(&image.configuration.rootfs.diff_ids) {
             let counted = facts(store, layer.digest, &layer.media_type, *diff_id, progress);
-            counted.map_err(|error| error.refusing(&image.pin.reference))?;
+            counted.map_err(|error| refused(error, image))?;
         }
     }
     Ok(())
+}
+
+/// What is wrong with a layer, with its image and the image's place in the lock.
+fn refused(error: BuildError, image: &FetchedImage) -> BuildError {
+    let reference = &image.pin.reference;
+    error.of(reference).within(image.pin.place.clone()).refusing(reference)
 }
 
 /// Counts the layers that were not counted yet, several at a time, as a phase of its own: each is decompressed.
@@ -93,7 +99,7 @@ fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progr
         let counted = facts(store, layer.digest, &layer.media_type, **diff_id, progress);
         counted.map(drop).map_err(|error| {
             has_failed.store(true, Ordering::Relaxed);
-            error.refusing(&image.pin.reference)
+            refused(error, image)
         })
     };
     side_by_side(&uncounted, count)?.into_iter().collect::<Result<()>>()?;
@@ -122,14 +128,37 @@ fn read_record(path: &Path) -> Option<LayerContents> {
     (document_type == RECORD_TYPE).then_some(LayerContents { diff_id, unpacked_bytes, inodes })
 }
 
+/// The bytes of a stored archive that say how it is compressed.
+pub fn beginning(store: &ContentStore, archive: Sha256) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = store.open(archive)?.take(MAGIC_BYTES).read_to_end(&mut bytes);
+    read.map_err(|error| {
+        BuildError::new(codes::BUILD_INTERRUPTED, format!("{archive} in the store cannot be read")).because(error)
+    })?;
+    Ok(bytes)
+}
+
+/// How a layer is compressed, by its type and its first bytes.
+pub fn compression_of(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<Compression> {
+    let beginning = beginning(store, layer)?;
+    let compression = Compression::of_layer(media_type, &beginning).ok_or_else(|| {
+        let media_type = media_type.escape_default();
+        let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar, plain, gzip and zstd");
+        BuildError::new(codes::ARTIFACT_INVALID, what)
+    })?;
+    if compression == Compression::None && Compression::of_bytes(&beginning) != Compression::None {
+        let what = format!("layer {layer} is compressed, but its type {media_type} is that of plain archives");
+        let hint = "containerd would not unpack it. Push the image again with a tool that names the compression, such as `docker push` or `skopeo copy --format v2s2`.";
+        return Err(BuildError::new(codes::ARTIFACT_INVALID, what).hint(hint));
+    }
+    Ok(compression)
+}
+
 fn count(store: &ContentStore, layer: Sha256, media_type: &str, progress: &dyn Progress) -> Result<LayerContents> {
     let unreadable = |error: io::Error| {
         BuildError::new(codes::ARTIFACT_INVALID, format!("layer {layer} cannot be unpacked")).because(error)
     };
-    let compression = Compression::of_layer(media_type).ok_or_else(|| {
-        let what = format!("layer {layer} is of the type {media_type}; Landfall unpacks tar, plain, gzip and zstd");
-        BuildError::new(codes::ARTIFACT_INVALID, what)
-    })?;
+    let compression = compression_of(store, layer, media_type)?;
     let mut lister = Lister::default();
     let reader = compression.reader(Shown { blob: store.open(layer)?, progress });
     let counted = unpacked::read(reader, |entry| lister.add(entry)).map_err(unreadable)?;
@@ -279,6 +308,39 @@ mod tests {
         store.ingest_bytes(&other).expect("ingested");
         let lying = image(&[(&other, Sha256([9; 32]))]);
         assert_eq!(count_all(&store, &[lying], &Silent).expect_err("refused").code(), codes::LAYER_MISMATCH);
+    }
+
+    /// The layers of the field that are called something else than they are, all of which containerd unpacks.
+    #[test]
+    fn a_mislabeled_layer_is_counted_by_its_bytes() {
+        const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+        let unpacked = archive();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&unpacked).expect("compressed");
+        let gzip = gzip.finish().expect("compressed");
+        let zstd = ruzstd::encoding::compress_to_vec(&unpacked[..], ruzstd::encoding::CompressionLevel::Fastest);
+        let expected = LayerContents { diff_id: Sha256::of(&unpacked), unpacked_bytes: 10, inodes: 2 };
+        for (bytes, media_type) in [(&unpacked, GZIP), (&zstd, GZIP), (&gzip, ZSTD), (&gzip, DOCKER), (&zstd, DOCKER)] {
+            let folder = tempfile::tempdir().expect("folder");
+            let store = ContentStore::at(folder.path());
+            let name = store.ingest_bytes(bytes).expect("ingested").sha256;
+            let found = facts(&store, name, media_type, expected.diff_id, &Silent).expect(media_type);
+            assert_eq!(found, expected, "{media_type}");
+        }
+    }
+
+    #[test]
+    fn a_layer_that_cannot_be_unpacked_names_its_image() {
+        let folder = tempfile::tempdir().expect("folder");
+        let store = ContentStore::at(folder.path());
+        let gzip = [0x1f, 0x8b, 8, 0, 7];
+        for bytes in [&gzip[..], &b"no archive".repeat(100)] {
+            store.ingest_bytes(bytes).expect("ingested");
+            let error = check_all(&store, &[image(&[(bytes, Sha256::of(bytes))])], &Silent).expect_err("refused");
+            let said = error.to_string();
+            assert!(said.starts_with(&format!("ghcr.io/a/b:1: layer {}", Sha256::of(bytes))), "{said}");
+            assert_eq!(said.contains("that of plain archives"), bytes == gzip, "{said}");
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ mod own_image;
 pub mod pack;
 mod package_index;
 mod patterns;
+mod pointers;
 pub mod proofs;
 mod record;
 pub mod reference;

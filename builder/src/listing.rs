@@ -15,10 +15,9 @@ use landfall_inventory::read::{self, Found, Source};
 use landfall_media::store::ContentStore;
 use serde::{Deserialize, Serialize};
 
-use crate::compression::Compression;
 use crate::error::{BuildError, Result};
 use crate::fetch::Described;
-use crate::record;
+use crate::{layers, record};
 
 /// Changes with what is read of a layer, licenses included: records of another type are made again, and inventories made of such.
 pub const RECORD_TYPE: &str = "landfall.dev/listing/5";
@@ -68,8 +67,7 @@ pub fn of(layer: &Described, store: &ContentStore) -> Result<LayerListing> {
     if let Some(listing) = read_record(&record_path(store, layer.digest)) {
         return Ok(listing);
     }
-    let unknown = || BuildError::new(codes::ARTIFACT_INVALID, format!("layer {} is of an unknown type", layer.digest));
-    let compression = Compression::of_layer(&layer.media_type).ok_or_else(unknown)?;
+    let compression = layers::compression_of(store, layer.digest, &layer.media_type)?;
     let listing = read(compression.reader(store.open(layer.digest)?)).map_err(|error| {
         let what = format!("layer {} cannot be unpacked", layer.digest);
         BuildError::new(codes::ARTIFACT_INVALID, what).because(error)

@@ -54,7 +54,7 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(taken.iter().all(|requirement| !requirement.hashes.is_empty()));
         projects(text);
     }
-    let found = npm::read(Path::new("package-lock.json"), bytes, None, &[]);
+    let found = npm::read(Path::new("package-lock.json"), bytes, None, &[], Some(npm::Cpu::X64));
     assert!(!found.packages.is_empty() || !found.faults.is_empty(), "a file without packages is a fault");
     for package in &found.packages {
         assert!(package.path.ends_with(".tgz") && package.path.split('/').all(|part| !matches!(part, "" | "." | "..")));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, Coded, ExitClass, codes};
 
-use crate::durable::{DurableError, SyncFailed, code_of};
+use crate::durable::{DurableError, SyncFailed, code_of, hint_of, told};
 
 /// A result of this crate.
 pub type Result<T, E = MediaError> = std::result::Result<T, E>;
@@ -202,7 +202,7 @@ impl MediaError {
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { operation, path: path.to_owned(), source }
+        Self::Io { operation, path: path.to_owned(), source: told(path, source) }
     }
 }
 
@@ -238,6 +238,14 @@ impl From<SyncFailed> for MediaError {
 }
 
 impl Coded for MediaError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Durable(error) => error.hint(),
+            Self::Io { source, .. } => hint_of(source),
+            _ => None,
+        }
+    }
+
     fn code(&self) -> Code {
         match self {
             Self::Durable(error) => error.code(),

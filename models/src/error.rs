@@ -16,6 +16,24 @@ pub enum ModelError {
         #[source]
         source: HeaderError,
     },
+    /// A pointer of Git LFS is in place of a file.
+    #[error("{file} is a pointer of Git LFS, not the file itself")]
+    Pointer {
+        /// The file.
+        file: String,
+    },
+    /// An index names files that are not there.
+    #[error("{index} names {file}, which is not there: {missing} of its {named} files are missing")]
+    ShardMissing {
+        /// The index.
+        index: String,
+        /// The first of the missing files.
+        file: String,
+        /// How many files are missing.
+        missing: usize,
+        /// How many files the index names.
+        named: usize,
+    },
     /// There are more models than one release can have.
     #[error("there are {found} models, and at most {} are read", limits::MODELS)]
     TooMany {
@@ -121,6 +139,8 @@ impl Coded for ModelError {
     fn code(&self) -> Code {
         match self {
             Self::Header { .. } => codes::MODEL_HEADER,
+            Self::Pointer { .. } => codes::PLACEHOLDER,
+            Self::ShardMissing { .. } => codes::SHARD_MISSING,
             Self::TooMany { .. } | Self::TooManyFiles { .. } => codes::MODEL_COUNT,
             Self::Open { .. } => codes::MODEL_UNREADABLE,
         }

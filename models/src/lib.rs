@@ -20,6 +20,7 @@ pub mod gguf;
 pub mod limits;
 mod names;
 pub mod ollama;
+mod pointer;
 pub mod safetensors;
 #[cfg(any(test, feature = "sample"))]
 pub mod sample;
@@ -34,4 +35,5 @@ pub use document::{
 };
 pub use error::{HeaderError, ModelError};
 pub use fit::{FitReport, Host, fit};
+pub use pointer::{POINTER_BYTES, is_pointer};
 pub use weights::{WeightTotal, Weights};

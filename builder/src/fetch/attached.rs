@@ -10,7 +10,8 @@ use tokio::sync::Mutex;
 use super::blob::{Origin, fetch_blob};
 use super::client::{Client, Failure, RawManifest};
 use super::manifest::{Described, OCI_INDEX};
-use super::manifest_bytes::{LIMIT_BYTES, Question};
+use super::manifest_bytes::LIMIT_BYTES;
+use super::registry::Question;
 use super::web;
 use crate::error::Result;
 use crate::reference::Reference;
@@ -54,8 +55,8 @@ impl Client {
         subject: Sha256,
     ) -> Result<std::result::Result<Option<Vec<u8>>, Failure>> {
         let repository = self.repository(image);
-        let (image, path) = (repository.digested(subject), format!("referrers/{subject}"));
-        let question = Question { repository: &repository, image: &image, path: &path, accept: OCI_INDEX };
+        let path = format!("referrers/{subject}");
+        let question = Question { repository: &repository, path: &path, accept: OCI_INDEX, from: None };
         Ok(match self.ask_in(question).await? {
             Ok(response) if NO_REFERRERS.contains(&response.status().as_u16()) => Ok(None),
             Ok(response) => {

@@ -2,14 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
 use landfall_media::progress::{Event, Progress};
-use oci_client::secrets::RegistryAuth;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::bucket_keys::EnvironmentKeys;
@@ -20,6 +18,7 @@ use super::proxies::Proxies;
 use super::registries::Registries;
 use super::registry::Repository;
 use super::retry::{LONGEST_ASKED, Retry, Tries};
+use super::token::Opened;
 use super::web;
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
@@ -64,21 +63,10 @@ pub struct Client {
 /// What asks the hosts of one way, with its proxies and authorities; each is made at the first request.
 #[derive(Default)]
 pub(super) struct Way {
-    /// For registries with TLS, and without.
-    pub oci: [OnceLock<oci_client::Client>; 2],
-    /// For everything else.
+    /// For what may redirect.
     web: OnceCell<reqwest::Client>,
     /// The same for requests whose redirects Landfall follows itself.
     web_without_redirects: OnceCell<reqwest::Client>,
-}
-
-/// What opened a repository.
-#[derive(Clone)]
-pub(super) struct Opened {
-    /// The authorization that `oci-client` asks for a token with.
-    pub auth: RegistryAuth,
-    /// The token that it got, if the registry asks for one.
-    pub token: Option<String>,
 }
 
 /// A failed request, by what can be done about it.
@@ -162,8 +150,7 @@ impl Client {
         self.registries.package_index()
     }
 
-    /// The HTTP client for what `oci-client` does not ask of a registry. Where the registry leads, and its token server, are reached
-    /// as it is itself.
+    /// The HTTP client for a registry. Where it leads, and its token server, are reached as it is itself.
     pub(super) async fn web(&self, registry: &str) -> Result<&reqwest::Client> {
         let make = || async { web::client(&self.registries, registry) };
         self.way(registry).web.get_or_try_init(make).await

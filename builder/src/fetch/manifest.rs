@@ -1,6 +1,7 @@
 //! Manifests, indexes and configurations as registries give them; lenient, since other software writes them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use landfall_bundle_spec::Sha256;
 use landfall_release_document::Descriptor;
@@ -62,19 +63,53 @@ pub struct Described {
 }
 
 impl Described {
+    /// For which platform it is stated to be.
+    fn stated_platform(&self) -> Option<&Platform> {
+        self.platform.as_ref().filter(|platform| !platform.is_unstated())
+    }
+
     /// Without annotations.
     pub fn descriptor(&self) -> Descriptor {
         Descriptor { media_type: self.media_type.clone(), digest: self.digest, size: self.size }
     }
 }
 
-/// A platform of an index.
-#[derive(Debug, Clone, Deserialize)]
+/// A platform of an index or a configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Platform {
     /// Such as `amd64`.
+    #[serde(default, deserialize_with = "or_default")]
     pub architecture: String,
     /// Such as `linux`.
+    #[serde(default, deserialize_with = "or_default")]
     pub os: String,
+    /// Such as `v3`, where the architecture has several.
+    #[serde(default, deserialize_with = "or_default")]
+    pub variant: String,
+}
+
+impl Platform {
+    /// Returns whether it states no operating system and no architecture.
+    pub fn is_unstated(&self) -> bool {
+        self.os.is_empty() && self.architecture.is_empty()
+    }
+}
+
+/// All of the key, in the form that containerd compares: other names of an architecture are replaced, and its baseline has no variant.
+impl fmt::Display for Platform {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (architecture, variant) = (self.architecture.to_ascii_lowercase(), self.variant.to_ascii_lowercase());
+        let architecture = match architecture.as_str() {
+            "x86_64" | "x86-64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        write!(formatter, "{}/{architecture}", self.os.to_ascii_lowercase())?;
+        match (architecture, variant.as_str()) {
+            (_, "") | ("amd64", "v1") | ("arm64", "v8" | "8" | "v8.0") => Ok(()),
+            (_, variant) => write!(formatter, "/{variant}"),
+        }
+    }
 }
 
 /// A manifest of one platform, or of an artifact.
@@ -103,24 +138,30 @@ pub struct IndexDocument {
 }
 
 impl IndexDocument {
-    /// The manifest of a platform such as `linux/amd64`.
+    /// The first manifest that is stated to be of a platform such as `linux/amd64`: of its baseline, which all of its machines run.
     pub fn for_platform(&self, wanted: &str) -> Option<&Described> {
-        self.manifests.iter().find(|entry| {
-            entry
-                .platform
-                .as_ref()
-                .is_some_and(|platform| format!("{}/{}", platform.os, platform.architecture) == wanted)
-        })
+        self.manifests.iter().find(|entry| entry.stated_platform().is_some_and(|stated| stated.to_string() == wanted))
+    }
+
+    /// Manifests for which no platform is stated: their configurations tell.
+    pub fn without_platform(&self) -> impl Iterator<Item = &Described> {
+        let is_manifest = |entry: &&Described| ACCEPTED[..2].contains(&entry.media_type.as_str());
+        self.manifests.iter().filter(|entry| entry.stated_platform().is_none()).filter(is_manifest)
+    }
+
+    /// The platforms that are stated, each once, for a message. They come from outside: a terminal gets them escaped.
+    pub fn platforms(&self) -> BTreeSet<String> {
+        let stated = self.manifests.iter().filter_map(Described::stated_platform);
+        stated.map(|platform| platform.to_string().escape_default().to_string()).collect()
     }
 }
 
 /// The configuration of an image, as far as Landfall reads it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ImageConfiguration {
-    /// Such as `amd64`.
-    pub architecture: String,
-    /// Such as `linux`.
-    pub os: String,
+    /// For which platform it is.
+    #[serde(flatten)]
+    pub platform: Platform,
     /// What the layers unpack to.
     pub rootfs: RootFs,
     /// How it runs.
@@ -163,5 +204,43 @@ mod tests {
         );
         assert!(serde_json::from_str::<IndexDocument>(r#"{"manifests": null}"#).expect("index").manifests.is_empty());
         assert!(serde_json::from_str::<IndexDocument>("{}").is_err());
+    }
+    #[test]
+    fn a_platform_is_compared_by_all_of_its_key() {
+        let normal = |os: &str, architecture: &str, variant: &str| {
+            let platform = serde_json::json!({ "os": os, "architecture": architecture, "variant": variant });
+            serde_json::from_value::<Platform>(platform).expect("platform").to_string()
+        };
+        for (stated, expected) in [
+            (("linux", "amd64", ""), "linux/amd64"),
+            (("linux", "amd64", "v1"), "linux/amd64"),
+            (("linux", "amd64", "v3"), "linux/amd64/v3"),
+            (("Linux", "x86_64", ""), "linux/amd64"),
+            (("linux", "arm64", "v8"), "linux/arm64"),
+            (("linux", "aarch64", "v9"), "linux/arm64/v9"),
+            (("linux", "arm", "v8"), "linux/arm/v8"),
+        ] {
+            assert_eq!(normal(stated.0, stated.1, stated.2), expected);
+        }
+    }
+
+    #[test]
+    fn the_baseline_is_chosen_wherever_it_stands() {
+        let entry = |number: u8, platform: serde_json::Value| {
+            let digest = landfall_bundle_spec::Sha256([number; 32]);
+            serde_json::json!({ "mediaType": OCI_MANIFEST, "digest": digest, "size": 1, "platform": platform })
+        };
+        let amd64 = |variant: &str| serde_json::json!({ "os": "linux", "architecture": "amd64", "variant": variant });
+        let entries =
+            [entry(3, amd64("v3")), entry(2, serde_json::json!({})), entry(1, amd64("")), entry(4, amd64("v1"))];
+        let index = |entries: &[serde_json::Value]| -> IndexDocument {
+            serde_json::from_value(serde_json::json!({ "manifests": entries })).expect("index")
+        };
+        let all = index(&entries);
+        assert_eq!(all.for_platform("linux/amd64").expect("baseline").digest, landfall_bundle_spec::Sha256([1; 32]));
+        assert_eq!(all.without_platform().count(), 1);
+        let above = index(&entries[..1]);
+        assert!(above.for_platform("linux/amd64").is_none(), "no machine below v3 runs it");
+        assert_eq!(Vec::from_iter(above.platforms()), ["linux/amd64/v3"]);
     }
 }

@@ -323,9 +323,10 @@ fn image(store: &ContentStore, platform: &str, pin: &Pin, manifest: &ManifestDoc
     let bytes = store.read(manifest.config.digest, CONFIGURATION_LIMIT_BYTES)?;
     let configuration: ImageConfiguration = serde_json::from_slice(&bytes)
         .map_err(|error| invalid("has a malformed configuration".into()).because(error))?;
-    let found = format!("{}/{}", configuration.os, configuration.architecture);
+    let found = configuration.platform.to_string();
     if found != platform {
-        return Err(invalid(format!("is for {found}, the release for {platform}")));
+        let found = if configuration.platform.is_unstated() { "no platform".to_owned() } else { found };
+        return Err(invalid(format!("is for {}, the release for {platform}", found.escape_default())));
     }
     let (layers, unpacked) = (manifest.layers.len(), configuration.rootfs.diff_ids.len());
     if layers != unpacked {

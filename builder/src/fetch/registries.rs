@@ -82,11 +82,6 @@ impl Authority {
         let place = Place::file(&self.path);
         BuildError::at(codes::REGISTRIES_INVALID, place, "is not a certificate in PEM").because(error)
     }
-
-    /// One certificate in PEM.
-    pub(super) fn pem(&self) -> &[u8] {
-        &self.pem
-    }
 }
 
 /// One entry as it is written.

@@ -1,14 +1,15 @@
-//! The authorization for a repository, before `oci-client` asks for a token with it: credentials of the Docker
-//! configuration, and the exchange of an identity token, which `oci-client` does not know.
+//! What opens a repository: nothing, a token, or the user's name and password, as the registry's own answers ask for it.
 //!
-//! Threats: the server that answers names where credentials are sent. `oci-client` sends them wherever a registry says.
-//! So Landfall asks the registry first, and refuses a server without TLS, and one that is not of the registry ([`realm`]). Requests without
-//! credentials may go anywhere with TLS: they reveal only what is pulled, and their token is sent to the registry alone.
+//! A registry is asked for itself first, as clients of registries do. It may open itself and still refuse a repository: then the
+//! challenge of that refusal counts. Challenges come in several headers, or several in one; a token is preferred.
+//!
+//! Threats: the server that answers names where credentials are sent. So a server without TLS is refused, and one that is not of the
+//! registry ([`realm`]). Requests without credentials may go anywhere with TLS: they reveal only what is pulled, and their token is
+//! sent to the registry alone. What another server says, to which the registry leads, is no challenge of the registry.
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::{Code, codes};
-use oci_client::errors::OciDistributionError;
-use oci_client::secrets::RegistryAuth;
+use reqwest::RequestBuilder;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
 use url::Url;
@@ -18,31 +19,54 @@ use super::credentials::Credentials;
 use super::realm;
 use super::registry::Repository;
 use super::web::{self, NotHttps};
-use crate::error::{BuildError, Result};
-
-/// Where docker.io answers, by the name that `oci-client` has for it.
-const DOCKER_HUB: &str = "index.docker.io";
+use crate::error::Result;
 
 const TOKEN_LIMIT_BYTES: usize = 1 << 20;
+
+/// What requests to a repository carry.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Opened {
+    /// Nothing.
+    Itself,
+    /// A token for it.
+    ByToken(String),
+    /// The user's name and password.
+    ByPassword { user: String, password: String },
+}
+
+impl Opened {
+    /// A request with what opens the repository.
+    pub(super) fn apply(self, request: RequestBuilder) -> RequestBuilder {
+        match self {
+            Self::Itself => request,
+            Self::ByToken(token) => request.bearer_auth(token),
+            Self::ByPassword { user, password } => request.basic_auth(user, Some(password)),
+        }
+    }
+}
+
+/// What a registry asks for.
+#[derive(Debug, Default)]
+pub(super) struct Challenge {
+    /// A token, which this place issues.
+    token: Option<Realm>,
+    /// The user's name and password (`Basic`).
+    password: bool,
+}
 
 /// Where a token is issued.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Realm {
     pub address: String,
     service: Option<String>,
+    scope: Option<String>,
 }
 
-/// How a registry is opened, by its own answer.
-#[derive(Debug)]
-enum Opened {
-    /// A token, which this address issues for this service.
-    ByToken(Url, Option<String>),
-    /// The user's name and password (`Basic`).
-    ByPassword,
-    /// Nothing.
-    Itself,
-    /// It redirects to another server, which gets no credentials of this registry.
-    Elsewhere,
+/// A place of tokens that may be asked, and for what.
+struct Issuer {
+    address: Url,
+    service: Option<String>,
+    scope: String,
 }
 
 #[derive(Deserialize)]
@@ -53,139 +77,144 @@ struct TokenAnswer {
 
 type Asked<T> = Result<std::result::Result<T, Failure>>;
 
+impl Challenge {
+    /// The challenges of an answer; none of one that another server gave.
+    pub(super) fn of(response: &reqwest::Response, asked: &Url) -> Self {
+        if response.url().origin() == asked.origin() { Self::read(response.headers()) } else { Self::default() }
+    }
+
+    fn read(headers: &HeaderMap) -> Self {
+        let password = challenges(headers).any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"));
+        Self { token: realm(headers), password }
+    }
+
+    /// Whether it asks for nothing that Landfall has.
+    pub(super) fn is_none(&self) -> bool {
+        self.token.is_none() && !self.password
+    }
+}
+
 impl Client {
-    /// What `oci-client` opens a repository with.
-    pub(super) async fn authorization(&self, repository: &Repository) -> Asked<RegistryAuth> {
-        Ok(match self.docker.credentials(&repository.endpoint.registry).await? {
-            Credentials::Anonymous => Ok(RegistryAuth::Anonymous),
-            Credentials::Bearer(token) => Ok(RegistryAuth::Bearer(token)),
-            Credentials::Basic { user, password } => {
-                self.ask_with_secret(repository).await?.map(|opened| match opened {
-                    Opened::ByToken(..) | Opened::ByPassword => RegistryAuth::Basic(user, password),
-                    // A registry that asks for no password gets none.
-                    Opened::Itself | Opened::Elsewhere => RegistryAuth::Anonymous,
-                })
-            }
-            Credentials::Identity(token) => match self.ask_with_secret(repository).await? {
-                Ok(Opened::ByToken(address, service)) => self.exchange(repository, &token, address, service).await?,
-                Ok(Opened::ByPassword | Opened::Itself | Opened::Elsewhere) => Ok(RegistryAuth::Anonymous),
-                Err(failure) => Err(failure),
-            },
+    /// What opens a repository, by what the registry says of itself.
+    pub(super) async fn authorization(&self, repository: &Repository) -> Asked<Opened> {
+        let registry = repository.endpoint.registry.as_str();
+        let credentials = match self.docker.credentials(registry).await? {
+            Credentials::Bearer(token) => return Ok(Ok(Opened::ByToken(token))),
+            credentials => credentials,
+        };
+        let root = repository.root()?;
+        let request = self.web(registry).await?.get(root.clone());
+        Ok(match web::send(request, self.registries.proxies(registry)).await {
+            Ok(response) => self.answered(repository, Challenge::of(&response, &root), credentials).await?,
+            Err(failure) => Err(failure),
         })
     }
 
-    /// Asks how a registry is opened; a place of tokens without TLS is a failure.
-    async fn ask(&self, repository: &Repository) -> Asked<Opened> {
-        let endpoint = &repository.endpoint;
-        let scheme = if endpoint.plain_http { "http" } else { "https" };
-        let host = if endpoint.registry == "docker.io" { DOCKER_HUB } else { &endpoint.registry };
-        let text = format!("{scheme}://{host}/v2/");
-        let registry = Url::parse(&text).map_err(|error| {
-            BuildError::new(codes::FETCH_FAILED, format!("{text} is not an address")).because(error)
-        })?;
-        let request = self.web(&endpoint.registry).await?.get(registry.clone());
-        let response = match web::send(request, self.registries.proxies(&endpoint.registry)).await {
-            Ok(response) => response,
+    /// What opens a repository, by a challenge of the registry.
+    pub(super) async fn authorization_by(&self, repository: &Repository, challenge: Challenge) -> Asked<Opened> {
+        let credentials = self.docker.credentials(&repository.endpoint.registry).await?;
+        self.answered(repository, challenge, credentials).await
+    }
+
+    /// What opens a repository: what a challenge asks for, as far as the user has it.
+    async fn answered(&self, repository: &Repository, challenge: Challenge, credentials: Credentials) -> Asked<Opened> {
+        let Some(realm) = challenge.token else {
+            return Ok(Ok(match credentials {
+                Credentials::Basic { user, password } if challenge.password => Opened::ByPassword { user, password },
+                Credentials::Bearer(token) => Opened::ByToken(token),
+                // A registry that asks for no password gets none.
+                _ => Opened::Itself,
+            }));
+        };
+        let has_secret = matches!(credentials, Credentials::Basic { .. } | Credentials::Identity(_));
+        let issuer = match self.issuer(repository, realm, has_secret) {
+            Ok(issuer) => issuer,
             Err(failure) => return Ok(Err(failure)),
         };
-        if response.url().origin() != registry.origin() {
-            return Ok(Ok(Opened::Elsewhere));
-        }
-        Ok(match realm(response.headers()) {
-            Some(realm) => address(&registry, &realm.address).map(|address| Opened::ByToken(address, realm.service)),
-            None if asks_for_password(response.headers()) => Ok(Opened::ByPassword),
-            None => Ok(Opened::Itself),
-        })
+        let token = match credentials {
+            Credentials::Bearer(token) => Ok(token),
+            Credentials::Identity(identity) => self.exchange(repository, &identity, issuer).await?,
+            Credentials::Basic { user, password } => self.token(repository, issuer, Some((user, password))).await?,
+            Credentials::Anonymous => self.token(repository, issuer, None).await?,
+        };
+        Ok(token.map(Opened::ByToken))
     }
 
-    /// The same for a user with credentials: a place of tokens that must not have them is a failure.
-    async fn ask_with_secret(&self, repository: &Repository) -> Asked<Opened> {
-        let registry = &repository.endpoint.registry;
-        Ok(self.ask(repository).await?.and_then(|opened| match opened {
-            Opened::ByToken(place, _)
-                if !realm::may_have_credentials(registry, &place, self.registries.tokens(registry)) =>
-            {
-                Err(realm::elsewhere(registry, &place))
-            }
-            opened => Ok(opened),
-        }))
+    /// The place of tokens that a challenge names; one that must not have the user's credentials is a failure.
+    fn issuer(&self, repository: &Repository, realm: Realm, has_secret: bool) -> std::result::Result<Issuer, Failure> {
+        let registry = repository.endpoint.registry.as_str();
+        let root = repository.root().map_err(|error| Failure::Final(codes::FETCH_FAILED, error.into()))?;
+        let address = address(&root, &realm.address)?;
+        if has_secret && !realm::may_have_credentials(registry, &address, self.registries.tokens(registry)) {
+            return Err(realm::elsewhere(registry, &address));
+        }
+        let scope = realm.scope.unwrap_or_else(|| format!("repository:{}:pull", repository.name));
+        Ok(Issuer { address, service: realm.service, scope })
     }
 
-    /// Why a registry's token server gives no token. `oci-client` keeps neither the status nor the headers of its answer, so one that
-    /// refuses is asked once more: a limit of requests, or a server that is overloaded, passes after the wait that it asks for.
-    pub(super) async fn no_token(
-        &self,
-        repository: &Repository,
-        auth: &RegistryAuth,
-        error: OciDistributionError,
-    ) -> Result<Failure> {
-        let refused = self.failure(repository, error);
-        if !matches!(refused, Failure::Final(codes::CREDENTIALS_REFUSED, _)) {
-            return Ok(refused);
-        }
-        let Ok(Opened::ByToken(mut address, service)) = self.ask(repository).await? else { return Ok(refused) };
+    /// A token for a user, or for anyone.
+    async fn token(&self, repository: &Repository, issuer: Issuer, user: Option<(String, String)>) -> Asked<String> {
+        let Issuer { mut address, service, scope } = issuer;
         let who = web::authority(&address);
-        address.query_pairs_mut().append_pair("scope", &format!("repository:{}:pull", repository.name));
+        address.query_pairs_mut().append_pair("scope", &scope);
         if let Some(service) = service {
             address.query_pairs_mut().append_pair("service", &service);
         }
         let registry = repository.endpoint.registry.as_str();
-        let mut request = self.web(registry).await?.get(address);
-        let is_anonymous = match auth {
-            RegistryAuth::Basic(user, password) => {
-                request = request.basic_auth(user, Some(password));
-                false
-            }
-            other => matches!(other, RegistryAuth::Anonymous),
+        let is_anonymous = user.is_none();
+        let request = self.web(registry).await?.get(address);
+        let request = match user {
+            Some((user, password)) => request.basic_auth(user, Some(password)),
+            None => request,
         };
-        let Ok(response) = web::send(request, self.registries.proxies(registry)).await else { return Ok(refused) };
-        Ok(match web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), codes::CREDENTIALS_REFUSED).await {
-            // It was a limit that has passed meanwhile.
-            Ok(_) => Failure::transient(format!("its token server {who} gave no token at first")),
-            Err(Failure::Transient { code, cause, wait }) => {
+        Ok(self.token_of(repository, request, "it gives no token").await.map_err(|failure| match failure {
+            Failure::Transient { code, cause, wait } => {
                 Failure::Transient { code, cause: limited(&who, registry, &cause, code, is_anonymous).into(), wait }
             }
-            Err(_) => refused,
-        })
+            failure => failure,
+        }))
     }
 
     /// Exchanges an identity token for one that may pull from a repository.
-    async fn exchange(
-        &self,
-        repository: &Repository,
-        identity: &str,
-        address: Url,
-        service: Option<String>,
-    ) -> Asked<RegistryAuth> {
-        let scope = format!("repository:{}:pull", repository.name);
-        let service = service.unwrap_or_default();
+    async fn exchange(&self, repository: &Repository, identity: &str, issuer: Issuer) -> Asked<String> {
+        let service = issuer.service.unwrap_or_default();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         for (key, value) in [
             ("grant_type", "refresh_token"),
             ("client_id", "landfall"),
             ("service", &service),
-            ("scope", &scope),
+            ("scope", &issuer.scope),
             ("refresh_token", identity),
         ] {
             form.append_pair(key, value);
         }
         let kind = (reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let registry = repository.endpoint.registry.as_str();
         // A redirect could lead the form, secret and all, to another server.
-        let web = self.web_without_redirects(registry).await?;
-        let request = web.post(address).header(kind.0, kind.1).body(form.finish());
-        let answer = match web::send(request, self.registries.proxies(registry)).await {
-            Ok(response) => {
-                web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), codes::CREDENTIALS_REFUSED).await
+        let web = self.web_without_redirects(&repository.endpoint.registry).await?;
+        let request = web.post(issuer.address).header(kind.0, kind.1).body(form.finish());
+        Ok(self.token_of(repository, request, "it refused to exchange the identity token").await)
+    }
+
+    /// The token of an answer; `none` says that there is none.
+    async fn token_of(
+        &self,
+        repository: &Repository,
+        request: RequestBuilder,
+        none: &str,
+    ) -> std::result::Result<String, Failure> {
+        let proxies = self.registries.proxies(&repository.endpoint.registry);
+        let response = web::send(request, proxies).await?;
+        let refused = codes::CREDENTIALS_REFUSED;
+        let bytes = match web::read(response, TOKEN_LIMIT_BYTES, self.longest_stall(), refused).await {
+            Err(Failure::Final(code, cause)) if code != codes::BODY_TOO_LONG => {
+                return Err(Failure::Final(refused, format!("{none}: {cause}").into()));
             }
-            Err(failure) => Err(failure),
+            answer => answer?,
         };
-        let token = answer.map(|bytes| {
-            let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
-            answer.and_then(|answer| answer.access_token.or(answer.token)).filter(|token| !token.is_empty())
-        });
-        let none = || Failure::Final(codes::CREDENTIALS_REFUSED, "it refused to exchange the identity token".into());
-        Ok(token.and_then(|token| token.map(RegistryAuth::Bearer).ok_or_else(none)))
+        let answer: Option<TokenAnswer> = serde_json::from_slice(&bytes).ok();
+        let mut tokens = answer.into_iter().flat_map(|answer| [answer.token, answer.access_token]).flatten();
+        let token = tokens.find(|token| !token.is_empty());
+        token.ok_or_else(|| Failure::Final(refused, none.into()))
     }
 }
 
@@ -220,15 +249,13 @@ fn challenges(headers: &HeaderMap) -> impl Iterator<Item = ChallengeRef<'_>> {
     texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten()
 }
 
-/// Whether a refusal asks for a user's name and password.
-fn asks_for_password(headers: &HeaderMap) -> bool {
-    challenges(headers).any(|challenge| challenge.scheme.eq_ignore_ascii_case("basic"))
-}
-
-/// The place of tokens that a refusal names.
+/// The first place of tokens that a refusal names.
 pub(super) fn realm(headers: &HeaderMap) -> Option<Realm> {
-    let bearer = challenges(headers).find(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"))?;
-    Some(Realm { address: parameter(&bearer, "realm")?, service: parameter(&bearer, "service") })
+    let mut bearers = challenges(headers).filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"));
+    bearers.find_map(|bearer| {
+        let [service, scope] = ["service", "scope"].map(|name| parameter(&bearer, name));
+        Some(Realm { address: parameter(&bearer, "realm")?, service, scope: scope.filter(|scope| !scope.is_empty()) })
+    })
 }
 
 fn parameter(challenge: &ChallengeRef<'_>, name: &str) -> Option<String> {
@@ -250,10 +277,15 @@ mod tests {
 
     #[test]
     fn the_place_of_tokens_is_read() {
-        let realm = Realm { address: "https://auth.example/token".into(), service: Some("a b".into()) };
+        let scope = Some("repository:x:pull,push".into());
+        let realm = Realm { address: "https://auth.example/token".into(), service: Some("a b".into()), scope };
         let text = r#"bearer realm="https://auth.example/token",service="a b",scope="repository:x:pull,push""#;
         assert_eq!(asked(&[text]).as_ref(), Some(&realm));
-        assert_eq!(asked(&[r#"Basic realm="r""#, text]), Some(realm));
+        for texts in
+            [&[r#"Basic realm="r""#, text][..], &[&format!(r#"Basic realm="r", {text}"#)], &["Bearer x=y", text]]
+        {
+            assert_eq!(asked(texts).as_ref(), Some(&realm), "{texts:?}");
+        }
         assert_eq!(asked(&[r#"Basic realm="r""#]), None);
         assert_eq!(asked(&["Negotiate", "Bearer service=x"]), None);
     }

@@ -262,12 +262,6 @@ pub(super) fn status_failure(status: u16, reason: Option<String>, wait: Option<D
     }
 }
 
-/// The wait that a server asks for with a status that says so.
-pub(super) fn wait_of(response: &Response) -> Option<Duration> {
-    let limits = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE];
-    limits.contains(&response.status()).then(|| retry_after(response.headers())).flatten()
-}
-
 /// `Retry-After`: seconds, or a time, which is compared with the server's own clock where the answer has that.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);

@@ -84,12 +84,13 @@ pub fn unpack(
     progress.event(Event::PhaseStarted { phase: format!("unpacking {}", pin.reference), total_bytes: None });
     let mut layers = Vec::new();
     for (number, layer) in manifest.layers.iter().enumerate() {
-        let Some(compression) = compression(layer) else {
+        if compression(layer).is_none() {
             layers.push(as_it_is(layer));
             continue;
-        };
+        }
         let name = format!("the layer {} of {}", layer.digest, pin.reference);
         let blob = Expected { digest: layer.digest, size: layer.size };
+        let compression = Compression::of_bytes(&crate::layers::beginning(store, layer.digest)?);
         let unpacked = layer::unpack(store, &name, blob, compression, layer::limits_of(blob));
         let unpacked = unpacked.map_err(|error| advised(layer, error))?;
         let of_configuration = configuration.as_ref().and_then(|stated| stated.diff_ids.get(number).copied());

@@ -99,7 +99,7 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
     let lock = lock_text::text(&donors, &guesses)?;
     durable::write_file(&unfinished_folder.path().join("release.yaml"), text.as_bytes(), 0o644)?;
     durable::write_file(&unfinished_folder.path().join("images.lock"), lock.text.as_bytes(), 0o644)?;
-    check(unfinished_folder.path(), &text)?;
+    check(unfinished_folder.path(), &text).map_err(|error| error.instead_of(unfinished_folder.path(), &output))?;
     unfinished_folder.finish(&output)?;
     Ok(InitReport {
         folder: options.output.clone(),

@@ -27,6 +27,9 @@ pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
         let mut kept = Vec::new();
         for document in documents(&text) {
             let objects = parse(document).map_err(|error| refuse(path, &format!("is not valid YAML: {error}")))?;
+            if let Some(other) = objects.iter().find(|object| !object.is_null() && !is_object(object)) {
+                return Err(refuse(path, &foreign(other)).hint(ELSEWHERE));
+            }
             let is_mixed = objects.len() > 1 || objects.iter().any(|object| object["items"].is_array());
             if is_mixed && objects.iter().flat_map(with_items).any(is_left_out) {
                 let what = "has a Namespace, or a Secret with values, among other objects: write `---` alone on a line between them, and \
@@ -53,6 +56,26 @@ pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
     let text = if names.is_empty() { text.replace("resources:\n", "resources: []\n") } else { text };
     durable::write_file(&to.join("kustomization.yaml"), text.as_bytes(), 0o644)?;
     Ok(left_out)
+}
+
+/// What to do about a file that belongs to another program.
+const ELSEWHERE: &str = "Move the file out of the folder, or name folders that have nothing but manifests. A Compose file is none: `kompose convert` writes manifests of one.";
+
+/// Returns whether a document is an object of Kubernetes.
+fn is_object(document: &Value) -> bool {
+    ["apiVersion", "kind"].iter().all(|field| document[*field].is_string())
+}
+
+/// Why a document is no manifest, with what it has instead. It comes from outside: a terminal gets it escaped.
+fn foreign(document: &Value) -> String {
+    let fields: Vec<_> =
+        document.as_object().map(|fields| fields.keys().take(3).cloned().collect()).unwrap_or_default();
+    let has = if fields.is_empty() {
+        "no fields".to_owned()
+    } else {
+        format!("the fields {}", fields.join(", ").escape_default())
+    };
+    format!("is no manifest of Kubernetes: a document of it has {has}, where `apiVersion` and `kind` belong")
 }
 
 /// The documents of a file as they are written, with their comments.

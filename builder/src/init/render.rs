@@ -1,7 +1,7 @@
 //! Renders every source once, so that it can be guessed what it consists of.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
 use serde_json::Value;
@@ -28,8 +28,10 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
     let mut guesses = Vec::new();
     for source in sources {
         let guess = match (&kubectl, &helm) {
-            (Some(kubectl), _) if !is_chart(source) => manifests(source, kubectl, folder.path())?,
-            (_, Some(helm)) => chart(source, helm, donors, folder.path())?,
+            (Some(kubectl), _) if !is_chart(source) => manifests(source, kubectl, folder.path())
+                .map_err(|error| error.instead_of(&copied(source, folder.path()), &source.path))?,
+            (_, Some(helm)) => chart(source, helm, donors, folder.path())
+                .map_err(|error| error.instead_of(&unpacked(source, folder.path()), &source.path))?,
             _ => return Err(refuse(&source.path, "needs a program that renders it")),
         };
         guesses.push(guess);
@@ -38,8 +40,18 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
     Ok(guesses)
 }
 
+/// Where the manifests of a source are copied to, or laid over.
+fn copied(source: &Source, folder: &Path) -> PathBuf {
+    folder.join("manifests").join(&source.name)
+}
+
+/// Where the archive of a chart is unpacked.
+fn unpacked(source: &Source, folder: &Path) -> PathBuf {
+    folder.join("charts").join(&source.name)
+}
+
 fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess> {
-    let own = folder.join("manifests").join(&source.name);
+    let own = copied(source, folder);
     let (written, at, mut left_out) = if let SourceKind::Plain { files } = &source.kind {
         let left_out = copy(&source.path, files, &own)?;
         (format!("manifests/{}", source.name), own.clone(), left_out)
@@ -70,7 +82,7 @@ fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess>
 
 fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Result<Guess> {
     let (written, at) = if source.kind == SourceKind::Archive {
-        let at = folder.join("charts").join(&source.name);
+        let at = unpacked(source, folder);
         charts::unpack(&source.path, &at)?;
         (format!("charts/{}", source.name), at)
     } else {
@@ -98,7 +110,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
             look(&mut guess, &definition, &whole)?;
         }
         // The chart needs values: a person gives them, and `landfall build` renders it again.
-        Err(error) => guess.problem = Some(error.in_short()),
+        Err(error) => guess.problem = Some(error.instead_of(&unpacked(source, folder), &source.path).in_short()),
     }
     Ok(guess)
 }

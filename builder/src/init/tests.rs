@@ -74,6 +74,36 @@ impl Case {
     }
 }
 
+/// A vendor's folder often has files of other programs beside the manifests.
+#[test]
+fn files_of_other_programs_are_refused_by_the_vendors_own_path() {
+    for (name, text, has) in [
+        ("docker-compose.yml", "services:\n  web: {image: 'ghcr.io/shop/web:2.3.0'}\n", "the fields services"),
+        ("values.yaml", "- a\n- b\n", "no fields"),
+        ("half.yaml", "kind: ConfigMap\nmetadata: {name: a}\n", "the fields kind, metadata"),
+    ] {
+        let path = format!("k8s/{name}");
+        let case = Case::new(&[("k8s/web.yaml", WEB), (&path, text)]);
+        let error = case.run(&["k8s"]).expect_err("refused");
+        let said = error.to_string();
+        assert!(said.starts_with(&case.path(&path).display().to_string()) && said.contains(has), "{said}");
+        assert!(landfall_error_codes::Coded::hint(&error).expect("hint").contains("Move the file"), "{name}");
+        assert_eq!(case.leftovers(), 0);
+    }
+}
+
+/// Manifests are copied into a folder that is gone when a person reads the message.
+#[test]
+fn what_kubectl_refuses_is_said_of_the_vendors_own_file() {
+    let case = Case::new(&[("k8s/web.yaml", WEB)]);
+    case.write("kubectl", "#!/bin/sh\necho \"error: $2/web.yaml cannot be used\" >&2\nexit 1\n", 0o755);
+    let error = case.run(&["k8s"]).expect_err("refused");
+    let causes = std::iter::successors(std::error::Error::source(&error), |cause| cause.source());
+    let said = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    assert!(!said.contains(".landfall-init-"), "{said}");
+    assert!(said.contains(&case.path("k8s/web.yaml").display().to_string()), "{said}");
+}
+
 #[test]
 fn plain_manifests_become_a_release_that_lock_refuses_until_it_is_filled_in() {
     let case = Case::new(&[("k8s/web.yaml", WEB), ("k8s/database.yml", DATABASE), ("k8s/README.md", "hunter2")]);

@@ -6,16 +6,18 @@ use std::path::Path;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_error_codes::codes;
+use landfall_models::{POINTER_BYTES, is_pointer};
 
 use super::LockEntry;
 use super::folder::{FolderFields, FolderPinned};
 use super::ollama_files;
 use super::pinned::PinnedFile;
 use super::resolve::{Asking, Moved, Outcome};
-use crate::error::{BuildError, Result};
+use crate::error::{BuildError, Place, Result};
 use crate::fetch::read_local;
 use crate::files::is_plain_path;
 use crate::patterns::not_taken;
+use crate::pointers::pointer;
 
 /// Files of one folder that are read at the same time.
 const PARALLEL: usize = 2;
@@ -52,6 +54,13 @@ impl Asking<'_> {
     /// Reads a file into the store.
     async fn local(self, folder: &Path, (path, _): &Listed) -> Result<PinnedFile> {
         let sums = read_local(&folder.join(path), None, self.store).await?;
+        if sums.size < POINTER_BYTES && is_pointer(&self.store.read(sums.sha256, POINTER_BYTES)?) {
+            let hint = format!(
+                "Run `git lfs install` and `git lfs pull` in {}, then `landfall lock` again.",
+                folder.display()
+            );
+            return Err(pointer(Place::default(), &folder.join(path).display().to_string()).hint(hint));
+        }
         Ok(PinnedFile { path: path.clone(), digest: sums.sha256, size: sums.size })
     }
 }
@@ -241,6 +250,19 @@ mod tests {
         bench.write("weights/more.gguf", b"more");
         let moved = bench.resolved(&text).await.moved;
         assert_eq!((&*moved[0].pinned, &*moved[0].now), ("no `more.gguf`", "`more.gguf` of 4 bytes"));
+    }
+
+    #[tokio::test]
+    async fn pointers_in_place_of_files_are_refused_by_name() {
+        for name in ["model.gguf", "tokenizer/vocab.txt", "pytorch_model.bin"] {
+            let bench = Bench::new();
+            let oid = "0".repeat(64);
+            let text = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 5\n");
+            bench.write(&format!("weights/{name}"), text.as_bytes());
+            let (code, what) = bench.refusal(LOCK).await;
+            assert_eq!(code, "LF2094", "{what}");
+            assert!(what.ends_with(&format!("weights/{name} is a pointer of Git LFS, not the file itself")), "{what}");
+        }
     }
 
     #[tokio::test]

@@ -15,7 +15,7 @@ use super::resolve::{Asking, Outcome};
 use super::set::{PARALLEL, SetFields, SetPackage};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::Measured;
-use crate::npm::{self, Found, Omit, Package, Registry};
+use crate::npm::{self, Cpu, Found, Omit, Package, Registry};
 
 /// How much of a tarball is hashed at once.
 const PIECE_BYTES: usize = 1 << 20;
@@ -26,13 +26,15 @@ pub(super) struct NpmSet<'a> {
     pub(super) fields: &'a SetFields,
     pub(super) registry: Option<&'a Registry>,
     pub(super) omit: &'a [Omit],
+    /// The processor of the machines that they are for, where the file must have all packages for it.
+    pub(super) cpu: Option<Cpu>,
 }
 
 impl NpmSet<'_> {
     /// The packages of the file that are taken, and everything that is wrong with it.
     pub(super) fn packages(&self) -> Found {
         match self.fields.content() {
-            Ok((bytes, _)) => npm::read(&self.fields.file.path, bytes, self.registry, self.omit),
+            Ok((bytes, _)) => npm::read(&self.fields.file.path, bytes, self.registry, self.omit, self.cpu),
             Err(error) => Found { faults: vec![error], ..Found::default() },
         }
     }

@@ -242,7 +242,7 @@ fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Ve
             requests.filter_map(Result::transpose).collect()
         }
         SetKind::Npm { registry, omit } => {
-            let set = NpmSet { fields, registry: registry.as_ref(), omit };
+            let set = NpmSet { fields, registry: registry.as_ref(), omit, cpu: None };
             let tarball = |package: &Package| request(entry, RequestKind::File, &package.url, "", registries);
             set.packages().packages.iter().map(tarball).collect()
         }

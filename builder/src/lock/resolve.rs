@@ -21,7 +21,8 @@ use super::{
     ManifestFields, SetFields, resolved_from,
 };
 use crate::error::{BuildError, Place, Result};
-use crate::fetch::{Client, IndexDocument, RawManifest, foreign, is_index};
+use crate::fetch::{Client, RawManifest, foreign, is_index};
+use crate::npm::Cpu;
 use crate::reference::Reference;
 use crate::render::{Renderer, Tool};
 
@@ -215,7 +216,8 @@ impl Asking<'_> {
         match &fields.kind {
             SetKind::Wheels(source) => self.wheels(entry, WheelSet { fields, source }).await,
             SetKind::Npm { registry, omit } => {
-                self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit }).await
+                let cpu = Cpu::of_platform(&self.lock.document.platform.value);
+                self.npm(entry, NpmSet { fields, registry: registry.as_ref(), omit, cpu }).await
             }
         }
     }
@@ -296,7 +298,7 @@ impl Asking<'_> {
         // A digest that an object names counts, whatever the tag names by now.
         let asked = by.filter(|by| by.digest.is_some()).unwrap_or_else(|| reference.clone());
         let tagged = self.client.manifest(&asked, self.progress).await?;
-        let named = self.named(&asked, &tagged)?;
+        let named = self.named(&asked, &tagged).await?;
         let pinned = fields.digest.value.known().copied();
         if let Some(pinned) = pinned.filter(|pinned| confirmed && *pinned != named) {
             let (pinned, now) = (pinned.to_string(), tagged.digest.to_string());
@@ -316,23 +318,8 @@ impl Asking<'_> {
     /// manifest is found.
     pub(super) async fn look_up(self, reference: &Reference) -> Result<Found> {
         let raw = self.client.manifest(reference, self.progress).await?;
-        let named = self.named(reference, &raw)?;
+        let named = self.named(reference, &raw).await?;
         self.found(reference, raw, named).await
-    }
-
-    /// The platform manifest that a tag names, through its index where it has one.
-    fn named(self, reference: &Reference, tagged: &RawManifest) -> Result<Sha256> {
-        if !is_index(&tagged.media_type) {
-            return Ok(tagged.digest);
-        }
-        let index: IndexDocument = serde_json::from_slice(&tagged.bytes).map_err(|error| {
-            BuildError::new(codes::FETCH_MISMATCH, format!("the index of {reference} is malformed")).because(error)
-        })?;
-        let platform = &self.lock.document.platform.value;
-        let chosen = index.for_platform(platform).ok_or_else(|| {
-            BuildError::new(codes::IMAGE_MISSING, format!("the index of {reference} has no manifest for {platform}"))
-        })?;
-        Ok(chosen.digest)
     }
 
     async fn found(self, reference: &Reference, tagged: RawManifest, named: Sha256) -> Result<Found> {

@@ -50,6 +50,51 @@ fn a_repository_alone_must_mean_one_entry() {
     insta::assert_snapshot!(refusals.join("\n"));
 }
 
+/// Charts bring a scheduler of their own, beside that of the node pack.
+#[test]
+fn a_node_pack_means_the_tag_of_its_version() {
+    let entry =
+        |tag: &str| format!("  - {{reference: 'ghcr.io/a/b:{tag}', digest: unresolved, mediaType: m, size: 1}}\n");
+    let named = |tags: &[&str], kubernetes: &str| {
+        let images: String = tags.iter().map(|tag| entry(tag)).collect();
+        let text = format!("assembled: false\nplatform: linux/amd64\nimages:\n{images}");
+        let lock = lock(&text).expect("lock");
+        let wanted = "ghcr.io/a/b".parse().expect("reference");
+        lock.find_of_node_pack(&wanted, kubernetes, Place::default()).ok().map(|entry| entry.reference.value.clone())
+    };
+    let tags = ["v1.30.4", "v1.3.6", "v1.36.3"];
+    assert_eq!(named(&tags, "v1.36").as_deref(), Some("ghcr.io/a/b:v1.36.3"));
+    assert_eq!(named(&tags, "v1.3").as_deref(), Some("ghcr.io/a/b:v1.3.6"));
+    assert_eq!(named(&tags, "v1.35"), None);
+    assert_eq!(named(&["v1.36.3", "v1.36.4"], "v1.36"), None);
+    assert_eq!(named(&["3.10"], "v1.36").as_deref(), Some("ghcr.io/a/b:3.10"));
+}
+
+#[test]
+fn a_name_without_tag_means_latest_among_several() {
+    let entry = |tag: &str| {
+        format!("  - {{reference: 'docker.io/library/busybox:{tag}', digest: unresolved, mediaType: m, size: 1}}\n")
+    };
+    let text = format!("assembled: false\nplatform: linux/amd64\nimages:\n{}{}", entry("1.36"), entry("latest"));
+    let lock = lock(&text).expect("lock");
+    assert_eq!(find(&lock, "busybox").expect("latest"), "docker.io/library/busybox:latest");
+    assert_eq!(find(&lock, "busybox:1.36").expect("its own"), "docker.io/library/busybox:1.36");
+}
+
+#[test]
+fn another_digest_beside_a_tag_is_refused_with_what_to_write() {
+    let [pinned, index, other] = [1, 2, 3].map(|number| Sha256([number; 32]));
+    let text = format!(
+        "assembled: false\nplatform: linux/amd64\nimages:\n  - {{reference: 'ghcr.io/a/b:1', index: '{index}', digest: '{pinned}', mediaType: m, size: 1}}\n"
+    );
+    let lock = lock(&text).expect("lock");
+    for digest in [pinned, index] {
+        assert_eq!(find(&lock, &format!("ghcr.io/a/b:1@{digest}")).expect("found"), "ghcr.io/a/b:1");
+    }
+    let refused = find(&lock, &format!("ghcr.io/a/b:1@{other}")).expect_err("refused");
+    assert!(format!("{refused:?}").contains(&format!("`resolved: ghcr.io/a/b:1@{other}`")), "{refused:?}");
+}
+
 #[test]
 fn bad_locks_are_refused_by_line_and_unresolved_entries_all_at_once() {
     let refusal = |from: &str, to: &str| {

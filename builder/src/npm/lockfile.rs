@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use landfall_error_codes::{Code, codes};
+use landfall_packages::npm::Request;
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
+use super::target::{Cpu, lacking};
 use super::{Integrity, Omit, Registry, name};
 use crate::error::{BuildError, Place};
 use crate::file_url::FileUrl;
@@ -73,6 +76,9 @@ struct Entry {
     dev_optional: bool,
     #[serde(default)]
     peer: bool,
+    /// Names, and what is asked of each; npm writes texts.
+    #[serde(default)]
+    optional_dependencies: BTreeMap<String, Value>,
 }
 
 impl Entry {
@@ -85,8 +91,8 @@ impl Entry {
     }
 }
 
-/// Reads a file. A registry is asked instead of those that the file names.
-pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit]) -> Found {
+/// Reads a file. A registry is asked instead of those that the file names; the packages are for machines with this processor.
+pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit], cpu: Option<Cpu>) -> Found {
     let mut found = Found::default();
     let refuse = |what: String| BuildError::at(codes::PACKAGE_LOCK_UNREADABLE, Place::file(path), what);
     let document: Document = match serde_json::from_slice(bytes) {
@@ -101,6 +107,7 @@ pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit
         found.faults.push(refuse(format!("has the lockfileVersion {version}, where 2 or 3 is needed")));
         return found;
     }
+    found.faults.extend(cpu.map(|cpu| lacks(path, &document.packages, omit, cpu)).unwrap_or_default());
     let mut packages: BTreeMap<String, Package> = BTreeMap::new();
     for (at, entry) in document.packages {
         // The project itself, and folders of it, which are in no registry.
@@ -149,8 +156,9 @@ fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> 
     let resolved = entry.resolved.as_deref().map(resolved).transpose().map_err(|what| elsewhere(&what))?;
     let integrity = Integrity::read(entry.integrity.as_deref().unwrap_or_default());
     let integrity = integrity.map_err(|what| (codes::PACKAGE_UNVERIFIABLE, what))?;
-    let path = name::tarball(name, entry.version.as_deref().unwrap_or_default())
-        .map_err(|what| (codes::PACKAGE_LOCK_UNREADABLE, what))?;
+    let version = entry.version.as_deref().unwrap_or_default();
+    let path = name::tarball(name, version).map_err(|what| (codes::PACKAGE_LOCK_UNREADABLE, what))?;
+    let is_served = resolved.as_ref().is_none_or(|resolved| is_asked_for(resolved, name, &path));
     let url = match (resolved, registry) {
         (Some(resolved), Some(registry)) => registry.instead_of(&resolved),
         (Some(resolved), None) => resolved,
@@ -164,7 +172,51 @@ fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> 
         .as_str()
         .parse()
         .map_err(|error| (codes::PACKAGE_ELSEWHERE, format!("has an address that cannot be pinned: {error}")))?;
+    if !is_served {
+        let what = format!(
+            "is the tarball {url}, whose path no package index has, and npm asks for that path at the site. Publish it on a registry, depend \
+             on `{name}@{version}` instead of the tarball, and write the file again; where it is on a registry with such paths, write the \
+             file without addresses (`npm install --package-lock-only --omit-lockfile-registry-resolved`)"
+        );
+        return Err(elsewhere(&what));
+    }
     Ok(Package { at: at.to_owned(), path, url, integrity })
+}
+
+/// Returns whether the index of a site has a tarball under the path of its address, which clients keep there.
+fn is_asked_for(resolved: &Url, name: &str, tarball: &str) -> bool {
+    let path = resolved.path().trim_start_matches('/').replace("%2f", "/").replace("%2F", "/").replace("%40", "@");
+    let file = tarball.rsplit('/').next().unwrap_or_default();
+    Request::read(&path) == Some(Request::Tarball(name, file))
+}
+
+/// Refuses each package that is taken and has packages of its own for some systems, of which the file lacks those of the target.
+fn lacks(path: &Path, packages: &BTreeMap<String, Entry>, omit: &[Omit], cpu: Cpu) -> Vec<BuildError> {
+    if omit.contains(&Omit::Optional) {
+        return Vec::new();
+    }
+    let taken = packages.iter().filter(|(_, entry)| !entry.is_omitted(omit) && !entry.link && !entry.in_bundle);
+    let lacks = taken.filter_map(|(at, entry)| {
+        let names = entry.optional_dependencies.keys().map(String::as_str);
+        let lacking = lacking(names, cpu, |name| is_there(packages, at, name));
+        (!lacking.is_empty()).then(|| {
+            let names = lacking.join(", ").escape_default().to_string();
+            let what = format!("needs {names} on machines of {cpu}, and the file lacks it: npm wrote it beside modules of another system");
+            let place = Place::field(path, 0, if at.is_empty() { "packages".to_owned() } else { at.escape_default().to_string() });
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let hint = format!("Run `npm install --package-lock-only --prefix {}`, which adds it, and then `landfall lock` again.", folder.display());
+            BuildError::at(codes::NPM_TARGET, place, what).hint(hint)
+        })
+    });
+    lacks.collect()
+}
+
+/// Returns whether the file has a package where the package at this place looks for it: in its own folder, or in one above.
+fn is_there(packages: &BTreeMap<String, Entry>, at: &str, name: &str) -> bool {
+    let above = at.match_indices('/').map(|(end, _)| format!("{}/", &at[..end]));
+    let own = (!at.is_empty()).then(|| format!("{at}/"));
+    let mut folders = std::iter::once(String::new()).chain(above).chain(own);
+    folders.any(|folder| packages.contains_key(&format!("{folder}{FOLDER}{name}")))
 }
 
 /// The address of a tarball on a server; the error says what it is instead.

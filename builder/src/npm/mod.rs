@@ -7,12 +7,14 @@ mod integrity;
 mod lockfile;
 mod name;
 mod registry;
+mod target;
 #[cfg(test)]
 mod tests;
 
 pub use integrity::Integrity;
 pub use lockfile::{Found, Package, read};
 pub use registry::Registry;
+pub use target::Cpu;
 
 use std::fmt;
 

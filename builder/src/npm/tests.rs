@@ -4,7 +4,7 @@ use std::path::Path;
 use landfall_error_codes::Coded as _;
 use serde_json::{Value, json};
 
-use super::{Found, Integrity, Omit, Registry, name, read};
+use super::{Cpu, Found, Integrity, Omit, Registry, name, read};
 
 /// SHA-512 of nothing.
 const EMPTY: &str = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
@@ -12,7 +12,7 @@ const EMPTY: &str = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXy
 fn found(packages: &Value, registry: Option<&str>, omit: &[Omit]) -> Found {
     let document = json!({ "name": "shop", "lockfileVersion": 3, "packages": packages });
     let registry = registry.map(|text| Registry::new(text).expect("registry"));
-    read(Path::new("package-lock.json"), document.to_string().as_bytes(), registry.as_ref(), omit)
+    read(Path::new("package-lock.json"), document.to_string().as_bytes(), registry.as_ref(), omit, Some(Cpu::X64))
 }
 
 fn at(url: &str) -> Value {
@@ -49,11 +49,12 @@ fn each_package_of_a_registry_has_a_path_of_its_own() {
 
 #[test]
 fn packages_are_left_out_as_npm_leaves_them_out() {
-    let entry = |flag: &str| with(at(&format!("https://registry.example/{flag}.tgz")), flag, json!(true));
+    let named = |name: &str| at(&format!("https://registry.example/{name}/-/{name}-1.0.0.tgz"));
     let flags = ["dev", "optional", "peer", "devOptional"];
-    let mut packages = json!({ "node_modules/plain": at("https://registry.example/plain.tgz") });
+    let mut packages = json!({ "node_modules/plain": named("plain") });
     for flag in flags {
-        packages[format!("node_modules/{}", flag.to_lowercase())] = entry(flag);
+        let name = flag.to_lowercase();
+        packages[format!("node_modules/{name}")] = with(named(&name), flag, json!(true));
     }
     let left = |omit: &[Omit]| {
         let found = found(&packages, None, omit);
@@ -70,24 +71,28 @@ fn another_registry_takes_the_place_of_the_stated_one() {
     for (registry, resolved, expected) in [
         (
             "https://packages.example.com",
-            "https://registry.example/a/-/a-1.tgz",
-            "https://packages.example.com/a/-/a-1.tgz",
+            "https://registry.example/a/-/a-1.0.0.tgz",
+            "https://packages.example.com/a/-/a-1.0.0.tgz",
         ),
-        ("http://127.0.0.1:4873/", "https://registry.example:8443/a.tgz", "http://127.0.0.1:4873/a.tgz"),
+        (
+            "http://127.0.0.1:4873/",
+            "https://registry.example:8443/a/-/a-1.0.0.tgz",
+            "http://127.0.0.1:4873/a/-/a-1.0.0.tgz",
+        ),
         (
             "https://packages.example.com/npm/",
-            "https://registry.example/a.tgz",
-            "https://packages.example.com/npm/a.tgz",
+            "https://registry.example/a/-/a-1.0.0.tgz",
+            "https://packages.example.com/npm/a/-/a-1.0.0.tgz",
         ),
         (
             "https://packages.example.com/npm",
-            "https://registry.example/npm/a.tgz",
-            "https://packages.example.com/npm/a.tgz",
+            "https://registry.example/npm/a/-/a-1.0.0.tgz",
+            "https://packages.example.com/npm/a/-/a-1.0.0.tgz",
         ),
         (
             "https://packages.example.com/npm",
-            "https://registry.example/npmx.tgz",
-            "https://packages.example.com/npm/npmx.tgz",
+            "https://registry.example/npmx/a/-/a-1.0.0.tgz",
+            "https://packages.example.com/npm/npmx/a/-/a-1.0.0.tgz",
         ),
     ] {
         let found = found(&json!({ "node_modules/a": at(resolved) }), Some(registry), &[]);
@@ -114,16 +119,17 @@ fn everything_that_is_wrong_is_said_by_place() {
         "node_modules/h": with(at(good), "version", json!("../1")),
         "node_modules/../i": at(good),
         "node_modules/@scope/j/k": at(good),
+        "node_modules/k": at("https://files.example/k-1.0.0.tgz"),
         "node_modules/l": at("https://u:secret@registry.example/l.tgz"),
         "node_modules/m": at("https://registry.example/m.tgz?token=secret"),
-        "node_modules/n": at(good),
-        "node_modules/o/node_modules/n": with(at(good), "integrity", json!(format!("sha512-{}A==", "A".repeat(85)))),
+        "node_modules/n": at("https://registry.example/n/-/n-1.0.0.tgz"),
+        "node_modules/o/node_modules/n": with(at("https://registry.example/n/-/n-1.0.0.tgz"), "integrity", json!(format!("sha512-{}A==", "A".repeat(85)))),
     });
     let mut faults = found(&cases, None, &[]).faults;
     for text in
         ["{", "{\"lockfileVersion\": 1, \"dependencies\": {}}", "{\"lockfileVersion\": 3, \"packages\": {\"\": {}}}"]
     {
-        faults.extend(read(Path::new("package-lock.json"), text.as_bytes(), None, &[]).faults);
+        faults.extend(read(Path::new("package-lock.json"), text.as_bytes(), None, &[], None).faults);
     }
     let said = faults.iter().fold(String::new(), |mut lines, fault| {
         let _ = writeln!(lines, "{} {fault}", fault.code().id);
@@ -131,6 +137,52 @@ fn everything_that_is_wrong_is_said_by_place() {
     });
     assert!(!said.contains("secret"), "{said}");
     insta::assert_snapshot!(said);
+}
+
+/// npm leaves them out where it writes a file beside modules of another system, and refuses the file at the site.
+#[test]
+fn a_file_without_packages_of_the_target_is_refused_with_the_command() {
+    let names =
+        json!({ "@esbuild/darwin-arm64": "1.0.0", "@esbuild/linux-arm64": "1.0.0", "@esbuild/linux-x64": "1.0.0" });
+    let native = |name: &str| at(&format!("https://registry.example/@esbuild/{name}/-/{name}-1.0.0.tgz"));
+    let mut packages = json!({
+        "": { "name": "shop", "optionalDependencies": { "fsevents": "^2" } },
+        "node_modules/a/node_modules/esbuild":
+            with(at("https://registry.example/esbuild/-/esbuild-1.0.0.tgz"), "optionalDependencies", names),
+        "node_modules/@esbuild/darwin-arm64": native("darwin-arm64"),
+    });
+    let faults = found(&packages, None, &[]).faults;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    let said = faults[0].to_string();
+    assert_eq!(faults[0].code().id, "LF2096");
+    assert!(said.contains("node_modules/a/node_modules/esbuild") && said.contains("@esbuild/linux-x64"), "{said}");
+    let hint = format!("{:?}", faults[0]);
+    assert!(hint.contains("npm install --package-lock-only --prefix ."), "{hint}");
+    assert!(found(&packages, None, &[Omit::Optional]).faults.is_empty());
+    for place in ["node_modules/@esbuild/linux-x64", "node_modules/a/node_modules/@esbuild/linux-x64"] {
+        packages[place] = native("linux-x64");
+        assert!(found(&packages, None, &[]).faults.is_empty(), "{place}");
+        packages.as_object_mut().expect("object").remove(place);
+    }
+}
+
+/// Paths of registries below a path of their own, and of those that write the scope once more before the file.
+#[test]
+fn a_tarball_is_taken_where_the_index_of_a_site_has_it() {
+    for (name, resolved) in [
+        ("a", "https://art.example/api/npm/own/a/-/a-1.0.0.tgz"),
+        ("@scope/a", "https://registry.example/@scope%2fa/-/a-1.0.0.tgz"),
+        ("@scope/a", "https://art.example/api/npm/own/@scope/a/-/@scope/a-1.0.0.tgz"),
+    ] {
+        let found = found(&json!({ format!("node_modules/{name}"): at(resolved) }), None, &[]);
+        assert!(found.faults.is_empty(), "{:?}", found.faults);
+    }
+    for resolved in ["https://git.example/o/a/archive/v1.0.0.tgz", "https://files.example/a/-/b-1.0.0.tgz"] {
+        let faults = found(&json!({ "node_modules/a": at(resolved) }), None, &[]).faults;
+        let said = faults[0].to_string();
+        assert!(said.contains(resolved) && said.contains("`a@1.0.0`"), "{said}");
+        assert_eq!(faults[0].code().id, "LF2135");
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ use crate::digests::{Digests, Program};
 use crate::error::{BuildError, Place, Result};
 use crate::fetch::{Fetched, FetchedImage, OCI_INDEX};
 use crate::gpu_program::GpuProgram;
+use crate::pointers;
 use crate::proofs;
 use crate::render::{self, Rendered};
 
@@ -58,7 +59,13 @@ pub fn contents(
     let release = &definition.release;
     let entries = components.iter().map(|rendered| component(definition, rendered.index)).collect::<Result<_>>()?;
     let named = release.artifacts.iter().zip(&fetched.artifacts);
-    let mut artifacts = named.map(|(named, found)| artifact::entry(named, found)).collect::<Result<Vec<_>>>()?;
+    let artifact = |(named, found)| {
+        let entry = artifact::entry(named, found)?;
+        pointers::refuse_in_artifact(&entry, found, store)?;
+        Ok::<_, BuildError>(entry)
+    };
+    let mut artifacts = named.map(artifact).collect::<Result<Vec<_>>>()?;
+    components.iter().try_for_each(pointers::refuse_in_objects)?;
     // After those of the lock, which others pair with their pins by their order.
     artifacts.extend(gpu.map(|gpu| gpu.entry.clone()));
     let proofs = proofs::proofs(definition, &artifacts)?;

@@ -86,7 +86,8 @@ fn roles<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<Roles<'a>>> 
         .map(|(index, pack)| {
             let roles = pack.images.iter().map(|(role, written)| {
                 let place = definition.place(written, format!("nodePacks[{index}].images.{}", role_name(*role)));
-                Ok((*role, lock.find(List::Images, &parse(&written.value, &place)?, place)?))
+                let wanted = parse(&written.value, &place)?;
+                Ok((*role, lock.find_of_node_pack(&wanted, &pack.kubernetes.value, place)?))
             });
             roles.collect()
         })

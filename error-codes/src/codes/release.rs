@@ -79,4 +79,9 @@ registry! {
     NO_INVENTORY = "LF2090", Usage, "A bundle does not list the packages of its images", "Ask the vendor for a bundle that this version of Landfall, or a later one, built.";
     INVENTORY_REFUSED = "LF2091", Usage, "The packages of a release cannot be listed", "Split the release, or correct the named text.";
     IMAGE_UNKNOWN = "LF2092", Usage, "A name matches no image of the bundle, or several", "Name one of the listed images, in full.";
+    // LF209x: what is fetched and cannot be used at the site.
+    PLATFORM_VARIANT = "LF2093", Usage, "An image is published only for variants of the platform", "Have the baseline of the platform published, too, or name another tag or image.";
+    PLACEHOLDER = "LF2094", Usage, "A file is a pointer of Git LFS, not the file itself", "Fetch the files with `git lfs install` and `git lfs pull` in the repository that they are from, then run the same command again.";
+    SHARD_MISSING = "LF2095", Usage, "A model lacks a file that its index names", "Take the named file with the model (`include`, `exclude` or `files` of the lock's entry), or fetch it again where it is lost.";
+    NPM_TARGET = "LF2096", Usage, "A package-lock.json lacks packages of the target platform", "Complete the file with the named command, commit it, and run `landfall lock` again.";
 }

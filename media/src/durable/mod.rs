@@ -89,7 +89,7 @@ impl DurableError {
     }
 
     pub(crate) fn io(operation: &'static str, path: &Path, source: io::Error) -> Self {
-        Self::Io { operation, path: path.to_owned(), source }
+        Self::Io { operation, path: path.to_owned(), source: told(path, source) }
     }
 }
 
@@ -106,6 +106,39 @@ impl Coded for DurableError {
             Self::Io { source, .. } => code_of(source),
         }
     }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Sync(failed) => failed.hint(),
+            Self::Io { source, .. } => hint_of(source),
+        }
+    }
+}
+
+/// A filesystem with no room for the names of further files, which the kernel reports like one without space.
+#[derive(Debug, thiserror::Error)]
+#[error("the filesystem has no inodes left for further files")]
+struct NoInodes;
+
+/// An error of the kernel about a path, which tells what is lacking where that is not space.
+pub(crate) fn told(path: &Path, error: io::Error) -> io::Error {
+    if error.kind() != io::ErrorKind::StorageFull {
+        return error;
+    }
+    // The file may not have been made, so its folder tells. Filesystems that make inodes as they need them count none.
+    let filesystem = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
+    let has_none = filesystem.is_some_and(|filesystem| filesystem.f_files > 0 && filesystem.f_favail == 0);
+    if has_none { io::Error::new(io::ErrorKind::StorageFull, NoInodes) } else { error }
+}
+
+/// What to do about such an error.
+pub(crate) fn hint_of(error: &io::Error) -> Option<String> {
+    let is_told = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoInodes>);
+    is_told.then(|| {
+        "Space would not help: remove files from the filesystem of the named path, or name a folder on another one, then run the same \
+         command again."
+            .to_owned()
+    })
 }
 
 /// The code of an error of the kernel.

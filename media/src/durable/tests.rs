@@ -160,3 +160,20 @@ fn a_mount_point_stays_even_if_the_folder_is_marked() {
     remove_own_folder(&path).unwrap();
     assert!(!path.exists());
 }
+
+#[test]
+fn a_filesystem_without_inodes_is_told_from_a_full_one() {
+    let test = "durable::tests::a_filesystem_without_inodes_is_told_from_a_full_one";
+    let Some(root) = crate::mounted::on_tmpfs(test, "size=4m,nr_inodes=6") else { return };
+    let mut made = (0..8).map(|number| write_file(&root.join(number.to_string()), b"x", 0o644));
+    let error = made.find_map(Result::err).expect("no inodes are left");
+    assert_eq!(error.code(), codes::NO_SPACE, "{error}");
+    let source = std::error::Error::source(&error).expect("source").to_string();
+    assert_eq!(source, "the filesystem has no inodes left for further files");
+    assert!(error.hint().expect("hint").contains("Space would not help"), "{error:?}");
+    for name in ["0", "1", "2"] {
+        remove_file(&root.join(name)).unwrap();
+    }
+    let error = write_file(&root.join("large"), &vec![7; 8 << 20], 0o644).expect_err("full");
+    assert_eq!((error.code(), error.hint()), (codes::NO_SPACE, None), "{error}");
+}

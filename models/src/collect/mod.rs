@@ -1,16 +1,19 @@
 //! The models among the files of an artifact or folder: which files belong together, and what their headers say.
 
+mod index;
 mod ollama;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 
+use self::index::Index;
 use crate::config::read_config;
 use crate::document::{Figures, Model, WeightsFormat};
 use crate::error::ModelError;
 use crate::gguf::{self, GgufHeader};
 use crate::limits;
 use crate::names::{has_extension, part, shortened, split, stem};
+use crate::pointer::{POINTER_BYTES, is_pointer};
 use crate::safetensors::{self, SafetensorsHeader};
 use crate::weights::Weights;
 
@@ -42,11 +45,14 @@ pub trait ModelSource {
 }
 
 /// The models of an artifact of this name. Files that hold no weights are ignored; weights that lie are refused, also where
-/// they belong to no model; a model with missing parts, or whose configuration is missing or not understood, has no figures,
+/// they belong to no model, as are a pointer of Git LFS in place of a file, and an index that names a file that is not there; a model with
+/// missing parts, or whose configuration is missing or not understood, has no figures,
 /// with the reason.
 pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
     let mut files = files.to_vec();
     files.sort();
+    refuse_pointers(&files, source)?;
+    index::check(&files, source)?;
     let stored = ollama::stored(&files, source)?;
     let headers = Headers::read(&files, &stored, source)?;
     let mut found = of_safetensors(&files, &headers, source)?;
@@ -61,6 +67,16 @@ pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Resu
         Model { name: printable(&whole), ..model }
     };
     Ok(found.into_iter().map(named).collect())
+}
+
+/// Refuses a file in place of which there is a pointer of Git LFS.
+fn refuse_pointers(files: &[ModelFile], source: &dyn ModelSource) -> Result<(), ModelError> {
+    for file in files.iter().filter(|file| file.bytes < POINTER_BYTES) {
+        if small_file(file, POINTER_BYTES, source)?.is_ok_and(|bytes| is_pointer(&bytes)) {
+            return Err(ModelError::Pointer { file: printable(&file.path) });
+        }
+    }
+    Ok(())
 }
 
 /// What the headers of all files with weights say, by their paths. Those of no model are read, too: an engine may load them.
@@ -171,7 +187,7 @@ fn keep_indexed(
         Err(reason) => return Ok(Some(reason)),
     };
     let names: BTreeSet<String> = match serde_json::from_slice::<Index>(&bytes) {
-        Ok(index) => index.weight_map.into_values().collect(),
+        Ok(index) => index.files(),
         Err(error) => return Ok(Some(format!("{INDEX} cannot be read: {error}"))),
     };
     // Names of the index are compared with the listing, and never opened.
@@ -182,13 +198,6 @@ fn keep_indexed(
     }
     let is_complete = found == names.len();
     Ok((!is_complete).then(|| format!("{INDEX} names {} files, and {found} of them are here", names.len())))
-}
-
-/// What is read of an index.
-#[derive(serde::Deserialize)]
-struct Index {
-    /// The file of each tensor.
-    weight_map: HashMap<String, String>,
 }
 
 /// Why it is not known which files are the model, if several names are in one folder and there is no index.

@@ -102,16 +102,51 @@ fn the_index_decides_between_copies() {
     let counted = files(Some(&map("")));
     assert_eq!((counted.files, counted.weights.bytes()), (2, 30));
     assert!(matches!(counted.figures, Figures::Known(_)));
-    let said =
-        [None, Some("[]"), Some(&map(", \"t3\": \"../../etc/passwd\"")[..])].map(|index| match files(index).figures {
-            Figures::Unknown(reason) => reason,
-            Figures::Known(_) => "known".to_owned(),
-        });
+    let said = [None, Some("[]")].map(|index| match files(index).figures {
+        Figures::Unknown(reason) => reason,
+        Figures::Known(_) => "known".to_owned(),
+    });
     insta::assert_snapshot!(said.join("\n"), @r"
     weights of 2 names are in one folder without model.safetensors.index.json
     model.safetensors.index.json cannot be read: invalid length 0, expected struct Index with 1 element at line 1 column 2
-    model.safetensors.index.json names 3 files, and 2 of them are here
     ");
+}
+
+/// The two forms of weights that libraries write in several files.
+#[test]
+fn an_index_that_names_a_missing_file_is_refused_by_it() {
+    let map = |names: &[&str]| {
+        let entries = names.iter().enumerate().map(|(number, name)| (number.to_string(), serde_json::json!(name)));
+        serde_json::json!({ "weight_map": serde_json::Map::from_iter(entries) }).to_string()
+    };
+    for (index, ending) in [(INDEX, "safetensors"), ("pytorch_model.bin.index.json", "bin")] {
+        let shards = ["x-00001-of-00002", "x-00002-of-00002"].map(|stem| format!("{stem}.{ending}"));
+        let text = map(&[&shards[0], &shards[1]]);
+        let some = Files::default().with(&format!("a/{}", shards[0]), weights(10)).text(&format!("a/{index}"), &text);
+        let none = Files::default().text(&format!("a/{index}"), &text);
+        for (files, missing) in [(some, &shards[1]), (none, &shards[0])] {
+            let error = files.models().expect_err("refused");
+            let said = error.to_string();
+            assert_eq!(error.code(), codes::SHARD_MISSING, "{said}");
+            assert!(said.starts_with(&format!("a/{index} names {missing}, which is not there")), "{said}");
+        }
+        // The weights of another form were taken, and the index of this one came along.
+        let other = Files::default().text(index, &text).with("model.safetensors", weights(10));
+        assert_eq!(other.models().expect("read").len(), 1);
+    }
+    let outside = Files::default().text(INDEX, &map(&["../../etc/passwd\u{1b}"]));
+    assert!(outside.models().expect_err("refused").to_string().contains("../../etc/passwd?,"));
+}
+
+#[test]
+fn a_pointer_in_place_of_a_file_is_refused_by_its_name() {
+    let pointer = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "0".repeat(64));
+    for name in ["model.safetensors", "model.gguf", "pytorch_model.bin", "tokenizer.json"] {
+        let files = Files::default().with("one/model.safetensors", weights(10)).text(name, &pointer);
+        let error = files.models().expect_err("refused");
+        assert_eq!(error.code(), codes::PLACEHOLDER);
+        assert_eq!(error.to_string(), format!("{name} is a pointer of Git LFS, not the file itself"));
+    }
 }
 
 #[test]

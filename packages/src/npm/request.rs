@@ -22,6 +22,11 @@ impl<'a> Request<'a> {
         if path == "-/ping" {
             return Some(Self::Ping);
         }
+        Self::of_own_path(path).or_else(|| Self::of_other_registry(path))
+    }
+
+    /// What is asked for by a path of this registry.
+    fn of_own_path(path: &'a str) -> Option<Self> {
         let (name, rest) = name_and_rest(path)?;
         let segments: Vec<&str> = rest.map(|rest| rest.split('/').collect()).unwrap_or_default();
         match segments.as_slice() {
@@ -30,6 +35,24 @@ impl<'a> Request<'a> {
             ["-", file] if !file.is_empty() => Some(Self::Tarball(name, file)),
             _ => None,
         }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// A tarball at the path that another registry has for it: below a path of its own, or with the scope once more before the file. Clients
+    /// keep the path of an address in a lock, and replace its host.
+    fn of_other_registry(path: &'a str) -> Option<Self> {
+        let (folder, file) = path.rsplit_once("/-/")?;
+        let segment = |end: usize| folder[..end].rfind('/').map_or(0, |slash| slash + 1);
+        let plain = segment(folder.len());
+        let scoped = segment(plain.saturating_sub(1));
+        let name = if plain > 0 && folder[scoped..].starts_with('@') { &folder[scoped..] } else { &folder[plain..] };
+        let scope = name.split_once('/').map(|(scope, _)| scope);
+        let file = match (file.split_once('/'), scope) {
+            (Some((again, file)), Some(scope)) if again == scope => file,
+            _ => file,
+        };
+        (is_name(name) && !file.is_empty() && !file.contains('/')).then_some(Self::Tarball(name, file))
     }
 }
 
@@ -67,6 +90,11 @@ mod tests {
             ("@types/node/latest", Some(Request::Version("@types/node", "latest"))),
             ("left-pad/-/left-pad-1.3.0.tgz", Some(Request::Tarball("left-pad", "left-pad-1.3.0.tgz"))),
             ("@types/node/-/node-1.0.0.tgz", Some(Request::Tarball("@types/node", "node-1.0.0.tgz"))),
+            ("api/npm/own/left-pad/-/left-pad-1.3.0.tgz", Some(Request::Tarball("left-pad", "left-pad-1.3.0.tgz"))),
+            ("api/npm/@types/node/-/@types/node-1.0.0.tgz", Some(Request::Tarball("@types/node", "node-1.0.0.tgz"))),
+            ("@types/node/-/@types/node-1.0.0.tgz", Some(Request::Tarball("@types/node", "node-1.0.0.tgz"))),
+            ("@types/node/-/@other/node-1.0.0.tgz", None),
+            ("download/left-pad/1.3.0/0123", None),
             ("-/ping", Some(Request::Ping)),
             ("", None),
             ("@types", None),

@@ -83,8 +83,7 @@ fn a_registry_behind_a_password_is_used_with_the_docker_configuration() -> Resul
 fn a_token_server_that_limits_requests_is_waited_for_or_reported_as_one() -> Result<()> {
     let starter = starter()?;
     let folder = starter.scratch()?;
-    // The first request is refused, and so is the question for how long.
-    let tokens = TokenServer::start(Limit { requests: 2, wait_seconds: 2 })?;
+    let tokens = TokenServer::start(Limit { requests: 1, wait_seconds: 2 })?;
     let vendor = starter.vendor(folder.path(), Registry::start_for_tokens(starter.tree(), &tokens)?)?;
     let begun = Instant::now();
     let locked = lock(starter, &vendor, folder.path(), None)?;

@@ -98,9 +98,8 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
 
     // Another file makes the pins stale. What the store has already is not fetched again.
     let mut document = Case::document();
-    document["packages"]["node_modules/new"] =
-        json!({ "version": "1.0.0", "resolved": "https://registry.example/new.tgz", "integrity": integrity(b"new") });
-    case.bench.server.put("/npm/new.tgz", Resource::File(b"new".to_vec()));
+    document["packages"]["node_modules/new"] = json!({ "version": "1.0.0", "resolved": "https://registry.example/new/-/new-1.0.0.tgz", "integrity": integrity(b"new") });
+    case.bench.server.put("/npm/new/-/new-1.0.0.tgz", Resource::File(b"new".to_vec()));
     case.write(&document);
     let lock = case.bench.lock(&text);
     let entries: Vec<_> = lock.list(List::Artifacts).iter().collect();
@@ -108,7 +107,7 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
     let again = case.bench.resolve(&text).await;
     assert_eq!((again.resolved, again.failures.len()), (1, 0), "{:?}", again.failures);
     assert!(again.text.contains("path: 'new/-/new-1.0.0.tgz'"));
-    assert_eq!(case.bench.asked(), ["/npm/new.tgz"]);
+    assert_eq!(case.bench.asked(), ["/npm/new/-/new-1.0.0.tgz"]);
 }
 
 #[tokio::test]
@@ -122,9 +121,9 @@ async fn everything_that_a_registry_does_wrong_is_said_at_once() {
         ("away", Resource::Redirect("http://192.0.2.1/x.tgz".to_owned())),
     ];
     for (name, resource) in hostile {
-        case.bench.server.put(&format!("/npm/{name}.tgz"), resource);
+        case.bench.server.put(&format!("/npm/{name}/-/{name}-1.0.0.tgz"), resource);
         document["packages"][format!("node_modules/{name}")] = json!({
-            "version": "1.0.0", "resolved": format!("https://registry.example/{name}.tgz"), "integrity": integrity(b"meant"),
+            "version": "1.0.0", "resolved": format!("https://registry.example/{name}/-/{name}-1.0.0.tgz"), "integrity": integrity(b"meant"),
         });
     }
     document["packages"]["node_modules/git"] = json!({ "version": "1.0.0", "resolved": "git+ssh://git.example/a.git" });

@@ -64,9 +64,9 @@ async fn where_a_registry_leads_gets_no_credentials_and_is_believed_by_digest_on
     }
 }
 
-/// The target of a redirect may name a token server, too: it gets its own users' credentials only.
+/// The target of a redirect may ask for credentials, too: what it says is no challenge of the registry, which gets its own users' alone.
 #[tokio::test]
-async fn a_place_that_a_registry_leads_to_is_asked_for_tokens_without_credentials() {
+async fn a_place_that_a_registry_leads_to_is_not_asked_for_tokens() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
         let target = Registry::start(|faults| faults.ask_for_token("http://SELF/token")).await;
         let asked = Asked::new(docker, |faults| {
@@ -74,11 +74,83 @@ async fn a_place_that_a_registry_leads_to_is_asked_for_tokens_without_credential
             faults.lead_to(&target);
         })
         .await;
-        asked.manifest.expect("with an anonymous token");
-        let requests = target.token_requests();
-        assert!(!requests.is_empty() && requests.iter().all(|(_, credentials)| credentials.is_none()), "{requests:?}");
-        assert!(requests.iter().all(|(path, _)| !path.contains("form")), "{requests:?}");
-        assert_eq!(asked.registry.token_requests(), []);
+        asked.manifest.expect("by the challenge of the registry");
+        assert_eq!(target.token_requests(), []);
+        assert!(target.authorizations().iter().all(Option::is_none));
+        assert_eq!(asked.registry.token_requests().len(), 1);
+    }
+}
+
+const IDENTITY: &str = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#;
+
+/// Registries that many companies run answer `/v2/` with 200 to everyone, and ask for each repository.
+#[tokio::test]
+async fn a_registry_that_opens_itself_is_asked_by_the_challenge_of_the_repository() {
+    for docker in ["{}", WITH_PASSWORD, IDENTITY] {
+        let asked = Asked::new(docker, |faults| {
+            faults.open_itself();
+            faults.ask_for_token("http://SELF/token");
+        })
+        .await;
+        asked.manifest.expect("opened");
+        asked.blob.expect("opened");
+        let requests = asked.registry.token_requests();
+        assert_eq!(requests.len(), 1, "{requests:?}");
+        let credentials = (docker == WITH_PASSWORD).then(|| "Basic dXNlcjp3b3Jk".to_owned());
+        assert_eq!(requests[0].1, credentials);
+        assert_eq!(requests[0].0.contains("refresh_token=who+I+am"), docker == IDENTITY);
+    }
+    let password = "Basic dXNlcjp3b3Jk";
+    let asked = Asked::new(WITH_PASSWORD, |faults| {
+        faults.open_itself();
+        faults.ask_for_password(password);
+    })
+    .await;
+    asked.manifest.expect("opened");
+    asked.blob.expect("opened");
+    let sent = asked.registry.authorizations();
+    assert_eq!(
+        sent.iter().flatten().collect::<Vec<_>>(),
+        [password, password],
+        "the first requests have none: {sent:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_token_is_had_whatever_else_a_registry_asks_for() {
+    let bearer = r#"Bearer realm="REALM",service="it""#;
+    let (in_one, scoped) =
+        (format!(r#"Basic realm="it", {bearer}"#), format!(r#"{bearer},scope="repository:other:pull""#));
+    for (challenges, scope) in [
+        (&[r#"Basic realm="it""#, bearer][..], "library%2Fthing"),
+        (&[bearer, r#"Basic realm="it""#], "library%2Fthing"),
+        (&["Negotiate", bearer], "library%2Fthing"),
+        (&[&in_one], "library%2Fthing"),
+        (&[&scoped], "other"),
+    ] {
+        let asked = Asked::new("{}", |faults| {
+            faults.ask_for_token("http://SELF/token");
+            faults.challenge_with(challenges);
+        })
+        .await;
+        asked.manifest.unwrap_or_else(|error| panic!("{challenges:?}: {}", said(&error)));
+        asked.blob.expect("opened");
+        let path = format!("/token?scope=repository%3A{scope}%3Apull&service=it");
+        assert_eq!(asked.registry.token_requests(), [(path, None)], "{challenges:?}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_not_sent_to_a_server_that_a_repository_names() {
+    let asked = Asked::new(WITH_PASSWORD, |faults| {
+        faults.open_itself();
+        faults.ask_for_token(&format!("https://{ELSEWHERE}/token"));
+    })
+    .await;
+    let sent = asked.registry.authorizations();
+    assert!(sent.iter().all(Option::is_none), "{sent:?}");
+    for refused in asked.refusals() {
+        assert_eq!(refused.code(), codes::REGISTRY_REALM, "{}", said(&refused));
     }
 }
 

@@ -63,6 +63,8 @@ pub struct Faults {
     ignore_ranges: bool,
     no_versions: bool,
     realm: Option<String>,
+    challenges: Vec<String>,
+    opens_itself: bool,
     password: Option<String>,
     led_to: Option<String>,
     together: Vec<Awaited>,
@@ -88,6 +90,16 @@ impl Faults {
     /// Every answer needs the token that `realm` issues, in which `SELF` means this server.
     pub fn ask_for_token(&mut self, realm: &str) {
         self.realm = Some(realm.to_owned());
+    }
+
+    /// The headers of a refusal, in place of the one that asks for a token; `REALM` means where that is issued.
+    pub fn challenge_with(&mut self, headers: &[&str]) {
+        self.challenges = headers.iter().map(|header| (*header).to_owned()).collect();
+    }
+
+    /// The registry itself is open to everyone, and asks only where a repository is meant.
+    pub fn open_itself(&mut self) {
+        self.opens_itself = true;
     }
 
     /// Every answer needs this authorization, which is that of a user's name and password.
@@ -358,11 +370,16 @@ fn response(path: &str, range: Option<&str>, authorization: Option<String>, stat
     if let Some(address) = state.faults.led_to.as_ref().filter(|_| path == "/v2/") {
         return body(&[], None, "", Some(&Fault::Redirect(address.clone())));
     }
+    if state.faults.opens_itself && path == "/v2/" {
+        return plain(200);
+    }
     if let Some(realm) = state.faults.realm.as_ref().filter(|_| authorization != Some(format!("Bearer {TOKEN}"))) {
-        let head = format!(
-            "HTTP/1.1 401 X\r\nWWW-Authenticate: Bearer realm=\"{realm}\",service=\"it\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
-        return (head, Vec::new());
+        let usual = ["Bearer realm=\"REALM\",service=\"it\"".to_owned()];
+        let challenges = if state.faults.challenges.is_empty() { &usual[..] } else { &state.faults.challenges };
+        let headers =
+            challenges.iter().map(|header| format!("WWW-Authenticate: {}\r\n", header.replace("REALM", realm)));
+        let headers: String = headers.collect();
+        return (format!("HTTP/1.1 401 X\r\n{headers}Content-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new());
     }
     if state.faults.password.as_ref().is_some_and(|password| authorization.as_ref() != Some(password)) {
         let challenge = "WWW-Authenticate: Basic realm=\"it\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

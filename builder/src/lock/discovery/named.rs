@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::report::UnlistedImage;
 use crate::definition::{Definition, role_name};
-use crate::error::{BuildError, Place};
-use crate::lock::{List, Lock};
+use crate::error::{BuildError, Place, Result};
+use crate::lock::{List, Lock, LockEntry};
 use crate::own_image;
 use crate::reference::Reference;
 use crate::render::{Rendered, each_usage};
@@ -56,7 +56,8 @@ impl Named {
                 let place = definition.place(written, format!("nodePacks[{index}].images.{}", role_name(*role)));
                 // The definition was checked when it was read.
                 if let Ok(reference) = written.value.parse() {
-                    named.take(lock, reference, place, &format!("{NODE_PACKS}{index}]"));
+                    let found = lock.find_of_node_pack(&reference, &pack.kubernetes.value, place.clone());
+                    named.found(lock, found, reference, place, &format!("{NODE_PACKS}{index}]"));
                 }
             }
         }
@@ -74,7 +75,12 @@ impl Named {
     }
 
     fn take(&mut self, lock: &Lock, reference: Reference, place: Place, user: &str) {
-        match lock.find(List::Images, &reference, place.clone()) {
+        let found = lock.find(List::Images, &reference, place.clone());
+        self.found(lock, found, reference, place, user);
+    }
+
+    fn found(&mut self, lock: &Lock, found: Result<&LockEntry>, reference: Reference, place: Place, user: &str) {
+        match found {
             Ok(entry) => {
                 self.used.insert(entry.reference.value.clone());
             }

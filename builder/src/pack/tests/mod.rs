@@ -35,7 +35,7 @@ pub(crate) const IMAGES: [&str; 8] = [
     "ghcr.io/distribution/distribution:3.1.1",
     "ghcr.io/small/database:1",
 ];
-const ARTIFACTS: [(&str, &str); 2] =
+pub(crate) const ARTIFACTS: [(&str, &str); 2] =
     [("registry.example/node/kubernetes:1", "kubernetes"), ("registry.example/models/small:1", "model.bin")];
 pub(crate) const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: database}\nspec:\n  replicas: 1\n  serviceName: database\n  selector: {matchLabels: {app: a}}\n  template:\n    metadata: {labels: {app: a}}\n    spec:\n      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}\n      containers:\n        - name: a\n          image: ghcr.io/small/database\n          resources: {limits: {memory: 1Gi}}\n          securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}\n";
 
