@@ -38,6 +38,7 @@ pub mod proofs;
 mod record;
 pub mod reference;
 mod render;
+mod secret_entry;
 mod side_by_side;
 pub mod signing;
 mod unpacked;

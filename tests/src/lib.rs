@@ -30,6 +30,7 @@ pub mod outcome;
 pub mod package_server;
 pub mod printer;
 pub mod proofs;
+pub mod published;
 pub mod python_tools;
 pub mod registry;
 pub mod results;

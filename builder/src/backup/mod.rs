@@ -8,6 +8,7 @@ mod programs;
 mod rendered;
 #[cfg(test)]
 mod tests;
+mod unsaved;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -20,6 +21,7 @@ use serde_saphyr::Spanned;
 pub use entry::{AppliedPreset, BackupEntry, expand};
 pub use programs::check as check_programs;
 pub use rendered::check as check_rendered;
+pub use unsaved::{UnsavedDefinition, entry as unsaved_entry};
 
 use crate::definition::{ComponentDefinition, Definition, Release};
 use crate::error::{BuildError, Place, Result};

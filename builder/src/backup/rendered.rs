@@ -9,16 +9,14 @@ use serde_json::Value;
 use super::{Component, Declared};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::render::{Rendered, title};
+use crate::render::Rendered;
 use crate::workloads::{self, Unknown};
 
-/// Refuses a component with volumes of its own and without declared data, and a rule for something that its component does
-/// not render.
+/// Refuses a component with volumes of its own about which it says nothing, and a rule for something that its component does not render.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let mut saved: BTreeMap<(String, String), String> = BTreeMap::new();
     for rendered in components {
         let component = Component::new(&definition.path, &definition.release, rendered.index);
-        component.check_volumes(&rendered.objects)?;
         for declared in component.rules() {
             declared.check_target(&rendered.objects)?;
             let Some(claim) = declared.claim(&rendered.objects) else { continue };
@@ -28,38 +26,18 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
                 return Err(declared.shares_claim(&other));
             }
         }
+        component.check_unsaved(&rendered.objects)?;
     }
     Ok(())
 }
 
-impl Component<'_> {
-    fn check_volumes(self, objects: &[Value]) -> Result<()> {
-        if !self.data().is_none() {
-            return Ok(());
-        }
-        let Some(volume) = objects.iter().find_map(|object| own_volume(self.definition, object)) else { return Ok(()) };
-        let what = format!("the component `{}` brings {volume}, but declares no data", self.definition.name.value);
-        let hint = "Declare `data: kept` with a `backup` rule, or `data: migrated` if an upgrade changes the data.";
-        Err(self.wrong_data(what).hint(hint))
-    }
-}
-
-/// The first volume that an object brings, in words: a claim, which is not that of an artifact.
-fn own_volume(definition: &ComponentDefinition, object: &Value) -> Option<String> {
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    if object["kind"] == "PersistentVolumeClaim" && !is_mount(definition, name) {
-        return Some(title(object));
-    }
-    let claim = templates(object).next()?;
-    Some(format!("{} with a claim for the volume `{claim}`", title(object)))
-}
-
-fn is_mount(definition: &ComponentDefinition, claim: &str) -> bool {
+/// Whether a claim is that of an artifact.
+pub(super) fn is_mount(definition: &ComponentDefinition, claim: &str) -> bool {
     definition.mounts.iter().any(|mount| mount.claim.value == claim)
 }
 
 /// Names of the claims that a `StatefulSet` makes, which are also the names of the pods' volumes.
-fn templates(workload: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn templates(workload: &Value) -> impl Iterator<Item = &str> {
     let is_set = workload["kind"] == "StatefulSet";
     let templates = workload["spec"]["volumeClaimTemplates"].as_array().filter(|_| is_set);
     templates.into_iter().flatten().filter_map(|template| template["metadata"]["name"].as_str())
@@ -86,7 +64,8 @@ fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
         }
         Some("StatefulSet") if replicas > 1 => Some((
             format!("has {replicas} pods, each with a volume of its own, and a rule saves one volume"),
-            "Give each pod a component of its own, and let the software replicate between them.",
+            "Where the software makes a lost replica again, say so under `unsaved` of the component, in place of the rule. Otherwise let it run in \
+             one pod, or give each pod a component of its own.",
         )),
         _ if when_scaled == "Delete" => {
             let why = "deletes its volumes when it is stopped (`whenScaled: Delete`)";

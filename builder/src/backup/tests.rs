@@ -161,11 +161,21 @@ fn volumes_that_components_bring_must_be_declared_as_data() {
     let claim = |name: &str| json!({ "kind": "PersistentVolumeClaim", "metadata": { "name": name } });
     assert_eq!(refusal(&text(), &[]), Ok(()));
     assert_eq!(refusal(&text(), &[("assistant", claim("model"))]), Ok(()), "an artifact is not data");
-    assert_eq!(refusal(&text(), &[("database", claim("files"))]), Ok(()), "its data is declared");
+    let unsaved = |volume: &str, because: &str| {
+        changed(DATA, &format!("{DATA}    unsaved: [{{volume: {volume}, because: '{because}'}}]\n"))
+    };
+    let files = unsaved("PersistentVolumeClaim/files", "a cache");
+    assert_eq!(refusal(&files, &[("database", claim("files"))]), Ok(()), "nothing was forgotten");
+    let alone = changed(DATA, "    unsaved: [{volume: StatefulSet/database/data, because: a cache}]\n");
+    assert_eq!(refusal(&alone, &[]), Ok(()), "a cache needs no rule");
     let refusals = [
         refusal(GOOD, &[]),
         refusal(&changed(DATA, "    data: none\n"), &[]),
         refusal(&text(), &[("assistant", claim("files"))]),
+        refusal(&text(), &[("database", claim("files")), ("database", claim("more"))]),
+        refusal(&files, &[]),
+        refusal(&unsaved("StatefulSet/database/data", "a cache"), &[]),
+        refusal(&unsaved("PersistentVolumeClaim/files", " "), &[("database", claim("files"))]),
     ];
     insta::assert_snapshot!(refusals.map(|refused| refused.expect_err("refused")).join("\n"));
 }
@@ -204,11 +214,16 @@ fn data_that_is_not_in_one_volume_cannot_be_saved() {
         check_rendered(&definition, &components).map_err(|error| said(&error, &text))
     };
     assert_eq!(refusal("replicas", json!(1)), Ok(()));
+    let replicated = changed(DATA, "    unsaved: [{volume: StatefulSet/database/data, because: members replicate}]\n");
+    let replicated = read_text(&replicated).expect("good by itself");
+    let mut three = rendered(&replicated);
+    three[0].objects[0]["spec"]["replicas"] = json!(3);
+    check_rendered(&replicated, &three).expect("stated");
     let policy = |when: &str| json!({ "whenScaled": when });
     assert_eq!(refusal("persistentVolumeClaimRetentionPolicy", policy("Retain")), Ok(()));
     let refusals = [refusal("replicas", json!(3)), refusal("persistentVolumeClaimRetentionPolicy", policy("Delete"))];
     insta::assert_snapshot!(refusals.map(|refused| refused.expect_err("refused")).join("\n"), @"
-    LF2002 <workload: StatefulSet/database> components[1].backup[0].workload: StatefulSet/database has 3 pods, each with a volume of its own, and a rule saves one volume => Give each pod a component of its own, and let the software replicate between them.
+    LF2002 <workload: StatefulSet/database> components[1].backup[0].workload: StatefulSet/database has 3 pods, each with a volume of its own, and a rule saves one volume => Where the software makes a lost replica again, say so under `unsaved` of the component, in place of the rule. Otherwise let it run in one pod, or give each pod a component of its own.
     LF2002 <workload: StatefulSet/database> components[1].backup[0].workload: StatefulSet/database deletes its volumes when it is stopped (`whenScaled: Delete`) => Let it keep them, with `whenScaled: Retain`.
     ");
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use super::lookup::SPRUNG;
@@ -173,6 +173,11 @@ impl Rendering<'_> {
         }
         BuildError::at(codes::CHART_REFUSED, place, format!("helm template refuses it: {what}"))
     }
+}
+
+/// Whether an error is that of a chart which looks for the passwords that its install drew, and finds none.
+pub fn lacks_current_passwords(error: &BuildError) -> bool {
+    error.code() == codes::CHART_REFUSED && error.to_string().contains(CURRENT_PASSWORDS)
 }
 
 /// What ends the refusal of a chart that draws passwords at an install and asks for them at an upgrade, as Bitnami's do; none of

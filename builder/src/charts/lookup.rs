@@ -53,6 +53,12 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
     Ok(trapped)
 }
 
+/// The paths of a chart's templates that call `lookup` themselves.
+pub fn asking(files: &ChartFiles) -> Vec<&str> {
+    let asks = |path: &&String| files.text(path).is_some_and(|text| !actions::calls(text, LOOKUP).is_empty());
+    files.0.keys().filter(|path| is_template(path)).filter(asks).map(String::as_str).collect()
+}
+
 /// The notes of a chart, which Helm renders and then drops. Not those of which another template may take something in.
 fn notes(files: &ChartFiles) -> BTreeSet<String> {
     let is_notes = |path: &str| is_template(path) && path.ends_with(NOTES);

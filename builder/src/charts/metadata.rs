@@ -118,13 +118,24 @@ fn dependencies(name: &str, files: &ChartFiles, folder: &str) -> Result<()> {
     for wanted in locked.dependencies.iter().flatten() {
         let of_name: Vec<_> = subcharts.iter().filter(|found| found.name == wanted.name).collect();
         let version = wanted.version.as_deref().unwrap_or_default();
-        if !of_name.iter().any(|found| plain(&found.version) == plain(version)) {
+        if !of_name.iter().any(|found| satisfies(&found.version, version)) {
             let found: Vec<_> = of_name.iter().map(|found| found.version.as_str()).collect();
             let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
             return lacking(format!("Chart.lock names `{}` {version}, and `{below}` has {found}", wanted.name));
         }
     }
     Ok(())
+}
+
+/// Whether a version is the one that a `Chart.lock` names: the same, or one of its range, which Helm locks for a chart in a folder.
+fn satisfies(version: &str, locked: &str) -> bool {
+    let (version, locked) = (plain(version), plain(locked));
+    if version == locked || semver::Version::parse(locked).is_ok() {
+        return version == locked;
+    }
+    let Ok(version) = semver::Version::parse(version) else { return false };
+    let ranges = locked.split("||").map(|range| semver::VersionReq::parse(plain(range.trim())));
+    ranges.flatten().any(|range| range.matches(&version))
 }
 
 /// A version without the `v` that some write.
@@ -205,10 +216,15 @@ mod tests {
         let lock = "{dependencies: [{name: db, version: 2.1.0}], digest: x, generated: 2026-01-01}";
         let good = check("shop", &files(&[("Chart.yaml", NEEDS), db, ("Chart.lock", lock)])).expect("whole");
         assert_eq!((good.name.as_str(), good.version.as_str()), ("shop", "1.0.0"));
+        for range in ["2.1.*", "2.x", ">=2.0.0, <3.0.0", "1.0.* || ^2.0.0"] {
+            let lock = format!("{{dependencies: [{{name: db, repository: 'file://../db', version: '{range}'}}]}}");
+            check("shop", &files(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock)])).expect(range);
+        }
         let inner = ("charts/db/Chart.yaml", "{name: db, version: 2.1.0, dependencies: [{name: common}]}");
         let refusals = [
             refused(&[("Chart.yaml", NEEDS)]),
             refused(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock.replace("2.1.0", "2.2.0"))]),
+            refused(&[("Chart.yaml", NEEDS), db, ("Chart.lock", &lock.replace("2.1.0", "2.0.*"))]),
             refused(&[("Chart.yaml", NEEDS), inner]),
             refused(&[("Chart.yaml", "{name: shop, version: 1.0.0, type: library}")]),
             refused(&[("Chart.yaml", "name: [")]),

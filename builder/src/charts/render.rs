@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{Coded as _, codes};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::files::ChartFiles;
-use super::helm::{Rendering, values_file};
+use super::helm::{Rendering, lacks_current_passwords, values_file};
 use super::hooks::{self, Rules};
 use super::open::{Charts, Opened};
 use super::output::{self, Sourced};
@@ -18,6 +18,7 @@ use super::{clock, lookup, stages, tests_as_proofs, upgrades};
 use crate::definition::{ChartDefinition, ComponentDefinition, Definition, SecretDefinition};
 use crate::error::{BuildError, Place, Result};
 use crate::render::{Program, Rendered, served_kinds, title};
+use crate::secret_entry::{self, SecretEntry};
 
 /// The largest file of values.
 const VALUES_BYTES: u64 = 1 << 20;
@@ -34,6 +35,9 @@ const BARE_CHART: &str = "bare-chart";
 /// The same of a chart whose look-ups find nothing, and are not refused.
 const UNTRAPPED_CHART: &str = "untrapped-chart";
 
+/// The same of a chart whose look-ups may be made, rendered to learn whether one is.
+const TRAPPED_CHART: &str = "trapped-chart";
+
 /// Renders a component's chart. What it brings beside objects becomes part of the definition. Returns the component, between
 /// those that come before and after it where the chart has such hooks.
 pub fn render(
@@ -48,7 +52,7 @@ pub fn render(
         return Err(BuildError::new(codes::BUG, what));
     };
     let served = served(definition, index, before);
-    let [mut first, mut second] =
+    let Printed { times: [mut first, mut second], asks } =
         at_two_times(definition, &component, chart, opened, helm, &charts.kubernetes, &served)?;
     leave_out(definition, index, chart, &mut first)?;
     second.retain(|sourced| !is_left_out(chart, sourced));
@@ -58,6 +62,7 @@ pub fn render(
     let refusing = |error: BuildError| error.refusing(&opened.name);
     let steady = unsteady::steady(first, &second, &known, &component.namespace.value);
     let Steady { objects, secrets } = steady.map_err(refusing)?;
+    definition.release.remarks.extend(asks.map(|asks| remark(opened, &asks, &objects, &secrets)));
     let objects = absorb(&component, objects)?;
     let version = definition.release.version.value.clone();
     let repeatable = chart.repeatable.iter().map(|title| title.value.as_str()).collect();
@@ -76,8 +81,37 @@ pub fn idle_hooks(definition: &Definition, index: usize, charts: &Charts) -> Res
         return Ok(Vec::new());
     };
     let served = served(definition, index, &[]);
-    let [objects, _] = at_two_times(definition, component, chart, opened, helm, &charts.kubernetes, &served)?;
-    Ok(hooks::idle(component, &objects))
+    let printed = at_two_times(definition, component, chart, opened, helm, &charts.kubernetes, &served)?;
+    let [first, second] = &printed.times;
+    let mut idle = hooks::idle(component, first);
+    // One of another name each time cannot be listed.
+    idle.retain(|wanted| second.iter().any(|sourced| title(&sourced.object) == *wanted));
+    Ok(idle)
+}
+
+/// What a chart was rendered to.
+struct Printed {
+    /// The objects at two times.
+    times: [Vec<Sourced>; 2],
+    /// The first look-up that the rendering makes, where look-ups may be made.
+    asks: Option<String>,
+}
+
+/// What a chart's look-ups that find nothing come to, for a person who wrote `lookups: empty`.
+fn remark(opened: &Opened, asks: &str, objects: &[Sourced], secrets: &[Generated]) -> String {
+    let own = lookup::asking(&opened.files);
+    let is_asking = |sourced: &&Sourced| own.iter().any(|path| Path::new(&opened.name).join(path) == sourced.file);
+    let asking: BTreeSet<_> = objects.iter().filter(is_asking).map(|sourced| title(&sourced.object)).collect();
+    let generated: Vec<_> = secrets.iter().map(|secret| format!("Secret/{}", secret.name)).collect();
+    let count = if objects.len() == 1 { "1 object".to_owned() } else { format!("{} objects", objects.len()) };
+    let mut text = format!("{asks}; it finds nothing, as `lookups: empty` says, and the chart renders {count}");
+    if !asking.is_empty() {
+        text += &format!("; of templates that ask: {}", asking.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    if !generated.is_empty() {
+        text += &format!("; generated at the site: {}", generated.join(", "));
+    }
+    text
 }
 
 /// The objects of a component's chart at two times.
@@ -89,7 +123,7 @@ fn at_two_times(
     helm: &Program,
     kubernetes: &str,
     served: &[String],
-) -> Result<[Vec<Sourced>; 2]> {
+) -> Result<Printed> {
     let mut files = opened.files.clone();
     if !chart.has_empty_lookups() {
         lookup::trap(&opened.name, &mut files).map_err(|error| error.refusing(&opened.name))?;
@@ -115,7 +149,22 @@ fn at_two_times(
     let served = with_own(&rendering, &files, helm)?;
     rendering.served = &served;
     let install = days.both(&rendering, helm)?;
-    with_upgrade(&rendering, chart, (&opened.files, days), helm, install)
+    let asks = if chart.has_empty_lookups() { first_lookup(&rendering, &files, helm)? } else { None };
+    Ok(Printed { times: with_upgrade(&rendering, chart, (&opened.files, days), helm, install)?, asks })
+}
+
+/// The first look-up that a rendering makes, as the error that it would be.
+fn first_lookup(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Result<Option<String>> {
+    let mut trapped = files.clone();
+    match lookup::trap(rendering.name, &mut trapped) {
+        Ok(0) => return Ok(None),
+        Ok(_) => {}
+        Err(error) => return Ok(Some(error.to_string())),
+    }
+    let written = trapped.write(&rendering.folder.join(TRAPPED_CHART));
+    written.map_err(|error| super::interrupted("the chart", error))?;
+    let refused = Rendering { chart: TRAPPED_CHART, ..*rendering }.run(helm).err();
+    Ok(refused.filter(|error| error.code() == codes::CHART_LOOKUP).map(|error| error.to_string()))
 }
 
 /// The second rendering: of the same chart on another day, and later.
@@ -153,7 +202,11 @@ fn with_upgrade(
 ) -> Result<[Vec<Sourced>; 2]> {
     let written = untrapped.write(&rendering.folder.join(UNTRAPPED_CHART));
     written.map_err(|error| super::interrupted("the chart", error))?;
-    let printed = Rendering { chart: UNTRAPPED_CHART, is_upgrade: true, ..*rendering }.run(helm)?;
+    let printed = match (Rendering { chart: UNTRAPPED_CHART, is_upgrade: true, ..*rendering }).run(helm) {
+        // A site keeps what it generated at the install, which the chart cannot see.
+        Err(error) if chart.has_empty_lookups() && lacks_current_passwords(&error) => return Ok(install),
+        printed => printed?,
+    };
     let upgrade = output::objects(rendering.name, &printed)?;
     if !unsteady::have_same_names(&install[0], &install[1]) {
         return Ok(install);
@@ -261,14 +314,15 @@ fn leave_out(definition: &Definition, index: usize, chart: &ChartDefinition, obj
     Ok(())
 }
 
-/// Leaves out what Landfall makes itself: the component's namespace, and Secrets that the component declares, which must
+/// Leaves out what Landfall makes itself: the component's namespaces, and Secrets that the component declares, which must
 /// have all keys of the chart's.
 fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<Sourced>> {
     let mut kept = Vec::new();
+    let mut incomplete = Vec::new();
     for sourced in objects {
         let object = &sourced.object;
         let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-        if object["kind"] == "Namespace" && name == component.namespace.value {
+        if object["kind"] == "Namespace" && component.has_namespace(name) {
             continue;
         }
         let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str);
@@ -278,19 +332,40 @@ fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<
             kept.push(sourced);
             continue;
         };
-        let keys = ["data", "stringData"].into_iter().filter_map(|field| object[field].as_object());
-        let mut keys = keys.flat_map(|fields| fields.keys());
-        if let Some(key) = keys.find(|key| !own.contains(&key.as_str())) {
-            let place = Place {
-                file: Some(sourced.file.clone()),
-                line: None,
-                field: Some(format!("{}: /data/{key}", title(object))),
-            };
-            let what = format!("the component declares the Secret `{name}` without the key `{key}` of the chart's");
-            return Err(BuildError::at(codes::RELEASE_INVALID, place, what));
+        let keys = secret_entry::values(object).into_iter().map(|(key, _)| key);
+        let missing: Vec<_> = keys.filter(|key| !own.contains(&key.as_str())).collect();
+        if !missing.is_empty() {
+            incomplete.push((sourced, missing));
         }
     }
-    Ok(kept)
+    if incomplete.is_empty() { Ok(kept) } else { Err(lacks_keys(component, &incomplete)) }
+}
+
+/// The error of Secrets that a component declares without these keys of the chart's: all of them, and lines that have them.
+fn lacks_keys(component: &ComponentDefinition, incomplete: &[(Sourced, Vec<String>)]) -> BuildError {
+    let name = |sourced: &Sourced| sourced.object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let listed =
+        incomplete.iter().map(|(sourced, keys)| format!("`{}` without `{}`", name(sourced), keys.join("`, `")));
+    let what = format!(
+        "the component declares Secrets without all keys of the chart's: {}",
+        listed.collect::<Vec<_>>().join("; ")
+    );
+    let place = incomplete.first().map(|(sourced, _)| Place {
+        file: Some(sourced.file.clone()),
+        line: None,
+        field: Some(format!("{}: /data", title(&sourced.object))),
+    });
+    let entries = incomplete.iter().map(|(sourced, _)| {
+        let found = component.secrets.iter().find(|secret| secret.name.value == name(sourced));
+        let mut entry = found.map_or_else(
+            || SecretEntry::new(&name(sourced)),
+            |secret| SecretEntry::with(&secret.name.value, &secret.random, &secret.fixed),
+        );
+        entry.extend(&sourced.object);
+        entry
+    });
+    let hint = secret_entry::hint(&component.name.value, entries);
+    BuildError::at(codes::RELEASE_INVALID, place.unwrap_or_else(|| Place::file(Path::new(""))), what).hint(hint)
 }
 
 /// The keys of a Secret that the component declares; none where it declares no such Secret.

@@ -200,6 +200,7 @@ fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
         mounts: Vec::new(),
         data: None,
         backup: Vec::new(),
+        unsaved: Vec::new(),
         rules: Vec::new(),
         references: Vec::new(),
         editable: Vec::new(),

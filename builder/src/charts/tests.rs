@@ -10,18 +10,21 @@ use serde_json::{Value, json};
 
 use super::files::tests::archive;
 use crate::error::Result;
+use crate::fetch::tests::Notes;
 use crate::fetch::tests::registry::digest;
 use crate::pack::tests::Bench;
 
 /// Prints its version, or the templates of a chart as they are, with each `RANDOM` as another text. A template `upgrade-…` is one
-/// of upgrades alone. With values, the trap of a look-up springs in the component `assistant`.
+/// of upgrades alone. With values, the trap of a look-up springs in the component `assistant`; and in every one that is rendered for its
+/// first look-up.
 const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
     case \"$2 $*\" in assistant*--values*) echo 'Error: wrong number of args for fail' >&2; exit 1;; esac\n\
+    case \"$3\" in */trapped-chart) echo 'Error: chart/templates/a.yaml:2:7: wrong number of args for fail' >&2; exit 1;; esac\n\
     served=no; case \"$*\" in *own.example/v1/Own*) served=yes;; esac\n\
     measured=no; case \"$*\" in *metrics.k8s.io/v1beta1*) measured=yes;; esac\n\
     upgrade=no; case \"$*\" in *--is-upgrade*) upgrade=yes;; esac\n\
     for file in crds/*.yaml templates/*.yaml; do\n  [ -f \"$file\" ] || continue\n  \
-    case $upgrade$file in notemplates/upgrade-*) continue;; esac\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  \
+    case $upgrade$file in notemplates/upgrade-*) continue;; yestemplates/current-*) echo 'PASSWORDS ERROR: no a.b' >&2; exit 1;; esac\n  printf -- '---\\n# Source: chart/%s\\n' \"$file\"\n  \
     sed \"s/RANDOM/kLq3ZtX9vB1mWc7D$$/; s/SERVED/$served/; s/MEASURED/$measured/\" \"$file\"\ndone\n";
 
 const CRD: &str = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: owns.own.example}\nspec:\n  \
@@ -218,10 +221,28 @@ async fn look_ups_find_nothing_where_the_vendor_says_so() {
     let template = format!("{secret}---\n{}", map("database").replace("a: b", "a: '{{ lookup 1 }}'"));
     bench.write("release/charts/database.tgz", &chart("database", &template), 0o644);
     bench.lock().await.expect("locked");
-    bench.build().await.expect("built");
+    let notes = Notes::default();
+    bench.build_watched("2026-11-20T08:16:00Z", &bench.path("out"), &notes).await.expect("built");
+    let said = "charts.example/own/database:3.0.0: a template calls `lookup`, which asks a cluster: chart/templates/a.yaml:2:7; it finds \
+        nothing, as `lookups: empty` says, and the chart renders 1 object; of templates that ask: ConfigMap/database; generated at the site: \
+        Secret/drawn";
+    assert_eq!(notes.all().first().map(String::as_str), Some(said));
     assert!(secrets(&bench, "database").contains(&"drawn".to_owned()));
     let map = document(&bench, "documents/objects/database.json");
     assert_eq!(map.pointer("/0/data/a"), Some(&json!("{{ lookup 1 }}")));
+}
+
+#[tokio::test]
+async fn current_passwords_are_not_asked_for_where_look_ups_are_empty() {
+    let bench = bench().await;
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: drawn}\nstringData: {key: RANDOM}\n";
+    bench.write("release/charts/database.tgz", &chart_of("database", &[("templates/current-a.yaml", secret)]), 0o644);
+    bench.lock().await.expect("locked");
+    assert!(said(&bench, bench.build().await).contains("without current passwords"));
+    let from = "{reference: charts.example/own/database}";
+    bench.edit("release/release.yaml", from, "{reference: charts.example/own/database, lookups: empty}");
+    bench.build().await.expect("built");
+    assert!(secrets(&bench, "database").contains(&"drawn".to_owned()));
 }
 
 #[tokio::test]
@@ -399,6 +420,43 @@ async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
     bench.build().await.expect("built");
     assert!(objects(&bench, "database").is_empty(), "Landfall makes the namespace and both Secrets");
     assert_eq!(secrets(&bench, "database"), ["constant", "database-password", "drawn"]);
+}
+
+#[tokio::test]
+async fn all_keys_that_a_declared_secret_lacks_are_named() {
+    let secret = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{password: a, admin-user: root, key: b}}\n"
+        )
+    };
+    let bench = bench().await;
+    let template = format!("{}---\n{}---\n{}", secret("one"), secret("two"), secret("three"));
+    bench.write("release/charts/database.tgz", &chart("database", &template), 0o644);
+    let from = "      - name: database-password";
+    let own = |more: &str| format!("      - {{name: one, random: {{key: 20}}}}\n      - {{name: two}}\n{more}{from}");
+    bench.edit("release/release.yaml", from, &own(""));
+    bench.lock().await.expect("locked");
+    let error = bench.build().await.expect_err("keys are missing");
+    let expected = "without all keys of the chart's: `one` without `admin-user`, `password`; `two` without `admin-user`, `key`, `password`";
+    assert!(error.to_string().contains(expected), "{error}");
+    let lines = |error: &crate::BuildError| {
+        let hint = error.hint().expect("a hint");
+        let lines = hint.lines().filter(|line| line.trim_start().starts_with("- {name: "));
+        lines.map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let pasted = lines(&error);
+    assert_eq!(
+        pasted.lines().next(),
+        Some("      - {name: one, random: {key: 20, password: 32}, fixed: {admin-user: root}}")
+    );
+    bench.edit("release/release.yaml", "      - {name: one, random: {key: 20}}\n      - {name: two}\n", &pasted);
+
+    // The third one is declared nowhere.
+    let error = bench.build().await.expect_err("values would travel");
+    assert!(error.to_string().contains("Secret/three: its values would travel in the clear: "), "{error}");
+    bench.edit("release/release.yaml", from, &format!("{}{from}", lines(&error)));
+    bench.build().await.expect("built");
+    assert_eq!(secrets(&bench, "database"), ["one", "two", "three", "database-password"]);
 }
 
 #[tokio::test]

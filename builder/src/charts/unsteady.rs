@@ -13,16 +13,17 @@ use serde_json::Value;
 use super::output::Sourced;
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
+use crate::secret_entry::{SecretEntry, is_plain_key};
 
 /// The fewest and the most characters of a value that a site generates.
 const CHARACTERS: std::ops::RangeInclusive<usize> = 16..=256;
 
 /// Labels that say which chart an object is of: the generated Secret needs none of them.
-const PLAIN_LABELS: [&str; 8] =
-    ["app", "chart", "heritage", "release", "helm.sh/chart", "k8s-app", "component", "tier"];
+const PLAIN_LABELS: [&str; 9] =
+    ["app", "chart", "heritage", "release", "helm.sh/chart", "k8s-app", "component", "tier", "version"];
 
-/// Ends of keys whose constant values may be read by everyone: they travel with the release.
-const PLAIN_KEYS: [&str; 9] = ["user", "username", "name", "host", "hostname", "port", "database", "dbname", "email"];
+/// Types of Secrets that say no more than which keys they have: a generated one with these keys does as well.
+const PLAIN_TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
 
 /// What to do where a chart makes a certificate authority for its webhook.
 const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which cert-manager makes it, such as \
@@ -159,8 +160,9 @@ impl Drawn {
 
 fn refused(secret: &Sourced, pointer: &str, what: &str) -> BuildError {
     let hint = format!(
-        "Set the value in the chart's values, name an existing Secret there, or declare `{}` under `secrets` of the component.",
-        secret.object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("?")
+        "Set the value in the chart's values, name an existing Secret there, or declare the Secret with all its keys under `secrets` of the \
+         component, in release.yaml:\n      {}",
+        SecretEntry::of_object(&secret.object).line()
     );
     let field = if pointer.is_empty() { String::new() } else { format!(": {pointer}") };
     BuildError::at(codes::CHART_UNSTEADY, place(secret, &field), what).hint(hint)
@@ -170,8 +172,9 @@ fn refused(secret: &Sourced, pointer: &str, what: &str) -> BuildError {
 fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Generated> {
     let object = &one.object;
     let type_of = object["type"].as_str().unwrap_or("Opaque");
-    if type_of != "Opaque" {
-        return Err(refused(one, "/type", &format!("is `{type_of}`, where a site generates only Opaque Secrets")));
+    if !PLAIN_TYPES.contains(&type_of) {
+        let error = refused(one, "/type", &format!("is `{type_of}`, where a site generates only Opaque Secrets"));
+        return Err(if type_of == "kubernetes.io/tls" { error.hint(OF_CERTIFICATES) } else { error });
     }
     carried(one)?;
     let (values, others) = (values(one)?, values(other)?);
@@ -181,8 +184,8 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
         let pointer = format!("/data/{key}");
         match others.get(&key) {
             Some(again) if *again == value => {
-                let end = key.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
-                if !PLAIN_KEYS.contains(&end.to_ascii_lowercase().as_str()) {
+                // What is empty hides nothing.
+                if !is_plain_key(&key) && !value.trim().is_empty() {
                     return Err(refused(one, &pointer, "is the same each time: it would travel in the clear"));
                 }
                 found.fixed.insert(key, value);
@@ -298,15 +301,18 @@ mod tests {
         let own =
             |value: &str| json!({ "kind": "Secret", "metadata": { "name": "own" }, "stringData": { "a": value } });
         let base64 = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-        let mut one = secret(&json!({ "password": A, "user": "app" }));
+        let mut one = secret(&json!({ "password": A, "user": "app", "ldap-toml": "" }));
         one["metadata"]["annotations"] = json!({ "helm.sh/resource-policy": "keep" });
-        let mut other = secret(&json!({ "password": B, "user": "app" }));
+        one["type"] = json!("kubernetes.io/basic-auth");
+        one["metadata"]["labels"] = json!({ "version": "1.0" });
+        let mut other = secret(&json!({ "password": B, "user": "app", "ldap-toml": "" }));
         other["metadata"]["annotations"] = json!({ "helm.sh/resource-policy": "keep" });
+        (other["type"], other["metadata"]["labels"]) = (one["type"].clone(), one["metadata"]["labels"].clone());
         one["data"] = json!({ "short": base64("kLq3ZtX9vB") });
         other["data"] = json!({ "short": base64("Pz4RsY8nJh") });
         let found = run(&[one, pod("1"), own("1")], &[other, pod("2"), own("2")]).expect("generated");
         let random = [("password".to_owned(), 16), ("short".to_owned(), 16)].into();
-        let fixed = [("user".to_owned(), "app".to_owned())].into();
+        let fixed = [("ldap-toml".to_owned(), String::new()), ("user".to_owned(), "app".to_owned())].into();
         assert_eq!(found.secrets, [Generated { name: "db".into(), random, fixed }]);
         assert_eq!(found.objects.len(), 2);
         let annotations = &found.objects[0].object["spec"]["template"]["metadata"]["annotations"];

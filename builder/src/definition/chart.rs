@@ -10,9 +10,6 @@ use super::{ComponentDefinition, Definition, Release};
 use crate::error::{BuildError, Place, Result};
 use crate::reference::Reference;
 
-/// Namespaces that every cluster has.
-pub const OF_KUBERNETES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
-
 /// The longest name of a Helm release: Helm refuses a longer one.
 const RELEASE_NAME_BYTES: usize = 53;
 
@@ -113,14 +110,8 @@ pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> 
         Err(BuildError::at(codes::RELEASE_INVALID, place, what))
     };
     for (number, namespace) in component.namespaces.iter().enumerate() {
-        let of_needed = needed_by(release, index)
-            .into_iter()
-            .any(|needed| release.components[needed].namespace.value == namespace.value);
-        if !of_needed && !OF_KUBERNETES.contains(&namespace.value.as_str()) {
-            let what = format!(
-                "`{}` is neither a namespace of Kubernetes nor that of a component that `{}` needs: it may not exist yet",
-                namespace.value, component.name.value
-            );
+        if !super::check::is_label(&namespace.value) {
+            let what = format!("`{}` is not the name of a namespace", namespace.value);
             return invalid(namespace.referenced.line(), &format!("namespaces[{number}]"), what);
         }
     }

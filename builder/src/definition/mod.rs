@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 pub(crate) use chart::needed_by;
-pub use chart::{ChartDefinition, OF_KUBERNETES, ObjectSource};
+pub use chart::{ChartDefinition, ObjectSource};
 pub(crate) use check::is_label;
 pub use check::role_name;
 pub use image_fields::ImageFieldDefinition;
@@ -34,7 +34,7 @@ pub(crate) use read::{text, yaml, yaml_text};
 pub use requirements::{GpuDefinition, GpuPluginDefinition, Requirements};
 pub use upgrades::UpgradeDefinition;
 
-use crate::backup::{BackupDefinition, BackupEntry};
+use crate::backup::{BackupDefinition, BackupEntry, UnsavedDefinition};
 use crate::canary::CanaryDefinition;
 use crate::error::Place;
 use crate::license_check::LicenseCheckForm;
@@ -124,6 +124,9 @@ pub struct Release {
     /// The text of the notes, once it is read.
     #[serde(skip)]
     pub notes_text: Option<String>,
+    /// What a person should know of its rendering: what look-ups came to, and what was dropped of objects.
+    #[serde(skip)]
+    pub remarks: Vec<String>,
     /// Versions that may be upgraded to this one; without the list, every earlier one.
     #[serde(default)]
     pub upgrades: Option<Vec<UpgradeDefinition>>,
@@ -201,7 +204,7 @@ pub struct ComponentDefinition {
     pub package_index: Option<Spanned<Vec<Spanned<String>>>>,
     /// Namespace of its objects.
     pub namespace: Spanned<String>,
-    /// Namespaces besides its own that it has objects in: Kubernetes' own, or those of components that it needs.
+    /// Namespaces besides its own that it has objects in: Kubernetes' own, those of other components, or further ones.
     #[serde(default)]
     pub namespaces: Vec<Spanned<String>>,
     /// Names of the components that must be ready first.
@@ -231,6 +234,9 @@ pub struct ComponentDefinition {
     /// How its data is saved and restored.
     #[serde(default)]
     pub backup: Vec<BackupEntry>,
+    /// Claims that no backup has, each with the reason.
+    #[serde(default)]
+    pub unsaved: Vec<UnsavedDefinition>,
     /// The same with all programs, once presets are written out.
     #[serde(skip)]
     pub rules: Vec<BackupDefinition>,
@@ -273,6 +279,11 @@ pub struct EditableDefinition {
 }
 
 impl ComponentDefinition {
+    /// Whether it has objects in a namespace, its own or another one.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        self.namespace.value == name || self.namespaces.iter().any(|namespace| namespace.value == name)
+    }
+
     /// Whether it is the site's console.
     pub fn is_console(&self) -> bool {
         self.console.as_ref().is_some_and(|console| console.value)

@@ -172,7 +172,7 @@ fn a_component_has_one_source_and_a_chart_one_place() {
         more("repeatable: [setup]"),
         more("leaveOut: [Job/a, Job/]"),
         more("surprise: 1"),
-        refusal("needs: [network]\n", "needs: [network]\n    namespaces: [kube-system, kube-flannel, assistant]\n"),
+        refusal("needs: [network]\n", "needs: [network]\n    namespaces: [kube-system, assistant, Later]\n"),
     ];
     insta::assert_snapshot!(refusals.join("\n"));
     for good in ["chart: {folder: charts/a}", "chart: {reference: ghcr.io/a/b, values: [c], leaveOut: [Job/a]}"] {

@@ -7,10 +7,11 @@ use landfall_release_document::PodSecurity;
 use serde_json::Value;
 
 use super::InitComponent;
-use super::plain::is_left_out;
+use super::plain::{is_left_out, quoted};
 use super::sources::label;
 use crate::reference::Reference;
 use crate::render::{Wanted, title, wanted};
+use crate::secret_entry;
 
 /// What is known of a component.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub struct Guess {
     pub needs: Vec<String>,
     /// Hooks of its chart that the release does without.
     pub left_out: Vec<String>,
+    /// The look-up of the cluster that its chart makes, in words.
+    pub looks_up: Option<String>,
     /// Why its chart could not be rendered.
     pub problem: Option<String>,
 }
@@ -55,8 +58,10 @@ pub struct Guess {
 pub struct SecretGuess {
     /// Its name.
     pub name: String,
-    /// Its keys; none where nothing says them.
+    /// Its keys with a random value; none where nothing says them.
     pub keys: BTreeSet<String>,
+    /// Its keys with a value that everyone may read.
+    pub fixed: BTreeMap<String, String>,
     /// Whether random letters and digits can be its values.
     pub is_random: bool,
     /// Whether the manifests have it with values.
@@ -72,6 +77,8 @@ pub struct Volume {
     pub container: Option<String>,
     /// Its name in the pod.
     pub name: String,
+    /// Whether each of several pods has one.
+    pub is_replicated: bool,
 }
 
 impl Guess {
@@ -94,8 +101,18 @@ impl Guess {
             uses: BTreeSet::new(),
             needs: Vec::new(),
             left_out: Vec::new(),
+            looks_up: None,
             problem: None,
         }
+    }
+
+    /// Its chart, as the definition has it.
+    pub fn chart(&self) -> String {
+        let left_out: Vec<_> = self.left_out.iter().map(|title| quoted(title)).collect();
+        let left_out =
+            if left_out.is_empty() { String::new() } else { format!(", leaveOut: [{}]", left_out.join(", ")) };
+        let lookups = if self.looks_up.is_some() { ", lookups: empty" } else { "" };
+        format!("{{folder: {}{left_out}{lookups}}}", quoted(&self.folder))
     }
 
     /// What the report has of it.
@@ -188,13 +205,22 @@ fn defined(object: &Value) -> Option<(String, String)> {
 /// Secrets whose values the manifests have, and those that pods name and nothing brings.
 fn secrets(objects: &[Value], left_out: &[Value], generated: &[String]) -> Vec<SecretGuess> {
     let mut found: BTreeMap<String, SecretGuess> = BTreeMap::new();
-    let guess =
-        |name: &str| SecretGuess { name: name.to_owned(), keys: BTreeSet::new(), is_random: true, had_values: false };
+    let guess = |name: &str| SecretGuess {
+        name: name.to_owned(),
+        keys: BTreeSet::new(),
+        fixed: BTreeMap::new(),
+        is_random: true,
+        had_values: false,
+    };
     for secret in left_out.iter().filter(|object| object["kind"] == "Secret" && is_left_out(object)) {
         let name = text(secret, "/metadata/name");
         let entry = found.entry(name.to_owned()).or_insert_with(|| guess(name));
-        let fields = ["data", "stringData"].into_iter().filter_map(|field| secret[field].as_object());
-        entry.keys.extend(fields.flat_map(|fields| fields.keys().cloned()));
+        for (key, value) in secret_entry::values(secret) {
+            match value.filter(|value| secret_entry::is_plain(&key, value)) {
+                Some(value) => drop(entry.fixed.insert(key, value)),
+                None => drop(entry.keys.insert(key)),
+            }
+        }
         entry.had_values = true;
         entry.is_random = matches!(text(secret, "/type"), "" | "Opaque" | "kubernetes.io/basic-auth");
     }
@@ -227,7 +253,9 @@ fn volumes(object: &Value, is_own: &dyn Fn(&str) -> bool) -> Vec<Volume> {
     let volume = |name: String| {
         let container = list("/spec/template/spec/containers").enumerate().find(|(_, it)| mounts(it, &name));
         let container = container.filter(|(index, _)| *index > 0).map(|(_, it)| text(it, "/name").to_owned());
-        Volume { workload: title(object), container, name }
+        let is_template = list("/spec/volumeClaimTemplates").any(|claim| text(claim, "/metadata/name") == name);
+        let is_replicated = is_template && object["spec"]["replicas"].as_u64().is_some_and(|count| count > 1);
+        Volume { workload: title(object), container, name, is_replicated }
     };
     templates.chain(claims).map(volume).collect()
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::sources::refuse;
 use crate::error::Result;
 use crate::render::parse;
+pub use crate::yaml::quoted;
 
 /// The largest file of manifests.
 const FILE_BYTES: u64 = 16 << 20;
@@ -103,14 +104,6 @@ fn with_items(object: &Value) -> impl Iterator<Item = &Value> {
 pub fn is_left_out(object: &Value) -> bool {
     let has_values = ["data", "stringData"].iter().any(|field| object[*field].is_object());
     object["kind"] == "Namespace" || (object["kind"] == "Secret" && has_values)
-}
-
-/// A text in single quotes, as YAML has them.
-pub fn quoted(text: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./_-".contains(&byte);
-    let is_word =
-        text.bytes().all(is_plain) && text.starts_with(|letter: char| letter.is_ascii_alphabetic() || letter == '.');
-    if is_word { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
 }
 
 /// A kustomization over another one that leaves out objects of it.

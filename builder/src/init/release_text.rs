@@ -8,14 +8,16 @@ use super::guess::{Guess, SecretGuess, rule_names};
 use super::plain::quoted;
 use super::sources::Source;
 use super::starter;
-use crate::definition::{FILL_IN, OF_KUBERNETES};
-
-/// Length of a generated value.
-const RANDOM_LENGTH: u32 = 32;
+use crate::backup::unsaved_entry;
+use crate::definition::FILL_IN;
+use crate::secret_entry::RANDOM_LENGTH;
 
 const RULE: &str = "      # `save` writes the data to its standard output in a running pod; `load` reads that from its standard input into the\n      \
     # empty volume, in a pod whose own program does not run. A check shows that the software can use what was restored. See\n      \
     # *Backup rules* in docs/VENDOR.md. `landfall lock` refuses the release until these fields are filled in.\n";
+
+const UNSAVED: &str = "    # A rule saves the volume of one pod, and these are of several: say why a site can do without a backup of them, or set one pod and \
+    write a rule.\n";
 
 const MOUNT: &str = "      # The pods mount this claim, and nothing here brings it: name the artifact whose files it has, and list that under\n      \
     # `artifacts` and in images.lock. Remove the entry if software makes the claim at the site.\n";
@@ -65,33 +67,14 @@ fn component(guess: &Guess) -> String {
         line(format_args!("    # With its default values it cannot be rendered, so nothing else is known of it yet:"));
         line(format_args!("    # {}", problem.replace(FILL_IN, "")));
     }
-    let folder = quoted(&guess.folder);
-    if guess.is_chart && guess.left_out.is_empty() {
-        line(format_args!("    chart: {{folder: {folder}}}    # and `values: [FILE, …]`"));
-    } else if guess.is_chart {
-        line(format_args!(
-            "    # Left out: tests that are more than one `curl --fail`, and what runs at an uninstall or a rollback. What such a test"
-        ));
-        line(format_args!("    # shows belongs under `proofs`."));
-        let left_out: Vec<_> = guess.left_out.iter().map(|title| quoted(title)).collect();
-        line(format_args!(
-            "    chart: {{folder: {folder}, leaveOut: [{}]}}    # and `values: [FILE, …]`",
-            left_out.join(", ")
-        ));
-    } else {
-        line(format_args!("    manifests: {folder}"));
-    }
+    text += &objects(guess);
+    let mut line = |words: std::fmt::Arguments<'_>| {
+        let _ = writeln!(text, "{words}");
+    };
     line(format_args!("    namespace: {}", quoted(&guess.namespace)));
-    let (of_kubernetes, elsewhere): (Vec<_>, Vec<_>) =
-        guess.namespaces.iter().partition(|name| OF_KUBERNETES.contains(&name.as_str()));
-    if !of_kubernetes.is_empty() {
-        let names: Vec<_> = of_kubernetes.iter().map(|name| quoted(name)).collect();
+    if !guess.namespaces.is_empty() {
+        let names: Vec<_> = guess.namespaces.iter().map(|name| quoted(name)).collect();
         line(format_args!("    namespaces: [{}]", names.join(", ")));
-    }
-    for name in elsewhere {
-        line(format_args!(
-            "    # It has objects in `{name}`, too: need the component of that namespace, and list it under `namespaces`."
-        ));
     }
     line(format_args!("    needs: [{}]", guess.needs.join(", ")));
     line(format_args!("    {}", pod_security(guess.pod_security)));
@@ -104,6 +87,26 @@ fn component(guess: &Guess) -> String {
         ));
     }
     text + &secrets(&guess.secrets) + &mounts(&guess.mounts) + &backup(guess)
+}
+
+/// Where the objects come from, and what of them is left out.
+fn objects(guess: &Guess) -> String {
+    if !guess.is_chart {
+        return format!("    manifests: {}\n", quoted(&guess.folder));
+    }
+    let mut text = String::new();
+    if !guess.left_out.is_empty() {
+        text += "    # Left out: tests that are more than one `curl --fail`, and what runs at an uninstall or a rollback. What such a test\n    \
+                 # shows belongs under `proofs`.\n";
+    }
+    if let Some(place) = &guess.looks_up {
+        let place = place.replace('\n', " ").replace(FILL_IN, "");
+        text += &format!(
+            "    # It looks up what a cluster has, and finds nothing here, as with `helm template`; `landfall build` says what that\n    \
+             # comes to. {place}\n"
+        );
+    }
+    text + &format!("    chart: {}    # and `values: [FILE, …]`\n", guess.chart())
 }
 
 fn pod_security(level: PodSecurity) -> &'static str {
@@ -119,11 +122,11 @@ fn secrets(secrets: &[SecretGuess]) -> String {
         return String::new();
     }
     let mut text = "    # Generated at the site, once. What is no secret, such as a user's name, belongs under `fixed: {KEY: VALUE}`.\n    secrets:\n".to_owned();
-    for SecretGuess { name, keys, is_random, had_values } in secrets {
+    for SecretGuess { name, keys, fixed, is_random, had_values } in secrets {
         if *had_values {
             text += "      # The manifests have it with values, which do not travel.\n";
         }
-        let values: Vec<_> = if keys.is_empty() {
+        let values: Vec<_> = if keys.is_empty() && fixed.is_empty() {
             vec![format!("{FILL_IN}: {RANDOM_LENGTH}")]
         } else if *is_random {
             keys.iter().map(|key| format!("{}: {RANDOM_LENGTH}", quoted(key))).collect()
@@ -131,7 +134,10 @@ fn secrets(secrets: &[SecretGuess]) -> String {
             text += "      # Random letters and digits cannot be its values: have a Job make it, and list it under `madeOnSite` instead.\n";
             keys.iter().map(|key| format!("{}: {FILL_IN}", quoted(key))).collect()
         };
-        let _infallible = writeln!(text, "      - {{name: {}, random: {{{}}}}}", quoted(name), values.join(", "));
+        let fixed: Vec<_> = fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value))).collect();
+        let parts = [("random", values), ("fixed", fixed)].into_iter().filter(|(_, keys)| !keys.is_empty());
+        let parts: String = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
+        let _infallible = writeln!(text, "      - {{name: {}{parts}}}", quoted(name));
     }
     text
 }
@@ -145,11 +151,12 @@ fn mounts(claims: &[String]) -> String {
 }
 
 fn backup(guess: &Guess) -> String {
-    if guess.volumes.is_empty() {
-        return String::new();
+    let (replicated, saved): (Vec<_>, Vec<_>) = guess.volumes.iter().cloned().partition(|volume| volume.is_replicated);
+    let mut text = String::new();
+    if !saved.is_empty() {
+        text = format!("    # `migrated` if an upgrade changes the data.\n    data: kept\n    backup:\n{RULE}");
     }
-    let mut text = format!("    # `migrated` if an upgrade changes the data.\n    data: kept\n    backup:\n{RULE}");
-    for (volume, name) in guess.volumes.iter().zip(rule_names(&guess.volumes)) {
+    for (volume, name) in saved.iter().zip(rule_names(&saved)) {
         let container = volume.container.as_ref().map(|name| format!("        container: {}\n", quoted(name)));
         let _infallible = write!(
             text,
@@ -159,6 +166,11 @@ fn backup(guess: &Guess) -> String {
             container.unwrap_or_default(),
             quoted(&volume.name)
         );
+    }
+    if !replicated.is_empty() {
+        let entries = replicated.iter().map(|it| unsaved_entry(&format!("{}/{}", it.workload, it.name)));
+        let entries: String = entries.map(|entry| format!("      {entry}\n")).collect();
+        let _infallible = write!(text, "{UNSAVED}    unsaved:\n{entries}");
     }
     text
 }

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
+use landfall_error_codes::{Coded as _, codes};
 use serde_json::Value;
 
 use super::donors::Donors;
 use super::guess::{self, Guess};
 use super::place::{Unfinished, relative};
-use super::plain::{copy, is_left_out, overlay, quoted};
+use super::plain::{copy, is_left_out, overlay};
 use super::sources::{Source, SourceKind, refuse};
 use super::{InitOptions, starter};
 use crate::charts::{self, Charts};
@@ -88,25 +89,29 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
     } else {
         (relative(&source.path, folder)?, source.path.clone())
     };
-    let mut guess = Guess::new(&source.name, written.clone(), true);
-    let mut definition = draft(folder, &source.name, &format!("chart: {{folder: {}}}", quoted(&written)))?;
+    let mut guess = Guess::new(&source.name, written, true);
+    let drafted = |guess: &Guess| draft(folder, &source.name, &format!("chart: {}", guess.chart()));
     let opened = BTreeMap::from([(0, charts::open_folder(&at)?)]);
     let charts = Charts::new(helm.clone(), starter::kubernetes(donors)?, opened);
-    // A chart that cannot be rendered at all says so below.
-    guess.left_out = charts::idle_hooks(&definition, 0, &charts).unwrap_or_default();
-    if !guess.left_out.is_empty() {
-        let left_out: Vec<_> = guess.left_out.iter().map(|title| quoted(title)).collect();
-        let chart = format!("chart: {{folder: {}, leaveOut: [{}]}}", quoted(&written), left_out.join(", "));
-        definition = draft(folder, &source.name, &chart)?;
+    let mut idle = charts::idle_hooks(&drafted(&guess)?, 0, &charts);
+    if let Err(error) = &idle
+        && error.code() == codes::CHART_LOOKUP
+    {
+        guess.looks_up = Some(error.to_string());
+        idle = charts::idle_hooks(&drafted(&guess)?, 0, &charts);
     }
+    // A chart that cannot be rendered at all says so below.
+    guess.left_out = idle.unwrap_or_default();
+    let mut definition = drafted(&guess)?;
     match charts::render(&mut definition, 0, &charts, &[]) {
         Ok(rendered) => {
             let components = &definition.release.components;
             let generated: Vec<_> =
                 components.iter().flat_map(|it| &it.secrets).map(|secret| secret.name.value.clone()).collect();
-            let objects = rendered.iter().flat_map(|it| it.objects.iter().cloned()).collect();
+            let objects = rendered.iter().flat_map(|it| it.objects.iter().cloned());
+            let (left_out, objects): (Vec<_>, Vec<_>) = objects.partition(is_left_out);
             let whole = Rendered { index: 0, origin: Origin::Folder(at), objects };
-            guess.read(&whole.objects, &[], &generated);
+            guess.read(&whole.objects, &left_out, &generated);
             look(&mut guess, &definition, &whole)?;
         }
         // The chart needs values: a person gives them, and `landfall build` renders it again.
@@ -135,8 +140,7 @@ fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
         "name: draft\nversion: 0.1.0\ncounter: 1\nplatform: linux/amd64\nlock: images.lock\n\
          requirements: {{cores: 1, memory: 1Gi, data: 1Gi}}\nnodePacks: []\ncomponents:\n  - name: {name}\n    namespace: {name}\n    {source}\n"
     );
-    let release = yaml_text(&path, &text, landfall_error_codes::codes::BUG)
-        .map_err(|error: BuildError| error.within(Place::file(&path)))?;
+    let release = yaml_text(&path, &text, codes::BUG).map_err(|error: BuildError| error.within(Place::file(&path)))?;
     let digest = Sha256::of(&text);
     Ok(Definition { path, digest, release, order: vec![0] })
 }

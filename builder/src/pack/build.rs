@@ -244,6 +244,7 @@ async fn prepare(
     }
     programs::check_installer(&options.installer, &definition.release.platform.value)?;
     progress.event(Event::PhaseDone);
+    definition.release.remarks.iter().for_each(|remark| progress.event(Event::Note(remark.clone())));
     let entries = charts.entries(&definition)?;
     let used = Used {
         definition: &definition,

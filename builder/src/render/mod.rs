@@ -99,7 +99,8 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
     license_check::inject(definition, &mut components)?;
     // A chart's tests are proofs by now.
     proofs::check(&definition.path, &definition.release)?;
-    objects::check(definition, &mut components)?;
+    let dropped = objects::check(definition, &mut components)?;
+    definition.release.remarks.extend(dropped);
     checks::check(definition, &components)?;
     Ok(Rendering { components, sources })
 }

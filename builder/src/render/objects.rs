@@ -9,6 +9,7 @@ use serde_saphyr::Spanned;
 use super::{Rendered, title};
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
+use crate::secret_entry::{self, SecretEntry};
 
 /// Kinds of Kubernetes' own groups that have no namespace.
 const CLUSTER_KINDS: [&str; 24] = [
@@ -66,17 +67,19 @@ const LAST_KINDS: [&str; 4] =
 
 const HOOKS: [&str; 2] = ["helm.sh/hook", "argocd.argoproj.io/hook"];
 
-/// Refuses objects that cannot be applied as they are, sets namespaces, and sorts each component's objects.
-pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<()> {
+/// Refuses objects that cannot be applied as they are, sets namespaces, and sorts each component's objects. Returns what was dropped, in
+/// words.
+pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<Vec<String>> {
     let custom = custom_kinds(components);
-    let mut seen = HashSet::new();
+    let (mut seen, mut remarks) = (HashSet::new(), Vec::new());
     for component in components {
         let namespace = definition.release.components[component.index].namespace.value.clone();
         let declared = &definition.release.components[component.index].namespaces;
         let mut objects = std::mem::take(&mut component.objects);
+        without_values(definition, component, &objects)?;
         for object in &mut objects {
             acceptable(component, object)?;
-            place_in(component, object, &namespace, declared, &custom)?;
+            remarks.extend(place_in(component, object, &namespace, declared, &custom)?);
             let key = format!("{} {} {}", group(object), title(object), text(object, "/metadata/namespace"));
             if !seen.insert(key) {
                 let what = "another object of this release has the same kind and name";
@@ -86,7 +89,7 @@ pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<()>
         objects.sort_by_key(|object| (rank(text(object, "/kind")), title(object)));
         component.objects = objects;
     }
-    Ok(())
+    Ok(remarks)
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
@@ -129,12 +132,17 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
         return refuse("", "an object needs a name");
     }
     match kind {
-        "Namespace" => return refuse("", "components bring no Namespace: Landfall makes it, with its policies"),
+        "Namespace" => {
+            let name = text(object, "/metadata/name");
+            let hint = format!(
+                "Leave it out of the manifests. For objects of the component in it, list `{name}` under `namespaces` of the component; of a \
+                 chart, the object is left out then, too."
+            );
+            let what = "components bring no Namespace: Landfall makes it, with its policies";
+            return Err(BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what).hint(hint));
+        }
         kind if kind.ends_with("List") && object.get("items").is_some() => {
             return refuse("", "a list of objects is not an object: write them one by one");
-        }
-        "Secret" if object.get("data").is_some() || object.get("stringData").is_some() => {
-            return refuse("", "its values would travel in the clear: declare it under `secrets` of the component");
         }
         _ => {}
     }
@@ -146,6 +154,19 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Refuses Secrets with values: all of a component's at once, with lines that declare them.
+fn without_values(definition: &Definition, component: &Rendered, objects: &[Value]) -> Result<()> {
+    let has_values = |object: &&Value| object.get("data").is_some() || object.get("stringData").is_some();
+    let secrets: Vec<_> = objects.iter().filter(|object| object["kind"] == "Secret").filter(has_values).collect();
+    let Some(first) = secrets.first() else { return Ok(()) };
+    let others: Vec<_> = secrets[1..].iter().map(|secret| title(secret)).collect();
+    let others = if others.is_empty() { String::new() } else { format!(", as would those of {}", others.join(", ")) };
+    let what = format!("its values would travel in the clear{others}: declare it under `secrets` of the component");
+    let name = &definition.release.components[component.index].name.value;
+    let hint = secret_entry::hint(name, secrets.iter().map(|secret| SecretEntry::of_object(secret)));
+    Err(BuildError::at(codes::MANIFEST_INVALID, component.place(first, ""), what).hint(hint))
 }
 
 /// Groups of kinds that many charts count on, each with the software that brings it.
@@ -174,13 +195,14 @@ fn bring(group: &str, title: &str) -> String {
     )
 }
 
+/// Sets the namespace of an object, or drops one that its kind does not have; returns what was dropped, in words.
 fn place_in(
     component: &Rendered,
     object: &mut Value,
     namespace: &str,
     declared: &[Spanned<String>],
     custom: &HashMap<(String, String), bool>,
-) -> Result<()> {
+) -> Result<Option<String>> {
     let kind = text(object, "/kind").to_owned();
     let group = group(object).to_owned();
     // Kubernetes' own groups have no dot or end with k8s.io.
@@ -196,10 +218,10 @@ fn place_in(
     };
     if !namespaced {
         // As the API server does, whatever is written there.
-        if let Some(metadata) = object["metadata"].as_object_mut() {
-            metadata.remove("namespace");
-        }
-        return Ok(());
+        let dropped = object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("namespace"));
+        let place = component.place(object, ": metadata.namespace");
+        let remark = |dropped: Value| format!("{place}{dropped} is dropped, since a {kind} has no namespace");
+        return Ok(dropped.filter(|dropped| *dropped != "").map(remark));
     }
     let found = text(object, "/metadata/namespace").to_owned();
     let wrong = |what: String| {
@@ -212,5 +234,5 @@ fn place_in(
         let hint = format!("Set the namespace `{namespace}`, or list `{found}` under `namespaces` of the component.");
         return wrong(what).map_err(|error| error.hint(hint));
     }
-    Ok(())
+    Ok(None)
 }

@@ -65,13 +65,16 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
     let index = component.index;
     let fields = &definition.release.image_fields;
     let mut exempt = Exempt::of(&definition.release.components[index].not_images);
+    let mut found = Vec::new();
     for object in &component.objects {
-        if let Some(suspect) = suspects(object, fields, lock, &mut exempt).into_iter().next() {
-            let written = definition.release.components[index].hooks_of.unwrap_or(index);
-            return Err(refusal(component, written, object, &suspect));
-        }
+        let suspects = suspects(object, fields, lock, &mut exempt).into_iter();
+        found.extend(suspects.map(|suspect| (object, suspect)));
     }
-    exempt.check(definition, index)
+    if found.is_empty() {
+        return exempt.check(definition, index);
+    }
+    let written = definition.release.components[index].hooks_of.unwrap_or(index);
+    Err(refusal(component, written, &found))
 }
 
 /// Everything that a build would refuse as an undeclared image, before anything is bound.
@@ -104,17 +107,29 @@ fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt
     found
 }
 
-/// The error of an undeclared image; `written` is the component of the definition where a person declares it.
-fn refusal(component: &Rendered, written: usize, object: &Value, suspect: &Suspect) -> BuildError {
-    let Suspect { pointer, word: found, .. } = suspect;
+/// The error of undeclared images, all of them; `written` is the component of the definition where a person declares them.
+fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) -> BuildError {
+    let Some(((object, Suspect { pointer, word, .. }), others)) = found.split_first() else {
+        return BuildError::new(codes::BUG, "no image is undeclared");
+    };
     let field = format!("components[{written}]");
-    let what = format!(
-        "`{found}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
+    let mut what = format!(
+        "`{word}` names an image outside a known image field; declare it under {field}.references, or under {field}.notImages if it is none"
     );
-    BuildError::at(codes::REFERENCE_UNDECLARED, component.place(object, &format!(": {pointer}")), what).hint(format!(
-        "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{found}\"}}], or notImages: [\"{found}\"] if it is not an image",
+    let mut words = vec![word];
+    for Suspect { title, pointer, word } in others.iter().map(|(_, suspect)| suspect) {
+        if !words.contains(&word) {
+            what += &format!("\n  so does `{word}` of {title}: {pointer}");
+            words.push(word);
+        }
+    }
+    let words: Vec<_> = words.into_iter().map(|word| format!("\"{word}\"")).collect();
+    let place = component.place(object, &format!(": {pointer}"));
+    BuildError::at(codes::REFERENCE_UNDECLARED, place, what).hint(format!(
+        "references: [{{kind: {}, name: {}, path: {pointer}, reference: …, text: \"{word}\"}}], or notImages: [{}] if it is not an image",
         object["kind"].as_str().unwrap_or("?"),
-        title(object).split('/').nth(1).unwrap_or("?")
+        title(object).split('/').nth(1).unwrap_or("?"),
+        words.join(", ")
     ))
 }
 
@@ -150,6 +165,10 @@ impl<'a> Exempt<'a> {
 /// The texts of an object that are searched, each with its place.
 fn texts(object: &Value) -> Vec<(String, &str)> {
     let mut texts = Vec::new();
+    if object["kind"] == "CustomResourceDefinition" {
+        // Its fields `args` and `env` are schemas, whose descriptions speak of images.
+        return texts;
+    }
     if object["kind"] == "ConfigMap" {
         strings(&object["data"], "/data", &mut texts);
     } else {

@@ -243,12 +243,27 @@ fn what_is_in_doubt_is_all_told_before_anything_is_bound() {
 }
 
 #[test]
+fn descriptions_of_a_definition_name_no_image() {
+    let schema = "{openAPIV3Schema: {type: object, properties: {args: {type: string, description: \"The image's own; ghcr.io/a/b:1 by default\"}}}}";
+    let text = format!(
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {{name: owns.own.example}}\nspec: {{group: own.example, \
+         names: {{kind: Own, plural: owns}}, scope: Namespaced, versions: [{{name: v1, served: true, storage: true, schema: {schema}}}]}}\n"
+    );
+    run(&definition("name: small", "name: small"), &text).expect("no image is named");
+}
+
+#[test]
 fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
     let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: helper}\ndata: {ports: 'default/metrics:9090'}\n";
     let plain = definition("name: small", "name: small");
     let refused = run(&plain, text).expect_err("undeclared");
     assert_eq!(refused.code(), codes::REFERENCE_UNDECLARED);
     assert!(Coded::hint(&refused).is_some_and(|hint| hint.contains("notImages: [\"default/metrics:9090\"]")));
+    let both = run(&plain, &text.replace("9090'", "9090 ghcr.io/a/b:1'")).expect_err("undeclared");
+    assert!(
+        Coded::hint(&both)
+            .is_some_and(|hint| hint.contains("notImages: [\"default/metrics:9090\", \"ghcr.io/a/b:1\"]"))
+    );
     let declared = definition("    secrets:", "    notImages: ['default/metrics:9090']\n    secrets:");
     run(&declared, text).expect("declared");
     // Another word is still one, and a declaration that is for nothing does not stay.
@@ -262,8 +277,10 @@ fn a_namespace_of_a_cluster_object_is_dropped() {
     let plain = definition("name: small", "name: small");
     let text = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: a, namespace: other}\nrules: []\n";
     let mut components = [component(&plain, "database", text)];
-    objects::check(&plain, &mut components).expect("applicable");
+    let remarks = objects::check(&plain, &mut components).expect("applicable");
     assert_eq!(components[0].objects[0]["metadata"], serde_json::json!({ "name": "a" }));
+    let said = "ClusterRole/a: metadata.namespace: \"other\" is dropped, since a ClusterRole has no namespace";
+    assert!(remarks.len() == 1 && remarks[0].ends_with(said), "{remarks:?}");
 }
 
 #[test]

@@ -14,6 +14,9 @@ const MERGE: &str = "<<";
 /// What tags of YAML itself begin with.
 const OF_YAML: &str = "tag:yaml.org,2002:";
 
+/// The tag that a merge key may have.
+const OF_MERGE: &str = "tag:yaml.org,2002:merge";
+
 /// The documents of a text, empty ones included.
 pub fn documents(plain: &Plain<'_>) -> Result<Vec<Value>, String> {
     let mut options = Options::default();
@@ -134,7 +137,9 @@ fn of_scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value,
 }
 
 fn is_merge(event: &Event<'_>) -> bool {
-    matches!(event, Event::Scalar(text, ScalarStyle::Plain, _, None) if text == MERGE)
+    let Event::Scalar(text, style, _, tag) = event else { return false };
+    let is_tagged = tag.as_deref().is_some_and(|tag| format!("{}{}", tag.handle(), tag.suffix()) == OF_MERGE);
+    text == MERGE && (is_tagged || (*style == ScalarStyle::Plain && tag.is_none()))
 }
 
 /// Adds the fields of a map, or of maps in a list, of which the first have precedence.

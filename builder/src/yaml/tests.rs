@@ -32,6 +32,12 @@ fn documents_are_separate_and_anchors_too() {
 }
 
 #[test]
+fn a_merge_may_have_its_tag() {
+    let merged = Ok(vec![json!({ "a": { "b": 1 }, "c": { "b": 1, "d": 2 } })]);
+    assert_eq!(read("a: &a {b: 1}\nc:\n  !!merge <<: *a\n  d: 2\n"), merged);
+}
+
+#[test]
 fn an_error_names_its_line() {
     for (text, said) in [
         ("a: 1\nb: .inf\n", "line 2: `.inf` is a number that JSON does not have: write it in quotes if it is text"),

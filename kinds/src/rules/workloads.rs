@@ -41,7 +41,6 @@ const REPLICATED: &[Line] = &[("spec/replicas", NOT_NEGATIVE), ("", Fields(ALIKE
 pub(super) const REPLICA_SET: &[Line] = REPLICATED;
 
 pub(super) const DEPLOYMENT: &[Line] = &[
-    ("", Fits(sizes::name_with_hash)),
     ("", Fields(REPLICATED)),
     ("spec/revisionHistoryLimit", NOT_NEGATIVE),
     ("spec/strategy/type", OneOf(&["RollingUpdate", "Recreate"])),
@@ -72,7 +71,7 @@ pub(super) const STATEFUL_SET: &[Line] = &[
 ];
 
 pub(super) const DAEMON_SET: &[Line] = &[
-    ("", Fits(sizes::name_with_hash)),
+    ("", Fits(sizes::name_of_daemons)),
     ("spec/revisionHistoryLimit", NOT_NEGATIVE),
     ("spec/updateStrategy/type", OneOf(&["RollingUpdate", "OnDelete"])),
     ("spec/updateStrategy/rollingUpdate/maxUnavailable", Share(100)),

@@ -17,6 +17,8 @@ struct Cli {
 enum Command {
     /// Prints the performance table with ratios and byte counters, and writes it as JSON.
     Bench(commands::bench::Arguments),
+    /// Puts charts of other projects through init, lock and build.
+    Charts(commands::charts::Arguments),
     /// Builds the starter bundle, installs it on a disconnected machine, and proves use.
     Demo(commands::demo::Arguments),
     /// Makes what a release page holds.
@@ -40,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Bench(arguments) => commands::bench::run(&arguments),
+        Command::Charts(arguments) => commands::charts::run(&arguments),
         Command::Demo(arguments) => commands::demo::run(&arguments),
         Command::Dist(arguments) => commands::dist::run(&arguments),
         Command::Documents(arguments) => commands::documents::run(&arguments),

@@ -1,6 +1,7 @@
 //! The developers' commands: one file per command, each with its `Arguments` and `run`.
 
 pub mod bench;
+pub mod charts;
 pub mod demo;
 pub mod dist;
 pub mod documents;

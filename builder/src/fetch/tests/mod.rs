@@ -41,7 +41,7 @@ const QUICK: Retry = Retry {
 
 /// Keeps the notes.
 #[derive(Default)]
-struct Notes(std::sync::Mutex<Vec<String>>);
+pub(crate) struct Notes(std::sync::Mutex<Vec<String>>);
 
 impl Progress for Notes {
     fn event(&self, event: Event) {
@@ -52,7 +52,7 @@ impl Progress for Notes {
 }
 
 impl Notes {
-    fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().map(|notes| notes.clone()).unwrap_or_default()
     }
 }

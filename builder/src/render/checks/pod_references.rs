@@ -5,11 +5,12 @@ use landfall_error_codes::codes;
 use landfall_release_document::{ComponentEntry, SiteSecret};
 use serde_json::Value;
 
-use super::pods::{Pod, containers};
+use super::pods::{self, Pod, containers};
 use super::{items, text};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
+use crate::secret_entry::{self, SecretEntry};
 
 /// Objects that every namespace has.
 const EVERYWHERE: [(&str, &str); 2] = [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")];
@@ -39,19 +40,31 @@ pub fn check(
     pod: &Pod<'_>,
 ) -> Result<()> {
     let of = |index: usize| &definition.release.components[index];
-    let name = &of(component.index).namespace.value;
-    let sharing = || components.iter().filter(|other| of(other.index).namespace.value == *name);
-    let namespace = Namespace {
-        definitions: sharing().map(|other| of(other.index)).collect(),
-        objects: sharing().flat_map(|other| &other.objects).collect(),
+    let namespace_of = |component: &Rendered, object: &Value| match text(object, "/metadata/namespace") {
+        "" => of(component.index).namespace.value.clone(),
+        named => named.to_owned(),
     };
+    let name = namespace_of(component, object);
+    let sharing = components.iter().filter(|other| of(other.index).namespace.value == name);
+    let here = |other: &Rendered, object: &Value| namespace_of(other, object) == name;
+    let objects = components
+        .iter()
+        .flat_map(|other| other.objects.iter().filter(|object| here(other, object)).collect::<Vec<_>>());
+    let namespace =
+        Namespace { definitions: sharing.map(|other| of(other.index)).collect(), objects: objects.collect() };
     for named in named(pod) {
         if named.kind == "PersistentVolumeClaim" && pod.claims.contains(&named.name) {
             continue;
         }
         if let Some(what) = namespace.lacks(&named) {
             let place = component.place(object, &format!(": {}", named.pointer));
-            return Err(BuildError::at(codes::DANGLING_REFERENCE, place, what));
+            let error = BuildError::at(codes::DANGLING_REFERENCE, place, what);
+            let is_secret = named.kind == "Secret" && !named.key.is_none_or(str::is_empty);
+            return Err(if is_secret {
+                error.hint(namespace.declaration(of(component.index), named.name))
+            } else {
+                error
+            });
         }
     }
     Ok(())
@@ -104,6 +117,21 @@ impl Namespace<'_> {
         let keys: Vec<_> = fields.flat_map(|map| map.keys().map(String::as_str)).collect();
         // A Secret of the release has no values: a controller fills it.
         Some((kind == "ConfigMap").then_some(keys))
+    }
+
+    /// What to do where a Secret lacks a key or is missing: a line that declares it with all keys that pods here use.
+    fn declaration(&self, component: &ComponentDefinition, name: &str) -> String {
+        let declared = self.secrets().find(|secret| secret.name.value == name);
+        let mut entry = declared.map_or_else(
+            || SecretEntry::new(name),
+            |secret| SecretEntry::with(&secret.name.value, &secret.random, &secret.fixed),
+        );
+        for pod in self.objects.iter().filter_map(|object| pods::of(object)) {
+            let wanted = wanted(&pod).into_iter().filter(|wanted| wanted.kind == "Secret" && wanted.name == name);
+            wanted.filter_map(|wanted| wanted.key).for_each(|key| entry.add(key));
+        }
+        let hint = secret_entry::hint(&component.name.value, [entry]);
+        format!("{hint} Where software makes the Secret at the site, list `Secret/{name}` under `madeOnSite` instead.")
     }
 
     fn secrets(&self) -> impl Iterator<Item = &crate::definition::SecretDefinition> {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::items;
 use super::pods::{Pod, containers};
-use crate::definition::Definition;
+use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
@@ -62,7 +62,12 @@ const RESTRICTED_VOLUMES: [&str; 9] = [
 
 /// Refuses pods that break the level of their namespace, with everything that is wrong with them.
 pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod: &Pod<'_>) -> Result<()> {
-    let level = definition.release.components[component.index].pod_security;
+    let own = &definition.release.components[component.index];
+    let is_here = |other: &&ComponentDefinition| {
+        object["metadata"]["namespace"].as_str().is_some_and(|namespace| namespace == other.namespace.value)
+    };
+    // A namespace has the level of the component whose own it is.
+    let level = [own].into_iter().chain(&definition.release.components).find(is_here).unwrap_or(own).pod_security;
     let mut broken = Vec::new();
     if level != PodSecurity::Privileged {
         baseline(pod, &mut broken);

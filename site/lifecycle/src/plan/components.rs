@@ -55,8 +55,10 @@ pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<A
     let rendered_all = rendered.collect::<Result<Vec<_>, _>>()?;
     let kinds = CustomKinds::among(rendered_all.iter().flatten());
     for (component, rendered) in components.iter().zip(&rendered_all) {
-        if !Namespace::is_of_kubernetes(&component.namespace) && namespaces.insert(&component.namespace) {
-            steps.push(namespace(inputs, component)?);
+        for name in namespaces_of(component, rendered) {
+            if !Namespace::is_of_kubernetes(name) && namespaces.insert(name) {
+                steps.push(namespace(inputs, component, name)?);
+            }
         }
         for secret in &component.secrets {
             let step = Secret {
@@ -105,29 +107,37 @@ fn owner(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Owner {
     Owner { release: inputs.release.name.clone(), component: component.name.clone() }
 }
 
-/// The namespace of a component, with the rules of the first component in it; all further ones must have the same
-/// rules.
-fn namespace(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Result<PlannedStep<Action>, StepError> {
-    let others = inputs.release.components.iter().filter(|other| other.namespace == component.namespace);
-    if let Some(other) = others
-        .into_iter()
-        .find(|other| (other.pod_security, &other.quota) != (component.pod_security, &component.quota))
-    {
+/// The namespace of a component, and those of its other objects: each must exist before them, whoever else is in it.
+fn namespaces_of<'a>(component: &'a ComponentEntry, rendered: &'a [Value]) -> BTreeSet<&'a str> {
+    let others = rendered.iter().filter_map(|object| object["metadata"]["namespace"].as_str());
+    others.chain([component.namespace.as_str()]).collect()
+}
+
+/// A namespace that `component` is the first to have objects in, with the rules of the first component whose own it is; all further ones
+/// must have the same rules. One that is no component's own has the rules of `component`, without its quota.
+fn namespace(
+    inputs: &ComponentInputs<'_>,
+    component: &ComponentEntry,
+    name: &str,
+) -> Result<PlannedStep<Action>, StepError> {
+    let mut owners = inputs.release.components.iter().filter(|other| other.namespace == name);
+    let first = owners.next();
+    let rules = first.unwrap_or(component);
+    if let Some(other) = owners.find(|other| (other.pod_security, &other.quota) != (rules.pod_security, &rules.quota)) {
         let message = format!(
-            "components {} and {} share the namespace {} but declare different rules for it",
-            component.name, other.name, component.namespace
+            "components {} and {} share the namespace {name} but declare different rules for it",
+            rules.name, other.name
         );
         return Err(StepError::new(codes::CLUSTER_BAD_OBJECT, message));
     }
     let step = Namespace {
-        name: component.namespace.clone(),
-        owner: owner(inputs, component),
-        pod_security: component.pod_security,
+        name: name.to_owned(),
+        owner: owner(inputs, rules),
+        pod_security: rules.pod_security,
         pod_security_version: minor_version(inputs.release)?,
-        quota: component.quota.clone(),
+        quota: first.map(|rules| rules.quota.clone()).unwrap_or_default(),
     };
-    let title = format!("make the namespace {}", component.namespace);
-    Ok(step_of(format!("namespace/{}", component.namespace), title, 1, Action::Namespace(step)))
+    Ok(step_of(format!("namespace/{name}"), format!("make the namespace {name}"), 1, Action::Namespace(step)))
 }
 
 /// Kubernetes minor version that the release ends with, such as `v1.36`.

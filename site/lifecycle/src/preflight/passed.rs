@@ -103,7 +103,7 @@ const PASSING: &[Passing] = &[
         codes: &[codes::DATA_FILESYSTEM],
         message: "The data folder is on a suitable filesystem",
         measured: |subject| subject.facts.data_folder.kind.clone(),
-        threshold: |_| "local ext4 or XFS".to_owned(),
+        threshold: |_| "local ext4, XFS or Btrfs".to_owned(),
     },
     Passing {
         codes: &[codes::MOUNT_NOT_PERMANENT],

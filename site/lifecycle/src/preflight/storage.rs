@@ -112,20 +112,39 @@ fn data_parts(room: DataRoom) -> Vec<(u64, &'static str)> {
     ]
 }
 
+/// Filesystems that hold data folders: local, with what overlays of containers need, and proved.
+const FIT: [&str; 3] = ["ext4", "xfs", "btrfs"];
+
+/// What is wrong with a kind of filesystem for the data folder; none for one that is fit, and where the facts do not know it.
+fn unfit(kind: &str) -> Option<&'static str> {
+    match kind {
+        "" => None,
+        _ if FIT.contains(&kind) => None,
+        "tmpfs" | "ramfs" => Some("which is in memory"),
+        "overlay" | "aufs" => Some("on which containers can have no overlay of their own"),
+        "vfat" | "exfat" | "ntfs" | "ntfs3" | "msdos" | "hfsplus" => Some("which has no owners and modes of files"),
+        "nfs" | "nfs4" | "cifs" | "smb3" | "9p" | "ceph" | "lustre" | "afs" | "gfs2" | "ocfs2" | "virtiofs"
+        | "fuse.sshfs" | "fuse.glusterfs" | "fuse.ceph" | "fuse.s3fs" => {
+            Some("a network filesystem, which may be away or lose locks while databases run")
+        }
+        _ if kind.starts_with("fuse") => Some("a filesystem in user space, which ends with the program that serves it"),
+        "zfs" => Some("which does not come with the kernel, and on which overlays of containers depend on its version"),
+        "ext2" | "ext3" => Some("which is too old for the sizes and times of files that are needed"),
+        "squashfs" | "erofs" | "iso9660" | "udf" | "cramfs" => Some("which is made to be read"),
+        _ => Some("on which Landfall was never proved"),
+    }
+}
+
 fn data_folder(facts: &Facts) -> Vec<Finding> {
     let mut blockers = Vec::new();
     let folder = &facts.data_folder;
-    let is_remote = ["nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"].contains(&folder.kind.as_str());
-    let unfit = match folder.kind.as_str() {
-        _ if is_remote => Some(format!("{DATA} is on {} (a network filesystem)", folder.kind)),
-        "overlay" => Some(format!("{DATA} is on an overlay")),
-        "tmpfs" | "ramfs" => Some(format!("{DATA} is in memory ({})", folder.kind)),
-        "vfat" | "exfat" | "ntfs" | "ntfs3" => Some(format!("{DATA} is on {}", folder.kind)),
-        _ if folder.xfs_without_ftype => Some(format!("{DATA} is on XFS made with ftype=0")),
-        _ => None,
+    let unfit = match unfit(&folder.kind) {
+        Some(why) => Some(format!("{DATA} is on {}, {why}", folder.kind)),
+        None if folder.xfs_without_ftype => Some(format!("{DATA} is on XFS made with ftype=0")),
+        None => None,
     };
     if let Some(found) = unfit {
-        blockers.push(Finding::new(codes::DATA_FILESYSTEM, found, "a local ext4 or XFS filesystem"));
+        blockers.push(Finding::new(codes::DATA_FILESYSTEM, found, "a local ext4, XFS or Btrfs filesystem"));
     }
     if !folder.permanent {
         let found = format!("{} is mounted by neither /etc/fstab nor an enabled unit", folder.mount);

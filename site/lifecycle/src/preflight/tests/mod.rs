@@ -518,6 +518,11 @@ fn the_data_folder_needs_a_local_filesystem_that_survives_a_reboot() {
         ("overlay", false, true),
         ("tmpfs", false, true),
         ("vfat", false, true),
+        ("fuseblk", false, true),
+        ("zfs", false, true),
+        ("ext3", false, true),
+        ("bcachefs", false, true),
+        ("tomorrowfs", false, true),
     ] {
         let mut facts = sample();
         facts.data_folder.kind = kind.to_owned();
@@ -525,6 +530,11 @@ fn the_data_folder_needs_a_local_filesystem_that_survives_a_reboot() {
         let expected = if blocked { vec![codes::DATA_FILESYSTEM.id] } else { Vec::new() };
         assert_eq!(codes_of(&facts, &SiteConfiguration::default()), expected, "{kind}");
     }
+    let mut facts = sample();
+    facts.data_folder.kind = "fuseblk".to_owned();
+    let found = blockers(&facts, &SiteConfiguration::default(), Sizes::default());
+    let why = "/var/lib/landfall is on fuseblk, a filesystem in user space, which ends with the program that serves it";
+    assert_eq!(found.first().map(|blocker| blocker.measured.as_str()), Some(why));
     let mut facts = sample();
     facts.data_folder.permanent = false;
     assert_eq!(codes_of(&facts, &SiteConfiguration::default()), [codes::MOUNT_NOT_PERMANENT.id]);

@@ -196,6 +196,25 @@ fn fates(plan: &UpgradePlan) -> Vec<(&str, Fate)> {
 }
 
 #[test]
+fn a_namespace_is_made_before_its_first_objects() {
+    let map = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace}});
+    let mut side = side("1.0.0", 1).with("early", "a", &[]).with("late", "b", &[]);
+    ["late", "further", "kube-system"].into_iter().for_each(|namespace| side.add_object("early", map(namespace)));
+    let steps = side.steps();
+    let made: Vec<_> = steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::Namespace(namespace) => Some((namespace.name.as_str(), namespace.owner.component.as_str())),
+            Action::Component(component) => Some(("objects", component.owner.component.as_str())),
+            _ => None,
+        })
+        .collect();
+    let expected =
+        [("early", "early"), ("further", "early"), ("late", "late"), ("objects", "early"), ("objects", "late")];
+    assert_eq!(made, expected);
+}
+
+#[test]
 fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
     let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
     let plan = before.upgraded_to(&side("1.0.1", 2).with("web", "web:1", &["model"]), Operation::Upgrade).unwrap();

@@ -1,0 +1,108 @@
+//! Claims that no backup has, because a vendor says so: caches, and replicas that software makes again from others.
+//!
+//! Every claim that a component brings has a backup rule or such a statement. So what a backup lacks is nothing that was forgotten.
+
+use std::collections::BTreeSet;
+
+use landfall_error_codes::codes;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::rendered::{is_mount, templates};
+use super::{Component, Declared};
+use crate::definition::{ComponentDefinition, FILL_IN};
+use crate::error::{BuildError, Place, Result};
+use crate::render::title;
+use crate::workloads::{self, Unknown};
+use crate::yaml::quoted;
+
+/// A claim that no backup has.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UnsavedDefinition {
+    /// `PersistentVolumeClaim/NAME`; or `StatefulSet/NAME/TEMPLATE` for the claims of all pods.
+    pub volume: Spanned<String>,
+    /// Why a site can do without it, in one sentence.
+    pub because: Spanned<String>,
+}
+
+/// An entry, for a person to finish.
+pub fn entry(volume: &str) -> String {
+    format!("- {{volume: {}, because: {FILL_IN}}}", quoted(volume))
+}
+
+/// What an object brings of claims, apart from those of artifacts.
+pub fn claims_of(definition: &ComponentDefinition, object: &Value) -> Vec<String> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    if object["kind"] == "PersistentVolumeClaim" && !is_mount(definition, name) {
+        return vec![title(object)];
+    }
+    templates(object).map(|template| format!("{}/{template}", title(object))).collect()
+}
+
+impl Component<'_> {
+    /// Refuses claims with neither a rule nor a statement, and statements about anything else.
+    pub(super) fn check_unsaved(self, objects: &[Value]) -> Result<()> {
+        let claims: BTreeSet<_> = objects.iter().flat_map(|object| claims_of(self.definition, object)).collect();
+        let saved: BTreeSet<_> = self.rules().filter_map(|rule| rule.saves(objects)).collect();
+        let mut stated = BTreeSet::new();
+        for (index, statement) in self.definition.unsaved.iter().enumerate() {
+            let volume = &statement.volume;
+            let refuse = |what: String| self.wrong_statement(volume, index, what);
+            if statement.because.value.trim().is_empty() {
+                return Err(refuse(format!("`{}` has no reason", volume.value)));
+            }
+            if saved.contains(&volume.value) {
+                return Err(refuse(format!("`{}` has a backup rule", volume.value)));
+            }
+            if !claims.contains(&volume.value) {
+                let what = format!("the component `{}` has no volume `{}`", self.definition.name.value, volume.value);
+                return Err(Unknown::new(what, &volume.value, claims.iter().map(String::as_str)).at(refuse));
+            }
+            stated.insert(volume.value.clone());
+        }
+        let forgotten: Vec<_> = claims.iter().filter(|it| !saved.contains(*it) && !stated.contains(*it)).collect();
+        if forgotten.is_empty() { Ok(()) } else { Err(self.forgot(&forgotten)) }
+    }
+
+    fn wrong_statement(self, at: &Spanned<String>, index: usize, what: String) -> BuildError {
+        let place = Place::field(
+            self.path,
+            at.referenced.line(),
+            format!("components[{}].unsaved[{index}].volume", self.index),
+        );
+        BuildError::at(codes::RELEASE_INVALID, place, what)
+    }
+
+    /// The error of claims that nothing is said about: all of them, and lines that say it.
+    fn forgot(self, volumes: &[&String]) -> BuildError {
+        let name = &self.definition.name.value;
+        let listed: Vec<_> = volumes.iter().map(|volume| format!("`{volume}`")).collect();
+        let listed = listed.join(", ");
+        let what = if self.data().is_none() {
+            format!("the component `{name}` brings volumes, but declares no data: {listed}")
+        } else {
+            format!("no backup rule of the component `{name}` saves {listed}")
+        };
+        let lines: String = volumes.iter().map(|volume| format!("\n      {}", entry(volume))).collect();
+        self.wrong_data(what).hint(format!(
+            "Declare `data: kept` with a `backup` rule for each, or `data: migrated` if an upgrade changes the data. Of a volume that a site \
+             can do without, say why under `unsaved` of the component, in release.yaml:{lines}"
+        ))
+    }
+}
+
+impl Declared<'_> {
+    /// The claim that the rule saves, as a statement would name it.
+    fn saves(&self, objects: &[Value]) -> Option<String> {
+        let (component, volume) = (&self.component.definition.name.value, &self.definition.volume.value);
+        let workload = workloads::find(component, objects, &self.definition.workload.value).ok()?;
+        if templates(workload).any(|template| template == volume) {
+            return Some(format!("{}/{volume}", title(workload)));
+        }
+        let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array()?;
+        let found = volumes.iter().find(|found| found["name"] == volume.as_str())?;
+        Some(format!("PersistentVolumeClaim/{}", found["persistentVolumeClaim"]["claimName"].as_str()?))
+    }
+}

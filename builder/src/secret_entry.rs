@@ -1,0 +1,127 @@
+//! Secrets that a chart or manifests have with values, as entries under `secrets` of a component: ready to paste, and as `init` writes them.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use serde_json::Value;
+
+use crate::yaml::quoted;
+
+/// Length of a generated value.
+pub const RANDOM_LENGTH: u32 = 32;
+
+/// Ends of keys whose values may be read by everyone: they travel with the release.
+const PLAIN_KEYS: [&str; 9] = ["user", "username", "name", "host", "hostname", "port", "database", "dbname", "email"];
+
+/// Whether a key has a value that everyone may read, in one line.
+pub fn is_plain(key: &str, value: &str) -> bool {
+    is_plain_key(key) && !value.is_empty() && !value.contains(char::is_control)
+}
+
+/// Whether the value of a key may be read by everyone.
+pub fn is_plain_key(key: &str) -> bool {
+    let end = key.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
+    PLAIN_KEYS.contains(&end.to_ascii_lowercase().as_str())
+}
+
+/// A Secret as a component may declare it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SecretEntry {
+    name: String,
+    random: BTreeMap<String, u32>,
+    fixed: BTreeMap<String, String>,
+}
+
+impl SecretEntry {
+    /// A Secret of this name without keys.
+    pub fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// A Secret with these keys, some of which have a fixed value.
+    pub fn with(name: &str, random: &BTreeMap<String, u32>, fixed: &BTreeMap<String, String>) -> Self {
+        Self { name: name.to_owned(), random: random.clone(), fixed: fixed.clone() }
+    }
+
+    /// The Secret of an object with values.
+    pub fn of_object(secret: &Value) -> Self {
+        let mut entry = Self::new(secret.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default());
+        entry.extend(secret);
+        entry
+    }
+
+    /// Adds the keys of an object that it does not have: with the object's value where everyone may read it.
+    pub fn extend(&mut self, secret: &Value) {
+        for (key, value) in values(secret) {
+            match value.filter(|value| is_plain(&key, value)) {
+                _ if self.has(&key) => {}
+                Some(value) => drop(self.fixed.insert(key, value)),
+                None => self.add(key),
+            }
+        }
+    }
+
+    /// Adds a key with a random value.
+    pub fn add(&mut self, key: String) {
+        if !self.has(&key) {
+            self.random.insert(key, RANDOM_LENGTH);
+        }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.random.contains_key(key) || self.fixed.contains_key(key)
+    }
+
+    /// The entry, in one line.
+    pub fn line(&self) -> String {
+        let random = self.random.iter().map(|(key, length)| format!("{}: {length}", quoted(key)));
+        let fixed = self.fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value)));
+        let parts = [("random", random.collect::<Vec<_>>()), ("fixed", fixed.collect())];
+        let parts = parts.into_iter().filter(|(_, keys)| !keys.is_empty());
+        let parts: String = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
+        format!("- {{name: {}{parts}}}", quoted(&self.name))
+    }
+}
+
+/// What to do where Secrets of a component must be declared: lines to paste.
+pub fn hint(component: &str, entries: impl IntoIterator<Item = SecretEntry>) -> String {
+    let lines: String = entries.into_iter().map(|entry| format!("\n      {}", entry.line())).collect();
+    format!(
+        "In release.yaml, write under `secrets` of the component `{component}`, in place of an entry of the same name:{lines}\n\
+         The site generates what is `random`, once. A certificate, a file, or a password that a person must know belongs under `siteSecrets`."
+    )
+}
+
+/// The keys of a Secret, each with its value where that is text.
+pub fn values(secret: &Value) -> Vec<(String, Option<String>)> {
+    let fields = |field: &str| secret[field].as_object().into_iter().flatten().collect::<Vec<_>>();
+    let decoded = |text: &str| {
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
+        String::from_utf8(bytes).ok()
+    };
+    let data = fields("data").into_iter().map(|(key, value)| (key.clone(), value.as_str().and_then(decoded)));
+    let texts = fields("stringData").into_iter().map(|(key, value)| (key.clone(), value.as_str().map(str::to_owned)));
+    data.chain(texts).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::definition::SecretDefinition;
+
+    #[test]
+    fn an_entry_is_read_back_with_all_keys() {
+        let secret = json!({"kind": "Secret", "metadata": {"name": "db"}, "data": {"admin-user": "YWRtaW4=", "0": "eA=="},
+            "stringData": {"password": "hunter2", "it's": "a", "username": "on"}});
+        let mut entry = SecretEntry::of_object(&secret);
+        entry.add("password".into());
+        let expected =
+            "- {name: db, random: {'0': 32, 'it''s': 32, password: 32}, fixed: {admin-user: admin, username: 'on'}}";
+        assert_eq!(entry.line(), expected);
+        let read: Vec<SecretDefinition> = serde_saphyr::from_str(&entry.line()).expect("an entry");
+        let read = SecretEntry::with(&read[0].name.value, &read[0].random, &read[0].fixed);
+        assert_eq!(read, entry);
+    }
+}

@@ -1,0 +1,149 @@
+//! One chart's way to a bundle, doing whatever the messages ask for.
+#![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use super::edits::Draft;
+use super::{Published, Sources, TinyRegistry};
+use crate::vendor::KEY_PASSWORD;
+use crate::workspace;
+
+/// How many edits a person would make before giving up.
+const PATIENCE: usize = 30;
+
+/// The lock whose node pack is taken, from the project's root.
+const LOCK: &str = "tests/images/assembled.lock";
+
+/// What every attempt uses.
+pub struct Bench {
+    landfall: PathBuf,
+    kubectl: PathBuf,
+    helm: PathBuf,
+    folder: PathBuf,
+}
+
+/// What a chart came to.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The chart's name, or the folder of a kustomization.
+    pub name: String,
+    /// The chart's version; none of a kustomization.
+    pub version: Option<String>,
+    /// What was edited, in the order in which the messages asked.
+    pub edits: Vec<String>,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// With a bundle.
+    Built,
+    /// With a message after which a person would give up, or write values that nothing here knows.
+    Refused(String),
+    /// Before it began: it cannot be had here.
+    Unavailable(String),
+}
+
+impl Bench {
+    /// A bench with a development key, in a folder.
+    pub fn new(folder: &Path, programs: [&Path; 3], registry: &TinyRegistry) -> Result<Self> {
+        let [landfall, kubectl, helm] = programs.map(Path::to_owned);
+        let bench = Self { landfall, kubectl, helm, folder: folder.to_owned() };
+        let mirror = format!("mirrors:\n  - {{host: '*', endpoint: 'http://{}', plainHttp: true}}\n", registry.address);
+        std::fs::write(bench.path("registries.yaml"), mirror)?;
+        let keys = bench.path("keys").display().to_string();
+        let error = bench.run(&["key", "new", "--development", "--output", &keys])?;
+        ensure!(error.is_none(), "no key was made: {error:?}");
+        Ok(bench)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Runs `landfall`; returns its error, if it ends with one.
+    fn run(&self, arguments: &[&str]) -> Result<Option<Value>> {
+        let mut command = Command::new(&self.landfall);
+        command.args(arguments).arg("--json").env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdin(Stdio::null());
+        let output = command.output().context("cannot run landfall")?;
+        if output.status.success() {
+            return Ok(None);
+        }
+        let messages = String::from_utf8_lossy(&output.stderr);
+        let lines = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let error = lines.into_iter().rfind(|line| line["code"].is_string());
+        error.map(Some).with_context(|| format!("landfall {} says nothing of use: {messages}", arguments.join(" ")))
+    }
+
+    /// Puts a chart or a kustomization through everything. What is written goes away with it.
+    pub fn attempt(&self, published: &Published, sources: &Sources) -> Result<Attempt> {
+        let Published { repository, path, .. } = published;
+        let unavailable = |name: &str, version, why: String| {
+            Ok(Attempt { name: name.to_owned(), version, edits: Vec::new(), ending: Ending::Unavailable(why) })
+        };
+        if !sources.has(repository) {
+            return unavailable(path, None, "its repository is not here".to_owned());
+        }
+        let folder = tempfile::tempdir_in(&self.folder)?;
+        let taken = sources.take(repository, path, folder.path())?;
+        let (name, version) = taken.chart.map_or_else(|| (path.clone(), None), |(name, version)| (name, Some(version)));
+        if !taken.missing.is_empty() {
+            return unavailable(&name, version, format!("it needs {}", taken.missing.join(", ")));
+        }
+        let mut edits = Vec::new();
+        let failed = self.build(published, &taken.folder, folder.path(), &mut edits)?;
+        let place = folder.path().display().to_string();
+        let ending = failed.map_or(Ending::Built, |error| {
+            let said = |field: &str| error[field].as_str().unwrap_or_default().replace(&place, "");
+            Ending::Refused(format!("{}: {}", said("code"), said("what")))
+        });
+        Ok(Attempt { name, version, edits, ending })
+    }
+
+    /// From the sources to a bundle; returns the error at which it ends.
+    fn build(&self, of: &Published, source: &Path, folder: &Path, edits: &mut Vec<String>) -> Result<Option<Value>> {
+        let text = |path: PathBuf| path.display().to_string();
+        let [release, source, out] = [folder.join("release"), source.to_owned(), folder.join("out")].map(text);
+        let [registries, keys, store, key] =
+            ["registries.yaml", "keys", "store", "keys/cosign.key"].map(|name| text(self.path(name)));
+        let [kubectl, helm] = [self.kubectl.clone(), self.helm.clone()].map(text);
+        let lock = text(workspace::root().join(LOCK));
+        let tools = ["--kubectl", &kubectl, "--helm", &helm];
+        let begun = ["init", &source, "--output", &release, "--name", "try", "--no-console", "--lock", &lock];
+        if let Some(error) = self.run(&[&begun[..], &tools[..]].concat())? {
+            return Ok(Some(error));
+        }
+        let definition = folder.join("release/release.yaml");
+        let mut draft = Draft::new(std::fs::read_to_string(&definition)?).context("init made nothing")?;
+        if draft.fill_in() {
+            edits.push("what `init` leaves to be filled in".to_owned());
+        }
+        let common = [&["--registries", &registries, "--store", &store][..], &tools[..]].concat();
+        let signed = ["--key", &key, "--roots", &keys, "--output", &out];
+        let mut has_values = of.values.is_empty();
+        for _ in 0..PATIENCE {
+            std::fs::write(&definition, &draft.text)?;
+            let mut error = self.run(&[&["lock", &release][..], &common[..]].concat())?;
+            if error.is_none() {
+                error = self.run(&[&["build", &release][..], &common[..], &signed[..]].concat())?;
+            }
+            let Some(error) = error else { return Ok(None) };
+            if let Some(edit) = draft.follow(&error) {
+                edits.push(edit);
+            } else if std::mem::replace(&mut has_values, true) {
+                return Ok(Some(error));
+            } else {
+                std::fs::write(folder.join("release/asked.yaml"), &of.values)?;
+                draft.values("asked.yaml");
+                edits.push(format!("values: {}", of.values));
+            }
+        }
+        Ok(Some(serde_json::json!({ "code": "", "what": "no end of edits" })))
+    }
+}

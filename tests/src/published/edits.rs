@@ -1,0 +1,239 @@
+//! What a vendor does who follows the messages of `landfall` to the letter: fields that are to be filled in, and lines to paste.
+
+use serde_json::Value;
+
+/// The text of a definition that a person changes as a message asks, and the component that it is about.
+pub struct Draft {
+    /// The text.
+    pub text: String,
+    component: String,
+}
+
+impl Draft {
+    /// The text of `release.yaml` as `init` wrote it, with what was made of the sources.
+    pub fn new(text: String) -> Option<Self> {
+        let (_, made) = text.split_once("# Made of what was given")?;
+        let component = made.lines().find_map(|line| line.strip_prefix("  - name: "))?.to_owned();
+        Some(Self { text, component })
+    }
+
+    /// Fills in what a person must decide; returns whether there was anything.
+    pub fn fill_in(&mut self) -> bool {
+        let filled = [
+            ("save: [FILL-IN]", "save: [tar, -cf, '-', .]"),
+            ("load: [FILL-IN]", "load: [tar, -xf, '-']"),
+            ("shows: FILL-IN, arguments: [FILL-IN]", "shows: Its files can be read, arguments: [ls]"),
+            ("because: FILL-IN", "because: its members make it again"),
+            ("{FILL-IN: 32}", "{password: 32}"),
+            (": FILL-IN}", ": 32}"),
+        ];
+        let before = self.text.clone();
+        for (from, to) in filled {
+            self.text = self.text.replace(from, to);
+        }
+        before != self.text
+    }
+
+    /// Does what an error asks; returns it in a few words, or nothing where the message says nothing that this program knows to do.
+    pub fn follow(&mut self, error: &Value) -> Option<String> {
+        let said = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
+        let (code, what, next) = (said("code"), said("what"), said("next"));
+        let before = self.text.clone();
+        let done = self.look_ups(&code).or_else(|| self.entries(&next)).or_else(|| self.pod_security(&what));
+        let done = done.or_else(|| self.listed(&what, &next)).or_else(|| self.repeated(&next));
+        let done = done.or_else(|| self.hook(&code, &what));
+        done.filter(|_| before != self.text)
+    }
+
+    /// Adds a file of values to the chart.
+    pub fn values(&mut self, file: &str) {
+        self.in_chart("values", file);
+    }
+
+    fn look_ups(&mut self, code: &str) -> Option<String> {
+        (code == "LF2083" && !self.text.contains("lookups: empty")).then(|| self.in_chart("lookups", "empty"))
+    }
+
+    /// Lines to paste: Secrets, and volumes that no backup has.
+    fn entries(&mut self, next: &str) -> Option<String> {
+        let of = |start: &str| {
+            let lines = next.lines().map(str::trim).filter(|line| line.starts_with(start) && line.ends_with('}'));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let secrets = of("- {name: ");
+        if !secrets.is_empty() {
+            for entry in &secrets {
+                let named = entry.split([',', '}']).next().unwrap_or_default();
+                let is_same = |line: &str| line.trim().split([',', '}']).next() == Some(named);
+                self.text = self.text.split_inclusive('\n').filter(|line| !is_same(line)).collect();
+            }
+            self.block("secrets", &secrets);
+            return Some(format!("{} Secrets declared", secrets.len()));
+        }
+        let volumes = of("- {volume: ");
+        if volumes.is_empty() {
+            return None;
+        }
+        self.block("unsaved", &volumes);
+        self.fill_in();
+        Some(format!("{} volumes stated as unsaved", volumes.len()))
+    }
+
+    fn pod_security(&mut self, what: &str) -> Option<String> {
+        let (level, _) = what.split_once("the level `")?.1.split_once('`')?;
+        let other = if level == "restricted" { "baseline" } else { "privileged" };
+        self.field("podSecurity", other);
+        Some(format!("podSecurity: {other}"))
+    }
+
+    /// Words that a message says to list somewhere.
+    fn listed(&mut self, what: &str, next: &str) -> Option<String> {
+        let quoted = |text: &str, before: &str, after: &str| {
+            let (_, rest) = text.split_once(before)?;
+            let (word, rest) = rest.split_once('`')?;
+            rest.starts_with(after).then(|| word.to_owned())
+        };
+        if let Some((_, rest)) = next.split_once("notImages: [") {
+            let words = rest.split_once(']')?.0.replace('"', "'");
+            self.list("notImages", &words);
+            return Some("notImages".to_owned());
+        }
+        if let Some(namespace) = quoted(next, "list `", " under `namespaces`") {
+            self.list("namespaces", &namespace);
+            return Some(format!("namespaces: {namespace}"));
+        }
+        if let Some(title) = quoted(next, "list `", " under `leaveOut`") {
+            self.in_chart("leaveOut", &title);
+            return Some(format!("leaveOut: {title}"));
+        }
+        if let Some(need) = quoted(next, "Add `", " to `needs`") {
+            self.list("needs", &need);
+            return Some(format!("needs: {need}"));
+        }
+        let (_, rest) = what.split_once("no component of this namespace brings the ")?;
+        let (kind, rest) = rest.split_once(" `")?;
+        let title = format!("{kind}/{}", rest.split('`').next()?);
+        self.list("madeOnSite", &title);
+        Some(format!("madeOnSite: {title}"))
+    }
+
+    /// Objects of an install or an upgrade alone, which a message lists.
+    fn repeated(&mut self, next: &str) -> Option<String> {
+        let titles = next.split_once("repeatable: [")?.1.split_once(']')?.0.to_owned();
+        self.in_chart("repeatable", &titles);
+        Some(format!("repeatable: {titles}"))
+    }
+
+    /// Hooks without a place.
+    fn hook(&mut self, code: &str, what: &str) -> Option<String> {
+        if !["LF2085", "LF2088"].contains(&code) {
+            return None;
+        }
+        let is_title = |word: &&str| {
+            word.split_once('/').is_some_and(|(kind, name)| {
+                kind.starts_with(|first: char| first.is_ascii_uppercase()) && !name.is_empty() && !kind.contains('.')
+            })
+        };
+        let title =
+            what.split_whitespace().map(|word| word.trim_end_matches([':', ',', '`'])).find(is_title)?.to_owned();
+        let list = if what.contains("alone") && !self.text.contains(&title) { "repeatable" } else { "leaveOut" };
+        self.in_chart(list, &title);
+        Some(format!("{list}: {title}"))
+    }
+
+    /// The lines of the component.
+    fn lines(&self) -> (Vec<String>, std::ops::Range<usize>) {
+        let lines: Vec<String> = self.text.lines().map(str::to_owned).collect();
+        let first = lines.iter().position(|line| line.trim_end() == format!("  - name: {}", self.component));
+        let first = first.unwrap_or_default() + 1;
+        let is_next = |line: &String| line.starts_with("  - name: ") || line.starts_with(|first: char| first != ' ');
+        let last = lines[first..].iter().position(is_next).map_or(lines.len(), |more| first + more);
+        (lines, first..last)
+    }
+
+    fn edit(&mut self, edit: impl FnOnce(&mut Vec<String>, std::ops::Range<usize>)) {
+        let (mut lines, range) = self.lines();
+        edit(&mut lines, range);
+        self.text = lines.join("\n") + "\n";
+    }
+
+    /// Sets a field of the component.
+    fn field(&mut self, field: &str, value: &str) {
+        let start = format!("    {field}:");
+        self.edit(|lines, range| match range.clone().find(|at| lines[*at].starts_with(&start)) {
+            Some(at) => lines[at] = format!("{start} {value}"),
+            None => lines.insert(range.start, format!("{start} {value}")),
+        });
+    }
+
+    /// Adds words to a list of the component.
+    fn list(&mut self, field: &str, words: &str) {
+        let start = format!("    {field}: [");
+        let known = self.lines().0.into_iter().find_map(|line| {
+            Some(line.strip_prefix(&start)?.split(']').next()?.to_owned()).filter(|known| !known.is_empty())
+        });
+        let all = known.map_or_else(|| words.to_owned(), |known| format!("{known}, {words}"));
+        self.field(field, &format!("[{all}]"));
+    }
+
+    /// Adds entries to a field of the component that has one in each line.
+    fn block(&mut self, field: &str, entries: &[String]) {
+        let start = format!("    {field}:");
+        self.edit(|lines, range| {
+            let at = range.clone().find(|at| lines[*at].starts_with(&start)).unwrap_or_else(|| {
+                lines.insert(range.start, start.clone());
+                range.start
+            });
+            for entry in entries.iter().rev() {
+                lines.insert(at + 1, format!("      {entry}"));
+            }
+        });
+    }
+
+    /// Sets a field of the component's chart; a title is added to a list.
+    fn in_chart(&mut self, field: &str, value: &str) -> String {
+        self.edit(|lines, mut range| {
+            let Some(at) = range.find(|at| lines[*at].starts_with("    chart: {")) else { return };
+            let line = lines[at].split("    #").next().unwrap_or_default();
+            let line = if line.trim().is_empty() { lines[at].as_str() } else { line };
+            let body = line.trim_end().trim_end_matches('}');
+            lines[at] = match body.split_once(&format!("{field}: [")) {
+                Some((before, after)) => format!("{before}{field}: [{value}, {after}}}"),
+                None if field == "lookups" => format!("{body}, {field}: {value}}}"),
+                None => format!("{body}, {field}: [{value}]}}"),
+            };
+        });
+        format!("{field}: {value}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const TEXT: &str = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    chart: {folder: shop}    # and `values: [FILE, …]`\n    \
+        needs: [dns]\n    podSecurity: restricted\n    secrets:\n      - {name: key, random: {a: 32}}\nvalues:\n  - name: other\n";
+
+    #[test]
+    fn a_definition_is_changed_as_messages_ask() {
+        let mut draft = Draft::new(TEXT.to_owned()).expect("a component");
+        for error in [
+            json!({ "code": "LF2083", "what": "look-up" }),
+            json!({ "code": "LF2002", "what": "keys", "next": "Write:\n      - {name: key, random: {a: 32, b: 32}}\nThe site." }),
+            json!({ "code": "LF2035", "what": "the level `restricted` of its namespace forbids it" }),
+            json!({ "code": "LF2012", "what": "image", "next": "or notImages: [\"a/b:1\", \"c/d:1\"] if it is not" }),
+            json!({ "code": "LF2088", "what": "shop/templates/a.yaml: Job/migrate: is there at an upgrade alone" }),
+            json!({ "code": "LF2009", "what": "x", "next": "or list `Issuer/a` under `leaveOut` of the chart." }),
+            json!({ "code": "LF2009", "what": "x", "next": "or list `other` under `namespaces` of the component." }),
+        ] {
+            assert!(draft.follow(&error).is_some(), "{error}");
+        }
+        let expected = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    namespaces: [other]\n    \
+            notImages: ['a/b:1', 'c/d:1']\n    chart: {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a]}\n    \
+            needs: [dns]\n    podSecurity: baseline\n    secrets:\n      - {name: key, random: {a: 32, b: 32}}\nvalues:\n  - name: other\n";
+        assert_eq!(draft.text, expected);
+        assert_eq!(draft.follow(&json!({ "code": "LF2082", "what": "set a host" })), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! Charts and kustomizations as their projects publish them, put through `init`, `lock` and `build`. They are fetched fresh and never
+//! committed; only what they came to is.
+
+mod attempt;
+mod edits;
+mod registry;
+mod sources;
+mod table;
+
+use anyhow::{Context, Result};
+
+pub use attempt::{Attempt, Bench, Ending};
+pub use registry::TinyRegistry;
+pub use sources::Sources;
+pub use table::markdown;
+
+/// The list, from the project's root.
+pub const LIST: &str = "tests/charts/published.tsv";
+
+/// A chart or a kustomization of the list.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The repository, as `OWNER+NAME`.
+    pub repository: String,
+    /// Its folder there.
+    pub path: String,
+    /// Values that its messages ask for, as YAML in one line; empty where it needs none.
+    pub values: String,
+}
+
+/// Reads the list.
+pub fn list(text: &str) -> Result<Vec<Published>> {
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let read = |line: &str| {
+        let mut fields = line.split('\t').map(str::to_owned);
+        let (repository, path) = (fields.next().unwrap_or_default(), fields.next());
+        let path = path.with_context(|| format!("a line of the list has no folder: {line}"))?;
+        Ok(Published { repository, path, values: fields.next().unwrap_or_default() })
+    };
+    lines.map(read).collect()
+}
