@@ -5,9 +5,9 @@ use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
-    CopiedBackups, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, PreflightReport,
+    CopiedBackups, Diagnosis, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, OperationDetails, PreflightReport,
     ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, RepairedBackups, Restored, Resumed, SavedLogs,
-    ScheduledBackups, SiteSettings, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
+    ScheduledBackups, SiteEvents, SiteSettings, SiteUse, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -63,9 +63,12 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<SiteSettings>(),
         schema_of::<diff::Difference>(),
         schema_of::<plan::DryRun<'_>>(),
+        schema_of::<Diagnosis>(),
         schema_of::<ErrorDocument<'_>>(),
+        schema_of::<SiteEvents>(),
         schema_of::<Facts>(),
         schema_of::<history::OperationHistory>(),
+        schema_of::<OperationDetails>(),
         schema_of::<inspect::Inspection>(),
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
@@ -93,6 +96,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<sign::Report>(),
         schema_of::<stage::Staged>(),
         schema_of::<StatusReport>(),
+        schema_of::<SiteUse>(),
         schema_of::<Index>(),
         schema_of::<Analysis>(),
         schema_of::<CollectedSupport>(),
