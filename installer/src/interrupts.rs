@@ -33,15 +33,21 @@ impl Interrupts {
 pub(crate) fn end_at_interrupt(printer: Printer, is_usual: bool) {
     let ended = on_interrupt(move || {
         if is_usual {
-            std::process::exit(0);
+            end(0);
         }
         let failure = Failure::new(codes::INTERRUPTED, "interrupted from the terminal");
         printer.last_failure(&failure);
-        std::process::exit(failure.code().class.exit_code().into());
+        end(failure.code().class.exit_code());
     });
     if let Err(error) = ended {
         tracing::debug!(%error, "interrupts end this process without a word");
     }
+}
+
+/// Ends this process, whatever its other threads do.
+#[expect(clippy::disallowed_methods, reason = "the thread that runs the command waits for something else")]
+fn end(code: u8) -> ! {
+    std::process::exit(code.into())
 }
 
 /// Does something at each interrupt, until it returns false. The handler is there when this returns.

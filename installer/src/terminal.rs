@@ -121,7 +121,7 @@ mod tests {
             "agent     not ready: the unit\n          landfall-agent.service is\n          inactive, and nobody knows"
         );
         let text = "    StatefulSet postgres/postgres: 0 of 1 pods are ready";
-        assert_eq!(laid_out(text, false), "    StatefulSet postgres/postgres: 0 of 1\n      pods are ready");
+        assert_eq!(laid_out(text, false), "    StatefulSet postgres/postgres: 0 of\n      1 pods are ready");
         let whole = "x".repeat(90);
         assert_eq!(laid_out(&whole, false), whole, "it has no place to break");
         assert_eq!(laid_out(&format!("{whole} {whole}"), false), format!("{whole}\n  {whole}"));

@@ -138,7 +138,7 @@ mod tests {
         fixture.prepared().run().unwrap();
         let details = fixture.operations.operation_details(1).unwrap();
         assert_eq!(details.operation.operation, "install");
-        assert!(details.steps.len() > 10, "{details:?}");
+        assert!(details.steps.len() > 1, "{details:?}");
         for (step, number) in details.steps.iter().zip(1..) {
             assert_eq!((step.number, step.status, step.attempts), (number, "done", 1), "{step:?}");
             assert!(step.seconds.is_some() && step.failures.is_empty() && !step.title.is_empty(), "{step:?}");

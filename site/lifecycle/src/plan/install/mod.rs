@@ -138,7 +138,7 @@ pub(super) fn host_api() -> PlannedStep<Action> {
 
 /// Help on the host, which the release's `landfall` writes.
 pub(super) fn help_files() -> PlannedStep<Action> {
-    step("help-files", "place manual pages and handbooks", 1, Action::HelpFiles(HelpFiles {}))
+    step("help-files", "place manual pages and handbooks", 0, Action::HelpFiles(HelpFiles {}))
 }
 
 impl Planner<'_> {
