@@ -43,8 +43,8 @@ pub(crate) use look::{
     ConsoleArguments, FactsArguments, HistoryArguments, KubectlArguments, LogsArguments, ProbeArguments,
     ProveArguments, ReleasesArguments, with_kubectl_apart,
 };
-pub(crate) use observe::{EventsArguments, HistoryCommand, HistoryShowArguments, StatusArguments, TopArguments};
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
+pub(crate) use observe::{EventsArguments, HistoryCommand, HistoryShowArguments, StatusArguments, TopArguments};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
 pub(crate) use site::{
     ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments,

@@ -95,7 +95,9 @@ mod tests {
         let text = text(&diagnosis());
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "starter 1.0.0: 1 blocker, 1 warning, as of 2026-11-20T08:00:00Z; nothing was changed");
-        assert!(lines[2].starts_with("BLOCKER  1. Too little space: 1 GiB") && lines[2].ends_with("[LF3006 disk-space]"));
+        assert!(
+            lines[2].starts_with("BLOCKER  1. Too little space: 1 GiB") && lines[2].ends_with("[LF3006 disk-space]")
+        );
         assert_eq!(lines[3..5], ["   next: Free space.", "   $ journalctl --vacuum-size=200M"]);
         assert_eq!(lines[6..], ["warning  2. no backup exists [backups]", "   next: Run `landfall backup run`."]);
         assert_eq!(diagnosis().exit_code(), 4);

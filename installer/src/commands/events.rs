@@ -65,7 +65,10 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[1].starts_with("    ?     1  Warning  BackOff "), "{text}");
-        assert!(lines[2].starts_with("   1h     7  Warning  BackOff              Pod shop/web-0: it restarts"), "{text}");
+        assert!(
+            lines[2].starts_with("   1h     7  Warning  BackOff              Pod shop/web-0: it restarts"),
+            "{text}"
+        );
         let none = SiteEvents { events: Vec::new(), component: Some("web".to_owned()), ..events() };
         assert_eq!(super::text(&none), "Kubernetes reported nothing of web within the last hour");
     }

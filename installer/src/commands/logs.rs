@@ -162,7 +162,8 @@ mod tests {
         assert_eq!(words("landfall logs postgres --tail 20"), format!("{all} --tail=20"));
         let one = "logs --namespace db postgres-0 --container=metrics --prefix --ignore-errors";
         assert_eq!(words("landfall logs postgres --container metrics"), one);
-        let earlier = "logs --namespace db postgres-0 --container=postgres --prefix --ignore-errors --tail=5 --previous";
+        let earlier =
+            "logs --namespace db postgres-0 --container=postgres --prefix --ignore-errors --tail=5 --previous";
         assert_eq!(words("landfall logs postgres --previous --tail 5"), earlier);
         assert!(arguments("landfall logs postgres --follow").follow);
         assert!(Cli::try_parse_from("landfall logs postgres --follow --previous".split(' ')).is_err());

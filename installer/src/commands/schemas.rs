@@ -5,9 +5,10 @@ use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
-    CopiedBackups, Diagnosis, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey, OperationDetails, PreflightReport,
-    ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, RepairedBackups, Restored, Resumed, SavedLogs,
-    ScheduledBackups, SiteEvents, SiteSettings, SiteUse, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
+    CopiedBackups, Diagnosis, Drilled, ExportedObjects, ExportedStream, Installed, LicenseReport, NewKey,
+    OperationDetails, PreflightReport, ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, RepairedBackups,
+    Restored, Resumed, SavedLogs, ScheduledBackups, SiteEvents, SiteSettings, SiteUse, SiteVerification, StatusReport,
+    TakenIn, Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;

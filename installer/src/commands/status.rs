@@ -13,8 +13,8 @@ use landfall_lifecycle::operations::{
 use landfall_lifecycle::plan::gpu_resources::listed;
 use landfall_lifecycle::preflight::AcceptedWarning;
 
-use super::{license, watch};
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
+use super::{license, watch};
 use crate::cli::StatusArguments;
 use crate::document::Document;
 use crate::failure::Failure;
@@ -390,7 +390,10 @@ mod tests {
         let mut report = installed();
         let certificates = &mut report.certificates.as_mut().unwrap().certificates;
         let first = certificates[0].clone();
-        let more = (0..20).map(|number| CertificateStatus { file: format!("/etc/kubernetes/pki/{number}.crt").into(), ..first.clone() });
+        let more = (0..20).map(|number| CertificateStatus {
+            file: format!("/etc/kubernetes/pki/{number}.crt").into(),
+            ..first.clone()
+        });
         certificates.extend(more);
         let text = text(&report);
         assert!(text.contains("            2027-11-20  admin.conf, pki/0.crt, pki/1.crt, and 18 more\n"), "{text}");

@@ -71,11 +71,8 @@ mod tests {
     use super::*;
 
     fn used() -> SiteUse {
-        let amounts = Amounts {
-            cpu_used_millicores: Some(250),
-            memory_used_bytes: Some(64 << 20),
-            ..Amounts::default()
-        };
+        let amounts =
+            Amounts { cpu_used_millicores: Some(250), memory_used_bytes: Some(64 << 20), ..Amounts::default() };
         let container = ContainerResources {
             container: "web".to_owned(),
             image: "web:1".to_owned(),

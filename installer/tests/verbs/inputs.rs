@@ -31,7 +31,8 @@ impl Inputs {
         inputs.write("sample.landfall", &sample.stream());
         inputs.write("other.landfall", &other.stream());
         inputs.write("1.root.json", vendor.root.bytes());
-        let bill = Forgery::of(&other).insert_before("documents/release", "documents/inventory.json", INVENTORY.as_bytes());
+        let bill =
+            Forgery::of(&other).insert_before("documents/release", "documents/inventory.json", INVENTORY.as_bytes());
         inputs.write("bill.head", &bill.bind().expect("a head").head());
         inputs.write("acme.yaml", LICENSE.as_bytes());
         inputs.write("site.yaml", b"accept: []\n");

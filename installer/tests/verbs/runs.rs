@@ -31,11 +31,10 @@ impl Run {
     pub(crate) fn of(inputs: &Inputs, outputs: &Outputs, row: &Row) -> Self {
         let place = |word: &str| {
             let folder = |name: &str| outputs.path(name).display().to_string();
-            word.replace("{in}", &inputs.folder())
-                .replace("{out}", &folder("out"))
-                .replace("{roots}", &folder("roots"))
+            word.replace("{in}", &inputs.folder()).replace("{out}", &folder("out")).replace("{roots}", &folder("roots"))
         };
-        let arguments = row.0.split(' ').map(OsString::from).chain(row.1.split_whitespace().map(|word| place(word).into()));
+        let arguments =
+            row.0.split(' ').map(OsString::from).chain(row.1.split_whitespace().map(|word| place(word).into()));
         let program = File::open(env!("CARGO_BIN_EXE_landfall")).expect("the program");
         Self { program, arguments: arguments.collect(), needs_site: row.2 == Does::NeedsSite }
     }

@@ -103,7 +103,10 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert!(lines[0].starts_with("   2  upgrade of starter 1.0.0: undone"), "{text}");
         assert_eq!(lines[3], "   1  done        2026-11-20T08:00:00Z      90 s  stage: copy the release");
-        assert!(lines[4].ends_with("component/web: copy the release, 2 attempts, undone 2026-11-20T08:05:00Z"), "{text}");
+        assert!(
+            lines[4].ends_with("component/web: copy the release, 2 attempts, undone 2026-11-20T08:05:00Z"),
+            "{text}"
+        );
         assert!(lines[5].starts_with("      failed: web is not ready") && lines[5].ends_with(": no answer [LF4103]"));
         assert_eq!(lines.len(), 6, "no reason forges a step");
     }

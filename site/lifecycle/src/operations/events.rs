@@ -95,13 +95,8 @@ impl SiteEvent {
 
 /// When an event happened last. Which field says so depends on who reported it.
 fn last(event: &Value) -> Option<Timestamp> {
-    let pointers = [
-        "/series/lastObservedTime",
-        "/lastTimestamp",
-        "/eventTime",
-        "/firstTimestamp",
-        "/metadata/creationTimestamp",
-    ];
+    let pointers =
+        ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp", "/metadata/creationTimestamp"];
     pointers.iter().find_map(|pointer| event.pointer(pointer)?.as_str()?.parse().ok())
 }
 

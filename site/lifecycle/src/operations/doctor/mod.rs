@@ -10,9 +10,9 @@ use landfall_error_codes::ExitClass;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::Operations;
 use super::error::Result;
 use super::status::{SiteState, StatusReport, Verdict};
-use super::Operations;
 use crate::preflight::Finding;
 
 /// How bad a problem is. The worst comes first.

@@ -54,11 +54,27 @@ fn host_parts(report: &StatusReport) -> Vec<Problem> {
     let agent = report.agent.as_ref().map(|one| (one.ready, &one.reason));
     let etcd = report.etcd.as_ref().map(|one| (one.ready, &one.reason));
     let parts = [
-        ("disk", disk, "Free space on the disk of the data folder: `landfall replaced-data list` and `journalctl --vacuum-size=200M` help."),
+        (
+            "disk",
+            disk,
+            "Free space on the disk of the data folder: `landfall replaced-data list` and `journalctl --vacuum-size=200M` help.",
+        ),
         ("clock", clock, "Set the clock: `timedatectl set-time 'YYYY-MM-DD HH:MM:SS'`."),
-        ("certificates", certificates, "Check the clock first; then run `systemctl restart landfall-agent`, which renews what has ended."),
-        ("agent", agent, "Read `journalctl --unit landfall-agent --unit landfall-kubelet`, then run `systemctl restart landfall-agent`."),
-        ("etcd", etcd, "Find out what writes so much: `landfall events` and `landfall kubectl get events --all-namespaces`."),
+        (
+            "certificates",
+            certificates,
+            "Check the clock first; then run `systemctl restart landfall-agent`, which renews what has ended.",
+        ),
+        (
+            "agent",
+            agent,
+            "Read `journalctl --unit landfall-agent --unit landfall-kubelet`, then run `systemctl restart landfall-agent`.",
+        ),
+        (
+            "etcd",
+            etcd,
+            "Find out what writes so much: `landfall events` and `landfall kubectl get events --all-namespaces`.",
+        ),
     ];
     parts.into_iter().filter_map(|(name, part, next)| lacking(name, part, next)).collect()
 }
@@ -135,16 +151,26 @@ fn advisories(report: &StatusReport) -> Vec<Problem> {
     let mut problems = Vec::new();
     for copy in report.backups.iter().flat_map(|backups| &backups.copies) {
         let what = match (&copy.reason, &copy.tried) {
-            (Some(reason), _) => format!("the latest copy of the backups to {} failed: {reason}", copy.folder.display()),
+            (Some(reason), _) => {
+                format!("the latest copy of the backups to {} failed: {reason}", copy.folder.display())
+            }
             (None, None) => format!("there is no copy of the backups at {} yet", copy.folder.display()),
             _ => continue,
         };
-        problems.push(Problem::warning("backup-copy", what, "Run `landfall backup copy` once the place can be written."));
+        problems.push(Problem::warning(
+            "backup-copy",
+            what,
+            "Run `landfall backup copy` once the place can be written.",
+        ));
     }
     for log in report.backups.iter().flat_map(|backups| &backups.logs) {
         let Some(reason) = &log.reason else { continue };
         let what = format!("the latest log backup of {} failed: {reason}", log.stream);
-        problems.push(Problem::warning("backup-log", what, "Run `landfall backup run`, which begins points in time again."));
+        problems.push(Problem::warning(
+            "backup-log",
+            what,
+            "Run `landfall backup run`, which begins points in time again.",
+        ));
     }
     for gpu in report.gpus.iter().flat_map(|gpus| &gpus.devices) {
         for problem in &gpu.problems {

@@ -52,8 +52,18 @@ fn every_spoiled_part_is_named_before_what_follows() {
     report.no_backup = broken();
     let found = diagnosed(&report);
     let expected = [
-        "disk", "clock", "certificates", "agent", "etcd", "firewall", "cluster", "node", "service-addresses", "registry",
-        "component", "backups",
+        "disk",
+        "clock",
+        "certificates",
+        "agent",
+        "etcd",
+        "firewall",
+        "cluster",
+        "node",
+        "service-addresses",
+        "registry",
+        "component",
+        "backups",
     ];
     assert_eq!(names(&found), expected);
     assert!(found.problems.iter().all(|problem| problem.next.ends_with('.')), "each has its next step");
@@ -64,7 +74,8 @@ fn every_spoiled_part_is_named_before_what_follows() {
 fn blocker_of_the_host_fails_a_site_that_runs() {
     let blocker = Finding::new(codes::TOO_LITTLE_SPACE, "1 GiB", "2 GiB");
     let accepted = &healthy().accepted[0];
-    let known = Finding { name: accepted.name.clone(), ..Finding::warning(codes::FIREWALL_FLUSHES, &accepted.measured, "") };
+    let known =
+        Finding { name: accepted.name.clone(), ..Finding::warning(codes::FIREWALL_FLUSHES, &accepted.measured, "") };
     let found = Diagnosis::of(&healthy(), &Ok(vec![known, blocker]));
     assert_eq!((names(&found).len(), found.exit_code()), (1, 4), "an accepted warning is no problem");
     assert_eq!(found.problems[0].code.as_deref(), Some(codes::TOO_LITTLE_SPACE.id));

@@ -233,9 +233,7 @@ impl Operations {
 /// read, that is the reason which a person needs.
 fn no_backup(release: &ReleaseDocument, backups: Option<&BackupsStatus>) -> Option<String> {
     let may_exist = backups.is_some_and(|backups| backups.count > 0 || backups.reason.is_some());
-    (has_rules(release) && !may_exist).then(|| {
-        "no backup exists: if this machine is lost, so is all data".to_owned()
-    })
+    (has_rules(release) && !may_exist).then(|| "no backup exists: if this machine is lost, so is all data".to_owned())
 }
 
 /// The state of a site in this position.

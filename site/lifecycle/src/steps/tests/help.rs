@@ -63,7 +63,10 @@ fn later_release_replaces_the_help_of_the_earlier() {
     fixture.site.bundle = "fedcba987654".to_owned();
     assert!(matches!(HelpFiles {}.observe(&mut fixture.site).unwrap(), Observed::Partial(_)));
     HelpFiles {}.act(&mut fixture.site, &Value::Null).unwrap();
-    assert_eq!((fixture.read(PAGE), HelpFiles {}.observe(&mut fixture.site).unwrap()), ("new".to_owned(), Observed::Done));
+    assert_eq!(
+        (fixture.read(PAGE), HelpFiles {}.observe(&mut fixture.site).unwrap()),
+        ("new".to_owned(), Observed::Done)
+    );
     assert!(!fixture.site.paths.host(gone).exists());
 }
 
