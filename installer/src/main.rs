@@ -1,5 +1,6 @@
 //! The `landfall` command: parse, run, and turn the class of an error into the exit code.
 
+mod age;
 mod bar;
 mod cli;
 mod commands;
@@ -7,11 +8,13 @@ mod count;
 mod countdown;
 mod document;
 mod host_api;
+mod interrupts;
 mod logging;
 mod password;
 mod printer;
 mod progress;
 mod secrets;
+mod terminal;
 mod usage;
 
 use std::ffi::OsString;

@@ -18,6 +18,7 @@ use crate::bar::around;
 use crate::document::{self, Document};
 use crate::failure::Failure;
 use crate::shown;
+use crate::terminal::{Terminal, Words};
 
 /// Prints what commands report.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +83,26 @@ impl Printer {
         self.data(rendered.trim_end())
     }
 
+    /// A report that a terminal shows laid out at its width, with these words in color.
+    pub(crate) fn page<D: Document>(
+        self,
+        data: &D,
+        text: impl FnOnce(&D) -> String,
+        words: Words,
+    ) -> Result<(), Failure> {
+        let terminal = Terminal::of_stdout().filter(|_| !self.json);
+        let Some(terminal) = terminal else { return self.report(data, text) };
+        self.data(terminal.laid_out(&shown::block(&text(data)), words).trim_end())
+    }
+
+    /// Text on standard output as it is; returns whether anyone reads it.
+    pub(crate) fn is_read(self, text: &str) -> Result<bool, Failure> {
+        match around(|| self.bytes(text.as_bytes())) {
+            Ok(()) => Ok(true),
+            Err(error) => received(Err(error)).map(|()| false),
+        }
+    }
+
     /// The same report, for what a person must have before anything else happens. A reader that left is an error here; a
     /// file that receives it is on the disk on return.
     pub(crate) fn deliver<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) -> io::Result<()> {
@@ -137,6 +158,13 @@ impl Printer {
     /// An event of progress as a line of JSON on standard error.
     pub(crate) fn event(self, event: &Event) {
         self.line(&ProgressLine(event));
+    }
+
+    /// The last error of a process that ends at once, whatever its other threads print: this waits for no bar.
+    pub(crate) fn last_failure(self, failure: &Failure) {
+        let rendered = if self.json { failure.json() } else { failure.text() };
+        // If standard error is closed, nothing can be reported.
+        let _ = writeln!(io::stderr(), "{rendered}");
     }
 
     /// A document in one line on standard error.

@@ -41,6 +41,11 @@ registry! {
     CANARY_FAILED = "LF4038", NotReady, "The canary of a component failed", "Send the message to the vendor; the site is as it was before the upgrade.";
     SETTINGS_SAME = "LF4039", Usage, "The site has these settings already", "Change at least one setting; `landfall settings` shows what each one is.";
     OLD_JOURNAL_UNREADABLE = "LF4040", Stuck, "An old journal that this depends on cannot be read", "Restore the named journal from a backup, which holds it in `LANDFALL/journal`, then run the same command again. If a newer `landfall` wrote it, use that one. Backups and what runs continue without it.";
+    UNKNOWN_CONTAINER = "LF4041", Usage, "No pod of the component has such a container", "Name one of the containers that the message lists, or leave out `--container` for all of them.";
+    NO_PREVIOUS_RUN = "LF4042", Usage, "No container of the component has an earlier run", "Leave out `--previous`: the logs are those of the first run. A pod that was replaced took its logs with it; `landfall support collect` finds what is left of them on the disk.";
+    UNKNOWN_OPERATION = "LF4043", Usage, "The site never had such an operation", "Run `landfall history`, which begins each line with an operation's number.";
+    HELP_FILES = "LF4044", Resumable, "The files of help cannot be placed on the host", "Check the disk and the permissions of /usr/local/share, then run `landfall resume`.";
+    INTERRUPTED = "LF4045", Resumable, "The command was interrupted", "Run the same command again: nothing half-written is used. If an operation of the site had begun, `landfall status` says whether it runs, and `landfall resume` finishes it or undoes it.";
     // LF41: node steps.
     NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";

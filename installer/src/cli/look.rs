@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::HistoryCommand;
+
 #[derive(Debug, Args)]
 pub(crate) struct FactsArguments {
     /// Print the facts in this file, which `landfall facts` printed on another host, instead of those of this one.
@@ -57,6 +59,15 @@ pub(crate) struct LogsArguments {
     /// Only what was logged within this time before now, such as `15m`, `2h` or `90s`.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) since: Option<Duration>,
+    /// Only so many of the last lines of each container.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) tail: Option<u32>,
+    /// The logs of each container's run before its last restart.
+    #[arg(short, long, conflicts_with = "follow")]
+    pub(crate) previous: bool,
+    /// Only containers of this name.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) container: Option<String>,
 }
 
 /// Parses a time before now.
@@ -73,7 +84,10 @@ pub(crate) struct ReleasesArguments {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct HistoryArguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<HistoryCommand>,
     /// Maximum number of operations.
     #[arg(long, value_name = "COUNT", default_value = "20")]
     pub(crate) limit: NonZeroUsize,

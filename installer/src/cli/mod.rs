@@ -10,6 +10,7 @@ mod key;
 mod license;
 mod look;
 mod node;
+mod observe;
 mod release;
 mod site;
 mod support;
@@ -43,6 +44,7 @@ pub(crate) use look::{
     ProveArguments, ReleasesArguments, with_kubectl_apart,
 };
 pub(crate) use node::{ChangeCommand, NodeCommand, PreparedProgram};
+pub(crate) use observe::{EventsArguments, HistoryCommand, HistoryShowArguments, StatusArguments, TopArguments};
 pub(crate) use release::{BuildArguments, InitArguments, LockArguments, SourceArguments};
 pub(crate) use site::{
     ConfigureArguments, InstallArguments, PlanArguments, PreflightArguments, ResumeArguments, RollbackArguments,
@@ -138,7 +140,9 @@ pub(crate) enum Command {
     /// Continue the operation that was interrupted.
     Resume(ResumeArguments),
     /// Report what runs here, and why anything does not; exits with 0 only if everything is ready.
-    Status,
+    Status(StatusArguments),
+    /// Examine an installed site and its host: everything that is wrong, the worst first, each with what to do next; changes nothing.
+    Doctor,
     /// Run the proofs that the release declares, and report what each of them showed.
     Prove(ProveArguments),
     /// Run the site's own kubectl as the cluster's administrator; all arguments are kubectl's.
@@ -146,6 +150,10 @@ pub(crate) enum Command {
     Kubectl(KubectlArguments),
     /// Print the logs of a component's pods.
     Logs(LogsArguments),
+    /// Print what Kubernetes reported of the site's objects lately, newest last.
+    Events(EventsArguments),
+    /// Print what nodes, components and their pods use of CPU and memory now, as the kubelets measure it.
+    Top(TopArguments),
     /// Collect what explains a site's state into one file without secrets, and analyze such a file.
     #[command(subcommand)]
     Support(SupportCommand),

@@ -22,6 +22,12 @@ pub(crate) enum NodeCommand {
     /// Answer a question of the host's API about a change, or begin one; run by that API.
     #[command(hide = true, subcommand)]
     Change(ChangeCommand),
+    /// Write manual pages, completions and handbooks as they are below `/usr/local/share`; run by an install.
+    #[command(hide = true)]
+    WriteHelp {
+        /// Folder that receives them.
+        folder: PathBuf,
+    },
     /// Prepare the host for a unit; run by systemd before the unit's program.
     #[command(hide = true)]
     Prepare {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use clap::{CommandFactory, Parser};
 
 #[test]
@@ -22,6 +24,35 @@ fn every_help() {
     helps(&command, "landfall", &mut found);
     for (words, help) in found {
         insta::assert_snapshot!(format!("help of {words}").replace(' ', "_"), help);
+    }
+}
+
+#[path = "../../tests/verbs/table.rs"]
+mod table;
+
+/// Collects the words of every verb that does something itself, hidden ones too.
+fn verbs(command: &clap::Command, words: &str, found: &mut BTreeSet<String>) {
+    let mut below = command.get_subcommands().filter(|below| below.get_name() != "help").peekable();
+    if below.peek().is_none() || !command.is_subcommand_required_set() {
+        found.insert(words.to_owned());
+    }
+    below.for_each(|below| verbs(below, format!("{words} {}", below.get_name()).trim(), found));
+}
+
+#[test]
+fn every_verb_has_a_row_of_tests() {
+    let mut found = BTreeSet::new();
+    verbs(&super::Cli::command(), "", &mut found);
+    let rows: BTreeSet<_> = table::ROWS.iter().map(|(verb, ..)| (*verb).to_owned()).collect();
+    let missing: Vec<_> = found.difference(&rows).collect();
+    let unknown: Vec<_> = rows.difference(&found).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "without a row: {missing:?}; without a verb: {unknown:?}");
+    assert_eq!(rows.len(), table::ROWS.len(), "a verb has two rows");
+    for (verb, arguments, _) in table::ROWS {
+        let arguments = arguments.split_whitespace();
+        let words = ["landfall"].into_iter().chain(verb.split(' ')).chain(arguments).map(Into::into);
+        let parsed = super::Cli::try_parse_from(super::with_kubectl_apart(words));
+        assert!(parsed.is_ok(), "{verb}: {parsed:?}");
     }
 }
 

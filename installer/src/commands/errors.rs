@@ -42,7 +42,7 @@ pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     Ok(())
 }
 
-fn document() -> String {
+pub(super) fn document() -> String {
     let mut text = String::from(INTRODUCTION);
     for (prefix, title) in AREAS {
         let codes: Vec<&Code> = ALL.iter().filter(|code| code.id.starts_with(prefix)).collect();

@@ -6,7 +6,8 @@ use std::ops::ControlFlow;
 use std::process::{Child, ExitCode};
 use std::sync::{Arc, OnceLock};
 
-use landfall_lifecycle::operations::{Listener, LogSource, Logged, Operations, Pod};
+use landfall_error_codes::codes;
+use landfall_lifecycle::operations::{Listener, LogSelection, LogSource, Logged, Operations, PodContainers};
 
 use super::kubectl::{become_program, not_started};
 use super::site::operations_of_root;
@@ -22,28 +23,32 @@ pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCod
         return print(arguments, &operations, printer);
     }
     let failed = Arc::new(OnceLock::new());
-    operations.follow_logs(&arguments.component, arguments.since, &listener(printer, &failed))?;
+    let LogsArguments { component, since, tail, container, .. } = arguments;
+    let selection = LogSelection { since: *since, tail: *tail, container: container.clone() };
+    operations.follow_logs(component, &selection, &listener(printer, &failed))?;
     received(failed.get().map_or(Ok(()), |kind| Err(io::Error::from(*kind))))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what was logged so far, by kubectl.
 fn print(arguments: &LogsArguments, operations: &Operations, printer: Printer) -> Result<ExitCode, Failure> {
-    let pods = operations.component_pods(&arguments.component)?;
-    let command = |pod: &Pod| {
-        let mut kubectl = operations.kubectl()?;
-        kubectl.args(of_pod(arguments, &pod.namespace, &pod.name));
-        Ok::<_, Failure>(kubectl)
-    };
-    if let [pod] = &pods[..] {
-        return become_program(&mut command(pod)?).map(|never| match never {});
-    }
+    let pods = operations.component_pods(&arguments.component, arguments.container.as_deref())?;
     if pods.is_empty() {
         printer.note(&format!("{} has no pods", arguments.component));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let wanted = wanted(arguments, &pods)?;
+    let command = |words: &Vec<OsString>| {
+        let mut kubectl = operations.kubectl()?;
+        kubectl.args(words);
+        Ok::<_, Failure>(kubectl)
+    };
+    if let [words] = &wanted[..] {
+        return become_program(&mut command(words)?).map(|never| match never {});
     }
     let mut code = ExitCode::SUCCESS;
-    for pod in &pods {
-        let mut child = command(pod)?.spawn().map_err(|error| not_started(&error))?;
+    for words in &wanted {
+        let mut child = command(words)?.spawn().map_err(|error| not_started(&error))?;
         code = worse(code, &mut child)?;
     }
     Ok(code)
@@ -59,15 +64,32 @@ fn worse(code: ExitCode, child: &mut Child) -> Result<ExitCode, Failure> {
     })
 }
 
-/// kubectl's arguments for one pod.
-fn of_pod(arguments: &LogsArguments, namespace: &str, pod: &str) -> Vec<OsString> {
-    let mut words: Vec<OsString> =
-        ["logs", "--namespace", namespace, pod, "--all-containers", "--prefix", "--ignore-errors"]
-            .map(Into::into)
-            .into();
-    if let Some(since) = &arguments.since {
-        words.push(format!("--since={}s", since.as_secs()).into());
+/// kubectl's arguments, once for each pod; of earlier runs, once for each container that has one: kubectl refuses the others.
+fn wanted(arguments: &LogsArguments, pods: &[PodContainers]) -> Result<Vec<Vec<OsString>>, Failure> {
+    if !arguments.previous {
+        let container = arguments.container.as_deref();
+        return Ok(pods.iter().map(|pod| of_pod(arguments, pod, container)).collect());
     }
+    let earlier = pods.iter().flat_map(|pod| {
+        let containers = pod.containers.iter().filter(|container| container.has_previous);
+        containers.map(move |container| of_pod(arguments, pod, Some(&container.name)))
+    });
+    let earlier: Vec<_> = earlier.collect();
+    if earlier.is_empty() {
+        let what = format!("no container of {} has run before", arguments.component);
+        return Err(Failure::new(codes::NO_PREVIOUS_RUN, what));
+    }
+    Ok(earlier)
+}
+
+/// kubectl's arguments for one pod, with all of its containers or one.
+fn of_pod(arguments: &LogsArguments, pod: &PodContainers, container: Option<&str>) -> Vec<OsString> {
+    let containers = container.map_or_else(|| "--all-containers".to_owned(), |name| format!("--container={name}"));
+    let words = ["logs", "--namespace", &pod.namespace, &pod.pod, &containers, "--prefix", "--ignore-errors"];
+    let mut words: Vec<OsString> = words.map(Into::into).into();
+    words.extend(arguments.since.map(|since| format!("--since={}s", since.as_secs()).into()));
+    words.extend(arguments.tail.map(|lines| format!("--tail={lines}").into()));
+    words.extend(arguments.previous.then(|| "--previous".into()));
     words
 }
 
@@ -113,6 +135,8 @@ fn line(source: &LogSource, text: &[u8]) -> Vec<u8> {
 mod tests {
     use clap::Parser;
 
+    use landfall_lifecycle::operations::PodContainer;
+
     use super::*;
     use crate::cli::{Cli, Command};
 
@@ -124,17 +148,36 @@ mod tests {
     #[test]
     fn kubectl_is_asked_for_all_that_was_wanted() {
         let words = |line: &str| {
-            let words = of_pod(&arguments(line), "db", "postgres-0");
-            words.into_iter().map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" ")
+            let one = |name: &str, has_previous| PodContainer { name: name.to_owned(), has_previous };
+            let containers = vec![one("postgres", true), one("metrics", false)];
+            let pod = PodContainers { namespace: "db".to_owned(), pod: "postgres-0".to_owned(), containers };
+            let words = wanted(&arguments(line), &[pod]).unwrap();
+            let [words] = &words[..] else { panic!("{words:?}") };
+            words.iter().map(|word| word.to_str().unwrap()).collect::<Vec<_>>().join(" ")
         };
         let all = "logs --namespace db postgres-0 --all-containers --prefix --ignore-errors";
         assert_eq!(words("landfall logs postgres"), all);
         assert_eq!(words("landfall logs postgres --since 5m"), format!("{all} --since=300s"));
         assert_eq!(words("landfall logs postgres --since 1h30m"), format!("{all} --since=5400s"));
+        assert_eq!(words("landfall logs postgres --tail 20"), format!("{all} --tail=20"));
+        let one = "logs --namespace db postgres-0 --container=metrics --prefix --ignore-errors";
+        assert_eq!(words("landfall logs postgres --container metrics"), one);
+        let earlier =
+            "logs --namespace db postgres-0 --container=postgres --prefix --ignore-errors --tail=5 --previous";
+        assert_eq!(words("landfall logs postgres --previous --tail 5"), earlier);
         assert!(arguments("landfall logs postgres --follow").follow);
+        assert!(Cli::try_parse_from("landfall logs postgres --follow --previous".split(' ')).is_err());
         for wrong in ["landfall logs", "landfall logs postgres --since soon", "landfall logs postgres --since -5m"] {
             assert!(Cli::try_parse_from(wrong.split(' ')).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn missing_earlier_run_is_refused_by_name() {
+        let pod = PodContainers { namespace: "db".to_owned(), pod: "postgres-0".to_owned(), containers: Vec::new() };
+        let failure = wanted(&arguments("landfall logs postgres --previous"), &[pod]).unwrap_err();
+        assert_eq!(failure.code().id, "LF4042");
+        assert!(failure.text().contains("no container of postgres has run before"), "{}", failure.text());
     }
 
     #[test]

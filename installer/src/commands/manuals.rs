@@ -25,7 +25,7 @@ impl Document for Written {
 }
 
 /// A page: the name of its file, and its text.
-type Page = (String, Vec<u8>);
+pub(super) type Page = (String, Vec<u8>);
 
 /// Writes the pages.
 pub(crate) fn run(arguments: &ManualsArguments, printer: Printer) -> Result<(), Failure> {
@@ -46,7 +46,7 @@ fn write(folder: &Path, pages: &[Page]) -> Result<(), Failure> {
 }
 
 /// A page for `landfall` and one for each command that is not hidden.
-fn pages() -> Result<Vec<Page>, Failure> {
+pub(super) fn pages() -> Result<Vec<Page>, Failure> {
     let mut pages = Vec::new();
     let mut command = Cli::command();
     command.build();

@@ -11,10 +11,13 @@ mod configure;
 mod confirmation;
 mod console;
 mod diff;
+mod doctor;
 mod edits;
 mod errors;
+mod events;
 mod facts;
 mod found_images;
+mod help_files;
 mod history;
 mod init;
 mod inspect;
@@ -45,11 +48,13 @@ mod source_date;
 mod stage;
 mod status;
 mod support;
+mod top;
 mod trust;
 mod uninstall;
 mod upgrade;
 mod verify;
 mod verify_site;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -60,16 +65,26 @@ pub(crate) use releases::ReleaseList;
 
 use crate::cli::{Cli, Command, VerifyArguments};
 use crate::failure::Failure;
+use crate::interrupts::end_at_interrupt;
 use crate::printer::Printer;
 
 /// Runs the command that was asked for. One that ends without an error ends with the exit code that it returns.
 pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
+    match &cli.command {
+        // They end otherwise, or pass interrupts on.
+        Command::Node(_) | Command::Probe(_) | Command::Kubectl(_) => {}
+        Command::Status(arguments) if arguments.watch => {}
+        command => end_at_interrupt(printer, matches!(command, Command::Logs(arguments) if arguments.follow)),
+    }
     let done = match cli.command {
-        Command::Status => return status::run(printer),
+        Command::Status(arguments) => return status::run(&arguments, printer),
+        Command::Doctor => return doctor::run(printer),
         Command::Preflight(arguments) => return preflight::run(arguments, printer),
         Command::Probe(arguments) => return probe::run(&arguments, printer),
         Command::Kubectl(arguments) => return kubectl::run(arguments),
         Command::Logs(arguments) => return logs::run(&arguments, printer),
+        Command::Events(arguments) => events::run(&arguments, printer),
+        Command::Top(arguments) => top::run(&arguments, printer),
         Command::Key(command) => key::run(command, printer),
         Command::Approvals(command) => approvals::run(command, printer),
         Command::Trust(command) => trust::run(command, printer),

@@ -7,7 +7,7 @@ use landfall_host::paths::SitePaths;
 use landfall_lifecycle::operations::{EventFile, Operations};
 use landfall_media::progress::{Event, Progress, Silent};
 
-use super::change;
+use super::{change, help_files};
 use crate::cli::{NodeCommand, PreparedProgram};
 use crate::failure::Failure;
 use crate::host_api;
@@ -25,6 +25,7 @@ pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure
             Operations::new(Arc::new(Silent)).measure_usage()?;
         }
         NodeCommand::Change(command) => change::run(command, printer)?,
+        NodeCommand::WriteHelp { folder } => help_files::write(folder)?,
         NodeCommand::Prepare { program: PreparedProgram::Containerd } => prepare::containerd(&paths)?,
         NodeCommand::Prepare { program: PreparedProgram::Kubelet } => prepare::kubelet(&paths)?,
     }

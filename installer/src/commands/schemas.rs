@@ -5,10 +5,10 @@ use landfall_host::facts::Facts;
 use landfall_license::usage::UsageReport;
 use landfall_lifecycle::operations::{
     Aborted, AdoptedBackups, BackedUp, BackupCheckReport, CarriedOut, CollectedSupport, Configured, ConfirmedDate,
-    CopiedBackups, Drilled, ExportedObjects, ExportedStream, ForgottenBackups, Installed, LicenseReport, NewKey,
-    PreflightReport, ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData, RepairedBackups, Restored, Resumed,
-    SavedLogs, ScheduledBackups, SiteSettings, SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded,
-    UsageStatus,
+    CopiedBackups, Diagnosis, Drilled, ExportedObjects, ExportedStream, ForgottenBackups, Installed, LicenseReport,
+    NewKey, OperationDetails, PreflightReport, ProbeReport, ProofReport, RecoveryKey, RemovedReplacedData,
+    RepairedBackups, Restored, Resumed, SavedLogs, ScheduledBackups, SiteEvents, SiteSettings, SiteUse,
+    SiteVerification, StatusReport, TakenIn, Uninstalled, Upgraded, UsageStatus,
 };
 use landfall_media::durable;
 use landfall_support::Index;
@@ -65,9 +65,12 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<SiteSettings>(),
         schema_of::<diff::Difference>(),
         schema_of::<plan::DryRun<'_>>(),
+        schema_of::<Diagnosis>(),
         schema_of::<ErrorDocument<'_>>(),
+        schema_of::<SiteEvents>(),
         schema_of::<Facts>(),
         schema_of::<history::OperationHistory>(),
+        schema_of::<OperationDetails>(),
         schema_of::<inspect::Inspection>(),
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
@@ -95,6 +98,7 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<sign::Report>(),
         schema_of::<stage::Staged>(),
         schema_of::<StatusReport>(),
+        schema_of::<SiteUse>(),
         schema_of::<Index>(),
         schema_of::<Analysis>(),
         schema_of::<CollectedSupport>(),

@@ -13,23 +13,73 @@ use landfall_lifecycle::operations::{
 use landfall_lifecycle::plan::gpu_resources::listed;
 use landfall_lifecycle::preflight::AcceptedWarning;
 
-use super::license;
 use super::site::{DEVELOPMENT_NOTE, operations_of_root};
+use super::{license, watch};
+use crate::cli::StatusArguments;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+use crate::terminal::{Terminal, Tone, Words};
+
+/// Words whose color says how the site is, the worst first.
+const WORDS: Words = &[
+    ("not ready", Tone::Bad),
+    ("not everything is ready", Tone::Bad),
+    ("stuck", Tone::Bad),
+    ("cannot be read", Tone::Bad),
+    ("it failed", Tone::Bad),
+    ("no backup", Tone::Attention),
+    ("none is proven", Tone::Attention),
+    ("interrupted", Tone::Attention),
+    ("note:", Tone::Attention),
+    ("everything is ready", Tone::Good),
+    (" ready", Tone::Good),
+];
 
 impl Document for StatusReport {
     const KIND: &'static str = "status";
 }
 
 /// Prints the status; the exit code is that of its verdict.
-pub(crate) fn run(printer: Printer) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
+    if arguments.watch {
+        return watch::run(&operations, printer);
+    }
     let report = operations.status()?;
-    printer.report(&report, text)?;
+    printer.page(&report, text, WORDS)?;
     Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
+/// The text as this terminal shows it.
+pub(super) fn laid_out(report: &StatusReport, terminal: &Terminal) -> String {
+    terminal.laid_out(&shown::block(&text(report)), WORDS)
+}
+
+/// All of it in one line: what it comes to, and the parts that are not ready.
+pub(super) fn summary(report: &StatusReport) -> String {
+    let parts = lacking(report);
+    let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
+    shown::line(&format!("{}{parts}", headline(report)))
+}
+
+/// The parts that are not ready, by their names in the text.
+fn lacking(report: &StatusReport) -> Vec<String> {
+    let parts = [
+        ("agent", report.agent.as_ref().map(|part| part.ready)),
+        ("services", report.service_addresses.as_ref().map(|part| part.ready)),
+        ("firewall", report.firewall.as_ref().map(|part| part.ready)),
+        ("registry", report.registry.as_ref().map(|part| part.ready)),
+        ("certs", report.certificates.as_ref().map(|part| part.ready)),
+        ("clock", report.clock.as_ref().map(|part| part.ready)),
+        ("disk", report.disk.as_ref().map(|part| part.ready)),
+        ("etcd", report.etcd.as_ref().map(|part| part.ready)),
+    ];
+    let nodes = report.nodes.iter().filter(|node| !node.ready).map(|node| format!("node {}", node.name));
+    let components = report.components.iter().filter(|one| !one.reasons.is_empty() || one.ready != one.total);
+    let parts = parts.into_iter().filter(|(_, ready)| *ready == Some(false)).map(|(name, _)| name.to_owned());
+    nodes.chain(components.map(|one| format!("component {}", one.component))).chain(parts).collect()
 }
 
 fn text(report: &StatusReport) -> String {
@@ -84,7 +134,10 @@ fn host_text(text: &mut String, report: &StatusReport) {
         let state = state_text(clock.reason.as_deref());
         let _infallible = writeln!(text, "clock     {state}; {}", clock.now);
     }
-    if let Some(backups) = &report.backups {
+    if let Some(reason) = &report.no_backup {
+        let _infallible = writeln!(text, "backups   none: {reason}");
+    }
+    if let Some(backups) = report.backups.as_ref().filter(|_| report.no_backup.is_none()) {
         let _infallible = writeln!(text, "backups   {}", backups_text(backups));
     }
     if let Some(status) = &report.license {
@@ -161,6 +214,9 @@ fn holder_text(holder: &GpuHolder) -> String {
 /// Where most certificates are: names are printed relative to it.
 const KUBERNETES: &str = "/etc/kubernetes";
 
+/// How many certificates of a day are named; `--json` names all.
+const NAMED_CERTIFICATES: usize = 3;
+
 fn certificates_text(text: &mut String, certificates: &CertificatesStatus) {
     let state = state_text(certificates.reason.as_deref());
     let ends = match (&certificates.soonest_end, certificates.days_left) {
@@ -178,7 +234,10 @@ fn certificates_text(text: &mut String, certificates: &CertificatesStatus) {
         days.entry(day).or_default().push(name.display().to_string());
     }
     for (day, names) in days {
-        let _infallible = writeln!(text, "            {day}  {}", names.join(", "));
+        let shown = names.iter().take(NAMED_CERTIFICATES).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let left = names.len().saturating_sub(NAMED_CERTIFICATES);
+        let more = if left > 0 { format!(", and {left} more") } else { String::new() };
+        let _infallible = writeln!(text, "            {day}  {shown}{more}");
     }
 }
 
@@ -199,6 +258,9 @@ fn headline(report: &StatusReport) -> String {
         }
         SiteState::InstallInterrupted => {
             format!("the install of {release} was interrupted; `landfall resume` continues")
+        }
+        SiteState::Installed if report.ready && report.no_backup.is_some() => {
+            format!("{release} is installed, and everything runs, but it has no backup")
         }
         SiteState::Installed if report.ready => format!("{release} is installed, and everything is ready"),
         SiteState::Installed => format!("{release} is installed, and not everything is ready"),
@@ -303,13 +365,38 @@ fn backups_text(backups: &BackupsStatus) -> String {
 mod tests {
     use landfall_engine::journal::RecordedError;
     use landfall_lifecycle::operations::status::sample::{absent, installed, interrupted};
-    use landfall_lifecycle::operations::{ModelFigure, ModelStatus};
+    use landfall_lifecycle::operations::{CertificateStatus, ModelFigure, ModelStatus};
 
     use super::*;
 
     #[test]
     fn ready() {
         insta::assert_snapshot!(text(&installed()));
+    }
+
+    #[test]
+    fn ready_site_without_a_backup_says_so() {
+        let mut report = installed();
+        report.backups = None;
+        report.no_backup = Some("no backup exists: if this machine is lost, so is all data".to_owned());
+        let text = text(&report);
+        assert!(text.starts_with("starter 1.0.0 is installed, and everything runs, but it has no backup\n"), "{text}");
+        assert!(text.contains("\nbackups   none: no backup exists: "), "{text}");
+        assert!(!text.contains("everything is ready"));
+    }
+
+    #[test]
+    fn certificates_take_one_short_line_a_day() {
+        let mut report = installed();
+        let certificates = &mut report.certificates.as_mut().unwrap().certificates;
+        let first = certificates[0].clone();
+        let more = (0..20).map(|number| CertificateStatus {
+            file: format!("/etc/kubernetes/pki/{number}.crt").into(),
+            ..first.clone()
+        });
+        certificates.extend(more);
+        let text = text(&report);
+        assert!(text.contains("            2027-11-20  admin.conf, pki/0.crt, pki/1.crt, and 18 more\n"), "{text}");
     }
 
     #[test]

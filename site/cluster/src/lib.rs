@@ -51,7 +51,7 @@ pub use execute::{Executed, Program, Success};
 pub use fields::pointer_of;
 pub use inventory::Inventory;
 pub use labels::{COMPONENT_LABEL, FIELD_MANAGER, MANAGED_BY, MANAGED_BY_LABEL, Owner, RELEASE_LABEL, is_managed};
-pub use logs::{Listener, LogSource, Logged, RecentLines};
+pub use logs::{Listener, LogSelection, LogSource, Logged, PodContainer, PodContainers, RecentLines};
 pub use lost_edit::{LostEdit, Restored};
 pub use no_answer::NoAnswer;
 pub use object::ObjectName;

@@ -119,6 +119,8 @@ impl SitePaths {
         console_support = "/var/lib/landfall/console-support";
         /// Logs of pods.
         pod_logs = "/var/lib/landfall/logs/pods";
+        /// Which files of help were placed on the host.
+        help_record = "/var/lib/landfall/help.json";
         /// The path of the command once the stick is gone.
         command = "/usr/local/bin/landfall";
         /// What Landfall keeps about a host pack; it outlives the release, whose data folder is another one.

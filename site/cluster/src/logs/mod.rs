@@ -3,6 +3,7 @@
 //! A watch reports the pods; each run of a container has a stream of its own. A stream that breaks off while its container
 //! runs is opened again after the last line that was passed on.
 
+mod containers;
 mod recent;
 mod runs;
 
@@ -21,6 +22,7 @@ use kube::api::{ListParams, LogParams, WatchEvent, WatchParams};
 use kube::{Api, Client};
 
 use super::{Cluster, ClusterError, Inventory};
+pub use containers::{PodContainer, PodContainers};
 pub use recent::RecentLines;
 use runs::{Container, Run, Runs};
 
@@ -71,22 +73,52 @@ pub enum Logged {
     Unanswered(String),
 }
 
+/// Which lines of a component's logs are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogSelection {
+    /// Of containers that run already, only what was logged within this time before now.
+    pub since: Option<Duration>,
+    /// Of containers that run already, only so many of the last lines.
+    pub tail: Option<u32>,
+    /// Only containers of this name.
+    pub container: Option<String>,
+}
+
+impl LogSelection {
+    fn wants(&self, source: &LogSource) -> bool {
+        self.container.as_ref().is_none_or(|name| *name == source.container)
+    }
+
+    /// Whether a person who looks at these containers should hear of it.
+    fn is_news(&self, news: &Logged) -> bool {
+        match news {
+            Logged::Line { source, .. } | Logged::Restarted { source, .. } => self.wants(source),
+            Logged::Started { .. } | Logged::Unanswered(_) => true,
+        }
+    }
+}
+
 /// Takes what is passed on, from several threads; breaking ends the following.
 pub type Listener = Arc<dyn Fn(Logged) -> ControlFlow<()> + Send + Sync>;
 
 impl Cluster {
-    /// Follows the logs of a component's pods until the listener breaks: of those that run, what they logged within `since`
-    /// before now, or everything; of those that start later, everything. Fails only if the first look fails.
+    /// Follows the logs of a component's pods until the listener breaks: of containers that run, what is selected; of those that
+    /// start later, everything. Fails only if the first look fails.
     pub fn follow_logs(
         &self,
         inventory: &Inventory,
-        since: Option<Duration>,
+        selection: &LogSelection,
         listener: &Listener,
     ) -> Result<(), ClusterError> {
         // Unreachable clusters and missing rights are reported here, with patience.
         self.pods_of_component(inventory)?;
         let client = self.talking().map_err(|error| self.cannot("follow the logs", inventory, error))?;
-        let streams = Streams { client: client.clone(), listener: listener.clone(), since, shared: Arc::default() };
+        let streams = Streams {
+            client: client.clone(),
+            listener: listener.clone(),
+            selection: selection.clone(),
+            shared: Arc::default(),
+        };
         let mut watch = Watch::new(client, inventory);
         let (mut members, mut runs) = (Members::default(), Runs::default());
         let mut is_answered = true;
@@ -104,10 +136,10 @@ impl Cluster {
             is_answered = true;
             let pods = watch.pods.iter().filter(|(uid, _)| members.has(uid)).map(|(_, pod)| pod);
             let found = runs.look(pods, |container| streams.state(container));
-            if found.news.into_iter().any(|news| listener(news).is_break()) {
+            if found.news.into_iter().filter(|news| selection.is_news(news)).any(|news| listener(news).is_break()) {
                 return Ok(());
             }
-            for run in found.to_open {
+            for run in found.to_open.into_iter().filter(|run| selection.wants(&run.source)) {
                 self.spawn(streams.clone().follow(run));
             }
         }
@@ -234,8 +266,8 @@ struct Progress {
 struct Streams {
     client: Client,
     listener: Listener,
-    /// How much of a container's earlier log is wanted, where it ran before the following began.
-    since: Option<Duration>,
+    /// What is wanted, above all of a container's earlier log where it ran before the following began.
+    selection: LogSelection,
     shared: Arc<Shared>,
 }
 
@@ -283,7 +315,8 @@ impl Streams {
         reached: &mut Option<Timestamp>,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let known = *reached;
-        let since = self.since.filter(|_| run.is_early && known.is_none());
+        let is_first = run.is_early && known.is_none();
+        let since = self.selection.since.filter(|_| is_first);
         let parameters = LogParams {
             container: Some(run.source.container.clone()),
             follow: true,
@@ -291,6 +324,7 @@ impl Streams {
             // The API server rounds it down to a second.
             since_time: known,
             since_seconds: since.map(|since| i64::try_from(since.as_secs().max(1)).unwrap_or(i64::MAX)),
+            tail_lines: self.selection.tail.filter(|_| is_first).map(i64::from),
             ..LogParams::default()
         };
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &run.source.namespace);

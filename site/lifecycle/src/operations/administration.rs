@@ -1,24 +1,15 @@
 //! What an administrator does with a site beside operations: the cluster's own kubectl, and the pods of a component.
 
+use std::collections::BTreeSet;
 use std::process::Command;
-use std::time::Duration;
 
 use landfall_agent::settings::AgentSettings;
-use landfall_cluster::{Cluster, Inventory, Listener, ObjectName};
+use landfall_cluster::{Cluster, Inventory, Listener, LogSelection, PodContainers};
 use landfall_engine::step::StepError;
 
 use super::Operations;
 use super::error::{OperationError, Result};
 use crate::configuration::nearest;
-
-/// A pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pod {
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
 
 impl Operations {
     /// The kubectl of this site's Kubernetes as a command, with the administrator's rights; its cache goes where the next
@@ -39,18 +30,20 @@ impl Operations {
         Ok(kubectl)
     }
 
-    /// The pods of a component, by the list of its objects that the cluster keeps.
-    pub fn component_pods(&self, component: &str) -> Result<Vec<Pod>> {
+    /// The pods of a component with their containers, by the list of its objects that the cluster keeps. With the name of a container,
+    /// only the pods that have it, each with it alone.
+    pub fn component_pods(&self, component: &str, container: Option<&str>) -> Result<Vec<PodContainers>> {
         let (cluster, inventory) = self.component(component)?;
-        let pods = cluster.pods_of_component(&inventory).map_err(StepError::from)?;
-        Ok(pods.into_iter().map(Pod::of).collect())
+        selected(pods(&cluster, &inventory)?, component, container)
     }
 
-    /// Follows the logs of a component's pods, those that start meanwhile among them, until the listener breaks. `since`
-    /// limits what is read of earlier logs.
-    pub fn follow_logs(&self, component: &str, since: Option<Duration>, listener: &Listener) -> Result<()> {
+    /// Follows the logs of a component's pods, those that start meanwhile among them, until the listener breaks.
+    pub fn follow_logs(&self, component: &str, selection: &LogSelection, listener: &Listener) -> Result<()> {
         let (cluster, inventory) = self.component(component)?;
-        Ok(cluster.follow_logs(&inventory, since, listener).map_err(StepError::from)?)
+        if selection.container.is_some() {
+            selected(pods(&cluster, &inventory)?, component, selection.container.as_deref())?;
+        }
+        Ok(cluster.follow_logs(&inventory, selection, listener).map_err(StepError::from)?)
     }
 
     /// The cluster, and the list of a component's objects in it.
@@ -72,10 +65,35 @@ pub(super) fn component_of(cluster: Cluster, component: &str) -> Result<(Cluster
     Err(unknown(component, inventories.into_iter().map(|inventory| inventory.owner.component).collect()))
 }
 
-impl Pod {
-    fn of(name: ObjectName) -> Self {
-        Self { namespace: name.namespace.unwrap_or_default(), name: name.name }
+fn pods(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<PodContainers>> {
+    Ok(cluster.containers_of_component(inventory).map_err(StepError::from)?)
+}
+
+/// The pods that have a container of this name, each with it alone; all of them without a name.
+fn selected(pods: Vec<PodContainers>, component: &str, container: Option<&str>) -> Result<Vec<PodContainers>> {
+    let Some(wanted) = container else { return Ok(pods) };
+    let known: BTreeSet<&str> = pods.iter().flat_map(|pod| &pod.containers).map(|one| one.name.as_str()).collect();
+    if !known.contains(wanted) {
+        let known: Vec<&str> = known.into_iter().collect();
+        return Err(OperationError::UnknownContainer {
+            component: component.to_owned(),
+            container: wanted.to_owned(),
+            nearest: nearest(wanted, &known).map(str::to_owned),
+            known: known.into_iter().map(str::to_owned).collect(),
+        });
     }
+    let only = |mut pod: PodContainers| {
+        pod.containers.retain(|one| one.name == wanted);
+        (!pod.containers.is_empty()).then_some(pod)
+    };
+    Ok(pods.into_iter().filter_map(only).collect())
+}
+
+/// The list of a component's objects among those of all components.
+pub(super) fn known_inventory<'a>(inventories: &'a [Inventory], component: &str) -> Result<&'a Inventory> {
+    let found = inventories.iter().find(|inventory| inventory.owner.component == component);
+    let names = || inventories.iter().map(|inventory| inventory.owner.component.clone()).collect();
+    found.ok_or_else(|| unknown(component, names()))
 }
 
 /// The error about a name that no component has.
@@ -90,6 +108,7 @@ fn unknown(component: &str, mut known: Vec<String>) -> OperationError {
 mod tests {
     use std::sync::Arc;
 
+    use landfall_cluster::PodContainer;
     use landfall_error_codes::{Coded, codes};
     use landfall_host::pack;
     use landfall_host::paths::SitePaths;
@@ -110,6 +129,29 @@ mod tests {
     }
 
     #[test]
+    fn wrong_container_is_answered_with_the_right_ones() {
+        let pod = |name: &str, containers: &[&str]| PodContainers {
+            namespace: "db".to_owned(),
+            pod: name.to_owned(),
+            containers: containers
+                .iter()
+                .map(|name| PodContainer { name: (*name).to_owned(), has_previous: false })
+                .collect(),
+        };
+        let pods = || vec![pod("postgres-0", &["postgres", "metrics"]), pod("postgres-dump", &["dump"])];
+        assert_eq!(selected(pods(), "postgres", None).unwrap(), pods());
+        assert_eq!(selected(pods(), "postgres", Some("dump")).unwrap(), [pod("postgres-dump", &["dump"])]);
+        assert_eq!(selected(pods(), "postgres", Some("metrics")).unwrap(), [pod("postgres-0", &["metrics"])]);
+        for (asked, answer) in [
+            ("postgress", "no pod of postgres has a container postgress: did you mean postgres?"),
+            ("x", "no pod of postgres has a container x: it has dump, metrics, postgres"),
+        ] {
+            let error = selected(pods(), "postgres", Some(asked)).unwrap_err();
+            assert_eq!((error.to_string().as_str(), error.code()), (answer, codes::UNKNOWN_CONTAINER));
+        }
+    }
+
+    #[test]
     fn the_sites_own_kubectl_is_found_without_its_version_being_known() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
@@ -124,7 +166,7 @@ mod tests {
         assert!(missing().ends_with("admin.conf is missing"), "{}", missing());
         write(&paths.admin_kubeconfig(), b"");
         assert!(missing().ends_with("v1.36.3-0123456789ab/bin/kubectl is missing"), "{}", missing());
-        let error = operations.component_pods("postgres");
+        let error = operations.component_pods("postgres", None);
         assert!(error.is_err(), "an empty kubeconfig leads nowhere");
         write(&paths.node_programs(&pack::sample()).join("kubectl"), b"");
         let kubectl = operations.kubectl().unwrap();

@@ -213,6 +213,29 @@ pub enum OperationError {
         /// What there is.
         known: Vec<String>,
     },
+    /// A container was named that no pod of the component has.
+    #[error("no pod of {component} has a container {container}: {}", instead(.nearest.as_deref(), .known))]
+    UnknownContainer {
+        /// The component.
+        component: String,
+        /// The container that was asked for.
+        container: String,
+        /// What was probably meant.
+        nearest: Option<String>,
+        /// The containers that exist.
+        known: Vec<String>,
+    },
+    /// An operation was named that the site never had.
+    #[error("this site has no operation {number}: {}", match .latest {
+        Some(latest) => format!("its operations are 1 to {latest}"),
+        None => "nothing is installed on this machine".to_owned(),
+    })]
+    UnknownOperation {
+        /// The number that was asked for.
+        number: u64,
+        /// The number of the latest one.
+        latest: Option<u64>,
+    },
     /// There is nothing to resume.
     #[error("no operation of this machine is unfinished")]
     NothingToResume,
@@ -442,6 +465,8 @@ impl Coded for OperationError {
             Self::Unconfirmed { .. } => codes::DELETION_UNCONFIRMED,
             Self::NoCluster { .. } => codes::NO_CLUSTER,
             Self::UnknownComponent { .. } => codes::UNKNOWN_COMPONENT,
+            Self::UnknownContainer { .. } => codes::UNKNOWN_CONTAINER,
+            Self::UnknownOperation { .. } => codes::UNKNOWN_OPERATION,
             Self::NothingToResume => codes::NOTHING_TO_RESUME,
             Self::NothingToAbort => codes::NOTHING_TO_ABORT,
             Self::OtherOperation { .. } => codes::OTHER_OPERATION,

@@ -82,7 +82,7 @@ impl Operations {
         Ok(PastOperations { operations: operations.collect(), earlier })
     }
 
-    fn looked_up(&self, file: &JournalFile, is_running: bool) -> PastOperation {
+    pub(super) fn looked_up(&self, file: &JournalFile, is_running: bool) -> PastOperation {
         let asked = self.asker_of(file.number);
         let described = match self.journals().read(file) {
             Ok(replay) => described(&Past { replay, file: file.clone() }, is_running),

@@ -20,6 +20,7 @@ use crate::steps::component_ready::ComponentReady;
 use crate::steps::console_secrets::ConsoleSecrets;
 use crate::steps::control_plane_ready::ControlPlaneReady;
 use crate::steps::etcd_snapshot::{EtcdSnapshot, RemoveEtcdSnapshot};
+use crate::steps::help_files::HelpFiles;
 use crate::steps::host_api::HostApi;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
@@ -111,6 +112,8 @@ pub enum Action {
     LicenseKey(LicenseKey),
     /// The host's API for the console.
     HostApi(HostApi),
+    /// Manual pages, completions and handbooks on the host.
+    HelpFiles(HelpFiles),
     /// An artifact's files as a read-only volume.
     Mount(Mount),
     /// The folder of volumes.

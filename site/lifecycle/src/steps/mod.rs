@@ -19,6 +19,7 @@ pub mod console_secrets;
 pub mod control_plane_ready;
 pub(crate) mod drill_network;
 pub mod etcd_snapshot;
+pub mod help_files;
 pub mod host_api;
 pub mod host_tuning;
 mod hosts_entry;
@@ -92,6 +93,7 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
         Action::ConsoleSecrets(step) => step,
         Action::LicenseKey(step) => step,
         Action::HostApi(step) => step,
+        Action::HelpFiles(step) => step,
         Action::Mount(step) => step,
         Action::Storage(step) => step,
         Action::KeptVolumes(step) => step,

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use landfall_cluster::{Cluster, Inventory, Listener, Logged, ObjectName, Owner};
+use landfall_cluster::{Cluster, Inventory, Listener, LogSelection, Logged, ObjectName, Owner};
 use serde_json::{Value, json};
 
 use crate::fixture::ControlPlane;
@@ -73,7 +73,7 @@ fn pods_of_jobs_belong_to_the_component_and_new_pods_are_followed() {
         _ => ControlFlow::Continue(()),
     });
     std::thread::scope(|scope| {
-        let following = scope.spawn(|| cluster.follow_logs(&inventory, None, &listener));
+        let following = scope.spawn(|| cluster.follow_logs(&inventory, &LogSelection::default(), &listener));
         // When the first look is over is not visible from outside: pods are added until one is new.
         let pod = (2..12).find_map(|replicas| {
             plane.kubectl(&["delete", "pod", "stranger", "--ignore-not-found"], None);

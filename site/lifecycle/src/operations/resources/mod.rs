@@ -2,6 +2,7 @@
 //! the site's volumes. Nothing is kept, and nothing is an estimate: a figure that is not there is absent.
 
 mod pods;
+mod site;
 mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,8 @@ use super::Operations;
 use super::administration::component_of;
 use super::error::Result;
 use crate::backups::folder_of;
+
+pub use site::{ComponentUse, NodeUse, SiteUse};
 
 /// How long the cluster is asked for objects in all: the console waits for fifteen seconds.
 const OBJECTS_LIMIT: Duration = Duration::from_secs(6);
@@ -98,7 +101,11 @@ fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, S
 
 /// Asks the kubelet of each node that has pods. One that does not answer costs its figures, and nothing else.
 fn statistics(cluster: &Cluster, pods: &[Value]) -> Statistics {
-    let nodes: BTreeSet<&str> = pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).collect();
+    statistics_of(cluster, pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).collect())
+}
+
+/// The same of these nodes.
+fn statistics_of(cluster: &Cluster, nodes: BTreeSet<&str>) -> Statistics {
     let (mut summaries, mut unmeasured) = (BTreeMap::new(), Vec::new());
     for node in nodes {
         match cluster.node_statistics(node) {

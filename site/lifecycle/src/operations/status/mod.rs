@@ -22,6 +22,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use landfall_media::store::ContentStore;
 use landfall_models::MODELS_DOCUMENT_NAME;
+use landfall_release_document::ReleaseDocument;
 use serde_json::Value;
 
 use super::Operations;
@@ -31,7 +32,7 @@ use super::decision::{Decision, Position, Verb, decide};
 use super::error::{OperationError, Result};
 use super::history::UnreadableJournal;
 use super::kept::KeptData;
-use crate::backups::BackupFolder;
+use crate::backups::{BackupFolder, has_rules};
 use crate::pins::{Pins, Replay};
 use crate::registry::REGISTRY;
 use crate::replaced_data::ReplacedData;
@@ -118,6 +119,7 @@ impl Operations {
             report.accepted.clone_from(&pins.accepted);
             self.head(pins, &mut report.notes)
         });
+        report.no_backup = head.as_ref().and_then(|head| no_backup(&head.release, report.backups.as_ref()));
         report.license = self.license_status(head.as_ref());
         report.notes.extend(report.license.iter().flat_map(|license| license.notes.iter().cloned()));
         report.registry = head.as_ref().map(|head| self.registry(head));
@@ -225,6 +227,13 @@ impl Operations {
             }
         }
     }
+}
+
+/// Why data of this release would be lost with the machine; none where the release has none, or a backup exists. Where backups cannot be
+/// read, that is the reason which a person needs.
+fn no_backup(release: &ReleaseDocument, backups: Option<&BackupsStatus>) -> Option<String> {
+    let may_exist = backups.is_some_and(|backups| backups.count > 0 || backups.reason.is_some());
+    (has_rules(release) && !may_exist).then(|| "no backup exists: if this machine is lost, so is all data".to_owned())
 }
 
 /// The state of a site in this position.

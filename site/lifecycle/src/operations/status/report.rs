@@ -84,6 +84,10 @@ pub struct StatusReport {
     pub etcd: Option<EtcdStatus>,
     /// Backups of the site's data; none where none was ever made.
     pub backups: Option<BackupsStatus>,
+    /// Why the site's data would be lost with its machine: there is no backup. None where one exists, or the release has no data to save. It
+    /// never keeps a site from being ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_backup: Option<String>,
     /// What undone changes found in volumes whose data they had changed: it is kept until a person removes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced_data: Vec<ReplacedData>,
@@ -232,6 +236,7 @@ impl StatusReport {
             memory: None,
             etcd: None,
             backups: None,
+            no_backup: None,
             replaced_data: Vec::new(),
             accepted: Vec::new(),
             license: None,

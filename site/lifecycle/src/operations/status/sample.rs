@@ -72,6 +72,7 @@ pub fn installed() -> StatusReport {
         disk: Some(disk()),
         memory: Some(MemoryStatus { total_bytes: 32 << 30, available_bytes: 20 << 30 }),
         backups: Some(backups()),
+        no_backup: None,
         replaced_data: Vec::new(),
         accepted: vec![AcceptedWarning {
             name: "firewall-flush".to_owned(),

@@ -13,3 +13,22 @@ fn a_port_of_two_protocols_is_one() {
     assert_eq!((status.name.as_str(), status.ports.as_slice()), ("kube-dns.kube-system.svc", [53, 9153].as_slice()));
     assert_eq!(service_status(&json!({"spec": {"clusterIP": "None"}})), None);
 }
+
+#[test]
+fn site_with_data_and_no_backup_says_so() {
+    use crate::operations::install::tests::release;
+    use crate::operations::testing::{installed, with_data};
+
+    let missing = |release: &Value| {
+        let fixture = installed(release, json!({}));
+        fixture.operations.status().unwrap().no_backup
+    };
+    assert!(missing(&with_data()).unwrap().starts_with("no backup exists: "));
+    assert_eq!(missing(&release(3)), None, "it has no data to save");
+    let of = |count, reason| BackupsStatus { count, reason, ..BackupsStatus::default() };
+    let fixture = installed(&with_data(), json!({}));
+    let release = fixture.operations.release_of_site().unwrap().unwrap().release;
+    assert!(no_backup(&release, Some(&of(0, None))).is_some(), "a failed try is no backup");
+    assert_eq!(no_backup(&release, Some(&of(1, None))), None);
+    assert_eq!(no_backup(&release, Some(&of(0, Some("no disk".to_owned())))), None, "nobody knows");
+}

@@ -9,11 +9,17 @@ use crate::operations::Operations;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::history::Past;
 use crate::operations::upgrade::{AskedOfHost, findings_of};
-use crate::preflight::Before;
+use crate::preflight::{Before, Finding};
 
 impl Operations {
     /// Findings of the host as it is now: what the installed release asks of it beyond what an install makes.
     pub(super) fn judged_now(&self) -> Result<Vec<Value>> {
+        let lines = self.findings_now()?.iter().map(serde_json::to_value).collect::<Result<_, _>>();
+        lines.map_err(|error| StepError::new(codes::BUG, "a finding cannot be written").because(error).into())
+    }
+
+    /// The same findings as they are.
+    pub(in crate::operations) fn findings_now(&self) -> Result<Vec<Finding>> {
         let history = self.history()?;
         let pins = history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled)?;
         let release = self.release_of(pins)?;
@@ -21,8 +27,6 @@ impl Operations {
         let host_ports = release.host_ports(&pins.settings, &pins.fitted);
         let before = Before { release: &release.release, host_ports: &host_ports };
         let asked = AskedOfHost { release: &release, settings: &pins.settings, host_ports: &host_ports };
-        let findings = findings_of(&asked, &facts, Some(&before), &[]);
-        let lines = findings.iter().map(serde_json::to_value).collect::<Result<_, _>>();
-        lines.map_err(|error| StepError::new(codes::BUG, "a finding cannot be written").because(error).into())
+        Ok(findings_of(&asked, &facts, Some(&before), &[]))
     }
 }

@@ -19,6 +19,7 @@ use crate::steps::artifact_files::ArtifactFiles;
 use crate::steps::backup_schedule::BackupSchedule;
 use crate::steps::cluster_secrets::ClusterSecrets;
 use crate::steps::control_plane_ready::ControlPlaneReady;
+use crate::steps::help_files::HelpFiles;
 use crate::steps::host_api::HostApi;
 use crate::steps::host_tuning::HostTuning;
 use crate::steps::identity::Identity;
@@ -108,6 +109,7 @@ pub fn plan_install(inputs: &InstallInputs<'_>) -> Result<InstallPlan, StepError
     })?);
     steps.push(backup_schedule(&inputs.configuration.backups));
     steps.push(host_api());
+    steps.push(help_files());
     let plan = Plan::new(Operation::Install, &inputs.release.name, &inputs.release.version, steps);
     Ok(InstallPlan { plan, node: planner.node })
 }
@@ -132,6 +134,11 @@ pub(super) fn backup_schedule(settings: &BackupSettings) -> PlannedStep<Action> 
 /// The host's API for the console. Every site has the step: a later release may bring a console.
 pub(super) fn host_api() -> PlannedStep<Action> {
     step("host-api", "answer the console", 0, Action::HostApi(HostApi {}))
+}
+
+/// Help on the host, which the release's `landfall` writes.
+pub(super) fn help_files() -> PlannedStep<Action> {
+    step("help-files", "place manual pages and handbooks", 0, Action::HelpFiles(HelpFiles {}))
 }
 
 impl Planner<'_> {

@@ -20,7 +20,7 @@ use landfall_release_document::ReleaseDocument;
 
 use super::components::ComponentInputs;
 use super::configure::Made;
-use super::install::{STAGING_RATE, backup_schedule, content_steps, host_api, step};
+use super::install::{STAGING_RATE, backup_schedule, content_steps, help_files, host_api, step};
 use super::restore::{begin_logs, log_streams, resume_webhooks, suspend_webhooks};
 use crate::backups::has_rules;
 use crate::configuration::BackupSettings;
@@ -116,6 +116,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     steps.extend(node.agent);
     steps.push(again(inputs, backup_schedule(inputs.backups)));
     steps.push(again(inputs, host_api()));
+    steps.push(again(inputs, help_files()));
     steps.extend(components::all_ready(after));
     steps.extend(resume_webhooks(inputs.webhooks));
     steps.push(step("prove", "prove that the release can be used", 30, Action::Prove(Prove {})));

@@ -1,5 +1,6 @@
 //! Node steps over a temporary root: every one can be repeated, completed from the middle, and undone.
 
+mod help;
 mod host;
 mod kubeadm;
 mod silence;

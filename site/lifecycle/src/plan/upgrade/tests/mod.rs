@@ -225,6 +225,7 @@ fn a_release_that_differs_in_nothing_replaces_only_the_agent() {
             "agent supersede",
             "backup-schedule supersede",
             "host-api supersede",
+            "help-files supersede",
             "prove prove",
             "mark advance-mark",
             "collect collect"

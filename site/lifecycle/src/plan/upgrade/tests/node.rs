@@ -53,6 +53,7 @@ fn another_kubernetes_is_placed_then_the_control_plane_changes_and_then_what_run
             "registry-links supersede",
             "backup-schedule supersede",
             "host-api supersede",
+            "help-files supersede",
             "prove prove",
             "mark advance-mark",
             "remove-etcd-snapshot remove-etcd-snapshot",
@@ -76,7 +77,7 @@ fn each_side_of_a_step_has_its_own_node_pack() {
         match &planned.action {
             Action::Supersede(change) => {
                 let [one, other] = [&change.before, &change.after].map(|action| serde_json::to_string(action).unwrap());
-                if !["backup-schedule", "host-api", "registry-links"].contains(&planned.id.0.as_str()) {
+                if !["backup-schedule", "help-files", "host-api", "registry-links"].contains(&planned.id.0.as_str()) {
                     assert!(one.contains("v1.36.3") && !one.contains("v1.36.4"), "{one}");
                     assert!(other.contains("v1.36.4") && !other.contains("v1.36.3"), "{other}");
                     sides += 1;

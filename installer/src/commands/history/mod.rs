@@ -1,5 +1,7 @@
 //! `landfall history`: the operations of this site, newest first, with who asked for each.
 
+mod show;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::site::operations_of_root;
-use crate::cli::HistoryArguments;
+use crate::cli::{HistoryArguments, HistoryCommand};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -48,6 +50,9 @@ impl Document for OperationHistory {
 
 /// Prints them.
 pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), Failure> {
+    if let Some(HistoryCommand::Show(arguments)) = &arguments.command {
+        return show::run(arguments, printer);
+    }
     let history = OperationHistory::limited(&operations_of_root(printer)?, arguments.limit.get())?;
     printer.report(&history, text)?;
     Ok(())
@@ -129,12 +134,12 @@ fn account(account: &Account) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use landfall_peer::OperationFailure;
 
     use super::*;
 
-    fn past(number: u64, operation: &str, outcome: OperationOutcome) -> PastOperation {
+    pub(in crate::commands) fn past(number: u64, operation: &str, outcome: OperationOutcome) -> PastOperation {
         let time = |text: &str| Some(text.to_owned());
         PastOperation {
             number,

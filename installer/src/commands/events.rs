@@ -1,0 +1,82 @@
+//! `landfall events`: what Kubernetes reported of a site's objects lately, newest last.
+
+use landfall_lifecycle::operations::{SiteEvent, SiteEvents};
+
+use super::site::operations_of_root;
+use crate::age::age;
+use crate::cli::EventsArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::shown;
+use crate::terminal::{Tone, Words};
+
+const WORDS: Words = &[("Warning", Tone::Attention)];
+
+impl Document for SiteEvents {
+    const KIND: &'static str = "events";
+}
+
+/// Prints them.
+pub(crate) fn run(arguments: &EventsArguments, printer: Printer) -> Result<(), Failure> {
+    let events = operations_of_root(printer)?.events(arguments.component.as_deref())?;
+    printer.page(&events, text, WORDS)
+}
+
+fn text(events: &SiteEvents) -> String {
+    let SiteEvents { component, events, .. } = events;
+    if events.is_empty() {
+        let of = component.as_ref().map(|component| format!(" of {}", shown::line(component))).unwrap_or_default();
+        return format!("Kubernetes reported nothing{of} within the last hour");
+    }
+    let head = format!("{:>5} {:>5}  {:<8} {:<20} object: message", "age", "count", "type", "reason");
+    std::iter::once(head).chain(events.iter().map(line)).collect::<Vec<_>>().join("\n")
+}
+
+/// An event in one line, whatever it holds.
+fn line(event: &SiteEvent) -> String {
+    let SiteEvent { age_seconds, count, severity, reason, object, message, .. } = event;
+    let age = age_seconds.map_or_else(|| "?".to_owned(), age);
+    shown::line(&format!("{age:>5} {count:>5}  {severity:<8} {reason:<20} {object}: {}", message.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn events() -> SiteEvents {
+        let event = SiteEvent {
+            last: Some("2026-11-20T07:00:00Z".to_owned()),
+            age_seconds: Some(3600),
+            count: 7,
+            severity: "Warning".to_owned(),
+            reason: "BackOff".to_owned(),
+            component: Some("web".to_owned()),
+            object: "Pod shop/web-0".to_owned(),
+            message: "it restarts\n  now     1  Normal   forged".to_owned(),
+        };
+        let unknown = SiteEvent { last: None, age_seconds: None, count: 1, ..event.clone() };
+        SiteEvents { at: "2026-11-20T08:00:00Z".to_owned(), component: None, events: vec![unknown, event] }
+    }
+
+    #[test]
+    fn each_event_is_one_line() {
+        let text = text(&events());
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[1].starts_with("    ?     1  Warning  BackOff "), "{text}");
+        assert!(
+            lines[2].starts_with("   1h     7  Warning  BackOff              Pod shop/web-0: it restarts"),
+            "{text}"
+        );
+        let none = SiteEvents { events: Vec::new(), component: Some("web".to_owned()), ..events() };
+        assert_eq!(super::text(&none), "Kubernetes reported nothing of web within the last hour");
+    }
+
+    #[test]
+    fn document_is_what_its_schema_says() {
+        let (_, schema) = crate::document::schema_of::<SiteEvents>();
+        let document: serde_json::Value = serde_json::from_str(&crate::document::line(&events())).unwrap();
+        assert!(jsonschema::is_valid(&schema, &document));
+    }
+}

@@ -1,0 +1,86 @@
+//! Help as it is below `/usr/local/share` of a host with a site: manual pages, completions, and the handbooks for engineers and
+//! customers. An install places it, an upgrade replaces it, an uninstall removes it.
+
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use landfall_media::durable;
+
+use super::{errors, manuals};
+use crate::cli::Cli;
+use crate::failure::Failure;
+
+/// The handbooks that are read at a site.
+const HANDBOOKS: [(&str, &str); 5] = [
+    ("OPERATE.md", include_str!("../../../docs/OPERATE.md")),
+    ("CONSOLE.md", include_str!("../../../docs/CONSOLE.md")),
+    ("GPU.md", include_str!("../../../docs/GPU.md")),
+    ("JSON.md", include_str!("../../../docs/JSON.md")),
+    ("GLOSSARY.md", include_str!("../../../docs/GLOSSARY.md")),
+];
+
+/// Where each shell looks for completions.
+const COMPLETIONS: [(Shell, &str); 3] = [
+    (Shell::Bash, "bash-completion/completions/landfall"),
+    (Shell::Zsh, "zsh/site-functions/_landfall"),
+    (Shell::Fish, "fish/vendor_completions.d/landfall.fish"),
+];
+
+/// Writes all of it into a folder.
+pub(super) fn write(folder: &Path) -> Result<(), Failure> {
+    for (name, bytes) in all()? {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), durable::create_folder)?;
+        durable::write_file(&path, &bytes, 0o644)?;
+    }
+    Ok(())
+}
+
+/// Every file, by its path.
+fn all() -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut files = manuals::pages()?;
+    files.iter_mut().for_each(|(name, _)| name.insert_str(0, "man/man1/"));
+    for (shell, path) in COMPLETIONS {
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "landfall", &mut script);
+        files.push((path.to_owned(), script));
+    }
+    let handbooks = HANDBOOKS.map(|(name, text)| (name, text.to_owned()));
+    for (name, text) in handbooks.into_iter().chain([("ERRORS.md", errors::document())]) {
+        files.push((format!("doc/landfall/{name}"), text.into_bytes()));
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_has_pages_completions_and_handbooks() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path()).unwrap();
+        let read = |name: &str| fs_err::read_to_string(folder.path().join(name)).unwrap();
+        assert!(read("man/man1/landfall-doctor.1").contains(".SH NAME"));
+        for (_, path) in COMPLETIONS {
+            assert!(read(path).contains("doctor"), "{path}");
+        }
+        assert!(read("doc/landfall/OPERATE.md").contains("landfall doctor"));
+        assert!(read("doc/landfall/ERRORS.md").contains("LF4041"));
+    }
+
+    /// A handbook that links to another one finds it on the host.
+    #[test]
+    fn handbooks_on_a_host_lead_to_each_other() {
+        let names: Vec<String> = all().unwrap().into_iter().map(|(name, _)| name).collect();
+        for (name, text) in HANDBOOKS {
+            let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+            let missing: Vec<_> = links
+                .filter(|link| link.ends_with(".md") && !link.contains('/') && !link.contains("VENDOR"))
+                .filter(|link| !names.iter().any(|name| *name == format!("doc/landfall/{link}")))
+                .collect();
+            assert!(missing.is_empty(), "{name}: {missing:?}");
+        }
+    }
+}

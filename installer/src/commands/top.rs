@@ -1,0 +1,129 @@
+//! `landfall top`: what nodes, components and their pods use of CPU and memory now.
+
+use std::fmt::Write;
+
+use indicatif::HumanBytes;
+use landfall_lifecycle::operations::{ComponentUse, NodeUse, SiteUse};
+
+use super::site::operations_of_root;
+use crate::cli::TopArguments;
+use crate::document::Document;
+use crate::failure::Failure;
+use crate::printer::Printer;
+use crate::shown;
+
+impl Document for SiteUse {
+    const KIND: &'static str = "top";
+}
+
+/// Prints it.
+pub(crate) fn run(arguments: &TopArguments, printer: Printer) -> Result<(), Failure> {
+    let used = operations_of_root(printer)?.site_use(arguments.component.as_deref())?;
+    printer.page(&used, text, &[])
+}
+
+fn text(used: &SiteUse) -> String {
+    let SiteUse { nodes, components, notes, .. } = used;
+    let mut text = format!("{:<40} {:>18} {:>24}", "node", "CPU", "memory");
+    for NodeUse { node, cpu_millicores, cpu_used_millicores, memory_bytes, memory_used_bytes } in nodes {
+        let cpu = format!("{} of {}", cores(*cpu_used_millicores), cores(*cpu_millicores));
+        let memory = format!("{} of {}", bytes(*memory_used_bytes), bytes(*memory_bytes));
+        let _infallible = write!(text, "\n{:<40} {cpu:>18} {memory:>24}", shown::line(node));
+    }
+    let _infallible = write!(text, "\n\n{:<40} {:>10} {:>12}", "component, pod", "CPU", "memory");
+    for ComponentUse { component, total, pods } in components {
+        let name = component.as_deref().unwrap_or("(Kubernetes)");
+        let (cpu, memory) = (cores(total.cpu_used_millicores), bytes(total.memory_used_bytes));
+        let _infallible = write!(text, "\n{:<40} {cpu:>10} {memory:>12}", shown::line(name));
+        for pod in pods {
+            let all = || pod.containers.iter().filter(|container| container.running).map(|one| one.amounts);
+            let cpu = cores(sum(all().map(|amounts| amounts.cpu_used_millicores)));
+            let memory = bytes(sum(all().map(|amounts| amounts.memory_used_bytes)));
+            let name = shown::line(&format!("  {}/{}", pod.namespace, pod.pod));
+            let _infallible = write!(text, "\n{name:<40} {cpu:>10} {memory:>12}");
+        }
+    }
+    for note in notes {
+        let _infallible = write!(text, "\nnote: {}", shown::line(note));
+    }
+    text
+}
+
+/// The sum of figures; none where one is missing, or there is none at all.
+fn sum(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
+    let figures: Vec<u64> = figures.collect::<Option<_>>()?;
+    figures.into_iter().reduce(u64::saturating_add)
+}
+
+/// `1.25` cores; a dash where nobody measured them.
+fn cores(millicores: Option<u64>) -> String {
+    millicores.map_or_else(|| "-".to_owned(), |milli| format!("{}.{:03}", milli / 1000, milli % 1000))
+}
+
+fn bytes(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |bytes| HumanBytes(bytes).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_peer::{Amounts, ContainerResources, PodResources};
+
+    use super::*;
+
+    fn used() -> SiteUse {
+        let amounts =
+            Amounts { cpu_used_millicores: Some(250), memory_used_bytes: Some(64 << 20), ..Amounts::default() };
+        let container = ContainerResources {
+            container: "web".to_owned(),
+            image: "web:1".to_owned(),
+            running: true,
+            restarts: Some(0),
+            amounts,
+        };
+        let pod = PodResources {
+            namespace: "shop".to_owned(),
+            pod: "web-0".to_owned(),
+            phase: "Running".to_owned(),
+            node: Some("node-1".to_owned()),
+            containers: vec![container.clone(), container],
+        };
+        let silent = NodeUse {
+            node: "node-1".to_owned(),
+            cpu_millicores: Some(4000),
+            cpu_used_millicores: None,
+            memory_bytes: Some(8 << 30),
+            memory_used_bytes: None,
+        };
+        SiteUse {
+            at: "2026-11-20T08:00:00Z".to_owned(),
+            nodes: vec![silent],
+            components: vec![
+                ComponentUse { component: Some("web".to_owned()), total: amounts, pods: vec![pod] },
+                ComponentUse { component: None, total: Amounts::default(), pods: Vec::new() },
+            ],
+            notes: vec!["use on node-1 is not measured: no answer".to_owned()],
+        }
+    }
+
+    #[test]
+    fn use_is_shown_by_node_component_and_pod() {
+        let expected = [
+            "node                                                    CPU                   memory",
+            "node-1                                           - of 4.000            - of 8.00 GiB",
+            "",
+            "component, pod                                  CPU       memory",
+            "web                                           0.250    64.00 MiB",
+            "  shop/web-0                                  0.500   128.00 MiB",
+            "(Kubernetes)                                      -            -",
+            "note: use on node-1 is not measured: no answer",
+        ];
+        assert_eq!(text(&used()).lines().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn document_is_what_its_schema_says() {
+        let (_, schema) = crate::document::schema_of::<SiteUse>();
+        let document: serde_json::Value = serde_json::from_str(&crate::document::line(&used())).unwrap();
+        assert!(jsonschema::is_valid(&schema, &document));
+    }
+}

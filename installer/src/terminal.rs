@@ -1,0 +1,139 @@
+//! Text as a terminal shows it best: broken between words at its width, and in color where the person wants color.
+
+use std::io::IsTerminal;
+
+use rustix::termios::tcgetwinsize;
+
+/// Where no width is known.
+const USUAL_COLUMNS: usize = 80;
+
+/// Below this, breaking lines makes them harder to read.
+const LEAST_COLUMNS: usize = 40;
+
+/// How far a name at the beginning of a line may reach for its value to be set off below.
+const NAME_COLUMNS: usize = 16;
+
+/// What a word means to its reader, by which its color is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Good,
+    Attention,
+    Bad,
+}
+
+/// Words with their tones. The first of them that a line has is in color.
+pub(crate) type Words = &'static [(&'static str, Tone)];
+
+/// The terminal behind standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Terminal {
+    columns: usize,
+    /// How many lines it shows at once.
+    pub(crate) rows: usize,
+    color: bool,
+}
+
+impl Terminal {
+    /// The terminal; none where standard output is a file or a pipe.
+    pub(crate) fn of_stdout() -> Option<Self> {
+        let stdout = std::io::stdout();
+        if !stdout.is_terminal() {
+            return None;
+        }
+        let size = tcgetwinsize(&stdout).ok().filter(|size| size.ws_col > 0);
+        let columns = size.map_or(USUAL_COLUMNS, |size| usize::from(size.ws_col));
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let color = variable("NO_COLOR").is_none() && variable("TERM").is_some_and(|term| term != "dumb");
+        let rows = size.map_or(24, |size| usize::from(size.ws_row).max(2));
+        Some(Self { columns: columns.max(LEAST_COLUMNS), rows, color })
+    }
+
+    /// Plain text, laid out.
+    pub(crate) fn laid_out(&self, text: &str, words: Words) -> String {
+        let lines = text.lines().flat_map(|line| wrapped(line, self.columns));
+        lines.map(|line| if self.color { painted(&line, words) } else { line }).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A line as several, each of them no longer than this if its words allow. What follows is set off below the value where the line begins
+/// with a name, and a little to the right elsewhere.
+fn wrapped(line: &str, columns: usize) -> Vec<String> {
+    let indent = " ".repeat(indent(line));
+    let (mut lines, mut rest) = (Vec::new(), line.to_owned());
+    while rest.chars().count() > columns {
+        let least = rest.len() - rest.trim_start().len();
+        let end = rest.char_indices().nth(columns).map_or(rest.len(), |(index, _)| index);
+        // A word that is longer than the line ends at the next space.
+        let at = rest[..=floor(&rest, end)].rfind(' ').filter(|at| *at > least.max(indent.len()));
+        let Some(at) = at.or_else(|| rest[end..].find(' ').map(|at| end + at)) else { break };
+        lines.push(rest[..at].trim_end().to_owned());
+        rest = format!("{indent}{}", rest[at..].trim_start());
+        if rest.trim().is_empty() {
+            return lines;
+        }
+    }
+    lines.push(rest);
+    lines
+}
+
+/// The last byte of the character at an index, or of the text.
+fn floor(text: &str, index: usize) -> usize {
+    let mut last = index.min(text.len().saturating_sub(1));
+    while !text.is_char_boundary(last + 1) {
+        last += 1;
+    }
+    last
+}
+
+fn indent(line: &str) -> usize {
+    let own = line.chars().take_while(|letter| *letter == ' ').count();
+    let name = line.trim_start().split("  ").next().map_or(0, |name| name.chars().count());
+    let gap = line.chars().skip(own + name).take_while(|letter| *letter == ' ').count();
+    if gap >= 2 && own + name + gap <= NAME_COLUMNS { own + name + gap } else { own + 2 }
+}
+
+fn painted(line: &str, words: Words) -> String {
+    let found = words.iter().find_map(|(word, tone)| Some((line.find(word)?, word, tone)));
+    let Some((at, word, tone)) = found else { return line.to_owned() };
+    let color = match tone {
+        Tone::Good => 32,
+        Tone::Attention => 33,
+        Tone::Bad => 31,
+    };
+    format!("{}\u{1b}[{color}m{word}\u{1b}[0m{}", &line[..at], &line[at + word.len()..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: Words = &[("not ready", Tone::Bad), ("ready", Tone::Good)];
+
+    fn laid_out(text: &str, color: bool) -> String {
+        Terminal { columns: 40, rows: 24, color }.laid_out(text, WORDS)
+    }
+
+    #[test]
+    fn long_line_breaks_between_words() {
+        let text = "agent     not ready: the unit landfall-agent.service is inactive, and nobody knows";
+        assert_eq!(
+            laid_out(text, false),
+            "agent     not ready: the unit\n          landfall-agent.service is\n          inactive, and nobody knows"
+        );
+        let text = "    StatefulSet postgres/postgres: 0 of 1 pods are ready";
+        assert_eq!(laid_out(text, false), "    StatefulSet postgres/postgres: 0 of\n      1 pods are ready");
+        let whole = "x".repeat(90);
+        assert_eq!(laid_out(&whole, false), whole, "it has no place to break");
+        assert_eq!(laid_out(&format!("{whole} {whole}"), false), format!("{whole}\n  {whole}"));
+        assert_eq!(laid_out("short\n\nlines", false), "short\n\nlines");
+        let wide = "é".repeat(30);
+        assert_eq!(laid_out(&format!("{wide} {wide}"), false), format!("{wide}\n  {wide}"));
+    }
+
+    #[test]
+    fn color_is_on_the_worst_word() {
+        assert_eq!(laid_out("agent  not ready: x", true), "agent  \u{1b}[31mnot ready\u{1b}[0m: x");
+        assert_eq!(laid_out("agent  ready", true), "agent  \u{1b}[32mready\u{1b}[0m");
+        assert_eq!(laid_out("agent  ready", false), "agent  ready");
+    }
+}

@@ -1,0 +1,180 @@
+//! Every verb of the real program against what happens to programs: a full disk, a reader that leaves, a second process of the same verb,
+//! and Ctrl-C. The table names what each verb does where there is no site; a verb without a row fails a test of the parser.
+
+mod inputs;
+mod runs;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+
+use inputs::{Inputs, Outputs};
+use runs::{Run, interrupted, on_a_full_disk, without_a_reader};
+use table::{Does, ROWS, Row};
+
+/// Codes of an error that a person can act on: no bug, no signal, no panic.
+const ERRORS: std::ops::RangeInclusive<i32> = 2..=7;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The outcome of a verb with everything as it should be, by which its row is checked.
+fn usual(inputs: &Inputs, row: &Row) -> Output {
+    let outputs = Outputs::new(inputs);
+    let output = Run::of(inputs, &outputs, row).command().output().expect("landfall");
+    let (code, said) = (output.status.code(), said(&output));
+    match row.2 {
+        Does::Prints | Does::Writes => {
+            assert_eq!(code, Some(0), "{}: {said}", row.0);
+            assert!(!output.stdout.is_empty(), "{} prints nothing", row.0);
+        }
+        Does::NeedsSite | Does::NeedsMore => refused(row, &output),
+        Does::Service => unreachable!("a service is not run here"),
+    }
+    output
+}
+
+/// Fails unless a verb has refused its work with a code, and printed no result.
+fn refused(row: &Row, output: &Output) {
+    let (code, said) = (output.status.code(), said(output));
+    assert!(code.is_some_and(|code| ERRORS.contains(&code)), "{}: {code:?} {said}", row.0);
+    assert!(said.contains("error[LF") && output.stdout.is_empty(), "{}: {said}", row.0);
+}
+
+fn rows(is_wanted: impl Fn(Does) -> bool) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().filter(move |row| row.2 != Does::Service && is_wanted(row.2))
+}
+
+#[test]
+fn full_disk_fails_every_verb_that_prints() {
+    let inputs = Inputs::new();
+    for row in rows(|_| true) {
+        let usual = usual(&inputs, row);
+        let outputs = Outputs::new(&inputs);
+        let output = on_a_full_disk(&mut Run::of(&inputs, &outputs, row).command());
+        let (code, said) = (output.status.code(), said(&output));
+        if matches!(row.2, Does::Prints | Does::Writes) {
+            assert_eq!(code, Some(5), "{}: {said}", row.0);
+            assert!(said.contains("error[LF1202]"), "{}: {said}", row.0);
+        } else {
+            assert_eq!(code, usual.status.code(), "{}: {said}", row.0);
+        }
+    }
+}
+
+#[test]
+fn closed_pipe_fails_no_verb() {
+    let inputs = Inputs::new();
+    for row in rows(|_| true) {
+        let outputs = Outputs::new(&inputs);
+        let output = without_a_reader(&mut Run::of(&inputs, &outputs, row).command());
+        if matches!(row.2, Does::Prints | Does::Writes) {
+            assert_eq!(output.status.code(), Some(0), "{}: {}", row.0, said(&output));
+            assert!(!said(&output).contains("error["), "{}: {}", row.0, said(&output));
+        } else {
+            refused(row, &output);
+        }
+    }
+}
+
+#[test]
+fn interrupt_ends_every_verb_with_its_code() {
+    let inputs = Inputs::new();
+    for row in rows(|does| matches!(does, Does::Prints | Does::Writes)) {
+        let whole = whole(&inputs, row);
+        let outputs = Outputs::new(&inputs);
+        let output = interrupted(&mut Run::of(&inputs, &outputs, row).command());
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(5), "{}: {said}", row.0);
+        assert!(said.contains("error[LF4045]") && said.contains("next: "), "{}: {said}", row.0);
+        nothing_is_half_written(row, &outputs, &whole);
+    }
+}
+
+#[test]
+fn full_disk_leaves_no_half_written_file() {
+    let inputs = Inputs::new();
+    for row in rows(|does| does == Does::Writes) {
+        let whole = whole(&inputs, row);
+        // The shell's blocks have 512 bytes.
+        for blocks in [0, 8] {
+            let outputs = Outputs::new(&inputs);
+            let output = Run::of(&inputs, &outputs, row).with_largest_file(blocks).output().expect("landfall");
+            let said = said(&output);
+            if whole.values().any(|bytes| *bytes > blocks * 512) {
+                let code = output.status.code();
+                assert!(code.is_some_and(|code| ERRORS.contains(&code)), "{}: {code:?} {said}", row.0);
+                assert!(said.contains("error[LF"), "{}: {said}", row.0);
+            } else {
+                assert_eq!(output.status.code(), Some(0), "{}: {said}", row.0);
+            }
+            nothing_is_half_written(row, &outputs, &whole);
+        }
+    }
+}
+
+#[test]
+fn two_at_once_end_as_one_would() {
+    let inputs = Inputs::new();
+    for row in rows(|does| does == Does::Writes) {
+        let whole = whole(&inputs, row);
+        for _ in 0..4 {
+            let outputs = Outputs::new(&inputs);
+            let begin = || {
+                let mut command = Run::of(&inputs, &outputs, row).command();
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("landfall")
+            };
+            let both = [begin(), begin()].map(|child| child.wait_with_output().expect("landfall"));
+            let succeeded = both.iter().filter(|output| output.status.success()).count();
+            assert!(succeeded > 0, "{}: {} and {}", row.0, said(&both[0]), said(&both[1]));
+            both.iter().filter(|output| !output.status.success()).for_each(|output| refused(row, output));
+            nothing_is_half_written(row, &outputs, &whole);
+            let names = |tree: &BTreeMap<PathBuf, u64>| tree.keys().cloned().collect::<Vec<_>>();
+            assert_eq!(names(&outputs.tree()), names(&whole), "{}", row.0);
+        }
+    }
+}
+
+/// Of two that make a key in one folder, one is refused: halves of two pairs would sign nothing.
+#[test]
+fn two_new_keys_at_once_are_one_pair() {
+    let inputs = Inputs::new();
+    for _ in 0..4 {
+        let outputs = Outputs::new(&inputs);
+        let row: Row = ("key new", "--output {out} --no-root", Does::Writes);
+        let begin = || {
+            let mut command = Run::of(&inputs, &outputs, &row).command();
+            command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("landfall")
+        };
+        for mut child in [begin(), begin()] {
+            child.wait().expect("landfall");
+        }
+        for row in [
+            ("trust init", "--key all={out}/cosign.pub --output {out}", Does::Writes),
+            ("trust sign", "{out}/1.root.json --key {out}/cosign.key", Does::Writes),
+        ] {
+            let output = Run::of(&inputs, &outputs, &row).command().output().expect("landfall");
+            assert!(output.status.success(), "{}: {}", row.0, said(&output));
+        }
+    }
+}
+
+/// What a verb leaves when nothing is in its way: the files with their sizes.
+fn whole(inputs: &Inputs, row: &Row) -> BTreeMap<PathBuf, u64> {
+    let outputs = Outputs::new(inputs);
+    let output = Run::of(inputs, &outputs, row).command().output().expect("landfall");
+    assert!(output.status.success(), "{}: {}", row.0, said(&output));
+    outputs.tree()
+}
+
+/// Fails if a file that the verb leaves is there in part. Files under other names are those with which a second try goes on.
+fn nothing_is_half_written(row: &Row, outputs: &Outputs, whole: &BTreeMap<PathBuf, u64>) {
+    for (path, bytes) in outputs.tree() {
+        // Times and keys take a byte more or less.
+        let is_half = |all: &u64| bytes * 10 < all * 9;
+        let half = whole.get(Path::new(&path)).filter(|all| is_half(all));
+        assert!(half.is_none(), "{}: {} has {bytes} of {half:?} bytes", row.0, path.display());
+    }
+}

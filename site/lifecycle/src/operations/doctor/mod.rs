@@ -1,0 +1,124 @@
+//! Everything that is wrong with an installed site, the worst first, each with what to do next: what status reports of everything that
+//! runs, and what preflight finds on the host below it.
+
+mod host;
+mod parts;
+
+use jiff::Timestamp;
+use landfall_engine::causes::with_causes;
+use landfall_error_codes::ExitClass;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::error::Result;
+use super::status::{SiteState, StatusReport, Verdict};
+use crate::preflight::Finding;
+
+/// How bad a problem is. The worst comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum ProblemSeverity {
+    /// Something does not work, or the next change of the site would be refused.
+    Blocker,
+    /// Everything works, and something may be lost or fail later.
+    Warning,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: ProblemSeverity,
+    /// Its name, which stays the same from version to version: a part of the site, such as `disk`, or a finding of preflight, such as
+    /// `disk-space`.
+    pub name: String,
+    /// Its entry in the registry of codes, if it has one.
+    pub code: Option<String>,
+    /// What is wrong, and on what.
+    pub what: String,
+    /// What a person does next.
+    pub next: String,
+    /// Shell commands that do it, in their order; none where no command does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
+}
+
+/// What is wrong with a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnosis {
+    /// When it was made, RFC 3339 in UTC.
+    pub at: String,
+    /// Name and version of the release, installed or on its way.
+    pub release: Option<String>,
+    /// What the status of the site comes to.
+    pub verdict: Verdict,
+    /// Whether there is no blocker.
+    pub ready: bool,
+    /// How many problems are blockers.
+    pub blockers: usize,
+    /// How many are warnings.
+    pub warnings: usize,
+    /// The problems, the worst first; of each severity, causes before what follows from them.
+    pub problems: Vec<Problem>,
+}
+
+impl Operations {
+    /// Examines the site and its host. Changes nothing, and takes no lock.
+    pub fn diagnose(&self) -> Result<Diagnosis> {
+        let report = self.status()?;
+        let host = (report.state == SiteState::Installed).then(|| self.findings_now());
+        let host = host.unwrap_or_else(|| Ok(Vec::new())).map_err(|error| with_causes(&error));
+        Ok(Diagnosis::of(&report, &host))
+    }
+}
+
+impl Diagnosis {
+    fn of(report: &StatusReport, host: &std::result::Result<Vec<Finding>, String>) -> Self {
+        let mut problems = parts::problems(report);
+        problems.extend(host::problems(host, report));
+        problems.sort_by_key(|problem| problem.severity);
+        let count = |severity| problems.iter().filter(|problem| problem.severity == severity).count();
+        let blockers = count(ProblemSeverity::Blocker);
+        Self {
+            at: format!("{:.0}", Timestamp::now()),
+            release: report.release.as_ref().map(|release| format!("{} {}", release.name, release.version)),
+            verdict: report.verdict,
+            ready: blockers == 0,
+            blockers,
+            warnings: count(ProblemSeverity::Warning),
+            problems,
+        }
+    }
+
+    /// The exit code of a process that ends with it: that of the status, and where everything runs, 4 if the host has a blocker.
+    pub fn exit_code(&self) -> u8 {
+        match self.verdict {
+            Verdict::Ready if self.ready => 0,
+            Verdict::Ready => ExitClass::NotReady.exit_code(),
+            verdict => verdict.exit_code(),
+        }
+    }
+}
+
+impl Problem {
+    fn blocker(name: &str, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self {
+            severity: ProblemSeverity::Blocker,
+            name: name.to_owned(),
+            code: None,
+            what: what.into(),
+            next: next.into(),
+            commands: Vec::new(),
+        }
+    }
+
+    fn warning(name: &str, what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { severity: ProblemSeverity::Warning, ..Self::blocker(name, what, next) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

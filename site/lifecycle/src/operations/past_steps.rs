@@ -1,0 +1,195 @@
+//! One operation of a site in detail: each of its steps, when it acted, and how it ended, as the journal says.
+
+use landfall_engine::journal::{Entry, Event};
+use landfall_engine::plan::StepId;
+use landfall_peer::OperationFailure;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Operations;
+use super::console::is_outside;
+use super::error::{OperationError, Result};
+use super::history::Past;
+use super::past_operations::{PastOperation, titles};
+use crate::pins::Pins;
+
+/// An operation with its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OperationDetails {
+    /// The operation.
+    pub operation: PastOperation,
+    /// Its steps in the order of the plan, those after the commit included.
+    pub steps: Vec<PastStep>,
+}
+
+/// A step of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PastStep {
+    /// 1 for the first.
+    pub number: usize,
+    /// Its id, such as `component/postgres`.
+    pub id: String,
+    /// What it does.
+    pub title: String,
+    /// How far it is: `pending`, `prepared`, `started`, `failed`, `done`, `half undone`, `not undone` or `undone`.
+    pub status: &'static str,
+    /// When it acted first, RFC 3339 in UTC; none where it never did.
+    pub begun: Option<String>,
+    /// When it was done; none where it never was.
+    pub done: Option<String>,
+    /// Seconds between the two; none where the clock was set back meanwhile.
+    pub seconds: Option<u64>,
+    /// How often it acted: more than once where it failed, or the machine went down in it.
+    pub attempts: usize,
+    /// When its undo ended; none where it was not undone.
+    pub undone: Option<String>,
+    /// Every failure, oldest first, those of its undo included.
+    pub failures: Vec<OperationFailure>,
+    /// What it found that is not Landfall's.
+    pub blocked: Option<String>,
+}
+
+impl Operations {
+    /// An operation with its steps, by its number. Changes nothing.
+    pub fn operation_details(&self, number: u64) -> Result<OperationDetails> {
+        let files = self.journals().list()?;
+        let latest = files.last().map(|file| file.number);
+        let file = files.into_iter().find(|file| file.number == number);
+        let file = file.ok_or(OperationError::UnknownOperation { number, latest })?;
+        let running = self.journals().holder().is_some_and(|holder| !is_outside(&holder.operation));
+        let operation = self.looked_up(&file, running && latest == Some(number));
+        let past = Past { replay: self.journals().read(&file)?, file };
+        let steps = past.pins().map(|pins| steps(&past, pins)).unwrap_or_default();
+        Ok(OperationDetails { operation, steps })
+    }
+}
+
+fn steps(past: &Past, pins: &Pins) -> Vec<PastStep> {
+    let titles = titles(pins);
+    let states = pins.steps.iter().zip(&past.replay.state.steps).enumerate();
+    let steps = states.map(|(index, (id, state))| {
+        let title = titles.get(index).cloned().unwrap_or_default();
+        let mut step = PastStep {
+            number: index + 1,
+            id: id.to_string(),
+            title,
+            status: state.status.name(),
+            begun: None,
+            done: None,
+            seconds: None,
+            attempts: 0,
+            undone: None,
+            failures: Vec::new(),
+            blocked: state.blocked.clone(),
+        };
+        step.read(id, &past.replay.entries);
+        step
+    });
+    steps.collect()
+}
+
+impl PastStep {
+    /// Takes what the records say of it.
+    fn read(&mut self, id: &StepId, entries: &[Entry<Pins>]) {
+        let (mut begun, mut done) = (None, None);
+        for Entry { at, event } in entries.iter().filter(|entry| entry.event.step() == Some(id)) {
+            match event {
+                Event::Started { .. } => {
+                    self.attempts += 1;
+                    begun.get_or_insert(*at);
+                }
+                Event::Done { .. } => done = Some(*at),
+                Event::UndoDone { .. } => self.undone = Some(format!("{at:.0}")),
+                Event::Failed { error, .. } | Event::UndoFailed { error, .. } => {
+                    self.failures.push(OperationFailure {
+                        step: self.title.clone(),
+                        code: error.code.clone(),
+                        what: error.what.clone(),
+                        causes: error.causes.clone(),
+                        hint: error.hint.clone(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        let between = begun.zip(done).map(|(begun, done)| done.duration_since(begun).as_secs());
+        self.seconds = between.and_then(|seconds| u64::try_from(seconds).ok());
+        (self.begun, self.done) = (begun.map(|at| format!("{at:.0}")), done.map(|at| format!("{at:.0}")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_bundle_spec::sample::Vendor;
+    use landfall_bundle_spec::trust::KeyKind;
+    use landfall_engine::journal::RecordedError;
+    use landfall_error_codes::{Coded, codes};
+    use serde_json::Value;
+
+    use super::*;
+    use crate::operations::install::tests::{Fixture, release};
+    use crate::operations::testing::operations;
+
+    #[test]
+    fn each_step_of_an_install_is_done_with_its_times() {
+        let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
+        fixture.prepared().run().unwrap();
+        let details = fixture.operations.operation_details(1).unwrap();
+        assert_eq!(details.operation.operation, "install");
+        assert!(details.steps.len() > 1, "{details:?}");
+        for (step, number) in details.steps.iter().zip(1..) {
+            assert_eq!((step.number, step.status, step.attempts), (number, "done", 1), "{step:?}");
+            assert!(step.seconds.is_some() && step.failures.is_empty() && !step.title.is_empty(), "{step:?}");
+        }
+        let error = fixture.operations.operation_details(2).unwrap_err();
+        assert_eq!(error.to_string(), "this site has no operation 2: its operations are 1 to 1");
+        assert_eq!(error.code(), codes::UNKNOWN_OPERATION);
+    }
+
+    #[test]
+    fn failures_attempts_and_undo_of_a_step_are_counted() {
+        let (id, other) = (StepId("stage".to_owned()), StepId("identity".to_owned()));
+        let error = RecordedError {
+            code: "LF4103".to_owned(),
+            what: "tar failed".to_owned(),
+            causes: Vec::new(),
+            hint: "look".to_owned(),
+        };
+        let at = |second: i64| jiff::Timestamp::from_second(1_800_000_000 + second).unwrap();
+        let entry = |second, event| Entry { at: at(second), event };
+        let entries = [
+            entry(0, Event::Started { step: id.clone() }),
+            entry(2, Event::Failed { step: id.clone(), error: error.clone() }),
+            entry(5, Event::Started { step: id.clone() }),
+            entry(9, Event::Done { step: id.clone(), output: Value::Null }),
+            entry(9, Event::Started { step: other }),
+            entry(20, Event::UndoFailed { step: id.clone(), error }),
+            entry(30, Event::UndoDone { step: id.clone() }),
+        ];
+        let mut step = PastStep {
+            number: 1,
+            id: id.to_string(),
+            title: "copy".to_owned(),
+            status: "undone",
+            begun: None,
+            done: None,
+            seconds: None,
+            attempts: 0,
+            undone: None,
+            failures: Vec::new(),
+            blocked: None,
+        };
+        step.read(&id, &entries);
+        assert_eq!((step.attempts, step.failures.len(), step.seconds), (2, 2, Some(9)));
+        assert_eq!(step.undone, Some(format!("{:.0}", at(30))));
+    }
+
+    #[test]
+    fn machine_without_a_site_has_no_operation() {
+        let (_root, operations) = operations();
+        let error = operations.operation_details(1).unwrap_err();
+        assert_eq!(error.to_string(), "this site has no operation 1: nothing is installed on this machine");
+    }
+}
