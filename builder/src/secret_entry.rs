@@ -78,14 +78,15 @@ impl SecretEntry {
         let fixed = self.fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value)));
         let parts = [("random", random.collect::<Vec<_>>()), ("fixed", fixed.collect())];
         let parts = parts.into_iter().filter(|(_, keys)| !keys.is_empty());
-        let parts: String = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
-        format!("- {{name: {}{parts}}}", quoted(&self.name))
+        let parts: Vec<_> = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
+        format!("- {{name: {}{}}}", quoted(&self.name), parts.concat())
     }
 }
 
 /// What to do where Secrets of a component must be declared: lines to paste.
 pub fn hint(component: &str, entries: impl IntoIterator<Item = SecretEntry>) -> String {
-    let lines: String = entries.into_iter().map(|entry| format!("\n      {}", entry.line())).collect();
+    let lines: Vec<_> = entries.into_iter().map(|entry| format!("\n      {}", entry.line())).collect();
+    let lines = lines.concat();
     format!(
         "In release.yaml, write under `secrets` of the component `{component}`, in place of an entry of the same name:{lines}\n\
          The site generates what is `random`, once. A certificate, a file, or a password that a person must know belongs under `siteSecrets`."

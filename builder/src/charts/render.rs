@@ -1,6 +1,7 @@
 //! A chart's objects, as a component of the release has them.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -106,10 +107,11 @@ fn remark(opened: &Opened, asks: &str, objects: &[Sourced], secrets: &[Generated
     let count = if objects.len() == 1 { "1 object".to_owned() } else { format!("{} objects", objects.len()) };
     let mut text = format!("{asks}; it finds nothing, as `lookups: empty` says, and the chart renders {count}");
     if !asking.is_empty() {
-        text += &format!("; of templates that ask: {}", asking.into_iter().collect::<Vec<_>>().join(", "));
+        let asking: Vec<_> = asking.into_iter().collect();
+        let _infallible = write!(text, "; of templates that ask: {}", asking.join(", "));
     }
     if !generated.is_empty() {
-        text += &format!("; generated at the site: {}", generated.join(", "));
+        let _infallible = write!(text, "; generated at the site: {}", generated.join(", "));
     }
     text
 }

@@ -442,7 +442,7 @@ async fn all_keys_that_a_declared_secret_lacks_are_named() {
     let lines = |error: &crate::BuildError| {
         let hint = error.hint().expect("a hint");
         let lines = hint.lines().filter(|line| line.trim_start().starts_with("- {name: "));
-        lines.map(|line| format!("{line}\n")).collect::<String>()
+        lines.map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
     };
     let pasted = lines(&error);
     assert_eq!(

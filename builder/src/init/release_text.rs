@@ -101,9 +101,10 @@ fn objects(guess: &Guess) -> String {
     }
     if let Some(place) = &guess.looks_up {
         let place = place.replace('\n', " ").replace(FILL_IN, "");
-        text += &format!(
+        let _infallible = writeln!(
+            text,
             "    # It looks up what a cluster has, and finds nothing here, as with `helm template`; `landfall build` says what that\n    \
-             # comes to. {place}\n"
+             # comes to. {place}"
         );
     }
     text + &format!("    chart: {}    # and `values: [FILE, …]`\n", guess.chart())
@@ -136,8 +137,8 @@ fn secrets(secrets: &[SecretGuess]) -> String {
         };
         let fixed: Vec<_> = fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value))).collect();
         let parts = [("random", values), ("fixed", fixed)].into_iter().filter(|(_, keys)| !keys.is_empty());
-        let parts: String = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
-        let _infallible = writeln!(text, "      - {{name: {}{parts}}}", quoted(name));
+        let parts: Vec<_> = parts.map(|(field, keys)| format!(", {field}: {{{}}}", keys.join(", "))).collect();
+        let _infallible = writeln!(text, "      - {{name: {}{}}}", quoted(name), parts.concat());
     }
     text
 }
@@ -169,8 +170,8 @@ fn backup(guess: &Guess) -> String {
     }
     if !replicated.is_empty() {
         let entries = replicated.iter().map(|it| unsaved_entry(&format!("{}/{}", it.workload, it.name)));
-        let entries: String = entries.map(|entry| format!("      {entry}\n")).collect();
-        let _infallible = write!(text, "{UNSAVED}    unsaved:\n{entries}");
+        let entries: Vec<_> = entries.map(|entry| format!("      {entry}\n")).collect();
+        let _infallible = write!(text, "{UNSAVED}    unsaved:\n{}", entries.concat());
     }
     text
 }

@@ -1,6 +1,8 @@
 //! Looks for images that are named where no known field is: in arguments, environment and `ConfigMap`s, and in fields of
 //! custom resources that sound like images. They would be missing at the site, so an undeclared one fails the build.
 
+use std::fmt::Write as _;
+
 use landfall_error_codes::codes;
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -119,7 +121,7 @@ fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) ->
     let mut words = vec![word];
     for Suspect { title, pointer, word } in others.iter().map(|(_, suspect)| suspect) {
         if !words.contains(&word) {
-            what += &format!("\n  so does `{word}` of {title}: {pointer}");
+            let _infallible = write!(what, "\n  so does `{word}` of {title}: {pointer}");
             words.push(word);
         }
     }

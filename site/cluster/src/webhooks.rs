@@ -124,16 +124,16 @@ fn suspension(live: &Value) -> Option<Value> {
     for (index, webhook) in live["webhooks"].as_array()?.iter().enumerate() {
         if webhook["failurePolicy"] != "Ignore" {
             former.insert(webhook["name"].as_str()?.to_owned(), webhook["failurePolicy"].clone());
-            patch.push(set(&format!("/webhooks/{index}/failurePolicy"), json!("Ignore")));
+            patch.push(set(&format!("/webhooks/{index}/failurePolicy"), &json!("Ignore")));
         }
     }
     if former.is_empty() {
         return None;
     }
     if !live["metadata"]["annotations"].is_object() {
-        patch.push(set("/metadata/annotations", json!({})));
+        patch.push(set("/metadata/annotations", &json!({})));
     }
-    patch.push(set(&annotation(), json!(Value::Object(former).to_string())));
+    patch.push(set(&annotation(), &json!(Value::Object(former).to_string())));
     Some(Value::Array(patch))
 }
 
@@ -144,7 +144,7 @@ fn resumption(live: &Value) -> Option<Value> {
     let mut patch = pinned(live);
     for (index, webhook) in live["webhooks"].as_array().into_iter().flatten().enumerate() {
         if let Some(policy) = webhook["name"].as_str().and_then(|name| former.get(name)) {
-            patch.push(set(&format!("/webhooks/{index}/failurePolicy"), policy.clone()));
+            patch.push(set(&format!("/webhooks/{index}/failurePolicy"), policy));
         }
     }
     patch.push(json!({"op": "remove", "path": annotation()}));
@@ -156,7 +156,7 @@ fn pinned(live: &Value) -> Vec<Value> {
     vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]})]
 }
 
-fn set(path: &str, value: Value) -> Value {
+fn set(path: &str, value: &Value) -> Value {
     json!({"op": "add", "path": path, "value": value})
 }
 
@@ -168,14 +168,14 @@ fn annotation() -> String {
 mod tests {
     use super::*;
 
-    fn webhook(name: &str, policy: Value) -> Value {
+    fn webhook(name: &str, policy: &str) -> Value {
         let service = json!({"namespace": "shop", "name": "api"});
         json!({"name": name, "failurePolicy": policy, "clientConfig": {"service": service}})
     }
 
     fn configuration() -> Value {
         json!({"metadata": {"name": "api", "resourceVersion": "7"}, "webhooks": [
-            webhook("a.shop", json!("Fail")), webhook("b.shop", json!("Ignore")),
+            webhook("a.shop", "Fail"), webhook("b.shop", "Ignore"),
             {"name": "c.shop", "failurePolicy": "Fail", "clientConfig": {"url": "https://192.0.2.7"}},
         ]})
     }
@@ -186,12 +186,12 @@ mod tests {
         for change in patch.as_array().unwrap() {
             let path = change["path"].as_str().unwrap();
             let (parent, key) = path.rsplit_once('/').unwrap();
-            let parent = made.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+            let object = made.pointer_mut(parent).unwrap().as_object_mut().unwrap();
             let key = key.replace("~1", "/");
             match change["op"].as_str().unwrap() {
-                "test" => assert_eq!(parent[&key], change["value"]),
-                "add" => drop(parent.insert(key, change["value"].clone())),
-                _ => drop(parent.remove(&key).unwrap()),
+                "test" => assert_eq!(object[&key], change["value"]),
+                "add" => drop(object.insert(key, change["value"].clone())),
+                _ => drop(object.remove(&key).unwrap()),
             }
         }
         made
@@ -214,15 +214,15 @@ mod tests {
     #[test]
     fn webhooks_that_changed_meanwhile_keep_their_policies() {
         let mut live = patched(&configuration(), &suspension(&configuration()).unwrap());
-        live["webhooks"] = json!([webhook("new.shop", json!("Fail")), webhook("a.shop", json!("Ignore"))]);
+        live["webhooks"] = json!([webhook("new.shop", "Fail"), webhook("a.shop", "Ignore")]);
         let resumed = patched(&live, &resumption(&live).unwrap());
-        assert_eq!(resumed["webhooks"], json!([webhook("new.shop", json!("Fail")), webhook("a.shop", json!("Fail"))]));
+        assert_eq!(resumed["webhooks"], json!([webhook("new.shop", "Fail"), webhook("a.shop", "Fail")]));
     }
 
     #[test]
     fn nothing_is_suspended_where_no_failure_refuses() {
         let mut live = configuration();
-        live["webhooks"] = json!([webhook("b.shop", json!("Ignore"))]);
+        live["webhooks"] = json!([webhook("b.shop", "Ignore")]);
         assert!(suspension(&live).is_none() && services_that_refuse(&live).is_empty());
     }
 

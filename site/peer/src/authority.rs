@@ -145,7 +145,7 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn terms<'a>(servers: &'a [String]) -> Terms<'a> {
+    fn terms(servers: &[String]) -> Terms<'_> {
         Terms { name: NAME, servers, begin: (2026, 1, 1), end: (2031, 1, 1) }
     }
 

@@ -115,11 +115,11 @@ where
         let _delays = stream.set_nodelay(true);
         let place = stream.peer_addr().map(|peer| self.places.take(peer.ip()));
         let accepted = self.acceptor.accept(stream, service);
-        let pace = Pace::new(self.slowest);
+        let watched = Pace::new(self.slowest);
         async move {
             let place = place?.ok_or_else(|| io::Error::other("too many connections"))?;
             let (stream, service) = accepted.await?;
-            Ok((Held { stream, pace, _place: place }, service))
+            Ok((Held { stream, pace: watched, _place: place }, service))
         }
         .boxed()
     }
@@ -218,7 +218,7 @@ mod tests {
                 sleep(Duration::from_millis(5)).await;
             }
         });
-        timeout(Duration::from_secs(60), answer(&mut held)).await.unwrap().unwrap();
+        timeout(Duration::from_mins(1), answer(&mut held)).await.unwrap().unwrap();
         slow.await.unwrap();
         sleep(Duration::from_secs(1)).await;
         assert!(held.write_all(b"later").await.is_ok(), "nothing waited for the client meanwhile");

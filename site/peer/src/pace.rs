@@ -17,7 +17,7 @@ pub struct Rate {
 }
 
 /// What every client has to take: about a kilobyte in a second, as the slowest line does.
-pub const SLOWEST: Rate = Rate { bytes: 64 << 10, within: Duration::from_secs(60) };
+pub const SLOWEST: Rate = Rate { bytes: 64 << 10, within: Duration::from_mins(1) };
 
 /// Watches what one client takes. Time counts only while something waits to be taken.
 pub(crate) struct Pace {

@@ -14,7 +14,7 @@ pub fn markdown(attempts: &[(Published, String, Attempt)]) -> String {
     let tried = attempts.len() - unavailable;
     let built = count(&|attempt| matches!(attempt.ending, Ending::Built));
     let untouched = count(&|attempt| matches!(attempt.ending, Ending::Built) && attempt.edits.is_empty());
-    let percent = |part: usize| if tried == 0 { 0 } else { part * 100 / tried };
+    let percent = |part: usize| (part * 100).checked_div(tried).unwrap_or_default();
     let mut text = format!(
         "# Charts of the field\n\n`cargo xtask charts --write` writes this page. {tried} charts and kustomizations, as their projects publish them, \
          went through `landfall init`, `lock` and `build`, with a registry on loopback that has a tiny image under every name. **{untouched} \
