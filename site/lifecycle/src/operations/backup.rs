@@ -203,7 +203,8 @@ impl Operations {
         let _running = self.begin_try(Tried::Drill);
         let drilled = self
             .prove_backup(&ready, &repository, &backup)
-            .and_then(|drill| Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? }));
+            .and_then(|drill| Ok(Drilled { drill, log_drill: self.prove_logs(&ready, &repository, &backup)? }))
+            .and_then(|drilled| refuse_incomplete(&backup).map(|()| drilled));
         self.note_drill(drilled.as_ref().map(drop));
         drilled
     }
@@ -347,6 +348,16 @@ fn passed(report: DrillReport) -> Result<DrillReport> {
         Some(refusal) => Err(refusal.into()),
         None => Ok(report),
     }
+}
+
+/// Refuses to call a backup proven that lacks streams, whatever the drill of the others showed.
+fn refuse_incomplete(backup: &Backup) -> Result<()> {
+    let lacking: Vec<&str> = backup.lacking().collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the drill passed, but the backup was made without {}", lacking.join(", "));
+    Err(StepError::new(codes::BACKUP_INCOMPLETE, what).into())
 }
 
 fn no_backups() -> StepError {
