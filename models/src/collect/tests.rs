@@ -117,7 +117,7 @@ fn the_index_decides_between_copies() {
 fn an_index_that_names_a_missing_file_is_refused_by_it() {
     let map = |names: &[&str]| {
         let entries = names.iter().enumerate().map(|(number, name)| (number.to_string(), serde_json::json!(name)));
-        serde_json::json!({ "weight_map": serde_json::Map::from_iter(entries) }).to_string()
+        serde_json::json!({ "weight_map": entries.collect::<serde_json::Map<_, _>>() }).to_string()
     };
     for (index, ending) in [(INDEX, "safetensors"), ("pytorch_model.bin.index.json", "bin")] {
         let shards = ["x-00001-of-00002", "x-00002-of-00002"].map(|stem| format!("{stem}.{ending}"));
