@@ -17,7 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, cases, codes};
 
 mod batch;
 mod own;
@@ -105,6 +105,12 @@ impl Coded for DurableError {
             Self::Sync(failed) => failed.code(),
             Self::Io { source, .. } => code_of(source),
         }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let Self::Io { source, .. } = self else { return None };
+        let case = cases::of_file(source).filter(|case| case.codes.contains(&code_of(source)));
+        case.map(|case| case.next.to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded, ExitClass, codes};
+use landfall_error_codes::{Code, Coded, ExitClass, cases, codes};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
@@ -213,9 +213,6 @@ pub enum OperationError {
         /// What there is.
         known: Vec<String>,
     },
-    /// There is nothing to resume.
-    #[error("no operation of this machine is unfinished")]
-    NothingToResume,
     /// There is no open change.
     #[error("no change of this machine is open")]
     NothingToAbort,
@@ -442,7 +439,6 @@ impl Coded for OperationError {
             Self::Unconfirmed { .. } => codes::DELETION_UNCONFIRMED,
             Self::NoCluster { .. } => codes::NO_CLUSTER,
             Self::UnknownComponent { .. } => codes::UNKNOWN_COMPONENT,
-            Self::NothingToResume => codes::NOTHING_TO_RESUME,
             Self::NothingToAbort => codes::NOTHING_TO_ABORT,
             Self::OtherOperation { .. } => codes::OTHER_OPERATION,
             Self::PlanDiffers { .. } => codes::PLAN_DIFFERS,
@@ -470,12 +466,16 @@ impl Coded for OperationError {
             Self::Media(error) => error.hint(),
             Self::Staged { store, .. } => Some(format!(
                 "Remove the named files, run `landfall stage BUNDLE --trust ROOT --store {}` with the bundle of this \
-                 release, and `landfall verify --site` once more.",
+                 release, and `landfall verify --installed` once more.",
                 store.display()
             )),
-            Self::NoEarlierRelease { kept, .. } if !kept.is_empty() => {
-                Some(format!("Beside the installed release, this site keeps: {}.", kept.join(", ")))
+            Self::NoEarlierRelease { kept, .. } if kept.is_empty() => Some(cases::ROLLBACK_FIRST.next.to_owned()),
+            Self::NoEarlierRelease { kept, .. } => {
+                Some(format!("Name a version that this site keeps: {}.", kept.join(", ")))
             }
+            Self::Unconfirmed { .. } => Some(cases::CONFIRMATION_WRONG.next.to_owned()),
+            Self::Io { source, .. } => cases::of_file(source).map(|case| case.next.to_owned()),
+            Self::Durable(error) => error.hint(),
             Self::DataUndecided { backup: Err(why), .. } => Some(format!(
                 "With `--data keep` the data stays as it is; if the proofs fail with it, everything is as it is now. `--data \
                  restore` is not possible: {why}."
@@ -497,6 +497,7 @@ impl Coded for OperationError {
                  run the same command again."
                     .to_owned(),
             ),
+            Self::Marks(error) => error.hint(),
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),
             Self::Journal(error) => error.hint(),

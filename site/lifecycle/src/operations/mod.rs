@@ -25,6 +25,8 @@ mod correlation;
 mod decision;
 mod engine_file;
 mod error;
+#[cfg(test)]
+mod error_tests;
 mod exchange_key;
 mod export_backup;
 mod folded;
