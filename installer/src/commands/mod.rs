@@ -13,6 +13,7 @@ mod console;
 mod diff;
 mod edits;
 mod errors;
+mod explain;
 mod facts;
 mod found_images;
 mod history;
@@ -48,8 +49,10 @@ mod support;
 mod trust;
 mod uninstall;
 mod upgrade;
+mod values;
 mod verify;
 mod verify_site;
+mod version;
 
 use std::process::ExitCode;
 
@@ -81,13 +84,16 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Sbom(arguments) => sbom::run(&arguments, printer),
         Command::Diff(arguments) => diff::run(&arguments, printer),
         Command::Provenance(arguments) => provenance::run(&arguments, printer),
-        Command::Verify(VerifyArguments { site: true, .. }) => verify_site::run(printer),
+        Command::Verify(VerifyArguments { installed: true, .. }) => verify_site::run(printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),
+        Command::Values { kind } => values::run(kind, printer),
         Command::Manuals(arguments) => manuals::run(&arguments, printer),
         Command::Schemas(arguments) => schemas::run(&arguments, printer),
-        Command::Errors => errors::run(printer),
+        Command::Errors(arguments) => errors::run(&arguments, printer),
+        Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Version => version::run(printer),
         Command::Plan(arguments) => plan::run(arguments, printer),
         Command::Install(arguments) => install::run(arguments, printer),
         Command::Configure(arguments) => configure::run(arguments, printer),

@@ -28,8 +28,7 @@ impl Document for StatusReport {
 pub(crate) fn run(printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
     let report = operations.status()?;
-    printer.report(&report, text)?;
-    Ok(ExitCode::from(report.verdict.exit_code()))
+    printer.judged(&report, text, report.verdict.exit_code())
 }
 
 fn text(report: &StatusReport) -> String {
@@ -190,7 +189,7 @@ fn headline(report: &StatusReport) -> String {
     let release =
         report.release.as_ref().map(|release| format!("{} {}", release.name, release.version)).unwrap_or_default();
     match report.state {
-        SiteState::Absent => "absent: nothing is installed on this machine".to_owned(),
+        SiteState::Absent => "absent: no release is installed on this machine".to_owned(),
         SiteState::Installing => format!("{release} is being installed"),
         SiteState::InstallInterrupted | SiteState::ChangeInterrupted | SiteState::UninstallInterrupted
             if report.verdict == Verdict::Stuck =>
