@@ -10,7 +10,7 @@ const NO_PRODUCT: [&str; 8] = ["target", "tests", "fuzz", "launcher", "examples"
 const OF_TESTS: &str = "LANDFALL_TEST_";
 
 /// Constants of other crates and of cargo, in files that read the environment.
-const NO_VARIABLES: [&str; 1] = ["CARGO_BIN_NAME"];
+const NO_VARIABLES: [&str; 3] = ["CARGO_BIN_NAME", "CARGO_PKG_VERSION", "TARGET"];
 
 /// Variables that a library reads.
 const OF_LIBRARIES: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];

@@ -33,7 +33,7 @@ fn tip(mut names: Vec<String>, suggested: ContextKind) -> ContextValue {
 fn near(typed: &str, names: Vec<String>) -> Vec<String> {
     let plain = |name: &str| name.trim_start_matches('-').to_lowercase();
     let typed = plain(typed);
-    let limit = typed.chars().count() / 3 + 1;
+    let limit = (typed.chars().count() / 3).max(1);
     let mut near: Vec<(usize, String)> = names
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&typed, &plain(&name)), name))
