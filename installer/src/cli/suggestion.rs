@@ -16,17 +16,14 @@ pub(super) fn improved(mut error: clap::Error) -> clap::Error {
         Some(ContextValue::String(name)) => vec![name.clone()],
         _ => return error,
     };
-    error.insert(suggested, tip(near(&typed, names), suggested));
-    error
-}
-
-/// What a tip is made of. One for an option is a single name.
-fn tip(mut names: Vec<String>, suggested: ContextKind) -> ContextValue {
+    let mut names = near(&typed, names);
+    // A tip about an option is a single name.
     match suggested {
-        _ if names.is_empty() => ContextValue::None,
-        ContextKind::SuggestedSubcommand => ContextValue::Strings(names),
-        _ => ContextValue::String(names.swap_remove(0)),
-    }
+        _ if names.is_empty() => error.remove(suggested),
+        ContextKind::SuggestedSubcommand => error.insert(suggested, ContextValue::Strings(names)),
+        _ => error.insert(suggested, ContextValue::String(names.swap_remove(0))),
+    };
+    error
 }
 
 /// Those of the names that are near, the nearest first.
