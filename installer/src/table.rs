@@ -56,7 +56,7 @@ mod tests {
         insta::assert_snapshot!(aligned(["id", "what", "end"], rows), @r"
         ID  WHAT          END
         1   a longer one
-        22  b forged      last
+        22  b\u{a}forged  last
         ");
     }
 

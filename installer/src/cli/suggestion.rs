@@ -55,7 +55,7 @@ mod tests {
         let restore = said("landfall backup chekc");
         assert!(restore.contains("'check'"), "{restore}");
         let far = said("landfall settings --previous");
-        assert!(!far.contains("--version"), "{far}");
+        assert!(!far.contains("tip:"), "{far}");
         let near = said("landfall status --jsn");
         assert!(near.contains("'--json'"), "{near}");
     }

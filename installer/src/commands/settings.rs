@@ -109,10 +109,10 @@ mod tests {
         ];
         let (release, version) = ("bulletin".to_owned(), "1.0.0".to_owned());
         insta::assert_snapshot!(text(&SiteSettings { release, version, values: Vec::new(), secrets }), @"
-        SECRET             STATE                                                                     COMPONENT  WHAT IT IS FOR
-        secrets.directory  given (2)                                                                 bulletin   Reads the directory
-        secrets.front      given (1), but the secret's file /a/front.1.json is damaged [LF4213]      bulletin   Reads the directory
-        secrets.mail       not given; `landfall configure --secret mail=FILE` gives it               bulletin   Reads the directory
+        SECRET             STATE                                                                 COMPONENT  WHAT IT IS FOR
+        secrets.directory  given (2)                                                             bulletin   Reads the directory
+        secrets.front      given (1), but the secret's file /a/front.1.json is damaged [LF4213]  bulletin   Reads the directory
+        secrets.mail       not given; `landfall configure --secret mail=FILE` gives it           bulletin   Reads the directory
         ");
     }
 }
