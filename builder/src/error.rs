@@ -129,6 +129,20 @@ impl BuildError {
         self
     }
 
+    /// The same, found in a copy that its reader never sees: place and text name the original.
+    #[must_use]
+    pub fn of_copy(mut self, copy: &Path, original: &Path) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            if let Some(inside) = failure.place.file.as_deref().and_then(|file| file.strip_prefix(copy).ok()) {
+                // A file that was generated beside the copied ones has no original.
+                let file = original.join(inside);
+                failure.place.file = Some(if file.exists() { file } else { original.to_owned() });
+            }
+            failure.what = failure.what.replace(&copy.display().to_string(), &original.display().to_string());
+        }
+        self
+    }
+
     /// The same, which refuses the content of the image, artifact or chart with this reference, whatever the release makes of it.
     #[must_use]
     pub fn refusing(mut self, content: &impl fmt::Display) -> Self {

@@ -69,12 +69,14 @@ pub struct Code {
 /// How the fix of an error ends that leaves nothing to continue: the command simply runs once more.
 const AGAIN: &str = ", then run the same command again.";
 
-impl Code {
-    /// The fix without its last part, where that is to run the same command again. Within an operation that has begun,
-    /// another command continues.
-    pub fn remedy(self) -> Option<String> {
-        self.fix.strip_suffix(AGAIN).map(|remedy| format!("{remedy}."))
-    }
+/// The same behind several sentences.
+const AGAIN_LAST: &str = "; then run the same command again.";
+
+/// A next step without its last part, where that is to run the same command again. Within an operation that has begun,
+/// another command continues.
+pub fn remedy(next: &str) -> Option<String> {
+    let remedy = next.strip_suffix(AGAIN).or_else(|| next.strip_suffix(AGAIN_LAST));
+    remedy.map(|remedy| format!("{}.", remedy.trim_end_matches('.')))
 }
 
 impl fmt::Debug for Code {

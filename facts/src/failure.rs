@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 
+use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, Coded, ExitClass};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -89,6 +90,11 @@ impl Failure {
             blockers: Vec::new(),
             next: code.fix.to_owned(),
         }))
+    }
+
+    /// That of a case, whose next step it has.
+    pub fn of(case: Case, what: impl Into<String>) -> Self {
+        Self::new(case.code(), what).next(case.next)
     }
 
     /// That of a file which this error keeps from passing its check.

@@ -14,6 +14,7 @@ mod password;
 mod printer;
 mod progress;
 mod secrets;
+mod table;
 mod terminal;
 mod usage;
 
@@ -21,17 +22,15 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use landfall_error_codes::codes;
 use landfall_facts::{failure, shown};
 
-use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
     let arguments = cli::with_kubectl_apart(std::env::args_os());
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match cli::parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return not_understood(&error, &arguments),
     };

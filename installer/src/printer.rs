@@ -7,6 +7,7 @@
 #![expect(clippy::unused_self, reason = "only the holder of a printer may print")]
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
 
 use landfall_error_codes::codes;
 use landfall_media::progress::Event;
@@ -48,6 +49,26 @@ pub(crate) fn received(written: io::Result<()>) -> Result<(), Failure> {
                 .next(next))
         }
         _ => Ok(()),
+    }
+}
+
+/// What a report comes to.
+pub(crate) enum Verdict {
+    /// The exit code of the process.
+    Code(u8),
+    /// An error, which is printed below the report.
+    Refused(Failure),
+}
+
+impl From<u8> for Verdict {
+    fn from(code: u8) -> Self {
+        Self::Code(code)
+    }
+}
+
+impl From<Option<Failure>> for Verdict {
+    fn from(refusal: Option<Failure>) -> Self {
+        refusal.map_or(Self::Code(0), Self::Refused)
     }
 }
 
@@ -100,6 +121,37 @@ impl Printer {
         match around(|| self.bytes(text.as_bytes())) {
             Ok(()) => Ok(true),
             Err(error) => received(Err(error)).map(|()| false),
+        }
+    }
+
+    /// A report that ends with a verdict, which decides about the exit code even if the report could not be written whole.
+    pub(crate) fn judged<D: Document>(
+        self,
+        data: &D,
+        text: impl FnOnce(&D) -> String,
+        verdict: impl Into<Verdict>,
+    ) -> Result<ExitCode, Failure> {
+        self.decided(self.report(data, text), verdict)
+    }
+
+    /// The verdict of a report, given what became of the report.
+    pub(crate) fn decided(
+        self,
+        reported: Result<(), Failure>,
+        verdict: impl Into<Verdict>,
+    ) -> Result<ExitCode, Failure> {
+        match (verdict.into(), reported) {
+            (Verdict::Code(0), Ok(())) => Ok(ExitCode::SUCCESS),
+            (Verdict::Code(0), Err(unwritten)) => Err(unwritten),
+            (verdict, reported) => {
+                if let Err(unwritten) = reported {
+                    self.failure(&unwritten);
+                }
+                match verdict {
+                    Verdict::Code(code) => Ok(ExitCode::from(code)),
+                    Verdict::Refused(failure) => Err(failure),
+                }
+            }
         }
     }
 
@@ -176,5 +228,28 @@ impl Printer {
     pub(crate) fn failure(self, failure: &Failure) {
         let rendered = if self.json { failure.json() } else { failure.text() };
         around(|| eprintln!("{rendered}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_win_over_reports_that_were_not_written() {
+        let printer = Printer::new(false);
+        let unwritten = || Err(Failure::new(codes::NO_SPACE, "standard output is full"));
+        let code = |done: Result<ExitCode, Failure>| match done {
+            Ok(code) => format!("{code:?}"),
+            Err(failure) => failure.code().id.to_owned(),
+        };
+        let [done, not_ready] = [ExitCode::SUCCESS, ExitCode::from(4)].map(|code| format!("{code:?}"));
+        assert_eq!(code(printer.decided(Ok(()), 0_u8)), done);
+        assert_eq!(code(printer.decided(unwritten(), 0_u8)), "LF1202");
+        assert_eq!(code(printer.decided(Ok(()), 4_u8)), not_ready);
+        assert_eq!(code(printer.decided(unwritten(), 4_u8)), not_ready);
+        let damaged = || Some(Failure::new(codes::BACKUP_DAMAGED, "a file is damaged"));
+        assert_eq!(code(printer.decided(unwritten(), damaged())), "LF4605");
+        assert_eq!(code(printer.decided(Ok(()), None::<Failure>)), done);
     }
 }

@@ -63,13 +63,13 @@ fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess>
         let file = kustomization(at).ok_or_else(|| refuse(at, "has no kustomization"))?;
         Ok::<_, BuildError>(render_folder(kubectl, at, &file)?.objects)
     };
-    let mut objects = render(&at)?;
+    let mut objects = render(&at).map_err(|error| error.of_copy(&own, &source.path))?;
     let mut written = written;
     let found: Vec<Value> = objects.iter().filter(|object| is_left_out(object)).cloned().collect();
     if !found.is_empty() {
         landfall_media::durable::create_folder(&own)?;
         overlay(&relative(&source.path, &own)?, &found, &own)?;
-        objects = render(&own)?;
+        objects = render(&own).map_err(|error| error.of_copy(&own, &source.path))?;
         written = format!("manifests/{}", source.name);
         left_out.extend(found);
     }

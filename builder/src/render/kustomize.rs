@@ -51,12 +51,23 @@ pub(crate) fn render_folder(kubectl: &Program, folder: &Path, kustomization: &Pa
         .output()
         .map_err(|error| kubectl.unusable(error))?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
+        let said = without_log(&String::from_utf8_lossy(&output.stderr));
         return Err(failed(format!("kubectl kustomize refuses it: {}", said.trim().trim_start_matches("error: "))));
     }
     let text = String::from_utf8(output.stdout).map_err(|error| failed("is not UTF-8".into()).because(error))?;
     let objects = parse(&text).map_err(|error| failed(format!("cannot be read after rendering: {error}")))?;
     Ok(RenderedFolder { objects, sources })
+}
+
+/// What kubectl said, without the lines of its own log, such as `I1129 10:00:00.000000    1 file.go:1] text`.
+fn without_log(said: &str) -> String {
+    let is_log = |line: &&str| {
+        let head = line.as_bytes().get(..6).unwrap_or_default();
+        matches!(head, [b'I' | b'W' | b'E' | b'F', date @ .., b' '] if date.iter().all(u8::is_ascii_digit))
+    };
+    let lines: Vec<_> = said.lines().filter(|line| !is_log(line)).collect();
+    // A kubectl that said nothing else must not seem silent.
+    if lines.is_empty() { said.to_owned() } else { lines.join("\n") }
 }
 
 /// The kustomization of a folder.
@@ -84,4 +95,35 @@ fn is_yaml(path: &Path) -> bool {
 /// The objects of YAML, rendered or as a vendor wrote it.
 pub(crate) fn parse(text: &str) -> Result<Vec<Value>, String> {
     yaml::read(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_of_kubectl_is_not_repeated() {
+        let log = "W1129 10:00:00.000000   12 yaml.go:7] deprecated";
+        assert_eq!(without_log(&format!("{log}\nerror: x is no object\n{log}")), "error: x is no object");
+        assert_eq!(without_log("Error: W is unknown"), "Error: W is unknown");
+        assert_eq!(without_log(log), log);
+    }
+
+    #[test]
+    fn errors_of_a_copy_name_the_original() {
+        let folder = tempfile::tempdir().unwrap();
+        let (copy, original) = (folder.path().join("copy"), folder.path().join("original"));
+        fs_err::create_dir(&original).unwrap();
+        landfall_media::durable::write_file(&original.join("web.yaml"), b"", 0o644).unwrap();
+        let of = |name: &str| {
+            let file = copy.join(name);
+            let what = format!("accumulating {}: no object", file.display());
+            BuildError::at(codes::MANIFEST_INVALID, Place::file(&file), what).of_copy(&copy, &original).to_string()
+        };
+        for (name, place) in [("web.yaml", original.join("web.yaml")), ("kustomization.yaml", original.clone())] {
+            let said = of(name);
+            assert!(said.starts_with(&place.display().to_string()), "{said}");
+            assert!(!said.contains(&copy.display().to_string()), "{said}");
+        }
+    }
 }

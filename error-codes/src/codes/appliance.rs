@@ -29,7 +29,7 @@ registry! {
     LICENSE_CHECK_IMPOSSIBLE = "LF4722", Usage, "The component cannot have a license check", "Correct the release definition as the message says; the chapter on licenses of docs/VENDOR.md has an example.";
     VALIDATOR_SETTINGS = "LF4723", Usage, "The validator's settings cannot be used", "Leave the containers as `landfall build` wrote them. What runs is not affected.";
     USAGE_BROKEN = "LF4731", License, "The site's record of its usage was edited or cut", "Nothing that runs is affected, and metering continues. Tell the license's contact what happened before you send the next report.";
-    USAGE_NONE = "LF4732", License, "This site has measured no usage", "Import the license if the site has none. Usage is measured every hour from then on: try again in an hour.";
+    USAGE_NONE = "LF4732", NotReady, "This site has measured no usage", "Import the license if the site has none. Usage is measured every hour from then on: try again in an hour.";
     USAGE_REPORT_FORM = "LF4733", Usage, "The file is not a report of usage", "Name a file that `landfall license report` wrote, or that the console's page License offered.";
     USAGE_REPORT_SIGNATURE = "LF4734", Refused, "The site's key did not sign the report of usage", "Ask the customer for the report again, and for the site's key, which `landfall license show` names. A host that was installed again has a new key.";
     USAGE_REPORT_CHAIN = "LF4735", Refused, "Days of the report of usage were edited or cut", "Ask the customer what happened to the site's record on the named day; the days before it are as they were measured.";

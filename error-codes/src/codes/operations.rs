@@ -17,7 +17,6 @@ registry! {
     ENGINE_MISSING = "LF4010", Usage, "The operation belongs to another landfall, which is missing or damaged", "Run the `landfall` that began the operation; it came with the bundle.";
     OPERATION_OPEN = "LF4011", Resumable, "An operation is unfinished", "Run `landfall resume` to finish it, or `landfall uninstall` to undo it; uninstall keeps the data.";
     ALREADY_INSTALLED = "LF4012", Usage, "A release is already installed on this machine", "Run `landfall status`. A later release of the same name takes its place with `landfall upgrade`; for another one, `landfall uninstall` keeps the data.";
-    NOTHING_TO_RESUME = "LF4013", Usage, "There is no unfinished operation", "Run `landfall status` to see what is installed.";
     MARKS_UNREADABLE = "LF4014", Stuck, "The marks of installed releases cannot be read", "Restore one of the two files named from a backup.";
     SITE_IO = "LF4015", Resumable, "A file of the site cannot be read or written", "Check the disk and the named path, then run the same command again.";
     UNINSTALLING = "LF4016", Resumable, "The site is being uninstalled", "Run `landfall uninstall` to finish.";
@@ -30,7 +29,7 @@ registry! {
     DELETION_UNCONFIRMED = "LF4025", Usage, "Deleting or replacing data requires the site's name", "Type the name of the site when asked, or add `--confirm NAME`; without `--delete-data`, an uninstall keeps the data.";
     FOREIGN_MOUNT = "LF4026", Resumable, "A filesystem is mounted in a folder that Landfall removes", "Unmount what the message names, then run the same command again.";
     KEPT_UNCLAIMED = "LF4027", NotReady, "A component would start empty beside its kept volume", "Rename the volume's folder after the claim that the component has now, as the message says, then run the same command again.";
-    NOT_INSTALLED = "LF4030", Usage, "No release is installed on this machine", "Install one with `landfall install`.";
+    NOT_INSTALLED = "LF4030", NotReady, "No release is installed on this machine", "Install one with `landfall install`.";
     CHANGE_OPEN = "LF4031", Resumable, "A change of the site is unfinished", "Run `landfall resume`: it finishes the change, or undoes it.";
     CHANGE_UNDONE = "LF4032", NotReady, "A change failed and was undone", "The site is as it was before. Correct what the message names, then run the same command again.";
     SETTINGS_FIXED = "LF4033", Usage, "Settings of the node and its networks are fixed when a site is installed", "Remove the change from the site configuration; for another address or network, uninstall, which keeps the data, and install again.";
@@ -47,7 +46,7 @@ registry! {
     HELP_FILES = "LF4044", Resumable, "The files of help cannot be placed on the host", "Check the disk and the permissions of /usr/local/share, then run `landfall resume`.";
     INTERRUPTED = "LF4045", Resumable, "The command was interrupted", "Run the same command again: nothing half-written is used. If an operation of the site had begun, `landfall status` says whether it runs, and `landfall resume` finishes it or undoes it.";
     // LF41: node steps.
-    NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run `landfall resume`.";
+    NODE_FILE = "LF4101", Resumable, "A file of the host cannot be read or written", "Check the disk and the permissions of the named path, then run the same command again.";
     NODE_PROGRAM = "LF4103", Resumable, "A program that an installation step runs failed", "Read what the program said and the logs below /var/log/landfall, then run `landfall resume`.";
     NODE_TIMEOUT = "LF4104", Resumable, "A part of the node did not become ready in time", "Read `journalctl --unit landfall-kubelet --unit landfall-containerd`, then run `landfall resume`.";
     NODE_BLOB = "LF4105", Resumable, "Staged content that a step needs is missing or damaged", "Connect the stick and run `landfall resume` with the bundle.";
@@ -82,7 +81,7 @@ registry! {
     // LF43: looking at a site.
     NO_CLUSTER = "LF4301", NotReady, "There is no cluster on this machine", "See with `landfall status` how far the machine is; `landfall install` and `landfall resume` bring the cluster up.";
     UNKNOWN_COMPONENT = "LF4302", Usage, "The release has no such component", "Run `landfall status`, which lists the components.";
-    ADMINISTRATION = "LF4303", Resumable, "A program of the cluster cannot be started", "Check that the data folder is mounted and not read-only; `landfall verify --site` checks what is staged.";
+    ADMINISTRATION = "LF4303", Resumable, "A program of the cluster cannot be started", "Check that the data folder is mounted and not read-only; `landfall verify --installed` checks what is staged.";
     SUPPORT_UNREADABLE = "LF4304", Usage, "The file is not a whole support bundle", "Copy the file again, or run `landfall support collect` on the site once more.";
     SUPPORT_EXISTS = "LF4305", Usage, "The file that receives a support bundle exists", "Name another file, or remove that one.";
     // LF44: upgrades and rollback.
@@ -145,6 +144,6 @@ registry! {
     BACKUP_INCOMPLETE = "LF4641", NotReady, "A backup was made without streams that could not be read", "Remove the cause that the message names, then run `landfall backup run`. What the backup has is stored, and a drill tries it; it counts as proven for nothing that it lacks.";
     RESTORE_INCOMPLETE = "LF4642", NotReady, "The backup lacks data that is to be restored", "Choose another backup in `landfall backup list`, or name the components that this one has with `--component`.";
     BACKUP_NOT_LOST = "LF4643", Usage, "A backup that should be forgotten has lost nothing", "Run `landfall backup check`: it names what each backup has lost. Backups that are whole are removed by the retention alone (`backups.keep` in site.yaml).";
-    BACKUP_LOST = "LF4645", NotReady, "Backups have lost data", "Run `landfall backup repair --copy PLACE` with a place that has copies; without one, `landfall backup run` stores again what still exists.";
+    BACKUP_LOST = "LF4645", NotReady, "Backups have lost data", "Run `landfall backup repair PLACE` with a place that has copies; without one, `landfall backup run` stores again what still exists.";
     LOG_RECORDS = "LF4646", NotReady, "The record of log backups cannot be read", "Run `landfall backup run`: points in time begin again with that backup. Those that are stored can still be restored.";
 }

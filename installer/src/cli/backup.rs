@@ -65,14 +65,14 @@ pub(crate) enum BackupKeyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct BackupCheckArguments {
     /// Read the copies in this folder instead, or in a bucket of the site's settings (`s3:NAME`).
-    #[arg(long, value_name = "PLACE")]
+    #[arg(value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupRepairArguments {
     /// Take lost data from the copies in this folder, or in a bucket of the site's settings (`s3:NAME`).
-    #[arg(long, value_name = "PLACE")]
+    #[arg(value_name = "PLACE")]
     pub(crate) copy: Option<PathBuf>,
 }
 
@@ -116,8 +116,9 @@ pub(crate) struct BackupAdoptArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct BackupObjectsArguments {
-    /// The file, which must not exist.
-    pub(crate) file: PathBuf,
+    /// The file to write, which must not exist.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
     /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
@@ -136,8 +137,9 @@ pub(crate) struct BackupObjectsArguments {
 pub(crate) struct BackupExportArguments {
     /// The stream, as `landfall backup list --json` names it, such as `cluster/etcd`.
     pub(crate) stream: String,
-    /// The file, which must not exist.
-    pub(crate) file: PathBuf,
+    /// The file to write, which must not exist.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
     /// The beginning of a backup's id, as `landfall backup list` prints it; the newest proven backup without one.
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
@@ -164,7 +166,7 @@ pub(crate) struct RestoreSelection {
     #[arg(long, value_name = "BACKUP")]
     pub(crate) backup: Option<String>,
     /// Restore data as of this time, such as `2026-11-22T06:00:00Z`. Data without a log returns as of the last backup before it.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     pub(crate) at: Option<Timestamp>,
     /// Restore this component only; may be repeated.
     #[arg(long = "component", value_name = "NAME")]
@@ -184,4 +186,10 @@ pub(crate) struct RestoreArguments {
     /// Name of the site, for scripts that restore without a terminal.
     #[arg(long, value_name = "NAME", conflicts_with = "dry_run")]
     pub(crate) confirm: Option<String>,
+}
+
+/// Parses a point in time.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let what = "not a point in time: write date, time and zone, such as `2026-11-22T06:00:00Z`";
+    text.parse().map_err(|_: jiff::Error| what.to_owned())
 }

@@ -61,18 +61,18 @@ pub(crate) struct ModelsFitArguments {
 #[derive(Debug, Args)]
 pub(crate) struct TrustArguments {
     /// A root document, or the fingerprint of root document 1 as `sha256:…`, from a source other than the stick.
-    #[arg(long, value_name = "ROOT|FINGERPRINT")]
+    #[arg(long, env = "LANDFALL_TRUST", hide_env_values = true, value_name = "ROOT|FINGERPRINT")]
     pub(crate) trust: Option<String>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
     /// A bundle, one of its parts, or the folder that holds them.
-    #[arg(required_unless_present = "site")]
+    #[arg(required_unless_present = "installed")]
     pub(crate) bundle: Option<PathBuf>,
     /// Check everything that is staged on this machine instead.
-    #[arg(long, conflicts_with_all = ["bundle", "trust"])]
-    pub(crate) site: bool,
+    #[arg(long, conflicts_with = "bundle")]
+    pub(crate) installed: bool,
     #[command(flatten)]
     pub(crate) trust: TrustArguments,
 }

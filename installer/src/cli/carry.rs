@@ -43,7 +43,8 @@ pub(crate) struct CarryDeltaArguments {
 #[derive(Debug, Args)]
 pub(crate) struct CarryOutArguments {
     /// A folder on the stick, which must exist; it receives a new folder.
-    pub(crate) directory: PathBuf,
+    #[arg(long, short, value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
     /// How far back logs of the support bundle reach, such as `15m`, `2h` or `72h`.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "24h")]
     pub(crate) since: Duration,

@@ -2,16 +2,40 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 #[derive(Debug, Args)]
 pub(crate) struct ManualsArguments {
     /// Folder that receives `landfall.1` and a page for each command.
+    #[arg(long, short, value_name = "FOLDER")]
     pub(crate) output: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct SchemasArguments {
     /// Folder that receives `KIND.json` for each kind of document.
+    #[arg(long, short, value_name = "FOLDER")]
     pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ErrorsArguments {
+    /// Print docs/ERRORS.md, with what to do about each.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// The code, such as `LF4408`; case does not matter, nor does a missing `LF`.
+    pub(crate) code: String,
+}
+
+/// Names of a site that a shell completes.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ValueKind {
+    /// Components of the installed release.
+    Components,
+    /// Versions to which the site can return.
+    Releases,
 }

@@ -13,7 +13,7 @@ pub(crate) enum KeyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct KeyNewArguments {
     /// Folder that receives `cosign.key`, `cosign.pub` and `1.root.json`; nothing there is overwritten.
-    #[arg(long, default_value = ".")]
+    #[arg(long, short, default_value = ".")]
     pub(crate) output: PathBuf,
     /// Mark the root as for development: every command names it, and it may sign images assembled for tests.
     #[arg(long)]

@@ -44,7 +44,7 @@ pub(crate) struct LicenseIssueArguments {
     #[arg(long)]
     pub(crate) roots: PathBuf,
     /// Folder that receives `ID.license`; nothing there is overwritten.
-    #[arg(long, default_value = ".")]
+    #[arg(long, short, default_value = ".")]
     pub(crate) output: PathBuf,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct LicenseImportArguments {
 #[derive(Debug, Args)]
 pub(crate) struct LicenseReportArguments {
     /// The file to write; nothing that exists is overwritten.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     pub(crate) output: PathBuf,
 }
 

@@ -11,9 +11,11 @@ use super::HistoryCommand;
 
 #[derive(Debug, Args)]
 pub(crate) struct FactsArguments {
-    /// Print the facts in this file, which `landfall facts` printed on another host, instead of those of this one.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) facts: Option<PathBuf>,
+    /// A file with facts of another host, which are printed instead of those of this one.
+    pub(crate) file: Option<PathBuf>,
+    /// Write the facts to this file instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
     /// Write the facts as one self-contained page, too.
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
@@ -28,7 +30,7 @@ pub(crate) struct ProbeArguments {
     #[arg(long)]
     pub(crate) image: String,
     /// Write the facts of each node to NODE.json in this folder as soon as they are there, for `--facts` of other commands.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, short, value_name = "FOLDER")]
     pub(crate) output: Option<PathBuf>,
     /// How long each node may take, such as `90s` or `5m`.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "2m")]
@@ -76,6 +78,11 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
     time.ok_or_else(|| "not a time such as `15m`, `2h` or `90s`".to_owned())
 }
 
+/// Parses a number from 1.
+fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "not a whole number from 1".to_owned())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ReleasesArguments {
     /// Print the notes of each release, and what differs between the two, as well.
@@ -89,7 +96,7 @@ pub(crate) struct HistoryArguments {
     #[command(subcommand)]
     pub(crate) command: Option<HistoryCommand>,
     /// Maximum number of operations.
-    #[arg(long, value_name = "COUNT", default_value = "20")]
+    #[arg(long, value_name = "COUNT", default_value = "20", value_parser = count)]
     pub(crate) limit: NonZeroUsize,
 }
 

@@ -6,6 +6,9 @@ mod backup;
 mod bundle;
 mod carry;
 mod documents;
+mod examples;
+mod groups;
+mod help;
 mod key;
 mod license;
 mod look;
@@ -13,6 +16,7 @@ mod node;
 mod observe;
 mod release;
 mod site;
+mod suggestion;
 mod support;
 #[cfg(test)]
 mod tests;
@@ -33,7 +37,10 @@ pub(crate) use bundle::{
     StageArguments, TrustArguments, VerifyArguments,
 };
 pub(crate) use carry::{CarryCommand, CarryDeltaArguments, CarryInArguments, CarryOutArguments, CarryReadArguments};
-pub(crate) use documents::{ManualsArguments, SchemasArguments};
+pub(crate) use documents::{ErrorsArguments, ExplainArguments, ManualsArguments, SchemasArguments, ValueKind};
+pub(crate) use examples::of as examples_of;
+pub(crate) use groups::grouped;
+pub(crate) use help::{command, exit_codes, meaning, parse};
 pub(crate) use key::{KeyCommand, KeyKind, KeyNewArguments};
 pub(crate) use license::{
     LicenseCheckReportArguments, LicenseCommand, LicenseImportArguments, LicenseInspectArguments,
@@ -61,13 +68,13 @@ pub(crate) use trust::{
 #[command(name = "landfall", version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Report as JSON on standard output; progress and errors are lines of JSON on standard error.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = help::GLOBAL)]
     pub(crate) json: bool,
     /// Print no progress and no notes: only the result, and errors.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = help::GLOBAL)]
     pub(crate) quiet: bool,
     /// Say more on standard error; twice for everything.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = help::GLOBAL)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -75,7 +82,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Make and look at keys.
+    /// Make keys.
     #[command(subcommand)]
     Key(KeyCommand),
     /// Manage who may sign what: root documents, their signatures, and revocations.
@@ -178,11 +185,20 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print names of this site, for completions.
+    #[command(hide = true)]
+    Values {
+        /// Which names.
+        kind: ValueKind,
+    },
     /// Write manual pages of all commands.
     Manuals(ManualsArguments),
     /// Write the JSON Schemas of everything that commands print with `--json`.
     Schemas(SchemasArguments),
-    /// Print docs/ERRORS.md from the registry of codes.
-    #[command(hide = true)]
-    Errors,
+    /// Print every code that an error can have, with what it means; `explain` says more about one.
+    Errors(ErrorsArguments),
+    /// Print what the code of an error means, in which cases it occurs, and what to do; needs no site.
+    Explain(ExplainArguments),
+    /// Print this program's version, its commit, the format of bundles and the version of Kubernetes that it knows.
+    Version,
 }

@@ -21,7 +21,7 @@ pub(crate) struct InitArguments {
     #[arg(required = true, value_name = "SOURCE")]
     pub(crate) sources: Vec<PathBuf>,
     /// The folder of the release, which must not exist or be empty.
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) output: PathBuf,
     /// Name of the release, instead of that of the folder.
     #[arg(long)]
@@ -47,7 +47,7 @@ pub(crate) struct LockArguments {
     #[command(flatten)]
     pub(crate) source: SourceArguments,
     /// File that receives the lock, instead of the one it was read from.
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
     /// Print every address that would be asked; ask none, and write nothing.
     #[arg(long, conflicts_with_all = ["output", "check"])]
@@ -89,7 +89,7 @@ pub(crate) struct BuildArguments {
     pub(crate) roots: PathBuf,
     /// Folder that receives the bundle, its head, SHA256SUMS and the transfer sheet; `-` writes the bundle alone to
     /// standard output.
-    #[arg(long)]
+    #[arg(long, short)]
     pub(crate) output: PathBuf,
     /// Maximum file size: `fat32` (the default: 4,294,901,760 bytes), `none`, or a number with an optional KiB, MiB or
     /// GiB. A bundle that fits is one file.

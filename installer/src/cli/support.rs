@@ -18,7 +18,8 @@ pub(crate) enum SupportCommand {
 #[derive(Debug, Args)]
 pub(crate) struct SupportCollectArguments {
     /// The file that receives the support bundle, a `.tar.gz`; it must not exist.
-    pub(crate) file: PathBuf,
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
     /// How far back logs reach, such as `15m`, `2h` or `72h`.
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "24h")]
     pub(crate) since: Duration,

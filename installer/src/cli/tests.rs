@@ -4,7 +4,7 @@ use clap::{CommandFactory, Parser};
 
 #[test]
 fn arguments_are_consistent() {
-    super::Cli::command().debug_assert();
+    super::command().debug_assert();
 }
 
 /// Collects the help of a command and of those below it, hidden ones too, by their words.
@@ -18,7 +18,7 @@ fn helps(command: &clap::Command, words: &str, found: &mut Vec<(String, String)>
 
 #[test]
 fn every_help() {
-    let mut command = super::Cli::command();
+    let mut command = super::help::command_within(100);
     command.build();
     let mut found = Vec::new();
     helps(&command, "landfall", &mut found);
@@ -60,7 +60,7 @@ fn every_verb_has_a_row_of_tests() {
 fn whatever_follows_kubectl_is_kubectls() {
     let passed = |words: &[&str]| {
         let arguments = super::with_kubectl_apart(words.iter().map(Into::into));
-        let cli = super::Cli::try_parse_from(arguments).unwrap();
+        let cli = super::parse(arguments).unwrap();
         let super::Command::Kubectl(kubectl) = cli.command else { panic!("{words:?}") };
         let passed: Vec<_> = kubectl.arguments.iter().map(|one| one.to_str().unwrap().to_owned()).collect();
         (cli.json, cli.verbose, passed.join(" "))
@@ -79,9 +79,7 @@ fn whatever_follows_kubectl_is_kubectls() {
 fn updates_of_a_lock_take_any_number_of_names() {
     let update = |words: &str| {
         let words = ["landfall", "lock", "releases/shop"].into_iter().chain(words.split_whitespace());
-        let super::Command::Lock(lock) = super::Cli::try_parse_from(words).expect("arguments").command else {
-            panic!("not a lock")
-        };
+        let super::Command::Lock(lock) = super::parse(words).expect("arguments").command else { panic!("not a lock") };
         lock.update.map(|names| names.join(" "))
     };
     for (words, names) in [
@@ -95,7 +93,7 @@ fn updates_of_a_lock_take_any_number_of_names() {
     }
     for other in ["--check", "--dry-run"] {
         let words = ["landfall", "lock", "releases/shop", "--update", "grafana", other];
-        assert!(super::Cli::try_parse_from(words).is_err(), "{other}");
+        assert!(super::parse(words).is_err(), "{other}");
     }
 }
 
@@ -121,7 +119,7 @@ fn commands_of_the_handbooks_are_understood() {
     assert!(own.len() > 50, "only {} commands were found", own.len());
     for words in own {
         let arguments = super::with_kubectl_apart(words.iter().map(Into::into));
-        if let Err(error) = super::Cli::try_parse_from(arguments) {
+        if let Err(error) = super::parse(arguments) {
             panic!("{}: {error}", words.join(" "));
         }
     }

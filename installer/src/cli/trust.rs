@@ -63,7 +63,7 @@ pub(crate) struct TrustInitArguments {
     #[arg(long)]
     pub(crate) development: bool,
     /// Folder that receives `1.root.json`; nothing there is overwritten.
-    #[arg(long, default_value = ".")]
+    #[arg(long, short, default_value = ".")]
     pub(crate) output: PathBuf,
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use landfall_error_codes::codes;
+use landfall_error_codes::cases;
 use landfall_lifecycle::operations::Operations;
 
 use crate::failure::Failure;
@@ -20,13 +20,16 @@ pub(super) fn site_named(
     }
     if !std::io::stdin().is_terminal() {
         let what = "no data is changed: `--confirm NAME` is missing, and the command does not run at a terminal";
-        return Err(Failure::new(codes::DELETION_UNCONFIRMED, what));
+        return Err(Failure::of(cases::CONFIRMATION_NO_TERMINAL, what));
     }
     let site = operations.site_name()?;
     printer.question(&format!("{loss}; type the name of this site ({site}):"));
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|error| {
-        Failure::new(codes::DELETION_UNCONFIRMED, "the name cannot be read from the terminal").because(&error)
+        Failure::of(cases::CONFIRMATION_UNREAD, "the name cannot be read from the terminal").because(&error)
     })?;
+    if line.is_empty() {
+        return Err(Failure::of(cases::CONFIRMATION_UNREAD, "no name was typed; no data is changed"));
+    }
     Ok(line.trim().to_owned())
 }

@@ -3,12 +3,10 @@
 
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 use landfall_media::durable;
 
-use super::{errors, manuals};
-use crate::cli::Cli;
+use super::{completions, errors, manuals};
 use crate::failure::Failure;
 
 /// The handbooks that are read at a site.
@@ -42,9 +40,7 @@ fn all() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = manuals::pages()?;
     files.iter_mut().for_each(|(name, _)| name.insert_str(0, "man/man1/"));
     for (shell, path) in COMPLETIONS {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "landfall", &mut script);
-        files.push((path.to_owned(), script));
+        files.push((path.to_owned(), completions::script(shell).into_bytes()));
     }
     let handbooks = HANDBOOKS.map(|(name, text)| (name, text.to_owned()));
     for (name, text) in handbooks.into_iter().chain([("ERRORS.md", errors::document())]) {

@@ -1,14 +1,14 @@
 //! `landfall manuals`: manual pages, generated from the help of the commands.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
-use clap::CommandFactory;
 use landfall_error_codes::codes;
 use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::cli::{Cli, ManualsArguments};
+use crate::cli::{self, ManualsArguments};
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -23,6 +23,9 @@ pub(super) struct Written {
 impl Document for Written {
     const KIND: &'static str = "manuals";
 }
+
+/// The name of the program.
+const PROGRAM: &str = "landfall";
 
 /// A page: the name of its file, and its text.
 pub(super) type Page = (String, Vec<u8>);
@@ -48,20 +51,71 @@ fn write(folder: &Path, pages: &[Page]) -> Result<(), Failure> {
 /// A page for `landfall` and one for each command that is not hidden.
 pub(super) fn pages() -> Result<Vec<Page>, Failure> {
     let mut pages = Vec::new();
-    let mut command = Cli::command();
+    let mut command = cli::command();
     command.build();
-    collect(&command, "landfall", &mut pages)?;
+    collect(&command, &[PROGRAM], &mut pages)?;
     Ok(pages)
 }
 
-fn collect(command: &clap::Command, name: &str, pages: &mut Vec<Page>) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    let page = clap_mangen::Man::new(command.clone()).title(name.to_uppercase());
-    page.render(&mut text)
+/// Adds the page of the command with these words, and of those below it.
+fn collect(command: &clap::Command, words: &[&str], pages: &mut Vec<Page>) -> Result<(), Failure> {
+    let name = words.join("-");
+    let text = rendered(command, words)
         .map_err(|error| Failure::new(codes::BUG, format!("the page of {name} cannot be made")).because(&error))?;
     pages.push((format!("{name}.1"), text));
     let below = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
-    below.into_iter().try_for_each(|below| collect(below, &format!("{name}-{}", below.get_name()), pages))
+    below.into_iter().try_for_each(|below| collect(below, &[words, &[below.get_name()][..]].concat(), pages))
+}
+
+/// A page: what the help says, with commands by who needs them, examples and exit codes in sections of their own.
+fn rendered(command: &clap::Command, words: &[&str]) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let page = clap_mangen::Man::new(command.clone()).title(words.join("-").to_uppercase());
+    page.render_title(&mut text)?;
+    page.render_name_section(&mut text)?;
+    page.render_synopsis_section(&mut text)?;
+    page.render_description_section(&mut text)?;
+    let is_program = words == [PROGRAM];
+    if is_program {
+        for (heading, commands) in cli::grouped(command) {
+            text.extend(commands_section(heading, &commands).into_bytes());
+        }
+    } else if command.has_subcommands() {
+        page.render_subcommands_section(&mut text)?;
+    }
+    page.render_options_section(&mut text)?;
+    let examples = cli::examples_of(&words[1..].join(" ")).join("\n");
+    text.extend(verbatim("EXAMPLES", &examples).into_bytes());
+    if is_program {
+        text.extend(verbatim("EXIT STATUS", &cli::exit_codes()).into_bytes());
+    }
+    page.render_version_section(&mut text)?;
+    Ok(text)
+}
+
+/// A section that lists commands with what each does.
+fn commands_section(heading: &str, commands: &[&clap::Command]) -> String {
+    let mut text = format!(".SH {}\n", escaped(&heading.to_uppercase()));
+    for command in commands {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let _infallible = writeln!(text, ".TP\n{PROGRAM}\\-{}(1)\n{}", escaped(command.get_name()), escaped(&about));
+    }
+    text
+}
+
+/// A section whose lines stay as they are; nothing for none.
+fn verbatim(heading: &str, lines: &str) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = lines.lines().map(escaped).collect();
+    format!(".SH \"{heading}\"\n.nf\n{}\n.fi\n", lines.join("\n"))
+}
+
+/// A line of text as roff has it.
+fn escaped(line: &str) -> String {
+    let line = line.replace('\\', "\\e").replace('-', "\\-");
+    if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line }
 }
 
 #[cfg(test)]
@@ -82,7 +136,12 @@ mod tests {
             text("landfall-trust-sign.1").contains("sign-command")
                 || text("landfall-trust-sign.1").contains("sign\\-command")
         );
-        assert!(!pages.iter().any(|(name, _)| name.contains("errors") || name.contains("-help")));
+        assert!(text("landfall-backup-key-rotate.1").contains(".SH \"EXAMPLES\"\n.nf\nlandfall backup key rotate\n"));
+        assert!(text("landfall-replaced-data-list.1").contains("\nlandfall replaced\\-data list\n"));
+        let program = text("landfall.1");
+        assert!(program.contains(".SH FOR A VENDOR, WHO BUILDS RELEASES\n.TP\nlandfall\\-init(1)\n"), "{program}");
+        assert!(program.contains(".SH \"EXIT STATUS\"") && program.contains("landfall\\-explain(1)"), "{program}");
+        assert!(!pages.iter().any(|(name, _)| name.contains("-help")));
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), &pages).unwrap();
         assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), pages.len());

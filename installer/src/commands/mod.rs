@@ -15,6 +15,7 @@ mod doctor;
 mod edits;
 mod errors;
 mod events;
+mod explain;
 mod facts;
 mod found_images;
 mod help_files;
@@ -52,8 +53,10 @@ mod top;
 mod trust;
 mod uninstall;
 mod upgrade;
+mod values;
 mod verify;
 mod verify_site;
+mod version;
 mod watch;
 
 use std::process::ExitCode;
@@ -96,13 +99,16 @@ pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
         Command::Sbom(arguments) => sbom::run(&arguments, printer),
         Command::Diff(arguments) => diff::run(&arguments, printer),
         Command::Provenance(arguments) => provenance::run(&arguments, printer),
-        Command::Verify(VerifyArguments { site: true, .. }) => verify_site::run(printer),
+        Command::Verify(VerifyArguments { installed: true, .. }) => verify_site::run(printer),
         Command::Verify(arguments) => verify::run(&arguments, printer),
         Command::Stage(arguments) => stage::run(&arguments, printer),
         Command::Completions { shell } => completions::run(shell, printer),
+        Command::Values { kind } => values::run(kind, printer),
         Command::Manuals(arguments) => manuals::run(&arguments, printer),
         Command::Schemas(arguments) => schemas::run(&arguments, printer),
-        Command::Errors => errors::run(printer),
+        Command::Errors(arguments) => errors::run(&arguments, printer),
+        Command::Explain(arguments) => explain::run(&arguments, printer),
+        Command::Version => version::run(printer),
         Command::Plan(arguments) => plan::run(arguments, printer),
         Command::Install(arguments) => install::run(arguments, printer),
         Command::Configure(arguments) => configure::run(arguments, printer),

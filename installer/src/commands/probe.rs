@@ -36,8 +36,7 @@ pub(crate) fn run(arguments: &ProbeArguments, printer: Printer) -> Result<ExitCo
         limit: arguments.timeout,
     };
     let report = operations(printer).probe(&request, &mut |node| keep(node, arguments.output.as_deref()))?;
-    printer.report(&report, text)?;
-    Ok(ExitCode::from(report.exit_code()))
+    printer.judged(&report, text, report.exit_code())
 }
 
 /// Writes the facts of a node as the file that `--facts` reads. Names of nodes are harmless as names of files.

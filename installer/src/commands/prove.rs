@@ -19,10 +19,14 @@ impl Document for ProofReport {
 /// Runs proofs and reports each; fails where one of them does.
 pub(crate) fn run(arguments: &ProveArguments, printer: Printer) -> Result<(), Failure> {
     let report = operations_of_root(printer)?.prove(&arguments.names)?;
-    printer.report(&report, text)?;
+    printer.judged(&report, text, refusal(&report)).map(drop)
+}
+
+/// The error of a report in which a proof failed.
+fn refusal(report: &ProofReport) -> Option<Failure> {
     let failed: Vec<_> = report.failed().collect();
     if failed.is_empty() {
-        return Ok(());
+        return None;
     }
     let count = report.proofs.len();
     let what = format!(
@@ -32,7 +36,7 @@ pub(crate) fn run(arguments: &ProveArguments, printer: Printer) -> Result<(), Fa
         report.version,
         failed.join(", ")
     );
-    Err(Failure::new(codes::PROOF_FAILED, what))
+    Some(Failure::new(codes::PROOF_FAILED, what))
 }
 
 fn text(report: &ProofReport) -> String {

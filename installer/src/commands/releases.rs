@@ -1,7 +1,7 @@
 //! `landfall releases`: what is installed, and where a rollback would lead.
 
 use landfall_inventory::diff::{BundleDiff, Changes, ImageChange, ImageState, Names};
-use landfall_lifecycle::operations::{KeptReleaseStatus, Operations, TrustedRelease};
+use landfall_lifecycle::operations::{KeptReleaseStatus, OperationError, Operations, TrustedRelease};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -72,25 +72,23 @@ impl Document for ReleaseList {
 /// Prints them.
 pub(crate) fn run(arguments: &ReleasesArguments, printer: Printer) -> Result<(), Failure> {
     let list = ReleaseList::of(&operations_of_root(printer)?)?;
+    if list.releases.is_empty() {
+        return Err(OperationError::NotInstalled.into());
+    }
     let shown: fn(&ReleaseList) -> String = if arguments.details { detailed } else { text };
     printer.report(&list, shown)?;
     Ok(())
 }
 
-/// What is printed where nothing is installed.
-const NONE: &str = "nothing is installed on this machine";
-
 fn text(list: &ReleaseList) -> String {
-    let lines: Vec<String> = list.releases.iter().map(line).collect();
-    if lines.is_empty() { NONE.to_owned() } else { lines.join("\n") }
+    list.releases.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// With the notes of each, and what differs between them.
 fn detailed(list: &ReleaseList) -> String {
     let ReleaseList { releases, difference } = list;
     let noted = |release: &KeptReleaseStatus| format!("{}\n{}", line(release), notes(release.notes.as_deref()));
-    let parts: Vec<String> = releases.iter().map(noted).chain(difference.as_ref().map(difference_text)).collect();
-    if parts.is_empty() { NONE.to_owned() } else { parts.join("\n") }
+    releases.iter().map(noted).chain(difference.as_ref().map(difference_text)).collect::<Vec<_>>().join("\n")
 }
 
 fn line(release: &KeptReleaseStatus) -> String {
@@ -160,8 +158,6 @@ mod tests {
             installed,
             notes: installed.then(|| "# New\n\nstarter 9.9.9 (counter 9), installed\n".to_owned()),
         };
-        let none = ReleaseList { releases: Vec::new(), difference: None };
-        assert_eq!(detailed(&none), "nothing is installed on this machine");
         let releases = vec![release("1.1.0", true), release("1.0.0", false)];
         let list = ReleaseList { releases, difference: Some(difference()) };
         insta::assert_snapshot!(text(&list), @"

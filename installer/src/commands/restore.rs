@@ -21,6 +21,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
+use crate::table::to_the_second;
 
 impl Document for Restored {
     const KIND: &'static str = "restore";
@@ -103,18 +104,22 @@ fn plan_text(prepared: &PreparedRestore<'_>, overwrites: &[OverwrittenStream]) -
     let backup = prepared.backup();
     let proven = match (&backup.proven, &backup.disproved) {
         (Some(_), _) => "proven".to_owned(),
-        (None, Some(time)) => format!("not proven: its drill failed at {time}"),
+        (None, Some(time)) => format!("not proven: its drill failed at {}", to_the_second(time)),
         (None, None) => "not proven".to_owned(),
     };
-    let mut text = format!("backup {} of {}, {proven}", backup.short_id(), backup.time);
-    for step in prepared.plan().all() {
-        let _infallible = write!(text, "\n  {}", step.title);
-    }
+    let mut text = format!("backup {} of {}, {proven}", backup.short_id(), to_the_second(&backup.time));
     text.push_str(&overwrites_text(overwrites));
     text.push_str(&beside_text(&prepared.dependents(), prepared.replaces_console()));
     text.push_str(&outlook_text(prepared.outlook()));
     text.push_str(&space_text(prepared.peaks()));
+    text.push_str(&steps_text(prepared.plan()));
     text
+}
+
+/// The steps, which come last: what is lost must not stand below them.
+fn steps_text(plan: &Plan<Action>) -> String {
+    let steps = plan.all().map(|step| format!("\n  {}", step.title));
+    steps.fold(String::from("\nsteps:"), |text, step| text + &step)
 }
 
 /// What goes, and what of it could come back.
@@ -123,9 +128,12 @@ fn overwrites_text(overwrites: &[OverwrittenStream]) -> String {
     for OverwrittenStream { stream, present_bytes, loaded_bytes, as_of, saved_until } in overwrites {
         let present = present_bytes.map_or_else(String::new, |present| format!(", {} now", HumanBytes(present)));
         let loaded = HumanBytes(*loaded_bytes);
-        let _infallible = write!(text, "\n  overwritten: {stream}{present}, by {loaded} as of {as_of}");
+        let _infallible =
+            write!(text, "\n  overwritten: {stream}{present}, by {loaded} as of {}", to_the_second(as_of));
         let _infallible = match saved_until {
-            Some(until) => write!(text, "; of what was written since, backups have what is until {until}"),
+            Some(until) => {
+                write!(text, "; of what was written since, backups have what is until {}", to_the_second(until))
+            }
             None => write!(text, "; no backup has what was written since"),
         };
     }
@@ -149,7 +157,7 @@ pub(super) fn summary(restored: &Restored) -> String {
     let Restored { release, version, streams } = restored;
     let mut text = format!("data of {release} {version} is back, and was checked:");
     for RestoredData { stream, time } in streams {
-        let _infallible = write!(text, "\n  {stream} as of {time}");
+        let _infallible = write!(text, "\n  {stream} as of {}", to_the_second(time));
     }
     text
 }

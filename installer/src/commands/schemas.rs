@@ -19,8 +19,8 @@ use serde_json::Value;
 
 use super::trust::{Imported, change, revoke, show, sign};
 use super::{
-    approvals, audit, backup, build, carry, configure, console, diff, history, inspect, key, license, manuals, models,
-    plan, provenance, releases, replaced_data, restore, stage, upgrade, verify,
+    approvals, audit, backup, build, carry, configure, console, diff, errors, explain, history, inspect, key, license,
+    manuals, models, plan, provenance, releases, replaced_data, restore, stage, upgrade, verify, version,
 };
 use crate::cli::SchemasArguments;
 use crate::document::{Document, schema_of};
@@ -68,6 +68,9 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<Diagnosis>(),
         schema_of::<ErrorDocument<'_>>(),
         schema_of::<SiteEvents>(),
+        schema_of::<errors::ErrorList>(),
+        schema_of::<explain::Explanation>(),
+        schema_of::<version::Version>(),
         schema_of::<Facts>(),
         schema_of::<history::OperationHistory>(),
         schema_of::<OperationDetails>(),
@@ -190,6 +193,14 @@ mod tests {
         }
         let found = fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         assert_eq!(found.collect::<BTreeSet<_>>(), expected);
+    }
+
+    #[test]
+    fn every_kind_is_in_the_page_for_programs() {
+        let page = fs_err::read_to_string(repository().join("docs/JSON.md")).unwrap();
+        for (kind, _) in all() {
+            assert!(page.contains(&format!("`{kind}`")), "docs/JSON.md does not say what prints {kind}");
+        }
     }
 
     /// Every kind that the sources of this crate name has a schema.

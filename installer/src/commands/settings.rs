@@ -8,6 +8,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+use crate::table::aligned;
 
 impl Document for SiteSettings {
     const KIND: &'static str = "settings";
@@ -25,11 +26,14 @@ fn text(settings: &SiteSettings) -> String {
     if values.is_empty() && secrets.is_empty() {
         return format!("{release} {version} has no settings");
     }
-    values.iter().map(line).chain(secrets.iter().map(secret_line)).collect::<Vec<_>>().join("\n")
+    let values = (!values.is_empty()).then(|| aligned(["setting", "value", "default"], values.iter().map(row)));
+    let headings = ["secret", "state", "component", "what it is for"];
+    let secrets = (!secrets.is_empty()).then(|| aligned(headings, secrets.iter().map(secret_row)));
+    values.into_iter().chain(secrets).collect::<Vec<_>>().join("\n\n")
 }
 
 /// A secret as changes name it: by its number. Its value is not known here.
-fn secret_line(secret: &SecretSetting) -> String {
+fn secret_row(secret: &SecretSetting) -> [String; 4] {
     let SecretSetting { name, component, meaning, kind: _, state, number, reason } = secret;
     let number = number.map(|number| format!(" ({number})")).unwrap_or_default();
     let state = match state {
@@ -40,17 +44,14 @@ fn secret_line(secret: &SecretSetting) -> String {
             format!("given{number}, but {reason} [{}]", codes::SITE_SECRET_FILE.id)
         }
     };
-    format!("secrets.{name}: {state}\n  of {component}: {}", shown::paragraph(meaning))
+    [format!("secrets.{name}"), state, component.clone(), meaning.clone()]
 }
 
-fn line(setting: &Setting) -> String {
+fn row(setting: &Setting) -> [String; 3] {
     let Setting { name, value, default, .. } = setting;
-    match (value, default) {
-        (Some(value), Some(default)) => format!("{name}: {value} (the release's default is {default})"),
-        (Some(value), None) => format!("{name}: {value}"),
-        (None, Some(default)) => format!("{name}: {default}, the release's default"),
-        (None, None) => format!("{name}: not set, as the release was built"),
-    }
+    let default_text = default.as_ref().map_or_else(|| "as built".to_owned(), ToString::to_string);
+    let value = value.as_ref().map_or_else(|| "not set".to_owned(), ToString::to_string);
+    [name.clone(), value, default_text]
 }
 
 #[cfg(test)]
@@ -81,10 +82,11 @@ mod tests {
             secrets: Vec::new(),
         };
         insta::assert_snapshot!(text(&settings(values)), @r#"
-        postgres.storage: "5Gi" (the release's default is "1Gi")
-        assistant.replicas: 2
-        valkey.replicas: 1, the release's default
-        assistant.model: not set, as the release was built
+        SETTING             VALUE    DEFAULT
+        postgres.storage    "5Gi"    "1Gi"
+        assistant.replicas  2        as built
+        valkey.replicas     not set  1
+        assistant.model     not set  as built
         "#);
         assert_eq!(text(&settings(Vec::new())), "starter 1.0.0 has no settings");
     }
@@ -107,12 +109,10 @@ mod tests {
         ];
         let (release, version) = ("bulletin".to_owned(), "1.0.0".to_owned());
         insta::assert_snapshot!(text(&SiteSettings { release, version, values: Vec::new(), secrets }), @"
-        secrets.directory: given (2)
-          of bulletin: Reads the directory
-        secrets.front: given (1), but the secret's file /a/front.1.json is damaged [LF4213]
-          of bulletin: Reads the directory
-        secrets.mail: not given; `landfall configure --secret mail=FILE` gives it
-          of bulletin: Reads the directory
+        SECRET             STATE                                                                 COMPONENT  WHAT IT IS FOR
+        secrets.directory  given (2)                                                             bulletin   Reads the directory
+        secrets.front      given (1), but the secret's file /a/front.1.json is damaged [LF4213]  bulletin   Reads the directory
+        secrets.mail       not given; `landfall configure --secret mail=FILE` gives it           bulletin   Reads the directory
         ");
     }
 }

@@ -18,7 +18,8 @@ pub(crate) fn operations_of_root(printer: Printer) -> Result<Operations, Failure
     if rustix::process::geteuid().is_root() {
         return Ok(operations(printer));
     }
-    Err(Failure::new(codes::NOT_ROOT, "this command reads and changes what belongs to root"))
+    let next = "Run the same command as root: write `sudo` before it.";
+    Err(Failure::new(codes::NOT_ROOT, "this command reads and changes what belongs to root").next(next))
 }
 
 /// Operations on this host that draw their progress.

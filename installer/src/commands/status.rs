@@ -48,8 +48,7 @@ pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<ExitC
         return watch::run(&operations, printer);
     }
     let report = operations.status()?;
-    printer.page(&report, text, WORDS)?;
-    Ok(ExitCode::from(report.verdict.exit_code()))
+    printer.decided(printer.page(&report, text, WORDS), report.verdict.exit_code())
 }
 
 /// The text as this terminal shows it.
@@ -249,7 +248,7 @@ fn headline(report: &StatusReport) -> String {
     let release =
         report.release.as_ref().map(|release| format!("{} {}", release.name, release.version)).unwrap_or_default();
     match report.state {
-        SiteState::Absent => "absent: nothing is installed on this machine".to_owned(),
+        SiteState::Absent => "absent: no release is installed on this machine".to_owned(),
         SiteState::Installing => format!("{release} is being installed"),
         SiteState::InstallInterrupted | SiteState::ChangeInterrupted | SiteState::UninstallInterrupted
             if report.verdict == Verdict::Stuck =>

@@ -38,7 +38,7 @@ pub(crate) fn run(command: &SupportCommand, printer: Printer) -> Result<(), Fail
 }
 
 fn collect(arguments: &SupportCollectArguments, printer: Printer) -> Result<(), Failure> {
-    let collected = operations_of_root(printer)?.collect_support(&arguments.file, arguments.since)?;
+    let collected = operations_of_root(printer)?.collect_support(&arguments.output, arguments.since)?;
     printer.report(&collected, collected_text)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `landfall verify --site`: every byte that is staged on this machine, against the release's signature.
+//! `landfall verify --installed`: every byte that is staged on this machine, against the release's signature.
 
 use indicatif::HumanBytes;
 use landfall_lifecycle::operations::SiteVerification;

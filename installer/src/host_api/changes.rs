@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Coded, codes};
+use landfall_error_codes::{Coded, cases, codes};
 use landfall_lifecycle::operations::Operations;
 use landfall_lifecycle::removable::{Shelf, medium_id};
 use landfall_lifecycle::uploads::UploadSlot;
@@ -17,7 +17,7 @@ use landfall_peer::{Asking, Change, DataFate, KeptSecret, Medium, PlanPage, Prob
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::child::{Origin, Question, ask, refusal};
+use super::child::{Origin, Question, ask, refusal, refusal_in};
 use super::uploads::ChildJudge;
 use super::vault::Vault;
 use crate::commands::{LookedBundle, shown_name};
@@ -232,7 +232,7 @@ impl Changes {
             Change::Rollback { version, data } => {
                 let kept = self.operations.releases().map_err(|error| coded(&error))?;
                 let kept = kept.into_iter().find(|kept| !kept.installed && kept.version == *version);
-                let unknown = || refusal(422, codes::ROLLBACK_NOWHERE, "this site keeps no release of that version");
+                let unknown = || refusal_in(422, cases::ROLLBACK_OTHER, "this site keeps no release of that version");
                 let mut arguments =
                     vec![format!("{verb}-rollback"), format!("--to={}", kept.ok_or_else(unknown)?.version)];
                 arguments.extend(data.map(|data| match data {
@@ -262,7 +262,7 @@ impl Changes {
         let known = self.operations.backups().map_err(|error| coded(&error))?;
         let mut arguments = vec![verb];
         if let Some(id) = backup {
-            let unknown = || refusal(422, codes::BACKUP_UNKNOWN, "this site has no backup with that id");
+            let unknown = || refusal_in(422, cases::BACKUP_ID_UNKNOWN, "this site has no backup with that id");
             let found = known.iter().find(|known| known.id == id).ok_or_else(unknown)?;
             arguments.push(format!("--backup={}", found.id));
         }

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, codes};
 use landfall_lifecycle::operations::{ASKED_VARIABLE, AskedBy, CORRELATION_VARIABLE};
 use landfall_peer::{Asking, Blocker, Problem, Refusal, is_id};
@@ -43,6 +44,12 @@ struct PrintedError {
 pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refusal {
     let hint = Some(code.fix.to_owned());
     Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
+}
+
+/// A refusal in this case of its code.
+pub(super) fn refusal_in(status: u16, case: Case, title: impl Into<String>) -> Refusal {
+    let (code, hint) = (Some(case.code().id.to_owned()), Some(case.next.to_owned()));
+    Problem { status, title: title.into(), detail: None, code, hint }.into()
 }
 
 /// For whom a process works. It reaches the process in variables: what a console sent becomes no argument.

@@ -158,7 +158,12 @@ fn note_left(removed: Result<(), durable::DurableError>) {
 
 /// What the process that collects is asked. All of it is the host's own but for a number.
 fn arguments(file: &Path, hours: u32) -> Vec<String> {
-    vec!["support".to_owned(), "collect".to_owned(), file.display().to_string(), format!("--since={hours}h")]
+    vec![
+        "support".to_owned(),
+        "collect".to_owned(),
+        format!("--output={}", file.display()),
+        format!("--since={hours}h"),
+    ]
 }
 
 /// The disk refuses.
@@ -235,7 +240,7 @@ mod tests {
     #[test]
     fn no_word_of_the_console_becomes_an_argument() {
         let file = Path::new("/var/lib/landfall/console-support/next.tar.gz");
-        let expected = ["support", "collect", "/var/lib/landfall/console-support/next.tar.gz", "--since=24h"];
+        let expected = ["support", "collect", "--output=/var/lib/landfall/console-support/next.tar.gz", "--since=24h"];
         assert_eq!(arguments(file, 24), expected);
     }
 

@@ -17,7 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, cases, codes};
 
 mod batch;
 mod own;
@@ -108,10 +108,12 @@ impl Coded for DurableError {
     }
 
     fn hint(&self) -> Option<String> {
-        match self {
-            Self::Sync(failed) => failed.hint(),
-            Self::Io { source, .. } => hint_of(source),
-        }
+        let source = match self {
+            Self::Sync(failed) => return failed.hint(),
+            Self::Io { source, .. } => source,
+        };
+        let case = cases::of_file(source).filter(|case| case.codes.contains(&code_of(source)));
+        hint_of(source).or_else(|| case.map(|case| case.next.to_owned()))
     }
 }
 

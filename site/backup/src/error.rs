@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, cases, codes};
 use landfall_media::durable::DurableError;
 use uuid::Uuid;
 
@@ -214,5 +214,20 @@ impl Coded for BackupError {
             Self::NotFreed { .. } => codes::BACKUP_NOT_FREED,
             Self::Bug(_) => codes::BUG,
         }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let case = match self {
+            Self::Durable(error) => return error.hint(),
+            Self::Bucket(error) => return error.hint(),
+            Self::Io { source, .. } => cases::of_file(source),
+            Self::KeyMissing(_) => Some(cases::BACKUP_KEY_MISSING),
+            Self::KeyMalformed(_) => Some(cases::BACKUP_KEY_MALFORMED),
+            Self::KeyExists(_) => Some(cases::BACKUP_KEY_EXISTS),
+            Self::NoBackup { .. } => Some(cases::BACKUP_ID_UNKNOWN),
+            Self::NoStream { .. } => Some(cases::BACKUP_STREAM_UNKNOWN),
+            _ => None,
+        };
+        case.map(|case| case.next.to_owned())
     }
 }

@@ -1,5 +1,6 @@
 //! What a step is to the engine: it can look, act and undo, and before acting it states what its undo will need.
 
+use landfall_error_codes::cases::Case;
 use landfall_error_codes::{Code, Coded};
 use serde_json::Value;
 
@@ -34,6 +35,11 @@ impl StepError {
         Self { code, what: what.into(), hint: None, source: None }
     }
 
+    /// That of a case, whose next step it has.
+    pub fn of(case: Case, what: impl Into<String>) -> Self {
+        Self::new(case.code(), what).hint(case.next)
+    }
+
     /// The same with its cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
@@ -63,10 +69,10 @@ impl From<landfall_media::durable::DurableError> for StepError {
     /// Keeps the code, above all that of a failed sync, which forbids any retry.
     fn from(error: landfall_media::durable::DurableError) -> Self {
         use landfall_media::durable::{DurableError, SyncFailed};
-        let (code, what) = (error.code(), error.to_string());
+        let (code, what, hint) = (error.code(), error.to_string(), error.hint());
         match error {
             DurableError::Io { source, .. } | DurableError::Sync(SyncFailed { source, .. }) => {
-                Self::new(code, what).because(source)
+                Self { hint, ..Self::new(code, what).because(source) }
             }
         }
     }

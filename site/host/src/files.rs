@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::codes;
+use landfall_error_codes::{cases, codes};
 use landfall_media::durable;
 
 use landfall_engine::step::{Observed, StepError};
@@ -125,11 +125,18 @@ fn is_absent(error: &std::io::Error) -> bool {
 
 /// An error about a file; `operation` is a verb.
 pub fn failed(operation: &str, path: &Path, error: std::io::Error) -> StepError {
-    StepError::new(codes::NODE_FILE, format!("cannot {operation} {}", path.display())).because(error)
+    let what = format!("cannot {operation} {}", path.display());
+    let step_error = match cases::of_file(&error) {
+        Some(case) => StepError::new(codes::NODE_FILE, what).hint(case.next),
+        None => StepError::new(codes::NODE_FILE, what),
+    };
+    step_error.because(error)
 }
 
 #[cfg(test)]
 mod tests {
+    use landfall_error_codes::Coded;
+
     use super::*;
 
     #[test]
@@ -140,5 +147,22 @@ mod tests {
         let read = |most_bytes| read_at_most(&path, most_bytes).unwrap();
         assert_eq!([read(3), read(4), read(5)], [b"1234".to_vec(), b"12345".to_vec(), b"12345".to_vec()]);
         assert!(read_at_most(folder.path(), 5).is_err());
+    }
+
+    #[test]
+    fn errors_of_files_get_their_own_next_step() {
+        let next = |number| {
+            let error = failed("read", Path::new("/nope"), std::io::Error::from_raw_os_error(number));
+            (error.code().id, Coded::hint(&error))
+        };
+        for (number, case) in [
+            (2, Some(cases::FILE_MISSING)),
+            (13, Some(cases::FILE_FORBIDDEN)),
+            (30, Some(cases::FILE_READ_ONLY)),
+            (28, Some(cases::FILE_NO_ROOM)),
+            (11, None),
+        ] {
+            assert_eq!(next(number), ("LF4101", case.map(|case| case.next.to_owned())), "{number}");
+        }
     }
 }

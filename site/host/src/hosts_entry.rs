@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use landfall_error_codes::codes;
+use landfall_error_codes::cases;
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +81,7 @@ impl HostsEntry {
             return Ok(false);
         }
         let what = format!("{} has `{line}` instead of `{}`", path.display(), self.line());
-        Err(StepError::new(codes::NODE_FILE, what))
+        Err(StepError::of(cases::HOSTS_LINE, what))
     }
 
     /// Restores the line if it is missing: the agent does so at every boot, and while it runs. Returns whether it was

@@ -11,7 +11,7 @@ use landfall_media::durable;
 use landfall_media::durable::DurableError;
 use serde::{Deserialize, Serialize};
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, cases, codes};
 use landfall_host::paths::SitePaths;
 
 const MARKS_NAME: &str = "marks.json";
@@ -74,6 +74,14 @@ impl Coded for MarksError {
             Self::Revocation(source) => source.code(),
             Self::Io { .. } => codes::SITE_IO,
             Self::Durable(error) => error.code(),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { source, .. } => cases::of_file(source).map(|case| case.next.to_owned()),
+            Self::Durable(error) => error.hint(),
+            _ => None,
         }
     }
 }

@@ -14,8 +14,10 @@ use crate::{printer, workspace};
 const SCHEMAS: &str = "docs/schemas";
 
 /// A document that a program prints.
-const PRINTED: [(&str, &str, &str); 2] =
-    [("docs/ERRORS.md", "landfall", "errors"), ("docs/openapi.json", "landfall-appliance", "openapi")];
+const PRINTED: [(&str, &str, &[&str]); 2] = [
+    ("docs/ERRORS.md", "landfall", &["errors", "--markdown"]),
+    ("docs/openapi.json", "landfall-appliance", &["openapi"]),
+];
 
 /// Writes the documents that are made from code: error codes, JSON Schemas, the API's document.
 #[derive(Debug, clap::Args)]
@@ -56,7 +58,7 @@ pub fn check() -> Result<()> {
 /// The schemas that this `landfall` writes, by path in the tree.
 fn schemas(landfall: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
-    tool::output(Command::new(landfall).args(["--quiet", "schemas"]).arg(folder.path()))?;
+    tool::output(Command::new(landfall).args(["--quiet", "schemas", "--output"]).arg(folder.path()))?;
     let mut schemas = BTreeMap::new();
     for entry in folder.path().read_dir().context("cannot list the schemas")? {
         let entry = entry?;
@@ -69,11 +71,16 @@ fn schemas(landfall: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
 
 /// What programs beside this `landfall` print, by path in the tree.
 fn printed(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
-    let print = |(path, program, verb): (&str, &str, &str)| {
+    let print = |(path, program, words): (&str, &str, &[&str])| {
         let program = landfall.with_file_name(program);
-        let output = Command::new(&program).arg(verb).output();
+        let output = Command::new(&program).args(words).output();
         let output = output.with_context(|| format!("cannot start {}", program.display()))?;
-        ensure!(output.status.success() && !output.stdout.is_empty(), "{} {verb} printed nothing", program.display());
+        ensure!(
+            output.status.success() && !output.stdout.is_empty(),
+            "{} {} printed nothing",
+            program.display(),
+            words.join(" ")
+        );
         Ok((PathBuf::from(path), output.stdout))
     };
     PRINTED.into_iter().map(print).collect()

@@ -51,7 +51,7 @@ fn data_comes_back_from_a_proven_backup() -> Result<()> {
     let (_site, machine) = machine_with_stick_and_iptables("e2e-backups-second")?;
     let engineer = Engineer::at(&machine);
     let filter = iptables::prepare(&machine)?;
-    engineer.landfall(&["backup", "run"])?.refused("backup without a site", "LF4030", 2)?;
+    engineer.landfall(&["backup", "run"])?.refused("backup without a site", "LF4030", 4)?;
     lands_on_an_empty_machine(engineer, &lost)?;
     expect_data(engineer, "first")?;
     filter.expect_chains_of_the_kubelet(&machine)?;
@@ -190,7 +190,7 @@ fn saves_the_log(engineer: Engineer<'_>) -> Result<String> {
 fn copies_to_another_disk(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     let machine = engineer.machine();
     let name = machine.run("hostname")?.stdout.trim().to_owned();
-    let checked = engineer.landfall(&["backup", "check", "--copy", DISK])?.report("backup check --copy")?;
+    let checked = engineer.landfall(&["backup", "check", DISK])?.report("backup check")?;
     ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
     exchanges_the_key(engineer)?;
     let again = engineer.landfall(&["backup", "copy"])?.report("backup copy")?;
@@ -221,7 +221,7 @@ fn exchanges_the_key(engineer: Engineer<'_>) -> Result<()> {
     ensure!(key()?["key"] == new["key"], "another key than the new one is printed");
     let notes = engineer.status()?["notes"].to_string();
     ensure!(!notes.contains("landfall backup key"), "the status reminds of a key that was printed: {notes}");
-    for arguments in [&["backup", "check"][..], &["backup", "check", "--copy", DISK]] {
+    for arguments in [&["backup", "check"][..], &["backup", "check", DISK]] {
         let checked = engineer.landfall(arguments)?.report("backup check with a new key")?;
         ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
     }

@@ -42,7 +42,7 @@ pub(crate) fn has_the_copies_of_a_site(engineer: Engineer<'_>, site: &Site, fold
     let copied = engineer.follow(&copy, &[])?.report("backup copy s3:offsite")?;
     let first = &copied["copies"][0];
     ensure!(first["count"] == 1 && first["copied"].as_array().is_some_and(|ids| ids.len() == 1), "{copied}");
-    let checked = engineer.follow(&check, &[])?.report("backup check --copy s3:offsite")?;
+    let checked = engineer.follow(&check, &[])?.report("backup check s3:offsite")?;
     ensure!(checked["backups"] == 1 && checked["damages"] == json!([]), "{checked}");
     let status = engineer.status()?;
     let known = status["backups"]["copies"].as_array().cloned().unwrap_or_default();

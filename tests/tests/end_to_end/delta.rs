@@ -24,7 +24,7 @@ const OUT: &str = "/root/round-trip";
 pub(crate) fn arrives(engineer: Engineer<'_>) -> Result<()> {
     let machine = engineer.machine();
     machine.run(&format!("mkdir {OUT}"))?;
-    let out = engineer.landfall(&["carry", "out", OUT, "--since", "1h"])?.report("carry out")?;
+    let out = engineer.landfall(&["carry", "out", "--output", OUT, "--since", "1h"])?.report("carry out")?;
     let carried = out["folder"].as_str().context("nothing was carried out")?;
     let inventory = folder().join("inventory.json");
     std::fs::write(&inventory, machine.read_file(&format!("{carried}/inventory.json"))?)?;

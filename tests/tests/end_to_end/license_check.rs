@@ -203,7 +203,9 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
     let restore = ["restore", "--backup", &id[..8], "--confirm", name.trim()];
     engineer.landfall(&restore)?.report("restore after the end")?;
     engineer.wait_ready("a restore after the end")?;
-    engineer.landfall(&["support", "collect", "/root/ended.tar.gz"])?.report("support collect after the end")?;
+    engineer
+        .landfall(&["support", "collect", "--output", "/root/ended.tar.gz"])?
+        .report("support collect after the end")?;
     engineer.landfall(&["prove"])?.report("prove after the end")?;
     machine.run("rm /root/ended.tar.gz")?;
     let after = bulletin::acknowledged(machine)?;
@@ -222,7 +224,7 @@ fn goes_on_after_the_end(engineer: Engineer<'_>) -> Result<()> {
 /// A stream of this backup comes into a file, which is removed.
 fn exports(engineer: Engineer<'_>, backup: &str) -> Result<()> {
     let [stream, file] = ["bulletin/lines", "/root/lines"];
-    let export = ["backup", "export", "--backup", backup, stream, file];
+    let export = ["backup", "export", "--backup", backup, stream, "--output", file];
     let exported = engineer.landfall(&export)?.report("backup export after the end")?;
     ensure!(exported["stream"] == stream, "{exported:#}");
     engineer.machine().run(&format!("test -s {file} && rm {file}")).map(drop)

@@ -370,7 +370,7 @@ fn verbs_need_a_site(engineer: Engineer<'_>) -> Result<()> {
     let settings = "/root/site.yaml";
     engineer.machine().run(&format!("echo 'values: {{}}' > {settings}"))?;
     for verb in [&["configure", "--site", settings][..], &["upgrade", STICK], &["backup", "run"]] {
-        engineer.landfall(verb)?.refused(&format!("{} without a site", verb.join(" ")), "LF4030", 2)?;
+        engineer.landfall(verb)?.refused(&format!("{} without a site", verb.join(" ")), "LF4030", 4)?;
     }
     engineer.machine().run(&format!("rm {settings}")).map(drop)
 }

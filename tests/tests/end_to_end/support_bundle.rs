@@ -35,7 +35,8 @@ pub(crate) const SECRETS: [&str; 4] = [
 
 /// Collects everything into a bundle, and unpacks it to `/root/support`.
 pub(crate) fn collect(machine: &Machine) -> Result<()> {
-    let report: Value = serde_json::from_str(&machine.run(&format!("landfall --json support collect {FILE}"))?.stdout)?;
+    let report: Value =
+        serde_json::from_str(&machine.run(&format!("landfall --json support collect --output {FILE}"))?.stdout)?;
     ensure!(
         report["kind"] == "supportBundle" && report["unknown"] == Value::Array(Vec::new()),
         "collected: {report:#}"
@@ -62,7 +63,7 @@ pub(crate) fn wait_until_idle(machine: &Machine) -> Result<()> {
 /// this site does not have, is named as missing, and a changed part is found. Leaves the stick.
 fn expect_round_trip(machine: &Machine) -> Result<()> {
     machine.run(&format!("mkdir {STICK}"))?;
-    let out = machine.run(&format!("landfall --json carry out {STICK} --since 1h"))?;
+    let out = machine.run(&format!("landfall --json carry out --output {STICK} --since 1h"))?;
     let out: Value = serde_json::from_str(&out.stdout)?;
     let missing: Vec<_> = out["missing"].as_array().into_iter().flatten().map(|part| part["kind"].clone()).collect();
     ensure!(missing == ["usage"], "carried out: {out:#}");

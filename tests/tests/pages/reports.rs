@@ -187,8 +187,8 @@ fn write_pages(folder: &Path) -> Result<()> {
         (4, with("preflight", &[spoiled.as_str(), "--html", "spoiled.html"])),
         (0, with("preflight", &[good.as_str(), "--html", "good.html"])),
         (0, with("plan", &[good.as_str(), "--html", "plan.html"])),
-        (0, facts(&["--facts", spoiled.as_str(), "--html", "facts-spoiled.html"])),
-        (0, facts(&["--facts", good.as_str(), "--html", "facts.html"])),
+        (0, facts(&[spoiled.as_str(), "--html", "facts-spoiled.html"])),
+        (0, facts(&[good.as_str(), "--html", "facts.html"])),
         (0, facts(&["--html", "facts-here.html"])),
     ] {
         landfall(folder, exit, &arguments.iter().map(String::as_str).collect::<Vec<_>>())?;

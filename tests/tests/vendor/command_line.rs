@@ -1,6 +1,7 @@
 //! The command line as a person and a script meet it.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,12 +12,12 @@ use serde_json::{Value, json};
 use super::outcome::Outcome;
 use super::starter::{PART_SIZE, Starter, release, starter};
 
-/// Names of the commands that a help text lists.
-fn commands(help: &str) -> Vec<String> {
-    let (_, list) = help.split_once("Commands:\n").unwrap_or_default();
-    let lines = list.lines().take_while(|line| !line.is_empty());
-    let name = |line: &str| line.strip_prefix("  ")?.split_whitespace().next().map(str::to_owned);
-    lines.filter(|line| !line.starts_with("   ")).filter_map(name).filter(|name| name != "help").collect()
+/// Names of the commands that a help text lists, each once.
+fn commands(help: &str) -> BTreeSet<String> {
+    let is_below = |line: &&str| ["Options:", "Global options:", "Examples:"].contains(line);
+    let lines = help.lines().skip_while(|line| !line.starts_with("Usage:")).take_while(|line| !is_below(line));
+    let lines = lines.filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with(char::is_lowercase));
+    lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
 }
 
 /// What a command says of itself. kubectl answers `--help` itself, where there is one.

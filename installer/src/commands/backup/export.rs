@@ -23,9 +23,9 @@ impl Document for ExportedObjects {
 /// Writes objects of the cluster.
 pub(super) fn objects(arguments: &BackupObjectsArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let BackupObjectsArguments { file, backup, namespaces, kinds, names } = arguments;
+    let BackupObjectsArguments { output, backup, namespaces, kinds, names } = arguments;
     let wanted = ObjectSelection { namespaces: namespaces.clone(), kinds: kinds.clone(), names: names.clone() };
-    let exported = operations.export_objects(backup.as_deref(), &wanted, file)?;
+    let exported = operations.export_objects(backup.as_deref(), &wanted, output)?;
     printer.report(&exported, objects_text)?;
     Ok(())
 }
@@ -33,8 +33,8 @@ pub(super) fn objects(arguments: &BackupObjectsArguments, printer: Printer) -> R
 /// Writes a stream.
 pub(super) fn stream(arguments: &BackupExportArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
-    let BackupExportArguments { stream, file, backup } = arguments;
-    let exported = operations.export_stream(backup.as_deref(), stream, file)?;
+    let BackupExportArguments { stream, output, backup } = arguments;
+    let exported = operations.export_stream(backup.as_deref(), stream, output)?;
     printer.report(&exported, |exported| {
         let ExportedStream { stream, time, file, size_bytes, .. } = exported;
         format!("{stream} of the backup of {time} is in {} ({})", file.display(), HumanBytes(*size_bytes))

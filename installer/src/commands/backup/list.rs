@@ -3,6 +3,7 @@
 use std::iter;
 
 use indicatif::HumanBytes;
+use jiff::Timestamp;
 use landfall_lifecycle::operations::{BackupSummary, BackupTimes, BackupTry, Operations, PointsInTime};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,6 +14,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+use crate::table::{age, aligned, to_the_second};
 
 /// Every backup of a site.
 #[derive(Serialize, JsonSchema)]
@@ -58,33 +60,35 @@ impl Document for BackupList {
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let list = BackupList::of(&operations)?;
-    printer.report(&list, text)?;
-    Ok(())
+    printer.report(&list, |list| text(list, Timestamp::now()))
 }
 
-fn text(list: &BackupList) -> String {
+/// A row for each backup, then points in time, and what became of the latest tries.
+fn text(list: &BackupList, now: Timestamp) -> String {
     let refused = list.last_refusal.as_ref().and_then(refused_backup);
     let failed = failed_backup(list);
     if list.backups.is_empty() {
         let none = "this site has no backups; `landfall backup run` makes one".to_owned();
         return iter::once(none).chain(failed).chain(refused).collect::<Vec<_>>().join("\n");
     }
-    let lines = list.backups.iter().map(|backup| {
-        let state = state_text(backup);
-        let (id, time, size) = (backup.short_id(), &backup.time, HumanBytes(backup.size_bytes));
-        format!("{id}  {time}  {} {}  {size}  {}, {state}", backup.release, backup.version, backup.reason)
+    let rows = list.backups.iter().map(|backup| {
+        let (made, release) = (to_the_second(&backup.time), format!("{} {}", backup.release, backup.version));
+        let size = HumanBytes(backup.size_bytes).to_string();
+        let (id, age, reason) = (backup.short_id().to_owned(), age(&backup.time, now), backup.reason.clone());
+        [id, made, age, release, size, reason, state_text(backup)]
     });
+    let table = aligned(["backup", "made", "age", "release", "size", "reason", "state"], rows);
     let points = list.points_in_time.iter();
     let points = points.map(|PointsInTime { stream, from, until, proven }| {
         let proven = proven
             .as_ref()
-            .map_or_else(|| "not proven".to_owned(), |part| format!("proven from {} until {}", part.from, part.until));
-        format!("{stream}: every point from {from} until {until}, {proven}")
+            .map_or_else(|| "not proven".to_owned(), |part| format!("proven {}", span(&part.from, &part.until)));
+        format!("{stream}: every point {}, {proven}", span(from, until))
     });
     let newest = list.backups.last().map(|backup| {
         format!("streams of the newest backup: {}{}", streams_text(backup), cut_text(backup.cut.as_ref()))
     });
-    lines
+    iter::once(table)
         .chain(points)
         .chain(newest)
         .chain(failed)
@@ -94,12 +98,16 @@ fn text(list: &BackupList) -> String {
         .join("\n")
 }
 
+fn span(from: &str, until: &str) -> String {
+    format!("from {} until {}", to_the_second(from), to_the_second(until))
+}
+
 /// The verdict of the latest drill, and a time that cannot be right.
 fn state_text(backup: &BackupSummary) -> String {
     let mut verdict = match (&backup.proven, &backup.rest_proven, &backup.disproved) {
-        (Some(time), _, _) => format!("proven {time}"),
-        (None, Some(time), _) => format!("the rest proven {time}"),
-        (None, None, Some(time)) => format!("its drill failed {time}"),
+        (Some(time), _, _) => format!("proven {}", to_the_second(time)),
+        (None, Some(time), _) => format!("the rest proven {}", to_the_second(time)),
+        (None, None, Some(time)) => format!("its drill failed {}", to_the_second(time)),
         (None, None, None) => "not proven".to_owned(),
     };
     if !backup.lacking.is_empty() {
@@ -127,7 +135,7 @@ pub(super) fn refused_backup(refused: &BackupTry) -> Option<String> {
 /// What became of a try, when and why; none if it did not fail.
 fn failed(what: &str, tried: &BackupTry) -> Option<String> {
     let failure = tried.failure.as_ref()?;
-    Some(format!("{what} at {}: {} [{}]", tried.at, shown::paragraph(&failure.what), failure.code))
+    Some(format!("{what} at {}: {} [{}]", to_the_second(&tried.at), shown::paragraph(&failure.what), failure.code))
 }
 
 #[cfg(test)]
@@ -137,6 +145,10 @@ mod tests {
 
     use super::super::tests::backup;
     use super::*;
+
+    fn shown_at(list: &BackupList) -> String {
+        text(list, "2026-11-22T09:30:00Z".parse().unwrap())
+    }
 
     #[test]
     fn state_names_a_failed_drill_and_a_future_date() {
@@ -168,26 +180,27 @@ mod tests {
             last_drill: None,
             last_refusal: None,
         };
-        assert_eq!(text(&none), "this site has no backups; `landfall backup run` makes one");
+        assert_eq!(shown_at(&none), "this site has no backups; `landfall backup run` makes one");
         let failure = BackupFailure { code: codes::SITE_BUSY.id.to_owned(), what: "an upgrade runs".to_owned() };
         let at = "2026-11-22T09:00:00Z".to_owned();
         let refused = BackupTry { at, failure: Some(failure), succeeded: None, mended: false };
         let none = BackupList { last_refusal: Some(refused), ..none };
-        assert_eq!(text(&none).lines().count(), 2);
+        assert_eq!(shown_at(&none).lines().count(), 2);
         let (code, what) = (codes::BACKUP_INTERRUPTED.id.to_owned(), "it began then and did not end".to_owned());
         let (at, failure) = ("2026-11-22T02:00:00Z".to_owned(), Some(BackupFailure { code, what }));
         let cut = BackupTry { at, failure, succeeded: None, mended: false };
         let none = BackupList { last_try: Some(cut), ..none };
         let failed = "\nthe latest backup failed at 2026-11-22T02:00:00Z: it began then and did not end [LF4634]\n";
-        assert!(text(&none).contains(failed), "{}", text(&none));
+        assert!(shown_at(&none).contains(failed), "{}", shown_at(&none));
         let backups = vec![backup(None), backup(Some("2026-11-22T02:01:00Z"))];
         let none = BackupList { last_try: none.last_try.map(|cut| BackupTry { mended: true, ..cut }), ..none };
-        insta::assert_snapshot!(text(&BackupList { backups, points_in_time, ..none }), @"
-        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, not proven
-        01234567  2026-11-22T02:00:00Z  starter 1.0.0  3.00 MiB  request, proven 2026-11-22T02:01:00Z
+        insta::assert_snapshot!(shown_at(&BackupList { backups, points_in_time, ..none }), @"
+        BACKUP    MADE                  AGE  RELEASE        SIZE      REASON   STATE
+        01234567  2026-11-22T02:00:00Z  7 h  starter 1.0.0  3.00 MiB  request  not proven
+        01234567  2026-11-22T02:00:00Z  7 h  starter 1.0.0  3.00 MiB  request  proven 2026-11-22T02:01:00Z
         postgres/database: every point from 2026-11-22T02:00:09Z until 2026-11-22T11:55:00Z, proven from 2026-11-22T02:00:09Z until 2026-11-22T03:00:00Z
         streams of the newest backup: postgres/database (3.00 MiB)
-        as of one time, 2026-11-22T02:00:31.25Z: postgres/database, valkey/keys
+        as of one time, 2026-11-22T02:00:31Z: postgres/database, valkey/keys
           writers of valkey/keys were held for 132 ms
         a backup did not begin at 2026-11-22T09:00:00Z: an upgrade runs [LF4006]
         ");

@@ -30,6 +30,7 @@ use crate::failure::Failure;
 use crate::logging;
 use crate::printer::Printer;
 use crate::shown;
+use crate::table::to_the_second;
 
 impl Document for BackedUp {
     const KIND: &'static str = "backup";
@@ -113,12 +114,9 @@ fn check(arguments: &BackupCheckArguments, printer: Printer) -> Result<(), Failu
         Some(folder) => operations.check_copies(folder)?,
         None => operations.check_backups()?,
     };
-    printer.report(&report, check_text)?;
-    if report.damages.is_empty() {
-        return Ok(());
-    }
-    let what = format!("{} of the backup repository damaged", counted(report.damages.len(), "file"));
-    Err(Failure::new(codes::BACKUP_DAMAGED, what))
+    let damaged = || format!("{} of the backup repository damaged", counted(report.damages.len(), "file"));
+    let refusal = (!report.damages.is_empty()).then(|| Failure::new(codes::BACKUP_DAMAGED, damaged()));
+    printer.judged(&report, check_text, refusal).map(drop)
 }
 
 fn adopt(arguments: &BackupAdoptArguments, printer: Printer) -> Result<(), Failure> {
@@ -185,7 +183,7 @@ fn streams_text(backup: &BackupSummary) -> String {
 fn cut_text(cut: Option<&BackupCut>) -> String {
     let Some(BackupCut { time, streams }) = cut else { return String::new() };
     let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
-    let mut text = format!("\nas of one time, {time}: {}", names.join(", "));
+    let mut text = format!("\nas of one time, {}: {}", to_the_second(time), names.join(", "));
     for stream in streams {
         if let Some(milliseconds) = stream.held_milliseconds {
             let _infallible = write!(text, "\n  writers of {} were held for {milliseconds} ms", stream.name);
@@ -199,16 +197,16 @@ fn drilled_text(drilled: &Drilled) -> String {
 }
 
 fn drill_text(report: &DrillReport) -> String {
-    format!("the backup of {} is proven: {}", report.time, checks_text(report))
+    format!("the backup of {} is proven: {}", to_the_second(&report.time), checks_text(report))
 }
 
 /// Empty where there were no log backups.
 fn log_drill_text(report: Option<&DrillReport>) -> String {
     let text = |report: &DrillReport| {
         let ends = report.streams.iter().filter_map(|drilled| drilled.recovered_to.as_deref());
-        let ends: BTreeSet<&str> = ends.collect();
+        let ends: BTreeSet<String> = ends.map(to_the_second).collect();
         let until = ends.into_iter().collect::<Vec<_>>().join(", ");
-        format!("\nthe log from {} until {until} is proven: {}", report.time, checks_text(report))
+        format!("\nthe log from {} until {until} is proven: {}", to_the_second(&report.time), checks_text(report))
     };
     report.map(text).unwrap_or_default()
 }
@@ -229,8 +227,9 @@ fn logs_text(saved: &SavedLogs) -> String {
     let lines = saved.logs.iter().map(|log| match &log.outcome {
         LogOutcome::Stored { until, size_bytes } => {
             format!(
-                "{}: every point in time until {until} can be restored ({} stored)",
+                "{}: every point in time until {} can be restored ({} stored)",
                 log.stream,
+                to_the_second(until),
                 HumanBytes(*size_bytes)
             )
         }
@@ -327,7 +326,7 @@ mod tests {
         };
         insta::assert_snapshot!(backup_text(&made), @"
         backup 01234567 of starter 1.0.0 is stored: postgres/database (3.00 MiB)
-        as of one time, 2026-11-22T02:00:31.25Z: postgres/database, valkey/keys
+        as of one time, 2026-11-22T02:00:31Z: postgres/database, valkey/keys
           writers of valkey/keys were held for 132 ms
         the backup of 2026-11-22T02:00:00Z is proven: 1 check passed on restored data in 32 s
           postgres/database

@@ -21,12 +21,7 @@ pub(super) fn run(arguments: &BackupRepairArguments, printer: Printer) -> Result
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-repair");
     let repaired = operations.repair_backups(arguments.copy.as_deref())?;
-    let shown_whole = printer.report(&repaired, text);
-    // What is lost is worse than a report that nobody could read.
-    match repaired.refusal() {
-        Some(refusal) => Err(refusal.into()),
-        None => shown_whole,
-    }
+    printer.judged(&repaired, text, repaired.refusal().map(Failure::from)).map(drop)
 }
 
 fn text(repaired: &RepairedBackups) -> String {

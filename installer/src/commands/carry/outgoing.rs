@@ -18,7 +18,7 @@ impl Document for CarriedOut {
 
 /// Writes the folder.
 pub(super) fn run(arguments: &CarryOutArguments, printer: Printer) -> Result<(), Failure> {
-    let carried = operations_of_root(printer)?.carry_out(&arguments.directory, arguments.since)?;
+    let carried = operations_of_root(printer)?.carry_out(&arguments.output, arguments.since)?;
     printer.report(&carried, text)?;
     Ok(())
 }

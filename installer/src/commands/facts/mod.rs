@@ -6,12 +6,16 @@ mod tests;
 
 use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_host::paths::SitePaths;
+use landfall_media::durable;
 
 use super::pages;
 use crate::cli::FactsArguments;
-use crate::document::Document;
+use crate::document::{self, Document};
 use crate::failure::Failure;
 use crate::printer::Printer;
+
+/// Facts hold no secrets.
+const FILE_MODE: u32 = 0o644;
 
 impl Document for Facts {
     const KIND: &'static str = facts::KIND;
@@ -21,7 +25,8 @@ impl Document for Facts {
 /// Prints the facts of this host, or of the one that a file describes. There is one printed form, which programs read; the page that is
 /// asked for is on the disk when this returns.
 pub(crate) fn run(arguments: &FactsArguments, printer: Printer) -> Result<(), Failure> {
-    let facts = if let Some(file) = &arguments.facts {
+    [&arguments.html, &arguments.output].into_iter().flatten().try_for_each(|path| pages::refuse_unwritable(path))?;
+    let facts = if let Some(file) = &arguments.file {
         Facts::read(file)?
     } else {
         let paths = SitePaths::default();
@@ -30,6 +35,10 @@ pub(crate) fn run(arguments: &FactsArguments, printer: Printer) -> Result<(), Fa
     if let Some(path) = &arguments.html {
         pages::write(path, &page::page(&facts)?, printer)?;
     }
-    Printer::new(true).report(&facts, |_| String::new())?;
+    let Some(output) = &arguments.output else {
+        return Printer::new(true).report(&facts, |_| String::new());
+    };
+    durable::write_file(output, (document::pretty(&facts) + "\n").as_bytes(), FILE_MODE)?;
+    printer.note(&format!("written: {}", output.display()));
     Ok(())
 }

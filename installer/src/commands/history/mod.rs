@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use indicatif::HumanDuration;
+use jiff::Timestamp;
 use landfall_lifecycle::operations::{
-    Account, AccountKind, AskedBy, OperationOutcome, Operations, PastOperation, PastOperations,
+    Account, AccountKind, AskedBy, OperationError, OperationOutcome, Operations, PastOperation, PastOperations,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+use crate::table::{age, aligned, to_the_second};
 
 /// Operations that the console shows.
 const SHOWN: usize = 100;
@@ -54,49 +56,68 @@ pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), 
         return show::run(arguments, printer);
     }
     let history = OperationHistory::limited(&operations_of_root(printer)?, arguments.limit.get())?;
-    printer.report(&history, text)?;
-    Ok(())
+    if history.operations.is_empty() && history.earlier == 0 {
+        return Err(OperationError::NotInstalled.into());
+    }
+    printer.report(&history, |history| text(history, Timestamp::now()))
 }
 
-fn text(history: &OperationHistory) -> String {
+/// A row for each operation, and below it why it failed, or was undone.
+fn text(history: &OperationHistory, now: Timestamp) -> String {
     let OperationHistory { operations, earlier } = history;
-    if operations.is_empty() && *earlier == 0 {
-        return "nothing is installed on this machine".to_owned();
+    let headings = ["no", "operation", "release", "outcome", "begun", "age", "took", "asked by"];
+    let table = aligned(headings, operations.iter().map(|past| row(past, now)));
+    let mut lines = table.lines();
+    let mut text = lines.next().unwrap_or_default().to_owned();
+    for (line, past) in lines.zip(operations) {
+        let _infallible = write!(text, "\n{line}");
+        for reason in reasons(past) {
+            let _infallible = write!(text, "\n{:REASON$}{}", "", shown::line(&reason));
+        }
     }
-    let mut text = operations.iter().map(entry).collect::<Vec<_>>().join("\n");
     if *earlier > 0 {
         let _infallible = write!(text, "\n{earlier} earlier: see more with `--limit {}`", operations.len() + earlier);
     }
     text
 }
 
-/// A line, and another one for a failure. Names and reasons may hold anything, and make no line of their own.
-fn entry(past: &PastOperation) -> String {
-    let PastOperation { number, operation, outcome, .. } = past;
-    let mut line = format!("{number:>4}  {operation}{}: {}", releases(past), word(*outcome));
-    if let Some(begun) = &past.begun {
-        let _infallible = write!(line, ", begun {begun}");
-    }
-    if let Some(seconds) = past.seconds {
-        let _infallible = write!(line, ", took {}", took(seconds));
-    }
-    if let Some(asked) = &past.asked {
-        let _infallible = write!(line, ", {}", asked_text(asked));
-    }
-    let mut lines = vec![shown::line(&line)];
-    lines.extend(past.undone_because.as_ref().map(|cause| shown::line(&format!("      undone because {cause}"))));
-    lines.extend(past.failure.as_ref().map(|failure| {
-        let step = if failure.step.is_empty() { String::new() } else { format!("{}: ", failure.step) };
-        shown::line(&format!("      {step}{} [{}]", failure.what, failure.code))
-    }));
-    lines.join("\n")
+/// How far reasons are indented below their operation.
+const REASON: usize = 6;
+
+fn row(past: &PastOperation, now: Timestamp) -> [String; 8] {
+    let begun = past.begun.as_deref().unwrap_or_default();
+    [
+        past.number.to_string(),
+        past.operation.clone(),
+        releases(past),
+        word(past.outcome).to_owned(),
+        to_the_second(begun),
+        age(begun, now),
+        past.seconds.map(took).unwrap_or_default(),
+        past.asked.as_ref().map(asked_text).unwrap_or_default(),
+    ]
 }
 
-/// ` from starter 1.0.0 to starter 1.1.0`
+/// Why an operation ended as it did. Names and reasons may hold anything, and make no line of their own.
+fn reasons(past: &PastOperation) -> Vec<String> {
+    let hint = match past.outcome {
+        OperationOutcome::Stuck => Some("`landfall status` says why"),
+        OperationOutcome::Unreadable => Some("its journal cannot be read by this version"),
+        _ => None,
+    };
+    let undone = past.undone_because.as_ref().map(|cause| format!("undone because {cause}"));
+    let failure = past.failure.as_ref().map(|failure| {
+        let step = if failure.step.is_empty() { String::new() } else { format!("{}: ", failure.step) };
+        format!("{step}{} [{}]", failure.what, failure.code)
+    });
+    hint.map(str::to_owned).into_iter().chain(undone).chain(failure).collect()
+}
+
+/// `starter 1.0.0 to starter 1.1.0`
 fn releases(past: &PastOperation) -> String {
     match (&past.from, &past.to) {
-        (Some(from), Some(to)) => format!(" from {from} to {to}"),
-        (None, Some(to)) => format!(" of {to}"),
+        (Some(from), Some(to)) => format!("{from} to {to}"),
+        (None, Some(to)) => to.clone(),
         (_, None) => String::new(),
     }
 }
@@ -105,9 +126,9 @@ fn word(outcome: OperationOutcome) -> &'static str {
     match outcome {
         OperationOutcome::Committed => "committed",
         OperationOutcome::Undone => "undone",
-        OperationOutcome::Stuck => "stuck; `landfall status` says why",
+        OperationOutcome::Stuck => "stuck",
         OperationOutcome::Open => "open",
-        OperationOutcome::Unreadable => "its journal cannot be read by this version",
+        OperationOutcome::Unreadable => "unreadable",
     }
 }
 
@@ -118,8 +139,8 @@ fn took(seconds: u64) -> String {
 fn asked_text(asked: &AskedBy) -> String {
     let by = account(&asked.by);
     match &asked.approved_by {
-        None => format!("asked for by {by}"),
-        Some(second) => format!("asked for by {by}, approved by {}", account(second)),
+        None => by,
+        Some(second) => format!("{by}, approved by {}", account(second)),
     }
 }
 
@@ -187,22 +208,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn each_operation_is_a_line_with_who_asked_and_no_reason_forges_another() {
-        let text = text(&history());
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines[0], "   3  teleport: its journal cannot be read by this version");
-        assert_eq!(
-            lines[1],
-            "   2  upgrade from starter 1.0.0 to starter 1.1.0: undone, begun 2026-11-20T08:00:00Z, took 5 minutes, asked for by ada in the \
-             console, approved by key:00ff of bob through the console's API"
-        );
-        assert_eq!(lines[2], "      undone because a step failed");
-        assert!(lines[3].starts_with("      start web: web is not ready") && lines[3].ends_with("[LF4103]"), "{text}");
-        assert_eq!(
-            lines[4],
-            "   1  install of starter 1.0.0: committed, begun 2026-11-20T08:00:00Z, took 5 minutes, asked for by carol on the host"
-        );
-        assert_eq!(lines[5..], ["4 earlier: see more with `--limit 7`"]);
+    fn each_operation_is_a_row_with_who_asked_and_no_reason_forges_another() {
+        insta::assert_snapshot!(text(&history(), "2026-11-22T09:00:00Z".parse().unwrap()));
     }
 
     #[test]
@@ -213,11 +220,5 @@ pub(super) mod tests {
         let problems: Vec<_> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
         assert!(problems.is_empty(), "{problems:?}");
         assert_eq!(document["operations"][1]["asked"]["approvedBy"]["kind"], "key");
-    }
-
-    #[test]
-    fn a_machine_without_a_site_says_so() {
-        let none = OperationHistory { operations: Vec::new(), earlier: 0 };
-        assert_eq!(text(&none), "nothing is installed on this machine");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::trust::{KeyId, PublicKey};
-use landfall_error_codes::codes;
+use landfall_error_codes::{cases, codes};
 use landfall_host::files;
 use landfall_license::usage::{Period, UsageError, UsageReport, Wanted, first_break};
 use landfall_license::{License, SealedLicense};
@@ -92,7 +92,11 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
     }
     let operations = operations_of_root(printer)?;
     let report = operations.usage_report()?;
-    let report = report.ok_or_else(|| Failure::new(codes::USAGE_NONE, "there is nothing to report"))?;
+    let Some(report) = report else {
+        let unlicensed = operations.usage()?.is_none();
+        let case = if unlicensed { cases::USAGE_NO_LICENSE } else { cases::USAGE_NOT_YET };
+        return Err(Failure::of(case, "there is nothing to report"));
+    };
     let key = PublicKey::from_pem("the key of the report", &report.key)?.id();
     // A record with a fault is reported as it is: its reader must see the fault.
     let broken = first_break(&report.days).map(|day| day.to_string());

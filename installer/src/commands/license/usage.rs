@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use landfall_error_codes::codes;
+use landfall_error_codes::cases;
 use landfall_license::usage::{ComponentUse, LimitUse, Metric};
 use landfall_lifecycle::operations::{LimitStatus, UsageStatus};
 
@@ -19,7 +19,7 @@ impl Document for UsageStatus {
 /// Shows what is used.
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let usage = operations_of_root(printer)?.usage()?;
-    let usage = usage.ok_or_else(|| Failure::new(codes::USAGE_NONE, "this site has no license"))?;
+    let usage = usage.ok_or_else(|| Failure::of(cases::USAGE_NO_LICENSE, "this site has no license"))?;
     printer.report(&usage, text)?;
     Ok(())
 }

@@ -72,6 +72,7 @@ pub(super) fn show(
     html: Option<&Path>,
     printer: Printer,
 ) -> Result<(), Failure> {
+    html.map_or(Ok(()), pages::refuse_unwritable)?;
     if let Some(facts) = facts {
         let planned = operations.plan_install_from(request, facts).map_err(refusal)?;
         return print(&planned, html, printer);

@@ -5,6 +5,7 @@ mod page;
 mod script;
 mod text;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use landfall_host::facts::Topic;
@@ -34,15 +35,27 @@ pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<Exi
         accept: arguments.accept.accept,
         secrets: secrets::named(arguments.secrets),
     };
+    let files = [&arguments.html, &arguments.fix_script];
+    files.into_iter().flatten().try_for_each(|path| pages::refuse_unwritable(path))?;
     let report = operations(printer).preflight(&request)?;
-    if let Some(path) = &arguments.html {
-        pages::write(path, &page::page(&report)?, printer)?;
+    let written = write(&report, arguments.html.as_deref(), arguments.fix_script.as_deref(), printer);
+    printer.decided(written.and(printer.report(&report, text::text)), report.exit_code())
+}
+
+/// Writes the files that are asked for.
+fn write(
+    report: &PreflightReport,
+    html: Option<&Path>,
+    script: Option<&Path>,
+    printer: Printer,
+) -> Result<(), Failure> {
+    if let Some(path) = html {
+        pages::write(path, &page::page(report)?, printer)?;
     }
-    if let Some(path) = &arguments.fix_script {
-        pages::write(path, &script::script(&report), printer)?;
+    if let Some(path) = script {
+        pages::write(path, &script::script(report), printer)?;
     }
-    printer.report(&report, text::text)?;
-    Ok(ExitCode::from(report.exit_code()))
+    Ok(())
 }
 
 /// A finding with its number: the place in the order in which a person should deal with them, from 1.

@@ -1,6 +1,6 @@
 //! Why an operation stopped: which step, at which record of the journal, and what can be done.
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, codes, remedy};
 
 use crate::journal::{JournalError, RecordedError};
 use crate::plan::{Operation, StepId};
@@ -87,9 +87,17 @@ fn undoing(operation: Operation) -> &'static str {
     }
 }
 
-/// The fix of a code, and how an operation continues: the command that began it would be refused.
-fn resuming(code: Code) -> Option<String> {
-    code.remedy().map(|remedy| format!("{remedy} Then run `landfall resume`."))
+/// A next step, and how an operation continues: the command that began it would be refused.
+fn resuming(next: &str) -> Option<String> {
+    remedy(next).map(|remedy| format!("{remedy} Then run `landfall resume`."))
+}
+
+/// What a person does about an error in an operation; none if the code's fix says it.
+fn after_failure(source: &impl Coded) -> Option<String> {
+    match source.hint() {
+        Some(hint) => Some(resuming(&hint).unwrap_or(hint)),
+        None => resuming(source.code().fix),
+    }
 }
 
 impl Coded for EngineError {
@@ -105,12 +113,12 @@ impl Coded for EngineError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Journal(error) => error.hint().or_else(|| resuming(error.code())),
-            Self::StepFailed { source, .. } => Coded::hint(&**source).or_else(|| resuming(source.code())),
+            Self::Journal(error) => after_failure(error),
+            Self::StepFailed { source, .. } => after_failure(&**source),
             Self::UndoFailed { operation, source, .. } => {
                 let command = undoing(*operation);
                 Some(match Coded::hint(&**source) {
-                    Some(hint) => format!("{hint} Then {command}."),
+                    Some(hint) => format!("{} Then {command}.", remedy(&hint).unwrap_or(hint)),
                     None => format!("Remove the cause, then {command}; steps before this one are still in place."),
                 })
             }
@@ -121,6 +129,8 @@ impl Coded for EngineError {
 
 #[cfg(test)]
 mod tests {
+    use landfall_error_codes::cases;
+
     use super::*;
 
     fn failed(source: StepError) -> EngineError {
@@ -138,6 +148,9 @@ mod tests {
         assert_eq!(failed(StepError::new(codes::BUG, "it failed")).hint(), None, "the registry knows best");
         let known = StepError::new(codes::SITE_IO, "it failed").hint("Ask the pilot.");
         assert_eq!(failed(known).hint().unwrap(), "Ask the pilot.");
+        let again = StepError::of(cases::FILE_READ_ONLY, "cannot write /etc/hosts");
+        let hint = failed(again).hint().unwrap();
+        assert!(hint.ends_with("remount it writable. Then run `landfall resume`."), "{hint}");
     }
 
     #[test]
@@ -161,5 +174,8 @@ mod tests {
         }
         let known = StepError::new(codes::SITE_IO, "it failed").hint("Ask the pilot.");
         assert_eq!(hint(Operation::Configure, known), "Ask the pilot. Then run `landfall resume`.");
+        let full = hint(Operation::Install, StepError::of(cases::FILE_NO_ROOM, "cannot write"));
+        let right = "Free space on the filesystem of the named path. Then run `landfall uninstall` again.";
+        assert_eq!(full, right);
     }
 }

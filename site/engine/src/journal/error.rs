@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfall_error_codes::{Code, Coded, codes};
+use landfall_error_codes::{Code, Coded, cases, codes};
 use landfall_media::durable::DurableError;
 
 use super::folder::Holder;
@@ -183,6 +183,14 @@ impl Coded for JournalError {
             JournalErrorKind::Newer { .. } => codes::JOURNAL_NEWER,
             JournalErrorKind::Illegal { .. } | JournalErrorKind::Unwritable { .. } => codes::BUG,
             JournalErrorKind::Busy { .. } => codes::SITE_BUSY,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match &*self.0 {
+            JournalErrorKind::Io { source, .. } => cases::of_file(source).map(|case| case.next.to_owned()),
+            JournalErrorKind::Durable { source, .. } => source.hint(),
+            _ => None,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! The document that `landfall facts` prints, and how a file of it is read, of this form or an older one.
 
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::cases::{self, Case};
 use serde_json::{Map, Value};
 
 use super::Facts;
@@ -43,18 +43,31 @@ pub enum Unread {
     Fields(#[from] serde_json::Error),
 }
 
+impl Unread {
+    /// The case that it is.
+    fn case(&self) -> Case {
+        match self {
+            Self::TooLarge | Self::Kind | Self::Fields(_) => cases::FACTS_OTHER,
+            Self::Schema(_) | Self::GpuSchema(_) => cases::FACTS_FORM,
+        }
+    }
+}
+
 impl Facts {
     /// Reads the output of `landfall facts` from a host, of this form or an older one; unknown fields are refused, since
     /// they may matter.
     pub fn read(path: &Path) -> Result<Self, StepError> {
-        let failed = |what: &str| StepError::new(codes::FACTS_FILE, format!("{} {what}", path.display()));
-        let unreadable = |error| failed("cannot be read").because(error);
+        let failed = |case: Case, what: &str| StepError::of(case, format!("{} {what}", path.display()));
+        let unreadable = |error: io::Error| match error.kind() {
+            ErrorKind::NotFound => failed(cases::FACTS_MISSING, "does not exist"),
+            _ => failed(cases::FACTS_UNREADABLE, "cannot be read").because(error),
+        };
         let mut bytes = Vec::new();
         let file = fs_err::File::open(path).map_err(unreadable)?;
         // One byte more shows that the file is too long.
         file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::parse(&bytes).map_err(|unread| {
-            let failure = failed(&unread.to_string());
+            let failure = failed(unread.case(), &unread.to_string());
             match unread {
                 Unread::Fields(error) => failure.because(error),
                 _ => failure,
@@ -87,6 +100,8 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
+    use landfall_error_codes::Coded;
+
     use super::super::{ProbedGpus, collect, sample};
     use super::*;
     use crate::paths::SitePaths;
@@ -125,6 +140,27 @@ mod tests {
             assert!(refused.ends_with(said), "{refused}");
         }
         assert!(read(|document| document["surprise"] = true.into()).is_err());
+    }
+
+    #[test]
+    fn files_that_are_no_facts_get_their_own_next_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            landfall_media::durable::write_file(&path, text.as_bytes(), 0o644).unwrap();
+            path
+        };
+        for (path, case) in [
+            (folder.path().join("nope.json"), cases::FACTS_MISSING),
+            (folder.path().to_owned(), cases::FACTS_UNREADABLE),
+            (file("text.json", "nothing"), cases::FACTS_OTHER),
+            (file("status.json", r#"{"kind": "status", "schema": 1}"#), cases::FACTS_OTHER),
+            (file("newer.json", r#"{"kind": "facts", "schema": 99}"#), cases::FACTS_FORM),
+        ] {
+            let error = Facts::read(&path).unwrap_err();
+            assert_eq!(error.code(), case.code(), "{error}");
+            assert_eq!(Coded::hint(&error).as_deref(), Some(case.next), "{error}");
+        }
     }
 
     #[test]

@@ -24,7 +24,17 @@ pub(crate) fn unusable(error: BackupError) -> StepError {
             let what = format!("the pod ended while {name} was saved");
             StepError::new(codes::BACKUP_POD_ENDED, what).because(source)
         }
-        error => StepError::new(code, "the backup repository cannot be used").because(error),
+        error => {
+            let hint = error.hint();
+            // Then the repository is sound, and what was asked for is not in it.
+            let is_unknown = matches!(error, BackupError::NoBackup { .. } | BackupError::NoStream { .. });
+            let failed = if is_unknown {
+                StepError::new(code, error.to_string())
+            } else {
+                StepError::new(code, "the backup repository cannot be used").because(error)
+            };
+            hint.into_iter().fold(failed, StepError::hint)
+        }
     }
 }
 

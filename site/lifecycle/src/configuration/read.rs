@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, ValidationError};
 use landfall_error_codes::codes;
 use landfall_host::paths::SitePaths;
 use serde::de::DeserializeOwned;
@@ -137,8 +139,25 @@ fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Resu
     let checked = json!({ "values": document.get("values").filter(|values| !values.is_null()).cloned().unwrap_or_else(|| json!({})) });
     let violations = validator.iter_errors(&checked);
     Ok(violations
-        .map(|error| Problem { path: dotted(error.instance_path().as_str()), message: error.to_string() })
+        .map(|error| Problem { path: dotted(error.instance_path().as_str()), message: message(&error) })
         .collect())
+}
+
+/// What is wrong with a value. A wrong type is shown with the value as it would have to be written.
+fn message(error: &ValidationError<'_>) -> String {
+    let ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } = error.kind() else { return error.to_string() };
+    match (wanted, &**error.instance()) {
+        (JsonType::String, value @ (Value::Number(_) | Value::Bool(_))) => {
+            format!("{value} is not text: write \"{value}\", with the quotation marks")
+        }
+        (JsonType::Integer | JsonType::Number, Value::String(text)) if text.parse::<f64>().is_ok() => {
+            format!("\"{text}\" is text: write {text}, without quotation marks")
+        }
+        (JsonType::Boolean, Value::String(text)) if ["true", "false"].contains(&text.as_str()) => {
+            format!("\"{text}\" is text: write {text}, without quotation marks")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// A JSON Pointer as keys joined by dots.

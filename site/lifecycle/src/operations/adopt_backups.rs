@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use landfall_backup::{Backup, Damage, OpenBackup, Place, Repository, RepositoryKey, StreamName};
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::{cases, codes};
 use landfall_host::{files, mounts};
 use landfall_media::durable;
 use landfall_media::progress::Event;
@@ -66,7 +66,7 @@ impl Operations {
         let adopted = self.copied_repository(&source, &key)?;
         let backups = adopted.backups().map_err(unusable)?;
         let used = best(&backups);
-        let used = used.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "the repository has no backups"))?;
+        let used = used.ok_or_else(|| StepError::of(cases::BACKUPS_TO_ADOPT_NONE, "the repository has no backups"))?;
         let open = adopted.open_backup(used.id).map_err(unusable)?;
         let settings = self.take_what_an_install_needs(&open, used)?;
         // The newest one has the newest license and marks, proven or not.

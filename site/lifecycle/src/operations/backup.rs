@@ -7,6 +7,7 @@ use landfall_backup::{Backup, Damage, Repository};
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::SiteLock;
 use landfall_engine::step::StepError;
+use landfall_error_codes::cases::{self, Case};
 use landfall_error_codes::{Coded as _, codes};
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
@@ -360,8 +361,8 @@ fn refuse_incomplete(backup: &Backup) -> Result<()> {
     Err(StepError::new(codes::BACKUP_INCOMPLETE, what).into())
 }
 
-fn no_backups() -> StepError {
-    StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups")
+pub(super) fn no_backups() -> StepError {
+    StepError::of(cases::BACKUPS_NONE, "this site has no backups")
 }
 
 /// The backup whose id begins like this, or the newest of the installed version.
@@ -372,8 +373,13 @@ pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed
     let known = repository.backups().map_err(unusable)?;
     Ok(newest_of(&known, installed).cloned().ok_or_else(|| {
         let what = format!("there is no backup of {} {}", installed.release, installed.version);
-        StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known, installed)))
+        StepError::of(without_one(&known), format!("{what}{}", others(&known, installed)))
     })?)
+}
+
+/// The case of a site that has no backup of the installed release, among these.
+pub(super) fn without_one(known: &[Backup]) -> Case {
+    if known.is_empty() { cases::BACKUPS_NONE } else { cases::BACKUPS_OF_OTHERS }
 }
 
 /// The backup of the installed release that was made last, of these, which are in the order in which they were made.
@@ -394,7 +400,7 @@ fn is_of_version(backup: &Backup, release: &str, version: &str) -> bool {
 /// The newest proven backup of a version.
 pub(super) fn proven_of(repository: &Repository, release: &str, version: &str) -> Result<Backup> {
     let known = repository.backups().map_err(unusable)?;
-    let unproven = || StepError::new(codes::BACKUP_UNKNOWN, format!("no backup of {release} {version} is proven"));
+    let unproven = || StepError::of(cases::BACKUPS_UNPROVEN, format!("no backup of {release} {version} is proven"));
     Ok(proven_in(&known, release, version).cloned().ok_or_else(unproven)?)
 }
 
@@ -426,10 +432,11 @@ pub(super) fn find_in(backups: &[Backup], id: &str) -> Result<Backup> {
     let mut found = backups.iter().filter(|backup| !id.is_empty() && backup.id.to_string().starts_with(id));
     match (found.next(), found.next()) {
         (Some(backup), None) => Ok(backup.clone()),
-        (None, _) => Err(StepError::new(codes::BACKUP_UNKNOWN, format!("no backup has the id {id}")).into()),
+        (None, _) if backups.is_empty() => Err(no_backups().into()),
+        (None, _) => Err(StepError::of(cases::BACKUP_ID_UNKNOWN, format!("no backup has the id {id}")).into()),
         (Some(_), Some(_)) => {
-            Err(StepError::new(codes::BACKUP_UNKNOWN, format!("several backups have an id that begins with {id}"))
-                .into())
+            let what = format!("several backups have an id that begins with {id}");
+            Err(StepError::of(cases::BACKUP_ID_AMBIGUOUS, what).into())
         }
     }
 }
@@ -440,6 +447,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::backups::logs::tests::log;
     use crate::operations::testing::{installed, operations, with_data};
 
     #[test]
@@ -458,6 +466,25 @@ mod tests {
         assert_eq!(noted(BackupTry::read(&operations.paths)).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
         operations.note_drill(Err(&error(codes::BACKUP_UNKNOWN)));
         assert_eq!(noted(operations.last_drill()).as_deref(), Some(codes::BACKUP_UNKNOWN.id));
+    }
+
+    #[test]
+    fn backups_that_are_not_found_get_their_own_next_step() {
+        let [first, second] = ["a", "b"].map(|link| log(1, link, link));
+        let next = |backups: &[Backup], id: &str| {
+            let error = find_in(backups, id).unwrap_err();
+            assert_eq!(error.code(), codes::BACKUP_UNKNOWN);
+            error.hint()
+        };
+        let both = [first, second];
+        for (backups, id, case) in [
+            (&both[..0], "0", cases::BACKUPS_NONE),
+            (&both[..], "f", cases::BACKUP_ID_UNKNOWN),
+            (&both[..], "0", cases::BACKUP_ID_AMBIGUOUS),
+        ] {
+            assert_eq!(next(backups, id).as_deref(), Some(case.next), "{id}");
+        }
+        assert_eq!([without_one(&[]), without_one(&both)], [cases::BACKUPS_NONE, cases::BACKUPS_OF_OTHERS]);
     }
 
     #[test]

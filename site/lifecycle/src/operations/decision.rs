@@ -67,8 +67,6 @@ pub(super) enum Refusal {
     ChangeOpen,
     /// An uninstall is unfinished.
     UninstallOpen,
-    /// Nothing is unfinished.
-    NothingToResume,
     /// No change is unfinished.
     NothingToAbort,
 }
@@ -111,7 +109,7 @@ fn refusal(position: Position) -> Option<Refusal> {
 
 fn resume(position: Position) -> Decision {
     match position {
-        None => Decision::Refuse(Refusal::NothingToResume),
+        None => Decision::Refuse(Refusal::NotInstalled),
         Some((_, Phase::Committed)) => Decision::Nothing,
         Some((Operation::Install, Phase::Empty | Phase::Forward)) => Decision::Forward,
         Some((Operation::Install, Phase::Undoing { keep_data })) => Decision::Back { keep_data },
@@ -150,9 +148,7 @@ fn state(running: bool, position: Position) -> SiteState {
 #[cfg(test)]
 mod tests {
     use Decision::{Back, Begin, Change, Clear, Forward, Nothing, Refuse, Report};
-    use Refusal::{
-        AlreadyInstalled, ChangeOpen, InstallOpen, NotInstalled, NothingToAbort, NothingToResume, UninstallOpen,
-    };
+    use Refusal::{AlreadyInstalled, ChangeOpen, InstallOpen, NotInstalled, NothingToAbort, UninstallOpen};
     use SiteState::{
         Absent, ChangeInterrupted, Changing, InstallInterrupted, Installed, Installing, UninstallInterrupted,
         Uninstalling,
@@ -218,7 +214,7 @@ mod tests {
             Begin,
             Refuse(NotInstalled),
             Refuse(NothingToAbort),
-            Refuse(NothingToResume),
+            Refuse(NotInstalled),
             clear(KEEP),
             clear(DELETE),
             Report(Absent),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::Sha256;
-use landfall_error_codes::{Code, Coded, ExitClass, codes};
+use landfall_error_codes::{Code, Coded, ExitClass, cases, codes};
 use landfall_media::MediaError;
 use landfall_media::durable::DurableError;
 
@@ -236,9 +236,6 @@ pub enum OperationError {
         /// The number of the latest one.
         latest: Option<u64>,
     },
-    /// There is nothing to resume.
-    #[error("no operation of this machine is unfinished")]
-    NothingToResume,
     /// There is no open change.
     #[error("no change of this machine is open")]
     NothingToAbort,
@@ -467,7 +464,6 @@ impl Coded for OperationError {
             Self::UnknownComponent { .. } => codes::UNKNOWN_COMPONENT,
             Self::UnknownContainer { .. } => codes::UNKNOWN_CONTAINER,
             Self::UnknownOperation { .. } => codes::UNKNOWN_OPERATION,
-            Self::NothingToResume => codes::NOTHING_TO_RESUME,
             Self::NothingToAbort => codes::NOTHING_TO_ABORT,
             Self::OtherOperation { .. } => codes::OTHER_OPERATION,
             Self::PlanDiffers { .. } => codes::PLAN_DIFFERS,
@@ -495,12 +491,16 @@ impl Coded for OperationError {
             Self::Media(error) => error.hint(),
             Self::Staged { store, .. } => Some(format!(
                 "Run `landfall stage BUNDLE --trust ROOT --store {}` with the bundle of this release: it copies the named \
-                 files again. Then run `landfall verify --site` once more.",
+                 files again. Then run `landfall verify --installed` once more.",
                 store.display()
             )),
-            Self::NoEarlierRelease { kept, .. } if !kept.is_empty() => {
-                Some(format!("Beside the installed release, this site keeps: {}.", kept.join(", ")))
+            Self::NoEarlierRelease { kept, .. } if kept.is_empty() => Some(cases::ROLLBACK_FIRST.next.to_owned()),
+            Self::NoEarlierRelease { kept, .. } => {
+                Some(format!("Name a version that this site keeps: {}.", kept.join(", ")))
             }
+            Self::Unconfirmed { .. } => Some(cases::CONFIRMATION_WRONG.next.to_owned()),
+            Self::Io { source, .. } => cases::of_file(source).map(|case| case.next.to_owned()),
+            Self::Durable(error) => error.hint(),
             Self::DataUndecided { backup: Err(why), .. } => Some(format!(
                 "With `--data keep` the data stays as it is; if the proofs fail with it, everything is as it is now. `--data \
                  restore` is not possible: {why}."
@@ -522,6 +522,7 @@ impl Coded for OperationError {
                  run the same command again."
                     .to_owned(),
             ),
+            Self::Marks(error) => error.hint(),
             Self::Configuration(error) => error.hint(),
             Self::Look(error) => Coded::hint(error),
             Self::Journal(error) => error.hint(),

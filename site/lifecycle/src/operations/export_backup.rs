@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use landfall_backup::{Backup, OpenBackup};
 use landfall_cluster::{ObjectName, applicable, is_managed};
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::{cases, codes};
 use landfall_host::files;
 use landfall_media::durable;
 use schemars::JsonSchema;
@@ -88,7 +88,8 @@ impl Operations {
     /// with the digest that was saved, when this returns; if it fails, there is none.
     pub fn export_stream(&self, backup: Option<&str>, stream: &str, file: &Path) -> Result<ExportedStream> {
         let (backup, open) = self.backup_to_export(backup)?;
-        let name = cluster::name(stream)?;
+        let unnamed = |_| StepError::of(cases::BACKUP_STREAM_UNKNOWN, format!("the backup has no stream {stream}"));
+        let name = cluster::name(stream).map_err(unnamed)?;
         let fetch = Fetch { paths: &self.paths, backup: &open, progress: &*self.progress };
         let size_bytes = written(file, |output, path| fetch.write_to(&name, output, path))?;
         let (backup, time) = (backup.id.to_string(), backup.time.to_string());
@@ -132,7 +133,8 @@ impl Operations {
         let repository = self.repository()?;
         let known = repository.backups().map_err(unusable)?;
         let newest = || {
-            let unproven = || StepError::new(codes::BACKUP_UNKNOWN, "no backup is proven; name one of the others");
+            let case = if known.is_empty() { cases::BACKUPS_NONE } else { cases::BACKUPS_UNPROVEN };
+            let unproven = || StepError::of(case, "no backup is proven");
             newest_proven(known.iter()).cloned().ok_or_else(|| unproven().into())
         };
         let backup = id.map_or_else(newest, |id| find_in(&known, id))?;
@@ -187,10 +189,8 @@ impl<'a, W: Write> ObjectList<'a, W> {
     /// Ends the list. Returns how many objects of each kind it has; none is an error.
     fn finish(mut self) -> Result<BTreeMap<String, u64>, StepError> {
         if self.counts.is_empty() {
-            return Err(StepError::new(
-                codes::BACKUP_UNKNOWN,
-                "the backup has no such objects beside the release's own",
-            ));
+            let what = "the backup has no such objects beside the release's own";
+            return Err(StepError::of(cases::BACKUP_OBJECTS_NONE, what));
         }
         self.write(b"\n]}\n")?;
         self.output.flush().map_err(|error| files::failed("write", self.path, error))?;

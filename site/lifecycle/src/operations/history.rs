@@ -492,7 +492,6 @@ impl Refusal {
             Self::InstallOpen => OperationError::InstallOpen { release },
             Self::ChangeOpen => OperationError::ChangeOpen { release },
             Self::UninstallOpen => OperationError::UninstallOpen { release },
-            Self::NothingToResume => OperationError::NothingToResume,
             Self::NothingToAbort => OperationError::NothingToAbort,
         }
     }

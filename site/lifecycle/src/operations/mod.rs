@@ -26,6 +26,8 @@ mod decision;
 mod doctor;
 mod engine_file;
 mod error;
+#[cfg(test)]
+mod error_tests;
 mod events;
 mod exchange_key;
 mod export_backup;

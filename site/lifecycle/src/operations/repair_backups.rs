@@ -5,7 +5,7 @@ use std::path::Path;
 use landfall_backup::{BackupId, Damage, Repository, Taken};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
-use landfall_error_codes::codes;
+use landfall_error_codes::{cases, codes};
 use landfall_media::progress::Event;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::backups::{BackupFolder, unusable};
 const BYTES_BEFORE_BACKUP: u64 = 256 << 30;
 
 /// What to do about backups that have lost data.
-const NEXT_STEP: &str = "Run `landfall backup repair --copy PLACE` with a place that has copies. Without one, run `landfall backup run`: what \
+const NEXT_STEP: &str = "Run `landfall backup repair PLACE` with a place that has copies. Without one, run `landfall backup run`: what \
                          still exists is stored again. What remains lost is reported, and nothing is freed, until these backups go: `landfall \
                          backup forget --lost` removes them.";
 
@@ -82,7 +82,7 @@ impl Operations {
         // A lost config is named, and written again by what follows.
         let lost_config = folder.open().err().map(|error| with_causes(&error));
         let repository = folder.open_damaged()?;
-        let repository = repository.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups"))?;
+        let repository = repository.ok_or_else(|| StepError::of(cases::BACKUPS_NONE, "this site has no backups"))?;
         let copies = match copy {
             Some(place) => {
                 let history = self.history()?;

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use landfall_backup::{Backup, BackupId, Backups, OpenBackup, Repository};
 use landfall_engine::step::StepError;
+use landfall_error_codes::cases::{self, Case};
 use landfall_error_codes::codes;
 
-use super::backup::{find_in, is_of, others};
+use super::backup::{find_in, is_of, no_backups, others, without_one};
 use super::error::{OperationError, Result};
 use super::restore::RestoreRequest;
 use crate::backups::{Chain, IdleLog, LogIndex, Manifest, SavedStream, unusable};
@@ -53,7 +54,7 @@ impl RestoreChoice {
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
-        let none = || StepError::new(codes::BACKUP_UNKNOWN, "there is no such backup");
+        let none = || StepError::of(cases::BACKUPS_NONE, "there is no such backup");
         Err(refusal.unwrap_or_else(none).into())
     }
 
@@ -94,19 +95,24 @@ pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &
     if let Some(id) = &request.backup {
         return Ok(vec![find_in(&known.full, id)?]);
     }
+    if known.full.is_empty() {
+        return Err(no_backups().into());
+    }
     let own = known.full.iter().filter(|backup| is_of(backup, installed));
-    let unknown = |kind: String| {
+    let unknown = |case: Case, kind: String| {
+        let case = if own.clone().next().is_none() { without_one(&known.full) } else { case };
         let what = format!("no backup of {} {} is {kind}", installed.release, installed.version);
-        StepError::new(codes::BACKUP_UNKNOWN, format!("{what}{}", others(&known.full, installed)))
+        StepError::of(case, format!("{what}{}", others(&known.full, installed)))
     };
     let has_all = |backup: &Backup| lacking(backup, &request.components).is_empty();
     let Some(at) = request.at else {
-        let proven = own.rev().find(|backup| backup.proof.is_some() && has_all(backup));
-        return Ok(vec![proven.ok_or_else(|| unknown("proven".to_owned()))?.clone()]);
+        let proven = own.clone().rev().find(|backup| backup.proof.is_some() && has_all(backup));
+        let unproven = || unknown(cases::BACKUPS_UNPROVEN, "proven".to_owned());
+        return Ok(vec![proven.ok_or_else(unproven)?.clone()]);
     };
-    let reaching: Vec<&Backup> = own.filter(|backup| backup.time <= at).collect();
+    let reaching: Vec<&Backup> = own.clone().filter(|backup| backup.time <= at).collect();
     if reaching.is_empty() {
-        return Err(unknown(format!("made at {at} or before")).into());
+        return Err(unknown(cases::BACKUPS_LATER, format!("made at {at} or before")).into());
     }
     if let Some(last) = reaching.last().filter(|_| !reaching.iter().any(|backup| has_all(backup))) {
         return Err(incomplete(last, &request.components).into());
@@ -233,7 +239,20 @@ mod tests {
         let refused = chosen(&[&second, &third], Some(30), None).unwrap_err();
         assert_eq!(refused.code(), codes::RESTORE_DISPROVED);
         assert_eq!(chosen(&all, Some(30), Some(&third)).unwrap(), [third.id], "named");
-        assert_eq!(chosen(&[&third], None, None).unwrap_err().code(), codes::BACKUP_UNKNOWN);
+        let next = |backups: &[&Backup], at: Option<i64>| {
+            let error = chosen(backups, at, None).unwrap_err();
+            assert_eq!(error.code(), codes::BACKUP_UNKNOWN);
+            error.hint()
+        };
+        let other = full(10, 10);
+        for (backups, at, case) in [
+            (&[][..], None, cases::BACKUPS_NONE),
+            (&[&other][..], None, cases::BACKUPS_OF_OTHERS),
+            (&[&third][..], None, cases::BACKUPS_UNPROVEN),
+            (&[&first][..], Some(5), cases::BACKUPS_LATER),
+        ] {
+            assert_eq!(next(backups, at).as_deref(), Some(case.next));
+        }
     }
 
     #[test]

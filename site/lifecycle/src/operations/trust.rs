@@ -4,6 +4,7 @@ use std::path::Path;
 
 use landfall_bundle_spec::trust::{Root, TrustAnchor};
 use landfall_bundle_spec::{Sha256, Verified};
+use landfall_media::bundle::locate;
 
 use super::error::{OperationError, Result};
 use crate::pins::PinnedTrust;
@@ -20,7 +21,11 @@ pub struct Trust {
 impl Trust {
     /// Reads `--trust`: a root document's file, or a typed fingerprint. `bundle` is the bundle to trust.
     pub fn read(argument: Option<&str>, bundle: &Path) -> Result<Self> {
-        let argument = argument.ok_or_else(|| OperationError::TrustMissing { bundle: bundle.to_owned() })?;
+        let Some(argument) = argument else {
+            // A path that leads to no bundle would be the next error.
+            locate(bundle)?;
+            return Err(OperationError::TrustMissing { bundle: bundle.to_owned() });
+        };
         let path = Path::new(argument);
         // Text written as a path is one, even if no file is there.
         let like_a_path = !has_prefix(argument) && (argument.contains('/') || path.extension().is_some());

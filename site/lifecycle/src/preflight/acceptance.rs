@@ -34,8 +34,11 @@ pub struct AcceptedWarning {
 /// Marks the warnings that are accepted: by `command_line`, whose every name must be that of a finding, and by the site
 /// configuration, whose names may be those of findings of another day.
 pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]) -> Result<(), StepError> {
-    let names: BTreeSet<&str> = findings.iter().map(|finding| finding.name.as_str()).collect();
-    refuse(command_line, &names, "no finding has the name")?;
+    let names = |wanted: fn(&Finding) -> bool| -> BTreeSet<&str> {
+        findings.iter().filter(|finding| wanted(finding)).map(|finding| finding.name.as_str()).collect()
+    };
+    let offered = names(|finding| finding.severity == Severity::Warning);
+    refuse(command_line, &names(|_| true), &offered, "no finding has the name")?;
     for finding in findings {
         let by = if command_line.contains(&finding.name) {
             AcceptedBy::CommandLine
@@ -62,7 +65,7 @@ pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]
 pub fn refuse_unknown(site: &[String], release: &ReleaseDocument) -> Result<(), StepError> {
     let mut names: BTreeSet<&str> = catalog::names().collect();
     names.extend(release.rules.iter().map(|rule| rule.name.as_str()));
-    refuse(site, &names, "no finding can have the name that `accept` in the site configuration has:")
+    refuse(site, &names, &names, "no finding can have the name that `accept` in the site configuration has:")
 }
 
 /// What was accepted, for the journal.
@@ -79,13 +82,14 @@ pub fn accepted(findings: &[Finding]) -> Vec<AcceptedWarning> {
     accepted.collect()
 }
 
-/// Refuses the first of these names that is not known, and names the one that is nearest.
-fn refuse(wanted: &[String], known: &BTreeSet<&str>, what: &str) -> Result<(), StepError> {
+/// Refuses the first of these names that is not known, and names the nearest of those that can be accepted, or all of them.
+fn refuse(wanted: &[String], known: &BTreeSet<&str>, offered: &BTreeSet<&str>, what: &str) -> Result<(), StepError> {
     let Some(unknown) = wanted.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
-    let listed: Vec<&str> = known.iter().copied().collect();
+    let listed: Vec<&str> = offered.iter().copied().collect();
     let near = match nearest(unknown, &listed) {
         Some(near) => format!("Did you mean `{near}`? `landfall preflight` lists the names of all findings."),
-        None => format!("The names are {}.", listed.join(", ")),
+        None if listed.is_empty() => "There is no warning to accept.".to_owned(),
+        None => format!("What can be accepted is {}.", listed.join(", ")),
     };
     Err(StepError::new(codes::ACCEPTED_UNKNOWN, format!("{what} `{}`", unknown.escape_debug())).hint(near))
 }
@@ -154,7 +158,7 @@ mod tests {
         );
         assert!(hint_of(&error).starts_with("Did you mean `firewall-flush`?"));
         let error = accept(&mut findings(), &names(&["zzz"]), &[]).unwrap_err();
-        assert_eq!(hint_of(&error), "The names are clock, cores, firewall-flush, memory.");
+        assert_eq!(hint_of(&error), "What can be accepted is clock, firewall-flush.", "no blocker");
         // One that is known, but of which nothing was found now, is refused there as well.
         assert!(accept(&mut findings(), &names(&["selinux"]), &[]).is_err());
     }

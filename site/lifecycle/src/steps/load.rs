@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use landfall_backup::{BackupId, OpenBackup, Repository};
 use landfall_cluster::drill::DrillPod;
 use landfall_cluster::{Cluster, ObjectName, Owner, Waiting};
-use landfall_error_codes::codes;
+use landfall_error_codes::{cases, codes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -68,12 +68,12 @@ impl BackupStream {
 
     fn repository(site: &Site) -> Result<Repository, StepError> {
         let repository = BackupFolder::of(&site.paths).open()?;
-        repository.ok_or_else(|| StepError::new(codes::BACKUP_UNKNOWN, "this site has no backups"))
+        repository.ok_or_else(|| StepError::of(cases::BACKUPS_NONE, "this site has no backups"))
     }
 
     /// Finds it in the site's repository.
     pub(super) fn open(&self, site: &Site) -> Result<(OpenBackup, SavedStream), StepError> {
-        let unknown = |what: String| StepError::new(codes::BACKUP_UNKNOWN, what);
+        let unknown = |what: String| StepError::of(cases::BACKUP_STREAM_UNKNOWN, what);
         let repository = Self::repository(site)?;
         let backup = repository.open_backup(self.backup).map_err(unusable)?;
         let streams = Manifest::read(&backup)?.streams;

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::blobs::Place;
-use landfall_error_codes::{Coded, ExitClass, codes};
+use landfall_error_codes::{Coded, ExitClass, codes, remedy};
 use landfall_media::bundle::BundleMedia;
 use landfall_media::counters::Counters;
 use landfall_media::progress::Event;
@@ -80,7 +80,7 @@ fn way(error: &MediaError, media_path: &Path) -> String {
             media_path.display()
         ),
         // The command that began would be refused.
-        (_, None) => error.code().remedy().unwrap_or_else(|| error.code().fix.to_owned()),
+        (_, None) => remedy(error.code().fix).unwrap_or_else(|| error.code().fix.to_owned()),
     }
 }
 

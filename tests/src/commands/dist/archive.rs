@@ -34,7 +34,7 @@ impl Manual {
             files.insert(format!("completions/{shell}/{file}"), completions.into_bytes());
         }
         let folder = tempfile::tempdir().context("cannot make a folder for manual pages")?;
-        tool::output(alone(&landfall.path).arg("manuals").arg(folder.path()))?;
+        tool::output(alone(&landfall.path).args(["manuals", "--output"]).arg(folder.path()))?;
         for page in folder.path().read_dir().context("there are no manual pages")? {
             let page = page?;
             files.insert(format!("man/man1/{}", page.file_name().display()), read(&page.path())?);

@@ -9,6 +9,7 @@ use landfall_launcher::packages;
 
 use super::read;
 use crate::results::minutes;
+use crate::source::Source;
 use crate::workspace::{self, GLIBC_TARGET, TARGET, cargo};
 use crate::{printer, python_tools, setup};
 
@@ -125,6 +126,8 @@ pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
     setup::ensure_packages(packages::PROGRAM)?;
     let target = workspace::target_folder().join("release-programs");
     let maps = maps(&target)?;
+    let source = Source::of(&workspace::root())?;
+    let commit = Source::describe(&source, &source);
     let flags =
         |option: &str| maps.iter().map(|(from, to)| format!("{option}={}={to}", from.display())).collect::<Vec<_>>();
     PROGRAMS
@@ -136,6 +139,7 @@ pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
                 .arg(&target);
             cargo.env("CARGO_ENCODED_RUSTFLAGS", flags("--remap-path-prefix").join(SEPARATOR));
             let for_c = flags("-ffile-prefix-map").iter().map(|flag| quoted(flag)).collect::<Vec<_>>().join(" ");
+            cargo.env("LANDFALL_COMMIT", &commit);
             cargo.env("CFLAGS", &for_c).env("CXXFLAGS", &for_c).env("CC_SHELL_ESCAPED_FLAGS", "1");
             let begun = Instant::now();
             workspace::run(&mut cargo)?;

@@ -114,7 +114,7 @@ fn cluster_parts(report: &StatusReport) -> Vec<Problem> {
     let next = "Run `systemctl restart landfall-agent`, which restores the cluster's rules of the packet filter.";
     problems.extend(lacking("service-addresses", addresses, next));
     let registry = report.registry.as_ref().map(|one| (one.ready, &one.reason));
-    let next = "Run `landfall verify --site`, which checks what the registry serves, and `landfall events`.";
+    let next = "Run `landfall verify --installed`, which checks what the registry serves, and `landfall events`.";
     problems.extend(lacking("registry", registry, next));
     problems
 }

@@ -322,7 +322,7 @@ fn install_status_and_uninstall() {
     assert_eq!((uninstalled.release.as_deref(), uninstalled.kept.len()), (Some("tiny 1.0.0"), 0));
     assert_eq!(fixture.contents(), birth);
     assert_eq!(operations.uninstall(&DataWish::Keep).unwrap().release, None);
-    assert_eq!(operations.resume(None).unwrap_err().code(), codes::NOTHING_TO_RESUME);
+    assert_eq!(operations.resume(None).unwrap_err().code(), codes::NOT_INSTALLED);
     assert_eq!(fixture.contents(), birth);
 }
 

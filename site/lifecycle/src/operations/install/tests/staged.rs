@@ -24,7 +24,7 @@ fn damage_of_what_is_staged_is_found_and_mended_as_advised() {
         assert!(all.contains(&named), "{named} in {all}");
     }
     let advice = error.hint().unwrap();
-    assert!(advice.contains("landfall stage") && advice.contains("landfall verify --site"), "{advice}");
+    assert!(advice.contains("landfall stage") && advice.contains("landfall verify --installed"), "{advice}");
 
     let trust = Trust::read(fixture.request().trust.as_deref(), &fixture.path("stick")).unwrap();
     let io = landfall_media::counters::IoCounters::default();

@@ -1,0 +1,81 @@
+//! Tables for people: aligned columns, times to the second, and ages.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::shown;
+
+/// Space between columns.
+const GAP: &str = "  ";
+
+/// Rows below their headings, in columns as wide as their widest cell. Cells may hold anything, and make no line of their own.
+pub(crate) fn aligned<const COLUMNS: usize>(
+    headings: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> String {
+    let headings = headings.map(str::to_uppercase);
+    let rows: Vec<_> = rows.into_iter().map(|row| row.map(|cell| shown::line(&cell))).collect();
+    let all = || std::iter::once(&headings).chain(&rows);
+    let width = |column: usize| all().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<_> = (0..COLUMNS).map(width).collect();
+    let line = |row: &[String; COLUMNS]| {
+        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join(GAP).trim_end().to_owned()
+    };
+    all().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A time of a document without fractions of a second; what is no time stays as it is.
+pub(crate) fn to_the_second(time: &str) -> String {
+    time.parse::<Timestamp>().map_or_else(|_| time.to_owned(), |time| format!("{time:.0}"))
+}
+
+/// How long a time of a document is before now, in its largest unit; nothing for what is no time.
+pub(crate) fn age(time: &str, now: Timestamp) -> String {
+    let Ok(time) = time.parse::<Timestamp>() else { return String::new() };
+    let age = now.duration_since(time);
+    if age < SignedDuration::ZERO {
+        return "in the future".to_owned();
+    }
+    let (minutes, hours) = (age.as_mins(), age.as_hours());
+    match (hours / 24, hours, minutes) {
+        (days @ 2.., _, _) => format!("{days} d"),
+        (_, hours @ 1.., _) => format!("{hours} h"),
+        (_, _, minutes @ 1..) => format!("{minutes} min"),
+        _ => format!("{} s", age.as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned);
+        let rows = [row(["1", "a longer one", ""]), row(["22", "b\nforged", "last"])];
+        insta::assert_snapshot!(aligned(["id", "what", "end"], rows), @r"
+        ID  WHAT          END
+        1   a longer one
+        22  b\u{a}forged  last
+        ");
+    }
+
+    #[test]
+    fn ages_are_in_their_largest_unit() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        for (time, shown) in [
+            ("2026-11-22T09:59:59.9Z", "0 s"),
+            ("2026-11-22T09:59:18Z", "42 s"),
+            ("2026-11-22T09:01:00Z", "59 min"),
+            ("2026-11-20T11:00:00Z", "47 h"),
+            ("2026-11-20T10:00:00Z", "2 d"),
+            ("2025-11-20T10:00:00Z", "367 d"),
+            ("2026-11-23T10:00:00Z", "in the future"),
+            ("yesterday", ""),
+        ] {
+            assert_eq!(age(time, now), shown, "{time}");
+        }
+        assert_eq!(to_the_second("2026-11-22T02:00:31.250000001Z"), "2026-11-22T02:00:31Z");
+        assert_eq!(to_the_second("soon"), "soon");
+    }
+}
