@@ -1,12 +1,12 @@
 //! Ages, as short as a table has them.
 
-/// `42s`, `5m`, `3h`, `4d`: whole units of the largest that there is one of.
+/// `42 s`, `5 min`, `47 h`, `4 d`: whole units; hours up to two days.
 pub(crate) fn age(seconds: u64) -> String {
     match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m", seconds / 60),
-        3600..86_400 => format!("{}h", seconds / 3600),
-        _ => format!("{}d", seconds / 86_400),
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
     }
 }
 
@@ -14,7 +14,7 @@ pub(crate) fn age(seconds: u64) -> String {
 mod tests {
     #[test]
     fn age_has_one_unit() {
-        let ages = [0, 59, 60, 3599, 3600, 86_399, 86_400, 40 * 86_400].map(|seconds| super::age(seconds));
-        assert_eq!(ages, ["0s", "59s", "1m", "59m", "1h", "23h", "1d", "40d"]);
+        let ages = [0, 59, 60, 3599, 3600, 172_799, 172_800, 40 * 86_400].map(super::age);
+        assert_eq!(ages, ["0 s", "59 s", "1 min", "59 min", "1 h", "47 h", "2 d", "40 d"]);
     }
 }

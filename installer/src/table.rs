@@ -1,6 +1,8 @@
 //! Tables for people: aligned columns, times to the second, and ages.
 
-use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use crate::shown;
 
@@ -32,17 +34,8 @@ pub(crate) fn to_the_second(time: &str) -> String {
 /// How long a time of a document is before now, in its largest unit; nothing for what is no time.
 pub(crate) fn age(time: &str, now: Timestamp) -> String {
     let Ok(time) = time.parse::<Timestamp>() else { return String::new() };
-    let age = now.duration_since(time);
-    if age < SignedDuration::ZERO {
-        return "in the future".to_owned();
-    }
-    let (minutes, hours) = (age.as_mins(), age.as_hours());
-    match (hours / 24, hours, minutes) {
-        (days @ 2.., _, _) => format!("{days} d"),
-        (_, hours @ 1.., _) => format!("{hours} h"),
-        (_, _, minutes @ 1..) => format!("{minutes} min"),
-        _ => format!("{} s", age.as_secs()),
-    }
+    let age = Duration::try_from(now.duration_since(time));
+    age.map_or_else(|_| "in the future".to_owned(), |age| crate::age::age(age.as_secs()))
 }
 
 #[cfg(test)]

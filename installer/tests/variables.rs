@@ -27,7 +27,7 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
         let is_test = name == "testing.rs" || name.ends_with("tests.rs");
         if path.is_dir() && !NO_PRODUCT.contains(&name) {
             sources(&path, found);
-        } else if name.ends_with(".rs") && !is_test {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test {
             let text = fs_err::read_to_string(&path).expect("text");
             found.push(text.split("#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned());
         }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "files of a test, which end with it")]
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -64,7 +65,7 @@ fn wrong_inputs_are_answered_well() {
         let said = String::from_utf8_lossy(&output.stderr);
         let code = output.status.code().expect("an exit code");
         assert!(output.stdout.is_empty(), "{words} printed data");
-        answers += &format!("$ landfall {words}\n{}\n[exit {code}]\n\n", said.trim_end());
+        let _infallible = write!(answers, "$ landfall {words}\n{}\n[exit {code}]\n\n", said.trim_end());
     }
     insta::assert_snapshot!(answers.replace(&folder.path().display().to_string(), "FOLDER"));
 }

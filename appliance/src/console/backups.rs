@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::extract::State;
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::change::{SETTINGS, hand_over};
@@ -99,7 +100,7 @@ impl Schedule {
     fn is_far(&self) -> bool {
         let delay = self.times.as_ref().map_or(0, |times| times.delay_minutes);
         let longest = Duration::from_hours(25) + Duration::from_mins(delay);
-        let ahead = self.next.map(|next| next.age()).filter(|age| age.is_negative());
+        let ahead = self.next.map(|next| next.age()).filter(SignedDuration::is_negative);
         ahead.is_some_and(|age| age.unsigned_abs() > longest)
     }
 

@@ -66,7 +66,7 @@ mod tests {
     /// Every whole page without a parameter, with the least role that may open it.
     fn pages() -> impl Iterator<Item = (&'static str, Role)> {
         let is_whole = |path: &str| !["{", "/live/", "/sign-in/"].iter().any(|part| path.contains(part));
-        let whole = RULES.iter().filter(|rule| is_whole(rule.path));
+        let whole = RULES.iter().filter(move |rule| is_whole(rule.path));
         whole.filter(|rule| rule.method == Method::GET).filter_map(|rule| match rule.need {
             Need::Page(least) => Some((rule.path, least)),
             _ => None,

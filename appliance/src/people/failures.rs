@@ -134,15 +134,15 @@ mod tests {
     use super::*;
     use crate::testing::{PASSWORD, Site, author};
 
-    fn address(number: u32) -> Option<IpAddr> {
-        Some(IpAddr::V4(number.into()))
+    fn address(number: u32) -> IpAddr {
+        IpAddr::V4(number.into())
     }
 
     #[test]
     fn an_hour_of_an_address_has_an_entry_and_a_number() {
         let failures = Failures::default();
         let now = Instant::now();
-        let fail = |from, kind: &str, name: &str| failures.fate(address(from), (kind, name), now);
+        let fail = |from, kind: &str, name: &str| failures.fate(Some(address(from)), (kind, name), now);
         assert_eq!(fail(1, "wrong", "alice"), Fate::Written);
         for name in ["alice", "bob", "carl"] {
             assert_eq!(fail(1, "wrong", name), Fate::Counted);
@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(failures.take_over(now + HOUR / 2), []);
         let rest = failures.take_over(now + HOUR);
         let names = ["alice", "bob", "carl"].map(str::to_owned).into();
-        assert_eq!(rest, [Rest { from: address(1), more: 3, names }], "who failed once has no second entry");
+        assert_eq!(rest, [Rest { from: Some(address(1)), more: 3, names }], "who failed once has no second entry");
         assert_eq!(fail(1, "wrong", "alice"), Fate::Written, "it is another hour");
     }
 
@@ -163,7 +163,7 @@ mod tests {
         let mut written = 0;
         for number in 0..100_000 {
             let kind = format!("reason {number}");
-            written += u32::from(failures.fate(address(number % 5000), (&kind, &kind), now) == Fate::Written);
+            written += u32::from(failures.fate(Some(address(number % 5000)), (&kind, &kind), now) == Fate::Written);
         }
         assert_eq!(written, u32::try_from(MOST * KINDS).unwrap());
         assert!(failures.counts().len() <= MOST + 1);

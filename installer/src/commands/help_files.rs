@@ -38,7 +38,9 @@ pub(super) fn write(folder: &Path) -> Result<(), Failure> {
 /// Every file, by its path.
 fn all() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = manuals::pages()?;
-    files.iter_mut().for_each(|(name, _)| name.insert_str(0, "man/man1/"));
+    for (name, _) in &mut files {
+        name.insert_str(0, "man/man1/");
+    }
     for (shell, path) in COMPLETIONS {
         files.push((path.to_owned(), completions::script(shell).into_bytes()));
     }
@@ -72,8 +74,9 @@ mod tests {
         let names: Vec<String> = all().unwrap().into_iter().map(|(name, _)| name).collect();
         for (name, text) in HANDBOOKS {
             let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+            let is_page = |link: &str| Path::new(link).extension().is_some_and(|extension| extension == "md");
             let missing: Vec<_> = links
-                .filter(|link| link.ends_with(".md") && !link.contains('/') && !link.contains("VENDOR"))
+                .filter(|link| is_page(link) && !link.contains('/') && !link.contains("VENDOR"))
                 .filter(|link| !names.iter().any(|name| *name == format!("doc/landfall/{link}")))
                 .collect();
             assert!(missing.is_empty(), "{name}: {missing:?}");

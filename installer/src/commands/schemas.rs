@@ -43,22 +43,7 @@ impl Document for Written {
 fn all() -> Vec<(&'static str, Value)> {
     let mut all = vec![
         schema_of::<Aborted>(),
-        schema_of::<AdoptedBackups>(),
         schema_of::<releases::ReleaseList>(),
-        schema_of::<BackedUp>(),
-        schema_of::<CopiedBackups>(),
-        schema_of::<BackupCheckReport>(),
-        schema_of::<RepairedBackups>(),
-        schema_of::<ForgottenBackups>(),
-        schema_of::<backup::BackupList>(),
-        schema_of::<Drilled>(),
-        schema_of::<ExportedObjects>(),
-        schema_of::<ExportedStream>(),
-        schema_of::<RecoveryKey>(),
-        schema_of::<restore::RestoreDryRun<'_>>(),
-        schema_of::<Restored>(),
-        schema_of::<SavedLogs>(),
-        schema_of::<ScheduledBackups>(),
         schema_of::<build::Built>(),
         schema_of::<Configured>(),
         schema_of::<configure::ConfigureDryRun<'_>>(),
@@ -77,7 +62,6 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<inspect::Inspection>(),
         schema_of::<Installed>(),
         schema_of::<key::NewKey>(),
-        schema_of::<NewKey>(),
         schema_of::<InitReport>(),
         schema_of::<LockReport>(),
         schema_of::<LockRequests>(),
@@ -113,11 +97,34 @@ fn all() -> Vec<(&'static str, Value)> {
         schema_of::<verify::Verification>(),
         schema_of::<SiteVerification>(),
     ];
+    all.extend(of_backups());
     all.extend(of_licenses());
     all.extend(of_console());
     let delta = schema_of::<carry::CarriedDelta>();
     all.extend([schema_of::<CarriedOut>(), schema_of::<TakenIn>(), schema_of::<carry::Carried>(), delta]);
     all
+}
+
+/// Those about backups.
+fn of_backups() -> Vec<(&'static str, Value)> {
+    vec![
+        schema_of::<AdoptedBackups>(),
+        schema_of::<BackedUp>(),
+        schema_of::<CopiedBackups>(),
+        schema_of::<BackupCheckReport>(),
+        schema_of::<RepairedBackups>(),
+        schema_of::<ForgottenBackups>(),
+        schema_of::<backup::BackupList>(),
+        schema_of::<Drilled>(),
+        schema_of::<ExportedObjects>(),
+        schema_of::<ExportedStream>(),
+        schema_of::<RecoveryKey>(),
+        schema_of::<restore::RestoreDryRun<'_>>(),
+        schema_of::<Restored>(),
+        schema_of::<SavedLogs>(),
+        schema_of::<ScheduledBackups>(),
+        schema_of::<NewKey>(),
+    ]
 }
 
 /// Those about the console.

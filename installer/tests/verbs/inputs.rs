@@ -37,15 +37,15 @@ impl Inputs {
         inputs.write("acme.yaml", LICENSE.as_bytes());
         inputs.write("site.yaml", b"accept: []\n");
         let keys = inputs.path("keys").display().to_string();
-        inputs.landfall(&["key", "new", "--output", &keys]);
-        inputs.landfall(&["key", "new", "--no-root", "--output", &format!("{keys}/more")]);
+        Self::landfall(&["key", "new", "--output", &keys]);
+        Self::landfall(&["key", "new", "--no-root", "--output", &format!("{keys}/more")]);
         durable::rename(&inputs.path("keys/more/cosign.pub"), &inputs.path("keys/second.pub")).expect("a key");
         let all = format!("all={keys}/cosign.pub");
         let folder = inputs.folder();
-        inputs.landfall(&["trust", "init", "--key", &all, "--output", &format!("{folder}/draft")]);
+        Self::landfall(&["trust", "init", "--key", &all, "--output", &format!("{folder}/draft")]);
         let (license, key) = (inputs.path("acme.yaml"), format!("{keys}/cosign.key"));
         let license = license.display().to_string();
-        inputs.landfall(&["license", "issue", &license, "--key", &key, "--roots", &keys, "--output", &folder]);
+        Self::landfall(&["license", "issue", &license, "--key", &key, "--roots", &keys, "--output", &folder]);
         inputs
     }
 
@@ -53,7 +53,7 @@ impl Inputs {
         durable::write_file(&self.path(name), bytes, 0o644).expect("an input");
     }
 
-    fn landfall(&self, words: &[&str]) {
+    fn landfall(words: &[&str]) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfall"));
         let output = command.args(words).env(PASSWORD.0, PASSWORD.1).output().expect("landfall");
         assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));

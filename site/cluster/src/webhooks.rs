@@ -184,8 +184,8 @@ mod tests {
     fn patched(live: &Value, patch: &Value) -> Value {
         let mut made = live.clone();
         for change in patch.as_array().unwrap() {
-            let path = change["path"].as_str().unwrap();
-            let (parent, key) = path.rsplit_once('/').unwrap();
+            let pointer = change["path"].as_str().unwrap();
+            let (parent, key) = pointer.rsplit_once('/').unwrap();
             let object = made.pointer_mut(parent).unwrap().as_object_mut().unwrap();
             let key = key.replace("~1", "/");
             match change["op"].as_str().unwrap() {

@@ -9,7 +9,7 @@ use crate::testing::hidden;
 const CARL: [(&str, &str); 3] = [("name", "carl"), ("role", "administrator"), ("password", PASSWORD)];
 
 /// The fields of a form with an own password.
-fn with<'a>(own: &'a str) -> [(&'static str, &'a str); 4] {
+fn with(own: &str) -> [(&'static str, &str); 4] {
     let [name, role, password] = CARL;
     [name, role, password, ("own_password", own)]
 }

@@ -62,9 +62,18 @@ pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), 
     printer.report(&history, |history| text(history, Timestamp::now()))
 }
 
-/// A row for each operation, and below it why it failed, or was undone.
+/// The table, and how to see what it leaves out.
 fn text(history: &OperationHistory, now: Timestamp) -> String {
     let OperationHistory { operations, earlier } = history;
+    let mut text = table(operations, now);
+    if *earlier > 0 {
+        let _infallible = write!(text, "\n{earlier} earlier: see more with `--limit {}`", operations.len() + earlier);
+    }
+    text
+}
+
+/// A row for each operation, and below it why it failed, or was undone.
+fn table(operations: &[PastOperation], now: Timestamp) -> String {
     let headings = ["no", "operation", "release", "outcome", "begun", "age", "took", "asked by"];
     let table = aligned(headings, operations.iter().map(|past| row(past, now)));
     let mut lines = table.lines();
@@ -74,9 +83,6 @@ fn text(history: &OperationHistory, now: Timestamp) -> String {
         for reason in reasons(past) {
             let _infallible = write!(text, "\n{:REASON$}{}", "", shown::line(&reason));
         }
-    }
-    if *earlier > 0 {
-        let _infallible = write!(text, "\n{earlier} earlier: see more with `--limit {}`", operations.len() + earlier);
     }
     text
 }

@@ -2,15 +2,17 @@
 
 use std::fmt::Write;
 
+use jiff::Timestamp;
 use landfall_lifecycle::operations::{OperationDetails, PastStep};
 
-use super::entry;
+use super::{REASON, table};
 use crate::cli::HistoryShowArguments;
 use crate::commands::site::operations_of_root;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+use crate::table::{aligned, to_the_second};
 use crate::terminal::{Tone, Words};
 
 const WORDS: Words = &[("failed", Tone::Bad), ("not undone", Tone::Bad), ("stuck", Tone::Bad)];
@@ -22,37 +24,46 @@ impl Document for OperationDetails {
 /// Prints it.
 pub(super) fn run(arguments: &HistoryShowArguments, printer: Printer) -> Result<(), Failure> {
     let details = operations_of_root(printer)?.operation_details(arguments.operation)?;
-    printer.page(&details, text, WORDS)
+    printer.page(&details, |details| text(details, Timestamp::now()), WORDS)
 }
 
-fn text(details: &OperationDetails) -> String {
-    let mut text = entry(&details.operation);
-    if !details.steps.is_empty() {
-        let _infallible = write!(text, "\n\n{:>4}  {:<11} {:<20} {:>9}  step", "", "state", "begun", "took");
+fn text(details: &OperationDetails, now: Timestamp) -> String {
+    let mut text = table(std::slice::from_ref(&details.operation), now);
+    if details.steps.is_empty() {
+        return text;
     }
-    for step in &details.steps {
-        step_text(&mut text, step);
+    let steps = aligned(["no", "state", "begun", "took", "step"], details.steps.iter().map(row));
+    let mut lines = steps.lines();
+    let _infallible = write!(text, "\n\n{}", lines.next().unwrap_or_default());
+    for (line, step) in lines.zip(&details.steps) {
+        let _infallible = write!(text, "\n{line}");
+        for reason in reasons(step) {
+            let _infallible = write!(text, "\n{:REASON$}{}", "", shown::line(&reason));
+        }
     }
     text
 }
 
-/// A line, and others for what went wrong. Titles and reasons may hold anything, and make no line of their own.
-fn step_text(text: &mut String, step: &PastStep) {
-    let PastStep { number, id, title, status, begun, seconds, attempts, undone, failures, blocked, .. } = step;
-    let begun = begun.as_deref().unwrap_or("-");
-    let took = seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"));
+fn row(step: &PastStep) -> [String; 5] {
+    let PastStep { number, id, title, status, begun, seconds, attempts, undone, .. } = step;
     let again = if *attempts > 1 { format!(", {attempts} attempts") } else { String::new() };
-    let undone = undone.as_ref().map(|at| format!(", undone {at}")).unwrap_or_default();
-    let line = format!("{number:>4}  {status:<11} {begun:<20} {took:>9}  {id}: {title}{again}{undone}");
-    let _infallible = write!(text, "\n{}", shown::line(&line));
-    for failure in failures {
-        let causes: String = failure.causes.iter().map(|cause| format!(": {cause}")).collect();
-        let line = format!("      failed: {}{causes} [{}]", failure.what, failure.code);
-        let _infallible = write!(text, "\n{}", shown::line(&line));
-    }
-    if let Some(found) = blocked {
-        let _infallible = write!(text, "\n{}", shown::line(&format!("      found what is not Landfall's: {found}")));
-    }
+    let undone = undone.as_ref().map(|at| format!(", undone {}", to_the_second(at))).unwrap_or_default();
+    [
+        number.to_string(),
+        (*status).to_owned(),
+        begun.as_deref().map(to_the_second).unwrap_or_default(),
+        seconds.map(|seconds| format!("{seconds} s")).unwrap_or_default(),
+        format!("{id}: {title}{again}{undone}"),
+    ]
+}
+
+/// Reasons that a step failed, or that an undo left something. They may hold anything.
+fn reasons(step: &PastStep) -> Vec<String> {
+    let failed = step.failures.iter().map(|failure| {
+        let what = [&failure.what].into_iter().chain(&failure.causes).map(String::as_str).collect::<Vec<_>>();
+        format!("failed: {} [{}]", what.join(": "), failure.code)
+    });
+    failed.chain(step.blocked.as_ref().map(|found| format!("found what is not Landfall's: {found}"))).collect()
 }
 
 #[cfg(test)]
@@ -99,16 +110,16 @@ mod tests {
 
     #[test]
     fn each_step_is_a_line_with_its_times() {
-        let text = text(&details());
+        let text = text(&details(), "2026-11-22T08:00:00Z".parse().unwrap());
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].starts_with("   2  upgrade of starter 1.0.0: undone"), "{text}");
-        assert_eq!(lines[3], "   1  done        2026-11-20T08:00:00Z      90 s  stage: copy the release");
+        assert!(lines[1].starts_with("2   upgrade"), "{text}");
+        assert_eq!(lines[4], "1   done    2026-11-20T08:00:00Z  90 s  stage: copy the release");
         assert!(
-            lines[4].ends_with("component/web: copy the release, 2 attempts, undone 2026-11-20T08:05:00Z"),
+            lines[5].ends_with("component/web: copy the release, 2 attempts, undone 2026-11-20T08:05:00Z"),
             "{text}"
         );
-        assert!(lines[5].starts_with("      failed: web is not ready") && lines[5].ends_with(": no answer [LF4103]"));
-        assert_eq!(lines.len(), 6, "no reason forges a step");
+        assert!(lines[6].starts_with("      failed: web is not ready") && lines[6].ends_with(": no answer [LF4103]"));
+        assert_eq!(lines.len(), 7, "no reason forges a step");
     }
 
     #[test]

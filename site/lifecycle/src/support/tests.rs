@@ -87,10 +87,8 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     write(paths.backup_key_next(), b"canary-next-key\n");
     write(paths.backup_keys_former(), b"canary-former-key\ncanary-earlier-key\n");
     let credentials = root.path().join("offsite.credentials");
-    write(
-        credentials.clone(),
-        b"[default]\naws_access_key_id = canary-access-key\naws_secret_access_key=canary/secret=key\n",
-    );
+    let keys = b"[default]\naws_access_key_id = canary-access-key\naws_secret_access_key=canary/secret=key\n";
+    write(credentials.clone(), keys);
     let bucket = json!({"name": "offsite", "endpoint": "https://s3.example.com", "bucket": "backups", "credentials": credentials});
     let buckets: Vec<BucketSettings> = vec![serde_json::from_value(bucket).unwrap()];
     write(paths.admin_kubeconfig(), b"users:\n- user:\n    client-key-data: Y2FuYXJ5LWFkbWluLWtleQ==\n");

@@ -128,15 +128,15 @@ fn stream_that_fails_lets_go_at_once_and_leaves_the_cut_of_others() {
         let (keys, files) = (pod("kv/keys", Some(fails)), pod("files/uploads", None));
         let (hold, save) = (hold(HoldUntil::End), ["save".to_owned()]);
         let marker = BackupMarker { write: vec!["mark".to_owned()], read: vec!["read".to_owned()] };
-        let of = |pod| {
+        let source_of = |pod| {
             let source = PodStream::new(pod, &save, &Silent).marked(Some(&marker), Some("word"));
             Held { pod, hold: &hold, source }
         };
         let logged = vec!["db/rows".to_owned(), "db/broken".to_owned()];
         failed.note("db/broken", StepError::new(codes::BACKUP_STREAM, "its base failed"), &Silent).unwrap();
-        let cut = MakingCut::new(vec![of(&keys), of(&files)], logged, &failed, &Silent);
-        let mut held = cut.held_streams().into_iter();
-        let (broken, whole) = (held.next().unwrap(), held.next().unwrap());
+        let cut = MakingCut::new(vec![source_of(&keys), source_of(&files)], logged, &failed, &Silent);
+        let mut streams = cut.held_streams().into_iter();
+        let (broken, whole) = (streams.next().unwrap(), streams.next().unwrap());
         let name = |text: &str| text.parse().unwrap();
         let mut broken = SingleStream::new(name("kv/keys"), broken, &failed, &Silent);
         assert!(broken.read(&mut [0; 8]).is_err(), "{fails}");

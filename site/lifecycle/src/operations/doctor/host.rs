@@ -41,7 +41,7 @@ fn of_finding(finding: &Finding, report: &StatusReport) -> Option<Problem> {
 
 /// A problem that an operation recorded, with the next step that it recorded.
 pub(super) fn of_recorded(name: &str, recorded: &RecordedError) -> Problem {
-    let causes: String = recorded.causes.iter().map(|cause| format!(": {cause}")).collect();
-    let problem = Problem::blocker(name, format!("{}{causes}", recorded.what), &recorded.hint);
+    let what: Vec<&str> = [&recorded.what].into_iter().chain(&recorded.causes).map(String::as_str).collect();
+    let problem = Problem::blocker(name, what.join(": "), &recorded.hint);
     Problem { code: Some(recorded.code.clone()), ..problem }
 }

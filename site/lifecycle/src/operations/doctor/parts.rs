@@ -125,9 +125,9 @@ fn component(component: &ComponentStatus) -> Option<Problem> {
     }
     let name = &component.component;
     let count = format!("component {name}: {} of {} objects are ready", component.ready, component.total);
-    let reasons: String = component.reasons.iter().map(|reason| format!("; {reason}")).collect();
+    let what: Vec<&str> = [&count].into_iter().chain(&component.reasons).map(String::as_str).collect();
     let next = format!("Run `landfall events {name}` and `landfall logs {name} --tail 50`.");
-    Some(Problem::blocker("component", format!("{count}{reasons}"), next))
+    Some(Problem::blocker("component", what.join("; "), next))
 }
 
 /// What of backups would be missed on the day when they are needed.

@@ -106,10 +106,10 @@ fn name(object: &Value) -> &str {
 }
 
 impl SiteUse {
-    fn of(nodes: &[Value], owned: Vec<Owned>, (summaries, notes): Statistics) -> Self {
+    fn of(nodes: &[Value], owned: Vec<Owned>, (summaries, gaps): Statistics) -> Self {
         let read = |pod: &Value| {
-            let summary = pod["spec"]["nodeName"].as_str().and_then(|node| summaries.get(node));
-            pods::of_pod(pod, summary.and_then(|summary| pods::measured(summary, pod)))
+            let summary = pod["spec"]["nodeName"].as_str().and_then(|name| summaries.get(name));
+            pods::of_pod(pod, summary.and_then(|known| pods::measured(known, pod)))
         };
         let components = owned.into_iter().map(|(component, pods)| {
             let mut pods: Vec<_> = pods.iter().map(read).collect();
@@ -118,9 +118,9 @@ impl SiteUse {
         });
         Self {
             at: format!("{:.0}", Timestamp::now()),
-            nodes: nodes.iter().map(|node| NodeUse::of(node, summaries.get(name(node)))).collect(),
+            nodes: nodes.iter().map(|one| NodeUse::of(one, summaries.get(name(one)))).collect(),
             components: components.collect(),
-            notes,
+            notes: gaps,
         }
     }
 }

@@ -199,7 +199,9 @@ fn fates(plan: &UpgradePlan) -> Vec<(&str, Fate)> {
 fn a_namespace_is_made_before_its_first_objects() {
     let map = |namespace: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", "namespace": namespace}});
     let mut side = side("1.0.0", 1).with("early", "a", &[]).with("late", "b", &[]);
-    ["late", "further", "kube-system"].into_iter().for_each(|namespace| side.add_object("early", map(namespace)));
+    for namespace in ["late", "further", "kube-system"] {
+        side.add_object("early", map(namespace));
+    }
     let steps = side.steps();
     let made: Vec<_> = steps
         .iter()
