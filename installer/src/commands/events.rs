@@ -66,7 +66,7 @@ mod tests {
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[1].starts_with("    ?     1  Warning  BackOff "), "{text}");
         assert!(
-            lines[2].starts_with("   1h     7  Warning  BackOff              Pod shop/web-0: it restarts"),
+            lines[2].starts_with("  1 h     7  Warning  BackOff              Pod shop/web-0: it restarts"),
             "{text}"
         );
         let none = SiteEvents { events: Vec::new(), component: Some("web".to_owned()), ..events() };

@@ -10,11 +10,13 @@ use super::{completions, errors, manuals};
 use crate::failure::Failure;
 
 /// The handbooks that are read at a site.
-const HANDBOOKS: [(&str, &str); 5] = [
+const HANDBOOKS: [(&str, &str); 7] = [
     ("OPERATE.md", include_str!("../../../docs/OPERATE.md")),
     ("CONSOLE.md", include_str!("../../../docs/CONSOLE.md")),
     ("GPU.md", include_str!("../../../docs/GPU.md")),
     ("JSON.md", include_str!("../../../docs/JSON.md")),
+    ("MODELS.md", include_str!("../../../docs/MODELS.md")),
+    ("VARIABLES.md", include_str!("../../../docs/VARIABLES.md")),
     ("GLOSSARY.md", include_str!("../../../docs/GLOSSARY.md")),
 ];
 
@@ -76,7 +78,7 @@ mod tests {
             let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
             let is_page = |link: &str| Path::new(link).extension().is_some_and(|extension| extension == "md");
             let missing: Vec<_> = links
-                .filter(|link| is_page(link) && !link.contains('/') && !link.contains("VENDOR"))
+                .filter(|link| is_page(link) && !link.contains('/') && !["VENDOR.md", "FORMAT.md"].contains(link))
                 .filter(|link| !names.iter().any(|name| *name == format!("doc/landfall/{link}")))
                 .collect();
             assert!(missing.is_empty(), "{name}: {missing:?}");

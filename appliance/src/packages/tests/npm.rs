@@ -153,7 +153,7 @@ async fn nothing_but_what_is_listed_is_served() {
         "/npm/-/npm/v1/security/advisories/bulk",
         "/npm/",
         "/small",
-        "/web/small/-/small-1.0.0.tgz",
+        "/web/unlisted/-/unlisted-1.0.0.tgz",
         "/",
         "/simple/",
     ] {

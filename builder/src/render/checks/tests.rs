@@ -196,7 +196,8 @@ fn what_pods_name_is_in_the_release_or_declared() {
     // The claim of another component's namespace does not exist there.
     let mount = replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}");
     let mount = mount
-        .replace("{name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}", "{name: A}");
+        .replace("{name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}", "{name: A}")
+        .replace("namespace: database", "namespace: assistant");
     checked(&plain(), &[("assistant", &mount)]).expect("mounted");
 }
 

@@ -10,8 +10,8 @@ use crate::workspace::{self, cargo};
 use crate::{dependencies, setup};
 
 /// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots, the memory of a backup, programs of
-/// containers.
-const UNIT_TESTS: [&str; 14] = [
+/// containers, and every verb of the command line.
+const UNIT_TESTS: [&str; 24] = [
     "--test",
     "counters",
     "--test",
@@ -26,6 +26,16 @@ const UNIT_TESTS: [&str; 14] = [
     "validator",
     "--test",
     "mailed",
+    "--test",
+    "completions",
+    "--test",
+    "output",
+    "--test",
+    "variables",
+    "--test",
+    "verbs",
+    "--test",
+    "wrong_inputs",
 ];
 
 /// Tests with disks that fail and with mounts, which only root can make, and with restic. Without these they fail rather than pass unseen.
