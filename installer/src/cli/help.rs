@@ -1,5 +1,6 @@
 //! The program's arguments as help shows them: commands by who needs them, examples, and the exit codes.
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 
 use clap::error::ErrorKind;
@@ -74,12 +75,18 @@ fn columns() -> usize {
         .map_or(WIDEST, |columns| columns.min(WIDEST))
 }
 
-/// Reads the arguments of the process.
-pub(crate) fn parse<A: Into<std::ffi::OsString> + Clone>(
-    arguments: impl IntoIterator<Item = A>,
-) -> Result<Cli, clap::Error> {
-    let mut command = command();
-    let mut matches = command.try_get_matches_from_mut(arguments).map_err(suggestion::improved)?;
+/// Reads the arguments of the process. Help of all commands is made only for who reads it: it takes as long as the start of the program.
+pub(crate) fn parse<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> Result<Cli, clap::Error> {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    let mut command = Cli::command();
+    let mut matches = match command.try_get_matches_from_mut(&arguments) {
+        Ok(matches) => matches,
+        Err(version) if version.kind() == ErrorKind::DisplayVersion => return Err(version),
+        Err(_) => {
+            command = self::command();
+            command.try_get_matches_from_mut(&arguments).map_err(suggestion::improved)?
+        }
+    };
     refuse_trust_of_installed(&mut command, &matches)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }

@@ -10,16 +10,18 @@ use serde_json::{Value, json};
 use super::Fixture;
 
 /// Collections that are there without an object.
-const LISTS: [&str; 9] = [
+const LISTS: [&str; 11] = [
     "apiservices",
     "configmaps",
     "customresourcedefinitions",
+    "mutatingwebhookconfigurations",
     "namespaces",
     "nodes",
     "persistentvolumes",
     "pods",
     "secrets",
     "services",
+    "validatingwebhookconfigurations",
 ];
 
 /// Lets the site find an API server that has the workload `reports`, whose volume is in this folder of the site's storage.
@@ -58,6 +60,10 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
         kind("persistentvolumeclaims", "PersistentVolumeClaim", true),
         kind("persistentvolumes", "PersistentVolume", false),
     ];
+    let webhooks = [
+        kind("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", false),
+        kind("validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false),
+    ];
     let metadata = json!({"name": "reports", "namespace": "reports"});
     let container = json!({"name": "reports", "volumeMounts": [{"name": "data", "mountPath": "/data"}]});
     let set = json!({
@@ -78,6 +84,7 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
     BTreeMap::from([
         ("/readyz", json!("ok")),
         ("/api/v1", json!({"resources": core})),
+        ("/apis/admissionregistration.k8s.io/v1", json!({"resources": webhooks})),
         ("/apis/apiextensions.k8s.io/v1", only("customresourcedefinitions", "CustomResourceDefinition", false)),
         ("/apis/apiregistration.k8s.io/v1", only("apiservices", "APIService", false)),
         ("/apis/apps/v1", only("statefulsets", "StatefulSet", true)),

@@ -300,7 +300,7 @@ fn components_are_added_changed_and_removed_in_this_order() {
     let after = side("1.1.0", 2).with("web", "web:2", &[]).with("same", "same:1", &[]).with("new", "new:1", &[]);
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
     assert_eq!(
-        lines(&plan)[1..lines(&plan).len() - 6],
+        lines(&plan)[1..lines(&plan).len() - 7],
         [
             "ready-again/web ready-again",
             "ready-again/old ready-again",
@@ -483,7 +483,7 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     let lines = lines(&planned);
     assert!(lines.contains(&"resume-webhooks resume-webhooks".to_owned()), "{lines:?}");
     assert_eq!(
-        lines[1..lines.len() - 8],
+        lines[1..lines.len() - 9],
         [
             "suspend-webhooks suspend-webhooks",
             "ready-again/db ready-again",
@@ -550,7 +550,7 @@ fn a_console_gets_its_secrets_after_its_namespace_and_before_its_objects() {
     after.release.components.iter_mut().for_each(|component| component.console = component.name == "console");
     let plan = before.upgraded_to(&after, Operation::Upgrade).unwrap();
     assert_eq!(
-        lines(&plan)[1..lines(&plan).len() - 6],
+        lines(&plan)[1..lines(&plan).len() - 7],
         [
             "namespace/console namespace",
             "console-secrets/console console-secrets",

@@ -103,7 +103,7 @@ fn another_containerd_leaves_the_control_plane_alone() {
     let (before, after) = (side("1.0.0", 1), side("1.0.1", 2).with_program("containerd"));
     let found = node_lines(&before, &after, Operation::Upgrade);
     assert_eq!(
-        found[1..found.len() - 5],
+        found[1..found.len() - 6],
         [
             "node-ready-again again",
             "node-files node-files",
