@@ -8,6 +8,7 @@ use futures_util::stream::BoxStream;
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, codes};
 use landfall_media::progress::{Event, Progress};
+use oci_client::secrets::RegistryAuth;
 use tokio::sync::{Mutex, OnceCell};
 
 use super::bucket_keys::EnvironmentKeys;
@@ -18,7 +19,6 @@ use super::proxies::Proxies;
 use super::registries::Registries;
 use super::registry::Repository;
 use super::retry::{LONGEST_ASKED, Retry, Tries};
-use super::token::Opened;
 use super::web;
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
@@ -53,7 +53,7 @@ pub struct Client {
     /// The ways to hosts, by the numbers that the registries file gives them.
     ways: Vec<Way>,
     /// What opened each repository so far.
-    pub(super) opened: Mutex<HashMap<Repository, Opened>>,
+    pub(super) opened: Mutex<HashMap<Repository, RegistryAuth>>,
     /// The token of the environment, which one hub gets.
     pub(super) hub_token: Option<String>,
     /// The keys of the environment, which sign requests to some servers of S3.

@@ -5,13 +5,14 @@
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
+use oci_client::secrets::RegistryAuth;
 use reqwest::header::{ACCEPT, RANGE};
 use reqwest::{Response, StatusCode};
 use url::Url;
 
 use super::client::{BlobBytes, Client, Failure};
 use super::registries::{Endpoint, Registries};
-use super::token::{Challenge, Opened};
+use super::token::{Challenge, open_with};
 use super::web;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
@@ -123,7 +124,7 @@ impl Client {
     async fn ask_opened(
         &self,
         question: Question<'_>,
-        opened: Opened,
+        opened: RegistryAuth,
     ) -> Result<std::result::Result<Response, Failure>> {
         let Question { repository, path, accept, from } = question;
         let registry = repository.endpoint.registry.as_str();
@@ -132,7 +133,7 @@ impl Client {
             Some(from) => request.header(RANGE, format!("bytes={from}-")),
             None => request,
         };
-        Ok(web::send(opened.apply(request), self.registries.proxies(registry)).await)
+        Ok(web::send(open_with(request, opened), self.registries.proxies(registry)).await)
     }
 
     pub(super) fn repository(&self, reference: &Reference) -> Repository {
@@ -142,7 +143,7 @@ impl Client {
     }
 
     /// What opens a repository: what opened it before, or what the registry asks for.
-    async fn open(&self, repository: &Repository) -> Result<std::result::Result<Opened, Failure>> {
+    async fn open(&self, repository: &Repository) -> Result<std::result::Result<RegistryAuth, Failure>> {
         // One at a time: several would all ask for the token of one repository.
         let mut opened = self.opened.lock().await;
         if let Some(found) = opened.get(repository) {
@@ -157,9 +158,9 @@ impl Client {
     async fn reopen(
         &self,
         repository: &Repository,
-        sent: &Opened,
+        sent: &RegistryAuth,
         challenge: Challenge,
-    ) -> Result<std::result::Result<Opened, Failure>> {
+    ) -> Result<std::result::Result<RegistryAuth, Failure>> {
         let mut opened = self.opened.lock().await;
         match opened.get(repository) {
             // Another request has it already.

@@ -9,6 +9,7 @@
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::{Code, codes};
+use oci_client::secrets::RegistryAuth;
 use reqwest::RequestBuilder;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use serde::Deserialize;
@@ -23,25 +24,12 @@ use crate::error::Result;
 
 const TOKEN_LIMIT_BYTES: usize = 1 << 20;
 
-/// What requests to a repository carry.
-#[derive(Clone, PartialEq, Eq)]
-pub(super) enum Opened {
-    /// Nothing.
-    Itself,
-    /// A token for it.
-    ByToken(String),
-    /// The user's name and password.
-    ByPassword { user: String, password: String },
-}
-
-impl Opened {
-    /// A request with what opens the repository.
-    pub(super) fn apply(self, request: RequestBuilder) -> RequestBuilder {
-        match self {
-            Self::Itself => request,
-            Self::ByToken(token) => request.bearer_auth(token),
-            Self::ByPassword { user, password } => request.basic_auth(user, Some(password)),
-        }
+/// A request with what opens its repository: nothing, a token for it, or the user's name and password.
+pub(super) fn open_with(request: RequestBuilder, by: RegistryAuth) -> RequestBuilder {
+    match by {
+        RegistryAuth::Anonymous => request,
+        RegistryAuth::Bearer(token) => request.bearer_auth(token),
+        RegistryAuth::Basic(user, password) => request.basic_auth(user, Some(password)),
     }
 }
 
@@ -96,10 +84,10 @@ impl Challenge {
 
 impl Client {
     /// What opens a repository, by what the registry says of itself.
-    pub(super) async fn authorization(&self, repository: &Repository) -> Asked<Opened> {
+    pub(super) async fn authorization(&self, repository: &Repository) -> Asked<RegistryAuth> {
         let registry = repository.endpoint.registry.as_str();
         let credentials = match self.docker.credentials(registry).await? {
-            Credentials::Bearer(token) => return Ok(Ok(Opened::ByToken(token))),
+            Credentials::Bearer(token) => return Ok(Ok(RegistryAuth::Bearer(token))),
             credentials => credentials,
         };
         let root = repository.root()?;
@@ -111,19 +99,24 @@ impl Client {
     }
 
     /// What opens a repository, by a challenge of the registry.
-    pub(super) async fn authorization_by(&self, repository: &Repository, challenge: Challenge) -> Asked<Opened> {
+    pub(super) async fn authorization_by(&self, repository: &Repository, challenge: Challenge) -> Asked<RegistryAuth> {
         let credentials = self.docker.credentials(&repository.endpoint.registry).await?;
         self.answered(repository, challenge, credentials).await
     }
 
     /// What opens a repository: what a challenge asks for, as far as the user has it.
-    async fn answered(&self, repository: &Repository, challenge: Challenge, credentials: Credentials) -> Asked<Opened> {
+    async fn answered(
+        &self,
+        repository: &Repository,
+        challenge: Challenge,
+        credentials: Credentials,
+    ) -> Asked<RegistryAuth> {
         let Some(realm) = challenge.token else {
             return Ok(Ok(match credentials {
-                Credentials::Basic { user, password } if challenge.password => Opened::ByPassword { user, password },
-                Credentials::Bearer(token) => Opened::ByToken(token),
+                Credentials::Basic { user, password } if challenge.password => RegistryAuth::Basic(user, password),
+                Credentials::Bearer(token) => RegistryAuth::Bearer(token),
                 // A registry that asks for no password gets none.
-                _ => Opened::Itself,
+                _ => RegistryAuth::Anonymous,
             }));
         };
         let has_secret = matches!(credentials, Credentials::Basic { .. } | Credentials::Identity(_));
@@ -137,7 +130,7 @@ impl Client {
             Credentials::Basic { user, password } => self.token(repository, issuer, Some((user, password))).await?,
             Credentials::Anonymous => self.token(repository, issuer, None).await?,
         };
-        Ok(token.map(Opened::ByToken))
+        Ok(token.map(RegistryAuth::Bearer))
     }
 
     /// The place of tokens that a challenge names; one that must not have the user's credentials is a failure.

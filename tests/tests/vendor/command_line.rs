@@ -384,7 +384,7 @@ fn ready_machine(starter: &Starter) -> Result<Value> {
     facts["cgroups"]["controllers"] = json!(["cpu", "cpuset", "memory", "pids"]);
     facts["filesystems"] = json!([{
         "paths": ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"], "totalBytes": 1_u64 << 40,
-        "freeBytes": 1_u64 << 40, "freeInodes": null, "readOnly": false,
+        "freeBytes": 1_u64 << 40, "freeInodes": null, "readOnly": false, "rotates": null,
         "noExec": [], "kind": "ext4", "options": ["rw", "relatime"],
     }]);
     facts["network"]["portsInUse"] = json!([22]);
