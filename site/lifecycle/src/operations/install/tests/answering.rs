@@ -78,6 +78,11 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"volumeName": "pvc-1"},
         "metadata": {"name": "data-reports-0", "namespace": "reports"},
     });
+    // It serves, and runs no program: what would be saved of it fails at once.
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reports-0", "namespace": "reports"},
+        "spec": {"containers": [{"name": "reports"}]}, "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    });
     let held = json!({
         "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pvc-1"}, "spec": {"local": {"path": volume}},
     });
@@ -92,6 +97,7 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
         ("/apis/apps/v1/namespaces/reports/statefulsets/reports/scale", json!({"spec": {"replicas": 1}})),
         ("/api/v1/namespaces/reports/persistentvolumeclaims/data-reports-0", claim),
         ("/api/v1/persistentvolumes/pvc-1", held),
+        ("/api/v1/namespaces/reports/pods", json!({"kind": "List", "metadata": {}, "items": [pod]})),
         ("/api/v1/namespaces/reports/services/reports", json!({"spec": {"clusterIP": "127.0.0.1"}})),
     ])
 }
