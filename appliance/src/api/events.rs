@@ -72,7 +72,7 @@ pub fn streamed(
     Ok(([UNBUFFERED], Sse::new(events).keep_alive(KeepAlive::default())).into_response())
 }
 
-/// Whether a caller is still who it was when it began to listen. While the database cannot say, it is.
+/// Returns whether a caller's session or key is still valid. A database that cannot be read changes nothing.
 async fn still_is(context: &Context, identity: &Identity) -> bool {
     let found = match identity {
         Identity::Anonymous => return false,

@@ -44,7 +44,7 @@ impl Chain {
     }
 }
 
-/// What the first entry follows: nothing, or the last one that was dropped, which the host has signed.
+/// Predecessor of the first entry: none, or the last dropped entry, which the host has signed.
 pub async fn start(connection: &mut Connection) -> Result<Head> {
     let first = query("SELECT min(number) FROM audit").fetch_one(&mut *connection).await?;
     let first: Option<i64> = first.try_get(0)?;

@@ -9,7 +9,7 @@ use super::record::{Author, Event, record};
 use crate::database::{Connection, Database, Row, query, query_scalar};
 use crate::error::Result;
 
-/// What is kept.
+/// Limits of retention.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// In days; longer than any API key lives.
@@ -20,13 +20,13 @@ pub struct Limits {
     pub most: i64,
 }
 
-/// What the console keeps.
+/// Limits of the console's own log.
 pub const KEPT: Limits = Limits { days: 400, least: 10_000, most: 200_000 };
 
 /// Checkpoints that are looked at for one drop, so that no transaction is long.
 const AT_ONCE: i64 = 2000;
 
-/// Drops some of the entries that are too old or too many, and returns the last one of them; none where nothing is left to drop.
+/// Drops some of the entries that are too old or too many. Returns the last dropped entry, or none if nothing is left to drop.
 pub async fn retain(database: &Database, limits: Limits, now: Timestamp) -> Result<Option<Head>> {
     let Some(found) = cut(&mut database.read().acquire().await?, limits, now).await? else { return Ok(None) };
     let Cut { first, checkpoint } = found;
@@ -41,7 +41,7 @@ pub async fn retain(database: &Database, limits: Limits, now: Timestamp) -> Resu
     Ok(Some(last))
 }
 
-/// What is dropped: the entries from this one up to that of the checkpoint.
+/// The dropped entries: from this one up to that of the checkpoint.
 struct Cut {
     first: i64,
     checkpoint: Checkpoint,
@@ -100,7 +100,7 @@ mod tests {
         Chain::of(&mut site.context.database.read().acquire().await.unwrap()).await.unwrap()
     }
 
-    /// What a verifier with the host's key finds.
+    /// Verification with the host's key.
     async fn verified(site: &Site) -> Report {
         let pool = site.context.database.read();
         let export = Export::begin(pool).await.unwrap();

@@ -1,4 +1,4 @@
-//! Entries that somebody looks for, the newest first.
+//! Search in the audit log, newest entries first.
 
 use super::export::page;
 use super::{Entry, Outcome};
@@ -10,7 +10,7 @@ const PART: i64 = 500;
 /// Entries that one search reads. It says where the next one goes on.
 const SEARCHED: usize = 5000;
 
-/// What is looked for. An empty text is in every entry.
+/// Terms of a search. An empty text matches every entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {
     /// A part of who did it.

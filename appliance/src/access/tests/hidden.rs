@@ -1,10 +1,10 @@
-//! Characters that nobody sees, in names that strangers chose.
+//! Invisible characters in names that strangers chose.
 
 use super::*;
 use crate::database::query;
 use crate::people::Scope;
 
-/// What follows is shown from right to left.
+/// Start of text that is shown from right to left.
 const TURNED: &str = "annual\u{202e}dnalfdnal.\u{2066}\u{200b}\u{feff}";
 
 /// Puts the text into names that the database holds, past every judge of names.
