@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use landfall_peer::{Certificate, Identity};
+use landfall_peer::{Authority, Certificate, Identity, Terms};
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -150,6 +150,12 @@ impl Visitor {
         let body = String::from_utf8_lossy(&body.collect().await.unwrap().to_bytes()).into_owned();
         Reply { status: parts.status, headers: parts.headers, body }
     }
+}
+
+/// Certificate and key, as PEM, of an authority for servers of the loopback.
+pub fn authority_on_loopback(name: &str) -> (String, String) {
+    let servers = &["127.0.0.1".to_owned()];
+    Authority::generate(Terms { name, servers, begin: (2020, 1, 1), end: (2040, 1, 1) }).unwrap()
 }
 
 /// An author of tests.

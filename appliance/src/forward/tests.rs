@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use landfall_peer::{Authority, Identity, Terms};
+use landfall_peer::{Authority, Identity};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
@@ -21,7 +21,7 @@ use super::watch::{Times, watch_in};
 use crate::configuration::{ServerFiles, server_config};
 use crate::database::query_scalar;
 use crate::directory::Files;
-use crate::testing::{Site, note, until};
+use crate::testing::{Site, authority_on_loopback, note, until};
 
 const QUICK: Times = Times {
     poll: Duration::from_millis(20),
@@ -311,13 +311,7 @@ async fn what_is_wrong_is_shown_while_the_host_is_silent() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_tls_only_the_named_authoritys_server_gets_anything() {
-    let (authority, key) = Authority::generate(Terms {
-        name: "Syslog",
-        servers: &["127.0.0.1".to_owned()],
-        begin: (2020, 1, 1),
-        end: (2040, 1, 1),
-    })
-    .unwrap();
+    let (authority, key) = authority_on_loopback("Syslog");
     let issuer = Authority::of("Syslog", &key).unwrap();
     let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
     let keys = tempfile::tempdir().unwrap();
@@ -329,13 +323,7 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
     config.alpn_protocols.clear();
     let tls = TlsAcceptor::from(Arc::new(config));
     let server = Server::begin("127.0.0.1:0".parse().unwrap(), received.clone(), Some(tls)).await;
-    let (other, _) = Authority::generate(Terms {
-        name: "Other",
-        servers: &["127.0.0.1".to_owned()],
-        begin: (2020, 1, 1),
-        end: (2040, 1, 1),
-    })
-    .unwrap();
+    let (other, _) = authority_on_loopback("Other");
     let forwarding = Forwarding::begin(&format!("server: tls://{}\n", server.address)).await;
     assert!(forwarding.is_faulty(), "no authority is named");
     let page = forwarding.site.sign_in("root").await.get("/audit").await.body;
@@ -366,13 +354,7 @@ async fn over_tls_only_the_named_authoritys_server_gets_anything() {
 
 /// A server of a new authority, which accepts who shows this certificate. Returns the authority's certificate, too.
 async fn asking_server(received: &Received, accepted: &str) -> (Server, String) {
-    let (authority, key) = Authority::generate(Terms {
-        name: "Syslog",
-        servers: &["127.0.0.1".to_owned()],
-        begin: (2020, 1, 1),
-        end: (2040, 1, 1),
-    })
-    .unwrap();
+    let (authority, key) = authority_on_loopback("Syslog");
     let issuer = Authority::of("Syslog", &key).unwrap();
     let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

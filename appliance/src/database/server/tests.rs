@@ -13,7 +13,7 @@ use super::*;
 use crate::audit::{Author, Chain, Event, page, record};
 use crate::database::{Connection, Database, Storage, check, load, query, query_scalar, save};
 use crate::error::Error;
-use crate::testing::{PASSWORD, Site, note, until};
+use crate::testing::{PASSWORD, Site, authority_on_loopback, note, until};
 
 /// A connection to an empty database of each kind, with its changes of the schema.
 async fn both(lease: &Lease) -> [(Connection, Migrator); 2] {
@@ -372,13 +372,7 @@ async fn a_server_that_cannot_be_used_is_named_with_the_reason() {
     assert_refused(&lease, codes::APPLIANCE_SERVER_SILENT, "tcp://127.0.0.1:1: no connection").await;
     // Another authority's certificate, and a name that the certificate does not have.
     lease.set(&plain.replace("tcp", "tls"), &name, super::fixture::SECRET);
-    let (other, _) = landfall_peer::Authority::generate(landfall_peer::Terms {
-        name: "Other",
-        servers: &["127.0.0.1".to_owned()],
-        begin: (2020, 1, 1),
-        end: (2040, 1, 1),
-    })
-    .unwrap();
+    let (other, _) = authority_on_loopback("Other");
     lease.put(super::settings::AUTHORITY, &other);
     assert_refused(&lease, codes::APPLIANCE_SERVER_SILENT, "no TLS").await;
     lease.put(super::settings::AUTHORITY, lease.authority());

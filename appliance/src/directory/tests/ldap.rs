@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use landfall_peer::{Authority, Terms};
+use landfall_peer::Authority;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -12,7 +12,7 @@ use super::super::{DirectoryError, State};
 use super::provider::judged;
 use super::*;
 use crate::configuration::{ServerFiles, server_config};
-use crate::testing::PASSWORD;
+use crate::testing::{PASSWORD, authority_on_loopback};
 
 /// A server that notes what it receives, and answers the first message with these bytes.
 struct Listener {
@@ -50,13 +50,7 @@ impl Listener {
 }
 
 fn state(url: &str, more: &str) -> State {
-    let (authority, _) = Authority::generate(Terms {
-        name: "Directory",
-        servers: &["127.0.0.1".to_owned()],
-        begin: (2020, 1, 1),
-        end: (2040, 1, 1),
-    })
-    .unwrap();
+    let (authority, _) = authority_on_loopback("Directory");
     let settings = format!("ldap:\n  url: {url}\n{more}  roles: {{viewer: ['cn=staff,dc=x']}}\n");
     judged(&[("directory.yaml", &settings), ("ldap-authority.crt", &authority), ("ldap-bind-password", "own")])
 }
@@ -65,13 +59,7 @@ const DIRECT: &str = "  bind: 'uid={name},dc=x'\n";
 
 /// A server over TLS that gives each of its clients this answer, and its authority.
 async fn over_tls(answer: &'static [u8]) -> (SocketAddr, String) {
-    let (authority, key) = Authority::generate(Terms {
-        name: "Directory",
-        servers: &["127.0.0.1".to_owned()],
-        begin: (2020, 1, 1),
-        end: (2040, 1, 1),
-    })
-    .unwrap();
+    let (authority, key) = authority_on_loopback("Directory");
     let issuer = Authority::of("Directory", &key).unwrap();
     let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
     let folder = tempfile::tempdir().unwrap();

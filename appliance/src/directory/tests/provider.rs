@@ -14,14 +14,14 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
-use landfall_peer::{Authority, Identity, Terms};
+use landfall_peer::{Authority, Identity};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 use super::super::{State as Directory, files, settings};
 use crate::configuration::{ServerFiles, server_config};
-use crate::testing::Site;
+use crate::testing::{Site, authority_on_loopback};
 
 pub const CLIENT: &str = "landfall-console";
 pub const SECRET: &str = "c0n sole:sécret";
@@ -64,13 +64,7 @@ pub fn new_key(id: &str) -> (String, EncodingKey) {
 
 impl FakeProvider {
     pub fn begin() -> Self {
-        let (authority, key) = Authority::generate(Terms {
-            name: "Provider",
-            servers: &["127.0.0.1".to_owned()],
-            begin: (2020, 1, 1),
-            end: (2040, 1, 1),
-        })
-        .unwrap();
+        let (authority, key) = authority_on_loopback("Provider");
         let issuer = Authority::of("Provider", &key).unwrap();
         let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1)).unwrap();
         let folder = tempfile::tempdir().unwrap();
