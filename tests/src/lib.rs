@@ -18,6 +18,7 @@ pub mod documents;
 pub mod edits;
 pub mod file_server;
 pub mod gpu;
+pub mod help;
 #[path = "../../builder/src/fetch/tests/hub_server.rs"]
 pub mod hub_server;
 pub mod images;

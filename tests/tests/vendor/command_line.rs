@@ -1,24 +1,16 @@
 //! The command line as a person and a script meet it.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use landfall_tests::documents;
+use landfall_tests::help::commands;
 use serde_json::{Value, json};
 
 use super::outcome::Outcome;
 use super::starter::{PART_SIZE, Starter, release, starter};
-
-/// Names of the commands that a help text lists, each once.
-fn commands(help: &str) -> BTreeSet<String> {
-    let is_below = |line: &&str| ["Options:", "Global options:", "Examples:"].contains(line);
-    let lines = help.lines().skip_while(|line| !line.starts_with("Usage:")).take_while(|line| !is_below(line));
-    let lines = lines.filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with(char::is_lowercase));
-    lines.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").map(str::to_owned).collect()
-}
 
 /// What a command says of itself. kubectl answers `--help` itself, where there is one.
 fn help(starter: &Starter, words: &[String], flag: &str) -> Result<Outcome> {

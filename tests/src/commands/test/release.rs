@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::commands::dist::{self, SUMS, read, write};
 use crate::cosign::Publisher;
+use crate::help::commands;
 use crate::site::tool;
 use crate::workspace;
 
@@ -227,12 +228,7 @@ fn expect_usable(root: &Path) -> Result<()> {
         );
     }
     let help = tool::output(Command::new(&landfall).arg("--help"))?;
-    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| line.starts_with("  "));
-    let commands: Vec<&str> = listed
-        .filter(|line| line.as_bytes().get(2).is_some_and(u8::is_ascii_lowercase))
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|command| *command != "help")
-        .collect();
+    let commands = commands(&help);
     ensure!(commands.len() > 20, "the help lists {commands:?}");
     for command in commands {
         let page = root.join(format!("man/man1/landfall-{command}.1"));
