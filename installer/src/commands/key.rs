@@ -66,8 +66,9 @@ fn new(arguments: &KeyNewArguments, printer: Printer) -> Result<(), Failure> {
         cli::KeyKind::Ed25519 => KeyKind::Ed25519,
     })?;
     durable::create_folder(folder)?;
-    durable::write_file(&private_key, key.to_encrypted_pem(password.as_bytes())?.as_bytes(), 0o600)?;
-    durable::write_file(&public_key, key.public().to_pem().as_bytes(), 0o644)?;
+    // The first of several processes has the folder from here on.
+    write_new(&private_key, key.to_encrypted_pem(password.as_bytes())?.as_bytes(), 0o600)?;
+    write_new(&public_key, key.public().to_pem().as_bytes(), 0o644)?;
     let root = root.map(|path| write_root(path, &key, arguments.development)).transpose()?;
     let made = NewKey { private_key, public_key, key_id: key.public().id().to_string(), root };
     printer.report(&made, text)?;
@@ -76,7 +77,7 @@ fn new(arguments: &KeyNewArguments, printer: Printer) -> Result<(), Failure> {
 
 fn write_root(path: PathBuf, key: &SigningKey, development: bool) -> Result<NewRoot, Failure> {
     let document = root_document(key, development)?;
-    durable::write_file(&path, document.bytes(), 0o644)?;
+    write_new(&path, document.bytes(), 0o644)?;
     Ok(NewRoot { root: path, fingerprint: document.fingerprint().to_string(), development: document.development() })
 }
 
@@ -103,13 +104,23 @@ fn root_document(key: &SigningKey, development: bool) -> Result<Root, Failure> {
     Ok(unsigned.finish(None)?)
 }
 
+/// Refuses early, before a password is asked for; [`write_new`] refuses in any case.
 pub(super) fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
-    if path.exists() {
-        let what = format!("{} exists already, and Landfall never overwrites what trust rests on", path.display());
-        // A key that is gone is gone for all sites that trust it: nothing here says "remove".
-        return Err(Failure::new(codes::OUTPUT_EXISTS, what).next("Name another folder with --output."));
+    if path.exists() { Err(exists(path)) } else { Ok(()) }
+}
+
+/// Writes a file durably, and never over another one, whoever made it meanwhile.
+pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
+    match durable::write_new_file(path, bytes, mode) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path)),
+        written => Ok(written?),
     }
-    Ok(())
+}
+
+fn exists(path: &Path) -> Failure {
+    let what = format!("{} exists already, and Landfall never overwrites what trust rests on", path.display());
+    // A key that is gone is gone for all sites that trust it: nothing here says "remove".
+    Failure::new(codes::OUTPUT_EXISTS, what).next("Name another folder with --output.")
 }
 
 fn text(made: &NewKey) -> String {

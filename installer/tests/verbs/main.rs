@@ -146,7 +146,6 @@ fn two_at_once_end_as_one_or_two_in_turn() {
 
 /// Of two that make a key in one folder, one is refused: halves of two pairs would sign nothing.
 #[test]
-#[ignore = "both may be refused: their temporary files have one name"]
 fn two_new_keys_at_once_are_one_pair() {
     let inputs = Inputs::new();
     for _ in 0..4 {

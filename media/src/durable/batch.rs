@@ -5,7 +5,8 @@ use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use super::{At, Result, SyncFailed, rename_unsynced, temporary_sibling, traced, turn, write_temporary};
+use super::sibling::Sibling;
+use super::{At, Result, SyncFailed, rename_unsynced, traced, turn};
 
 /// Changes below one folder that reach the disk at [`Batch::commit`], all of them. Until then a power cut may keep any
 /// subset, even a name without its bytes. So a name that other code relies on is given after a commit of its bytes.
@@ -30,13 +31,7 @@ impl Batch {
     pub fn write_file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         self.create_folder(path.parent().unwrap_or(path))?;
         let _turn = turn(path);
-        let temporary = temporary_sibling(path);
-        let written = write_temporary(&temporary, bytes, mode).and_then(|_| rename_unsynced(&temporary, path));
-        if written.is_err() {
-            // Best effort: the rerun replaces it anyway.
-            let _ = std::fs::remove_file(&temporary);
-        }
-        written
+        Sibling::write(path, bytes, mode)?.rename(path, rename_unsynced)
     }
 
     /// Creates a folder with mode 0755 and all its missing parents.

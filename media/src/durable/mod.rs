@@ -12,15 +12,18 @@
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use landfall_error_codes::{Code, Coded, cases, codes};
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
 
 mod batch;
 mod own;
+mod sibling;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, feature = "testing"))]
@@ -40,6 +43,7 @@ use traced;
 
 pub use batch::Batch;
 pub use own::{create_own_folder, remove_own_folder};
+use sibling::Sibling;
 
 /// The suffix of temporary siblings; no other name may end with it.
 pub const TEMPORARY_SUFFIX: &str = ".landfall-temporary";
@@ -167,27 +171,20 @@ impl<T> At<T> for io::Result<T> {
 
 /// Writes a file with exactly these bytes and permission bits, replacing one that is there. Its folder must exist.
 ///
-/// When it returns, content, mode and name are on the disk. Safe to call from several threads for one path.
+/// When it returns, content, mode and name are on the disk. Safe to call from several threads and processes for one path.
 pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let _turn = turn(path);
-    let temporary = temporary_sibling(path);
-    let written = write_temporary(&temporary, bytes, mode)
-        .and_then(|file| sync_file(&file, &temporary))
-        .and_then(|()| rename(&temporary, path));
-    if matches!(written, Err(DurableError::Io { .. })) {
-        // Best effort: the rerun replaces it anyway.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    Sibling::write(path, bytes, mode)?.sync_and_rename(path, rename)
 }
 
-fn write_temporary(temporary: &Path, bytes: &[u8], mode: u32) -> Result<File> {
-    // Removed first: it may be a leftover with another mode, or a link that an earlier run did not finish.
-    remove_if_there(temporary)?;
-    let mut file = create_file(temporary, mode)?;
-    file.write_all(bytes).at("write", temporary)?;
-    traced!(temporary, Act::Write(bytes.to_vec()));
-    Ok(file)
+/// The same for a file that must not be there: of several processes that write it at once, one does, and the others get an error of the
+/// kind [`io::ErrorKind::AlreadyExists`].
+pub fn write_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let _turn = turn(path);
+    Sibling::write(path, bytes, mode)?.sync_and_rename(path, |from, to| {
+        rename_to_free_name(from, to)?;
+        sync_folder(parent(to))
+    })
 }
 
 /// Creates a file with exactly these permission bits, open for reading and writing, which must not be there. For
@@ -260,6 +257,19 @@ fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
     std::fs::rename(from, to).at("rename to", to)?;
     traced!(from, Act::Rename(to.to_owned()));
     Ok(())
+}
+
+/// Filesystems that do not know such a rename have a moment between the look and the rename.
+fn rename_to_free_name(from: &Path, to: &Path) -> Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS) if std::fs::symlink_metadata(to).is_err() => rename_unsynced(from, to),
+        Err(Errno::INVAL | Errno::NOSYS) => Err(io::Error::from(Errno::EXIST)).at("create", to),
+        renamed => {
+            renamed.map_err(io::Error::from).at("create", to)?;
+            traced!(from, Act::Rename(to.to_owned()));
+            Ok(())
+        }
+    }
 }
 
 /// Removes a file or a link; a missing one is no error.

@@ -1,6 +1,7 @@
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
 
 use std::collections::BTreeSet;
+use std::io::Write;
 
 use super::*;
 
@@ -34,6 +35,61 @@ fn threads_may_write_one_path() {
     });
     assert_eq!(std::fs::read(&path).unwrap(), b"same");
     assert_eq!(names(folder.path()).len(), 1);
+}
+
+/// Another writer of the file, as it is in the middle of its bytes: another open file has another lock, as in another process.
+fn writer_of(path: &Path) -> File {
+    let file = create_file(&temporary_sibling(path), 0o644).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    file
+}
+
+#[test]
+fn other_writer_of_a_file_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("report");
+    let mut other = writer_of(&path);
+    std::thread::scope(|scope| {
+        let own = scope.spawn(|| write_file(&path, b"second", 0o644));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert!(!own.is_finished());
+        other.write_all(b"first").unwrap();
+        std::fs::rename(temporary_sibling(&path), &path).unwrap();
+        drop(other);
+        own.join().unwrap().unwrap();
+    });
+    assert_eq!(std::fs::read(&path).unwrap(), b"second");
+    assert_eq!(names(folder.path()).len(), 1);
+}
+
+#[test]
+fn one_of_many_writers_makes_a_new_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let write = |number: u8| {
+            scope.spawn({
+                let path = &path;
+                move || write_new_file(path, &[number], 0o600)
+            })
+        };
+        (0..8).map(write).collect::<Vec<_>>().into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let refused: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 7);
+    assert!(refused.iter().all(|error| error.kind() == io::ErrorKind::AlreadyExists), "{refused:?}");
+    assert_eq!(names(folder.path()).len(), 1);
+}
+
+#[test]
+fn unfinished_link_of_a_locked_file_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, blob) = (folder.path().join("name"), folder.path().join("blob"));
+    let file = create_file(&blob, 0o644).unwrap();
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    std::fs::hard_link(&blob, temporary_sibling(&path)).unwrap();
+    write_file(&path, b"own", 0o644).unwrap();
+    assert_eq!(std::fs::read(&blob).unwrap(), b"");
 }
 
 #[test]

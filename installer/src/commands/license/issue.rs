@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &LicenseIssueArguments, printer: Printer) -> Result
     let path = arguments.output.join(format!("{}.license", terms.id));
     key::refuse_to_overwrite(&path)?;
     durable::create_folder(&arguments.output)?;
-    durable::write_file(&path, sealed.bytes(), 0o644)?;
+    key::write_new(&path, sealed.bytes(), 0o644)?;
     let issued = Issued {
         license: path,
         customer: terms.customer.clone(),

@@ -83,12 +83,16 @@ impl Document for Checked {
     const KIND: &'static str = "usageReportCheck";
 }
 
+fn exists(file: &Path) -> Failure {
+    let what = format!("{} exists already", file.display());
+    Failure::new(codes::OUTPUT_EXISTS, what).next("Name a file that does not exist.")
+}
+
 /// Writes the report.
 pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Result<(), Failure> {
     let file = &arguments.output;
     if file.exists() {
-        return Err(Failure::new(codes::OUTPUT_EXISTS, format!("{} exists already", file.display()))
-            .next("Name a file that does not exist."));
+        return Err(exists(file));
     }
     let operations = operations_of_root(printer)?;
     let report = operations.usage_report()?;
@@ -100,7 +104,8 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
     let key = PublicKey::from_pem("the key of the report", &report.key)?.id();
     // A record with a fault is reported as it is: its reader must see the fault.
     let broken = first_break(&report.days).map(|day| day.to_string());
-    durable::write_file(file, (document::pretty(&report) + "\n").as_bytes(), 0o644)?;
+    durable::write_new_file(file, (document::pretty(&report) + "\n").as_bytes(), 0o644)
+        .map_err(|error| if error.kind() == std::io::ErrorKind::AlreadyExists { exists(file) } else { error.into() })?;
     let reported = Reported {
         file: file.clone(),
         license: report.license.clone(),

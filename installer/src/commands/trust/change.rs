@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::document::newest;
 use crate::cli::{ForRole, RoleName, TrustInitArguments, TrustRotateArguments};
-use crate::commands::key::refuse_to_overwrite;
+use crate::commands::key::write_new;
 use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -80,8 +80,7 @@ fn write(change: RootChange, folder: &Path, printer: Printer) -> Result<(), Fail
     };
     let root: Root = change.finish().and_then(UnsignedRoot::draft).map_err(refused)?;
     let path = folder.join(root_file_name(root.number()));
-    refuse_to_overwrite(&path)?;
-    durable::write_file(&path, root.bytes(), 0o644)?;
+    write_new(&path, root.bytes(), 0o644)?;
     let made = Made { document: path, number: root.number(), development: root.development() };
     printer.report(&made, |made| {
         let path = made.document.display();

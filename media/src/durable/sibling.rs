@@ -1,0 +1,104 @@
+//! The temporary sibling of a file, which has one writer at a time among all processes: whoever has it open holds its lock.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, OFlags};
+
+use super::{At, DurableError, Result, create_file, remove_if_there, sync_file, temporary_sibling, traced};
+
+/// A temporary sibling that this process writes. It becomes the file by a rename.
+pub(super) struct Sibling {
+    path: PathBuf,
+    file: File,
+}
+
+impl Sibling {
+    /// Creates the sibling of a file with these bytes and permission bits. A leftover is replaced, and another writer waited for.
+    pub(super) fn write(of: &Path, bytes: &[u8], mode: u32) -> Result<Self> {
+        let path = temporary_sibling(of);
+        let mut sibling = Self { file: create_alone(&path, mode)?, path };
+        match sibling.fill(bytes) {
+            Ok(()) => Ok(sibling),
+            Err(error) => {
+                sibling.remove();
+                Err(error)
+            }
+        }
+    }
+
+    fn fill(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).at("write", &self.path)?;
+        traced!(&self.path, Act::Write(bytes.to_vec()));
+        Ok(())
+    }
+
+    /// Gives it its name, by a function of the paths from and to. What has failed is removed, unless the disk cannot be trusted.
+    pub(super) fn rename(self, to: &Path, rename: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
+        let renamed = rename(&self.path, to);
+        if matches!(renamed, Err(DurableError::Io { .. })) {
+            self.remove();
+        }
+        renamed
+    }
+
+    /// The same once its bytes are on the disk.
+    pub(super) fn sync_and_rename(self, to: &Path, rename: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
+        sync_file(&self.file, &self.path)?;
+        self.rename(to, rename)
+    }
+
+    /// Best effort: the rerun replaces it anyway.
+    fn remove(&self) {
+        if is_at(&self.file, &self.path) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Creates a file whose lock this process holds from then on.
+fn create_alone(path: &Path, mode: u32) -> Result<File> {
+    loop {
+        remove_leftover(path)?;
+        let file = match create_file(path, mode) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+            created => created?,
+        };
+        lock(&file);
+        // Another process may have taken it for a leftover before it was locked.
+        if is_at(&file, path) {
+            return Ok(file);
+        }
+    }
+}
+
+/// Removes what is there once nobody writes it.
+fn remove_leftover(path: &Path) -> Result<()> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
+    let is_only_name = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 1);
+    match opened {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // A link that an earlier run did not finish is not waited for: its file has another name, and may be in use by that.
+        Ok(file) if is_only_name(&file) => {
+            lock(&file);
+            if !is_at(&file, path) {
+                return Ok(());
+            }
+        }
+        Ok(_) | Err(_) => {}
+    }
+    remove_if_there(path).map(drop)
+}
+
+/// Waits for the lock. Best effort: filesystems without locks are not for several processes at once.
+fn lock(file: &File) {
+    let _ = rustix::fs::flock(file, FlockOperation::LockExclusive);
+}
+
+fn is_at(file: &File, path: &Path) -> bool {
+    let (Ok(one), Ok(other)) = (file.metadata(), std::fs::symlink_metadata(path)) else { return false };
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
