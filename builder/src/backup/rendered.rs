@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Component, Declared};
 use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
-use crate::render::Rendered;
+use crate::render::{Rendered, title};
 use crate::workloads::{self, Unknown};
 
 /// Refuses a component with volumes of its own about which it says nothing, and a rule for something that its component does not render.
@@ -20,6 +20,9 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
         for declared in component.rules() {
             declared.check_target(&rendered.objects)?;
             let Some(claim) = declared.claim(&rendered.objects) else { continue };
+            if let Some(daemons) = daemons_on(definition, components, component.definition, &claim) {
+                return Err(declared.is_shared_by_daemons(&daemons));
+            }
             let (name, rule) = (&component.definition.name.value, &declared.definition.name.value);
             let known = saved.insert((component.definition.namespace.value.clone(), claim), format!("{name}/{rule}"));
             if let Some(other) = known {
@@ -41,6 +44,25 @@ pub(super) fn templates(workload: &Value) -> impl Iterator<Item = &str> {
     let is_set = workload["kind"] == "StatefulSet";
     let templates = workload["spec"]["volumeClaimTemplates"].as_array().filter(|_| is_set);
     templates.into_iter().flatten().filter_map(|template| template["metadata"]["name"].as_str())
+}
+
+/// Claims of the pods of a workload, beside those of templates.
+fn claims(workload: &Value) -> impl Iterator<Item = &str> {
+    let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array().into_iter().flatten();
+    volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
+}
+
+/// A `DaemonSet` of the release that mounts a claim of this component.
+fn daemons_on(
+    definition: &Definition,
+    components: &[Rendered],
+    owner: &ComponentDefinition,
+    claim: &str,
+) -> Option<String> {
+    let is_near =
+        |rendered: &&Rendered| definition.release.components[rendered.index].namespace.value == owner.namespace.value;
+    let mut objects = components.iter().filter(is_near).flat_map(|rendered| &rendered.objects);
+    objects.find(|object| object["kind"] == "DaemonSet" && claims(object).any(|mounted| mounted == claim)).map(title)
 }
 
 /// Names of the volumes of a workload's pods that keep data.
@@ -97,6 +119,16 @@ impl Declared<'_> {
         );
         self.invalid(&self.definition.volume, "volume", what)
             .hint("Save everything on the claim by one rule, or give each workload a claim of its own.")
+    }
+
+    /// The error of a rule whose claim pods use that a restore cannot stop.
+    fn is_shared_by_daemons(&self, daemons: &str) -> BuildError {
+        let what = format!(
+            "{daemons} mounts the claim of `{}`, and cannot be stopped while data is restored: it has no number of pods",
+            self.definition.name.value
+        );
+        self.invalid(&self.definition.volume, "volume", what)
+            .hint("Make it a Deployment or a StatefulSet, or let it reach the data over the network.")
     }
 
     fn check_target(&self, objects: &[Value]) -> Result<()> {

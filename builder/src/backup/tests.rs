@@ -238,6 +238,18 @@ fn two_rules_of_one_claim_are_refused() {
 }
 
 #[test]
+fn claim_that_daemons_mount_is_refused() {
+    let text = text();
+    let definition = read_text(&text).expect("good by itself");
+    let mut components = rendered(&definition);
+    let volumes = json!([{"name": "rows", "persistentVolumeClaim": {"claimName": "data-database-0"}}]);
+    let daemons = json!({"kind": "DaemonSet", "metadata": {"name": "reader"}, "spec": {"template": {"spec": {"volumes": volumes}}}});
+    components[0].objects.push(daemons);
+    let error = said(&check_rendered(&definition, &components).expect_err("refused"), &text);
+    assert!(error.contains("DaemonSet/reader mounts the claim of `rows`, and cannot be stopped"), "{error}");
+}
+
+#[test]
 fn the_starter_release_saves_what_it_keeps() {
     let (definition, components) = starter();
     check_rendered(&definition, &components).expect("its rules fit its manifests");

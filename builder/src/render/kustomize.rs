@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use landfall_error_codes::codes;
+use landfall_models::POINTER_BYTES;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
@@ -12,6 +13,7 @@ use super::program::Program;
 use super::title;
 use crate::definition::Definition;
 use crate::error::{BuildError, Place, Result};
+use crate::pointers::pointer;
 use crate::yaml;
 
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -51,12 +53,23 @@ pub(crate) fn render_folder(kubectl: &Program, folder: &Path, kustomization: &Pa
         .output()
         .map_err(|error| kubectl.unusable(error))?;
     if !output.status.success() {
+        refuse_pointers(folder, &sources)?;
         let said = without_log(&String::from_utf8_lossy(&output.stderr));
         return Err(failed(format!("kubectl kustomize refuses it: {}", said.trim().trim_start_matches("error: "))));
     }
     let text = String::from_utf8(output.stdout).map_err(|error| failed("is not UTF-8".into()).because(error))?;
     let objects = parse(&text).map_err(|error| failed(format!("cannot be read after rendering: {error}")))?;
     Ok(RenderedFolder { objects, sources })
+}
+
+/// Refuses files that are pointers of Git LFS, which kubectl takes for broken YAML.
+fn refuse_pointers(folder: &Path, sources: &Sources) -> Result<()> {
+    let is_pointer = |file: &PathBuf| {
+        let is_small = file.metadata().is_ok_and(|metadata| metadata.len() < POINTER_BYTES);
+        is_small && fs_err::read(file).is_ok_and(|bytes| landfall_models::is_pointer(&bytes))
+    };
+    let mut files = sources.keys().map(|path| folder.join(path));
+    files.find(is_pointer).map_or(Ok(()), |file| Err(pointer(Place::file(&file), "the file")))
 }
 
 /// What kubectl said, without the lines of its own log, such as `I1129 10:00:00.000000    1 file.go:1] text`.
@@ -99,6 +112,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Value>, String> {
 
 #[cfg(test)]
 mod tests {
+    use landfall_bundle_spec::Sha256;
+    use landfall_error_codes::Coded as _;
+
     use super::*;
 
     #[test]
@@ -107,6 +123,22 @@ mod tests {
         assert_eq!(without_log(&format!("{log}\nerror: x is no object\n{log}")), "error: x is no object");
         assert_eq!(without_log("Error: W is unknown"), "Error: W is unknown");
         assert_eq!(without_log(log), log);
+    }
+
+    #[test]
+    fn pointer_among_sources_is_refused_by_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 5\n", "0".repeat(64));
+        let write = |name: &str, text: &str| {
+            landfall_media::durable::write_file(&folder.path().join(name), text.as_bytes(), 0o644).unwrap();
+        };
+        write("web.yaml", "kind: ConfigMap\n");
+        write("weights.yaml", &text);
+        let sources = |names: &[&str]| names.iter().map(|name| (PathBuf::from(name), Sha256::of(b""))).collect();
+        refuse_pointers(folder.path(), &sources(&["web.yaml"])).unwrap();
+        let refused = refuse_pointers(folder.path(), &sources(&["web.yaml", "weights.yaml"])).unwrap_err();
+        assert_eq!(refused.code(), codes::PLACEHOLDER);
+        assert!(refused.to_string().contains("weights.yaml"), "{refused}");
     }
 
     #[test]
