@@ -107,7 +107,7 @@ mod tests {
 
     use super::*;
     use crate::people::Scope;
-    use crate::testing::{Site, until};
+    use crate::testing::{PASSWORD, Site, until};
 
     const PATH: &str = "/api/v1/operation/events";
 
@@ -132,16 +132,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_ends_with_its_session_or_key() {
+    async fn a_stream_ends_with_its_session_password_or_key() {
         let site = upgrading().await;
         let begun = std::time::Instant::now();
         let listening = |visitor: crate::testing::Visitor| tokio::spawn(async move { visitor.get(PATH).await.body });
         let (left, removed) = (site.sign_in("vera").await, site.sign_in("olga").await);
         let (demoted, program) = (site.sign_in("root").await, site.program("root", &[Scope::Read]).await);
         let root = site.sign_in("root").await;
-        let all: Vec<_> = [&left, &removed, &demoted, &program].map(|visitor| listening(visitor.clone())).into();
-        until(async || site.context.listening.available_permits() == LISTENERS - 4).await;
+        let (other, changing) = (site.sign_in("vera").await, site.sign_in("vera").await);
+        let all: Vec<_> =
+            [&left, &removed, &demoted, &program, &other].map(|visitor| listening(visitor.clone())).into();
+        until(async || site.context.listening.available_permits() == LISTENERS - 5).await;
         assert!(left.post("/sign-out", &[]).await.status.is_redirection());
+        let new = "puffin lantern granite wharf";
+        let password = [("present", PASSWORD), ("new", new), ("again", new)];
+        assert!(changing.post("/account/password", &password).await.status.is_redirection());
         assert!(root.post("/users/olga/disable", &[]).await.status.is_redirection());
         assert!(root.post("/account/sessions", &[]).await.status.is_redirection());
         let keys = crate::people::keys(&site.context).await.unwrap();

@@ -252,6 +252,40 @@ async fn a_log_that_is_not_whole_is_not_signed() {
 }
 
 #[tokio::test]
+async fn look_at_new_entries_finds_what_is_behind_the_seen_ones() {
+    let console = Console::begin().await;
+    let watch = Watch::default();
+    console.write(3, "a").await;
+    watch.look_again(&console.database).await.unwrap();
+    console.write(3, "a").await;
+    console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 2").await;
+    watch.look_again(&console.database).await.unwrap();
+    assert_eq!(watch.broken(), None, "entries that were seen are looked at once a day");
+    console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 5").await;
+    console.write(1, "a").await;
+    watch.look_again(&console.database).await.unwrap();
+    assert_eq!(watch.broken(), None, "it was seen, too");
+    console.write(2, "a").await;
+    console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 8").await;
+    watch.look_again(&console.database).await.unwrap();
+    assert!(watch.broken().unwrap().contains("entry 8"), "{:?}", watch.broken());
+    watch.look_again(&console.database).await.unwrap();
+    assert!(watch.broken().unwrap().contains("entry 2"), "all of a broken log is looked at: {:?}", watch.broken());
+}
+
+#[tokio::test]
+async fn log_that_lost_its_seen_end_is_followed_from_its_beginning() {
+    let console = Console::begin().await;
+    let watch = Watch::default();
+    console.write(4, "a").await;
+    watch.look_again(&console.database).await.unwrap();
+    console.change("UPDATE audit SET entry = replace(entry, 'alice', 'mallory') WHERE number = 1").await;
+    console.change("DELETE FROM audit WHERE number = 4").await;
+    watch.look_again(&console.database).await.unwrap();
+    assert!(watch.broken().unwrap().contains("entry 1"), "{:?}", watch.broken());
+}
+
+#[tokio::test]
 async fn another_key_of_the_host_is_recorded() {
     let console = Console::begin().await;
     console.write(2, "a").await;
