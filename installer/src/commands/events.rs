@@ -9,6 +9,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+use crate::table::aligned;
 use crate::terminal::{Tone, Words};
 
 const WORDS: Words = &[("Warning", Tone::Attention)];
@@ -29,15 +30,14 @@ fn text(events: &SiteEvents) -> String {
         let of = component.as_ref().map(|component| format!(" of {}", shown::line(component))).unwrap_or_default();
         return format!("Kubernetes reported nothing{of} within the last hour");
     }
-    let head = format!("{:>5} {:>5}  {:<8} {:<20} object: message", "age", "count", "type", "reason");
-    std::iter::once(head).chain(events.iter().map(line)).collect::<Vec<_>>().join("\n")
+    aligned(["age", "count", "type", "reason", "object", "message"], events.iter().map(row))
 }
 
-/// An event in one line, whatever it holds.
-fn line(event: &SiteEvent) -> String {
+fn row(event: &SiteEvent) -> [String; 6] {
     let SiteEvent { age_seconds, count, severity, reason, object, message, .. } = event;
     let age = age_seconds.map_or_else(|| "?".to_owned(), age);
-    shown::line(&format!("{age:>5} {count:>5}  {severity:<8} {reason:<20} {object}: {}", message.trim_end()))
+    let [severity, reason, object] = [severity, reason, object].map(Clone::clone);
+    [age, count.to_string(), severity, reason, object, message.trim_end().to_owned()]
 }
 
 #[cfg(test)]
@@ -61,16 +61,13 @@ mod tests {
 
     #[test]
     fn each_event_is_one_line() {
-        let text = text(&events());
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[1].starts_with("    ?     1  Warning  BackOff "), "{text}");
-        assert!(
-            lines[2].starts_with("  1 h     7  Warning  BackOff              Pod shop/web-0: it restarts"),
-            "{text}"
-        );
+        insta::assert_snapshot!(text(&events()), @r"
+        AGE  COUNT  TYPE     REASON   OBJECT          MESSAGE
+        ?    1      Warning  BackOff  Pod shop/web-0  it restarts\u{a}  now     1  Normal   forged
+        1 h  7      Warning  BackOff  Pod shop/web-0  it restarts\u{a}  now     1  Normal   forged
+        ");
         let none = SiteEvents { events: Vec::new(), component: Some("web".to_owned()), ..events() };
-        assert_eq!(super::text(&none), "Kubernetes reported nothing of web within the last hour");
+        assert_eq!(text(&none), "Kubernetes reported nothing of web within the last hour");
     }
 
     #[test]

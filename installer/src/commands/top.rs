@@ -1,9 +1,8 @@
 //! `landfall top`: what nodes, components and their pods use of CPU and memory now.
 
-use std::fmt::Write;
-
 use indicatif::HumanBytes;
 use landfall_lifecycle::operations::{ComponentUse, NodeUse, SiteUse};
+use landfall_peer::PodResources;
 
 use super::site::operations_of_root;
 use crate::cli::TopArguments;
@@ -11,6 +10,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
+use crate::table::aligned;
 
 impl Document for SiteUse {
     const KIND: &'static str = "top";
@@ -24,29 +24,33 @@ pub(crate) fn run(arguments: &TopArguments, printer: Printer) -> Result<(), Fail
 
 fn text(used: &SiteUse) -> String {
     let SiteUse { nodes, components, notes, .. } = used;
-    let mut text = format!("{:<40} {:>18} {:>24}", "node", "CPU", "memory");
-    for NodeUse { node, cpu_millicores, cpu_used_millicores, memory_bytes, memory_used_bytes } in nodes {
-        let cpu = format!("{} of {}", cores(*cpu_used_millicores), cores(*cpu_millicores));
-        let memory = format!("{} of {}", bytes(*memory_used_bytes), bytes(*memory_bytes));
-        let _infallible = write!(text, "\n{:<40} {cpu:>18} {memory:>24}", shown::line(node));
-    }
-    let _infallible = write!(text, "\n\n{:<40} {:>10} {:>12}", "component, pod", "CPU", "memory");
-    for ComponentUse { component, total, pods } in components {
-        let name = component.as_deref().unwrap_or("(Kubernetes)");
-        let (cpu, memory) = (cores(total.cpu_used_millicores), bytes(total.memory_used_bytes));
-        let _infallible = write!(text, "\n{:<40} {cpu:>10} {memory:>12}", shown::line(name));
-        for pod in pods {
-            let all = || pod.containers.iter().filter(|container| container.running).map(|one| one.amounts);
-            let cpu = cores(sum(all().map(|amounts| amounts.cpu_used_millicores)));
-            let memory = bytes(sum(all().map(|amounts| amounts.memory_used_bytes)));
-            let name = shown::line(&format!("  {}/{}", pod.namespace, pod.pod));
-            let _infallible = write!(text, "\n{name:<40} {cpu:>10} {memory:>12}");
-        }
-    }
-    for note in notes {
-        let _infallible = write!(text, "\nnote: {}", shown::line(note));
-    }
-    text
+    let of_nodes = aligned(["node", "cpu", "memory"], nodes.iter().map(node));
+    let of_components = aligned(["component, pod", "cpu", "memory"], components.iter().flat_map(component));
+    let notes = notes.iter().map(|note| format!("note: {}", shown::line(note)));
+    let lines: Vec<_> = [of_nodes, String::new(), of_components].into_iter().chain(notes).collect();
+    lines.join("\n")
+}
+
+fn node(used: &NodeUse) -> [String; 3] {
+    let NodeUse { node, cpu_millicores, cpu_used_millicores, memory_bytes, memory_used_bytes } = used;
+    let cpu = format!("{} of {}", cores(*cpu_used_millicores), cores(*cpu_millicores));
+    let memory = format!("{} of {}", bytes(*memory_used_bytes), bytes(*memory_bytes));
+    [node.clone(), cpu, memory]
+}
+
+/// A component, and below it its pods.
+fn component(used: &ComponentUse) -> Vec<[String; 3]> {
+    let ComponentUse { component, total, pods } = used;
+    let name = component.clone().unwrap_or_else(|| "(Kubernetes)".to_owned());
+    let total = [name, cores(total.cpu_used_millicores), bytes(total.memory_used_bytes)];
+    std::iter::once(total).chain(pods.iter().map(pod)).collect()
+}
+
+fn pod(used: &PodResources) -> [String; 3] {
+    let all = || used.containers.iter().filter(|container| container.running).map(|one| one.amounts);
+    let cpu = cores(sum(all().map(|amounts| amounts.cpu_used_millicores)));
+    let memory = bytes(sum(all().map(|amounts| amounts.memory_used_bytes)));
+    [format!("  {}/{}", used.namespace, used.pod), cpu, memory]
 }
 
 /// The sum of figures; none where one is missing, or there is none at all.
@@ -66,7 +70,7 @@ fn bytes(bytes: Option<u64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use landfall_peer::{Amounts, ContainerResources, PodResources};
+    use landfall_peer::{Amounts, ContainerResources};
 
     use super::*;
 
@@ -107,17 +111,16 @@ mod tests {
 
     #[test]
     fn use_is_shown_by_node_component_and_pod() {
-        let expected = [
-            "node                                                    CPU                   memory",
-            "node-1                                           - of 4.000            - of 8.00 GiB",
-            "",
-            "component, pod                                  CPU       memory",
-            "web                                           0.250    64.00 MiB",
-            "  shop/web-0                                  0.500   128.00 MiB",
-            "(Kubernetes)                                      -            -",
-            "note: use on node-1 is not measured: no answer",
-        ];
-        assert_eq!(text(&used()).lines().collect::<Vec<_>>(), expected);
+        insta::assert_snapshot!(text(&used()), @r"
+        NODE    CPU         MEMORY
+        node-1  - of 4.000  - of 8.00 GiB
+
+        COMPONENT, POD  CPU    MEMORY
+        web             0.250  64.00 MiB
+          shop/web-0    0.500  128.00 MiB
+        (Kubernetes)    -      -
+        note: use on node-1 is not measured: no answer
+        ");
     }
 
     #[test]
