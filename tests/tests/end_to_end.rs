@@ -14,6 +14,7 @@ mod end_to_end {
     mod bound_license;
     mod browser;
     mod bucket;
+    mod busy_log;
     mod certificates;
     mod changed_site;
     mod cluster_backup;

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use landfall_launcher::packages;
 
 use crate::workspace::{self, GLIBC_TARGET, cargo};
@@ -44,6 +44,9 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
+/// How many targets run at a time. Each keeps one processor busy.
+const LANES: usize = 2;
+
 /// Largest input, in bytes: above every vector.
 const MAX_BYTES: u64 = 256 << 10;
 
@@ -63,9 +66,17 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let programs = build()?;
     let seeds = seeds()?;
     let wanted = |target: &str| arguments.target.as_deref().is_none_or(|only| only == target);
-    for target in TARGETS.into_iter().filter(|target| wanted(target)) {
-        fuzz(&programs.join(target), target, &seeds, arguments.seconds)?;
-        printer::note(format!("{target}: no input fails it"));
+    let targets: Vec<&str> = TARGETS.into_iter().filter(|target| wanted(target)).collect();
+    let run = |target: &str| fuzz(&programs.join(target), target, &seeds, arguments.seconds);
+    for targets in targets.chunks(LANES) {
+        let outcomes: Vec<Result<()>> = std::thread::scope(|scope| {
+            let running: Vec<_> = targets.iter().map(|target| scope.spawn(|| run(target))).collect();
+            running.into_iter().map(|target| target.join().unwrap_or_else(|_| bail!("a target panicked"))).collect()
+        });
+        for (target, outcome) in targets.iter().zip(outcomes) {
+            outcome?;
+            printer::note(format!("{target}: no input fails it"));
+        }
     }
     printer::data("fuzz: passed");
     Ok(0)

@@ -1,4 +1,4 @@
-//! Twenty backups are made and restored on trial while a program writes without pause. What is restored is exactly what the database had
+//! Twenty backups, ten on each of two sites, are made and restored on trial while a program writes without pause. What is restored is exactly what the database had
 //! at the cut: every row that was acknowledged before, and none that was written after.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +14,8 @@ use super::engineer::Engineer;
 use super::installed::installed_machine;
 use super::process::pod_logs;
 
-/// How many.
-const DRILLS: usize = 20;
+/// How many on each site.
+const DRILLS: usize = 10;
 
 /// The longest pause before a backup, in milliseconds.
 const LONGEST_PAUSE: u64 = 10_000;
@@ -32,11 +32,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[test]
 #[ignore = "needs cargo xtask test --full"]
-fn twenty_drills_under_load_restore_the_cut() -> Result<()> {
-    let (_site, machine) = installed_machine("e2e-drills")?;
+fn ten_drills_under_load_restore_the_cut() -> Result<()> {
+    drills_under_load("drills")
+}
+
+#[test]
+#[ignore = "needs cargo xtask test --full"]
+fn ten_other_drills_under_load_restore_the_cut() -> Result<()> {
+    drills_under_load("other-drills")
+}
+
+/// Those of a site, with pauses by this name.
+fn drills_under_load(name: &str) -> Result<()> {
+    let (_site, machine) = installed_machine(&format!("e2e-{name}"))?;
     let engineer = Engineer::at(&machine);
     writer::start(&machine)?;
-    let mut seeded = Seeded::named("drills")?;
+    let mut seeded = Seeded::named(name)?;
     for number in 1..=DRILLS {
         let pause = Duration::from_millis(seeded.within(0, LONGEST_PAUSE));
         std::thread::sleep(pause);

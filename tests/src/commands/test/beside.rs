@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use rustix::process::Pid;
 
-use super::{Part, Row};
+use super::Row;
+use super::parts::Part;
 use crate::site::ProcessId;
 use crate::{printer, workspace};
 

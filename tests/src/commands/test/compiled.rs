@@ -6,7 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
 
-use super::{release, xtask};
+use super::invocation::xtask;
+use super::release;
 use crate::site::tool;
 use crate::{printer, setup, workspace};
 

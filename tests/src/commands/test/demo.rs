@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::xtask;
+use super::invocation::xtask;
 use crate::cache::Cache;
 use crate::commands::demo::{MACHINE, SITE, WayIn};
 use crate::console::form_word;

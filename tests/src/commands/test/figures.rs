@@ -5,7 +5,8 @@ use anyhow::{Context, Result, ensure};
 use landfall_launcher::packages;
 use serde_json::Value;
 
-use super::{bench, pages, run_with, turn_on_this_host, xtask};
+use super::invocation::{run_with, turn_on_this_host, xtask};
+use super::{bench, pages};
 use crate::bench::console::{self, MEASUREMENT};
 use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES, REBUILD_LIMIT_SECONDS, RENDERING_LIMIT_SECONDS};
 use crate::bench::verbs::{self, MEMORY, REBUILD, RENDERING};

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::{built_launcher, launcher};
+use super::invocation::{built_launcher, launcher};
 use crate::commands::documents;
 use crate::site::tool;
 use crate::workspace::{self, cargo};

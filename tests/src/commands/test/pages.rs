@@ -33,7 +33,7 @@ const PICTURES: [&str; 15] = [
 /// Each test has a browser of its own; one that waits for a page to refresh itself needs no processor.
 pub(super) fn run() -> Result<()> {
     ensure()?;
-    super::run_end_to_end(NAME, &["--test-threads", "2", "--skip", MEASUREMENT])?;
+    super::invocation::run_end_to_end(NAME, &["--test-threads", "2", "--skip", MEASUREMENT])?;
     // The checker of accessibility comes by npm, which the test of the package index uses as well.
     workspace::run(
         cargo().args(["test", "--quiet", "--workspace", "--test", "npm"]).env("LANDFALL_NPM", npm::client()?),

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::bench::{self, row};
-use super::{turn_on_this_host, xtask};
+use super::invocation::{turn_on_this_host, xtask};
 use crate::bench::site::{self, BY_HAND, GOALS, RATE, RIVALS, WITH_RATES};
 
 /// Measures while no other machines run, and fails unless every goal is met.

@@ -3,8 +3,9 @@
 use anyhow::Result;
 use landfall_launcher::packages;
 
+use super::headroom;
+use super::invocation::{run_end_to_end, turn_on_this_host};
 use super::pages::ensure_browser;
-use super::{headroom, run_end_to_end, turn_on_this_host};
 use crate::setup;
 
 /// How many sites run at a time: one alone leaves two processors idle for two thirds of the time.
@@ -16,14 +17,20 @@ const LARGE: &str = "twenty_gibibytes";
 /// What it takes of the disk: the release on its stick, the store that it is staged to, and a site.
 const LARGE_BYTES: u64 = 36_000_000_000;
 
-/// That of the part `cuts`.
-const CUTS: &str = "twenty_four_instants";
+/// That of the part `busy-log`.
+const BUSY_LOG: &str = "busy_log::";
 
-/// That of the part `faults`; `site` has a few rows of the same table.
+/// What it takes of the disk: the database with its log twice, and its backups.
+const BUSY_LOG_BYTES: u64 = 30_000_000_000;
+
+/// Those of the part `cuts`, one for each lane.
+const CUTS: &str = "all_instants";
+
+/// Those of the part `faults`, one for each lane; `site` has a few rows of the same table.
 const FAULTS: &str = "every_fault";
 
-/// That of the part `drills`.
-const DRILLS: &str = "twenty_drills";
+/// Those of the part `drills`, one for each lane.
+const DRILLS: &str = "drills_under_load";
 
 /// Those of the part `recovery`: installs and uninstalls that are cut, data that is kept, and whatever interrupts a restore. `site` has
 /// upgrades and rollbacks that are cut, which the same engine continues, and restores without a cut. The first one runs alone: it compares
@@ -35,32 +42,35 @@ const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstal
 const ADMINISTRATION: [&str; 6] =
     ["firewall::", "full_disk::", "runbooks::", "units::", "site_configuration::", "site_secrets::"];
 
-/// Those of the part `licensed`: software of a site with a license asks what it allows.
-const LICENSED: [&str; 1] = ["license_check::"];
+/// Those of the part `licensed`: software of a site with a license asks what it allows. In the other lane: an upgrade, which is to be tried
+/// more often than in one turn.
+const LICENSED: [&str; 2] = ["license_check::", "another_release::"];
 
-/// That of the part `browser`: a real site from a real browser.
-const BROWSER: &str = "browser::a_customer";
+/// Those of the part `upgrades`: a site becomes another release and goes back, and its power is cut at an instant of each kind.
+const UPGRADES: [&str; 2] = ["another_release::", "cut_upgrades::an_instant"];
 
-/// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour.
-const NODE: [&str; 1] = ["node_upgrade::"];
+/// The test of a real site from a real browser.
+const CUSTOMER: &str = "browser::a_customer";
 
-/// Those of the part `site-others`: what is refused, found or reported, on machines that nothing is installed on or that need no change.
-const OTHERS: [&str; 4] = ["damage::", "host_pack::", "refusals::", "spoiled::"];
+/// Those of the part `browser`. In the other lane: what is refused, found or reported, on machines that nothing is installed on or that need
+/// no change.
+const BROWSER: [&str; 5] = [CUSTOMER, "damage::", "host_pack::", "refusals::", "spoiled::"];
 
+/// Those of the part `node`: the node pack of a site changes, which takes a quarter of an hour. In the other lane: backups, to the landing on
+/// an empty machine.
+const NODE: [&str; 2] = ["node_upgrade::", "backups::"];
+
+/// Those that take a part of their own: they are long, or need much of the disk.
+const LONG: [&str; 5] = [LARGE, BUSY_LOG, CUTS, FAULTS, DRILLS];
+
+/// What is left: a release lands and leaves, settings change, faults strike, and the handbook's first chapter is true.
 pub(super) fn site() -> Result<()> {
-    let others = [LARGE, CUTS, FAULTS, DRILLS, BROWSER]
-        .into_iter()
-        .chain(RECOVERY)
-        .chain(ADMINISTRATION)
-        .chain(LICENSED)
-        .chain(NODE)
-        .chain(OTHERS);
-    sites(&others.flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
+    let parts: [&[&str]; 7] = [&LONG, &RECOVERY, &ADMINISTRATION, &LICENSED, &UPGRADES, &BROWSER, &NODE];
+    sites(&parts.concat().into_iter().flat_map(|name| ["--skip", name]).collect::<Vec<_>>())
 }
 
-/// Takes a quarter of an hour.
-pub(super) fn site_others() -> Result<()> {
-    sites(&OTHERS)
+pub(super) fn upgrades() -> Result<()> {
+    sites(&UPGRADES)
 }
 
 /// Tests with machines and real clusters, which these arguments of the test program choose.
@@ -97,7 +107,7 @@ pub(super) fn licensed() -> Result<()> {
 /// Takes a quarter of an hour.
 pub(super) fn browser() -> Result<()> {
     ensure_browser()?;
-    sites(&[BROWSER])
+    sites(&BROWSER)
 }
 
 pub(super) fn node() -> Result<()> {
@@ -109,6 +119,12 @@ pub(super) fn large() -> Result<()> {
     headroom::require_disk(LARGE_BYTES)?;
     let _turn = turn_on_this_host()?;
     run_end_to_end("end_to_end", &[LARGE])
+}
+
+/// Takes 30 GB of disk, and twenty minutes.
+pub(super) fn busy_log() -> Result<()> {
+    headroom::require_disk(BUSY_LOG_BYTES)?;
+    sites(&[BUSY_LOG])
 }
 
 /// Takes an hour.

@@ -41,7 +41,7 @@ impl std::fmt::Display for Turn {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{PARTS, Runs};
+    use super::super::parts::{PARTS, Runs};
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use landfall_launcher::packages;
 use rustix::fs::StatVfsMountFlags;
 use tempfile::TempDir;
 
-use super::built_launcher;
+use super::invocation::built_launcher;
 use crate::workspace::{self, cargo};
 use crate::{dependencies, setup};
 

@@ -1,0 +1,223 @@
+//! The parts: their order, when and where each runs, and what the small ones do.
+
+use anyhow::Result;
+use landfall_launcher::packages;
+
+use super::invocation::{end_to_end, run_end_to_end, run_named, turn_on_this_host, xtask};
+use super::{bench, compiled, demo, figures, lint, newcomer, pages, release, site_figures, sites, unit};
+use crate::commands::fuzz;
+use crate::workspace::{self, cargo};
+use crate::{dependencies, images, python_tools, setup, tools};
+
+/// One part: a name, and what it does.
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) run: fn() -> Result<()>,
+    pub(super) runs: Runs,
+    pub(super) place: Place,
+}
+
+/// Where a part runs, if others run, too.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In its turn.
+    InTurn,
+    /// Beside the others, after [`BUILD`]: it has machines or control planes, which wait most of the time.
+    Beside,
+}
+
+/// The part that compiles what the parts with machines need.
+pub(super) const BUILD: &str = "build";
+
+/// When a part runs that is not requested by name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Runs {
+    /// Always: it fits CI.
+    Always,
+    /// In these turns, and with `--full`.
+    InTurns(&'static [u32]),
+    /// With `--full`: it takes longer, or needs more of the machine than CI has.
+    WhenFull,
+}
+
+const fn part(name: &'static str, run: fn() -> Result<()>) -> Part {
+    Part { name, run, runs: Runs::Always, place: Place::InTurn }
+}
+
+const fn beside(name: &'static str, run: fn() -> Result<()>) -> Part {
+    Part { name, run, runs: Runs::Always, place: Place::Beside }
+}
+
+impl Part {
+    /// The same in these turns alone.
+    const fn in_turns(self, turns: &'static [u32]) -> Self {
+        Self { runs: Runs::InTurns(turns), ..self }
+    }
+}
+
+pub(super) const fn when_full(name: &'static str, run: fn() -> Result<()>) -> Part {
+    Part { name, run, runs: Runs::WhenFull, place: Place::InTurn }
+}
+
+/// The parts, cheap ones first, so that a mistake is found early.
+pub(super) const PARTS: &[Part] = &[
+    part("setup", set_up),
+    part("newcomer", newcomer::run),
+    part(BUILD, build),
+    beside("machines", machines),
+    beside("demo", demo),
+    beside("site", sites::site),
+    beside("upgrades", sites::upgrades).in_turns(&[0]),
+    beside("cluster", cluster).in_turns(&[2, 4]),
+    beside("node", sites::node).in_turns(&[1]),
+    beside("licensed", sites::licensed).in_turns(&[2]),
+    beside("browser", sites::browser).in_turns(&[3]),
+    beside("administration", sites::administration).in_turns(&[4]),
+    part("lint", lint::run),
+    part("unit", unit::run),
+    part("gpu", gpu),
+    part(pages::NAME, pages::run).in_turns(&[1, 2, 3, 4]),
+    part("images", assemble_images),
+    part("vendor", vendor).in_turns(&[0]),
+    part("strings", strings).in_turns(&[1]),
+    part("reproducible", reproducible).in_turns(&[2]),
+    part("buckets", buckets),
+    part("bench", bench::run),
+    part("release", release::run),
+    when_full("figures", figures::run),
+    when_full("site-figures", site_figures::run),
+    when_full("large", sites::large),
+    when_full("busy-log", sites::busy_log),
+    when_full("stock", stock),
+    when_full("cuts", sites::cuts),
+    when_full("faults", sites::faults),
+    when_full("drills", sites::drills),
+    when_full("demo-upgrade", demo_upgrade),
+    when_full("recovery", sites::recovery),
+    when_full("compiled", compiled::run),
+    when_full("ollama", ollama),
+    when_full("fuzz", fuzz),
+    when_full("vm", virtual_machines),
+];
+
+fn set_up() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
+    setup::ensure_packages(packages::TOKEN)?;
+    pages::ensure_browser()?;
+    tools::ensure()?;
+    dependencies::bring();
+    Ok(())
+}
+
+/// Everything that the parts beside the others would have to compile while those compile, too.
+fn build() -> Result<()> {
+    workspace::landfall()?;
+    workspace::run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
+    dependencies::keep_for_tests()?;
+    compile_gpu_tests()
+}
+
+/// Tests of the program that reads GPU facts, on the target that it ships for: a static program cannot load NVIDIA's library.
+const GPU_TESTS: [&str; 5] = ["test", "--quiet", "--package", "landfall-gpu", "--target"];
+
+fn gpu() -> Result<()> {
+    compile_gpu_tests()?;
+    workspace::run(cargo().args(GPU_TESTS).arg(workspace::GLIBC_TARGET))
+}
+
+fn compile_gpu_tests() -> Result<()> {
+    dependencies::bring();
+    workspace::run(cargo().args(GPU_TESTS).args([workspace::GLIBC_TARGET, "--no-run"]))?;
+    dependencies::keep_for_glibc()
+}
+
+fn machines() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    end_to_end("site")
+}
+
+/// The test of the part `reproducible`, by a part of its name.
+const REPRODUCIBLE: &str = "a_second_build";
+
+fn assemble_images() -> Result<()> {
+    images::ensure_all()?;
+    images::ensure_redis()?;
+    run_end_to_end("images", &["--test-threads", "1", "--skip", REPRODUCIBLE])
+}
+
+/// Builds every image once more, which takes as long as the first time: seven minutes.
+fn reproducible() -> Result<()> {
+    images::ensure_all()?;
+    run_end_to_end("images", &[REPRODUCIBLE])
+}
+
+/// Backups in buckets of a real server of S3.
+fn buckets() -> Result<()> {
+    images::ensure_versitygw()?;
+    end_to_end("buckets")
+}
+
+fn cluster() -> Result<()> {
+    let binaries = images::ensure_all()?.binaries;
+    // One at a time: some start two control planes, and test the time limits of each.
+    run_named("apiserver", &["--test-threads", "1"], ("LANDFALL_TEST_BINARIES", binaries.as_path()))
+}
+
+/// The test of the part `strings`, by a part of its name; `vendor` takes a fourth of them.
+const STRINGS: &str = "every_string_of_a_stick";
+
+/// Takes six minutes: each of some hundred kinds of strings is read by every verb that reads a stick.
+fn strings() -> Result<()> {
+    run_end_to_end("vendor", &[STRINGS])
+}
+
+/// The test of the part `ollama`, by a part of its name.
+const OLLAMA: &str = "ollama_reads_what";
+
+/// Takes five to nine minutes on a machine that has not compiled Ollama yet.
+fn ollama() -> Result<()> {
+    images::ensure_ollama()?;
+    run_end_to_end("vendor", &[OLLAMA])
+}
+
+fn vendor() -> Result<()> {
+    run_end_to_end("vendor", &["--test-threads", "1", "--skip", STRINGS, "--skip", OLLAMA])?;
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths([python_tools::uv_folder()?].into_iter().chain(std::env::split_paths(&folders)))?;
+    // The images are made with pip, which the test of the package index uses as well; uv is found beside it.
+    let mut clients = cargo();
+    clients.args(["test", "--quiet", "--workspace", "--test", "pip", "--", "--include-ignored"]).env("PATH", path);
+    workspace::run(&mut clients)
+}
+
+/// Seconds for each fuzz target.
+const FUZZ_SECONDS: u32 = 60;
+
+/// Tests that take minutes each, by a part of their names: a million mutated licenses, and as many answers.
+const MUTATIONS: &str = "none_of_a_million";
+
+fn fuzz() -> Result<()> {
+    fuzz::every_target(FUZZ_SECONDS)?;
+    workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--", "--ignored", MUTATIONS]))
+}
+
+/// The cache is checked before the lock, which is in it.
+fn demo() -> Result<()> {
+    demo::run(turn_on_this_host)
+}
+
+/// Takes a quarter of an hour.
+fn demo_upgrade() -> Result<()> {
+    demo::run_upgrade(turn_on_this_host)
+}
+
+/// A stock Debian boots under its own kernel, and preflight meets its firewalls. The machines are emulated where the host's KVM boots no
+/// stock kernel, and install nothing: they need no turn of those that do.
+fn stock() -> Result<()> {
+    xtask(&["vm"])
+}
+
+fn virtual_machines() -> Result<()> {
+    let _turn = turn_on_this_host()?;
+    xtask(&["vm", "--full", "--report"])
+}

@@ -1,0 +1,170 @@
+//! A backup of a large database while its log grows fast: log backups go on beside it, and the log leads to a time shortly before its end.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use jiff::{SignedDuration, Timestamp};
+use landfall_tests::printer;
+use landfall_tests::proofs::sql;
+use landfall_tests::site::{Machine, MachineSpec, Site};
+use serde_json::Value;
+
+use super::engineer::Engineer;
+use super::fixture::fixture;
+
+/// The machine's disk: the database, its log, its backups, and what a restore puts in its place.
+const DISK_GIB: u32 = 64;
+
+/// Rows of about a kibibyte: four gibibytes.
+const LARGE_ROWS: u64 = 4 << 20;
+
+/// Rows of a batch, of which one is written each second.
+const BATCH_ROWS: u64 = 24 << 10;
+
+/// The least log for each second, in bytes.
+const LOG_RATE: f64 = 20e6;
+
+/// How long before the end of the backup is the time that the database returns to.
+const BEFORE_END: SignedDuration = SignedDuration::from_secs(1);
+
+/// Text of about a kibibyte, another one in each row.
+const ROW: &str = "repeat(md5(random()::text), 31)";
+
+/// A batch that the database acknowledged.
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    number: u64,
+    begun: Timestamp,
+    acknowledged: Timestamp,
+}
+
+/// What was seen while the backup was made.
+struct Seen {
+    /// Log backups that stored something before the backup was there.
+    logged: usize,
+    /// The time at which the backup was there.
+    end: Timestamp,
+}
+
+#[test]
+#[ignore = "needs cargo xtask test --full"]
+fn busy_log_leads_to_a_time_within_a_large_backup() -> Result<()> {
+    let site = Site::new(&Site::unique_name("e2e-busy-log"))?;
+    let machine = site.machine(MachineSpec::new("node-1").stick(&fixture()?.stick).disk_gib(DISK_GIB))?;
+    machine.boot()?;
+    let engineer = Engineer::at(&machine);
+    engineer.install()?;
+    engineer.wait_ready("the install")?;
+    machine.run("systemctl stop landfall-log-backup.timer")?;
+    engineer.landfall(&["backup", "run"])?.report("the first backup")?;
+    fill(&machine)?;
+    let (batches, seen) = write_while(&machine, |enough| back_up(engineer, enough))?;
+    engineer.landfall(&["backup", "log"])?.report("backup log")?;
+    restore(engineer, &batches, seen.end - BEFORE_END)?;
+    ensure!(seen.logged > 0, "no log was saved while the backup was made");
+    printer::note(format!(
+        "proved: {} log backups beside a backup of 4 GiB, and the log leads to a second before its end",
+        seen.logged
+    ));
+    Ok(())
+}
+
+/// The table that makes the database large, and the one that is written to.
+fn fill(machine: &Machine) -> Result<()> {
+    let begun = Instant::now();
+    sql(machine, "CREATE TABLE batches (batch bigint, content text)")?;
+    sql(machine, "CREATE TABLE large (id bigint, content text)")?;
+    let step = LARGE_ROWS / 16;
+    for part in 0..16 {
+        let (first, last) = (part * step + 1, (part + 1) * step);
+        sql(machine, &format!("INSERT INTO large SELECT id, {ROW} FROM generate_series({first}, {last}) id"))?;
+    }
+    let bytes: u64 = sql(machine, "SELECT pg_total_relation_size('large')")?.parse()?;
+    ensure!(bytes >= 4 << 30, "the database has {bytes} bytes");
+    printer::note(format!("{} MB were written in {:.0} s", bytes / 1_000_000, begun.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// Does something while batches are written, one each second, until it says that it is enough, and returns both. Fails if the log grew too
+/// slowly.
+fn write_while<T>(machine: &Machine, run: impl FnOnce(&AtomicBool) -> Result<T>) -> Result<(Vec<Batch>, T)> {
+    let enough = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write_until(machine, &enough));
+        let ran = run(&enough);
+        enough.store(true, Ordering::Release);
+        let batches = writer.join().map_err(|_| anyhow!("the writer panicked"))?;
+        let ran = ran?;
+        Ok((batches?, ran))
+    })
+}
+
+fn write_until(machine: &Machine, enough: &AtomicBool) -> Result<Vec<Batch>> {
+    let from = sql(machine, "SELECT pg_current_wal_lsn()")?;
+    let (first, mut batches) = (Instant::now(), Vec::new());
+    while !enough.load(Ordering::Acquire) {
+        let (begun, number) = (Timestamp::now(), batches.len() as u64 + 1);
+        let started = Instant::now();
+        sql(machine, &format!("INSERT INTO batches SELECT {number}, {ROW} FROM generate_series(1, {BATCH_ROWS})"))?;
+        batches.push(Batch { number, begun, acknowledged: Timestamp::now() });
+        std::thread::sleep(Duration::from_secs(1).saturating_sub(started.elapsed()));
+    }
+    let elapsed = first.elapsed().as_secs_f64();
+    let bytes: f64 = sql(machine, &format!("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '{from}')"))?.parse()?;
+    let rate = bytes / elapsed;
+    printer::note(format!("{:.1} MB of log were written each second, for {elapsed:.0} s", rate / 1e6));
+    ensure!(rate >= LOG_RATE, "the log grew by {rate} bytes each second");
+    Ok(batches)
+}
+
+/// Makes a backup while logs are saved. Once it is there, enough was written: its trial restore needs no load.
+fn back_up(engineer: Engineer<'_>, enough: &AtomicBool) -> Result<Seen> {
+    let known = backups(engineer)?;
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| engineer.landfall(&["backup", "run"])?.report("the large backup").map(drop));
+        let mut logged = 0;
+        while backups(engineer)? == known && !run.is_finished() {
+            let report = engineer.landfall(&["backup", "log"])?.report("backup log beside a backup")?;
+            let stored = report["logs"].as_array().context("no logs")?.iter();
+            logged += stored.filter(|log| log["outcome"]["kind"] == "stored").count();
+        }
+        let end = Timestamp::now();
+        enough.store(true, Ordering::Release);
+        run.join().map_err(|_| anyhow!("the backup panicked"))??;
+        ensure!(backups(engineer)? > known, "the backup is not listed");
+        Ok(Seen { logged, end })
+    })
+}
+
+/// Number of backups.
+fn backups(engineer: Engineer<'_>) -> Result<usize> {
+    let listed = engineer.landfall(&["backup", "list"])?.report("backup list")?;
+    Ok(listed["backups"].as_array().map_or(0, Vec::len))
+}
+
+/// Restores the database as of a time, and compares it with what was acknowledged by then.
+fn restore(engineer: Engineer<'_>, batches: &[Batch], at: Timestamp) -> Result<()> {
+    let machine = engineer.machine();
+    let name = machine.run("hostname")?.stdout;
+    let time = at.to_string();
+    let arguments = ["restore", "--component", "postgres", "--at", &time, "--confirm", name.trim()];
+    let begun = Instant::now();
+    let restored: Value = engineer.landfall(&arguments)?.report("restore --at")?;
+    engineer.wait_ready("a restore to a time within the backup")?;
+    let found: u64 = sql(machine, "SELECT coalesce(max(batch), 0) FROM batches")?.parse()?;
+    let by = |time: &dyn Fn(&Batch) -> Timestamp| {
+        batches.iter().filter(|batch| time(batch) <= at).map(|batch| batch.number).max().unwrap_or_default()
+    };
+    let (least, most) = (by(&|batch| batch.acknowledged), by(&|batch| batch.begun));
+    ensure!(
+        (least..=most).contains(&found),
+        "at {at}, {least} to {most} batches were there, and {found} came back: {restored}"
+    );
+    let rows: u64 = sql(machine, "SELECT count(*) FROM batches")?.parse()?;
+    ensure!(rows == found * BATCH_ROWS, "{found} batches have {rows} rows");
+    let large: u64 = sql(machine, "SELECT count(*) FROM large")?.parse()?;
+    ensure!(large == LARGE_ROWS, "{large} rows of {LARGE_ROWS} came back");
+    printer::note(format!("restored {found} batches of {} in {:.0} s", batches.len(), begun.elapsed().as_secs_f64()));
+    Ok(())
+}
