@@ -54,6 +54,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("build", &[Work::Program]),
     ("lint", &[Work::Program, Work::Lint, Work::Tests]),
     ("unit", &[Work::Program, Work::Tests]),
+    ("filesystems", &[Work::Program, Work::Tests]),
     ("gpu", &[Work::Program]),
     ("pages", &[Work::Program, Work::Parts, Work::Tests, Work::Browser]),
     ("machines", &[Work::Program, Work::Machines]),

@@ -32,6 +32,7 @@ pub const TESTS: &[&str] = &[
     "time",
     "util-linux",
     "vmtouch",
+    "xfsprogs",
     "zsh",
 ];
 

@@ -218,6 +218,12 @@ pub fn note_synced(path: &Path) {
     traced!(path, Act::SyncFile(std::fs::read(path).unwrap_or_default()));
 }
 
+/// The same for a file or a whole tree that another program made, of which nothing is synced.
+#[cfg(any(test, feature = "testing"))]
+pub fn note_made(path: &Path) {
+    trace::note_made(path);
+}
+
 /// Creates a folder with mode 0755 and all its missing parents. A folder that is there stays as it is.
 pub fn create_folder(path: &Path) -> Result<()> {
     create_folder_with_mode(path, 0o755)

@@ -1,5 +1,6 @@
 //! What durable changes did below a folder, in their order, for tests that cut the power between any two of them.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -59,6 +60,22 @@ pub(super) fn note(path: &Path, act: impl FnOnce() -> Act) {
     for (_, acts) in traced.iter().filter(|(root, _)| path.starts_with(root)) {
         let Some(act) = act.take() else { break };
         locked(acts).push((path.to_owned(), act()));
+    }
+}
+
+/// Notes a file or a whole tree that was made past the durable changes, outer folders first.
+pub(super) fn note_made(path: &Path) {
+    let Ok(metadata) = path.symlink_metadata() else { return };
+    if metadata.is_dir() {
+        note(path, || Act::MakeFolder);
+        for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+            note_made(&entry.path());
+        }
+    } else if metadata.is_symlink() {
+        note(path, || Act::Symlink(std::fs::read_link(path).unwrap_or_default()));
+    } else {
+        note(path, || Act::Create(metadata.permissions().mode() & 0o7777));
+        note(path, || Act::Write(std::fs::read(path).unwrap_or_default()));
     }
 }
 

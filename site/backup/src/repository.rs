@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -261,11 +262,12 @@ impl Repository {
         files.sort_unstable();
         let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Snapshot, id)).collect();
         self.store.read_ahead(&names);
-        let mut found = Vec::new();
+        let (mut found, mut is_any_read) = (Vec::new(), false);
         for (id, _) in files {
             let id = SnapshotId::from(id);
             match opened.get_file::<SnapshotFile>(&id) {
                 Ok(snapshot) => {
+                    is_any_read = true;
                     let snapshot = backup::identified(id, snapshot);
                     found.extend(Backup::of(&snapshot).map(|backup| (backup, snapshot)));
                 }
@@ -275,10 +277,26 @@ impl Repository {
                 }
             }
         }
+        if !is_any_read {
+            self.expect_answer(&names)?;
+        }
         if found.iter().any(|(backup, _)| backup.streams.is_empty()) {
             self.name_streams(&mut found)?;
         }
         Ok(found)
+    }
+
+    /// Refuses to take a disk for one without backups that returns the bytes of none of these files.
+    fn expect_answer(&self, files: &[PathBuf]) -> Result<()> {
+        let mut failure = None;
+        for file in files {
+            match self.store.read(file) {
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => failure = Some(BackupError::io("read", &self.folder().join(file), error)),
+            }
+        }
+        failure.map_or(Ok(()), Err)
     }
 
     /// Names the streams of backups whose snapshots do not: restic has rewritten them.

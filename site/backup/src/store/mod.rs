@@ -86,7 +86,7 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
 
 /// Where a repository is, or will be.
 #[derive(Debug, Clone)]
-pub struct Place(Arc<dyn Store>);
+pub struct Place(pub(crate) Arc<dyn Store>);
 
 impl Place {
     pub(crate) fn store(self) -> Arc<dyn Store> {

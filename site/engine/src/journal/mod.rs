@@ -6,7 +6,7 @@ mod error;
 mod event;
 mod folder;
 pub mod record;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(test)]
 pub mod simulated;
 pub mod state;
 mod storage;

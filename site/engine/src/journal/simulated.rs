@@ -1,4 +1,5 @@
-//! A disk for tests that loses unsynced data when the power is cut.
+//! A disk for tests that loses unsynced data when the power is cut: files by name, which are all that the engine's own tests need. Names
+//! and folders that were not synced are lost on the disk of `landfall_media::power`.
 //!
 //! Every operation counts. Before the operation with the chosen number the power fails: from then on every operation is
 //! an error, until [`Disk::boot`], which decides the fate of unsynced data.
@@ -151,17 +152,6 @@ impl Disk {
         Ok(())
     }
 
-    /// Gives a file another name, durably, in place of one that has it. Its bytes stay as durable as they were: what was not synced is lost
-    /// under the new name, too.
-    pub fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut inner = self.0.borrow_mut();
-        inner.operate()?;
-        if let Some(file) = inner.files.remove(from) {
-            inner.files.insert(to.to_owned(), file);
-        }
-        Ok(())
-    }
-
     /// What would survive a power cut now.
     pub fn durable(&self, name: &str) -> Vec<u8> {
         self.0.borrow().files.get(name).map(|file| file.durable.clone()).unwrap_or_default()
@@ -214,22 +204,6 @@ impl Storage for SimulatedStorage {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_rename_makes_no_bytes_durable() {
-        for (is_synced, expected) in [(false, &b""[..]), (true, b"bytes")] {
-            let disk = Disk::default();
-            disk.place("target", b"before").unwrap();
-            disk.write("new", b"bytes").unwrap();
-            if is_synced {
-                disk.sync("new").unwrap();
-            }
-            disk.rename("new", "target").unwrap();
-            assert_eq!(disk.read("target"), b"bytes");
-            disk.boot(Unsynced::Lost);
-            assert_eq!((disk.read("target"), disk.read("new")), (expected.to_vec(), Vec::new()));
-        }
-    }
 
     #[test]
     fn files_are_written_in_any_order() {

@@ -62,11 +62,11 @@ impl Aside<'_> {
         format!("{}{}.{}", self.reason.before(), self.token, self.folder)
     }
 
-    pub(super) fn path(&self, paths: &SitePaths) -> PathBuf {
+    pub(crate) fn path(&self, paths: &SitePaths) -> PathBuf {
         paths.storage().join(self.name())
     }
 
-    pub(super) fn volume(&self, paths: &SitePaths) -> PathBuf {
+    pub(crate) fn volume(&self, paths: &SitePaths) -> PathBuf {
         paths.storage().join(self.folder)
     }
 
@@ -87,6 +87,20 @@ impl Aside<'_> {
             attempt += 1;
         }
         paths.storage().join(name(attempt))
+    }
+
+    /// The way back: the data from before is the volume again if there is any, once `stop` has ended the pods that may run on what is in the
+    /// volume by now, and nothing says any longer that they may.
+    pub(crate) fn bring_back(
+        &self,
+        paths: &SitePaths,
+        stop: impl FnOnce() -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        if self.path(paths).exists() {
+            stop()?;
+            self.put_back(paths)?;
+        }
+        self.forget_use(paths)
     }
 
     /// The data from before is the volume again, once no pod runs on it. Each act is on the disk before the next; whatever of it a power

@@ -48,6 +48,23 @@ impl KeepCopy {
     fn path(site: &Site, name: &str) -> PathBuf {
         site.paths.storage().join(name)
     }
+
+    /// The way back. `stop` ends the pods that may run on the data, and is asked only if any may.
+    pub(crate) fn bring_back(
+        &self,
+        site: &Site,
+        stop: impl FnOnce() -> Result<(), StepError>,
+    ) -> Result<(), StepError> {
+        let (unfinished, aside, paths) = (Self::path(site, &self.unfinished()), self.aside(), &site.paths);
+        let copy = aside.path(paths);
+        mounts::remove_tree(&unfinished)?;
+        if copy.exists() && aside.volume(paths).exists() && !aside.is_used(paths) {
+            // No pod has run since the copy was made. By its name it is always whole, so it loses that first.
+            durable::rename(&copy, &unfinished)?;
+            return mounts::remove_tree(&unfinished);
+        }
+        aside.bring_back(paths, stop)
+    }
 }
 
 impl Step<Site> for KeepCopy {
@@ -70,20 +87,8 @@ impl Step<Site> for KeepCopy {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        let (unfinished, aside, paths) = (Self::path(site, &self.unfinished()), self.aside(), &site.paths);
-        let copy = aside.path(paths);
-        mounts::remove_tree(&unfinished)?;
-        if copy.exists() && aside.volume(paths).exists() && !aside.is_used(paths) {
-            // No pod has run since the copy was made. By its name it is always whole, so it loses that first.
-            durable::rename(&copy, &unfinished)?;
-            return mounts::remove_tree(&unfinished);
-        }
-        if copy.exists() {
-            // The earlier release's objects are back by now, and their pods may run on the later one's data.
-            self.stopped.stop(site)?;
-            aside.put_back(paths)?;
-        }
-        aside.forget_use(paths)
+        // The earlier release's objects are back by now, and their pods may run on the later one's data.
+        self.bring_back(site, || self.stopped.stop(site))
     }
 }
 
@@ -208,12 +213,7 @@ mod tests {
             durable::write_file(&folder.join("rows"), rows.as_bytes(), 0o640).unwrap();
         }
         durable::write_file(&note, b"", 0o600).unwrap();
-        let back = || {
-            if copy.exists() {
-                aside.put_back(&site.paths).unwrap();
-            }
-            aside.forget_use(&site.paths).unwrap();
-        };
+        let back = || aside.bring_back(&site.paths, || Ok(())).unwrap();
         let recording = Recording::begin(root.path()).unwrap();
         back();
         let states = recording.end(&[Fate::Lost, Fate::Kept, Fate::Mixed(1), Fate::Mixed(2)]);

@@ -134,6 +134,21 @@ impl Load {
         Ok(pod.loader()?)
     }
 
+    /// A pod fills its volume, which is empty.
+    fn load(&self, site: &Site, cluster: &Cluster, backup: &OpenBackup, saved: &SavedStream) -> Result<(), StepError> {
+        let pod = self.pod(saved, cluster, site)?;
+        cluster.apply(&pod)?;
+        let name = Self::pod_name(saved);
+        let what = format!("the pod that loads {}", saved.name());
+        let limit = START_LIMIT.max(Duration::from_secs(saved.ready_seconds));
+        cluster.wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, &*site.progress)?;
+        let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
+        let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
+        let (paths, progress) = (&site.paths, &*site.progress);
+        self.stream.load(site, backup, Loading { cluster, paths, saved, into: &into, progress })?;
+        Self::delete_pod(saved, cluster)
+    }
+
     /// A week at most: with many log backups, the sum of all limits says nothing.
     fn lifetime(&self, saved: &SavedStream) -> Duration {
         let programs = Duration::from_secs(saved.rule.limit_seconds).saturating_mul(self.stream.programs());
@@ -155,21 +170,7 @@ impl Step<Site> for Load {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let (cluster, (backup, saved)) = (site.cluster()?, self.stream.open(site)?);
         Self::delete_pod(&saved, &cluster)?;
-        // An earlier attempt may have filled a part, or a pod has made an empty database.
-        self.volume.make_ready(site)?;
-        let pod = self.pod(&saved, &cluster, site)?;
-        cluster.apply(&pod)?;
-        let name = Self::pod_name(&saved);
-        let what = format!("the pod that loads {}", saved.name());
-        let limit = START_LIMIT.max(Duration::from_secs(saved.ready_seconds));
-        cluster.wait_ready(&Waiting { what: &what, objects: std::slice::from_ref(&name), limit }, &*site.progress)?;
-        let container = pod["spec"]["containers"][0]["name"].as_str().unwrap_or_default().to_owned();
-        let into = Container { namespace: saved.namespace.clone(), pod: name.name, name: container };
-        let (paths, progress) = (&site.paths, &*site.progress);
-        let loading = Loading { cluster: &cluster, paths, saved: &saved, into: &into, progress };
-        self.stream.load(site, &backup, loading)?;
-        Self::delete_pod(&saved, &cluster)?;
-        site.sync_filesystem(&site.paths.storage())?;
+        self.volume.fill(site, || self.load(site, &cluster, &backup, &saved))?;
         Ok(Value::Null)
     }
 

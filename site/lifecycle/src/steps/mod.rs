@@ -132,4 +132,4 @@ pub fn resolve(action: &Action) -> &dyn Step<Site> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

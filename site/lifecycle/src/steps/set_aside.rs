@@ -51,7 +51,7 @@ impl SetAside {
 
     /// Replaces the volume's folder by an empty one, with the owner and mode of the data that was set aside. Fails if none was:
     /// then the folder has the only copy.
-    pub(super) fn empty(&self, site: &Site) -> Result<(), StepError> {
+    fn empty(&self, site: &Site) -> Result<(), StepError> {
         let (volume, aside) = (self.aside().volume(&site.paths), self.aside().path(&site.paths));
         let found = fs_err::metadata(&aside).map_err(|error| files::failed("look at", &aside, error))?;
         let mode = found.mode() & 0o7777;
@@ -62,15 +62,23 @@ impl SetAside {
         Ok(durable::set_mode(&volume, mode)?)
     }
 
+    /// The volume has what `fill` puts into it, on the disk when this returns. An earlier attempt may have filled a part, or a pod has made an
+    /// empty database.
+    pub(crate) fn fill(&self, site: &Site, fill: impl FnOnce() -> Result<(), StepError>) -> Result<(), StepError> {
+        self.make_ready(site)?;
+        fill()?;
+        site.sync_filesystem(&site.paths.storage())
+    }
+
     /// Before the load: what pods made on the empty volume goes. Until the load is put to use, the way back may remove what is in it.
-    pub(super) fn make_ready(&self, site: &Site) -> Result<(), StepError> {
+    fn make_ready(&self, site: &Site) -> Result<(), StepError> {
         self.aside().forget_use(&site.paths)?;
         self.empty(site)
     }
 
     /// Removes what was loaded, unless pods may have written to the volume. From here on they may: the note on the disk says so, and the way back
     /// keeps what they write to the empty volume.
-    pub(super) fn unload(&self, site: &Site) -> Result<(), StepError> {
+    pub(crate) fn unload(&self, site: &Site) -> Result<(), StepError> {
         let aside = self.aside();
         if aside.is_used(&site.paths) || !aside.path(&site.paths).exists() {
             return Ok(());
@@ -108,13 +116,8 @@ impl Step<Site> for SetAside {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        let aside = self.aside();
-        if aside.path(&site.paths).exists() {
-            // Objects that are back by now may have started pods on the data that was loaded.
-            self.stopped.stop(site)?;
-            aside.put_back(&site.paths)?;
-        }
-        aside.forget_use(&site.paths)
+        // Objects that are back by now may have started pods on the data that was loaded.
+        self.aside().bring_back(&site.paths, || self.stopped.stop(site))
     }
 }
 
@@ -141,10 +144,7 @@ mod tests {
 
     /// What an undo does once the workload is stopped.
     fn undo(site: &Site) {
-        if step().aside().path(&site.paths).exists() {
-            step().aside().put_back(&site.paths).unwrap();
-        }
-        step().aside().forget_use(&site.paths).unwrap();
+        step().aside().bring_back(&site.paths, || Ok(())).unwrap();
     }
 
     fn with_rows(site: &Site) -> PathBuf {

@@ -75,6 +75,7 @@ pub(super) const PARTS: &[Part] = &[
     beside("administration", sites::administration).in_turns(&[4]),
     part("lint", lint::run),
     part("unit", unit::run),
+    part("filesystems", unit::run_on_filesystems),
     part("gpu", gpu),
     part(pages::NAME, pages::run).in_turns(&[1, 2, 3, 4]),
     part("images", assemble_images),

@@ -69,6 +69,22 @@ fn folder_in_memory() -> Result<Option<TempDir>> {
     folder.with_context(|| format!("cannot create a folder in {MEMORY}"))
 }
 
+/// The tests of the part `filesystems`, by a part of their names.
+const REAL_FILESYSTEMS: &str = "real_filesystem";
+
+/// Cuts the power of ext4 and XFS while real code writes to them. Nothing passes unseen where no such disks can be made: the tests fail.
+pub(super) fn run_on_filesystems() -> Result<()> {
+    setup::ensure_packages(packages::TESTS)?;
+    let memory = folder_in_memory()?;
+    let mut tests = cargo();
+    // One at a time: an instant of a process that shares its processor is not the instant that was meant.
+    tests.args(["test", "--quiet", "--workspace", "--lib", "--", "--ignored", "--test-threads", "1", REAL_FILESYSTEMS]);
+    if let Some(folder) = &memory {
+        tests.env("TMPDIR", folder.path());
+    }
+    workspace::run(&mut tests)
+}
+
 /// Modules of the console whose tests run with both of its databases.
 const STORING: [&str; 6] = ["approval::", "audit::", "forward::", "people::", "server::canaries", "trend::"];
 

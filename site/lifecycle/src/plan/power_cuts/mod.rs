@@ -1,12 +1,14 @@
 //! Power cuts at every edge of the journals of upgrades, rollbacks and restores: the change ends by itself as exactly one of the two, with
 //! that one's data, and no row is lost that a client knows to be stored.
 
+mod actions;
+mod real_disks;
 mod world;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use landfall_engine::engine::End;
-use landfall_engine::journal::simulated::Unsynced;
 use landfall_engine::plan::{OnFailure, Operation, Plan, StepId};
 
 use super::restore;
@@ -14,25 +16,25 @@ use super::upgrade::ChangedData;
 use super::upgrade::tests::{restored, side, stop};
 use crate::backups::LiveVolume;
 use crate::steps::action::Action;
+use crate::steps::aside::is_replaced;
 use crate::steps::stop::Stop;
 use landfall_cluster::ObjectName;
+use landfall_media::durable;
+use landfall_media::power::{Fate, Left, Recording};
 use mimalloc::MiMalloc;
-use world::{EMPTY_DATABASE, ROWS, SAVED, World};
+use tempfile::TempDir;
+use world::{EMPTY_DATABASE, ROWS, SAVED, SEGMENT, TABLE, World};
 
 /// These tests take and free memory without an end. The C library of the static target returns each piece to the kernel, which takes
 /// half of their time.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Every fate that files may have together, and some of a fate of its own for each file.
-const FATES: [Unsynced; 6] = [
-    Unsynced::Lost,
-    Unsynced::Kept,
-    Unsynced::Torn(500),
-    Unsynced::Zeroed(500),
-    Unsynced::Mixed(1),
-    Unsynced::Mixed(2),
-];
+const FATES: [Fate; 6] = [Fate::Lost, Fate::Kept, Fate::Torn, Fate::Zeroed, Fate::Mixed(1), Fate::Mixed(2)];
+
+/// At most so many states are tried of a change in which no step fails, and of each one in which one does.
+const STATES: usize = 250;
+const STATES_OF_FAULT: usize = 16;
 
 fn copied() -> ChangedData {
     let volume = |folder: &str| LiveVolume { folder: folder.to_owned(), stop: stop() };
@@ -71,81 +73,151 @@ fn change_of_node(operation: Operation) -> Plan<Action> {
 }
 
 /// Ends as one of the two, whatever was cut.
-fn expect_one_of_two(world: &World, end: End, birth: &World, goal: &World, what: &str) {
+fn expect_one_of_two(world: &World, end: End, (birth, goal): (&Outcome, &Outcome), what: &str) {
     let is_committed = end == End::Committed;
     let expected = if is_committed { goal } else { birth };
-    assert_eq!(world.release(), expected.release(), "{what}: {end:?}");
-    let running = |world: &World| world.below("running/").into_keys().collect::<Vec<_>>();
-    assert_eq!(running(world), running(birth), "{what}: every workload runs that ran");
-    assert!(world.below("webhooks/").is_empty(), "{what}: webhooks judge again");
-    let beside = world.below("beside/");
-    assert!(beside.keys().all(|name| name.starts_with("after.")), "{what}: {beside:?}");
-    for (folder, rows) in world.below("volume/") {
-        let is_loaded = is_committed && goal.below("volume/")[&folder].starts_with(SAVED);
+    assert_eq!(world.release(), expected.release, "{what}: {end:?}");
+    let running = world.below("running").into_keys().collect::<Vec<_>>();
+    assert_eq!(running, birth.running, "{what}: every workload runs that ran");
+    assert!(world.below("webhooks").is_empty(), "{what}: webhooks judge again");
+    let (tables, segments) = (world.stored(TABLE), world.stored(SEGMENT));
+    let volumes = world.volumes();
+    let beside: Vec<&String> = tables.keys().filter(|name| !volumes.contains(name)).collect();
+    assert!(beside.iter().all(|name| is_replaced(name)), "{what}: {beside:?}");
+    for volume in &volumes {
+        let rows = &tables[volume];
+        let is_loaded = is_committed && goal.tables[volume].starts_with(SAVED);
         let first = if is_loaded { SAVED } else { ROWS };
-        assert!(rows.starts_with(first), "{what}: {folder} has {rows}");
-        assert!(!rows.contains(EMPTY_DATABASE), "{what}: {folder} has {rows}");
+        assert!(rows.starts_with(first) && segments[volume] == first, "{what}: {volume} has {rows}");
+        assert!(!rows.contains(EMPTY_DATABASE), "{what}: {volume} has {rows}");
     }
-    let stored = world.below("volume/").into_values().chain(beside.into_values()).collect::<String>();
-    for row in &world.acknowledged {
-        assert!(stored.contains(row), "{what}: {row} is lost, there is {stored}");
+    let stored = tables.into_values().collect::<String>();
+    for row in world.acknowledged() {
+        assert!(stored.contains(&row), "{what}: {row} is lost, there is {stored}");
     }
 }
 
-/// The change with this fault, cut before each operation of the disk. Returns how many edges there are, and how often it was committed.
-fn cut_everywhere(plan: &Plan<Action>, fault: Option<&StepId>, fate: Unsynced) -> (usize, usize) {
-    let (birth, mut goal) = (World::new(plan.clone()), World::new(plan.clone()));
-    assert_eq!(goal.change().unwrap(), End::Committed);
-    assert_ne!(goal.disk.contents(), birth.disk.contents());
-    let mut committed = 0;
-    for cut in 0.. {
-        let mut world = World::new(plan.clone());
+/// What a change is about to become, or has become.
+struct Outcome {
+    release: world::Contents,
+    running: Vec<String>,
+    tables: BTreeMap<String, String>,
+}
+
+impl Outcome {
+    fn of(world: &World) -> Self {
+        let running = world.below("running").into_keys().collect();
+        Self { release: world.release(), running, tables: world.stored(TABLE) }
+    }
+}
+
+/// Whether an edge is tried: what a stand-in does matters once it is done.
+fn is_chosen(after: Option<&Path>) -> bool {
+    after.is_none_or(|path| !path.starts_with(world::CLUSTER) || !durable::is_temporary(path))
+}
+
+/// A change that is cut.
+struct Cut<'a> {
+    plan: &'a Plan<Action>,
+    birth: Outcome,
+    goal: Outcome,
+}
+
+impl<'a> Cut<'a> {
+    fn of(plan: &'a Plan<Action>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new(&disk(&folder), plan);
+        let birth = Outcome::of(&world);
+        assert_eq!(world.change(), End::Committed);
+        let goal = Outcome::of(&world);
+        assert_ne!((&goal.release, &goal.tables), (&birth.release, &birth.tables));
+        Self { plan, birth, goal }
+    }
+
+    /// The change with this fault, cut at its edges. Of all states, those are tried whose number has this rest. Returns how many there are, and
+    /// how often the change had not begun.
+    fn everywhere(&self, fault: Option<&StepId>, count: usize, rest: usize) -> (usize, usize) {
+        let expected = if fault.is_some() { End::Undone } else { End::Committed };
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new(&disk(&folder), self.plan);
+        let before = world.contents();
         world.fault = fault.cloned();
-        world.disk.cut_before(cut);
-        let first = world.change();
-        if first.is_ok() {
-            return (cut, committed);
+        let recording = Recording::begin(world.root()).unwrap();
+        assert_eq!(world.change(), expected, "{fault:?}");
+        let states = recording.end_at(&FATES, |_, after| is_chosen(after));
+        self.expect(&world, expected, &format!("{fault:?} without a cut"));
+        let stride = states.len().div_ceil(count);
+        let mut not_begun = 0;
+        for (index, left) in states.iter().enumerate().filter(|(index, _)| index % stride == rest % stride) {
+            let what = format!("{fault:?}, {} acts, {:?}, {:?}", left.edge, left.after, left.fate);
+            boot(&mut world, left, 1);
+            if !world.has_begun() {
+                assert_eq!(world.contents(), before, "{what}");
+                not_begun += 1;
+                continue;
+            }
+            // The second cut comes somewhere in what follows.
+            let second = (index * 7 + 3) % 60;
+            let recording = Recording::begin(world.root()).unwrap();
+            assert_eq!(world.change(), expected, "{what}");
+            self.expect(&world, expected, &what);
+            let states = recording.end_at(&FATES, |edge, _| edge == second);
+            let Some(left) = states.get(index % states.len().max(1)) else { continue };
+            boot(&mut world, left, 2);
+            let what = format!("{what}, and {second} acts, {:?}, {:?}", left.after, left.fate);
+            assert_eq!(world.change(), expected, "{what}");
+            self.expect(&world, expected, &what);
         }
-        assert!(world.disk.is_off(), "only the cut stops it: {first:?}");
-        world.disk.boot(fate);
-        if !world.has_begun() {
-            assert_eq!(world.disk.contents(), birth.disk.contents());
-            continue;
-        }
-        // The second cut comes somewhere in what follows.
-        let second = (cut * 7 + 3) % 60;
-        world.disk.cut_before(second);
-        if world.change().is_err() {
-            assert!(world.disk.is_off());
-            world.disk.boot(fate);
-        }
-        world.disk.revive();
-        let end = world.change().unwrap();
-        let what = format!("{fault:?}, {fate:?}, cuts {cut} and {second}");
-        expect_one_of_two(&world, end, &birth, &goal, &what);
-        assert_eq!(end == End::Undone, fault.is_some(), "{what}: only a fault makes it go back");
-        committed += usize::from(end == End::Committed);
+        (states.len(), not_begun)
     }
-    unreachable!("a change ends")
+
+    fn expect(&self, world: &World, end: End, what: &str) {
+        expect_one_of_two(world, end, (&self.birth, &self.goal), what);
+    }
 }
 
-/// Every step fails once in a run of its own; the last ones and no fault meet every fate of unsynced data.
+/// Where the disk is that is cut, and made again.
+fn disk(folder: &TempDir) -> PathBuf {
+    folder.path().join("disk")
+}
+
+/// The disk has what a power cut left of it, at this boot.
+fn boot(world: &mut World, left: &Left, number: usize) {
+    fs_err::remove_dir_all(world.root()).unwrap();
+    left.place(world.root()).unwrap();
+    world.boot(number);
+}
+
+/// Every step fails once in a run of its own.
 fn cut(plan: &Plan<Action>) {
     let OnFailure::Undo { from } = plan.on_failure else { panic!("it goes back by itself") };
-    for fate in FATES {
-        let (edges, committed) = cut_everywhere(plan, None, fate);
-        assert!(edges > 60 && committed + 3 > edges, "{edges} edges, {committed} times committed");
-    }
+    let cut = Cut::of(plan);
+    let (states, not_begun) = cut.everywhere(None, STATES, 0);
+    assert!(states > 200 && not_begun < 10, "{states} states, in {not_begun} of which it has not begun");
     for (index, planned) in plan.steps.iter().enumerate().skip(from) {
         let step = &planned.id;
         // A second wait is the same action: the first one fails.
         if plan.steps[..index].iter().any(|earlier| earlier.action == planned.action) {
             continue;
         }
-        let fate = FATES[index % FATES.len()];
-        let (edges, committed) = cut_everywhere(plan, Some(step), fate);
-        assert!(edges > (index - from) * 4 && committed == 0, "{step}: {edges} edges, {committed} times committed");
+        let (states, _) = cut.everywhere(Some(step), STATES_OF_FAULT, index);
+        assert!(states > (index - from) * 4, "{step}: {states} states");
     }
+}
+
+/// A change on a site of its own, in which this step fails.
+fn undone(plan: &Plan<Action>, step: &str) -> (TempDir, World) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new(&disk(&folder), plan);
+    world.fault = Some(StepId(step.to_owned()));
+    assert_eq!(world.change(), End::Undone);
+    (folder, world)
+}
+
+/// What is beside the volumes, with its rows.
+fn beside(world: &World) -> BTreeMap<String, String> {
+    let volumes = world.volumes();
+    world.stored(TABLE).into_iter().filter(|(name, _)| !volumes.contains(name)).collect()
 }
 
 #[test]
@@ -156,10 +228,11 @@ fn an_upgrade_cut_at_every_edge_ends_as_one_release_with_its_data() {
 #[test]
 fn an_upgrade_of_the_node_cut_at_every_edge_ends_with_one_node_pack() {
     cut(&change_of_node(Operation::Upgrade));
-    let mut world = World::new(change_of_node(Operation::Upgrade));
-    assert_eq!(world.change().unwrap(), End::Committed);
-    let made = world.below("made/");
-    assert!(made["kubeadm-configuration"].contains("v1.36.4") && !made.contains_key("etcd-snapshot"), "{made:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new(&disk(&folder), &change_of_node(Operation::Upgrade));
+    assert_eq!(world.change(), End::Committed);
+    assert!(world.below("made")["kubeadm-configuration"].contains("v1.36.4"));
+    assert!(!world.site.paths.etcd_snapshot().exists());
 }
 
 #[test]
@@ -185,10 +258,8 @@ fn a_restore_cut_at_every_edge_ends_with_the_data_of_before_or_of_the_backup() {
 #[test]
 fn an_undo_keeps_rows_beside_the_volume_only_where_clients_could_write_them() {
     for (step, is_kept) in [("load/cache/files", false), ("start/db/db", true), ("check-restored/db/files", true)] {
-        let mut world = World::new(restore::tests::plan());
-        world.fault = Some(StepId(step.to_owned()));
-        assert_eq!(world.change().unwrap(), End::Undone);
-        let kept = world.below("beside/");
+        let (_folder, world) = undone(&restore::tests::plan(), step);
+        let kept = beside(&world);
         assert_eq!(kept.values().any(|rows| rows.starts_with(SAVED)), is_kept, "{step}: {kept:?}");
     }
 }
@@ -196,20 +267,19 @@ fn an_undo_keeps_rows_beside_the_volume_only_where_clients_could_write_them() {
 #[test]
 fn what_clients_write_on_the_way_back_from_a_rollback_that_failed_before_its_data_was_used_is_kept() {
     for step in ["component/db", "stop-again/db/db", "load/db/files", "load/db/log"] {
-        let mut world = World::new(change(Operation::Rollback, restored_volumes()));
-        world.fault = Some(StepId(step.to_owned()));
-        assert_eq!(world.change().unwrap(), End::Undone);
-        let kept = world.below("beside/");
+        let (_folder, world) = undone(&change(Operation::Rollback, restored_volumes()), step);
+        let (kept, noted) = (beside(&world), world.acknowledged());
         assert_eq!(kept.len(), 2, "{step}: pods wrote to both volumes: {kept:?}");
-        assert!(!world.acknowledged.is_empty() && kept.values().all(|rows| !rows.contains(&SAVED[..4])), "{kept:?}");
-        let stored = world.below("volume/").into_values().chain(kept.into_values()).collect::<String>();
-        assert!(world.acknowledged.iter().all(|row| stored.contains(row)), "{step}: there is {stored}");
+        assert!(!noted.is_empty() && kept.values().all(|rows| !rows.contains(&SAVED[..4])), "{kept:?}");
+        let stored = world.stored(TABLE).into_values().collect::<String>();
+        assert!(noted.iter().all(|row| stored.contains(row)), "{step}: there is {stored}");
     }
 }
 
 #[test]
 fn a_rollback_that_restores_data_keeps_nothing_of_what_pods_made_on_empty_volumes() {
-    let mut world = World::new(change(Operation::Rollback, restored_volumes()));
-    assert_eq!(world.change().unwrap(), End::Committed);
-    assert!(world.below("beside/").is_empty(), "{:?}", world.below("beside/"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = World::new(&disk(&folder), &change(Operation::Rollback, restored_volumes()));
+    assert_eq!(world.change(), End::Committed);
+    assert!(beside(&world).is_empty(), "{:?}", beside(&world));
 }

@@ -1,5 +1,6 @@
 //! Node steps over a temporary root: every one can be repeated, completed from the middle, and undone.
 
+mod failing_copies;
 mod help;
 mod host;
 mod kubeadm;
@@ -81,7 +82,7 @@ struct Fixture {
 }
 
 /// A site below a temporary folder, for the tests of single steps.
-pub(super) fn site() -> (TempDir, Site) {
+pub(crate) fn site() -> (TempDir, Site) {
     let Fixture { root, site, .. } = Fixture::new();
     (root, site)
 }

@@ -1,0 +1,300 @@
+//! For tests: a disk with a real filesystem, whose power can be cut while a program writes to it.
+//!
+//! The filesystem stops without flushing its log, by the ioctl that is made for tests like these, so what it has not written is lost. Then it
+//! is mounted again and recovers, as after a boot. The device below it has no cache of its own: what a filesystem has written, it keeps.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The folder of the disk, for the process whose power is cut.
+const DISK: &str = "LANDFALL_TEST_DISK";
+
+/// How long a process may take to begin or to end, and a filesystem to be free.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Time between looks.
+const INTERVAL: Duration = Duration::from_millis(1);
+
+/// The filesystems of servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Filesystem {
+    /// Debian's and Ubuntu's.
+    Ext4,
+    /// Red Hat's.
+    Xfs,
+}
+
+impl Filesystem {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Ext4, Self::Xfs];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+        }
+    }
+
+    /// The smallest image that `mkfs.xfs` takes has 300 MiB; blocks that were never written take no memory.
+    fn make(self, image: &Path) {
+        let image_bytes = 320 << 20;
+        File::options().write(true).create_new(true).open(image).and_then(|file| file.set_len(image_bytes)).unwrap();
+        run(Command::new(format!("mkfs.{}", self.name())).arg("-q").arg(image));
+    }
+
+    /// Without what hides that a program forgot to sync a file before it renames it.
+    fn options(self) -> &'static str {
+        match self {
+            Self::Ext4 => "loop,noauto_da_alloc",
+            Self::Xfs => "loop",
+        }
+    }
+}
+
+/// A disk with one of them.
+#[derive(Debug)]
+pub struct RealDisk {
+    folder: PathBuf,
+    filesystem: Filesystem,
+}
+
+impl RealDisk {
+    /// Makes one in a folder, which should be in memory, in a mount namespace of the test.
+    ///
+    /// # Panics
+    ///
+    /// If this machine makes no such disk: that needs root, loop devices, and the packages `e2fsprogs` and `xfsprogs`.
+    pub fn make(folder: &Path, filesystem: Filesystem) -> Self {
+        let folder = folder.join(filesystem.name());
+        std::fs::create_dir_all(folder.join("disk")).unwrap();
+        let disk = Self { folder, filesystem };
+        filesystem.make(&disk.folder.join("image"));
+        disk.mount();
+        disk
+    }
+
+    /// The one that the calling process was started for by [`RealDisk::cut`], if it was.
+    pub fn of_this_process() -> Option<PathBuf> {
+        std::env::var_os(DISK).map(|folder| PathBuf::from(folder).join("disk"))
+    }
+
+    /// Says, in that process, that something is on the disk: it must be there after every cut that follows.
+    pub fn promise(what: &str) {
+        let Some(folder) = std::env::var_os(DISK) else { return };
+        let path = PathBuf::from(folder).join("promised");
+        let mut file = OpenOptions::new().append(true).create(true).open(path).unwrap();
+        file.write_all(format!("{what}\n").as_bytes()).unwrap();
+    }
+
+    /// Where it is mounted.
+    pub fn path(&self) -> PathBuf {
+        self.folder.join("disk")
+    }
+
+    /// Which one it is.
+    pub fn filesystem(&self) -> Filesystem {
+        self.filesystem
+    }
+
+    fn mount(&self) {
+        let mut mount = Command::new("mount");
+        mount.args(["-t", self.filesystem.name(), "-o", self.filesystem.options()]);
+        run(mount.arg(self.folder.join("image")).arg(self.path()));
+    }
+
+    fn promised(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.folder.join("promised")).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// Runs the test of this full name in a process of its own, with these variables, up to its first promise.
+    fn start(&self, test: &str, variables: &[(&str, OsString)]) -> Child {
+        let _none_yet = std::fs::remove_file(self.folder.join("promised"));
+        let said = OpenOptions::new().write(true).create(true).truncate(true).open(self.folder.join("said")).unwrap();
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["--include-ignored", "--exact", test, "--nocapture"]);
+        program.env(DISK, &self.folder).envs(variables.iter().cloned());
+        let mut child = program.stdout(Stdio::null()).stderr(said).spawn().unwrap();
+        let begun = Instant::now();
+        while self.promised().is_empty() {
+            assert!(begun.elapsed() < PATIENCE && child.try_wait().unwrap().is_none(), "{}", self.said());
+            std::thread::sleep(INTERVAL);
+        }
+        child
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(self.folder.join("said")).unwrap_or_default()
+    }
+
+    /// Runs that test to its end. Returns how long it takes after its first promise, and what it promised.
+    ///
+    /// # Panics
+    ///
+    /// If it fails.
+    pub fn run(&self, test: &str, variables: &[(&str, OsString)]) -> (Duration, Vec<String>) {
+        let mut child = self.start(test, variables);
+        let begun = Instant::now();
+        assert!(child.wait().unwrap().success(), "{}", self.said());
+        (begun.elapsed(), self.promised())
+    }
+
+    /// Runs that test with a disk that fails at an instant after its first promise and takes nothing any longer, lets it end, and boots.
+    /// Returns everything that it promised.
+    ///
+    /// # Panics
+    ///
+    /// If it fails before that, or does not end.
+    pub fn fail(&self, test: &str, variables: &[(&str, OsString)], instant: Duration) -> Vec<String> {
+        let mut child = self.start(test, variables);
+        self.cut_power_at(instant, &mut child);
+        let begun = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < PATIENCE, "it does not end on a disk that failed: {}", self.said());
+            std::thread::sleep(INTERVAL);
+        }
+        let promised = self.promised();
+        self.boot();
+        promised
+    }
+
+    /// Runs that test, cuts the power at an instant after its first promise, and boots. Returns what it had promised before.
+    ///
+    /// # Panics
+    ///
+    /// If it fails before that.
+    pub fn cut(&self, test: &str, variables: &[(&str, OsString)], instant: Duration) -> Vec<String> {
+        let mut child = self.start(test, variables);
+        let promised = self.cut_power_at(instant, &mut child);
+        // It may have ended by itself.
+        let _dead = child.kill();
+        child.wait().unwrap();
+        self.boot();
+        promised
+    }
+
+    /// Returns what the process had promised before.
+    fn cut_power_at(&self, instant: Duration, child: &mut Child) -> Vec<String> {
+        std::thread::sleep(instant);
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{}", self.said());
+        }
+        let promised = self.promised();
+        self.cut_power();
+        promised
+    }
+
+    /// The filesystem stops where it is.
+    fn cut_power(&self) {
+        run(Command::new("xfs_io").args(["-x", "-r", "-c", "shutdown"]).arg(self.path()));
+    }
+
+    /// It is mounted again.
+    fn boot(&self) {
+        let begun = Instant::now();
+        while !Command::new("umount").arg(self.path()).stderr(Stdio::null()).status().unwrap().success() {
+            assert!(begun.elapsed() < PATIENCE, "the filesystem at {} stays busy", self.path().display());
+            std::thread::sleep(INTERVAL);
+        }
+        self.mount();
+    }
+}
+
+impl Drop for RealDisk {
+    fn drop(&mut self) {
+        let _gone = Command::new("umount").args(["--lazy"]).arg(self.path()).stderr(Stdio::null()).status();
+        let _gone = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn run(command: &mut Command) {
+    let needs = "this test needs root, loop devices, ext4 and XFS, and the packages e2fsprogs, util-linux and xfsprogs";
+    let output = command.output().unwrap_or_else(|error| panic!("{needs}: {command:?}: {error}"));
+    assert!(output.status.success(), "{needs}: {command:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::durable;
+    use crate::mounted::on_tmpfs;
+
+    /// Without syncs, both filesystems lose what was written: so these tests see a sync that is missing.
+    #[test]
+    #[ignore = "needs root, which `cargo xtask test` has"]
+    #[expect(clippy::disallowed_methods, reason = "what was not synced is what the test is about")]
+    fn real_filesystem_loses_what_was_not_synced() {
+        let test = "real_disk::tests::real_filesystem_loses_what_was_not_synced";
+        let Some(folder) = on_tmpfs(test, "size=1g") else { return };
+        for filesystem in Filesystem::ALL {
+            let disk = RealDisk::make(&folder, filesystem);
+            let path = |name: &str| disk.path().join(name);
+            durable::write_file(&path("synced"), b"before", 0o600).unwrap();
+            durable::write_file(&path("replaced"), b"before", 0o600).unwrap();
+            std::fs::write(path("not-synced"), b"bytes").unwrap();
+            std::fs::write(path("new"), b"after").unwrap();
+            std::fs::rename(path("new"), path("replaced")).unwrap();
+            // Names without bytes: what a rename leaves whose file was not synced.
+            durable::sync_folder(&disk.path()).unwrap();
+            disk.cut_power();
+            assert!(std::fs::write(path("later"), b"bytes").is_err(), "{filesystem:?}: the power is cut");
+            disk.boot();
+            assert_eq!(std::fs::read(path("synced")).unwrap(), b"before", "{filesystem:?}");
+            assert_ne!(std::fs::read(path("not-synced")).unwrap_or_default(), b"bytes", "{filesystem:?}");
+            assert_eq!(std::fs::read(path("replaced")).unwrap(), b"", "{filesystem:?}: neither form of it");
+        }
+    }
+
+    const FILES: usize = 7;
+
+    const TURNS: usize = 200;
+
+    fn text_of(turn: usize) -> String {
+        format!("{turn},").repeat(1 + turn * 37 % 9000)
+    }
+
+    /// Replaces files, gives them second names, and renames and removes their folders, over and over.
+    fn change_files(disk: &Path) {
+        RealDisk::promise("begins");
+        for turn in 0..TURNS {
+            let (folder, former) = (disk.join("folder"), disk.join("former"));
+            durable::create_folder(&folder).unwrap();
+            durable::write_file(&folder.join("file"), text_of(turn).as_bytes(), 0o640).unwrap();
+            durable::hard_link(&folder.join("file"), &disk.join(format!("promised-{}", turn % FILES))).unwrap();
+            RealDisk::promise(&turn.to_string());
+            durable::remove_tree(&former).unwrap();
+            durable::rename(&folder, &former).unwrap();
+        }
+    }
+
+    #[test]
+    #[ignore = "needs root, which `cargo xtask test` has"]
+    fn real_filesystem_has_files_whole_or_not_at_all() {
+        let test = "real_disk::tests::real_filesystem_has_files_whole_or_not_at_all";
+        if let Some(disk) = RealDisk::of_this_process() {
+            return change_files(&disk);
+        }
+        let Some(folder) = on_tmpfs(test, "size=1g") else { return };
+        for filesystem in Filesystem::ALL {
+            let (length, _) = RealDisk::make(&folder, filesystem).run(test, &[]);
+            for cut in 0..12 {
+                let disk = RealDisk::make(&folder, filesystem);
+                let promised = disk.cut(test, &[], length * cut / 12);
+                let last = promised.last().and_then(|turn| turn.parse::<usize>().ok());
+                for name in ["folder/file", "former/file"] {
+                    let Ok(found) = std::fs::read_to_string(disk.path().join(name)) else { continue };
+                    assert!((0..TURNS).any(|turn| found == text_of(turn)), "{filesystem:?}, cut {cut}: {name}");
+                }
+                let Some(last) = last else { continue };
+                // It may have had more turns before the power was cut.
+                let found = std::fs::read_to_string(disk.path().join(format!("promised-{}", last % FILES))).unwrap();
+                let mut turns = (last..TURNS).step_by(FILES);
+                assert!(turns.any(|turn| found == text_of(turn)), "{filesystem:?}, cut {cut}: {last} was promised");
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A folder with a repository on a disk that fails: one call of many is an error, or a write that seems to succeed is lost.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use landfall_media::durable::{self, DurableError, SyncFailed};
+
+use crate::error::{BackupError, Result};
+use crate::store::{Disk, Named, Store};
+
+/// What a disk does wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fault {
+    /// A call fails with an error of the device, or of the filesystem where it writes.
+    Fails,
+    /// Every call does, from that one on.
+    Dies,
+    /// A write finds no space.
+    Full,
+    /// The bytes of a write cannot be made durable, so they never get their name.
+    SyncFails,
+    /// Their name cannot be made durable.
+    FolderSyncFails,
+    /// A write that has succeeded has lost its last bytes.
+    Shortens,
+    /// The same, and has zeros instead.
+    Zeroes,
+    /// Nothing of it is there.
+    Loses,
+}
+
+impl Fault {
+    pub(super) const ALL: [Self; 8] = [
+        Self::Fails,
+        Self::Dies,
+        Self::Full,
+        Self::SyncFails,
+        Self::FolderSyncFails,
+        Self::Shortens,
+        Self::Zeroes,
+        Self::Loses,
+    ];
+
+    /// Whether only writes can have it.
+    pub(super) fn is_of_writes(self) -> bool {
+        !matches!(self, Self::Fails | Self::Dies)
+    }
+
+    /// Whether the disk says nothing of it.
+    pub(super) fn is_silent(self) -> bool {
+        matches!(self, Self::Shortens | Self::Zeroes | Self::Loses)
+    }
+}
+
+/// A fault at a call of this number, counted among writes alone where only these can have it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Planned {
+    pub(super) fault: Fault,
+    pub(super) at: usize,
+}
+
+/// What was called.
+#[derive(Debug, Default)]
+struct Calls {
+    planned: Option<Planned>,
+    all: usize,
+    writes: usize,
+    /// What the fault met.
+    hit: Option<String>,
+}
+
+/// The disk; clones are the same one.
+#[derive(Debug, Clone)]
+pub(super) struct FailingDisk {
+    disk: Arc<Disk>,
+    calls: Arc<Mutex<Calls>>,
+}
+
+impl FailingDisk {
+    pub(super) fn new(root: &Path, planned: Option<Planned>) -> Self {
+        Self { disk: Arc::new(Disk::new(root)), calls: Arc::new(Mutex::new(Calls { planned, ..Calls::default() })) }
+    }
+
+    /// How often it was called, and how often to write.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let calls = self.calls.lock().unwrap();
+        (calls.all, calls.writes)
+    }
+
+    /// What the fault met, if it came.
+    pub(super) fn hit(&self) -> Option<String> {
+        self.calls.lock().unwrap().hit.clone()
+    }
+
+    /// Counts a call, and returns the fault that it has.
+    fn fault(&self, what: &str, file: &Path, is_write: bool) -> Option<Fault> {
+        let mut calls = self.calls.lock().unwrap();
+        let (all, writes) = (calls.all, calls.writes);
+        calls.all += 1;
+        calls.writes += usize::from(is_write);
+        let planned = calls.planned?;
+        let is_now = match planned.fault {
+            Fault::Fails => all == planned.at,
+            Fault::Dies => all >= planned.at,
+            _ => is_write && writes == planned.at,
+        };
+        if !is_now {
+            return None;
+        }
+        calls.hit.get_or_insert_with(|| format!("{what} {}", file.display()));
+        Some(planned.fault)
+    }
+
+    fn read_with<T>(&self, what: &str, file: &Path, read: impl FnOnce(&Disk) -> io::Result<T>) -> io::Result<T> {
+        match self.fault(what, file, false) {
+            Some(_) => Err(broken()),
+            None => read(&self.disk),
+        }
+    }
+
+    fn path(&self, file: &Path) -> PathBuf {
+        self.disk.place().join(file)
+    }
+
+    fn failed(&self, operation: &'static str, file: &Path, source: io::Error) -> BackupError {
+        DurableError::Io { operation, path: self.path(file), source }.into()
+    }
+
+    /// What the disk makes of bytes that it should keep.
+    fn spoil(&self, fault: Fault, file: &Path, bytes: &[u8]) -> Result<()> {
+        let half = bytes.len() / 2;
+        match fault {
+            Fault::Shortens => self.disk.write(file, &bytes[..half]),
+            Fault::Zeroes => self.disk.write(file, &[&bytes[..half], &vec![0; bytes.len() - half]].concat()),
+            Fault::Loses => self.disk.remove(file),
+            _ => self.disk.write(file, bytes),
+        }
+    }
+}
+
+fn broken() -> io::Error {
+    io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())
+}
+
+fn full() -> io::Error {
+    io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error())
+}
+
+impl Store for FailingDisk {
+    fn place(&self) -> &Path {
+        self.disk.place()
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        self.read_with("list", Path::new(""), Disk::names)
+    }
+
+    fn list(&self, folder: &str) -> io::Result<Vec<Named>> {
+        self.read_with("list", Path::new(folder), |disk| disk.list(folder))
+    }
+
+    fn size(&self, file: &Path) -> io::Result<Option<u64>> {
+        self.read_with("look at", file, |disk| disk.size(file))
+    }
+
+    fn read(&self, file: &Path) -> io::Result<Bytes> {
+        self.read_with("read", file, |disk| disk.read(file))
+    }
+
+    fn read_part(&self, file: &Path, offset: u32, length: u32) -> io::Result<Bytes> {
+        self.read_with("read", file, |disk| disk.read_part(file, offset, length))
+    }
+
+    fn digest(&self, file: &Path, advance: &mut dyn FnMut(u64)) -> io::Result<rustic_core::Id> {
+        self.read_with("digest", file, |disk| disk.digest(file, advance))
+    }
+
+    fn make_root(&self) -> Result<()> {
+        self.disk.make_root()
+    }
+
+    fn make_folders(&self) -> Result<()> {
+        self.disk.make_folders()
+    }
+
+    fn write(&self, file: &Path, bytes: &[u8]) -> Result<()> {
+        match self.fault("write", file, true) {
+            None => self.disk.write(file, bytes),
+            Some(Fault::Fails | Fault::Dies) => Err(self.failed("write", file, broken())),
+            Some(Fault::Full) => Err(self.failed("write", file, full())),
+            Some(fault @ (Fault::SyncFails | Fault::FolderSyncFails)) => {
+                if fault == Fault::FolderSyncFails {
+                    self.disk.write(file, bytes)?;
+                }
+                Err(DurableError::Sync(SyncFailed { path: self.path(file), source: broken() }).into())
+            }
+            Some(fault) => self.spoil(fault, file, bytes),
+        }
+    }
+
+    fn remove(&self, file: &Path) -> Result<()> {
+        match self.fault("remove", file, false) {
+            Some(_) => Err(self.failed("remove", file, broken())),
+            None => self.disk.remove(file),
+        }
+    }
+
+    fn remove_leftovers(&self) -> Result<()> {
+        self.disk.remove_leftovers()
+    }
+
+    fn lock_file(&self) -> Result<Option<File>> {
+        self.disk.lock_file()
+    }
+
+    fn writers_file(&self) -> Result<Option<File>> {
+        self.disk.writers_file()
+    }
+
+    fn forget_cached(&self, file: &Path) {
+        self.disk.forget_cached(file);
+    }
+}
+
+/// Puts every file of a repository back as it was.
+pub(super) fn return_files(root: &Path, whole: &[(PathBuf, Vec<u8>)]) {
+    for file in super::super::files(root) {
+        if whole.binary_search_by(|(known, _)| known.cmp(&file)).is_err() {
+            durable::remove_file(&root.join(file)).unwrap();
+        }
+    }
+    for (file, bytes) in whole {
+        let path = root.join(file);
+        if std::fs::read(&path).ok().as_ref() != Some(bytes) {
+            super::super::put(&path, bytes);
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Backups and their copies on real filesystems, made by a process of their own whose power is cut, or whose disk fails, at any instant:
+//! what it said to be stored is stored, and everything that is listed is whole.
+
+use std::time::Duration;
+
+use landfall_media::mounted::on_tmpfs;
+use landfall_media::real_disk::{Filesystem, RealDisk};
+use landfall_progress::Silent;
+
+use super::*;
+use crate::{Proof, Retention};
+
+/// How many nights the process has, and how often it is cut on each filesystem.
+const NIGHTS: usize = 4;
+const CUTS: u32 = 10;
+
+const RETENTION: Retention = Retention { hourly: 0, daily: 2, weekly: 0, monthly: 0, log_days: 7 };
+
+fn night(number: usize) -> String {
+    format!("2026-11-{:02}T02:00:00Z", 10 + number)
+}
+
+fn data(number: usize) -> Vec<u8> {
+    // What the nights share is stored once.
+    [random(260, MIB), random(261 + number as u64, MIB / 2)].concat()
+}
+
+/// The night's work. Returns the backup that it made.
+fn work(number: usize, site: &Repository, copies: &Repository) -> Result<Backup> {
+    let made = save(site, &night(number), &[("database", &data(number)), ("globals", b"roles")])?;
+    let proof = Proof { time: made.time, report: "restored".to_owned() };
+    let made = site.mark_proven(made.id, proof)?;
+    RealDisk::promise(&format!("saved {number}"));
+    site.copy_to(made.id, copies)?;
+    RealDisk::promise(&format!("copied {number}"));
+    site.forget_beside_readers(RETENTION, jiff::Span::new())?;
+    copies.forget_beside_readers(RETENTION, jiff::Span::new())?;
+    Ok(made)
+}
+
+fn open(disk: &Path, key: &RepositoryKey) -> [Repository; 2] {
+    ["site", "copies"].map(|name| Repository::open(&disk.join(name), SITE, key).unwrap())
+}
+
+fn key_of(disk: &Path) -> RepositoryKey {
+    RepositoryKey::read(&disk.join("key")).unwrap().deriving(Derivation::LEAST)
+}
+
+/// The nights that are there, each of them whole.
+fn nights(repository: &Repository, what: &str) -> Vec<usize> {
+    assert_eq!(repository.check(&Silent).unwrap(), [], "{what}");
+    let number_of = |backup: Backup| {
+        let number = (0..=NIGHTS).find(|number| time(&night(*number)) == backup.time).unwrap();
+        assert!(read(repository, backup.id, "database").unwrap() == data(number), "{what}: night {number}");
+        number
+    };
+    repository.backups().unwrap().into_iter().map(number_of).collect()
+}
+
+fn newest(promised: &[String], kind: &str) -> Option<usize> {
+    promised.iter().rev().find_map(|promise| promise.strip_prefix(kind)?.trim().parse().ok())
+}
+
+#[test]
+#[ignore = "needs root, which `cargo xtask test` has"]
+fn backups_on_a_real_filesystem_that_is_cut_are_there_as_promised() {
+    let test = "tests::real_disks::backups_on_a_real_filesystem_that_is_cut_are_there_as_promised";
+    if let Some(disk) = RealDisk::of_this_process() {
+        let key = key_of(&disk);
+        let [site, copies] = open(&disk, &key);
+        RealDisk::promise("begins");
+        for number in 1..NIGHTS {
+            work(number, &site, &copies).unwrap();
+        }
+        return;
+    }
+    let Some(folder) = on_tmpfs(test, "size=1g") else { return };
+    for filesystem in Filesystem::ALL {
+        let mut length: Option<Duration> = None;
+        for cut in 0..CUTS {
+            let disk = RealDisk::make(&folder, filesystem);
+            RepositoryKey::generate().write_new(&disk.path().join("key")).unwrap();
+            let key = key_of(&disk.path());
+            let [site, copies] =
+                ["site", "copies"].map(|name| Repository::create(&disk.path().join(name), SITE, &key).unwrap());
+            work(0, &site, &copies).unwrap();
+            let Some(length) = length else {
+                length = Some(disk.run(test, &[]).0);
+                continue;
+            };
+            let instant = length * cut / CUTS;
+            let promised = if cut % 2 == 0 { disk.cut(test, &[], instant) } else { disk.fail(test, &[], instant) };
+            let what = format!("{filesystem:?}, cut {cut}: {promised:?}");
+            let [site, copies] = open(&disk.path(), &key);
+            let (stored, copied) = (nights(&site, &what), nights(&copies, &what));
+            for (found, kind) in [(&stored, "saved"), (&copied, "copied")] {
+                assert!(newest(&promised, kind).is_none_or(|number| found.contains(&number)), "{what}: {found:?}");
+            }
+            assert!(!stored.is_empty() && !copied.is_empty(), "{what}");
+            work(NIGHTS, &site, &copies).unwrap();
+            assert!(nights(&site, &what).contains(&NIGHTS) && nights(&copies, &what).contains(&NIGHTS), "{what}");
+        }
+    }
+}

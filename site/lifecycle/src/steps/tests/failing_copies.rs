@@ -1,0 +1,116 @@
+//! A copy of a volume on a disk that fails or is full: an error that says why, the volume as it was, and no copy that could return.
+
+use std::path::Path;
+
+use landfall_host::command::Subprocesses;
+use landfall_media::mounted::on_tmpfs;
+
+use super::*;
+use crate::replaced_data::ReplacedData;
+use crate::steps::keep_copy::KeepCopy;
+use crate::steps::stop::Stop;
+use landfall_cluster::ObjectName;
+
+const MIB: usize = 1 << 20;
+
+fn step() -> KeepCopy {
+    let workload = ObjectName::new("apps/v1", "StatefulSet", "db", "db");
+    let stopped = Stop { workload, pods: "app=db".to_owned(), replicas: 1 };
+    KeepCopy { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped }
+}
+
+/// The volume's files, each with bytes of its own.
+fn files() -> BTreeMap<&'static str, Vec<u8>> {
+    BTreeMap::from([("base/segment", vec![7; MIB]), ("rows", vec![8; MIB]), ("log", vec![9; MIB / 2])])
+}
+
+fn fill(site: &Site) -> PathBuf {
+    let volume = step().aside().volume(&site.paths);
+    durable::create_folder(&volume.join("base")).unwrap();
+    for (name, bytes) in files() {
+        durable::write_file(&volume.join(name), &bytes, 0o640).unwrap();
+    }
+    volume
+}
+
+fn is_whole(folder: &Path) -> bool {
+    files().iter().all(|(name, bytes)| fs_err::read(folder.join(name)).is_ok_and(|found| found == *bytes))
+}
+
+/// How a copy fails.
+#[derive(Debug, Clone, Copy)]
+enum Failure {
+    NotStarted,
+    AtOnce,
+    /// Of the volume's files, so many were copied, and the next one in part.
+    After(usize),
+}
+
+/// Copies a part, and says what `cp` says of a disk that cannot be read.
+struct FailingCopy(Failure);
+
+impl CommandRunner for FailingCopy {
+    fn run(&self, command: &HostCommand, _input: Option<Input<'_>>) -> io::Result<CommandOutput> {
+        let Failure::After(count) = self.0 else {
+            return match self.0 {
+                Failure::NotStarted => Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())),
+                _ => Ok(said("cannot create directory: Input/output error")),
+            };
+        };
+        let target = PathBuf::from(command.arguments.last().unwrap());
+        durable::create_folder(&target.join("base")).unwrap();
+        for (index, (name, bytes)) in files().into_iter().enumerate().take(count + 1) {
+            let length = if index < count { bytes.len() } else { bytes.len() / 2 };
+            durable::write_file(&target.join(name), &bytes[..length], 0o640).unwrap();
+        }
+        Ok(said("error reading 'rows': Input/output error"))
+    }
+}
+
+fn said(text: &str) -> CommandOutput {
+    CommandOutput { stderr: format!("/bin/cp: {text}").into_bytes(), ..CommandOutput::default() }
+}
+
+/// Only the volume is there, and it is as it was.
+fn expect_only_the_volume(site: &Site, what: &str) {
+    assert!(is_whole(&step().aside().volume(&site.paths)), "{what}");
+    assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1, "{what}");
+    assert_eq!(ReplacedData::all(&site.paths).unwrap(), [], "{what}");
+}
+
+#[test]
+fn copy_on_a_failing_disk_is_none_and_costs_no_data() {
+    for failure in [Failure::NotStarted, Failure::AtOnce, Failure::After(0), Failure::After(1), Failure::After(2)] {
+        let (_root, mut site) = site();
+        let volume = fill(&site);
+        site.commands = Arc::new(FailingCopy(failure));
+        let error = step().act(&mut site, &Value::Null).unwrap_err();
+        assert_eq!(error.code(), codes::NODE_PROGRAM, "{failure:?}");
+        assert!(is_whole(&volume), "{failure:?}");
+        assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent, "{failure:?}");
+        // It goes back: no cluster is asked.
+        step().undo(&mut site, &Value::Null).unwrap();
+        expect_only_the_volume(&site, &format!("{failure:?}"));
+        // Or it is tried again, and what the failed one left is no part of the copy.
+        step().act(&mut site, &Value::Null).unwrap_err();
+        site.commands = Arc::new(Subprocesses);
+        step().act(&mut site, &Value::Null).unwrap();
+        assert!(is_whole(&step().aside().path(&site.paths)) && is_whole(&volume), "{failure:?}");
+        assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 2, "{failure:?}");
+    }
+}
+
+#[test]
+fn copy_on_a_full_disk_says_so_and_costs_no_data() {
+    let test = "steps::tests::failing_copies::copy_on_a_full_disk_says_so_and_costs_no_data";
+    let Some(disk) = on_tmpfs(test, "size=4m") else { return };
+    let (_root, mut site) = site();
+    (site.paths, site.commands) = (SitePaths::below(&disk), Arc::new(Subprocesses));
+    let volume = fill(&site);
+    let error = step().act(&mut site, &Value::Null).unwrap_err();
+    assert!(error.to_string().contains("No space left on device"), "{error}");
+    assert!(is_whole(&volume));
+    assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
+    step().undo(&mut site, &Value::Null).unwrap();
+    expect_only_the_volume(&site, "after the undo");
+}
