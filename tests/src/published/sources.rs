@@ -70,6 +70,7 @@ impl Sources {
         let plain = |name: &&str| !["default", "deployment", "helm", "."].contains(name);
         let folder = into.join(names.find(plain).unwrap_or("chart").to_lowercase());
         self.extract(repository, path, &folder)?;
+        self.follow_links(repository, path, &folder)?;
         if !folder.join("Chart.yaml").exists() {
             std::fs::remove_dir_all(&folder)?;
             let whole = into.join("repository");
@@ -94,6 +95,31 @@ impl Sources {
         let tree = if path == "." { "HEAD".to_owned() } else { format!("HEAD:{path}") };
         let archive = git(&self.folder.join(repository), &["archive", "--format=tar", &tree])?;
         tar::Archive::new(archive.as_slice()).unpack(into).context("cannot unpack")
+    }
+
+    /// What links of a chart's folder mean takes their place, as in the archive that `helm package` makes.
+    fn follow_links(&self, repository: &str, path: &str, folder: &Path) -> Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?.path();
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if entry.is_symlink() {
+                let target = std::fs::read_link(&entry)?;
+                let target = joined(path, &target.to_string_lossy());
+                let object = format!("HEAD:{target}");
+                let bare = self.folder.join(repository);
+                let Ok(kind) = git(&bare, &["cat-file", "-t", &object]) else { continue };
+                std::fs::remove_file(&entry)?;
+                if kind == b"tree\n" {
+                    self.extract(repository, &target, &entry)?;
+                    self.follow_links(repository, &target, &entry)?;
+                } else {
+                    std::fs::write(&entry, git(&bare, &["cat-file", "blob", &object])?)?;
+                }
+            } else if entry.is_dir() {
+                self.follow_links(repository, &joined(path, &name), &entry)?;
+            }
+        }
+        Ok(())
     }
 
     /// Brings the charts that a chart needs, from whichever repository has one of that name. Where they are not those of its
@@ -121,6 +147,7 @@ impl Sources {
                 continue;
             };
             self.extract(&repository, &path, &below.join(name))?;
+            self.follow_links(&repository, &path, &below.join(name))?;
             self.complete(&below.join(name), (&repository, &path), missing, depth + 1)?;
             let lock = folder.join("Chart.lock");
             if lock.exists() {
