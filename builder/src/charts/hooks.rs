@@ -354,7 +354,7 @@ mod tests {
         let once = hook("Job", "once", "pre-install");
         let error = run(jobs.into_iter().chain([once]).collect()).map(|_| ()).expect_err("refused");
         assert!(error.to_string().ends_with("install and upgrade; so it is with Job/b"), "{error}");
-        let hint = error.hint().unwrap_or_default();
+        let hint = landfall_error_codes::Coded::hint(&error).unwrap_or_default();
         assert!(hint.starts_with("Declare `repeatable: [Job/a, Job/b]` under `chart` if they may"), "{hint}");
     }
 

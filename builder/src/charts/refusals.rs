@@ -5,14 +5,14 @@
 
 use std::collections::BTreeSet;
 
-use landfall_error_codes::Coded as _;
+use landfall_error_codes::Coded;
 use serde_json::Value;
 
 use super::output::Sourced;
 use super::unsteady::OF_CERTIFICATES;
 use crate::error::BuildError;
 use crate::render::title;
-use crate::secret_entry::SecretEntry;
+use crate::secret_entry::{SecretEntry, has_values};
 
 /// What is refused, each with its object.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ impl Refusals {
             return Some(first);
         }
         let errors = errors.iter().chain(std::iter::once(&first));
-        let is_of_certificates = errors.clone().any(|error| error.hint().is_some_and(|it| it == OF_CERTIFICATES));
+        let is_of_certificates = errors.clone().any(|error| Coded::hint(error).is_some_and(|it| it == OF_CERTIFICATES));
         let mut lines: Vec<_> = errors.take(others.len()).map(|error| format!("\n  also {error}")).collect();
         let travels = |it: &&Sourced| {
             let (file, title) = (it.file.display(), title(&it.object));
@@ -64,15 +64,15 @@ pub fn declaration(secrets: &[&Value]) -> String {
     let lines: Vec<_> = secrets.iter().map(|it| format!("\n      {}", SecretEntry::of_object(it).line())).collect();
     let lines = lines.concat();
     format!(
-        "Set {values} in the chart's values, name {secret} under `secrets` of the component, in release.yaml:{lines}"
+        "Set {values} in the chart's values, name {secret} under `secrets` of the component, in release.yaml:{lines}\n\
+         A certificate, a file, or a password that a person must know belongs under `siteSecrets`."
     )
 }
 
 /// Whether an object is a Secret that no site generates and no one declares.
 fn would_travel(sourced: &Sourced, known: &BTreeSet<String>, namespace: &str) -> bool {
     let object = &sourced.object;
-    let has_values = ["data", "stringData"].iter().any(|field| object.get(*field).is_some());
-    object["kind"] == "Secret" && has_values && is_here(sourced, namespace) && !known.contains(&title(object))
+    object["kind"] == "Secret" && has_values(object) && is_here(sourced, namespace) && !known.contains(&title(object))
 }
 
 fn is_here(sourced: &Sourced, namespace: &str) -> bool {
@@ -109,6 +109,6 @@ mod tests {
         let error = steady(objects("cG9zdGdyZXM6Ly9h"), &objects("cG9zdGdyZXM6Ly9i"), &known, "web");
         let error = error.map(|_| ()).expect_err("refused");
         assert_eq!(error.code(), codes::CHART_UNSTEADY);
-        insta::assert_snapshot!(format!("{error}\n{}", error.hint().unwrap_or_default()));
+        insta::assert_snapshot!(format!("{error}\n{}", Coded::hint(&error).unwrap_or_default()));
     }
 }

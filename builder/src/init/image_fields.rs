@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::plain::quoted;
 use crate::lock::Lock;
 use crate::reference::Reference;
-use crate::render::{Rendered, Suspect, is_registry, title};
+use crate::render::{Rendered, Suspect, is_custom, is_registry, title};
 
 /// Lists of a pod whose elements have names.
 const NAMED_LISTS: [&str; 3] = ["containers", "initContainers", "env"];
@@ -42,11 +42,19 @@ impl ImageField {
 pub fn find(component: &Rendered, suspects: &[Suspect], lock: &Lock) -> Vec<ImageField> {
     let mut found: Vec<ImageField> = Vec::new();
     for suspect in suspects {
-        let mut objects = component.objects.iter().filter(|object| title(object) == suspect.title);
+        let is_known = |object: &&Value| !is_custom(object) || is_defined(object, &component.objects);
+        let mut objects = component.objects.iter().filter(|object| title(object) == suspect.title).filter(is_known);
         let field = objects.find_map(|object| field(object, suspect, lock));
         found.extend(field.filter(|field| !found.contains(field)));
     }
     found
+}
+
+/// Whether an object's kind comes with the component: of another kind, the object may be left out, and a line about nothing is refused.
+fn is_defined(object: &Value, objects: &[Value]) -> bool {
+    let group = object["apiVersion"].as_str().and_then(|version| version.split('/').next());
+    let mut definitions = objects.iter().filter(|other| other["kind"] == "CustomResourceDefinition");
+    definitions.any(|it| it["spec"]["group"].as_str() == group && it["spec"]["names"]["kind"] == object["kind"])
 }
 
 fn field(object: &Value, suspect: &Suspect, lock: &Lock) -> Option<ImageField> {
@@ -57,7 +65,9 @@ fn field(object: &Value, suspect: &Suspect, lock: &Lock) -> Option<ImageField> {
         || lock.list(crate::lock::List::Images).iter().any(|it| it.reference.value.contains(&image.name()));
     let path = path(object, &suspect.pointer, !prefix.is_empty());
     let is_called_image = format!("{path}{prefix}").to_ascii_lowercase().contains("image");
-    let is_certain = is_called_image || is_registry(&image.host) || is_of_lock();
+    // `default/metrics:9090` may be a port as well.
+    let has_registry = suspect.word.starts_with(image.host.as_str()) && is_registry(&image.host);
+    let is_certain = is_called_image || has_registry || is_of_lock();
     if image.tag.is_none() || prefix.contains(char::is_whitespace) || !is_certain {
         return None;
     }
@@ -116,7 +126,7 @@ mod tests {
             suspect("Deployment/web", &format!("{at}/args/2"), "default/metrics:9090"),
             suspect("Deployment/web", &format!("{at}/args/3"), "quay.io/a/whole:2"),
             suspect("Deployment/web", &format!("{at}/env/0/value"), "a/engine:2"),
-            suspect("Deployment/web", &format!("{at}/env/1/value"), "quay.io/shop/server"),
+            suspect("Deployment/web", &format!("{at}/env/1/value"), "shop/server:8080"),
             suspect("ConfigMap/web", "/data/image", "ghcr.io/a/b:1"),
             suspect("ConfigMap/web", "/data/text", "ghcr.io/a/b:1"),
             suspect("Job/job", &format!("{at}/args/1"), "quay.io/a/reloader:v1"),

@@ -164,8 +164,8 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
 
 /// Refuses Secrets with values: all of a component's at once, with lines that declare them.
 fn without_values(definition: &Definition, component: &Rendered, objects: &[Value]) -> Result<()> {
-    let has_values = |object: &&Value| object.get("data").is_some() || object.get("stringData").is_some();
-    let secrets: Vec<_> = objects.iter().filter(|object| object["kind"] == "Secret").filter(has_values).collect();
+    let has_values = |object: &&Value| object["kind"] == "Secret" && secret_entry::has_values(object);
+    let secrets: Vec<_> = objects.iter().filter(has_values).collect();
     let Some(first) = secrets.first() else { return Ok(()) };
     let others: Vec<_> = secrets[1..].iter().map(|secret| title(secret)).collect();
     let others = if others.is_empty() { String::new() } else { format!(", as would those of {}", others.join(", ")) };

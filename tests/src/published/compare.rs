@@ -27,6 +27,9 @@ const CHECKSUM: &str = "checksum/";
 /// How the digest of an image begins.
 const DIGEST: &str = "@sha256:";
 
+/// What every Kubernetes serves, and Helm does not know without a cluster.
+const SERVED: &str = "apiregistration.k8s.io/v1,apiextensions.k8s.io/v1,networking.k8s.io/v1/IngressClass";
+
 /// How many differences are listed.
 const LISTED: usize = 5;
 
@@ -130,7 +133,7 @@ impl Chart<'_> {
         let version = version.split_whitespace().next().unwrap_or_default();
         let mut command = Command::new(helm);
         command.args(["template", self.name]).arg(self.source).args(["--namespace", &declared.namespace]);
-        command.args(["--include-crds", "--kube-version", version]);
+        command.args(["--include-crds", "--kube-version", version, "--api-versions", SERVED]);
         if is_upgrade {
             command.arg("--is-upgrade");
         }
@@ -277,7 +280,9 @@ fn differences(helm: &Value, built: &Value, pointer: &str, found: &mut Vec<Strin
 
 /// Whether a text is an image of Helm's with the digest that the lock pins.
 fn is_bound(helm: &str, built: &str) -> bool {
-    let Some((built, _)) = built.split_once(DIGEST) else { return false };
+    // Some operators take a digest in the field of a tag.
+    let is_digest = |text: &str| text.len() == 71 && text.starts_with(&DIGEST[1..]);
+    let Some((built, _)) = built.split_once(DIGEST) else { return is_digest(built) && !is_digest(helm) };
     let helm = helm.split_once(DIGEST).map_or(helm, |(named, _)| named);
     let (host, path) = match helm.split_once('/') {
         Some((host, path)) if host.contains(['.', ':']) || host == "localhost" => (host, path.to_owned()),
@@ -305,5 +310,49 @@ impl Comparison {
         let more = self.differences.len().saturating_sub(LISTED);
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
         (!self.differences.is_empty()).then(|| format!("differs from `helm template`: {listed}{more}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn deployment(image: &str, replicas: f64) -> Value {
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "a" }, "spec": { "replicas": replicas, "image": image } })
+    }
+
+    #[test]
+    fn only_documented_changes_are_taken_for_equal() {
+        let digest = format!("sha256:{}", "7".repeat(64));
+        for (helm, built, is_equal) in [
+            ("a/b:1", format!("docker.io/a/b:1@{digest}"), true),
+            ("busybox", format!("docker.io/library/busybox:latest@{digest}"), true),
+            ("quay.io/a/b:1", format!("quay.io/a/b:1@{digest}"), true),
+            ("1.0", format!("1.0@{digest}"), true),
+            ("1.0", digest.clone(), true),
+            ("quay.io/a/b:1", format!("quay.io/a/b:2@{digest}"), false),
+            ("quay.io/a/b:1", "quay.io/a/b:2".to_owned(), false),
+        ] {
+            assert_eq!(is_bound(helm, &built), is_equal, "{helm} {built}");
+        }
+        let declared = Declared { namespace: "web".into(), secrets: ["key".to_owned()].into(), ..Declared::default() };
+        let job = |name: &str, annotations: Value| json!({ "apiVersion": "batch/v1", "kind": "Job", "metadata": { "name": name, "annotations": annotations }, "spec": {} });
+        let test =
+            json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "t", "annotations": { HOOK: "test" } } });
+        let secret = |name: &str| json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": name } });
+        let hook = job("seed", json!({ HOOK: "post-install,post-upgrade", "helm.sh/hook-weight": "1" }));
+        let rendered = [deployment("a/b:1", 2.0), hook, test, secret("key"), secret("other")];
+        let mut built = deployment("docker.io/a/b:1", 3.0);
+        built["metadata"]["namespace"] = json!("web");
+        let found = compared(&declared, &[built, job("seed-0-1-0", json!(null)), secret("more")], &rendered);
+        let expected = [
+            "Deployment/a: /spec/image",
+            "Deployment/a: /spec/replicas",
+            "Secret/more is the bundle's alone",
+            "Secret/other is Helm's alone",
+        ];
+        assert_eq!((found.objects, found.differences), (3, expected.map(str::to_owned).to_vec()));
     }
 }

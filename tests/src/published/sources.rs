@@ -15,7 +15,7 @@ const DEPTH: usize = 5;
 /// The repositories of this machine: bare, in `OWNER+NAME/repo`.
 pub struct Sources {
     folder: PathBuf,
-    /// The charts of all repositories by their folder's name.
+    /// The charts of all repositories by name.
     charts: BTreeMap<String, Vec<(String, String)>>,
 }
 
@@ -37,17 +37,15 @@ impl Sources {
         let mut names: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
         names.sort();
         for repository in names.iter().filter(|name| folder.join(name).join("repo").is_dir()) {
-            let listed = git(&folder.join(repository), &["ls-tree", "-r", "--name-only", "HEAD"])?;
-            let listed = String::from_utf8_lossy(&listed);
-            for path in listed.lines().filter_map(|path| path.strip_suffix("/Chart.yaml")) {
-                let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-                charts.entry(name).or_default().push((repository.clone(), path.to_owned()));
-            }
-            if listed.lines().any(|path| path == "Chart.yaml") {
-                let chart = git(&folder.join(repository), &["show", "HEAD:Chart.yaml"])?;
-                let chart: Value = serde_saphyr::from_str(&String::from_utf8_lossy(&chart))?;
-                let name = chart["name"].as_str().unwrap_or_default().to_owned();
-                charts.entry(name).or_default().push((repository.clone(), ".".to_owned()));
+            // A line is `HEAD:FOLDER/Chart.yaml:name: NAME`. A repository without a chart has none.
+            let arguments = ["grep", "-E", "^name: ", "HEAD", "--", "*Chart.yaml"];
+            let found = git(&folder.join(repository), &arguments).unwrap_or_default();
+            for line in String::from_utf8_lossy(&found).lines() {
+                let named = line.strip_prefix("HEAD:").and_then(|line| line.split_once("Chart.yaml:name: "));
+                let Some((path, name)) = named else { continue };
+                let path = if path.is_empty() { "." } else { path.trim_end_matches('/') };
+                let name = name.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+                charts.entry(name.to_owned()).or_default().push((repository.clone(), path.to_owned()));
             }
         }
         Ok(Self { folder: folder.to_owned(), charts })
