@@ -43,7 +43,8 @@ impl Refusals {
         };
         lines.extend(constant.iter().map(travels));
         let all = std::iter::once(&of_first).chain(&others).filter(|it| is_here(it, namespace)).chain(constant);
-        let secrets: Vec<_> = all.map(|it| &it.object).filter(|object| object["kind"] == "Secret").collect();
+        let is_drawn = |object: &&Value| object["kind"] == "Secret" && object["type"] != "kubernetes.io/tls";
+        let secrets: Vec<_> = all.map(|it| &it.object).filter(is_drawn).collect();
         let mut hints = Vec::new();
         if is_of_certificates {
             hints.push(OF_CERTIFICATES.to_owned());

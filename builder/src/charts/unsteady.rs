@@ -28,7 +28,8 @@ const PLAIN_TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
 
 /// What to do where a chart makes a certificate authority for its webhook.
 pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which cert-manager makes it, such as \
-    `certManager.enabled`, or those that name a certificate of your own: the chart's values.yaml has them. Or switch the webhook off.";
+    `certManager.enabled`, or those that name a certificate of your own: the chart's values.yaml has them. A certificate that a site gives belongs under \
+    `siteSecrets` of the component. Or switch off what has it.";
 
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
