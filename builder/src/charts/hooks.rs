@@ -127,7 +127,7 @@ impl Rules<'_> {
                     tests.push((self::turn(&sourced.object), sourced));
                     continue;
                 }
-                when = self.when(&sourced, &events, &unnamed)?;
+                when = self::when(&sourced, &events, &unnamed)?;
                 turn = is_job.then(|| self::turn(&sourced.object));
                 plain(&mut sourced.object);
             }
@@ -159,28 +159,6 @@ impl Rules<'_> {
         events.is_some_and(|events| !is_of_both(&events)) && !self.repeatable.contains(title(object).as_str())
     }
 
-    /// When a hook of these events runs; refuses it where that has no place. `unnamed` are the Jobs of one time alone that the release does
-    /// not name.
-    fn when(&self, sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> Result<When> {
-        if let Some(event) = events.iter().find(|event| !EVENTS.contains(event)) {
-            return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
-        }
-        let is_job = job_names::is_job(&sourced.object);
-        if !is_job && !is_companion(&sourced.object) {
-            let kind = sourced.object["kind"].as_str().unwrap_or_default();
-            return Err(refused(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
-        }
-        let [before, after] = ["pre", "post"].map(|when| events.iter().any(|event| event.starts_with(when)));
-        if is_job && before && after {
-            return Err(refused(sourced, "it runs before and after: make it two Jobs".to_owned()));
-        }
-        let title = title(&sourced.object);
-        if unnamed.contains(&title) {
-            return Err(at_one_time(sourced, events, unnamed));
-        }
-        Ok(if before { When::Before } else { When::After })
-    }
-
     /// Whether an object is of a folder `crds`, which Helm applies before all else.
     fn is_of_crds(&self, sourced: &Sourced) -> bool {
         let below = sourced.file.strip_prefix(self.chart).unwrap_or(&sourced.file);
@@ -191,6 +169,28 @@ impl Rules<'_> {
         }
         first.is_some_and(|segment| segment == "crds")
     }
+}
+
+/// When a hook of these events runs; refuses it where that has no place. `unnamed` are the Jobs of one time alone that the release does
+/// not name.
+fn when(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> Result<When> {
+    if let Some(event) = events.iter().find(|event| !EVENTS.contains(event)) {
+        return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
+    }
+    let is_job = job_names::is_job(&sourced.object);
+    if !is_job && !is_companion(&sourced.object) {
+        let kind = sourced.object["kind"].as_str().unwrap_or_default();
+        return Err(refused(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
+    }
+    let [before, after] = ["pre", "post"].map(|when| events.iter().any(|event| event.starts_with(when)));
+    if is_job && before && after {
+        return Err(refused(sourced, "it runs before and after: make it two Jobs".to_owned()));
+    }
+    let title = title(&sourced.object);
+    if unnamed.contains(&title) {
+        return Err(at_one_time(sourced, events, unnamed));
+    }
+    Ok(if before { When::Before } else { When::After })
 }
 
 /// Whether hooks of these events run at an install and at an upgrade.

@@ -85,11 +85,13 @@ fn path(object: &Value, pointer: &str, has_prefix: bool) -> String {
         plain = format!("{plain}/{segment}");
         let name = || object.pointer(&plain)?.get("name")?.as_str();
         let named = name().filter(|name| NAMED_LISTS.contains(&list) && !name.contains(['/', '~', ']']));
-        path += &match named {
-            Some(name) => format!("/[name={name}]"),
-            None if has_prefix && ARGUMENTS.contains(&list) => "/*".to_owned(),
-            None => format!("/{segment}"),
+        let segment_path = match named {
+            Some(name) => format!("[name={name}]"),
+            None if has_prefix && ARGUMENTS.contains(&list) => "*".to_owned(),
+            None => segment.to_owned(),
         };
+        path.push('/');
+        path.push_str(&segment_path);
         list = segment;
     }
     path

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use landfall_release_document::PodSecurity;
 
 use super::guess::{Guess, SecretGuess, rule_names};
+use super::image_fields::ImageField;
 use super::plain::quoted;
 use super::sources::Source;
 use super::starter;
@@ -68,7 +69,7 @@ pub fn text(
 /// The table of fields with images; nothing where there are none.
 fn image_fields(guesses: &[Guess]) -> String {
     let fields = guesses.iter().flat_map(|guess| &guess.image_fields);
-    let mut lines: Vec<_> = fields.map(|field| field.line()).collect();
+    let mut lines: Vec<_> = fields.map(ImageField::line).collect();
     lines.dedup();
     if lines.is_empty() { String::new() } else { format!("{IMAGE_FIELDS}{}\n", lines.concat()) }
 }

@@ -1,6 +1,7 @@
 //! Checks of rendered objects, their namespaces, and the order in which they are applied.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
 
 use landfall_error_codes::codes;
 use serde_json::{Value, json};
@@ -198,7 +199,7 @@ fn undefined(component: &Rendered, object: &Value, all: &[&Value]) -> BuildError
     let titles: Vec<_> = all.iter().map(|object| title(object)).collect();
     let others: Vec<_> = titles.iter().filter(|other| **other != title(object)).map(String::as_str).collect();
     if !others.is_empty() {
-        what += &format!(", and none those of {}", others.join(", "));
+        let _infallible = write!(what, ", and none those of {}", others.join(", "));
     }
     let groups: BTreeSet<_> = all.iter().map(|object| group(object)).collect();
     BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what).hint(bring(&groups, &titles))
