@@ -129,6 +129,15 @@ impl BuildError {
         self
     }
 
+    /// The same with what else is wrong, behind what failed first.
+    #[must_use]
+    pub fn with_more(mut self, more: &str) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.what += more;
+        }
+        self
+    }
+
     /// The same, found in a copy that its reader never sees: place and text name the original.
     #[must_use]
     pub fn of_copy(mut self, copy: &Path, original: &Path) -> Self {

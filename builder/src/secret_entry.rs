@@ -93,6 +93,12 @@ pub fn hint(component: &str, entries: impl IntoIterator<Item = SecretEntry>) -> 
     )
 }
 
+/// Whether a Secret has values: what is null or empty hides nothing, as in a Secret that a controller fills.
+pub fn has_values(secret: &Value) -> bool {
+    let is_empty = |values: &Value| values.is_null() || values.as_object().is_some_and(serde_json::Map::is_empty);
+    ["data", "stringData"].iter().any(|field| !is_empty(&secret[*field]))
+}
+
 /// The keys of a Secret, each with its value where that is text.
 pub fn values(secret: &Value) -> Vec<(String, Option<String>)> {
     let fields = |field: &str| secret[field].as_object().into_iter().flatten().collect::<Vec<_>>();
@@ -111,6 +117,16 @@ mod tests {
 
     use super::*;
     use crate::definition::SecretDefinition;
+
+    #[test]
+    fn a_secret_without_values_hides_nothing() {
+        for fields in ["{}", "{data: null}", "{stringData: }", "{data: {}, stringData: null}"] {
+            assert!(!has_values(&serde_saphyr::from_str(fields).expect("fields")), "{fields}");
+        }
+        for fields in ["{data: {a: }}", "{stringData: {a: b}, data: {}}", "{data: text}"] {
+            assert!(has_values(&serde_saphyr::from_str(fields).expect("fields")), "{fields}");
+        }
+    }
 
     #[test]
     fn an_entry_is_read_back_with_all_keys() {

@@ -24,6 +24,9 @@ pub(super) const HOOK: &str = "helm.sh/hook";
 /// The annotation that orders hooks of one time.
 const WEIGHT: &str = "helm.sh/hook-weight";
 
+/// Events at which a release has a place for a hook.
+const EVENTS: [&str; 4] = ["pre-install", "pre-upgrade", "post-install", "post-upgrade"];
+
 /// What Jobs of hooks use, and may come with them.
 const COMPANIONS: [&str; 9] = [
     "ServiceAccount",
@@ -111,6 +114,8 @@ impl Rules<'_> {
         let mut placed = Placed::default();
         let mut jobs: Vec<(When, Turn, Sourced)> = Vec::new();
         let mut tests: Vec<(Turn, Sourced)> = Vec::new();
+        let unnamed: Vec<_> =
+            objects.iter().filter(|it| self.is_unnamed(&it.object)).map(|it| title(&it.object)).collect();
         for mut sourced in objects {
             let is_job = job_names::is_job(&sourced.object);
             let mut when = When::After;
@@ -122,7 +127,7 @@ impl Rules<'_> {
                     tests.push((self::turn(&sourced.object), sourced));
                     continue;
                 }
-                when = self.when(&sourced, &events)?;
+                when = self::when(&sourced, &events, &unnamed)?;
                 turn = is_job.then(|| self::turn(&sourced.object));
                 plain(&mut sourced.object);
             }
@@ -147,32 +152,11 @@ impl Rules<'_> {
         Ok(placed)
     }
 
-    /// When a hook of these events runs; refuses it where that has no place.
-    fn when(&self, sourced: &Sourced, events: &BTreeSet<&str>) -> Result<When> {
-        let known = ["pre-install", "pre-upgrade", "post-install", "post-upgrade"];
-        if let Some(event) = events.iter().find(|event| !known.contains(event)) {
-            return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
-        }
-        let is_job = job_names::is_job(&sourced.object);
-        if !is_job && !is_companion(&sourced.object) {
-            let kind = sourced.object["kind"].as_str().unwrap_or_default();
-            return Err(refused(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
-        }
-        let [before, after] = ["pre", "post"].map(|when| events.iter().any(|event| event.starts_with(when)));
-        if is_job && before && after {
-            return Err(refused(sourced, "it runs before and after: make it two Jobs".to_owned()));
-        }
-        let both = ["install", "upgrade"].iter().all(|end| events.iter().any(|event| event.ends_with(end)));
-        let title = title(&sourced.object);
-        if is_job && !both && !self.repeatable.contains(title.as_str()) {
-            let only = events.iter().copied().collect::<Vec<_>>().join(", ");
-            let what = format!("it is `{only}` alone, and Landfall runs it at each install and upgrade");
-            let hint = format!(
-                "Declare `repeatable: [{title}]` under `chart` if it may run at each, or `leaveOut: [{title}]`."
-            );
-            return Err(refused(sourced, what).hint(hint));
-        }
-        Ok(if before { When::Before } else { When::After })
+    /// Whether an object is a Job of an install or an upgrade alone that the release does not name.
+    fn is_unnamed(&self, object: &Value) -> bool {
+        let has_place = |events: &BTreeSet<&str>| events.iter().all(|event| EVENTS.contains(event));
+        let events = events(object).filter(|events| job_names::is_job(object) && has_place(events));
+        events.is_some_and(|events| !is_of_both(&events)) && !self.repeatable.contains(title(object).as_str())
     }
 
     /// Whether an object is of a folder `crds`, which Helm applies before all else.
@@ -185,6 +169,47 @@ impl Rules<'_> {
         }
         first.is_some_and(|segment| segment == "crds")
     }
+}
+
+/// When a hook of these events runs; refuses it where that has no place. `unnamed` are the Jobs of one time alone that the release does
+/// not name.
+fn when(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> Result<When> {
+    if let Some(event) = events.iter().find(|event| !EVENTS.contains(event)) {
+        return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
+    }
+    let is_job = job_names::is_job(&sourced.object);
+    if !is_job && !is_companion(&sourced.object) {
+        let kind = sourced.object["kind"].as_str().unwrap_or_default();
+        return Err(refused(sourced, format!("a {kind} is a hook, where a release has a place for Jobs")));
+    }
+    let [before, after] = ["pre", "post"].map(|when| events.iter().any(|event| event.starts_with(when)));
+    if is_job && before && after {
+        return Err(refused(sourced, "it runs before and after: make it two Jobs".to_owned()));
+    }
+    let title = title(&sourced.object);
+    if unnamed.contains(&title) {
+        return Err(at_one_time(sourced, events, unnamed));
+    }
+    Ok(if before { When::Before } else { When::After })
+}
+
+/// Whether hooks of these events run at an install and at an upgrade.
+fn is_of_both(events: &BTreeSet<&str>) -> bool {
+    ["install", "upgrade"].iter().all(|end| events.iter().any(|event| event.ends_with(end)))
+}
+
+/// The error of a Job of an install or an upgrade alone, with all others that are like it.
+fn at_one_time(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> BuildError {
+    let title = title(&sourced.object);
+    let only = events.iter().copied().collect::<Vec<_>>().join(", ");
+    let others: Vec<_> = unnamed.iter().filter(|other| **other != title).map(String::as_str).collect();
+    let others = if others.is_empty() { String::new() } else { format!("; so it is with {}", others.join(", ")) };
+    let what = format!("it is `{only}` alone, and Landfall runs it at each install and upgrade{others}");
+    let all = unnamed.join(", ");
+    let they = if unnamed.len() == 1 { "it" } else { "they" };
+    let hint =
+        format!("Declare `repeatable: [{all}]` under `chart` if {they} may run at each, or `leaveOut: [{all}]`.");
+    refused(sourced, what).hint(hint)
 }
 
 /// When Helm runs a hook among those of one time. A weight that is no number counts as none.
@@ -321,6 +346,16 @@ mod tests {
         waits.object["spec"] = json!({ "args": ["wait", "job/first"] });
         let error = run(vec![hook("Job", "first", "pre-install,pre-upgrade"), waits]).map(|_| ()).expect_err("refused");
         assert!(error.to_string().contains("names Job/first, which is `first-2-0-0`"), "{error}");
+    }
+
+    #[test]
+    fn all_jobs_of_one_time_are_named_in_one_refusal() {
+        let jobs = ["a", "b"].map(|name| hook("Job", name, "post-upgrade"));
+        let once = hook("Job", "once", "pre-install");
+        let error = run(jobs.into_iter().chain([once]).collect()).map(|_| ()).expect_err("refused");
+        assert!(error.to_string().ends_with("install and upgrade; so it is with Job/b"), "{error}");
+        let hint = landfall_error_codes::Coded::hint(&error).unwrap_or_default();
+        assert!(hint.starts_with("Declare `repeatable: [Job/a, Job/b]` under `chart` if they may"), "{hint}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod lookup;
 mod metadata;
 mod open;
 mod output;
+mod refusals;
 mod render;
 mod stages;
 #[cfg(test)]

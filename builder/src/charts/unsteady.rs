@@ -11,9 +11,10 @@ use landfall_error_codes::codes;
 use serde_json::Value;
 
 use super::output::Sourced;
+use super::refusals::{self, Refusals};
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
-use crate::secret_entry::{SecretEntry, is_plain_key};
+use crate::secret_entry::is_plain_key;
 
 /// The fewest and the most characters of a value that a site generates.
 const CHARACTERS: std::ops::RangeInclusive<usize> = 16..=256;
@@ -26,8 +27,9 @@ const PLAIN_LABELS: [&str; 9] =
 const PLAIN_TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
 
 /// What to do where a chart makes a certificate authority for its webhook.
-const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which cert-manager makes it, such as \
-    `certManager.enabled`, or those that name a certificate of your own: the chart's values.yaml has them. Or switch the webhook off.";
+pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which cert-manager makes it, such as \
+    `certManager.enabled`, or those that name a certificate of your own: the chart's values.yaml has them. A certificate that a site gives belongs under \
+    `siteSecrets` of the component. Or switch off what has it.";
 
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,7 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
         return Err(BuildError::at(codes::CHART_UNSTEADY, place(&longer[first.len().min(second.len())], ""), what));
     }
     let mut drawn = Drawn::default();
+    let mut refusals = Refusals::default();
     for (mut one, other) in first.into_iter().zip(second) {
         let mut differing = Vec::new();
         differences(&one.object, &other.object, "", &mut differing);
@@ -77,24 +80,33 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
             steady.objects.push(one);
             continue;
         };
-        if one.object["kind"] != "Secret" {
-            let what = "is something else each time that the chart is rendered";
-            let error = BuildError::at(codes::CHART_UNSTEADY, place(&one, &format!(": {pointer}")), what);
-            return Err(if pointer.ends_with("/caBundle") { error.hint(OF_CERTIFICATES) } else { error });
+        match secret(&one, other, pointer, namespace, &mut drawn) {
+            Ok(secret) if steady.secrets.iter().any(|other| other.name == secret.name) => {
+                refusals.add(refused(&one, "/metadata/name", "is that of another Secret of the chart"), one);
+            }
+            Ok(secret) => steady.secrets.push(secret),
+            Err(error) => refusals.add(error, one),
         }
-        let of_one = one.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
-        if of_one != namespace {
-            let what =
-                format!("is in another namespace than the component's, `{namespace}`, where a site generates it");
-            return Err(refused(&one, "/metadata/namespace", &what));
-        }
-        let secret = generated(&one, other, &mut drawn)?;
-        if steady.secrets.iter().any(|other| other.name == secret.name) {
-            return Err(refused(&one, "/metadata/name", "is that of another Secret of the chart"));
-        }
-        steady.secrets.push(secret);
     }
-    Ok(steady)
+    match refusals.into_error(&steady.objects, known, namespace) {
+        Some(error) => Err(error),
+        None => Ok(steady),
+    }
+}
+
+/// The Secret that a site generates for an object that differs at `pointer`.
+fn secret(one: &Sourced, other: &Sourced, pointer: &str, namespace: &str, drawn: &mut Drawn) -> Result<Generated> {
+    if one.object["kind"] != "Secret" {
+        let what = "is something else each time that the chart is rendered";
+        let error = BuildError::at(codes::CHART_UNSTEADY, place(one, &format!(": {pointer}")), what);
+        return Err(if pointer.ends_with("/caBundle") { error.hint(OF_CERTIFICATES) } else { error });
+    }
+    let of_one = one.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
+    if of_one != namespace {
+        let what = format!("is in another namespace than the component's, `{namespace}`, where a site generates it");
+        return Err(refused(one, "/metadata/namespace", &what));
+    }
+    generated(one, other, drawn)
 }
 
 /// Whether two renderings are of the same objects, whatever these hold.
@@ -159,11 +171,7 @@ impl Drawn {
 }
 
 fn refused(secret: &Sourced, pointer: &str, what: &str) -> BuildError {
-    let hint = format!(
-        "Set the value in the chart's values, name an existing Secret there, or declare the Secret with all its keys under `secrets` of the \
-         component, in release.yaml:\n      {}",
-        SecretEntry::of_object(&secret.object).line()
-    );
+    let hint = refusals::declaration(&[&secret.object]);
     let field = if pointer.is_empty() { String::new() } else { format!(": {pointer}") };
     BuildError::at(codes::CHART_UNSTEADY, place(secret, &field), what).hint(hint)
 }

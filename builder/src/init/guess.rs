@@ -7,6 +7,8 @@ use landfall_release_document::PodSecurity;
 use serde_json::Value;
 
 use super::InitComponent;
+use super::image_fields::ImageField;
+use super::made::is_made;
 use super::plain::{is_left_out, quoted};
 use super::sources::label;
 use crate::reference::Reference;
@@ -32,8 +34,12 @@ pub struct Guess {
     pub is_console: bool,
     /// Images as its objects name them, made full.
     pub images: Vec<Reference>,
+    /// Fields with images in texts, such as the arguments of an operator.
+    pub image_fields: Vec<ImageField>,
     /// Secrets that are to be generated.
     pub secrets: Vec<SecretGuess>,
+    /// Names of Secrets that its own software makes.
+    pub made: Vec<String>,
     /// Claims that its pods mount and nothing brings.
     pub mounts: Vec<String>,
     /// Other objects that its pods name and nothing brings.
@@ -93,7 +99,9 @@ impl Guess {
             pod_security: PodSecurity::Restricted,
             is_console: false,
             images: Vec::new(),
+            image_fields: Vec::new(),
             secrets: Vec::new(),
+            made: Vec::new(),
             mounts: Vec::new(),
             missing: Vec::new(),
             volumes: Vec::new(),
@@ -130,6 +138,8 @@ impl Guess {
     pub fn read(&mut self, objects: &[Value], left_out: &[Value], generated: &[String]) {
         self.namespaces(objects, left_out);
         self.secrets = secrets(objects, left_out, generated);
+        let made = self.secrets.extract_if(.., |secret| !secret.had_values && is_made(objects, &secret.name));
+        self.made = made.map(|secret| secret.name).collect();
         let named = wanted(objects);
         let brings = |kind: &str, name: &str| {
             objects.iter().any(|object| object["kind"] == kind && text(object, "/metadata/name") == name)

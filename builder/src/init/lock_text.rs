@@ -1,6 +1,6 @@
 //! The text of `images.lock`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::donors::Donors;
 use super::guess::Guess;
@@ -15,6 +15,8 @@ pub struct LockText {
     pub text: String,
     /// Entries with something that is unresolved.
     pub unresolved: usize,
+    /// Images of the platform whose repository a source takes another image from, each with the reference that means it.
+    pub tagged: BTreeMap<String, String>,
 }
 
 /// The lock of the node pack, the platform's components, and what the sources name.
@@ -42,7 +44,18 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
         images.concat(),
         artifacts.concat()
     );
-    Ok(LockText { text, unresolved })
+    Ok(LockText { text, unresolved, tagged: tagged(donors, &of_platform, guesses) })
+}
+
+/// References of the platform that mean several entries once those of the sources are in the lock, each with its tag.
+fn tagged(donors: &Donors, of_platform: &[Reference], guesses: &[Guess]) -> BTreeMap<String, String> {
+    let full = |reference: &Reference| entry(donors, List::Images, reference).0;
+    let is_ambiguous = |reference: &&Reference| {
+        let mut same = guesses.iter().flat_map(|guess| &guess.images).filter(|it| it.name() == reference.name());
+        same.any(|other| full(other) != full(reference))
+    };
+    let ambiguous = of_platform.iter().filter(|reference| reference.tag.is_none()).filter(is_ambiguous);
+    ambiguous.map(|reference| (reference.to_string(), full(reference))).collect()
 }
 
 /// An entry of a lock that has it, or a new one.
@@ -75,6 +88,30 @@ mod tests {
 
     use super::*;
     use crate::lock::Lock;
+
+    #[test]
+    fn an_image_of_the_platform_gets_its_tag_beside_another_one() {
+        let donors = Donors::read(None).expect("the starter's lock");
+        let guess = |images: &[&str]| {
+            let mut guess = Guess::new("a", "manifests/a".to_owned(), false);
+            guess.images = images.iter().map(|text| text.parse().expect("reference")).collect();
+            text(&donors, &[guess]).expect("text")
+        };
+        let lock = guess(&["busybox:latest", "registry.k8s.io/etcd"]);
+        assert_eq!(lock.tagged.keys().collect::<Vec<_>>(), ["docker.io/library/busybox"]);
+        let full = &lock.tagged["docker.io/library/busybox"];
+        assert!(full.starts_with("docker.io/library/busybox:1.") && lock.text.contains(full.as_str()), "{full}");
+        let entry: Reference = full.parse().expect("reference");
+        assert!(guess(&[&format!("busybox:{}", entry.tag.unwrap_or_default())]).tagged.is_empty());
+        let texts = [
+            ("  scheduler: docker.io/library/busybox\n", format!("  scheduler: {full}\n")),
+            ("  text: docker.io/library/busybox\n", "  text: docker.io/library/busybox\n".to_owned()),
+            ("  image: docker.io/library/busyboxes\n", "  image: docker.io/library/busyboxes\n".to_owned()),
+        ];
+        for (text, expected) in texts {
+            assert_eq!(starter::tagged(text, &lock.tagged), expected);
+        }
+    }
 
     #[test]
     fn a_digest_beside_a_tag_is_kept() {

@@ -9,7 +9,9 @@
 
 mod donors;
 mod guess;
+mod image_fields;
 mod lock_text;
+mod made;
 mod place;
 mod plain;
 mod release_text;
@@ -94,9 +96,9 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
     let guesses = render::all(options, &sources, &donors, &unfinished_folder)?;
     let has_console =
         options.console && guesses.iter().all(|guess| !guess.is_console && guess.name != starter::CONSOLE);
-    starter::write_manifests(unfinished_folder.path(), &sources, has_console)?;
-    let text = release_text::text(&name, &sources, &guesses, has_console);
     let lock = lock_text::text(&donors, &guesses)?;
+    starter::write_manifests(unfinished_folder.path(), &sources, has_console, &lock.tagged)?;
+    let text = release_text::text(&name, &sources, &guesses, has_console, &lock.tagged);
     durable::write_file(&unfinished_folder.path().join("release.yaml"), text.as_bytes(), 0o644)?;
     durable::write_file(&unfinished_folder.path().join("images.lock"), lock.text.as_bytes(), 0o644)?;
     check(unfinished_folder.path(), &text).map_err(|error| error.instead_of(unfinished_folder.path(), &output))?;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::sources::refuse;
 use crate::error::Result;
 use crate::render::parse;
+use crate::secret_entry::has_values;
 pub use crate::yaml::quoted;
 
 /// The largest file of manifests.
@@ -102,8 +103,7 @@ fn with_items(object: &Value) -> impl Iterator<Item = &Value> {
 
 /// Whether Landfall makes an object itself.
 pub fn is_left_out(object: &Value) -> bool {
-    let has_values = ["data", "stringData"].iter().any(|field| object[*field].is_object());
-    object["kind"] == "Namespace" || (object["kind"] == "Secret" && has_values)
+    object["kind"] == "Namespace" || (object["kind"] == "Secret" && has_values(object))
 }
 
 /// A kustomization over another one that leaves out objects of it.

@@ -1,10 +1,12 @@
 //! The text of `release.yaml`, with comments where a person has to decide.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use landfall_release_document::PodSecurity;
 
 use super::guess::{Guess, SecretGuess, rule_names};
+use super::image_fields::ImageField;
 use super::plain::quoted;
 use super::sources::Source;
 use super::starter;
@@ -22,10 +24,20 @@ const UNSAVED: &str = "    # A rule saves the volume of one pod, and these are o
 const MOUNT: &str = "      # The pods mount this claim, and nothing here brings it: name the artifact whose files it has, and list that under\n      \
     # `artifacts` and in images.lock. Remove the entry if software makes the claim at the site.\n";
 
+const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that they make themselves. `landfall lock` pins what is there, in later versions as well. Remove\n\
+    # what such a program never runs.\nimageFields:\n";
+
 const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init --no-console` leaves it out.\n";
 
-/// The definition of a release of these components, with Landfall's console where it is wanted.
-pub fn text(name: &str, sources: &[Source], guesses: &[Guess], has_console: bool) -> String {
+/// The definition of a release of these components, with Landfall's console where it is wanted, and with tags for images of the platform
+/// that would mean several entries of the lock.
+pub fn text(
+    name: &str,
+    sources: &[Source],
+    guesses: &[Guess],
+    has_console: bool,
+    tags: &BTreeMap<String, String>,
+) -> String {
     let folder_of = |component: &str| {
         let source = sources.iter().position(|source| source.name == component).and_then(|index| guesses.get(index));
         source.map_or_else(|| format!("manifests/{component}"), |guess| guess.folder.clone())
@@ -43,14 +55,23 @@ pub fn text(name: &str, sources: &[Source], guesses: &[Guess], has_console: bool
          platform: linux/amd64\nlock: images.lock\n\n\
          # What a node must have. `data` is what your software writes; Landfall counts what the bundle brings by itself.\n\
          requirements:\n  cores: 2\n  memory: 4Gi\n  data: 10Gi\n\n{}\nartifacts:\n{}\ncomponents:\n  \
-         # Network, names and volumes, as in Landfall's starter release.\n{}\n  # Made of what was given to `landfall init`.\n{}\n\
+         # Network, names and volumes, as in Landfall's starter release.\n{}\n  # Made of what was given to `landfall init`.\n{}\n{}\
          values:\n  # Computed at the site from facts and ranges; a site cannot set them.\n{}",
-        starter::node_packs(),
+        starter::tagged(&starter::node_packs(), tags),
         starter::artifacts(),
-        platform.join("\n"),
+        starter::tagged(&platform.join("\n"), tags),
         own.join("\n"),
+        image_fields(guesses),
         starter::values()
     )
+}
+
+/// The table of fields with images; nothing where there are none.
+fn image_fields(guesses: &[Guess]) -> String {
+    let fields = guesses.iter().flat_map(|guess| &guess.image_fields);
+    let mut lines: Vec<_> = fields.map(ImageField::line).collect();
+    lines.dedup();
+    if lines.is_empty() { String::new() } else { format!("{IMAGE_FIELDS}{}\n", lines.concat()) }
 }
 
 fn component(guess: &Guess) -> String {
@@ -85,6 +106,13 @@ fn component(guess: &Guess) -> String {
         line(format_args!(
             "    # Its pods name {missing}, which nothing here brings: bring it, or list it under `madeOnSite`."
         ));
+    }
+    if !guess.made.is_empty() {
+        let made: Vec<_> = guess.made.iter().map(|name| quoted(&format!("Secret/{name}"))).collect();
+        line(format_args!(
+            "    # A program of it is told these names and may create Secrets. What no software makes belongs under `secrets`."
+        ));
+        line(format_args!("    madeOnSite: [{}]", made.join(", ")));
     }
     text + &secrets(&guess.secrets) + &mounts(&guess.mounts) + &backup(guess)
 }

@@ -12,12 +12,14 @@ use super::guess::{self, Guess};
 use super::place::{Unfinished, relative};
 use super::plain::{copy, is_left_out, overlay};
 use super::sources::{Source, SourceKind, refuse};
-use super::{InitOptions, starter};
+use super::{InitOptions, image_fields, starter};
 use crate::charts::{self, Charts};
 use crate::definition::{Definition, yaml_text};
 use crate::error::{BuildError, Place, Result};
 use crate::own_image;
-use crate::render::{Origin, Program, Rendered, Tool, kustomization, lowest_pod_security, render_folder, usages};
+use crate::render::{
+    Origin, Program, Rendered, Tool, in_doubt, kustomization, lowest_pod_security, render_folder, usages,
+};
 
 /// Renders the sources, in their order. What is copied, unpacked or laid over is in the folder when it returns.
 pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &Unfinished) -> Result<Vec<Guess>> {
@@ -29,7 +31,7 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
     let mut guesses = Vec::new();
     for source in sources {
         let guess = match (&kubectl, &helm) {
-            (Some(kubectl), _) if !is_chart(source) => manifests(source, kubectl, folder.path())
+            (Some(kubectl), _) if !is_chart(source) => manifests(source, kubectl, donors, folder.path())
                 .map_err(|error| error.instead_of(&copied(source, folder.path()), &source.path))?,
             (_, Some(helm)) => chart(source, helm, donors, folder.path())
                 .map_err(|error| error.instead_of(&unpacked(source, folder.path()), &source.path))?,
@@ -51,7 +53,7 @@ fn unpacked(source: &Source, folder: &Path) -> PathBuf {
     folder.join("charts").join(&source.name)
 }
 
-fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess> {
+fn manifests(source: &Source, kubectl: &Program, donors: &Donors, folder: &Path) -> Result<Guess> {
     let own = copied(source, folder);
     let (written, at, mut left_out) = if let SourceKind::Plain { files } = &source.kind {
         let left_out = copy(&source.path, files, &own)?;
@@ -77,7 +79,7 @@ fn manifests(source: &Source, kubectl: &Program, folder: &Path) -> Result<Guess>
     guess.read(&objects, &left_out, &[]);
     let rendered = Rendered { index: 0, origin: Origin::Folder(at), objects };
     let definition = draft(folder, &source.name, "manifests: x")?;
-    look(&mut guess, &definition, &rendered)?;
+    look(&mut guess, &definition, &rendered, donors)?;
     Ok(guess)
 }
 
@@ -112,7 +114,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
             let (left_out, objects): (Vec<_>, Vec<_>) = objects.partition(is_left_out);
             let whole = Rendered { index: 0, origin: Origin::Folder(at), objects };
             guess.read(&whole.objects, &left_out, &generated);
-            look(&mut guess, &definition, &whole)?;
+            look(&mut guess, &definition, &whole, donors)?;
         }
         // The chart needs values: a person gives them, and `landfall build` renders it again.
         Err(error) => guess.problem = Some(error.instead_of(&unpacked(source, folder), &source.path).in_short()),
@@ -121,12 +123,19 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
 }
 
 /// Images and Pod Security.
-fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered) -> Result<()> {
+fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered, donors: &Donors) -> Result<()> {
     for usage in usages(definition, rendered)? {
         if own_image::is_appliance(&usage.reference) {
             guess.is_console = true;
         } else if !guess.images.contains(&usage.reference) {
             guess.images.push(usage.reference);
+        }
+    }
+    let suspects = in_doubt(definition, rendered, donors.starter());
+    guess.image_fields = image_fields::find(rendered, &suspects, donors.starter());
+    for field in &guess.image_fields {
+        if !guess.images.contains(&field.image) {
+            guess.images.push(field.image.clone());
         }
     }
     guess.pod_security = lowest_pod_security(definition, rendered);

@@ -1,7 +1,7 @@
 //! What every release has, taken from the starter release as it was when this program was built: the node pack, and the
 //! components of network, names and storage with their values.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use landfall_error_codes::codes;
@@ -56,17 +56,37 @@ const IMAGES: [&str; 4] = [
     "docker.io/library/busybox",
 ];
 
-/// Writes the manifests of the components that no source takes the place of, those of the console where it is wanted.
-pub fn write_manifests(folder: &Path, sources: &[Source], has_console: bool) -> Result<()> {
+/// Writes the manifests of the components that no source takes the place of, those of the console where it is wanted; with tags for images that
+/// would mean several entries of the lock.
+pub fn write_manifests(
+    folder: &Path,
+    sources: &[Source],
+    has_console: bool,
+    tags: &BTreeMap<String, String>,
+) -> Result<()> {
+    // What `references` replace in a text stays as they have it.
+    let is_of_field = |named: &str| !RELEASE.contains(&format!(" text: {named}\n"));
+    let tags = tags.iter().filter(|(named, _)| is_of_field(named));
+    let tags = tags.map(|(named, full)| (named.clone(), full.clone())).collect();
     for (path, text) in MANIFESTS {
         let name = path.split('/').next().unwrap_or_default();
         if sources.iter().all(|source| source.name != name) && (has_console || name != CONSOLE) {
             let path = folder.join("manifests").join(path);
             durable::create_folder(path.parent().unwrap_or(folder))?;
-            durable::write_file(&path, text.as_bytes(), 0o644)?;
+            durable::write_file(&path, tagged(text, &tags).as_bytes(), 0o644)?;
         }
     }
     Ok(())
+}
+
+/// A text of the platform with these references in place of those without a tag. A part of a text stays as the manifests have it.
+pub fn tagged(text: &str, tags: &BTreeMap<String, String>) -> String {
+    let with_tag = |line: &str| {
+        let (field, named) = line.trim_end().rsplit_once(": ")?;
+        let full = tags.get(named).filter(|_| field.trim_start() != "text")?;
+        Some(format!("{field}: {full}\n"))
+    };
+    text.split_inclusive('\n').map(|line| with_tag(line).unwrap_or_else(|| line.to_owned())).collect()
 }
 
 /// The references of the node pack's images and of the components', and those of its artifacts.

@@ -30,7 +30,8 @@ pub use images::{bind, check_fields, each_usage, usages};
 use kustomize::RenderedFolder;
 pub(crate) use kustomize::{kustomization, parse, render_folder};
 pub use program::{Program, Renderer, Tool};
-pub use scan::{Suspect, in_doubt, scan};
+pub use scan::{Suspect, in_doubt, is_registry, scan};
+pub use spots::is_custom;
 pub use values::{check as check_values, check_defaults, check_editable, site_schema};
 
 use crate::charts::{self, Charts};

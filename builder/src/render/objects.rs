@@ -1,6 +1,7 @@
 //! Checks of rendered objects, their namespaces, and the order in which they are applied.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
 
 use landfall_error_codes::codes;
 use serde_json::{Value, json};
@@ -77,9 +78,15 @@ pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<Vec
         let declared = &definition.release.components[component.index].namespaces;
         let mut objects = std::mem::take(&mut component.objects);
         without_values(definition, component, &objects)?;
-        for object in &mut objects {
+        for index in 0..objects.len() {
+            let object = &objects[index];
             acceptable(component, object)?;
-            remarks.extend(place_in(component, object, &namespace, declared, &custom)?);
+            let Some(namespaced) = is_namespaced(object, &custom) else {
+                let all: Vec<_> = objects.iter().filter(|other| is_namespaced(other, &custom).is_none()).collect();
+                return Err(undefined(component, object, &all));
+            };
+            let object = &mut objects[index];
+            remarks.extend(place_in(component, object, namespaced, &namespace, declared)?);
             let key = format!("{} {} {}", group(object), title(object), text(object, "/metadata/namespace"));
             if !seen.insert(key) {
                 let what = "another object of this release has the same kind and name";
@@ -158,8 +165,8 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
 
 /// Refuses Secrets with values: all of a component's at once, with lines that declare them.
 fn without_values(definition: &Definition, component: &Rendered, objects: &[Value]) -> Result<()> {
-    let has_values = |object: &&Value| object.get("data").is_some() || object.get("stringData").is_some();
-    let secrets: Vec<_> = objects.iter().filter(|object| object["kind"] == "Secret").filter(has_values).collect();
+    let has_values = |object: &&Value| object["kind"] == "Secret" && secret_entry::has_values(object);
+    let secrets: Vec<_> = objects.iter().filter(has_values).collect();
     let Some(first) = secrets.first() else { return Ok(()) };
     let others: Vec<_> = secrets[1..].iter().map(|secret| title(secret)).collect();
     let others = if others.is_empty() { String::new() } else { format!(", as would those of {}", others.join(", ")) };
@@ -185,37 +192,54 @@ const BROUGHT_BY: [(&str, &str); 12] = [
     ("snapshot.storage.k8s.io", "the snapshot controller of CSI"),
 ];
 
-/// Which component to add for a kind of a group.
-fn bring(group: &str, title: &str) -> String {
-    let known = BROUGHT_BY.iter().find(|(known, _)| *known == group).map(|(_, software)| *software);
-    let software = known.map_or_else(|| format!("the software that owns {group}"), str::to_owned);
+/// The error of an object whose kind nothing defines, with all others of the component that are like it.
+fn undefined(component: &Rendered, object: &Value, all: &[&Value]) -> BuildError {
+    let (kind, of_group) = (text(object, "/kind"), group(object));
+    let mut what = format!("no CustomResourceDefinition of this release defines {kind} of {of_group}");
+    let titles: Vec<_> = all.iter().map(|object| title(object)).collect();
+    let others: Vec<_> = titles.iter().filter(|other| **other != title(object)).map(String::as_str).collect();
+    if !others.is_empty() {
+        let _infallible = write!(what, ", and none those of {}", others.join(", "));
+    }
+    let groups: BTreeSet<_> = all.iter().map(|object| group(object)).collect();
+    BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what).hint(bring(&groups, &titles))
+}
+
+/// Which components to add for kinds of these groups.
+fn bring(groups: &BTreeSet<&str>, titles: &[String]) -> String {
+    let software = |group: &&str| {
+        let known = BROUGHT_BY.iter().find(|(known, _)| known == group).map(|(_, software)| *software);
+        known.map_or_else(|| format!("the software that owns {group}"), str::to_owned)
+    };
+    let software: BTreeSet<_> = groups.iter().map(software).collect();
+    let software = software.into_iter().collect::<Vec<_>>().join("; with ");
+    let objects = if titles.len() == 1 { "object" } else { "objects" };
+    let titles: Vec<_> = titles.iter().map(|title| format!("`{title}`")).collect();
+    let titles = titles.join(", ");
     format!(
         "Add a component with {software}, whose CustomResourceDefinitions come with it, and list it under `needs` of this one. Without \
-         that software, switch the object off by the chart's values, or list `{title}` under `leaveOut` of the chart."
+         that software, switch the {objects} off by the chart's values, or list {titles} under `leaveOut` of the chart."
     )
+}
+
+/// Whether the kind of an object has a namespace; unknown where nothing defines the kind.
+fn is_namespaced(object: &Value, custom: &HashMap<(String, String), bool>) -> Option<bool> {
+    let (group, kind) = (group(object), text(object, "/kind"));
+    // Kubernetes' own groups have no dot or end with k8s.io.
+    let of_kubernetes = !group.contains('.') || group.ends_with(".k8s.io");
+    let own = || of_kubernetes.then(|| !CLUSTER_KINDS.contains(&kind));
+    custom.get(&(group.to_owned(), kind.to_owned())).copied().or_else(own)
 }
 
 /// Sets the namespace of an object, or drops one that its kind does not have; returns what was dropped, in words.
 fn place_in(
     component: &Rendered,
     object: &mut Value,
+    namespaced: bool,
     namespace: &str,
     declared: &[Spanned<String>],
-    custom: &HashMap<(String, String), bool>,
 ) -> Result<Option<String>> {
     let kind = text(object, "/kind").to_owned();
-    let group = group(object).to_owned();
-    // Kubernetes' own groups have no dot or end with k8s.io.
-    let of_kubernetes = !group.contains('.') || group.ends_with(".k8s.io");
-    let namespaced = match custom.get(&(group.clone(), kind.clone())) {
-        Some(namespaced) => *namespaced,
-        None if of_kubernetes => !CLUSTER_KINDS.contains(&kind.as_str()),
-        None => {
-            let what = format!("no CustomResourceDefinition of this release defines {kind} of {group}");
-            let error = BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what);
-            return Err(error.hint(bring(&group, &title(object))));
-        }
-    };
     if !namespaced {
         // As the API server does, whatever is written there.
         let dropped = object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("namespace"));

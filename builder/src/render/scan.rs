@@ -274,7 +274,8 @@ fn named_segments(word: &str) -> bool {
         .all(|segment| segment.len() > 1 && segment.starts_with(|letter: char| letter.is_ascii_lowercase()))
 }
 
-fn is_registry(host: &str) -> bool {
+/// Whether a host holds little else than images.
+pub fn is_registry(host: &str) -> bool {
     let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let first_label = host.split('.').next().unwrap_or_default();
     REGISTRIES.contains(&host)

@@ -284,6 +284,40 @@ fn a_namespace_of_a_cluster_object_is_dropped() {
 }
 
 #[test]
+fn all_missing_kinds_are_refused_at_once() {
+    let plain = definition("name: small", "name: small");
+    let object =
+        |group: &str, kind: &str| format!("---\napiVersion: {group}/v1\nkind: {kind}\nmetadata: {{name: a}}\n");
+    let text = object("cert-manager.io", "Issuer")
+        + &object("cert-manager.io", "Certificate")
+        + &object("keda.sh", "ScaledObject");
+    let error = objects::check(&plain, &mut [component(&plain, "database", &text)]).expect_err("refused");
+    let said = error.to_string();
+    assert!(
+        said.ends_with("defines Issuer of cert-manager.io, and none those of Certificate/a, ScaledObject/a"),
+        "{said}"
+    );
+    let hint = Coded::hint(&error).expect("hint");
+    assert!(hint.starts_with("Add a component with KEDA; with cert-manager, whose"), "{hint}");
+    assert!(
+        hint.ends_with("or list `Issuer/a`, `Certificate/a`, `ScaledObject/a` under `leaveOut` of the chart."),
+        "{hint}"
+    );
+}
+
+#[test]
+fn a_secret_without_values_travels_as_it_is() {
+    let plain = definition("name: small", "name: small");
+    let secret = |values: &str| format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: filled}}\n{values}\n");
+    for values in ["stringData:", "data: {}"] {
+        objects::check(&plain, &mut [component(&plain, "database", &secret(values))]).expect(values);
+    }
+    let error =
+        objects::check(&plain, &mut [component(&plain, "database", &secret("data: {a: }"))]).expect_err("refused");
+    assert!(error.to_string().contains("its values would travel in the clear"), "{error}");
+}
+
+#[test]
 fn a_missing_kind_is_refused_with_what_brings_it() {
     let plain = definition("name: small", "name: small");
     for (group, software) in

@@ -1,14 +1,18 @@
 //! `cargo xtask charts`: charts of other projects, put through `init`, `lock` and `build`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::published::{Bench, Ending, LIST, Sources, TinyRegistry, list, markdown};
+use crate::published::{Attempt, Bench, Ending, LIST, Published, Sources, TinyRegistry, list, markdown};
 use crate::{images, printer, workspace};
 
 /// The page that is written, from the project's root.
 const PAGE: &str = "docs/CHARTS.md";
+
+/// How many charts go through at once.
+const AT_ONCE: usize = 6;
 
 /// Puts charts of other projects through init, lock and build. Not a part of `test`: their repositories are fetched fresh.
 #[derive(Debug, clap::Args)]
@@ -37,23 +41,63 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let programs = [workspace::landfall()?, parts.binaries.join("kubectl"), images::ensure_helm()?];
     let bench = Bench::new(folder.path(), [&programs[0], &programs[1], &programs[2]], &registry)?;
     let sources = Sources::open(&arguments.sources)?;
-    let mut attempts = Vec::new();
-    for published in wanted {
-        let attempt = bench.attempt(&published, &sources);
+    let attempts = at_once(&wanted, |published| {
+        let attempt = bench.attempt(published, &sources);
         let attempt = attempt.with_context(|| format!("{} {}", published.repository, published.path))?;
-        let ending = match &attempt.ending {
-            Ending::Built => "built".to_owned(),
-            Ending::Refused(why) => format!("refused: {why}"),
-            Ending::Unavailable(why) => format!("not here: {why}"),
-        };
-        let edits = attempt.edits.join("; ");
-        printer::data(format_args!("{} {}: {ending} [{edits}]", published.repository, attempt.name));
+        report(published, &attempt);
         let commit = sources.commit(&published.repository).unwrap_or_default();
-        attempts.push((published, commit, attempt));
-    }
+        Ok((published.clone(), commit, attempt))
+    })?;
     if arguments.write {
         #[expect(clippy::disallowed_methods, reason = "a page that Git has")]
         std::fs::write(root.join(PAGE), markdown(&attempts)).with_context(|| format!("cannot write {PAGE}"))?;
     }
     Ok(0)
+}
+
+/// Says what a chart came to.
+fn report(published: &Published, attempt: &Attempt) {
+    let ending = match &attempt.ending {
+        Ending::Built => "built".to_owned(),
+        Ending::Refused(why) => format!("refused: {why}"),
+        Ending::Unavailable(why) => format!("not here: {why}"),
+    };
+    let compared = attempt.compared.as_ref();
+    let compared = compared.map(|it| it.said().unwrap_or_else(|| format!("{} objects equal", it.objects)));
+    let (edits, compared) = (attempt.edits.join("; "), compared.unwrap_or_default());
+    printer::data(format_args!("{} {}: {ending} [{edits}] {compared}", published.repository, attempt.name));
+}
+
+/// Does something for each item, several at once; returns the results in the order of the items, or the first error.
+fn at_once<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((index, item)) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?)))
+        {
+            done.push((index, each(item)));
+        }
+        done
+    };
+    let mut done: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
+    });
+    ensure!(done.len() == items.len(), "a worker ended early");
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_keep_the_order_of_their_items() {
+        let items: Vec<usize> = (0..20).collect();
+        let doubled = at_once(&items, |item| Ok(item * 2)).expect("all");
+        assert_eq!(doubled, items.iter().map(|item| item * 2).collect::<Vec<_>>());
+        at_once(&items, |item| if *item == 7 { anyhow::bail!("seven") } else { Ok(()) }).expect_err("one fails");
+    }
 }

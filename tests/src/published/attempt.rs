@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::compare::{Chart, Comparison};
 use super::edits::Draft;
 use super::{Published, Sources, TinyRegistry};
 use crate::vendor::KEY_PASSWORD;
@@ -37,6 +38,8 @@ pub struct Attempt {
     pub edits: Vec<String>,
     /// How it ended.
     pub ending: Ending,
+    /// What is built beside what `helm template` prints; none of what is not built, and of a kustomization.
+    pub compared: Option<Comparison>,
 }
 
 /// How an attempt ended.
@@ -85,7 +88,8 @@ impl Bench {
     pub fn attempt(&self, published: &Published, sources: &Sources) -> Result<Attempt> {
         let Published { repository, path, .. } = published;
         let unavailable = |name: &str, version, why: String| {
-            Ok(Attempt { name: name.to_owned(), version, edits: Vec::new(), ending: Ending::Unavailable(why) })
+            let (name, ending) = (name.to_owned(), Ending::Unavailable(why));
+            Ok(Attempt { name, version, edits: Vec::new(), ending, compared: None })
         };
         if !sources.has(repository) {
             return unavailable(path, None, "its repository is not here".to_owned());
@@ -98,20 +102,29 @@ impl Bench {
         }
         let mut edits = Vec::new();
         let failed = self.build(published, &taken.folder, folder.path(), &mut edits)?;
+        let compared = (failed.is_none() && version.is_some()).then(|| self.compare(&taken.folder, folder.path()));
         let place = folder.path().display().to_string();
         let ending = failed.map_or(Ending::Built, |error| {
             let said = |field: &str| error[field].as_str().unwrap_or_default().replace(&place, "");
             Ending::Refused(format!("{}: {}", said("code"), said("what")))
         });
-        Ok(Attempt { name, version, edits, ending })
+        Ok(Attempt { name, version, edits, ending, compared: compared.transpose()? })
+    }
+
+    /// Compares what was built from a chart with what Helm renders.
+    fn compare(&self, source: &Path, folder: &Path) -> Result<Comparison> {
+        let release = folder.join("release");
+        let draft = Draft::new(std::fs::read_to_string(release.join("release.yaml"))?).context("no component")?;
+        let chart = Chart { release: &release, bundle: &folder.join("out"), source, name: draft.component() };
+        chart.compare(&self.helm, &self.kubectl)
     }
 
     /// From the sources to a bundle; returns the error at which it ends.
     fn build(&self, of: &Published, source: &Path, folder: &Path, edits: &mut Vec<String>) -> Result<Option<Value>> {
         let text = |path: PathBuf| path.display().to_string();
-        let [release, source, out] = [folder.join("release"), source.to_owned(), folder.join("out")].map(text);
-        let [registries, keys, store, key] =
-            ["registries.yaml", "keys", "store", "keys/cosign.key"].map(|name| text(self.path(name)));
+        let [release, out, store] = ["release", "out", "store"].map(|name| text(folder.join(name)));
+        let source = text(source.to_owned());
+        let [registries, keys, key] = ["registries.yaml", "keys", "keys/cosign.key"].map(|name| text(self.path(name)));
         let [kubectl, helm] = [self.kubectl.clone(), self.helm.clone()].map(text);
         let lock = text(workspace::root().join(LOCK));
         let tools = ["--kubectl", &kubectl, "--helm", &helm];
@@ -121,8 +134,9 @@ impl Bench {
         }
         let definition = folder.join("release/release.yaml");
         let mut draft = Draft::new(std::fs::read_to_string(&definition)?).context("init made nothing")?;
-        if draft.fill_in() {
-            edits.push("what `init` leaves to be filled in".to_owned());
+        let filled = draft.fill_in();
+        if !filled.is_empty() {
+            edits.push(format!("filled in: {}", filled.join(", ")));
         }
         let common = [&["--registries", &registries, "--store", &store][..], &tools[..]].concat();
         let signed = ["--key", &key, "--roots", &keys, "--output", &out];

@@ -17,21 +17,31 @@ impl Draft {
         Some(Self { text, component })
     }
 
-    /// Fills in what a person must decide; returns whether there was anything.
-    pub fn fill_in(&mut self) -> bool {
+    /// The name of the component.
+    pub fn component(&self) -> &str {
+        &self.component
+    }
+
+    /// Fills in what a person must decide; returns what that was, in words.
+    pub fn fill_in(&mut self) -> Vec<&'static str> {
         let filled = [
-            ("save: [FILL-IN]", "save: [tar, -cf, '-', .]"),
-            ("load: [FILL-IN]", "load: [tar, -xf, '-']"),
-            ("shows: FILL-IN, arguments: [FILL-IN]", "shows: Its files can be read, arguments: [ls]"),
-            ("because: FILL-IN", "because: its members make it again"),
-            ("{FILL-IN: 32}", "{password: 32}"),
-            (": FILL-IN}", ": 32}"),
+            ("save: [FILL-IN]", "save: [tar, -cf, '-', .]", "backup rules"),
+            ("load: [FILL-IN]", "load: [tar, -xf, '-']", "backup rules"),
+            ("shows: FILL-IN, arguments: [FILL-IN]", "shows: Its files can be read, arguments: [ls]", "backup rules"),
+            ("because: FILL-IN", "because: its members make it again", "why volumes have no backup"),
+            ("{FILL-IN: 32}", "{password: 32}", "keys of Secrets"),
+            (": FILL-IN}", ": 32}", "values of Secrets"),
+            (": FILL-IN,", ": 32,", "values of Secrets"),
         ];
-        let before = self.text.clone();
-        for (from, to) in filled {
-            self.text = self.text.replace(from, to);
+        let mut found = Vec::new();
+        for (from, to, what) in filled {
+            if self.text.contains(from) {
+                self.text = self.text.replace(from, to);
+                found.push(what);
+            }
         }
-        before != self.text
+        found.dedup();
+        found
     }
 
     /// Does what an error asks; returns it in a few words, or nothing where the message says nothing that this program knows to do.
@@ -39,7 +49,7 @@ impl Draft {
         let said = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
         let (code, what, next) = (said("code"), said("what"), said("next"));
         let before = self.text.clone();
-        let done = self.look_ups(&code).or_else(|| self.entries(&next)).or_else(|| self.pod_security(&what));
+        let done = self.look_ups(&code).or_else(|| self.entries(&next)).or_else(|| self.pod_security(&what, &next));
         let done = done.or_else(|| self.listed(&what, &next)).or_else(|| self.repeated(&next));
         let done = done.or_else(|| self.hook(&code, &what));
         done.filter(|_| before != self.text)
@@ -79,9 +89,10 @@ impl Draft {
         Some(format!("{} volumes stated as unsaved", volumes.len()))
     }
 
-    fn pod_security(&mut self, what: &str) -> Option<String> {
+    fn pod_security(&mut self, what: &str, next: &str) -> Option<String> {
         let (level, _) = what.split_once("the level `")?.1.split_once('`')?;
-        let other = if level == "restricted" { "baseline" } else { "privileged" };
+        let named = next.split_once("write `podSecurity: ").and_then(|(_, named)| named.split('`').next());
+        let other = named.unwrap_or(if level == "restricted" { "baseline" } else { "privileged" });
         self.field("podSecurity", other);
         Some(format!("podSecurity: {other}"))
     }
@@ -102,9 +113,11 @@ impl Draft {
             self.list("namespaces", &namespace);
             return Some(format!("namespaces: {namespace}"));
         }
-        if let Some(title) = quoted(next, "list `", " under `leaveOut`") {
-            self.in_chart("leaveOut", &title);
-            return Some(format!("leaveOut: {title}"));
+        let titles = next.split_once(" under `leaveOut`").and_then(|(before, _)| before.rsplit_once("list `"));
+        if let Some((_, titles)) = titles {
+            let titles = titles.replace('`', "");
+            self.in_chart("leaveOut", &titles);
+            return Some(format!("leaveOut: {titles}"));
         }
         if let Some(need) = quoted(next, "Add `", " to `needs`") {
             self.list("needs", &need);
@@ -225,13 +238,13 @@ mod tests {
             json!({ "code": "LF2035", "what": "the level `restricted` of its namespace forbids it" }),
             json!({ "code": "LF2012", "what": "image", "next": "or notImages: [\"a/b:1\", \"c/d:1\"] if it is not" }),
             json!({ "code": "LF2088", "what": "shop/templates/a.yaml: Job/migrate: is there at an upgrade alone" }),
-            json!({ "code": "LF2009", "what": "x", "next": "or list `Issuer/a` under `leaveOut` of the chart." }),
+            json!({ "code": "LF2009", "what": "x", "next": "or list `Issuer/a`, `Role/b` under `leaveOut` of the chart." }),
             json!({ "code": "LF2009", "what": "x", "next": "or list `other` under `namespaces` of the component." }),
         ] {
             assert!(draft.follow(&error).is_some(), "{error}");
         }
         let expected = "components:\n  # Made of what was given to `landfall init`.\n  - name: shop\n    namespaces: [other]\n    \
-            notImages: ['a/b:1', 'c/d:1']\n    chart: {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a]}\n    \
+            notImages: ['a/b:1', 'c/d:1']\n    chart: {folder: shop, lookups: empty, repeatable: [Job/migrate], leaveOut: [Issuer/a, Role/b]}\n    \
             needs: [dns]\n    podSecurity: baseline\n    secrets:\n      - {name: key, random: {a: 32, b: 32}}\nvalues:\n  - name: other\n";
         assert_eq!(draft.text, expected);
         assert_eq!(draft.follow(&json!({ "code": "LF2082", "what": "set a host" })), None);

@@ -2,6 +2,7 @@
 //! committed; only what they came to is.
 
 mod attempt;
+mod compare;
 mod edits;
 mod registry;
 mod sources;
@@ -10,6 +11,7 @@ mod table;
 use anyhow::{Context, Result};
 
 pub use attempt::{Attempt, Bench, Ending};
+pub use compare::Comparison;
 pub use registry::TinyRegistry;
 pub use sources::Sources;
 pub use table::markdown;

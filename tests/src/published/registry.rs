@@ -1,7 +1,7 @@
 //! A registry on loopback that has a tiny image under every name: charts of others name images that no test needs.
 //!
-//! Names that the tests' own registry tree has are served from there, so that a node pack is a real one; large files of its artifacts give
-//! way to a few bytes.
+//! Artifacts that the tests' own registry tree has are served from there, so that a node pack is a real one; their large files give way to a
+//! few bytes.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -88,10 +88,8 @@ impl Shelf {
         }
         let link = self.tree.join("repositories").join(repository).join("_manifests/tags").join(name);
         let own = std::fs::read_to_string(link.join("current/link")).ok().and_then(|digest| self.blob(digest.trim()));
-        let manifest = match own {
-            Some(own) => self.lightened(repository, &own)?,
-            None => self.tiny(repository)?,
-        };
+        let lightened = own.map(|own| self.lightened(repository, &own)).transpose()?.flatten();
+        let manifest = lightened.map_or_else(|| self.tiny(repository), Ok)?;
         self.keep(manifest.clone());
         Ok(Some(manifest))
     }
@@ -108,11 +106,11 @@ impl Shelf {
         json!({ "digest": name, "size": size })
     }
 
-    /// A manifest of the tree; the large files of an artifact are a few bytes.
-    fn lightened(&self, repository: &str, manifest: &[u8]) -> Result<Vec<u8>> {
+    /// An artifact of the tree, whose large files are a few bytes; none of an image.
+    fn lightened(&self, repository: &str, manifest: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut read: Value = serde_json::from_slice(manifest)?;
         if read["config"]["mediaType"] == CONFIG {
-            return Ok(manifest.to_vec());
+            return Ok(None);
         }
         for layer in read["layers"].as_array_mut().into_iter().flatten() {
             if layer["size"].as_u64().is_some_and(|size| size > SMALL) {
@@ -120,7 +118,7 @@ impl Shelf {
                 (layer["digest"], layer["size"]) = (kept["digest"].clone(), kept["size"].clone());
             }
         }
-        Ok(serde_json::to_vec(&read)?)
+        serde_json::to_vec(&read).map(Some).context("a manifest is no JSON")
     }
 
     /// An image of a few files, another one for each repository.

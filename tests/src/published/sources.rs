@@ -15,7 +15,7 @@ const DEPTH: usize = 5;
 /// The repositories of this machine: bare, in `OWNER+NAME/repo`.
 pub struct Sources {
     folder: PathBuf,
-    /// The charts of all repositories by their folder's name.
+    /// The charts of all repositories by name.
     charts: BTreeMap<String, Vec<(String, String)>>,
 }
 
@@ -37,17 +37,15 @@ impl Sources {
         let mut names: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
         names.sort();
         for repository in names.iter().filter(|name| folder.join(name).join("repo").is_dir()) {
-            let listed = git(&folder.join(repository), &["ls-tree", "-r", "--name-only", "HEAD"])?;
-            let listed = String::from_utf8_lossy(&listed);
-            for path in listed.lines().filter_map(|path| path.strip_suffix("/Chart.yaml")) {
-                let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-                charts.entry(name).or_default().push((repository.clone(), path.to_owned()));
-            }
-            if listed.lines().any(|path| path == "Chart.yaml") {
-                let chart = git(&folder.join(repository), &["show", "HEAD:Chart.yaml"])?;
-                let chart: Value = serde_saphyr::from_str(&String::from_utf8_lossy(&chart))?;
-                let name = chart["name"].as_str().unwrap_or_default().to_owned();
-                charts.entry(name).or_default().push((repository.clone(), ".".to_owned()));
+            // A line is `HEAD:FOLDER/Chart.yaml:name: NAME`. A repository without a chart has none.
+            let arguments = ["grep", "-E", "^name: ", "HEAD", "--", "*Chart.yaml"];
+            let found = git(&folder.join(repository), &arguments).unwrap_or_default();
+            for line in String::from_utf8_lossy(&found).lines() {
+                let named = line.strip_prefix("HEAD:").and_then(|line| line.split_once("Chart.yaml:name: "));
+                let Some((path, name)) = named else { continue };
+                let path = if path.is_empty() { "." } else { path.trim_end_matches('/') };
+                let name = name.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
+                charts.entry(name.to_owned()).or_default().push((repository.clone(), path.to_owned()));
             }
         }
         Ok(Self { folder: folder.to_owned(), charts })
@@ -70,6 +68,7 @@ impl Sources {
         let plain = |name: &&str| !["default", "deployment", "helm", "."].contains(name);
         let folder = into.join(names.find(plain).unwrap_or("chart").to_lowercase());
         self.extract(repository, path, &folder)?;
+        self.follow_links(repository, path, &folder)?;
         if !folder.join("Chart.yaml").exists() {
             std::fs::remove_dir_all(&folder)?;
             let whole = into.join("repository");
@@ -94,6 +93,31 @@ impl Sources {
         let tree = if path == "." { "HEAD".to_owned() } else { format!("HEAD:{path}") };
         let archive = git(&self.folder.join(repository), &["archive", "--format=tar", &tree])?;
         tar::Archive::new(archive.as_slice()).unpack(into).context("cannot unpack")
+    }
+
+    /// What links of a chart's folder mean takes their place, as in the archive that `helm package` makes.
+    fn follow_links(&self, repository: &str, path: &str, folder: &Path) -> Result<()> {
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?.path();
+            let name = entry.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if entry.is_symlink() {
+                let target = std::fs::read_link(&entry)?;
+                let target = joined(path, &target.to_string_lossy());
+                let object = format!("HEAD:{target}");
+                let bare = self.folder.join(repository);
+                let Ok(kind) = git(&bare, &["cat-file", "-t", &object]) else { continue };
+                std::fs::remove_file(&entry)?;
+                if kind == b"tree\n" {
+                    self.extract(repository, &target, &entry)?;
+                    self.follow_links(repository, &target, &entry)?;
+                } else {
+                    std::fs::write(&entry, git(&bare, &["cat-file", "blob", &object])?)?;
+                }
+            } else if entry.is_dir() {
+                self.follow_links(repository, &joined(path, &name), &entry)?;
+            }
+        }
+        Ok(())
     }
 
     /// Brings the charts that a chart needs, from whichever repository has one of that name. Where they are not those of its
@@ -121,6 +145,7 @@ impl Sources {
                 continue;
             };
             self.extract(&repository, &path, &below.join(name))?;
+            self.follow_links(&repository, &path, &below.join(name))?;
             self.complete(&below.join(name), (&repository, &path), missing, depth + 1)?;
             let lock = folder.join("Chart.lock");
             if lock.exists() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Attempt, Ending, Published};
+use super::{Attempt, Comparison, Ending, Published};
 
 /// The longest reason in the table, in characters.
 const REASON: usize = 300;
@@ -15,27 +15,39 @@ pub fn markdown(attempts: &[(Published, String, Attempt)]) -> String {
     let built = count(&|attempt| matches!(attempt.ending, Ending::Built));
     let untouched = count(&|attempt| matches!(attempt.ending, Ending::Built) && attempt.edits.is_empty());
     let percent = |part: usize| (part * 100).checked_div(tried).unwrap_or_default();
+    let compared: Vec<_> = attempts.iter().filter_map(|(_, _, attempt)| attempt.compared.as_ref()).collect();
+    let equal = compared.iter().filter(|comparison| comparison.differences.is_empty()).count();
+    let objects: usize = compared.iter().map(|comparison| comparison.objects).sum();
     let mut text = format!(
         "# Charts of the field\n\n`cargo xtask charts --write` writes this page. {tried} charts and kustomizations, as their projects publish them, \
          went through `landfall init`, `lock` and `build`, with a registry on loopback that has a tiny image under every name. **{untouched} \
          ({} %) built untouched, {} more after the edits that messages ask for: {built} of {tried} ({} %).** {unavailable} more cannot be had \
-         where this ran: a chart that they need is in none of the repositories.\n\nDigests of images were removed, since no other registry has \
-         what they name. Charts that a chart needs are those that their own projects have by now.\n\n\
-         | chart | version | from | came to | edits, or the reason |\n|---|---|---|---|---|\n",
+         where this ran: a chart that they need is in none of the repositories. They do not count.\n\n**The objects equal those of `helm \
+         template` in {equal} of {} charts that were built**, {objects} objects in all, with the same chart, values, namespace and name, as kubectl \
+         reads both. Only what [VENDOR.md](VENDOR.md#charts) says that Landfall changes may differ: digests of images, namespaces, names of Jobs, \
+         annotations of hooks, Secrets that a site generates, tests, and what the release leaves out.\n\nA word in doubt \
+         was listed under `notImages`; a vendor lists those that are images under `references`. Digests of images were removed, since no other \
+         registry has what they name. Charts that a chart needs are those that their own projects have by now.\n\n\
+         | chart | version | from | came to | objects | edits, or the reason |\n|---|---|---|---|---|---|\n",
         percent(untouched),
         built - untouched,
-        percent(built)
+        percent(built),
+        compared.len()
     );
     for (published, commit, attempt) in attempts {
+        let differences = attempt.compared.as_ref().and_then(Comparison::said);
+        let details = || attempt.edits.iter().cloned().chain(differences.clone()).collect::<Vec<_>>().join("; ");
         let (ending, details) = match &attempt.ending {
-            Ending::Built if attempt.edits.is_empty() => ("untouched", String::new()),
-            Ending::Built => ("edited", attempt.edits.join("; ")),
+            Ending::Built if attempt.edits.is_empty() => ("untouched", details()),
+            Ending::Built => ("edited", details()),
             Ending::Refused(why) => ("refused", why.clone()),
             Ending::Unavailable(why) => ("–", why.clone()),
         };
         let from = format!("{} {}, {commit}", published.repository.replace('+', "/"), published.path);
         let version = attempt.version.as_deref().unwrap_or("–");
-        let _infallible = writeln!(text, "| {} | {version} | {from} | {ending} | {} |", attempt.name, cell(&details));
+        let (name, details) = (&attempt.name, cell(&details));
+        let objects = attempt.compared.as_ref().map_or_else(|| "–".to_owned(), |found| found.objects.to_string());
+        let _infallible = writeln!(text, "| {name} | {version} | {from} | {ending} | {objects} | {details} |");
     }
     text
 }
@@ -59,6 +71,10 @@ mod tests {
             name: "shop".to_owned(),
             version: Some("1.0".to_owned()),
             edits: edits.iter().map(|edit| (*edit).to_owned()).collect(),
+            compared: matches!(ending, Ending::Built).then(|| Comparison {
+                objects: 3,
+                differences: edits.iter().map(|edit| format!("Pod/a: /{edit}")).collect(),
+            }),
             ending,
         };
         let published = Published { repository: "a+b".into(), path: "charts/shop".into(), values: String::new() };
@@ -76,8 +92,11 @@ mod tests {
             "{page}"
         );
         assert!(
-            page.contains("| shop | 1.0 | a/b charts/shop, 1234567 of 2026-01-01 | refused | LF2082: a\\|b c |"),
+            page.contains("| shop | 1.0 | a/b charts/shop, 1234567 of 2026-01-01 | refused | – | LF2082: a\\|b c |"),
             "{page}"
         );
+        assert!(page.contains("in 1 of 2 charts that were built**, 6 objects in all"), "{page}");
+        let differing = "| edited | 3 | needs: a; differs from `helm template`: Pod/a: /needs: a |";
+        assert!(page.contains(differing), "{page}");
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn lowest_pod_security(definition: &Definition, component: &Rendered)
         let mut definition = definition.clone();
         definition.release.components[component.index].pod_security = level;
         component.objects.iter().all(|object| {
-            pods::of(object).is_none_or(|pod| pod_security::check(&definition, component, object, &pod).is_ok())
+            pods::of(object).is_none_or(|pod| pod_security::broken(&definition, component, object, &pod).1.is_empty())
         })
     };
     let levels = [PodSecurity::Restricted, PodSecurity::Baseline];

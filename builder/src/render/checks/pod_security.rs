@@ -62,6 +62,38 @@ const RESTRICTED_VOLUMES: [&str; 9] = [
 
 /// Refuses pods that break the level of their namespace, with everything that is wrong with them.
 pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod: &Pod<'_>) -> Result<()> {
+    let (level, broken) = broken(definition, component, object, pod);
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let what = format!("the level `{}` of its namespace forbids it:\n  {}", name(level), broken.join("\n  "));
+    let error = BuildError::at(codes::POD_REFUSED, component.place(object, ""), what);
+    let lowest = super::lowest_pod_security(definition, component);
+    if lowest == definition.release.components[component.index].pod_security {
+        return Err(error);
+    }
+    Err(error.hint(format!(
+        "Correct the named fields, or write `podSecurity: {}` for the component, the strictest level that allows all of its pods.",
+        name(lowest)
+    )))
+}
+
+/// A level as a definition has it.
+fn name(level: PodSecurity) -> &'static str {
+    match level {
+        PodSecurity::Restricted => "restricted",
+        PodSecurity::Baseline => "baseline",
+        PodSecurity::Privileged => "privileged",
+    }
+}
+
+/// The level of a pod's namespace, and what of the pod breaks it.
+pub fn broken(
+    definition: &Definition,
+    component: &Rendered,
+    object: &Value,
+    pod: &Pod<'_>,
+) -> (PodSecurity, Vec<String>) {
     let own = &definition.release.components[component.index];
     let is_here = |other: &&ComponentDefinition| {
         object["metadata"]["namespace"].as_str().is_some_and(|namespace| namespace == other.namespace.value)
@@ -75,12 +107,7 @@ pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod:
     if level == PodSecurity::Restricted {
         restricted(pod, &mut broken);
     }
-    if broken.is_empty() {
-        return Ok(());
-    }
-    let level = if level == PodSecurity::Restricted { "restricted" } else { "baseline" };
-    let what = format!("the level `{level}` of its namespace forbids it:\n  {}", broken.join("\n  "));
-    Err(BuildError::at(codes::POD_REFUSED, component.place(object, ""), what))
+    (level, broken)
 }
 
 fn baseline(pod: &Pod<'_>, broken: &mut Vec<String>) {

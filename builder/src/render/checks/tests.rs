@@ -167,6 +167,17 @@ fn pods_keep_the_level_of_their_namespace() {
 }
 
 #[test]
+fn a_pods_refusal_names_the_level_that_allows_it() {
+    for (from, to, level) in
+        [("runAsNonRoot: true, ", "", "baseline"), ("emptyDir: {sizeLimit: 64Mi}", "hostPath: {path: /}", "privileged")]
+    {
+        let error = checked(&plain(), &[("database", &replaced(POD, from, to))]).expect_err("refused");
+        let hint = landfall_error_codes::Coded::hint(&error).unwrap_or_default();
+        assert!(hint.contains(&format!("or write `podSecurity: {level}` for the component, the strictest")), "{hint}");
+    }
+}
+
+#[test]
 fn what_pods_name_is_in_the_release_or_declared() {
     let settings = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: b}\n";
     let from_settings = |key: &str| {

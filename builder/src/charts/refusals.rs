@@ -1,0 +1,115 @@
+//! Everything of a chart that differs at each rendering and that a site cannot generate, in one refusal.
+//!
+//! A person who declares one Secret after the other would build as often as there are Secrets. So all are named with lines that declare them,
+//! and with those of Secrets that are the same each time: a build would refuse these next, since they would travel in the clear.
+
+use std::collections::BTreeSet;
+
+use landfall_error_codes::Coded;
+use serde_json::Value;
+
+use super::output::Sourced;
+use super::unsteady::OF_CERTIFICATES;
+use crate::error::BuildError;
+use crate::render::title;
+use crate::secret_entry::{SecretEntry, has_values};
+
+/// What is refused, each with its object.
+#[derive(Debug, Default)]
+pub struct Refusals(Vec<(BuildError, Sourced)>);
+
+impl Refusals {
+    /// Adds one.
+    pub fn add(&mut self, error: BuildError, of: Sourced) {
+        self.0.push((error, of));
+    }
+
+    /// The error that names all; none where nothing is refused. `steady` are the chart's other objects, of which those of `known` titles
+    /// are declared.
+    pub fn into_error(self, steady: &[Sourced], known: &BTreeSet<String>, namespace: &str) -> Option<BuildError> {
+        let constant: Vec<_> = steady.iter().filter(|it| would_travel(it, known, namespace)).collect();
+        let mut refused = self.0.into_iter();
+        let (first, of_first) = refused.next()?;
+        let (errors, others): (Vec<_>, Vec<_>) = refused.unzip();
+        if others.is_empty() && constant.is_empty() {
+            return Some(first);
+        }
+        let errors = errors.iter().chain(std::iter::once(&first));
+        let is_of_certificates = errors.clone().any(|error| Coded::hint(error).is_some_and(|it| it == OF_CERTIFICATES));
+        let mut lines: Vec<_> = errors.take(others.len()).map(|error| format!("\n  also {error}")).collect();
+        let travels = |it: &&Sourced| {
+            let (file, title) = (it.file.display(), title(&it.object));
+            format!("\n  also {file}: {title}: its values would travel in the clear")
+        };
+        lines.extend(constant.iter().map(travels));
+        let all = std::iter::once(&of_first).chain(&others).filter(|it| is_here(it, namespace)).chain(constant);
+        let is_drawn = |object: &&Value| object["kind"] == "Secret" && object["type"] != "kubernetes.io/tls";
+        let secrets: Vec<_> = all.map(|it| &it.object).filter(is_drawn).collect();
+        let mut hints = Vec::new();
+        if is_of_certificates {
+            hints.push(OF_CERTIFICATES.to_owned());
+        }
+        if !secrets.is_empty() {
+            hints.push(declaration(&secrets));
+        }
+        Some(first.with_more(&lines.concat()).hint(hints.join("\n")))
+    }
+}
+
+/// What to do about Secrets that a site cannot generate by itself: lines that declare them.
+pub fn declaration(secrets: &[&Value]) -> String {
+    let (values, secret) = match secrets.len() {
+        1 => ("the value", "an existing Secret there, or declare the Secret with all its keys"),
+        _ => ("the values", "existing Secrets there, or declare the Secrets with all their keys"),
+    };
+    let lines: Vec<_> = secrets.iter().map(|it| format!("\n      {}", SecretEntry::of_object(it).line())).collect();
+    let lines = lines.concat();
+    format!(
+        "Set {values} in the chart's values, name {secret} under `secrets` of the component, in release.yaml:{lines}\n\
+         A certificate, a file, or a password that a person must know belongs under `siteSecrets`."
+    )
+}
+
+/// Whether an object is a Secret that no site generates and no one declares.
+fn would_travel(sourced: &Sourced, known: &BTreeSet<String>, namespace: &str) -> bool {
+    let object = &sourced.object;
+    object["kind"] == "Secret" && has_values(object) && is_here(sourced, namespace) && !known.contains(&title(object))
+}
+
+fn is_here(sourced: &Sourced, namespace: &str) -> bool {
+    sourced.object.pointer("/metadata/namespace").and_then(Value::as_str).is_none_or(|own| own == namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use landfall_error_codes::codes;
+    use serde_json::json;
+
+    use super::super::unsteady::steady;
+    use super::*;
+
+    fn sourced(objects: &[Value]) -> Vec<Sourced> {
+        objects.iter().map(|object| Sourced { file: "shop/templates/a.yaml".into(), object: object.clone() }).collect()
+    }
+
+    #[test]
+    fn all_secrets_are_named_in_one_refusal() {
+        let secret = |name: &str, kind: &str, value: &str| json!({ "apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": { "name": name }, "data": { "key": value } });
+        let hook = |value: &str| json!({ "kind": "ValidatingWebhookConfiguration", "metadata": { "name": "a" }, "webhooks": [{ "clientConfig": { "caBundle": value } }] });
+        let objects = |value: &str| {
+            sourced(&[
+                secret("core", "Opaque", value),
+                secret("tls", "kubernetes.io/tls", value),
+                secret("own", "Opaque", value),
+                secret("fixed", "Opaque", "YQ=="),
+                json!({ "kind": "Secret", "metadata": { "name": "filled" } }),
+                hook(value),
+            ])
+        };
+        let known = ["Secret/own".to_owned()].into();
+        let error = steady(objects("cG9zdGdyZXM6Ly9h"), &objects("cG9zdGdyZXM6Ly9i"), &known, "web");
+        let error = error.map(|_| ()).expect_err("refused");
+        assert_eq!(error.code(), codes::CHART_UNSTEADY);
+        insta::assert_snapshot!(format!("{error}\n{}", Coded::hint(&error).unwrap_or_default()));
+    }
+}
