@@ -83,6 +83,10 @@ impl RealDisk {
     }
 
     /// Says, in that process, that something is on the disk: it must be there after every cut that follows.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be noted.
     pub fn promise(what: &str) {
         let Some(folder) = std::env::var_os(DISK) else { return };
         let path = PathBuf::from(folder).join("promised");

@@ -92,11 +92,11 @@ fn backups_on_a_real_filesystem_that_is_cut_are_there_as_promised() {
             let promised = if cut % 2 == 0 { disk.cut(test, &[], instant) } else { disk.fail(test, &[], instant) };
             let what = format!("{filesystem:?}, cut {cut}: {promised:?}");
             let [site, copies] = open(&disk.path(), &key);
-            let (stored, copied) = (nights(&site, &what), nights(&copies, &what));
-            for (found, kind) in [(&stored, "saved"), (&copied, "copied")] {
+            let [here, there] = [nights(&site, &what), nights(&copies, &what)];
+            for (found, kind) in [(&here, "saved"), (&there, "copied")] {
                 assert!(newest(&promised, kind).is_none_or(|number| found.contains(&number)), "{what}: {found:?}");
             }
-            assert!(!stored.is_empty() && !copied.is_empty(), "{what}");
+            assert!(!here.is_empty() && !there.is_empty(), "{what}");
             work(NIGHTS, &site, &copies).unwrap();
             assert!(nights(&site, &what).contains(&NIGHTS) && nights(&copies, &what).contains(&NIGHTS), "{what}");
         }

@@ -15,7 +15,7 @@ use landfall_engine::step::{Durable, StepError};
 use landfall_error_codes::codes;
 use landfall_host::command::{CommandOutput, CommandRunner, HostCommand, Input, Subprocesses};
 use landfall_host::paths::SitePaths;
-use landfall_media::durable::{self, DurableError};
+use landfall_media::durable;
 use landfall_media::progress::Silent;
 
 use super::actions::resolve;
@@ -138,13 +138,12 @@ impl World {
     pub(super) fn change(&mut self) -> End {
         let (plan, journals) = (self.plan.clone(), self.journals());
         let lock = journals.lock("change").unwrap();
-        let mut journal = match journals.latest().unwrap() {
-            Some(file) => journals.open(&lock, &file).unwrap(),
-            None => {
-                let steps = plan.all().map(|step| step.id.clone()).collect();
-                let pins = Outline { operation: plan.operation, steps, closing: plan.closing.len() };
-                journals.create(&lock, pins).unwrap()
-            }
+        let mut journal = if let Some(file) = journals.latest().unwrap() {
+            journals.open(&lock, &file).unwrap()
+        } else {
+            let steps = plan.all().map(|step| step.id.clone()).collect();
+            let pins = Outline { operation: plan.operation, steps, closing: plan.closing.len() };
+            journals.create(&lock, pins).unwrap()
         };
         Engine { journal: &mut journal, plan: &plan, resolve, progress: &Silent }.run(self, &|_| {}).unwrap()
     }
@@ -262,9 +261,9 @@ pub(super) fn write_unsynced(path: &Path, text: &str) -> Result<(), StepError> {
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
     file.write_all(text.as_bytes()).map_err(failed)?;
     if is_new {
-        durable::note_made(path)
+        durable::note_made(path);
     } else {
-        durable::note_written(path)
+        durable::note_written(path);
     }
     Ok(())
 }
@@ -273,7 +272,7 @@ pub(super) fn write_unsynced(path: &Path, text: &str) -> Result<(), StepError> {
 pub(super) fn append(path: &Path, text: &str) -> Result<(), StepError> {
     let is_new = !path.exists();
     write_unsynced(path, text)?;
-    durable::sync_file(&File::open(path).map_err(failed)?, path).map_err(DurableError::from)?;
+    durable::sync_file(&File::open(path).map_err(failed)?, path)?;
     if is_new { Ok(durable::sync_folder(path.parent().unwrap_or(path))?) } else { Ok(()) }
 }
 
