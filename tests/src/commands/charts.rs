@@ -22,8 +22,8 @@ pub struct Arguments {
     sources: PathBuf,
     /// Only charts whose repository or folder has one of these words.
     words: Vec<String>,
-    /// Write docs/CHARTS.md.
-    #[arg(long, conflicts_with = "words")]
+    /// Write docs/CHARTS.md; with words, only the rows of their charts.
+    #[arg(long)]
     write: bool,
 }
 
@@ -49,8 +49,10 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
         Ok((published.clone(), commit, attempt))
     })?;
     if arguments.write {
+        let page = root.join(PAGE);
+        let known = if arguments.words.is_empty() { String::new() } else { std::fs::read_to_string(&page)? };
         #[expect(clippy::disallowed_methods, reason = "a page that Git has")]
-        std::fs::write(root.join(PAGE), markdown(&attempts)).with_context(|| format!("cannot write {PAGE}"))?;
+        std::fs::write(page, markdown(&attempts, &known)).with_context(|| format!("cannot write {PAGE}"))?;
     }
     Ok(0)
 }

@@ -41,8 +41,8 @@ impl Sources {
             let arguments = ["grep", "-E", "^name: ", "HEAD", "--", "*Chart.yaml"];
             let found = git(&folder.join(repository), &arguments).unwrap_or_default();
             for line in String::from_utf8_lossy(&found).lines() {
-                let named = line.strip_prefix("HEAD:").and_then(|line| line.split_once("Chart.yaml:name: "));
-                let Some((path, name)) = named else { continue };
+                let of_line = line.strip_prefix("HEAD:").and_then(|line| line.split_once("Chart.yaml:name: "));
+                let Some((path, name)) = of_line else { continue };
                 let path = if path.is_empty() { "." } else { path.trim_end_matches('/') };
                 let name = name.split('#').next().unwrap_or_default().trim().trim_matches(['"', '\'']);
                 charts.entry(name.to_owned()).or_default().push((repository.clone(), path.to_owned()));

@@ -1,55 +1,82 @@
 //! What the charts came to, as a page of the documentation.
 
-use std::fmt::Write as _;
-
 use super::{Attempt, Comparison, Ending, Published};
 
 /// The longest reason in the table, in characters.
 const REASON: usize = 300;
 
-/// The page about these attempts, each with its chart and the commit that it was taken from.
-pub fn markdown(attempts: &[(Published, String, Attempt)]) -> String {
-    let count = |is: &dyn Fn(&Attempt) -> bool| attempts.iter().filter(|(_, _, attempt)| is(attempt)).count();
-    let unavailable = count(&|attempt| matches!(attempt.ending, Ending::Unavailable(_)));
-    let tried = attempts.len() - unavailable;
-    let built = count(&|attempt| matches!(attempt.ending, Ending::Built));
-    let untouched = count(&|attempt| matches!(attempt.ending, Ending::Built) && attempt.edits.is_empty());
+/// What the row of a chart that differs says beside the number of its objects.
+const DIFFERING: &str = "differing";
+
+/// The page about these attempts, each with its chart and the commit that it was taken from. Rows of other charts stay as `page` has them.
+pub fn markdown(attempts: &[(Published, String, Attempt)], page: &str) -> String {
+    let mut rows: Vec<String> = page.lines().filter(|line| line.starts_with("| ")).skip(1).map(str::to_owned).collect();
+    for (published, commit, attempt) in attempts {
+        let row = row(published, commit, attempt);
+        match rows.iter_mut().find(|known| source(known) == source(&row)) {
+            Some(known) => *known = row,
+            None => rows.push(row),
+        }
+    }
+    let rows_text: String = rows.iter().flat_map(|row| [row, "\n"]).collect();
+    heading(&rows) + &rows_text
+}
+
+/// What is above the rows: how many charts came to what.
+fn heading(rows: &[String]) -> String {
+    let count = |is: &dyn Fn(&str) -> bool| rows.iter().filter(|row| is(column(row, 4))).count();
+    let unavailable = count(&|ending| ending == "–");
+    let tried = rows.len() - unavailable;
+    let untouched = count(&|ending| ending == "untouched");
+    let edited = count(&|ending| ending == "edited");
+    let built = untouched + edited;
     let percent = |part: usize| (part * 100).checked_div(tried).unwrap_or_default();
-    let compared: Vec<_> = attempts.iter().filter_map(|(_, _, attempt)| attempt.compared.as_ref()).collect();
-    let equal = compared.iter().filter(|comparison| comparison.differences.is_empty()).count();
-    let objects: usize = compared.iter().map(|comparison| comparison.objects).sum();
-    let mut text = format!(
+    let compared: Vec<_> = rows.iter().map(|row| column(row, 5)).filter(|objects| *objects != "–").collect();
+    let equal = compared.iter().filter(|objects| !objects.contains(DIFFERING)).count();
+    let objects: usize = compared.iter().filter_map(|objects| objects.split(',').next()?.parse::<usize>().ok()).sum();
+    format!(
         "# Charts of the field\n\n`cargo xtask charts --write` writes this page. {tried} charts and kustomizations, as their projects publish them, \
          went through `landfall init`, `lock` and `build`, with a registry on loopback that has a tiny image under every name. **{untouched} \
-         ({} %) built untouched, {} more after the edits that messages ask for: {built} of {tried} ({} %).** {unavailable} more cannot be had \
+         ({} %) built untouched, {edited} more after the edits that messages ask for: {built} of {tried} ({} %).** {unavailable} more cannot be had \
          where this ran: a chart that they need is in none of the repositories. They do not count.\n\n**The objects equal those of `helm \
          template` in {equal} of {} charts that were built**, {objects} objects in all, with the same chart, values, namespace and name, as kubectl \
          reads both. Only what [VENDOR.md](VENDOR.md#charts) says that Landfall changes may differ: digests of images, namespaces, names of Jobs, \
-         annotations of hooks, Secrets that a site generates, tests, and what the release leaves out.\n\nA word in doubt \
-         was listed under `notImages`; a vendor lists those that are images under `references`. Digests of images were removed, since no other \
-         registry has what they name. Charts that a chart needs are those that their own projects have by now.\n\n\
+         annotations of hooks, Secrets that a site generates, tests, and what the release leaves out.\n\nA word in doubt was listed under \
+         `notImages`; a vendor lists those that are images under `references`. Digests of images were removed, since no other registry has what \
+         they name. Charts that a chart needs are those that their own projects have by now.\n\n\
          | chart | version | from | came to | objects | edits, or the reason |\n|---|---|---|---|---|---|\n",
         percent(untouched),
-        built - untouched,
         percent(built),
         compared.len()
-    );
-    for (published, commit, attempt) in attempts {
-        let differences = attempt.compared.as_ref().and_then(Comparison::said);
-        let details = || attempt.edits.iter().cloned().chain(differences.clone()).collect::<Vec<_>>().join("; ");
-        let (ending, details) = match &attempt.ending {
-            Ending::Built if attempt.edits.is_empty() => ("untouched", details()),
-            Ending::Built => ("edited", details()),
-            Ending::Refused(why) => ("refused", why.clone()),
-            Ending::Unavailable(why) => ("–", why.clone()),
-        };
-        let from = format!("{} {}, {commit}", published.repository.replace('+', "/"), published.path);
-        let version = attempt.version.as_deref().unwrap_or("–");
-        let (name, details) = (&attempt.name, cell(&details));
-        let objects = attempt.compared.as_ref().map_or_else(|| "–".to_owned(), |found| found.objects.to_string());
-        let _infallible = writeln!(text, "| {name} | {version} | {from} | {ending} | {objects} | {details} |");
-    }
-    text
+    )
+}
+
+/// The row of a chart.
+fn row(published: &Published, commit: &str, attempt: &Attempt) -> String {
+    let differences = attempt.compared.as_ref().and_then(Comparison::said);
+    let objects = attempt.compared.as_ref().map(|found| found.objects.to_string());
+    let objects = objects.map(|count| if differences.is_some() { format!("{count}, {DIFFERING}") } else { count });
+    let details = || attempt.edits.iter().cloned().chain(differences).collect::<Vec<_>>().join("; ");
+    let (ending, details) = match &attempt.ending {
+        Ending::Built if attempt.edits.is_empty() => ("untouched", details()),
+        Ending::Built => ("edited", details()),
+        Ending::Refused(why) => ("refused", why.clone()),
+        Ending::Unavailable(why) => ("–", why.clone()),
+    };
+    let from = format!("{} {}, {commit}", published.repository.replace('+', "/"), published.path);
+    let version = attempt.version.as_deref().unwrap_or("–");
+    let (name, details, objects) = (&attempt.name, cell(&details), objects.as_deref().unwrap_or("–"));
+    format!("| {name} | {version} | {from} | {ending} | {objects} | {details} |")
+}
+
+/// A cell of a row, by its number; the last cell alone may have a bar in it.
+fn column(row: &str, number: usize) -> &str {
+    row.splitn(7, '|').nth(number).unwrap_or_default().trim()
+}
+
+/// The repository and the folder of a row.
+fn source(row: &str) -> &str {
+    column(row, 3).rsplit_once(", ").map_or("", |(source, _)| source)
 }
 
 /// A text in one cell of a table.
@@ -77,26 +104,30 @@ mod tests {
             }),
             ending,
         };
-        let published = Published { repository: "a+b".into(), path: "charts/shop".into(), values: String::new() };
-        let of = |attempt| (published.clone(), "1234567 of 2026-01-01".to_owned(), attempt);
-        let page = markdown(&[
-            of(attempt(&[], Ending::Built)),
-            of(attempt(&["needs: a"], Ending::Built)),
-            of(attempt(&[], Ending::Refused("LF2082: a|b\nc".into()))),
-            of(attempt(&[], Ending::Unavailable("it needs c".into()))),
-        ]);
-        assert!(
-            page.contains(
-                "**1 (33 %) built untouched, 1 more after the edits that messages ask for: 2 of 3 (66 %).** 1 more"
-            ),
-            "{page}"
+        let of = |path: &str, attempt| {
+            let published = Published { repository: "a+b".into(), path: path.into(), values: String::new() };
+            (published, "1234567 of 2026-01-01".to_owned(), attempt)
+        };
+        let page = markdown(
+            &[
+                of("a", attempt(&[], Ending::Built)),
+                of("b", attempt(&["needs: a"], Ending::Built)),
+                of("c", attempt(&[], Ending::Refused("LF2082: a|b\nc".into()))),
+                of("d", attempt(&[], Ending::Unavailable("it needs c".into()))),
+            ],
+            "",
         );
-        assert!(
-            page.contains("| shop | 1.0 | a/b charts/shop, 1234567 of 2026-01-01 | refused | – | LF2082: a\\|b c |"),
-            "{page}"
+        let says = |page: &str, text: &str| assert!(page.contains(text), "{text} is not in\n{page}");
+        says(
+            &page,
+            "**1 (33 %) built untouched, 1 more after the edits that messages ask for: 2 of 3 (66 %).** 1 more",
         );
-        assert!(page.contains("in 1 of 2 charts that were built**, 6 objects in all"), "{page}");
-        let differing = "| edited | 3 | needs: a; differs from `helm template`: Pod/a: /needs: a |";
-        assert!(page.contains(differing), "{page}");
+        says(&page, "| shop | 1.0 | a/b c, 1234567 of 2026-01-01 | refused | – | LF2082: a\\|b c |");
+        says(&page, "in 1 of 2 charts that were built**, 6 objects in all");
+        says(&page, "| edited | 3, differing | needs: a; differs from `helm template`: Pod/a: /needs: a |");
+        let later = markdown(&[of("c", attempt(&[], Ending::Built)), of("e", attempt(&[], Ending::Built))], &page);
+        says(&later, "**3 (75 %) built untouched, 1 more after the edits that messages ask for: 4 of 4 (100 %).**");
+        says(&later, "in 3 of 4 charts that were built**, 12 objects in all");
+        assert_eq!(later.matches("a/b c, ").count(), 1, "{later}");
     }
 }
