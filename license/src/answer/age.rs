@@ -34,7 +34,7 @@ impl Watch {
 
 /// The clocks of a machine when an answer came, or when its age was last looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Receipt {
     wall: Timestamp,
     boot: String,
@@ -77,7 +77,7 @@ impl Receipt {
 
 /// How old an answer was at a moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Look {
     age_seconds: u64,
     at: Receipt,

@@ -16,7 +16,7 @@ use crate::trusted_time::Clocks;
 
 /// An answer that was opened, as it is kept on a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Kept {
     /// The text of the answer, with its signature.
     answer: String,

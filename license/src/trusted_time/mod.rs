@@ -67,7 +67,7 @@ impl MachineClocks {
 
 /// A person's confirmation of the wall clock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct Confirmation {
     /// Trusted time before.
     pub before: Timestamp,
@@ -113,7 +113,7 @@ pub enum Agreement {
 
 /// Trusted time, as a site stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct TrustedTime {
     schema: u32,
     /// Grows with every change: of two copies, the greater one is newer.

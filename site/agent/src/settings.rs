@@ -12,7 +12,6 @@ use landfall_host::service_route::ServiceRoute;
 
 /// Settings of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AgentSettings {
     /// The node pack whose programs run.
     pub pack: PackId,
@@ -59,6 +58,14 @@ pub fn sample(address: std::net::IpAddr) -> AgentSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fields_of_newer_programs_are_passed_over() {
+        let settings = sample([10, 99, 0, 11].into());
+        let mut document: serde_json::Value = serde_json::from_slice(&settings.to_bytes()).unwrap();
+        document["later"] = serde_json::json!(true);
+        assert_eq!(serde_json::from_value::<AgentSettings>(document).unwrap(), settings);
+    }
 
     #[test]
     fn what_is_written_is_read() {

@@ -88,7 +88,6 @@ impl Coded for MarksError {
 
 /// The mark of one release name, and the history of the site, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Mark {
     /// Highest counter that was committed under the name; none before the first commit.
     pub counter: Option<u64>,
@@ -98,7 +97,6 @@ pub struct Mark {
 
 /// Marks of a site.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Marks {
     /// Highest counter that was committed, by release name.
     pub counters: BTreeMap<String, u64>,
@@ -288,6 +286,21 @@ mod tests {
         Marks::advance(&paths, "starter", 3, Sha256([1; 32])).unwrap();
         let known = Marks::read(&paths).unwrap().revocation().unwrap().unwrap();
         assert_eq!(known.check("starter", "1.0.0", Sha256([1; 32])).unwrap_err().code(), codes::REVOKED);
+    }
+
+    #[test]
+    fn fields_of_newer_programs_are_passed_over() {
+        let root = tempfile::tempdir().unwrap();
+        let paths = SitePaths::below(root.path());
+        Marks::advance(&paths, "starter", 3, Sha256([1; 32])).unwrap();
+        let known = Marks::read(&paths).unwrap();
+        for place in places(&paths) {
+            let mut document: serde_json::Value = serde_json::from_slice(&std::fs::read(&place).unwrap()).unwrap();
+            document["later"] = serde_json::json!({"of": "a newer program"});
+            durable::write_file(&place, document.to_string().as_bytes(), 0o644).unwrap();
+        }
+        assert_eq!(Marks::read(&paths).unwrap(), known);
+        Marks::advance(&paths, "starter", 4, Sha256([2; 32])).unwrap();
     }
 
     #[test]

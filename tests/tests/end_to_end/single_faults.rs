@@ -27,7 +27,7 @@ const fn noted(make: &'static str, mend: &'static str, found: &'static [(&str, &
 }
 
 /// What each mount of memory over the data folder is, beside its own fault.
-const IN_MEMORY: (&str, &str, &str) = ("data-filesystem", "in memory (tmpfs)", "ext4");
+const IN_MEMORY: (&str, &str, &str) = ("data-filesystem", "tmpfs, which is in memory", "ext4");
 const NOT_PERMANENT: (&str, &str, &str) = ("data-mount", "/var/lib/landfall", "/etc/fstab");
 const UNMOUNT: &str = "umount /var/lib/landfall && rmdir /var/lib/landfall";
 

@@ -41,7 +41,7 @@ const FAULTS: [(&str, &str, &str); 16] = [
     ("other-kubernetes", "/etc/kubernetes, the interface cni0", "its own tool"),
     ("address-ranges", "10.244.7.0/24", "other ranges"),
     ("hostname", "node_1", "hostnamectl set-hostname node-1"),
-    ("data-filesystem", "in memory (tmpfs)", "ext4"),
+    ("data-filesystem", "tmpfs, which is in memory", "ext4"),
     ("data-mount", "/var/lib/landfall", "/etc/fstab"),
     ("read-only", "/var/lib/landfall", "mount -o remount,rw /var/lib/landfall"),
     ("noexec", "/var/lib/landfall", "mount -o remount,exec /var/lib/landfall"),

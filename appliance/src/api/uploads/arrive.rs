@@ -17,6 +17,9 @@ use crate::host::{HostError, Upload};
 use crate::refusal::Refusal;
 use crate::task::spawn_for_request;
 
+/// The most of a refused body that is read: as much as the page sends in one request.
+const FORGOTTEN_BYTES: usize = 16 << 20;
+
 /// Hands the body over, which belongs to this upload at this offset. What the host has taken stays there, whatever becomes of the rest of the
 /// request. An empty body has the host judge again what has arrived.
 pub(super) async fn arrive(
@@ -30,7 +33,13 @@ pub(super) async fn arrive(
     let mut arrival = Arrival { context, author, id, offset, pieces: Pieces::of(body), turn: Some(turn) };
     loop {
         let after = arrival.pieces.fill().await;
-        let upload = arrival.hand_over().await?;
+        let upload = match arrival.hand_over().await {
+            Ok(upload) => upload,
+            Err(refusal) => {
+                arrival.pieces.forget_rest().await;
+                return Err(refusal);
+            }
+        };
         match after {
             After::More => {}
             After::End => return Ok(upload),
@@ -142,6 +151,17 @@ impl Pieces {
         }
     }
 
+    /// Reads what is left of the body, within limits. Whoever answers earlier closes a connection on which bytes still come: the sender may lose
+    /// the answer with it, send the piece again, and hear that its upload is gone in place of why.
+    async fn forget_rest(&mut self) {
+        let mut left = FORGOTTEN_BYTES;
+        while left > 0
+            && let Some(Ok(frame)) = self.body.next().await
+        {
+            left = left.saturating_sub(frame.len());
+        }
+    }
+
     /// The piece, which is forgotten here.
     fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.piece)
@@ -169,6 +189,20 @@ mod tests {
             if after != After::More {
                 return (lengths, after);
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn rest_of_a_refused_body_is_read_within_limits() {
+        for (frames, read) in [(3, 3), (40, 16)] {
+            let count = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+            let counted = count.clone();
+            let body = stream::iter(0..frames).map(move |_| {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                Ok::<_, std::io::Error>(Bytes::from(vec![7; 1 << 20]))
+            });
+            Pieces::of(Body::from_stream(body)).forget_rest().await;
+            assert_eq!(count.load(std::sync::atomic::Ordering::Relaxed), read);
         }
     }
 

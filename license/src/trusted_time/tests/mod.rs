@@ -24,6 +24,17 @@ fn clocks(wall: Timestamp, uptime: u64) -> Clocks<'static> {
 }
 
 #[test]
+fn fields_of_newer_programs_are_passed_over() {
+    let begin = at("2026-11-22T10:00:00Z");
+    let mut time = TrustedTime::begin(begin, &clocks(begin, 100));
+    time.confirm(&clocks(begin + seconds(40 * DAY_SECONDS), 200)).unwrap();
+    let mut document = serde_json::to_value(&time).unwrap();
+    document["later"] = serde_json::json!(true);
+    document["confirmations"][0]["later"] = serde_json::json!(true);
+    assert_eq!(serde_json::from_value::<TrustedTime>(document).unwrap(), time);
+}
+
+#[test]
 fn a_right_clock_is_followed_and_a_wrong_one_is_reported() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin + seconds(40 * DAY_SECONDS), 100));

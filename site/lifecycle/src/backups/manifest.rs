@@ -31,7 +31,7 @@ const WORD_LENGTH: usize = 24;
 
 /// The first document of every backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
     schema: u32,
     /// Name of the release.
@@ -47,7 +47,7 @@ pub(crate) struct Manifest {
 
 /// One stream of a backup, and everything that is needed to load and to check it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct SavedStream {
     /// Component.
     pub component: String,
@@ -193,6 +193,22 @@ mod tests {
         let (one, other) = (word(), word());
         assert_ne!(one, other);
         assert!(one.len() == WORD_LENGTH && one.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+    }
+
+    #[test]
+    fn fields_of_newer_programs_are_passed_over() {
+        let stream = json!({
+            "component": "db", "namespace": "db", "readySeconds": 60, "workload": {},
+            "rule": {"name": "rows", "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
+                "limit_seconds": 60, "save": ["a"], "load": ["b"]},
+        });
+        let mut document = json!({"schema": SCHEMA, "release": "starter", "version": "1.1.0", "streams": [stream],
+            "cluster": {}});
+        let known: Manifest = serde_json::from_value(document.clone()).unwrap();
+        for object in ["", "/streams/0", "/cluster"] {
+            document.pointer_mut(object).unwrap()["later"] = json!([1]);
+        }
+        assert_eq!(serde_json::from_value::<Manifest>(document).unwrap(), known);
     }
 
     #[test]

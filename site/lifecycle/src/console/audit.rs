@@ -18,7 +18,6 @@ pub(crate) const AUDIT_FILE: &str = "audit.json";
 
 /// The file. No `Debug`: the key must not reach a log.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct AuditFile {
     /// The private key as PEM.
     key: String,

@@ -40,7 +40,6 @@ struct AuthorityFile {
 
 /// What browsers see. No `Debug`: the key must not reach a log.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ConsoleCertificate {
     /// Names and addresses that it is for.
     names: Vec<String>,
@@ -146,6 +145,19 @@ mod tests {
 
     fn at(text: &str) -> Timestamp {
         format!("{text}T12:00:00Z").parse().unwrap()
+    }
+
+    #[test]
+    fn certificate_of_a_newer_program_serves() {
+        let root = tempfile::tempdir().unwrap();
+        let files = ConsoleFiles::of(&SitePaths::below(root.path()));
+        let names = vec!["192.0.2.1".to_owned()];
+        let issued = ConsoleCertificate::ensure(&files, &names, at("2026-11-23")).unwrap();
+        let mut document = serde_json::to_value(&issued).unwrap();
+        document["later"] = serde_json::json!(true);
+        document["pair"]["later"] = serde_json::json!(true);
+        let read: ConsoleCertificate = serde_json::from_value(document).unwrap();
+        assert_eq!(read.fingerprints().unwrap(), issued.fingerprints().unwrap());
     }
 
     #[test]

@@ -12,7 +12,6 @@ const CONSOLE: &str = "console.json";
 
 /// A certificate with its key, as PEM. No `Debug`: the key must not reach a log.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Pair {
     pub(super) certificate: String,
     pub(super) key: String,

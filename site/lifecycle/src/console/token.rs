@@ -31,7 +31,6 @@ pub struct OneUseToken {
 
 /// What is kept of one, in a file that is named by its digest.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Kept {
     made: Timestamp,
 }

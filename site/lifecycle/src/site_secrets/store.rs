@@ -36,7 +36,6 @@ pub(crate) struct SecretKey {
 
 /// The contents of a file. No `Debug`: the value must not reach a log.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 struct SecretFile {
     namespace: String,
     name: String,

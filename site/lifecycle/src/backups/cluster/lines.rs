@@ -16,7 +16,7 @@ const LONGEST_LINE: u64 = 64 << 20;
 
 /// What was listed when objects were saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Listing {
     /// How many objects of each kind were saved.
     counts: BTreeMap<String, u64>,
@@ -28,7 +28,7 @@ pub(crate) struct Listing {
 
 /// The last line of a stream.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct LastLine {
     pub(super) landfall_listing: Listing,
 }

@@ -39,7 +39,7 @@ pub(crate) const OBJECTS: &str = "cluster/objects";
 
 /// What a backup has of its cluster, as its manifest says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct SavedCluster {
     /// The snapshot of etcd; none where the node pack has no tools for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -29,7 +29,7 @@ const SECRET_SUFFIX: &str = ".json";
 
 /// Kept data of a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct KeptData {
     schema: u32,
     /// Name of the site, if known.
@@ -184,7 +184,7 @@ impl KeptData {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(OperationError::io("read", &path, error)),
         };
-        let record: Self = serde_json::from_slice(&bytes)
+        let record: Self = landfall_engine::newer::known_part(&bytes)
             .map_err(|source| OperationError::KeptRecord { path: path.clone(), source })?;
         if record.schema != SCHEMA {
             let newer = serde::de::Error::custom(format!("its schema is {}, not {SCHEMA}", record.schema));

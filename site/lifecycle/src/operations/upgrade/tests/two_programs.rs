@@ -114,6 +114,37 @@ fn journals_of_a_newer_program_are_read_after_a_rollback() {
     assert_ne!(error.code(), codes::JOURNAL_NEWER);
 }
 
+/// Adds the field to each document below a folder, journals and content apart. Returns the names of the files.
+fn extend_documents(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(folder).unwrap().map(Result::unwrap) {
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        if entry.file_type().unwrap().is_dir() {
+            if !["journal", "registry", "files", "releases"].contains(&name.as_str()) {
+                found.extend(extend_documents(&path));
+            }
+            continue;
+        }
+        let document = fs_err::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let Some(Value::Object(mut document)) = document else { continue };
+        document.insert(LATER.to_owned(), Value::Bool(true));
+        durable::write_file(&path, Value::from(document).to_string().as_bytes(), 0o600).unwrap();
+        found.push(name);
+    }
+    found
+}
+
+#[test]
+fn documents_of_a_newer_program_are_read_after_a_rollback() {
+    let fixture = site_with_changes();
+    let before = answers(&fixture);
+    let marks = crate::marks::Marks::read(&fixture.operations.paths).unwrap();
+    let extended = extend_documents(&fixture.path(""));
+    assert!(extended.iter().any(|name| name == "marks.json"), "{extended:?}");
+    assert_eq!(answers(&fixture), before);
+    assert_eq!(crate::marks::Marks::read(&fixture.operations.paths).unwrap(), marks);
+}
+
 #[test]
 fn an_open_journal_of_a_newer_program_is_refused() {
     let fixture = site_with_changes();
