@@ -46,10 +46,11 @@ pub(super) fn templates(workload: &Value) -> impl Iterator<Item = &str> {
     templates.into_iter().flatten().filter_map(|template| template["metadata"]["name"].as_str())
 }
 
-/// Claims of the pods of a workload, beside those of templates.
-fn claims(workload: &Value) -> impl Iterator<Item = &str> {
+/// Volumes of a workload's pods with their claims, beside those of templates.
+pub(super) fn claimed(workload: &Value) -> impl Iterator<Item = (&str, &str)> {
     let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array().into_iter().flatten();
-    volumes.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str())
+    volumes
+        .filter_map(|volume| Some((volume["name"].as_str()?, volume["persistentVolumeClaim"]["claimName"].as_str()?)))
 }
 
 /// A `DaemonSet` of the release that mounts a claim of this component.
@@ -62,17 +63,14 @@ fn daemons_on(
     let is_near =
         |rendered: &&Rendered| definition.release.components[rendered.index].namespace.value == owner.namespace.value;
     let mut objects = components.iter().filter(is_near).flat_map(|rendered| &rendered.objects);
-    objects.find(|object| object["kind"] == "DaemonSet" && claims(object).any(|mounted| mounted == claim)).map(title)
+    let mounts = |object: &Value| claimed(object).any(|(_, mounted)| mounted == claim);
+    objects.find(|object| object["kind"] == "DaemonSet" && mounts(object)).map(title)
 }
 
 /// Names of the volumes of a workload's pods that keep data.
 fn volumes<'a>(definition: &ComponentDefinition, workload: &'a Value) -> Vec<&'a str> {
-    let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array().into_iter().flatten();
-    let claimed = volumes.filter(|volume| {
-        let claim = volume["persistentVolumeClaim"]["claimName"].as_str();
-        claim.is_some_and(|claim| !is_mount(definition, claim))
-    });
-    templates(workload).chain(claimed.filter_map(|volume| volume["name"].as_str())).collect()
+    let of_data = claimed(workload).filter(|(_, claim)| !is_mount(definition, claim));
+    templates(workload).chain(of_data.map(|(volume, _)| volume)).collect()
 }
 
 /// Why the data of a workload is not in one volume that stays while it is stopped, if it is not, and what would help.
@@ -106,9 +104,7 @@ impl Declared<'_> {
             let first = workload["spec"]["ordinals"]["start"].as_u64().unwrap_or(0);
             return Some(format!("{volume}-{}-{first}", workload["metadata"]["name"].as_str()?));
         }
-        let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array()?;
-        let found = volumes.iter().find(|found| found["name"] == volume.as_str())?;
-        found["persistentVolumeClaim"]["claimName"].as_str().map(str::to_owned)
+        claimed(workload).find(|(name, _)| name == volume).map(|(_, claim)| claim.to_owned())
     }
 
     /// The error of a rule whose claim another rule saves already: a restore would refuse both.

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
-use super::rendered::{is_mount, templates};
+use super::rendered::{claimed, is_mount, templates};
 use super::{Component, Declared};
 use crate::definition::{ComponentDefinition, FILL_IN};
 use crate::error::{BuildError, Place, Result};
@@ -102,8 +102,6 @@ impl Declared<'_> {
         if templates(workload).any(|template| template == volume) {
             return Some(format!("{}/{volume}", title(workload)));
         }
-        let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array()?;
-        let found = volumes.iter().find(|found| found["name"] == volume.as_str())?;
-        Some(format!("PersistentVolumeClaim/{}", found["persistentVolumeClaim"]["claimName"].as_str()?))
+        claimed(workload).find(|(name, _)| name == volume).map(|(_, claim)| format!("PersistentVolumeClaim/{claim}"))
     }
 }
