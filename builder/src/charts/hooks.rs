@@ -152,7 +152,7 @@ impl Rules<'_> {
         Ok(placed)
     }
 
-    /// Whether an object is a Job of an install or an upgrade alone that the release does not name.
+    /// Returns whether an object is a Job of an install or an upgrade alone that the release does not name.
     fn is_unnamed(&self, object: &Value) -> bool {
         let has_place = |events: &BTreeSet<&str>| events.iter().all(|event| EVENTS.contains(event));
         let events = events(object).filter(|events| job_names::is_job(object) && has_place(events));
@@ -193,7 +193,7 @@ fn when(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> Resul
     Ok(if before { When::Before } else { When::After })
 }
 
-/// Whether hooks of these events run at an install and at an upgrade.
+/// Returns whether hooks of these events run at an install and at an upgrade.
 fn is_of_both(events: &BTreeSet<&str>) -> bool {
     ["install", "upgrade"].iter().all(|end| events.iter().any(|event| event.ends_with(end)))
 }

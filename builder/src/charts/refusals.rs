@@ -14,7 +14,7 @@ use crate::error::BuildError;
 use crate::render::title;
 use crate::secret_entry::{SecretEntry, has_values};
 
-/// What is refused, each with its object.
+/// Refused objects, each with its error.
 #[derive(Debug, Default)]
 pub struct Refusals(Vec<(BuildError, Sourced)>);
 
@@ -34,9 +34,9 @@ impl Refusals {
         if others.is_empty() && constant.is_empty() {
             return Some(first);
         }
-        let errors = errors.iter().chain(std::iter::once(&first));
-        let is_of_certificates = errors.clone().any(|error| Coded::hint(error).is_some_and(|it| it == OF_CERTIFICATES));
-        let mut lines: Vec<_> = errors.take(others.len()).map(|error| format!("\n  also {error}")).collect();
+        let is_of_certificates = |error: &BuildError| Coded::hint(error).is_some_and(|it| it == OF_CERTIFICATES);
+        let has_certificates = is_of_certificates(&first) || errors.iter().any(is_of_certificates);
+        let mut lines: Vec<_> = errors.iter().map(|error| format!("\n  also {error}")).collect();
         let travels = |it: &&Sourced| {
             let (file, title) = (it.file.display(), title(&it.object));
             format!("\n  also {file}: {title}: its values would travel in the clear")
@@ -46,7 +46,7 @@ impl Refusals {
         let is_drawn = |object: &&Value| object["kind"] == "Secret" && object["type"] != "kubernetes.io/tls";
         let secrets: Vec<_> = all.map(|it| &it.object).filter(is_drawn).collect();
         let mut hints = Vec::new();
-        if is_of_certificates {
+        if has_certificates {
             hints.push(OF_CERTIFICATES.to_owned());
         }
         if !secrets.is_empty() {
@@ -56,7 +56,7 @@ impl Refusals {
     }
 }
 
-/// What to do about Secrets that a site cannot generate by itself: lines that declare them.
+/// The next step for Secrets that a site cannot generate by itself: lines that declare them.
 pub fn declaration(secrets: &[&Value]) -> String {
     let (values, secret) = match secrets.len() {
         1 => ("the value", "an existing Secret there, or declare the Secret with all its keys"),
@@ -70,13 +70,14 @@ pub fn declaration(secrets: &[&Value]) -> String {
     )
 }
 
-/// Whether an object is a Secret that no site generates and no one declares.
+/// Returns whether an object is a Secret that no site generates and nobody declares.
 fn would_travel(sourced: &Sourced, known: &BTreeSet<String>, namespace: &str) -> bool {
     let object = &sourced.object;
     object["kind"] == "Secret" && has_values(object) && is_here(sourced, namespace) && !known.contains(&title(object))
 }
 
-fn is_here(sourced: &Sourced, namespace: &str) -> bool {
+/// Returns whether an object is in the component's namespace.
+pub(super) fn is_here(sourced: &Sourced, namespace: &str) -> bool {
     sourced.object.pointer("/metadata/namespace").and_then(Value::as_str).is_none_or(|own| own == namespace)
 }
 

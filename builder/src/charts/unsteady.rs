@@ -101,8 +101,7 @@ fn secret(one: &Sourced, other: &Sourced, pointer: &str, namespace: &str, drawn:
         let error = BuildError::at(codes::CHART_UNSTEADY, place(one, &format!(": {pointer}")), what);
         return Err(if pointer.ends_with("/caBundle") { error.hint(OF_CERTIFICATES) } else { error });
     }
-    let of_one = one.object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
-    if of_one != namespace {
+    if !refusals::is_here(one, namespace) {
         let what = format!("is in another namespace than the component's, `{namespace}`, where a site generates it");
         return Err(refused(one, "/metadata/namespace", &what));
     }

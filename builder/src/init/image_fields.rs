@@ -1,6 +1,6 @@
 //! Images in arguments, variables and settings: an operator gets there what its pods run. A site would lack them, so a build refuses what it does
 //! not know. `init` lists such a field under `imageFields`, where its whole text beside a prefix is an image without a doubt; then `lock`
-//! pins what is there, in later versions of a chart as well.
+//! pins the image, in later versions of a chart as well.
 
 use serde_json::Value;
 
@@ -23,7 +23,7 @@ pub struct ImageField {
     name: Option<String>,
     path: String,
     prefix: String,
-    /// The image that is there.
+    /// The image in the field.
     pub image: Reference,
 }
 
@@ -50,7 +50,7 @@ pub fn find(component: &Rendered, suspects: &[Suspect], lock: &Lock) -> Vec<Imag
     found
 }
 
-/// Whether an object's kind comes with the component: of another kind, the object may be left out, and a line about nothing is refused.
+/// Returns whether an object's kind comes with the component: of another kind, the object may be left out, and a line about nothing is refused.
 fn is_defined(object: &Value, objects: &[Value]) -> bool {
     let group = object["apiVersion"].as_str().and_then(|version| version.split('/').next());
     let mut definitions = objects.iter().filter(|other| other["kind"] == "CustomResourceDefinition");

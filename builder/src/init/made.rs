@@ -5,12 +5,12 @@ use serde_json::Value;
 /// Fields of containers with what programs are told.
 const TOLD: [&str; 3] = ["args", "command", "env"];
 
-/// Whether software among these objects makes the Secret of this name.
+/// Returns whether software among these objects makes the Secret of this name.
 pub fn is_made(objects: &[Value], name: &str) -> bool {
     objects.iter().any(may_create) && objects.iter().any(|object| tells(object, name, false))
 }
 
-/// Whether an object is a role that allows creating Secrets.
+/// Returns whether an object is a role that allows creating Secrets.
 fn may_create(object: &Value) -> bool {
     let is_role = ["Role", "ClusterRole"].iter().any(|kind| object["kind"] == *kind);
     let has = |rule: &Value, field: &str, wanted: &str| {
@@ -23,7 +23,7 @@ fn may_create(object: &Value) -> bool {
             .any(|rule| has(rule, "apiGroups", "") && has(rule, "resources", "secrets") && has(rule, "verbs", "create"))
 }
 
-/// Whether a program's arguments or variables have a name as a word. A variable whose value is taken from a Secret tells nothing.
+/// Returns whether a program's arguments or variables have a name as a word. A variable whose value is taken from a Secret tells nothing.
 fn tells(value: &Value, name: &str, is_told: bool) -> bool {
     match value {
         Value::String(text) => is_told && has_word(text, name),
