@@ -1,6 +1,6 @@
 //! A site from its first command to its last: real software, from a real bundle, on machines that lose power.
 //!
-//! Run by `cargo xtask test`, part "site". Measurements are printed on standard error. `LANDFALL_SEED`, a number,
+//! Run by the parts of `cargo xtask test` with sites. Measurements are printed on standard error. `LANDFALL_SEED`, a number,
 //! chooses other instants and other damaged bytes than the default ones.
 //!
 //! Sites run in two lanes, in the order of their names, so that those of the longest tests begin early in the alphabet: a long one that comes

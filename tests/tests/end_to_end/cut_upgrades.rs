@@ -101,7 +101,7 @@ struct Chosen {
     rollbacks: Vec<At>,
 }
 
-// One of each kind for the part `site`, where whole sites are compared after the undo; the part `cuts` has them all, and compares each.
+// One of each kind for the part `upgrades`, where whole sites are compared after the undo; the part `cuts` has them all, and compares each.
 
 #[test]
 #[ignore = "needs cargo xtask test"]

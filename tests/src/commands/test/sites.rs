@@ -32,8 +32,8 @@ const FAULTS: &str = "every_fault";
 /// Those of the part `drills`, one for each lane.
 const DRILLS: &str = "drills_under_load";
 
-/// Those of the part `recovery`: installs and uninstalls that are cut, data that is kept, and whatever interrupts a restore. `site` has
-/// upgrades and rollbacks that are cut, which the same engine continues, and restores without a cut. The first one runs alone: it compares
+/// Those of the part `recovery`: installs and uninstalls that are cut, data that is kept, and whatever interrupts a restore. `upgrades`
+/// has changes that are cut, which the same engine continues, and `node` restores without a cut. The first one runs alone: it compares
 /// the time of each step with the plan's.
 const RECOVERY: [&str; 4] = ["kept_data::rows_survive", "power_cut::", "uninstall::after_a_cut", "restores::"];
 
@@ -121,7 +121,7 @@ pub(super) fn large() -> Result<()> {
     run_end_to_end("end_to_end", &[LARGE])
 }
 
-/// Takes 30 GB of disk, and twenty minutes.
+/// Takes up to 30 GB of disk.
 pub(super) fn busy_log() -> Result<()> {
     headroom::require_disk(BUSY_LOG_BYTES)?;
     sites(&[BUSY_LOG])
