@@ -20,7 +20,10 @@ static MARK: [u8; 40] = *b"landfall: documents of this program    0";
 const FIXED_FIELDS: [&str; 7] =
     ["apiVersion", "cniVersion", "mediaType", "payload", "schemaVersion", "signature", "signatures"];
 
-/// Folders whose files are chained or identified by their bytes.
+/// Folders of an installed site.
+const SITE_FOLDERS: [&str; 2] = ["/etc/landfall", "/var/lib/landfall"];
+
+/// Folders in these whose files are chained or identified by their bytes.
 const FIXED_FOLDERS: [&str; 3] = ["registry", "releases", "usage"];
 
 /// The bytes that tell programs apart, once in each.
@@ -59,8 +62,8 @@ pub fn known_payload(bytes: &[u8]) -> Cow<'_, [u8]> {
 
 /// Whether a file is one of those by which Landfall knows a site.
 fn is_own_document(path: &Path) -> bool {
-    let folders = || path.parent().into_iter().flat_map(Path::components).map(|part| part.as_os_str());
-    folders().any(|name| name == "landfall") && !folders().any(|name| FIXED_FOLDERS.iter().any(|fixed| name == *fixed))
+    let inside = SITE_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder).ok());
+    inside.is_some_and(|path| !FIXED_FOLDERS.iter().any(|fixed| path.starts_with(fixed)))
 }
 
 /// One or more documents, each on a line of its own, with the field; nothing of anything else.
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn content_keeps_its_bytes() {
         assert!(is_own_document(Path::new("/var/lib/landfall/marks.json")));
-        for other in ["/etc/cni/net.d/10-site.conflist", "/var/lib/landfall/registry/docker/index", "/root/landfall"] {
+        for other in ["/etc/cni/net.d/10-site.conflist", "/var/lib/landfall/registry/docker/index", "/root/landfall/key.json"] {
             assert!(!is_own_document(Path::new(other)), "{other}");
         }
     }
