@@ -106,7 +106,9 @@ mod tests {
     #[test]
     fn content_keeps_its_bytes() {
         assert!(is_own_document(Path::new("/var/lib/landfall/marks.json")));
-        for other in ["/etc/cni/net.d/10-site.conflist", "/var/lib/landfall/registry/docker/index", "/root/landfall/key.json"] {
+        for other in
+            ["/etc/cni/net.d/10-site.conflist", "/var/lib/landfall/registry/docker/index", "/root/landfall/key.json"]
+        {
             assert!(!is_own_document(Path::new(other)), "{other}");
         }
     }

@@ -153,12 +153,18 @@ fn refused(outcomes: &BTreeMap<String, String>) -> Vec<String> {
 
 /// Fails unless the later program's documents have its field, journals among them.
 fn expect_later_documents(machine: &Machine) -> Result<()> {
-    let line = format!("grep --recursive --files-with-matches --text '\"{}\":{{\"program\"' /var/lib/landfall | sort", later::FIELD);
+    let line = format!(
+        "grep --recursive --files-with-matches --text '\"{}\":{{\"program\"' /var/lib/landfall | sort",
+        later::FIELD
+    );
     let files = machine.run(&line)?.stdout;
     printer::note(format!("documents with the field of the later program:\n{files}"));
     let missing: Vec<_> = READ.iter().filter(|name| !files.contains(*name)).collect();
     ensure!(missing.is_empty(), "documents without the field of the later program: {missing:?}");
-    ensure!(files.lines().any(|file| file.ends_with("-upgrade.journal")), "the journal of the upgrade has no such field");
+    ensure!(
+        files.lines().any(|file| file.ends_with("-upgrade.journal")),
+        "the journal of the upgrade has no such field"
+    );
     Ok(())
 }
 
@@ -172,7 +178,8 @@ fn expect_readable_history(engineer: Engineer<'_>) -> Result<()> {
     }
     let verbs: Vec<&str> = operations.iter().filter_map(|operation| operation["operation"].as_str()).collect();
     ensure!(verbs.contains(&"upgrade") && verbs.contains(&"rollback"), "the history has {verbs:?}");
-    let upgrade = operations.iter().find(|operation| operation["operation"] == "upgrade").map_or(&Value::Null, |found| found);
+    let upgrade =
+        operations.iter().find(|operation| operation["operation"] == "upgrade").map_or(&Value::Null, |found| found);
     printer::note(format!("the earlier program says of the later one's upgrade: {upgrade}"));
     Ok(())
 }
