@@ -9,6 +9,8 @@ pub mod durable;
 mod error;
 pub mod growing;
 #[cfg(any(test, feature = "testing"))]
+pub mod later;
+#[cfg(any(test, feature = "testing"))]
 pub mod mounted;
 pub mod pack;
 pub mod parts;

@@ -70,6 +70,11 @@ pub fn define(folder: &Path) -> Result<[(&'static str, PathBuf); 3]> {
     Ok([next?, broken?, unproved?])
 }
 
+/// Writes the definition of 1.1.0 below a folder; returns its folder.
+pub fn define_next(folder: &Path) -> Result<PathBuf> {
+    written(folder, "next", &next()?)
+}
+
 /// NVIDIA's tools as a part of the node pack, and as an artifact.
 const GPU_TOOLS: [(&str, &str); 2] = [
     (

@@ -37,9 +37,18 @@ impl Vendor {
 
     /// The same with a content store of its own.
     pub fn with_store(folder: &Path, store: &Path) -> Result<Self> {
+        Self::with_parts(folder, store, &workspace::landfall()?)
+    }
+
+    /// The same as [`open`](Self::open) with another `landfall`.
+    pub fn with_program(folder: &Path, landfall: &Path) -> Result<Self> {
+        Self::with_parts(folder, &cache_root()?.join(VENDOR_STORE), landfall)
+    }
+
+    fn with_parts(folder: &Path, store: &Path, landfall: &Path) -> Result<Self> {
         let parts = images::ensure_all()?;
         let registry = Registry::start(&parts.tree.root)?;
-        Self::with_registry(folder, store, &workspace::landfall()?, &parts.binaries, registry)
+        Self::with_registry(folder, store, landfall, &parts.binaries, registry)
     }
 
     /// The same from existing parts: `landfall`, the folder of `kubectl`, and a running registry.

@@ -50,6 +50,7 @@ mod end_to_end {
     mod kept_data;
     mod large;
     mod large_release;
+    mod later_program;
     mod later_releases;
     mod license_check;
     mod memory;
@@ -73,6 +74,7 @@ mod end_to_end {
     mod taken_over;
     mod terminal;
     mod timer;
+    mod two_programs;
     mod uninstall;
     mod units;
 }

@@ -18,6 +18,8 @@ pub(super) struct Sibling {
 impl Sibling {
     /// Creates the sibling of a file with these bytes and permission bits. A leftover is replaced, and another writer waited for.
     pub(super) fn write(of: &Path, bytes: &[u8], mode: u32) -> Result<Self> {
+        #[cfg(any(test, feature = "testing"))]
+        let bytes = &*crate::later::document(of, bytes);
         let path = temporary_sibling(of);
         let mut sibling = Self { file: create_alone(&path, mode)?, path };
         match sibling.fill(bytes) {

@@ -78,12 +78,18 @@ impl Said {
 #[derive(Clone, Copy)]
 pub(crate) struct Engineer<'a> {
     machine: &'a Machine,
+    program: Option<&'a str>,
 }
 
 impl<'a> Engineer<'a> {
     /// At this machine.
     pub(crate) fn at(machine: &'a Machine) -> Self {
-        Self { machine }
+        Self { machine, program: None }
+    }
+
+    /// The same with this `landfall`.
+    pub(crate) fn with_program(self, program: &'a str) -> Self {
+        Self { program: Some(program), ..self }
     }
 
     /// The machine.
@@ -93,6 +99,9 @@ impl<'a> Engineer<'a> {
 
     /// The available `landfall`: the stick's, or without a stick the one that the site keeps.
     pub(crate) fn program(self) -> Result<String> {
+        if let Some(program) = self.program {
+            return Ok(program.to_owned());
+        }
         let line = format!("ls {STICK}/landfall /var/lib/landfall/releases/*/landfall 2> /dev/null | head -n 1");
         let found = self.machine.try_run(&line)?.stdout.trim().to_owned();
         ensure!(!found.is_empty(), "there is no landfall on {}", self.machine.name());

@@ -4,11 +4,13 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
 use landfall_bundle_spec::trust::Role;
+use landfall_media::runnable::copy_program;
 use landfall_tests::registry::Registry;
 use landfall_tests::vendor::Vendor;
 use landfall_tests::{images, later_releases, printer, workspace};
 
 use super::fixture::{fixture, folder};
+use super::later_program::copy_later_landfall;
 use super::roots;
 
 /// The desk at which the later releases are signed.
@@ -28,6 +30,9 @@ pub(crate) const HALF: &str = "/media/stick/half";
 
 /// The release that differs by its node pack alone.
 pub(crate) const NODE: &str = "/media/stick/node";
+
+/// 1.1.0 with a later program.
+pub(crate) const LATER: &str = "/media/stick/later";
 
 /// Builds that release beside the starter on the stick.
 pub(crate) fn ensure_node_release() -> Result<()> {
@@ -77,10 +82,28 @@ fn build() -> Result<String> {
     Ok(newest)
 }
 
+/// Builds 1.1.0 with a later program beside the starter on the stick, and that program beside it.
+pub(crate) fn ensure_release_with_later_program() -> Result<()> {
+    fixture()?;
+    let program = copy_later_landfall(&folder().join("later-program"))?;
+    let desk = folder().join("later-program-vendor");
+    let (vendor, second) = with_keys(Vendor::with_program(&desk, &program)?)?;
+    let release = later_releases::define_next(&folder().join("later-program-release"))?;
+    later_releases::lock(&vendor, &release)?;
+    let stick = fixture()?.stick.join("later");
+    vendor.build(&release, &stick, &["--part-size", "256MiB", "--key", &second])?;
+    copy_program(&program, &stick.join("landfall"));
+    Ok(())
+}
+
 /// The people who sign the starter, at another desk; and the file of their second key.
 fn same_vendor(name: &str) -> Result<(Vendor, String)> {
     fixture()?;
-    let vendor = Vendor::open(&folder().join(name))?;
+    with_keys(Vendor::open(&folder().join(name))?)
+}
+
+/// A vendor with the keys of the starter's; and the file of the second one.
+fn with_keys(vendor: Vendor) -> Result<(Vendor, String)> {
     let keys = folder().join("vendor/keys");
     // An earlier run may have left root documents that follow others.
     std::fs::remove_dir_all(vendor.keys()).context("cannot remove the keys of an earlier run")?;

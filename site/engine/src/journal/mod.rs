@@ -68,6 +68,8 @@ impl<P: Pinned> Replay<P> {
         let mut state = State::default();
         let mut entries = Vec::with_capacity(decoded.payloads.len());
         for (sequence, payload) in (0..).zip(&decoded.payloads) {
+            #[cfg(any(test, feature = "testing"))]
+            let payload = &*landfall_media::later::known_payload(payload);
             let entry = read(payload).map_err(|source| unreadable(path.to_owned(), sequence, source))?;
             let contradiction = |source| JournalErrorKind::Contradiction { path: path.to_owned(), sequence, source };
             let change = state::change(&state, &entry.event).map_err(contradiction)?;
@@ -194,6 +196,8 @@ fn unreadable(path: PathBuf, sequence: u64, source: serde_json::Error) -> Journa
 /// The payload of a new record.
 fn payload_of<P: Pinned>(event: Event<P>) -> Result<Vec<u8>, String> {
     let payload = serde_json::to_vec(&Entry { at: Timestamp::now(), event }).map_err(|error| error.to_string())?;
+    #[cfg(any(test, feature = "testing"))]
+    let payload = landfall_media::later::payload(payload);
     if payload.len() > MAX_PAYLOAD_BYTES {
         return Err(format!("it has {} bytes, but only {MAX_PAYLOAD_BYTES} are allowed", payload.len()));
     }

@@ -12,6 +12,7 @@ use crate::bench::limits::{LIMITS, MEMORY_LIMIT_BYTES, REBUILD_LIMIT_SECONDS, RE
 use crate::bench::verbs::{self, MEMORY, REBUILD, RENDERING};
 use crate::bench::{released_program, startup};
 use crate::setup;
+use crate::workspace::{self, cargo};
 
 /// Measures while no machines run beside, and fails unless every limit is met.
 pub(super) fn run() -> Result<()> {
@@ -23,7 +24,16 @@ pub(super) fn run() -> Result<()> {
     judge_memory(&rows)?;
     judge_builds(&rows)?;
     judge_startup(&rows)?;
+    replay_journals()?;
     judge_console(&measured_console()?)
+}
+
+/// The test of the time that a replay of journals takes, by a part of its name.
+const REPLAY: &str = "replay_takes_time";
+
+/// Fails if a replay takes longer than its goals, which that test has in the release profile.
+fn replay_journals() -> Result<()> {
+    workspace::run(cargo().args(["test", "--release", "--package", "landfall-engine", "--lib", REPLAY]))
 }
 
 /// Measures the console that ships, with a made-up host and, for some figures, a real PostgreSQL.

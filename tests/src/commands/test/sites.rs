@@ -46,8 +46,9 @@ const ADMINISTRATION: [&str; 6] =
 /// more often than in one turn.
 const LICENSED: [&str; 2] = ["license_check::", "another_release::"];
 
-/// Those of the part `upgrades`: a site becomes another release and goes back, and its power is cut at an instant of each kind.
-const UPGRADES: [&str; 2] = ["another_release::", "cut_upgrades::an_instant"];
+/// Those of the part `upgrades`: a site becomes another release and goes back, also with a program of its own, and its power is cut at an
+/// instant of each kind.
+const UPGRADES: [&str; 3] = ["another_release::", "cut_upgrades::an_instant", "two_programs::"];
 
 /// The test of a real site from a real browser.
 const CUSTOMER: &str = "browser::a_customer";

@@ -263,8 +263,8 @@ fn unknown_fields_are_passed_over_once_a_journal_is_closed() {
     }
 }
 
-/// Measured, not guessed: whoever asks for the status waits for it. The limits are generous, since tests are compiled without
-/// optimization and share their machine; replay in quadratic time takes minutes.
+/// Measured, not guessed: whoever asks for the status waits for it. The part `figures` of `cargo xtask test` runs this in the release profile,
+/// with the goals as limits. Elsewhere they are generous, since other tests run beside; replay in quadratic time takes minutes.
 #[test]
 fn replay_takes_time_in_proportion_to_its_steps() {
     let journal_of = |count: usize| {
@@ -298,8 +298,9 @@ fn replay_takes_time_in_proportion_to_its_steps() {
         replayed(&small);
     }
     let many = begun.elapsed();
-    assert!(fastest < std::time::Duration::from_secs(5), "{fastest:?}");
-    assert!(many < std::time::Duration::from_secs(5), "{many:?}");
+    let limits = if cfg!(debug_assertions) { [5000, 5000] } else { [50, 100] }.map(std::time::Duration::from_millis);
+    assert!(fastest <= limits[0], "6,000 steps took {fastest:?}");
+    assert!(many <= limits[1], "200 closed journals took {many:?}");
 }
 
 #[test]

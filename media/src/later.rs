@@ -1,0 +1,125 @@
+//! A later program, for tests of two programs at one site: it writes one field more into each of its documents.
+//!
+//! It is a copy of this program whose [`mark`] ends with another byte, so that it has a digest of its own and needs no second build.
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+/// The field that a later program adds.
+pub const FIELD: &str = "later";
+
+/// The last byte of a later program's mark.
+pub const LATER_END: u8 = b'1';
+
+static MARK: [u8; 40] = *b"landfall: documents of this program    0";
+
+/// Fields of documents that are signed, identified by their bytes, or read by programs other than Landfall.
+const FIXED_FIELDS: [&str; 7] =
+    ["apiVersion", "cniVersion", "mediaType", "payload", "schemaVersion", "signature", "signatures"];
+
+/// Folders of an installed site.
+const SITE_FOLDERS: [&str; 2] = ["/etc/landfall", "/var/lib/landfall"];
+
+/// Folders in these whose files are chained or identified by their bytes.
+const FIXED_FOLDERS: [&str; 3] = ["registry", "releases", "usage"];
+
+/// The bytes that tell programs apart, once in each.
+#[must_use]
+pub fn mark() -> &'static [u8] {
+    &MARK
+}
+
+/// Whether this is a later program.
+fn is_later() -> bool {
+    black_box(&MARK).last() == Some(&LATER_END)
+}
+
+/// The bytes of a file as this program writes them.
+#[must_use]
+pub fn document<'a>(path: &Path, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    let extended = (is_later() && is_own_document(path)).then(|| extended(bytes)).flatten();
+    extended.map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// The payload of a journal's record as this program writes it.
+#[must_use]
+pub fn payload(bytes: Vec<u8>) -> Vec<u8> {
+    if is_later() { extended(&bytes).unwrap_or(bytes) } else { bytes }
+}
+
+/// The same without the field of a later program, if this is one: it knows that field.
+#[must_use]
+pub fn known_payload(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let ending = ending();
+    match bytes.strip_suffix(ending.as_bytes()).filter(|_| is_later()) {
+        Some(document) => Cow::Owned([document, b"}"].concat()),
+        None => Cow::Borrowed(bytes),
+    }
+}
+
+/// Whether a file is one of those by which Landfall knows a site.
+fn is_own_document(path: &Path) -> bool {
+    let inside = SITE_FOLDERS.iter().find_map(|folder| path.strip_prefix(folder).ok());
+    inside.is_some_and(|path| !FIXED_FOLDERS.iter().any(|fixed| path.starts_with(fixed)))
+}
+
+/// One or more documents, each on a line of its own, with the field; nothing of anything else.
+fn extended(bytes: &[u8]) -> Option<Vec<u8>> {
+    if let Some(whole) = extended_document(bytes) {
+        return Some(whole);
+    }
+    let lines: Option<Vec<_>> = bytes.split_inclusive(|byte| *byte == b'\n').map(extended_document).collect();
+    lines.filter(|lines| lines.len() > 1).map(|lines| lines.concat())
+}
+
+fn extended_document(bytes: &[u8]) -> Option<Vec<u8>> {
+    let document: Map<String, Value> = serde_json::from_slice(bytes).ok()?;
+    let is_fixed = document.keys().any(|field| FIXED_FIELDS.contains(&field.as_str()));
+    let end = bytes.iter().rposition(|byte| *byte == b'}').filter(|_| !is_fixed && !document.is_empty())?;
+    Some([bytes[..end].trim_ascii_end(), ending().as_bytes(), &bytes[end + 1..]].concat())
+}
+
+/// What the field makes of the last byte of a document.
+fn ending() -> String {
+    format!(",\"{FIELD}\":{{\"program\":true}}}}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_have_one_field_more() {
+        let extended = |text: &str| extended(text.as_bytes()).map(|bytes| String::from_utf8(bytes).unwrap());
+        let one = r#"{"a":1,"later":{"program":true}}"#;
+        assert_eq!(extended("{\"a\":1}\n"), Some(format!("{one}\n")));
+        assert_eq!(extended("{\"a\":1}\n{\"a\":1}\n"), Some(format!("{one}\n{one}\n")));
+        assert_eq!(extended("{\n  \"a\": {}\n}\n").as_deref(), Some("{\n  \"a\": {},\"later\":{\"program\":true}}\n"));
+        for other in ["", "{}", "[1]", "text\n", "{\"a\":1}\nrest\n", r#"{"payload":"","signatures":[]}"#] {
+            assert_eq!(extended(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn content_keeps_its_bytes() {
+        assert!(is_own_document(Path::new("/var/lib/landfall/marks.json")));
+        for other in
+            ["/etc/cni/net.d/10-site.conflist", "/var/lib/landfall/registry/docker/index", "/root/landfall/key.json"]
+        {
+            assert!(!is_own_document(Path::new(other)), "{other}");
+        }
+    }
+
+    /// Programs and tests alike, unless somebody changes the mark.
+    #[test]
+    fn this_program_is_no_later_one() {
+        let bytes = br#"{"a":1}"#;
+        assert_eq!(*document(Path::new("/var/lib/landfall/marks.json"), bytes), bytes[..]);
+        assert_eq!(payload(bytes.to_vec()), bytes);
+        assert_eq!(*known_payload(bytes), bytes[..]);
+        assert!(mark().ends_with(b"0"));
+    }
+}
