@@ -36,7 +36,7 @@ const VERBS: &[&[&str]] = &[
     &["backup", "copy"],
     &["backup", "key"],
     &["backup", "key", "rotate"],
-    &["backup", "schedule", "03:15"],
+    &["backup", "schedule", "--time", "03:15"],
     &["backup", "forget", "--lost"],
     &["backup", "objects", "--namespace", "postgres", "--output", "/root/objects"],
     &["carry", "out", "--output", "/root/carried", "--since", "1h"],
@@ -62,11 +62,12 @@ const VERBS: &[&[&str]] = &[
     &["values", "components"],
 ];
 
-/// What verbs write to the machine besides a site.
-const WRITTEN: &str = "rm -rf /root/objects /root/carried /root/report.json /root/support.tar.gz";
+/// Empties the places that verbs write to besides the site.
+const FORGET_WRITTEN: &str =
+    "rm -rf /root/objects /root/carried /root/report.json /root/support.tar.gz && mkdir /root/carried";
 
 /// Files of the later program that the earlier one must be able to read.
-const READ: [&str; 5] = ["activity", "marks.json", "backup-try.json", "step-times.json", "agent.json"];
+const READ: [&str; 4] = ["backup-try.json", "drill-try.json", "help.json", "marks.json"];
 
 /// Verbs that end otherwise by their nature: there is an earlier release to return to, or none; and the stick's release is installed, or not.
 const BY_NATURE: [&str; 2] = ["rollback --dry-run", "upgrade /media/stick/later --dry-run"];
@@ -117,6 +118,7 @@ fn installed_program(machine: &Machine) -> Result<String> {
 
 /// How each verb ends: `succeeded`, or the code of its error.
 fn outcomes(engineer: Engineer<'_>) -> Result<BTreeMap<String, String>> {
+    engineer.machine().run(FORGET_WRITTEN)?;
     let outcome = |verb: &&[&str]| {
         let name = verb.join(" ");
         let said = engineer.landfall(verb)?;
@@ -127,9 +129,7 @@ fn outcomes(engineer: Engineer<'_>) -> Result<BTreeMap<String, String>> {
         };
         Ok((name, ended))
     };
-    let outcomes = VERBS.iter().map(outcome).collect();
-    engineer.machine().run(WRITTEN)?;
-    outcomes
+    VERBS.iter().map(outcome).collect()
 }
 
 /// Fails unless verbs end as they did first, and names all that do not.
@@ -154,7 +154,7 @@ fn refused(outcomes: &BTreeMap<String, String>) -> Vec<String> {
 /// Fails unless the later program's documents have its field, journals among them.
 fn expect_later_documents(machine: &Machine) -> Result<()> {
     let line = format!(
-        "grep --recursive --files-with-matches --text '\"{}\":{{\"program\"' /var/lib/landfall | sort",
+        "grep --recursive --files-with-matches --text '\"{}\":{{\"program\"' /etc/landfall /var/lib/landfall",
         later::FIELD
     );
     let files = machine.run(&line)?.stdout;
