@@ -147,7 +147,7 @@ impl Disk {
         self.nodes.len() - 1
     }
 
-    /// Changes what a name means, as a part of the present change.
+    /// Changes the meaning of a name, as a part of the current change.
     fn set(&mut self, name: Name, node: Option<usize>) {
         match node {
             Some(node) => self.current.insert(name.clone(), node),
@@ -163,7 +163,7 @@ impl Disk {
             .try_fold(ROOT, |folder, name| self.current.get(&(folder, name.as_os_str().to_owned())).copied())
     }
 
-    /// Folder and name of a path whose folder exists.
+    /// Returns the folder and the name of a path whose folder exists.
     fn name(&self, path: &Path) -> Name {
         let folder = self.find(path.parent().unwrap_or(Path::new(""))).unwrap_or(ROOT);
         (folder, path.file_name().unwrap_or_default().to_owned())
