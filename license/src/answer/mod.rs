@@ -2,7 +2,8 @@
 //! question.
 //!
 //! ```text
-//! Question ─▶ host: License and Standing ─▶ Answer ─ seal ─▶ SealedAnswer ─ open, with the site's key ─▶ Answer ─▶ Kept ─▶ Report
+//! Question ─▶ host: License and Standing ─▶ Answer ─ seal ─▶ SealedAnswer
+//! SealedAnswer ─ open, with the site's key ─▶ Answer ─▶ Kept ─▶ Report
 //! ```
 //!
 //! Threats, by an attacker between software and host, or one who took over the console:
@@ -90,7 +91,8 @@ pub struct Answer {
     pub grace_until: Timestamp,
     /// True if the license grants the subject now, including during its grace.
     pub granted: bool,
-    /// `valid`, `ending`, `grace`, `ended`, `not-yet-valid`, `revoked`, `superseded`, `other-site`, or `none` without a license.
+    /// Standing: `valid`, `ending`, `grace`, `ended`, `not-yet-valid`, `revoked`, `superseded`, `other-site`, or `none`
+    /// without a license.
     pub standing: String,
     /// Id of the license; `None` without a license.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -276,7 +276,7 @@ fn whatever_clock_a_site_begins_with_no_day_is_won_and_no_license_is_locked_for_
     assert!(locked_by_a_believed_date > 1000 && outlasted_the_calendar > 1000 && ended > 1000, "{seen:?}");
 }
 
-/// Of the first clocks in question, only one within five years after the newest signed time is accepted.
+/// Only a first clock within five years after the newest signed time is accepted.
 #[test]
 fn a_first_clock_of_1970_2038_or_ten_years_off_is_not_believed() {
     let signed = first_issue();
