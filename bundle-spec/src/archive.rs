@@ -1,13 +1,14 @@
-//! The tar of format 1, written and never interpreted: a header is a function of name, size and mode.
+//! The tar archive of format 1. Its headers are generated, never interpreted: a header is a function of name, size and
+//! mode.
 //!
-//! ustar with fixed owner, time and type. Sizes above 8 GiB - 1, and only those, are in GNU's base-256, which GNU tar,
+//! The form is ustar with fixed owner, time and type. Only sizes above 8 GiB - 1 are in GNU's base-256, which GNU tar,
 //! bsdtar, Python and Go read. There is no other extension, so nothing can be expressed in two ways.
 
 use std::ops::Range;
 
 use crate::limits;
 
-/// Bytes of a header, and what file contents are padded to.
+/// Bytes of a header; file contents are padded to a multiple of it.
 pub const BLOCK_BYTES: u64 = 512;
 
 /// Zero bytes that end the archive: two blocks.
@@ -27,21 +28,22 @@ const TYPE: usize = 156;
 const MAGIC: Range<usize> = 257..265;
 const DEVICES: [Range<usize>; 2] = [329..337, 337..345];
 
-/// Largest size that eleven octal digits hold.
+/// Largest size that fits into eleven octal digits.
 const OCTAL_SIZE: u64 = (1 << 33) - 1;
 
-/// Zero bytes after contents of this size.
+/// Number of zero bytes after contents of this size.
 pub const fn padding_bytes(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK_BYTES
 }
 
-/// Header, contents and padding of a file of this size. An impossible size is still more than there is room for.
+/// Bytes of the header, contents and padding of a file of this size. Saturates, so that an impossible size still
+/// exceeds any available space.
 pub const fn file_bytes(size: u64) -> u64 {
     size.saturating_add(BLOCK_BYTES + padding_bytes(size))
 }
 
-/// The one header of a file. The name must have at most [`limits::NAME_BYTES`] bytes; a longer one is cut, and a
-/// reader that compares names with headers refuses it.
+/// Returns the only valid header of a file. The name must have at most [`limits::NAME_BYTES`] bytes. A longer one is
+/// truncated, and a reader that compares names with headers returns an error.
 pub fn header(name: &str, size: u64, mode: u32) -> Header {
     let mut header = [0; 512];
     let name = &name.as_bytes()[..name.len().min(limits::NAME_BYTES)];
@@ -67,7 +69,7 @@ pub fn header(name: &str, size: u64, mode: u32) -> Header {
     header
 }
 
-/// Octal digits that fill the field except its closing NUL.
+/// Writes octal digits that fill the field except its closing NUL.
 fn octal(field: &mut [u8], mut value: u64) {
     field.fill(0);
     for digit in field.iter_mut().rev().skip(1) {
@@ -76,8 +78,8 @@ fn octal(field: &mut [u8], mut value: u64) {
     }
 }
 
-/// Name and size of a header of the head, which has only small files of mode 0644: `None` unless the header is, byte by
-/// byte, the one that [`header`] makes for them.
+/// Returns the name and the size in a header of the head, which has only small files of mode 0644. Returns `None`
+/// unless the header equals, byte by byte, the one that [`header`] makes for them.
 pub(crate) fn read_header(bytes: &Header) -> Option<(String, u64)> {
     let field = &bytes[NAME];
     let length = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());

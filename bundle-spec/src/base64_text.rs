@@ -1,5 +1,5 @@
-//! Base64 of other software's documents, which have it in either alphabet: DSSE envelopes and Sigstore bundles. Landfall's own
-//! documents have one encoding, and are not read with this.
+//! Base64 in documents of other software (DSSE envelopes, Sigstore bundles), which use either alphabet. Landfall's own
+//! documents have one encoding, and this module does not read them.
 
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -8,7 +8,8 @@ use base64::{DecodeError, Engine as _};
 const CONFIG: GeneralPurposeConfig =
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
-/// Decodes text of the standard or of the URL-safe alphabet, with or without padding. A text that mixes them is refused.
+/// Decodes text of the standard or the URL-safe alphabet, with or without padding. Returns an error for text that mixes
+/// them.
 pub fn decode_either_alphabet(text: &str) -> Result<Vec<u8>, DecodeError> {
     let alphabet = if text.contains(['-', '_']) { URL_SAFE } else { STANDARD };
     GeneralPurpose::new(&alphabet, CONFIG).decode(text)

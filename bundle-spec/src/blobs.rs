@@ -1,4 +1,4 @@
-//! `blobs.json`: everything that travels after the head, in the order of the archive.
+//! `blobs.json`: the files after the head, in the order of the archive.
 
 use std::collections::HashSet;
 
@@ -15,33 +15,33 @@ pub const BLOBS_DOCUMENT_TYPE: &str = "landfall.dev/blobs/1";
 /// Name of the document in the bundle's head.
 pub const BLOBS_DOCUMENT_NAME: &str = "blobs.json";
 
-/// Everything after the head, in the order of the archive. A value of this type has passed [`BlobsDocument::new`].
+/// The files after the head, in the order of the archive. A value of this type has passed [`BlobsDocument::new`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobsDocument {
     entries: Vec<BlobEntry>,
 }
 
-/// One file after the head.
+/// A file after the head.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BlobEntry {
-    /// Name of the blob.
+    /// Digest of the blob, which names it.
     pub sha256: Sha256,
-    /// Plain BLAKE3 of the blob; its bytes, or the chaining values of its chunks, are checked against it.
+    /// Plain BLAKE3 of the blob. The bytes, or the chaining values of the chunks, are checked against it.
     pub blake3: Blake3,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
     /// OCI media type.
     pub media_type: String,
-    /// Where the file is in the archive if not under `blobs/sha256/`.
+    /// Place of the file in the archive, if it is not under `blobs/sha256/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
-    /// What unpacking needs, for layers of images.
+    /// Data for unpacking, for layers of images.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<LayerContents>,
 }
 
-/// The files after the head that are not named by their digest, in their order.
+/// The files after the head that are not named by their digest, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Place {
     /// `landfall`, the static program that installs the bundle.
@@ -56,10 +56,10 @@ pub enum Place {
 }
 
 impl Place {
-    /// All of them, in the order in which every archive has them.
+    /// All places, in the order of every archive.
     pub const ALL: [Self; 3] = [Self::Installer, Self::OciLayout, Self::Index];
 
-    /// Name in the archive.
+    /// Name of the file in the archive.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Installer => "landfall",
@@ -69,20 +69,20 @@ impl Place {
     }
 }
 
-/// What unpacking a layer needs.
+/// Data for unpacking a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerContents {
     /// SHA-256 of the layer's tar.
     pub diff_id: Sha256,
-    /// Bytes of its files.
+    /// Total bytes of its files.
     pub unpacked_bytes: u64,
-    /// Files, folders and links.
+    /// Number of files, folders and links.
     pub inodes: u64,
 }
 
 impl BlobEntry {
-    /// A blob that is stored under `blobs/sha256/`.
+    /// Creates an entry for a blob under `blobs/sha256/`.
     pub fn blob(sums: &BlobSums, media_type: &str) -> Self {
         Self {
             sha256: sums.sha256,
@@ -94,12 +94,12 @@ impl BlobEntry {
         }
     }
 
-    /// A file with a place of its own.
+    /// Creates an entry for a file with its own place.
     pub fn placed(sums: &BlobSums, media_type: &str, place: Place) -> Self {
         Self { place: Some(place), ..Self::blob(sums, media_type) }
     }
 
-    /// The same with what unpacking needs.
+    /// Returns the entry with the layer's data for unpacking.
     #[must_use]
     pub fn with_layer(self, layer: LayerContents) -> Self {
         Self { layer: Some(layer), ..self }
@@ -116,7 +116,7 @@ impl BlobEntry {
     }
 }
 
-/// The document as it is encoded.
+/// The document in its encoded form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Encoded {
@@ -126,14 +126,15 @@ struct Encoded {
 }
 
 impl BlobsDocument {
-    /// Checks the entries: first `landfall`, `oci-layout` and `index.json`, then blobs, none of them twice.
+    /// Checks the entries and creates the document. The order must be `landfall`, `oci-layout` and `index.json`, then
+    /// blobs, without duplicates.
     pub fn new(entries: Vec<BlobEntry>) -> Result<Self> {
         check(&entries)
             .map_err(|reason| Error::InvalidContents { what: format!("{BLOBS_DOCUMENT_NAME}: {reason}") })?;
         Ok(Self { entries })
     }
 
-    /// Reads canonical bytes and checks the entries as [`BlobsDocument::new`] does.
+    /// Reads canonical bytes, and checks the entries as [`BlobsDocument::new`] does.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let encoded: Encoded = json::read_canonical(BLOBS_DOCUMENT_NAME, BLOBS_DOCUMENT_TYPE, bytes)?;
         check(&encoded.entries)
@@ -141,7 +142,7 @@ impl BlobsDocument {
         Ok(Self { entries: encoded.entries })
     }
 
-    /// The canonical bytes.
+    /// Returns the canonical bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let encoded = Encoded { document_type: BLOBS_DOCUMENT_TYPE.to_owned(), entries: self.entries.clone() };
         json::to_canonical(BLOBS_DOCUMENT_NAME, &encoded)
@@ -152,18 +153,18 @@ impl BlobsDocument {
         &self.entries
     }
 
-    /// The file at a place.
+    /// Returns the file at a place.
     pub fn placed(&self, place: Place) -> &BlobEntry {
         &self.entries[place as usize]
     }
 
-    /// How many chaining values `chunks.b3` holds.
+    /// Number of chaining values in `chunks.b3`.
     pub fn chunk_values(&self) -> u64 {
         self.entries.iter().map(|entry| chunk_values_of(entry.size)).sum()
     }
 }
 
-/// The bytes of `chunks.b3` from the chaining values of every entry, in order.
+/// Returns the bytes of `chunks.b3`, given the chaining values of every entry, in order.
 pub fn chunk_list_bytes<'a>(values: impl IntoIterator<Item = &'a [ChunkValue]>) -> Vec<u8> {
     values.into_iter().flatten().flatten().copied().collect()
 }

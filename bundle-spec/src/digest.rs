@@ -1,11 +1,11 @@
-//! The two digests of a blob: SHA-256 is its OCI name, BLAKE3 is what chunks are checked against.
+//! The two digests of a blob: SHA-256 is its OCI name, and chunks are checked against BLAKE3.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text that is not a digest of the expected algorithm in lower-case hexadecimal.
+/// The text is not a digest of the expected algorithm in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a digest of the form {prefix}:<64 lower-case hexadecimal digits>")]
 pub struct InvalidDigest {
@@ -20,7 +20,7 @@ macro_rules! digest_type {
         pub struct $name(pub [u8; 32]);
 
         impl $name {
-            /// The 64 hexadecimal digits, without the algorithm.
+            /// Returns the 64 hexadecimal digits, without the algorithm.
             pub fn to_hex(&self) -> String {
                 hex::encode(self.0)
             }
@@ -76,19 +76,19 @@ macro_rules! digest_type {
 }
 
 digest_type!(
-    /// SHA-256 of a blob, written `sha256:…`: its name in OCI layouts, registries and the store.
+    /// SHA-256 of a blob, written `sha256:…`; its name in OCI layouts, registries and the store.
     Sha256,
     "sha256"
 );
 impl Sha256 {
-    /// That of these bytes.
+    /// SHA-256 of these bytes.
     pub fn of(bytes: impl AsRef<[u8]>) -> Self {
         Self(<sha2::Sha256 as sha2::Digest>::digest(bytes).into())
     }
 }
 
 digest_type!(
-    /// Plain BLAKE3 of a blob, written `blake3:…`: what `b3sum` prints, and the root of its chunks.
+    /// Plain BLAKE3 of a blob, written `blake3:…`, as printed by `b3sum`; the root of its chunks.
     Blake3,
     "blake3"
 );

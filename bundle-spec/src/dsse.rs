@@ -1,9 +1,9 @@
-//! DSSE envelopes: a payload with its type, and signatures over both. The provenance of a build is one, and so are the attestations
-//! of an image.
+//! DSSE envelopes: a payload with its type, and signatures over both. The provenance of a build and the attestations of
+//! an image are such envelopes.
 //!
-//! Threats: an envelope may be endless, name a key that did not sign, or hold another type of payload than its place requires. Its
-//! size is limited before it is read. What it calls its keys proves nothing: a signature counts where it verifies. Nothing of the
-//! payload is interpreted here.
+//! Threats: an envelope may be endless, name a key that did not sign, or hold another type of payload than its place
+//! requires. Its size is limited before it is read. The key names in an envelope prove nothing: a signature counts only
+//! if it verifies. The payload is not interpreted here.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::trust::PublicKey;
 use crate::{json, limits};
 
-/// The only type of payload that is read: an in-toto statement.
+/// The only accepted type of payload: an in-toto statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 
-/// An envelope as it is encoded.
+/// An envelope in its encoded form.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct EncodedEnvelope {
@@ -32,29 +32,29 @@ pub(crate) struct EncodedSignature {
     pub sig: String,
 }
 
-/// The bytes that signers sign.
+/// Returns the bytes that signers sign.
 pub(crate) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     let beginning = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len());
     [beginning.as_bytes(), payload].concat()
 }
 
-/// An envelope that was read, none of it trusted yet.
+/// An envelope that was read; nothing in it is trusted yet.
 #[derive(Debug)]
 pub struct DsseEnvelope {
     pub(crate) payload: Vec<u8>,
     pub(crate) message: Vec<u8>,
-    /// What the envelope calls the key, which proves nothing, and the signature.
+    /// Signatures, each with the envelope's name for the key, which proves nothing.
     pub(crate) signatures: Vec<(String, Vec<u8>)>,
 }
 
 impl DsseEnvelope {
-    /// Reads an envelope of at most so many bytes, in any encoding of JSON and either alphabet of base64. `name` is that of the
-    /// file, for errors.
+    /// Reads an envelope of at most `limit_bytes` bytes, in any encoding of JSON and either alphabet of base64. `name`
+    /// is the file's name, for errors.
     pub fn read(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Self> {
         Self::of(name, within(name, bytes, limit_bytes)?)
     }
 
-    /// Reads the envelope inside a Sigstore bundle of at most so many bytes.
+    /// Reads the envelope inside a Sigstore bundle of at most `limit_bytes` bytes.
     pub fn read_bundle(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Self> {
         let bundle = within(name, bytes, limit_bytes)?;
         Self::of(name, bundle.get("dsseEnvelope").cloned().unwrap_or_default())
@@ -79,12 +79,12 @@ impl DsseEnvelope {
         Ok(Self { message: pre_authentication_encoding(PAYLOAD_TYPE, &payload), payload, signatures })
     }
 
-    /// Whether one of the signatures is by this key, whatever the envelope calls it.
+    /// Returns true if one of the signatures is by this key, whatever the envelope's name for it.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
         self.signatures.iter().any(|(_, signature)| key.verifies(&self.message, signature))
     }
 
-    /// The payload. It means nothing before a known key has signed it.
+    /// The payload. It must not be trusted before a known key's signature is verified.
     pub fn payload(&self) -> &[u8] {
         &self.payload
     }

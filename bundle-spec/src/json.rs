@@ -1,11 +1,11 @@
-//! Strict JSON: one encoding, no name twice, no surprises in depth or numbers.
+//! Strict JSON: one encoding, no duplicate names, limited depth and numbers.
 //!
 //! Threats: two readers that disagree about the same bytes (duplicate names, numbers beyond 2^53, escapes, floats), and
-//! documents that exhaust a reader (depth, and many tiny values: 8 MiB of `{"":0}` would cost it 100 times as much; their
-//! readers limit the size). Documents that Landfall writes have one encoding, *canonical JSON*: names sorted by their
-//! bytes, no whitespace, integers only, strings escaped only where JSON requires it. A canonical document is read by
-//! encoding it again and comparing. Documents that carry foreign values, such as objects of Kubernetes, are encoded in the
-//! same way, and may contain every number of Kubernetes as well: integers of 64 bits, and fractions.
+//! documents that exhaust a reader (depth, and many tiny values: 8 MiB of `{"":0}` would cost 100 times as much memory;
+//! the readers limit the size). Documents that Landfall writes have one encoding, *canonical JSON*: names sorted by
+//! their bytes, no whitespace, integers only, strings escaped only where JSON requires it. A canonical document is read
+//! by encoding it again and comparing. Documents that carry foreign values, such as objects of Kubernetes, are encoded
+//! in the same way, but may contain every number of Kubernetes: integers of 64 bits, and fractions.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -17,14 +17,16 @@ use serde_json::{Map, Number, Value};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// The canonical bytes of a document. Fails on floats and on integers that not every reader holds exactly.
+/// Returns the canonical bytes of a document. Fails for floats, and for integers that not every reader represents
+/// exactly.
 pub fn to_canonical(name: &str, document: &impl Serialize) -> Result<Vec<u8>> {
     encode(name, document, Numbers::Integers)
 }
 
-/// The canonical bytes of a document with foreign values, such as objects of Kubernetes or values of a release. Integers
-/// have up to 64 bits. A fraction is written in the fewest digits that are read as the same number. Where neither occurs,
-/// these are the bytes of [`to_canonical`]. Such a document is read by [`read_typed`], [`read_any`] or any reader of JSON.
+/// Returns the canonical bytes of a document with foreign values, such as objects of Kubernetes or values of a release.
+/// Integers have up to 64 bits. A fraction is written with the fewest digits that are read as the same number. Without
+/// either, the result equals that of [`to_canonical`]. [`read_typed`], [`read_any`] and any reader of JSON can read
+/// such a document.
 pub fn to_canonical_with_fractions(name: &str, document: &impl Serialize) -> Result<Vec<u8>> {
     encode(name, document, Numbers::Any)
 }
@@ -45,28 +47,29 @@ pub fn read_canonical<T: DeserializeOwned>(name: &str, document_type: &'static s
     from_value(name, value)
 }
 
-/// Reads a document of the given `type` in any encoding, floats included, but no name twice.
+/// Reads a document of the given `type` in any encoding. Floats are allowed; duplicate names are not.
 pub fn read_typed<T: DeserializeOwned>(name: &str, document_type: &'static str, bytes: &[u8]) -> Result<T> {
     let value = parse(name, bytes, Numbers::Any)?;
     check_type(name, document_type, &value)?;
     from_value(name, value)
 }
 
-/// Which numbers a document may contain.
+/// The numbers that a document may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Numbers {
-    /// Between -(2^53 - 1) and 2^53 - 1.
+    /// Integers between -(2^53 - 1) and 2^53 - 1.
     Integers,
-    /// Whatever JSON allows.
+    /// Every number that JSON allows.
     Any,
 }
 
-/// Parses without looking at the encoding; refuses duplicate names and nesting beyond the limit.
+/// Parses a document without checking the encoding. Returns an error for duplicate names and for nesting beyond the
+/// limit.
 pub(crate) fn parse(name: &str, bytes: &[u8], numbers: Numbers) -> Result<Value> {
     parse_within(name, bytes, numbers, &Budget::new(1))
 }
 
-/// Reads a document of any type and encoding for looking at it, within the limits for several documents together.
+/// Reads a document of any type and encoding for inspection, within limits that several documents share.
 pub fn read_any(name: &str, bytes: &[u8], budget: &Budget) -> Result<Value> {
     parse_within(name, bytes, Numbers::Any, budget)
 }
@@ -85,12 +88,12 @@ fn parse_within(name: &str, bytes: &[u8], numbers: Numbers, budget: &Budget) -> 
     })
 }
 
-/// Refuses a document whose `type` is not the one its place requires.
+/// Returns an error if the document's `type` is not the one that its place requires.
 pub(crate) fn check_type(name: &str, expected: &'static str, value: &Value) -> Result<()> {
     require_type(name, expected, value.get("type").and_then(Value::as_str).unwrap_or_default())
 }
 
-/// Refuses a type that is not the expected one.
+/// Returns an error if the type is not the expected one.
 pub(crate) fn require_type(name: &str, expected: &'static str, found: &str) -> Result<()> {
     if found == expected {
         return Ok(());
@@ -98,7 +101,7 @@ pub(crate) fn require_type(name: &str, expected: &'static str, found: &str) -> R
     Err(Error::WrongType { name: name.to_owned(), found: found.chars().take(100).collect(), expected })
 }
 
-/// Refuses any encoding but the canonical one.
+/// Returns an error unless the encoding is canonical.
 pub(crate) fn check_canonical(name: &str, value: &Value, bytes: &[u8]) -> Result<()> {
     let mut again = Vec::with_capacity(bytes.len());
     match write_canonical(value, Numbers::Integers, &mut again) {
@@ -107,7 +110,7 @@ pub(crate) fn check_canonical(name: &str, value: &Value, bytes: &[u8]) -> Result
     }
 }
 
-/// Reads the fields.
+/// Deserializes the value into a type.
 pub(crate) fn from_value<T: DeserializeOwned>(name: &str, value: Value) -> Result<T> {
     serde_json::from_value(value)
         .map_err(|source| Error::InvalidDocument { name: name.to_owned(), source: source.into() })
@@ -152,7 +155,7 @@ fn is_exact(number: &Number) -> bool {
     magnitude.is_some_and(|magnitude| magnitude <= limits::INTEGER)
 }
 
-/// What documents may still contain; `usize::MAX` once they contained too much.
+/// The remaining allowance for the values of several documents; `usize::MAX` after they exceeded it.
 #[derive(Debug)]
 pub struct Budget {
     documents: usize,
@@ -161,7 +164,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// As much as this many documents of the largest kind may contain together.
+    /// Creates the allowance of this many documents of the largest kind.
     pub fn new(documents: usize) -> Self {
         let (values, containers) = (limits::VALUES * documents, limits::CONTAINERS * documents);
         Self { documents, values: Cell::new(values), containers: Cell::new(containers) }
@@ -181,7 +184,7 @@ impl Budget {
     }
 }
 
-/// Builds a [`Value`], refusing anything that readers may interpret differently.
+/// A seed that builds a [`Value`] and returns an error for anything that readers may interpret differently.
 #[derive(Clone, Copy)]
 struct Strict<'a> {
     numbers: Numbers,

@@ -1,7 +1,7 @@
 //! The bundle format and its trust: types, strict readers and writers.
 //!
-//! Everything here is a function of bytes: no files, no network, no cluster, no clock. `docs/FORMAT.md` is the
-//! specification that this crate implements.
+//! Everything in this crate is a function of bytes: no files, no network, no cluster, no clock. The crate implements
+//! the specification in `docs/FORMAT.md`.
 
 mod archive;
 mod base64_text;

@@ -1,21 +1,22 @@
-//! The form of names, versions and paths wherever a document of a bundle contains one.
+//! Valid forms of names, versions and paths in the documents of a bundle.
 
 use crate::head::DOCUMENTS_FOLDER;
 use crate::limits;
 
-/// Whether the text is a DNS label: lower-case letters, digits, and `-` inside; at most 63.
+/// Returns true if the text is a DNS label: at most 63 lower-case letters, digits, and `-` inside.
 pub fn is_dns_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len()) && text.bytes().all(inner) && !text.starts_with('-') && !text.ends_with('-')
 }
 
-/// Whether the text is a version: 1 to 64 letters, digits and `.+-_`, the first a letter or digit.
+/// Returns true if the text is a version: 1 to 64 letters, digits and `.+-_`, beginning with a letter or digit.
 pub fn is_version(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b".+-_".contains(&byte);
     (1..=64).contains(&text.len()) && text.bytes().all(inner) && text.as_bytes()[0].is_ascii_alphanumeric()
 }
 
-/// Whether the text names a small document: `documents/` and segments of lower-case letters, digits and `.-_` that begin with a letter or digit.
+/// Returns true if the text is the name of a small document: `documents/` and segments of lower-case letters, digits
+/// and `.-_` that begin with a letter or digit.
 pub fn is_document_name(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
     let segment = |segment: &str| {
@@ -25,15 +26,15 @@ pub fn is_document_name(name: &str) -> bool {
         && name.strip_prefix(DOCUMENTS_FOLDER).is_some_and(|rest| rest.split('/').all(segment))
 }
 
-/// Whether the text names a file in its own folder: not empty, not `.` or `..`, without `/`, control characters and
-/// characters that look like one; at most 255 bytes, the limit of filesystems.
+/// Returns true if the text names a file in its own folder. It must not be empty, `.` or `..`, nor contain `/`, control
+/// characters or characters that look like `/`. It has at most 255 bytes, the limit of filesystems.
 pub fn is_file_name(text: &str) -> bool {
     (1..=255).contains(&text.len())
         && ![".", ".."].contains(&text)
         && text.chars().all(|letter| letter != '/' && letter != '\\' && !letter.is_control())
 }
 
-/// Whether the text is a relative path of file names joined by `/`: it never leads out of its folder.
+/// Returns true if the text is a relative path: file names joined by `/`. It never leads out of its folder.
 pub fn is_relative_path(text: &str) -> bool {
     text.len() <= 4096 && text.split('/').all(is_file_name)
 }

@@ -1,41 +1,41 @@
-//! Names of the files that a bundle is written to. They help people; parts are recognized by content.
+//! Names of a bundle's files. They help people; parts are recognized by their contents.
 
 use crate::digest::Sha256;
 
-/// How many hexadecimal digits of the bundle's id its file names carry.
+/// Number of hexadecimal digits of the bundle's id in its file names.
 const ID_DIGITS: usize = 12;
 
-/// The first part of the names of all files of a bundle: `NAME-VERSION-ID12`.
+/// The common stem of the names of all files of a bundle: `NAME-VERSION-ID12`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BundleName(String);
 
-/// What a file is, by its name.
+/// The kind of a file, according to its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileKind {
-    /// `….head`: the head alone.
+    /// `….head`: only the head.
     Head,
     /// `….landfall`: the whole bundle.
     Whole,
-    /// `….landfall.001` and on: a part, counted from 1.
+    /// `….landfall.001` and higher: a part, counted from 1.
     Part(usize),
     /// `….delta`: a whole delta.
     Delta,
-    /// `….delta.001` and on: a part of a delta, counted from 1.
+    /// `….delta.001` and higher: a part of a delta, counted from 1.
     DeltaPart(usize),
 }
 
 impl BundleName {
-    /// The name of a bundle from its release and its id.
+    /// Creates the name of a bundle from its release and its id.
     pub fn new(release: &str, version: &str, id: Sha256) -> Self {
         Self(format!("{release}-{version}-{}", short_id(id)))
     }
 
-    /// `NAME-VERSION-ID12`.
+    /// Returns the stem `NAME-VERSION-ID12`.
     pub fn stem(&self) -> &str {
         &self.0
     }
 
-    /// Name of a file of the bundle.
+    /// Returns the name of a file of the bundle.
     pub fn file(&self, kind: FileKind) -> String {
         match kind {
             FileKind::Head => format!("{}.head", self.0),
@@ -46,12 +46,12 @@ impl BundleName {
         }
     }
 
-    /// Name of the file with the provenance of its build.
+    /// Returns the name of the file with the build's provenance.
     pub fn provenance(&self) -> String {
         format!("{}.provenance.json", self.0)
     }
 
-    /// Names of all parts of a bundle with this many; one part is the whole bundle.
+    /// Returns the names of this many parts of a bundle; a single part is the whole bundle.
     pub fn parts(&self, count: usize) -> Vec<String> {
         match count {
             0 | 1 => vec![self.file(FileKind::Whole)],
@@ -59,7 +59,7 @@ impl BundleName {
         }
     }
 
-    /// Names of all parts of a delta with this many; one part is the whole delta.
+    /// Returns the names of this many parts of a delta; a single part is the whole delta.
     pub fn delta_parts(&self, count: usize) -> Vec<String> {
         match count {
             0 | 1 => vec![self.file(FileKind::Delta)],
@@ -67,13 +67,14 @@ impl BundleName {
         }
     }
 
-    /// The shell command that extracts the program `landfall` from the bundle, in one file or in parts, with tar alone.
+    /// Returns the shell command that extracts the program `landfall` from the bundle, in one file or in parts. It
+    /// needs only `cat` and tar.
     pub fn take_out_command(&self) -> String {
         format!("cat {}.landfall* | tar --extract --occurrence landfall", self.0)
     }
 
-    /// What a file name says, or `None` for foreign files, among them hidden ones: macOS writes `._NAME` beside each file on a stick. Only a
-    /// hint: contents decide.
+    /// Parses a file name. Returns `None` for foreign files, including hidden ones: macOS writes `._NAME` beside each
+    /// file on a stick. The result is only a hint: contents decide.
     pub fn parse(file: &str) -> Option<(Self, FileKind)> {
         if let Some(stem) = file.strip_suffix(".head") {
             return Self::stem_of(stem).map(|name| (name, FileKind::Head));
@@ -102,7 +103,7 @@ impl BundleName {
     }
 }
 
-/// The first 12 hexadecimal digits of a bundle's id.
+/// Returns the first 12 hexadecimal digits of a bundle's id.
 pub fn short_id(id: Sha256) -> String {
     let mut text = id.to_hex();
     text.truncate(ID_DIGITS);

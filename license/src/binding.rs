@@ -1,8 +1,8 @@
-//! To which site a license is bound: digests of identifiers, of which some must match, so that a site stays licensed when a
-//! disk or a machine is replaced.
+//! The site to which a license is bound: digests of identifiers, some of which must match, so that a site stays
+//! licensed when a disk or a machine is replaced.
 //!
-//! Threats: a license file that betrays serial numbers (only keyed digests travel), identifiers that many machines share
-//! (placeholders of manufacturers have no digest), and one identifier that counts twice (they are a set).
+//! Threats: a license file that reveals serial numbers (it contains only keyed digests), identifiers that many machines
+//! share (placeholders of manufacturers have no digest), and one identifier that counts twice (they are a set).
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,13 +10,13 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// What keys the digests. Never changed: it is in every license.
+/// Context that keys the digests. It must never change, because every license depends on it.
 const CONTEXT: &str = "landfall.dev 2026 identifiers of a licensed site";
 
 /// Bytes of a digest: enough that no two sites share one by chance.
 const DIGEST_BYTES: usize = 16;
 
-/// What manufacturers write where they write no serial number.
+/// Texts that manufacturers write instead of a serial number.
 const PLACEHOLDERS: [&str; 13] = [
     "none",
     "n/a",
@@ -33,7 +33,7 @@ const PLACEHOLDERS: [&str; 13] = [
     "03000200-0400-0500-0006-000700080009",
 ];
 
-/// What identifies a site.
+/// The kind of a site's identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IdentifierKind {
     /// Serial number of a main board.
@@ -42,7 +42,7 @@ pub enum IdentifierKind {
     Cluster,
     /// Serial number of a disk.
     Disk,
-    /// Machine id of an operating system.
+    /// Machine ID of an operating system.
     Machine,
     /// UUID of a machine, as its firmware reports it.
     Product,
@@ -53,7 +53,7 @@ pub enum IdentifierKind {
 impl IdentifierKind {
     const ALL: [Self; 6] = [Self::Board, Self::Cluster, Self::Disk, Self::Machine, Self::Product, Self::Site];
 
-    /// Its name in a license.
+    /// Name of the kind in a license.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Board => "board",
@@ -66,20 +66,21 @@ impl IdentifierKind {
     }
 }
 
-/// One identifier: its kind and a keyed digest, written `cluster:0123…`.
+/// An identifier: its kind and a keyed digest, written `cluster:0123…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identifier {
     kind: IdentifierKind,
     digest: [u8; DIGEST_BYTES],
 }
 
-/// A text that is no identifier.
+/// The text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an identifier such as `cluster:` and 32 hexadecimal digits")]
 pub struct InvalidIdentifier(String);
 
 impl Identifier {
-    /// The identifier of a value, such as a serial number; none for a placeholder, which many machines share.
+    /// Creates the identifier of a value, such as a serial number. Returns `None` for a placeholder, which many
+    /// machines share.
     pub fn of(kind: IdentifierKind, value: &str) -> Option<Self> {
         let value = value.trim().to_ascii_lowercase();
         let is_filler = value.chars().all(|letter| matches!(letter, '0' | 'f' | '-' | '.' | ' ' | '_' | 'x'));
@@ -93,7 +94,7 @@ impl Identifier {
         Some(Self { kind, digest })
     }
 
-    /// Its kind.
+    /// Kind of the identifier.
     pub const fn kind(&self) -> IdentifierKind {
         self.kind
     }
@@ -132,26 +133,26 @@ impl<'de> Deserialize<'de> for Identifier {
     }
 }
 
-/// To which site a license is bound.
+/// The site to which a license is bound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Binding {
-    /// How many of the identifiers must be the site's.
+    /// Number of the identifiers that must match the site.
     pub needed: u64,
-    /// The site's identifiers when the license was issued, sorted.
+    /// Identifiers of the site when the license was issued, sorted.
     pub identifiers: Vec<Identifier>,
 }
 
 impl Binding {
-    /// Most identifiers of a binding.
+    /// Maximum number of identifiers of a binding.
     const IDENTIFIERS: usize = 64;
 
-    /// How many of the identifiers are the site's.
+    /// Number of the identifiers that match the site.
     pub fn matched(&self, site: &BTreeSet<Identifier>) -> u64 {
         self.identifiers.iter().filter(|identifier| site.contains(identifier)).count() as u64
     }
 
-    /// Says what is wrong with it.
+    /// Returns a description of the first defect as an error.
     pub(crate) fn check(&self) -> Result<(), String> {
         if !self.identifiers.is_sorted_by(|one, next| one < next) {
             return Err("the identifiers of its binding are not sorted, or one is listed twice".to_owned());

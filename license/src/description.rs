@@ -1,5 +1,5 @@
-//! The description of a license, as a vendor writes it in YAML. It is read strictly: an unknown or misspelled field would be
-//! a promise that no license keeps.
+//! The description of a license that a vendor writes in YAML. It is read strictly: an unknown or misspelled field would
+//! be a promise that no license keeps.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::binding::{Binding, Identifier};
 use crate::error::{LicenseError, Result};
 use crate::terms::{Entitlements, LICENSE_TYPE, Terms};
 
-/// The description as it is written.
+/// The description as written.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Description {
@@ -33,7 +33,7 @@ struct Description {
     entitlements: Granted,
     #[serde(default)]
     binding: Option<Bound>,
-    /// As `landfall license show` prints it.
+    /// Key id as printed by `landfall license show`.
     #[serde(default)]
     site_key: Option<String>,
     #[serde(default)]
@@ -48,7 +48,7 @@ const fn ten() -> u64 {
     10
 }
 
-/// What is granted; a limit that is missing is none.
+/// The grants. A missing limit means no limit.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Granted {
@@ -68,7 +68,7 @@ struct Granted {
     newest_release: Option<String>,
 }
 
-/// The site, by what `landfall license show` printed there.
+/// The site, as printed there by `landfall license show`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Bound {
@@ -76,15 +76,16 @@ struct Bound {
     identifiers: BTreeSet<String>,
 }
 
-/// The terms that a description asks for, issued at this time with the vendor's revocation of this number, 0 for none. `name`
-/// says in an error which file it is.
+/// Returns the terms that a description requests, issued at this time with the vendor's revocation of this number (0
+/// for none). `name` is the file's name, for errors.
 pub fn describe(name: &str, text: &str, issued: Timestamp, revocation: u64) -> Result<Terms> {
     let invalid = |reason: String| LicenseError::Description { name: name.to_owned(), line: None, reason };
     let description: Description = serde_saphyr::from_str(text).map_err(|error| {
         let plain = error.without_snippet();
         let line = plain.location().map(|location| location.line());
         let said = plain.to_string();
-        // The message names the line by itself. How to configure the parser does not concern the author of the file.
+        // The error names the line in a field of its own. Advice about configuring the parser does not help the author
+        // of the file.
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
         let said = said.split_once(", set DuplicateKeyPolicy").map_or(said, |(what, _)| what);
         LicenseError::Description { name: name.to_owned(), line, reason: said.to_owned() }
@@ -96,7 +97,7 @@ pub fn describe(name: &str, text: &str, issued: Timestamp, revocation: u64) -> R
 
 impl Description {
     fn terms(self, issued: Timestamp, revocation: u64) -> Result<Terms, String> {
-        // Whole seconds: what is signed has one spelling.
+        // Whole seconds, so that the signed text has one spelling.
         let issued = Timestamp::from_second(issued.as_second()).map_err(|error| error.to_string())?;
         let granted = self.entitlements;
         Ok(Terms {
@@ -141,7 +142,7 @@ fn site_key(text: &str) -> Result<KeyId, String> {
     text.parse().map_err(|_| format!("siteKey: `{text}` is not the id of a key: 64 lower-case hexadecimal digits"))
 }
 
-/// A date, which means its first moment in UTC, or a time as in RFC 3339, in whole seconds.
+/// Parses a date, which means its first moment in UTC, or a time in RFC 3339, in whole seconds.
 fn time(field: &str, text: Option<String>) -> Result<Option<Timestamp>, String> {
     let Some(text) = text else { return Ok(None) };
     let date = text.parse::<Date>().ok().filter(|_| text.len() == "2026-12-01".len());

@@ -1,8 +1,8 @@
-//! `ID.license`: the license, its signatures, the vendor's root documents, and the revocation of the day of its issue.
+//! `ID.license`: the license, its signatures, the vendor's root documents, and the revocation of the day of issue.
 //!
-//! Threats: terms that are believed before their signatures were checked (there is no way from a [`SealedLicense`] to
-//! entitlements), a license signed by keys of another role, a chain of roots that leads to another vendor, and a file from
-//! which the revocation was removed (its number is in the signed terms).
+//! Threats: terms that are trusted before their signatures are checked (a [`SealedLicense`] gives no access to
+//! entitlements), a license signed by keys of another role, a chain of roots that leads to another vendor, and a file
+//! from which the revocation was removed (its number is in the signed terms).
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::terms::{LICENSE_TYPE, Terms};
 /// The `type` of the file.
 const FILE_TYPE: &str = "landfall.dev/license-file/1";
 
-/// Largest file, in bytes: a revocation and some hundred root documents.
+/// Maximum size of the file in bytes: enough for a revocation and some hundred root documents.
 pub const FILE_BYTES: usize = 1 << 20;
 
-/// The file as it is encoded.
+/// The file in its encoded form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Encoded {
@@ -43,7 +43,7 @@ pub struct UnsignedLicense {
 }
 
 impl UnsignedLicense {
-    /// Checks the terms and encodes what is signed.
+    /// Checks the terms and encodes the signed part.
     pub fn new(terms: &Terms) -> Result<Self> {
         let name = format!("{}.license", terms.id);
         terms.check().map_err(|reason| LicenseError::Invalid { name: name.clone(), reason })?;
@@ -51,7 +51,7 @@ impl UnsignedLicense {
         Ok(Self { name, message, signatures: BTreeMap::new() })
     }
 
-    /// The name of its file.
+    /// Name of the license's file.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -68,12 +68,12 @@ impl UnsignedLicense {
         Ok(())
     }
 
-    /// Adds a signature made elsewhere; it is checked by [`UnsignedLicense::finish`].
+    /// Adds an external signature. [`UnsignedLicense::finish`] checks it.
     pub fn add_signature(&mut self, key: KeyId, signature: Vec<u8>) {
         self.signatures.insert(key, signature);
     }
 
-    /// The file, once the newest of the root documents accepts the signatures.
+    /// Returns the file, or an error if the newest root document does not accept the signatures.
     pub fn finish(self, roots: &[Root], revocation: Option<&Revocation>) -> Result<SealedLicense> {
         let Self { name, message, signatures } = self;
         let signing = |source| LicenseError::Signing { name: name.clone(), source: Box::new(source) };
@@ -92,7 +92,7 @@ impl UnsignedLicense {
     }
 }
 
-/// What a license file says, before its signatures were checked.
+/// The contents of a license file whose signatures are not verified yet.
 #[derive(Debug, Clone)]
 pub struct SealedLicense {
     name: String,
@@ -103,7 +103,7 @@ pub struct SealedLicense {
 }
 
 impl SealedLicense {
-    /// Reads canonical bytes. Nothing of the terms is interpreted.
+    /// Reads canonical bytes without interpreting the terms.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let refused = LicenseError::refused(name);
         if bytes.len() > FILE_BYTES {
@@ -133,23 +133,23 @@ impl SealedLicense {
         &self.bytes
     }
 
-    /// The root documents that it carries.
+    /// The root documents in the file.
     pub fn roots(&self) -> &[Root] {
         &self.roots
     }
 
-    /// Ids of the keys that claim to have signed.
+    /// Ids of the keys in the signatures, which are not verified.
     pub fn claimed_signers(&self) -> Vec<KeyId> {
         self.envelope.signatures().into_iter().map(|(key, _)| key).collect()
     }
 
-    /// The terms for a person to look at. Nothing has checked who wrote them.
+    /// Returns the terms for inspection. Their origin is not verified.
     pub fn untrusted(&self) -> Result<Terms> {
         Terms::read(&self.name, self.envelope.message())
     }
 
-    /// Checks the chain of roots from the anchor, the signatures by the license role of the root that counts, and those of
-    /// the revocation. Only then are the terms interpreted.
+    /// Checks the chain of roots from the anchor, the signatures by the license role of the effective root, and those
+    /// of the revocation. Only then are the terms interpreted.
     pub fn verify(&self, anchor: &TrustAnchor) -> Result<License> {
         let refused = LicenseError::refused(&self.name);
         let trusted = walk(anchor, &self.roots).map_err(&refused)?;
@@ -174,7 +174,7 @@ impl SealedLicense {
     }
 }
 
-/// A license whose signatures were checked. Whether it counts at a site, its [`crate::Standing`] says.
+/// A license whose signatures are verified. Its [`crate::Standing`] says whether it is valid at a site.
 #[derive(Debug, Clone)]
 pub struct License {
     terms: Terms,
@@ -185,12 +185,12 @@ pub struct License {
 }
 
 impl License {
-    /// What it says.
+    /// Terms of the license.
     pub const fn terms(&self) -> &Terms {
         &self.terms
     }
 
-    /// The bytes of its file.
+    /// The bytes of the license's file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -200,17 +200,17 @@ impl License {
         &self.root
     }
 
-    /// The vendor's revocation that came with it, verified.
+    /// The vendor's revocation in the file, verified.
     pub const fn revocation(&self) -> Option<&Revocation> {
         self.revocation.as_ref()
     }
 
-    /// Ids of the keys whose signatures count.
+    /// Ids of the keys with valid signatures.
     pub fn signers(&self) -> &[KeyId] {
         &self.signers
     }
 
-    /// Whether it grants what a component of a release needs.
+    /// Returns true if the license grants this entitlement, which a component of a release needs.
     pub fn grants(&self, entitlement: &str) -> bool {
         self.terms.entitlements.components.iter().any(|granted| granted == entitlement)
     }

@@ -1,70 +1,70 @@
-//! Why a license is refused, or cannot be made.
+//! Errors for licenses that are refused or cannot be made.
 
 use landfall_error_codes::{Code, Coded, codes};
 
-/// The result of everything in this crate that can refuse.
+/// The result of fallible functions in this crate.
 pub type Result<T, E = LicenseError> = std::result::Result<T, E>;
 
-/// Why a license is refused, or cannot be made.
+/// The reason why a license is refused or cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LicenseError {
-    /// Format or signatures: not the bytes that the vendor signed, or not this vendor's.
+    /// The form or the signatures are wrong: the bytes are not those that the vendor signed, or it is another vendor.
     #[error("the license {name} is refused")]
     Refused {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<landfall_bundle_spec::Error>,
     },
-    /// A signed license that contradicts itself.
+    /// A signed license contradicts itself.
     #[error("the license {name} contradicts itself: {reason}")]
     Invalid {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// In a few words.
+        /// The reason, in a few words.
         reason: String,
     },
-    /// It requires something that this version does not know.
+    /// The license requires something that this version does not know.
     #[error("the license {name} requires `{requirement}`, which this Landfall does not know")]
     Requirement {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// What is required.
+        /// The requirement.
         requirement: String,
     },
-    /// The revocation that was issued with it is not in the file.
+    /// The file lacks the revocation that was issued with the license.
     #[error("the license {name} was issued with revocation {number}, which the file lacks")]
     RevocationMissing {
-        /// The file.
+        /// Name of the file.
         name: String,
         /// Number of the revocation.
         number: u64,
     },
-    /// A description that no license can be made from.
+    /// No license can be made from the description.
     #[error("{name}{}: {reason}", line.map(|line| format!(":{line}")).unwrap_or_default())]
     Description {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// Line in the file, counted from 1, where it is known.
+        /// Line in the file, counted from 1, if known.
         line: Option<u64>,
-        /// What is wrong.
+        /// The defect.
         reason: String,
     },
-    /// The keys that signed are not enough, or not those of the newest root document.
+    /// Too few keys signed, or not those of the newest root document.
     #[error("the license {name} is not signed as the newest root document requires")]
     Signing {
-        /// The license.
+        /// Name of the license.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<landfall_bundle_spec::Error>,
     },
 }
 
 impl LicenseError {
-    /// What maps an error of the format to that of a license of this name.
+    /// Returns a function that turns an error of the format into one of the license with this name.
     pub(crate) fn refused(name: &str) -> impl Fn(landfall_bundle_spec::Error) -> Self {
         let name = name.to_owned();
         move |source| Self::Refused { name: name.clone(), source: Box::new(source) }
@@ -85,7 +85,7 @@ impl Coded for LicenseError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            // The registry's advice is about bundles.
+            // The advice in the registry of codes is about bundles.
             Self::Refused { .. } => Some(
                 "Do not use this license file. Ask the vendor to send it again; what runs is not affected.".to_owned(),
             ),

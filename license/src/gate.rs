@@ -1,5 +1,5 @@
-//! The gate before an install or an upgrade: what a release needs that no license grants. The only place where a license
-//! refuses anything.
+//! The gate before an install or an upgrade: finds needs of a release that no license grants. Only this gate refuses
+//! anything because of a license.
 
 use jiff::Timestamp;
 use landfall_error_codes::{Code, codes};
@@ -16,21 +16,21 @@ pub struct Need<'a> {
     pub entitlement: &'a str,
 }
 
-/// One reason why a release may not be installed under the license of a site.
+/// A reason why a release may not be installed under a site's license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
-    /// Entry of the registry of codes.
+    /// Error code of the reason.
     pub code: Code,
-    /// What there is.
+    /// What the site has.
     pub found: String,
     /// What is needed.
     pub needed: String,
-    /// Whom to ask and how, where the license names a contact.
+    /// Whom to ask and how, if the license names a contact.
     pub fix: Option<String>,
 }
 
-/// Everything that the license of a site, if it has one, lacks for a release that was built at this time. None for a release
-/// whose components need no entitlement, whatever the license.
+/// Returns everything that a site's license, if any, lacks for a release that was built at this time. Returns nothing
+/// for a release whose components need no entitlement, whatever the license.
 pub fn shortfalls(needs: &[Need<'_>], built_at: Timestamp, held: Option<(&License, &Standing)>) -> Vec<Shortfall> {
     if needs.is_empty() {
         return Vec::new();
@@ -68,7 +68,7 @@ fn named(license: &License) -> String {
     format!("the license {}", license.terms().id)
 }
 
-/// Entitlements, each with the components that need it.
+/// Lists entitlements, each with the components that need it.
 fn list(needs: &[Need<'_>]) -> String {
     let mut entitlements: Vec<&str> = needs.iter().map(|need| need.entitlement).collect();
     entitlements.sort_unstable();

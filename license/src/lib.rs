@@ -1,13 +1,14 @@
-//! Licenses: what a vendor allows a site to install, signed under the root role `license`, and what of it counts now.
+//! Licenses: what a vendor allows a site to install, signed under the root role `license`, and what is valid now.
 //!
-//! Everything here is a function of bytes and of times that are passed in: no files, no cluster, no clock. The path of a
-//! license is in its types. [`SealedLicense`] is what a file says, and cannot be asked for entitlements. Only
-//! [`SealedLicense::verify`] makes a [`License`] of it, and only its [`Standing`] says whether it counts at a site.
+//! Everything in this crate is a function of bytes and of times that are passed in: no files, no cluster, no clock. The
+//! types follow a license through its checks. [`SealedLicense`] is the content of a file, and gives no access to
+//! entitlements. Only [`SealedLicense::verify`] makes a [`License`] from it, and only its [`Standing`] says whether it
+//! is valid at a site.
 //!
-//! What a site uses of what its license limits is metered in [`usage`], which refuses nothing at a site.
+//! [`usage`] meters what a site uses of the limited quantities, and refuses nothing at a site.
 //!
-//! No license stops anything that runs. A standing refuses in [`shortfalls`] alone, before an install or an upgrade; an
-//! [`answer`] says what it is to software that asks.
+//! No license stops running software. A standing refuses only in [`shortfalls`], before an install or an upgrade; an
+//! [`answer`] reports it to software that asks.
 
 pub mod answer;
 mod binding;

@@ -1,4 +1,4 @@
-//! A vendor's license for tests, with no part left out or faked.
+//! A vendor's complete, genuinely signed license for tests.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::sample::Vendor;
@@ -9,7 +9,8 @@ use crate::document::{SealedLicense, UnsignedLicense};
 use crate::error::Result;
 use crate::terms::Terms;
 
-/// Terms for the release `tiny` with the entitlement `analytics`: valid for a year from `issued`, then 30 days of grace.
+/// Returns terms for the release `tiny` with the entitlement `analytics`: valid for a year from `issued`, then 30 days
+/// of grace.
 pub fn terms(id: &str, issued: Timestamp) -> Result<Terms> {
     let ends = issued + SignedDuration::from_hours(365 * 24);
     let text = format!(
@@ -19,7 +20,7 @@ pub fn terms(id: &str, issued: Timestamp) -> Result<Terms> {
     describe("sample.yaml", &text, issued, 0)
 }
 
-/// The license of a vendor with these terms.
+/// Returns a vendor's license with these terms.
 pub fn sealed(vendor: &Vendor, terms: &Terms, revocation: Option<&Revocation>) -> Result<SealedLicense> {
     let mut unsigned = UnsignedLicense::new(terms)?;
     unsigned.sign(&vendor.key)?;

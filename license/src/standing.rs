@@ -1,4 +1,5 @@
-//! What a license counts for at a site now. A pure function: the same license, site and time always give the same answer.
+//! The standing of a license at a site. It is a pure function: the same license, site and time always give the same
+//! result.
 
 use std::collections::BTreeSet;
 
@@ -9,25 +10,25 @@ use landfall_error_codes::{Code, codes};
 use crate::binding::Identifier;
 use crate::document::License;
 
-/// Days before the end at which a site is warned, first to last.
+/// Days before the end at which a site is warned, in order of time.
 pub const WARNING_DAYS: [u64; 6] = [90, 60, 30, 14, 7, 1];
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What the standing of a license depends on besides the license.
+/// The circumstances that decide a license's standing.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
     /// The site's trusted time; never a wall clock.
     pub now: Timestamp,
-    /// The site's identifiers; none where they are not known, as for a host that is planned for elsewhere.
+    /// The site's identifiers; `None` if unknown, as when planning for a host elsewhere.
     pub identifiers: Option<&'a BTreeSet<Identifier>>,
     /// The newest revocation that the site knows.
     pub revocation: Option<&'a Revocation>,
-    /// Ids of licenses that later ones have replaced.
+    /// Ids of licenses that later ones replaced.
     pub superseded: &'a BTreeSet<String>,
 }
 
-/// What a license counts for.
+/// The standing of a license.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// It applies, and does not end soon.
@@ -36,17 +37,17 @@ pub enum Standing {
     Ending {
         /// Days until the end, rounded up.
         days_left: u64,
-        /// The last of [`WARNING_DAYS`] that was passed.
+        /// The most recently passed one of [`WARNING_DAYS`].
         warning: u64,
     },
-    /// It has ended, and still counts for some days.
+    /// It has ended, but is still valid for some days.
     Grace {
-        /// Days until it no longer counts, rounded up.
+        /// Days until it is no longer valid, rounded up.
         days_left: u64,
     },
     /// It has ended, and so has its grace.
     Ended,
-    /// It begins later.
+    /// It does not apply yet.
     NotYetValid,
     /// The vendor has revoked it.
     Revoked {
@@ -57,15 +58,15 @@ pub enum Standing {
     Superseded,
     /// It is bound to another site.
     OtherSite {
-        /// How many of its identifiers are this site's.
+        /// Number of its identifiers that match this site.
         matched: u64,
-        /// How many must be.
+        /// Number of identifiers that must match.
         needed: u64,
     },
 }
 
 impl License {
-    /// What it counts for in these circumstances.
+    /// Computes the standing of the license in these circumstances.
     pub fn standing(&self, circumstances: &Circumstances<'_>) -> Standing {
         let (terms, now) = (self.terms(), circumstances.now);
         if let Some(entry) = circumstances.revocation.and_then(|revocation| revocation.license_entry(&terms.id)) {
@@ -83,7 +84,7 @@ impl License {
         self.by_time(now)
     }
 
-    /// What a standing has become since it was judged, some seconds ago: a license that ended in between grants nothing.
+    /// Updates a standing that was computed some seconds ago: a license that ended in between grants nothing.
     pub fn standing_since(&self, judged: &Standing, now: Timestamp) -> Standing {
         match judged {
             Standing::Revoked { .. } | Standing::Superseded | Standing::OtherSite { .. } => judged.clone(),
@@ -119,12 +120,12 @@ fn days_between(from: Timestamp, to: Timestamp) -> u64 {
 }
 
 impl Standing {
-    /// Whether entitled components may be installed.
+    /// Returns true if entitled components may be installed.
     pub const fn permits(&self) -> bool {
         matches!(self, Self::Valid | Self::Ending { .. } | Self::Grace { .. })
     }
 
-    /// Its name in reports.
+    /// Name of the standing in reports.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Valid => "valid",
@@ -138,7 +139,7 @@ impl Standing {
         }
     }
 
-    /// The code of what it refuses; none if it refuses nothing.
+    /// Error code of the refusal; `None` if the standing refuses nothing.
     pub const fn code(&self) -> Option<Code> {
         match self {
             Self::Valid | Self::Ending { .. } | Self::Grace { .. } => None,
@@ -150,7 +151,7 @@ impl Standing {
         }
     }
 
-    /// It in a few words, for people.
+    /// Describes the standing in a few words, for people.
     pub fn text(&self, license: &License) -> String {
         let terms = license.terms();
         let day = |time: Option<Timestamp>| time.map(|time| format!("{time:.0}")).unwrap_or_default();

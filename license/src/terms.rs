@@ -1,8 +1,8 @@
-//! What a license says: the signed part, interpreted.
+//! The terms of a license: the signed part, interpreted.
 //!
-//! Threats: terms that are read before their signatures were checked (only [`crate::SealedLicense`] calls
-//! [`Terms::read`]), figures that overflow, names that break out of a message, and times that contradict each other. Fields
-//! of later versions are signed like all others and ignored; what a reader must understand is named in `requires`.
+//! Threats: terms that are read before their signatures are checked (only [`crate::SealedLicense`] calls
+//! [`Terms::read`]), numbers that overflow, names that break out of a message, and times that contradict each other.
+//! Fields of later versions are signed like all others and ignored; `requires` names what a reader must know.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::names::is_dns_label;
@@ -15,16 +15,16 @@ use crate::error::{LicenseError, Result};
 /// The `type` of the signed part of a license.
 pub(crate) const LICENSE_TYPE: &str = "landfall.dev/license/1";
 
-/// Longest name of a person, company or contact, in characters.
+/// Maximum length of the name of a person, company or contact in characters.
 const NAME_CHARACTERS: usize = 200;
 
-/// Longest grace, in days: ten years.
+/// Maximum grace in days: ten years.
 const GRACE_DAYS: u64 = 3650;
 
-/// Most overage, in percent.
+/// Maximum overage in percent.
 const OVERAGE_PERCENT: u64 = 1000;
 
-/// Most names in a list.
+/// Maximum number of names in a list.
 const NAMES: usize = 1000;
 
 /// What a license entitles a site to. A limit that is missing is none.
@@ -62,53 +62,53 @@ pub struct Terms {
     /// Always [`LICENSE_TYPE`].
     #[serde(rename = "type")]
     pub(crate) document_type: String,
-    /// Id of the license, a DNS label; unique among the vendor's.
+    /// Id of the license, a DNS label; unique among the vendor's licenses.
     pub id: String,
-    /// Who issued it.
+    /// Name of the vendor.
     pub vendor: String,
-    /// For whom.
+    /// Name of the customer.
     pub customer: String,
-    /// Whom to ask for another one: an address or a telephone number.
+    /// Contact for another license: an address or a telephone number.
     pub contact: String,
-    /// Name of the release that it is for.
+    /// Name of the release.
     pub release: String,
-    /// When it was issued. A site knows from then on that this time has passed.
+    /// Time of issue. From then on, a site knows that this time has passed.
     pub issued: Timestamp,
-    /// When it begins to apply.
+    /// Time at which the license begins to apply.
     pub not_before: Timestamp,
-    /// When it ends; never, if missing.
+    /// Time at which the license ends; never, if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Days after the end for which it still counts.
+    /// Days after the end for which the license is still valid.
     pub grace_days: u64,
-    /// By how much a limit may be exceeded, in percent.
+    /// Percentage by which a limit may be exceeded.
     pub overage_percent: u64,
-    /// What it entitles to.
+    /// The grants.
     pub entitlements: Entitlements,
-    /// The site that it is for; any, if missing.
+    /// The site for which the license is valid; any, if missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
-    /// Id of the key by which the site signs its reports of usage, if the vendor knows it.
+    /// Id of the key with which the site signs its reports of usage, if the vendor knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub site_key: Option<KeyId>,
-    /// Ids of the licenses that it replaces, sorted.
+    /// Ids of the replaced licenses, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub supersedes: Vec<String>,
-    /// Number of the vendor's revocation when it was issued, which is in the same file; 0 for none.
+    /// Number of the vendor's revocation at the time of issue, which is in the same file; 0 for none.
     pub revocation: u64,
-    /// What a reader must understand beyond this form.
+    /// Features that a reader must know in addition to this form.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requires: Vec<String>,
 }
 
 impl Terms {
-    /// Interprets the signed bytes. The caller has checked their signatures, or shows them as what they are: unverified.
+    /// Interprets the signed bytes. The caller has verified their signatures, or shows the terms as unverified.
     pub(crate) fn read(name: &str, message: &[u8]) -> Result<Self> {
         let invalid = |source: serde_json::Error| {
             let source = landfall_bundle_spec::Error::InvalidDocument { name: name.to_owned(), source: source.into() };
             LicenseError::Refused { name: name.to_owned(), source: Box::new(source) }
         };
-        // What is required comes first: a later form may have other fields.
+        // Requirements come first, because a later form may have other fields.
         let required: Required = serde_json::from_slice(message).map_err(invalid)?;
         if let Some(requirement) = required.requires.into_iter().next() {
             let requirement = requirement.chars().take(100).collect();
@@ -119,18 +119,18 @@ impl Terms {
         Ok(terms)
     }
 
-    /// When the grace ends, and with it the license; never, if it has no end.
+    /// Time at which the grace ends, and the license with it; `None` if the license has no end.
     pub fn grace_ends(&self) -> Option<Timestamp> {
         let grace = SignedDuration::from_hours(24 * i64::try_from(self.grace_days).unwrap_or_default());
         self.ends.map(|ends| ends.checked_add(grace).unwrap_or(Timestamp::MAX))
     }
 
-    /// A limit with an overage in percent, rounded down.
+    /// Returns a limit plus its overage in percent, rounded down.
     pub const fn limit_with_overage(limit: u64, percent: u64) -> u64 {
         limit.saturating_add(limit.saturating_mul(percent) / 100)
     }
 
-    /// Says what is wrong with it.
+    /// Returns a description of the first defect as an error.
     pub(crate) fn check(&self) -> Result<(), String> {
         check_label("id", &self.id)?;
         check_label("name of a release", &self.release)?;
@@ -159,7 +159,7 @@ impl Terms {
     }
 }
 
-/// What every version reads of every other.
+/// The part that every version can read from every other version.
 #[derive(Deserialize)]
 struct Required {
     #[serde(default)]

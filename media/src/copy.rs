@@ -1,26 +1,26 @@
-//! The one mechanism that moves blobs: checked chunk → file → fsync → rename → fsync folder.
+//! The one mechanism that copies blobs: checked chunk → file → fsync → rename → fsync folder.
 //!
-//! Building copies a store to a bundle, staging a bundle to a store, and splitting again a bundle to a bundle. The sink
-//! reports what it lacks, so the same call continues after any interruption.
+//! Building copies a store to a bundle, staging copies a bundle to a store, and re-splitting copies a bundle to a
+//! bundle. The sink reports which blobs it lacks, so the same call continues after any interruption.
 
 use crate::error::{MediaError, Result};
 use crate::progress::{Event, Progress};
 use crate::sink::BlobSink;
 use crate::source::{BlobSource, Wanted};
 
-/// What a copy did.
+/// Totals of a copy.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Copied {
-    /// Blobs that were moved, wholly or from where an earlier copy stopped.
+    /// Blobs that were copied, completely or from the point where an earlier copy stopped.
     pub blobs: usize,
-    /// Bytes of them that were moved.
+    /// Bytes of these blobs that were copied.
     pub bytes: u64,
-    /// Bytes that were already there.
+    /// Bytes that were already present.
     pub present_bytes: u64,
 }
 
-/// Copies every blob that the sink lacks, reading each byte of the source once. On return everything is on the disk; on
-/// an error what was copied stays, and the next call continues.
+/// Copies every blob that the sink lacks, and reads each byte of the source once. On return, all bytes are on the disk.
+/// After an error, the copied bytes remain and the next call continues.
 pub fn copy(
     source: &mut dyn BlobSource,
     sink: &mut dyn BlobSink,
@@ -50,7 +50,7 @@ pub fn copy(
         Ok(())
     });
     if let Err(error) = given {
-        // The person must learn why it stopped, unless the disk turns out to have failed.
+        // Report the original error, unless the disk turns out to have failed.
         let kept = if error.is_fatal() { Ok(()) } else { sink.keep() };
         return Err(kept.err().filter(MediaError::is_fatal).unwrap_or(error));
     }

@@ -1,10 +1,10 @@
-//! Bytes counted where they are read and written, so that "each byte once" is a number and not a claim.
+//! Byte counters at the places where bytes are read and written, so that "each byte once" is a number and not a claim.
 
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What was moved on one file tree in one role. Shared by clones; counted in the calls that move the bytes.
+/// Bytes moved on one file tree in one role. Clones share the counts; the calls that move the bytes do the counting.
 #[derive(Debug, Clone, Default)]
 pub struct Counters(Arc<Cells>);
 
@@ -31,12 +31,12 @@ pub struct Totals {
 }
 
 impl Counters {
-    /// All at zero.
+    /// New counters, all zero.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The values now.
+    /// The current values.
     pub fn totals(&self) -> Totals {
         Totals {
             read_bytes: self.0.read.load(Ordering::Relaxed),
@@ -63,7 +63,7 @@ impl Counters {
     }
 }
 
-/// A reader whose bytes are counted.
+/// A reader that counts its bytes.
 #[derive(Debug)]
 pub struct Counted<R> {
     inner: R,
@@ -71,7 +71,7 @@ pub struct Counted<R> {
 }
 
 impl<R> Counted<R> {
-    /// Counts what is read from `inner`.
+    /// Wraps `inner` and counts the bytes read from it.
     pub fn new(inner: R, counters: Counters) -> Self {
         Self { inner, counters }
     }
@@ -85,11 +85,12 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// The two ends of an operation: the content store, and the media (stick, or the folder a bundle is built in).
+/// Counters of the two ends of an operation: the content store, and the media (a stick, or the folder in which a bundle
+/// is built).
 #[derive(Debug, Clone, Default)]
 pub struct IoCounters {
-    /// The content store, the vendor's or the site's.
+    /// Bytes of the content store, the vendor's or the site's.
     pub store: Counters,
-    /// Where the bundle is stored.
+    /// Bytes of the media that holds the bundle.
     pub media: Counters,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong where bytes live. Every error names the file or object; `Display` never repeats the source.
+//! Errors of storing and reading bytes. Every error names the file or object; `Display` never repeats the source.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,54 +11,54 @@ use crate::durable::{DurableError, SyncFailed, code_of, hint_of, told};
 /// A result of this crate.
 pub type Result<T, E = MediaError> = std::result::Result<T, E>;
 
-/// What went wrong, on which file, part or blob.
+/// An error about a file, a part or a blob.
 #[derive(Debug, thiserror::Error)]
 pub enum MediaError {
-    /// A durable write failed, or fatally did not sync.
+    /// A durable write failed, or a sync failed fatally.
     #[error(transparent)]
     Durable(#[from] DurableError),
     /// A file could not be read or written.
     #[error("cannot {operation} {}", path.display())]
     Io {
-        /// What was tried, as a verb: `read`.
+        /// The operation, as a verb: `read`.
         operation: &'static str,
-        /// On what.
+        /// Path that the operation was about.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
-    /// The source of a blob failed while it was read.
+    /// Reading the source of a blob failed.
     #[error("cannot read the source of blob {what}")]
     Source {
-        /// Its digest, or another description.
+        /// Digest of the blob, or another description.
         what: String,
-        /// What the source said.
+        /// The source's error.
         #[source]
         source: io::Error,
     },
-    /// Nothing at that path is a bundle or a part of one.
+    /// The path is neither a bundle nor a part of one, and contains none.
     #[error("{} is not a Landfall bundle and contains none", .0.display())]
     BundleNotFound(PathBuf),
-    /// Nothing at all is at that path.
+    /// The path does not exist.
     #[error("{} does not exist", .0.display())]
     NotThere(PathBuf),
     /// One folder holds several bundles.
     #[error("{} holds several bundles: {}", folder.display(), names.join(", "))]
     SeveralBundles {
-        /// Where.
+        /// The folder.
         folder: PathBuf,
-        /// First files of each.
+        /// First file of each bundle.
         names: Vec<String>,
     },
-    /// A part is not there.
+    /// A part is missing.
     #[error("the part of the bundle that begins at byte {offset} is missing from {} (expected {name})", folder.display())]
     PartMissing {
         /// The folder that was searched.
         folder: PathBuf,
-        /// Its usual name.
+        /// Usual name of the part.
         name: String,
-        /// Its first byte in the stream.
+        /// Offset of its first byte in the stream.
         offset: u64,
     },
     /// A file has the name of a part but is not that part.
@@ -66,7 +66,7 @@ pub enum MediaError {
     PartForeign {
         /// The file.
         path: PathBuf,
-        /// Where the part with that name begins in the stream.
+        /// Offset in the stream at which the part with that name begins.
         offset: u64,
     },
     /// A file has the name of one part, but another file holds that part.
@@ -76,27 +76,27 @@ pub enum MediaError {
         path: PathBuf,
         /// The file that holds that part.
         holder: PathBuf,
-        /// Where that part begins in the stream.
+        /// Offset in the stream at which that part begins.
         offset: u64,
     },
-    /// A byte of the stream is not what was signed.
+    /// A byte of the stream differs from what was signed.
     #[error("{} is damaged at byte {part_offset}: {what} (byte {offset} of the bundle)", part.display())]
     Damaged {
         /// The file.
         part: PathBuf,
-        /// First byte, in that file, of what was checked as one.
+        /// Offset in that file of the first byte of the damaged unit.
         part_offset: u64,
-        /// The same in the stream.
+        /// Offset in the stream of the same byte.
         offset: u64,
-        /// Which header, blob or chunk.
+        /// The header, blob or chunk.
         what: String,
     },
-    /// Several places are not what was signed, or cannot be read.
+    /// Several places differ from what was signed, or cannot be read.
     #[error("{} places are damaged:\n{}{}", list.len(), lines(list), if *is_complete { "" } else { "\nthere are more" })]
     SeveralDamaged {
-        /// What is wrong with each, in the order of the stream; at least two.
+        /// One error for each place, in the order of the stream; at least two.
         list: Vec<MediaError>,
-        /// Whether everything was checked.
+        /// True if everything was checked.
         is_complete: bool,
     },
     /// Bytes follow the bundle's end.
@@ -104,29 +104,29 @@ pub enum MediaError {
     SurplusData {
         /// The last part.
         path: PathBuf,
-        /// Bytes too many.
+        /// Number of surplus bytes.
         surplus: u64,
     },
-    /// A file ends where a part must not end.
+    /// A file ends before the end of its part.
     #[error("{} ends too early: {missing} bytes or more are missing at its end", path.display())]
     Short {
         /// The file.
         path: PathBuf,
-        /// Bytes too few, at least.
+        /// Minimum number of missing bytes.
         missing: u64,
     },
-    /// A source delivered other bytes than their digest names.
+    /// A source delivered bytes with another digest than requested.
     #[error("the source of {expected} delivered {found}")]
     BlobMismatch {
-        /// What was requested.
+        /// Digest that was requested.
         expected: Sha256,
-        /// What was delivered: digest or size.
+        /// Digest or size of the delivered bytes.
         found: String,
     },
     /// A blob is not in the store.
     #[error("{digest} is not in the store {}", store.display())]
     BlobMissing {
-        /// Which.
+        /// Digest of the blob.
         digest: Sha256,
         /// Root of the store.
         store: PathBuf,
@@ -136,17 +136,17 @@ pub enum MediaError {
     StoreDamaged {
         /// The file.
         path: PathBuf,
-        /// How.
+        /// Kind of damage.
         what: String,
     },
-    /// What was written to the media came back changed.
+    /// The media returned other bytes than were written to it.
     #[error("{} did not return what was written to it, at byte {part_offset}: {what}", part.display())]
     ReadBack {
         /// The file.
         part: PathBuf,
-        /// First byte, in that file, of what was checked as one.
+        /// Offset in that file of the first byte of the damaged unit.
         part_offset: u64,
-        /// Which header, blob or chunk.
+        /// The header, blob or chunk.
         what: String,
     },
     /// The output does not fit.
@@ -159,19 +159,19 @@ pub enum MediaError {
         /// Bytes that are free.
         available: u64,
     },
-    /// A delta is for a site that holds more than this one.
+    /// A delta leaves out blobs that this site does not hold.
     #[error("{} leaves out {blobs} blobs of {bytes} bytes that this site does not hold, the first of them {first}", path.display())]
     DeltaUnfit {
-        /// Its first file.
+        /// First file of the delta.
         path: PathBuf,
-        /// How many blobs are in neither.
+        /// Number of blobs that neither the delta nor the site holds.
         blobs: usize,
-        /// Their bytes.
+        /// Total bytes of these blobs.
         bytes: u64,
-        /// The first of them.
+        /// First of these blobs.
         first: Sha256,
     },
-    /// The format does not allow it.
+    /// The format does not allow this.
     #[error(transparent)]
     Format(#[from] landfall_bundle_spec::Error),
     /// A file with the output's name exists.
@@ -183,17 +183,17 @@ pub enum MediaError {
 }
 
 impl MediaError {
-    /// Whether the process must end, because a disk can no longer be trusted.
+    /// Returns true if the process must end because a disk can no longer be trusted.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Durable(error) if error.is_fatal())
     }
 
-    /// Whether the media could not return some bytes, although other bytes may be readable.
+    /// Returns true if the media could not return some bytes, although other bytes may be readable.
     pub(crate) fn is_unreadable(&self) -> bool {
         matches!(self, Self::Io { operation: "read", source, .. } if source.raw_os_error() == Some(EIO))
     }
 
-    /// One error for all damage that was found; none without damage.
+    /// Combines all damage that was found into one error; `None` without damage.
     pub(crate) fn of_damage(mut list: Vec<Self>, is_complete: bool) -> Option<Self> {
         match list.len() {
             0 | 1 if is_complete => list.pop(),
@@ -206,10 +206,10 @@ impl MediaError {
     }
 }
 
-/// The kernel's error for a place that a disk cannot read.
+/// The kernel's error for a place that the disk cannot read.
 const EIO: i32 = 5;
 
-/// One line for each.
+/// Returns one line for each error.
 fn lines(list: &[MediaError]) -> String {
     list.iter().map(|error| format!("  {}", with_sources(error))).collect::<Vec<_>>().join("\n")
 }
@@ -224,7 +224,7 @@ fn with_sources(error: &MediaError) -> String {
     line
 }
 
-/// A refusal takes precedence over a place that could not be read.
+/// Returns the code of the gravest error: a refusal takes precedence over an unreadable place.
 fn worst(list: &[MediaError]) -> Code {
     let mut codes = list.iter().map(Coded::code);
     let first = codes.next().unwrap_or(codes::BUG);
@@ -273,7 +273,7 @@ impl Coded for MediaError {
     }
 }
 
-/// Attaches operation and path to an error of the kernel.
+/// Adds the operation and the path to an error of the kernel.
 pub(crate) trait At<T> {
     /// `operation` is a verb.
     fn at(self, operation: &'static str, path: &Path) -> Result<T>;

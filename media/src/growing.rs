@@ -1,4 +1,5 @@
-//! A file that arrives in pieces, each of which is on the disk before the next one is asked for. What the bytes are is not checked here.
+//! A file that arrives in pieces. Each piece is on the disk before the next one is requested. The contents are not
+//! checked here.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,19 +12,22 @@ use crate::disk::{DiskFile, PacedFile};
 use crate::durable;
 use crate::error::{At as _, MediaError, Result};
 
-/// A file that grows at its end. After an error it is of no more use: it is opened again, with the length that it had before.
+/// A file that grows at its end. After an error, it is no longer usable: the caller reopens it with its previous
+/// length.
 #[derive(Debug)]
 pub struct GrowingFile(PacedFile);
 
 impl GrowingFile {
-    /// Makes an empty file that only its owner can read, which must not be there. Its name is on the disk when this returns.
+    /// Creates an empty file that only its owner can read. Fails if the file exists. On return, its name is on the
+    /// disk.
     pub fn create(path: &Path) -> Result<Self> {
         let file = durable::create_file(path, 0o600)?;
         path.parent().map_or(Ok(()), durable::sync_folder)?;
         Ok(Self(PacedFile::new(DiskFile::writing(file), path.to_owned(), 0, Counters::new())))
     }
 
-    /// Opens it behind so many bytes, which are known to be on the disk. What follows them is dropped; a shorter file is refused.
+    /// Opens the file for appending after its first `length` bytes, which are known to be on the disk. Drops the bytes
+    /// that follow; returns an error if the file is shorter.
     pub fn open(path: &Path, length: u64) -> Result<Self> {
         let no_link = OFlags::NOFOLLOW.bits().cast_signed();
         let file = OpenOptions::new().read(true).write(true).custom_flags(no_link).open(path).at("open", path)?;
@@ -36,7 +40,7 @@ impl GrowingFile {
         Ok(Self(file))
     }
 
-    /// Adds bytes at the end. They are on the disk when this returns.
+    /// Appends bytes. On return, they are on the disk.
     pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.0.write(bytes)?;
         self.0.sync()?;

@@ -1,4 +1,4 @@
-//! Where bytes live: durable writes, parts, the content store, verified copying and its progress.
+//! Storage of bytes: durable writes, parts, the content store, verified copying and its progress.
 
 pub mod bundle;
 mod contents;

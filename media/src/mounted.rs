@@ -1,18 +1,18 @@
-//! For tests that need a special filesystem, a full one or one from which no program runs, or a network of their own.
+//! Helpers for tests that need a special filesystem (full, or without executable programs) or their own network.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The filesystem's path, for the test that runs inside.
+/// Variable with the filesystem's path, for the test that runs inside.
 const ROOT: &str = "LANDFALL_TEST_ROOT";
 
-/// Runs the calling test, whose full name this is, a second time on a fresh tmpfs with these options, in a mount
-/// namespace of its own, so that nothing is mounted on the machine. Returns its path to the second run, and nothing to
-/// the first, once the second has passed.
+/// Runs the calling test, given by its full name, a second time on a fresh tmpfs with these options. The second run has
+/// its own mount namespace, so nothing is mounted on the machine. Returns the path of the tmpfs to the second run.
+/// Returns `None` to the first run, after the second one has passed.
 ///
 /// # Panics
 ///
-/// If the second run fails, which fails the test.
+/// Panics if the second run fails, which fails the test.
 pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     if let Some(root) = std::env::var_os(ROOT) {
         return Some(root.into());
@@ -25,15 +25,15 @@ pub fn on_tmpfs(test: &str, options: &str) -> Option<PathBuf> {
     None
 }
 
-/// Set in the process that runs in a network namespace of its own.
+/// Variable that is set in the process with its own network namespace.
 const INSIDE: &str = "LANDFALL_TEST_NAMESPACE";
 
-/// Runs the calling test, whose full name this is, a second time in a network namespace of its own in which these commands
-/// ran first. Returns true to the second run, and false to the first, once the second has passed.
+/// Runs the calling test, given by its full name, a second time in its own network namespace, after these commands.
+/// Returns true to the second run. Returns false to the first run, after the second one has passed.
 ///
 /// # Panics
 ///
-/// If the second run fails, which fails the test.
+/// Panics if the second run fails, which fails the test.
 pub fn in_own_network(test: &str, commands: &str) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
@@ -45,7 +45,7 @@ pub fn in_own_network(test: &str, commands: &str) -> bool {
     false
 }
 
-/// Runs a test of this program, which must pass, as the last arguments of a command.
+/// Runs a test of this program as the last arguments of a command. Panics if the test fails.
 fn run_again(mut command: Command, test: &str) {
     command.arg(std::env::current_exe().unwrap()).args(["--include-ignored", "--exact", test, "--nocapture"]);
     let output = command.output().unwrap();
@@ -53,8 +53,8 @@ fn run_again(mut command: Command, test: &str) {
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
-/// `unshare`, to which namespaces and a program are added. Who is not root becomes root in a user namespace of the
-/// program's own, which the kernel lets every user make unless it was configured otherwise.
+/// Returns an `unshare` command, to which the caller adds namespaces and a program. A user other than root becomes root
+/// in a user namespace of its own. The kernel allows that to every user unless it is configured otherwise.
 fn in_namespaces() -> Command {
     let mut unshare = Command::new("unshare");
     if !rustix::process::geteuid().is_root() {

@@ -1,5 +1,6 @@
-//! Building: from a signed head and a store to a bundle on a stick, or from a bundle to a delta of it. Each byte of the
-//! source is read once, each byte of the result written once and read back once; nothing is written anywhere else.
+//! Building: writes a bundle to a stick from a signed head and a store, or a delta of it from a bundle. Each byte of
+//! the source is read once. Each byte of the result is written once and read back once; nothing is written anywhere
+//! else.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,21 +20,22 @@ use crate::source::{BlobSource, BundleSource, StoreSource};
 use crate::store::ContentStore;
 use crate::verify::verify;
 
-/// Where a bundle is written to.
+/// Destination of a bundle.
 #[derive(Clone, Copy)]
 pub struct Output<'a> {
-    /// The folder: on the stick, as a rule.
+    /// Destination folder, usually on the stick.
     pub folder: &'a Path,
-    /// Maximum part size in bytes; without it, one file.
+    /// Maximum part size in bytes; `None` for one file.
     pub part_bytes: Option<u64>,
-    /// Makes the small files that belong beside it, such as the transfer sheet.
+    /// Function that makes the small files beside the bundle, such as the transfer sheet.
     pub others: &'a OtherFiles<'a>,
-    /// Bytes of those of them whose size is known before: as much space is reserved. A MiB for all others always is.
+    /// Total bytes of the small files whose size is known in advance; this much space is reserved. One MiB is always
+    /// reserved for the others.
     pub others_bytes: u64,
 }
 
-/// Writes a bundle, syncs it, reads it back from the stick and only then gives its files their names. All the blobs of
-/// `payload` must be in the store, `landfall`, `oci-layout` and `index.json` included. Returns the files in the order
+/// Writes a bundle, syncs it and reads it back from the stick; only then do its files get their names. All blobs of
+/// `payload` must be in the store, including `landfall`, `oci-layout` and `index.json`. Returns the files in the order
 /// of the stream, then the small files.
 pub fn pack(
     payload: &Payload,
@@ -47,7 +49,7 @@ pub fn pack(
     write(&mut source, &Contents::whole(payload), planned, output, media, progress)
 }
 
-/// Writes a delta of a bundle that is on its media: of its blobs those that `contents` has. Otherwise as [`pack`].
+/// Writes a delta of a bundle that is on its media, with the blobs in `contents`. Otherwise like [`pack`].
 pub fn pack_delta(
     bundle: &BundleMedia,
     contents: &Contents,
@@ -80,14 +82,14 @@ fn write(
                     again, and run `landfall verify` on it.";
         progress.event(Event::Note(what.to_owned()));
     }
-    // Only now: a stick that is smaller than it claims is detectable only once all of it was written.
+    // Not earlier: a stick that is smaller than it claims can be detected only after all bytes were written.
     verify(&written, "reading back", progress)?;
     let files = parts.publish(head, output.others)?;
     progress.event(Event::SafeToRemove);
     Ok(files)
 }
 
-/// Writes a bundle as one stream, to a pipe for instance. Nothing can be synced or read back there.
+/// Writes a bundle as one stream, for example to a pipe. Nothing can be synced or read back there.
 pub fn pack_to_stream(
     payload: &Payload,
     store: &ContentStore,
@@ -103,33 +105,33 @@ pub fn pack_to_stream(
 
 /// An append-only stream.
 pub trait BundleStream {
-    /// Appends; returns how many more bytes than before are on the disk, or as safe as they can be.
+    /// Appends bytes. Returns how many more bytes than before are on the disk, or as safe as they can be.
     fn append(&mut self, bytes: &[u8]) -> Result<u64>;
 
-    /// Ends the stream, with the same result.
+    /// Ends the stream, with the same kind of result.
     fn end(&mut self) -> Result<u64>;
 }
 
-/// The sink that is a new bundle or delta: writes headers and padding around the blobs, in the order of the head.
+/// A sink that writes a new bundle or delta: adds headers and padding around the blobs, in the order of the head.
 #[derive(Debug)]
 pub struct BundleSink<S> {
     payload: Payload,
     contents: Contents,
     stream: S,
-    /// Position in the contents of the blob whose chunks come next, and how many of its bytes were taken.
+    /// Position in the contents of the blob whose chunks come next, and the number of its bytes taken so far.
     next: (usize, u64),
-    /// Bytes of the head that are on the disk but were not reported yet.
+    /// Bytes of the head that are on the disk but were not yet reported.
     unreported: u64,
 }
 
 impl<S: BundleStream> BundleSink<S> {
-    /// Begins the stream with the head. These blobs will follow.
+    /// Begins the stream with the head. The blobs in `contents` follow.
     pub fn begin(payload: &Payload, contents: Contents, mut stream: S) -> Result<Self> {
         let unreported = stream.append(payload.verified().head_bytes())?;
         Ok(Self { payload: payload.clone(), contents, stream, next: (0, 0), unreported })
     }
 
-    /// The stream, after [`BlobSink::finish`].
+    /// Returns the stream, after [`BlobSink::finish`].
     pub fn into_stream(self) -> S {
         self.stream
     }
@@ -137,7 +139,7 @@ impl<S: BundleStream> BundleSink<S> {
 
 impl<S: BundleStream> BlobSink for BundleSink<S> {
     fn total_bytes(&self) -> u64 {
-        // What was left out counts as there.
+        // Blobs that are left out count as present.
         self.contents.stream_bytes(&self.payload) + self.contents.left_out_bytes(&self.payload)
     }
 

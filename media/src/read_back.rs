@@ -1,4 +1,5 @@
-//! Reading a file back from the disk itself, after it was written and synced: what a page cache shows proves nothing of a stick.
+//! Reading a file back from the disk itself after it was written and synced. The page cache proves nothing about the
+//! contents of a stick.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,37 +11,38 @@ use rustix::fs::Advice;
 use crate::disk::DiskFile;
 use crate::error::{At, Result};
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// Size and digest of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digested {
-    /// Bytes.
+    /// Size in bytes.
     pub size_bytes: u64,
-    /// SHA-256 of all of them.
+    /// SHA-256 of all the bytes.
     pub sha256: Sha256,
 }
 
 impl Digested {
-    /// That of these bytes.
+    /// Size and digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self { size_bytes: bytes.len() as u64, sha256: Sha256::of(bytes) }
     }
 }
 
 impl From<BlobHasher> for Digested {
-    /// That of the bytes that were hashed.
+    /// Size and digest of the hashed bytes.
     fn from(hasher: BlobHasher) -> Self {
         let sums = hasher.finish();
         Self { size_bytes: sums.size, sha256: sums.sha256 }
     }
 }
 
-/// Reads a regular file to its end, past the page cache where the filesystem allows it, and returns what was there. Changes nothing.
+/// Reads a regular file to its end, past the page cache where the filesystem allows it, and returns its size and
+/// digest. Changes nothing.
 pub fn read_back(path: &Path) -> Result<Digested> {
     let file = File::open(path).at("open", path)?;
-    // Where the filesystem has no way past the page cache, the cache gives up what it has of a synced file.
+    // Where the filesystem cannot bypass the page cache, the cached bytes of the synced file are dropped.
     let _advised = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);
     let file = DiskFile::reading(file);
     let (mut hasher, mut piece, mut offset) = (BlobHasher::new(), vec![0; PIECE_BYTES], 0);

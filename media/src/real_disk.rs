@@ -1,7 +1,8 @@
 //! For tests: a disk with a real filesystem, whose power can be cut while a program writes to it.
 //!
-//! The filesystem stops without flushing its log, by the ioctl that is made for tests like these, so what it has not written is lost. Then it
-//! is mounted again and recovers, as after a boot. The device below it has no cache of its own: what a filesystem has written, it keeps.
+//! An ioctl that exists for such tests stops the filesystem without flushing its log, so unwritten data is lost. Then
+//! the filesystem is mounted again and recovers, as after a boot. The device below it has no cache of its own, so it
+//! keeps everything that the filesystem wrote.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -10,26 +11,26 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The folder of the disk, for the process whose power is cut.
+/// Variable with the disk's folder, for the process whose power is cut.
 const DISK: &str = "LANDFALL_TEST_DISK";
 
-/// How long a process may take to begin or to end, and a filesystem to be free.
+/// Timeout for a process to begin or end, and for a filesystem to become free.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Time between looks.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(1);
 
-/// The filesystems of servers.
+/// The filesystems that servers use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Filesystem {
-    /// Debian's and Ubuntu's.
+    /// The filesystem of Debian and Ubuntu.
     Ext4,
-    /// Red Hat's.
+    /// The filesystem of Red Hat.
     Xfs,
 }
 
 impl Filesystem {
-    /// Both of them.
+    /// Both filesystems.
     pub const ALL: [Self; 2] = [Self::Ext4, Self::Xfs];
 
     fn name(self) -> &'static str {
@@ -39,14 +40,15 @@ impl Filesystem {
         }
     }
 
-    /// The smallest image that `mkfs.xfs` takes has 300 MiB; blocks that were never written take no memory.
+    /// Creates the filesystem. `mkfs.xfs` needs an image of at least 300 MiB; blocks that were never written take no
+    /// memory.
     fn make(self, image: &Path) {
         let image_bytes = 320 << 20;
         File::options().write(true).create_new(true).open(image).and_then(|file| file.set_len(image_bytes)).unwrap();
         run(Command::new(format!("mkfs.{}", self.name())).arg("-q").arg(image));
     }
 
-    /// Without what hides that a program forgot to sync a file before it renames it.
+    /// Mount options, without those that hide a missing sync before a rename.
     fn options(self) -> &'static str {
         match self {
             Self::Ext4 => "loop,noauto_da_alloc",
@@ -55,7 +57,7 @@ impl Filesystem {
     }
 }
 
-/// A disk with one of them.
+/// A disk with one of these filesystems.
 #[derive(Debug)]
 pub struct RealDisk {
     folder: PathBuf,
@@ -63,11 +65,12 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Makes one in a folder, which should be in memory, in a mount namespace of the test.
+    /// Makes a disk in a folder, which should be in memory, in a mount namespace of the test.
     ///
     /// # Panics
     ///
-    /// If this machine makes no such disk: that needs root, loop devices, and the packages `e2fsprogs` and `xfsprogs`.
+    /// Panics if this machine cannot make such a disk: that needs root, loop devices, and the packages `e2fsprogs` and
+    /// `xfsprogs`.
     pub fn make(folder: &Path, filesystem: Filesystem) -> Self {
         let folder = folder.join(filesystem.name());
         std::fs::create_dir_all(folder.join("disk")).unwrap();
@@ -77,16 +80,16 @@ impl RealDisk {
         disk
     }
 
-    /// The one that the calling process was started for by [`RealDisk::cut`], if it was.
+    /// The disk's folder, if [`RealDisk::cut`] started the calling process.
     pub fn of_this_process() -> Option<PathBuf> {
         std::env::var_os(DISK).map(|folder| PathBuf::from(folder).join("disk"))
     }
 
-    /// Says, in that process, that something is on the disk: it must be there after every cut that follows.
+    /// Promises, in that process, that something is on the disk: it must exist after every later power cut.
     ///
     /// # Panics
     ///
-    /// If it cannot be noted.
+    /// Panics if the promise cannot be recorded.
     pub fn promise(what: &str) {
         let Some(folder) = std::env::var_os(DISK) else { return };
         let path = PathBuf::from(folder).join("promised");
@@ -94,12 +97,12 @@ impl RealDisk {
         file.write_all(format!("{what}\n").as_bytes()).unwrap();
     }
 
-    /// Where it is mounted.
+    /// Mount point of the disk.
     pub fn path(&self) -> PathBuf {
         self.folder.join("disk")
     }
 
-    /// Which one it is.
+    /// Filesystem of the disk.
     pub fn filesystem(&self) -> Filesystem {
         self.filesystem
     }
@@ -115,7 +118,7 @@ impl RealDisk {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// Runs the test of this full name in a process of its own, with these variables, up to its first promise.
+    /// Runs the test with this full name in its own process, with these variables, up to its first promise.
     fn start(&self, test: &str, variables: &[(&str, OsString)]) -> Child {
         let _none_yet = std::fs::remove_file(self.folder.join("promised"));
         let said = OpenOptions::new().write(true).create(true).truncate(true).open(self.folder.join("said")).unwrap();
@@ -135,11 +138,11 @@ impl RealDisk {
         std::fs::read_to_string(self.folder.join("said")).unwrap_or_default()
     }
 
-    /// Runs that test to its end. Returns how long it takes after its first promise, and what it promised.
+    /// Runs that test to its end. Returns the time from its first promise to its end, and its promises.
     ///
     /// # Panics
     ///
-    /// If it fails.
+    /// Panics if the test fails.
     pub fn run(&self, test: &str, variables: &[(&str, OsString)]) -> (Duration, Vec<String>) {
         let mut child = self.start(test, variables);
         let begun = Instant::now();
@@ -147,12 +150,12 @@ impl RealDisk {
         (begun.elapsed(), self.promised())
     }
 
-    /// Runs that test with a disk that fails at an instant after its first promise and takes nothing any longer, lets it end, and boots.
-    /// Returns everything that it promised.
+    /// Runs that test on a disk that fails at an instant after the first promise and accepts no more writes, waits
+    /// until it ends, and boots. Returns all its promises.
     ///
     /// # Panics
     ///
-    /// If it fails before that, or does not end.
+    /// Panics if the test fails before that instant, or does not end.
     pub fn fail(&self, test: &str, variables: &[(&str, OsString)], instant: Duration) -> Vec<String> {
         let mut child = self.start(test, variables);
         self.cut_power_at(instant, &mut child);
@@ -166,22 +169,23 @@ impl RealDisk {
         promised
     }
 
-    /// Runs that test, cuts the power at an instant after its first promise, and boots. Returns what it had promised before.
+    /// Runs that test, cuts the power at an instant after its first promise, and boots. Returns the promises made
+    /// before the cut.
     ///
     /// # Panics
     ///
-    /// If it fails before that.
+    /// Panics if the test fails before the cut.
     pub fn cut(&self, test: &str, variables: &[(&str, OsString)], instant: Duration) -> Vec<String> {
         let mut child = self.start(test, variables);
         let promised = self.cut_power_at(instant, &mut child);
-        // It may have ended by itself.
+        // The process may have ended already.
         let _dead = child.kill();
         child.wait().unwrap();
         self.boot();
         promised
     }
 
-    /// Returns what the process had promised before.
+    /// Cuts the power at this instant. Returns the promises that the process made before.
     fn cut_power_at(&self, instant: Duration, child: &mut Child) -> Vec<String> {
         std::thread::sleep(instant);
         if let Some(status) = child.try_wait().unwrap() {
@@ -192,12 +196,12 @@ impl RealDisk {
         promised
     }
 
-    /// The filesystem stops where it is.
+    /// Stops the filesystem at once.
     fn cut_power(&self) {
         run(Command::new("xfs_io").args(["-x", "-r", "-c", "shutdown"]).arg(self.path()));
     }
 
-    /// It is mounted again.
+    /// Mounts the filesystem again.
     fn boot(&self) {
         let begun = Instant::now();
         while !Command::new("umount").arg(self.path()).stderr(Stdio::null()).status().unwrap().success() {
@@ -227,7 +231,7 @@ mod tests {
     use crate::durable;
     use crate::mounted::on_tmpfs;
 
-    /// Without syncs, both filesystems lose what was written: so these tests see a sync that is missing.
+    /// Without syncs, both filesystems lose the written data. So these tests notice a missing sync.
     #[test]
     #[ignore = "needs root, which `cargo xtask test` has"]
     #[expect(clippy::disallowed_methods, reason = "what was not synced is what the test is about")]
@@ -242,7 +246,7 @@ mod tests {
             std::fs::write(path("not-synced"), b"bytes").unwrap();
             std::fs::write(path("new"), b"after").unwrap();
             std::fs::rename(path("new"), path("replaced")).unwrap();
-            // Names without bytes: what a rename leaves whose file was not synced.
+            // Names without bytes: the result of renaming an unsynced file.
             durable::sync_folder(&disk.path()).unwrap();
             disk.cut_power();
             assert!(std::fs::write(path("later"), b"bytes").is_err(), "{filesystem:?}: the power is cut");
@@ -261,7 +265,7 @@ mod tests {
         format!("{turn},").repeat(1 + turn * 37 % 9000)
     }
 
-    /// Replaces files, gives them second names, and renames and removes their folders, over and over.
+    /// Repeatedly replaces files, gives them second names, and renames and removes their folders.
     fn change_files(disk: &Path) {
         RealDisk::promise("begins");
         for turn in 0..TURNS {
@@ -294,7 +298,7 @@ mod tests {
                     assert!((0..TURNS).any(|turn| found == text_of(turn)), "{filesystem:?}, cut {cut}: {name}");
                 }
                 let Some(last) = last else { continue };
-                // It may have had more turns before the power was cut.
+                // More turns may have passed before the power was cut.
                 let found = std::fs::read_to_string(disk.path().join(format!("promised-{}", last % FILES))).unwrap();
                 let mut turns = (last..TURNS).step_by(FILES);
                 assert!(turns.any(|turn| found == text_of(turn)), "{filesystem:?}, cut {cut}: {last} was promised");

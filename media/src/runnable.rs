@@ -1,17 +1,18 @@
-//! Programs of tests that run as soon as they are written.
+//! Executables for tests that can run as soon as they are written.
 
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Writes a program that can run at once; nothing is synced.
+/// Writes a program that can run at once. Nothing is synced.
 ///
-/// A process of its own writes it. Written by this one, it could not run for a moment: a child that another thread has just started holds
-/// what is open for writing here until it runs its own program, and the kernel runs no file that is open for writing (`ETXTBSY`).
+/// A separate process writes it. If this process wrote it, it could not run for a moment. A child that another thread
+/// has just started keeps the files that are open for writing here until it runs its own program. The kernel runs no
+/// file that is open for writing (`ETXTBSY`).
 ///
 /// # Panics
 ///
-/// If it cannot be written.
+/// Panics if the program cannot be written.
 #[expect(clippy::expect_used, reason = "for tests")]
 pub fn write_program(path: &Path, bytes: impl AsRef<[u8]>) {
     let mut install = Command::new("install");
@@ -21,11 +22,12 @@ pub fn write_program(path: &Path, bytes: impl AsRef<[u8]>) {
     assert!(install.wait().expect("it ends").success() && written.is_ok(), "cannot write {}", path.display());
 }
 
-/// Copies a program so that the copy can run at once, by a process of its own as [`write_program`] does; nothing is synced.
+/// Copies a program so that the copy can run at once. A separate process copies it, as in [`write_program`]. Nothing is
+/// synced.
 ///
 /// # Panics
 ///
-/// If it cannot be copied.
+/// Panics if the program cannot be copied.
 #[expect(clippy::expect_used, reason = "for tests")]
 pub fn copy_program(from: &Path, to: &Path) {
     let copied = Command::new("install").arg("--mode=755").args([from, to]).status().expect("install runs");

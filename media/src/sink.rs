@@ -1,4 +1,4 @@
-//! Where blobs go: a content store, or a new bundle.
+//! Destinations of blobs: a content store, or a new bundle.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,30 +8,30 @@ use crate::error::{MediaError, Result};
 use crate::payload::Payload;
 use crate::store::{BlobGroup, ContentStore, StagedBlob};
 
-/// The other end of copying: takes checked chunks and makes them durable.
+/// The receiving end of copying: takes checked chunks and makes them durable.
 pub trait BlobSink {
-    /// All the bytes that will be on the disk in the end, existing ones included.
+    /// Total bytes that will be on the disk in the end, including existing ones.
     fn total_bytes(&self) -> u64;
 
-    /// The first byte that is missing of the blob with this index; `None` if it is complete. Called once for each blob,
-    /// in order, before the first chunk.
+    /// Returns the first missing byte of the blob with this index, or `None` if it is complete. Called once for each
+    /// blob, in order, before the first chunk.
     fn wants(&mut self, blob: usize) -> Result<Option<u64>>;
 
-    /// Takes the next chunk of a blob; its last chunk ends it. Returns how many more bytes than before are on the disk,
-    /// of this blob or earlier ones.
+    /// Takes the next chunk of a blob; the last chunk ends the blob. Returns how many more bytes than before are on the
+    /// disk, of this blob or earlier ones.
     fn take(&mut self, blob: usize, chunk: &[u8]) -> Result<u64>;
 
-    /// Called when the copy stopped for any reason except a failed sync: makes the complete blobs durable.
+    /// Makes the complete blobs durable. Called when the copy stops for any reason except a failed sync.
     fn keep(&mut self) -> Result<()> {
         Ok(())
     }
 
-    /// Ends the copy: on return everything is on the disk. Returns how many more bytes than before are there.
+    /// Ends the copy. On return, everything is on the disk. Returns how many more bytes than before are there.
     fn finish(&mut self) -> Result<u64>;
 }
 
 /// A content store that receives the blobs of a bundle. A large blob is present, whole and durable once its last chunk
-/// was taken; small ones become present together. Blobs that a crash cut off are continued.
+/// is taken; small ones become present together. Blobs that a crash interrupted are continued.
 #[derive(Debug)]
 pub struct StoreSink {
     store: ContentStore,
@@ -44,7 +44,7 @@ pub struct StoreSink {
 }
 
 impl StoreSink {
-    /// This store, for blobs of this payload.
+    /// Creates a sink that writes blobs of this payload into this store.
     pub fn new(store: ContentStore, payload: Payload) -> Self {
         Self { store, payload, begun: HashMap::new(), seen: HashSet::new(), group: None }
     }
@@ -61,7 +61,7 @@ impl StoreSink {
         self.store.stage(&self.payload, blob)
     }
 
-    /// Takes a whole blob; returns how many more bytes are on the disk.
+    /// Takes a whole blob. Returns how many more bytes than before are on the disk.
     fn end(&mut self, staged: StagedBlob) -> Result<u64> {
         if staged.is_large() { staged.finish() } else { self.group()?.take(staged) }
     }
@@ -113,7 +113,7 @@ impl BlobSink for StoreSink {
     }
 
     fn keep(&mut self) -> Result<()> {
-        // If their sync failed unnoticed, the remaining blobs must not be completed.
+        // If a sync of theirs failed unnoticed, the remaining blobs must not be completed.
         self.begun.values_mut().try_for_each(StagedBlob::settle)?;
         self.group.as_mut().map_or(Ok(0), BlobGroup::finish).map(drop)
     }

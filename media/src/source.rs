@@ -1,4 +1,4 @@
-//! Where blobs come from: a bundle, or a content store.
+//! Sources of blobs: a bundle, or a content store.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +10,7 @@ use crate::payload::{Payload, Piece, PieceKind};
 use crate::pipeline::{self, PieceReader};
 use crate::store::{BlobFile, ContentStore};
 
-/// A blob that a sink lacks, and from which byte on.
+/// A blob that a sink lacks, with the first missing byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
     /// Index in [`Payload::blobs`].
@@ -19,27 +19,27 @@ pub struct Wanted {
     pub from: u64,
 }
 
-/// Takes one checked chunk of the blob with this index; chunks of a blob come in order and without gaps.
+/// Function that takes one checked chunk of the blob with this index. Chunks of a blob come in order and without gaps.
 pub type TakeChunk<'a> = dyn FnMut(usize, &[u8]) -> Result<()> + 'a;
 
-/// One end of copying: delivers blobs chunk by chunk, each checked against its signed value first.
+/// The delivering end of copying: delivers blobs chunk by chunk, after checking each chunk against its signed value.
 pub trait BlobSource {
-    /// What it delivers, and in which order.
+    /// The blobs that it delivers, in order.
     fn payload(&self) -> &Payload;
 
-    /// Delivers these blobs, which come in the order of the payload. It reads each byte once and skips unwanted ones.
-    /// It stops at the first damaged chunk; all chunks before it were delivered. An empty blob is one empty chunk.
+    /// Delivers these blobs, which must be in the order of the payload. Reads each byte once and skips unwanted ones.
+    /// Stops at the first damaged chunk; all chunks before it were delivered. An empty blob is one empty chunk.
     fn give(&mut self, wanted: &[Wanted], take: &mut TakeChunk<'_>) -> Result<()>;
 }
 
-/// A bundle on its media, read in one pass; archive headers and padding of wanted blobs are checked on the way.
+/// A bundle on its media, read in one pass. Archive headers and padding of wanted blobs are also checked.
 #[derive(Debug)]
 pub struct BundleSource<'media> {
     media: &'media BundleMedia,
 }
 
 impl<'media> BundleSource<'media> {
-    /// The blobs of this bundle.
+    /// Creates a source of the blobs of this bundle.
     pub fn new(media: &'media BundleMedia) -> Self {
         Self { media }
     }
@@ -57,7 +57,7 @@ impl BlobSource for BundleSource<'_> {
     }
 }
 
-/// A content store, read blob by blob; the check is against the same values that the bundle's head will hold.
+/// A content store, read blob by blob. Chunks are checked against the same values that the bundle's head will contain.
 #[derive(Debug)]
 pub struct StoreSource<'store> {
     store: &'store ContentStore,
@@ -65,7 +65,7 @@ pub struct StoreSource<'store> {
 }
 
 impl<'store> StoreSource<'store> {
-    /// These blobs of this store.
+    /// Creates a source of these blobs of this store.
     pub fn new(store: &'store ContentStore, payload: Payload) -> Self {
         Self { store, payload }
     }
@@ -90,7 +90,7 @@ fn only_chunks<'a>(take: &'a mut TakeChunk<'_>) -> impl FnMut(&Piece, &[u8]) -> 
     }
 }
 
-/// Reads chunks of blobs, and keeps the current blob open.
+/// A reader of blobs' chunks that keeps the current blob open.
 pub(crate) struct StoreReader<'a> {
     store: &'a ContentStore,
     payload: &'a Payload,
@@ -98,7 +98,7 @@ pub(crate) struct StoreReader<'a> {
 }
 
 impl<'a> StoreReader<'a> {
-    /// The blobs of this payload in this store.
+    /// Creates a reader of this payload's blobs in this store.
     pub(crate) fn new(store: &'a ContentStore, payload: &'a Payload) -> Self {
         Self { store, payload, current: Mutex::new(None) }
     }

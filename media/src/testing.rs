@@ -1,4 +1,4 @@
-//! What the tests of this crate share: a vendor with a store and a small signed bundle of random blobs.
+//! Shared fixtures of this crate's tests: a vendor with a store and a small signed bundle of random blobs.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::payload::Payload;
 use crate::progress::Silent;
 use crate::store::ContentStore;
 
-/// Bytes without structure, the same for the same seed.
+/// Returns pseudorandom bytes, the same for the same seed.
 pub(crate) fn random_bytes(length: usize, seed: u64) -> Vec<u8> {
     let mut reader = blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof();
     let mut bytes = vec![0; length];
@@ -23,7 +23,7 @@ pub(crate) fn random_bytes(length: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// A vendor's store with the blobs of one bundle, and a folder that plays the stick.
+/// A vendor's store with the blobs of one bundle, and a folder that stands for the stick.
 pub(crate) struct Fixture {
     pub(crate) folder: TempDir,
     pub(crate) vendor_store: ContentStore,
@@ -33,7 +33,7 @@ pub(crate) struct Fixture {
 }
 
 impl Fixture {
-    /// Blobs of these sizes, after the three small files that every bundle has.
+    /// A fixture with blobs of these sizes, after the three small files that every bundle has.
     pub(crate) fn with_blobs(sizes: &[usize]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
@@ -49,12 +49,12 @@ impl Fixture {
         Self { folder, vendor_store, payload: sample.head.into_verified().into(), stream, root }
     }
 
-    /// Five blobs, the largest of 5.5 MiB.
+    /// A fixture with five blobs, the largest of 5.5 MiB.
     pub(crate) fn small() -> Self {
         Self::with_blobs(&[1, 1 << 20, 5_767_168, 3_000_001, 40_000])
     }
 
-    /// The anchor that a site would be given.
+    /// The trust anchor of the site.
     pub(crate) fn anchor(&self) -> TrustAnchor {
         TrustAnchor::Root(self.root.clone())
     }

@@ -1,6 +1,6 @@
 //! Every byte once: building, verifying and staging a bundle of 300 MiB, counted by this crate and by the kernel.
 //!
-//! A test binary of its own, with one test, since the kernel counts per process.
+//! This test has its own binary, because the kernel counts per process.
 
 mod common;
 
@@ -17,7 +17,7 @@ use landfall_media::verify::verify;
 
 use crate::common::{MIB, signed};
 
-/// Bytes that this process read and wrote, as the kernel counts them.
+/// Bytes that this process read and wrote, as counted by the kernel.
 #[derive(Debug, Clone, Copy)]
 struct Kernel {
     read: u64,
@@ -46,7 +46,7 @@ fn peak_memory_bytes() -> u64 {
     line.trim().trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
 }
 
-/// Bytes of the files below a folder, or of a file, that the page cache holds, as `vmtouch` counts them.
+/// Returns the bytes of the files below a folder, or of a file, that are in the page cache, as counted by `vmtouch`.
 fn cached_bytes(path: &Path) -> u64 {
     let output = Command::new("vmtouch").arg(path).output().expect("vmtouch");
     let text = String::from_utf8(output.stdout).unwrap();
@@ -55,10 +55,10 @@ fn cached_bytes(path: &Path) -> u64 {
     pages.parse::<u64>().unwrap() * rustix::param::page_size() as u64
 }
 
-/// Makes a file of another program, which has read all of it; returns the bytes of it in memory.
+/// Makes a file that another program has read completely. Returns the number of its bytes in memory.
 fn file_in_use(path: &Path) -> u64 {
     const SIZE: u64 = 16 * MIB;
-    // Written by a program of its own: this one's memory and bytes are counted.
+    // A separate program writes it, because this process's memory and bytes are counted.
     let script = "head -c \"$1\" /dev/zero > \"$2\" && sync \"$2\" && cat \"$2\" > /dev/null";
     let status = Command::new("sh").args(["-euc", script, "sh", &SIZE.to_string()]).arg(path).status().expect("sh");
     assert!(status.success());
@@ -125,10 +125,10 @@ fn every_byte_is_moved_once_and_the_kernel_agrees() {
 
     let (of_site, of_stick) = (cached_bytes(site.root()), cached_bytes(&stick));
     assert!(of_site + of_stick <= 8 * MIB, "{of_site} bytes of the site and {of_stick} of the stick are in memory");
-    // The part `large` compares the same beside a database, at 20 GiB.
+    // The `large` part checks the same beside a database, at 20 GiB.
     let still = cached_bytes(&foreign);
     assert!(still >= in_use / 20 * 19, "{still} of {in_use} bytes of another program's file are still in memory");
-    // A sync for 64 MiB of small blobs, one for the rest, one for their names, and none for large ones.
+    // One sync for 64 MiB of small blobs, one for the rest, one for their names, and none for large blobs.
     assert_eq!(site.counters().totals().filesystem_syncs, 3);
 
     let peak = peak_memory_bytes();

@@ -1,7 +1,7 @@
-//! A disk that really fails: ext4 on a loop device whose backing file finds no space. The kernel accepts writes into
-//! its memory, loses them, reports that once, and continues to show them.
+//! Tests on a disk that really fails: ext4 on a loop device whose backing file runs out of space. The kernel accepts
+//! writes into its memory, loses them, reports that once, and continues to show them.
 //!
-//! Only root can make such a disk: without root these tests fail, so they run where root is asked for.
+//! Only root can make such a disk. Without root these tests fail, so they run only where root is requested.
 
 mod common;
 
@@ -38,7 +38,7 @@ struct ThinDisk {
 }
 
 impl ThinDisk {
-    /// A disk of 256 MiB that can hold this many. Without a journal, it continues after a failure.
+    /// Makes a disk that claims 256 MiB but can hold only `mib`. Without a journal, it continues after a failure.
     fn with_room(mib: u64) -> Self {
         Self::with_room_and(mib, "^has_journal")
     }
@@ -63,8 +63,8 @@ impl ThinDisk {
         disk
     }
 
-    /// Makes the folders of a store, and uses inodes once: this filesystem does not survive the loss of its own blocks,
-    /// and it is the loss of files' blocks that the kernel forgets.
+    /// Makes the folders of a store, and uses each inode once. This filesystem does not survive the loss of its own
+    /// blocks; the kernel forgets only the loss of files' blocks.
     fn prepare_folders(&self, payload: &Payload) {
         let store = self.store();
         for blob in payload.blobs() {
@@ -110,25 +110,25 @@ impl ThinDisk {
         run("mount", &["-o", &format!("remount,size={mib}m"), &self.text("room")]);
     }
 
-    /// The disk works again.
+    /// Makes the disk work again.
     fn mend(&self) {
         self.set_room(280);
     }
 
-    /// Nothing of memory is left, as after a boot.
+    /// Clears the page cache, as a boot does.
     fn reboot(&self) {
         run("umount", &[&self.text("disk")]);
-        // As a boot does: what the filesystem itself wrote may be lost as well.
+        // As at a boot: the filesystem's own writes may also be lost.
         let _ = Command::new("e2fsck").args(["-f", "-y", &self.device]).output().unwrap();
         self.mount();
     }
 
-    /// What the disk would hold if the power were cut now.
+    /// Runs `look` on the contents that the disk would have if the power were cut now.
     fn after_power_cut<T>(&self, look: impl FnOnce(&Path) -> T) -> T {
         let copy = self.text("copy");
         let image = self.folder.path().join("image");
         run("cp", &["--sparse=always", &self.text("room/image"), image.to_str().unwrap()]);
-        // As a boot does.
+        // As at a boot.
         let _ = Command::new("e2fsck").args(["-f", "-y"]).arg(&image).output().unwrap();
         run("mount", &["-t", "ext4", "-o", "loop", image.to_str().unwrap(), &copy]);
         let found = look(Path::new(&copy));
@@ -149,7 +149,7 @@ impl Drop for ThinDisk {
     }
 }
 
-/// A bundle with blobs of these sizes, on a sound disk.
+/// Builds a bundle with blobs of these sizes on a sound disk.
 fn bundle(folder: &Path, sizes: &[u64]) -> (Payload, PathBuf) {
     let vendor = ContentStore::at(folder.join("vendor"));
     let payload = signed(&vendor, sizes);
@@ -163,15 +163,15 @@ fn media(payload: &Payload, stick: &Path) -> BundleMedia {
     locate(stick).unwrap().assemble(payload.clone(), Counters::new()).unwrap()
 }
 
-/// What happens between two runs.
+/// An event between two runs.
 #[derive(Debug, Clone, Copy)]
 enum Then {
     Reboot,
-    /// The same boot: memory still shows what the disk lost.
+    /// No reboot: memory still shows the bytes that the disk lost.
     Nothing,
 }
 
-/// Stages until the disk fails, again and again, then with a mended disk, and looks at what the disk holds.
+/// Stages repeatedly until the disk fails, then with the repaired disk, and examines the contents of the disk.
 fn fail_and_resume(sizes: &[u64], order: &[Then]) {
     let sound = tempfile::tempdir().unwrap();
     let (payload, stick) = bundle(sound.path(), sizes);
@@ -288,7 +288,7 @@ fn reading_back_sees_the_disk_and_not_memory() {
     let file = fs::read_dir(&whole).unwrap().map(|entry| entry.unwrap().path());
     let stream = file.into_iter().find(|path| path.extension().is_some_and(|it| it == "landfall")).unwrap();
     let mut stream = fs::read(stream).unwrap();
-    // The head differs by its signature; the blobs are the same.
+    // Only the signature in the head differs; the blobs are the same.
     let head = payload.verified().head_bytes();
     stream.splice(..stream.len() - usize::try_from(tail_bytes(&payload)).unwrap(), head.iter().copied());
     let stick = disk.path().join("stick");
@@ -300,7 +300,7 @@ fn reading_back_sees_the_disk_and_not_memory() {
     let contents = Contents::whole(&payload);
     verify(&parts.read_back(&payload, &contents).unwrap(), "reading back", &Silent).unwrap();
 
-    // The stick loses a block; the page cache, filled by a reader, does not.
+    // The stick loses a block, but the page cache, which a reader filled, still has it.
     let part = fs::read_dir(disk.path().join("stick")).unwrap().map(|entry| entry.unwrap().path());
     let part = part.into_iter().find(|path| path.to_str().unwrap().ends_with(".landfall.partial")).unwrap();
     assert!(fs::read(&part).unwrap() == stream);
@@ -312,12 +312,12 @@ fn reading_back_sees_the_disk_and_not_memory() {
     assert_eq!(error.code().id, "LF1213", "{error}");
 }
 
-/// Bytes of the stream after its head.
+/// Number of bytes of the stream after its head.
 fn tail_bytes(payload: &Payload) -> u64 {
     payload.layout().total_bytes() - payload.layout().head_bytes()
 }
 
-/// Where a sector with these bytes is.
+/// Returns the offset of the sector with these bytes.
 fn find(image: &File, wanted: &[u8]) -> u64 {
     let mut buffer = vec![0; 1 << 20];
     for offset in (0..256).map(|index| index * MIB) {

@@ -1,5 +1,5 @@
-//! A hundred rotations of a root whose roles have keys of their own, two of three of which sign, each carried to a site by a
-//! bundle of its own.
+//! A hundred rotations of a root whose roles have separate keys. Two of three keys sign, and a bundle of its own
+//! carries each rotation to a site.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use landfall_media::{Payload, durable, verify};
 
 const ROTATIONS: usize = 100;
 
-/// For each role its keys, in the order in which they got it.
+/// The keys of each role, in the order in which the role got them.
 struct Keys([(Role, Vec<SigningKey>); 4]);
 
 impl Keys {
@@ -23,7 +23,7 @@ impl Keys {
         Self(Role::ALL.map(|role| (role, (0..ROTATIONS + 4).map(generate).collect())))
     }
 
-    /// The three keys of a role in a root document: each rotation drops the oldest and takes a new one in.
+    /// Returns the three keys of a role in a root document. Each rotation drops the oldest key and adds a new one.
     fn of(&self, role: Role, number: usize) -> &[SigningKey] {
         let (_, keys) = self.0.iter().find(|(of, _)| *of == role).expect("every role has keys");
         &keys[number - 1..number + 2]
@@ -55,18 +55,18 @@ fn next(before: &Root, keys: &Keys, number: usize) -> Root {
         change.admit(role, keys.of(role, number)[2].public());
         assert!(change.dismiss(role, keys.of(role, number - 1)[0].public().id()));
     }
-    // Both are keys of the document before and of this one, so two signatures meet both thresholds.
+    // Both keys are in the previous document and in this one, so two signatures meet both thresholds.
     signed(change.finish().expect("a root"), &keys.of(Role::Root, number)[..2], Some(before))
 }
 
-/// A bundle signed by two release keys of the newest root, with this chain.
+/// Returns a bundle with this chain, signed by two release keys of the newest root.
 fn bundle(chain: &[Root], keys: &Keys) -> Sample {
     let number = usize::try_from(chain[chain.len() - 1].number()).expect("a small number");
     let signers = keys.of(Role::Release, number);
     Sample::signed_by(&[&signers[1], &signers[2]], chain, vec![vec![7; 600]]).expect("a bundle")
 }
 
-/// From a file to a bundle of which every byte was verified.
+/// Goes from a file to a bundle of which every byte is verified.
 fn read(path: &Path, trusted: &Root) -> Result<Verified, Error> {
     let located = locate(path).expect("a bundle");
     let verified = Verified::read(located.head().expect("a head"), &TrustAnchor::Root(trusted.bytes().to_vec()))?;
@@ -92,12 +92,13 @@ fn a_hundred_rotations_reach_a_site_through_bundles() {
         assert_eq!(verified.signers().len(), 2);
         pinned = verified.trusted().root().clone();
     }
-    // A site that was installed with the first root, and never visited since.
+    // A site that was installed with the first root and not visited since.
     let last = read(&path, &chain[0]).expect("a chain from number 1");
     assert_eq!((last.trusted().pinned_number(), last.trusted().root().number()), (1, 101));
     let typed = TrustAnchor::Fingerprint(chain[0].fingerprint());
     assert!(Verified::read(last.head_bytes(), &typed).is_ok());
-    // The vendor drops the oldest documents; sites that pinned one of the remaining ones, or a later one, accept it.
+    // The vendor drops the oldest documents. Sites that pinned one of the remaining ones, or a later one, accept the
+    // bundle.
     durable::write_file(&path, &bundle(&chain[39..], &keys).stream(), 0o644).expect("a stick");
     for number in [40, 57, 101] {
         let verified = read(&path, &chain[number - 1]).expect("a chain that begins at 40");
@@ -105,7 +106,7 @@ fn a_hundred_rotations_reach_a_site_through_bundles() {
     }
     let refusal = read(&path, &chain[38]).expect_err("the steps between are missing");
     assert_eq!(refusal.code().id, "LF1130", "{refusal}");
-    // Keys that were rotated away can no longer sign, and keys of another role never could.
+    // Keys that were rotated out can no longer sign, and keys of another role never could.
     let refusal = |signers: &[SigningKey]| {
         Sample::signed_by(&[&signers[0], &signers[1]], &chain, vec![]).expect_err("keys that do not count").code().id
     };

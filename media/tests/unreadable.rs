@@ -1,6 +1,7 @@
-//! A stick that cannot return one block: everything else that is wrong with the bundle is found in the same pass.
+//! Tests with a stick that cannot return one block: all other defects of the bundle are found in the same pass.
 //!
-//! A block of a file on the stick lies behind the end of the disk, so that the kernel itself answers `EIO`. As root.
+//! One block of a file on the stick lies after the end of the disk, so that the kernel itself answers `EIO`. The tests
+//! need root.
 #![expect(clippy::disallowed_methods, reason = "files of a test, which end with it")]
 
 mod common;
@@ -22,19 +23,19 @@ use landfall_media::{MediaError, Payload};
 
 use crate::common::{MIB, signed};
 
-/// Bytes of the stick, of which the disk loses the end once it is connected.
+/// Bytes of the stick. Once it is connected, the disk loses those after `FOUND_BYTES`.
 const DISK_BYTES: u64 = 64 * MIB;
 const FOUND_BYTES: u64 = 60 * MIB;
 
-/// A block of 4 KiB in between.
+/// Number of a block of 4 KiB between the two.
 const LOST_BLOCK: &str = "16000";
 
-/// The block of the file that is there: blocks from 12 on are listed elsewhere.
+/// Index of the misplaced block in the file; blocks from 12 on are listed elsewhere.
 const BLOCK: u64 = 6;
 
 const PART_BYTES: u64 = 3 * MIB;
 
-/// The largest blob, which is in several parts, and the last one.
+/// Index of the largest blob, which is in several parts, and of the last one.
 const LARGE: usize = 3;
 const LAST: usize = 5;
 
@@ -47,12 +48,12 @@ fn run(program: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A filesystem in a file.
+/// A filesystem in an image file.
 struct Stick {
     folder: tempfile::TempDir,
 }
 
-/// It is mounted; no longer when dropped.
+/// The mounted stick; unmounted when dropped.
 struct Connected {
     folder: PathBuf,
     device: String,
@@ -63,7 +64,7 @@ impl Stick {
         let stick = Self { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(stick.path("mounted")).unwrap();
         File::create(stick.path("image")).unwrap().set_len(DISK_BYTES).unwrap();
-        // This form of the filesystem lists the first blocks of a file in its inode, where debugfs writes them.
+        // This form of the filesystem lists the first blocks of a file in its inode, where debugfs can change them.
         run("mkfs.ext2", &["-q", "-F", "-b", "4096", "-E", "nodiscard", &stick.text("image")]);
         stick
     }
@@ -77,7 +78,7 @@ impl Stick {
     }
 
     fn mount(&self, options: &str) -> Connected {
-        // The device keeps its size, whatever becomes of the file.
+        // The device keeps its size when the image file shrinks.
         let device = run("losetup", &["--find", "--show", "--direct-io=on", &self.text("image")]);
         let connected = Connected { folder: self.path("mounted"), device };
         run("mount", &["-t", "ext4", "-o", options, &connected.device, &self.text("mounted")]);
@@ -92,7 +93,7 @@ impl Stick {
         run("umount", &[&self.text("mounted")]);
     }
 
-    /// Says of one block of a file that it is where the disk will end.
+    /// Moves one block of a file to the place that the disk will lose.
     fn misplace_block(&self, file: &str) {
         let request = format!("set_inode_field /{file} block[{BLOCK}] {LOST_BLOCK}");
         run("debugfs", &["-w", "-R", &request, &self.text("image")]);
@@ -100,7 +101,7 @@ impl Stick {
         assert_eq!(found, LOST_BLOCK, "debugfs has not changed {file}");
     }
 
-    /// The stick with a disk that ends too early.
+    /// Connects the stick with a disk that ends too early.
     fn connect(&self) -> Connected {
         let connected = self.mount("ro");
         File::options().write(true).open(self.path("image")).unwrap().set_len(FOUND_BYTES).unwrap();
@@ -115,7 +116,7 @@ impl Drop for Connected {
     }
 }
 
-/// The files of the parts, by their names, in order.
+/// Returns the names of the parts, in order.
 fn parts(folder: &Path) -> Vec<String> {
     let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<_> = names.filter(|name| name.contains(".landfall.")).collect();
@@ -172,7 +173,7 @@ fn a_block_that_cannot_be_read_is_listed_with_all_other_damage() {
         let alone = verify(&media, "verifying", &Silent).unwrap_err();
         assert!(is_unreadable(&alone, bad), "{alone}");
         assert_eq!(alone.code().id, "LF1201");
-        // A staging ends there, and keeps what is good.
+        // Staging ends there and keeps the good blobs.
         let site = ContentStore::at(sound.path().join("site"));
         let ended = stage(&media, &site, &Silent).unwrap_err();
         assert!(is_unreadable(&ended, bad), "{ended}");
@@ -180,7 +181,7 @@ fn a_block_that_cannot_be_read_is_listed_with_all_other_damage() {
         assert!(!site.contains(payload.blobs()[LARGE].sha256), "a blob that could not be read was accepted");
     }
 
-    // In the unreadable block's own part, before and after it, and in another part.
+    // The damage is in the unreadable block's own part, before and after it, and in another part.
     stick.change(|folder| {
         for (blob, offset) in [(LARGE, 100), (LARGE, 5 * MIB - 100), (LAST, 2 * MIB + 100)] {
             flip(folder, &payload, blob, offset);
@@ -197,7 +198,7 @@ fn a_block_that_cannot_be_read_is_listed_with_all_other_damage() {
     assert!(damage(last).starts_with("chunk 5 of 5 of "), "{error}");
     assert!(damage(other).starts_with("chunk 3 of 3 of "), "{error}");
     assert!(error.to_string().contains("(os error 5)"), "{error}");
-    // One pass: only what was to be read together with the bad block is read twice, and the beginning of its part.
+    // One pass: only the pieces to be read together with the bad block, and the beginning of its part, are read twice.
     let (read, total) = (media.counters().totals().read_bytes, media.total_bytes());
     assert!(read >= total - MIB && read <= total + 3 * MIB, "{read} bytes of {total} were read");
 }

@@ -15,7 +15,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../bundle-spec/vectors")
 }
 
-/// The result of the `landfall` command: every byte of the file, from its path. A head has no payload to verify.
+/// Reads every byte of the file, given its path, and returns the result of the `landfall` command. A head has no
+/// payload to verify.
 fn read(file: &Path, trust: &str) -> Result<Sha256, String> {
     let code = |error: &dyn Coded| error.code().id.to_owned();
     let anchor = if trust.starts_with("vendor/") {
@@ -45,7 +46,7 @@ fn the_engine_that_ships_accepts_and_refuses_every_vector() {
     for vector in vectors {
         let text = |field: &str| vector[field].as_str().map(str::to_owned);
         let file = text("file").expect("a file");
-        // Vectors of one bundle side by side would be taken for its parts.
+        // Vectors of one bundle side by side would be mistaken for its parts.
         let alone = tempfile::tempdir().expect("a folder");
         let path = alone.path().join(Path::new(&file).file_name().expect("a name"));
         let bytes = std::fs::read(folder().join(&file)).expect("a vector");

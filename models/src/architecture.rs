@@ -1,17 +1,17 @@
-//! The figures of a model that decide how much memory it takes.
+//! The figures of a model that determine how much memory it needs.
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of one number in the KV cache: vLLM and llama.cpp keep it in 16 bits unless they are configured otherwise.
+/// Bytes of one number in the KV cache: vLLM and llama.cpp use 16 bits unless they are configured otherwise.
 pub const KV_NUMBER_BYTES: u64 = 2;
 
-/// What a model does with tokens.
+/// The kind of a model, by its use of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModelKind {
-    /// It writes text, token by token, and keeps keys and values of all earlier tokens.
+    /// It generates text, token by token, and keeps keys and values of all earlier tokens.
     Decoder,
-    /// It turns a text into a vector or a score at once, and keeps nothing.
+    /// It turns a text into a vector or a score in one pass, and keeps nothing.
     Encoder,
 }
 
@@ -19,38 +19,38 @@ pub enum ModelKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
-    /// Its family, such as `llama`.
+    /// Family of the model, such as `llama`.
     pub family: String,
-    /// What it does with tokens.
+    /// Kind of the model.
     pub kind: ModelKind,
-    /// Layers.
+    /// Number of layers.
     pub layers: u32,
     /// Width of a token between layers.
     pub hidden: u32,
-    /// Attention heads of a layer.
+    /// Number of attention heads of a layer.
     pub heads: u32,
-    /// Heads of a layer that have keys and values of their own.
+    /// Number of heads of a layer that have their own keys and values.
     pub kv_heads: u32,
     /// Numbers in a key of one head.
     pub head_dim: u32,
     /// Numbers in a value of one head.
     pub value_dim: u32,
-    /// The most tokens of a sequence.
+    /// Maximum number of tokens of a sequence.
     pub context: u64,
-    /// Words of the vocabulary.
+    /// Number of words in the vocabulary.
     pub vocabulary: u64,
-    /// Width of the feed-forward part of a layer, or of one expert; 0 if not known.
+    /// Width of the feed-forward part of a layer, or of one expert; 0 if unknown.
     pub intermediate: u32,
-    /// Experts of a layer, where it has several (mixture of experts).
+    /// Experts of a layer, if it has several (mixture of experts).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts: Option<Experts>,
-    /// Layers that attend to the last tokens alone.
+    /// Layers that attend only to the last tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<Window>,
     /// Keys and values as one compressed vector (multi-head latent attention).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latent: Option<Latent>,
-    /// How the weights were made smaller.
+    /// Quantization of the weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantization: Option<Quantization>,
 }
@@ -59,46 +59,46 @@ pub struct Architecture {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experts {
-    /// How many a layer has.
+    /// Number of experts of a layer.
     pub count: u32,
-    /// How many compute for one token; 0 if not known.
+    /// Number of experts that compute for one token; 0 if unknown.
     pub active: u32,
 }
 
-/// Layers that attend to the last tokens alone.
+/// Layers that attend only to the last tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
-    /// How many layers.
+    /// Number of such layers.
     pub layers: u32,
-    /// To how many tokens.
+    /// Number of tokens to which they attend.
     pub tokens: u64,
 }
 
-/// Keys and values of all heads as one vector, which every GPU keeps whole.
+/// Keys and values of all heads as one compressed vector, of which every GPU keeps a full copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Latent {
-    /// Numbers of the compressed vector.
+    /// Length of the compressed vector.
     pub rank: u32,
-    /// Numbers of the key that carries the position.
+    /// Length of the part of the key that carries the position.
     pub rope_dim: u32,
 }
 
-/// How weights were made smaller.
+/// The quantization of weights.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Quantization {
-    /// The method, such as `awq`, or the mixture of types, such as `Q4_K_M`.
+    /// Method, such as `awq`, or mixture of types, such as `Q4_K_M`.
     pub method: String,
-    /// Bits of a weight; 0 if not known.
+    /// Bits of a weight; 0 if unknown.
     pub bits: u32,
-    /// Weights that share one scale, along the input; 0 if not known or all of a row.
+    /// Number of weights along the input that share one scale; 0 if unknown or if it is a whole row.
     pub group: u32,
 }
 
 impl Architecture {
-    /// Bytes that one token takes in the KV cache of one layer, on each of `degree` GPUs.
+    /// Bytes of a token in the KV cache of one layer, on each of `degree` GPUs.
     fn layer_bytes(&self, degree: u32) -> u64 {
         let numbers = if let Some(latent) = self.latent {
             u64::from(latent.rank) + u64::from(latent.rope_dim)
@@ -109,7 +109,7 @@ impl Architecture {
         numbers.saturating_mul(KV_NUMBER_BYTES)
     }
 
-    /// Bytes that one token takes in the KV cache on each of `degree` GPUs, while no layer forgets any.
+    /// Bytes of a token in the KV cache on each of `degree` GPUs, if no layer drops tokens.
     pub fn token_bytes(&self, degree: u32) -> u64 {
         match self.kind {
             ModelKind::Decoder => self.layer_bytes(degree).saturating_mul(u64::from(self.layers)),
@@ -117,7 +117,7 @@ impl Architecture {
         }
     }
 
-    /// Bytes that a sequence of so many tokens takes in the KV cache on each of `degree` GPUs.
+    /// Bytes of a sequence of this many tokens in the KV cache, on each of `degree` GPUs.
     pub fn sequence_bytes(&self, tokens: u64, degree: u32) -> u64 {
         if self.kind == ModelKind::Encoder {
             return 0;
@@ -128,7 +128,7 @@ impl Architecture {
         self.layer_bytes(degree).saturating_mul(whole.saturating_add(windowed))
     }
 
-    /// Refuses figures that no model has, so that nothing computed from them overflows. The reason is in words.
+    /// Returns an error, in words, for figures that no model has, so that no computation with them overflows.
     pub fn check(&self) -> Result<(), String> {
         let figures = [
             ("layers", u64::from(self.layers), 1, 1 << 12),

@@ -1,10 +1,10 @@
-//! A reader that ends at a limit, for headers whose length only their contents say.
+//! A reader with a limit, for headers whose length is known only from their contents.
 
 use std::io::{BufReader, Read};
 
 use crate::error::HeaderError;
 
-/// Reads at most `limit` bytes; more are refused before they are read.
+/// Reads at most `limit` bytes. A request for more is an error before anything is read.
 pub struct Bounded<R> {
     inner: BufReader<R>,
     read: u64,
@@ -12,17 +12,17 @@ pub struct Bounded<R> {
 }
 
 impl<R: Read> Bounded<R> {
-    /// A reader of so many bytes at most.
+    /// Creates a reader of at most `limit` bytes.
     pub fn new(inner: R, limit: u64) -> Self {
         Self { inner: BufReader::with_capacity(64 << 10, inner), read: 0, limit }
     }
 
-    /// Bytes that were read or skipped.
+    /// Number of bytes that were read or skipped.
     pub fn position(&self) -> u64 {
         self.read
     }
 
-    /// Bytes that may still be read.
+    /// Number of bytes that may still be read.
     pub fn left(&self) -> u64 {
         self.limit - self.read
     }
@@ -36,7 +36,7 @@ impl<R: Read> Bounded<R> {
         Ok(())
     }
 
-    /// The next bytes.
+    /// Reads the next `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], HeaderError> {
         let mut bytes = [0; N];
         self.take(N as u64)?;
@@ -44,17 +44,17 @@ impl<R: Read> Bounded<R> {
         Ok(bytes)
     }
 
-    /// A number of four bytes.
+    /// Reads a little-endian number of four bytes.
     pub fn u32(&mut self) -> Result<u32, HeaderError> {
         self.array().map(u32::from_le_bytes)
     }
 
-    /// A number of eight bytes.
+    /// Reads a little-endian number of eight bytes.
     pub fn u64(&mut self) -> Result<u64, HeaderError> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// The next bytes, whose number the caller has limited.
+    /// Reads the next bytes. The caller has limited their number.
     pub fn bytes(&mut self, count: u64) -> Result<Vec<u8>, HeaderError> {
         self.take(count)?;
         let mut bytes = Vec::new();
@@ -62,7 +62,7 @@ impl<R: Read> Bounded<R> {
         if bytes.len() as u64 == count { Ok(bytes) } else { Err(ended()) }
     }
 
-    /// Passes over bytes without keeping them.
+    /// Skips bytes without keeping them.
     pub fn skip(&mut self, count: u64) -> Result<(), HeaderError> {
         self.take(count)?;
         let skipped = std::io::copy(&mut (&mut self.inner).take(count), &mut std::io::sink())?;

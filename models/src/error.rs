@@ -1,43 +1,43 @@
-//! What can be wrong with a model's files.
+//! Errors about a model's files.
 
 use landfall_error_codes::{Code, Coded, codes};
 
 use crate::limits;
 
-/// A model that cannot be read: which file, and why.
+/// The reason why a model cannot be read, with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// A header is refused.
+    /// The header of a file is invalid.
     #[error("the header of {file} is refused")]
     Header {
-        /// The file, as its artifact names it.
+        /// The file, by its path in the artifact.
         file: String,
-        /// What is wrong with it.
+        /// The fault in the header.
         #[source]
         source: HeaderError,
     },
-    /// A pointer of Git LFS is in place of a file.
+    /// There is a Git LFS pointer in place of a file.
     #[error("{file} is a pointer of Git LFS, not the file itself")]
     Pointer {
         /// The file.
         file: String,
     },
-    /// An index names files that are not there.
+    /// An index names missing files.
     #[error("{index} names {file}, which is not there: {missing} of its {named} files are missing")]
     ShardMissing {
-        /// The index.
+        /// Path of the index.
         index: String,
         /// The first of the missing files.
         file: String,
-        /// How many files are missing.
+        /// Number of missing files.
         missing: usize,
-        /// How many files the index names.
+        /// Number of files in the index.
         named: usize,
     },
     /// There are more models than one release can have.
     #[error("there are {found} models, and at most {} are read", limits::MODELS)]
     TooMany {
-        /// How many there are.
+        /// Number of models.
         found: usize,
     },
     /// A folder has too many entries.
@@ -45,7 +45,7 @@ pub enum ModelError {
     TooManyFiles {
         /// The folder.
         folder: String,
-        /// How many are looked at.
+        /// Maximum number of entries.
         limit: usize,
     },
     /// A file could not be opened.
@@ -59,7 +59,7 @@ pub enum ModelError {
     },
 }
 
-/// Why the header of a weights file is refused.
+/// The reason why the header of a weights file is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum HeaderError {
     /// The file could not be read, or ends within its header.
@@ -68,31 +68,31 @@ pub enum HeaderError {
     /// The header is longer than any real one.
     #[error("it claims {bytes} bytes, and at most {limit} are read")]
     TooLong {
-        /// What it claims, or has at least.
+        /// Claimed number of bytes, or a lower bound.
         bytes: u64,
         /// The limit.
         limit: u64,
     },
-    /// The header would end after the file does.
+    /// The header extends beyond the end of the file.
     #[error("it claims {claimed} bytes, and the file has {file_bytes}")]
     BeyondFile {
-        /// What the header and the data claim to need.
+        /// Bytes that the header and the data claim to need.
         claimed: u64,
-        /// The size of the file.
+        /// Size of the file in bytes.
         file_bytes: u64,
     },
-    /// It is not the JSON that safetensors prescribes.
+    /// The header is not the JSON that safetensors prescribes.
     #[error("it is not what safetensors prescribes")]
     Json(#[source] serde_json::Error),
-    /// The file is not GGUF, or of a version that is not known.
+    /// The file is not GGUF, or has an unknown version.
     #[error("it is not GGUF of version 2 or 3")]
     NotGguf,
-    /// Something is counted that no model has so often.
+    /// A count exceeds that of any real model.
     #[error("it has {count} {what}, and at most {limit} are read")]
     TooMany {
-        /// What is counted.
+        /// The counted items.
         what: &'static str,
-        /// How many there are, or at least.
+        /// Number of items, or a lower bound.
         count: u64,
         /// The limit.
         limit: u64,
@@ -100,37 +100,37 @@ pub enum HeaderError {
     /// A text, a type or a value is malformed.
     #[error("{0}")]
     Malformed(String),
-    /// Type and shape of a tensor need another number of bytes than the header gives it.
+    /// The header gives a tensor another number of bytes than its type and shape need.
     #[error("the tensor {tensor:?} needs {needed} bytes by type and shape, and has {given}")]
     WrongSize {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
-        /// What it needs.
+        /// Bytes needed by type and shape.
         needed: u64,
-        /// What the header gives it.
+        /// Bytes given by the header.
         given: u64,
     },
-    /// The size of a tensor exceeds all bounds.
+    /// The size of a tensor is too large to compute.
     #[error("the size of the tensor {tensor:?} cannot be computed from its type and shape")]
     Uncountable {
-        /// Its name.
+        /// Name of the tensor.
         tensor: String,
     },
     /// Two tensors share bytes.
     #[error("the tensors {first:?} and {second:?} overlap")]
     Overlap {
-        /// The one that begins earlier.
+        /// Name of the tensor that begins earlier.
         first: String,
-        /// The other one.
+        /// Name of the other tensor.
         second: String,
     },
-    /// Bytes before a tensor, or after the last one, belong to none.
+    /// Bytes before a tensor, or after the last one, belong to no tensor.
     #[error("{bytes} bytes of the data belong to no tensor")]
     Hole {
-        /// How many.
+        /// Number of these bytes.
         bytes: u64,
     },
-    /// Two tensors have one name.
+    /// Two tensors have the same name.
     #[error("the name {0:?} occurs twice")]
     Twice(String),
 }

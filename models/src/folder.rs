@@ -1,4 +1,4 @@
-//! Models in files and folders of this machine, as a publisher ships them.
+//! Models in files and folders of this machine, in the form in which a publisher ships them.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -8,13 +8,14 @@ use crate::document::Model;
 use crate::error::ModelError;
 use crate::names::part;
 
-/// How deep folders are searched, which also ends loops of links.
+/// Maximum depth of the search in folders, which also ends loops of links.
 const DEPTH: usize = 4;
 
-/// Maximum number of files and folders that are looked at; a model has some hundred.
+/// Maximum number of files and folders to examine; a model has some hundred.
 const ENTRIES: usize = 1 << 14;
 
-/// The models of a folder; of a file, that model with all of its parts, and the `config.json` beside. Links are followed.
+/// Returns the models of a folder. For a file, returns its model with all of its parts and the `config.json` beside it.
+/// Links are followed.
 pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
     let failed = |source| ModelError::Open { file: path.display().to_string(), source };
     let is_folder = std::fs::metadata(path).map_err(failed)?.is_dir();
@@ -39,19 +40,19 @@ pub fn models_at(path: &Path) -> Result<Vec<Model>, ModelError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
         files.retain(|file| belongs(&file.path, common));
     } else {
-        // Its configuration is beside it.
+        // The configuration is beside the file.
         files.retain(|file| file.path == "config.json" || file.path == name(path) || belongs(&file.path, common));
     }
     models(common, &files, &Folder(folder.to_owned()))
 }
 
-/// Whether a file is the named one, or a part of it.
+/// Returns true if a file is the named one, or a part of it.
 fn belongs(file: &str, common: &str) -> bool {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     stem == common || part(stem).is_some_and(|(other, ..)| other == common)
 }
 
-/// Lists a folder until `left` entries were seen. A folder within it that cannot be read is left out.
+/// Lists a folder until `left` entries were seen. An unreadable folder inside it is left out.
 fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut Vec<ModelFile>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         if *left == 0 {
@@ -59,7 +60,7 @@ fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut
         }
         *left -= 1;
         let entry = entry?;
-        // A name that is not text belongs to no model.
+        // A name that is not valid UTF-8 belongs to no model.
         let Ok(name) = entry.file_name().into_string() else { continue };
         let (path, full) = (format!("{prefix}{name}"), entry.path());
         let Ok(metadata) = std::fs::metadata(&full) else { continue };
@@ -72,7 +73,7 @@ fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut
     Ok(())
 }
 
-/// A folder of this machine.
+/// A folder of this machine, as a source of models.
 struct Folder(PathBuf);
 
 impl ModelSource for Folder {
@@ -119,7 +120,7 @@ mod tests {
         assert_eq!(names("deep/model.safetensors"), [("model".to_owned(), 1)]);
         assert!(models_at(&folder.path().join("absent")).is_err());
         std::os::unix::fs::symlink(folder.path(), folder.path().join("deep/loop")).expect("loop");
-        // The loop ends at the depth that is searched.
+        // The loop ends at the maximum depth.
         assert_eq!(names("deep").len(), 5);
     }
 

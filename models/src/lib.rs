@@ -1,12 +1,12 @@
-//! Which model runs how on which host: readers of model files, the figures that they yield, and the fit.
+//! How models run on hosts: readers of model files, the figures that they yield, and the fit.
 //!
 //! ```text
 //! safetensors, GGUF, config.json ── collect ── ModelsDocument ──┐
 //! facts about GPUs ── Host ─────────────────────────────────────┴── fit ── FitReport
 //! ```
 //!
-//! `landfall build` collects and the bundle's head carries the document; `fit` is a pure function of document and host, so
-//! a vendor and a site compute the same. `docs/MODELS.md` has the formulas.
+//! `landfall build` collects the models, and the bundle's head carries the document. `fit` is a pure function of
+//! document and host, so a vendor and a site get the same result. `docs/MODELS.md` has the formulas.
 
 mod architecture;
 mod bytes;

@@ -1,8 +1,8 @@
-//! Names of files, and texts from files.
+//! File names, and texts from files.
 
 use crate::limits;
 
-/// A text from a file, shortened to what an error or a document may hold.
+/// Returns a text from a file, shortened for an error or a document.
 pub fn shortened(text: &str) -> String {
     if text.len() <= limits::TEXT_BYTES / 4 {
         return text.to_owned();
@@ -11,25 +11,26 @@ pub fn shortened(text: &str) -> String {
     format!("{short}…")
 }
 
-/// The folder of a path, empty for none, and the file's name.
+/// Splits a path into its folder, which may be empty, and the file's name.
 pub fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// Whether a path ends with an extension, whatever the case of that.
+/// Returns true if a path ends with an extension, in any case.
 pub fn has_extension(path: &str, extension: &str) -> bool {
     let end = path.len().checked_sub(extension.len()).and_then(|at| path.as_bytes().get(at..));
     end.is_some_and(|end| end.eq_ignore_ascii_case(extension.as_bytes()))
 }
 
-/// A file's name without its extension, whatever the case of that.
+/// Returns a file's name without its extension, in any case.
 pub fn stem<'a>(name: &'a str, extension: &str) -> Option<&'a str> {
     let at = name.len().checked_sub(extension.len())?;
     let matches = name.is_char_boundary(at) && name[at..].eq_ignore_ascii_case(extension) && at > 0;
     matches.then(|| &name[..at])
 }
 
-/// One of several parts, such as `model-00002-of-00004`: the common name, its number and how many there are.
+/// Parses the name of a part, such as `model-00002-of-00004`: the common name, the number of the part, and the number
+/// of parts.
 pub fn part(stem: &str) -> Option<(&str, u32, u32)> {
     let (rest, total) = stem.rsplit_once("-of-")?;
     let (common, number) = rest.rsplit_once('-')?;

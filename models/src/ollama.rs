@@ -1,12 +1,13 @@
-//! Ollama's store of models: names, the manifests that they lead to, and the blobs that a manifest names.
+//! Ollama's store of models: names, their manifests, and the blobs in a manifest.
 //!
 //! ```text
-//! manifests/HOST/NAMESPACE/MODEL/TAG    which blobs are a model
+//! manifests/HOST/NAMESPACE/MODEL/TAG    the blobs of a model
 //! blobs/sha256-DIGITS                   weights (GGUF), template, parameters, license
 //! ```
 //!
-//! Threats: a manifest may name anything, and is read before anything is known of it. It is small, its digests are digests, and its sizes are
-//! those of files; a path is made of digits and of names whose letters are known.
+//! Threats: a manifest may name anything, and is read before anything is known about it. Its size is limited, its
+//! digests must be valid, and its sizes must match those of the files. A path consists of digits, and of names with a
+//! restricted set of characters.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,35 +15,35 @@ use std::str::FromStr;
 use landfall_bundle_spec::{Sha256, limits};
 use serde::Deserialize;
 
-/// The largest manifest, in bytes. One has a few hundred.
+/// Maximum size of a manifest in bytes. A usual one has a few hundred.
 pub const MANIFEST_BYTES: u64 = 1 << 20;
 
-/// Media types of layers that are GGUF files: weights, and what is loaded beside them.
+/// Media types of layers that are GGUF files: weights, and files that are loaded with them.
 const WEIGHTS: [&str; 3] = [
     "application/vnd.ollama.image.model",
     "application/vnd.ollama.image.projector",
     "application/vnd.ollama.image.adapter",
 ];
 
-/// The media type of a layer with the text of a license.
+/// Media type of a layer with the text of a license.
 const LICENSE: &str = "application/vnd.ollama.image.license";
 
 /// The folder of manifests.
 const MANIFESTS: &str = "manifests";
 
-/// What a name has where it does not say.
+/// Defaults for the missing parts of a name.
 const HOST: &str = "registry.ollama.ai";
 const NAMESPACE: &str = "library";
 const TAG: &str = "latest";
 
-/// The longest host, and the longest of each other part.
+/// Maximum length in bytes of the host, and of each other part.
 const HOST_BYTES: usize = 350;
 const PART_BYTES: usize = 80;
 
 /// Maximum number of layers of a model.
 const LAYERS: usize = 256;
 
-/// The name of a model, as `llama3.2:1b` or `hf.co/team/model:Q4_K_M`.
+/// The name of a model, such as `llama3.2:1b` or `hf.co/team/model:Q4_K_M`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OllamaName {
     host: String,
@@ -51,7 +52,7 @@ pub struct OllamaName {
     tag: String,
 }
 
-/// A text that is no name of a model.
+/// The text is not the name of a model.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not the name of a model of Ollama, such as llama3.2:1b")]
 pub struct OllamaNameError(String);
@@ -59,7 +60,7 @@ pub struct OllamaNameError(String);
 impl FromStr for OllamaName {
     type Err = OllamaNameError;
 
-    /// Reads a name as Ollama does: what is missing is Ollama's own registry, its library, and `latest`.
+    /// Parses a name as Ollama does: the defaults are Ollama's own registry, its library, and `latest`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let parts: Vec<_> = text.split('/').collect();
         let (host, namespace, model) = match parts.as_slice() {
@@ -95,13 +96,13 @@ impl OllamaName {
         is_good.then_some(Self { host, namespace, model, tag })
     }
 
-    /// The path of its manifest in a store.
+    /// Path of its manifest in a store.
     pub fn path(&self) -> String {
         let Self { host, namespace, model, tag } = self;
         format!("{MANIFESTS}/{host}/{namespace}/{model}/{tag}")
     }
 
-    /// The name whose manifest has this path; none for any other path.
+    /// Returns the name whose manifest has this path; `None` for any other path.
     pub fn of_path(path: &str) -> Option<Self> {
         let parts: Vec<_> = path.split('/').collect();
         let [folder, host, namespace, model, tag] = parts.as_slice() else { return None };
@@ -109,43 +110,44 @@ impl OllamaName {
     }
 }
 
-/// Whether a text is a part of a name: it begins with a letter, a digit or `_`, and has only these, `-` and what `more` lists.
+/// Returns true if a text is a valid part of a name: it begins with a letter, a digit or `_`, and contains only these,
+/// `-` and the characters of `more`.
 fn is_part(text: &str, longest: usize, more: &str) -> bool {
     let is_first = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let is_letter = |byte: u8| is_first(byte) || byte == b'-' || more.as_bytes().contains(&byte);
     text.len() <= longest && text.bytes().next().is_some_and(is_first) && text.bytes().all(is_letter)
 }
 
-/// A blob that a manifest names.
+/// A blob in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct OllamaBlob {
-    /// What it is.
+    /// Media type of the blob.
     #[serde(rename = "mediaType")]
     pub media_type: String,
     /// SHA-256 of its bytes.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 impl OllamaBlob {
-    /// Its path in a store.
+    /// Path of the blob in a store.
     pub fn path(&self) -> String {
         format!("blobs/sha256-{}", self.digest.to_hex())
     }
 
-    /// Whether it is a GGUF file.
+    /// Returns true if the blob is a GGUF file.
     pub fn is_weights(&self) -> bool {
         WEIGHTS.contains(&self.media_type.as_str())
     }
 
-    /// Whether it is the text of a license.
+    /// Returns true if the blob is the text of a license.
     pub fn is_license(&self) -> bool {
         self.media_type == LICENSE
     }
 }
 
-/// Which blobs are a model.
+/// The blobs of a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OllamaManifest {
     blobs: Vec<OllamaBlob>,
@@ -160,11 +162,11 @@ struct Written {
 }
 
 impl OllamaManifest {
-    /// Reads a manifest of one model.
+    /// Reads the manifest of a model.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words that follow its path.
+    /// Returns a description of the fault, in words that follow the manifest's path.
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() as u64 > MANIFEST_BYTES {
             return Err(format!("has more than {MANIFEST_BYTES} bytes"));
@@ -176,7 +178,7 @@ impl OllamaManifest {
         if written.layers.len() > LAYERS {
             return Err(format!("has more than {LAYERS} layers"));
         }
-        // The weights first, the configuration last; two layers may be the same blob.
+        // The weights come first, the configuration last; two layers may be the same blob.
         let mut blobs: Vec<OllamaBlob> = Vec::with_capacity(written.layers.len() + 1);
         for blob in written.layers.into_iter().chain([written.config]) {
             if blob.size > limits::BLOB_BYTES {
@@ -191,7 +193,7 @@ impl OllamaManifest {
         Ok(Self { blobs })
     }
 
-    /// The blobs, each once.
+    /// The blobs, without duplicates.
     pub fn blobs(&self) -> &[OllamaBlob] {
         &self.blobs
     }

@@ -1,18 +1,18 @@
 //! Pointers of Git LFS: short texts that a repository has in place of large files, until `git lfs pull` replaces them.
 
-/// A pointer is shorter than this, in bytes.
+/// Upper bound of the size of a pointer in bytes.
 pub const POINTER_BYTES: u64 = 1024;
 
-/// How pointers begin, today and before the extension got its name.
+/// First bytes of pointers: the present form, and the one before the extension got its name.
 const VERSIONS: [&[u8]; 2] = [b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/"];
 
-/// Returns whether these are all bytes of a pointer.
+/// Returns true if these bytes are a complete pointer.
 pub fn is_pointer(bytes: &[u8]) -> bool {
     let names_content = || bytes.windows(OID.len()).any(|window| window == OID);
     (bytes.len() as u64) < POINTER_BYTES && VERSIONS.iter().any(|version| bytes.starts_with(version)) && names_content()
 }
 
-/// The line that says which file is meant.
+/// Beginning of the line that identifies the file.
 const OID: &[u8] = b"\noid sha256:";
 
 #[cfg(test)]

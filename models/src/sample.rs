@@ -1,8 +1,8 @@
-//! Headers of made-up models: the bytes before the data, and the size that a file with the data would have.
+//! Headers of made-up models: the bytes before the data, and the size of a file that has the data.
 
 use std::fmt::Write as _;
 
-/// A safetensors file of these tensors (name, type, shape, bytes), one after the other.
+/// Returns a safetensors file with these consecutive tensors (name, type, shape, bytes).
 pub fn safetensors(tensors: &[(&str, &str, &[u64], u64)]) -> (Vec<u8>, u64) {
     let (mut json, mut at) = ("{\"__metadata__\":{\"format\":\"pt\"}".to_owned(), 0);
     for (name, kind, shape, bytes) in tensors {
@@ -17,7 +17,7 @@ pub fn safetensors(tensors: &[(&str, &str, &[u64], u64)]) -> (Vec<u8>, u64) {
     (header, file_bytes)
 }
 
-/// The length of a safetensors header, and the header.
+/// Returns a safetensors header, preceded by its length.
 pub fn with_length(json: &[u8]) -> Vec<u8> {
     [&(json.len() as u64).to_le_bytes(), json].concat()
 }
@@ -25,7 +25,7 @@ pub fn with_length(json: &[u8]) -> Vec<u8> {
 /// A value of GGUF metadata.
 #[derive(Debug, Clone)]
 pub enum GgufValue {
-    /// Four bytes without a sign.
+    /// A number of four bytes without a sign.
     U32(u32),
     /// A text.
     Text(String),
@@ -40,7 +40,7 @@ fn text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.as_bytes());
 }
 
-/// A GGUF file with this metadata and these tensors (name, number of the type, shape, bytes), one after the other.
+/// Returns a GGUF file with this metadata and these consecutive tensors (name, number of the type, shape, bytes).
 pub fn gguf(metadata: &[(&str, GgufValue)], tensors: &[(&str, u32, &[u64], u64)]) -> (Vec<u8>, u64) {
     let mut bytes = b"GGUF".to_vec();
     bytes.extend(3_u32.to_le_bytes());

@@ -1,4 +1,4 @@
-//! Canaries: how an upgrade tries the new form of a component, in one pod beside those that run.
+//! Canaries: an upgrade tries the new form of a component in one pod, beside the running ones.
 
 use std::collections::BTreeSet;
 
@@ -7,28 +7,28 @@ use serde::{Deserialize, Serialize};
 use crate::fields::{Checked, check_workload, require, shown};
 use crate::{ComponentData, ComponentEntry, Proof, ProofTrial, ReleaseDocument, Workload, WorkloadKind};
 
-/// How an upgrade tries a component before it changes: one pod of the new form runs beside those of the earlier one and is
+/// A trial of a component before an upgrade changes it. One pod of the new form runs beside the earlier ones and is
 /// proved before the rest follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
-    /// Whose pod it is: a Deployment of the component.
+    /// Workload of the pod: a Deployment of the component.
     pub workload: Workload,
-    /// Names of the release's proofs that the pod must pass, in their order. Each is of this component.
+    /// Names of the proofs that the pod must pass, in order. Each is a proof of this component.
     pub proofs: Vec<String>,
-    /// Seconds for which the pod is watched once it gets requests.
+    /// Seconds for which the pod is watched after it begins to get requests.
     pub soak_seconds: u64,
 }
 
 impl Canary {
-    /// Longest time for which one pod is watched, in seconds: an hour.
+    /// Maximum time in seconds for which a pod is watched: an hour.
     pub const LONGEST_SOAK_SECONDS: u64 = 3600;
 
-    /// Most proofs of one pod.
+    /// Maximum number of proofs of a pod.
     pub const PROOFS: usize = 16;
 
-    /// Says what is wrong with the canary of a component: its data, its workload, its proofs. What its workload renders to is
-    /// not known here.
+    /// Returns an error for the first invalid part of a component's canary: its data, its workload, or its proofs. This
+    /// check does not know the rendered objects of the workload.
     pub fn check(&self, component: &str, data: ComponentData, proofs: &[Proof]) -> Result<(), String> {
         check_workload(&self.workload)?;
         require(self.workload.kind == WorkloadKind::Deployment, || {
@@ -52,7 +52,7 @@ impl Canary {
         })
     }
 
-    /// A proof that can be asked of the pod: it is of this component, and a command of it runs in this workload.
+    /// Checks that the pod can run a proof: it is a proof of this component, and a command runs in this workload.
     fn check_proof(&self, component: &str, name: &str, proofs: &[Proof]) -> Checked {
         let proof = proofs.iter().find(|proof| proof.name == *name && proof.component == component);
         let proof = proof.ok_or_else(|| format!("`{}` in its canary, which is not a proof of it", shown(name)))?;
@@ -65,7 +65,7 @@ impl Canary {
     }
 }
 
-/// Checks the canary of a component, where it has one.
+/// Checks a component's canary, if it has one.
 pub(crate) fn check_canary(release: &ReleaseDocument, component: &ComponentEntry) -> Checked {
     let Some(canary) = &component.canary else { return Ok(()) };
     let checked = canary.check(&component.name, component.data, &release.proofs);

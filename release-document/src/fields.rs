@@ -1,25 +1,25 @@
-//! Fields that proofs and backup rules share: sentences, workloads, containers, programs and the texts expected of them.
-//! Each check states what is wrong as a noun, so that a message can begin with "it has".
+//! Fields that proofs and backup rules share: sentences, workloads, containers, programs and expected texts. Each check
+//! describes a fault as a noun phrase, so that a message can begin with "it has".
 
 use landfall_bundle_spec::names::{is_dns_label, is_file_name};
 
 use crate::{TextExpectation, Workload};
 
-/// Longest sentence for people, in bytes.
+/// Maximum size of a sentence for people in bytes.
 const SENTENCE_BYTES: usize = 200;
 
-/// Maximum number of a program's arguments, and of the bytes of all of them: they travel in the address of a request.
+/// Maximum number of a program's arguments, and their maximum total bytes: they travel in the address of a request.
 const ARGUMENTS: usize = 64;
 const ARGUMENT_BYTES: usize = 16 << 10;
 
-/// Maximum bytes of a text that is expected, maximum places of a JSON document, and maximum bytes of a place.
+/// Maximum bytes of an expected text, maximum number of places in a JSON document, and maximum bytes of a place.
 const TEXT_BYTES: usize = 4096;
 const PLACES: usize = 32;
 const PLACE_BYTES: usize = 2048;
 
 pub(crate) type Checked = Result<(), String>;
 
-/// One line for people.
+/// Checks a sentence: one line for people.
 pub(crate) fn check_sentence(shows: &str) -> Checked {
     let plain = !shows.trim().is_empty() && !shows.chars().any(char::is_control);
     require(plain && shows.len() <= SENTENCE_BYTES, || {
@@ -27,20 +27,20 @@ pub(crate) fn check_sentence(shows: &str) -> Checked {
     })
 }
 
-/// A name that may be that of an object.
+/// Checks that a workload's name is valid for an object.
 pub(crate) fn check_workload(workload: &Workload) -> Checked {
     let name = &workload.name;
     require(is_subdomain(name), || format!("the workload `{}`, which is not the name of an object", shown(name)))
 }
 
-/// A DNS label, or none.
+/// Checks that a container's name, if given, is a DNS label.
 pub(crate) fn check_container(container: Option<&str>) -> Checked {
     require(container.is_none_or(is_dns_label), || {
         format!("the container `{}`, which is not a DNS label", shown(container.unwrap_or_default()))
     })
 }
 
-/// A program and its arguments, within what a request can carry.
+/// Checks a program and its arguments against the limits of a request.
 pub(crate) fn check_arguments(arguments: &[String]) -> Checked {
     require(arguments.first().is_some_and(|program| !program.is_empty()), || "no program to run".to_owned())?;
     let bytes: usize = arguments.iter().map(String::len).sum();
@@ -54,7 +54,7 @@ pub(crate) fn check_arguments(arguments: &[String]) -> Checked {
     require(is_passed_on, || "an argument with a zero byte".to_owned())
 }
 
-/// An expected text, within its bounds.
+/// Checks an expected text against its limits.
 pub(crate) fn check_text(text: &TextExpectation) -> Checked {
     let fault = |right, what: &str| require(right, || what.to_owned());
     match text {
@@ -74,12 +74,12 @@ pub(crate) fn check_text(text: &TextExpectation) -> Checked {
     }
 }
 
-/// DNS labels joined by dots: names of most of Kubernetes' objects.
+/// Returns true for DNS labels joined by dots, like the names of most Kubernetes objects.
 pub(crate) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
-/// A key of a Secret, as Kubernetes has it.
+/// Returns true for a valid key of a Secret, by Kubernetes' rules.
 pub(crate) fn is_secret_key(key: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     (1..=253).contains(&key.len()) && key.bytes().all(inner) && is_file_name(key)
@@ -89,7 +89,7 @@ pub(crate) fn require(right: bool, what: impl FnOnce() -> String) -> Checked {
     if right { Ok(()) } else { Err(what()) }
 }
 
-/// A text that may be anything, short and visible.
+/// Returns an arbitrary text in a short, escaped form.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(100).collect::<String>().escape_default().to_string()
 }

@@ -1,4 +1,4 @@
-//! `docs/FORMAT.md` names every field that a release document may have.
+//! Test that `docs/FORMAT.md` names every possible field of a release document.
 
 use serde::de::DeserializeOwned;
 
@@ -6,7 +6,7 @@ use crate::*;
 
 const FORMAT: &str = include_str!("../../docs/FORMAT.md");
 
-/// The fields of a type, as it names them where it meets one that it does not know.
+/// Returns the fields of a type, as listed in the error for an unknown field.
 fn fields<T: DeserializeOwned>() -> Vec<String> {
     let refused = serde_json::from_str::<T>(r#"{"no such field": 0}"#).err().unwrap().to_string();
     let (_, known) = refused.split_once("expected").unwrap();

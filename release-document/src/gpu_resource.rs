@@ -1,24 +1,25 @@
-//! GPUs as Kubernetes counts them: the names under which pods ask for them, and how a device plugin offers them.
+//! GPUs in Kubernetes: the resource names by which pods request them, and how a device plugin offers them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the names of NVIDIA's resources begin with.
+/// Prefix of the names of NVIDIA's resources.
 pub const GPU_RESOURCES: &str = "nvidia.com/";
 
-/// The resource that is a GPU, or a MIG device under the strategy `single`.
+/// Resource of a GPU, or of a MIG device under the strategy `single`.
 pub const GPU_RESOURCE: &str = "nvidia.com/gpu";
 
-/// What the names of resources begin with that are MIG devices of one profile.
+/// Prefix of the resources for MIG devices of one profile.
 pub const MIG_RESOURCES: &str = "nvidia.com/mig-";
 
-/// Kinds of MIG profiles, as NVIDIA's device plugin writes them in names: with `.` for `+`.
+/// Kinds of MIG profiles as NVIDIA's device plugin writes them in names, with `.` for `+`.
 const MIG_KINDS: [&str; 5] = ["", ".me", ".me.all", ".gfx", "-me"];
 
 /// Maximum number of containers that may share a GPU.
 const MOST_REPLICAS: u64 = 1024;
 
-/// Whether NVIDIA's device plugin has resources of this name: `nvidia.com/gpu`, and names such as `nvidia.com/mig-1g.10gb`.
+/// Returns true if NVIDIA's device plugin has a resource with this name: `nvidia.com/gpu`, or names such as
+/// `nvidia.com/mig-1g.10gb`.
 pub fn is_gpu_resource(name: &str) -> bool {
     let is_number = |text: &str| (1..=4).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_profile = |profile: &str| {
@@ -29,7 +30,7 @@ pub fn is_gpu_resource(name: &str) -> bool {
     name == GPU_RESOURCE || name.strip_prefix(MIG_RESOURCES).is_some_and(is_profile)
 }
 
-/// How a device plugin offers GPUs that are divided (MIG).
+/// How a device plugin offers divided GPUs (MIG).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MigStrategy {
@@ -46,7 +47,7 @@ impl MigStrategy {
     /// Every strategy.
     pub const ALL: [Self; 3] = [Self::None, Self::Single, Self::Mixed];
 
-    /// Its name.
+    /// Name of the strategy.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -56,32 +57,32 @@ impl MigStrategy {
     }
 }
 
-/// The values of the site that determine how the release's device plugin offers GPUs.
+/// Values of the site that determine how the release's device plugin offers GPUs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GpuPlugin {
-    /// Name of the value with the strategy for MIG: `none`, `single` or `mixed`. Without one, it is `none`.
+    /// Name of the value with the MIG strategy: `none`, `single` or `mixed`. Without it, the strategy is `none`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mig_strategy: Option<String>,
-    /// Name of the value with the number of containers that share a `nvidia.com/gpu` in turns (time slicing), as a number or its text.
-    /// Without one, a GPU is for one container.
+    /// Name of the value with the number of containers that share a `nvidia.com/gpu` in turns (time slicing), as a
+    /// number or its text. Without it, a GPU belongs to one container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<String>,
 }
 
 impl GpuPlugin {
-    /// The names of its values.
+    /// Names of its values.
     pub fn values(&self) -> impl Iterator<Item = &str> {
         self.mig_strategy.iter().chain(&self.replicas).map(String::as_str)
     }
 
-    /// The strategy that a value means; none where it means none.
+    /// Returns the strategy that a value means, or `None` if it is not a strategy.
     pub fn strategy_of(value: &Value) -> Option<MigStrategy> {
         let name = value.as_str()?;
         MigStrategy::ALL.into_iter().find(|strategy| strategy.name() == name)
     }
 
-    /// The number of containers that a value means; none where it means none.
+    /// Returns the number of containers that a value means, or `None` if it is not a valid number.
     pub fn replicas_of(value: &Value) -> Option<u64> {
         let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
         (1..=MOST_REPLICAS).contains(&number).then_some(number)

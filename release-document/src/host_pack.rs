@@ -1,5 +1,5 @@
-//! `documents/host-pack.json`: packages of distributions, such as those of a driver, that a host pack brings. A bundle has this document or
-//! that of a release.
+//! `documents/host-pack.json`: packages of distributions in a host pack, such as those of a driver. A bundle has either
+//! this document or that of a release.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,14 @@ pub const HOST_PACK_DOCUMENT_NAME: &str = "documents/host-pack.json";
 
 /// Maximum number of recipes of a host pack.
 const RECIPES: usize = 100;
-/// Maximum number of versions of a distribution that one recipe is for.
+/// Maximum number of a distribution's versions in a recipe.
 const VERSIONS: usize = 100;
 /// Maximum number of packages of a recipe.
 const PACKAGES: usize = 500;
-/// Longest name or version of a package, in bytes.
+/// Maximum size of a package's name or version in bytes.
 const TEXT_BYTES: usize = 128;
 
-/// A host pack as a site reads it.
+/// A host pack, as a site reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostPackDocument {
@@ -36,52 +36,52 @@ pub struct HostPackDocument {
     pub name: String,
     /// Version as the vendor writes it.
     pub version: String,
-    /// Monotonic number.
+    /// Monotonic counter.
     pub counter: u64,
     /// Platform of the packages, such as `linux/amd64`.
     pub platform: String,
-    /// What is installed where.
+    /// Packages by distribution.
     pub recipes: Vec<HostRecipe>,
 }
 
-/// What is installed on some versions of a distribution.
+/// The packages for some versions of a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostRecipe {
-    /// The distribution, as `ID` in its `/etc/os-release`: `debian`.
+    /// Distribution, as in `ID` of `/etc/os-release`: `debian`.
     pub distribution: String,
-    /// Its versions, as `VERSION_ID` there: `12`, which is also that of `12.4`.
+    /// Versions of the distribution, as in `VERSION_ID` there; `12` also matches `12.4`.
     pub versions: Vec<String>,
-    /// The packages, which are installed together.
+    /// Packages, which are installed together.
     pub packages: Vec<HostPackage>,
 }
 
-/// A package.
+/// A package of a distribution.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostPackage {
-    /// Its name.
+    /// Name of the package.
     pub name: String,
-    /// Its version as the distribution's programs print it: `580.159.04-1`, or `3:580.159.04-1.el9` with an epoch.
+    /// Version as the distribution's programs print it: `580.159.04-1`, or `3:580.159.04-1.el9` with an epoch.
     pub version: String,
-    /// Name of its file, which ends in `.deb` or `.rpm`.
+    /// Name of the package's file, which ends in `.deb` or `.rpm`.
     pub file: String,
-    /// The file.
+    /// Contents of the file.
     pub blob: Descriptor,
 }
 
-/// The form of packages, which decides what program installs them.
+/// The format of packages, which determines the program that installs them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PackageFormat {
-    /// Debian's.
+    /// Format of Debian.
     Deb,
-    /// RPM's.
+    /// Format of RPM.
     Rpm,
 }
 
 impl PackageFormat {
-    /// The form of the file of this name.
+    /// Returns the format of a file by its name.
     pub fn of(file: &str) -> Option<Self> {
         match file.rsplit_once('.')?.1 {
             "deb" => Some(Self::Deb),
@@ -92,8 +92,8 @@ impl PackageFormat {
 }
 
 impl HostPackDocument {
-    /// Reads the bytes of [`HOST_PACK_DOCUMENT_NAME`] from a head: no name twice, no unknown field, and only names that are what they claim
-    /// to be: none of them is an option of a program or leads out of a folder.
+    /// Reads the bytes of [`HOST_PACK_DOCUMENT_NAME`] from a head. Duplicate names, unknown fields and invalid names
+    /// are errors. So no name is an option of a program or leads out of a folder.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let pack: Self = read_typed(HOST_PACK_DOCUMENT_NAME, HOST_PACK_DOCUMENT_TYPE, bytes)?;
         pack.check().map_err(|reason| Error::InvalidDocument {
@@ -103,7 +103,7 @@ impl HostPackDocument {
         Ok(pack)
     }
 
-    /// Reports the first field that is not what it claims to be.
+    /// Returns an error for the first invalid field.
     pub fn check(&self) -> std::result::Result<(), String> {
         self.check_fields().map_err(|fault| format!("it has {fault}"))
     }
@@ -126,8 +126,8 @@ impl HostPackDocument {
         Ok(())
     }
 
-    /// The recipe for a host with this `ID` and `VERSION_ID`, such as `debian 12`. One for exactly its version comes before one for its
-    /// major version.
+    /// Returns the recipe for a host with this `ID` and `VERSION_ID`, such as `debian 12`. A recipe for exactly this
+    /// version takes precedence over one for its major version.
     pub fn recipe(&self, operating_system: &str) -> Option<&HostRecipe> {
         let (id, version) = operating_system.split_once(' ').unwrap_or((operating_system, ""));
         let of_distribution = || self.recipes.iter().filter(|recipe| recipe.distribution == id);
@@ -164,7 +164,7 @@ impl HostRecipe {
         Ok(())
     }
 
-    /// The form of its packages; none for a recipe that was not checked.
+    /// Format of the packages; `None` for an unchecked recipe without a known format.
     pub fn format(&self) -> Option<PackageFormat> {
         PackageFormat::of(&self.packages.first()?.file)
     }

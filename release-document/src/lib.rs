@@ -1,7 +1,7 @@
-//! `documents/release.json`: what a release contains and needs, as the site reads it.
+//! `documents/release.json`: the contents and requirements of a release, as the site reads them.
 //!
-//! The builder writes it from `release.yaml`, the lock and what it fetched; the planner is a function of it. It holds
-//! no text that a person must edit: that is the release definition's part, on the vendor's side.
+//! The builder writes it from `release.yaml`, the lock and the fetched content; the planner is a function of it. It
+//! contains no text for a person to edit: that is in the release definition, on the vendor's side.
 
 use std::collections::BTreeMap;
 
@@ -61,10 +61,10 @@ pub const RELEASE_DOCUMENT_NAME: &str = "documents/release.json";
 /// Name of the JSON Schema of the site configuration in the bundle's head.
 pub const SITE_SCHEMA_NAME: &str = "documents/site.schema.json";
 
-/// What the names of values begin with that the planner computes on site: they cannot be set.
+/// Prefix of values that the planner computes on site and that cannot be set.
 pub const COMPUTED_PREFIX: &str = "cluster.";
 
-/// The release as the planner reads it.
+/// The release, as the planner reads it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseDocument {
@@ -75,48 +75,48 @@ pub struct ReleaseDocument {
     pub name: String,
     /// Version as the vendor writes it.
     pub version: String,
-    /// Monotonic number: sites refuse a lower one.
+    /// Monotonic counter; sites refuse a lower one.
     pub counter: u64,
-    /// Whether any image was assembled for tests, so that only a development key may have signed.
+    /// True if any image was assembled for tests, so that only a development key may have signed.
     pub assembled: bool,
-    /// Platform of every image, as `linux/amd64`.
+    /// Platform of every image, such as `linux/amd64`.
     pub platform: String,
-    /// Kubernetes and its parts, in the order in which they may be installed; the last is what runs in the end.
+    /// Kubernetes and its parts, in the order in which they may be installed; the last one is the final version.
     pub node_packs: Vec<NodePack>,
     /// Container images, in the order in which they are needed.
     pub images: Vec<ImageEntry>,
-    /// Everything else that travels as an OCI artifact.
+    /// All other content that travels as OCI artifacts.
     pub artifacts: Vec<ArtifactEntry>,
-    /// Components, sorted so that each comes after all that it needs.
+    /// Components, sorted so that each comes after its dependencies.
     pub components: Vec<ComponentEntry>,
-    /// Values that a site may set, and where they are applied.
+    /// Values that a site may set, and the fields that they fill.
     pub values: Vec<SiteValue>,
-    /// What a node must have.
+    /// Requirements for a node.
     pub requirements: Requirements,
-    /// What its vendor asks of a host beyond that.
+    /// Additional requirements of the vendor for a host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
     /// Versions that may be upgraded to this one; without the list, every earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrades: Option<Vec<UpgradePath>>,
-    /// Seconds for which an upgrade watches the release before it is committed; none where it does not.
+    /// Seconds for which an upgrade watches the release before it is committed; `None` without a soak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak_seconds: Option<u64>,
-    /// What shows that the release is of use where it landed, in the order in which it is shown.
+    /// Proofs that the release works at its site, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub proofs: Vec<Proof>,
-    /// Signatures and attestations of its images that travel with them.
+    /// Signatures and attestations of the images that travel with them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signatures: Vec<SignatureEntry>,
 }
 
 impl ReleaseDocument {
-    /// The longest time for which an upgrade may watch a release: a day.
+    /// Maximum time in seconds for which an upgrade may watch a release: a day.
     pub const LONGEST_SOAK_SECONDS: u64 = 86_400;
 
-    /// Reads the bytes of [`RELEASE_DOCUMENT_NAME`] from a head: no name twice, no unknown field, the right type, and names,
-    /// paths, references and figures that are what they claim to be: no path of a release that was read leads out of the
-    /// folder it is joined to.
+    /// Reads the bytes of [`RELEASE_DOCUMENT_NAME`] from a head. Duplicate names, unknown fields, a wrong type, and
+    /// invalid names, paths, references or figures are errors. So no path of such a release leads out of the folder to
+    /// which it is joined.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let release: Self = read_typed(RELEASE_DOCUMENT_NAME, RELEASE_DOCUMENT_TYPE, bytes)?;
         check::check(&release).map_err(|reason| Error::InvalidDocument {
@@ -127,23 +127,23 @@ impl ReleaseDocument {
     }
 }
 
-/// An OCI content descriptor, reduced to what Landfall uses.
+/// An OCI content descriptor, reduced to the fields that Landfall uses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Descriptor {
     /// OCI media type.
     pub media_type: String,
-    /// Name of the blob.
+    /// Digest of the blob, which names it.
     pub digest: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// One container image for one platform.
+/// A container image for one platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageEntry {
-    /// Full upstream reference, as `docker.io/library/redis:8.10.1`.
+    /// Full upstream reference, such as `docker.io/library/redis:8.10.1`.
     pub reference: String,
     /// The platform manifest.
     pub manifest: Descriptor,
@@ -153,7 +153,7 @@ pub struct ImageEntry {
     pub layers: Vec<Descriptor>,
 }
 
-/// What an artifact is for.
+/// The purpose of an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArtifactKind {
@@ -172,26 +172,29 @@ pub enum ArtifactKind {
 /// The platforms that releases and host packs may be for.
 pub const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 
-/// Name of the artifact with the program that reads facts about GPUs. `landfall build` adds it to releases that need some.
+/// Name of the artifact with the program that reads facts about GPUs. `landfall build` adds it to releases that need
+/// it.
 pub const GPU_ARTIFACT: &str = "landfall-gpu";
 
-/// What manifests and the site's registry call it, without a tag. An artifact of a vendor has another name there.
+/// Repository of that artifact in manifests and in the site's registry, without a tag. A vendor's artifact has another
+/// name there.
 pub const GPU_REPOSITORY: &str = "landfall.internal/gpu";
 
-/// The newest glibc that this program may need, by its two numbers. Preflight asks a host for it, and `landfall build` refuses a program
-/// that needs a newer one.
+/// Newest glibc that this program may need, by its two numbers. Preflight requires it of a host, and `landfall build`
+/// refuses a program that needs a newer one.
 pub const GPU_GLIBC: (u32, u32) = (2, 34);
 
-/// NVIDIA's programs in a node pack with which containers get GPUs: one writes the specification, and it names the other one.
+/// NVIDIA's programs in a node pack that give containers GPUs: the first writes the specification, which names the
+/// second.
 pub const GPU_TOOLS: [&str; 2] = ["nvidia-ctk", "nvidia-cdi-hook"];
 
-/// What a site's fit decides about a model: the last part of values such as `models.llama.context`.
+/// Figures of a model that a site's fit determines: the last part of values such as `models.llama.context`.
 pub const MODEL_FIGURES: [&str; 4] = ["tensorParallel", "context", "sequences", "memoryBytes"];
 
-/// What the names of such values begin with.
+/// Prefix of the names of such values.
 pub const MODEL_PREFIX: &str = "models.";
 
-/// The model and the figure that the name of a value names; none for any other value.
+/// Returns the model and the figure in the name of a value; `None` for any other value.
 pub fn model_figure(name: &str) -> Option<(&str, &str)> {
     let parts = name.strip_prefix(MODEL_PREFIX)?.split_once('.')?;
     Some(parts).filter(|(_, figure)| MODEL_FIGURES.contains(figure))
@@ -203,7 +206,7 @@ pub fn model_figure(name: &str) -> Option<(&str, &str)> {
 pub struct ArtifactEntry {
     /// Name by which components and node packs refer to it, a DNS label.
     pub name: String,
-    /// What it is for.
+    /// Purpose of the artifact.
     pub kind: ArtifactKind,
     /// Full upstream reference.
     pub reference: String,
@@ -216,42 +219,43 @@ pub struct ArtifactEntry {
 }
 
 impl ArtifactEntry {
-    /// Whether it is Landfall's own program that reads facts about GPUs, which runs at a site, and not a vendor's file of that name.
+    /// Returns true for Landfall's own program that reads facts about GPUs, which runs at a site. A vendor's file with
+    /// that name is not this program.
     pub fn is_gpu_program(&self) -> bool {
         let tag = self.reference.strip_prefix(GPU_REPOSITORY);
         self.name == GPU_ARTIFACT && self.kind == ArtifactKind::Files && tag.is_some_and(|tag| tag.starts_with(':'))
     }
 }
 
-/// One file of an artifact.
+/// A file of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArtifactFile {
     /// Relative path with `/`, without `.` or `..` components.
     pub path: String,
-    /// The layer that is this file.
+    /// Layer with the contents of the file.
     pub blob: Descriptor,
-    /// Names beside it that are links to it (multi-call programs).
+    /// Names of links to the file beside it (multi-call programs).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
 }
 
-/// Upstream Kubernetes and what it needs on a node.
+/// Upstream Kubernetes and its dependencies on a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodePack {
-    /// Kubernetes version, as `v1.36.3`.
+    /// Kubernetes version, such as `v1.36.3`.
     pub kubernetes: String,
     /// Names of artifacts of kind [`ArtifactKind::Node`].
     pub artifacts: Vec<String>,
-    /// Reference of the image that plays each role.
+    /// Reference of the image for each role.
     pub images: BTreeMap<NodeImage, String>,
-    /// The oldest glibc with which all programs of its artifacts run, such as `2.34`; none where each is linked statically.
+    /// Oldest glibc with which all programs of its artifacts run, such as `2.34`; `None` if each is linked statically.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub glibc: Option<String>,
 }
 
-/// Roles that images play on a node before any component is applied.
+/// Roles of images on a node before any component is applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NodeImage {
@@ -284,11 +288,11 @@ impl NodeImage {
     ];
 }
 
-/// Pod Security Standard of a namespace.
+/// The Pod Security Standard of a namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PodSecurity {
-    /// Unrestricted; for the network and storage of the node only.
+    /// Unrestricted; only for the network and storage of the node.
     Privileged,
     /// No known privilege escalations.
     Baseline,
@@ -296,68 +300,69 @@ pub enum PodSecurity {
     Restricted,
 }
 
-/// One component: a namespace's worth of objects with a common life.
+/// A component: the objects of a namespace with a common lifecycle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ComponentEntry {
     /// Name, a DNS label.
     pub name: String,
-    /// Namespace of its objects; created with Pod Security labels, quota and default-deny policies unless it is one
-    /// of Kubernetes' own.
+    /// Namespace of its objects. It is created with Pod Security labels, quota and default-deny policies, unless it is
+    /// one of Kubernetes' own.
     pub namespace: String,
-    /// Names of components that must be ready first.
+    /// Names of the components that must be ready first.
     pub needs: Vec<String>,
-    /// Name of the small document with its rendered objects, a JSON array, in the order in which they are applied.
+    /// Name of the small document with its rendered objects, a JSON array, in the order of application.
     pub objects: String,
     /// Pod Security level enforced in its namespace.
     pub pod_security: PodSecurity,
     /// Hard limits of its `ResourceQuota`, as Kubernetes quantities; empty means no quota.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub quota: BTreeMap<String, String>,
-    /// Secrets generated on site, once.
+    /// Secrets that are generated once on site.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<GeneratedSecret>,
-    /// Secrets whose values the site gives.
+    /// Secrets whose values the site provides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub site_secrets: Vec<SiteSecret>,
     /// Artifacts that its pods mount read-only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mounts: Vec<ArtifactMount>,
-    /// Seconds until the component counts as failed when it is not ready.
+    /// Seconds until a component that is not ready counts as failed.
     pub ready_seconds: u64,
-    /// Whether it keeps data, and what an upgrade does with it.
+    /// The component's data, and the effect of an upgrade on it.
     #[serde(default, skip_serializing_if = "ComponentData::is_none")]
     pub data: ComponentData,
-    /// How its data is saved and restored: at least one rule if there is data, otherwise none.
+    /// Rules for saving and restoring its data: at least one if there is data, otherwise none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub backup: Vec<BackupRule>,
-    /// Fields of its objects that the site may change: an edit of one of them, or below it, stays.
+    /// Fields of its objects that the site may change. An edit to one of them, or below it, persists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editable: Vec<EditableField>,
-    /// What a license must include before it is installed or upgraded, a DNS label; without one it needs no license.
+    /// Entitlement, a DNS label, that a license must include before the component is installed or upgraded. Without it,
+    /// the component needs no license.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entitlement: Option<String>,
-    /// Whether it is the site's console: its namespace gets the Secrets by which its pods may ask the host. At most one
-    /// component is.
+    /// True if this is the site's console: its namespace gets the Secrets with which its pods may call the host. At
+    /// most one component is the console.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub console: bool,
-    /// How an upgrade tries its new form in one pod before the rest follows; without one, all of it changes at once.
+    /// Canary that tries the new form in one pod before the rest of an upgrade follows. Without it, all pods change at
+    /// once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canary: Option<Canary>,
-    /// Whether its pods ask the console about the license: its namespace gets the key by which they know the site's answers.
+    /// True if its pods ask the console about the license: its namespace gets the key that verifies the site's answers.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub license_check: bool,
 }
 
 impl ComponentEntry {
-    /// The Secrets that the namespace of the console gets: the keys by which the host knows it, and the certificate that browsers
-    /// see.
+    /// Secrets in the console's namespace: the keys by which the host recognizes it, and the certificate for browsers.
     pub const CONSOLE_SECRETS: [&str; 2] = ["console-host", "console-certificate"];
 
-    /// The `ConfigMap` with the site's public key in a namespace that has pods with a license check.
+    /// `ConfigMap` with the site's public key, in a namespace with pods that have a license check.
     pub const LICENSE_KEY: &str = "landfall-license-key";
 
-    /// Its only file.
+    /// The only file in that `ConfigMap`.
     pub const LICENSE_KEY_FILE: &str = "key.pem";
 }
 
@@ -379,7 +384,7 @@ pub struct EditableField {
 pub struct GeneratedSecret {
     /// Name of the Secret in the component's namespace.
     pub name: String,
-    /// Keys with a random value of so many letters and digits.
+    /// Keys with a random value of this many letters and digits.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub random: BTreeMap<String, u32>,
     /// Keys with a fixed value, such as a user name.
@@ -387,13 +392,13 @@ pub struct GeneratedSecret {
     pub fixed: BTreeMap<String, String>,
 }
 
-/// An artifact that pods of a component mount read-only through a claim of this name.
+/// An artifact that pods of a component mount read-only through a claim with this name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArtifactMount {
     /// Name of the artifact.
     pub artifact: String,
-    /// Name of the `PersistentVolumeClaim` that the installer makes in the component's namespace.
+    /// Name of the `PersistentVolumeClaim` that the installer creates in the component's namespace.
     pub claim: String,
 }
 
@@ -401,15 +406,16 @@ pub struct ArtifactMount {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteValue {
-    /// Name in `site.yaml` under `values`, as `postgres.storage`; names that begin with `cluster.` are computed by
-    /// the planner and cannot be set; a figure of a model, such as `models.llama.context`, is computed where it is not set.
+    /// Name in `site.yaml` under `values`, such as `postgres.storage`. Names that begin with `cluster.` are computed by
+    /// the planner and cannot be set. A figure of a model, such as `models.llama.context`, is computed unless it is
+    /// set.
     pub name: String,
     /// JSON Schema of the value.
     pub schema: serde_json::Value,
-    /// Value where the site sets none; without one, the objects keep what they were rendered with.
+    /// Value if the site sets none. Without a default, the objects keep their rendered value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<serde_json::Value>,
-    /// Where it is applied.
+    /// Fields that the value fills.
     pub targets: Vec<ValueTarget>,
 }
 

@@ -1,16 +1,16 @@
-//! In which order a release may list its node packs: one for each minor version of Kubernetes, with none left out.
+//! Order of a release's node packs: one for each minor version of Kubernetes, without gaps.
 
-/// What is wrong with a list of node packs, and with which of its entries.
+/// An invalid entry in a list of node packs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodePackFault {
     /// Index of the entry.
     pub index: usize,
-    /// What the list has: `v1.38 after v1.36 …`.
+    /// Description of the fault: `v1.38 after v1.36 …`.
     pub what: String,
 }
 
-/// Says what is wrong with the first entry that cannot follow the one before it. The entries are versions of Kubernetes, such as `v1.36`
-/// or `v1.36.3`, in the release's order. A list of one is never wrong.
+/// Returns an error for the first entry that cannot follow the previous one. The entries are versions of Kubernetes,
+/// such as `v1.36` or `v1.36.3`, in the release's order. A list with one entry is always valid.
 pub fn check_node_packs<'a>(versions: impl IntoIterator<Item = &'a str>) -> Result<(), NodePackFault> {
     let versions: Vec<&str> = versions.into_iter().collect();
     for (index, pair) in versions.windows(2).enumerate() {
@@ -20,7 +20,7 @@ pub fn check_node_packs<'a>(versions: impl IntoIterator<Item = &'a str>) -> Resu
     Ok(())
 }
 
-/// Kubernetes changes by one minor version at a time.
+/// Checks that the minor version increases by exactly one, as Kubernetes requires.
 fn check_pair(before: &str, after: &str) -> Result<(), String> {
     let (Some((major, from)), Some((later, to))) = (minor(before), minor(after)) else {
         return Err(format!("{after} after {before}, of which one is not a version such as v1.36"));
@@ -34,7 +34,7 @@ fn check_pair(before: &str, after: &str) -> Result<(), String> {
     }
 }
 
-/// The first two numbers of a version such as `v1.36` or `v1.36.3`.
+/// Returns the first two numbers of a version such as `v1.36` or `v1.36.3`.
 fn minor(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.strip_prefix('v')?.split('.');
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))

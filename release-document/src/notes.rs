@@ -1,23 +1,23 @@
-//! Notes of a release: what is new in it, as its vendor tells the people of a site. They are a document of the head of their own, which a
-//! reader that does not know it passes over.
+//! Release notes: the vendor's text about a release for the people of a site. They are a separate document of the head,
+//! which a reader that does not know it ignores.
 
-/// Name of the document in the bundle's head: Markdown, as it was written.
+/// Name of the document in the bundle's head: Markdown, unchanged.
 pub const NOTES_DOCUMENT_NAME: &str = "documents/notes.md";
 
-/// Most bytes of notes.
+/// Maximum size of release notes in bytes.
 pub const NOTES_BYTES: usize = 64 << 10;
 
-/// Why a text cannot be notes.
+/// The reason why a text cannot be release notes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotesFault {
-    /// The line, counted from 1, where one is at fault.
+    /// Line, counted from 1, if the fault is in one.
     pub line: Option<u64>,
-    /// What is wrong.
+    /// Description of the fault.
     pub what: String,
 }
 
-/// Whether a character does something to a terminal or to how other characters are read, rather than being seen: control characters,
-/// changes of direction, what has no width, separators of lines, tags.
+/// Returns true for a character that controls a terminal or the display of other characters instead of being visible:
+/// control characters, changes of direction, characters without width, line separators, tags.
 pub fn is_invisible(letter: char) -> bool {
     letter.is_control()
         || matches!(
@@ -35,10 +35,12 @@ pub fn is_invisible(letter: char) -> bool {
         )
 }
 
-/// The text of notes, which is short, UTF-8, not empty, and shows everything that it holds. Lines end with a line feed; tabs may be in them.
+/// Returns the text of release notes, which must be short, valid UTF-8, not empty, and fully visible. Lines end with a
+/// line feed; tabs are allowed.
 ///
 /// # Errors
-/// What is wrong with it, and in which line.
+///
+/// Returns the fault, and its line if the fault is in one.
 pub fn check_notes(bytes: &[u8]) -> Result<&str, NotesFault> {
     let fault = |line, what: String| Err(NotesFault { line, what });
     if bytes.len() > NOTES_BYTES {
@@ -57,7 +59,7 @@ pub fn check_notes(bytes: &[u8]) -> Result<&str, NotesFault> {
     Ok(text)
 }
 
-/// The first line of notes that says something, without the marks of a heading.
+/// Returns the first line of release notes that has text, without the marks of a heading.
 pub fn notes_title(notes: &str) -> &str {
     let mut lines = notes.lines().map(|line| line.trim_start_matches('#').trim());
     lines.find(|line| !line.is_empty()).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! What a release takes of a site's data folder: one sum, which the vendor's build announces and a site's preflight asks
-//! for.
+//! Space that a release needs in a site's data folder: one sum, which the vendor's build announces and a site's
+//! preflight requires.
 
 use std::collections::HashSet;
 
@@ -7,27 +7,27 @@ use landfall_bundle_spec::blobs::BlobEntry;
 
 use crate::Requirements;
 
-/// What containerd needs besides an image while it unpacks it, in bytes.
+/// Bytes that containerd needs in addition to an image while it unpacks it.
 const UNPACKING_BYTES: u64 = 512 << 20;
 
-/// Bytes of the data folder's filesystem, part by part. What Kubernetes keeps free there comes on top.
+/// Bytes on the data folder's filesystem, by purpose. The space that Kubernetes keeps free is additional.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DataRoom {
-    /// Everything that is staged.
+    /// Bytes of everything that is staged.
     pub staged_bytes: u64,
-    /// Image layers once unpacked.
+    /// Bytes of unpacked image layers.
     pub unpacked_bytes: u64,
-    /// What unpacking needs while it runs.
+    /// Temporary bytes while layers are unpacked.
     pub unpacking_bytes: u64,
-    /// What running software writes.
+    /// Bytes that running software writes.
     pub data_bytes: u64,
 }
 
 impl DataRoom {
-    /// The room for these blobs of a head and for the software that they become. An impossible sum is still more than
-    /// there is room for.
+    /// Computes the space for these blobs of a head and for the resulting software. An impossible sum saturates, so
+    /// that it still exceeds any available space.
     pub fn of(blobs: &[BlobEntry], requirements: &Requirements) -> Self {
-        // A blob may occur under a name of its own and among the others, and is staged once.
+        // A blob may occur both under a name of its own and among the others; it is staged once.
         let mut seen = HashSet::new();
         let staged = blobs.iter().filter(|entry| seen.insert(entry.sha256)).map(|entry| entry.size);
         let layers = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.unpacked_bytes);
@@ -39,7 +39,7 @@ impl DataRoom {
         }
     }
 
-    /// All of it.
+    /// Total of all parts in bytes.
     pub fn total_bytes(&self) -> u64 {
         let Self { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = *self;
         total([staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes].into_iter())

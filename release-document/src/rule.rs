@@ -1,5 +1,5 @@
-//! Rules of a release: what its vendor asks of a host beyond the fixed requirements, as expressions in CEL (the Common Expression
-//! Language). Here they are text; `landfall-rules` understands and judges them.
+//! Rules of a release: the vendor's requirements for a host in addition to the fixed ones, as expressions in CEL (the
+//! Common Expression Language). Here they are only text; `landfall-rules` parses and evaluates them.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,40 +7,40 @@ use landfall_bundle_spec::names::is_dns_label;
 
 use crate::fields::{Checked, require, shown};
 
-/// One rule.
+/// A rule for a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
-    /// Name, a DNS label.
+    /// Name of the rule, a DNS label.
     pub name: String,
-    /// What it means where the rule is not met.
+    /// Consequence if the rule is not met.
     pub severity: RuleSeverity,
-    /// An expression that is true where the rule is met.
+    /// CEL expression that is true if the rule is met.
     pub require: String,
-    /// What is wrong where it is not.
+    /// Description of the fault if the rule is not met.
     pub message: RuleText,
-    /// What was measured, with its unit.
+    /// Measured value, with its unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub measured: Option<RuleText>,
-    /// What is needed, with its unit.
+    /// Required value, with its unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<RuleText>,
-    /// What a person does about it.
+    /// Advice to a person on fixing the fault.
     pub fix: RuleText,
-    /// Shell commands that do it, in their order.
+    /// Shell commands that fix it, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commands: Vec<RuleText>,
 }
 
-/// What it means that a rule is not met.
+/// The consequence of a rule that is not met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleSeverity {
     /// The release cannot be installed.
     Blocker,
-    /// It can be, once a person has accepted the warning by its name.
+    /// The release can be installed once a person has accepted the warning by name.
     MustAccept,
-    /// It can be, and a person should know.
+    /// The release can be installed, and a person should know of the fault.
     Warning,
 }
 
@@ -50,11 +50,11 @@ pub enum RuleSeverity {
 pub enum RuleText {
     /// The text itself.
     Text(String),
-    /// An expression that makes the text.
+    /// An expression that produces the text.
     Expression(RuleExpression),
 }
 
-/// An expression that makes a text.
+/// An expression that produces a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleExpression {
@@ -63,19 +63,19 @@ pub struct RuleExpression {
 }
 
 impl Rule {
-    /// Most rules of a release.
+    /// Maximum number of rules of a release.
     pub const PER_RELEASE: usize = 64;
 
-    /// Most bytes of an expression.
+    /// Maximum size of an expression in bytes.
     pub const EXPRESSION_BYTES: usize = 2048;
 
-    /// Most bytes of a text.
+    /// Maximum size of a text in bytes.
     pub const TEXT_BYTES: usize = 1000;
 
-    /// Most commands of a rule.
+    /// Maximum number of commands of a rule.
     pub const COMMANDS: usize = 8;
 
-    /// Every text of the rule, and the field that it is in.
+    /// Every text of the rule, with the name of its field.
     pub fn texts(&self) -> impl Iterator<Item = (&'static str, &RuleText)> {
         let optional = [("measured", self.measured.as_ref()), ("threshold", self.threshold.as_ref())];
         let optional = optional.into_iter().filter_map(|(field, text)| Some((field, text?)));
@@ -83,7 +83,8 @@ impl Rule {
         [("message", &self.message), ("fix", &self.fix)].into_iter().chain(optional).chain(commands)
     }
 
-    /// Whether name, lengths and counts are within their bounds; the fault is a noun, for a message that begins with "it has".
+    /// Checks the name, lengths and counts against their limits. A fault is a noun phrase, for a message that begins
+    /// with "it has".
     pub fn check(&self) -> Result<(), String> {
         require(is_dns_label(&self.name), || format!("the rule `{}`, which is not a DNS label", shown(&self.name)))?;
         let name = &self.name;

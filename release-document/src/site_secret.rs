@@ -1,4 +1,5 @@
-//! Secrets that a site gives: what a release asks for, and what each value must be. No value is in a bundle.
+//! Secrets that a site provides: the release's declaration, and the requirements for each value. No bundle contains a
+//! value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,28 +8,29 @@ use serde::{Deserialize, Serialize};
 use crate::ReleaseDocument;
 use crate::fields::{Checked, check_sentence, is_secret_key, is_subdomain, require, shown};
 
-/// Longest pattern of a password, in bytes.
+/// Maximum size of a password's pattern in bytes.
 const PATTERN_BYTES: usize = 1000;
 
-/// Maximum number of values that a certificate must be for.
+/// Maximum number of values with names that a certificate must cover.
 const NAMES: usize = 16;
 
-/// A Secret of a component whose value a person at the site gives.
+/// A Secret of a component whose value a person at the site provides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SiteSecret {
-    /// Name of the Secret in the component's namespace. A site gives the value by this name, which occurs once in a release.
+    /// Name of the Secret in the component's namespace, unique within a release. A site provides the value under this
+    /// name.
     pub name: String,
-    /// What it is, for the person who gives it.
+    /// Description for the person who provides the value.
     pub meaning: String,
-    /// What the value must be, and which keys it fills.
+    /// Requirements for the value, and the keys that it fills.
     pub value: SiteSecretValue,
     /// Keys with a fixed value, such as a user name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fixed: BTreeMap<String, String>,
 }
 
-/// What a value must be.
+/// The requirements for a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SiteSecretValue {
@@ -42,11 +44,11 @@ pub enum SiteSecretValue {
     Authorities(AuthoritiesValue),
 }
 
-/// One line of text.
+/// Requirements for one line of text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordValue {
-    /// The key that it fills.
+    /// Key of the Secret that the text fills.
     #[serde(default = "password_key")]
     pub key: String,
     /// Minimum number of characters.
@@ -55,16 +57,16 @@ pub struct PasswordValue {
     /// Maximum number of characters.
     #[serde(default = "password_characters")]
     pub maximum: u64,
-    /// A regular expression, as JSON Schema has it, that the text matches.
+    /// Regular expression that the text must match, in the syntax of JSON Schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
 }
 
-/// The bytes of a file.
+/// Requirements for the bytes of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileValue {
-    /// The key that it fills.
+    /// Key of the Secret that the bytes fill.
     pub key: String,
     /// Minimum number of bytes.
     #[serde(default = "one")]
@@ -74,20 +76,20 @@ pub struct FileValue {
     pub maximum: u64,
 }
 
-/// A certificate with its chain, and its key.
+/// Requirements for a certificate with its chain, and its key.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsValue {
-    /// Names of the release's values that hold a host name or an address each: the certificate is for all of them.
+    /// Names of the release's values that each hold a host name or an address. The certificate must cover all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
 }
 
-/// Certificates of authorities.
+/// Requirements for certificates of authorities.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthoritiesValue {
-    /// The key that they fill.
+    /// Key of the Secret that the certificates fill.
     #[serde(default = "authorities_key")]
     pub key: String,
 }
@@ -113,19 +115,19 @@ const fn file_bytes() -> u64 {
 }
 
 impl TlsValue {
-    /// The key of the certificate and its chain, in the order in which servers send them.
+    /// Key of the Secret with the certificate and its chain, in the order in which servers send them.
     pub const CERTIFICATE: &str = "tls.crt";
-    /// The key of the certificate's key.
+    /// Key of the Secret with the certificate's private key.
     pub const KEY: &str = "tls.key";
 }
 
 impl SiteSecretValue {
-    /// The kind of a certificate with its key.
+    /// Kind of a certificate with its key.
     pub const TLS: &str = "tls";
-    /// The kind of certificates of authorities.
+    /// Kind of certificates of authorities.
     pub const AUTHORITIES: &str = "authorities";
 
-    /// What it is, in one word: a value that was given as one kind is never used as another.
+    /// Kind of the value, in one word. A value that was given as one kind is never used as another.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Password(_) => "password",
@@ -135,7 +137,7 @@ impl SiteSecretValue {
         }
     }
 
-    /// What is needed, in a few words.
+    /// Describes the requirements in a few words.
     pub fn needed(&self) -> String {
         match self {
             Self::Password(PasswordValue { minimum, maximum, pattern, .. }) => {
@@ -151,7 +153,7 @@ impl SiteSecretValue {
         }
     }
 
-    /// The keys of the Secret that it fills.
+    /// Keys of the Secret that the value fills.
     pub fn keys(&self) -> Vec<&str> {
         match self {
             Self::Password(PasswordValue { key, .. })
@@ -163,7 +165,7 @@ impl SiteSecretValue {
 }
 
 impl SiteSecret {
-    /// Maximum size of a value, in bytes. The API server takes twice as many for all keys of a Secret together.
+    /// Maximum size of a value in bytes. The API server accepts twice as many for all keys of a Secret together.
     pub const LARGEST_BYTES: u64 = 512 << 10;
 
     /// All keys of the Secret.
@@ -171,7 +173,7 @@ impl SiteSecret {
         self.value.keys().into_iter().chain(self.fixed.keys().map(String::as_str))
     }
 
-    /// Whether names, keys and bounds are what they claim to be; the fault is a noun, for a message that begins with "it has".
+    /// Checks names, keys and limits. A fault is a noun phrase, for a message that begins with "it has".
     pub fn check(&self) -> Result<(), String> {
         let name = shown(&self.name);
         require(is_subdomain(&self.name), || format!("the secret `{name}`, which is not the name of an object"))?;
@@ -208,7 +210,7 @@ fn check_range(minimum: u64, maximum: u64, most: u64, unit: &str) -> Checked {
     require(right, || format!("a range of {minimum} to {maximum} {unit}, where one from 1 to {most} belongs"))
 }
 
-/// Reports a name that a certificate must be for and that is not one of the values that a site may set.
+/// Returns an error if a name for the certificate is not one of the values that a site may set.
 pub fn check_certificate_names(secret: &SiteSecret, is_value: impl Fn(&str) -> bool) -> Result<(), String> {
     let SiteSecretValue::Tls(TlsValue { names }) = &secret.value else { return Ok(()) };
     names.iter().try_for_each(|name| {
@@ -218,7 +220,7 @@ pub fn check_certificate_names(secret: &SiteSecret, is_value: impl Fn(&str) -> b
     })
 }
 
-/// Checks the secrets of a release that a site gives.
+/// Checks the secrets of a release that a site provides.
 pub(crate) fn check_site_secrets(release: &ReleaseDocument) -> Checked {
     let is_value = |name: &str| release.values.iter().any(|value| value.name == *name);
     let mut names = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Which versions of a release may be upgraded to it.
+//! Versions of a release that may be upgraded to it.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,27 @@ const UPGRADES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradePath {
-    /// The version.
+    /// Version of the installed release.
     pub from: String,
-    /// The version that must be installed in between, where there is one. It is another `from` of the list.
+    /// Version that must be installed in between, if any. It is another `from` in the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub through: Option<String>,
 }
 
-/// How a version may be upgraded to a release.
+/// The way in which a version may be upgraded to a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpgradeRoute<'a> {
-    /// At once.
+    /// Directly.
     Direct,
     /// Only after an upgrade to this version.
     Through(&'a str),
-    /// Not at all.
+    /// Never.
     NotAllowed,
 }
 
 impl ReleaseDocument {
-    /// How a version of the same release may be upgraded to this one. Without a list, each may: that its counter is lower, and
-    /// its name the same, is for the caller to check.
+    /// Returns the way from a version of the same release to this one. Without a list, every version is allowed: the
+    /// caller checks that its counter is lower and its name is the same.
     pub fn upgrade_path(&self, from_version: &str) -> UpgradeRoute<'_> {
         let Some(paths) = &self.upgrades else { return UpgradeRoute::Direct };
         match paths.iter().find(|path| path.from == from_version) {
@@ -46,14 +46,14 @@ impl ReleaseDocument {
     }
 }
 
-/// What is wrong with a list of upgrades, and in which of its entries.
+/// An invalid entry in a list of upgrades.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpgradeFault {
     /// Index of the entry.
     pub index: usize,
-    /// The field of it.
+    /// Field of the entry.
     pub field: UpgradeField,
-    /// What it has: `the version …`.
+    /// Description of the invalid value: `the version …`.
     pub what: String,
 }
 
@@ -66,7 +66,7 @@ pub enum UpgradeField {
     Through,
 }
 
-/// Says what is wrong with the first entry that is not what it claims to be, in the list of a release of this version.
+/// Returns an error for the first invalid entry in the list of a release with this version.
 pub fn check_upgrades(version: &str, paths: &[UpgradePath]) -> Result<(), UpgradeFault> {
     let mut throughs = BTreeMap::new();
     for (index, UpgradePath { from, through }) in paths.iter().enumerate() {
@@ -90,7 +90,7 @@ pub fn check_upgrades(version: &str, paths: &[UpgradePath]) -> Result<(), Upgrad
     Ok(())
 }
 
-/// Follows `through` from version to version, to the release itself.
+/// Follows `through` from version to version, up to the release itself.
 fn check_way(path: &UpgradePath, throughs: &BTreeMap<&str, Option<&str>>) -> Result<(), String> {
     let mut next = path.through.as_deref();
     for _ in 0..=throughs.len() {

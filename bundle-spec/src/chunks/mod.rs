@@ -1,7 +1,7 @@
-//! Chunks of 1 MiB: one pass that hashes a blob, and the check of a chunk against its chaining value.
+//! Chunks of 1 MiB: a hasher that reads a blob once, and the check of a chunk against its chaining value.
 //!
-//! BLAKE3 is a tree over pieces of 1 KiB. A chunk of 1 MiB is a whole subtree of it, so the chaining values of a blob's
-//! chunks merge into the plain BLAKE3 of the blob, and one chunk can be checked without the rest.
+//! BLAKE3 is a tree over pieces of 1 KiB. A chunk of 1 MiB is a whole subtree of it. So the chaining values of a blob's
+//! chunks merge into the plain BLAKE3 of the blob, and a chunk can be checked without the rest.
 
 use blake3::Hasher;
 use blake3::hazmat::{HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
@@ -13,36 +13,36 @@ pub use crate::limits::CHUNK_BYTES;
 /// Chaining value of one chunk.
 pub type ChunkValue = [u8; 32];
 
-/// How many chaining values a blob of this size has in `chunks.b3`: none up to 1 MiB, where the root suffices.
+/// Number of chaining values in `chunks.b3` for a blob of this size: 0 up to 1 MiB, where the root suffices.
 pub const fn chunk_values_of(size: u64) -> u64 {
     if size > CHUNK_BYTES { size.div_ceil(CHUNK_BYTES) } else { 0 }
 }
 
-/// How many pieces a blob of this size is verified in: at least one, also where it is empty.
+/// Number of chunks in which a blob of this size is verified: at least one, even if it is empty.
 pub const fn chunk_count(size: u64) -> u64 {
     if size == 0 { 1 } else { size.div_ceil(CHUNK_BYTES) }
 }
 
-/// Bytes of the chunk with this index in a blob of this size; 0 beyond the end.
+/// Bytes of the chunk with this index in a blob of this size; 0 after the end.
 pub const fn chunk_len(size: u64, index: u64) -> u64 {
     let rest = size.saturating_sub(index.saturating_mul(CHUNK_BYTES));
     if rest < CHUNK_BYTES { rest } else { CHUNK_BYTES }
 }
 
-/// What one pass over a blob yields.
+/// Results of one pass over a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlobSums {
-    /// Name of the blob.
+    /// Digest of the blob, which names it.
     pub sha256: Sha256,
     /// Plain BLAKE3 of the blob.
     pub blake3: Blake3,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Chaining value of every chunk; empty up to 1 MiB.
+    /// Chaining value of each chunk; empty up to 1 MiB.
     pub chunks: Vec<ChunkValue>,
 }
 
-/// Hashes a blob once: SHA-256, BLAKE3 and the chaining values of its chunks.
+/// A hasher that computes SHA-256, BLAKE3 and the chaining values of a blob's chunks in one pass.
 #[derive(Debug, Clone, Default)]
 pub struct BlobHasher {
     sha256: Sha256Hasher,
@@ -55,18 +55,18 @@ impl BlobHasher {
         Self::default()
     }
 
-    /// Takes the next bytes, in pieces of any length.
+    /// Takes the next bytes, any number of them.
     pub fn update(&mut self, bytes: &[u8]) {
         self.sha256.update(bytes);
         self.tree.update(bytes);
     }
 
-    /// Bytes taken so far.
+    /// Number of bytes taken so far.
     pub fn size(&self) -> u64 {
         self.tree.size
     }
 
-    /// Ends the blob.
+    /// Ends the blob and returns its digests.
     pub fn finish(self) -> BlobSums {
         let sha256 = Sha256(self.sha256.finalize().into());
         let size = self.tree.size;
@@ -75,7 +75,7 @@ impl BlobHasher {
     }
 }
 
-/// Only the BLAKE3 side of [`BlobHasher`].
+/// The BLAKE3 half of [`BlobHasher`].
 #[derive(Debug, Clone, Default)]
 struct TreeHasher {
     current: Hasher,
@@ -110,7 +110,8 @@ impl TreeHasher {
     }
 }
 
-/// The BLAKE3 of a blob above 1 MiB from the chaining values of its chunks; `None` where their number is wrong.
+/// Returns the BLAKE3 of a blob above 1 MiB, given the chaining values of its chunks, or `None` if their number is
+/// wrong.
 pub fn root_of_chunks(size: u64, chunks: &[ChunkValue]) -> Option<Blake3> {
     (size > CHUNK_BYTES && chunk_values_of(size) == chunks.len() as u64).then(|| merged_root(size, chunks))
 }
@@ -128,7 +129,8 @@ fn merged(size: u64, chunks: &[ChunkValue]) -> ChunkValue {
     merge_subtrees_non_root(&left, &right, Mode::Hash)
 }
 
-/// Both halves of a subtree above 1 MiB. Its left half is a power of two of at least 1 MiB, so it ends on a chunk.
+/// Returns the chaining values of both halves of a subtree above 1 MiB. The size of the left half is a power of two of
+/// at least 1 MiB, so it ends at the end of a chunk.
 fn merged_halves(size: u64, chunks: &[ChunkValue]) -> (ChunkValue, ChunkValue) {
     let left_size = left_subtree_len(size);
     let middle = usize::try_from(left_size / CHUNK_BYTES).unwrap_or(usize::MAX).min(chunks.len());
@@ -136,7 +138,7 @@ fn merged_halves(size: u64, chunks: &[ChunkValue]) -> (ChunkValue, ChunkValue) {
     (merged(left_size, left), merged(size - left_size, right))
 }
 
-/// The chaining value of the chunk that begins at `index` MiB of a blob above 1 MiB. `bytes` must not be empty.
+/// Returns the chaining value of the chunk that begins at `index` MiB of a blob above 1 MiB. `bytes` must not be empty.
 pub fn chunk_value(index: u64, bytes: &[u8]) -> ChunkValue {
     let mut hasher = Hasher::new();
     hasher.set_input_offset(index * CHUNK_BYTES);
@@ -144,8 +146,8 @@ pub fn chunk_value(index: u64, bytes: &[u8]) -> ChunkValue {
     hasher.finalize_non_root()
 }
 
-/// Whether `bytes` are the chunk with this index of a blob, given its size, its root and its chaining values, which must
-/// have been checked against the root with [`root_of_chunks`] before.
+/// Returns true if `bytes` are the chunk with this index of a blob of this size and root. [`root_of_chunks`] must have
+/// checked the chaining values against the root.
 pub fn chunk_matches(size: u64, root: Blake3, chunks: &[ChunkValue], index: u64, bytes: &[u8]) -> bool {
     if bytes.len() as u64 != chunk_len(size, index) || index >= chunk_count(size) {
         return false;

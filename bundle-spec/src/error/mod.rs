@@ -1,272 +1,272 @@
-//! Why a bundle is refused, or cannot be written.
+//! Errors for bundles that are refused or cannot be written.
 
 use crate::digest::Sha256;
 use crate::trust::KeyId;
 use landfall_error_codes::{Code, Coded, codes};
 
-/// The result of everything in this crate that can refuse.
+/// The result of fallible functions in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a bundle is refused, or cannot be written. Each variant has its own code.
+/// The reason why a bundle is refused or cannot be written. Each variant has its own code.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes end inside something.
+    /// The bytes end too early.
     #[error("the bundle ends inside {place}")]
     Truncated {
-        /// What was being read.
+        /// The element that was being read.
         place: String,
     },
-    /// The first bytes are not those of any bundle.
+    /// The first bytes are not the beginning of a bundle.
     #[error("{place} is not a Landfall bundle: it does not begin with landfall.json")]
     NotABundle {
-        /// What was read.
+        /// The source that was read.
         place: String,
     },
-    /// `format` is not one that this reader knows.
+    /// This reader does not know the `format`.
     #[error("landfall.json has format {format}; this Landfall reads format {known}", known = crate::head::FORMAT)]
     UnknownFormat {
-        /// What the bundle says, as text.
+        /// Value in the bundle, as text.
         format: String,
     },
     /// `requires` names something unknown.
     #[error("landfall.json requires `{feature}`, which Landfall understands from version {landfall}")]
     UnknownRequirement {
-        /// What is required.
+        /// The required feature.
         feature: String,
-        /// First version that understands it.
+        /// First version that knows the feature.
         landfall: String,
     },
-    /// More bytes than expected.
+    /// There are more bytes than expected.
     #[error("data follows the end of {place}")]
     TrailingData {
-        /// What should have ended.
+        /// The element that should have ended.
         place: String,
     },
     /// A header differs from the one that the format prescribes.
     #[error("the archive's header of {name} is not the one the format prescribes")]
     DamagedHeader {
-        /// The file of the archive.
+        /// Name of the file in the archive.
         name: String,
     },
     /// A document of the head does not match its digest.
     #[error("{name} does not match its digest in landfall.json")]
     DamagedDocument {
-        /// The file of the archive.
+        /// Name of the file in the archive.
         name: String,
     },
     /// A chunk does not match its chaining value, or a small blob its root.
     #[error("{name} is damaged between bytes {offset} and {end}")]
     DamagedChunk {
-        /// The file of the archive.
+        /// Name of the file in the archive.
         name: String,
         /// First byte of the chunk in the blob.
         offset: u64,
         /// First byte after the chunk in the blob.
         end: u64,
     },
-    /// The chaining values do not add up to the root.
+    /// The chaining values do not merge into the root.
     #[error("chunks.b3 does not belong to {name}")]
     DamagedChunkList {
-        /// The file of the archive, or `blobs.json` where the number of values is wrong.
+        /// Name of the file in the archive, or `blobs.json` if the number of values is wrong.
         name: String,
     },
     /// A name occurs twice in a JSON object.
     #[error("the name `{field}` occurs twice in {name}")]
     DuplicateName {
-        /// The document.
+        /// Name of the document.
         name: String,
         /// The name that occurs twice.
         field: String,
     },
-    /// JSON that is valid but not in its canonical encoding.
+    /// The JSON is valid but not in its canonical encoding.
     #[error("{name} is not canonical JSON")]
     NotCanonical {
-        /// The document.
+        /// Name of the document.
         name: String,
     },
-    /// Not JSON, or fields that its type does not allow.
+    /// The document is not JSON, or its type does not allow a field.
     #[error("{name} is not valid")]
     InvalidDocument {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// What is wrong with it.
+        /// The defect.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The `type` of a document is not the one its place requires.
+    /// The `type` of a document is not the one that its place requires.
     #[error("{name} has the type `{found}`; its place requires `{expected}`")]
     WrongType {
-        /// The document.
+        /// Name of the document.
         name: String,
         /// Its type.
         found: String,
-        /// What it must be.
+        /// The required type.
         expected: &'static str,
     },
-    /// Above a limit of the format.
+    /// A value exceeds a limit of the format.
     #[error("{what} is above the limit of {limit}")]
     TooLarge {
-        /// What, with its value.
+        /// The quantity, with its value.
         what: String,
         /// The limit.
         limit: u64,
     },
-    /// Padding or end blocks that are not zero.
+    /// Padding or end blocks are not zero.
     #[error("the padding after {name} is not zero")]
     DamagedPadding {
-        /// The file of the archive before it.
+        /// Name of the preceding file in the archive.
         name: String,
     },
-    /// A file of the head that does not belong there, or not in this order.
+    /// A file does not belong in the head, or not at this place.
     #[error("{name} is out of place; the format expects {expected}")]
     MisplacedFile {
-        /// The file that is there.
+        /// Name of the file found there.
         name: String,
-        /// What should.
+        /// The expected file.
         expected: String,
     },
     /// `blobs.json` and `landfall.json` disagree.
     #[error("blobs.json adds up to {computed} bytes; landfall.json says {stated}")]
     WrongLength {
-        /// From `blobs.json` to the end, by the signed list.
+        /// Bytes from `blobs.json` to the end, computed from the signed list.
         computed: u64,
-        /// What `landfall.json` says.
+        /// Value in `landfall.json`.
         stated: u64,
     },
     /// The source failed.
     #[error("{place} cannot be read")]
     Unreadable {
-        /// What was being read.
+        /// The element that was being read.
         place: String,
-        /// Why.
+        /// Error of the source.
         #[source]
         source: std::io::Error,
     },
-    /// A value that cannot be written.
+    /// A value cannot be written.
     #[error("{what}")]
     InvalidContents {
-        /// Which value, and why.
+        /// The value and the reason.
         what: String,
     },
-    /// No split is possible.
+    /// The bundle cannot be split as requested.
     #[error("the bundle cannot be split into parts of {part_bytes} bytes: {reason}")]
     PartSize {
         /// The requested size.
         part_bytes: u64,
-        /// Why not.
+        /// The reason.
         reason: String,
     },
-    /// Text that is not a fingerprint.
+    /// The text is not a fingerprint.
     #[error("`{text}` is not a fingerprint of the form sha256:<64 lower-case hexadecimal digits>")]
     FingerprintMalformed {
-        /// What was typed.
+        /// The typed text.
         text: String,
     },
     /// No root document of the chain is the trusted one.
     #[error("no root document of the bundle has the trusted fingerprint {trusted}: {found}")]
     FingerprintWrong {
-        /// What the first one has, or that there is none.
+        /// Description of the first document's fingerprint, or of its absence.
         found: String,
-        /// The fingerprint that was given.
+        /// The trusted fingerprint, given by a person.
         trusted: String,
     },
-    /// No signature at all.
+    /// The document has no signature.
     #[error("{name} has no signature")]
     Unsigned {
-        /// The document.
+        /// Name of the document.
         name: String,
     },
-    /// A signature by a key that has no such role.
+    /// The signing key does not have the required role.
     #[error("{name} is signed by key {key}, which root document {root} does not name for the role {role}")]
     UnknownKey {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// The signer.
+        /// Id of the signing key.
         key: KeyId,
         /// Number of the root document.
         root: u64,
-        /// The role that is required.
+        /// The required role.
         role: &'static str,
     },
-    /// Signatures by keys that have no such role, in an envelope that names them otherwise.
+    /// The signing keys do not have the required role, and the envelope uses other names for them.
     #[error("{name} is signed by {found}, which root document {root} does not name for the role {role}")]
     UnknownSigner {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// What the envelope calls the signer.
+        /// The envelope's names for the signers.
         found: String,
         /// Number of the root document.
         root: u64,
-        /// The role that is required.
+        /// The required role.
         role: &'static str,
     },
-    /// A signature that does not match.
+    /// A signature does not match.
     #[error("the signature of {name} by key {key} does not match")]
     BadSignature {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// The signer.
+        /// Id of the signing key.
         key: KeyId,
     },
-    /// Too few signers.
+    /// There are too few signers.
     #[error(
         "{name} is signed by {found} of the {threshold} keys that root document {root} requires for the role {role}"
     )]
     ThresholdNotMet {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// Distinct keys that signed.
+        /// Number of distinct keys that signed.
         found: usize,
-        /// How many are required.
+        /// Number of required keys.
         threshold: usize,
         /// Number of the root document.
         root: u64,
-        /// The role that is required.
+        /// The required role.
         role: &'static str,
     },
     /// The chain has a gap, or a step that is not correctly signed.
     #[error("the chain of root documents breaks at {name}: {reason}")]
     BadRootChain {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// In a few words.
+        /// The reason, in a few words.
         reason: String,
     },
-    /// Same number, other bytes.
+    /// Two root documents have the same number but different contents.
     #[error("{name} differs from the trusted root document of the same number")]
     RootDiffers {
-        /// The document.
+        /// Name of the document.
         name: String,
     },
-    /// A root document that contradicts itself.
+    /// A root document contradicts itself.
     #[error("{name} contradicts itself: {reason}")]
     InvalidRoot {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// In a few words.
+        /// The reason, in a few words.
         reason: String,
     },
-    /// Not a Sigstore bundle in the canonical encoding.
+    /// The file is not a Sigstore bundle in the canonical encoding.
     #[error("{name} is not a Sigstore bundle in the form that the format allows: {reason}")]
     InvalidSignature {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// In a few words.
+        /// The reason, in a few words.
         reason: String,
     },
-    /// Not a public key of an accepted kind.
+    /// The bytes are not a public key of an accepted kind.
     #[error("{name} is not a P-256 or Ed25519 public key in its canonical encoding")]
     InvalidPublicKey {
-        /// Which key.
+        /// Name of the key.
         name: String,
     },
-    /// A private key that cannot be read or used.
+    /// A private key cannot be read or used.
     #[error("the private key cannot be {action}")]
     PrivateKey {
         /// `read`, `made`, `encrypted` or `used to sign`.
         action: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -283,46 +283,46 @@ pub enum Error {
         /// Number of the trusted document.
         trusted: u64,
     },
-    /// Another revocation of the same number.
+    /// Two revocations have the same number but different contents.
     #[error("{name} differs from the known revocation of the same number, {number}")]
     RevocationDiffers {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// Its number.
+        /// Number of the revocations.
         number: u64,
     },
-    /// A revocation that contradicts itself.
+    /// A revocation contradicts itself.
     #[error("{name} contradicts itself: {reason}")]
     InvalidRevocation {
-        /// The document.
+        /// Name of the document.
         name: String,
-        /// In a few words.
+        /// The reason, in a few words.
         reason: String,
     },
     /// The release is revoked.
     #[error("{release} is revoked by revocation {number}: {reason}")]
     Revoked {
-        /// Name and version.
+        /// Name and version of the release.
         release: String,
         /// Number of the revocation.
         number: u64,
         /// The vendor's reason.
         reason: String,
     },
-    /// A file or output that holds no signature by any of the keys.
+    /// A file or output has no signature by any of the keys.
     #[error("{name} holds no signature of {document} by a key that may sign it")]
     ForeignSignature {
-        /// The file or command.
+        /// Name of the file or command.
         name: String,
-        /// What should be signed.
+        /// The document to be signed.
         document: String,
     },
-    /// The provenance of another build.
+    /// The provenance is about another build.
     #[error("{name} is about the bundle {found}, and this one has the id {id}")]
     ForeignProvenance {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// The bundle that it is about.
+        /// The bundle that the provenance is about.
         found: String,
         /// Id of the bundle.
         id: Sha256,

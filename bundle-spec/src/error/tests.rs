@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use super::*;
 use landfall_error_codes::ExitClass;
 
-/// One of each.
+/// Returns one error of each variant.
 fn all() -> Vec<Error> {
     let name = || "documents/release.json".to_owned();
     let signed = || "landfall.json".to_owned();

@@ -1,8 +1,8 @@
-//! The signature and trust area: `signatures/…`, then `trust/…`, read before anything else is believed.
+//! The signature and trust area: `signatures/…`, then `trust/…`. It is read before anything else is trusted.
 //!
-//! A file that this version does not understand, or that is out of place, makes nothing unreadable here: it is
-//! remembered, and does not count. A caller that continues to the rest of the head refuses it then
-//! ([`Area::check_understood`]). A bundle of a later format reaches the handover before that.
+//! A file in this area that this version does not understand, or that is out of place, does not make the head
+//! unreadable: it is recorded and otherwise ignored. A caller that continues with the rest of the head then gets an
+//! error ([`Area::check_understood`]). For a bundle of a later format, the handover comes before that.
 
 use crate::error::{Error, Result};
 use crate::limits;
@@ -11,13 +11,13 @@ use crate::trust::{REVOCATION_FILE_NAME, Revocation, Root, SignatureFile, root_f
 const SIGNATURES_FOLDER: &str = "signatures/";
 const TRUST_FOLDER: &str = "trust/";
 
-/// Who signed, and whom to trust.
+/// The signatures, root documents and revocation of the area.
 #[derive(Debug, Default)]
 pub(super) struct Area {
     pub(super) signatures: Vec<SignatureFile>,
     pub(super) roots: Vec<Root>,
     pub(super) revocation: Option<Revocation>,
-    /// Why the first file that differs from this version's format is refused later.
+    /// Deferred error for the first file that differs from this version's format.
     problem: Option<Error>,
     signature_files: usize,
     trust_files: usize,
@@ -25,12 +25,12 @@ pub(super) struct Area {
 }
 
 impl Area {
-    /// Whether a file of the head belongs to the area.
+    /// Returns true if a file of the head belongs to the area.
     pub(super) fn holds(name: &str) -> bool {
         name.starts_with(SIGNATURES_FOLDER) || name.starts_with(TRUST_FOLDER)
     }
 
-    /// Refuses a file that is too large, or one too many, before it is read.
+    /// Returns an error, before the file is read, if the file is too large or there are too many files.
     pub(super) fn admit(&mut self, name: &str, size: u64) -> Result<()> {
         let above = |what: String, limit: u64| Err(Error::TooLarge { what, limit });
         if size > limits::AREA_FILE_BYTES {
@@ -45,7 +45,7 @@ impl Area {
         }
         self.trust_files += 1;
         self.trust_bytes += size;
-        // Besides the roots, the revocation is allowed.
+        // The revocation is allowed in addition to the roots.
         if self.trust_files > limits::ROOTS + 1 {
             return above("the number of root documents".to_owned(), limits::ROOTS as u64);
         }
@@ -55,19 +55,19 @@ impl Area {
         Ok(())
     }
 
-    /// Takes a file in. One that is not understood is remembered as a problem.
+    /// Adds a file. If the file is not understood, its error is recorded as a problem.
     pub(super) fn add(&mut self, name: &str, bytes: &[u8]) {
         if let Err(problem) = self.try_add(name, bytes) {
             self.problem.get_or_insert(problem);
         }
     }
 
-    /// The reason for a refusal by trust: an unreadable file explains more than a missing one.
+    /// Returns the best explanation of a refusal by trust: an unreadable file explains more than a missing one.
     pub(super) fn explain(&mut self, refusal: Error) -> Error {
         self.problem.take().unwrap_or(refusal)
     }
 
-    /// Refuses the first file that differs from this version's format.
+    /// Returns an error for the first file that differs from this version's format.
     pub(super) fn check_understood(&mut self) -> Result<()> {
         self.problem.take().map_or(Ok(()), Err)
     }
@@ -100,7 +100,7 @@ impl Area {
     }
 
     fn add_root(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
-        // The first may have any number; the rest follow without a gap.
+        // The first root may have any number; the others follow without a gap.
         let next = self.roots.last().and_then(|last| last.number().checked_add(1));
         if let Some(expected) = next.map(root_name).filter(|expected| expected != name) {
             return Err(misplaced(name, format!("{expected}, or the end of {TRUST_FOLDER}")));

@@ -1,4 +1,4 @@
-//! What a head holds, before and after its signatures were checked.
+//! The contents of a head, before and after its signatures were checked.
 
 use std::ops::{Deref, Range};
 
@@ -13,7 +13,8 @@ use crate::layout::Layout;
 use crate::parts::BundleName;
 use crate::trust::{KeyId, Revocation, Root, SignatureFile, TrustedRoot};
 
-/// What a head holds. Reached through [`Verified`], or through [`Opened::untrusted`] for looking only.
+/// The contents of a head. [`Verified`] gives access to trusted contents; [`Opened::untrusted`] gives access for
+/// inspection only.
 #[derive(Debug, Clone)]
 pub struct Contents {
     pub(super) head: Vec<u8>,
@@ -32,59 +33,59 @@ impl Contents {
         self.id
     }
 
-    /// Name, version, counter and time.
+    /// Name, version, counter and time of the release.
     pub fn identity(&self) -> Identity {
         self.document.identity()
     }
 
-    /// What the bundle's files are called.
+    /// Name of the bundle's files.
     pub fn bundle_name(&self) -> BundleName {
         BundleName::new(&self.document.name, &self.document.version, self.id)
     }
 
-    /// `landfall.json`.
+    /// The document `landfall.json`.
     pub const fn document(&self) -> &BundleDocument {
         &self.document
     }
 
-    /// The bytes of `landfall.json`: what was signed.
+    /// The bytes of `landfall.json`, which were signed.
     pub fn landfall_bytes(&self) -> &[u8] {
         &self.head[self.landfall.clone()]
     }
 
-    /// The bytes of the whole head, as `NAME.head` holds them.
+    /// The bytes of the whole head, as in `NAME.head`.
     pub fn head_bytes(&self) -> &[u8] {
         &self.head
     }
 
-    /// `blobs.json`.
+    /// The document `blobs.json`.
     pub const fn blobs(&self) -> &BlobsDocument {
         &self.blobs
     }
 
-    /// The position of every byte of the stream.
+    /// The layout: position of every byte of the stream.
     pub const fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// A small document by its whole name, such as `documents/release.json`.
+    /// Returns a small document by its full name, such as `documents/release.json`.
     pub fn small_document(&self, name: &str) -> Option<&[u8]> {
         let index = self.document.documents.binary_search_by(|document| document.name.as_str().cmp(name)).ok()?;
         self.documents.get(index).map(|range| &self.head[range.clone()])
     }
 
-    /// All small documents, in their order.
+    /// All small documents, in order.
     pub fn small_documents(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let ranges = self.documents.iter().map(|range| &self.head[range.clone()]);
         self.document.documents.iter().map(|document| document.name.as_str()).zip(ranges)
     }
 
-    /// An entry of `blobs.json` by its index.
+    /// Returns an entry of `blobs.json` by its index.
     pub fn entry(&self, entry: usize) -> Option<&BlobEntry> {
         self.blobs.entries().get(entry)
     }
 
-    /// The chaining values of an entry's chunks, which were checked against its root; empty up to 1 MiB.
+    /// Chaining values of an entry's chunks, already checked against its root; empty up to 1 MiB.
     pub fn chunk_values(&self, entry: usize) -> &[ChunkValue] {
         let (all, _) = self.head[self.chunks.clone()].as_chunks::<32>();
         let count = |entry: &BlobEntry| usize::try_from(chunk_values_of(entry.size)).unwrap_or(usize::MAX);
@@ -96,7 +97,7 @@ impl Contents {
     }
 }
 
-/// A head whose structure and digests were checked. Nothing in it is trusted: for looking only.
+/// A head whose structure and digests were checked. Nothing in it is trusted; it is for inspection only.
 #[derive(Debug)]
 pub struct Opened {
     pub(super) contents: Contents,
@@ -104,33 +105,33 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What the head says about itself; anyone may have written it.
+    /// The contents of the head, which anyone may have written.
     pub const fn untrusted(&self) -> &Contents {
         &self.contents
     }
 
-    /// The signatures that the head carries.
+    /// The signatures in the head.
     pub fn signatures(&self) -> &[SignatureFile] {
         &self.area.signatures
     }
 
-    /// The chain of root documents that the head carries.
+    /// The chain of root documents in the head.
     pub fn roots(&self) -> &[Root] {
         &self.area.roots
     }
 
-    /// The revocation that the head carries.
+    /// The revocation in the head.
     pub const fn revocation(&self) -> Option<&Revocation> {
         self.area.revocation.as_ref()
     }
 }
 
-/// A head that is trusted: signed by enough keys of the release role of a root that the anchor leads to.
+/// A trusted head: signed by enough keys of the release role of a root that the anchor leads to.
 #[derive(Debug, Clone)]
 pub struct Verified {
     contents: Contents,
     seal: Seal,
-    /// Index of every entry's first chaining value.
+    /// Index of each entry's first chaining value.
     firsts: Vec<usize>,
 }
 
@@ -153,22 +154,22 @@ impl Verified {
         Self { contents, seal, firsts }
     }
 
-    /// The root that counts, and where its trust began.
+    /// The effective root, and the beginning of its trust.
     pub const fn trusted(&self) -> &TrustedRoot {
         &self.seal.trusted
     }
 
-    /// The keys of the release role that signed the bundle.
+    /// Ids of the release keys that signed the bundle.
     pub fn signers(&self) -> &[KeyId] {
         &self.seal.signers
     }
 
-    /// The revocation that the bundle carries, where the root that counts trusts it.
+    /// The revocation in the bundle, if the effective root trusts it.
     pub const fn revocation(&self) -> Option<&Revocation> {
         self.seal.revocation.as_ref()
     }
 
-    /// Checks one chunk of an entry, independently of all other chunks. Cheap to call from several threads.
+    /// Checks one chunk of an entry, independently of all other chunks. Several threads may call it; it is cheap.
     pub fn verify_chunk(&self, entry: usize, chunk: u64, bytes: &[u8]) -> Result<()> {
         let Some(blob) = self.contents.entry(entry) else {
             return Err(Error::InvalidContents { what: format!("blobs.json has no entry {entry}") });

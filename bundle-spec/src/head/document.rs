@@ -1,4 +1,4 @@
-//! `landfall.json`: the one document that is signed; it binds all other documents by digest.
+//! `landfall.json`: the only signed document. It binds all other documents by digest.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use crate::{json, limits};
 /// The `type` of the document.
 pub const LANDFALL_DOCUMENT_TYPE: &str = "landfall.dev/bundle/1";
 
-/// Its name in the head; the first bytes of every bundle.
+/// Name of the document in the head; the first bytes of every bundle.
 pub const LANDFALL_DOCUMENT_NAME: &str = "landfall.json";
 
 /// The `format` that this crate reads and writes.
@@ -21,13 +21,13 @@ pub const FORMAT: u64 = 1;
 /// Prefix of the `type` in every format.
 const BUNDLE_TYPE_PREFIX: &str = "landfall.dev/bundle/";
 
-/// Prefix of every name of a small document.
+/// Prefix of the name of every small document.
 pub const DOCUMENTS_FOLDER: &str = "documents/";
 
-/// Requirements that this crate understands, besides the format itself.
+/// Requirements that this crate knows, in addition to the format itself.
 const KNOWN_REQUIREMENTS: [&str; 0] = [];
 
-/// What a bundle is called.
+/// The identity of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     /// Name of the release, a DNS label.
@@ -36,7 +36,7 @@ pub struct Identity {
     pub version: String,
     /// Monotonic counter; sites refuse a lower one.
     pub counter: u64,
-    /// When it was built, in UTC: `2026-11-20T08:16:00Z`.
+    /// Build time in UTC: `2026-11-20T08:16:00Z`.
     pub built_at: String,
 }
 
@@ -44,9 +44,9 @@ pub struct Identity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileDigest {
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub sha256: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
@@ -56,7 +56,7 @@ impl FileDigest {
         Self { sha256: Sha256(Sha256Hasher::digest(bytes).into()), size: bytes.len() as u64 }
     }
 
-    /// Whether the bytes are the file.
+    /// Returns true if the bytes are the file.
     pub fn matches(&self, bytes: &[u8]) -> bool {
         *self == Self::of(bytes)
     }
@@ -68,59 +68,58 @@ impl FileDigest {
 pub struct NamedDigest {
     /// Name in the head, beginning with [`DOCUMENTS_FOLDER`].
     pub name: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the document.
     pub sha256: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 impl NamedDigest {
-    /// Digest and size without the name.
+    /// Returns digest and size, without the name.
     pub const fn digest(&self) -> FileDigest {
         FileDigest { sha256: self.sha256, size: self.size }
     }
 }
 
-/// Something that a reader must understand to install the bundle.
+/// A feature that a reader must know to install the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
-    /// What must be understood.
+    /// The required feature.
     pub feature: String,
-    /// First version of Landfall that does.
+    /// First version of Landfall that knows the feature.
     pub landfall: String,
 }
 
-/// The `landfall` that the bundle carries. Frozen: a reader of any version finds it with this alone, so that it can
-/// hand over a bundle that it does not understand.
+/// The program `landfall` in the bundle. This type is frozen: a reader of any version finds the program with these
+/// fields alone, so that it can hand over a bundle that it does not understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
-    /// Where its bytes begin, counted from the first byte after the signature and trust area.
+    /// Offset of its bytes from the first byte after the signature and trust area.
     pub offset: u64,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the program.
     pub sha256: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// What a reader of any version understands of a signed `landfall.json` of any version, before it knows whether it
-/// understands the rest. Frozen, as [`Program`] is.
+/// The parts of a signed `landfall.json` of any version that a reader of any version understands, before it knows
+/// whether it understands the rest. Frozen, like [`Program`].
 #[derive(Debug, Clone)]
 pub struct Announcement {
-    /// Name of the release, as it is written; not checked.
+    /// Name of the release, as written; not checked.
     pub name: String,
-    /// Its version, as it is written; not checked.
+    /// Version of the release, as written; not checked.
     pub version: String,
-    /// The `landfall` that it carries, where it says so in the frozen way.
+    /// The program `landfall` in the bundle, if it is declared in the frozen way.
     pub program: Option<Program>,
     format: Option<u64>,
     requires: Vec<Requirement>,
 }
 
 impl Announcement {
-    /// Reads what is frozen and ignores everything else, encoding included. The bytes must have been signed: an
-    /// unsigned bundle must not be able to make a reader run its program. Nor must it make a person look for some
-    /// version.
+    /// Reads the frozen parts and ignores everything else, including the encoding. The bytes must have been signed: an
+    /// unsigned bundle must not make a reader run its program, nor make a person look for some version.
     pub(super) fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Any)?;
@@ -138,7 +137,7 @@ impl Announcement {
         let requires = match value.get("requires") {
             None => Vec::new(),
             Some(Value::Array(list)) => list.iter().map(requirement).collect(),
-            // Requirements in an unknown form count as an unknown requirement.
+            // Requirements in an unknown form count as one unknown requirement.
             Some(_) => vec![Requirement { feature: "requires".to_owned(), landfall: String::new() }],
         };
         Ok(Self {
@@ -150,7 +149,7 @@ impl Announcement {
         })
     }
 
-    /// Refuses what this version does not understand, naming it.
+    /// Returns an error that names the first thing that this version does not understand.
     pub fn check(&self) -> Result<()> {
         if let Some(unknown) =
             self.requires.iter().find(|wanted| !KNOWN_REQUIREMENTS.contains(&wanted.feature.as_str()))
@@ -166,22 +165,22 @@ impl Announcement {
     }
 }
 
-/// Maximum characters of a text taken from a document that is not understood.
+/// Maximum number of characters of a text taken from a document that is not understood.
 const ANNOUNCED_CHARACTERS: usize = 100;
 
-/// The document as it is encoded. Fields are sorted as their canonical encoding has them.
+/// The document in its encoded form. Fields are sorted as in the canonical encoding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BundleDocument {
-    /// `blobs.json`.
+    /// Digest and size of `blobs.json`.
     pub blobs: FileDigest,
-    /// When it was built.
+    /// Build time in UTC.
     pub built_at: String,
-    /// `chunks.b3`.
+    /// Digest and size of `chunks.b3`.
     pub chunks: FileDigest,
     /// Monotonic counter; sites refuse a lower one.
     pub counter: u64,
-    /// The small documents, in their order in the head: names sorted by their bytes.
+    /// The small documents in the order of the head: names sorted by their bytes.
     pub documents: Vec<NamedDigest>,
     /// Always [`FORMAT`].
     pub format: u64,
@@ -189,9 +188,9 @@ pub struct BundleDocument {
     pub name: String,
     /// Bytes of the stream from the header of `blobs.json` to the end.
     pub payload_bytes: u64,
-    /// The `landfall` that the bundle carries: the first blob, and where it begins.
+    /// The program `landfall` in the bundle: the first blob, and its offset.
     pub program: Program,
-    /// What a reader must understand.
+    /// Features that a reader must know.
     pub requires: Vec<Requirement>,
     /// Always [`LANDFALL_DOCUMENT_TYPE`].
     #[serde(rename = "type")]
@@ -201,7 +200,7 @@ pub struct BundleDocument {
 }
 
 impl BundleDocument {
-    /// Reads canonical bytes. Requirements are not judged here: see [`Announcement::check`].
+    /// Reads canonical bytes. Requirements are checked elsewhere: see [`Announcement::check`].
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let name = LANDFALL_DOCUMENT_NAME;
         let value = json::parse(name, bytes, json::Numbers::Integers)?;
@@ -219,7 +218,7 @@ impl BundleDocument {
         Ok(document)
     }
 
-    /// Checks all fields, then encodes.
+    /// Checks all fields, then encodes the document.
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
         let name = LANDFALL_DOCUMENT_NAME;
         self.check().map_err(|reason| Error::InvalidContents { what: format!("{name}: {reason}") })?;
@@ -231,7 +230,7 @@ impl BundleDocument {
         Ok(bytes)
     }
 
-    /// What the bundle is called.
+    /// Returns the identity of the release.
     pub fn identity(&self) -> Identity {
         Identity {
             name: self.name.clone(),
@@ -286,7 +285,7 @@ impl BundleDocument {
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SSZ`, a moment that exists (leap seconds apart).
+/// Returns true for `YYYY-MM-DDTHH:MM:SSZ`, if such a time exists; leap seconds are not accepted.
 fn is_timestamp(text: &str) -> bool {
     let shape = b"0000-00-00T00:00:00Z";
     let same = |(byte, shape): (u8, &u8)| if *shape == b'0' { byte.is_ascii_digit() } else { byte == *shape };

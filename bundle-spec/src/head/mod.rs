@@ -1,4 +1,4 @@
-//! The head of a bundle: what is signed, who signed it, and everything needed to plan before the first payload byte.
+//! The head of a bundle: the signed document, its signers, and everything needed to plan before the first payload byte.
 
 mod area;
 mod contents;

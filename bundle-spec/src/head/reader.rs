@@ -1,6 +1,6 @@
-//! Reads a head from untrusted bytes.
+//! Reader of a head from untrusted bytes.
 //!
-//! Threats, and where the defense is (numbers are attacks on archives seen in other tools):
+//! Threats, and the places of the defenses (the numbers are known attacks on archives in other tools):
 //! 1. `..`, absolute paths, NUL, case or Unicode clashes: no name of the archive is used as a path; the names that can
 //!    occur are fixed or restricted to lower-case ASCII (`document`, `signature_file_name`, `root_file_name`), and
 //!    blobs are named by digest.
@@ -37,7 +37,7 @@ use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::limits;
 
-/// A head that is being read; `bytes` is all of it so far.
+/// A head that is being read; `bytes` holds everything read so far.
 #[derive(Debug)]
 pub(super) struct Head<R> {
     source: R,
@@ -49,12 +49,12 @@ impl<R: Read> Head<R> {
         Self { source, bytes: Vec::new() }
     }
 
-    /// Where the area ends and the header of `blobs.json` begins, once the area was read.
+    /// Offset at which the area ends and the header of `blobs.json` begins. Valid after the area was read.
     pub(super) fn area_end(&self) -> u64 {
         (self.bytes.len() - size_of::<Header>()) as u64
     }
 
-    /// `landfall.json`, by which a bundle is recognized.
+    /// Reads `landfall.json`, by which a bundle is recognized.
     pub(super) fn first(&mut self) -> Result<Range<usize>> {
         let range = match self.take(size_of::<Header>() as u64, "the first header") {
             Err(Error::Truncated { .. }) if !self.begins_as_bundle() => return Err(not_a_bundle()),
@@ -73,14 +73,14 @@ impl<R: Read> Head<R> {
         self.padded(size, LANDFALL_DOCUMENT_NAME)
     }
 
-    /// The signature and trust area, up to and including the first header outside it.
+    /// Reads the signature and trust area, up to and including the first header after it.
     pub(super) fn area(&mut self) -> Result<Area> {
         let mut area = Area::default();
         loop {
             let range = self.take(size_of::<Header>() as u64, "the signature and trust area")?;
             let header = self.bytes[range].first_chunk().and_then(archive::read_header);
-            // What follows the area belongs to another version if it differs from this one's format: not a matter of
-            // trust.
+            // If the data after the area differs from this version's format, it belongs to another version: that is not
+            // a matter of trust.
             let Some((name, size)) = header.filter(|(name, _)| Area::holds(name)) else { return Ok(area) };
             area.admit(&name, size)?;
             let range = self.padded(size, &name)?;
@@ -88,7 +88,7 @@ impl<R: Read> Head<R> {
         }
     }
 
-    /// Everything after the area, read strictly: its header was read with the area.
+    /// Strictly reads everything after the area. The header of the first file was read with the area.
     pub(super) fn rest(mut self, landfall: Range<usize>) -> Result<Contents> {
         let area_end = self.area_end();
         let document = BundleDocument::read(&self.bytes[landfall.clone()])?;
@@ -115,8 +115,8 @@ impl<R: Read> Head<R> {
         Ok(Contents { head: self.bytes, id, landfall, document, blobs, chunks, documents, layout })
     }
 
-    /// Names a file that is well-formed but does not belong after the area; [`Head::contents`] compares the header
-    /// itself.
+    /// Returns an error for a well-formed file that does not belong after the area. [`Head::contents`] compares the
+    /// header itself.
     fn check_first_after_area(&self) -> Result<()> {
         let header = self.bytes.last_chunk().and_then(archive::read_header);
         match header.filter(|(name, _)| name != BLOBS_DOCUMENT_NAME) {
@@ -125,13 +125,13 @@ impl<R: Read> Head<R> {
         }
     }
 
-    /// Header and contents of a file whose name and digest are known.
+    /// Reads the header and contents of a file whose name and digest are known.
     fn file(&mut self, name: &str, digest: &FileDigest) -> Result<Range<usize>> {
         self.take(size_of::<Header>() as u64, name)?;
         self.contents(name, digest)
     }
 
-    /// The contents of a file whose header was just read, which is compared with the only one possible.
+    /// Reads the contents of a file whose header was just read; that header must be the only valid one.
     fn contents(&mut self, name: &str, digest: &FileDigest) -> Result<Range<usize>> {
         let header = self.bytes.len() - size_of::<Header>();
         if self.bytes[header..] != archive::header(name, digest.size, 0o644) {
@@ -150,7 +150,7 @@ impl<R: Read> Head<R> {
         header.ok_or_else(|| Error::DamagedHeader { name: expected.to_owned() })
     }
 
-    /// Contents of this size and their padding; returns the range of the contents.
+    /// Reads contents of this size and their padding; returns the range of the contents.
     fn padded(&mut self, size: u64, name: &str) -> Result<Range<usize>> {
         let range = self.take(size, name)?;
         let padding = self.take(archive::padding_bytes(size), name)?;
@@ -177,7 +177,7 @@ impl<R: Read> Head<R> {
     }
 }
 
-/// What `landfall.json` must say of the program: where the first blob is.
+/// Returns the program entry that `landfall.json` must have: the first blob and its offset.
 pub(super) fn program(blobs: &BlobsDocument, layout: &Layout, area_end: u64) -> Program {
     let entry = blobs.placed(Place::Installer);
     let header = layout.entries().first().map_or(0, |placed| placed.header_offset);
@@ -188,7 +188,7 @@ fn not_a_bundle() -> Error {
     Error::NotABundle { place: "the file".to_owned() }
 }
 
-/// The list must have exactly the values of the entries, and each entry's must merge into its root.
+/// Checks that the list has exactly the values of the entries, and that each entry's values merge into its root.
 fn check_chunk_list(blobs: &BlobsDocument, bytes: &[u8]) -> Result<()> {
     let (mut values, rest) = bytes.as_chunks::<32>();
     let damaged = |name: String| Err(Error::DamagedChunkList { name });

@@ -1,9 +1,9 @@
-//! `landfall.json` and who signed it: read, trusted and only then understood.
+//! `landfall.json` and its signers: read, then trusted, and only then interpreted.
 //!
 //! [`Sealed`] → [`Signed`] → [`Verified`]. The signatures cover bytes, so they are checked before these bytes are
-//! interpreted. Then a bundle's requirements are read, from the part that every version understands ([`Announcement`]).
-//! Only a bundle that this version understands is parsed strictly. A bundle of a later format thus names what it needs,
-//! and an installer can hand over to the program that it carries.
+//! interpreted. Then the bundle's requirements are read from the part that every version understands
+//! ([`Announcement`]). Only a bundle that this version understands is parsed strictly. So a bundle of a later format
+//! can name its requirements, and an installer can hand over to the program in that bundle.
 
 use std::io::Read;
 use std::ops::Range;
@@ -24,7 +24,7 @@ pub struct Sealed<R> {
     area: Area,
 }
 
-/// The basis of trust, once it was checked.
+/// The basis of trust, after it was checked.
 #[derive(Debug, Clone)]
 pub(super) struct Seal {
     pub(super) trusted: TrustedRoot,
@@ -33,7 +33,7 @@ pub(super) struct Seal {
 }
 
 impl<R: Read> Sealed<R> {
-    /// Reads `landfall.json` and the signature and trust area, and parses nothing of `landfall.json`. The source then
+    /// Reads `landfall.json` and the signature and trust area, without parsing `landfall.json`. Afterwards, the source
     /// is at the header of `blobs.json`.
     pub fn read(source: R) -> Result<Self> {
         let mut head = Head::new(source);
@@ -47,7 +47,7 @@ impl<R: Read> Sealed<R> {
         FileDigest::of(self.message()).sha256
     }
 
-    /// Walks from the anchor to the root that counts and checks every signature by a key of its release role.
+    /// Walks from the anchor to the effective root, and checks every signature by a key of its release role.
     pub fn trust(mut self, anchor: &TrustAnchor) -> Result<Signed<R>> {
         let seal = match self.seal(anchor) {
             Ok(seal) => seal,
@@ -59,7 +59,7 @@ impl<R: Read> Sealed<R> {
         Ok(signed)
     }
 
-    /// Reads the rest of the head without trusting anything: for inspection only.
+    /// Reads the rest of the head without trusting anything; for inspection only.
     pub fn look(mut self) -> Result<Opened> {
         self.area.check_understood()?;
         let contents = self.head.rest(self.landfall)?;
@@ -85,8 +85,9 @@ impl<R: Read> Sealed<R> {
         Ok(Seal { trusted, signers, revocation })
     }
 
-    /// The revocation, if the root that counts trusts it. An older bundle at a site with a newer root carries one by
-    /// keys that no longer count: it must be valid for the bundle's own newest root, and has no effect.
+    /// Returns the revocation if the effective root trusts it. An older bundle at a site with a newer root carries a
+    /// revocation by keys that are no longer effective. It must be valid for the bundle's own newest root, and has no
+    /// effect.
     fn revocation(&self, root: &Root) -> Result<Option<Revocation>> {
         let Some(revocation) = &self.area.revocation else { return Ok(None) };
         match (revocation.verify(root), self.area.roots.last()) {
@@ -97,8 +98,8 @@ impl<R: Read> Sealed<R> {
     }
 }
 
-/// A head whose `landfall.json` is correctly signed, and whose bundle may need a newer Landfall. Of its payload, only
-/// the newer program is accessible.
+/// A head with a correctly signed `landfall.json`; the bundle may need a newer Landfall. Of its payload, only the newer
+/// program is accessible.
 #[derive(Debug)]
 pub struct Signed<R> {
     sealed: Sealed<R>,
@@ -107,26 +108,25 @@ pub struct Signed<R> {
 }
 
 impl<R: Read> Signed<R> {
-    /// Reads the rest of the head of a bundle that this version understands; refuses requirements that this version
-    /// does not know.
+    /// Reads the rest of the head. Returns an error for requirements that this version does not know.
     pub fn understood(self) -> Result<Verified> {
         self.check_requirements()?;
         self.strict()
     }
 
-    /// The same for the writer, who knows what the bundle requires because it wrote it.
+    /// Like [`Signed::understood`], for the writer, which knows the requirements because it wrote them.
     pub(super) fn strict(mut self) -> Result<Verified> {
         self.sealed.area.check_understood()?;
         let contents = self.sealed.head.rest(self.sealed.landfall)?;
         Ok(Verified::new(contents, self.seal))
     }
 
-    /// Refuses requirements that this version does not know.
+    /// Returns an error for requirements that this version does not know.
     pub fn check_requirements(&self) -> Result<()> {
         self.announced.check()
     }
 
-    /// Refuses a bundle that this verified revocation names. The one that the bundle carries was already checked.
+    /// Returns an error if this verified revocation names the bundle. The bundle's own revocation was already checked.
     pub fn check_revoked(&self, revocation: &Revocation) -> Result<()> {
         revocation.check(&self.announced.name, &self.announced.version, self.sealed.id())
     }
@@ -136,55 +136,55 @@ impl<R: Read> Signed<R> {
         self.sealed.id()
     }
 
-    /// Name and version of the release, as they are signed.
+    /// Name and version of the release, as signed.
     pub fn announced(&self) -> (&str, &str) {
         (&self.announced.name, &self.announced.version)
     }
 
-    /// The `landfall` that the bundle carries, its offset counted from the first byte of the stream.
+    /// The program `landfall` in the bundle, with its offset from the first byte of the stream.
     pub fn program(&self) -> Option<Program> {
         let program = self.announced.program?;
         let offset = self.sealed.head.area_end().checked_add(program.offset)?;
         Some(Program { offset, ..program })
     }
 
-    /// The root that counts, and where its trust began.
+    /// The effective root, and the beginning of its trust.
     pub const fn trusted(&self) -> &TrustedRoot {
         &self.seal.trusted
     }
 
-    /// The revocation that the bundle carries, where the root that counts trusts it.
+    /// The revocation in the bundle, if the effective root trusts it.
     pub const fn revocation(&self) -> Option<&Revocation> {
         self.seal.revocation.as_ref()
     }
 }
 
 impl Opened {
-    /// Reads exactly the head from a stream, which then is at the first byte after it. Checks its structure and the
-    /// digests of its documents; trusts nothing.
+    /// Reads exactly the head from a stream. Checks its structure and the digests of its documents; trusts nothing.
+    /// Afterwards, the stream is at the first byte after the head.
     pub fn read(source: impl Read) -> Result<Self> {
         Sealed::read(source)?.look()
     }
 
-    /// Reads a `.head` file: the head and nothing after it.
+    /// Reads a `.head` file: only the head.
     pub fn read_file(bytes: &[u8]) -> Result<Self> {
         whole(bytes, |rest| Self::read(rest))
     }
 }
 
 impl Verified {
-    /// Reads exactly the head from a stream, which then is at the first byte after it: signatures first, then what the
-    /// bundle requires of its reader, then everything else.
+    /// Reads exactly the head from a stream: signatures first, then the requirements, then everything else. Afterwards,
+    /// the stream is at the first byte after the head.
     pub fn read(source: impl Read, anchor: &TrustAnchor) -> Result<Self> {
         Sealed::read(source)?.trust(anchor)?.understood()
     }
 
-    /// Reads a `.head` file: the head and nothing after it.
+    /// Reads a `.head` file: only the head.
     pub fn read_file(bytes: &[u8], anchor: &TrustAnchor) -> Result<Self> {
         whole(bytes, |rest| Self::read(rest, anchor))
     }
 
-    /// Reads back a head that was just written, whatever it requires of readers.
+    /// Reads back a head that was just written, whatever its requirements.
     pub(super) fn read_own(bytes: &[u8], anchor: &TrustAnchor) -> Result<Self> {
         whole(bytes, |rest| Sealed::read(rest)?.trust(anchor)?.strict())
     }

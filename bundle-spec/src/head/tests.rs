@@ -25,7 +25,7 @@ fn code<T>(result: Result<T>) -> &'static str {
     result.err().map_or("accepted", |error| error.code().id)
 }
 
-/// A head with everything a head can have: two roots, two signers, a blob with chunks.
+/// A head with all optional parts: two roots, two signers, a blob with chunks.
 struct Rich {
     sample: Sample,
     first: Root,
@@ -296,14 +296,14 @@ fn a_signed_bundle_of_the_future_hands_over_or_is_refused_by_name() {
     let area = area.head();
     let trusted = Sealed::read(area.as_slice()).unwrap().trust(&vendor.anchor()).unwrap();
     assert_eq!(trusted.check_requirements().unwrap_err().code().id, "LF1004");
-    // Another format, announced or not.
+    // Another format, with or without an announcement.
     for (format, expected) in [("2", "format 2"), ("\"x\"", "format none")] {
         let text = format!(r#"{{"type":"landfall.dev/bundle/1","format":{format}}}"#);
         let other = future.clone().with("landfall.json", text.as_bytes()).sign(&vendor.key).unwrap();
         let refusal = check(&other.head(), &vendor.anchor()).unwrap_err();
         assert!(refusal.code().id == "LF1003" && refusal.to_string().contains(expected), "{refusal}");
     }
-    // Nothing in it is read unless it is signed.
+    // An unsigned head is not interpreted.
     assert_eq!(code(check(&future.clone().without("signatures/").head(), &vendor.anchor())), "LF1104");
     assert_eq!(code(check(&future.sign(&stranger.key).unwrap().head(), &vendor.anchor())), "LF1105");
 }
@@ -365,7 +365,7 @@ fn a_revocation_is_carried_and_obeyed() {
     assert_eq!(refusal.to_string(), "sample 1.0.0 is revoked by revocation 3: loses data");
     assert_eq!(code(carrying(&sign(3, "sample", &self::vendor().key))), "LF1105", "a stranger revokes nothing");
     assert_eq!(code(carrying(&Revocation::new(1, vec![]).unwrap())), "LF1104");
-    // A revocation that the site knows counts as well, before the bundle is understood.
+    // A revocation that the site knows also applies, before the bundle is interpreted.
     let future = forgery.clone().of_the_future().unwrap().sign(&vendor.key).unwrap();
     let head = future.head();
     let signed = Sealed::read(head.as_slice()).unwrap().trust(&vendor.anchor()).unwrap();

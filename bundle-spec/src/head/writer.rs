@@ -1,4 +1,4 @@
-//! Writes a head. `UnsignedHead` → `SignedHead`: there is no way to write one that its own reader would refuse.
+//! Writer of a head. `UnsignedHead` → `SignedHead`: a head that its own reader would refuse cannot be written.
 
 use super::CHUNK_LIST_NAME;
 use super::area::{revocation_name, root_name, signature_name};
@@ -21,7 +21,7 @@ use crate::trust::{KeyId, Revocation, Root, SignatureFile, SigningKey, TrustAnch
 pub struct NewDocument {
     /// Name, beginning with [`super::DOCUMENTS_FOLDER`]; lower-case letters, digits, `.-_` and `/`, at most 100 bytes.
     pub name: String,
-    /// Its bytes.
+    /// Contents of the document.
     pub bytes: Vec<u8>,
 }
 
@@ -75,19 +75,20 @@ impl UnsignedHead {
         Ok(Self { message: document.to_bytes()?, document, files, signatures: Vec::new(), revocation: None })
     }
 
-    /// The same with the requirements for its readers. Existing signatures are dropped: they were for other bytes.
+    /// Returns the head with requirements for its readers. Existing signatures are dropped, because they are for other
+    /// bytes.
     pub fn requiring(mut self, requires: Vec<Requirement>) -> Result<Self> {
         self.document.requires = requires;
         Ok(Self { message: self.document.to_bytes()?, signatures: Vec::new(), ..self })
     }
 
-    /// The same with the vendor's revocation, which is not part of what is signed here.
+    /// Returns the head with the vendor's revocation, which is not part of the signed bytes.
     #[must_use]
     pub fn carrying(self, revocation: Option<Revocation>) -> Self {
         Self { revocation, ..self }
     }
 
-    /// The bytes of `landfall.json`, for signers elsewhere.
+    /// The bytes of `landfall.json`, for external signers.
     pub fn landfall_bytes(&self) -> &[u8] {
         &self.message
     }
@@ -104,13 +105,13 @@ impl UnsignedHead {
         Ok(())
     }
 
-    /// Adds a signature that was made elsewhere; it is checked when the head is completed.
+    /// Adds an external signature. It is checked when the head is completed.
     pub fn add_signature(&mut self, key: KeyId, signature: Vec<u8>) {
         self.add(SignatureFile::new(key, &self.message, signature));
     }
 
-    /// Completes the head with the vendor's chain of root documents and reads it back, as a site that trusts the
-    /// chain's first document does. Signatures that the last root does not accept are refused here.
+    /// Completes the head with the vendor's chain of root documents. Reads it back as a site that trusts the chain's
+    /// first document does. Returns an error for signatures that the last root does not accept.
     pub fn signed(self, roots: &[Root]) -> Result<SignedHead> {
         let first = roots.first().ok_or(Error::RootMissing)?;
         let mut bytes = Vec::new();
@@ -138,7 +139,7 @@ impl UnsignedHead {
     }
 }
 
-/// A head that is complete, signed and verified by reading it back. Its bytes are the beginning of the stream.
+/// A complete, signed head, verified by reading it back. Its bytes are the beginning of the stream.
 #[derive(Debug)]
 pub struct SignedHead {
     verified: Verified,
@@ -150,7 +151,7 @@ impl SignedHead {
         self.verified.head_bytes()
     }
 
-    /// The head as a site reads it; its layout says what follows the head.
+    /// The head as a site reads it. Its layout describes the bytes after the head.
     pub const fn verified(&self) -> &Verified {
         &self.verified
     }

@@ -1,7 +1,7 @@
-//! The position of every byte of the stream: a function of the head's length and `blobs.json`.
+//! The position of every byte of the stream, as a function of the head's length and `blobs.json`.
 //!
-//! A writer walks [`Layout::segments`]; a reader compares what it finds with them. Nothing in the archive after the
-//! head says where something is or how long it is.
+//! A writer walks [`Layout::segments`]; a reader compares the stream with them. No data in the archive after the head
+//! says where something is or how long it is.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::chunks::{CHUNK_BYTES, chunk_count, chunk_len};
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// The position of every byte of the stream. All offsets count from the first byte of the stream, the head included.
+/// The position of every byte of the stream. All offsets count from the first byte of the stream, including the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     head_bytes: u64,
@@ -24,25 +24,25 @@ pub struct Layout {
 pub struct PlacedEntry {
     /// Name in the archive; never a path to write to.
     pub name: String,
-    /// Bytes of the contents.
+    /// Size of the contents in bytes.
     pub size: u64,
-    /// Offset of its header.
+    /// Offset of the header.
     pub header_offset: u64,
     mode: u32,
 }
 
 impl PlacedEntry {
-    /// The one header it has.
+    /// Returns the only valid header of the entry.
     pub fn header(&self) -> Header {
         archive::header(&self.name, self.size, self.mode)
     }
 
-    /// Offset of its first byte.
+    /// Offset of the first byte of the contents.
     pub const fn offset(&self) -> u64 {
         self.header_offset + BLOCK_BYTES
     }
 
-    /// Offset after its last byte; padding follows.
+    /// Offset after the last byte of the contents; padding follows.
     pub const fn end(&self) -> u64 {
         self.offset() + self.size
     }
@@ -53,21 +53,21 @@ impl PlacedEntry {
     }
 }
 
-/// A stretch of the stream, and what it is.
+/// A segment of the stream, with its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segment {
     /// Offset of its first byte.
     pub offset: u64,
-    /// Bytes; 0 only for the contents of an empty entry.
+    /// Length in bytes; 0 only for the contents of an empty entry.
     pub length: u64,
-    /// What it is.
+    /// Kind of the segment.
     pub kind: SegmentKind,
 }
 
-/// What a stretch of the stream is. Numbers are indexes into the entries.
+/// The kind of a segment. Numbers are indexes into the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentKind {
-    /// Everything that `NAME.head` holds.
+    /// The head, as in `NAME.head`.
     Head,
     /// [`PlacedEntry::header`] of the entry.
     Header(usize),
@@ -80,7 +80,7 @@ pub enum SegmentKind {
 }
 
 impl Layout {
-    /// The layout of everything after a head of this length.
+    /// Computes the layout of everything after a head of this length.
     pub fn new(head_bytes: u64, blobs: &BlobsDocument) -> Self {
         let mut offset = head_bytes;
         let mut entries = Vec::with_capacity(blobs.entries().len());
@@ -93,7 +93,7 @@ impl Layout {
         Self { head_bytes, entries, total_bytes: offset + END_BYTES }
     }
 
-    /// Bytes of the head, which is everything in `NAME.head`.
+    /// Bytes of the head, as in `NAME.head`.
     pub const fn head_bytes(&self) -> u64 {
         self.head_bytes
     }
@@ -108,7 +108,7 @@ impl Layout {
         &self.entries
     }
 
-    /// The whole stream, in order, without gaps.
+    /// The segments of the whole stream, in order, without gaps.
     pub fn segments(&self) -> impl Iterator<Item = Segment> + '_ {
         let head = Segment { offset: 0, length: self.head_bytes, kind: SegmentKind::Head };
         let end = Segment { offset: self.total_bytes - END_BYTES, length: END_BYTES, kind: SegmentKind::End };
@@ -125,8 +125,8 @@ impl Layout {
         std::iter::once(head).chain(files).chain(std::iter::once(end))
     }
 
-    /// The entry and the chunk of it that begin at a cut, or `None` where no part may begin. After the last chunk of an
-    /// entry the index is its number of chunks; the end of the stream is not the beginning of anything.
+    /// Returns the entry and its chunk that begin at a cut, or `None` if no part may begin there. After the last chunk
+    /// of an entry, the chunk's index is the number of chunks. At the end of the stream, nothing begins.
     pub fn cut(&self, offset: u64) -> Option<(usize, u64)> {
         let index = self.entry_before(offset)?;
         let entry = &self.entries[index];
@@ -139,7 +139,7 @@ impl Layout {
         }
     }
 
-    /// The range of the stream that a chunk occupies.
+    /// Returns the range of the stream that a chunk occupies.
     pub fn chunk_range(&self, entry: usize, chunk: u64) -> Option<Range<u64>> {
         let placed = self.entries.get(entry)?;
         if chunk >= chunk_count(placed.size) {
@@ -149,8 +149,8 @@ impl Layout {
         Some(start..start + chunk_len(placed.size, chunk))
     }
 
-    /// Cuts the stream into parts of at most `part_bytes` that end on the end of a chunk; the last one takes the end
-    /// blocks. A bundle that fits into one part is not split.
+    /// Cuts the stream into parts of at most `part_bytes` that end at the end of a chunk; the last part includes the
+    /// end blocks. A bundle that fits into one part is not split.
     pub fn parts(&self, part_bytes: u64) -> Result<Vec<Range<u64>>> {
         let fail = |reason: String| Error::PartSize { part_bytes, reason };
         let mut parts = Vec::new();
@@ -169,7 +169,7 @@ impl Layout {
         Ok(parts)
     }
 
-    /// The last cut at or before an offset.
+    /// Returns the last cut at or before an offset.
     fn last_cut(&self, limit: u64) -> Option<u64> {
         let index = self.entry_before(limit)?;
         let entry = &self.entries[index];
@@ -184,7 +184,7 @@ impl Layout {
         }
     }
 
-    /// The last entry whose contents begin at or before an offset.
+    /// Returns the last entry whose contents begin at or before an offset.
     fn entry_before(&self, offset: u64) -> Option<usize> {
         self.entries.partition_point(|entry| entry.offset() <= offset).checked_sub(1)
     }

@@ -1,7 +1,7 @@
-//! The signed envelope: DSSE, with the threshold of a root document.
+//! The signed envelope of provenance: DSSE, with the threshold of a root document.
 //!
-//! Signatures are over DSSE's pre-authentication encoding, which begins with `DSSEv1 ` and names the type of what is
-//! signed. No document of a bundle begins so, and the signature of one never passes for that of the other.
+//! Signatures cover DSSE's pre-authentication encoding, which begins with `DSSEv1 ` and names the type of the payload.
+//! No document of a bundle begins like that, so a signature of one is never valid for the other.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -23,13 +23,13 @@ pub struct UnsignedProvenance {
 }
 
 impl UnsignedProvenance {
-    /// A statement without signatures. The same statement gives the same bytes.
+    /// Creates a statement without signatures. The same statement gives the same bytes.
     pub fn new(statement: &Statement) -> Result<Self> {
         let payload = json::to_canonical("the provenance", statement)?;
         Ok(Self { message: pre_authentication_encoding(PAYLOAD_TYPE, &payload), payload, signatures: Vec::new() })
     }
 
-    /// The bytes to sign, for signers elsewhere.
+    /// The bytes to sign, for external signers.
     pub fn message(&self) -> &[u8] {
         &self.message
     }
@@ -41,15 +41,15 @@ impl UnsignedProvenance {
         Ok(())
     }
 
-    /// Adds a signature that was made elsewhere, in place of an earlier one by the same key.
+    /// Adds an external signature; replaces an earlier one by the same key.
     pub fn add_signature(&mut self, key: PublicKey, signature: Vec<u8>) {
         self.signatures.retain(|(other, _)| *other != key);
         self.signatures.push((key, signature));
         self.signatures.sort_by_key(|(key, _)| key.id());
     }
 
-    /// The bytes of the file, which are read back as a site with this bundle reads them: what it would refuse is refused
-    /// here.
+    /// Returns the bytes of the file. Reads them back as a site with this bundle does, and returns an error if the site
+    /// would refuse them.
     pub fn signed(self, name: &str, bundle: &Verified) -> Result<Vec<u8>> {
         let signatures = self
             .signatures
@@ -66,7 +66,7 @@ impl UnsignedProvenance {
     }
 }
 
-/// A file with provenance, none of it trusted yet.
+/// A file with provenance; nothing in it is trusted yet.
 #[derive(Debug)]
 pub struct Provenance {
     name: String,
@@ -74,14 +74,15 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// Reads the envelope, in any encoding of JSON and either alphabet of base64, and nothing of the statement. `name` is that of the file, for errors.
+    /// Reads the envelope, in any encoding of JSON and either alphabet of base64, without the statement. `name` is the
+    /// file's name, for errors.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let envelope = DsseEnvelope::read(name, bytes, limits::PROVENANCE_BYTES)?;
         Ok(Self { name: name.to_owned(), envelope })
     }
 
-    /// Checks that a threshold of the release keys of the root that counts for this bundle signed the statement, and only
-    /// then reads it. Refuses one that is about another bundle.
+    /// Checks that a threshold of the release keys of this bundle's effective root signed the statement, and only then
+    /// reads it. Returns an error for a statement about another bundle.
     pub fn verify(self, bundle: &Verified) -> Result<VerifiedProvenance> {
         let signers = self.signers(bundle.trusted().root())?;
         let name = &self.name;
@@ -103,8 +104,8 @@ impl Provenance {
         Ok(VerifiedProvenance { statement, value, signers })
     }
 
-    /// The release keys that signed. As in a head, each signature that names one of them must match, and those of strangers
-    /// do not count.
+    /// Returns the release keys that signed. As in a head, each signature that names one of them must match, and
+    /// signatures of strangers are ignored.
     fn signers(&self, root: &Root) -> Result<Vec<KeyId>> {
         let (name, role) = (&self.name, Role::Release);
         let signatures = &self.envelope.signatures;
@@ -118,7 +119,8 @@ impl Provenance {
         }
     }
 
-    /// The signature with the id of the release key that it names or, where it names none, that it is by.
+    /// Returns the signature with the id of the release key that it names. If it names none, the id is that of the key
+    /// that made it.
     fn of_known_key<'a>(&self, root: &Root, (name, signature): &'a (String, Vec<u8>)) -> Option<(KeyId, &'a [u8])> {
         let is_by = |key: &&PublicKey| match name.as_str() {
             "" => key.verifies(&self.envelope.message, signature),
@@ -129,7 +131,7 @@ impl Provenance {
     }
 }
 
-/// Provenance of a verified bundle, signed as the bundle must be.
+/// Verified provenance of a verified bundle, signed as the bundle must be.
 #[derive(Debug, Clone)]
 pub struct VerifiedProvenance {
     statement: Statement,
@@ -138,12 +140,12 @@ pub struct VerifiedProvenance {
 }
 
 impl VerifiedProvenance {
-    /// What the vendor states.
+    /// The vendor's statement.
     pub const fn statement(&self) -> &Statement {
         &self.statement
     }
 
-    /// All of the statement, fields included that this version does not know.
+    /// The whole statement, including fields that this version does not know.
     pub const fn value(&self) -> &Value {
         &self.value
     }

@@ -1,9 +1,10 @@
-//! The provenance of a build: what a bundle was made of, as an in-toto statement in a signed envelope, in a file beside it.
+//! The provenance of a build: the materials of a bundle, as an in-toto statement in a signed envelope, in a file beside
+//! the bundle.
 //!
-//! Threats: the file is stored on the same stick as the bundle, so anyone may have written it. It may be endless, be signed
-//! by a stranger, be the vendor's about another bundle, or be changed. Its size is limited before it is read, its values
-//! are counted while they are parsed, and nothing of the statement is interpreted before a threshold of the release keys
-//! of the root that counts has signed exactly these bytes. Then it must name the bundle's id.
+//! Threats: the file is stored on the same stick as the bundle, so anyone may have written it. It may be endless,
+//! signed by a stranger, altered, or the vendor's statement about another bundle. Its size is limited before it is
+//! read, and its values are counted while they are parsed. The statement is interpreted only after a threshold of the
+//! effective root's release keys has signed exactly these bytes. Then it must name the bundle's id.
 
 mod envelope;
 mod statement;

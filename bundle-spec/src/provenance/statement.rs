@@ -1,5 +1,5 @@
-//! An in-toto Statement v1 with the predicate SLSA Provenance v1, as far as Landfall writes and reads it. As both
-//! specifications demand of a reader, unknown fields are ignored.
+//! An in-toto Statement v1 with the predicate SLSA Provenance v1, as far as Landfall writes and reads it. Unknown
+//! fields are ignored, as both specifications require of a reader.
 
 use std::collections::BTreeMap;
 
@@ -8,133 +8,132 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Sha256;
 use crate::head::{Identity, LANDFALL_DOCUMENT_NAME};
 
-/// `_type` of the statement.
+/// Value of `_type` in the statement.
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 
-/// `predicateType` of the statement.
+/// Value of `predicateType` in the statement.
 pub const PREDICATE_TYPE: &str = "https://slsa.dev/provenance/v1";
 
-/// `buildType`: says what the external parameters mean.
+/// Value of `buildType`, which defines the external parameters.
 pub const BUILD_TYPE: &str = "https://landfall.dev/build/1";
 
-/// `builder.id`: `landfall build` on a machine of the vendor, watched by no other party.
+/// Value of `builder.id`: `landfall build` on a machine of the vendor, not observed by another party.
 const BUILDER_ID: &str = "https://landfall.dev/builder/local";
 
-/// The algorithm of all digests here, as in-toto names it.
+/// Algorithm of all digests here, by in-toto's name.
 const SHA256: &str = "sha256";
 
-/// The annotation that says what a material is.
+/// Annotation with the kind of a material.
 const KIND: &str = "kind";
 
-/// What the vendor states about a build.
+/// The vendor's statement about a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Statement {
-    /// [`STATEMENT_TYPE`].
+    /// Always [`STATEMENT_TYPE`].
     #[serde(rename = "_type")]
     pub statement_type: String,
-    /// What was built: `landfall.json`, whose SHA-256 is the id of the bundle. Every other byte follows from it, apart
-    /// from signatures, roots and the revocation.
+    /// The product: `landfall.json`, whose SHA-256 is the id of the bundle. It determines every other byte, except
+    /// signatures, roots and the revocation.
     pub subject: Vec<Material>,
-    /// [`PREDICATE_TYPE`].
+    /// Always [`PREDICATE_TYPE`].
     pub predicate_type: String,
-    /// How it was built.
+    /// Description of the build.
     pub predicate: Predicate,
 }
 
-/// How a bundle was built.
+/// The description of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Predicate {
-    /// Of what.
+    /// Inputs of the build.
     pub build_definition: BuildDefinition,
-    /// By what.
+    /// The run of the build.
     pub run_details: RunDetails,
 }
 
-/// What a bundle was built of.
+/// The inputs of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BuildDefinition {
-    /// [`BUILD_TYPE`].
+    /// Always [`BUILD_TYPE`].
     pub build_type: String,
-    /// What the vendor gave the build.
+    /// Parameters that the vendor gave the build.
     pub external_parameters: ExternalParameters,
-    /// Everything that the build took in, in the order of the release.
+    /// All materials of the build, in the order of the release.
     #[serde(default)]
     pub resolved_dependencies: Vec<Material>,
 }
 
-/// What the vendor gave the build, as far as it decides what comes out. Mirrors, keys, the size of parts and the place of
-/// the output do not.
+/// The vendor's parameters that determine the result. Mirrors, keys, part sizes and the output's location do not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalParameters {
     /// Name of the release.
     pub name: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Its counter.
+    /// Counter of the release.
     pub counter: u64,
     /// Platform of every image, such as `linux/amd64`.
     pub platform: String,
-    /// When it was built, RFC 3339: now, or `SOURCE_DATE_EPOCH`.
+    /// Build time in RFC 3339: the current time, or `SOURCE_DATE_EPOCH`.
     pub built_at: String,
-    /// The release definition.
+    /// Digest of the release definition.
     pub definition: Material,
-    /// The lock.
+    /// Digest of the lock.
     pub lock: Material,
 }
 
-/// By what a bundle was built.
+/// The run of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunDetails {
-    /// What ran the build.
+    /// Program that ran the build.
     pub builder: Builder,
-    /// Of the one run. Nothing in it may differ between two builds of the same inputs.
+    /// Metadata of this run. It must not differ between two builds of the same inputs.
     #[serde(default)]
     pub metadata: Metadata,
 }
 
-/// What ran the build.
+/// The program that ran a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Builder {
-    /// What is trusted to have run it: a machine of the vendor.
+    /// The trusted builder: a machine of the vendor.
     pub id: String,
-    /// Versions by the names of programs.
+    /// Versions by program name.
     #[serde(default)]
     pub version: BTreeMap<String, String>,
 }
 
-/// Of one run of the build.
+/// Metadata of one run of a build.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Metadata {
-    /// When it began: the time that the bundle states.
+    /// Start time: the time that the bundle states.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_on: Option<String>,
 }
 
-/// Something that was built, or that a build took in: a `ResourceDescriptor` of in-toto.
+/// A product or a material of a build: a `ResourceDescriptor` of in-toto.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Material {
-    /// What people call it: a reference, the path of a file.
+    /// Name for people, such as a reference or a file's path.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Where it comes from, unless it is the vendor's own.
+    /// Origin, unless the material is the vendor's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// Digests by the names of algorithms, in hexadecimal digits.
+    /// Digests in hexadecimal digits, by the name of the algorithm.
     #[serde(default)]
     pub digest: BTreeMap<String, String>,
-    /// What else is known, `kind` first.
+    /// Other known facts, `kind` first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub annotations: BTreeMap<String, serde_json::Value>,
 }
 
 impl Statement {
-    /// The statement about a bundle, by this version of Landfall.
+    /// Creates the statement about a bundle that this version of Landfall built.
     pub fn new(id: Sha256, landfall: &str, given: ExternalParameters, materials: Vec<Material>) -> Self {
         let started_on = Some(given.built_at.clone());
         Self {
@@ -158,20 +157,20 @@ impl Statement {
         }
     }
 
-    /// Whether it is about the bundle with this id.
+    /// Returns true if the statement is about the bundle with this id.
     pub fn is_about(&self, id: Sha256) -> bool {
         self.subject.iter().any(|subject| subject.sha256() == Some(id))
     }
 
-    /// What it says that it is about, for the message that this is not the bundle with this id.
+    /// Returns the statement's subject as text, for the error that it is not about the bundle with this id.
     pub(super) fn subject_text(&self, id: Sha256) -> String {
         let given = &self.predicate.build_definition.external_parameters;
         let subject = self.subject.first().and_then(Material::sha256).filter(|_| !self.is_about(id));
-        // The id is that of the bundle: the release is another.
+        // The id is that of the bundle, so the release differs.
         subject.map_or_else(|| format!("{} {}", given.name, given.version), |subject| subject.to_string())
     }
 
-    /// Whether it and a head name the same release.
+    /// Returns true if the statement and a head name the same release.
     pub fn names(&self, identity: &Identity) -> bool {
         let given = &self.predicate.build_definition.external_parameters;
         (&given.name, &given.version, given.counter, &given.built_at)
@@ -180,7 +179,7 @@ impl Statement {
 }
 
 impl Material {
-    /// Something with this name and digest.
+    /// Creates a material with this name and digest.
     pub fn new(name: impl Into<String>, digest: Sha256) -> Self {
         Self {
             name: Some(name.into()),
@@ -190,31 +189,31 @@ impl Material {
         }
     }
 
-    /// The same from this place.
+    /// Returns the material with this origin.
     #[must_use]
     pub fn from_uri(self, uri: impl Into<String>) -> Self {
         Self { uri: Some(uri.into()), ..self }
     }
 
-    /// The same of this kind.
+    /// Returns the material with this kind.
     #[must_use]
     pub fn of_kind(self, kind: &str) -> Self {
         self.with(KIND, kind)
     }
 
-    /// The same with one more annotation.
+    /// Returns the material with one more annotation.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.annotations.insert(name.to_owned(), value.into());
         self
     }
 
-    /// Its SHA-256, where it has one.
+    /// SHA-256 of the material, if stated.
     pub fn sha256(&self) -> Option<Sha256> {
         Sha256::from_hex(self.digest.get(SHA256)?).ok()
     }
 
-    /// What it is, where that is stated.
+    /// Kind of the material, if stated.
     pub fn kind(&self) -> Option<&str> {
         self.annotations.get(KIND)?.as_str()
     }

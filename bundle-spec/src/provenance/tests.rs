@@ -1,4 +1,4 @@
-//! What of a file with provenance is accepted, and what each way to change it is refused with.
+//! Tests of the accepted forms of provenance, and of the error for each way to alter it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -44,7 +44,7 @@ fn refusal(value: &Value, bundle: &Verified) -> &'static str {
     verified(value.to_string().as_bytes(), bundle).map_or_else(|error| error.code().id, |_| "accepted")
 }
 
-/// Any text as the payload of an envelope that this key signs.
+/// Returns an envelope with any text as its payload, signed by this key.
 fn envelope(key: &SigningKey, payload: &str) -> Value {
     let signature = key.sign(&pre_authentication_encoding(PAYLOAD_TYPE, payload.as_bytes())).unwrap();
     json!({
@@ -59,7 +59,7 @@ fn the_encoding_that_is_signed_is_that_of_the_specification() {
     assert_eq!(encoded, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
 }
 
-/// What `ssh-keygen -lf` prints of these keys.
+/// The expected values are the output of `ssh-keygen -lf` for these keys.
 #[test]
 fn keys_are_named_as_openssh_names_them() {
     for (body, expected) in [
@@ -94,7 +94,7 @@ fn what_was_signed_is_verified_and_the_same_statement_gives_the_same_bytes() {
     }
 }
 
-/// Fails unless a resource is described as in-toto's `ResourceDescriptor` must be.
+/// Fails unless a resource has the form of in-toto's `ResourceDescriptor`.
 fn check_resource(resource: &Value) {
     let known = ["name", "uri", "digest", "content", "downloadLocation", "mediaType", "annotations"];
     let fields = resource.as_object().unwrap();
@@ -115,7 +115,7 @@ fn check_uri(uri: &Value) {
     assert!(!rest.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{uri}");
 }
 
-/// The rules that in-toto's Statement v1 and SLSA's Provenance v1 publish for each field.
+/// Checks the published rules of in-toto's Statement v1 and SLSA's Provenance v1 for each field.
 #[test]
 fn every_field_is_as_the_specifications_require() {
     let vendor = vendor();
@@ -154,17 +154,17 @@ fn each_way_to_change_it_has_a_code_of_its_own() {
         refusal(&changed, &bundle)
     };
     assert_eq!(refusal(&good, &bundle), "accepted");
-    // The statement was altered.
+    // Case: the statement was altered.
     let payload = STANDARD.decode(good["payload"].as_str().unwrap()).unwrap();
     let altered = String::from_utf8(payload).unwrap().replace("linux/amd64", "linux/arm64");
     assert_eq!(changed("/payload", STANDARD.encode(altered).into()), "LF1106");
-    // Another signature of the same key, no signature, one of a stranger.
+    // Cases: another signature of the same key, no signature, a signature of a stranger.
     assert_eq!(changed("/signatures/0/sig", STANDARD.encode(vendor.key.sign(b"other").unwrap()).into()), "LF1106");
     assert_eq!(changed("/signatures", json!([])), "LF1104");
     let stranger = SigningKey::generate(KeyKind::Ed25519).unwrap();
     let text = serde_json::to_string(&statement(&bundle)).unwrap();
     assert_eq!(refusal(&envelope(&stranger, &text), &bundle), "LF1142");
-    // Another type of contents, or of statement, even if the right key signed it.
+    // Case: another type of payload or statement, even if signed by the right key.
     assert_eq!(changed("/payloadType", "text/plain".into()), "LF1013");
     for kind in [STATEMENT_TYPE, PREDICATE_TYPE, BUILD_TYPE] {
         let other = text.replace(kind, "https://example.com/other");
@@ -172,7 +172,7 @@ fn each_way_to_change_it_has_a_code_of_its_own() {
     }
     assert_eq!(refusal(&envelope(&vendor.key, "{}"), &bundle), "LF1013");
     assert_eq!(refusal(&envelope(&vendor.key, &text.replace("\"version\"", "\"other\"")), &bundle), "LF1012");
-    // No envelope, or one that is too large.
+    // Case: no envelope, or one that is too large.
     assert_eq!(verified(b"not JSON", &bundle).unwrap_err().code().id, "LF1012");
     assert_eq!(verified(b"{\"payload\":\"\",\"payload\":\"\"}", &bundle).unwrap_err().code().id, "LF1010");
     assert_eq!(changed("/payload", "no base64".into()), "LF1012");
@@ -191,7 +191,7 @@ fn the_provenance_of_another_bundle_is_refused() {
     assert!(
         refused.to_string().contains(&one.id().to_string()) && refused.to_string().contains(&other.id().to_string())
     );
-    // One that names this bundle and another release contradicts itself.
+    // A statement that names this bundle and another release contradicts itself.
     let mut renamed = statement(&one);
     renamed.predicate.build_definition.external_parameters.version = "9.9.9".to_owned();
     assert_eq!(signed(&[&vendor.key], &renamed, &one).unwrap_err().code().id, "LF1140");
@@ -213,13 +213,13 @@ fn a_threshold_counts_here_too_and_strangers_do_not() {
     assert_eq!(signed(&[one, stranger], &statement, &bundle).unwrap_err().code().id, "LF1107");
     let bytes = signed(&[two, stranger, one], &statement, &bundle).unwrap();
     assert_eq!(verified(&bytes, &bundle).unwrap().signers().len(), 2);
-    // The same key twice is one signer.
+    // A key that signed twice is one signer.
     let mut twice: Value = serde_json::from_slice(&signed(&[one, two], &statement, &bundle).unwrap()).unwrap();
     twice["signatures"][1] = twice["signatures"][0].clone();
     assert_eq!(refusal(&twice, &bundle), "LF1107");
 }
 
-/// As `cosign attest-blob` writes an envelope: without names of keys, and in another encoding.
+/// `cosign attest-blob` writes such an envelope: without key names, and in another encoding.
 #[test]
 fn an_envelope_without_names_of_keys_is_read() {
     let vendor = vendor();
@@ -234,12 +234,12 @@ fn an_envelope_without_names_of_keys_is_read() {
     assert_eq!(refusal(&unnamed, &bundle), "LF1142");
 }
 
-/// DSSE leaves the alphabet of base64 to the signer.
+/// DSSE leaves the choice of the base64 alphabet to the signer.
 #[test]
 fn an_envelope_in_either_alphabet_is_read() {
     let vendor = vendor();
     let bundle = bundle(&vendor);
-    // A name whose base64 has letters of which the two alphabets differ.
+    // The base64 of this name has characters in which the two alphabets differ.
     let mut stated = statement(&bundle);
     stated.predicate.build_definition.resolved_dependencies[1].name = Some("????>>>>~~~~".to_owned());
     let text = serde_json::to_string(&stated).unwrap();
@@ -264,7 +264,7 @@ fn an_envelope_in_either_alphabet_is_read() {
     assert_eq!(refusal(&mixed, &bundle), "LF1012");
 }
 
-/// The message of provenance is no document of a bundle, and no document of a bundle passes for it.
+/// The message of provenance is not a document of a bundle, and vice versa.
 #[test]
 fn a_signature_of_a_bundle_is_none_of_its_provenance() {
     let vendor = vendor();

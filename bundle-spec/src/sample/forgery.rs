@@ -1,5 +1,5 @@
-//! A disassembled bundle, to be changed and reassembled: what a vendor with a broken program or an attacker with a tar
-//! writer could make.
+//! A disassembled bundle that tests change and reassemble: it could come from a vendor with a broken program, or from
+//! an attacker with a tar writer.
 
 use serde_json::Value;
 
@@ -10,12 +10,12 @@ use crate::head::{FileDigest, LANDFALL_DOCUMENT_NAME};
 use crate::json;
 use crate::trust::{SignatureFile, SigningKey, signature_file_name};
 
-/// A disassembled bundle. Nothing checks the reassembled one.
+/// A disassembled bundle. The reassembled one is not checked.
 #[derive(Debug, Clone)]
 pub struct Forgery {
     /// Names and contents of the files of the head, in order.
     pub files: Vec<(String, Vec<u8>)>,
-    /// Everything after the head.
+    /// The bytes after the head.
     pub payload: Vec<u8>,
 }
 
@@ -36,12 +36,12 @@ impl Forgery {
         Self { files, payload: sample.stream().split_off(head.len()) }
     }
 
-    /// Contents of a file of the head; empty where there is none.
+    /// Returns the contents of a file of the head; empty if the file is missing.
     pub fn contents(&self, name: &str) -> &[u8] {
         self.files.iter().find(|(file, _)| file == name).map_or(&[], |(_, contents)| contents)
     }
 
-    /// Adds a file before the first one of the head whose name begins so.
+    /// Inserts a file before the first file of the head whose name begins with `prefix`.
     #[must_use]
     pub fn insert_before(mut self, prefix: &str, name: &str, contents: &[u8]) -> Self {
         let place = self.files.iter().position(|(file, _)| file.starts_with(prefix)).unwrap_or(self.files.len());
@@ -49,8 +49,9 @@ impl Forgery {
         self
     }
 
-    /// The bundle as a later format might define it, which this version must not mistake for its own: an unknown
-    /// requirement, unknown fields and unknown files in the head. The frozen parts are right. Not signed.
+    /// Turns the bundle into one of an imagined later format, which this version must not mistake for its own: an
+    /// unknown requirement, unknown fields and unknown files in the head. The frozen parts are correct. The result is
+    /// unsigned.
     pub fn of_the_future(self) -> Result<Self> {
         let (name, contents) = ("parity.json", br#"{"type":"landfall.dev/parity/1"}"#);
         let moved = file_bytes(contents.len() as u64);
@@ -66,7 +67,7 @@ impl Forgery {
         Ok(forgery)
     }
 
-    /// Changes a JSON file of the head and encodes it in a way that only a later format may.
+    /// Changes a JSON file of the head, and encodes it in a way that only a later format may use.
     fn edit_any(self, name: &str, change: impl FnOnce(&mut Value)) -> Result<Self> {
         let mut value = json::parse(name, self.contents(name), json::Numbers::Any)?;
         change(&mut value);
@@ -89,7 +90,7 @@ impl Forgery {
         Ok(self.with(name, &contents))
     }
 
-    /// Removes the files of the head whose names begin so.
+    /// Removes the files of the head whose names begin with `prefix`.
     #[must_use]
     pub fn without(mut self, prefix: &str) -> Self {
         self.files.retain(|(name, _)| !name.starts_with(prefix));
@@ -118,7 +119,7 @@ impl Forgery {
         })
     }
 
-    /// Replaces all signatures by one of this key over what `landfall.json` now is.
+    /// Replaces all signatures by one of this key over the current `landfall.json`.
     pub fn sign(self, key: &SigningKey) -> Result<Self> {
         let message = self.contents(LANDFALL_DOCUMENT_NAME).to_vec();
         let file = SignatureFile::sign(key, &message)?;
@@ -127,7 +128,7 @@ impl Forgery {
         Ok(forgery)
     }
 
-    /// Adds a signature of this key to those that are there.
+    /// Adds a signature of this key to the existing ones.
     pub fn sign_beside(mut self, key: &SigningKey) -> Result<Self> {
         let file = SignatureFile::sign(key, self.contents(LANDFALL_DOCUMENT_NAME))?;
         let (name, contents) = (signature_file_name(file.key()), file.to_bytes()?);
@@ -137,7 +138,7 @@ impl Forgery {
         Ok(self)
     }
 
-    /// The bytes of the head.
+    /// Returns the bytes of the head.
     pub fn head(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for (name, contents) in &self.files {
@@ -149,7 +150,7 @@ impl Forgery {
         bytes
     }
 
-    /// The bytes of the whole stream.
+    /// Returns the bytes of the whole stream.
     pub fn stream(&self) -> Vec<u8> {
         [self.head(), self.payload.clone()].concat()
     }

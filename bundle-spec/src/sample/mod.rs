@@ -1,5 +1,4 @@
-//! A tiny, complete, signed bundle for tests, with no part left out or faked; and [`Forgery`], to make it wrong in one
-//! way.
+//! A tiny but complete and genuinely signed bundle for tests, and [`Forgery`], which makes it wrong in one way.
 
 mod forgery;
 
@@ -18,38 +17,38 @@ use crate::layout::SegmentKind;
 use crate::provenance::{ExternalParameters, Material, Statement};
 use crate::trust::{KeyKind, Role, Root, RootContents, SigningKey, TrustAnchor, UnsignedRoot};
 
-/// A release document with the required fields alone.
+/// A release document with only the required fields.
 const RELEASE: &str = r#"{"artifacts":[],"assembled":false,"components":[],"counter":1,"images":[],"name":"sample","node_packs":[],"platform":"linux/amd64","requirements":{"cores":1,"data_bytes":0,"memory_bytes":0},"type":"landfall.dev/release/1","values":[],"version":"1.0.0"}"#;
 
-/// An index that names nothing.
+/// An index without entries.
 const INDEX: &[u8] = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
 
-/// What runs in the place of `landfall`.
+/// Stand-in for the program `landfall`.
 const PROGRAM: &[u8] = b"#!/bin/sh\nexit 0\n";
 
 /// A vendor with one key and root document 1.
 #[derive(Debug)]
 pub struct Vendor {
-    /// The key of all roles.
+    /// The key with all roles.
     pub key: SigningKey,
     /// Root document 1.
     pub root: Root,
 }
 
 impl Vendor {
-    /// Makes a key of this kind and a development root for it.
+    /// Generates a key of this kind and a development root for it.
     pub fn new(kind: KeyKind) -> Result<Self> {
         let key = SigningKey::generate(kind)?;
         Self::with(&RootContents::single(key.public(), true), key)
     }
 
-    /// The same with a root for production.
+    /// Like [`Vendor::new`], with a root for production.
     pub fn production(kind: KeyKind) -> Result<Self> {
         let key = SigningKey::generate(kind)?;
         Self::with(&RootContents::single(key.public(), false), key)
     }
 
-    /// The same with a development root as a later version might write it: see [`root_of_the_future`].
+    /// Like [`Vendor::new`], with a development root as a later version might write it: see [`root_of_the_future`].
     pub fn of_the_future(kind: KeyKind) -> Result<Self> {
         let key = SigningKey::generate(kind)?;
         let mut root = root_of_the_future(&key)?;
@@ -63,14 +62,14 @@ impl Vendor {
         Ok(Self { root: root.finish(None)?, key })
     }
 
-    /// The anchor that a site would be given.
+    /// The trust anchor for a site.
     pub fn anchor(&self) -> TrustAnchor {
         TrustAnchor::Root(self.root.bytes().to_vec())
     }
 }
 
-/// Development root document 1 as a later version might write it, for one key: beside it, every role has two keys of unknown
-/// kinds, there is an unknown role, and an unknown field. Not signed.
+/// Creates an unsigned development root document 1 for one key, as a later version might write it. Every role also has
+/// two keys of unknown kinds, and there are an unknown role and an unknown field.
 pub fn root_of_the_future(key: &SigningKey) -> Result<UnsignedRoot> {
     let plain = UnsignedRoot::new(&RootContents::single(key.public(), true))?;
     let mut signed = json::parse("a root document", plain.message(), json::Numbers::Integers)?;
@@ -88,7 +87,7 @@ pub fn root_of_the_future(key: &SigningKey) -> Result<UnsignedRoot> {
     UnsignedRoot::of(1, &signed)
 }
 
-/// What a vendor states about a bundle that was built of these materials.
+/// Returns a vendor's statement about a bundle that was built from these materials.
 pub fn statement(bundle: &Verified, materials: Vec<Material>) -> Statement {
     let identity = bundle.identity();
     let given = ExternalParameters {
@@ -108,32 +107,32 @@ pub fn statement(bundle: &Verified, materials: Vec<Material>) -> Statement {
 pub struct Sample {
     /// The head.
     pub head: SignedHead,
-    /// The contents of every entry, in order.
+    /// Contents of every entry, in order.
     pub contents: Vec<Vec<u8>>,
 }
 
 impl Sample {
-    /// The smallest bundle that has everything: two documents, the three placed files and two blobs.
+    /// Creates the smallest bundle with all kinds of contents: two documents, the three placed files and two blobs.
     pub fn tiny(vendor: &Vendor) -> Result<Self> {
         Self::with_blobs(vendor, vec![b"{}".to_vec(), vec![7; 600]])
     }
 
-    /// A bundle with these blobs, which must differ from one another.
+    /// Creates a bundle with these blobs, which must all differ.
     pub fn with_blobs(vendor: &Vendor, blobs: Vec<Vec<u8>>) -> Result<Self> {
         Self::signed_by(&[&vendor.key], std::slice::from_ref(&vendor.root), blobs)
     }
 
-    /// A bundle with these blobs, signed by these keys, with this chain of roots.
+    /// Creates a bundle with these blobs and this chain of roots, signed by these keys.
     pub fn signed_by(keys: &[&SigningKey], roots: &[Root], blobs: Vec<Vec<u8>>) -> Result<Self> {
         Self::of(keys, roots, [PROGRAM.to_vec(), INDEX.to_vec()], blobs)
     }
 
-    /// A bundle with this index and these blobs, which may contradict one another.
+    /// Creates a bundle with this index and these blobs, which may contradict each other.
     pub fn with_index(vendor: &Vendor, index: Vec<u8>, blobs: Vec<Vec<u8>>) -> Result<Self> {
         Self::of(&[&vendor.key], std::slice::from_ref(&vendor.root), [PROGRAM.to_vec(), index], blobs)
     }
 
-    /// The smallest bundle with this program in the place of `landfall`.
+    /// Creates the smallest bundle, with this program as `landfall`.
     pub fn carrying(vendor: &Vendor, program: Vec<u8>) -> Result<Self> {
         let blobs = vec![b"{}".to_vec(), vec![7; 600]];
         Self::of(&[&vendor.key], std::slice::from_ref(&vendor.root), [program, INDEX.to_vec()], blobs)
@@ -165,7 +164,7 @@ impl Sample {
         Ok(Self { head: head.signed(roots)?, contents })
     }
 
-    /// The whole stream.
+    /// Returns the whole stream.
     pub fn stream(&self) -> Vec<u8> {
         let layout = self.head.verified().layout();
         let mut stream = Vec::new();

@@ -1,36 +1,36 @@
-//! The stream after the head in pieces that are checked one by one: the only verifier.
+//! The stream after the head, in pieces that are checked one by one. This module is the only verifier.
 //!
 //! Every reader of a bundle (verifying, staging, reading back, recognizing parts) walks [`Verified::pieces_from_entry`]
 //! or a part of it, in any order and on any number of threads. It calls [`Verified::check_piece`] before it uses a
 //! byte.
 //!
-//! Only BLAKE3 is computed. `blobs.json` binds SHA-256 and BLAKE3 of the same bytes and is itself bound by the
-//! signature; the vendor computed both in one pass at ingestion. So bytes that pass here have their SHA-256 as well.
+//! Only BLAKE3 is computed. The signature binds `blobs.json`, which in turn binds SHA-256 and BLAKE3 of the same bytes;
+//! the vendor computed both in one pass at ingestion. So bytes that pass this check also have their SHA-256.
 
 use crate::archive::{BLOCK_BYTES, END_BYTES, padding_bytes};
 use crate::chunks::{CHUNK_BYTES, chunk_count, chunk_len};
 use crate::error::{Error, Result};
 use crate::head::Verified;
 
-/// A range of the stream that is checked by itself, at most [`CHUNK_BYTES`].
+/// A separately checked range of the stream, of at most [`CHUNK_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
-    /// First byte in the stream.
+    /// Offset of its first byte in the stream.
     pub offset: u64,
-    /// Bytes.
+    /// Length in bytes.
     pub length: usize,
-    /// What it is.
+    /// Kind of the piece.
     pub kind: PieceKind,
 }
 
-/// What a piece is; numbers are indexes of entries of `blobs.json` and of their chunks.
+/// The kind of a piece. Numbers are indexes of entries of `blobs.json` and of their chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PieceKind {
-    /// Bytes of the head, which was verified before.
+    /// Bytes of the head, which is already verified.
     Head,
     /// The header of an entry.
     Header(usize),
-    /// A chunk of an entry; empty only where the entry is.
+    /// A chunk of an entry; empty only if the entry is empty.
     Chunk(usize, u64),
     /// Zero bytes after an entry.
     Padding(usize),
@@ -38,30 +38,31 @@ pub enum PieceKind {
     End,
 }
 
-/// A piece has at most 1 MiB.
+/// Creates a piece, which has at most 1 MiB.
 fn piece(offset: u64, length: u64, kind: PieceKind) -> Piece {
     Piece { offset, length: usize::try_from(length).unwrap_or(0), kind }
 }
 
 impl Verified {
-    /// The head in pieces, in order: to check a copy in another place than the verified one.
+    /// The pieces of the head, in order, for checking a copy of the verified head at another place.
     pub fn head_pieces(&self) -> impl Iterator<Item = Piece> {
         let head_bytes = self.layout().head_bytes();
         (0..head_bytes.div_ceil(CHUNK_BYTES))
             .map(move |index| piece(index * CHUNK_BYTES, chunk_len(head_bytes, index), PieceKind::Head))
     }
 
-    /// Every piece from the header of this entry to the end of the archive, in order and without gaps.
+    /// The pieces from the header of this entry to the end of the archive, in order and without gaps.
     pub fn pieces_from_entry(&self, first: usize) -> impl Iterator<Item = Piece> + Send + '_ {
         let end = piece(self.layout().total_bytes() - END_BYTES, END_BYTES, PieceKind::End);
         let entries = self.layout().entries().len();
         (first..entries).flat_map(|entry| self.pieces_of_entry(entry, 0)).chain(std::iter::once(end))
     }
 
-    /// Header, chunks from this one on, and padding of an entry.
+    /// The header of an entry, its chunks from this one on, and its padding.
     ///
     /// # Panics
-    /// With an index that is not one of the entries.
+    ///
+    /// Panics if the index is not one of the entries.
     pub fn pieces_of_entry(&self, entry: usize, from_chunk: u64) -> impl Iterator<Item = Piece> + Send + '_ {
         let placed = &self.layout().entries()[entry];
         let header = piece(placed.header_offset, BLOCK_BYTES, PieceKind::Header(entry));
@@ -73,7 +74,8 @@ impl Verified {
         std::iter::once(header).chain(chunks).chain(std::iter::once(padding).filter(|padding| padding.length > 0))
     }
 
-    /// Checks that these bytes are that piece, independently of all other pieces. Cheap to call from several threads.
+    /// Checks that these bytes are that piece, independently of all other pieces. Several threads may call it; it is
+    /// cheap.
     pub fn check_piece(&self, piece: &Piece, bytes: &[u8]) -> Result<()> {
         let entries = self.layout().entries();
         let right = match piece.kind {
@@ -102,7 +104,7 @@ impl Verified {
     }
 }
 
-/// Verifies everything after the head, from memory, as a reader of a file or a stream does piece by piece.
+/// Verifies everything after the head from memory, as a reader of a file or a stream does piece by piece.
 #[cfg(any(test, feature = "sample"))]
 pub fn check_payload(verified: &Verified, mut payload: &[u8]) -> Result<()> {
     for piece in verified.pieces_from_entry(0) {

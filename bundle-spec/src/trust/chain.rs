@@ -1,4 +1,4 @@
-//! From the first trust to the root that counts, one signed step at a time.
+//! The walk from the anchor to the effective root, one signed step at a time.
 
 use std::str::FromStr;
 
@@ -7,17 +7,17 @@ use crate::digest::Sha256;
 use crate::error::{Error, Result};
 use crate::limits;
 
-/// The first trust, from outside the stick.
+/// The source of first trust, which does not come from the stick.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TrustAnchor {
-    /// The bytes of a root document, of any number: a file that the vendor handed over, or what the site pinned.
+    /// Bytes of a root document of any number: a file that the vendor handed over, or the root that the site pinned.
     Root(Vec<u8>),
-    /// SHA-256 of a root document, of any number, typed by a person: the bundle's chain must hold that document.
+    /// SHA-256 of a root document of any number, typed by a person. The bundle's chain must contain that document.
     Fingerprint(Sha256),
 }
 
 impl TrustAnchor {
-    /// Reads a typed fingerprint: `sha256:` and 64 lower-case hexadecimal digits.
+    /// Parses a typed fingerprint: `sha256:` and 64 lower-case hexadecimal digits.
     pub fn fingerprint(text: &str) -> Result<Self> {
         Sha256::from_str(text.trim())
             .map(Self::Fingerprint)
@@ -25,7 +25,7 @@ impl TrustAnchor {
     }
 }
 
-/// The root that counts, and where its trust began.
+/// The effective root, and the beginning of its trust.
 #[derive(Debug, Clone)]
 pub struct TrustedRoot {
     root: Root,
@@ -34,36 +34,36 @@ pub struct TrustedRoot {
 }
 
 impl TrustedRoot {
-    /// The newest document that was reached: its keys count, and it is what a site pins.
+    /// The newest document reached. Its keys are effective, and a site pins it.
     pub const fn root(&self) -> &Root {
         &self.root
     }
 
-    /// Number of the document that the walk began at.
+    /// Number of the document at which the walk began.
     pub const fn pinned_number(&self) -> u64 {
         self.pinned_number
     }
 
-    /// Fingerprint of the document that the walk began at.
+    /// Fingerprint of the document at which the walk began.
     pub const fn pinned_fingerprint(&self) -> Sha256 {
         self.pinned_fingerprint
     }
 
-    /// Whether this root is for development only; every output must then say so.
+    /// Returns true if this root is only for development; every output must then say so.
     pub const fn development(&self) -> bool {
         self.root.development()
     }
 }
 
-/// Walks from the first trust along a chain that has no gap, and returns the newest root. The chain may begin with any
-/// number that is not above the trusted one, so that a vendor need not carry every root forever.
+/// Walks from the anchor along a chain without gaps, and returns the newest root. The chain may begin with any number
+/// that is not above the trusted one, so that a vendor need not carry every root forever.
 ///
-/// Every step of the chain is checked, also those before the anchor, so that no byte of it can vary. A chain that ends
-/// before the anchor's number is that of an older bundle: the anchor's own keys count then.
+/// Every step of the chain is checked, including those before the anchor, so that no byte of it can vary. A chain that
+/// ends before the anchor's number belongs to an older bundle; then the anchor's own keys are effective.
 ///
-/// Documents of one number must have the same contents, but may carry other valid signatures. The holder of a stick can
-/// leave out those above the threshold, and compute a second one from every ECDSA signature. A site that pinned such a
-/// document must not refuse the vendor's own afterwards.
+/// Documents with the same number must have the same contents, but may carry other valid signatures. The holder of a
+/// stick can omit the signatures above the threshold, and compute a second one from every ECDSA signature. A site that
+/// pinned such a document must not refuse the vendor's own afterwards.
 pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
     if chain.len() > limits::ROOTS {
         let what = format!("the number of root documents ({})", chain.len());
@@ -77,8 +77,7 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
         }
         TrustAnchor::Fingerprint(trusted) => with_fingerprint(chain, *trusted)?.clone(),
     };
-    // The cheap check that detects an attack comes first: a chain of strangers is not worth checking a thousand
-    // signatures.
+    // The cheap check that detects an attack comes first: a stranger's chain is not worth a thousand signature checks.
     let same = chain.iter().find(|root| root.number() == pinned.number());
     if let Some(other) = same.filter(|other| !other.says_the_same(&pinned)) {
         return Err(Error::RootDiffers { name: other.name().to_owned() });
@@ -94,7 +93,7 @@ pub fn walk(anchor: &TrustAnchor, chain: &[Root]) -> Result<TrustedRoot> {
 
 fn with_fingerprint(chain: &[Root], trusted: Sha256) -> Result<&Root> {
     chain.iter().find(|root| root.fingerprint() == trusted).ok_or_else(|| {
-        // Never the fingerprint that the bundle has: someone would paste it, and so trust the stick by its own word.
+        // The bundle's own fingerprint is never shown: a person would paste it, and so trust the stick by its own word.
         let found = match chain.first() {
             Some(first) => format!("trust/{}.root.json has another one", first.number()),
             None => "the bundle has none".to_owned(),

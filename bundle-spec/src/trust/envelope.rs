@@ -1,7 +1,7 @@
-//! The common form of root documents, revocations and licenses: signatures beside what they sign.
+//! The common form of root documents, revocations and licenses: a signed part, and signatures beside it.
 //!
-//! Signatures are over the canonical bytes of `signed`, which is kept as it was read. Fields of later versions stay in
-//! it, signed like all fields, and this version ignores them.
+//! Signatures cover the canonical bytes of `signed`, which are kept as they were read. Fields of later versions stay in
+//! them and are signed like all fields; this version ignores them.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::keys::KeyId;
 use crate::error::{Error, Result};
 use crate::{json, limits};
 
-/// Signatures by key id, and what they sign.
+/// A signed part, and signatures by key id.
 #[derive(Debug, Clone)]
 pub struct Envelope {
     message: Vec<u8>,
@@ -22,7 +22,7 @@ pub struct Envelope {
     bytes: Vec<u8>,
 }
 
-/// The document as it is encoded.
+/// The document in its encoded form.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Encoded {
@@ -31,7 +31,7 @@ struct Encoded {
 }
 
 impl Envelope {
-    /// Reads canonical bytes whose signed part is of this type; returns the signed part, too.
+    /// Reads canonical bytes whose signed part has this type; returns the envelope and the signed part.
     pub fn read(name: &str, document_type: &'static str, bytes: &[u8]) -> Result<(Self, Value)> {
         check_size(name, bytes)?;
         let value = json::parse(name, bytes, json::Numbers::Integers)?;
@@ -56,7 +56,7 @@ impl Envelope {
         Ok(Self { message, signatures, bytes })
     }
 
-    /// The same with one more signature, or with another one by the same key.
+    /// Returns the envelope with one more signature; replaces an earlier one by the same key.
     pub fn with_signature(&self, name: &str, key: KeyId, signature: &[u8]) -> Result<Self> {
         let mut signatures = self.signatures.clone();
         signatures.insert(key, signature.to_vec());
@@ -73,7 +73,7 @@ impl Envelope {
         &self.bytes
     }
 
-    /// All signatures, strangers' included.
+    /// All signatures, including those of strangers.
     pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.signatures.iter().map(|(key, bytes)| (*key, bytes.as_slice())).collect()
     }

@@ -1,4 +1,4 @@
-//! Key pairs as cosign makes them, and the canonical encoding of a public key.
+//! Key pairs in cosign's form, and the canonical encoding of a public key.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,19 +17,19 @@ use sigstore::errors::SigstoreError;
 
 use crate::error::{Error, Result};
 
-/// Beginning of the DER of every P-256 public key; 64 bytes of the point follow.
+/// First bytes of the DER of every P-256 public key; 64 bytes of the point follow.
 const P256_PREFIX: [u8; 27] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00, 0x04,
 ];
 
-/// Beginning of the DER of every Ed25519 public key; 32 bytes follow.
+/// First bytes of the DER of every Ed25519 public key; 32 bytes follow.
 const ED25519_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// Where the algorithm is named in the DER of a public key, after its outer length.
+/// Offset of the algorithm's name in the DER of a public key, after the outer length.
 const ALGORITHM_OFFSET: usize = 2;
 
-/// Length of the algorithm's name: P-256, Ed25519.
+/// Length in bytes of the algorithm's name: P-256, Ed25519.
 const ALGORITHM_BYTES: [usize; 2] = [21, 7];
 
 const PUBLIC_KEY_PEM_LABEL: &str = "PUBLIC KEY";
@@ -39,7 +39,7 @@ const PUBLIC_KEY_PEM_LABEL: &str = "PUBLIC KEY";
 pub struct KeyId(pub [u8; 32]);
 
 impl KeyId {
-    /// The id of a key with this encoding.
+    /// Computes the id of a key with this encoding.
     pub(super) fn of(der: &[u8]) -> Self {
         Self(Sha256::digest(der).into())
     }
@@ -77,10 +77,10 @@ impl<'de> serde::Deserialize<'de> for KeyId {
     }
 }
 
-/// Which algorithm a key is for.
+/// The algorithm of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// ECDSA on P-256 with SHA-256, signatures in ASN.1 DER: what cosign makes.
+    /// ECDSA on P-256 with SHA-256, signatures in ASN.1 DER; cosign makes such keys.
     EcdsaP256,
     /// Ed25519 over the message itself.
     Ed25519,
@@ -109,7 +109,7 @@ impl fmt::Debug for PublicKey {
 }
 
 impl PublicKey {
-    /// Reads a `SubjectPublicKeyInfo`. `name` says in an error whose key it is.
+    /// Reads a `SubjectPublicKeyInfo`. `name` identifies the key in errors.
     pub fn from_der(name: &str, der: &[u8]) -> Result<Self> {
         let kind = if der.starts_with(&P256_PREFIX) && der.len() == P256_PREFIX.len() + 64 {
             KeyKind::EcdsaP256
@@ -121,8 +121,9 @@ impl PublicKey {
         Ok(Self { kind, der: der.to_vec() })
     }
 
-    /// Reads a `SubjectPublicKeyInfo` of any kind; `None` for a kind that this version does not know. So one key of the
-    /// future does not make a whole document unreadable. A key of a known kind in another encoding is refused.
+    /// Reads a `SubjectPublicKeyInfo` of any kind. Returns `None` for a kind that this version does not know, so that
+    /// one future key does not make a whole document unreadable. Returns an error for a key of a known kind in another
+    /// encoding.
     pub(super) fn recognize(name: &str, der: &[u8]) -> Result<Option<Self>> {
         let algorithm = der.get(ALGORITHM_OFFSET..).unwrap_or_default();
         let known = [&P256_PREFIX[..], &ED25519_PREFIX[..]]
@@ -140,29 +141,29 @@ impl PublicKey {
         }
     }
 
-    /// The PEM file that cosign and openssl read.
+    /// Returns the PEM file that cosign and openssl read.
     pub fn to_pem(&self) -> String {
-        // Every key of a known kind fits, whatever its bytes.
+        // A key of a known kind always fits.
         pem_rfc7468::encode_string(PUBLIC_KEY_PEM_LABEL, LineEnding::LF, &self.der).unwrap_or_default()
     }
 
-    /// The `SubjectPublicKeyInfo`.
+    /// The bytes of the `SubjectPublicKeyInfo`.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
-    /// Which algorithm it is for.
+    /// Algorithm of the key.
     pub const fn kind(&self) -> KeyKind {
         self.kind
     }
 
-    /// Its id.
+    /// Id of the key.
     pub fn id(&self) -> KeyId {
         KeyId::of(&self.der)
     }
 
-    /// The `keyid` by which DSSE's reference implementation, and so cosign, knows the key: its fingerprint as OpenSSH prints
-    /// it. An envelope that names another one is not verified there.
+    /// Returns the `keyid` of the key in DSSE's reference implementation, and so in cosign: its fingerprint as OpenSSH
+    /// prints it. They do not verify an envelope with another `keyid`.
     pub fn envelope_key_id(&self) -> String {
         let (point, curve) = (&self.der[P256_PREFIX.len() - 1..], &b"nistp256"[..]);
         let fields: &[&[u8]] = match self.kind {
@@ -171,14 +172,14 @@ impl PublicKey {
         };
         let mut hasher = Sha256::new();
         for field in fields {
-            // Every field has fewer than 100 bytes.
+            // A field has fewer than 100 bytes.
             hasher.update(u32::try_from(field.len()).unwrap_or_default().to_be_bytes());
             hasher.update(field);
         }
         format!("SHA256:{}", STANDARD_NO_PAD.encode(hasher.finalize()))
     }
 
-    /// Whether the signature is one of this message by this key.
+    /// Returns true if this key made the signature of this message.
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         CosignVerificationKey::from_der(&self.der, &self.kind.scheme())
             .and_then(|key| key.verify_signature(Signature::Raw(signature), message))
@@ -186,7 +187,7 @@ impl PublicKey {
     }
 }
 
-/// A private key. It leaves this type only encrypted.
+/// A private key. It leaves this type only in encrypted form.
 pub struct SigningKey {
     signer: SigStoreSigner,
     pair: SigStoreKeyPair,
@@ -200,7 +201,7 @@ impl fmt::Debug for SigningKey {
 }
 
 impl SigningKey {
-    /// Makes a new key from the operating system's random numbers.
+    /// Generates a key from the operating system's random numbers.
     pub fn generate(kind: KeyKind) -> Result<Self> {
         let pair = match kind {
             KeyKind::EcdsaP256 => ECDSAKeys::new(EllipticCurve::P256).map(SigStoreKeyPair::ECDSA),
@@ -209,7 +210,7 @@ impl SigningKey {
         Self::from_pair(pair.map_err(|source| failed("made", source))?)
     }
 
-    /// Reads a key file as cosign writes it (`ENCRYPTED SIGSTORE PRIVATE KEY`; scrypt and `NaCl`'s secretbox).
+    /// Reads a key file in cosign's form (`ENCRYPTED SIGSTORE PRIVATE KEY`; scrypt and `NaCl`'s secretbox).
     pub fn from_encrypted_pem(pem: &[u8], password: &[u8]) -> Result<Self> {
         let unreadable =
             |source: pem_rfc7468::Error| Error::PrivateKey { action: "read", source: source.to_string().into() };
@@ -219,20 +220,20 @@ impl SigningKey {
             return Err(Error::PrivateKey { action: "read", source: what.into() });
         }
         let der = kdf::decrypt(&contents, password).map_err(|source| match source {
-            // The library uses this error for a ciphertext that the password does not decrypt.
+            // The library returns this error for a ciphertext that the password does not decrypt.
             SigstoreError::PrivateKeyEncryptError(_) => Error::WrongPassword,
             source => failed("read", source),
         })?;
         Self::from_pair(SigStoreKeyPair::from_der(&der).map_err(|source| failed("read", source))?)
     }
 
-    /// The key file, encrypted as cosign does it.
+    /// Returns the key file, encrypted as cosign does it.
     pub fn to_encrypted_pem(&self, password: &[u8]) -> Result<String> {
         let pem = self.pair.private_key_to_encrypted_pem(password).map_err(|source| failed("encrypted", source))?;
         Ok(pem.to_string())
     }
 
-    /// Its public half.
+    /// The public key.
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }

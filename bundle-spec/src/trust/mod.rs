@@ -1,4 +1,4 @@
-//! Who may sign what: keys, root documents, and the walk from a first trust to the root that counts.
+//! Trust: keys, root documents that say who may sign what, and the walk from the anchor to the effective root.
 
 mod chain;
 mod envelope;

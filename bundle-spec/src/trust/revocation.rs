@@ -1,8 +1,8 @@
-//! `revocation.json`: which releases must no longer be installed, and which licenses no longer count.
+//! `revocation.json`: releases that must no longer be installed, and licenses that are no longer valid.
 //!
-//! One numbered document, signed by the revocation role. A site keeps the one with the highest number that it has seen;
-//! running software is not touched. Threats: an older revocation in place of a newer one (numbers grow), two with one
-//! number (refused), a withheld one (nothing in a bundle can help: see THREATS).
+//! It is one numbered document, signed by the revocation role. A site keeps the one with the highest number that it has
+//! seen; running software is not affected. Threats: an older revocation in place of a newer one (numbers grow), two
+//! with the same number (refused), a withheld one (nothing in a bundle can help: see THREATS).
 
 use std::collections::BTreeMap;
 
@@ -19,10 +19,10 @@ use crate::names::{is_dns_label, is_version};
 /// The `type` of the signed part of a revocation.
 pub const REVOCATION_TYPE: &str = "landfall.dev/revocation/1";
 
-/// Its name in the trust area is this below `trust/`; on a vendor's disk it is the whole name.
+/// Name of the revocation's file: below `trust/` in the trust area, and alone on a vendor's disk.
 pub const REVOCATION_FILE_NAME: &str = "revocation.json";
 
-/// Longest reason, in characters.
+/// Maximum length of a reason in characters.
 const REASON_CHARACTERS: usize = 500;
 
 /// A release that must not be installed.
@@ -30,21 +30,21 @@ const REASON_CHARACTERS: usize = 500;
 pub struct RevokedRelease {
     /// Name of the release.
     pub name: String,
-    /// Its version.
+    /// Version of the release.
     pub version: String,
-    /// Id of the one bundle that is revoked; without it, every bundle of this version is.
+    /// Id of the only revoked bundle; without it, every bundle of this version is revoked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<Sha256>,
-    /// Why, in the vendor's words; at most 500 characters.
+    /// The vendor's reason; at most 500 characters.
     pub reason: String,
 }
 
-/// A license that no longer counts. Running software is not touched by it.
+/// A license that is no longer valid. Running software is not affected.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RevokedLicense {
     /// Id of the license.
     pub id: String,
-    /// Why, in the vendor's words; at most 500 characters.
+    /// The vendor's reason; at most 500 characters.
     pub reason: String,
 }
 
@@ -70,12 +70,12 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Makes one without signatures. Releases may come in any order; one that is named twice is refused.
+    /// Creates a revocation without signatures. Releases may come in any order; returns an error if one is named twice.
     pub fn new(number: u64, releases: Vec<RevokedRelease>) -> Result<Self> {
         Self::with_licenses(number, releases, Vec::new())
     }
 
-    /// The same, which names licenses, too, in any order and none twice.
+    /// Like [`Revocation::new`], with revoked licenses, in any order and without duplicates.
     pub fn with_licenses(
         number: u64,
         mut releases: Vec<RevokedRelease>,
@@ -90,7 +90,7 @@ impl Revocation {
         Ok(Self::of(name, signed, envelope))
     }
 
-    /// Reads canonical bytes and checks that the document does not contradict itself.
+    /// Reads canonical bytes, and checks that the document does not contradict itself.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let (envelope, signed) = Envelope::read(name, REVOCATION_TYPE, bytes)?;
         let signed: Signed = json::from_value(name, signed)?;
@@ -103,7 +103,7 @@ impl Revocation {
         Self { name: name.to_owned(), number, releases, licenses, envelope }
     }
 
-    /// Its number: the highest one counts.
+    /// Number of the revocation; the highest one is effective.
     pub const fn number(&self) -> u64 {
         self.number
     }
@@ -113,12 +113,12 @@ impl Revocation {
         &self.releases
     }
 
-    /// The licenses that no longer count, sorted.
+    /// The licenses that are no longer valid, sorted.
     pub fn licenses(&self) -> &[RevokedLicense] {
         &self.licenses
     }
 
-    /// The entry that revokes the license with this id, if there is one.
+    /// Returns the entry that revokes the license with this id, if any.
     pub fn license_entry(&self, id: &str) -> Option<&RevokedLicense> {
         self.licenses.iter().find(|license| license.id == id)
     }
@@ -133,30 +133,30 @@ impl Revocation {
         self.envelope.message()
     }
 
-    /// All signatures, strangers' included.
+    /// All signatures, including those of strangers.
     pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.envelope.signatures()
     }
 
-    /// The same with one signature more.
+    /// Returns the revocation with one more signature.
     pub fn with_signature(&self, key: KeyId, signature: &[u8]) -> Result<Self> {
         let envelope = self.envelope.with_signature(&self.name, key, signature)?;
         Ok(Self { envelope, ..self.clone() })
     }
 
-    /// Checks that enough keys of the root's revocation role signed it; returns those keys.
+    /// Checks that enough keys of the root's revocation role signed the revocation; returns their ids.
     pub fn verify(&self, root: &Root) -> Result<Vec<KeyId>> {
         root.verify(Role::Revocation, &self.name, self.message(), &self.signatures())
     }
 
-    /// The entry that forbids this release, if there is one.
+    /// Returns the entry that forbids this release, if any.
     pub fn entry_for(&self, name: &str, version: &str, bundle: Sha256) -> Option<&RevokedRelease> {
         self.releases.iter().find(|release| {
             release.name == name && release.version == version && release.bundle.is_none_or(|id| id == bundle)
         })
     }
 
-    /// Refuses the release if an entry forbids it.
+    /// Returns an error if an entry forbids the release.
     pub fn check(&self, name: &str, version: &str, bundle: Sha256) -> Result<()> {
         match self.entry_for(name, version, bundle) {
             None => Ok(()),
@@ -168,7 +168,8 @@ impl Revocation {
         }
     }
 
-    /// The newer of two verified revocations; refuses two with one number and different contents.
+    /// Returns the newer of two verified revocations. Returns an error for two with the same number and different
+    /// contents.
     pub fn newest(self, other: Self) -> Result<Self> {
         match self.number.cmp(&other.number) {
             std::cmp::Ordering::Greater => Ok(self),

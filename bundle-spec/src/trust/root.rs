@@ -1,12 +1,12 @@
-//! `N.root.json`: which keys have which role, and how many must sign.
+//! `N.root.json`: the keys of each role, and how many of them must sign.
 //!
 //! Threats: one key counted as two (ids are digests of the canonical encoding of a key; ids are a set), a root that
-//! names keys it does not hold, thresholds of zero or beyond the keys, signatures of other documents passed off as
-//! those of a root (the signed part carries its type), and signatures that count without having been checked (only
-//! those of keys of the role count; each of them must match; strangers' are ignored, as in TUF).
+//! names keys it does not contain, thresholds of zero or beyond the keys, signatures of other documents passed off as
+//! those of a root (the signed part carries its type), and signatures that count without a check (only those of keys of
+//! the role count; each of them must match; strangers' are ignored, as in TUF).
 //!
-//! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and does not count,
-//! so that one new key does not make a whole chain unreadable to installers in the field.
+//! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and has no effect, so
+//! that one new key does not make a whole chain unreadable to installers in the field.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ use crate::json;
 /// The `type` of the signed part of a root document.
 pub const ROOT_DOCUMENT_TYPE: &str = "landfall.dev/root/1";
 
-/// Name in the head's trust area, and of the file on a vendor's disk, for a number: `N.root.json`.
+/// Returns the name `N.root.json` for a number, in the head's trust area and on a vendor's disk.
 pub fn root_file_name(number: u64) -> String {
     format!("{number}.root.json")
 }
@@ -48,7 +48,7 @@ impl Role {
     /// Every role that this version knows.
     pub const ALL: [Self; 4] = [Self::Root, Self::Release, Self::License, Self::Revocation];
 
-    /// Its name in a root document.
+    /// Name of the role in a root document.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Root => "root",
@@ -62,9 +62,9 @@ impl Role {
 /// The keys of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleKeys {
-    /// Ids, sorted, none twice; those of keys of an unknown kind included.
+    /// Ids, sorted and without duplicates, including those of keys of an unknown kind.
     pub keys: Vec<KeyId>,
-    /// How many of them must sign.
+    /// Number of these keys that must sign.
     pub threshold: u64,
 }
 
@@ -77,7 +77,7 @@ struct Roles {
     root: RoleKeys,
 }
 
-/// What this version understands of the signed part of a root document.
+/// The fields of the signed part of a root document that this version knows.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct Signed {
     number: u64,
@@ -86,12 +86,12 @@ struct Signed {
     roles: Roles,
 }
 
-/// What a root document says, before it is signed.
+/// The contents of a root document, before it is signed.
 #[derive(Debug, Clone)]
 pub struct RootContents {
-    /// 1 for the first; each next one is exactly one more.
+    /// Number of the document: 1 for the first, then always one more.
     pub number: u64,
-    /// Whether this root is for development only; every output then says so. Never changes along a chain.
+    /// True if this root is only for development; every output then says so. Never changes along a chain.
     pub development: bool,
     /// Keys and threshold of the root role.
     pub root: (Vec<PublicKey>, u64),
@@ -104,7 +104,7 @@ pub struct RootContents {
 }
 
 impl RootContents {
-    /// Root document 1 with one key for every role.
+    /// Creates the contents of root document 1 with one key for every role.
     pub fn single(key: &PublicKey, development: bool) -> Self {
         let role = (vec![key.clone()], 1);
         Self {
@@ -157,25 +157,25 @@ impl UnsignedRoot {
         &self.message
     }
 
-    /// Signs with a key of the root role of this document or the one before.
+    /// Signs with a key of the root role of this document or the previous one.
     pub fn sign(&mut self, key: &SigningKey) -> Result<()> {
         let signature = key.sign(&self.message)?;
         self.add_signature(key.public().id(), &signature);
         Ok(())
     }
 
-    /// Adds a signature made elsewhere; it is checked when the document is read.
+    /// Adds an external signature. It is checked when the document is read.
     pub fn add_signature(&mut self, key: KeyId, signature: &[u8]) {
         self.signatures.insert(key, signature.to_vec());
     }
 
-    /// The document as it is, signed or not: more signatures can be added later, and it is not trusted before.
+    /// Returns the document as it is, signed or not. More signatures can be added later; until then it is not trusted.
     pub fn draft(self) -> Result<Root> {
         let envelope = Envelope::write(&self.name, self.message, self.signatures)?;
         Root::read(&self.name, envelope.bytes())
     }
 
-    /// The document, checked against the one before it; document 1 has none before it.
+    /// Returns the document after checking it against the previous one; document 1 has none.
     pub fn finish(self, previous: Option<&Root>) -> Result<Root> {
         let root = self.draft()?;
         root.check_complete(previous)?;
@@ -183,13 +183,13 @@ impl UnsignedRoot {
     }
 }
 
-/// What a root document says, checked.
+/// The checked contents of a root document.
 #[derive(Debug, Clone)]
 struct Statement {
     number: u64,
     development: bool,
     roles: Roles,
-    /// Those of a kind that this version knows.
+    /// Keys of the kinds that this version knows.
     keys: BTreeMap<KeyId, PublicKey>,
 }
 
@@ -211,18 +211,18 @@ pub struct Root {
 }
 
 impl Root {
-    /// Reads canonical bytes and checks that the document does not contradict itself.
+    /// Reads canonical bytes, and checks that the document does not contradict itself.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let (envelope, signed) = Envelope::read(name, ROOT_DOCUMENT_TYPE, bytes)?;
         Ok(Self { name: name.to_owned(), statement: Statement::read(name, signed)?, envelope })
     }
 
-    /// Its number in the chain.
+    /// Number of the document in the chain.
     pub const fn number(&self) -> u64 {
         self.statement.number
     }
 
-    /// Whether this root is for development only.
+    /// True if this root is only for development.
     pub const fn development(&self) -> bool {
         self.statement.development
     }
@@ -237,17 +237,17 @@ impl Root {
         self.envelope.message()
     }
 
-    /// SHA-256 of the document: of document 1, what a vendor publishes and a person types.
+    /// SHA-256 of the document. A vendor publishes that of document 1, and a person types it.
     pub fn fingerprint(&self) -> Sha256 {
         Sha256(Sha256Hasher::digest(self.bytes()).into())
     }
 
-    /// Whether the signed parts are the same; signatures may differ.
+    /// Returns true if the signed parts are the same; signatures may differ.
     pub fn says_the_same(&self, other: &Self) -> bool {
         self.message() == other.message()
     }
 
-    /// What it is called in errors.
+    /// Name of the document in errors.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -263,30 +263,31 @@ impl Root {
         }
     }
 
-    /// A key that this document holds; none where this version does not know its kind.
+    /// Returns a key of this document; `None` if this version does not know its kind.
     pub fn key(&self, id: KeyId) -> Option<&PublicKey> {
         self.statement.keys.get(&id)
     }
 
-    /// The keys of a role whose kind this version knows.
+    /// The keys of a role whose kinds this version knows.
     pub fn keys_of(&self, role: Role) -> impl Iterator<Item = &PublicKey> {
         self.role(role).keys.iter().filter_map(|id| self.key(*id))
     }
 
-    /// All signatures of the document, strangers' included.
+    /// All signatures of the document, including those of strangers.
     pub fn signatures(&self) -> Vec<(KeyId, &[u8])> {
         self.envelope.signatures()
     }
 
-    /// The same document with one more signature.
+    /// Returns the document with one more signature.
     pub fn with_signature(&self, key: KeyId, signature: &[u8]) -> Result<Self> {
         let envelope = self.envelope.with_signature(&self.name, key, signature)?;
         Ok(Self { envelope, ..self.clone() })
     }
 
-    /// Checks the signatures of a document that `role` must sign, and returns whose count: every signature by a key of the
-    /// role must match, and enough keys must have signed, each counted once. Signatures by other keys, and by keys of a
-    /// kind that this version does not know, are ignored. The caller has checked the document's `type` against the role.
+    /// Checks the signatures of a document that `role` must sign, and returns the ids of the valid signers. Every
+    /// signature by a key of the role must match, and enough keys must have signed, each counted once. Signatures by
+    /// other keys, and by keys of a kind that this version does not know, are ignored. The caller has checked the
+    /// document's `type` against the role.
     pub fn verify(&self, role: Role, name: &str, message: &[u8], signatures: &[(KeyId, &[u8])]) -> Result<Vec<KeyId>> {
         let Some((first, _)) = signatures.first() else {
             return Err(Error::Unsigned { name: name.to_owned() });
@@ -301,7 +302,7 @@ impl Root {
         }
     }
 
-    /// Whether the document may follow `previous`, or, without one, begin a chain.
+    /// Returns an error unless the document may follow `previous` or, without one, begin a chain.
     pub fn check_complete(&self, previous: Option<&Self>) -> Result<()> {
         match previous {
             None => self.verify_own(),
@@ -309,12 +310,13 @@ impl Root {
         }
     }
 
-    /// Checks that its own root keys signed it: for document 1, and for one that is trusted for other reasons.
+    /// Checks that the document's own root keys signed it: for document 1, and for one that is trusted for other
+    /// reasons.
     pub(super) fn verify_own(&self) -> Result<()> {
         self.verify(Role::Root, &self.name, self.message(), &self.signatures()).map(drop)
     }
 
-    /// Checks that `next` may follow: number, mark and the signatures of both thresholds.
+    /// Checks that `next` may follow: number, development mark, and the signatures of both thresholds.
     pub(super) fn verify_next(&self, next: &Self) -> Result<()> {
         let broken = |reason: String| Error::BadRootChain { name: next.name.clone(), reason };
         if self.number().checked_add(1) != Some(next.number()) {
@@ -334,7 +336,8 @@ impl Root {
         Ok(())
     }
 
-    /// The distinct keys of a role of this document that signed; a signature of theirs that does not match is an error.
+    /// Returns the distinct keys of a role of this document that signed. Returns an error if a signature by one of them
+    /// does not match.
     pub fn signers(
         &self,
         role: Role,
@@ -357,12 +360,12 @@ impl Root {
     }
 }
 
-/// The keys whose kind is known. An id is the SHA-256 of the key in whatever encoding its kind has.
+/// Reads the keys of known kinds. An id is the SHA-256 of the key, in the encoding of its kind.
 fn read_keys(name: &str, encoded: &BTreeMap<KeyId, Value>) -> Result<BTreeMap<KeyId, PublicKey>> {
     let invalid = |reason: String| Error::InvalidRoot { name: name.to_owned(), reason };
     let mut keys = BTreeMap::new();
     for (id, value) in encoded {
-        // A later version may write keys of a new kind in another form.
+        // A later version may use another form for keys of a new kind.
         let Some(text) = value.as_str() else { continue };
         let der = STANDARD.decode(text).map_err(|_| invalid(format!("key {id} is not base64")))?;
         if KeyId::of(&der) != *id {

@@ -1,4 +1,5 @@
-//! The next root document, as a change of the one before: data of a later version that this one does not know is kept.
+//! The next root document, as a change to the previous one. Data of a later version that this one does not know is
+//! kept.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,7 +10,7 @@ use super::root::{ROOT_DOCUMENT_TYPE, Role, Root, UnsignedRoot};
 use crate::error::{Error, Result};
 use crate::json as strict;
 
-/// A root document that is being written: its keys, roles and thresholds can still change.
+/// A root document in preparation: its keys, roles and thresholds can still change.
 #[derive(Debug, Clone)]
 pub struct RootChange {
     number: u64,
@@ -17,7 +18,7 @@ pub struct RootChange {
 }
 
 impl RootChange {
-    /// Document 1, in which no role has a key yet.
+    /// Begins document 1, in which no role has a key yet.
     pub fn first(development: bool) -> Self {
         Self::empty(1, development)
     }
@@ -32,7 +33,7 @@ impl RootChange {
         Self { number, signed }
     }
 
-    /// The document after this one, with the same keys, roles and thresholds.
+    /// Begins the document after this one, with the same keys, roles and thresholds.
     pub fn following(root: &Root) -> Result<Self> {
         let too_large = || Error::InvalidRoot { name: root.name().to_owned(), reason: "its number is the last".into() };
         let number = root.number().checked_add(1).ok_or_else(too_large)?;
@@ -41,7 +42,7 @@ impl RootChange {
         Ok(Self { number, signed })
     }
 
-    /// Gives a key this role; it may have it already.
+    /// Gives a key this role, if it does not have it yet.
     pub fn admit(&mut self, role: Role, key: &PublicKey) {
         let id = key.id().to_string();
         self.signed["keys"][&id] = STANDARD.encode(key.der()).into();
@@ -52,7 +53,7 @@ impl RootChange {
         self.signed["roles"][role.name()]["keys"] = keys.into();
     }
 
-    /// Takes the role from a key; returns whether it had it.
+    /// Takes the role from a key. Returns true if the key had it.
     pub fn dismiss(&mut self, role: Role, key: KeyId) -> bool {
         let (id, mut keys) = (key.to_string(), self.keys(role));
         let before = keys.len();
@@ -62,12 +63,12 @@ impl RootChange {
         had
     }
 
-    /// Sets how many keys of the role must sign.
+    /// Sets the number of the role's keys that must sign.
     pub fn set_threshold(&mut self, role: Role, threshold: u64) {
         self.signed["roles"][role.name()]["threshold"] = threshold.into();
     }
 
-    /// The document to be signed. Keys that no role names are left out.
+    /// Returns the document to be signed. Keys without a role are left out.
     pub fn finish(mut self) -> Result<UnsignedRoot> {
         let roles = self.signed["roles"].to_string();
         if let Some(keys) = self.signed["keys"].as_object_mut() {

@@ -1,6 +1,6 @@
-//! `signatures/<keyid>.sigstore.json`: a Sigstore bundle v0.3 with a key hint and a message signature, nothing else.
+//! `signatures/<keyid>.sigstore.json`: a Sigstore bundle v0.3 with only a key hint and a message signature.
 //!
-//! The file is a function of key id, message and signature, so it has one encoding and no byte of it can vary.
+//! The file is a function of key id, message and signature, so it has one encoding, and no byte of it can vary.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,13 +12,13 @@ use crate::base64_text::decode_either_alphabet;
 use crate::error::{Error, Result};
 use crate::json as strict;
 
-/// `mediaType` of the bundles that are written, and the only one that is read from a head.
+/// `mediaType` of the written bundles; the only one accepted in a head.
 const MEDIA_TYPE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
-/// What `mediaType` begins with in bundles of other signers.
+/// Prefix of `mediaType` in bundles of other signers.
 const MEDIA_TYPE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 
-/// Name in the head for a signer.
+/// Returns the name of a signer's file in the head.
 pub fn signature_file_name(key: KeyId) -> String {
     format!("signatures/{key}.sigstore.json")
 }
@@ -37,13 +37,13 @@ impl SignatureFile {
         Ok(Self::new(key.public().id(), message, key.sign(message)?))
     }
 
-    /// A signature that was made elsewhere.
+    /// Creates the file for an external signature.
     pub fn new(key: KeyId, message: &[u8], signature: Vec<u8>) -> Self {
         Self { key, digest: Sha256::digest(message).into(), signature }
     }
 
-    /// Reads the file of a head: canonical bytes, exactly as [`SignatureFile::to_bytes`] writes them. What it signs, and
-    /// whether it does, is checked against a root later.
+    /// Reads a file of a head: canonical bytes, exactly as [`SignatureFile::to_bytes`] writes them. The signature is
+    /// checked against a root later.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self> {
         let value = strict::parse(name, bytes, strict::Numbers::Integers)?;
         let decode = |pointer: &str| {
@@ -68,8 +68,8 @@ impl SignatureFile {
         Ok(file)
     }
 
-    /// The canonical bytes; `cosign verify-blob --key K --bundle FILE --insecure-ignore-tlog=true landfall.json`
-    /// accepts them.
+    /// Returns the canonical bytes. `cosign verify-blob --key K --bundle FILE --insecure-ignore-tlog=true
+    /// landfall.json` accepts them.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let document = json!({
             "mediaType": MEDIA_TYPE,
@@ -82,7 +82,7 @@ impl SignatureFile {
         strict::to_canonical(&signature_file_name(self.key), &document)
     }
 
-    /// The signer.
+    /// Id of the signing key.
     pub const fn key(&self) -> KeyId {
         self.key
     }
@@ -92,15 +92,15 @@ impl SignatureFile {
         &self.signature
     }
 
-    /// Whether it says that it signs this message.
+    /// Returns true if the file claims to sign this message.
     pub fn is_of(&self, message: &[u8]) -> bool {
         self.digest == <[u8; 32]>::from(Sha256::digest(message))
     }
 }
 
-/// Finds the signature of this message by one of these keys in bytes that a person or program provided: a Sigstore
-/// bundle as `cosign sign-blob --bundle` makes it, a bare signature, or one in base64 of either alphabet. Each key is tried, because hints
-/// and file names prove nothing. `None` where no key fits.
+/// Finds the signature of this message by one of these keys in bytes that a person or program provided. Accepted forms
+/// are a Sigstore bundle from `cosign sign-blob --bundle`, a bare signature, or one in base64 of either alphabet. Each
+/// key is tried, because hints and file names prove nothing. Returns `None` if no key matches.
 pub fn detached(bytes: &[u8], message: &[u8], keys: impl IntoIterator<Item = PublicKey>) -> Option<(KeyId, Vec<u8>)> {
     let mut candidates = vec![bytes.to_vec()];
     if let Ok(text) = std::str::from_utf8(bytes) {

@@ -10,7 +10,7 @@ fn key() -> SigningKey {
     SigningKey::generate(KeyKind::EcdsaP256).unwrap()
 }
 
-/// Contents of a root with these root keys and threshold; all other roles have the first key.
+/// Returns the contents of a root with these root keys and threshold; all other roles have the first key.
 fn contents(number: u64, keys: &[&SigningKey], threshold: u64) -> RootContents {
     let public: Vec<PublicKey> = keys.iter().map(|key| key.public().clone()).collect();
     RootContents { number, root: (public.clone(), threshold), ..RootContents::single(&public[0], true) }
@@ -129,8 +129,8 @@ fn another_root_of_the_same_number_is_refused() {
     assert_eq!(code(walk(&pin(&other), &[first])), "LF1109");
 }
 
-/// The other signature of the same message that belongs to every ECDSA signature: n − s in place of s. Anyone can
-/// compute it.
+/// Returns the second valid signature that exists for every ECDSA signature: n − s in place of s. Anyone can compute
+/// it.
 fn twin(signature: &[u8]) -> Vec<u8> {
     const ORDER: [u8; 32] = [
         0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad,
@@ -241,7 +241,7 @@ fn roles_are_kept_apart() {
     assert_eq!(code(root.verify(Role::Release, "x.json", b"other", &[(id, &twice)])), "LF1106");
 }
 
-/// A document with a key of an unknown kind beside `key` in every role, an unknown role and unknown fields.
+/// Returns a document with a key of an unknown kind beside `key` in every role, an unknown role and unknown fields.
 fn of_the_future(key: &SigningKey, threshold: u64) -> (Root, KeyId) {
     let plain = UnsignedRoot::new(&contents(1, &[key], 1)).unwrap();
     let mut signed: serde_json::Value = serde_json::from_slice(plain.message()).unwrap();
@@ -269,7 +269,7 @@ fn keys_of_unknown_kinds_and_unknown_roles_are_kept_and_do_not_count() {
     assert_eq!(walk(&pin(&first), std::slice::from_ref(&first)).unwrap().root().number(), 1);
     let (needy, _) = of_the_future(&one, 2);
     assert_eq!(code(walk(&pin(&needy), &[])), "LF1107", "a threshold that only the unknown key would meet");
-    // The next document keeps what this version does not know.
+    // The next document keeps data that this version does not know.
     let mut change = RootChange::following(&first).unwrap();
     change.admit(Role::Release, two.public());
     assert!(change.dismiss(Role::Release, one.public().id()) && !change.dismiss(Role::Release, one.public().id()));

@@ -1,4 +1,5 @@
-//! Makes the vectors. Keys and roots under `vendor/` are made once and kept, so that vectors can be added later.
+//! Generator of the test vectors. Keys and roots under `vendor/` are made once and kept, so that vectors can be added
+//! later.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,24 +14,25 @@ use crate::archive;
 use crate::sample::{Forgery, Sample, Vendor, root_of_the_future};
 use crate::trust::{KeyKind, PublicKey, Revocation, RevokedRelease, Root, RootContents, SigningKey, UnsignedRoot};
 
-/// Password of the key files; they sign nothing but vectors.
+/// Password of the key files, which sign only vectors.
 const PASSWORD: &[u8] = b"test vectors";
 
 const ROOT: &str = "vendor/1.root.json";
 
-/// Who signs.
+/// The signers.
 struct Makers {
     /// Signs alone under `vendor/1.root.json`.
     vendor: Vendor,
     /// With the vendor's key, both roles under `vendor/pair.1.root.json`.
     second: SigningKey,
-    /// No root names it.
+    /// A vendor whose key no root names.
     stranger: Vendor,
     /// Documents 1 and 2 of the pair; each names both keys with a threshold of 2.
     pair: [Root; 2],
-    /// Document 1 by the vendor's key, with a key of an unknown kind in every role, an unknown role and an unknown field.
+    /// Document 1 by the vendor's key, with a key of an unknown kind in every role, an unknown role and an unknown
+    /// field.
     future: Root,
-    /// Revokes release `sample` 1.0.0, and another one.
+    /// Revocations of release `sample` 1.0.0, and of another one.
     revocations: [Revocation; 2],
 }
 
@@ -49,7 +51,7 @@ fn key(file: &str, kind: KeyKind) -> SigningKey {
     SigningKey::from_encrypted_pem(&fs::read(path).unwrap(), PASSWORD).unwrap()
 }
 
-/// Reads a root document, or makes it once.
+/// Reads a root document; makes it if it is missing.
 fn root(file: &str, contents: &RootContents, signers: &[&SigningKey], previous: Option<&Root>) -> Root {
     let path = folder().join(file);
     if !path.exists() {
@@ -62,7 +64,7 @@ fn root(file: &str, contents: &RootContents, signers: &[&SigningKey], previous: 
     Root::read(file, &fs::read(path).unwrap()).unwrap()
 }
 
-/// Reads a root document, or makes it once: as a later version might write it.
+/// Reads a root document as a later version might write it; makes it if it is missing.
 fn future_root(file: &str, key: &SigningKey) -> Root {
     let path = folder().join(file);
     if !path.exists() {
@@ -73,7 +75,7 @@ fn future_root(file: &str, key: &SigningKey) -> Root {
     Root::read(file, &fs::read(path).unwrap()).unwrap()
 }
 
-/// Reads a revocation, or makes it once.
+/// Reads a revocation; makes it if it is missing.
 fn revocation(file: &str, name: &str, key: &SigningKey) -> Revocation {
     let path = folder().join(file);
     if !path.exists() {
@@ -125,7 +127,7 @@ fn makers() -> Makers {
 /// Names and contents of the files of a head.
 type HeadFiles = Vec<(String, Vec<u8>)>;
 
-/// Files by name: bytes, what they show, what is trusted.
+/// Files by name: bytes, description, and trust anchor.
 type Files = BTreeMap<String, (Vec<u8>, &'static str, String)>;
 
 fn add(files: &mut Files, file: &str, bytes: Vec<u8>, trust: &str, what: &'static str) {
@@ -424,7 +426,7 @@ fn write_missing_vectors() {
             Err(error) => (None, Some(landfall_error_codes::Coded::code(&error).id.to_owned())),
         };
         assert_eq!(id.is_some(), Path::new(&file).starts_with("good"), "{file}");
-        // The stream after the head is read from files, and the command names the file.
+        // The stream after the head is read from files, and the command's error names the file.
         let is_whole = Path::new(&file).extension().is_some_and(|extension| extension == "landfall");
         let command = code.as_ref().filter(|_| is_whole).map(|code| match code.as_str() {
             "LF1001" => "LF1215".to_owned(),

@@ -1,8 +1,8 @@
-//! The test vectors of format 1 in `bundle-spec/vectors`: read by this crate and by `docs/read_bundle.py`.
+//! The test vectors of format 1 in `bundle-spec/vectors`, read by this crate and by `docs/read_bundle.py`.
 //!
 //! Vectors are frozen: every later version must read the good ones and refuse the bad ones with the same codes. New
-//! ones are added to [`generate`], which writes only files that are missing:
-//! `cargo test -p landfall-bundle-spec --lib -- --ignored write_missing_vectors`.
+//! ones are added to [`generate`], which writes only missing files: `cargo test -p landfall-bundle-spec --lib --
+//! --ignored write_missing_vectors`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ use landfall_error_codes::Coded;
 
 mod generate;
 
-/// `index.json`.
+/// The file `index.json`.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Index {
@@ -30,23 +30,23 @@ struct Index {
     headers: Vec<HeaderVector>,
 }
 
-/// One file and its expected result.
+/// A file and its expected result.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Vector {
-    /// Relative to the folder; `.head` files hold the head alone.
+    /// Path relative to the folder. `.head` files contain only the head.
     file: String,
-    /// What it shows.
+    /// Description of the vector.
     what: String,
-    /// A file under `vendor/`, or text typed as a fingerprint.
+    /// Trust anchor: a file under `vendor/`, or text typed as a fingerprint.
     trust: String,
-    /// The id of an accepted bundle.
+    /// Id of an accepted bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id: Option<Sha256>,
-    /// The code of a refused one.
+    /// Error code of a refused bundle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     code: Option<String>,
-    /// The code of the `landfall` command where it differs: the command reports which file on the media is damaged.
+    /// Error code of the `landfall` command if it differs: the command reports the damaged file on the media.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<String>,
 }
@@ -119,7 +119,7 @@ fn every_vector_has_its_stated_result() {
 fn every_refusal_of_the_reader_has_a_vector() {
     let index = index();
     let codes: Vec<&str> = index.vectors.iter().filter_map(|vector| vector.code.as_deref()).collect();
-    // The first two need a broken source and no trust at all; the last one a site that knows a revocation.
+    // The first two need a broken source and no trust anchor; the last one needs a site that knows a revocation.
     let without = ["LF1018", "LF1101", "LF1132"];
     let of_the_reader = |id: &&str| {
         ("LF1001"..="LF1018").contains(id) || ("LF1101"..="LF1112").contains(id) || ("LF1130"..="LF1133").contains(id)

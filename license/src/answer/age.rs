@@ -1,38 +1,38 @@
-//! How old a kept answer is. Running time is added up over boots, and stored, as for trusted time: what is stored has certainly
-//! passed, whatever clocks say later.
+//! The age of a kept answer. Running time is summed over boots and stored, as for trusted time: stored time has
+//! certainly passed, whatever clocks say later.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::trusted_time::Clocks;
 
-/// The most that one boot may add beyond what has run since.
+/// Maximum seconds that a boot may add to the time that the machine has run since.
 const DAY: u64 = 24 * 60 * 60;
 
-/// Running time that may be lost where the power fails, in seconds: less is not stored. A sidecar looks every five minutes.
+/// Seconds of running time that a power failure may lose; less is not stored. A sidecar looks every five minutes.
 const UNSTORED: u64 = 4 * 60;
 
-/// How often whoever keeps an answer looks at its age. It says what is known of the time between the last look of one boot and the
-/// first one of another.
+/// How often the program that keeps an answer looks at its age. This decides what is known of the time between the last
+/// look of one boot and the first look of the next.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Watch {
-    /// Again and again, for as long as the machine runs, as a sidecar does: hardly any of that time is lost.
+    /// Repeatedly, for as long as the machine runs, as a sidecar does. Hardly any running time is lost.
     #[default]
     Steady,
-    /// Once, when software starts, as an init container does: how long the machine ran after that is not known.
+    /// Once, when software starts, as an init container does. The time that the machine runs afterwards is not known.
     Once,
 }
 
 impl Watch {
-    /// Whether it is what files of earlier versions mean.
+    /// Returns true for the default, which files of earlier versions mean.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
     pub(super) const fn is_steady(&self) -> bool {
         matches!(self, Self::Steady)
     }
 }
 
-/// The clocks of a machine when an answer came, or when its age was last looked at.
+/// The clocks of a machine at the time when an answer came, or when its age was last examined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
@@ -42,20 +42,21 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// Of now.
+    /// The clocks of the present moment.
     pub fn now(clocks: &Clocks<'_>) -> Self {
         Self { wall: clocks.wall, boot: clocks.boot.to_owned(), uptime_seconds: clocks.uptime.as_secs() }
     }
 
-    /// Whether the machine has not started since.
+    /// Returns true if the machine has not rebooted since.
     pub(super) fn is_of_this_boot(&self, clocks: &Clocks<'_>) -> bool {
         self.boot == clocks.boot
     }
 
-    /// Seconds since then. Within a boot the machine's running time says so. After another boot it is the time since that, and
-    /// the wall clock may add what the machine was off, by a day at most: a clock that is set ahead ends no grace. Where nobody
-    /// watched and the clock names no time within that day, it was a day: an answer must not last for years because its
-    /// machine is rebooted once a week. Of a kernel that does not name its boot, the wall clock is all there is.
+    /// Seconds since then. Within a boot, it is the machine's running time. After another boot, it is the time since
+    /// that boot, and the wall clock may add the time that the machine was off, up to a day. So a clock that is set
+    /// ahead ends no grace. Without a watch, it is a day if the clock names no time within that day: an answer must not
+    /// last for years because its machine reboots once a week. If the kernel does not name its boot, only the wall
+    /// clock remains.
     fn seconds_until(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {
         let by_wall = u64::try_from(clocks.wall.duration_since(self.wall).as_secs()).unwrap_or(0);
         let uptime = clocks.uptime.as_secs();
@@ -65,7 +66,7 @@ impl Receipt {
         if self.is_of_this_boot(clocks) {
             return uptime.saturating_sub(self.uptime_seconds);
         }
-        // A disk may have come to a machine that has run for a year.
+        // The disk may have been moved to a machine that has run for a year.
         let ran = uptime.min(DAY);
         match watch {
             _ if (ran..=DAY).contains(&by_wall) => by_wall,
@@ -75,7 +76,7 @@ impl Receipt {
     }
 }
 
-/// How old an answer was at a moment.
+/// The age of an answer at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Look {
@@ -84,23 +85,23 @@ pub(super) struct Look {
 }
 
 impl Look {
-    /// At the moment when it came.
+    /// The look at the moment when the answer came.
     pub(super) const fn first(received: Receipt) -> Self {
         Self { age_seconds: 0, at: received }
     }
 
-    /// How old it is now, in seconds, where this watch has followed.
+    /// Age in seconds at present, given that this watch has been in use.
     pub(super) fn age_seconds(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {
         self.age_seconds.saturating_add(self.at.seconds_until(clocks, watch))
     }
 
-    /// Whether there is more to store than may be lost.
+    /// Returns true if more time has passed than may be lost, so that it must be stored.
     pub(super) fn is_over(&self, clocks: &Clocks<'_>, watch: Watch) -> bool {
         !self.at.is_of_this_boot(clocks) || self.at.seconds_until(clocks, watch) >= UNSTORED
     }
 
-    /// The next look. Of a kernel that does not name its boot there is none: wall clocks are never added up, since they go to
-    /// and fro.
+    /// The next look, or `None` if the kernel does not name its boot: wall clocks go forward and back, so they are
+    /// never added up.
     pub(super) fn next(&self, clocks: &Clocks<'_>, watch: Watch) -> Option<Self> {
         let next = || Self { age_seconds: self.age_seconds(clocks, watch), at: Receipt::now(clocks) };
         (!clocks.boot.is_empty()).then(next)
@@ -118,24 +119,24 @@ mod tests {
     use super::*;
     use crate::answer::GRACE;
 
-    /// How often a sidecar looks, in seconds.
+    /// Seconds between the looks of a sidecar.
     const LOOK: u64 = 300;
 
-    /// What a wall clock does.
+    /// The behavior of a wall clock.
     #[derive(Debug, Clone, Copy)]
     enum WallClock {
-        /// It runs, and is wrong by these seconds.
+        /// It runs, but is wrong by this many seconds.
         Off(i64),
         /// Its battery is empty: each boot begins in 1970.
         Dead,
     }
 
-    /// A machine whose site is silent since its answer came, and what is stored of that.
+    /// A machine whose site has been silent since its answer came, and the state that it stores.
     struct Machine {
         random: StdRng,
-        /// Seconds that have truly passed since the answer.
+        /// Seconds that have really passed since the answer.
         passed: u64,
-        /// Of them, seconds that the machine has run.
+        /// Seconds of these for which the machine ran.
         ran: u64,
         clock: WallClock,
         boots: u64,
@@ -167,8 +168,8 @@ mod tests {
             }
         }
 
-        /// Looks, stores what is worth it, and judges it: no second is won but what a reboot cut off, and none is lost but a day
-        /// for each boot.
+        /// Looks, stores the answer if needed, and checks the age. The only time gained is what reboots cut off, and at
+        /// most a day is lost for each boot.
         fn look(&mut self) {
             let boot = self.boots.to_string();
             let clocks = Clocks { wall: self.wall(), boot: &boot, uptime: Duration::from_secs(self.uptime) };
@@ -185,14 +186,14 @@ mod tests {
             (self.passed, self.ran, self.uptime) = (self.passed + seconds, self.ran + seconds, self.uptime + seconds);
         }
 
-        /// The power fails for a time, right before a look was due.
+        /// The power fails for some time, right before a look was due.
         fn reboot(&mut self, off: u64) {
             let unseen = self.random.random_range(0..LOOK);
             self.run(unseen);
             (self.passed, self.boots, self.uptime) = (self.passed + off, self.boots + 1, 0);
         }
 
-        /// The clock jumps: by decades, by hours, or becomes right; or it dies.
+        /// The clock jumps by decades or hours, becomes right, or dies.
         fn jump(&mut self) {
             let (day, decades) = (i64::try_from(DAY).unwrap(), 700_000_000);
             self.clock = match self.random.random_range(0..6) {
@@ -206,7 +207,7 @@ mod tests {
         }
     }
 
-    /// 10,000 jumps, with 2,000 reboots between them.
+    /// Makes 10,000 jumps, with 2,000 reboots between them.
     #[test]
     fn no_clock_wins_a_day_or_ends_a_grace() {
         let mut boots = 0;
@@ -230,7 +231,7 @@ mod tests {
         assert!(boots > 1500, "only {boots} reboots");
     }
 
-    /// The clock is dead, or set back with each boot: the grace ends by the time that the machine runs.
+    /// The clock is dead, or set back at each boot. The grace ends by the machine's running time.
     #[test]
     fn a_grace_ends_on_a_machine_whose_clock_never_moves_on() {
         for clock in [WallClock::Dead, WallClock::Off(-1_000_000)] {

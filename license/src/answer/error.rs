@@ -1,24 +1,24 @@
-//! Why a question has no answer, or an answer does not count.
+//! Errors for questions that cannot be answered, and for answers that are not valid.
 
 use landfall_error_codes::{Code, Coded, codes};
 
-/// Why a question has no answer, or an answer does not count.
+/// The reason why a question cannot be answered, or an answer is not valid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AnswerError {
-    /// A text that is no question.
+    /// The text is not a valid question.
     #[error("the question about the license {0}")]
     Question(String),
-    /// Not in the form of an answer.
+    /// The bytes do not have the form of an answer.
     #[error("the answer about the license cannot be read")]
     Form(#[source] Box<landfall_bundle_spec::Error>),
-    /// It is too long, or says what contradicts itself.
+    /// The answer is too long, or contradicts itself.
     #[error("the answer about the license {0}")]
     Content(String),
-    /// The site's key did not sign it.
+    /// The site's key did not sign the answer.
     #[error("the answer about the license is not signed by this site's key")]
     Signature,
-    /// The answer to another question.
+    /// The answer is to another question.
     #[error("the answer about the license is one to another question: it has another {0}")]
     OtherQuestion(&'static str),
 }

@@ -1,10 +1,10 @@
-//! An answer that software keeps, and what it is worth later: it is given again while it is valid, and counts for its grace
-//! where the site no longer answers.
+//! An answer that software keeps, and its later validity. It is given again while it is valid, and applies for its
+//! grace if the site no longer answers.
 //!
-//! Threats: a wall clock that is set back or dead so that a kept answer lasts (running time counts, and is added up over boots), one
-//! that is set ahead (it costs a day for each boot at most), and a kept answer that was changed (its signature is checked each
-//! time). What a reboot cuts off of the running time before it was stored is lost. Where nobody looks while software runs, a boot
-//! costs a day, unless the clock names less.
+//! Threats: a wall clock that is set back or dead so that a kept answer lasts (running time counts, and is summed over
+//! boots), one that is set ahead (it costs at most a day for each boot), and a kept answer that was changed (its
+//! signature is checked each time). Running time that a reboot cuts off before it was stored is lost. If no program
+//! looks while software runs, a boot costs a day, unless the clock names less.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_bundle_spec::trust::PublicKey;
@@ -14,23 +14,23 @@ use super::age::{Look, Receipt, Watch};
 use super::{Answer, AnswerError, Question, SealedAnswer, Subject};
 use crate::trusted_time::Clocks;
 
-/// An answer that was opened, as it is kept on a disk.
+/// An opened answer, as it is kept on a disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Kept {
     /// The text of the answer, with its signature.
     answer: String,
     received: Receipt,
-    /// The last look at its age; none before the first one, as in all files of earlier versions.
+    /// The last look at its age; `None` before the first one, as in all files of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     looked: Option<Look>,
-    /// How it has been watched since then.
+    /// The watch in use since then.
     #[serde(default, skip_serializing_if = "Watch::is_steady")]
     watch: Watch,
 }
 
 impl Kept {
-    /// Keeps the answer to a question, if the site's key signed it, for whoever watches it like this.
+    /// Keeps the answer to a question, watched in this way. Returns an error if the site's key did not sign it.
     pub fn new(
         sealed: &SealedAnswer,
         key: &PublicKey,
@@ -43,8 +43,8 @@ impl Kept {
         Ok(Self { answer, received: Receipt::now(clocks), looked: None, watch })
     }
 
-    /// Notes how old it is now, and how it is watched from now on. Whether that must be stored: what is not stored is lost with
-    /// the next boot.
+    /// Records the present age, and the watch to use from now on. Returns true if that must be stored; otherwise it is
+    /// lost at the next boot.
     pub fn look(&mut self, clocks: &Clocks<'_>, watch: Watch) -> bool {
         let last = self.last_look();
         if self.watch == watch && !last.is_over(clocks, self.watch) {
@@ -59,13 +59,14 @@ impl Kept {
         self.looked.clone().unwrap_or_else(|| Look::first(self.received.clone()))
     }
 
-    /// How old it is.
+    /// Age of the answer.
     pub(super) fn age(&self, clocks: &Clocks<'_>) -> SignedDuration {
         let seconds = self.last_look().age_seconds(clocks, self.watch);
         SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 
-    /// What it is worth now, for software that asks for this. An error where it is not what was kept, or of another key.
+    /// Reports the present validity of the answer, for software that asks about this subject. Returns an error if the
+    /// text is not the one that was kept, or is signed by another key.
     pub fn report(&self, key: &PublicKey, subject: &Subject, clocks: &Clocks<'_>) -> Result<Report, AnswerError> {
         let answer = SealedAnswer::read(self.answer.as_bytes())?.reopen(key, subject)?;
         let now = answer.issued.checked_add(self.age(clocks)).unwrap_or(Timestamp::MAX);
@@ -73,7 +74,7 @@ impl Kept {
             let reason = format!("the site has not answered since {:.0}, and that answer has ended", answer.issued);
             return Ok(Report::unknown(subject.clone(), reason));
         }
-        // How long the machine was off is not certain: after a boot the site is asked again.
+        // It is not certain how long the machine was off, so after a boot the site is asked again.
         let is_current = now < answer.valid_until && self.received.is_of_this_boot(clocks);
         let state = if is_current { ReportState::Current } else { ReportState::Kept };
         Ok(Report {
@@ -86,36 +87,36 @@ impl Kept {
     }
 }
 
-/// How a report is known.
+/// The source of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReportState {
-    /// The site has answered within the last minutes.
+    /// The site answered within the last minutes.
     Current,
-    /// The site no longer answers, and what it answered last still counts.
+    /// The site no longer answers, and its last answer still applies.
     Kept,
-    /// Nothing that counts is known.
+    /// No valid answer is known.
     Unknown,
 }
 
-/// What software reads: as a file, or from the sidecar.
+/// The report that software reads, as a file or from the sidecar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// What it is about.
+    /// The subject of the question.
     pub subject: Subject,
-    /// How it is known.
+    /// Source of the report.
     pub state: ReportState,
-    /// Whether it is granted; none where nothing is known.
+    /// True if the subject is granted; `None` if nothing is known.
     pub granted: Option<bool>,
-    /// What the site answered; none where nothing is known.
+    /// The site's answer; `None` if nothing is known.
     pub answer: Option<Answer>,
-    /// Why nothing is known.
+    /// Reason why nothing is known.
     pub reason: Option<String>,
 }
 
 impl Report {
-    /// Nothing is known, and why.
+    /// Creates a report that nothing is known, with the reason.
     pub const fn unknown(subject: Subject, reason: String) -> Self {
         Self { subject, state: ReportState::Unknown, granted: None, answer: None, reason: Some(reason) }
     }

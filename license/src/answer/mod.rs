@@ -1,15 +1,20 @@
-//! Answers to software that asks what the license allows: short-lived, signed by the site's host, one for each question.
+//! Answers to software that asks what the license allows: short-lived, signed by the site's host, one for each
+//! question.
 //!
 //! ```text
-//! Question ─▶ host: License and Standing ─▶ Answer ─ seal ─▶ SealedAnswer ─ open, with the site's key ─▶ Answer ─▶ Kept ─▶ Report
+//! Question ─▶ host: License and Standing ─▶ Answer ─ seal ─▶ SealedAnswer
+//! SealedAnswer ─ open, with the site's key ─▶ Answer ─▶ Kept ─▶ Report
 //! ```
 //!
-//! Threats: whoever is between software and host, or took over the console, who answers in the host's name (only the site's key
-//! opens an answer), gives an older answer or one to another question (each carries the question's nonce), or keeps software
-//! from asking (a kept answer counts for its grace, and never longer), and software that learns of the license what it did not
-//! ask for (an answer has one name and its terms, never a list).
+//! Threats, by an attacker between software and host, or one who took over the console:
+//! - answering in the host's name (only the site's key opens an answer);
+//! - giving an older answer, or one to another question (each carries the question's nonce);
+//! - keeping software from asking (a kept answer applies for its grace, and never longer).
 //!
-//! A license stops nothing that runs: what software does with an answer is its own decision.
+//! Software that learns more of the license than it asked for is also a threat (an answer has one name and its terms,
+//! never a list).
+//!
+//! A license never stops running software: what software does with an answer is its own decision.
 
 mod age;
 mod error;
@@ -35,37 +40,37 @@ use crate::terms::Terms;
 /// The `type` of the signed part of an answer.
 pub(crate) const ANSWER_TYPE: &str = "landfall.dev/license-answer/1";
 
-/// How long an answer is given again without asking.
+/// Time for which an answer is given again without asking.
 pub const VALID: SignedDuration = SignedDuration::from_mins(10);
 
-/// How long it counts after it was given where the site no longer answers.
+/// Time for which an answer applies after it was given, if the site no longer answers.
 pub const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// The standing of a site that has no license, or none that can be used.
+/// Standing of a site without a license, or without a usable one.
 const NO_LICENSE: &str = "none";
 
-/// The limits that belong to what is granted. One that is missing is none.
+/// The limits that belong to a grant. A missing limit means no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
-    /// How many namespaces.
+    /// Maximum number of namespaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<u64>,
-    /// How many nodes.
+    /// Maximum number of nodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
-    /// How many GPUs.
+    /// Maximum number of GPUs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpus: Option<u64>,
-    /// How many users.
+    /// Maximum number of users.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
-    /// By how much a limit may be exceeded, in percent.
+    /// Percentage by which a limit may be exceeded.
     pub overage_percent: u64,
 }
 
-/// What a site answered. All of it was signed by the site's key, where it comes out of [`SealedAnswer::open`]. Fields of later
-/// versions are signed like all others, and ignored.
+/// A site's answer. If it comes from [`SealedAnswer::open`], the site's key signed all of it. Fields of later versions
+/// are signed like all others, and ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
@@ -74,38 +79,39 @@ pub struct Answer {
     pub(crate) document_type: String,
     /// The site's UUID.
     pub site: String,
-    /// What was asked for.
+    /// The subject of the question.
     pub subject: Subject,
-    /// The question's.
+    /// Nonce of the question.
     pub nonce: Nonce,
-    /// When it was signed, by the site's trusted time.
+    /// Time of the signature, by the site's trusted time.
     pub issued: Timestamp,
-    /// Until when it is given again without asking.
+    /// Time until which it is given again without asking.
     pub valid_until: Timestamp,
-    /// Until when it counts where the site no longer answers.
+    /// Time until which it applies if the site no longer answers.
     pub grace_until: Timestamp,
-    /// Whether the license grants it now, its grace included.
+    /// True if the license grants the subject now, including during its grace.
     pub granted: bool,
-    /// `valid`, `ending`, `grace`, `ended`, `not-yet-valid`, `revoked`, `superseded`, `other-site`, or `none` without a license.
+    /// Standing: `valid`, `ending`, `grace`, `ended`, `not-yet-valid`, `revoked`, `superseded`, `other-site`, or `none`
+    /// without a license.
     pub standing: String,
-    /// Id of the license; none without one.
+    /// Id of the license; `None` without a license.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// When the license ends; only with what is granted, and none if it does not end.
+    /// End of the license; only with a grant, and `None` if the license does not end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Timestamp>,
-    /// Until when the license counts, its grace included; likewise.
+    /// End of the license's grace; only with a grant, and `None` if the license does not end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts_until: Option<Timestamp>,
-    /// The limits that belong to it; only with what is granted.
+    /// Limits that belong to the grant; only with a grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limits: Option<Limits>,
 }
 
 impl Answer {
-    /// What a site with this license, if it has one that can be used, answers at this trusted time.
+    /// Creates the answer of a site at this trusted time, with the site's usable license, if it has one.
     pub fn new(question: &Question, held: Option<(&License, &Standing)>, site: &str, now: Timestamp) -> Self {
-        // Whole seconds: what is signed has one spelling.
+        // Whole seconds, so that the signed text has one spelling.
         let issued = Timestamp::from_second(now.as_second()).unwrap_or(now);
         let later = |time: SignedDuration| issued.checked_add(time).unwrap_or(Timestamp::MAX);
         let granting = held.filter(|(license, standing)| standing.permits() && grants(license, &question.subject));

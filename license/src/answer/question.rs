@@ -1,4 +1,4 @@
-//! What software asks.
+//! The questions that software asks.
 
 use std::fmt;
 
@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnswerError, Nonce};
 
-/// What may be granted, by its name.
+/// Something that a license may grant, by name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "name")]
 pub enum Subject {
-    /// What a component of a release needs.
+    /// An entitlement that a component of a release needs.
     Entitlement(String),
-    /// A part of software.
+    /// A feature of software.
     Feature(String),
 }
 
 impl Subject {
-    /// The subject of this kind, `entitlement` or `feature`, and this name.
+    /// Creates a subject of this kind (`entitlement` or `feature`) and this name.
     pub fn named(kind: &str, name: &str) -> Result<Self, AnswerError> {
         if !is_dns_label(name) {
             let shown: String = name.escape_default().take(100).collect();
@@ -33,7 +33,7 @@ impl Subject {
         }
     }
 
-    /// `entitlement` or `feature`.
+    /// Kind of the subject: `entitlement` or `feature`.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Entitlement(_) => "entitlement",
@@ -41,7 +41,7 @@ impl Subject {
         }
     }
 
-    /// Its name, a DNS label.
+    /// Name of the subject, a DNS label.
     pub fn name(&self) -> &str {
         let (Self::Entitlement(name) | Self::Feature(name)) = self;
         name
@@ -54,18 +54,18 @@ impl fmt::Display for Subject {
     }
 }
 
-/// A question to the site. The nonce is another one each time.
+/// A question to the site. Each has a new nonce.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// What is asked for.
+    /// The subject of the question.
     pub subject: Subject,
-    /// What the answer must repeat.
+    /// The nonce that the answer must repeat.
     pub nonce: Nonce,
 }
 
 impl Question {
-    /// Refuses a question that was not made by [`Subject::named`].
+    /// Returns an error if the subject is not one that [`Subject::named`] accepts.
     pub fn check(&self) -> Result<(), AnswerError> {
         Subject::named(self.subject.kind(), self.subject.name()).map(drop)
     }

@@ -1,4 +1,4 @@
-//! An answer with its signature, in the form of the other signed documents: what is signed has one spelling.
+//! An answer with its signature, in the form of the other signed documents: the signed text has one spelling.
 
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::{ANSWER_TYPE, Answer, AnswerError, Question, Subject};
 
-/// Longest answer, in bytes.
+/// Maximum size of an answer in bytes.
 pub const ANSWER_BYTES: usize = 4 << 10;
 
-/// What an answer is called in errors.
+/// Name of an answer in errors.
 const NAME: &str = "the answer";
 
-/// An answer that was not checked yet: it means nothing before it was opened.
+/// An answer that is not verified yet. It must not be used before it is opened.
 #[derive(Debug, Clone)]
 pub struct SealedAnswer {
     envelope: Envelope,
@@ -27,7 +27,7 @@ pub struct SealedAnswer {
 pub struct UnsignedAnswer(Vec<u8>);
 
 impl Answer {
-    /// Encodes what is signed.
+    /// Encodes the signed part.
     pub fn unsigned(&self) -> Result<UnsignedAnswer, AnswerError> {
         to_canonical(NAME, self).map(UnsignedAnswer).map_err(form)
     }
@@ -39,7 +39,7 @@ impl UnsignedAnswer {
         &self.0
     }
 
-    /// The answer with the signature by the key of this id, which [`SealedAnswer::open`] checks.
+    /// Adds the signature by the key with this id. [`SealedAnswer::open`] checks it.
     pub fn seal(self, key: KeyId, signature: Vec<u8>) -> Result<SealedAnswer, AnswerError> {
         let envelope = Envelope::write(NAME, self.0, BTreeMap::from([(key, signature)])).map_err(form)?;
         SealedAnswer::read(envelope.bytes())
@@ -51,7 +51,7 @@ fn form(error: landfall_bundle_spec::Error) -> AnswerError {
 }
 
 impl SealedAnswer {
-    /// Reads canonical bytes. Nothing of the answer is interpreted.
+    /// Reads canonical bytes without interpreting the answer.
     pub fn read(bytes: &[u8]) -> Result<Self, AnswerError> {
         if bytes.len() > ANSWER_BYTES {
             let what = format!("has {} bytes, more than {ANSWER_BYTES}", bytes.len());
@@ -61,12 +61,12 @@ impl SealedAnswer {
         Ok(Self { envelope, content })
     }
 
-    /// Its bytes, which are JSON.
+    /// The bytes of the answer, which are JSON.
     pub fn bytes(&self) -> &[u8] {
         self.envelope.bytes()
     }
 
-    /// The answer to this question, if the site's key signed it.
+    /// Returns the answer to this question, or an error if the site's key did not sign it.
     pub fn open(&self, key: &PublicKey, question: &Question) -> Result<Answer, AnswerError> {
         let answer = self.reopen(key, &question.subject)?;
         if answer.nonce != question.nonce {
@@ -75,7 +75,7 @@ impl SealedAnswer {
         Ok(answer)
     }
 
-    /// An answer that was opened before and kept: it may be of any time.
+    /// Opens an answer that was opened before and kept. Its nonce and its age are not checked.
     pub(super) fn reopen(&self, key: &PublicKey, subject: &Subject) -> Result<Answer, AnswerError> {
         let id = key.id();
         let signatures = self.envelope.signatures();

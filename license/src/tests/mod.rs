@@ -23,7 +23,7 @@ fn vendor() -> Vendor {
     Vendor::new(KeyKind::Ed25519).unwrap()
 }
 
-/// A license of the vendor with the sample's terms, changed.
+/// Returns a license of the vendor with the sample's terms, after a change.
 fn license(vendor: &Vendor, change: impl FnOnce(&mut Terms)) -> License {
     let mut terms = sample::terms("acme-1", issued()).unwrap();
     change(&mut terms);
@@ -43,7 +43,7 @@ fn a_license_is_written_once_and_read_the_same() {
     assert_eq!(license.terms(), &read.untrusted().unwrap());
     assert_eq!(license.signers(), [vendor.key.public().id()]);
     assert!(license.grants("analytics") && !license.grants("billing"));
-    // A typed fingerprint is an anchor, too: the file carries the root.
+    // A typed fingerprint is also a valid anchor, because the file carries the root.
     read.verify(&TrustAnchor::Fingerprint(vendor.root.fingerprint())).unwrap();
 }
 
@@ -63,11 +63,11 @@ fn only_license_keys_of_the_trusted_vendor_count() {
     assert_eq!(sign(&other).unwrap_err().code(), codes::LICENSE_SIGNING, "a release key signs no license");
     let sealed = sign(&license_key).unwrap();
     sealed.verify(&TrustAnchor::Root(root.bytes().to_vec())).unwrap();
-    // Another vendor's root of the same number.
+    // Another vendor's root with the same number.
     assert_eq!(sealed.verify(&vendor().anchor()).unwrap_err().code(), codes::ROOT_DIFFERS);
 }
 
-/// The root after the vendor's: its license key is another one.
+/// Returns the root that follows the vendor's, with another license key.
 fn rotated(vendor: &Vendor) -> (Root, SigningKey) {
     let key = SigningKey::generate(KeyKind::Ed25519).unwrap();
     let mut change = RootChange::following(&vendor.root).unwrap();
@@ -88,7 +88,7 @@ fn a_license_brings_the_roots_that_it_needs() {
     let sealed = unsigned.finish(&[vendor.root.clone(), second.clone()], None).unwrap();
     let license = sealed.verify(&vendor.anchor()).unwrap();
     assert_eq!(license.root().number(), 2);
-    // One that an earlier key signed counts no more for a site that knows the later root.
+    // A license that an earlier key signed is no longer valid for a site that knows the later root.
     let earlier = sample::sealed(&vendor, &terms, None).unwrap();
     let known = TrustAnchor::Root(second.bytes().to_vec());
     assert_eq!(earlier.verify(&known).unwrap_err().code(), codes::UNKNOWN_KEY);
@@ -192,7 +192,7 @@ fn a_later_form_is_refused_only_if_it_says_so() {
     assert_eq!(read(&terms).unwrap_err().code(), codes::LICENSE_REQUIREMENT);
 }
 
-/// Codes of what a release lacks that needs `analytics` and was built at this time.
+/// Returns the codes of the shortfalls for a release that needs these entitlements and was built at this time.
 fn lacking(held: Option<(&License, &Standing)>, needed: &[&str], built_at: Timestamp) -> Vec<Code> {
     let needs: Vec<Need<'_>> = needs(needed);
     shortfalls(&needs, built_at, held).into_iter().map(|shortfall| shortfall.code).collect()

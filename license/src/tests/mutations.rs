@@ -1,4 +1,4 @@
-//! Mutated licenses: none is accepted. The same mutations are those of answers.
+//! Tests with mutated licenses, none of which is accepted. The tests of answers use the same mutations.
 
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::to_canonical;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{issued, sample, vendor};
 use crate::SealedLicense;
 
-/// One change of some bytes.
+/// Returns the bytes with one random change of some bytes.
 pub(crate) fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut changed = bytes.to_vec();
     let at = random.random_range(0..changed.len());
@@ -23,7 +23,8 @@ pub(crate) fn mutated(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     changed
 }
 
-/// One change of the meaning, encoded as the format requires: the parsers accept it, and only a signature can refuse it.
+/// Returns the document with one change in meaning, encoded as the format requires. The parsers accept it, and only a
+/// signature can refuse it.
 pub(crate) fn forged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     let mut value: Value = serde_json::from_slice(bytes).unwrap();
     let mut leaves = Vec::new();
@@ -39,7 +40,7 @@ pub(crate) fn forged(bytes: &[u8], random: &mut StdRng) -> Vec<u8> {
     to_canonical("x", &value).unwrap()
 }
 
-/// A text with one other digit or letter.
+/// Returns a text with one other digit or letter.
 fn another(text: &str, random: &mut StdRng) -> String {
     let mut letters: Vec<char> = text.chars().collect();
     let at = random.random_range(0..letters.len().max(1));
@@ -52,7 +53,7 @@ fn another(text: &str, random: &mut StdRng) -> String {
     letters.into_iter().collect()
 }
 
-/// Pointers of every leaf.
+/// Collects pointers to every leaf.
 fn collect(value: &Value, pointer: String, leaves: &mut Vec<String>) {
     match value {
         Value::Object(object) => {
@@ -71,7 +72,7 @@ fn accepted(vendor: &Vendor, bytes: &[u8]) -> bool {
     SealedLicense::read("x.license", bytes).is_ok_and(|sealed| sealed.verify(&vendor.anchor()).is_ok())
 }
 
-/// Half of them are changed bytes, half are forgeries.
+/// Half of the mutations change bytes; the other half are forgeries.
 fn none_is_accepted(count: u64) {
     let vendor = vendor();
     let sealed = sample::sealed(&vendor, &sample::terms("acme-1", issued()).unwrap(), None).unwrap();

@@ -1,12 +1,13 @@
-//! Trusted time: the newest signed timestamp, and the time that the site has run since. The wall clock is a witness, not a
-//! judge.
+//! Trusted time: the newest signed timestamp, plus the time that the site has run since. The wall clock is only
+//! supporting evidence.
 //!
-//! Threats: a clock that is set back to keep a license from ending (running time counts, whatever the clock says), a clock
-//! that is set ahead or a dead one, which must not end a license (it moves trusted time by a day per boot at most), and a
-//! date that was confirmed by mistake (it can be confirmed again, down to what is certain).
+//! Threats: a clock that is set back to keep a license from ending (running time counts, whatever the clock says), a
+//! dead clock or one that is set ahead, which must not end a license (it moves trusted time by at most a day per boot),
+//! and a date that was confirmed by mistake (a person can confirm another one, down to the certain time).
 //!
-//! Two times are kept. `least` is certain to have passed: signed timestamps raise it, and running time adds to it; nothing
-//! lowers it. `estimate` is what counts. It is never earlier than `least`, and follows the wall clock where that is believed.
+//! Two times are kept. `least` has certainly passed: signed timestamps raise it, and running time adds to it; nothing
+//! lowers it. `estimate` is the effective time. It is never earlier than `least`, and follows the wall clock where that
+//! is trusted.
 
 use std::time::Duration;
 
@@ -15,14 +16,14 @@ use serde::{Deserialize, Serialize};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// How far a clock may be ahead of what is certain when a person confirms it, or when a site gets its first license: the
-/// longest that a site waits in a warehouse, as for certificates.
+/// Maximum time by which a clock may be ahead of the certain time when a person confirms it, or when a site gets its
+/// first license: the longest time that a site waits in a warehouse, as for certificates.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
 
-/// How many confirmations are kept.
+/// Maximum number of confirmations that are kept.
 const CONFIRMATIONS: usize = 50;
 
-/// Form of the stored document.
+/// Schema of the stored document.
 const SCHEMA: u32 = 1;
 
 /// The clocks of a machine at one moment.
@@ -30,26 +31,26 @@ const SCHEMA: u32 = 1;
 pub struct Clocks<'a> {
     /// The wall clock.
     pub wall: Timestamp,
-    /// What names this boot.
+    /// Name of this boot.
     pub boot: &'a str,
-    /// How long the machine has run since this boot, suspended time included.
+    /// Time that the machine has run since this boot, including suspended time.
     pub uptime: Duration,
 }
 
-/// The same, for whoever has read them.
+/// Like [`Clocks`], with owned values, for a program that reads them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineClocks {
     /// The wall clock.
     pub wall: Timestamp,
-    /// What names this boot.
+    /// Name of this boot.
     pub boot: String,
-    /// How long the machine has run since this boot, suspended time included.
+    /// Time that the machine has run since this boot, including suspended time.
     pub uptime: Duration,
 }
 
 impl MachineClocks {
-    /// What the clocks say whose wall clock says this. `text` reads a file of the kernel; one that cannot be read is empty, and without
-    /// the kernel's word on boot and uptime, no time has run.
+    /// Reads the clocks of a machine with this wall clock. `text` returns the contents of a file of the kernel, or an
+    /// empty text if it cannot be read. Without the kernel's boot ID and uptime, no time has run.
     pub fn of(wall: Timestamp, text: impl Fn(&str) -> String) -> Self {
         let uptime = text("/proc/uptime").split('.').next().and_then(|seconds| seconds.parse().ok());
         Self {
@@ -59,7 +60,7 @@ impl MachineClocks {
         }
     }
 
-    /// As trusted time and kept answers take them.
+    /// Returns the clocks in the form that trusted time and kept answers take.
     pub fn clocks(&self) -> Clocks<'_> {
         Clocks { wall: self.wall, boot: &self.boot, uptime: self.uptime }
     }
@@ -69,45 +70,45 @@ impl MachineClocks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Confirmation {
-    /// Trusted time before.
+    /// Trusted time before the confirmation.
     pub before: Timestamp,
-    /// Trusted time from then on.
+    /// Trusted time after the confirmation.
     pub after: Timestamp,
 }
 
-/// Why a date cannot be confirmed.
+/// The reason why a date cannot be confirmed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unconfirmable {
-    /// It is earlier than a time that has certainly passed.
+    /// The clock is earlier than a time that has certainly passed.
     #[error(
         "the clock says {wall:.0}, and {least:.0} has certainly passed: the vendor's signatures and the running time of this site show it"
     )]
     Behind {
         /// The wall clock.
         wall: Timestamp,
-        /// What has passed.
+        /// The time that has certainly passed.
         least: Timestamp,
     },
-    /// It is implausibly late.
+    /// The clock is implausibly late.
     #[error(
         "the clock says {wall:.0}, and is not believed later than {latest:.0}, five years after the newest time that is certain"
     )]
     Ahead {
         /// The wall clock.
         wall: Timestamp,
-        /// The latest that is believed.
+        /// The latest time that is accepted.
         latest: Timestamp,
     },
 }
 
-/// How the wall clock and trusted time agree.
+/// The agreement between the wall clock and trusted time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Agreement {
-    /// They differ by a day at most.
+    /// They differ by at most a day.
     Agree,
-    /// The clock is earlier by this.
+    /// The clock is behind by this much.
     Behind(SignedDuration),
-    /// The clock is later by this.
+    /// The clock is ahead by this much.
     Ahead(SignedDuration),
 }
 
@@ -116,20 +117,20 @@ pub enum Agreement {
 #[serde(rename_all = "camelCase")]
 pub struct TrustedTime {
     schema: u32,
-    /// Grows with every change: of two copies, the greater one is newer.
+    /// Number that grows with every change: of two copies, the one with the greater number is newer.
     sequence: u64,
     least: Timestamp,
     estimate: Timestamp,
     boot: String,
     uptime_seconds: u64,
-    /// By how much the wall clock has moved the estimate since the boot.
+    /// Seconds by which the wall clock has moved the estimate since the boot.
     leapt_seconds: u64,
     confirmations: Vec<Confirmation>,
 }
 
 impl TrustedTime {
-    /// The first one of a site, from its newest signed timestamp. A person is there, who imports a license: the clock counts
-    /// if it is plausible.
+    /// Begins the trusted time of a site from its newest signed timestamp. A person who imports a license is present,
+    /// so the clock is accepted if it is plausible.
     pub fn begin(signed: Timestamp, clocks: &Clocks<'_>) -> Self {
         let signed = whole(signed);
         let is_plausible = clocks.wall >= signed && clocks.wall.duration_since(signed) <= LONGEST_SILENCE;
@@ -145,23 +146,23 @@ impl TrustedTime {
         }
     }
 
-    /// The time that counts.
+    /// The effective time.
     pub const fn now(&self) -> Timestamp {
         self.estimate
     }
 
-    /// A time that has certainly passed.
+    /// The time that has certainly passed.
     pub const fn least(&self) -> Timestamp {
         self.least
     }
 
-    /// Every confirmation that is kept, oldest first.
+    /// The kept confirmations, oldest first.
     pub fn confirmations(&self) -> &[Confirmation] {
         &self.confirmations
     }
 
-    /// Adds the time that the site has run since the last look. Then the wall clock may move the estimate forward: by a day
-    /// per boot at most, so that a site which was off for a night is right at once, and a wrong clock costs a day.
+    /// Adds the time that the site has run since the last look. Then the wall clock may move the estimate forward, by
+    /// at most a day per boot. So a site that was off for a night is right at once, and a wrong clock costs a day.
     pub fn observe(&mut self, clocks: &Clocks<'_>) {
         let ran = self.ran_since(clocks);
         self.least = later(self.least, ran);
@@ -175,9 +176,9 @@ impl TrustedTime {
         self.sequence = self.sequence.saturating_add(1);
     }
 
-    /// The time that the site has run since the last look. Within a boot it is exact. After another boot it is the time since
-    /// then, but no more than a day: a disk may have come to a machine that has run for a year. Clocks that were read before
-    /// the last look add nothing, and neither do those of a kernel that does not name its boot.
+    /// Returns the time that the site has run since the last look. Within a boot, it is exact. After another boot, it
+    /// is the time since that boot, up to a day: the disk may have been moved to a machine that has run for a year.
+    /// Clocks that were read before the last look add nothing, nor do those of a kernel that does not name its boot.
     fn ran_since(&mut self, clocks: &Clocks<'_>) -> SignedDuration {
         let uptime = clocks.uptime.as_secs();
         if clocks.boot.is_empty() {
@@ -195,15 +196,15 @@ impl TrustedTime {
         SignedDuration::from_secs(i64::try_from(ran).unwrap_or(i64::MAX))
     }
 
-    /// A timestamp under a signature that was checked: it has passed. An earlier one changes nothing.
+    /// Raises trusted time to a timestamp whose signature was verified. An earlier one changes nothing.
     pub fn learn(&mut self, signed: Timestamp) {
         self.least = self.least.max(whole(signed));
         self.estimate = self.estimate.max(self.least);
         self.sequence = self.sequence.saturating_add(1);
     }
 
-    /// Takes over the wall clock, which a person has confirmed, however far it is from the estimate: forward, and back to what
-    /// is certain.
+    /// Adopts the wall clock, which a person has confirmed, however far it is from the estimate: forward, or back to
+    /// the certain time.
     pub fn confirm(&mut self, clocks: &Clocks<'_>) -> Result<Confirmation, Unconfirmable> {
         self.observe(clocks);
         let (wall, least) = (whole(clocks.wall), self.least);
@@ -223,7 +224,7 @@ impl TrustedTime {
         Ok(confirmation)
     }
 
-    /// How the wall clock agrees with it.
+    /// Returns the agreement between the wall clock and the estimate.
     pub fn agreement(&self, wall: Timestamp) -> Agreement {
         let ahead = wall.duration_since(self.estimate);
         if ahead > DAY {
@@ -235,7 +236,7 @@ impl TrustedTime {
         }
     }
 
-    /// The one that counts of two copies: the newer one, and never less than either is certain of.
+    /// Merges two copies: the newer one, but never less than the certain time of either.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
         let least = self.least.max(other.least);
@@ -244,7 +245,7 @@ impl TrustedTime {
     }
 }
 
-/// Whole seconds, as they are stored.
+/// Truncates a time to whole seconds, as stored.
 fn whole(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

@@ -1,4 +1,4 @@
-//! What a license limits by number.
+//! The quantities that a license limits.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,10 +20,10 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them, in the order in which people read them.
+    /// All metrics, in the order in which people read them.
     pub const ALL: [Self; 4] = [Self::Nodes, Self::Namespaces, Self::Gpus, Self::Users];
 
-    /// Its name for people, after a number other than one.
+    /// Name of the metric for people, in the plural.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Nodes => "nodes",
@@ -33,7 +33,7 @@ impl Metric {
         }
     }
 
-    /// A number of them, such as `1 node`.
+    /// Returns a number with its unit, such as `1 node`.
     pub fn counted(self, count: u64) -> String {
         let name = self.name();
         if count == 1 { format!("1 {}", name.trim_end_matches('s')) } else { format!("{count} {name}") }
@@ -59,13 +59,13 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The limits of a license.
+    /// Returns the limits of a license.
     pub const fn limits(entitlements: &Entitlements) -> Self {
         let Entitlements { nodes, namespaces, gpus, users, .. } = entitlements;
         Self { nodes: *nodes, namespaces: *namespaces, gpus: *gpus, users: *users }
     }
 
-    /// The number of a metric.
+    /// Returns the number of a metric.
     pub const fn of(&self, metric: Metric) -> Option<u64> {
         match metric {
             Metric::Nodes => self.nodes,
@@ -75,7 +75,7 @@ impl Counts {
         }
     }
 
-    /// The greater number of each; one that is known is greater than one that is not.
+    /// Returns the greater number of each metric; a known number is greater than an unknown one.
     #[must_use]
     pub fn peak(self, other: Self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! A day of usage: the peaks of its samples. Days are a chain, in which each names the one before it by its hash.
+//! A day of usage: the peaks of its samples. The days form a chain, in which each names the previous one by its hash.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use super::counts::{Counts, Metric};
 use crate::terms::Terms;
 
-/// Days that are kept: ten years, in a megabyte or so.
+/// Maximum number of days that are kept: ten years, in about a megabyte.
 pub(super) const DAYS: usize = 3660;
 
-/// What the first link of a chain follows.
+/// Predecessor hash of the first link of a chain.
 pub(super) const BEGIN: Sha256 = Sha256([0; 32]);
 
 /// What a site used on a day, under one license. A day on which the license changed is in two records.
@@ -54,26 +54,26 @@ const fn is_zero(count: &u64) -> bool {
 }
 
 impl Day {
-    /// SHA-256 of its canonical text: compact JSON with the fields in the order of this type.
+    /// SHA-256 of the day's canonical text: compact JSON with the fields in the order of this type.
     pub fn hash(&self) -> Sha256 {
         hash(self)
     }
 
-    /// The most of a metric that the license tolerated; none where it has no limit.
+    /// Maximum of a metric that the license tolerated; `None` if it has no limit.
     pub fn most(&self, metric: Metric) -> Option<u64> {
         self.limits.of(metric).map(|limit| Terms::limit_with_overage(limit, self.overage_percent))
     }
 }
 
-/// SHA-256 of the canonical text of a record.
+/// Computes the SHA-256 of a record's canonical text.
 pub(super) fn hash(record: &impl Serialize) -> Sha256 {
-    // A tree of strings and integers has a JSON form, so this cannot fail.
+    // A tree of strings and integers always has a JSON form.
     Sha256::of(serde_json::to_vec(record).unwrap_or_default())
 }
 
-/// The first day that does not follow the one before it as it was measured, or on which a sample did not.
+/// Returns the first day that does not follow the previous one as measured, or that contains a sample that did not.
 pub fn first_break(days: &[Day]) -> Option<Date> {
-    // Days go by age alone, so a record without its first days has many others.
+    // Days are dropped only by age, so a record that lacks its first days has many others.
     let begins_right = |day: &Day| (day.number == 1 && day.previous == BEGIN) || days.len() >= DAYS;
     let first = days.first().filter(|day| !begins_right(day) || day.breaks > 0).map(|day| day.day);
     let follows = |pair: &[Day]| {

@@ -1,48 +1,48 @@
-//! Why a report of usage is refused.
+//! Errors for reports of usage that are refused.
 
 use landfall_bundle_spec::trust::KeyId;
 use landfall_error_codes::{Code, Coded, codes};
 
-/// Why a report of usage is refused, or cannot be made.
+/// The reason why a report of usage is refused or cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UsageError {
-    /// It is not such a report.
+    /// The file is not a report of usage.
     #[error("{name} is not a report of usage")]
     Form {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<landfall_bundle_spec::Error>,
     },
-    /// Another key signed it than the one that counts.
+    /// A key other than the expected one signed the report.
     #[error("the report is signed by the key {found}, and the key of the site is {wanted}")]
     OtherKey {
         /// The key in the report.
         found: KeyId,
-        /// The key that counts.
+        /// The expected key.
         wanted: KeyId,
     },
-    /// It was edited after it was signed.
+    /// The report was edited after it was signed.
     #[error("the signature of the report does not match: it was edited, or another key signed it")]
     Signature,
-    /// Its days do not follow one another as they were measured.
+    /// The days do not follow one another as they were measured.
     #[error("the record of {day} does not follow the one before it: days were edited, or cut out")]
     Chain {
-        /// The first day of which that is so.
+        /// The first such day.
         day: jiff::civil::Date,
     },
-    /// What it says in sum is not what its days come to.
+    /// The report's totals do not match its days.
     #[error("the report says in sum what its days do not come to")]
     Totals,
-    /// It is about another license or another site.
+    /// The report is about another license or another site.
     #[error("the report is about another license or site: {reason}")]
     Other {
-        /// What differs.
+        /// The difference.
         reason: String,
     },
-    /// It cannot be signed.
+    /// The report cannot be encoded for signing.
     #[error("the report of usage cannot be written as JSON")]
     Unwritable(#[source] serde_json::Error),
 }

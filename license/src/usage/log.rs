@@ -1,13 +1,14 @@
-//! The site's record of its usage: JSON lines, first days, oldest first, then the samples of the newest days. Each line
-//! names the one before it by its hash.
+//! The site's record of its usage as JSON lines: first days, oldest first, then the samples of the newest days. Each
+//! line names the previous one by its hash.
 //!
-//! Threats: a line that was edited or cut out to hide usage (the next line no longer follows; that is noted for good), a
-//! torn end or lines that are no longer text (they cost themselves and nothing else), a clock that goes back (no sample is
-//! dated before the last one, unless a person has confirmed an earlier date), and a record that grows without end (samples
-//! become days, and the oldest days go). Reading never fails: a record with a fault still has everything else.
+//! Threats: a line that was edited or cut out to hide usage (the next line no longer follows, which is recorded
+//! permanently), a torn end or lines that are no longer text (only they are lost), a clock that goes back (no sample is
+//! dated before the last one, unless a person has confirmed an earlier date), and a record that grows without end
+//! (samples become days, and the oldest days are dropped). Reading never fails: a damaged record still gives all other
+//! lines.
 //!
-//! The form is fixed: hashes cover every field, and an earlier `landfall` may read the record after a rollback. A later form
-//! gets a file of its own.
+//! The form is fixed: hashes cover every field, and an earlier `landfall` may read the record after a rollback. A later
+//! form uses another file.
 
 use std::collections::BTreeSet;
 
@@ -20,33 +21,33 @@ use serde::{Deserialize, Serialize};
 use super::counts::Counts;
 use super::day::{BEGIN, DAYS, Day, hash};
 
-/// Days of which each sample is kept.
+/// Number of days of which each sample is kept.
 const DAYS_OF_SAMPLES: i64 = 7;
 
-/// Least time between two samples. They are taken hourly, and a person may take one more.
+/// Minimum time between two samples. They are taken hourly, and a person may take one in between.
 const PAUSE: SignedDuration = SignedDuration::from_mins(30);
 
-/// By how much a sample may be earlier than the last one and is only left out. Trusted time goes back by more than this only
-/// where a person has confirmed an earlier date.
+/// Maximum time by which a sample may be earlier than the last one and is simply left out. Trusted time goes back by
+/// more than this only if a person has confirmed an earlier date.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// What a site used at one time.
+/// The usage of a site at one time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sample {
-    /// When, by the site's trusted date, in whole seconds.
+    /// Time of the sample in whole seconds, by the site's trusted date.
     pub at: Timestamp,
-    /// Id of the license that the site has.
+    /// Id of the site's license.
     pub license: String,
-    /// Its limits.
+    /// Limits of the license.
     pub limits: Counts,
-    /// By how much a limit may be exceeded, in percent.
+    /// Percentage by which a limit may be exceeded.
     pub overage_percent: u64,
-    /// What was counted.
+    /// The measured numbers.
     pub counts: Counts,
     /// Entitlements that installed components need.
     pub components: BTreeSet<String>,
-    /// Those of them that the license does not include.
+    /// The needed entitlements that the license does not include.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub lacking: BTreeSet<String>,
 }
@@ -56,7 +57,7 @@ impl Sample {
         TimeZone::UTC.to_datetime(self.at).date()
     }
 
-    /// Whether another one belongs to the same record of a day.
+    /// Returns true if the other sample belongs to the same record of a day.
     fn is_of_same_day(&self, other: &Self) -> bool {
         let terms = |sample: &Self| (sample.day(), sample.limits, sample.overage_percent);
         terms(self) == terms(other) && self.license == other.license
@@ -67,13 +68,13 @@ impl Sample {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Linked {
     sample: Sample,
-    /// It did not follow the line before it, when the chain was last made anew.
+    /// True if it did not follow the previous line when the chain was last rebuilt.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     broken: bool,
     previous: Sha256,
 }
 
-/// A line.
+/// A line of the record.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(untagged)]
 enum Line {
@@ -81,18 +82,18 @@ enum Line {
     Sample(Linked),
 }
 
-/// The record.
+/// The record of usage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsageLog {
     days: Vec<Day>,
-    /// With `broken` where one does not follow the line before it.
+    /// Samples, with `broken` set if one does not follow the previous line.
     samples: Vec<Linked>,
-    /// Whether one of them was found not to, which its line does not say yet.
+    /// True if a sample was found not to follow, which its line does not state yet.
     found: bool,
 }
 
 impl UsageLog {
-    /// Reads whatever can be read.
+    /// Reads every readable line.
     pub fn read(bytes: &[u8]) -> Self {
         let mut log = Self::default();
         let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
@@ -115,7 +116,7 @@ impl UsageLog {
         log
     }
 
-    /// The newest sample of a record, without reading the rest of it.
+    /// Returns the newest sample of a record without reading the rest.
     pub fn newest_of(bytes: &[u8]) -> Option<Sample> {
         let mut lines = bytes.rsplit(|byte| *byte == b'\n');
         match lines.find_map(|line| serde_json::from_slice::<Line>(line).ok())? {
@@ -129,8 +130,8 @@ impl UsageLog {
         self.samples.last().map(|linked| &linked.sample)
     }
 
-    /// Adds a sample, and makes days of samples that are old. Returns whether it was added: one that comes too soon after the
-    /// newest, or is dated before it, is left out.
+    /// Adds a sample, and turns old samples into days. Returns true if it was added: a sample that comes too soon after
+    /// the newest one, or is dated before it, is left out.
     pub fn add(&mut self, sample: Sample) -> bool {
         let since = self.newest().map(|newest| sample.at.duration_since(newest.at));
         if since.is_some_and(|since| since < PAUSE && since > -DAY) {
@@ -157,7 +158,8 @@ impl UsageLog {
         true
     }
 
-    /// Every day: those of which only the peaks are kept, and what the samples come to. The last one may not be over.
+    /// Every day: those of which only the peaks are kept, and those computed from the samples. The last one may not be
+    /// over.
     pub fn days(&self) -> Vec<Day> {
         let mut days = self.days.clone();
         for run in runs(&self.samples) {
@@ -167,11 +169,11 @@ impl UsageLog {
         days
     }
 
-    /// The record as it is stored: a line for each day and sample.
+    /// The stored form of the record: a line for each day and sample.
     pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut write = |line: serde_json::Result<Vec<u8>>| {
-            // A tree of strings and integers has a JSON form, so this cannot fail.
+            // A tree of strings and integers always has a JSON form.
             bytes.extend(line.unwrap_or_default());
             bytes.push(b'\n');
         };
@@ -186,7 +188,8 @@ impl UsageLog {
         self.samples.last().map_or_else(of_days, hash)
     }
 
-    /// Links the samples to one another and to the days before them. What did not follow when it was read stays marked.
+    /// Links the samples to one another and to the preceding days. A sample that did not follow when it was read stays
+    /// marked.
     fn link_samples(&mut self) {
         let mut head = self.days.last().map_or(BEGIN, Day::hash);
         for linked in &mut self.samples {
@@ -197,12 +200,12 @@ impl UsageLog {
     }
 }
 
-/// Samples of the same day and license that follow one another.
+/// Groups consecutive samples of the same day and license.
 fn runs(samples: &[Linked]) -> impl Iterator<Item = &[Linked]> {
     samples.chunk_by(|one, next| one.sample.is_of_same_day(&next.sample))
 }
 
-/// The day after another one that a run of samples comes to.
+/// Computes the day of a run of samples that follows another day.
 fn next_day(before: Option<&Day>, run: &[Linked]) -> Day {
     let Sample { license, limits, overage_percent, .. } = &run[0].sample;
     let samples = || run.iter().map(|linked| &linked.sample);

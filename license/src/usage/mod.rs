@@ -1,8 +1,9 @@
-//! What a site uses of what its license limits: samples, the record that keeps them, and the signed report of it.
+//! A site's usage of the quantities that its license limits: samples, the record that keeps them, and the signed report
+//! of it.
 //!
-//! Everything here is a function of bytes and times. A sample counts once an hour. [`UsageLog`] keeps the samples of some
-//! days, and of older days their peaks. A [`UsageReport`] has the days and what they come to; whoever gets one checks it
-//! with [`UsageReport::verify`]. Nothing of it is asked before anything is installed, and nothing stops by it.
+//! Everything in this module is a function of bytes and times. A sample is taken once an hour. [`UsageLog`] keeps the
+//! samples of some days, and the peaks of older days. A [`UsageReport`] has the days and their totals; its recipient
+//! checks it with [`UsageReport::verify`]. No install depends on it, and it stops nothing.
 
 mod counts;
 mod day;

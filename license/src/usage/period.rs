@@ -1,4 +1,4 @@
-//! What days come to: for each license that a site had, what was used of each limit, and when it was exceeded.
+//! Totals of days: for each license of a site, the usage of each limit, and the times at which it was exceeded.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,7 +66,7 @@ pub struct ComponentUse {
     pub lacking_days: u64,
 }
 
-/// What days come to, one after the other.
+/// Computes the totals of consecutive days.
 pub fn periods(days: &[Day]) -> Vec<Period> {
     let terms = |day: &Day| (day.limits, day.overage_percent);
     let is_same = |one: &Day, next: &Day| one.license == next.license && terms(one) == terms(next);
@@ -74,7 +74,7 @@ pub fn periods(days: &[Day]) -> Vec<Period> {
 }
 
 fn period(days: &[Day]) -> Period {
-    // A date that a person set back may come twice.
+    // A date can occur twice if a person set the date back.
     let dates: BTreeSet<Date> = days.iter().map(|day| day.day).collect();
     let (from, until) = (dates.first().copied().unwrap_or_default(), dates.last().copied().unwrap_or_default());
     let span = u64::try_from(until.duration_since(from).as_hours() / 24).unwrap_or_default().saturating_add(1);

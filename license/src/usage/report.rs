@@ -1,9 +1,9 @@
-//! The report of a site's usage: what its days come to, and the days, signed by the site's key. A person reads the sums, and
-//! a program computes them again.
+//! The report of a site's usage: days and their totals, signed by the site's key. A person reads the totals, and a
+//! program computes them again.
 //!
-//! Threats: a report that was edited (the signature covers every field), one that another host signed (its key is not the
-//! site's), one whose record was cut before it was signed (the days are a chain), one whose sums flatter (they are computed
-//! again), and one of another site or license (both are compared with the license).
+//! Threats: a report that was edited (the signature covers every field), one that another host signed (its key is not
+//! the site's), one whose record was cut before it was signed (the days form a chain), one with wrong totals (they are
+//! computed again), and one about another site or license (both are compared with the license).
 
 use std::collections::BTreeSet;
 
@@ -23,29 +23,29 @@ use super::period::{Period, periods};
 use crate::binding::Identifier;
 use crate::terms::Terms;
 
-/// The field `kind` of the report as a document.
+/// Value of the field `kind` in the document.
 pub const KIND: &str = "usageReport";
 
-/// The form of the report as a document.
+/// Schema of the document.
 pub const SCHEMA: u32 = 1;
 
 /// The `type` of the report.
 const REPORT_TYPE: &str = "landfall.dev/usage-report/1";
 
-/// What the signed bytes begin with, so that a signature of anything else is none of a report.
+/// Prefix of the signed bytes, so that a signature of anything else is not valid for a report.
 const CONTEXT: &str = "landfall.dev/usage-report/1\n";
 
-/// Largest report, in bytes: ten years, each day in its own lines.
+/// Maximum size of a report in bytes: ten years, with separate lines for each day.
 const REPORT_BYTES: usize = 16 << 20;
 
-/// What a report is about.
+/// The contents of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportContents<'a> {
     /// The site's UUID.
     pub site: &'a str,
-    /// What identifies the site to its vendor.
+    /// Identifiers by which the vendor knows the site.
     pub identifiers: BTreeSet<Identifier>,
-    /// The license that the site has.
+    /// Terms of the site's license.
     pub terms: &'a Terms,
     /// The site's trusted date.
     pub made: Timestamp,
@@ -86,17 +86,17 @@ pub struct UsageReport {
     signature: String,
 }
 
-/// What a report must be, as its reader knows it.
+/// The reader's expectations of a report.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted<'a> {
-    /// The license that it must be about, with the site that this is bound to; any, if missing.
+    /// The license that the report must be about, and the site to which it is bound; any, if missing.
     pub terms: Option<&'a Terms>,
-    /// Ids of keys of which one must have signed it. Empty: the key that the license names.
+    /// Ids of keys, one of which must have signed the report. If empty, the key that the license names.
     pub keys: Vec<KeyId>,
 }
 
 impl UsageReport {
-    /// The report with the public key of whoever signs it, before [`UsageReport::with_signature`].
+    /// Creates the report with the signer's public key, before [`UsageReport::with_signature`].
     pub fn unsigned(contents: ReportContents<'_>, key: &PublicKey) -> Self {
         let ReportContents { site, identifiers, terms, made, days } = contents;
         Self {
@@ -115,13 +115,13 @@ impl UsageReport {
         }
     }
 
-    /// The same with the signature of [`UsageReport::message`].
+    /// Returns the report with the signature of [`UsageReport::message`].
     #[must_use]
     pub fn with_signature(self, signature: &[u8]) -> Self {
         Self { signature: STANDARD.encode(signature), ..self }
     }
 
-    /// Reads the file of a report, in any layout. Nothing of it is believed before [`UsageReport::verify`].
+    /// Reads the file of a report, in any layout. Nothing in it is trusted before [`UsageReport::verify`].
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, UsageError> {
         let form = |source| UsageError::Form { name: name.to_owned(), source: Box::new(source) };
         if bytes.len() > REPORT_BYTES {
@@ -130,7 +130,7 @@ impl UsageReport {
         }
         let mut document: Value = read_typed(name, REPORT_TYPE, bytes).map_err(form)?;
         if let Some(fields) = document.as_object_mut() {
-            // What every document has: the type says the same.
+            // Fields of every document; the type contains the same.
             fields.remove("kind");
             fields.remove("schema");
         }
@@ -139,15 +139,15 @@ impl UsageReport {
         })
     }
 
-    /// The bytes that are signed: everything but the signature.
+    /// Returns the signed bytes: everything except the signature.
     pub fn message(&self) -> Result<Vec<u8>, UsageError> {
         let unsigned = Self { signature: String::new(), ..self.clone() };
         let text = serde_json::to_string(&unsigned).map_err(UsageError::Unwritable)?;
         Ok(format!("{CONTEXT}{text}").into_bytes())
     }
 
-    /// Checks the signature first, then the chain of the days, then what they come to, and at last that it is about what is
-    /// wanted. Returns the key that signed.
+    /// Checks the signature, then the chain of the days, then the totals, and last the expected license and site.
+    /// Returns the key that signed.
     pub fn verify(&self, wanted: &Wanted<'_>) -> Result<PublicKey, UsageError> {
         let key = PublicKey::from_pem("the key of the report", &self.key).map_err(|_| UsageError::Signature)?;
         let keys = match wanted.terms.and_then(|terms| terms.site_key) {
@@ -172,7 +172,8 @@ impl UsageReport {
         Ok(key)
     }
 
-    /// Refuses a report whose days are not those of an earlier one of the same site. The last day of that one was not over.
+    /// Returns an error unless the report's days continue those of an earlier report of the same site. The last day of
+    /// the earlier one was not over.
     pub fn continues(&self, earlier: &Self) -> Result<(), UsageError> {
         if self.site != earlier.site {
             return Err(UsageError::Other { reason: format!("the earlier one is of the site {}", earlier.site) });
@@ -183,7 +184,7 @@ impl UsageReport {
         over.iter().find(differs).map_or(Ok(()), |day| Err(UsageError::Chain { day: day.day }))
     }
 
-    /// Refuses a report about another license, other limits of it, or a site that it is not bound to.
+    /// Returns an error for a report about another license, other limits of it, or a site to which it is not bound.
     fn is_about(&self, terms: &Terms) -> Result<(), UsageError> {
         let other = |reason: String| Err(UsageError::Other { reason });
         if self.license != terms.id {

@@ -26,7 +26,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// A sample of so many nodes under a license for three, of which it tolerates three more in ten.
+/// Returns a sample with this many nodes, under a license for three nodes with an overage of 34 percent.
 fn measured(at: Timestamp, nodes: u64) -> Sample {
     Sample {
         at,
@@ -39,7 +39,7 @@ fn measured(at: Timestamp, nodes: u64) -> Sample {
     }
 }
 
-/// The record of a site that measured so many nodes, hour by hour.
+/// Returns the record of a site that measured these numbers of nodes, hour by hour.
 fn log_of(nodes: impl IntoIterator<Item = u64>) -> UsageLog {
     let mut log = UsageLog::default();
     for (hours, nodes) in (0..).zip(nodes) {
@@ -63,7 +63,8 @@ fn hours_become_days_that_keep_their_peaks() {
     assert_eq!((kept("\"peaks\""), kept("\"counts\"")), (4, 8 * 24), "samples of the last eight days stay");
     assert_eq!(UsageLog::read(log.bytes().as_slice()), log);
     assert_eq!(UsageLog::newest_of(lines.as_bytes()).as_ref(), log.newest());
-    // A day has the same hash as a day and as samples, and so have all before it in a later report.
+    // A day's hash is the same whether it is kept as a day or as samples; so are those of all earlier days in a later
+    // report.
     let later = log_of((0..24 * 20).map(|hour| if hour == 30 { 5 } else { 3 }));
     assert_eq!(later.days()[..11], days[..11]);
 }
@@ -91,7 +92,7 @@ fn a_clock_that_goes_back_makes_no_sample_and_a_confirmed_date_does() {
     }
     let days = log.days();
     assert_eq!((first_break(&days), days.len()), (None, 2), "the earlier date is a day of its own");
-    // A date years ahead, which a person then corrected, keeps no later sample out.
+    // A date years ahead, which a person then corrected, blocks no later sample.
     assert!(log.add(measured(at(50_000), 3)) && log.add(measured(at(20), 3)) && log.add(measured(at(21), 3)));
 }
 
@@ -132,10 +133,10 @@ fn days_without_a_sample_are_counted() {
     assert_eq!((period.days, period.unmeasured_days, period.limits[0].overage_days), (3, 4, 2));
 }
 
-/// Twelve days, of which four are kept as days.
+/// A record of twelve days, four of which are kept as days.
 static SAMPLE_LOG: LazyLock<Vec<u8>> = LazyLock::new(|| log_of((0..24 * 12).map(|hour| 1 + hour % 5)).bytes());
 
-/// What a record comes to after one more sample, as the next hour of the site adds it.
+/// Returns the days of a record after one more sample, as the site's next hour adds it.
 fn an_hour_later(bytes: &[u8]) -> Vec<Day> {
     let mut log = UsageLog::read(bytes);
     assert!(log.add(measured(at(24 * 12), 1)));
@@ -162,7 +163,7 @@ proptest! {
         let kept: Vec<&str> =
             lines.iter().enumerate().filter(|(number, _)| *number != line).map(|(_, line)| *line).collect();
         let mut bytes = (kept.join("\n") + "\n").into_bytes();
-        // The record is written anew each hour, and samples become days.
+        // The record is rewritten each hour, and samples become days.
         for hours in (24 * 12..24 * 24).step_by(18) {
             let mut log = UsageLog::read(&bytes);
             prop_assert!(first_break(&log.days()).is_some());
@@ -224,12 +225,12 @@ impl Customer {
         let mut terms = sample::terms("acme-1", at(0)).unwrap();
         terms.overage_percent = 34;
         terms.binding = Some(Binding { needed: 1, identifiers: vec![identifier] });
-        // The vendor's key stands for the site's: both are key pairs.
+        // The vendor's key stands in for the site's: both are key pairs.
         terms.site_key = Some(vendor.key.public().id());
         Self { vendor, terms, identifier }
     }
 
-    /// Its report, whatever is changed before it is signed.
+    /// Returns the customer's report, after a change before the signature.
     fn report(&self, change: impl FnOnce(&mut UsageReport)) -> Vec<u8> {
         let contents = ReportContents {
             site: SITE,
@@ -289,7 +290,7 @@ fn a_later_report_has_the_days_of_an_earlier_one() {
 fn every_fault_of_a_report_has_its_own_code() {
     let customer = Customer::new();
     let signed = |change: fn(&mut UsageReport)| customer.said(&customer.report(change));
-    // The site itself signs these.
+    // The site itself signs these changes.
     assert_eq!(signed(|report| drop(report.days.remove(0))), "LF4735");
     assert_eq!(signed(|report| report.days[0].peaks.nodes = Some(1)), "LF4735");
     assert_eq!(signed(|report| report.days[0].breaks = 1), "LF4735");
@@ -301,7 +302,7 @@ fn every_fault_of_a_report_has_its_own_code() {
     terms.terms.site_key = Some(customer.vendor.key.public().id());
     assert_eq!(terms.said(&customer.report(|_| {})), "LF4737", "the site says that it has other limits");
     assert_eq!(Customer::new().said(&customer.report(|_| {})), "LF4734", "another site's key");
-    // Others edit what the site has signed.
+    // Other people edit a signed report.
     let bytes = customer.report(|_| {});
     let text = String::from_utf8(bytes.clone()).unwrap();
     for (from, to) in [

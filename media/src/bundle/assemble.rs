@@ -1,7 +1,7 @@
-//! From the verified payload to the parts: which file holds which bytes, decided by their bytes.
+//! Assembly of the parts of a bundle whose payload is verified. File contents decide which file holds which bytes.
 //!
-//! A file that has the name of a part but other contents is refused, not worked around: sticks were mixed up, and the
-//! person should know. A file of any other name is used if it holds what comes next.
+//! A file that has the name of a part but other contents is refused, not worked around: the sticks were mixed up, and
+//! the person should know. A file with any other name is used if it holds the bytes that come next.
 
 use std::path::{Path, PathBuf};
 
@@ -14,17 +14,17 @@ use crate::counters::Counters;
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, PieceKind};
 
-/// Chunks at the beginning of a file of the right name that are compared: one chunk that is damaged or cannot be read does not make
-/// it foreign.
+/// Number of leading chunks to compare in a file with the expected name. A single damaged or unreadable chunk does not
+/// make the file foreign.
 const COMPARED_CHUNKS: usize = 3;
 
 impl Located {
-    /// Finds every part of the bundle whose head was verified, or the delta of it. Reads the first chunk of each part, and the headers of a
-    /// delta.
+    /// Finds every part of the bundle whose head was verified, or of its delta. Reads the first chunk of each part, and
+    /// the headers of a delta.
     pub fn assemble(&self, payload: Payload, counters: Counters) -> Result<BundleMedia> {
         let head_bytes = payload.layout().head_bytes();
         let total = payload.layout().total_bytes();
-        // The head alone is as long as the head; anything longer is a first part or the whole bundle.
+        // A head file is exactly as long as the head; any longer file is a first part or the whole bundle.
         let first = self.firsts.iter().map(|path| open_part(path, 0)).find(|part| match part {
             Ok(part) => part.length > head_bytes,
             Err(_) => true,
@@ -82,7 +82,7 @@ impl Located {
         }
     }
 
-    /// The name of the part after these, derived from the name of the first.
+    /// Returns the expected name of the next part, derived from the name of the first.
     fn expected_name(&self, parts: &[Part]) -> String {
         let named = parts.first().map(|part| part.path.as_path()).or_else(|| self.firsts.first().map(PathBuf::as_path));
         let stem = named.and_then(|path| BundleName::parse(&name(path))).map(|(stem, _)| stem);
@@ -90,7 +90,7 @@ impl Located {
         stem.map_or_else(|| format!("part {}", parts.len() + 1), |stem| stem.file(kind))
     }
 
-    /// How many bytes a file that stops in the middle lacks: up to the end of the bundle for a single file, and at
+    /// Returns the number of bytes that a truncated file lacks: up to the end of the bundle for a single file, and at
     /// least up to the next end of a chunk for a part.
     fn missing_bytes(&self, payload: &Payload, last: &Part, end: u64) -> u64 {
         let total = payload.layout().total_bytes();
@@ -105,19 +105,21 @@ fn kind(path: &Path) -> Option<FileKind> {
     BundleName::parse(&name(path)).map(|(_, kind)| kind)
 }
 
-/// Why the file with a part's name is not that part. One that ends before anything could prove it was most likely not copied to its end.
+/// Returns the error for a file that has a part's name but is not that part. A file that ends before its first provable
+/// piece was most likely not copied completely.
 fn unfit(payload: &Payload, Part { path, offset, length, .. }: Part) -> MediaError {
     let proof = payload.pieces_from(offset).find(|piece| proves(piece.kind));
     let missing = proof.map_or(0, |piece| (piece.offset + piece.length as u64 - offset).saturating_sub(length));
     if missing > 0 { MediaError::Short { path, missing } } else { MediaError::PartForeign { path, offset } }
 }
 
-/// Zeros prove nothing, unless there is nothing else.
+/// Returns true if a matching piece of this kind proves that the file belongs to the bundle. Zeros (padding) prove
+/// nothing, unless there is nothing else.
 fn proves(kind: PieceKind) -> bool {
     matches!(kind, PieceKind::Header(_) | PieceKind::Chunk(..) | PieceKind::End)
 }
 
-/// Whether a file holds what follows this offset of the stream, which must be a cut.
+/// Returns true if the file holds the stream's bytes from its offset on. The offset must be a cut.
 fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &Counters) -> bool {
     let mut chunks = 0;
     let mut buffer = Vec::new();
@@ -134,7 +136,7 @@ fn begins_at(payload: &Payload, part: &Part, compared_chunks: usize, counters: &
                     return true;
                 }
             }
-            // Like a damaged one: whatever comes next may prove it.
+            // Treated like a damaged piece: a later piece may still prove the file.
             Err(error) if error.is_unreadable() => {}
             Err(_) => return false,
         }

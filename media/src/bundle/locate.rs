@@ -1,4 +1,5 @@
-//! From what a person names (a file, one part, a folder, the head) to the bundle's head and the files that may be parts.
+//! Search for a bundle: from the path that a person gives (a file, a part, a folder, or the head) to the bundle's head
+//! and the files that may be parts.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,31 +15,31 @@ use crate::counters::{Counted, Counters};
 use crate::error::{At, MediaError, Result};
 use crate::parts::is_partial;
 
-/// Bytes of the first header. Together with the whole `landfall.json` after it, it identifies a bundle.
+/// Bytes of the first header. Together with the `landfall.json` after it, it identifies a bundle.
 const HEADER_BYTES: u64 = 512;
 
 /// A bundle that was found but not verified.
 #[derive(Debug, Clone)]
 pub struct Located {
-    /// Where the head is read from.
+    /// File from which the head is read.
     head: PathBuf,
     /// Files that begin with this bundle's `landfall.json`, longest first.
     pub(super) firsts: Vec<PathBuf>,
-    /// Every regular file of the folder, names of this bundle first, in order.
+    /// Every regular file of the folder: those named after this bundle first, then the others, in order.
     pub(super) candidates: Vec<PathBuf>,
     pub(super) folder: PathBuf,
-    /// Where reading the head is counted, as the search was.
+    /// Counters of the search and of reading the head.
     counters: Counters,
 }
 
 impl Located {
-    /// A file that should begin a bundle but does not.
+    /// The result for a file that should begin a bundle but does not.
     fn unreadable(path: &Path, folder: &Path, counters: &Counters) -> Self {
         let (head, firsts) = (path.to_owned(), vec![path.to_owned()]);
         Self { head, candidates: firsts.clone(), firsts, folder: folder.to_owned(), counters: counters.clone() }
     }
 
-    /// The file that the head is read from.
+    /// Path of the file from which the head is read.
     pub fn head_path(&self) -> &Path {
         &self.head
     }
@@ -48,8 +49,8 @@ impl Located {
         &self.folder
     }
 
-    /// Reads a small file beside the bundle: at most so many bytes and one more, so that a longer one is noticed. `None`
-    /// where there is none; a link is not followed. Whatever it holds is not checked.
+    /// Reads a small file beside the bundle, without checking its contents. Reads at most `limit_bytes` plus one, so
+    /// that the caller notices a longer file. Returns `None` if there is no such file; a link is not followed.
     pub fn beside(&self, name: &str, limit_bytes: u64) -> Result<Option<Vec<u8>>> {
         let path = self.folder.join(name);
         match path.symlink_metadata() {
@@ -63,7 +64,7 @@ impl Located {
         Ok(Some(bytes))
     }
 
-    /// Opens the stream at this byte, in the one file of the bundle or its first part. What is read is not checked.
+    /// Opens the stream at this byte, in the bundle's single file or its first part. The bytes are not checked.
     pub fn stream_at(&self, offset: u64) -> Result<impl Read> {
         let path = self.firsts.first().unwrap_or(&self.head);
         let (mut file, _) = open_regular(path)?;
@@ -71,24 +72,23 @@ impl Located {
         Ok(Counted::new(file, self.counters.clone()))
     }
 
-    /// Opens the stream at its first byte; the head may be read from it, no more.
+    /// Opens the stream at its first byte. Only the head may be read from it.
     pub fn head(&self) -> Result<io::BufReader<Counted<File>>> {
         let file = Counted::new(open_regular(&self.head)?.0, self.counters.clone());
         Ok(io::BufReader::with_capacity(64 * 1024, file))
     }
 }
 
-/// Finds a bundle by its one file, one of its parts, its `.head`, or the folder that holds it. Foreign files beside it
-/// are ignored, and so is everything that is not a regular file. Only the path itself may be a symbolic link: a person
-/// named it.
+/// Finds a bundle by its single file, one of its parts, its `.head`, or the folder that holds it. Foreign files and
+/// non-regular files beside it are ignored. Only the path itself may be a symbolic link, because a person named it.
 pub fn locate(path: &Path) -> Result<Located> {
     locate_counted(path, &Counters::new())
 }
 
-/// The same, counting into `counters` what the search and later the head's reader take from the media.
+/// Like [`locate`], but `counters` counts the bytes that the search and later the head's reader take from the media.
 pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
     let metadata = match std::fs::metadata(path) {
-        // A wrong name is the person's to correct; everything else may be the stick's fault.
+        // A wrong path is the person's mistake; any other error may be the media's fault.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(MediaError::NotThere(path.to_owned())),
         metadata => metadata.at("open", path)?,
     };
@@ -108,7 +108,7 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
         path.clone_into(&mut located.head);
         return Ok(located);
     }
-    // A later part: its first part has the same name but for the number.
+    // A later part: its first part differs from it only in the number.
     if let Some((stem, FileKind::Part(2..) | FileKind::DeltaPart(2..))) = parsed(path) {
         for file in files(folder)? {
             if self::stem(&file).as_ref() == Some(&stem)
@@ -121,7 +121,7 @@ pub fn locate_counted(path: &Path, counters: &Counters) -> Result<Located> {
         let name = stem.file(if is_delta { FileKind::DeltaPart(1) } else { FileKind::Part(1) });
         return Err(MediaError::PartMissing { folder: folder.to_owned(), name, offset: 0 });
     }
-    // The reader of its head reports what is wrong with it.
+    // The reader of the head reports the defect.
     Ok(Located::unreadable(path, folder, counters))
 }
 
@@ -129,7 +129,7 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     let all = files(folder)?;
     let mut bundles: BTreeMap<Sha256, Vec<PathBuf>> = BTreeMap::new();
     for file in &all {
-        // A file that cannot be read does not concern this bundle unless a part turns out to be missing.
+        // An unreadable file does not concern this bundle unless a part turns out to be missing.
         if let Ok(Some(found)) = opening_digest(file, counters)
             && wanted.is_none_or(|wanted| wanted == found)
         {
@@ -139,7 +139,7 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     let longest = |files: &[PathBuf]| files.iter().map(|file| length(file)).max().unwrap_or(0);
     let mut bundles: Vec<_> = bundles.into_values().collect();
     bundles.sort_by_key(|files| std::cmp::Reverse(longest(files)));
-    // Files of one name with different beginnings are one damaged bundle: the longest is its single file or first part.
+    // Files of one name with different beginnings are one damaged bundle; the longest is its single file or first part.
     let mut names: Vec<_> = bundles.iter().filter_map(|files| files.first()).collect();
     names.dedup_by_key(|file| stem(file).map_or_else(|| name(file), |stem| stem.stem().to_owned()));
     if names.len() > 1 {
@@ -154,7 +154,7 @@ fn in_folder(folder: &Path, wanted: Option<Sha256>, counters: &Counters) -> Resu
     Ok(Located { head: firsts[0].clone(), firsts, candidates, folder: folder.to_owned(), counters: counters.clone() })
 }
 
-/// A folder where no file begins as a bundle: is one there by its name?
+/// Handles a folder in which no file begins as a bundle: looks for a bundle by file name.
 fn without_beginning(folder: &Path, files: &[PathBuf], counters: &Counters) -> Result<Located> {
     let named =
         |wanted: fn(&FileKind) -> bool| files.iter().find(|file| parsed(file).is_some_and(|(_, kind)| wanted(&kind)));
@@ -181,7 +181,7 @@ fn parsed(path: &Path) -> Option<(BundleName, FileKind)> {
     BundleName::parse(path.file_name()?.to_str()?)
 }
 
-/// Regular files of a folder, in the order of their names. Links on a stick lead wherever its writer wanted.
+/// Returns the regular files of a folder, sorted by name. Links are skipped: on a stick they may lead anywhere.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).at("list", folder)? {
@@ -195,8 +195,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Digest of the bytes that identify a bundle, or `None` for a file that does not begin as one. Not trusted for
-/// anything else. Of a file that is not a bundle, only the first block is read.
+/// Returns the digest of the bytes that identify a bundle, or `None` for a file that does not begin as one. The digest
+/// serves only to group files; it is not trusted. For a file that is not a bundle, only the first block is read.
 fn opening_digest(path: &Path, counters: &Counters) -> Result<Option<Sha256>> {
     let mut bytes = Vec::new();
     let (file, _) = open_regular(path)?;

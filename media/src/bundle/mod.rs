@@ -1,9 +1,9 @@
-//! A bundle in place: found by content, read in place as one stream, never joined, changed or deleted. Of a delta, the stream has
-//! gaps.
+//! A bundle in place: found by content and read in place as one stream, never joined, changed or deleted. The stream of
+//! a delta has gaps.
 //!
-//! Threats: everything here reads untrusted files. Names only determine the search order; a file's bytes and the
-//! verified [`Payload`] decide what it is. No name from inside the bundle becomes a path. A stick may hold links, pipes
-//! and devices under the names of parts: none is followed, waited for or opened (`open_regular`).
+//! Threats: all code in this module reads untrusted files. Names only determine the search order; a file's bytes and
+//! the verified [`Payload`] decide its identity. No name from inside the bundle becomes a path. A stick may hold links,
+//! pipes or devices under the names of parts: none is followed, waited for or opened (`open_regular`).
 
 mod assemble;
 mod delta;
@@ -26,21 +26,21 @@ use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece};
 use crate::pipeline::PieceReader;
 
-/// A file of a bundle, or a run of bytes in a file of a delta, and which bytes of the stream it holds.
+/// A file of a bundle, or a run of bytes in a file of a delta, with its position in the stream.
 #[derive(Debug, Clone)]
 pub struct Part {
     /// Path of the file.
     pub path: PathBuf,
-    /// Its first byte in the stream.
+    /// Offset of its first byte in the stream.
     pub offset: u64,
-    /// Bytes.
+    /// Length in bytes.
     pub length: u64,
-    /// Its first byte in the file.
+    /// Offset of its first byte in the file.
     start: u64,
     file: Arc<DiskFile>,
 }
 
-/// All the parts of one bundle, in order, with what their bytes are checked against. Without gaps, unless it is a delta.
+/// All parts of one bundle, in order, with the values that verify their bytes. There are gaps only in a delta.
 #[derive(Debug)]
 pub struct BundleMedia {
     payload: Payload,
@@ -50,7 +50,8 @@ pub struct BundleMedia {
     role: Role,
 }
 
-/// Why the media is read; it decides what is counted and whether memory may answer for the disk.
+/// The purpose of reading the media. It decides which counter counts, and whether the page cache may answer for the
+/// disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
     Read,
@@ -58,7 +59,7 @@ enum Role {
 }
 
 impl BundleMedia {
-    /// Files that were just written, in order, to be read back: they should hold these contents.
+    /// Opens files that were just written, in order, to read them back and compare them with `contents`.
     pub(crate) fn for_read_back(
         payload: Payload,
         contents: Contents,
@@ -70,7 +71,8 @@ impl BundleMedia {
         Ok(Self { payload, contents, parts, counters, role: Role::ReadBack })
     }
 
-    /// What has arrived of a bundle, or of a delta of it, that comes as one file of so many bytes: only that much can be read of it.
+    /// The arrived part of a bundle, or of its delta, that arrives as one file of `announced_bytes` bytes. Only the
+    /// arrived bytes can be read.
     pub(crate) fn arriving(payload: Payload, path: &Path, announced_bytes: u64) -> Result<Self> {
         let files = [open_part(path, 0)?];
         let contents = if announced_bytes == payload.layout().total_bytes() {
@@ -87,42 +89,42 @@ impl BundleMedia {
         &self.parts
     }
 
-    /// How many files hold them.
+    /// Number of files that hold the parts.
     pub fn files(&self) -> usize {
         self.parts.chunk_by(|one, next| one.path == next.path).count()
     }
 
-    /// What the stream holds.
+    /// The payload of the bundle.
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
 
-    /// Which blobs of it are here: all of them, unless it is a delta.
+    /// The blobs that are present: all of them, unless the bundle is a delta.
     pub fn contents(&self) -> &Contents {
         &self.contents
     }
 
-    /// Where reads are counted.
+    /// Counters of the bytes read.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// Whether every part is read from its disk, as far as the kernel knows, and never from memory.
+    /// Returns true if every part is read from its disk, as far as the kernel knows, and never from the page cache.
     pub(crate) fn is_past_cache(&self) -> bool {
         self.parts.iter().all(|part| part.file.is_past_cache())
     }
 
-    /// Bytes of the stream that are here: all of them, unless it is a delta.
+    /// Bytes of the stream that are present: all of them, unless the bundle is a delta.
     pub fn total_bytes(&self) -> u64 {
         self.contents.stream_bytes(&self.payload)
     }
 
-    /// Every piece that is here after the head, in order.
+    /// Every present piece after the head, in order.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = Piece> + Send + '_ {
         self.payload.pieces_of(self.contents.blobs())
     }
 
-    /// Fills the buffer from this offset of the stream.
+    /// Fills the buffer, beginning at this offset of the stream.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -147,7 +149,7 @@ impl BundleMedia {
             .ok_or_else(|| MediaError::Bug(format!("byte {offset} is in no part of the bundle")))
     }
 
-    /// The file, and the offset in it, of this byte of the stream.
+    /// Returns the file that holds this byte of the stream, and the byte's offset in that file.
     fn place(&self, offset: u64) -> (PathBuf, u64) {
         let place = |part: &Part| (part.path.clone(), part.start + offset - part.offset);
         self.part_at(offset).map_or_else(|_| (PathBuf::new(), offset), place)
@@ -156,7 +158,7 @@ impl BundleMedia {
 
 impl PieceReader for BundleMedia {
     fn read(&self, pieces: &[Piece], mut buffer: &mut [u8]) -> Result<()> {
-        // Adjacent pieces are read at once; the bytes between other pieces are not wanted.
+        // Adjacent pieces are read with one call; bytes between other pieces are skipped.
         for run in pieces.chunk_by(|one, next| one.offset + one.length as u64 == next.offset) {
             let bytes = run.iter().map(|piece| piece.length).sum();
             let (now, later) = std::mem::take(&mut buffer).split_at_mut(bytes);
@@ -181,7 +183,7 @@ fn read_exact_at(part: &Part, offset: u64, buffer: &mut [u8]) -> Result<()> {
     if count == buffer.len() {
         return Ok(());
     }
-    // It was longer when its length was read.
+    // The file has become shorter since its length was read.
     let length = part.file.length().unwrap_or(offset);
     let end = part.start.saturating_add(part.length);
     Err(MediaError::Short { path: part.path.clone(), missing: end.saturating_sub(length) })
@@ -192,7 +194,7 @@ fn open_part(path: &Path, offset: u64) -> Result<Part> {
     Ok(Part { path: path.to_owned(), offset, length, start: 0, file: Arc::new(DiskFile::reading(file)) })
 }
 
-/// Opens files of one stream, each of which begins where the one before ends.
+/// Opens files of one stream; each continues where the previous one ends.
 fn in_a_row(paths: impl Iterator<Item = PathBuf>) -> Result<Vec<Part>> {
     let mut parts: Vec<Part> = Vec::new();
     for path in paths {
@@ -202,8 +204,8 @@ fn in_a_row(paths: impl Iterator<Item = PathBuf>) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// Opens a regular file and returns its length. A link is not followed; a pipe or device that replaced the file since
-/// it was listed neither blocks nor is read.
+/// Opens a regular file and returns it with its length. A link is not followed. A pipe or device that has replaced the
+/// file since it was listed neither blocks nor is read.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, u64)> {
     let at = |error| MediaError::io("open", path, error);
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;

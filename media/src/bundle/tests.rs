@@ -16,7 +16,7 @@ fn code(result: Result<BundleMedia>) -> &'static str {
     result.unwrap_err().code().id
 }
 
-/// Finds and verifies; the code and the message of the refusal.
+/// Finds and verifies a damaged bundle; returns the code and the message of the error.
 fn refusal(fixture: &Fixture, path: &Path) -> (&'static str, String) {
     let error = match fixture.find(path) {
         Err(error) => error,
@@ -146,7 +146,7 @@ fn truncation_anywhere_is_refused() {
         assert_eq!(code, "LF1215", "{length}: {message}");
         File::create(&path).unwrap().write_all(&fixture.stream).unwrap();
     }
-    // No more than the head: this is a head sent ahead, and the parts are missing.
+    // Only the head remains, so it looks like a head sent ahead of missing parts.
     File::options().write(true).open(&path).unwrap().set_len(head).unwrap();
     assert_eq!(code(fixture.find(&path)), "LF1206");
 }
@@ -203,7 +203,7 @@ fn a_flip_of_any_kind_of_byte_is_found_and_named() {
             let offset = segment.offset + within;
             flip(&path, offset);
             let (code, message) = refusal(&fixture, &path);
-            // A flip in landfall.json makes it another bundle, which opening the head refuses.
+            // A flip in landfall.json makes it a different bundle, which opening the head refuses.
             assert!(code == "LF1208" || (offset < head && code.starts_with("LF12")), "{offset}: {code} {message}");
             assert!(message.contains(&path.display().to_string()) || offset < head, "{message}");
             flip(&path, offset);
@@ -237,7 +237,7 @@ fn a_head_sent_ahead_needs_its_parts_only_for_the_payload() {
     assert_eq!(code(located.assemble(fixture.payload.clone(), Counters::new())), "LF1206");
 }
 
-/// From a path to a verified bundle, as a command does it: the exit code of the refusal.
+/// Goes from a path to a verified bundle, as a command does, and returns the exit code of the error.
 fn exit_code(path: &Path, fixture: &Fixture) -> u8 {
     let located = match locate(path) {
         Ok(located) => located,
@@ -248,7 +248,7 @@ fn exit_code(path: &Path, fixture: &Fixture) -> u8 {
         Err(error) => return error.code().class.exit_code(),
     };
     if opened.untrusted().landfall_bytes() != fixture.payload.verified().landfall_bytes() {
-        // Its signature does not match.
+        // The signature does not match.
         return 3;
     }
     match located.assemble(fixture.payload.clone(), Counters::new()) {
@@ -299,7 +299,7 @@ fn other_than_regular_files_are_neither_opened_nor_followed() {
     std::fs::remove_file(&parts[1]).unwrap();
     rename(&outside, &parts[1]);
     verify(&fixture.find(&stick).unwrap(), "verifying", &Silent).unwrap();
-    // A person may name a link.
+    // The path that a person gives may be a link.
     let link = fixture.folder.path().join("link");
     std::os::unix::fs::symlink(&parts[0], &link).unwrap();
     verify(&fixture.find(&link).unwrap(), "verifying", &Silent).unwrap();
@@ -310,7 +310,7 @@ mod any_change {
 
     use super::*;
 
-    /// A change of the bytes of a file.
+    /// A change to the bytes of a file.
     #[derive(Debug, Clone)]
     enum Change {
         Overwrite(usize, Vec<u8>),
@@ -352,7 +352,7 @@ mod any_change {
         prop::collection::vec(change, 1..4)
     }
 
-    /// From a path to a bundle of which every byte was checked.
+    /// Returns true if the path leads to a bundle of which every byte is verified.
     fn accepted(stick: &Path, fixture: &Fixture) -> bool {
         let Ok(located) = locate(stick) else { return false };
         let Ok(head) = located.head() else { return false };

@@ -1,26 +1,27 @@
 //! Memory that direct I/O accepts.
 //!
-//! Large buffers are on huge pages. The kernel pins every page of a direct request and hands each run of pages to the
-//! disk as a segment of its own: with pages of 4 KiB a request of 2 MiB has 512 of them, and a virtual disk becomes
-//! several times as slow.
+//! Large buffers use huge pages. The kernel pins every page of a direct request and hands each run of pages to the disk
+//! as a separate segment. With pages of 4 KiB, a request of 2 MiB has 512 segments, which makes a virtual disk several
+//! times slower.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::{Advice, MmapMut};
 
-/// Addresses, offsets and lengths that are multiples of this suit direct I/O on every disk.
+/// Alignment in bytes of addresses, offsets and lengths that suits direct I/O on every disk.
 pub(crate) const ALIGNMENT: usize = 4096;
 
 /// Bytes of a huge page on x86-64.
 const HUGE_PAGE_BYTES: usize = 2 * 1024 * 1024;
 
-/// Huge pages that are kept for later buffers: a file that is written needs three, and there may be thousands of files.
+/// Number of huge pages kept for later buffers: a file that is being written needs three, and there may be thousands of
+/// files.
 const KEPT_PAGES: usize = 8;
 
 static KEPT: Mutex<Vec<HugePage>> = Mutex::new(Vec::new());
 
-/// Bytes at an address that direct I/O accepts.
+/// A byte buffer at an address that direct I/O accepts.
 #[derive(Debug, Default)]
 pub(crate) struct AlignedBuffer {
     memory: Memory,
@@ -45,16 +46,16 @@ impl Default for Memory {
 struct HugePage(MmapMut);
 
 impl HugePage {
-    /// A kept one, or a new one; none if the kernel has no memory of this kind.
+    /// Returns a kept page or a new one, or `None` if the kernel has no such memory.
     fn get() -> Option<Self> {
         let kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner).pop();
         kept.or_else(Self::map)
     }
 
     fn map() -> Option<Self> {
-        // The second half contains the rest of the page; what is never touched takes no memory.
+        // The second half covers the misaligned remainder of the page; untouched memory costs nothing.
         let mapping = MmapMut::map_anon(2 * HUGE_PAGE_BYTES).ok()?;
-        // Advice only: with pages of 4 KiB the same bytes are read, more slowly.
+        // Advice only: with pages of 4 KiB, the same bytes are read more slowly.
         let _ = mapping.advise(Advice::HugePage);
         Some(Self(mapping))
     }
@@ -87,7 +88,7 @@ impl Memory {
         }
     }
 
-    /// What the address of the first byte is a multiple of.
+    /// Alignment in bytes of the first byte's address.
     fn alignment(&self) -> usize {
         match self {
             Self::Heap(_) => ALIGNMENT,
@@ -140,7 +141,7 @@ impl DerefMut for AlignedBuffer {
     }
 }
 
-/// Whether direct I/O of this alignment accepts these bytes at this offset.
+/// Returns true if direct I/O of this alignment accepts these bytes at this offset.
 pub(crate) fn is_aligned(bytes: &[u8], offset: u64, alignment: usize) -> bool {
     bytes.as_ptr().align_offset(alignment) == 0
         && bytes.len().is_multiple_of(alignment)

@@ -1,4 +1,4 @@
-//! One open file, read and written past the page cache where the filesystem allows it.
+//! An open file that is read and written past the page cache where the filesystem allows it.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -13,29 +13,30 @@ use rustix::io::Errno;
 
 use super::buffer::{ALIGNMENT, AlignedBuffer, is_aligned};
 
-/// Fewer bytes are written through the page cache: a request of their own costs more than the memory that they take.
+/// Minimum size in bytes of a direct write. Fewer bytes go through the page cache: a separate request costs more than
+/// the memory they take.
 const DIRECT_BYTES: usize = 256 * 1024;
 
-/// The operations of a file that durable bytes need. Tests replace it with a disk that fails and loses data.
+/// File operations that durable bytes need. Tests replace them with a disk that fails and loses data.
 pub(crate) trait DurableFile: Send + Sync + 'static {
     /// Writes all the bytes; they are on the disk after [`DurableFile::sync`].
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 
-    /// Syncs what was written, and the length.
+    /// Syncs the written bytes and the length.
     fn sync(&self) -> io::Result<()>;
 
-    /// Reads until the buffer is full or the file ends, from the disk itself and never from memory; returns how many
-    /// bytes. `None` if the filesystem cannot do that.
+    /// Reads from the disk itself, never from memory, until the buffer is full or the file ends. Returns the number of
+    /// bytes, or `None` if the filesystem cannot do that.
     fn read_from_disk(&self, offset: u64, buffer: &mut [u8]) -> io::Result<Option<usize>>;
 
-    /// Bytes of the file.
+    /// Length of the file in bytes.
     fn length(&self) -> io::Result<u64>;
 
     /// Truncates or extends the file.
     fn set_length(&self, length: u64) -> io::Result<()>;
 
-    /// Reserves space on the disk for all bytes from the first offset to the second, without changing the length. If
-    /// the filesystem cannot, nothing happens.
+    /// Reserves space on the disk for the bytes from the first offset to the second, without changing the length. Does
+    /// nothing if the filesystem cannot reserve space.
     fn reserve(&self, from: u64, to: u64) -> io::Result<()>;
 }
 
@@ -43,9 +44,9 @@ pub(crate) trait DurableFile: Send + Sync + 'static {
 #[derive(Debug)]
 pub(crate) struct DiskFile {
     file: File,
-    /// The same file, past the page cache.
+    /// The same file, opened for I/O past the page cache.
     direct: Option<Direct>,
-    /// Whether bytes went through the page cache since it was last dropped.
+    /// True if bytes went through the page cache since it was last dropped.
     is_cached: AtomicBool,
 }
 
@@ -53,21 +54,21 @@ pub(crate) struct DiskFile {
 struct Direct {
     file: File,
     alignment: usize,
-    /// For unaligned bytes: one per request at a time.
+    /// Buffers for unaligned requests, one for each concurrent request.
     scratch: Mutex<Vec<AlignedBuffer>>,
-    /// The filesystem accepted the flag but refused the first request.
+    /// True if the filesystem accepted the flag but refused the first request.
     refused: AtomicBool,
 }
 
 impl DiskFile {
-    /// A file that is open for reading.
+    /// Wraps a file that is open for reading.
     pub(crate) fn reading(file: File) -> Self {
         // Advice only: it matters where the page cache is used.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         Self { direct: Direct::reopen(&file, OpenOptions::new().read(true)), file, is_cached: AtomicBool::new(false) }
     }
 
-    /// A file that is open for reading and writing.
+    /// Wraps a file that is open for reading and writing.
     pub(crate) fn writing(file: File) -> Self {
         let direct = Direct::reopen(&file, OpenOptions::new().read(true).write(true));
         Self { direct, file, is_cached: AtomicBool::new(true) }
@@ -77,7 +78,7 @@ impl DiskFile {
         &self.file
     }
 
-    /// Whether reads come from the disk itself, as far as the kernel knows.
+    /// Returns true if reads come from the disk itself, as far as the kernel knows.
     pub(crate) fn is_past_cache(&self) -> bool {
         self.direct().is_some()
     }
@@ -86,8 +87,8 @@ impl DiskFile {
         self.direct.as_ref().filter(|direct| !direct.refused.load(Ordering::Relaxed))
     }
 
-    /// Reads at an offset until the buffer is full or the file ends; returns how many bytes. They come from the disk
-    /// where the filesystem allows it, and stay out of the page cache.
+    /// Reads at an offset until the buffer is full or the file ends, and returns the number of bytes. Where the
+    /// filesystem allows it, the bytes come from the disk and stay out of the page cache.
     pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         if let Some(count) = self.read_from_disk(offset, buffer)? {
             return Ok(count);
@@ -159,13 +160,13 @@ impl DurableFile for DiskFile {
 impl Direct {
     fn reopen(file: &File, options: &mut OpenOptions) -> Option<Self> {
         let alignment = alignment_of(file)?;
-        // By its descriptor: its name may belong to another file by now.
+        // Opened by descriptor, because the name may belong to another file by now.
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         let file = options.custom_flags(OFlags::DIRECT.bits().cast_signed()).open(path).ok()?;
         Some(Self { file, alignment, scratch: Mutex::default(), refused: AtomicBool::new(false) })
     }
 
-    /// Whether an error says that this file does not support direct I/O; later requests do not try it then.
+    /// Returns true if the error says that this file does not support direct I/O. Later requests then do not try it.
     fn is_refusal(&self, error: &io::Error) -> bool {
         let refusal = error.raw_os_error() == Some(Errno::INVAL.raw_os_error());
         self.refused.fetch_or(refusal, Ordering::Relaxed);
@@ -190,7 +191,7 @@ impl Direct {
     }
 }
 
-/// The alignment that direct I/O on this file needs; none if it is not possible.
+/// Returns the alignment that direct I/O on this file needs, or `None` if direct I/O is not possible.
 fn alignment_of(file: &File) -> Option<usize> {
     let looked = rustix::fs::statx(file, "", AtFlags::EMPTY_PATH, StatxFlags::DIOALIGN).ok()?;
     if looked.stx_mask & StatxFlags::DIOALIGN.bits() == 0 {
@@ -201,7 +202,8 @@ fn alignment_of(file: &File) -> Option<usize> {
     (looked.stx_dio_offset_align > 0 && needed <= ALIGNMENT).then_some(needed)
 }
 
-/// Reads until the buffer is full or the file ends, which a count that is no multiple of the alignment shows.
+/// Reads until the buffer is full or the file ends. A count that is not a multiple of the alignment marks the end of
+/// the file.
 fn fill(file: &File, offset: u64, buffer: &mut [u8], alignment: usize) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -218,8 +220,8 @@ fn fill(file: &File, offset: u64, buffer: &mut [u8], alignment: usize) -> io::Re
     Ok(filled)
 }
 
-/// Asks the kernel to forget its copy of a range that is on the disk, or of all from the offset on; advice only, so
-/// nothing can fail.
+/// Asks the kernel to drop its cached copy of a range that is on the disk, or of everything from the offset on. This is
+/// advice only, so it cannot fail.
 pub(super) fn drop_cache(file: &File, offset: u64, length: Option<NonZeroU64>) {
     let _ = rustix::fs::fadvise(file, offset, length, Advice::DontNeed);
 }

@@ -1,8 +1,8 @@
-//! Files at the level where a power cut, a failing disk and other programs' memory matter.
+//! File I/O at the level where power cuts, failing disks and the memory of other programs matter.
 //!
-//! Bytes go past the kernel's page cache wherever the filesystem allows it (`O_DIRECT`). A stage of 500 GB must not
-//! evict running software, and after a failed sync the cache shows bytes that no disk holds. Elsewhere, the cache is
-//! dropped behind the reader and the writer, and bytes that only the cache can show are not trusted.
+//! Bytes bypass the kernel's page cache wherever the filesystem allows it (`O_DIRECT`). A stage of 500 GB must not
+//! evict running software, and after a failed sync the cache shows bytes that are on no disk. On other filesystems, the
+//! cache is dropped behind the reader and the writer, and bytes that only the cache can show are not trusted.
 
 mod buffer;
 mod file;

@@ -1,8 +1,8 @@
-//! A file that is written in order, in the background, with few bytes that are not on the disk.
+//! A file that is written sequentially in the background, with a bounded number of unsynced bytes.
 //!
-//! The kernel would otherwise take gigabytes at memory speed and lose them all in a power cut, or keep a person waiting
-//! at "100 %". A thread writes block by block while the caller makes the next, and syncs every few MiB before it goes
-//! on. So at most [`UNSYNCED_BYTES`] are in the file but not on the disk.
+//! Otherwise the kernel would accept gigabytes at memory speed and lose them all in a power cut, or keep a person
+//! waiting at "100 %". A thread writes block by block while the caller prepares the next block, and syncs every few MiB
+//! before it continues. So the file never has more than [`UNSYNCED_BYTES`] that are not on the disk.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,30 +17,30 @@ use crate::counters::Counters;
 use crate::durable::{DurableError, SyncFailed};
 use crate::error::{MediaError, Result};
 
-/// Bytes that are written at once.
+/// Bytes per write.
 const BLOCK_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Blocks in memory: one that is filled, one that waits and one that is written.
+/// Blocks in memory: one being filled, one waiting and one being written.
 const BLOCKS: usize = 3;
 
 /// Bytes after which the writer syncs.
 pub(crate) const SYNC_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The most bytes that are ever in the file but not on the disk.
+/// Maximum number of bytes that are in the file but not on the disk.
 pub(crate) const UNSYNCED_BYTES: u64 = SYNC_BYTES;
 
-/// An open file that knows how much of it is on the disk.
+/// An open file that tracks how much of it is on the disk.
 #[derive(Debug)]
 pub(crate) struct PacedFile<F: DurableFile = DiskFile> {
     file: Arc<F>,
     path: PathBuf,
     counters: Counters,
-    /// Bytes accepted from the caller, in this file or about to be.
+    /// Bytes accepted from the caller, in the file or about to be.
     written: u64,
-    /// The last bytes, which were not handed to the writer yet.
+    /// The last accepted bytes, not yet handed to the writer.
     block: AlignedBuffer,
     filled: usize,
-    /// Bytes on the disk, and how many of them the caller knows.
+    /// Bytes on the disk; `reported` is the count that the caller knows.
     synced: Arc<AtomicU64>,
     reported: u64,
     state: State<F>,
@@ -51,11 +51,11 @@ enum State<F: DurableFile> {
     /// No thread is writing.
     Idle(Writer<F>),
     Running(Thread<F>),
-    /// Writing failed; nothing more is tried.
+    /// Writing failed; no further write is tried.
     Failed,
 }
 
-/// Writes and syncs, in a thread or in the caller's.
+/// The writer, which writes and syncs in its thread or in the caller's.
 #[derive(Debug)]
 struct Writer<F: DurableFile> {
     file: Arc<F>,
@@ -97,7 +97,7 @@ impl<F: DurableFile> Writer<F> {
         let handle = std::thread::spawn(move || {
             for (block, filled) in orders {
                 self.write(&block[..filled])?;
-                // The caller may have ended already.
+                // The caller may be gone already.
                 let _ = recycle.send(block);
             }
             Ok(self)
@@ -107,7 +107,7 @@ impl<F: DurableFile> Writer<F> {
 }
 
 impl<F: DurableFile> Thread<F> {
-    /// Hands over a block and returns an empty one; none if the thread has failed.
+    /// Hands over a block and returns an empty one, or `None` if the thread has failed.
     fn exchange(&self, block: AlignedBuffer, filled: usize) -> Option<AlignedBuffer> {
         self.blocks.send((block, filled)).ok()?;
         self.free.recv().ok()
@@ -125,7 +125,7 @@ impl<F: DurableFile> Thread<F> {
 }
 
 impl<F: DurableFile> PacedFile<F> {
-    /// Continues a file whose first `length` bytes are there and on the disk.
+    /// Continues a file whose first `length` bytes exist and are on the disk.
     pub(crate) fn new(file: F, path: PathBuf, length: u64, counters: Counters) -> Self {
         let (file, synced) = (Arc::new(file), Arc::new(AtomicU64::new(length)));
         let writer =
@@ -151,7 +151,7 @@ impl<F: DurableFile> PacedFile<F> {
         &self.file
     }
 
-    /// Bytes written, on the disk or not.
+    /// Bytes written, whether or not they are on the disk.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
@@ -162,10 +162,10 @@ impl<F: DurableFile> PacedFile<F> {
         Ok(reserved.map_err(|error| DurableError::io("reserve space for", &self.path, error))?)
     }
 
-    /// Accepts all the bytes; returns how many more bytes than before are on the disk, these or earlier ones.
+    /// Accepts all the bytes. Returns how many more bytes than before are on the disk; these may be earlier ones.
     pub(crate) fn write(&mut self, mut bytes: &[u8]) -> Result<u64> {
         while !bytes.is_empty() {
-            // Blocks end where the next begins on a multiple of their size.
+            // A block ends at a multiple of the block size.
             let begin = self.written - self.filled as u64;
             let capacity = usize::try_from(BLOCK_BYTES - begin % BLOCK_BYTES).unwrap_or(usize::MAX);
             if self.block.len() < capacity {
@@ -208,7 +208,7 @@ impl<F: DurableFile> PacedFile<F> {
         MediaError::Bug(format!("{} is written to after it failed", self.path.display()))
     }
 
-    /// The writer, once it has written all accepted bytes.
+    /// Returns the writer after it has written all accepted bytes.
     fn caught_up(&mut self) -> Result<Writer<F>> {
         let mut writer = match std::mem::replace(&mut self.state, State::Failed) {
             State::Idle(writer) => writer,
@@ -229,7 +229,7 @@ impl<F: DurableFile> PacedFile<F> {
         Ok(())
     }
 
-    /// Syncs everything, size included; returns how many more bytes than before are on the disk.
+    /// Syncs everything, including the length. Returns how many more bytes than before are on the disk.
     pub(crate) fn sync(&mut self) -> Result<u64> {
         let mut writer = self.caught_up()?;
         writer.sync()?;
@@ -244,12 +244,12 @@ impl<F: DurableFile> PacedFile<F> {
         newly
     }
 
-    /// Bytes that are not known to be on the disk.
+    /// Number of bytes that are not known to be on the disk.
     pub(crate) fn unsynced(&self) -> u64 {
         self.written - self.synced.load(Ordering::Relaxed)
     }
 
-    /// Back to `length` bytes, which must be whole and on the disk.
+    /// Truncates the file to `length` bytes, which must be whole and on the disk.
     pub(crate) fn truncate(&mut self, length: u64) -> Result<()> {
         self.filled = 0;
         let mut writer = self.caught_up()?;
@@ -264,8 +264,8 @@ impl<F: DurableFile> PacedFile<F> {
 
 impl<F: DurableFile> Drop for PacedFile<F> {
     fn drop(&mut self) {
-        // Accepted bytes may be continued later. No thread may outlive its file, because it would race with a removal
-        // of the file.
+        // Accepted bytes may be continued later. No thread may outlive its file, because it would race with the file's
+        // removal.
         if !matches!(self.state, State::Failed) {
             let _ = self.flush();
         }

@@ -1,8 +1,8 @@
 //! The usable bytes of an unfinished file after the process, the machine or a sync failed.
 //!
-//! Only the disk can answer. After a failed sync the kernel shows the bytes that it could not write, calls them clean,
-//! and reports success the next time. So every byte that counts was either synced successfully before the file grew to
-//! its length, or read past the page cache after the failure.
+//! Only the disk can answer this. After a failed sync, the kernel shows the bytes that it could not write, marks them
+//! clean, and reports success the next time. So a byte counts only if it was synced successfully before the file grew
+//! to its length, or was read past the page cache after the failure.
 
 use std::fs::File;
 use std::io;
@@ -14,20 +14,20 @@ use super::DurableFile;
 use super::paced::UNSYNCED_BYTES;
 use crate::durable::SyncFailed;
 
-/// Makes the kernel write what it still holds of an unfinished file, so that reading the disk shows it.
+/// Makes the kernel write the cached bytes of an unfinished file, so that reading the disk shows them.
 ///
-/// A failure may be an old one: the kernel reports each failure once to every file, whether or not it still matters. So
-/// only the second in a row means that the disk fails now.
+/// The reported failure may be an old one: the kernel reports each failure once to every open file, even if it no
+/// longer matters. So only a second failure in a row means that the disk fails now.
 pub(crate) fn write_back(file: &File, path: &Path) -> Result<(), SyncFailed> {
     let synced = file.sync_all().or_else(|_| file.sync_all());
     synced.map_err(|source| SyncFailed { path: path.to_owned(), source })
 }
 
-/// How many bytes of an unfinished file of chunks are right and on the disk: whole chunks from the beginning.
+/// Returns how many bytes of an unfinished file of chunks are correct and on the disk: whole chunks from the beginning.
 ///
-/// It reads the chunks that may not have been synced, and the one before them, which must be right. If it is not, the
-/// disk lost synced data, and the whole file is checked. Where the filesystem cannot read past the cache, only synced
-/// bytes count. `is_right` gets the index of a chunk and its bytes.
+/// Reads the chunks that may not have been synced, and the one before them, which must be correct. If it is not, the
+/// disk has lost synced data, and the whole file is checked. If the filesystem cannot read past the cache, only synced
+/// bytes count. `is_right` receives the index and the bytes of a chunk.
 pub(crate) fn kept_bytes(
     file: &dyn DurableFile,
     size: u64,
@@ -42,12 +42,12 @@ pub(crate) fn kept_bytes(
     }
 }
 
-/// How many bytes of a file of this length were on the disk before it grew to it; whole chunks.
+/// Returns how many bytes of a file were on the disk before it grew to this length, in whole chunks.
 pub(crate) fn synced_bytes(length: u64) -> u64 {
     length.saturating_sub(UNSYNCED_BYTES) / CHUNK_BYTES * CHUNK_BYTES
 }
 
-/// Where the first wrong chunk begins, if those before `begin` are right.
+/// Returns the offset of the first wrong chunk, given that the chunks before `begin` are correct.
 fn right_from(
     file: &dyn DurableFile,
     begin: u64,

@@ -1,4 +1,4 @@
-//! A simulated disk that fails and loses data.
+//! Tests of file I/O on a simulated disk that fails and loses data.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,7 +16,8 @@ const MIB: usize = 1 << 20;
 /// The bytes of a whole blob, slightly more than 41 MiB.
 static BLOB: LazyLock<Vec<u8>> = LazyLock::new(|| random_bytes(41 * MIB + 4321, 7));
 
-/// A file on a disk: the bytes that the kernel shows, those that the disk returns, and those left after a power cut.
+/// A file on a disk: the bytes that the kernel shows, the bytes that the disk returns, and the bytes left after a power
+/// cut.
 #[derive(Debug, Default)]
 struct Disk {
     shown: Vec<u8>,
@@ -27,9 +28,9 @@ struct Disk {
     /// Pages that the disk has not made durable.
     volatile: Vec<usize>,
     takes_direct: bool,
-    /// Syncs that succeed before one fails.
+    /// Number of syncs that succeed before one fails.
     good_syncs: Option<usize>,
-    /// Decides which pages of many reach the disk.
+    /// State of the random choice of pages that reach the disk.
     luck: u64,
 }
 
@@ -47,7 +48,7 @@ impl Disk {
         }
     }
 
-    /// The kernel hands its pages to the disk; where that fails, some are lost, and none is still dirty.
+    /// The kernel hands its pages to the disk. If that fails, some pages are lost, and none is still dirty.
     fn write_back(&mut self, fails: bool) {
         for page in std::mem::take(&mut self.dirty) {
             if !fails || self.toss() {
@@ -72,7 +73,7 @@ impl Disk {
         Ok(())
     }
 
-    /// The power is cut: of unsynced bytes, any may be left, and so may any length.
+    /// Simulates a power cut: any subset of the unsynced bytes, and any length, may remain.
     fn reboot(&mut self) {
         self.write_back(true);
         for page in std::mem::take(&mut self.volatile) {
@@ -151,18 +152,18 @@ fn is_right(chunk: u64, bytes: &[u8]) -> bool {
     BLOB[begin..(begin + MIB).min(BLOB.len())] == *bytes
 }
 
-/// The bytes that a resume keeps, after the sync that it begins with.
+/// Returns the number of bytes that a resume keeps after its first sync.
 fn kept(file: &FakeFile) -> io::Result<usize> {
     file.sync()?;
     let kept = kept_bytes(file, BLOB.len() as u64, &mut is_right)?;
     Ok(usize::try_from(kept).unwrap())
 }
 
-/// Resumes and writes until this many bytes were written, as staging does. Returns whether the blob is whole and on the
+/// Resumes and writes until this many bytes are written, as staging does. Returns true if the blob is whole and on the
 /// disk.
 fn attempt(file: &FakeFile, bytes: usize) -> crate::error::Result<bool> {
     let kept = kept(file).map_err(|error| crate::MediaError::io("sync", std::path::Path::new("fake"), error))?;
-    // The bytes that count are already on the disk, whatever the kernel shows.
+    // The kept bytes are already on the disk, whatever the kernel shows.
     assert!(
         file.disk().returned[..kept] == BLOB[..kept],
         "{kept} bytes are trusted, but the disk does not have them all"
@@ -179,7 +180,7 @@ fn attempt(file: &FakeFile, bytes: usize) -> crate::error::Result<bool> {
     Ok(true)
 }
 
-/// The events in one run, and after it.
+/// Events during one run and after it.
 #[derive(Debug, Clone)]
 struct Run {
     bytes: usize,
@@ -197,7 +198,7 @@ fn any_run() -> impl Strategy<Value = Run> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
-    /// After kills, power cuts and failures in any order, a blob that is reported as whole is on the disk.
+    /// After kills, power cuts and failures in any order, a blob reported as whole is on the disk.
     #[test]
     fn nothing_is_accepted_that_is_not_on_the_disk(
         runs in prop::collection::vec(any_run(), 0..5),
@@ -228,11 +229,11 @@ proptest! {
 fn after_a_failed_sync_memory_is_not_believed() {
     for takes_direct in [false, true] {
         let file = FakeFile::default();
-        // The second sync of the run fails; the kernel continues to show what it lost.
+        // The second sync of the run fails; the kernel continues to show the bytes that it lost.
         (file.disk().takes_direct, file.disk().good_syncs) = (takes_direct, Some(2));
         attempt(&file, usize::MAX).unwrap_err();
         if takes_direct {
-            // Lost after it was accepted.
+            // Lost after the sync had succeeded.
             let mut disk = file.disk();
             let length = disk.returned.len();
             disk.returned[length - 5 * MIB..].fill(0);
@@ -272,7 +273,7 @@ fn reserved_space_is_taken_on_the_disk_and_the_length_stays() {
     file.write_at(0, b"begun").unwrap();
     file.reserve(5, 8 << 20).unwrap();
     let found = std::fs::metadata(&path).unwrap();
-    // In units of 512 bytes, whatever the filesystem's own are.
+    // The unit is 512 bytes, whatever the filesystem's block size.
     assert!(found.blocks() * 512 >= 8 << 20, "{} blocks", found.blocks());
     assert_eq!(found.len(), 5);
 }

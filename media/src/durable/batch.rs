@@ -1,5 +1,5 @@
-//! Many small changes that become durable together: one sync of the filesystem costs less than hundreds of files and
-//! folders one by one.
+//! Batches of small changes that become durable together. One sync of the filesystem costs less than hundreds of syncs
+//! of individual files and folders.
 
 use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use super::sibling::Sibling;
 use super::{At, Result, SyncFailed, rename_unsynced, traced, turn};
 
-/// Changes below one folder that reach the disk at [`Batch::commit`], all of them. Until then a power cut may keep any
-/// subset, even a name without its bytes. So a name that other code relies on is given after a commit of its bytes.
+/// Changes below one folder that all reach the disk at [`Batch::commit`]. Until then, a power cut may keep any subset
+/// of them, even a name without its bytes. So commit the bytes first, and only then create a name that other code
+/// relies on.
 ///
 /// The kernel reports a failed write-back only to processes that had the filesystem open when it happened. A batch
-/// opens it at its beginning. So begin it before the first byte that it must make durable, also for files written by
-/// other means.
+/// opens the filesystem when it begins. So begin a batch before the first byte that it must make durable, even if other
+/// code writes the file.
 #[derive(Debug)]
 #[must_use = "nothing is on the disk before commit"]
 pub struct Batch {
@@ -22,26 +23,27 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// A batch on the filesystem of this folder, which must exist.
+    /// Begins a batch on the filesystem of this folder, which must exist.
     pub fn begin(root: &Path) -> Result<Self> {
         Ok(Self { root: root.to_owned(), watched: File::open(root).at("open the folder", root)? })
     }
 
-    /// Writes a file with exactly these bytes and permission bits, replacing one that is there, and creates its folder.
+    /// Writes a file with exactly these bytes and permission bits, and creates its folder. Replaces an existing file.
     pub fn write_file(&self, path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         self.create_folder(path.parent().unwrap_or(path))?;
         let _turn = turn(path);
         Sibling::write(path, bytes, mode)?.rename(path, rename_unsynced)
     }
 
-    /// Creates a folder with mode 0755 and all its missing parents.
+    /// Creates a folder with mode 0755, and all its missing parents.
     pub fn create_folder(&self, path: &Path) -> Result<()> {
         DirBuilder::new().recursive(true).mode(0o755).create(path).at("create the folder", path)?;
         traced!(path, Act::MakeFolder);
         Ok(())
     }
 
-    /// Renames within the filesystem, replacing a file of that name, and creates its folder.
+    /// Renames a file within the filesystem, and creates the folder of the new name. Replaces an existing file of that
+    /// name.
     pub fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.create_folder(to.parent().unwrap_or(to))?;
         rename_unsynced(from, to)

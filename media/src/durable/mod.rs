@@ -1,13 +1,14 @@
-//! Where files are created, renamed, linked and removed: each call returns after its effect reached the disk, except
-//! [`create_file`], whose caller writes and syncs. Other code opens files for writing only if they are written over a
-//! longer time or by several writers: an unfinished blob in the store, the journal and its lock, and logs.
+//! The only module that creates, renames, links and removes files. Each call returns after its effect has reached the
+//! disk, except [`create_file`], whose caller writes and syncs. Other code opens files for writing only if they are
+//! written over a longer time or by several writers: an unfinished blob in the store, the journal and its lock, and
+//! logs.
 //!
 //! Rules that make a power cut harmless:
 //! - a file appears under its name complete or not at all: temporary sibling, write, fsync, rename, fsync folder;
 //! - temporary siblings have a name derived from the file's, so that the rerun after a crash replaces a leftover, and
 //!   [`remove_leftovers`] finds the rest;
-//! - a failed fsync is [`SyncFailed`]: the kernel may have dropped the data and will report success next time, so it
-//!   is fatal and never retried.
+//! - a failed fsync is [`SyncFailed`]: the kernel may have dropped the data and will report success next time, so it is
+//!   fatal and never retried.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, Permissions};
@@ -29,7 +30,7 @@ mod tests;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod trace;
 
-/// Notes an act for tests that cut the power after it; nothing elsewhere.
+/// Records an act for tests that cut the power after it; does nothing in other builds.
 macro_rules! traced {
     ($path:expr, $act:expr) => {
         #[cfg(any(test, feature = "testing"))]
@@ -45,31 +46,31 @@ pub use batch::Batch;
 pub use own::{create_own_folder, remove_own_folder};
 use sibling::Sibling;
 
-/// The suffix of temporary siblings; no other name may end with it.
+/// Suffix of temporary siblings; no other file name may end with it.
 pub const TEMPORARY_SUFFIX: &str = ".landfall-temporary";
 
-/// The disk failed to make something durable. Fatal: the process must end, and nothing is retried.
+/// The disk could not make something durable. This is fatal: the process must end, and nothing is retried.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot make {} durable: the filesystem failed to sync", path.display())]
 pub struct SyncFailed {
-    /// What was not synced.
+    /// Path that was not synced.
     pub path: PathBuf,
-    /// What the kernel said.
+    /// The kernel's error.
     #[source]
     pub source: io::Error,
 }
 
-/// A durable change that did not happen, or may not have reached the disk.
+/// A durable change that failed, or that may not have reached the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum DurableError {
-    /// The operation failed; it may be tried again.
+    /// The operation failed; it may be retried.
     #[error("cannot {operation} {}", path.display())]
     Io {
-        /// What was tried, as a verb: `write`.
+        /// The operation, as a verb: `write`.
         operation: &'static str,
-        /// On what.
+        /// Path that the operation was about.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
@@ -79,12 +80,12 @@ pub enum DurableError {
 }
 
 impl DurableError {
-    /// Whether the process must end, because the disk can no longer be trusted.
+    /// Returns true if the process must end because the disk can no longer be trusted.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Sync(_))
     }
 
-    /// The kind of the underlying error.
+    /// Returns the kind of the underlying error.
     pub fn kind(&self) -> io::ErrorKind {
         match self {
             Self::Io { source, .. } => source.kind(),
@@ -121,23 +122,23 @@ impl Coded for DurableError {
     }
 }
 
-/// A filesystem with no room for the names of further files, which the kernel reports like one without space.
+/// The filesystem has no inodes for further files. The kernel reports this like a lack of space.
 #[derive(Debug, thiserror::Error)]
 #[error("the filesystem has no inodes left for further files")]
 struct NoInodes;
 
-/// An error of the kernel about a path, which tells what is lacking where that is not space.
+/// Replaces the kernel's error for a full filesystem by [`NoInodes`] if inodes are lacking instead of space.
 pub(crate) fn told(path: &Path, error: io::Error) -> io::Error {
     if error.kind() != io::ErrorKind::StorageFull {
         return error;
     }
-    // The file may not have been made, so its folder tells. Filesystems that make inodes as they need them count none.
+    // The file may not exist, so its folder is examined. Filesystems that create inodes on demand report a total of 0.
     let filesystem = path.ancestors().find_map(|folder| rustix::fs::statvfs(folder).ok());
     let has_none = filesystem.is_some_and(|filesystem| filesystem.f_files > 0 && filesystem.f_favail == 0);
     if has_none { io::Error::new(io::ErrorKind::StorageFull, NoInodes) } else { error }
 }
 
-/// What to do about such an error.
+/// Returns a hint for an error of [`told`].
 pub(crate) fn hint_of(error: &io::Error) -> Option<String> {
     let is_told = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<NoInodes>);
     is_told.then(|| {
@@ -147,7 +148,7 @@ pub(crate) fn hint_of(error: &io::Error) -> Option<String> {
     })
 }
 
-/// The code of an error of the kernel.
+/// Returns the error code for an error of the kernel.
 pub(crate) fn code_of(error: &io::Error) -> Code {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => codes::NO_SPACE,
@@ -158,7 +159,7 @@ pub(crate) fn code_of(error: &io::Error) -> Code {
 
 type Result<T> = std::result::Result<T, DurableError>;
 
-/// Attaches operation and path to an error of the kernel.
+/// Adds the operation and the path to an error of the kernel.
 trait At<T> {
     fn at(self, operation: &'static str, path: &Path) -> Result<T>;
 }
@@ -169,16 +170,16 @@ impl<T> At<T> for io::Result<T> {
     }
 }
 
-/// Writes a file with exactly these bytes and permission bits, replacing one that is there. Its folder must exist.
+/// Writes a file with exactly these bytes and permission bits. Replaces an existing file. The folder must exist.
 ///
-/// When it returns, content, mode and name are on the disk. Safe to call from several threads and processes for one path.
+/// On return, content, mode and name are on the disk. Safe to call for one path from several threads and processes.
 pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let _turn = turn(path);
     Sibling::write(path, bytes, mode)?.sync_and_rename(path, rename)
 }
 
-/// The same for a file that must not be there: of several processes that write it at once, one does, and the others get an error of the
-/// kind [`io::ErrorKind::AlreadyExists`].
+/// Like [`write_file`], for a file that must not exist. If several processes write it at once, one succeeds and the
+/// others get an error of the kind [`io::ErrorKind::AlreadyExists`].
 pub fn write_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let _turn = turn(path);
     Sibling::write(path, bytes, mode)?.sync_and_rename(path, |from, to| {
@@ -187,50 +188,51 @@ pub fn write_new_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     })
 }
 
-/// Creates a file with exactly these permission bits, open for reading and writing, which must not be there. For
-/// contents that are too large for [`write_file`]: they are on the disk only after [`sync_file`], and the name only
-/// after [`rename`] or [`sync_folder`].
+/// Creates a file with exactly these permission bits and opens it for reading and writing. Fails if it exists. Intended
+/// for contents that are too large for [`write_file`]: the contents are on the disk only after [`sync_file`], and the
+/// name only after [`rename`] or [`sync_folder`].
 pub fn create_file(path: &Path, mode: u32) -> Result<File> {
     let create = OpenOptions::new().read(true).write(true).create_new(true).mode(mode).open(path);
     let file = create.at("create", path)?;
-    // The mode given at creation is reduced by the process's umask.
+    // The process's umask reduces the mode given at creation.
     file.set_permissions(Permissions::from_mode(mode)).at("set the mode of", path)?;
     traced!(path, Act::Create(mode));
     Ok(file)
 }
 
-/// Makes content and size of an open file durable. `path` names it in the error.
+/// Makes the content and the length of an open file durable. `path` names the file in the error.
 pub fn sync_file(file: &File, path: &Path) -> Result<()> {
     file.sync_all().map_err(|source| SyncFailed { path: path.to_owned(), source })?;
     traced!(path, Act::SyncFile(std::fs::read(path).unwrap_or_default()));
     Ok(())
 }
 
-/// Notes for tests that cut the power what a file has that was written past this module, and is not synced.
+/// Records, for tests that cut the power, the contents of a file that was written without this module and is not
+/// synced.
 #[cfg(any(test, feature = "testing"))]
 pub fn note_written(path: &Path) {
     traced!(path, Act::Write(std::fs::read(path).unwrap_or_default()));
 }
 
-/// The same for a file that was synced.
+/// Like [`note_written`], for a file that was synced.
 #[cfg(any(test, feature = "testing"))]
 pub fn note_synced(path: &Path) {
     traced!(path, Act::SyncFile(std::fs::read(path).unwrap_or_default()));
 }
 
-/// The same for a file or a whole tree that another program made, of which nothing is synced.
+/// Like [`note_written`], for a file or a whole tree that another program made and did not sync.
 #[cfg(any(test, feature = "testing"))]
 pub fn note_made(path: &Path) {
     trace::note_made(path);
 }
 
-/// Creates a folder with mode 0755 and all its missing parents. A folder that is there stays as it is.
+/// Creates a folder with mode 0755, and all its missing parents. An existing folder stays unchanged.
 pub fn create_folder(path: &Path) -> Result<()> {
     create_folder_with_mode(path, 0o755)
 }
 
-/// Creates a folder with these permission bits and all its missing parents (0755). A folder that is there stays as it
-/// is, mode included; anything else of that name is an error.
+/// Creates a folder with these permission bits, and all its missing parents with mode 0755. An existing folder stays
+/// unchanged, mode included. Returns an error if the name exists and is not a folder.
 pub fn create_folder_with_mode(path: &Path, mode: u32) -> Result<()> {
     let parent = parent(path);
     if !path.is_dir() {
@@ -247,11 +249,11 @@ pub fn create_folder_with_mode(path: &Path, mode: u32) -> Result<()> {
             }
         }
     }
-    // Also if it existed: the run that made it may have died before it synced.
+    // Even for an existing folder: the process that made it may have died before it synced.
     sync_folder(parent)
 }
 
-/// Renames within one filesystem, replacing a file of that name, and syncs both folders.
+/// Renames a file within one filesystem and syncs both folders. Replaces an existing file of that name.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
     rename_unsynced(from, to)?;
     sync_folder(parent(to))?;
@@ -265,7 +267,8 @@ fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Filesystems that do not know such a rename have a moment between the look and the rename.
+/// Renames only if the new name is free. On filesystems without such a rename, there is a short race between the check
+/// and the rename.
 fn rename_to_free_name(from: &Path, to: &Path) -> Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS) if std::fs::symlink_metadata(to).is_err() => rename_unsynced(from, to),
@@ -278,24 +281,24 @@ fn rename_to_free_name(from: &Path, to: &Path) -> Result<()> {
     }
 }
 
-/// Removes a file or a link; a missing one is no error.
+/// Removes a file or a link. A missing one is not an error.
 pub fn remove_file(path: &Path) -> Result<()> {
     if remove_if_there(path)? { sync_folder(parent(path)) } else { Ok(()) }
 }
 
-/// Removes a folder that must be empty; a missing one is no error.
+/// Removes an empty folder. A missing one is not an error.
 pub fn remove_folder(path: &Path) -> Result<()> {
     removed_folder(path, std::fs::remove_dir(path))
 }
 
-/// Removes a folder with its contents, following no link; a missing one is no error.
+/// Removes a folder with its contents, without following links. A missing folder is not an error.
 pub fn remove_tree(path: &Path) -> Result<()> {
     #[cfg(any(test, feature = "testing"))]
     let inside = trace::inside(path);
     let removed = std::fs::remove_dir_all(path);
     #[cfg(any(test, feature = "testing"))]
     if removed.is_ok() {
-        // One name after the other, as the kernel does it.
+        // One name at a time, as the kernel does it.
         for path in &inside {
             trace::note(path, || trace::Act::Remove);
         }
@@ -314,10 +317,10 @@ fn removed_folder(path: &Path, removed: io::Result<()>) -> Result<()> {
     }
 }
 
-/// Gives an existing file a second name on the same filesystem, replacing another file of that name.
+/// Gives an existing file a second name on the same filesystem. Replaces another file of that name.
 pub fn hard_link(existing: &Path, link: &Path) -> Result<()> {
     let _turn = turn(link);
-    // A rename onto another name of the same file does nothing and would leave the temporary name behind.
+    // Renaming onto another name of the same file does nothing and would leave the temporary name behind.
     if is_same_file(existing, link) {
         return sync_folder(parent(link));
     }
@@ -328,7 +331,7 @@ pub fn hard_link(existing: &Path, link: &Path) -> Result<()> {
     rename(&temporary, link)
 }
 
-/// Makes a symbolic link with this target, replacing a file or link of that name.
+/// Creates a symbolic link with this target. Replaces a file or link of that name.
 pub fn symlink(target: &Path, link: &Path) -> Result<()> {
     let _turn = turn(link);
     let temporary = temporary_sibling(link);
@@ -346,11 +349,12 @@ pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
     sync_file(&file, path)
 }
 
-/// Makes the names in a folder durable.
+/// Syncs a folder, which makes its names durable.
 pub fn sync_folder(path: &Path) -> Result<()> {
     let folder = File::open(path).at("open the folder", path)?;
     match folder.sync_all() {
-        // FAT, network and FUSE filesystems may not support syncing a folder; it is as durable as they can make it.
+        // FAT, network and FUSE filesystems may not support syncing a folder; then it is as durable as they can make
+        // it.
         Err(error) if matches!(error.raw_os_error(), Some(code) if NOT_FOR_FOLDERS.contains(&code)) => Ok(()),
         synced => {
             synced.map_err(|source| SyncFailed { path: path.to_owned(), source })?;
@@ -360,10 +364,10 @@ pub fn sync_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// `EINVAL` and `ENOTSUP`: this filesystem has no sync of folders. Anything else is a failure.
+/// `EINVAL` and `ENOTSUP`: this filesystem cannot sync folders. Any other error is a failure.
 const NOT_FOR_FOLDERS: [i32; 2] = [22, 95];
 
-/// Makes everything on the filesystem that holds `path` durable: for files that other programs wrote.
+/// Syncs the whole filesystem that holds `path`. Intended for files that other programs wrote.
 pub fn sync_filesystem(path: &Path) -> Result<()> {
     let file = File::open(path).at("open", path)?;
     rustix::fs::syncfs(&file).map_err(|error| SyncFailed { path: path.to_owned(), source: error.into() })?;
@@ -371,8 +375,9 @@ pub fn sync_filesystem(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes leftovers of interrupted [`write_file`], [`hard_link`] and [`symlink`] in a folder and those below it,
-/// without following links. Returns how many. Not for folders in which another process writes at the same time.
+/// Removes leftovers of interrupted [`write_file`], [`hard_link`] and [`symlink`] calls in a folder and those below it,
+/// without following links. Returns the number of removed files. Do not use it on folders in which another process
+/// writes at the same time.
 pub fn remove_leftovers(folder: &Path) -> Result<usize> {
     let mut removed = 0;
     let entries = match std::fs::read_dir(folder) {
@@ -394,7 +399,7 @@ pub fn remove_leftovers(folder: &Path) -> Result<usize> {
     Ok(removed)
 }
 
-/// Whether a file has the name of a temporary sibling, and so is a leftover if no write is in progress.
+/// Returns true if a file has the name of a temporary sibling. It is then a leftover, unless a write is in progress.
 pub fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(TEMPORARY_SUFFIX.as_bytes()))
 }
@@ -424,7 +429,7 @@ fn is_same_file(one: &Path, other: &Path) -> bool {
     }
 }
 
-/// The folder that holds a path's last component; `.` for a bare name.
+/// Returns the folder that holds the path's last component; `.` for a bare name.
 fn parent(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -433,7 +438,8 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// Threads that write one path take turns, since they share the temporary name. Paths share turns by their hash.
+/// Makes threads that write the same path take turns, because they share the temporary name. The lock is chosen by the
+/// path's hash.
 fn turn(path: &Path) -> MutexGuard<'static, ()> {
     static TURNS: [Mutex<()>; 64] = [const { Mutex::new(()) }; 64];
     let mut hasher = DefaultHasher::new();

@@ -1,8 +1,8 @@
-//! Folders that Landfall may remove: they are marked when they are made. So a folder that an administrator made, and a
-//! disk that is mounted there, stay, whatever happens to their contents.
+//! Folders that Landfall may remove, marked when they are created. A folder that an administrator created, or a disk
+//! mounted there, is never removed, whatever happens to its contents.
 //!
-//! The mark is an extended attribute of the folder itself: it exists exactly as long as the folder, without a file that
-//! could outlive it or be lost earlier. On a filesystem without such attributes the folder stays, empty.
+//! The mark is an extended attribute of the folder itself. It exists exactly as long as the folder, and needs no file
+//! that could outlive the folder or be lost earlier. On a filesystem without such attributes, the folder stays, empty.
 
 use std::io;
 use std::path::Path;
@@ -12,16 +12,16 @@ use rustix::io::Errno;
 
 use super::{At, Result, create_folder, parent, remove_folder, rename_unsynced, sync_folder, temporary_sibling};
 
-/// The extended attribute that marks them.
+/// Extended attribute that marks Landfall's folders.
 const MARK: &str = "user.landfall.made";
 
-/// Creates a folder with mode 0755 and all its missing parents, marked as Landfall's. An existing folder stays as it
-/// is, unmarked if it was.
+/// Creates a folder with mode 0755, marked as Landfall's, and all its missing parents. An existing folder stays as it
+/// is; an unmarked one gets no mark.
 pub fn create_own_folder(path: &Path) -> Result<()> {
     if path.is_dir() {
         return create_folder(path);
     }
-    // The folder appears marked or not at all.
+    // The folder appears with its mark or not at all.
     let temporary = temporary_sibling(path);
     create_folder(&temporary)?;
     match rustix::fs::setxattr(&temporary, MARK, b"", XattrFlags::empty()) {
@@ -33,8 +33,8 @@ pub fn create_own_folder(path: &Path) -> Result<()> {
     sync_folder(parent(path))
 }
 
-/// Removes a folder of [`create_own_folder`] if it is empty, and leftovers of its interrupted creation. A folder that
-/// is not Landfall's, is not empty or has a filesystem mounted on it stays, and is no error.
+/// Removes a folder of [`create_own_folder`] if it is empty, and leftovers of its interrupted creation. It is no error
+/// if the folder is not Landfall's, is not empty or has a filesystem mounted on it; such a folder stays.
 pub fn remove_own_folder(path: &Path) -> Result<()> {
     remove_folder(&temporary_sibling(path))?;
     let is_marked = rustix::fs::getxattr(path, MARK, &mut [0_u8; 0]).is_ok();
@@ -44,7 +44,7 @@ pub fn remove_own_folder(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a filesystem, or a folder of one, is mounted there.
+/// Returns true if a filesystem, or a folder of one, is mounted there.
 fn is_mount_point(path: &Path) -> Result<bool> {
     let looked = rustix::fs::statx(CWD, path, AtFlags::empty(), StatxFlags::BASIC_STATS);
     let looked = looked.map_err(io::Error::from).at("look at", path)?;

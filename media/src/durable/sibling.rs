@@ -1,4 +1,5 @@
-//! The temporary sibling of a file, which has one writer at a time among all processes: whoever has it open holds its lock.
+//! The temporary sibling of a file. Among all processes it has one writer at a time, which holds the file's lock while
+//! the file is open.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,14 +10,15 @@ use rustix::fs::{FlockOperation, OFlags};
 
 use super::{At, DurableError, Result, create_file, remove_if_there, sync_file, temporary_sibling, traced};
 
-/// A temporary sibling that this process writes. It becomes the file by a rename.
+/// A temporary sibling that this process writes. A rename turns it into the file.
 pub(super) struct Sibling {
     path: PathBuf,
     file: File,
 }
 
 impl Sibling {
-    /// Creates the sibling of a file with these bytes and permission bits. A leftover is replaced, and another writer waited for.
+    /// Creates the sibling of a file with these bytes and permission bits. Replaces a leftover, and waits for another
+    /// writer.
     pub(super) fn write(of: &Path, bytes: &[u8], mode: u32) -> Result<Self> {
         #[cfg(any(test, feature = "testing"))]
         let bytes = &*crate::later::document(of, bytes);
@@ -37,7 +39,8 @@ impl Sibling {
         Ok(())
     }
 
-    /// Gives it its name, by a function of the paths from and to. What has failed is removed, unless the disk cannot be trusted.
+    /// Renames the sibling to its final name with the given function. If that fails, the sibling is removed, unless the
+    /// disk cannot be trusted.
     pub(super) fn rename(self, to: &Path, rename: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
         let renamed = rename(&self.path, to);
         if matches!(renamed, Err(DurableError::Io { .. })) {
@@ -46,13 +49,13 @@ impl Sibling {
         renamed
     }
 
-    /// The same once its bytes are on the disk.
+    /// Syncs the sibling's bytes, then does the same as [`Sibling::rename`].
     pub(super) fn sync_and_rename(self, to: &Path, rename: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
         sync_file(&self.file, &self.path)?;
         self.rename(to, rename)
     }
 
-    /// Best effort: the rerun replaces it anyway.
+    /// Removes the sibling. Best effort: the rerun replaces it anyway.
     fn remove(&self) {
         if is_at(&self.file, &self.path) {
             let _ = std::fs::remove_file(&self.path);
@@ -60,7 +63,7 @@ impl Sibling {
     }
 }
 
-/// Creates a file whose lock this process holds from then on.
+/// Creates a file and locks it for this process.
 fn create_alone(path: &Path, mode: u32) -> Result<File> {
     loop {
         remove_leftover(path)?;
@@ -69,21 +72,21 @@ fn create_alone(path: &Path, mode: u32) -> Result<File> {
             created => created?,
         };
         lock(&file);
-        // Another process may have taken it for a leftover before it was locked.
+        // Before it was locked, another process may have removed it as a leftover.
         if is_at(&file, path) {
             return Ok(file);
         }
     }
 }
 
-/// Removes what is there once nobody writes it.
+/// Removes an existing sibling once no process writes it.
 fn remove_leftover(path: &Path) -> Result<()> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let opened = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path);
     let is_only_name = |file: &File| file.metadata().is_ok_and(|metadata| metadata.nlink() == 1);
     match opened {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // A link that an earlier run did not finish is not waited for: its file has another name, and may be in use by that.
+        // The leftover of an unfinished link is not waited for: its file has another name, and may be in use under it.
         Ok(file) if is_only_name(&file) => {
             lock(&file);
             if !is_at(&file, path) {
@@ -95,7 +98,7 @@ fn remove_leftover(path: &Path) -> Result<()> {
     remove_if_there(path).map(drop)
 }
 
-/// Waits for the lock. Best effort: filesystems without locks are not for several processes at once.
+/// Waits for the lock. Best effort: filesystems without locks do not support several processes at once.
 fn lock(file: &File) {
     let _ = rustix::fs::flock(file, FlockOperation::LockExclusive);
 }

@@ -37,7 +37,8 @@ fn threads_may_write_one_path() {
     assert_eq!(names(folder.path()).len(), 1);
 }
 
-/// Another writer of the file, as it is in the middle of its bytes: another open file has another lock, as in another process.
+/// Simulates another writer in the middle of writing the file: a second open file has its own lock, as in another
+/// process.
 fn writer_of(path: &Path) -> File {
     let file = create_file(&temporary_sibling(path), 0o644).unwrap();
     rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
@@ -176,7 +177,7 @@ fn a_folder_is_removed_by_who_made_it_and_only_when_empty() {
     remove_own_folder(&path("deep/own")).unwrap();
     assert!(path("deep/own/file").exists());
     remove_file(&path("deep/own/file")).unwrap();
-    // Found again, it is still Landfall's.
+    // An existing marked folder is still Landfall's.
     create_own_folder(&path("deep/own")).unwrap();
     remove_own_folder(&path("deep/own")).unwrap();
     assert_eq!(names(&path("deep")).len(), 0);
@@ -208,7 +209,7 @@ fn a_mount_point_stays_even_if_the_folder_is_marked() {
     let Some(root) = crate::mounted::on_tmpfs(test, "size=4m") else { return };
     let path = root.join("own");
     create_own_folder(&path).unwrap();
-    // Bound to itself, it shows the mark of the folder below.
+    // Bind-mounted onto itself, it shows the mark of the underlying folder.
     rustix::mount::mount_bind(&path, &path).unwrap();
     remove_own_folder(&path).unwrap();
     assert!(path.is_dir());

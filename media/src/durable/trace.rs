@@ -1,29 +1,29 @@
-//! What durable changes did below a folder, in their order, for tests that cut the power between any two of them.
+//! Record of the durable changes below a folder, in order, for tests that cut the power between any two of them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One act on a file or folder. None is on the disk before the sync that covers it.
+/// An act on a file or folder. No act is on the disk before the sync that covers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// An empty file was created with these permission bits.
     Create(u32),
-    /// The bytes of a file became these.
+    /// The bytes of a file changed to these.
     Write(Vec<u8>),
-    /// The bytes of a file, which are these, became durable.
+    /// The bytes of a file, given here, became durable.
     SyncFile(Vec<u8>),
-    /// A file or folder got this name.
+    /// A file or folder was renamed to this path.
     Rename(PathBuf),
-    /// It became another name of this file.
+    /// The path became another name of this file.
     Link(PathBuf),
-    /// A symbolic link with this target was made.
+    /// A symbolic link with this target was created.
     Symlink(PathBuf),
-    /// A file got these permission bits.
+    /// The permission bits of a file changed to these.
     Mode(u32),
     /// A file, or a folder with everything below it, was removed.
     Remove,
-    /// A folder was made.
+    /// A folder was created.
     MakeFolder,
     /// The names in a folder became durable.
     SyncFolder,
@@ -31,7 +31,7 @@ pub enum Act {
     SyncAll,
 }
 
-/// The acts below a folder, each with the path that it was done to.
+/// The acts below a folder, each with its path.
 pub(crate) type Acts = Arc<Mutex<Vec<(PathBuf, Act)>>>;
 
 static TRACED: Mutex<Vec<(PathBuf, Acts)>> = Mutex::new(Vec::new());
@@ -40,20 +40,20 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Traces what is done below this folder from now on, by any thread.
+/// Starts recording the changes that any thread makes below this folder.
 pub(crate) fn begin(root: &Path) -> Acts {
     let acts = Acts::default();
     locked(&TRACED).push((root.to_owned(), Arc::clone(&acts)));
     acts
 }
 
-/// Ends what [`begin`] began, and returns the acts.
+/// Ends a recording of [`begin`] and returns the acts.
 pub(crate) fn end(acts: &Acts) -> Vec<(PathBuf, Act)> {
     locked(&TRACED).retain(|(_, traced)| !Arc::ptr_eq(traced, acts));
     std::mem::take(&mut *locked(acts))
 }
 
-/// Notes an act that was done, before its caller learns that it was: what follows from it comes later.
+/// Records an act before its caller learns that it was done, so that its consequences are recorded later.
 pub(super) fn note(path: &Path, act: impl FnOnce() -> Act) {
     let traced = locked(&TRACED);
     let mut act = Some(act);
@@ -63,7 +63,7 @@ pub(super) fn note(path: &Path, act: impl FnOnce() -> Act) {
     }
 }
 
-/// Notes a file or a whole tree that was made past the durable changes, outer folders first.
+/// Records a file or a whole tree that was made without the durable changes, outer folders first.
 pub(super) fn note_made(path: &Path) {
     let Ok(metadata) = path.symlink_metadata() else { return };
     if metadata.is_dir() {
@@ -79,7 +79,7 @@ pub(super) fn note_made(path: &Path) {
     }
 }
 
-/// Everything in a folder that is traced, what is deepest first.
+/// Returns everything in a folder that is being recorded, deepest first.
 pub(super) fn inside(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     if locked(&TRACED).iter().any(|(root, _)| folder.starts_with(root)) {

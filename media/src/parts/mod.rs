@@ -1,4 +1,4 @@
-//! The files of a new bundle: an append-only stream, split at the planned places, never under its final name before it
+//! The files of a new bundle: an append-only stream, split at the planned places. No file has its final name before it
 //! is whole.
 //!
 //! Parts are written as `NAME.partial`, past the page cache, so that reading them back reads the stick. Their SHA-256
@@ -33,13 +33,15 @@ pub use publish::Parts;
 pub use sums::SUMS_NAME;
 pub use unfinished::supersede;
 
-/// The suffix of parts that are not whole or not read back yet.
+/// Suffix of parts that are not yet whole or not yet read back.
 pub const PARTIAL_SUFFIX: &str = ".partial";
 
-/// Parts that are open at the same time, with space reserved for them: half a terabyte in parts for FAT32.
+/// Maximum number of parts that are open at the same time with reserved space: enough for half a terabyte in parts for
+/// FAT32.
 const RESERVED_PARTS: usize = 128;
 
-/// Space that is reserved for the transfer sheet, the list of digests and the folder's own entries, beside files of known size.
+/// Bytes reserved for the transfer sheet, the list of digests and the folder's own entries, in addition to files of
+/// known size.
 const BESIDE_BYTES: u64 = 1024 * 1024;
 
 /// A file of a finished bundle.
@@ -47,23 +49,23 @@ const BESIDE_BYTES: u64 = 1024 * 1024;
 pub struct WrittenFile {
     /// Name in the output folder.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Digest, as `SHA256SUMS` has it.
+    /// Digest, as in `SHA256SUMS`.
     pub sha256: Sha256,
 }
 
-/// Makes the small files beside a bundle from what was written: names and bytes.
+/// Function that makes the small files beside a bundle, as names and bytes, from the list of written files.
 pub type OtherFiles<'a> = dyn Fn(&[WrittenFile]) -> Vec<(String, Vec<u8>)> + 'a;
 
-/// Writes the stream of a bundle into its parts. Dropped before [`Parts::publish`], it leaves nothing behind.
+/// Writes the stream of a bundle into its parts. If dropped before [`Parts::publish`], it leaves no files behind.
 #[derive(Debug)]
 pub struct PartWriter {
     folder: PathBuf,
     stem: BundleName,
-    /// Parts that are still to come, with space reserved for them.
+    /// Parts that are not yet begun, with reserved space.
     coming: VecDeque<OpenPart>,
-    /// The parts after them; space is reserved when their turn comes.
+    /// Later parts; their space is reserved when their turn comes.
     later: VecDeque<(String, Range<u64>)>,
     current: Option<OpenPart>,
     position: u64,
@@ -71,7 +73,7 @@ pub struct PartWriter {
     counters: Counters,
 }
 
-/// The files that a stream is written to: their names, and which of its bytes each one takes. They follow each other without gaps.
+/// The names of the files of a stream, and the byte range of each. The ranges follow each other without gaps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedFiles {
     names: Vec<String>,
@@ -79,13 +81,14 @@ pub struct PlannedFiles {
 }
 
 impl PlannedFiles {
-    /// The files of a bundle, of at most so many bytes each.
+    /// Plans the files of a bundle, of at most `part_bytes` bytes each.
     pub fn of_bundle(payload: &Payload, part_bytes: Option<u64>) -> Result<Self> {
         let ranges = payload.layout().parts(part_bytes.unwrap_or(u64::MAX))?;
         Ok(Self { names: payload.verified().bundle_name().parts(ranges.len()), ranges })
     }
 
-    /// The files of a delta with these contents, of at most so many bytes each. The head is wholly in the first one.
+    /// Plans the files of a delta with these contents, of at most `part_bytes` bytes each. The whole head is in the
+    /// first one.
     pub fn of_delta(payload: &Payload, contents: &Contents, part_bytes: Option<u64>) -> Result<Self> {
         let total = contents.stream_bytes(payload);
         let part_bytes = part_bytes.unwrap_or(u64::MAX).min(total);
@@ -109,12 +112,12 @@ struct OpenPart {
     sha256: sha2::Sha256,
 }
 
-/// Partial files, removed when dropped.
+/// Files under partial names, removed when dropped.
 #[derive(Debug)]
 struct Unpublished {
     folder: PathBuf,
     files: Vec<WrittenFile>,
-    /// Open, so that their locks show a sweep that they are in use.
+    /// Open files, whose locks show a sweep that they are in use.
     open: Vec<File>,
     begun: Vec<String>,
     /// The head under its partial name, with space reserved behind it for small files.
@@ -122,8 +125,8 @@ struct Unpublished {
 }
 
 impl PartWriter {
-    /// Begins the files in the folder of the output, which is created, and removes what earlier builds left unfinished
-    /// there. Refuses to replace files, and folders without enough space.
+    /// Creates the files in the output's folder, and the folder itself, and removes unfinished files of earlier builds.
+    /// Returns an error if a file would be replaced, or if the folder lacks space.
     pub fn create(output: &Output<'_>, payload: &Payload, planned: PlannedFiles, counters: Counters) -> Result<Self> {
         let folder = output.folder;
         let PlannedFiles { names, ranges } = planned;
@@ -136,7 +139,7 @@ impl PartWriter {
                 return Err(MediaError::OutputExists(folder.join(name)));
             }
         }
-        // A list that cannot be kept must be noticed before hours of writing.
+        // A list that cannot be preserved must be noticed before hours of writing.
         sums::lines_of_other_files(folder, &[])?;
         let head = payload.verified().head_bytes();
         let beside_bytes = BESIDE_BYTES.saturating_add(output.others_bytes);
@@ -168,7 +171,7 @@ impl PartWriter {
         Ok(writer)
     }
 
-    /// Appends to the stream; returns how many more bytes than before are on the disk.
+    /// Appends to the stream. Returns how many more bytes than before are on the disk.
     pub fn write(&mut self, mut bytes: &[u8]) -> Result<u64> {
         let mut synced = 0;
         while !bytes.is_empty() {
@@ -189,7 +192,7 @@ impl PartWriter {
         Ok(synced)
     }
 
-    /// Ends the stream: every part is whole and on the disk, still under its partial name.
+    /// Ends the stream. Every part is now whole and on the disk, still under its partial name.
     pub fn finish(self) -> Result<Parts> {
         if self.current.is_some() || !self.coming.is_empty() || !self.later.is_empty() {
             return Err(MediaError::Bug(format!("the stream ends at byte {} inside a part", self.position)));
@@ -255,12 +258,12 @@ impl Drop for Unpublished {
     }
 }
 
-/// Whether a file is a part that is not whole.
+/// Returns true if the file has the name of an unfinished part.
 pub(crate) fn is_partial(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(PARTIAL_SUFFIX.as_bytes()))
 }
 
-/// Shows a sweep by another build that this file is in use; best effort, since only a sweep checks it.
+/// Locks the file to show a sweep by another build that it is in use. Best effort: only a sweep checks the lock.
 fn mark_in_use(file: &File) {
     let _ = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive);
 }
@@ -269,7 +272,7 @@ fn partial_name(name: &str) -> String {
     format!("{name}{PARTIAL_SUFFIX}")
 }
 
-/// Refuses a folder without space for the stream and the files beside it.
+/// Returns an error if the folder lacks space for the stream and the files beside it.
 fn check_space(folder: &Path, stream: u64, beside: u64) -> Result<()> {
     let needed = stream.saturating_add(beside);
     let available = available_bytes(folder)?;
@@ -279,7 +282,7 @@ fn check_space(folder: &Path, stream: u64, beside: u64) -> Result<()> {
     Ok(())
 }
 
-/// Bytes that are free on the filesystem of a folder.
+/// Bytes available on the filesystem of a folder.
 pub(crate) fn available_bytes(folder: &Path) -> Result<u64> {
     let status = rustix::fs::statvfs(folder).map_err(io::Error::from).at("look at", folder)?;
     Ok(status.f_bavail.saturating_mul(status.f_frsize))

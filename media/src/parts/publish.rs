@@ -1,4 +1,4 @@
-//! The last moments of a build: whole files get their names, and an interruption there can be recognized.
+//! Publication, the last phase of a build: whole files get their names, and an interruption in between is recognizable.
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::parts::{BundleName, FileKind};
@@ -11,7 +11,7 @@ use crate::durable::{self, DurableError};
 use crate::error::Result;
 use crate::payload::Payload;
 
-/// Parts that are whole and on the disk, but not read back and not under their final names.
+/// Parts that are whole and on the disk, but not yet read back and not yet under their final names.
 #[derive(Debug)]
 pub struct Parts {
     pub(super) stem: BundleName,
@@ -20,28 +20,29 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The parts as they are on the stick: reads bypass the page cache, where the filesystem allows it, and are
-    /// counted as reading back.
+    /// Opens the parts for reading back from the stick. Reads bypass the page cache where the filesystem allows it, and
+    /// are counted as reading back.
     pub fn read_back(&self, payload: &Payload, contents: &Contents) -> Result<BundleMedia> {
         let paths = self.written.files.iter().map(|file| self.written.folder.join(partial_name(&file.name)));
         BundleMedia::for_read_back(payload.clone(), contents.clone(), paths, self.counters.clone())
     }
 
-    /// Gives the parts their names and writes other files, `SHA256SUMS` and `NAME.head` beside them. On return all of
-    /// it is on the disk. The head is under its partial name before the first part has its own, and gets its name last.
-    /// Until then, the bundle is unfinished, and the next build removes it.
+    /// Renames the parts to their final names, and writes other files, `SHA256SUMS` and `NAME.head` beside them. On
+    /// return, all of it is on the disk. The head has its partial name before the first part has its final name, and is
+    /// renamed last. Until then, the bundle is unfinished, and the next build removes it.
     pub fn publish(mut self, head: &[u8], others: &OtherFiles<'_>) -> Result<Vec<WrittenFile>> {
         let folder = self.written.folder.clone();
         let mut files = self.written.files.clone();
         let head_name = self.stem.file(FileKind::Head);
         let head_path = folder.join(partial_name(&head_name));
         if let Some(file) = &self.written.head {
-            // The space behind it is for the files below.
+            // The space reserved behind the head is for the files below.
             file.set_len(head.len() as u64).map_err(|error| DurableError::io("truncate", &head_path, error))?;
             durable::sync_file(file, &head_path)?;
             durable::sync_folder(&folder)?;
         }
-        // From here on the partial head marks what is unfinished, and nothing is removed, even if the stick is full.
+        // From here on, the partial head marks the unfinished bundle, and no file is removed, even if the stick is
+        // full.
         self.written.begun.clear();
         for file in &files {
             durable::rename(&folder.join(partial_name(&file.name)), &folder.join(&file.name))?;

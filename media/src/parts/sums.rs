@@ -1,4 +1,4 @@
-//! `SHA256SUMS`: one list for the whole folder. Lines for other files stay as they are, whether they belong to another
+//! `SHA256SUMS`: one list for the whole folder. Lines for other files stay unchanged, whether they belong to another
 //! release or to a customer.
 
 use std::io::Read;
@@ -9,17 +9,17 @@ use crate::bundle::open_regular;
 use crate::durable;
 use crate::error::{At, MediaError, Result};
 
-/// Name of the list of digests beside the parts, in the form that `sha256sum --check` reads.
+/// Name of the list of digests beside the parts, in the format that `sha256sum --check` reads.
 pub const SUMS_NAME: &str = "SHA256SUMS";
 
-/// The longest list that is kept: tens of thousands of files.
+/// Maximum bytes of a list that is preserved: enough for tens of thousands of files.
 const LIST_LIMIT_BYTES: u64 = 4 << 20;
 
-/// Hexadecimal digits of a SHA-256.
+/// Number of hexadecimal digits of a SHA-256.
 const DIGEST_DIGITS: usize = 64;
 
-/// Writes the list with the lines of these files, after those of all other files. Returns its bytes, which are on the
-/// disk.
+/// Writes the list: first the lines of all other files, then the lines of these files. Returns its length in bytes. On
+/// return, it is on the disk.
 pub(super) fn write(folder: &Path, files: &[WrittenFile]) -> Result<usize> {
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     let mut list = lines_of_other_files(folder, &names)?;
@@ -30,7 +30,7 @@ pub(super) fn write(folder: &Path, files: &[WrittenFile]) -> Result<usize> {
     Ok(list.len())
 }
 
-/// Removes the lines of these files from the list, if there is one.
+/// Removes the lines of these files from the list, if it exists.
 pub(super) fn remove(folder: &Path, names: &[&str]) -> Result<()> {
     let path = folder.join(SUMS_NAME);
     let (all, rest) = (lines_of_other_files(folder, &[])?, lines_of_other_files(folder, names)?);
@@ -45,8 +45,8 @@ pub(super) fn remove(folder: &Path, names: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The lines of the list for other files, each with its line end; nothing without a list. Refuses a list that cannot be
-/// kept.
+/// Returns the lines of the list for other files, each with its line end; empty without a list. Returns an error for a
+/// list that cannot be preserved.
 pub(super) fn lines_of_other_files(folder: &Path, names: &[&str]) -> Result<Vec<u8>> {
     let path = folder.join(SUMS_NAME);
     if !path.exists() {
@@ -62,7 +62,8 @@ pub(super) fn lines_of_other_files(folder: &Path, names: &[&str]) -> Result<Vec<
     Ok(without(list, names))
 }
 
-/// A list of digests without the lines of these files, each other line as it was; a last line without an end gets one.
+/// Returns a list of digests without the lines of these files. Other lines stay unchanged; a last line without a line
+/// end gets one.
 pub fn without(mut list: Vec<u8>, names: &[&str]) -> Vec<u8> {
     if list.last().is_some_and(|last| *last != b'\n') {
         list.push(b'\n');
@@ -71,7 +72,7 @@ pub fn without(mut list: Vec<u8>, names: &[&str]) -> Vec<u8> {
     kept.collect::<Vec<_>>().concat()
 }
 
-/// Whether a line is that of a file: digest, space, space or `*`, name.
+/// Returns true if the line names this file: digest, space, space or `*`, name.
 fn is_of(line: &[u8], name: &str) -> bool {
     let Some((digest, rest)) = line.split_at_checked(DIGEST_DIGITS) else { return false };
     let digits = digest.iter().all(u8::is_ascii_hexdigit);

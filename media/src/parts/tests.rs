@@ -97,7 +97,8 @@ fn lines_of_other_files_stay_in_the_list() {
     File::create(stick.join("notes.txt")).unwrap().write_all(b"notes").unwrap();
     let foreign = Command::new("sha256sum").arg("notes.txt").current_dir(&stick).output().unwrap().stdout;
     let own = format!("{}  {}.head\n", "0".repeat(64), fixture.payload.verified().bundle_name().stem());
-    // A line for an earlier file of the same name is removed; the customer's, which even lacks a line end, stays.
+    // The line for an earlier file of the same name is removed; the customer's line stays, although it lacks a line
+    // end.
     let list = [own.as_bytes(), foreign.trim_ascii_end()].concat();
     File::create(stick.join(SUMS_NAME)).unwrap().write_all(&list).unwrap();
     let files = fixture.pack(Some(3 << 20)).unwrap();
@@ -108,7 +109,7 @@ fn lines_of_other_files_stay_in_the_list() {
     assert_eq!(said.lines().count(), files.len() + 1, "{said}");
     assert!(said.starts_with("notes.txt: OK\n"), "{said}");
 
-    // A second release beside it: the list has both.
+    // With a second release beside it, the list contains both.
     let second = Fixture::with_blobs(&[7, 2_000_000]);
     let output = Output { folder: &stick, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
     let more = pack(&second.payload, &second.vendor_store, output, &Counters::new(), &Silent).unwrap();
@@ -130,7 +131,7 @@ fn a_list_that_cannot_be_kept_is_refused_before_anything_is_written() {
 
 #[test]
 fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
-    // The parts that had their names, and whether the sheet and the list were there.
+    // Number of parts that already have their names, and whether the sheet and the list exist.
     for (named, listed) in [(0, false), (1, false), (4, false), (4, true)] {
         let fixture = Fixture::small();
         let folder = fixture.stick();
@@ -151,7 +152,7 @@ fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
             fs::remove_file(folder.join(SUMS_NAME)).unwrap();
             fs::remove_file(folder.join(format!("{}.html", bundle.stem()))).unwrap();
         }
-        // Another release finds room for itself alone; foreign files stay.
+        // Another release needs space only for itself; foreign files stay.
         File::create(folder.join("notes.txt")).unwrap();
         let second = Fixture::with_blobs(&[7, 2_000_000]);
         let beside = Output { folder: &folder, part_bytes: None, others: &|_| Vec::new(), others_bytes: 0 };
@@ -161,7 +162,7 @@ fn a_build_cut_off_while_files_get_their_names_does_not_stop_the_next() {
         expected.sort();
         assert_eq!(names(&folder), expected, "{named} {listed}");
         assert_eq!(fs::read_to_string(folder.join(SUMS_NAME)).unwrap().lines().count(), 2);
-        // And the same release is built again as if nothing had happened.
+        // The same release can be built again as if nothing had happened.
         assert_eq!(again().unwrap(), files);
     }
 }
@@ -232,7 +233,7 @@ fn leftovers_of_a_killed_build_are_removed_and_foreign_files_stay() {
     assert!(at_work.exists() && stick.join("notes.partial").exists() && stick.join("notes.txt").exists());
 }
 
-/// The files of the fixture's bundle, begun in this output.
+/// Begins the files of the fixture's bundle in this output.
 fn begun(fixture: &Fixture, output: &Output<'_>) -> PartWriter {
     let planned = PlannedFiles::of_bundle(&fixture.payload, output.part_bytes).unwrap();
     PartWriter::create(output, &fixture.payload, planned, Counters::new()).unwrap()
@@ -269,7 +270,7 @@ fn a_folder_without_space_is_refused_before_anything_is_written() {
 fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written() {
     let test = "parts::tests::a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written";
     let fixture = Fixture::small();
-    // Space for the stream, but not for head, sheet and list beside it.
+    // Enough space for the stream, but not for the head, sheet and list beside it.
     let room = format!("size={}", fixture.stream.len() + 200_000);
     let Some(stick) = crate::mounted::on_tmpfs(test, &room) else { return };
     let counters = Counters::new();
@@ -279,7 +280,7 @@ fn a_stick_with_room_for_the_stream_alone_is_refused_before_anything_is_written(
     assert_eq!((names(&stick), counters.totals().written_bytes), (Vec::new(), 0));
 }
 
-/// A stick that other software fills between the last part and the files beside it.
+/// Simulates a stick that other software fills between the last part and the files beside it.
 #[test]
 fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
     let fixture = Fixture::small();
@@ -288,7 +289,7 @@ fn parts_that_are_whole_stay_on_a_stick_that_is_full() {
     let mut writer = begun(&fixture, &output);
     writer.write(&fixture.stream).unwrap();
     let parts = writer.finish().unwrap();
-    // A name that cannot be written, as on a full disk, comes after the parts have theirs.
+    // An unwritable name, as on a full disk, comes after the parts have their names.
     let others = |_: &[WrittenFile]| vec![("no/such/folder".to_owned(), Vec::new())];
     parts.publish(fixture.payload.verified().head_bytes(), &others).unwrap_err();
     let whole = names(&stick).into_iter().filter(|name| name.contains(".landfall.") && !name.ends_with(".partial"));
@@ -304,7 +305,7 @@ fn parts_too_small_for_the_bundle_are_refused() {
     assert!(!fixture.stick().exists() || names(&fixture.stick()).is_empty());
 }
 
-/// A stream that writes zeros as holes.
+/// A file writer that writes zeros as holes.
 struct Sparse(File, Vec<u8>);
 
 impl Write for Sparse {
@@ -324,7 +325,8 @@ impl Write for Sparse {
 
 const SPARSE_BYTES: u64 = (9 << 30) + 12_345;
 
-/// A store with a blob of 9 GiB of holes and a head for it. The SHA-256 of the blob is invented: nothing here reads it.
+/// A store with a blob of 9 GiB of holes, and a head for it. The SHA-256 of the blob is invented; no code here checks
+/// it.
 fn sparse_fixture(root: &Path) -> (ContentStore, Payload) {
     let store = ContentStore::at(root.join("vendor"));
     let zeros = vec![0; 1 << 20];
@@ -367,7 +369,7 @@ fn a_blob_of_9_gib_goes_through_file_and_parts() {
     assert_eq!(metadata.len(), payload.layout().total_bytes());
     assert!(metadata.len() > SPARSE_BYTES && metadata.blocks() * 512 < 16 << 20, "holes stay holes");
 
-    // The same stream in parts for FAT32, cut out of the one file as holes.
+    // The same stream, cut out of the single file as holes, in parts for FAT32.
     let ranges = payload.layout().parts(FAT32_PART_BYTES).unwrap();
     assert_eq!(ranges.len(), 3);
     let stick = folder.path().join("stick");
@@ -376,7 +378,7 @@ fn a_blob_of_9_gib_goes_through_file_and_parts() {
     for (name, range) in payload.verified().bundle_name().parts(3).iter().zip(&ranges) {
         let part = File::create(stick.join(name)).unwrap();
         part.set_len(range.end - range.start).unwrap();
-        // Only the first and the last MiB hold data.
+        // Only the first and the last MiB contain data.
         for start in [range.start, range.end - CHUNK_BYTES] {
             let mut bytes = vec![0; 1 << 20];
             source.read_exact_at(&mut bytes, start).unwrap();

@@ -1,5 +1,5 @@
-//! What an earlier build left on the stick when it was interrupted: parts that are not whole, and a bundle whose head
-//! did not have its name yet.
+//! Leftovers of an interrupted build on the stick: unfinished parts, and a bundle whose head does not have its final
+//! name yet.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::bundle::open_regular;
 use crate::durable;
 use crate::error::{At, Result};
 
-/// Removes files that builds left unfinished in a folder, unless a build is working on them. Foreign files and whole
+/// Removes files that builds left unfinished in a folder, unless a build is still writing them. Foreign files and whole
 /// bundles stay.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     for (path, name) in files(folder)? {
@@ -29,8 +29,8 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Removes a bundle that another one takes the place of. Its head loses its name first, so that a cut in here leaves what
-/// the next build removes.
+/// Removes a bundle that another one replaces. Its head loses its final name first, so that after an interruption the
+/// next build removes the rest.
 pub fn supersede(folder: &Path, bundle: &BundleName) -> Result<()> {
     let head = bundle.file(FileKind::Head);
     let partial = super::partial_name(&head);
@@ -40,8 +40,8 @@ pub fn supersede(folder: &Path, bundle: &BundleName) -> Result<()> {
     Ok(())
 }
 
-/// Removes files that got their names before the build was interrupted. The partial head is removed after them, so that
-/// an interruption here is recognized as well.
+/// Removes files that already had their final names when the build was interrupted. The partial head is removed last,
+/// so that an interruption here is also recognized.
 fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
     let is_own = |name: &str| {
         let is_file = BundleName::parse(name).is_some_and(|(other, _)| other == *bundle);
@@ -55,7 +55,7 @@ fn remove_named(folder: &Path, bundle: &BundleName) -> Result<()> {
     own.iter().try_for_each(|(path, _)| Ok(durable::remove_file(path)?))
 }
 
-/// The files of a folder whose names are valid text.
+/// Returns the files of a folder whose names are valid UTF-8.
 fn files(folder: &Path) -> Result<Vec<(PathBuf, String)>> {
     let entries = std::fs::read_dir(folder).at("list", folder)?;
     let mut files = Vec::new();

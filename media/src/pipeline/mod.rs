@@ -1,8 +1,8 @@
-//! Reading, checking and using at the same time: several threads read in large steps and check what they read, and the
-//! caller's thread gets the pieces that passed, in order. A disk is faster with several requests at once; those are
-//! adjacent, so a stick still reads from the beginning to the end.
+//! Concurrent reading, checking and use. Several threads read large blocks and check them; the caller's thread gets the
+//! valid pieces in order. A disk is faster with several requests at once; these are adjacent, so a stick is still read
+//! from the beginning to the end.
 //!
-//! Memory is bounded: there are [`BLOCKS`] buffers, and each goes back to the readers after use.
+//! Memory is bounded: there are [`BLOCKS`] buffers, and each returns to the readers after use.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -14,18 +14,18 @@ use crate::disk::AlignedBuffer;
 use crate::error::{MediaError, Result};
 use crate::payload::{Payload, Piece};
 
-/// Bytes that are read at once, where this many are adjacent.
+/// Maximum bytes of adjacent pieces that are read at once.
 const BLOCK_BYTES: usize = 2 * 1024 * 1024;
 
-/// Buffers in flight.
+/// Number of buffers in flight.
 const BLOCKS: usize = 8;
 
-/// Where pieces are read from.
+/// A source of pieces.
 pub(crate) trait PieceReader: Sync {
-    /// Fills the buffer with these pieces, one after the other.
+    /// Fills the buffer with these pieces, one after another.
     fn read(&self, pieces: &[Piece], buffer: &mut [u8]) -> Result<()>;
 
-    /// The error that says that a piece is not what was signed.
+    /// Returns the error for a piece that differs from what was signed.
     fn damaged(&self, payload: &Payload, piece: &Piece) -> MediaError;
 }
 
@@ -33,25 +33,25 @@ struct Block {
     index: usize,
     pieces: Vec<Piece>,
     buffer: AlignedBuffer,
-    /// Why pieces cannot be used, by their position.
+    /// Reason why each unusable piece cannot be used, by its position.
     bad: BTreeMap<usize, Bad>,
-    /// Why no further pieces follow.
+    /// Reason why no further pieces follow.
     end: Result<()>,
 }
 
 enum Bad {
-    /// It is not what was signed.
+    /// The piece differs from what was signed.
     Differs,
-    /// The media could not return it.
+    /// The media could not return the piece.
     Unreadable(MediaError),
 }
 
-/// Receives the pieces that passed and the errors of those that did not, in order. An error ends the reading.
+/// Receives the valid pieces and the errors of the others, in order. An error ends the reading.
 pub(crate) trait PieceTaker {
     /// Takes a piece that matches its signed value.
     fn take(&mut self, piece: &Piece, bytes: &[u8]) -> Result<()>;
 
-    /// Takes the error of a piece that does not match; by default, it ends the reading.
+    /// Takes the error of a piece that does not match. By default, the error ends the reading.
     fn damaged(&mut self, _piece: &Piece, error: MediaError) -> Result<()> {
         Err(error)
     }
@@ -64,14 +64,15 @@ impl<F: FnMut(&Piece, &[u8]) -> Result<()>> PieceTaker for F {
 }
 
 /// Reads pieces in order, checks each, and gives it to `taker`. Ends where the media ends or `taker` fails; everything
-/// before that was taken.
+/// before that point was taken.
 pub(crate) fn run(
     payload: &Payload,
     reader: &dyn PieceReader,
     pieces: impl Iterator<Item = Piece> + Send,
     taker: &mut dyn PieceTaker,
 ) -> Result<()> {
-    // Some wait for the disk while the others check. With more of them than buffers, they would wait for each other.
+    // Some workers wait for the disk while others check. With more workers than buffers, they would wait for each
+    // other.
     let workers = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, BLOCKS - 4) + 2;
     let (to_use, checked) = channel::<Block>();
     let (recycle, free) = channel::<AlignedBuffer>();
@@ -87,13 +88,13 @@ pub(crate) fn run(
         }
         drop(to_use);
         let outcome = use_all(payload, reader, &checked, &recycle, taker);
-        // The workers end when their channels are closed.
+        // The workers end when their channels close.
         drop((checked, recycle));
         outcome
     })
 }
 
-/// What is still to be read, in order.
+/// The pieces that are still to be read, in order.
 struct Supply<I: Iterator<Item = Piece>> {
     pieces: Peekable<I>,
     index: usize,
@@ -101,8 +102,8 @@ struct Supply<I: Iterator<Item = Piece>> {
 }
 
 impl<I: Iterator<Item = Piece>> Supply<I> {
-    /// The next block, whose bytes are not read yet. Waits for a buffer first: the thread with the earliest block must
-    /// not wait for those with later ones.
+    /// Returns the next block, whose bytes are not read yet. Waits for a buffer first: the thread with the earliest
+    /// block must not wait for those with later ones.
     fn next(&mut self) -> Option<Block> {
         let mut buffer = self.free.recv().ok()?;
         let mut pieces = Vec::new();
@@ -138,7 +139,7 @@ fn read_all<I: Iterator<Item = Piece>>(
     }
 }
 
-/// Fills a block and notes what is wrong with it. A panic becomes an error: if a block were never passed on, all threads
+/// Fills a block and records its bad pieces. A panic becomes an error: if a block were never passed on, all threads
 /// would wait for it.
 fn read_and_check(payload: &Payload, reader: &dyn PieceReader, block: &mut Block) {
     let read = catch_unwind(AssertUnwindSafe(|| {
@@ -206,7 +207,7 @@ fn use_all(
                 }
             }
             block.end?;
-            // The reader may have ended already.
+            // The reader may be gone already.
             let _ = recycle.send(block.buffer);
         }
     }

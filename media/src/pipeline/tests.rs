@@ -4,7 +4,7 @@ use super::*;
 use crate::payload::PieceKind;
 use crate::testing::Fixture;
 
-/// Returns zeros for everything, or panics at the nth read.
+/// A reader that returns only zeros, or panics at the nth read.
 struct Zeros {
     panics_at: usize,
     reads: AtomicUsize,
@@ -22,7 +22,7 @@ impl PieceReader for Zeros {
     }
 }
 
-/// What a run reports; it must end.
+/// Runs the pipeline, which must end, and returns its result as text.
 fn outcome(reader: Zeros, pieces: Vec<Piece>) -> String {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
@@ -43,7 +43,7 @@ fn padding(count: usize) -> Vec<Piece> {
 fn a_check_that_panics_ends_it_with_an_error() {
     let fixture = Fixture::small();
     let reader = Zeros { panics_at: usize::MAX, reads: AtomicUsize::new(0) };
-    // A block that has fewer bytes than its pieces: checking it panics.
+    // A block with fewer bytes than its pieces: checking it panics.
     let mut torn =
         Block { index: 7, pieces: padding(1), buffer: AlignedBuffer::default(), bad: BTreeMap::new(), end: Ok(()) };
     read_and_check(&fixture.payload, &reader, &mut torn);
@@ -57,7 +57,7 @@ fn a_reader_that_panics_ends_it_with_an_error() {
     assert!(said.starts_with("media: reading or checking block ") && said.ends_with(" panicked"), "{said}");
 }
 
-/// Each thread waits in its first read until another thread reads, too.
+/// A reader in which each thread waits at its first read until another thread also reads.
 struct Together(std::sync::Barrier, AtomicUsize);
 
 impl PieceReader for Together {

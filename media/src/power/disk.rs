@@ -1,4 +1,4 @@
-//! A disk with what is there, and what would be there after a power cut.
+//! A simulated disk: its current contents, and its contents after a power cut.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,19 +10,19 @@ use std::rc::Rc;
 use super::left::{Entry, Tree};
 use super::{Act, Fate};
 
-/// A path relative to the folder.
+/// Returns the path relative to the folder.
 pub(super) fn inside(root: &Path, path: &Path) -> PathBuf {
     path.strip_prefix(root).unwrap_or(path).to_owned()
 }
 
-/// What is there, and what would be there after a power cut.
+/// The current contents, and the contents after a power cut.
 #[derive(Debug, Clone)]
 pub(super) struct Disk {
     nodes: Vec<Node>,
-    /// By folder and name.
+    /// Current names, by folder and name.
     pub(super) current: Names,
     pub(super) durable: Names,
-    /// The states of each name since it was durable, oldest first.
+    /// States of each name since it was last durable, oldest first.
     pub(super) pending: BTreeMap<Name, Vec<NameState>>,
     pub(super) renames: Vec<Rename>,
     changes: usize,
@@ -32,7 +32,7 @@ pub(super) struct Disk {
 pub(super) type Name = (usize, OsString);
 pub(super) type Names = BTreeMap<Name, usize>;
 
-/// What a name meant after one change.
+/// The meaning of a name after one change.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NameState {
     /// Number of the change.
@@ -40,7 +40,7 @@ pub(super) struct NameState {
     pub(super) node: Option<usize>,
 }
 
-/// Two names that one change is about.
+/// The two names of one rename.
 #[derive(Debug, Clone)]
 pub(super) struct Rename {
     pub(super) change: usize,
@@ -51,7 +51,7 @@ pub(super) struct Rename {
 #[derive(Debug, Clone)]
 enum Node {
     Folder,
-    /// Its permission bits count as durable.
+    /// Changes of permission bits count as durable.
     File {
         current: Rc<[u8]>,
         durable: Rc<[u8]>,
@@ -66,7 +66,7 @@ impl Node {
         Self::File { current: Rc::default(), durable: Rc::default(), mode }
     }
 
-    /// What an act does to the file itself.
+    /// Applies an act to the file itself.
     fn apply(&mut self, act: &Act) {
         let Self::File { current, durable, mode } = self else { return };
         match act {
@@ -81,19 +81,19 @@ impl Node {
     }
 }
 
-/// How many of a file's bytes a torn write leaves: half of what was written since the last sync, and what was there before if it was only
-/// added to.
+/// Returns the number of bytes that a torn write leaves: the unchanged durable bytes (if the file was only appended to)
+/// plus half of the bytes written since the last sync.
 fn torn_length(current: &[u8], durable: &[u8]) -> usize {
     let known = if current.starts_with(durable) { durable.len() } else { 0 };
     known + (current.len() - known) / 2
 }
 
-/// A file that ends where a write was torn.
+/// Returns the contents of a file that ends where a write was torn.
 pub(super) fn torn(current: &[u8], durable: &[u8]) -> Rc<[u8]> {
     current[..torn_length(current, durable)].into()
 }
 
-/// A file that has zeros from there on.
+/// Returns the contents of a file that has zeros from the torn offset on.
 pub(super) fn zeroed(current: &[u8], durable: &[u8]) -> Rc<[u8]> {
     let mut bytes = current.to_vec();
     bytes[torn_length(current, durable)..].fill(0);
@@ -119,7 +119,7 @@ impl Disk {
         Ok(disk)
     }
 
-    /// `files` are those that were read, by device and inode: a file may have several names.
+    /// `files` holds the files read so far, by device and inode, because a file may have several names.
     fn read(&mut self, folder: &Path, node: usize, files: &mut BTreeMap<(u64, u64), usize>) -> io::Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
@@ -147,7 +147,7 @@ impl Disk {
         self.nodes.len() - 1
     }
 
-    /// Changes what a name means, as a part of the present change.
+    /// Changes the meaning of a name, as a part of the current change.
     fn set(&mut self, name: Name, node: Option<usize>) {
         match node {
             Some(node) => self.current.insert(name.clone(), node),
@@ -163,7 +163,7 @@ impl Disk {
             .try_fold(ROOT, |folder, name| self.current.get(&(folder, name.as_os_str().to_owned())).copied())
     }
 
-    /// Folder and name of a path whose folder exists.
+    /// Returns the folder and the name of a path whose folder exists.
     fn name(&self, path: &Path) -> Name {
         let folder = self.find(path.parent().unwrap_or(Path::new(""))).unwrap_or(ROOT);
         (folder, path.file_name().unwrap_or_default().to_owned())

@@ -1,4 +1,4 @@
-//! What a power cut leaves of a folder.
+//! The contents of a folder after a power cut.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -9,25 +9,25 @@ use std::rc::Rc;
 
 use super::Fate;
 
-/// What a power cut leaves.
+/// A state of the folder after a power cut.
 #[derive(Debug)]
 pub struct Left {
-    /// How many acts were done before it.
+    /// Number of acts done before the power cut.
     pub edge: usize,
-    /// What became of unsynced data.
+    /// Fate of the unsynced data.
     pub fate: Fate,
-    /// What the last act before it was done to, relative to the folder; none where there was none.
+    /// Path of the last act before the power cut, relative to the folder; `None` if there was no act.
     pub after: Option<PathBuf>,
     pub(super) tree: Tree,
 }
 
-/// What is there by path.
+/// Entries by path.
 pub(super) type Tree = BTreeMap<PathBuf, Entry>;
 
 #[derive(Debug, Hash)]
 pub(super) enum Entry {
     Folder,
-    /// A file with its permission bits, and a number that its names share where it has several.
+    /// A file with its permission bits. Names of one file share the number in `shared`.
     File {
         bytes: Rc<[u8]>,
         mode: u32,
@@ -38,7 +38,7 @@ pub(super) enum Entry {
 }
 
 impl Left {
-    /// Makes it in this folder, which must not exist.
+    /// Writes this state into the folder, which must not exist.
     pub fn place(&self, folder: &Path) -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
         let mut files: BTreeMap<usize, PathBuf> = BTreeMap::new();
@@ -60,7 +60,7 @@ impl Left {
         Ok(())
     }
 
-    /// The bytes of a file in it.
+    /// Returns the bytes of a file in this state.
     pub fn file(&self, path: &str) -> Option<&[u8]> {
         match self.tree.get(Path::new(path))? {
             Entry::File { bytes, .. } => Some(&bytes[..]),

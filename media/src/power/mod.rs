@@ -1,9 +1,9 @@
-//! For tests: a disk that forgets what was not synced. It records the durable changes below a folder, and makes the folder as a power cut
-//! between any two of them may leave it.
+//! For tests: a disk that forgets unsynced data. It records the durable changes below a folder, and produces the states
+//! in which a power cut between any two changes may leave the folder.
 //!
-//! Of names that were not synced, any subset may survive, in any order: each name has its durable state or any that it had since. A rename
-//! alone is one act: its old name is not lost before its new one is there. Bytes that were not synced are independent of all names, those
-//! of a renamed file included. A tree is removed name by name.
+//! Any subset of the unsynced names may survive, in any order: each name has its durable state or any later one. Only a
+//! rename is atomic: its old name is not lost before its new one exists. Unsynced bytes are independent of all names,
+//! including the bytes of a renamed file. A tree is removed name by name.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -22,26 +22,26 @@ use disk::{Disk, inside};
 pub use left::Left;
 use left::Tree;
 
-/// The fate of what was not synced. All of them are legal for a real disk.
+/// The fate of unsynced data. A real disk may cause each of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is gone.
+    /// All of it is lost.
     Lost,
-    /// It happens to be there.
+    /// All of it survives.
     Kept,
-    /// Names are there, and half of the bytes.
+    /// Names survive, and half of the bytes.
     Torn,
-    /// Names are there, and files have their lengths, but zeros instead of the second half of the bytes.
+    /// Names and file lengths survive, but the second half of the bytes is zeros.
     Zeroed,
-    /// Some names are there, and the bytes of some files, as this number decides.
+    /// Some names survive, and the bytes of some files, as this number decides.
     Mixed(u64),
-    /// One of the subsets of names that may be left, by its number, with the bytes of some files. Every edge is cut with these, too: with
-    /// all of them where they are few, otherwise with some.
+    /// One of the possible subsets of names, by its number, with the bytes of some files. Every edge is also cut with
+    /// these: with all subsets if they are few, otherwise with some.
     Subset(u64),
 }
 
 impl Fate {
-    /// A number that depends on this fate and this matter alone.
+    /// Returns a number that depends only on this fate and the given matter.
     fn draw(self, what: impl Hash) -> u64 {
         let seed = match self {
             Self::Lost | Self::Kept | Self::Torn | Self::Zeroed => 0,
@@ -69,19 +69,19 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Begins one. Everything that is in the folder now counts as durable.
+    /// Begins a recording. Everything that the folder now contains counts as durable.
     pub fn begin(root: &Path) -> io::Result<Self> {
         Ok(Self { root: root.to_owned(), before: Disk::of(root)?, acts: trace::begin(root) })
     }
 
-    /// Ends it. Returns every different state that a power cut at any edge may leave: before the first act, between two, and after the
-    /// last one.
+    /// Ends the recording. Returns every different state that a power cut may leave before the first act, between two
+    /// acts, or after the last one.
     pub fn end(self, fates: &[Fate]) -> Vec<Left> {
         self.end_at(fates, |_, _| true)
     }
 
-    /// The same for chosen edges alone. Each is asked for by how many acts were done before it, and by what the last one was done to,
-    /// relative to the folder.
+    /// Like [`Recording::end`], only for chosen edges. `is_chosen` receives the number of acts before the edge and the
+    /// path of the last one, relative to the folder.
     pub fn end_at(self, fates: &[Fate], is_chosen: impl Fn(usize, Option<&Path>) -> bool) -> Vec<Left> {
         let acts = trace::end(&self.acts);
         let (mut disk, mut known, mut found) = (self.before, BTreeSet::new(), Vec::new());

@@ -1,19 +1,19 @@
-//! Which names of those that were not synced a power cut leaves.
+//! Choice of the unsynced names that survive a power cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fate;
 use super::disk::{Disk, Name, NameState, Names, ROOT, Rename};
 
-/// The most subsets at one edge that are all tried.
+/// Maximum number of subsets at one edge of which all are tried.
 const SUBSETS: u64 = 24;
 
-/// How many are tried where there are more.
+/// Number of subsets that are tried if there are more.
 const SAMPLES: u64 = 8;
 
 impl Disk {
-    /// The states that each name may be left in: how many there are, the durable one included. Names in folders that cannot be reached
-    /// after a power cut do not count.
+    /// Returns each name with the number of states in which it may be left, including the durable one. Names in folders
+    /// that are unreachable after a power cut are left out.
     fn open_names(&self) -> Vec<(&Name, usize)> {
         let mut folders = BTreeSet::from([ROOT]);
         loop {
@@ -33,14 +33,14 @@ impl Disk {
         reachable.map(|(name, states)| (name, states.len() + 1)).collect()
     }
 
-    /// The subsets of names that are tried at this edge.
+    /// The subsets of names to try at this edge.
     pub(super) fn subsets(&self) -> impl Iterator<Item = Fate> + use<> {
         let all = self.open_names().iter().try_fold(1, |all: u64, (_, count)| all.checked_mul(*count as u64));
         let tried = all.filter(|all| *all <= SUBSETS).unwrap_or(SAMPLES);
         (0..if tried > 1 { tried } else { 0 }).map(Fate::Subset)
     }
 
-    /// The names that a power cut leaves.
+    /// Returns the names that a power cut leaves.
     pub(super) fn names_left(&self, fate: Fate) -> Names {
         if fate == Fate::Lost {
             return self.durable.clone();
@@ -69,13 +69,13 @@ impl Disk {
         names
     }
 
-    /// A renamed file has either its old name or its new one, as a filesystem with a journal keeps it.
+    /// Gives a renamed file either its old name or its new one, as a journaling filesystem does.
     fn keep_renames_whole(&self, chosen: &mut BTreeMap<Name, usize>) {
         let index = |name, change| {
             self.pending.get(name)?.iter().position(|state: &NameState| state.change == change).map(|at| at + 1)
         };
         let mut is_whole = false;
-        // One rename may reach another of the same name; states only rise, so this ends.
+        // One rename may affect another of the same name. States only rise, so this loop ends.
         while !is_whole {
             is_whole = true;
             for Rename { change, from, to } in &self.renames {

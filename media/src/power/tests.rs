@@ -1,4 +1,4 @@
-//! Tests of the disk that forgets what was not synced.
+//! Tests of the disk that forgets unsynced data.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -18,7 +18,7 @@ fn after(change: impl FnOnce(&Path)) -> Vec<Left> {
     recording.end(&FATES)
 }
 
-/// The last state is what is surely there once everything was done.
+/// Returns the states after the last act: their contents are certain to survive.
 fn surely(states: &[Left]) -> Vec<&Left> {
     let last = states.iter().map(|left| left.edge).max().unwrap();
     states.iter().filter(|left| left.edge == last).collect()
@@ -47,7 +47,7 @@ fn what_is_not_synced_is_lost_or_torn() {
         (&made).write_all(b"bytes").unwrap();
         durable::sync_file(&made, &root.join("new")).unwrap();
     });
-    // The bytes are durable, and the name is not.
+    // The bytes are durable, but the name is not.
     assert!(states.iter().any(|left| left.edge == 2 && left.file("new") == Some(b"bytes")));
     let states = after(|root| {
         durable::write_file(&root.join("new"), b"bytes", 0o600).unwrap();
@@ -77,14 +77,14 @@ fn names_of_one_file_and_links_are_left_as_they_were() {
     let [file, second] = ["file", "second"].map(|name| std::fs::metadata(folder.join(name)).unwrap());
     assert_eq!((file.ino(), file.mode() & 0o777), (second.ino(), 0o555));
     assert_eq!(std::fs::read_link(folder.join("link")).unwrap(), Path::new("second"));
-    // They are known as that in a recording that begins there.
+    // A recording that begins there also knows both names as one file.
     let recording = Recording::begin(&folder).unwrap();
     durable::remove_file(&folder.join("file")).unwrap();
     let states = recording.end(&FATES);
     assert!(surely(&states).iter().all(|left| left.file("file").is_none() && left.file("second").is_some()));
 }
 
-/// The names that are left, over all states.
+/// Returns the sets of surviving names, over all states.
 fn sets_of_names(states: &[Left]) -> BTreeSet<Vec<String>> {
     let names = |left: &Left| left.tree.keys().map(|path| path.display().to_string()).collect();
     states.iter().map(names).collect()
@@ -120,7 +120,7 @@ fn a_tree_may_be_half_removed() {
     assert!(surely(&states).iter().all(|left| left.tree.is_empty()));
 }
 
-/// The file is in one place or the other, and its bytes are what was synced of them.
+/// The file has its old or its new name, and its bytes are those that were synced.
 #[test]
 fn a_rename_loses_no_file_and_syncs_no_bytes() {
     let states = after(|root| {
@@ -146,7 +146,7 @@ fn what_was_synced_before_an_append_is_not_torn() {
     assert_eq!(*zeroed(b"known and more", b"known"), *b"known and\0\0\0\0\0");
 }
 
-/// What another program made is lost until the filesystem is synced, in any part.
+/// Until the filesystem is synced, any part of another program's files may be lost.
 #[test]
 fn a_tree_of_another_program_is_durable_once_the_filesystem_is_synced() {
     let states = after(|root| {

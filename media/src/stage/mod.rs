@@ -1,4 +1,4 @@
-//! Staging: from a bundle on its media to the site's content store, in one pass.
+//! Staging: copies a bundle from its media to the site's content store in one pass.
 
 use std::collections::HashSet;
 
@@ -14,10 +14,11 @@ use crate::source::BundleSource;
 use crate::store::ContentStore;
 use crate::verify::rotten_blobs;
 
-/// Copies every blob of the bundle that the store lacks, checked chunk by chunk before it is written. Blobs that are
-/// there are read from the disk and compared with what was signed: a rotten one is copied again. Of one that an earlier
-/// run left unfinished only the rest is copied. On return all blobs are on the disk and the media is no longer needed.
-/// Damage of the media stops it, and good blobs stay. Waits for another process that stages into the same store.
+/// Copies every blob of the bundle that the store lacks. Each chunk is checked before it is written. Existing blobs are
+/// read from the disk and compared with their signed values; a rotten one is copied again. For a blob that an earlier
+/// run left unfinished, only the rest is copied. On return, all blobs are on the disk and the media is no longer
+/// needed. Damage on the media stops the call, and good blobs stay. Waits for another process that stages into the same
+/// store.
 pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<Copied> {
     durable::create_folder(store.root())?;
     let _turn = store.wait_for_turn(progress)?;
@@ -29,8 +30,8 @@ pub fn stage(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress)
     copy(&mut source, &mut sink, "staging", progress)
 }
 
-/// Bytes of the bundle's blobs that the store lacks: what [`stage`] will write, except for bytes that an unfinished
-/// blob saves.
+/// Bytes of the bundle's blobs that the store lacks. [`stage`] will write this many, less the bytes that unfinished
+/// blobs save.
 pub fn lacking_bytes(media: &BundleMedia, store: &ContentStore) -> u64 {
     lacking(media.payload(), store).map(|blob| media.payload().blob(blob).size).sum()
 }
@@ -41,7 +42,7 @@ fn lacking(payload: &Payload, store: &ContentStore) -> impl Iterator<Item = usiz
     (0..payload.blobs().len()).filter(is_first).filter(|blob| !store.holds(payload, *blob))
 }
 
-/// Refuses a delta that lacks a blob that the store lacks, too, before the first byte.
+/// Returns an error, before the first byte is copied, if a blob is neither in the delta nor in the store.
 pub fn check_held(media: &BundleMedia, store: &ContentStore) -> Result<()> {
     let payload = media.payload();
     if media.contents().are_whole(payload) {
@@ -50,7 +51,7 @@ pub fn check_held(media: &BundleMedia, store: &ContentStore) -> Result<()> {
     refuse_unless_carried(media, lacking(payload, store))
 }
 
-/// Refuses media that have not all of these blobs, which the store lacks.
+/// Returns an error unless the media have all of these blobs, which the store lacks.
 fn refuse_unless_carried(media: &BundleMedia, lacking: impl IntoIterator<Item = usize>) -> Result<()> {
     let payload = media.payload();
     let nowhere: Vec<_> = lacking.into_iter().filter(|blob| !media.contents().has(*blob)).collect();
@@ -60,7 +61,8 @@ fn refuse_unless_carried(media: &BundleMedia, lacking: impl IntoIterator<Item = 
     Err(MediaError::DeltaUnfit { path, blobs: nowhere.len(), bytes, first: payload.blob(*first).sha256 })
 }
 
-/// Reads the blobs that the store holds. Those that are not what was signed no longer count as held, if the media have them.
+/// Reads the blobs that the store holds. Those that differ from what was signed no longer count as held, provided the
+/// media have them.
 fn doubt_rotten(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<()> {
     let payload = media.payload();
     let rotten = rotten_blobs(payload, store, "checking what is staged already", progress)?;
@@ -76,8 +78,8 @@ fn doubt_rotten(media: &BundleMedia, store: &ContentStore, progress: &dyn Progre
     Ok(())
 }
 
-/// Refuses a store that the bundle does not fit into, before the first byte. Space that unfinished blobs already occupy
-/// counts as available.
+/// Returns an error, before the first byte is copied, if the bundle does not fit into the store. Space that unfinished
+/// blobs already occupy counts as available.
 fn check_space(media: &BundleMedia, store: &ContentStore) -> Result<()> {
     let payload = media.payload();
     let rest = |blob| payload.blob(blob).size.saturating_sub(store.staged_blocks(payload, blob));

@@ -30,7 +30,7 @@ fn partial_files(store: &ContentStore) -> Vec<PathBuf> {
     entries.map(|entry| entry.unwrap().path()).collect()
 }
 
-/// Fails after this many bytes, like a power cut: nothing after it runs.
+/// A sink that fails after this many bytes, like a power cut: nothing after it runs.
 struct Cut {
     sink: StoreSink,
     left: usize,
@@ -106,7 +106,7 @@ fn progress_counts_every_byte_once() {
         fn event(&self, event: Event) {
             let mut sum = self.0.lock().unwrap();
             match event {
-                // Before it, what is there was read.
+                // Before the `staging` phase, the existing blobs were read.
                 Event::PhaseStarted { phase, total_bytes } if phase == "staging" => *sum = (total_bytes.unwrap(), 0),
                 Event::Present { bytes } | Event::Advanced { bytes } => sum.1 += bytes,
                 _ => {}
@@ -199,8 +199,8 @@ fn a_download_left_in_the_store_is_not_believed() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
-    /// Cut at any byte, the end of the unfinished file damaged as an unsynced one may be, then resumed: the result is
-    /// equal, and only what was lost is read from the media again.
+    /// Staging is cut at any byte, the end of the unfinished file is damaged as an unsynced one may be, and staging
+    /// resumes. The result is equal, and only lost bytes are read from the media again.
     #[test]
     fn cut_anywhere_and_resumed_it_ends_equal(cut in 0_usize..10_000_000, kept in 0.0..1.0_f64, zeroed in 0_u64..3_000_000) {
         let fixture = Fixture::small();
@@ -227,7 +227,7 @@ proptest! {
     }
 }
 
-/// A store with a blob of 120 MiB of which 110 were staged, and its unfinished file.
+/// Returns a store with a blob of 120 MiB, of which 110 MiB were staged, and its unfinished file.
 fn half_staged() -> (Fixture, ContentStore, File) {
     let fixture = Fixture::with_blobs(&[120 << 20]);
     fixture.pack(None).unwrap();
@@ -238,7 +238,7 @@ fn half_staged() -> (Fixture, ContentStore, File) {
     (fixture, store, file)
 }
 
-/// Stages the rest. Returns what was read: from the media, in all of both runs; from the store.
+/// Stages the rest. Returns the bytes read from the media in both runs, and the bytes read from the store.
 fn stage_rest(fixture: &Fixture, store: &ContentStore) -> (u64, u64) {
     let media = fixture.find(&fixture.stick()).unwrap();
     let (found, before) = (media.counters().totals().read_bytes, store.counters().totals().read_bytes);
@@ -252,12 +252,12 @@ fn stage_rest(fixture: &Fixture, store: &ContentStore) -> (u64, u64) {
 #[test]
 fn at_most_64_mib_are_read_again_from_media_and_disk_together() {
     let (fixture, store, file) = half_staged();
-    // A power cut keeps at least what was synced behind the writer.
+    // A power cut keeps at least the bytes that were synced behind the writer.
     let written = file.metadata().unwrap().len();
     file.set_len(written - UNSYNCED_BYTES).unwrap();
     drop(file);
     let (media, disk) = stage_rest(&fixture, &store);
-    // Read ahead and not written when the first run ended.
+    // Bytes that the first run had read ahead but not written.
     let ahead = 16 << 20;
     let twice = media + ahead - ((120 << 20) - written);
     assert!(disk <= UNSYNCED_BYTES + (2 << 20), "{disk} from the disk");
@@ -268,7 +268,7 @@ fn at_most_64_mib_are_read_again_from_media_and_disk_together() {
 fn of_a_blob_cut_off_in_the_middle_only_the_end_is_read() {
     let (fixture, store, file) = half_staged();
     let length = file.metadata().unwrap().len();
-    // Old bytes where a sync had begun and not ended.
+    // Old bytes remain where a sync had begun but not ended.
     file.write_all_at(&vec![0; 1 << 20], length - (5 << 20)).unwrap();
     drop(file);
     let (media, disk) = stage_rest(&fixture, &store);
@@ -279,7 +279,7 @@ fn of_a_blob_cut_off_in_the_middle_only_the_end_is_read() {
 #[test]
 fn a_disk_that_did_not_keep_its_word_is_not_believed() {
     let (fixture, store, file) = half_staged();
-    // A disk that reports a sync that it did not do: everything after 3 MiB is lost, but not the length.
+    // The disk reports a sync that it did not do: everything after 3 MiB is lost, except the length.
     let length = file.metadata().unwrap().len();
     file.set_len(3 << 20).unwrap();
     file.set_len(length).unwrap();
@@ -300,11 +300,11 @@ fn many_small_blobs_cut_anywhere_end_equal() {
     assert_eq!(blobs.iter().filter(|blob| store.contains(blob.sha256)).count(), 0);
     let copied = stage(&media, &store, &Silent).unwrap();
     is_whole(&fixture, &store);
-    // The blobs that waited for their common sync were checked on the disk and not read from the media again.
+    // The blobs that waited for their common sync were checked on the disk, not read from the media again.
     assert_eq!(copied.blobs, blobs.len() - 102, "{copied:?}");
 }
 
-/// A store whose disk becomes full while accepted bytes are kept.
+/// A store whose disk becomes full while accepted bytes are being kept.
 struct Full(StoreSink);
 
 impl BlobSink for Full {
@@ -348,11 +348,11 @@ fn a_full_disk_is_reported_and_whole_blobs_are_continued() {
     fixture.pack(None).unwrap();
     let media = fixture.find(&fixture.stick()).unwrap();
     let store = ContentStore::at(disk.join("store"));
-    // Known before the first byte.
+    // The lack of space is known before the first byte.
     let refused = stage(&media, &store, &Silent).map(drop).unwrap_err();
     assert!(refused.to_string().contains("bytes free"), "{refused}");
     assert_eq!((refused.code().id, store.counters().totals().written_bytes), ("LF1202", 0));
-    // And if other software takes the space meanwhile.
+    // Other software takes the space during the copy.
     let mut sink = StoreSink::new(store.clone(), fixture.payload.clone());
     let full = copy(&mut BundleSource::new(&media), &mut sink, "staging", &Silent).unwrap_err();
     drop(sink);

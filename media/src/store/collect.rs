@@ -1,6 +1,6 @@
-//! Removal of what nothing refers to: links of repositories first, then blobs, each with its record before its bytes, and last the groups
-//! that are empty then. So a power cut never leaves links without blobs. It may leave blobs without records, or empty groups, which the next
-//! run removes.
+//! Removal of unreferenced content: first links of repositories, then blobs (each record before its bytes), and last
+//! the groups that are then empty. So a power cut never leaves links without blobs. It may leave blobs without records,
+//! or empty groups, which the next run removes.
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -13,21 +13,21 @@ use super::{ContentStore, RepositoryLink, lock_folder};
 use crate::durable;
 use crate::error::{At, Result};
 
-/// What was removed from a store.
+/// Totals of a removal from a store.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Blobs.
+    /// Number of blobs.
     pub blobs: usize,
-    /// Their bytes. Hard links elsewhere keep them on the disk.
+    /// Total bytes of the blobs. Hard links elsewhere keep them on the disk.
     pub bytes: u64,
-    /// Links of repositories.
+    /// Number of repository links.
     pub links: usize,
 }
 
 impl ContentStore {
-    /// Removes every blob that is not in `blobs`, and every link of a repository that is not one of `links`. Downloads and
-    /// staged blobs that are not whole are removed, too, unless another process works on them. On return the removal is on
-    /// the disk; after a crash the same call completes it.
+    /// Removes every blob that is not in `blobs`, and every repository link that is not in `links`. Also removes
+    /// unfinished downloads and staged blobs, unless another process works on them. On return, the removal is on the
+    /// disk; after a crash, the same call completes it.
     pub fn collect(&self, blobs: &BTreeSet<Sha256>, links: &[RepositoryLink]) -> Result<Collected> {
         let removed_links = self.collect_links(links)?;
         let (count, bytes) = self.collect_blobs(blobs)?;
@@ -36,13 +36,13 @@ impl ContentStore {
         Ok(Collected { blobs: count, bytes, links: removed_links })
     }
 
-    /// Removes these blobs, as far as they are here, whatever links name them: for content that was refused and that nothing else needs.
-    /// Another process that found one here before misses it then. On return the removal is on the disk; after a crash the same call
-    /// completes it.
+    /// Removes these blobs if they exist, whatever links name them. Intended for content that was refused and that
+    /// nothing else needs. A process that found such a blob earlier no longer finds it. On return, the removal is on
+    /// the disk; after a crash, the same call completes it.
     pub fn forget(&self, blobs: &BTreeSet<Sha256>) -> Result<()> {
         for digest in blobs {
             let record = self.record_path(*digest);
-            // Whoever ingests the same blob writes both in one turn.
+            // A process that ingests the same blob writes both while it holds this lock.
             let group = record.parent().filter(|group| group.is_dir());
             let _turn = group.map(|group| lock_folder(group, FlockOperation::LockExclusive)).transpose()?;
             self.remove_blob(*digest)?;
@@ -83,8 +83,9 @@ impl ContentStore {
         Ok((count, bytes))
     }
 
-    /// Removes the folders of groups that hold nothing: those of blobs, then those of records. No process fills one meanwhile: it would need
-    /// its share of the lock of all groups. A registry fills none, since it only reads at a site.
+    /// Removes the folders of empty groups: first those of blobs, then those of records. No process can fill one
+    /// meanwhile, because it would need a share of the lock of all groups. A registry fills none, because it only reads
+    /// at a site.
     fn remove_empty_groups(&self) -> Result<()> {
         let records = self.records();
         if !records.is_dir() {
@@ -100,13 +101,13 @@ impl ContentStore {
         Ok(())
     }
 
-    /// Where blobs are, in groups by the first two digits of their digests.
+    /// Folder of the blobs, grouped by the first two digits of their digests.
     fn blob_groups(&self) -> PathBuf {
         self.root().join("docker/registry/v2/blobs/sha256")
     }
 }
 
-/// Removes the files below a folder that are not wanted, and the folders that are empty then. Returns how many files.
+/// Removes the unwanted files below a folder, and the folders that are then empty. Returns the number of removed files.
 fn prune(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Result<usize> {
     let (mut removed, mut left) = (0, 0);
     for entry in std::fs::read_dir(folder).at("list", folder)? {
@@ -128,7 +129,7 @@ fn prune(folder: &Path, is_wanted: &dyn Fn(&Path) -> bool) -> Result<usize> {
     Ok(removed)
 }
 
-/// The folders in a folder; a missing one has none.
+/// Returns the folders in a folder; none if it is missing.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -192,12 +193,12 @@ mod tests {
         assert_eq!(store.collect(&blobs, std::slice::from_ref(&kept)).unwrap(), Collected::default());
     }
 
-    /// The folders of all groups: those of blobs, and those of records.
+    /// Returns the folders of all groups: those of blobs, and those of records.
     fn groups(store: &ContentStore) -> [BTreeSet<PathBuf>; 2] {
         [store.blob_groups(), store.records()].map(|folder| folders(&folder).unwrap().into_iter().collect())
     }
 
-    /// The folders of the groups in which these blobs are.
+    /// Returns the folders of the groups that contain these blobs.
     fn groups_of(store: &ContentStore, blobs: &BTreeSet<Sha256>) -> [BTreeSet<PathBuf>; 2] {
         let group = |path: PathBuf, above: usize| path.ancestors().nth(above).unwrap().to_owned();
         [
@@ -263,7 +264,7 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(100));
             assert!(!collects.is_finished());
             assert_eq!(groups(&store), before);
-            // Other writers do not wait.
+            // Other writers are not blocked.
             let other = store.ingest_bytes(b"another blob").unwrap().sha256;
             drop(writes);
             assert_eq!(collects.join().unwrap().blobs, 1);

@@ -1,8 +1,8 @@
-//! Small blobs that become durable together.
+//! Groups of small blobs that become durable together.
 //!
-//! A sync of the whole filesystem flushes what databases and etcd wrote, too. So it comes once for many blobs, and
-//! each does two things. It makes durable the bytes and records of its own blobs, and the names of the blobs before
-//! them. Blobs get names only after their bytes are on the disk.
+//! A sync of the whole filesystem also flushes the writes of databases and etcd. So one sync serves many blobs, and it
+//! has two effects. It makes durable the bytes and records of its own blobs, and the names of the blobs before them. A
+//! blob gets its name only after its bytes are on the disk.
 
 use std::fs::File;
 use std::io;
@@ -16,28 +16,28 @@ use crate::durable::{self, Batch};
 use crate::error::{MediaError, Result};
 use crate::payload::Payload;
 
-/// Bytes of blobs that wait for one sync.
+/// Maximum bytes of the blobs that wait for one sync.
 const GROUP_BYTES: u64 = 64 * 1024 * 1024;
 
-/// A blob counts as at least this many bytes, which limits how many wait: it occupies one block for itself and one for
-/// its record.
+/// Minimum bytes that a blob counts for, which limits the number of waiting blobs. A blob occupies one block for itself
+/// and one for its record.
 const BLOB_BYTES: u64 = 8 * 1024;
 
-/// Blobs of one bundle that are whole and wait for their common sync.
+/// Whole blobs of one bundle that wait for their common sync.
 #[derive(Debug)]
 pub(crate) struct BlobGroup {
     store: ContentStore,
     payload: Payload,
-    /// Begun before the first byte of the first blob.
+    /// Batch that was begun before the first byte of the first blob.
     batch: Batch,
     whole: Vec<WholeBlob>,
     bytes: u64,
-    /// Whether names were given since the last sync.
+    /// True if names were given since the last sync.
     has_names: bool,
 }
 
 impl BlobGroup {
-    /// A group for blobs of this store, to be begun before the first of them. The store's folder is created.
+    /// Begins a group for blobs of this store; call it before the first of them. Creates the store's folder.
     pub(crate) fn begin(store: &ContentStore, payload: &Payload) -> Result<Self> {
         durable::create_folder(store.root())?;
         let batch = Batch::begin(store.root())?;
@@ -51,7 +51,7 @@ impl BlobGroup {
         })
     }
 
-    /// Takes a blob whose last chunk was appended; returns how many more bytes than before are on the disk.
+    /// Takes a blob whose last chunk was appended. Returns how many more bytes than before are on the disk.
     pub(crate) fn take(&mut self, staged: StagedBlob) -> Result<u64> {
         let size = staged.length();
         self.whole.push(staged.into_whole()?);
@@ -59,7 +59,8 @@ impl BlobGroup {
         if self.bytes >= GROUP_BYTES { self.commit() } else { Ok(0) }
     }
 
-    /// Ends the group: on return all its blobs are in the store and on the disk. Returns how many more bytes are there.
+    /// Ends the group. On return, all its blobs are in the store and on the disk. Returns how many more bytes are
+    /// there.
     pub(crate) fn finish(&mut self) -> Result<u64> {
         let bytes = self.commit()?;
         if self.has_names {
@@ -69,7 +70,7 @@ impl BlobGroup {
         Ok(bytes)
     }
 
-    /// Syncs bytes and records of the waiting blobs, then gives them their names.
+    /// Syncs the bytes and records of the waiting blobs, then gives them their names.
     fn commit(&mut self) -> Result<u64> {
         if self.whole.is_empty() {
             return Ok(0);
@@ -105,11 +106,11 @@ impl BlobGroup {
         if let Some(length) = NonZeroU64::new(blob.unsynced)
             && let Ok(file) = File::open(&blob.path)
         {
-            // Advice only: it is on the disk, and running software needs the memory.
+            // Advice only: the blob is on the disk, and running software needs the memory.
             let _ = rustix::fs::fadvise(&file, 0, Some(length), rustix::fs::Advice::DontNeed);
         }
         match self.batch.rename(&blob.path, &self.store.path(digest)) {
-            // Another process that stages the same bundle has named it.
+            // Another process that stages the same bundle has already renamed it.
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.store.holds(&self.payload, blob.blob) => {
                 Ok(())
             }

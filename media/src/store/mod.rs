@@ -1,19 +1,19 @@
-//! The content store: blobs by digest, in the storage layout of CNCF distribution, so that a registry serves the same
-//! folder that staging writes and building reads.
+//! The content store: blobs by digest, in the storage layout of CNCF distribution. A registry serves the same folder
+//! that staging writes and building reads.
 //!
 //! ```text
-//! docker/registry/v2/blobs/sha256/ab/HEX/data      the blob
-//! docker/registry/v2/repositories/NAME/…/link      which repository has it
-//! landfall/records/ab/HEX                          BLAKE3, size and chunk values, found in the one pass of ingestion
-//! landfall/partial/HEX                             a download that is not whole yet
-//! landfall/partial/HEX.staged                      a blob of a bundle, checked chunk by chunk, that is not whole yet
-//! landfall/partial/HEX.PID.N.ingest                one whose digest is not known yet
+//! docker/registry/v2/blobs/sha256/ab/HEX/data      a blob
+//! docker/registry/v2/repositories/NAME/…/link      a link from a repository to a blob
+//! landfall/records/ab/HEX                          BLAKE3, size and chunk values, computed at ingestion
+//! landfall/partial/HEX                             an unfinished download
+//! landfall/partial/HEX.staged                      an unfinished blob of a bundle, checked chunk by chunk
+//! landfall/partial/HEX.PID.N.ingest                an unfinished blob whose digest is not known yet
 //! ```
 //!
-//! Invariants: a blob's `data` appears by rename, synced before and after, once its bytes matched its digest, and after
-//! its record. Files in `partial` do not count until they are whole: a download is hashed again from its beginning; the
-//! end of a staged blob is checked again. The writer of a file there holds its `flock`, which distinguishes work in
-//! progress from the leftover of a crash.
+//! Invariants: a blob's `data` appears by rename, synced before and after, after its bytes matched its digest and after
+//! its record was written. Files in `partial` do not count until they are whole: a download is hashed again from its
+//! beginning, and the end of a staged blob is checked again. The writer of such a file holds its `flock`, which
+//! distinguishes work in progress from the leftover of a crash.
 
 mod collect;
 mod group;
@@ -47,12 +47,12 @@ use crate::error::{At, MediaError, Result};
 use crate::payload::Payload;
 use crate::progress::{Event, Progress};
 
-/// What a caller knows about a blob before it arrives.
+/// A caller's knowledge about a blob before it arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expected {
-    /// Its name.
+    /// Digest of the blob.
     pub digest: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
@@ -61,7 +61,7 @@ pub struct Expected {
 pub struct ContentStore {
     root: Arc<Path>,
     counters: Counters,
-    /// The blobs that came in through this value and its clones, in their order.
+    /// Blobs ingested through this value and its clones, in order.
     arrived: Arc<Mutex<Vec<Sha256>>>,
 }
 
@@ -74,45 +74,47 @@ impl ContentStore {
         Self::counted(root, Counters::new())
     }
 
-    /// The same, counting into `counters`.
+    /// Like [`ContentStore::at`], but `counters` counts the bytes.
     pub fn counted(root: impl Into<PathBuf>, counters: Counters) -> Self {
         Self { root: Arc::from(root.into()), counters, arrived: Arc::default() }
     }
 
-    /// The folder: what distribution calls `rootdirectory`.
+    /// Path of the folder, which distribution calls `rootdirectory`.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Where bytes read and written are counted.
+    /// Counters of the bytes read and written.
     pub fn counters(&self) -> &Counters {
         &self.counters
     }
 
-    /// The blobs that came in one by one through this value and its clones, in their order; none that was here before.
+    /// Blobs ingested one by one through this value and its clones, in order, without blobs that existed before.
     pub fn arrived(&self) -> Vec<Sha256> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether the blob is here with a sound record and the length that the record says; [`ContentStore::check`] reads it.
+    /// Returns true if the blob exists with a valid record and the length in that record. [`ContentStore::check`] also
+    /// reads the blob.
     pub fn contains(&self, digest: Sha256) -> bool {
         self.record(digest).is_ok()
     }
 
-    /// Whether a blob of a bundle, the `blob`th entry of its list, is here with the record and the length that were signed;
-    /// [`crate::verify::verify_store`] reads it.
+    /// Returns true if the `blob`th entry of a bundle's list exists with the record and the length that were signed.
+    /// [`crate::verify::verify_store`] also reads the blob.
     pub fn holds(&self, payload: &Payload, blob: usize) -> bool {
         self.record(payload.blob(blob).sha256).is_ok_and(|record| record == payload.sums(blob))
     }
 
-    /// Ends that a blob counts as here, on the disk on return. Its bytes stay, for whatever uses them, until others take their place.
+    /// Makes the store no longer count a blob as present; on return, that is on the disk. The bytes stay, for their
+    /// current users, until others replace them.
     pub(crate) fn doubt(&self, digest: Sha256) -> Result<()> {
         let record = self.record_path(digest);
         let _turn = lock_folder(record.parent().unwrap_or(&record), FlockOperation::LockExclusive)?;
         Ok(durable::remove_file(&record)?)
     }
 
-    /// Where the blob is, or would be.
+    /// Path of the blob, whether or not it exists.
     pub fn path(&self, digest: Sha256) -> PathBuf {
         let hex = digest.to_hex();
         self.root.join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(hex).join("data")
@@ -130,7 +132,7 @@ impl ContentStore {
         }
     }
 
-    /// All of a small blob, such as a manifest; an error above `limit` bytes.
+    /// Reads a whole small blob, such as a manifest. Returns an error if it exceeds `limit` bytes.
     pub fn read(&self, digest: Sha256, limit: u64) -> Result<Vec<u8>> {
         let mut blob = self.open(digest)?;
         let size = blob.disk.file().metadata().at("look at", &blob.path)?.len();
@@ -144,7 +146,7 @@ impl ContentStore {
         Ok(bytes)
     }
 
-    /// What ingestion recorded about the blob, whose length must agree.
+    /// Returns the record that ingestion made of the blob. Its length must match the file.
     pub fn record(&self, digest: Sha256) -> Result<BlobSums> {
         let (path, record_path) = (self.path(digest), self.record_path(digest));
         let length = std::fs::symlink_metadata(&path).ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
@@ -157,12 +159,12 @@ impl ContentStore {
         Err(MediaError::StoreDamaged { path, what })
     }
 
-    /// Reads the blob from the disk and compares it with its name and its record.
+    /// Reads the blob from the disk and compares it with its digest and its record.
     pub fn check(&self, digest: Sha256) -> Result<()> {
         self.check_watched(digest, &mut |_| ())
     }
 
-    /// The same; `advance` receives the number of bytes read at each step.
+    /// Like [`ContentStore::check`]; `advance` receives the number of bytes read at each step.
     pub fn check_watched(&self, digest: Sha256, advance: &mut dyn FnMut(u64)) -> Result<()> {
         let record = self.record(digest)?;
         let blob = self.open(digest)?;
@@ -185,8 +187,8 @@ impl ContentStore {
         Err(MediaError::StoreDamaged { path: self.path(digest), what })
     }
 
-    /// Ingests a blob, hashing it once. With `expected`, other bytes are refused; a blob that is here already is not
-    /// read. On return it is on the disk.
+    /// Ingests a blob and hashes it once. With `expected`, returns an error for other bytes, and does not read a blob
+    /// that already exists. On return, the blob is on the disk.
     pub fn ingest(&self, reader: &mut dyn Read, expected: Option<Expected>) -> Result<BlobSums> {
         if let Some(expected) = expected
             && self.contains(expected.digest)
@@ -198,7 +200,7 @@ impl ContentStore {
         let mut partial = Partial::over(self.clone(), file, path.clone(), expected);
         let sums = partial.reserve().and_then(|()| partial.append_all(reader)).and_then(|()| partial.finish());
         if sums.is_err() {
-            // Nothing can continue a blob of this name.
+            // An unfinished blob of this name cannot be continued.
             durable::remove_file(&path)?;
         }
         sums
@@ -210,8 +212,8 @@ impl ContentStore {
         self.ingest(&mut &*bytes, Some(Expected { digest, size: bytes.len() as u64 }))
     }
 
-    /// A download that can be resumed, in this process or a later one: existing bytes are read and hashed again. `None`
-    /// when the blob is whole. Waits for another thread or process that works on the same blob.
+    /// Begins or resumes a download, in this process or a later one. Existing bytes are read and hashed again. Returns
+    /// `None` if the store has the whole blob. Waits for another thread or process that works on the same blob.
     pub fn partial(&self, expected: Expected) -> Result<Option<Partial>> {
         let path = self.partial_folder().join(expected.digest.to_hex());
         let is_here = || self.contains(expected.digest);
@@ -219,8 +221,8 @@ impl ContentStore {
         Partial::resumed(self.clone(), file, path, expected).map(Some)
     }
 
-    /// Removes leftovers of crashes that cannot be continued: blobs of unknown digest, temporary files. With `all`,
-    /// also downloads and staged blobs that are not whole. Work in progress elsewhere is left alone.
+    /// Removes leftovers of crashes that cannot be continued: blobs of unknown digest, and temporary files. With `all`,
+    /// also removes unfinished downloads and staged blobs. Work in progress elsewhere is left alone.
     pub fn sweep(&self, all: bool) -> Result<usize> {
         let folder = self.partial_folder();
         let mut removed = self.sweep_records()?;
@@ -256,8 +258,8 @@ impl ContentStore {
         Ok(removed)
     }
 
-    /// Waits until no other thread or process stages into this store, and keeps others waiting until the result is
-    /// dropped. Small blobs of a group close their files, and so lose their own locks, long before they get their names.
+    /// Waits until no other thread or process stages into this store, and blocks others until the result is dropped.
+    /// Small blobs of a group close their files, and so lose their own locks, long before they get their names.
     pub(crate) fn wait_for_turn(&self, progress: &dyn Progress) -> Result<File> {
         let path = self.root();
         let folder = File::open(path).at("open the folder", path)?;
@@ -278,8 +280,8 @@ impl ContentStore {
         self.records().join(&hex[..2]).join(hex)
     }
 
-    /// Where records are, in groups by the first two digits of their digests. A process that makes or fills groups, of records or of blobs,
-    /// shares the lock of this folder; one that removes empty groups holds it alone.
+    /// Folder of the records, grouped by the first two digits of their digests. A process that makes or fills groups of
+    /// records or blobs shares the lock of this folder; one that removes empty groups holds it exclusively.
     fn records(&self) -> PathBuf {
         self.root.join("landfall/records")
     }
@@ -309,18 +311,18 @@ impl ContentStore {
         Ok(file)
     }
 
-    /// The partial file of a blob, locked; `None` once the blob is whole.
+    /// Returns the locked partial file of a blob, or `None` once the blob is whole.
     fn lock_partial(&self, path: PathBuf, is_here: &dyn Fn() -> bool, size: u64) -> Result<Option<(File, PathBuf)>> {
         loop {
             if is_here() {
                 return Ok(None);
             }
             let file = self.create_locked(&path)?;
-            // The process that held the lock before may have finished or removed the file that was opened here.
+            // The previous holder of the lock may have finished or removed the file that was opened here.
             let held = file.metadata().at("look at", &path)?;
             let named = std::fs::metadata(&path).map(|metadata| (metadata.dev(), metadata.ino())).ok();
             if named == Some((held.dev(), held.ino())) && !is_here() {
-                // Bytes synced behind the writer are useful only if their name survives, too.
+                // Bytes synced behind the writer are useful only if their name also survives.
                 if size > SYNC_BYTES {
                     durable::create_folder(&self.partial_folder())?;
                     durable::sync_folder(&self.partial_folder())?;
@@ -328,13 +330,13 @@ impl ContentStore {
                 return Ok(Some((file, path)));
             }
             if is_here() && named == Some((held.dev(), held.ino())) {
-                // It was created here without need.
+                // The file was created here without need.
                 durable::remove_file(&path)?;
             }
         }
     }
 
-    /// Gives checked and synced bytes their name, record first. Both are on the disk on return.
+    /// Renames checked and synced bytes to the blob's path, after writing the record. On return, both are on the disk.
     fn publish(&self, whole: &Path, sums: &BlobSums) -> Result<()> {
         let record_path = self.record_path(sums.sha256);
         let blob_path = self.path(sums.sha256);
@@ -354,15 +356,15 @@ impl ContentStore {
     }
 }
 
-/// Waits for the lock of a folder. Processes that write or sweep records of one group take turns, since they share the names of temporary
-/// files.
+/// Waits for the lock of a folder. Processes that write or sweep records of one group take turns, because they share
+/// the names of temporary files.
 fn lock_folder(path: &Path, operation: FlockOperation) -> Result<File> {
     let folder = File::open(path).at("open the folder", path)?;
     rustix::fs::flock(&folder, operation).map_err(io::Error::from).at("lock", path)?;
     Ok(folder)
 }
 
-/// A blob of the store, open for reading; reads are counted.
+/// A blob of the store, open for reading. Reads are counted.
 #[derive(Debug)]
 pub struct BlobFile {
     disk: DiskFile,
@@ -371,14 +373,14 @@ pub struct BlobFile {
 }
 
 impl BlobFile {
-    /// Reads at an offset until the buffer is full or the blob ends; returns how many bytes.
+    /// Reads at an offset until the buffer is full or the blob ends. Returns the number of bytes.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {
         let count = self.disk.read_at(offset, buffer).at("read", &self.path)?;
         self.counters.add_read(count);
         Ok(count)
     }
 
-    /// Its path.
+    /// Path of the blob.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -400,7 +402,7 @@ impl Seek for BlobFile {
 
 #[cfg(test)]
 impl ContentStore {
-    /// Puts other bytes in the place of a blob, with a record that agrees with them.
+    /// Replaces a blob by other bytes, with a record that agrees with them.
     #[expect(clippy::disallowed_methods, reason = "files of a test")]
     pub(crate) fn poison(&self, bytes: &[u8], sums: &BlobSums) {
         std::fs::write(self.path(sums.sha256), bytes).unwrap();

@@ -1,8 +1,8 @@
-//! A blob that arrives in pieces and is hashed on the way; it enters the store only when its digest is right.
+//! A blob that arrives in pieces and is hashed on the way. It enters the store only if its digest is correct.
 //!
-//! A piece cannot be checked before the whole blob is there. So a later run trusts only synced bytes: those far enough
-//! before the end, and those that a download marked when it stopped in an orderly way. The rest is fetched again: after
-//! a power cut it may be anything, and one wrong byte would spoil the whole blob.
+//! A piece cannot be checked before the whole blob has arrived. So a later run trusts only synced bytes: those far
+//! enough before the end, and those that a download marked when it stopped in an orderly way. The rest is fetched
+//! again, because a power cut may have changed it, and one wrong byte would spoil the whole blob.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,19 +16,19 @@ use crate::disk::{AlignedBuffer, DiskFile, DurableFile, PacedFile, synced_bytes,
 use crate::durable;
 use crate::error::{At, MediaError, Result};
 
-/// The extended attribute that says how many bytes of an unfinished download are on the disk. The file only grows, so it
-/// stays true; without it the last bytes are fetched again.
+/// Extended attribute with the number of bytes of an unfinished download that are on the disk. The file only grows, so
+/// the value stays true. Without it, the last bytes are fetched again.
 const SYNCED_MARK: &str = "user.landfall.synced";
 
-/// A blob on its way into the store. Dropped without [`Partial::finish`], its bytes stay for a later
-/// [`ContentStore::partial`] where the digest is known, and for [`ContentStore::sweep`] where it is not.
+/// A blob on its way into the store. If it is dropped without [`Partial::finish`], its bytes stay: for a later
+/// [`ContentStore::partial`] if the digest is known, otherwise for [`ContentStore::sweep`].
 #[derive(Debug)]
 pub struct Partial {
     store: ContentStore,
     file: PacedFile,
     hasher: BlobHasher,
     expected: Option<Expected>,
-    /// Whether there is nothing to continue: the blob is in the store, or removed.
+    /// True if nothing remains to continue: the blob is in the store, or removed.
     is_over: bool,
 }
 
@@ -38,7 +38,7 @@ impl Partial {
         Self { store, file, hasher: BlobHasher::new(), expected, is_over: false }
     }
 
-    /// Hashes the bytes that an earlier run left and synced, from the disk. The rest is truncated.
+    /// Hashes, from the disk, the bytes that an earlier run left and synced. Truncates the rest.
     pub(super) fn resumed(store: ContentStore, file: File, path: PathBuf, expected: Expected) -> Result<Self> {
         let length = file.metadata().at("look at", &path)?.len();
         let marked = synced_mark(&path).min(length);
@@ -52,7 +52,7 @@ impl Partial {
         let file = PacedFile::new(disk, path, kept, store.counters.clone());
         let mut partial = Self { store, file, hasher, expected: Some(expected), is_over: false };
         if partial.length() < kept {
-            // It became shorter meanwhile.
+            // The file has become shorter meanwhile.
             partial.restart()?;
         }
         partial.truncate(partial.length())?;
@@ -60,18 +60,18 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Reserves space on the disk for all of a blob whose size is known.
+    /// Reserves space on the disk for the whole blob, if its size is known.
     pub(super) fn reserve(&self) -> Result<()> {
         self.expected.map_or(Ok(()), |expected| self.file.reserve(expected.size))
     }
 
-    /// Bytes that are there; the next that [`Partial::append`] takes follows them.
+    /// Number of bytes present. The bytes that [`Partial::append`] takes next follow them.
     pub fn length(&self) -> u64 {
         self.hasher.size()
     }
 
-    /// Takes the next bytes; returns how many more than before are on the disk. More bytes than the blob has are
-    /// refused, and the file is removed then.
+    /// Takes the next bytes. Returns how many more bytes than before are on the disk. If the bytes exceed the blob's
+    /// size, returns an error and removes the file.
     pub fn append(&mut self, bytes: &[u8]) -> Result<u64> {
         if let Some(expected) = self.expected
             && self.length() + bytes.len() as u64 > expected.size
@@ -84,7 +84,7 @@ impl Partial {
         self.file.write(bytes)
     }
 
-    /// Takes everything that a source has.
+    /// Takes all bytes of a source.
     pub fn append_all(&mut self, reader: &mut dyn Read) -> Result<()> {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
@@ -100,13 +100,13 @@ impl Partial {
         }
     }
 
-    /// Forgets all bytes: for a source that cannot continue where it stopped.
+    /// Drops all bytes, for a source that cannot continue where it stopped.
     pub fn restart(&mut self) -> Result<()> {
         self.hasher = BlobHasher::new();
         self.truncate(0)
     }
 
-    /// The mark is removed first: it must never claim more bytes than there are.
+    /// Truncates the file. Removes the mark first, because it must never claim more bytes than exist.
     fn truncate(&mut self, length: u64) -> Result<()> {
         if synced_mark(self.file.path()) > length {
             let path = self.file.path();
@@ -116,8 +116,8 @@ impl Partial {
         self.file.truncate(length)
     }
 
-    /// Ends the blob: on return it is in the store and on the disk. Other bytes than expected are refused and removed;
-    /// too few bytes are refused and kept, so that the rest can follow.
+    /// Ends the blob. On return, it is in the store and on the disk. If the bytes are wrong, returns an error and
+    /// removes them; if there are too few, returns an error and keeps them, so that the rest can follow.
     pub fn finish(mut self) -> Result<BlobSums> {
         let sums = std::mem::take(&mut self.hasher).finish();
         if let Some(expected) = self.expected {
@@ -138,7 +138,7 @@ impl Partial {
         Ok(sums)
     }
 
-    /// Removes all of it.
+    /// Removes the unfinished blob.
     pub fn discard(mut self) -> Result<()> {
         self.remove()
     }
@@ -151,7 +151,7 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Best effort: without the mark the last bytes are fetched again. A failed sync leaves no mark.
+        // Best effort: without the mark, the last bytes are fetched again. A failed sync leaves no mark.
         if !self.is_over && self.expected.is_some() && self.file.sync().is_ok() {
             let length = self.file.written().to_string();
             let marked = rustix::fs::setxattr(self.file.path(), SYNCED_MARK, length.as_bytes(), XattrFlags::empty());
@@ -162,14 +162,14 @@ impl Drop for Partial {
     }
 }
 
-/// How many bytes the mark says are on the disk; none without a mark.
+/// Returns the number of bytes that are on the disk according to the mark; 0 without a mark.
 fn synced_mark(path: &Path) -> u64 {
     let mut value = [0; 20];
     let length = rustix::fs::getxattr(path, SYNCED_MARK, &mut value).unwrap_or(0);
     std::str::from_utf8(&value[..length]).ok().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
-/// A blob of the store has no mark; best effort, since a mark would only be untidy.
+/// Removes the mark from a blob of the store. Best effort: a remaining mark does no harm.
 fn unmark(path: &Path) {
     let _ = rustix::fs::removexattr(path, SYNCED_MARK);
 }

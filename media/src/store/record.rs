@@ -1,6 +1,6 @@
-//! Records: what ingestion computed for a blob, so that it is never hashed a second time.
+//! Records of the digests computed at ingestion, so that a blob is never hashed a second time.
 //!
-//! One line of JSON (type, digests, size), then the chaining values of the chunks, 32 bytes each.
+//! A record is one line of JSON (type, digests, size), followed by the chaining values of the chunks, 32 bytes each.
 
 use std::path::Path;
 
@@ -22,17 +22,17 @@ struct Line {
     size: u64,
 }
 
-/// The bytes of a record.
+/// Encodes a record.
 pub(super) fn encode(sums: &BlobSums) -> Vec<u8> {
     let line = Line { record_type: RECORD_TYPE.to_owned(), sha256: sums.sha256, blake3: sums.blake3, size: sums.size };
-    // A struct of texts and a number always has a JSON form.
+    // A struct of strings and a number always has a JSON form.
     let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
     bytes.push(b'\n');
     bytes.extend(sums.chunks.iter().flatten());
     bytes
 }
 
-/// Reads a record and checks it against its blob's name, its size and its own root.
+/// Reads a record and checks it against its blob's digest, its size and its own root.
 pub(super) fn read(path: &Path, digest: Sha256) -> Result<BlobSums> {
     let bytes = std::fs::read(path).at("read", path)?;
     decode(&bytes, digest).ok_or_else(|| {

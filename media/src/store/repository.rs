@@ -1,10 +1,10 @@
 //! Repositories: the links by which distribution finds blobs, manifests and tags.
 //!
 //! ```text
-//! repositories/NAME/_layers/sha256/HEX/link configuration and layers
-//! repositories/NAME/_manifests/revisions/sha256/HEX/link manifests
-//! repositories/NAME/_manifests/tags/TAG/index/sha256/HEX/link repositories/NAME/_manifests/tags/TAG/current/link last
-//! of all: its presence means that all are there
+//! repositories/NAME/_layers/sha256/HEX/link                      configuration and layers
+//! repositories/NAME/_manifests/revisions/sha256/HEX/link         manifests
+//! repositories/NAME/_manifests/tags/TAG/index/sha256/HEX/link    manifests of a tag
+//! repositories/NAME/_manifests/tags/TAG/current/link             written last: its presence means that all links exist
 //! ```
 
 use std::collections::BTreeSet;
@@ -16,27 +16,27 @@ use super::ContentStore;
 use crate::durable::Batch;
 use crate::error::{MediaError, Result};
 
-/// One manifest in one repository, and what it refers to.
+/// One manifest in one repository, with the blobs that it refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryLink {
     /// Name in the registry, upstream's host first: `docker.io/library/redis`.
     pub repository: String,
-    /// The manifest.
+    /// Digest of the manifest.
     pub manifest: Sha256,
-    /// Tag, where the reference has one.
+    /// Tag, if the reference has one.
     pub tag: Option<String>,
-    /// Configuration and layers.
+    /// Digests of the configuration and the layers.
     pub blobs: Vec<Sha256>,
 }
 
 impl ContentStore {
-    /// Makes one manifest known under its repository; see [`ContentStore::link_repositories`].
+    /// Links one manifest into its repository; see [`ContentStore::link_repositories`].
     pub fn link_repository(&self, link: &RepositoryLink) -> Result<()> {
         self.link_repositories(std::slice::from_ref(link))
     }
 
-    /// Makes manifests known under their repositories. All their blobs must be in the store. A tag of the same name
-    /// moves. On return everything is on the disk; after a crash the same call completes it.
+    /// Links manifests into their repositories. All their blobs must be in the store. An existing tag of the same name
+    /// moves. On return, everything is on the disk; after a crash, the same call completes it.
     pub fn link_repositories(&self, links: &[RepositoryLink]) -> Result<()> {
         for link in links {
             for digest in std::iter::once(&link.manifest).chain(&link.blobs) {
@@ -53,7 +53,7 @@ impl ContentStore {
         let blobs: BTreeSet<_> = links.iter().flat_map(|link| self.blob_links(link)).collect();
         let manifests: BTreeSet<_> = links.iter().flat_map(|link| self.manifest_links(link)).collect();
         let tags: BTreeSet<_> = links.iter().filter_map(|link| self.tag_link(link)).collect();
-        // Tags come last, when everything that they refer to is on the disk.
+        // Tags come last, after everything that they refer to is on the disk.
         let batch = Batch::begin(self.root())?;
         for group in [blobs.into_iter().chain(manifests).collect::<Vec<_>>(), tags.into_iter().collect()] {
             for (path, digest) in group.into_iter().filter(|(path, digest)| !has_link(path, *digest)) {
@@ -64,7 +64,7 @@ impl ContentStore {
         Ok(())
     }
 
-    /// Whether [`ContentStore::link_repositories`] has been done for this link.
+    /// Returns true if [`ContentStore::link_repositories`] was done for this link.
     pub fn is_linked(&self, link: &RepositoryLink) -> bool {
         self.blob_links(link)
             .into_iter()
@@ -73,7 +73,7 @@ impl ContentStore {
             .all(|(path, digest)| has_link(&path, digest))
     }
 
-    /// Every file that [`ContentStore::link_repositories`] makes for a link.
+    /// Paths of all files that [`ContentStore::link_repositories`] creates for a link.
     pub(super) fn paths_of(&self, link: &RepositoryLink) -> impl Iterator<Item = PathBuf> {
         let links = self.blob_links(link).into_iter().chain(self.manifest_links(link)).chain(self.tag_link(link));
         links.map(|(path, _)| path)
@@ -107,8 +107,8 @@ fn has_link(path: &Path, digest: Sha256) -> bool {
     std::fs::read(path).is_ok_and(|bytes| bytes == digest.to_string().as_bytes())
 }
 
-/// Path components as the distribution specification allows them, plus the port that a host may have; so that no name
-/// leaves the repositories' folder.
+/// Returns true if the path components are valid by the distribution specification, plus an optional port of the host.
+/// So no name leaves the folder of the repositories.
 fn is_repository(name: &str) -> bool {
     let is_part = |part: &str| {
         let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-:".contains(&byte);

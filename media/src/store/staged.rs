@@ -1,13 +1,13 @@
-//! A blob that comes in checked chunks: what staging writes.
+//! A blob that arrives in checked chunks and that staging writes.
 //!
-//! After a power cut the end of an unfinished file may be anything: missing, zeros, old bytes. After a failed sync the
-//! kernel even shows the right bytes, although the disk does not have them. The file's length serves as the mark for
-//! where that begins: the writer syncs every 16 MiB before it continues, so bytes further before the end were on the
-//! disk before the last bytes were written. On resume only the bytes after that point are read, past the page cache.
-//! Each chunk is compared with its signed value, and the file is kept up to the first that differs.
+//! After a power cut, the end of an unfinished file may be anything: missing, zeros, or old bytes. After a failed sync,
+//! the kernel even shows the right bytes although the disk does not have them. The file's length marks where the
+//! uncertain part begins. The writer syncs every 16 MiB before it continues, so bytes further before the end were on
+//! the disk before the last bytes were written. On resume, only the bytes after that point are read, past the page
+//! cache. Each chunk is compared with its signed value, and the file is kept up to the first chunk that differs.
 //!
-//! So of a blob of any size at most 18 MiB are read again from the disk, and at most 16 MiB from the media. Small blobs
-//! that waited for their common sync, at most 64 MiB, are read again if a power cut lost them.
+//! So for a blob of any size, at most 18 MiB are read again from the disk, and at most 16 MiB from the media. Small
+//! blobs that waited for their common sync, at most 64 MiB, are read again if a power cut lost them.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ use crate::disk::{DiskFile, PacedFile, SYNC_BYTES, kept_bytes, write_back};
 use crate::error::{At, MediaError, Result};
 use crate::payload::Payload;
 
-/// A blob on its way into the store, chunk by chunk. Dropped before its end, its chunks stay for a later
+/// A blob on its way into the store, chunk by chunk. If it is dropped before its end, its chunks stay for a later
 /// [`ContentStore::stage`].
 #[derive(Debug)]
 pub struct StagedBlob {
@@ -29,20 +29,21 @@ pub struct StagedBlob {
     file: PacedFile,
 }
 
-/// A blob that is whole, but not yet on the disk and not in the store.
+/// A blob that is whole, but neither on the disk nor in the store.
 #[derive(Debug)]
 pub(crate) struct WholeBlob {
-    /// Where its bytes are.
+    /// Path of its bytes.
     pub(crate) path: PathBuf,
     /// Index in [`Payload::blobs`].
     pub(crate) blob: usize,
-    /// Bytes that are not known to be on the disk.
+    /// Number of bytes that are not known to be on the disk.
     pub(crate) unsynced: u64,
 }
 
 impl ContentStore {
-    /// Begins or continues a blob of a bundle: the `blob`th entry of its list. `None` when it is here, whole. The caller
-    /// waits for its turn in the store. Bytes kept from an earlier run are on the disk on return.
+    /// Begins or continues the `blob`th entry of the bundle's list of blobs. Returns `None` if the store has the whole
+    /// blob. The caller must have waited for its turn in the store. On return, bytes kept from an earlier run are on
+    /// the disk.
     pub fn stage(&self, payload: &Payload, blob: usize) -> Result<Option<StagedBlob>> {
         let entry = payload.blob(blob);
         let is_here = || self.holds(payload, blob);
@@ -69,46 +70,48 @@ impl ContentStore {
         Ok(Some(StagedBlob { store: self.clone(), payload: payload.clone(), blob, file }))
     }
 
-    /// Whether a part of the blob is here that [`ContentStore::stage`] would try to keep.
+    /// Returns true if the store has an unfinished file of the blob, which [`ContentStore::stage`] would try to keep.
     pub(crate) fn has_staged(&self, payload: &Payload, blob: usize) -> bool {
         self.staged_path(payload, blob).is_file()
     }
 
-    /// Bytes of the disk that an unfinished blob occupies, reserved ones included.
+    /// Bytes of the disk that an unfinished blob occupies, including reserved ones.
     pub(crate) fn staged_blocks(&self, payload: &Payload, blob: usize) -> u64 {
         std::fs::metadata(self.staged_path(payload, blob)).map_or(0, |file| file.blocks() * 512)
     }
 
-    /// Not the name of a download, whose bytes are unchecked until it is whole.
+    /// Path of the unfinished blob. It differs from the name of a download, whose bytes are unchecked until it is
+    /// whole.
     pub(crate) fn staged_path(&self, payload: &Payload, blob: usize) -> PathBuf {
         self.partial_folder().join(format!("{}.staged", payload.blob(blob).sha256.to_hex()))
     }
 }
 
 impl StagedBlob {
-    /// Bytes that are there and checked: whole chunks from the beginning.
+    /// Number of bytes that are present and checked: whole chunks from the beginning.
     pub fn length(&self) -> u64 {
         self.file.written()
     }
 
-    /// Whether it is worth syncs of its own; smaller blobs become durable together.
+    /// Returns true if the blob is large enough for syncs of its own; smaller blobs become durable together.
     pub(crate) fn is_large(&self) -> bool {
         self.payload.blob(self.blob).size >= SYNC_BYTES
     }
 
-    /// Takes the next chunk, which must be right: [`crate::copy`] checks it before. Returns how many more bytes than
+    /// Takes the next chunk, which must be correct: [`crate::copy`] checks it first. Returns how many more bytes than
     /// before are on the disk.
     pub fn append(&mut self, chunk: &[u8]) -> Result<u64> {
         debug_assert!(self.payload.chunk_matches(self.blob, self.length() / CHUNK_BYTES, chunk));
         self.file.write(chunk)
     }
 
-    /// Waits until all accepted bytes are written, to learn whether that failed.
+    /// Waits until all accepted bytes are written, and returns an error if that failed.
     pub(crate) fn settle(&mut self) -> Result<()> {
         self.file.flush()
     }
 
-    /// Ends the blob: on return it is in the store and on the disk. Returns how many more bytes than before are on the disk.
+    /// Ends the blob. On return, it is in the store and on the disk. Returns how many more bytes than before are on the
+    /// disk.
     pub fn finish(mut self) -> Result<u64> {
         let sums = self.whole_sums()?;
         let synced = self.file.sync()?;
@@ -116,7 +119,7 @@ impl StagedBlob {
         Ok(synced)
     }
 
-    /// Ends the blob without a sync; it becomes durable together with other blobs.
+    /// Ends the blob without a sync. It becomes durable together with other blobs.
     pub(crate) fn into_whole(mut self) -> Result<WholeBlob> {
         self.whole_sums()?;
         self.file.flush()?;

@@ -161,7 +161,7 @@ fn a_damaged_download_is_refused_and_restarts() {
     partial.append(&blob[..300_000]).unwrap();
     drop(partial);
     let path = partial_files(&store).remove(0);
-    // What a power cut may make of an unsynced end.
+    // A power cut may change an unsynced end in this way.
     File::options().write(true).open(&path).unwrap().write_all(&[0; 1000]).unwrap();
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
     assert_eq!(partial.length(), 300_000);
@@ -289,7 +289,7 @@ fn a_download_cut_off_by_the_power_loses_its_end_and_not_the_rest() {
     partial.append(&blob[..19 << 20]).unwrap();
     drop(partial);
     let path = partial_files(&store).remove(0);
-    // It was not ended in order, and unsynced bytes are zeros.
+    // The download did not stop in an orderly way, and unsynced bytes are zeros.
     rustix::fs::removexattr(&path, "user.landfall.synced").unwrap();
     File::options().write(true).open(&path).unwrap().write_all_at(&vec![0; 5 << 20], 14 << 20).unwrap();
     let mut partial = store.partial(expected(&blob)).unwrap().unwrap();
@@ -318,7 +318,7 @@ fn a_mark_never_claims_more_than_the_file_has() {
     assert!(rustix::fs::getxattr(store.path(sums(&blob).sha256), "user.landfall.synced", &mut [0_u8; 20]).is_err());
 }
 
-/// Fails if it is read.
+/// A reader that fails when it is read.
 struct Unread;
 
 impl Read for Unread {

@@ -1,5 +1,6 @@
-//! Verification of a whole bundle, or of everything that a site holds of it, in one pass: every byte against its signature,
-//! its chunk or the format's rules. All damage is found at once; of a bundle that still arrives, the first.
+//! Verification of a whole bundle, or of all blobs of it that a site holds, in one pass. Every byte is checked against
+//! its signature, its chunk or the rules of the format. All damage is reported at once; for a bundle that is still
+//! arriving, only the first damage.
 
 use std::collections::{BTreeSet, HashSet};
 use std::hash::BuildHasher;
@@ -15,18 +16,18 @@ use crate::progress::{Event, Progress};
 use crate::source::StoreReader;
 use crate::store::ContentStore;
 
-/// The number of damaged places after which the search ends: a person reads no more, and disconnected media fail
-/// everywhere.
+/// Number of damaged places after which the search ends: nobody reads more, and disconnected media fail everywhere.
 const LISTED: usize = 1000;
 
-/// Reads every byte of the bundle that is there once, in order: of a delta, what it has. The error lists every place that is not what was signed. Finding the
-/// parts already showed that they are complete and no longer than they should be.
+/// Reads every present byte of the bundle once, in order; for a delta, the bytes that it contains. The error lists
+/// every place that differs from what was signed. The search for the parts has already shown that they are complete and
+/// have no surplus bytes.
 pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Result<()> {
     let payload = media.payload();
     progress.event(Event::PhaseStarted { phase: phase.to_owned(), total_bytes: Some(media.total_bytes()) });
     let mut found = Found::new(progress);
     for piece in payload.head_pieces() {
-        // The head that was verified may have come from another file, sent ahead.
+        // The verified head may come from another file, sent ahead.
         let mut bytes = vec![0; piece.length];
         match media.read(&[piece], &mut bytes) {
             Err(error) if error.is_unreadable() => found.damaged(&piece, error)?,
@@ -38,16 +39,17 @@ pub fn verify(media: &BundleMedia, phase: &str, progress: &dyn Progress) -> Resu
     found.end(read)
 }
 
-/// Checks what has arrived of a bundle, or of a delta of it, that comes as one file of so many bytes and whose head was verified: every piece
-/// behind `checked`, an offset in the file which an earlier call returned or is 0, as far as all of it is there. Returns where the first piece begins
-/// that is not; at the end, the length of the file. The error names the first place that is not what was signed.
+/// Checks the arrived bytes of a bundle or delta that comes as one file of `announced_bytes` bytes and whose head is
+/// verified. Checks every complete piece after `checked`, an offset in the file: 0, or the result of an earlier call.
+/// Returns the offset of the first incomplete piece; at the end, the length of the file. The error names the first
+/// place that differs from what was signed.
 pub fn verify_arrived(payload: &Payload, path: &Path, announced_bytes: u64, checked: u64) -> Result<u64> {
     let media = BundleMedia::arriving(payload.clone(), path, announced_bytes)?;
     let arrived: u64 = media.parts().iter().map(|part| part.length).sum();
     let mut checked = checked.max(payload.layout().head_bytes());
     let known = checked;
     let mut end = payload.layout().head_bytes();
-    // The file has each piece behind the one before, whatever lies between them in the whole stream.
+    // In the file, each piece directly follows the previous one, whatever lies between them in the whole stream.
     let placed = media.pieces().map(|piece| {
         end += piece.length as u64;
         (piece, end)
@@ -61,12 +63,12 @@ pub fn verify_arrived(payload: &Payload, path: &Path, announced_bytes: u64, chec
 }
 
 /// Reads every blob of a bundle in a store and compares it, its record and its length with what was signed. The error
-/// lists everything that is missing or damaged.
+/// lists all missing or damaged blobs.
 pub fn verify_store(payload: &Payload, store: &ContentStore, phase: &str, progress: &dyn Progress) -> Result<()> {
     verify_store_beyond(&HashSet::new(), payload, store, phase, progress)
 }
 
-/// The same without blobs that were read for another bundle, which are these.
+/// Like [`verify_store`], without the blobs in `known`, which were already read for another bundle.
 pub fn verify_store_beyond<S: BuildHasher>(
     known: &HashSet<Sha256, S>,
     payload: &Payload,
@@ -94,8 +96,8 @@ pub fn verify_store_beyond<S: BuildHasher>(
     found.end(read)
 }
 
-/// Reads every blob of a bundle that a store holds, and returns those whose bytes are not what was signed or cannot be read. What is
-/// missing is not among them.
+/// Reads every blob of a bundle that a store holds. Returns those whose bytes differ from what was signed or cannot be
+/// read; missing blobs are not included.
 pub(crate) fn rotten_blobs(
     payload: &Payload,
     store: &ContentStore,
@@ -118,7 +120,7 @@ pub(crate) fn rotten_blobs(
     Ok(found.blobs)
 }
 
-/// The blobs of which some piece is not what was signed.
+/// Collects the blobs that have a piece that differs from what was signed.
 struct Rotten<'a> {
     progress: &'a dyn Progress,
     blobs: BTreeSet<usize>,
@@ -155,11 +157,11 @@ impl<'a> Found<'a> {
         if self.damage.len() < LISTED {
             return Ok(());
         }
-        // It ends the reading; the list is reported.
+        // This error ends the reading; the list is reported.
         Err(MediaError::Bug("too much damage".to_owned()))
     }
 
-    /// What is wrong, once the reading has ended.
+    /// Returns the found damage after the reading has ended.
     fn end(self, read: Result<()>) -> Result<()> {
         let Self { progress, mut damage, .. } = self;
         let is_complete = read.is_ok();

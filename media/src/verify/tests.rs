@@ -56,7 +56,7 @@ fn what_cannot_be_read_is_listed_together_with_what_differs() {
     let path = fixture.stick().join(&fixture.pack(None).unwrap()[0].name);
     let entries = fixture.payload.layout().entries();
     let large = &entries[5];
-    // In the chunk before and the chunk after, which are read together with the bad one.
+    // The damage is in the chunks before and after, which are read together with the unreadable one.
     for offset in [large.offset() + 7, large.offset() + (2 << 20)] {
         flip(&path, offset);
     }
@@ -80,7 +80,7 @@ fn what_cannot_be_read_is_listed_together_with_what_differs() {
     assert!(matches!(error, MediaError::SeveralDamaged { is_complete: false, .. }), "{error}");
 }
 
-/// Bytes that finding the bundle reads.
+/// Number of bytes that finding the bundle reads.
 fn located_bytes(fixture: &Fixture) -> u64 {
     fixture.find(&fixture.stick()).unwrap().counters().totals().read_bytes
 }
@@ -118,7 +118,7 @@ fn a_blob_with_another_blobs_record_does_not_match_the_signed_values() {
     let store = fixture.site_store();
     let media = fixture.find(&fixture.stick()).unwrap();
     stage(&media, &store, &Silent).unwrap();
-    // A blob that was poisoned consistently: its bytes, its length and its record agree with one another.
+    // A consistently poisoned blob: its bytes, its length and its record agree with one another.
     let digest = fixture.payload.blob(5).sha256;
     let bytes = vec![7; 2_000_000];
     let mut hasher = landfall_bundle_spec::chunks::BlobHasher::new();

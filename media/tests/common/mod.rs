@@ -1,4 +1,4 @@
-//! A signed bundle of random blobs, without anything in memory that has their size.
+//! A signed bundle of random blobs, generated without holding a whole blob in memory.
 
 use std::io::{self, Read};
 
@@ -12,7 +12,7 @@ use landfall_media::store::ContentStore;
 
 pub const MIB: u64 = 1 << 20;
 
-/// Bytes without structure that are never all in memory.
+/// A stream of pseudorandom bytes that are never all in memory.
 struct Random(blake3::OutputReader);
 
 impl Read for Random {
@@ -22,7 +22,7 @@ impl Read for Random {
     }
 }
 
-/// Puts blobs of these sizes into a store, and signs them.
+/// Ingests blobs of these sizes into a store, and signs them.
 pub fn signed(store: &ContentStore, sizes: &[u64]) -> Payload {
     let ingest = |(size, seed): (&u64, u64)| {
         let random = Random(blake3::Hasher::new().update(&seed.to_be_bytes()).finalize_xof());

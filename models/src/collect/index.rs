@@ -1,4 +1,4 @@
-//! Indexes, which name the file of each tensor: what one of them names is there, or the model cannot be loaded.
+//! Indexes, which name the file of each tensor. A model cannot be loaded if a file in its index is missing.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,25 +7,25 @@ use crate::error::ModelError;
 use crate::limits;
 use crate::names::{has_extension, split};
 
-/// How the names of indexes end, such as `model.safetensors.index.json` and `pytorch_model.bin.index.json`.
+/// Ending of the names of indexes, such as `model.safetensors.index.json` and `pytorch_model.bin.index.json`.
 const ENDING: &str = ".index.json";
 
-/// What is read of an index.
+/// The part of an index that is read.
 #[derive(serde::Deserialize)]
 pub(super) struct Index {
-    /// The file of each tensor.
+    /// File of each tensor.
     weight_map: HashMap<String, String>,
 }
 
 impl Index {
-    /// The files that it names. They are compared with the listing, and never opened.
+    /// Returns the files in the index. They are only compared with the listing, never opened.
     pub(super) fn files(self) -> BTreeSet<String> {
         self.weight_map.into_values().collect()
     }
 }
 
-/// Refuses a model whose index names a file that is not there. An index none of whose files is there describes nothing of a folder that
-/// has weights in another form.
+/// Returns an error for a model whose index names a missing file. An index of which no file exists is ignored if its
+/// folder has weights in another form.
 pub(super) fn check(files: &[ModelFile], source: &dyn ModelSource) -> Result<(), ModelError> {
     for index in files.iter().filter(|file| has_extension(&file.path, ENDING)) {
         let Ok(bytes) = small_file(index, limits::INDEX_BYTES, source)? else { continue };

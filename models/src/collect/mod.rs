@@ -1,4 +1,4 @@
-//! The models among the files of an artifact or folder: which files belong together, and what their headers say.
+//! The models among the files of an artifact or folder: which files belong together, and the contents of their headers.
 
 mod index;
 mod ollama;
@@ -20,34 +20,34 @@ use crate::weights::Weights;
 const SAFETENSORS: &str = ".safetensors";
 const GGUF: &str = ".gguf";
 
-/// Weights that change another model's, and are none of their own.
+/// Stem of weights that modify another model's weights and are not a model themselves.
 const ADAPTER: &str = "adapter_model";
 
-/// Names the file of each tensor, so that copies of the weights beside these files do not count.
+/// Index with the file of each tensor; copies of the weights beside these files are ignored.
 const INDEX: &str = "model.safetensors.index.json";
 
-/// The same weights once more, in the form of their makers.
+/// Stem of a second copy of the weights, in the form of their authors.
 const CONSOLIDATED: &str = "consolidated";
 
 /// A file of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ModelFile {
-    /// Its path in the artifact, with `/`.
+    /// Path in the artifact, with `/`.
     pub path: String,
-    /// Its size.
+    /// Size in bytes.
     pub bytes: u64,
 }
 
-/// What opens the files of an artifact.
+/// A source that opens the files of an artifact.
 pub trait ModelSource {
-    /// A reader of a file, from its beginning.
+    /// Opens a file for reading from its beginning.
     fn open(&self, file: &ModelFile) -> io::Result<Box<dyn Read + '_>>;
 }
 
-/// The models of an artifact of this name. Files that hold no weights are ignored; weights that lie are refused, also where
-/// they belong to no model, as are a pointer of Git LFS in place of a file, and an index that names a file that is not there; a model with
-/// missing parts, or whose configuration is missing or not understood, has no figures,
-/// with the reason.
+/// Returns the models of an artifact with this name. Files without weights are ignored. Errors are: weights with false
+/// headers (even if they belong to no model), a Git LFS pointer in place of a file, and an index that names a missing
+/// file. A model has no figures, but a reason, if parts of it are missing, or if its configuration is missing or not
+/// understood.
 pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Result<Vec<Model>, ModelError> {
     let mut files = files.to_vec();
     files.sort();
@@ -69,7 +69,7 @@ pub fn models(name: &str, files: &[ModelFile], source: &dyn ModelSource) -> Resu
     Ok(found.into_iter().map(named).collect())
 }
 
-/// Refuses a file in place of which there is a pointer of Git LFS.
+/// Returns an error if a file is a Git LFS pointer.
 fn refuse_pointers(files: &[ModelFile], source: &dyn ModelSource) -> Result<(), ModelError> {
     for file in files.iter().filter(|file| file.bytes < POINTER_BYTES) {
         if small_file(file, POINTER_BYTES, source)?.is_ok_and(|bytes| is_pointer(&bytes)) {
@@ -79,7 +79,8 @@ fn refuse_pointers(files: &[ModelFile], source: &dyn ModelSource) -> Result<(), 
     Ok(())
 }
 
-/// What the headers of all files with weights say, by their paths. Those of no model are read, too: an engine may load them.
+/// The headers of all files with weights, by path. Those that belong to no model are also read, because an engine may
+/// load them.
 #[derive(Default)]
 struct Headers<'a> {
     safetensors: BTreeMap<&'a str, SafetensorsHeader>,
@@ -110,8 +111,8 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// The folders with safetensors files, but not those within another one: these hold parts, such as layers that follow an
-/// encoder, or the same weights in another form.
+/// Returns the models in folders with safetensors files. Folders inside another such folder are left out: they hold
+/// parts, such as layers that follow an encoder, or the same weights in another form.
 fn of_safetensors(
     files: &[ModelFile],
     headers: &Headers<'_>,
@@ -176,7 +177,8 @@ fn folder_model(
     })
 }
 
-/// Keeps the weights that the index names, if there are any. Returns why the model has no figures nevertheless.
+/// Keeps only the weights that the index names, if there are any. Returns a reason if the model nevertheless has no
+/// figures.
 fn keep_indexed(
     weights: &mut Vec<(&ModelFile, &str)>,
     index: &ModelFile,
@@ -190,7 +192,7 @@ fn keep_indexed(
         Ok(index) => index.files(),
         Err(error) => return Ok(Some(format!("{INDEX} cannot be read: {error}"))),
     };
-    // Names of the index are compared with the listing, and never opened.
+    // Names in the index are only compared with the listing, never opened.
     let is_named = |file: &(&ModelFile, &str)| names.contains(split(&file.0.path).1);
     let found = weights.iter().filter(|file| is_named(file)).count();
     if found > 0 {
@@ -200,14 +202,14 @@ fn keep_indexed(
     Ok((!is_complete).then(|| format!("{INDEX} names {} files, and {found} of them are here", names.len())))
 }
 
-/// Why it is not known which files are the model, if several names are in one folder and there is no index.
+/// Returns the reason why the model's files are unknown: one folder has weights under several names, and no index.
 fn several_names(weights: &[(&ModelFile, &str)]) -> Option<String> {
     let common = |stem| part(stem).map_or((stem, 0), |(common, _, stated)| (common, stated));
     let names: BTreeSet<_> = weights.iter().map(|(_, stem)| common(stem)).collect();
     (names.len() > 1).then(|| format!("weights of {} names are in one folder without {INDEX}", names.len()))
 }
 
-/// The contents of a file of at most so many bytes, or why they are not used.
+/// Returns the contents of a file of at most `limit` bytes, or the reason why they are not used.
 fn small_file(file: &ModelFile, limit: u64, source: &dyn ModelSource) -> Result<Result<Vec<u8>, String>, ModelError> {
     if file.bytes > limit {
         let name = split(&file.path).1;
@@ -228,7 +230,7 @@ fn configuration(
     }))
 }
 
-/// GGUF files, those of several parts together.
+/// Returns the models in GGUF files; the parts of one model are combined.
 fn of_gguf(files: &[ModelFile], headers: &Headers<'_>) -> Vec<(String, Model)> {
     let mut models: BTreeMap<String, Vec<(&ModelFile, &str)>> = BTreeMap::new();
     for file in files {
@@ -248,7 +250,7 @@ fn gguf_model(parts: &[(&ModelFile, &str)], headers: &Headers<'_>) -> Model {
     for header in parts.iter().filter_map(|(file, _)| headers.gguf.get(file.path.as_str())) {
         weights.extend(&header.weights);
         obstacle = obstacle.or_else(|| header.unknown.clone());
-        // The first part has the metadata of the model.
+        // The first part contains the metadata of the model.
         known.get_or_insert_with(|| header.figures.clone());
     }
     let known = known.unwrap_or_else(|| Err("it has no file".to_owned()));
@@ -256,7 +258,8 @@ fn gguf_model(parts: &[(&ModelFile, &str)], headers: &Headers<'_>) -> Model {
     Model { name: String::new(), format: WeightsFormat::Gguf, files: count(parts), weights, figures }
 }
 
-/// Names such as `model-00001-of-00003` announce their number. Returns which of them are missing.
+/// Checks names such as `model-00001-of-00003`, which state the number of parts. Returns a description of the missing
+/// parts.
 fn missing_parts(files: &[(&ModelFile, &str)]) -> Option<String> {
     let mut numbers: BTreeMap<(&str, u32), BTreeSet<u32>> = BTreeMap::new();
     for (common, number, stated) in files.iter().filter_map(|(_, stem)| part(stem)) {
@@ -285,7 +288,7 @@ fn figures(found: Result<crate::Architecture, String>) -> Figures {
     }
 }
 
-/// A text that may come from a file, as a document can hold it.
+/// Returns a text, which may come from a file, in a form that a document can contain.
 fn printable(text: &str) -> String {
     shortened(text).chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }

@@ -1,4 +1,4 @@
-//! The models of Ollama's store, among the files of an artifact or a folder.
+//! The models in Ollama's store, among the files of an artifact or a folder.
 
 use std::io::Read as _;
 
@@ -7,13 +7,13 @@ use crate::document::Model;
 use crate::error::ModelError;
 use crate::ollama::{MANIFEST_BYTES, OllamaManifest, OllamaName};
 
-/// A model by its manifest, and the files with its weights.
+/// A model found by its manifest, with the files of its weights.
 pub(super) struct Stored<'a> {
     name: OllamaName,
     weights: Vec<&'a ModelFile>,
 }
 
-/// The models whose manifests and weights are among these files. Other files below `manifests` are ignored.
+/// Returns the models whose manifests and weights are among these files. Other files below `manifests` are ignored.
 pub(super) fn stored<'a>(files: &'a [ModelFile], source: &dyn ModelSource) -> Result<Vec<Stored<'a>>, ModelError> {
     let mut found = Vec::new();
     for file in files.iter().filter(|file| file.bytes <= MANIFEST_BYTES) {
@@ -32,12 +32,12 @@ pub(super) fn stored<'a>(files: &'a [ModelFile], source: &dyn ModelSource) -> Re
 }
 
 impl<'a> Stored<'a> {
-    /// The files with weights.
+    /// Files of the weights.
     pub(super) fn weights(&self) -> &[&'a ModelFile] {
         &self.weights
     }
 
-    /// Its name, and what the headers of its weights say.
+    /// Returns the name of the model, and the model according to the headers of its weights.
     pub(super) fn model(&self, headers: &Headers<'_>) -> (String, Model) {
         let parts: Vec<_> = self.weights.iter().map(|file| (*file, "")).collect();
         (self.name.to_string(), gguf_model(&parts, headers))

@@ -7,7 +7,7 @@ use super::*;
 use crate::document::ModelsDocument;
 use crate::sample::{GgufValue, gguf, safetensors};
 
-/// Files in memory: their beginning, and the size that they claim.
+/// Files in memory: their first bytes, and their claimed size.
 #[derive(Default)]
 struct Files(BTreeMap<String, (Vec<u8>, u64)>);
 
@@ -62,7 +62,7 @@ fn parts_of_a_model_are_added_and_copies_are_not() {
     assert!(matches!(&found[0].figures, Figures::Known(known) if known.layers == 2));
 }
 
-/// Why the only model has no figures.
+/// Returns the reason why the only model has no figures.
 fn reason(files: &Files) -> String {
     match &files.models().expect("read")[..] {
         [Model { figures: Figures::Unknown(reason), .. }] => reason.clone(),
@@ -112,7 +112,7 @@ fn the_index_decides_between_copies() {
     ");
 }
 
-/// The two forms of weights that libraries write in several files.
+/// Covers both forms of weights that libraries write in several files.
 #[test]
 fn an_index_that_names_a_missing_file_is_refused_by_it() {
     let map = |names: &[&str]| {
@@ -130,7 +130,7 @@ fn an_index_that_names_a_missing_file_is_refused_by_it() {
             assert_eq!(error.code(), codes::SHARD_MISSING, "{said}");
             assert!(said.starts_with(&format!("a/{index} names {missing}, which is not there")), "{said}");
         }
-        // The weights of another form were taken, and the index of this one came along.
+        // The folder has weights of another form, and the index of this one is left over.
         let other = Files::default().text(index, &text).with("model.safetensors", weights(10));
         assert_eq!(other.models().expect("read").len(), 1);
     }
@@ -220,7 +220,7 @@ fn weights_of_no_model_are_refused_where_they_lie() {
 }
 
 proptest! {
-    /// Whatever a configuration and a name hold, the document that follows can be written and read.
+    /// For any configuration and name, the resulting document can be written and read.
     #[test]
     fn what_was_collected_can_travel(family in ".{0,40}", method in ".{0,40}", name in "[^/]{1,40}") {
         let config = serde_json::json!({
@@ -237,7 +237,7 @@ proptest! {
     }
 }
 
-/// The manifest of a model in a store of Ollama, with these layers: type, digit of the digest, bytes.
+/// Returns the manifest of a model in Ollama's store, with these layers: type, digit of the digest, bytes.
 fn manifest(layers: &[(&str, char, u64)]) -> String {
     let blob = |(kind, digit, size): &(&str, char, u64)| {
         let digest = digit.to_string().repeat(64);
@@ -249,7 +249,7 @@ fn manifest(layers: &[(&str, char, u64)]) -> String {
     format!(r#"{{"schemaVersion": 2, "config": {}, "layers": [{}]}}"#, blob(&("config", 'c', 2)), layers.join(", "))
 }
 
-/// A store with a model that has a projector, beside one of which nothing is here.
+/// Returns a store with a model that has a projector, and a model whose blobs are all missing.
 fn store() -> Files {
     let (weights, projector) = (quantized(), gguf(&[], &[("v", 24, &[32], 32)]));
     let layers = [("model", 'a', weights.1), ("template", 'b', 3), ("projector", 'd', projector.1)];

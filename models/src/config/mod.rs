@@ -1,20 +1,20 @@
-//! The figures of a model from its `config.json`, as the library *transformers* writes it.
+//! The figures of a model from its `config.json`, in the form of the library *transformers*.
 //!
-//! Threats: the file may be anything. It is limited before it is parsed, figures are checked against what any model has,
-//! and a model of an unknown kind has no figures rather than wrong ones.
+//! Threats: the file may contain anything. Its size is limited before it is parsed, figures are checked against the
+//! range of real models, and a model of an unknown kind has no figures rather than wrong ones.
 
 use serde_json::Value;
 
 use crate::architecture::{Architecture, Experts, Latent, ModelKind, Quantization, Window};
 use crate::names::shortened;
 
-/// What the names of classes begin or end with that write text.
+/// Prefixes or suffixes of the names of classes that generate text.
 const DECODERS: [&str; 3] = ["ForCausalLM", "ForConditionalGeneration", "LMHeadModel"];
 
 /// Parts of the names of families that turn a text into a vector.
 const ENCODERS: [&str; 5] = ["bert", "electra", "mpnet", "nomic", "xlm-roberta"];
 
-/// Fields of models some of whose layers differ, or keep a state instead of keys and values.
+/// Fields of models whose layers differ, or keep a state instead of keys and values.
 const STATES: [&str; 13] = [
     "ssm_state_size",
     "state_size",
@@ -43,17 +43,18 @@ const LATENT: [&str; 8] = [
     "deepseek_mtp",
 ];
 
-/// Reads a `config.json`. The outer error is for what is no JSON object; the inner one says why figures are not known.
+/// Reads a `config.json`. The outer error means that it is not a JSON object; the inner one states why the figures are
+/// unknown.
 pub fn read_config(bytes: &[u8]) -> Result<Result<Architecture, String>, serde_json::Error> {
     let value: serde_json::Map<String, Value> = serde_json::from_slice(bytes)?;
     let whole = Value::Object(value);
-    // Models that also see or hear have a part for text.
+    // A multimodal model has a separate part for text.
     let text = whole.get("text_config").filter(|part| part.is_object()).unwrap_or(&whole);
     let quantized = text.get("quantization_config").or_else(|| whole.get("quantization_config"));
     Ok(Fields(text).architecture(&whole, quantized))
 }
 
-/// The fields of a configuration, by any of their names.
+/// The fields of a configuration, each under any of its names.
 struct Fields<'a>(&'a Value);
 
 impl Fields<'_> {
@@ -123,7 +124,7 @@ impl Fields<'_> {
     }
 
     fn kv_heads(&self, heads: u32) -> Result<u32, String> {
-        // Falcon's first models share one key and value among all heads, and say so with a flag.
+        // Falcon's first models share one key and value among all heads, which a flag indicates.
         if self.0.get("multi_query") == Some(&Value::Bool(true))
             && self.0.get("new_decoder_architecture") != Some(&Value::Bool(true))
         {
@@ -137,7 +138,7 @@ impl Fields<'_> {
         Ok(self.small(&names)?.or(nested.flatten()).unwrap_or(heads))
     }
 
-    /// The context without the stretching of positions that some engines offer: a model was trained for this one.
+    /// Returns the context for which the model was trained, without the position scaling that some engines offer.
     fn context(&self, family: &str) -> Result<u64, String> {
         let names = ["max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length"];
         let context = self.number(&names).ok_or_else(|| format!("config.json lacks {}", names[0]))?;
@@ -161,7 +162,7 @@ impl Fields<'_> {
         Ok(Some(Latent { rank, rope_dim }))
     }
 
-    /// The layers that forget, and after how many tokens.
+    /// Returns the number of windowed layers, and the size of their window in tokens.
     fn window(&self, family: &str, layers: u32) -> Result<Option<Window>, String> {
         if let Some(kinds) = self.0.get("layer_types").and_then(Value::as_array) {
             return self.window_of(kinds);
@@ -177,13 +178,13 @@ impl Fields<'_> {
             (_, Some(pattern)) => every(pattern),
             ("gemma3_text", None) => every(6),
             ("cohere2", None) => every(4),
-            // Qwen's first layers see everything.
+            // Qwen's first layers attend to all tokens.
             _ => layers.saturating_sub(self.small(&["max_window_layers"])?.unwrap_or_default()),
         };
         Ok((windowed > 0).then_some(Window { layers: windowed, tokens }))
     }
 
-    /// The same where each layer is named.
+    /// Like [`Fields::window`], for configurations that list the type of each layer.
     fn window_of(&self, kinds: &[Value]) -> Result<Option<Window>, String> {
         let mut window: Option<Window> = None;
         for kind in kinds {
@@ -201,7 +202,7 @@ impl Fields<'_> {
     }
 }
 
-/// How the weights were made smaller; none where the configuration does not name a method.
+/// Returns the quantization of the weights, or `None` if the configuration does not name a method.
 fn quantization(value: &Value) -> Option<Quantization> {
     let text = |name: &str| value.get(name).and_then(Value::as_str);
     let method = text("quant_method").or_else(|| text("quant_algo")).filter(|method| !method.is_empty())?;
@@ -214,7 +215,7 @@ fn quantization(value: &Value) -> Option<Quantization> {
         found.and_then(|number| u32::try_from(number).ok())
     };
     let is_set = |name: &str| value.get(name) == Some(&Value::Bool(true));
-    // Blocks have two sides; neither may be divided.
+    // A block has two sides, and neither may be divided.
     let sides = ["weight_block_size", "block_structure"].iter().find_map(|name| {
         let sides = value.get(name).or_else(|| of_groups?.get(name))?.as_array()?;
         sides.iter().filter_map(Value::as_u64).max().and_then(|side| u32::try_from(side).ok())

@@ -15,7 +15,7 @@ pub const MODELS_DOCUMENT_TYPE: &str = "landfall.dev/models/1";
 /// Name of the document in the bundle's head.
 pub const MODELS_DOCUMENT_NAME: &str = "documents/models.json";
 
-/// Most devices that an image is compiled for.
+/// Maximum number of devices for which an image is compiled.
 const MOST_CODES: usize = 64;
 
 /// The models of a release.
@@ -27,62 +27,62 @@ pub struct ModelsDocument {
     pub document_type: String,
     /// The models, in the order of the release's artifacts.
     pub models: Vec<Model>,
-    /// Images that were built with CUDA.
+    /// Images built with CUDA.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<EngineImage>,
 }
 
-/// One model.
+/// A model of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// Name of its artifact; where that has several models, with `/` and the path of this one.
+    /// Name of its artifact. If the artifact has several models, followed by `/` and the path of this one.
     pub name: String,
-    /// The form of its weights.
+    /// Format of its weights.
     pub format: WeightsFormat,
-    /// Files that hold the weights.
+    /// Number of files that hold the weights.
     pub files: u32,
-    /// What its tensors take, by type.
+    /// Size of its tensors, by type.
     pub weights: Weights,
-    /// What decides about its memory.
+    /// Figures that determine its memory.
     pub figures: Figures,
 }
 
-/// The form of a model's weights.
+/// The format of a model's weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WeightsFormat {
-    /// safetensors, with `config.json` beside.
+    /// The safetensors format, with a `config.json` beside.
     Safetensors,
-    /// GGUF, which has everything in one file.
+    /// The GGUF format, which has everything in one file.
     Gguf,
 }
 
-/// What decides about a model's memory, if that is known.
+/// The figures that determine a model's memory, if known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Figures {
     /// Its figures.
     Known(Box<Architecture>),
-    /// Why they are not known, in words.
+    /// Reason why they are unknown, in words.
     Unknown(String),
 }
 
-/// An image that was built with CUDA.
+/// An image built with CUDA.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineImage {
     /// Full upstream reference.
     pub reference: String,
-    /// The CUDA that it was built with.
+    /// Version of CUDA with which it was built.
     pub cuda: CudaVersion,
-    /// The devices that it was compiled for, such as `9.0`, `9.0a` or `12.0+PTX`; none if it does not say.
+    /// Devices for which it was compiled, such as `9.0`, `9.0a` or `12.0+PTX`; empty if it does not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub code: Vec<String>,
 }
 
 impl ModelsDocument {
-    /// A document of these models and images.
+    /// Creates a document with these models and images.
     pub fn new(models: Vec<Model>, images: Vec<EngineImage>) -> Self {
         Self { document_type: MODELS_DOCUMENT_TYPE.to_owned(), models, images }
     }
@@ -97,7 +97,7 @@ impl ModelsDocument {
         Ok(document)
     }
 
-    /// The bytes of the document, canonical.
+    /// Returns the canonical bytes of the document.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         to_canonical(MODELS_DOCUMENT_NAME, self)
     }
@@ -136,7 +136,7 @@ impl Model {
         }
     }
 
-    /// The quantization, or else the type of most weights, in one word or two.
+    /// Returns the quantization, or else the type of most weights, in one or two words.
     pub fn quantization(&self) -> String {
         let main = || self.weights.main_type().unwrap_or("none").to_ascii_lowercase();
         match &self.figures {
@@ -153,7 +153,7 @@ impl Model {
 }
 
 impl EngineImage {
-    /// The machine code and PTX in the image; none for a word that is not understood.
+    /// The machine code and PTX in the image; a word that is not understood gives none.
     pub fn codes(&self) -> Vec<Code> {
         self.code.iter().filter_map(|word| codes_of(word)).flatten().collect()
     }
@@ -172,13 +172,14 @@ impl EngineImage {
     }
 }
 
-/// What a word of `TORCH_CUDA_ARCH_LIST` stands for: machine code, and PTX where it ends in `+PTX`.
+/// Returns the meaning of a word of `TORCH_CUDA_ARCH_LIST`: machine code, and also PTX if it ends in `+PTX`. Returns
+/// `None` if it is not understood.
 pub fn codes_of(word: &str) -> Option<Vec<Code>> {
     let (device, has_ptx) = match word.strip_suffix("+PTX") {
         Some(device) => (device, true),
         None => (word, false),
     };
-    // `9.0a` runs on that device alone; `10.0f` on its family, as plain machine code does.
+    // `9.0a` runs only on that device; `10.0f` runs on its family, as plain machine code does.
     let (number, is_own) = match device.strip_suffix('a') {
         Some(number) => (number, true),
         None => (device.strip_suffix('f').unwrap_or(device), false),
@@ -189,7 +190,7 @@ pub fn codes_of(word: &str) -> Option<Vec<Code>> {
     Some(if has_ptx { vec![machine, ptx] } else { vec![machine] })
 }
 
-/// What an image's environment says about CUDA; none where it was not built with it.
+/// Returns the CUDA facts in an image's environment, or `None` if the image was not built with CUDA.
 pub fn engine_image(reference: &str, environment: &[String]) -> Option<EngineImage> {
     let variable =
         |name: &str| environment.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default();
@@ -197,7 +198,7 @@ pub fn engine_image(reference: &str, environment: &[String]) -> Option<EngineIma
     let cuda = format!("{}.{}", numbers.next()?, numbers.next()?).parse().ok()?;
     let words = variable("TORCH_CUDA_ARCH_LIST").split([' ', ';', ',']).filter(|word| !word.is_empty());
     let code: Vec<_> = words.map(str::to_owned).collect();
-    // A list that is understood in part would refuse devices that the image has code for.
+    // A list that is only partly understood would refuse devices for which the image has code.
     let is_understood = code.len() <= MOST_CODES && code.iter().all(|word| codes_of(word).is_some());
     let code = if is_understood { code } else { Vec::new() };
     Some(EngineImage { reference: reference.to_owned(), cuda, code })

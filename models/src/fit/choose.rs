@@ -1,5 +1,5 @@
-//! One way to run each model of a release on a host: the best one that has room beside the models before it, or the one that a site
-//! asks for, if the engine accepts it.
+//! The choice of one way to run each model of a release on a host: the best one that fits beside the models before it,
+//! or the one that a site requests, if the engine accepts it.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -10,46 +10,47 @@ use super::report::{FitReport, ModelFit, PlaceFit, Profile, Reason, Refusal};
 use super::size::Room;
 use super::text::{gib, grouped};
 
-/// What a site asks of a model; what it leaves open, the fit decides.
+/// A site's request for a model. The fit decides everything that is left open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Wish {
-    /// GPUs that work on it together; 0 for the CPU.
+    /// Number of GPUs that work on the model together; 0 for the CPU.
     pub tensor_parallel: Option<u64>,
-    /// Tokens of a sequence, at most.
+    /// Maximum number of tokens of a sequence.
     pub context: Option<u64>,
-    /// Sequences that the engine computes at once.
+    /// Number of sequences that the engine computes at once.
     pub sequences: Option<u64>,
 }
 
-/// How a model will run.
+/// The chosen way to run a model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     /// The group of GPUs in words, or `CPU`.
     pub place: String,
-    /// The program.
+    /// Engine that runs the model.
     pub engine: Engine,
-    /// GPUs that work on it together; 0 on the CPU.
+    /// Number of GPUs that work on the model together; 0 on the CPU.
     pub tensor_parallel: u32,
-    /// Tokens of a sequence, at most.
+    /// Maximum number of tokens of a sequence.
     pub context: u64,
-    /// Sequences that the engine computes at once.
+    /// Number of sequences that the engine computes at once.
     pub sequences: u64,
-    /// Bytes that it takes on each GPU, or of memory.
+    /// Bytes used on each GPU, or of the host's memory.
     pub memory_bytes: u64,
 }
 
-/// What the models that were chosen so far take of a host.
+/// The resources of a host that the models chosen so far use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// GPUs of each group.
+    /// Number of GPUs used in each group.
     gpus: BTreeMap<String, u32>,
-    /// Bytes of the host's memory.
+    /// Bytes used of the host's memory.
     memory_bytes: u64,
 }
 
 impl Taken {
-    /// How this model of the report runs as a site asks: on the first place that has room, GPUs before the CPU. What it takes is no
-    /// longer there for the next one. The reason of the first place where it does not run at all.
+    /// Chooses how this model of the report runs, as a site requests: at the first place with enough room, GPUs before
+    /// the CPU. Later choices do not get the room that it uses. The error is the reason at the first place where it
+    /// does not run at all.
     pub fn choose(&mut self, report: &FitReport, model: &ModelFit, wish: Wish) -> Result<Choice, Refusal> {
         let mut first = None;
         let is_asked = |place: &&PlaceFit| wish.tensor_parallel != Some(0) || place.place == CPU;
@@ -71,7 +72,8 @@ impl Taken {
         Err(first.unwrap_or_else(|| Refusal::new(Reason::Figures, "the host has no place for it".to_owned())))
     }
 
-    /// How it runs on one place: the best profile, and otherwise the next one that the wish and the room allow.
+    /// Chooses how the model runs at one place: the best profile, or else the next one that the request and the room
+    /// allow.
     fn on(&self, report: &FitReport, place: &PlaceFit, wish: Wish) -> Result<Choice, Refusal> {
         let mut first = None;
         for profile in candidates(place, wish.tensor_parallel)? {
@@ -86,7 +88,7 @@ impl Taken {
         Err(first.unwrap_or_else(|| unfit(place)))
     }
 
-    /// Whether the models before it leave what this choice takes.
+    /// Returns an error unless the models before it leave enough room for this choice.
     fn room(&self, report: &FitReport, place: &PlaceFit, choice: &Choice) -> Result<(), Refusal> {
         let needed = choice.tensor_parallel;
         if needed == 0 {
@@ -110,8 +112,8 @@ impl Taken {
     }
 }
 
-/// The profiles of a place in the order in which they are tried: the best one, then by the longest context on the fewest GPUs. Of one
-/// degree alone where a site asks for it.
+/// Returns the profiles of a place in the order of trial: the best one, then by the longest context on the fewest GPUs.
+/// If a site requests a degree, only those of this degree.
 fn candidates(place: &PlaceFit, degree: Option<u64>) -> Result<Vec<&Profile>, Refusal> {
     let best = place.profile.as_ref();
     let Some(degree) = degree else {
@@ -136,13 +138,13 @@ fn candidates(place: &PlaceFit, degree: Option<u64>) -> Result<Vec<&Profile>, Re
     }
 }
 
-/// The reason of a place without a profile.
+/// Returns the reason of a place without a profile.
 fn unfit(place: &PlaceFit) -> Refusal {
     let unknown = || Refusal::new(Reason::Figures, format!("it does not run on {}", place.place));
     place.refusal.clone().unwrap_or_else(unknown)
 }
 
-/// What a profile comes to under a wish, or why it cannot be fulfilled.
+/// Applies a request to a profile, or returns the reason why it cannot be fulfilled.
 fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Refusal> {
     let context = wish.context.unwrap_or(profile.context);
     if context == 0 || context > profile.context {
@@ -151,7 +153,7 @@ fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Ref
             format!("a context of {wanted} tokens is asked for, and up to {most} are possible on {}", place.place);
         return Err(Refusal::new(Reason::Context, text));
     }
-    // vLLM queues the sequences for which it has no room; the others allocate all of them at their start.
+    // vLLM queues sequences that do not fit; the other engines allocate all sequences at their start.
     let queues = profile.engine == Engine::Vllm;
     let sequences = wish.sequences.unwrap_or(if queues { profile.short_sequences } else { profile.sequences });
     if sequences == 0 {
@@ -166,7 +168,7 @@ fn choice(place: &PlaceFit, profile: &Profile, wish: Wish) -> Result<Choice, Ref
         );
         return Err(Refusal::new(Reason::Context, text));
     }
-    // What is allocated shrinks with the tokens that are asked for; vLLM takes its share of the memory in any case.
+    // Allocated memory shrinks with the requested tokens; vLLM always takes its share of the memory.
     let unused = profile.kv_cache_tokens.filter(|_| !queues).map_or(0, |cached| cached.saturating_sub(tokens));
     let saved = profile.kv_bytes_per_token.saturating_mul(unused);
     Ok(Choice {

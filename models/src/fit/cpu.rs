@@ -1,4 +1,4 @@
-//! A model in the memory of a host, computed by its processors.
+//! The fit of a model in the memory of a host, computed by its processors.
 
 use super::engine::Engine;
 use super::gpu::{too_large, too_short};
@@ -8,16 +8,16 @@ use super::size::{self, Room, SHORT_CONTEXT};
 use crate::architecture::{Architecture, ModelKind};
 use crate::document::{Model, WeightsFormat};
 
-/// Longest context that is proposed, in tokens: processors need minutes to read more.
+/// Maximum context to propose, in tokens: processors need minutes to read more.
 const MOST_CONTEXT: u64 = 8192;
 
-/// Most sequences at once that are proposed: processors share their speed among them.
+/// Maximum number of concurrent sequences to propose: processors share their speed among them.
 const MOST_SEQUENCES: u64 = 4;
 
-/// The name of the place.
+/// Name of the place.
 pub const CPU: &str = "CPU";
 
-/// How a model runs on the processors of a host, or why it does not.
+/// Returns how a model runs on the processors of a host, or why it does not.
 pub fn fit(model: &Model, figures: &Architecture, host: &Host) -> PlaceFit {
     let (profile, refusal) = match profile(model, figures, host, MOST_CONTEXT) {
         Ok(profile) => (Some(profile), None),
@@ -26,7 +26,7 @@ pub fn fit(model: &Model, figures: &Architecture, host: &Host) -> PlaceFit {
     PlaceFit { place: CPU.to_owned(), profile, refusal, mig: None, degrees: Vec::new() }
 }
 
-/// The same with a context of at most `most` tokens.
+/// Like [`fit`], with a context of at most `most` tokens.
 pub fn profile(model: &Model, figures: &Architecture, host: &Host, most: u64) -> Result<Profile, Refusal> {
     let engine = engine(model, figures)?;
     let weights = model.weights.bytes();

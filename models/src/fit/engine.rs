@@ -1,4 +1,4 @@
-//! What engines demand: the form of weights, the degree of tensor parallelism, the GPU and its driver.
+//! Requirements of engines: the format of weights, the degree of tensor parallelism, the GPU and its driver.
 
 use landfall_gpu_facts::cuda::{CodeFit, CudaFit, code_fit, cuda_fit, supports_device};
 use landfall_gpu_facts::version::ComputeCapability;
@@ -25,7 +25,7 @@ pub enum Engine {
 }
 
 impl Engine {
-    /// Its name for people.
+    /// Name of the engine for people.
     pub fn name(self) -> &'static str {
         match self {
             Self::Vllm => "vLLM",
@@ -35,7 +35,7 @@ impl Engine {
         }
     }
 
-    /// The engine that an image brings, by the last word of its repository.
+    /// Returns the engine in an image, by the last part of its repository name.
     pub fn of_image(reference: &str) -> Option<Self> {
         let untagged = reference.split('@').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
         let name = untagged.split(':').next().unwrap_or_default();
@@ -45,10 +45,10 @@ impl Engine {
     }
 }
 
-/// Degrees of tensor parallelism that are proposed: those whose GPUs are usually linked with one another.
+/// Proposed degrees of tensor parallelism: numbers of GPUs that are usually linked with one another.
 pub const DEGREES: [u32; 4] = [1, 2, 4, 8];
 
-/// Refuses a degree that vLLM refuses, or that is not proposed.
+/// Returns an error for a degree that vLLM does not support, or that is not proposed.
 pub fn check_degree(model: &Architecture, group: &GpuGroup, degree: u32) -> Result<(), Refusal> {
     let refused = |reason, text: String| Err(Refusal::new(reason, text));
     if degree > 1 && group.mig_device.is_some() {
@@ -73,7 +73,7 @@ pub fn check_degree(model: &Architecture, group: &GpuGroup, degree: u32) -> Resu
     check_groups(model, degree)
 }
 
-/// Weights that share a scale must stay on one GPU.
+/// Checks that weights which share a scale stay on one GPU.
 fn check_groups(model: &Architecture, degree: u32) -> Result<(), Refusal> {
     let group = model.quantization.as_ref().map_or(0, |quantization| quantization.group);
     if degree == 1 || group == 0 || model.intermediate == 0 {
@@ -89,8 +89,8 @@ fn check_groups(model: &Architecture, degree: u32) -> Result<(), Refusal> {
     Err(Refusal::new(Reason::QuantizationGroups, text))
 }
 
-/// The oldest device on which vLLM computes with such weights: its documentation's table of quantizations; where that
-/// has no entry, Ampere.
+/// Returns the oldest device on which vLLM computes with such weights, by the table of quantizations in its
+/// documentation; Ampere if the table has no entry.
 fn oldest_device(quantization: Option<&Quantization>) -> ComputeCapability {
     match quantization.map(|quantization| (quantization.method.as_str(), quantization.bits)) {
         None | Some(("gptq" | "bitsandbytes", _)) => ComputeCapability::new(7, 0),
@@ -103,7 +103,7 @@ fn oldest_device(quantization: Option<&Quantization>) -> ComputeCapability {
 /// Families of encoders that vLLM does not run.
 const NOT_VLLM: [&str; 6] = ["mpnet", "electra", "deberta", "deberta-v2", "distilbert", "albert"];
 
-/// Refuses a family that vLLM does not run.
+/// Returns an error for a family that vLLM does not run.
 pub fn check_family(model: &Architecture) -> Result<(), Refusal> {
     if !NOT_VLLM.contains(&model.family.as_str()) {
         return Ok(());
@@ -112,7 +112,7 @@ pub fn check_family(model: &Architecture) -> Result<(), Refusal> {
     Err(Refusal::new(Reason::Format, text))
 }
 
-/// Refuses a GPU that is too old for the weights. One whose compute capability is not known passes.
+/// Returns an error for a GPU that is too old for the weights. A GPU with an unknown compute capability passes.
 pub fn check_device(model: &Architecture, group: &GpuGroup) -> Result<(), Refusal> {
     let (oldest, Some(found)) = (oldest_device(model.quantization.as_ref()), group.capability) else { return Ok(()) };
     if found >= oldest {
@@ -123,7 +123,7 @@ pub fn check_device(model: &Architecture, group: &GpuGroup) -> Result<(), Refusa
     Err(Refusal::new(Reason::ComputeCapability, text))
 }
 
-/// Refuses where the release brings images of the engine, and none of them runs on these GPUs with this driver.
+/// Returns an error if the release has images of the engine and none of them runs on these GPUs with this driver.
 pub fn check_images(engine: Engine, images: &[EngineImage], group: &GpuGroup, host: &Host) -> Result<(), Refusal> {
     let mut refusal = None;
     for image in images.iter().filter(|image| Engine::of_image(&image.reference) == Some(engine)) {
@@ -135,7 +135,7 @@ pub fn check_images(engine: Engine, images: &[EngineImage], group: &GpuGroup, ho
     refusal.map_or(Ok(()), Err)
 }
 
-/// Refuses an image that does not run on these GPUs with this driver. What is not known passes.
+/// Returns an error for an image that does not run on these GPUs with this driver. Unknown values pass.
 pub fn check_image(image: &EngineImage, group: &GpuGroup, host: &Host) -> Result<(), Refusal> {
     let cuda = image.cuda;
     let driver_fit = host.driver.as_ref().map_or(CudaFit::Full, |driver| cuda_fit(cuda, driver, host.cuda));

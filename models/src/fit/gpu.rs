@@ -1,4 +1,4 @@
-//! A model on a group of GPUs.
+//! The fit of a model on a group of GPUs.
 
 use super::engine::{DEGREES, Engine, check_degree, check_device, check_family, check_images};
 use super::host::{GpuGroup, Host};
@@ -8,14 +8,14 @@ use super::text::{gib, grouped};
 use crate::architecture::Architecture;
 use crate::document::{EngineImage, Model, WeightsFormat};
 
-/// Context from which a part of a GPU is proposed, in tokens; a model with less has its own.
+/// Minimum context in tokens at which a part of a GPU is proposed; for a model with a shorter context, that context.
 const MIG_CONTEXT: u64 = 8192;
 
-/// Compute capability from which GPUs compute in bfloat16.
+/// Minimum compute capability of GPUs that compute in bfloat16.
 const BFLOAT16: landfall_gpu_facts::version::ComputeCapability =
     landfall_gpu_facts::version::ComputeCapability::new(8, 0);
 
-/// A model with its figures, on its way onto GPUs.
+/// A model with its figures, to be placed on GPUs.
 #[derive(Debug, Clone, Copy)]
 pub struct OnGpus<'a> {
     model: &'a Model,
@@ -24,7 +24,7 @@ pub struct OnGpus<'a> {
 }
 
 impl<'a> OnGpus<'a> {
-    /// A model, run by the engine that reads its weights.
+    /// Creates the placement, with the engine that reads the model's weights.
     pub fn new(model: &'a Model, figures: &'a Architecture) -> Self {
         let engine = match model.format {
             WeightsFormat::Safetensors => Engine::Vllm,
@@ -33,7 +33,7 @@ impl<'a> OnGpus<'a> {
         Self { model, figures, engine }
     }
 
-    /// The best degree, and every other one with its result.
+    /// Returns the best degree, and every other one with its result.
     pub fn fit(self, group: &GpuGroup, host: &Host, images: &[EngineImage]) -> PlaceFit {
         let mut place = PlaceFit { place: group.name(), profile: None, refusal: None, mig: None, degrees: Vec::new() };
         let usable = check_images(self.engine, images, group, host).and_then(|()| match self.engine {
@@ -46,7 +46,7 @@ impl<'a> OnGpus<'a> {
         }
         place.degrees = self.degrees(group).map(|degree| self.degree_fit(group, degree)).collect();
         let profiles = place.degrees.iter().filter_map(|degree| degree.profile.as_ref());
-        // The longest context on the fewest GPUs: the rest can run more copies.
+        // The longest context on the fewest GPUs; the others can run more copies.
         let best = profiles.max_by_key(|profile| (profile.context, std::cmp::Reverse(profile.tensor_parallel)));
         place.profile = best.cloned();
         if place.profile.is_none() {
@@ -57,7 +57,7 @@ impl<'a> OnGpus<'a> {
         place
     }
 
-    /// Degrees to consider: the usual ones, and all GPUs together. Ollama uses one GPU here.
+    /// Degrees to consider: the usual ones, and all GPUs together. For Ollama, only one GPU is considered.
     fn degrees(self, group: &GpuGroup) -> impl Iterator<Item = u32> {
         let most = if self.engine == Engine::Vllm { group.count } else { 1 };
         let all = (!DEGREES.contains(&most) && most > 0).then_some(most);
@@ -71,7 +71,7 @@ impl<'a> OnGpus<'a> {
         }
     }
 
-    /// How the model runs on `degree` GPUs of a group, or why it does not.
+    /// Returns how the model runs on `degree` GPUs of a group, or why it does not.
     pub fn profile(self, group: &GpuGroup, degree: u32) -> Result<Profile, Refusal> {
         let figures = self.figures;
         check_degree(figures, group, degree)?;
@@ -82,7 +82,7 @@ impl<'a> OnGpus<'a> {
         let most = if self.engine == Engine::Ollama { MOST_OLLAMA_SEQUENCES } else { MOST_SEQUENCES };
         let sequences = size::sequences(figures, degree, free, context, most);
         let short = size::sequences(figures, degree, free, SHORT_CONTEXT.min(context), most);
-        // vLLM fills its share of the memory with keys and values; Ollama allocates what its sequences need.
+        // vLLM fills its share of the memory with keys and values; Ollama allocates only the memory of its sequences.
         let cached = figures.sequence_bytes(context, degree).saturating_mul(sequences);
         let memory_bytes = match self.engine {
             Engine::Ollama => room.fixed_bytes.saturating_add(cached),
@@ -109,7 +109,7 @@ impl<'a> OnGpus<'a> {
         })
     }
 
-    /// vLLM loads 32-bit floats as 16-bit ones.
+    /// Bytes of the weights in memory: vLLM loads 32-bit floats as 16-bit ones.
     fn weights_bytes(self) -> u64 {
         let weights = &self.model.weights;
         let is_shortened = self.engine == Engine::Vllm && self.figures.quantization.is_none();
@@ -134,7 +134,7 @@ impl<'a> OnGpus<'a> {
         settings
     }
 
-    /// The smallest part of an undivided GPU on which the model is of use.
+    /// Returns the smallest part of an undivided GPU on which the model is useful.
     fn mig(self, group: &GpuGroup) -> Option<MigProfileFit> {
         group.profiles.iter().find_map(|size| {
             let slice = GpuGroup {
@@ -156,7 +156,7 @@ impl<'a> OnGpus<'a> {
     }
 }
 
-/// Weights and overhead exceed the memory.
+/// Returns the reason that weights and overhead exceed the memory.
 pub fn too_large(room: Room) -> Refusal {
     let Room { available_bytes, fixed_bytes } = room;
     let missing = fixed_bytes.saturating_sub(available_bytes);
@@ -169,7 +169,7 @@ pub fn too_large(room: Room) -> Refusal {
     Refusal::of_memory(Reason::Memory, text, fixed_bytes, available_bytes)
 }
 
-/// Weights fit, and the least context does not.
+/// Returns the reason that the weights fit, but the minimum context does not.
 pub fn too_short(figures: &Architecture, degree: u32, room: Room) -> Refusal {
     let least = size::LEAST_CONTEXT.min(figures.context);
     let needed = room.fixed_bytes.saturating_add(figures.sequence_bytes(least, degree));

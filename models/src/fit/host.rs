@@ -1,4 +1,4 @@
-//! What a host offers to models: its memory, and its GPUs in groups of equal ones.
+//! The resources of a host for models: its memory, and its GPUs in groups of equal ones.
 
 use std::collections::BTreeMap;
 
@@ -7,38 +7,38 @@ use landfall_gpu_facts::nvml::{Gpu, Memory, Mig};
 use landfall_gpu_facts::version::{ComputeCapability, CudaVersion, DriverVersion};
 use landfall_gpu_facts::{GpuReport, HostState, Needs, NvmlState, host_state};
 
-/// GPUs of one model whose memory differs by less than about this are one group.
+/// Maximum difference in memory, approximately, of GPUs of one model in one group.
 const GROUP_BYTES: u64 = 256 << 20;
 
-/// A host as models see it.
+/// A host, as the fit sees it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
-    /// Processor cores.
+    /// Number of processor cores.
     pub cores: u32,
     /// Bytes of memory.
     pub memory_bytes: u64,
-    /// The version of NVIDIA's driver, if it is known.
+    /// Version of NVIDIA's driver, if known.
     pub driver: Option<DriverVersion>,
-    /// The newest CUDA that the driver reports to support.
+    /// Newest CUDA that the driver reports to support.
     pub cuda: Option<CudaVersion>,
-    /// Its GPUs.
+    /// Groups of its GPUs.
     pub groups: Vec<GpuGroup>,
-    /// What keeps GPUs from being used, for people.
+    /// Reasons why GPUs cannot be used, for people.
     pub notes: Vec<String>,
 }
 
 /// GPUs of one model and size, or MIG devices of one profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuGroup {
-    /// The model, such as `NVIDIA L4`.
+    /// Model of the GPUs, such as `NVIDIA L4`.
     pub model: String,
-    /// How many there are.
+    /// Number of GPUs or MIG devices.
     pub count: u32,
-    /// Memory of each that programs can have, in bytes: without what the driver keeps for itself.
+    /// Memory in bytes that programs can use on each: without the memory that the driver reserves.
     pub memory_bytes: u64,
-    /// Which machine code they run, if that is known.
+    /// Machine code that they run, if known.
     pub capability: Option<ComputeCapability>,
-    /// The profile, where these are MIG devices.
+    /// Profile, if these are MIG devices.
     pub mig_device: Option<String>,
     /// Profiles into which an undivided GPU can be divided several times.
     pub profiles: Vec<ProfileSize>,
@@ -47,16 +47,16 @@ pub struct GpuGroup {
 /// A MIG profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProfileSize {
-    /// Its name, such as `1g.18gb`.
+    /// Name of the profile, such as `1g.18gb`.
     pub name: String,
-    /// Memory of one device, in bytes.
+    /// Memory of one device in bytes.
     pub memory_bytes: u64,
-    /// How many fit on an undivided GPU.
+    /// Number of devices that fit on an undivided GPU.
     pub instances: u32,
 }
 
 impl Host {
-    /// The host of these facts; `gpus` is none where nothing is known about GPUs.
+    /// Creates the host from these facts; `report` is `None` if nothing is known about GPUs.
     pub fn of(cores: u32, memory_bytes: u64, report: Option<&GpuReport>) -> Self {
         let mut host = Self { cores, memory_bytes, ..Self::default() };
         let Some(report) = report else {
@@ -68,12 +68,12 @@ impl Host {
         if let NvmlState::Read(facts) = &report.nvml {
             host.cuda = facts.cuda_version.value().copied();
         }
-        // Without Fabric Manager no engine starts on any of them.
+        // Without Fabric Manager, no engine starts on any of them.
         let usable = gpus(report).filter(|_| !lacks_fabric_manager(report));
         let mut groups: BTreeMap<_, GpuGroup> = BTreeMap::new();
         for gpu in usable {
             for (total_bytes, group) in host.groups_of(gpu) {
-                // Drivers reserve a little more on one GPU than on its twin; the smallest decides.
+                // Drivers reserve slightly different amounts on equal GPUs; the smallest memory decides.
                 let size = total_bytes.saturating_add(GROUP_BYTES / 2) / GROUP_BYTES;
                 let key = (group.model.clone(), group.mig_device.clone(), size, group.capability);
                 let add = |known: &mut GpuGroup| {
@@ -84,12 +84,12 @@ impl Host {
             }
         }
         host.groups = groups.into_values().collect();
-        // The largest GPUs first.
+        // Largest GPUs first.
         host.groups.sort_by_key(|group| std::cmp::Reverse(group.memory_bytes));
         host
     }
 
-    /// The GPU itself, or the devices that it is divided into, each with its whole memory.
+    /// Returns the GPU itself, or the MIG devices into which it is divided, each with its whole memory.
     fn groups_of(&mut self, gpu: &Gpu) -> Vec<(u64, GpuGroup)> {
         let model = gpu.model.value().cloned().unwrap_or_else(|| "GPU of an unknown model".to_owned());
         let Some(memory) = gpu.memory.value() else {
@@ -134,7 +134,7 @@ impl Host {
     }
 }
 
-/// What keeps GPUs from being used, for people.
+/// Returns the reason why GPUs cannot be used, for people.
 fn obstacle(state: &HostState) -> Option<String> {
     match state {
         HostState::OtherVendor => {
@@ -145,12 +145,13 @@ fn obstacle(state: &HostState) -> Option<String> {
     }
 }
 
-/// What programs can have: CUDA does not show what the driver keeps.
+/// Returns the memory that programs can use: CUDA does not show the memory that the driver reserves.
 fn usable(memory: &Memory) -> u64 {
     memory.total_bytes.saturating_sub(memory.reserved_bytes)
 }
 
-/// The usual profiles of which more than one fits, smallest first: others add media engines or have none.
+/// Returns the usual profiles of which more than one fits, smallest first. Profiles with additional media engines, or
+/// without any, are left out.
 fn profiles(mig: &Mig) -> Vec<ProfileSize> {
     let known = mig.profiles.value().into_iter().flatten().filter_map(|profile| {
         let name = profile.name.value().filter(|name| !name.contains(['+', '-']))?;
@@ -164,7 +165,7 @@ fn profiles(mig: &Mig) -> Vec<ProfileSize> {
 }
 
 impl GpuGroup {
-    /// The group in words, such as `2 × NVIDIA L4`.
+    /// Describes the group, such as `2 × NVIDIA L4`.
     pub fn name(&self) -> String {
         let device = self.mig_device.as_ref().map(|profile| format!(" MIG {profile}")).unwrap_or_default();
         format!("{} × {}{device}", self.count, self.model)

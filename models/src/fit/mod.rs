@@ -1,5 +1,5 @@
-//! The fit: for each model and each group of GPUs, and for the CPU, how the model runs there, or why it does not. A pure
-//! function; nothing is measured and nothing guessed: what is not known is said to be so.
+//! The fit: for each model and each group of GPUs, and for the CPU, how the model runs there, or why it does not. It is
+//! a pure function: nothing is measured or guessed, and unknown values are reported as such.
 
 mod choose;
 pub mod cpu;
@@ -22,7 +22,7 @@ pub use table::table;
 
 use crate::document::{EngineImage, Figures, Model, ModelsDocument};
 
-/// How the models of a release run on a host.
+/// Computes how the models of a release run on a host.
 pub fn fit(document: &ModelsDocument, host: &Host) -> FitReport {
     FitReport {
         host: summary(host),
@@ -68,7 +68,7 @@ fn model_fit(model: &Model, host: &Host, images: &[EngineImage]) -> ModelFit {
     }
 }
 
-/// A model whose figures are not known runs nowhere that could be computed.
+/// Returns the result for a model with unknown figures: at no place can it be computed.
 fn unknown(reason: &str, host: &Host) -> Vec<PlaceFit> {
     let names = host.groups.iter().map(GpuGroup::name).chain(["CPU".to_owned()]);
     let place = |place| PlaceFit {

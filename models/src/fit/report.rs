@@ -1,4 +1,4 @@
-//! What a fit comes to, as `landfall models fit --json` prints it.
+//! The result of a fit, in the form that `landfall models fit --json` prints.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -204,17 +204,17 @@ pub enum Reason {
 }
 
 impl Refusal {
-    /// A reason in words.
+    /// Creates a refusal with a reason in words.
     pub fn new(reason: Reason, text: String) -> Self {
         Self { reason, text, needed_bytes: None, available_bytes: None }
     }
 
-    /// A reason that is a lack of memory.
+    /// Creates a refusal that is a lack of memory.
     pub fn of_memory(reason: Reason, text: String, needed_bytes: u64, available_bytes: u64) -> Self {
         Self { reason, text, needed_bytes: Some(needed_bytes), available_bytes: Some(available_bytes) }
     }
 
-    /// Whether more memory would help.
+    /// Returns true if more memory would help.
     pub fn is_memory(&self) -> bool {
         matches!(self.reason, Reason::Memory | Reason::Context)
     }

@@ -1,46 +1,49 @@
-//! The arithmetic of memory: what weights and overhead leave for keys and values, and how many tokens that holds.
+//! The arithmetic of memory: the space that weights and overhead leave for keys and values, and the number of tokens
+//! that it holds.
 //!
-//! On GPUs: `room = 0.90 × memory − weights ÷ degree − overhead`, as vLLM divides a GPU's memory; the overhead is
-//! derived from published reports, not from Landfall's runs (2 GiB on one GPU; 3 GiB on several, which also need buffers). On the CPU: `room = memory
-//! − reserve − weights − buffers of llama.cpp`. `docs/MODELS.md` explains each term.
+//! On GPUs: `room = 0.90 × memory − weights ÷ degree − overhead`, as vLLM divides a GPU's memory. The overhead is
+//! derived from published reports, not from Landfall's runs (2 GiB on one GPU; 3 GiB on several, which also need
+//! buffers). On the CPU: `room = memory − reserve − weights − buffers of llama.cpp`. `docs/MODELS.md` explains each
+//! term.
 
 use crate::architecture::{Architecture, ModelKind};
 
-/// Share of a GPU's memory that vLLM takes unless it is configured otherwise.
+/// Percentage of a GPU's memory that vLLM takes unless it is configured otherwise.
 pub const UTILIZATION_PERCENT: u64 = 90;
 
 const GIB: u64 = 1 << 30;
 
-/// Most sequences that an engine on GPUs computes at once: vLLM's limit where nothing else is set.
+/// Maximum number of sequences that an engine on GPUs computes at once: vLLM's default limit.
 pub const MOST_SEQUENCES: u64 = 256;
 
-/// Most sequences at once that are proposed for Ollama, which allocates the cache of all of them at its start.
+/// Maximum number of concurrent sequences to propose for Ollama, which allocates the cache of all of them at its start.
 pub const MOST_OLLAMA_SEQUENCES: u64 = 16;
 
-/// Fewest tokens of context with which a model is of use; a model with fewer has its own.
+/// Minimum context in tokens at which a model is useful; for a model with a shorter context, that context.
 pub const LEAST_CONTEXT: u64 = 2048;
 
-/// Tokens of a short sequence, such as a question with a few pages.
+/// Number of tokens of a short sequence, such as a question with a few pages.
 pub const SHORT_CONTEXT: u64 = 4096;
 
-/// Tokens that llama.cpp computes at once, whose results it keeps for the whole vocabulary in four bytes each.
+/// Number of tokens that llama.cpp computes at once. It keeps their results for the whole vocabulary, in four bytes
+/// each.
 const BATCH_TOKENS: u64 = 512;
 const RESULT_BYTES: u64 = 4;
 
-/// What a host keeps for everything else: a fifth of its memory, and no less than this.
+/// Minimum memory that a host reserves for everything else; otherwise a fifth of its memory.
 const LEAST_RESERVE_BYTES: u64 = 4 * GIB;
 
-/// Memory that is left for keys and values, or how much is missing for the weights.
+/// Memory that is available, and memory that weights and overhead need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
-    /// What there is for weights, overhead, keys and values.
+    /// Bytes available for weights, overhead, keys and values.
     pub available_bytes: u64,
-    /// What weights and overhead take of it.
+    /// Bytes of these that weights and overhead need.
     pub fixed_bytes: u64,
 }
 
 impl Room {
-    /// The room on each of `degree` GPUs with so much memory.
+    /// The room on each of `degree` GPUs with this much memory.
     pub fn on_gpus(weights_bytes: u64, memory_bytes: u64, degree: u32) -> Self {
         let overhead = if degree > 1 { 3 * GIB } else { 2 * GIB };
         let share = weights_bytes.div_ceil(u64::from(degree.max(1)));
@@ -57,14 +60,14 @@ impl Room {
         }
     }
 
-    /// Bytes for keys and values; none where weights and overhead do not fit.
+    /// Bytes for keys and values; `None` if weights and overhead do not fit.
     pub fn for_keys_and_values(self) -> Option<u64> {
         self.available_bytes.checked_sub(self.fixed_bytes)
     }
 }
 
-/// The longest context of which one sequence fits: the model's own, or else the largest power of two below it. None where
-/// not even the least fits.
+/// Returns the longest context of which one sequence fits: the model's own, or else the largest power of two below it.
+/// Returns `None` if not even the minimum fits.
 pub fn context(model: &Architecture, degree: u32, room_bytes: u64, most: u64) -> Option<u64> {
     let own = model.context.min(most);
     let fits = |tokens: &u64| model.sequence_bytes(*tokens, degree) <= room_bytes;
@@ -72,7 +75,8 @@ pub fn context(model: &Architecture, degree: u32, room_bytes: u64, most: u64) ->
     std::iter::once(own).chain(shorter).take_while(|tokens| *tokens >= LEAST_CONTEXT.min(own)).find(fits)
 }
 
-/// How many sequences of so many tokens fit at once; an encoder keeps nothing, so as many as the engine takes.
+/// Returns the number of sequences of this many tokens that fit at once. An encoder keeps nothing, so it gets the
+/// engine's maximum.
 pub fn sequences(model: &Architecture, degree: u32, room_bytes: u64, tokens: u64, most: u64) -> u64 {
     match model.kind {
         ModelKind::Encoder => most,
@@ -80,7 +84,8 @@ pub fn sequences(model: &Architecture, degree: u32, room_bytes: u64, tokens: u64
     }
 }
 
-/// How many tokens the KV cache holds while no layer forgets any; none for an encoder, which has no cache.
+/// Returns the number of tokens that the KV cache holds if no layer drops tokens; `None` for an encoder, which has no
+/// cache.
 pub fn tokens(model: &Architecture, degree: u32, room_bytes: u64) -> Option<u64> {
     room_bytes.checked_div(model.token_bytes(degree))
 }

@@ -1,11 +1,11 @@
-//! The fit as text: a table in aligned columns, then every reason and every setting.
+//! The fit as text: a table with aligned columns, then every reason and every setting.
 
 use std::fmt::Write as _;
 
 use super::report::{FitReport, ModelFit, PlaceFit, Profile};
 use super::text::{gib, grouped};
 
-/// The columns. Numbers are aligned to the right.
+/// Columns of the table, and whether they are aligned to the right, as numbers are.
 const COLUMNS: [(&str, bool); 10] = [
     ("model", false),
     ("weights", false),
@@ -19,7 +19,7 @@ const COLUMNS: [(&str, bool); 10] = [
     ("memory", true),
 ];
 
-/// The report for people.
+/// Formats the report for people.
 pub fn table(report: &FitReport) -> String {
     let mut text = host(report);
     let rows: Vec<_> =
@@ -112,7 +112,7 @@ fn mig(place: &PlaceFit) -> Option<String> {
     ))
 }
 
-/// A heading and a line for each place of each model about which there is something to say.
+/// Returns a heading, and a line for each place of each model for which `say` returns a text.
 fn section(heading: &str, report: &FitReport, say: impl Fn(&PlaceFit) -> Option<String>) -> String {
     let lines: Vec<_> = report
         .models

@@ -1,12 +1,12 @@
-//! Numbers in words.
+//! Formatting of numbers for people.
 
-/// Bytes as GiB with one decimal, rounded to the nearest.
+/// Formats bytes as GiB with one decimal, rounded to the nearest.
 pub fn gib(bytes: u64) -> String {
     let tenths = (u128::from(bytes) * 10 + (1 << 29)) >> 30;
     format!("{}.{} GiB", tenths / 10, tenths % 10)
 }
 
-/// A number with a comma after each three digits.
+/// Formats a number with a comma after every three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

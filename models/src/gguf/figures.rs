@@ -10,7 +10,7 @@ use super::types::mixture;
 const ENCODERS: [&str; 8] =
     ["bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "neo-bert", "modern-bert", "t5encoder"];
 
-/// The figures, or why they are not known.
+/// Returns the figures, or the reason why they are unknown.
 pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, String> {
     let family = metadata.text("general.architecture").filter(|family| !family.is_empty());
     let family = family.ok_or("its metadata names no architecture")?;
@@ -27,7 +27,7 @@ pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, S
     let layers = small("block_count", needed("block_count")?)?;
     let kind = if ENCODERS.contains(&family) { ModelKind::Encoder } else { ModelKind::Decoder };
     let vocabulary = of("vocab_size").or_else(|| metadata.count("tokenizer.ggml.tokens")).unwrap_or_default();
-    // Older files of such models have no such sizes: llama.cpp keeps whole keys and values for them.
+    // Older files of such models lack these sizes; llama.cpp keeps whole keys and values for them.
     let has = |name| of(name).is_some_and(|size| size > 0);
     let is_latent = has("attention.key_length_mla") && has("attention.value_length_mla");
     let rank = of("attention.kv_lora_rank").filter(|_| is_latent);
@@ -44,7 +44,8 @@ pub fn figures(metadata: &Metadata, weights: &Weights) -> Result<Architecture, S
         vocabulary,
         intermediate: small("feed_forward_length", of("feed_forward_length").unwrap_or_default())?,
         experts: experts(of("expert_count"), of("expert_used_count"))?,
-        // A deliberate upper bound: llama-server saves memory in windowed layers, and the pattern of layers is not read.
+        // A deliberate upper bound: llama-server saves memory in windowed layers, but the pattern of layers is not
+        // read.
         window: None::<Window>,
         latent: rank.map(|rank| latent(rank, of("rope.dimension_count").unwrap_or_default())).transpose()?,
         quantization: quantization(metadata, weights),
@@ -64,7 +65,7 @@ fn latent(rank: u64, rope_dim: u64) -> Result<Latent, String> {
     Ok(Latent { rank: small(rank)?, rope_dim: small(rope_dim)? })
 }
 
-/// The mixture of types, by its usual name; none where the weights are plain floats.
+/// Returns the mixture of types by its usual name, or `None` if the weights are plain floats.
 fn quantization(metadata: &Metadata, weights: &Weights) -> Option<Quantization> {
     let named = metadata.number("general.file_type").and_then(mixture);
     let method = named.or_else(|| weights.main_type())?;

@@ -1,4 +1,4 @@
-//! Metadata of a GGUF file: names with values, most of which are passed over.
+//! Metadata of a GGUF file: named values, most of which are skipped.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -7,11 +7,11 @@ use crate::bytes::Bounded;
 use crate::error::HeaderError;
 use crate::limits;
 
-/// Number of the type of a text, and of an array.
+/// Type number of a text, and of an array.
 const TEXT: u32 = 8;
 const ARRAY: u32 = 9;
 
-/// Longest array of numbers of which the largest is looked for, such as heads by layer.
+/// Maximum length of an array of numbers whose largest number is determined, such as heads by layer.
 const NUMBERS: u64 = 1 << 12;
 
 /// A value that is kept.
@@ -19,19 +19,19 @@ const NUMBERS: u64 = 1 << 12;
 enum Kept {
     Number(u64),
     Text(String),
-    /// An array: how many elements, and the largest one if they are numbers and few.
+    /// An array: its length, and its largest element if they are numbers and few.
     Array {
         count: u64,
         largest: Option<u64>,
     },
 }
 
-/// The values that are kept, by their names.
+/// The kept values, by name.
 #[derive(Debug, Default)]
 pub struct Metadata(HashMap<String, Kept>);
 
 impl Metadata {
-    /// Reads so many entries.
+    /// Reads this many entries.
     pub fn read(header: &mut Bounded<impl Read>, entries: u64) -> Result<Self, HeaderError> {
         let mut found = HashMap::new();
         for _ in 0..entries {
@@ -50,7 +50,7 @@ impl Metadata {
         Ok(Self(found))
     }
 
-    /// A number; of an array of numbers, the largest.
+    /// Returns a number; for an array of numbers, the largest.
     pub fn number(&self, name: &str) -> Option<u64> {
         match self.0.get(name)? {
             Kept::Number(number) | Kept::Array { largest: Some(number), .. } => Some(*number),
@@ -58,7 +58,7 @@ impl Metadata {
         }
     }
 
-    /// A text.
+    /// Returns a text.
     pub fn text(&self, name: &str) -> Option<&str> {
         match self.0.get(name)? {
             Kept::Text(text) => Some(text),
@@ -66,7 +66,7 @@ impl Metadata {
         }
     }
 
-    /// How many elements an array has.
+    /// Returns the length of an array.
     pub fn count(&self, name: &str) -> Option<u64> {
         match self.0.get(name)? {
             Kept::Array { count, .. } => Some(*count),
@@ -75,7 +75,7 @@ impl Metadata {
     }
 }
 
-/// Bytes of a value of a type with a fixed size.
+/// Returns the size in bytes of a value of a type with a fixed size.
 fn fixed_bytes(kind: u32) -> Option<u64> {
     match kind {
         0 | 1 | 7 => Some(1),
@@ -86,7 +86,7 @@ fn fixed_bytes(kind: u32) -> Option<u64> {
     }
 }
 
-/// Reads a value; nothing is returned for one that no one asks for, such as a float or a long text.
+/// Reads a value. Returns `None` for one that is never needed, such as a float or a long text.
 fn value(header: &mut Bounded<impl Read>, kind: u32) -> Result<Option<Kept>, HeaderError> {
     match kind {
         TEXT => text(header),
@@ -95,7 +95,7 @@ fn value(header: &mut Bounded<impl Read>, kind: u32) -> Result<Option<Kept>, Hea
     }
 }
 
-/// Reads a number; none for a negative one or a float.
+/// Reads a number. Returns `None` for a negative one or a float.
 fn number(header: &mut Bounded<impl Read>, kind: u32) -> Result<Option<u64>, HeaderError> {
     Ok(match kind {
         0 | 7 => Some(u64::from(header.array::<1>()?[0])),
@@ -148,7 +148,7 @@ fn skip_elements(header: &mut Bounded<impl Read>, kind: u32, count: u64, depth: 
     if depth > limits::GGUF_NESTING {
         return Err(HeaderError::Malformed(format!("arrays are nested more than {} deep", limits::GGUF_NESTING)));
     }
-    // Each element begins with its length, so a count beyond this is a lie.
+    // Each element begins with its length, so a larger count is false.
     if count > header.left() / 8 {
         return Err(HeaderError::TooMany { what: "elements in an array", count, limit: header.left() / 8 });
     }

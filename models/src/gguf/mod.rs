@@ -1,9 +1,9 @@
 //! The header of a GGUF file: counts, metadata, and type, shape and place of each tensor.
 //!
-//! Threats: every count, length and place is a claim. So the header is read as a stream up to a limit; each element takes
-//! at least a byte of it, so no count makes a loop longer than the file; only numbers and short texts are kept, and
-//! vocabularies are passed over; types and shapes yield sizes, which must neither overlap nor exceed the file. The data
-//! itself is never read.
+//! Threats: every count, length and place is an unverified claim. So the header is read as a stream up to a limit. Each
+//! element takes at least one byte of it, so no count makes a loop longer than the file. Only numbers and short texts
+//! are kept, and vocabularies are skipped. Types and shapes yield sizes, which must neither overlap nor exceed the
+//! file. The data itself is never read.
 
 mod figures;
 mod metadata;
@@ -22,17 +22,17 @@ use types::TensorType;
 
 const MAGIC: [u8; 4] = *b"GGUF";
 
-/// Bytes at a multiple of which tensors begin, where the metadata says nothing else.
+/// Alignment of tensors in bytes, unless the metadata specifies another.
 const ALIGNMENT: u64 = 32;
 
-/// What a GGUF file says about its model.
+/// The description of a model in a GGUF file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GgufHeader {
-    /// What its tensors take.
+    /// Size of the tensors, by type.
     pub weights: Weights,
-    /// The model's figures, or why they are not known: parts after the first have none.
+    /// Figures of the model, or the reason why they are unknown: parts after the first have none.
     pub figures: Result<Architecture, String>,
-    /// Why a model with this file has no figures: a tensor has an unknown type.
+    /// Reason why a model with this file has no figures: a tensor has an unknown type.
     pub unknown: Option<String>,
 }
 
@@ -66,10 +66,10 @@ fn at_most(what: &'static str, count: u64, limit: u64) -> Result<u64, HeaderErro
     if count > limit { Err(HeaderError::TooMany { what, count, limit }) } else { Ok(count) }
 }
 
-/// Where a tensor is in the data.
+/// The place of a tensor in the data.
 struct Place {
     begin: u64,
-    /// Its type and its bytes, or the number of a type that is not known.
+    /// Its type and size in bytes, or the number of an unknown type.
     size: Result<(&'static str, u64), u32>,
     name: String,
 }
@@ -96,8 +96,8 @@ impl Place {
     }
 }
 
-/// Tensors begin at aligned places, one after the other, and end within the file. Returns what they take; one of an
-/// unknown type ends where the next one begins.
+/// Checks that tensors begin at aligned places, follow one another, and end within the file. Returns their sizes; a
+/// tensor of an unknown type ends where the next one begins.
 fn check(places: &mut [Place], data_at: u64, alignment: u64, file_bytes: u64) -> Result<Weights, HeaderError> {
     places.sort_unstable_by_key(|place| (place.begin, place.size.map_or(u64::MAX, |(_, bytes)| bytes)));
     let ends = places.iter().skip(1).map(|place| place.begin).chain([file_bytes.saturating_sub(data_at)]);

@@ -19,7 +19,7 @@ fn metadata() -> Vec<(&'static str, GgufValue)> {
     ]
 }
 
-/// Two tensors: 16 rows of 512 in `Q4_K`, and 512 floats.
+/// Two tensors: 16 rows of 512 numbers in `Q4_K`, and 512 floats.
 const TENSORS: [(&str, u32, &[u64], u64); 2] = [("a", 12, &[512, 16], 4608), ("b", 0, &[512], 2048)];
 
 fn refusal(header: &[u8], file_bytes: u64) -> String {
@@ -36,7 +36,7 @@ fn figures_and_weights_are_read() {
     assert_eq!((figures.context, figures.vocabulary, figures.intermediate), (4096, 1000, 1024));
     let quantization = figures.quantization.expect("quantized");
     assert_eq!((quantization.method.as_str(), quantization.bits), ("Q4_K_M", 4));
-    // Windows, vocabularies and long texts are passed over; parts after the first have no figures.
+    // Windows, vocabularies and long texts are skipped; parts after the first have no figures.
     let (header, file_bytes) = gguf(&[], &TENSORS);
     let part = read(&header[..], file_bytes).expect("read");
     assert_eq!(part.figures, Err("its metadata names no architecture".to_owned()));
@@ -45,7 +45,7 @@ fn figures_and_weights_are_read() {
 
 #[test]
 fn an_unknown_type_leaves_the_bytes_and_no_figures() {
-    // `NVFP4`, `Q1_0`, and a type that is not known.
+    // The types are `NVFP4`, an unknown one, and `Q1_0`.
     let tensors: [(&str, u32, &[u64], u64); 3] = [("a", 40, &[128], 72), ("b", 99, &[7], 64), ("c", 41, &[128, 2], 36)];
     let (header, file_bytes) = gguf(&metadata(), &tensors);
     let found = read(&header[..], file_bytes).expect("read");
@@ -53,7 +53,7 @@ fn an_unknown_type_leaves_the_bytes_and_no_figures() {
     assert_eq!((of("NVFP4"), of("Q1_0"), of("other")), (72, 36, 64));
     assert_eq!(found.unknown.as_deref(), Some("the tensor \"b\" has the unknown type 99"));
     assert!(read(&header[..], file_bytes - 64).is_err());
-    // An empty tensor shares its beginning with the next one, whatever their types.
+    // An empty tensor begins at the same place as the next one, whatever their types.
     let (header, file_bytes) = gguf(&[], &[("a", 0, &[0], 0), ("b", 30, &[32], 64)]);
     assert_eq!(read(&header[..], file_bytes).expect("read").weights.bytes(), 64);
 }

@@ -1,6 +1,6 @@
-//! Types of tensors in GGUF: how many numbers a block holds, and how many bytes it takes.
+//! Tensor types of GGUF: the numbers in a block, and the bytes of a block.
 
-/// Number, name, numbers of a block, bytes of a block, as the GGUF specification lists them.
+/// Number of the type, name, numbers of a block, and bytes of a block, from the GGUF specification.
 const TYPES: [(u32, &str, u64, u64); 34] = [
     (0, "F32", 1, 4),
     (1, "F16", 1, 2),
@@ -38,7 +38,7 @@ const TYPES: [(u32, &str, u64, u64); 34] = [
     (41, "Q1_0", 128, 18),
 ];
 
-/// Mixtures of types by their number in `general.file_type`, where another name than the main type is usual.
+/// Mixtures of types by their number in `general.file_type`, if their usual name is not that of the main type.
 const MIXTURES: [(u32, &str); 12] = [
     (10, "Q2_K"),
     (11, "Q3_K_S"),
@@ -54,26 +54,26 @@ const MIXTURES: [(u32, &str); 12] = [
     (38, "MXFP4"),
 ];
 
-/// A type of tensor.
+/// A tensor type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TensorType {
-    /// Its name.
+    /// Name of the type.
     pub name: &'static str,
-    /// Numbers of a block; a row holds whole blocks.
+    /// Numbers of a block; a row consists of whole blocks.
     pub block_numbers: u64,
     /// Bytes of a block.
     pub block_bytes: u64,
 }
 
 impl TensorType {
-    /// The type with this number; none where it is not known.
+    /// Returns the type with this number, or `None` if it is unknown.
     pub fn of(number: u32) -> Option<Self> {
         let (_, name, block_numbers, block_bytes) = *TYPES.iter().find(|(known, ..)| *known == number)?;
         Some(Self { name, block_numbers, block_bytes })
     }
 
-    /// Bytes of a tensor of this shape, whose first dimension is that of a row; none where rows do not hold whole blocks
-    /// or the count exceeds 64 bits.
+    /// Returns the bytes of a tensor with this shape, whose first dimension is the length of a row. Returns `None` if
+    /// rows do not consist of whole blocks, or if the result exceeds 64 bits.
     pub fn bytes(self, shape: &[u64]) -> Option<u64> {
         let row = shape.first().copied().unwrap_or(1);
         if !row.is_multiple_of(self.block_numbers) {
@@ -84,7 +84,7 @@ impl TensorType {
     }
 }
 
-/// The usual name of a mixture of types.
+/// Returns the usual name of a mixture of types.
 pub fn mixture(file_type: u64) -> Option<&'static str> {
     MIXTURES.iter().find(|(number, _)| u64::from(*number) == file_type).map(|(_, name)| *name)
 }

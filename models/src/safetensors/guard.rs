@@ -1,29 +1,29 @@
-//! The JSON of a header on its way to the deserializer.
+//! A guard that checks the JSON of a header before the deserializer gets it.
 //!
-//! Threats: the deserializer holds all of a text or a number, and a letter for each open bracket, before anyone can refuse
-//! them, and a header may be one of them. So bytes are counted before they get there.
+//! Threats: the deserializer holds all of a text or a number, and a byte for each open bracket, before its caller can
+//! refuse them, and a header may consist of a single one. So the guard counts bytes first.
 
 use std::io::{self, Read};
 
 use super::METADATA;
 use crate::limits;
 
-/// The longest text in bytes as written: a letter is up to six (`\u0041`).
+/// Maximum length of a text in bytes as written: a character takes up to six (`\u0041`).
 const TEXT_BYTES: usize = 6 * limits::NAME_BYTES;
 
-/// The longest number, in bytes: one of 64 bits has 20 digits.
+/// Maximum length of a number in bytes: one of 64 bits has 20 digits.
 const NUMBER_BYTES: usize = 64;
 
-/// Reads JSON up to something that is too long. Texts of the metadata may have any length: they are passed over.
+/// Reads JSON up to an element that is too long. Texts of the metadata may have any length: they are skipped.
 pub(super) struct Guard<R> {
     json: R,
-    /// Brackets that are open.
+    /// Number of open brackets.
     depth: usize,
-    /// Bytes of the text or number so far.
+    /// Bytes of the current text or number so far.
     length: usize,
     is_text: bool,
     is_escaped: bool,
-    /// Whether the latest text of the outer object is the name of the metadata, as far as it was read.
+    /// True if the latest text of the outer object is the name of the metadata, as far as it was read.
     is_metadata: bool,
     refusal: Option<String>,
 }
@@ -34,12 +34,12 @@ impl<R> Guard<R> {
         Self { json, depth: 0, length: 0, is_text, is_escaped, is_metadata, refusal: None }
     }
 
-    /// Why reading stopped, if something was too long.
+    /// Returns the reason why reading stopped, if an element was too long.
     pub(super) fn refusal(self) -> Option<String> {
         self.refusal
     }
 
-    /// Follows a byte; returns what is too long with it.
+    /// Processes a byte. Returns a description if an element is too long with it.
     fn follow(&mut self, byte: u8) -> Option<String> {
         if self.is_text {
             return self.follow_text(byte);

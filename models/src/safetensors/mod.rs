@@ -1,9 +1,10 @@
 //! The header of a safetensors file: eight bytes with its length, then JSON with type, shape and place of each tensor.
 //!
-//! Threats: the length, the places and the shapes are claims. So the length is limited before anything is read; the JSON
-//! is read as a stream, whose texts and numbers are limited, and of each tensor only name and place are kept; types and shapes must yield the size of the
-//! place; the places must fill the data of the file, without overlap and without holes, as the format prescribes. The
-//! data itself is never read. The `safetensors` crate is not used: it needs the whole header in memory, up to 100 MB.
+//! Threats: the length, the places and the shapes are unverified claims. So the length is limited before anything is
+//! read. The JSON is read as a stream with limited texts and numbers, and only the name and the place of each tensor
+//! are kept. Types and shapes must yield the size of the place. The places must fill the data of the file, without
+//! overlaps or holes, as the format prescribes. The data itself is never read. The `safetensors` crate is not used,
+//! because it needs the whole header in memory, up to 100 MB.
 
 mod guard;
 
@@ -21,13 +22,13 @@ use crate::names::shortened;
 use crate::weights::{OTHER_TYPE, Weights, unknown_type};
 use guard::Guard;
 
-/// Name in the header that is no tensor.
+/// Name in the header that is not a tensor.
 const METADATA: &str = "__metadata__";
 
-/// Bytes that hold the length of the header.
+/// Number of bytes that hold the length of the header.
 const LENGTH_BYTES: usize = 8;
 
-/// Bits of a number of each type.
+/// Bits of a number, by type.
 const TYPES: [(&str, u64); 22] = [
     ("BOOL", 8),
     ("F4", 4),
@@ -53,16 +54,16 @@ const TYPES: [(&str, u64); 22] = [
     ("C64", 64),
 ];
 
-/// What a safetensors file says about its tensors.
+/// The tensors of a safetensors file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SafetensorsHeader {
-    /// What they take.
+    /// Size of the tensors, by type.
     pub weights: Weights,
-    /// Why a model with this file has no figures: a tensor has an unknown type.
+    /// Reason why a model with this file has no figures: a tensor has an unknown type.
     pub unknown: Option<String>,
 }
 
-/// Reads the header of a file of `file_bytes` bytes from its beginning, and returns what its tensors take.
+/// Reads the header of a file of `file_bytes` bytes from its beginning, and returns the sizes of its tensors.
 pub fn read(mut file: impl Read, file_bytes: u64) -> Result<SafetensorsHeader, HeaderError> {
     let mut length = [0; LENGTH_BYTES];
     file.read_exact(&mut length)?;
@@ -84,13 +85,13 @@ pub fn read(mut file: impl Read, file_bytes: u64) -> Result<SafetensorsHeader, H
     }
 }
 
-/// What was found so far.
+/// The results so far.
 #[derive(Default)]
 struct Found {
     header: SafetensorsHeader,
     /// Begin and end of each tensor in the data.
     places: HashMap<String, (u64, u64)>,
-    /// Why reading stopped: the deserializer can carry only its own errors.
+    /// Reason why reading stopped; it is kept here because the deserializer can carry only its own errors.
     refusal: Option<HeaderError>,
 }
 
@@ -132,7 +133,7 @@ impl Found {
         }
     }
 
-    /// The tensors fill the data: each begins where the one before it ends.
+    /// Checks that the tensors fill the data: each begins where the previous one ends.
     fn check(self, data_bytes: u64) -> Result<SafetensorsHeader, HeaderError> {
         let mut places: Vec<_> = self.places.iter().map(|(name, (begin, end))| (*begin, *end, name.as_str())).collect();
         places.sort_unstable();
@@ -156,7 +157,7 @@ impl Found {
     }
 }
 
-/// The header as a stream of tensors.
+/// A visitor of the header as a stream of tensors.
 struct Tensors<'a>(&'a mut Found);
 
 impl<'de> DeserializeSeed<'de> for Tensors<'_> {
@@ -196,7 +197,7 @@ impl<'de> Visitor<'de> for Tensors<'_> {
     }
 }
 
-/// One tensor as the header has it.
+/// A tensor in the header.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tensor {
@@ -205,7 +206,7 @@ struct Tensor {
     data_offsets: (u64, u64),
 }
 
-/// How many numbers a shape holds; none where the count exceeds 64 bits. The dimensions themselves are not kept.
+/// Number of elements of a shape; `None` if it exceeds 64 bits. The dimensions themselves are not kept.
 struct Numbers(Option<u64>);
 
 impl<'de> Deserialize<'de> for Numbers {

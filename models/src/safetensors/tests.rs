@@ -9,7 +9,7 @@ fn refusal(header: &[u8], file_bytes: u64) -> String {
     read(header, file_bytes).expect_err("refused").to_string()
 }
 
-/// A file with this JSON and so many bytes of data.
+/// Returns a file with this JSON and this many bytes of data.
 fn json(text: &str, data_bytes: u64) -> (Vec<u8>, u64) {
     let header = with_length(text.as_bytes());
     let file_bytes = header.len() as u64 + data_bytes;
@@ -45,7 +45,7 @@ fn an_unknown_type_leaves_the_bytes_and_no_figures() {
     assert!(read(&header[..], file_bytes - 1).is_err());
 }
 
-/// What gives bytes without end, and counts those that were taken.
+/// A reader of endless bytes that counts those that were taken.
 struct Endless(u64);
 
 impl Read for Endless {
@@ -120,14 +120,14 @@ fn headers_that_lie_are_refused() {
     "#);
 }
 
-/// The largest memory of this process so far, in KiB.
+/// Returns the peak memory of this process so far in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("peak");
     line.trim().trim_end_matches("kB").trim().parse().expect("number")
 }
 
-/// The JSON of a header as it comes, without its length: what begins it, a byte many times, and the end.
+/// Reads the JSON of a header as a stream, without its length: `begin`, one byte many times, and `end`.
 fn streamed(begin: &str, byte: u8, end: &str) -> Result<SafetensorsHeader, HeaderError> {
     const TIMES: u64 = 24 << 20;
     let header_bytes = begin.len() as u64 + TIMES + end.len() as u64;
@@ -136,7 +136,7 @@ fn streamed(begin: &str, byte: u8, end: &str) -> Result<SafetensorsHeader, Heade
     read(length.chain(json), LENGTH_BYTES as u64 + header_bytes)
 }
 
-/// In a process of its own, so that no other test adds to what is measured.
+/// The test runs in its own process, so that no other test adds to the measured memory.
 #[test]
 fn no_text_number_or_nesting_takes_memory_in_its_size() {
     const INSIDE: &str = "LANDFALL_TEST_MEMORY";
@@ -175,7 +175,7 @@ proptest! {
         let _ = read(&with_length(&bytes)[..], size);
     }
 
-    /// Whatever is written is read, with the same sum.
+    /// Any written tensors are read with the same total.
     #[test]
     fn any_tensors_that_fill_the_data_are_read(
         sizes in proptest::collection::vec((0_u64..50, 0_u64..50), 0..20),
@@ -190,7 +190,7 @@ proptest! {
         let (header, file_bytes) = safetensors(&tensors);
         let sum: u64 = tensors.iter().map(|(_, _, _, bytes)| bytes).sum();
         prop_assert_eq!(read(&header[..], file_bytes).expect("read").weights.bytes(), sum);
-        // One byte of data more or less no longer fits.
+        // The file must not have one byte of data more or less.
         prop_assert!(read(&header[..], file_bytes + 1).is_err());
         prop_assert!(read(&header[..], file_bytes.saturating_sub(1)).is_err());
     }

@@ -1,5 +1,5 @@
-//! What a backup rule means, beyond its fields. As with proofs, a vendor's mistake is found at build time, with its line,
-//! and a site checks the same again.
+//! Validation of backup rules beyond their fields. As with proofs, a vendor's mistake is found at build time, with its
+//! line, and a site repeats the check.
 
 use landfall_bundle_spec::names::is_dns_label;
 
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::fields::{self, check_arguments, check_container, check_sentence, check_text, check_workload, shown};
 
-/// Longest time that a program of a rule may take, in seconds: a day.
+/// Maximum limit of a rule's program in seconds: a day.
 const LIMIT_SECONDS: u64 = 24 * 3600;
 
-/// Longest time that writers may be held, in seconds: ten minutes.
+/// Maximum time in seconds for which writers may be held: ten minutes.
 const HOLD_SECONDS: u64 = 600;
 
 /// Maximum number of a rule's checks.
@@ -21,8 +21,8 @@ const CHECKS: usize = 32;
 type Checked = Result<(), BackupFault>;
 
 impl BackupRule {
-    /// Says what is wrong with the first field that is not what it claims to be. Whether the component has the workload,
-    /// the container and the volume is not known here.
+    /// Returns an error for the first invalid field. This check does not know whether the component has the workload,
+    /// the container and the volume.
     pub fn check(&self) -> Checked {
         require(is_dns_label(&self.name), BackupField::Name, || {
             format!("the name `{}`, which is not a DNS label", shown(&self.name))

@@ -1,5 +1,5 @@
-//! What a release document means, beyond its fields: names, paths and references come to `join`, to containerd and to
-//! Kubernetes at a site, and must be what they claim to be even where the vendor's program was wrong.
+//! Validation of a release document beyond its fields. At a site, its names, paths and references are given to `join`,
+//! to containerd and to Kubernetes, so they must be valid even if the vendor's program was wrong.
 
 use std::collections::BTreeSet;
 
@@ -16,18 +16,18 @@ use crate::{
     SiteValue, check_node_packs, check_upgrades, referrers_tag,
 };
 
-/// Longest random value of a secret, in characters.
+/// Maximum length of a secret's random value in characters.
 const SECRET_CHARACTERS: u32 = 4096;
 
-/// Longest time that a component may take to become ready, in seconds: a week.
+/// Maximum time in seconds for a component to become ready: a week.
 const READY_SECONDS: u64 = 7 * 24 * 3600;
 
-/// Most proofs of a release.
+/// Maximum number of proofs of a release.
 const PROOFS: usize = 100;
 
 type Checked = Result<(), String>;
 
-/// Says what is wrong with the first thing that is not what it claims to be.
+/// Returns a description of the first invalid part as an error.
 pub(super) fn check(release: &ReleaseDocument) -> Checked {
     require(is_dns_label(&release.name), || format!("the name `{}`", shown(&release.name)))?;
     require(is_version(&release.version), || format!("the version `{}`", shown(&release.version)))?;
@@ -69,7 +69,7 @@ pub(super) fn check(release: &ReleaseDocument) -> Checked {
     release.components.iter().try_for_each(|component| check_canary(release, component))
 }
 
-/// Whether the values that determine how GPUs are offered exist.
+/// Checks that the values that determine how GPUs are offered exist.
 fn check_gpu_plugin(release: &ReleaseDocument) -> Checked {
     let plugin = release.requirements.gpu_plugin();
     let mut names = plugin.into_iter().flat_map(GpuPlugin::values);
@@ -204,12 +204,13 @@ fn check_component(release: &ReleaseDocument, before: &[ComponentEntry], compone
     check_backup(&name, component)
 }
 
-/// Whether this is a JSON Pointer to a part of an object.
+/// Returns true if the text is a JSON Pointer to a part of an object.
 fn is_pointer(path: &str) -> bool {
     path.len() <= 4096 && path.starts_with('/') && !path.chars().any(char::is_control)
 }
 
-/// Data without a rule would be lost with its machine, and a rule without data has nothing to save.
+/// Checks that data and rules belong together: data without a rule would be lost with its machine, and a rule without
+/// data has nothing to save.
 fn check_backup(name: &str, component: &ComponentEntry) -> Checked {
     let rules = &component.backup;
     require(component.data.is_none() == rules.is_empty(), || match rules.len() {
@@ -268,13 +269,14 @@ fn check_proof(release: &ReleaseDocument, proof: &Proof) -> Checked {
     require(right, || format!("the component `{}` of proof {name}", shown(&proof.component)))
 }
 
-/// `os/architecture`, with a variant where there is one.
+/// Returns true for `os/architecture`, optionally with a variant.
 fn is_platform(text: &str) -> bool {
     let part = |part: &str| (1..=32).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     (2..=3).contains(&text.split('/').count()) && text.split('/').all(part)
 }
 
-/// A registry's host, a path, and a tag or digest: what may become part of an address and of a folder's name.
+/// Returns true for a registry's host, a path, and a tag or digest: text that may become part of an address and of a
+/// folder's name.
 fn is_reference(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+".contains(&byte);
     (1..=512).contains(&text.len())
@@ -283,7 +285,7 @@ fn is_reference(text: &str) -> bool {
         && text.split('/').all(|segment| !["", ".", ".."].contains(&segment))
 }
 
-/// Visible ASCII that begins with a letter or digit, as names and quantities of Kubernetes have it.
+/// Returns true for visible ASCII that begins with a letter or digit, like Kubernetes' names and quantities.
 fn is_plain(text: &str) -> bool {
     text.len() <= 253
         && text.starts_with(|first: char| first.is_ascii_alphanumeric())

@@ -65,7 +65,7 @@ fn refusal(document: &Value) -> Option<String> {
     Some(std::error::Error::source(&refused).map_or_else(|| refused.to_string(), ToString::to_string))
 }
 
-/// Every place of the document that names something, and texts that it must not take.
+/// Every place of the document with a name, and texts that are invalid there.
 const PLACES: &[&str] = &[
     "/name",
     "/version",
@@ -194,7 +194,7 @@ fn what_contradicts_itself_is_refused() {
     }
 }
 
-/// What fuzzing begins with, so that it reaches every field.
+/// Fuzzing begins with this seed, so that it reaches every field.
 #[test]
 fn the_seed_of_the_fuzz_target_is_good() {
     let seed = include_bytes!("../../../fuzz/seeds/release.json");

@@ -1,32 +1,32 @@
-//! What a proof means, beyond its fields. A vendor's mistake is found here at build time, with its line; a site trusts no
-//! vendor's program and checks the same again.
+//! Validation of proofs beyond their fields. A vendor's mistake is found at build time, with its line; a site does not
+//! trust the vendor's program and repeats the check.
 
 use landfall_bundle_spec::names::is_dns_label;
 
 use super::{CommandProof, Proof, ProofFault, ProofField, ProofTrial, RequestProof};
 use crate::fields::{self, check_arguments, check_container, check_sentence, check_text, check_workload, shown};
 
-/// Longest time that a proof may take, in seconds.
+/// Maximum limit of a proof in seconds.
 const LIMIT_SECONDS: u64 = 600;
 
-/// Maximum bytes of a path with its query.
+/// Maximum size of a path with its query in bytes.
 const PATH_BYTES: usize = 2048;
 
-/// Maximum number of headers, and of the bytes of a header's value.
+/// Maximum number of headers, and maximum bytes of a header's value.
 const HEADERS: usize = 16;
 const HEADER_BYTES: usize = 1024;
 
-/// Headers that follow from the request itself.
+/// Headers that the request sets itself.
 const OWN_HEADERS: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
 
-/// Maximum bytes of a body.
+/// Maximum size of a body in bytes.
 const BODY_BYTES: usize = 64 << 10;
 
 type Checked = Result<(), ProofFault>;
 
 impl Proof {
-    /// Says what is wrong with the first field that is not what it claims to be. Whether the component is there, and has
-    /// the workload or Service, is not known here.
+    /// Returns an error for the first invalid field. This check does not know whether the component exists and has the
+    /// workload or Service.
     pub fn check(&self) -> Checked {
         require(is_dns_label(&self.name), ProofField::Name, || {
             format!("the name `{}`, which is not a DNS label", shown(&self.name))
@@ -82,7 +82,7 @@ fn check_request(request: &RequestProof) -> Checked {
     within(ProofField::Expect, expect.body.as_ref().map_or(Ok(()), check_text))
 }
 
-/// A token that names a header and leaves the request's own headers alone.
+/// Returns true for a token that names a header other than the request's own.
 fn is_header_name(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=64).contains(&name.len())

@@ -1,4 +1,4 @@
-//! Proofs: what a release declares so that any site can show that it is of use, and by what each is judged.
+//! Proofs: a release's declarations by which any site can show that the release works, with the expected results.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,29 +11,29 @@ mod check;
 #[cfg(test)]
 mod tests;
 
-/// One proof. It is repeatable: a site may run it at any time and as often as it likes.
+/// A proof. It is repeatable: a site may run it at any time and any number of times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
-    /// Name, a DNS label.
+    /// Name of the proof, a DNS label.
     pub name: String,
-    /// Name of the component that is put to use.
+    /// Name of the component under test.
     pub component: String,
-    /// What a pass shows, in a sentence for people.
+    /// Sentence for people that states what a pass shows.
     pub shows: String,
-    /// Seconds until the proof counts as failed: it waits that long for something that answers, and for the answer.
+    /// Seconds until the proof counts as failed. This includes the wait for something that answers, and for the answer.
     pub limit_seconds: u64,
-    /// What is done, and what must come of it.
+    /// Trial, with its expected result.
     pub trial: ProofTrial,
 }
 
-/// What a proof does.
+/// The trial of a proof.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProofTrial {
     /// A program runs in a container of the component.
     Command(CommandProof),
-    /// A Service of the component is asked over HTTP.
+    /// An HTTP request is sent to a Service of the component.
     Request(RequestProof),
 }
 
@@ -41,24 +41,24 @@ pub enum ProofTrial {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandProof {
-    /// Whose pod.
+    /// Workload of the pod.
     pub workload: Workload,
-    /// Which container; the pod's first where none is named.
+    /// Name of the container; by default, the pod's first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container: Option<String>,
-    /// The program and its arguments, as they are: no shell reads them.
+    /// Program and its arguments, without a shell.
     pub arguments: Vec<String>,
-    /// What must come of it.
+    /// Expected result.
     pub expect: CommandExpectation,
 }
 
-/// What a command must do.
+/// The expected result of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CommandExpectation {
-    /// Its exit code.
+    /// Exit code.
     pub exit_code: u8,
-    /// Its standard output, where it matters.
+    /// Standard output, if it matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stdout: Option<TextExpectation>,
 }
@@ -71,40 +71,40 @@ pub struct RequestProof {
     pub service: String,
     /// Port of the Service.
     pub port: NonZeroU16,
-    /// Method.
+    /// Method of the request.
     pub method: RequestMethod,
     /// Path and query.
     pub path: String,
-    /// Headers beside those that every request has.
+    /// Headers in addition to those of every request.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// Body; empty where there is none.
+    /// Body; empty if there is none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub body: String,
-    /// What must come of it.
+    /// Expected response.
     pub expect: ResponseExpectation,
 }
 
-/// What a response must be.
+/// The expected response to a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResponseExpectation {
-    /// Its status code; redirections are not followed.
+    /// Status code; redirections are not followed.
     pub status: u16,
-    /// Its body, where it matters.
+    /// Body, if it matters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<TextExpectation>,
 }
 
-/// What a text must be, white space at its end apart.
+/// An expected text; white space at its end is ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TextExpectation {
-    /// The same as this one.
+    /// The text equals this one.
     Equals(String),
-    /// One that holds this one.
+    /// The text contains this one.
     Contains(String),
-    /// A JSON document with these values, each at the place that a JSON Pointer (RFC 6901) names.
+    /// The text is a JSON document with these values, each at the place that a JSON Pointer (RFC 6901) names.
     Json(BTreeMap<String, Value>),
 }
 
@@ -112,14 +112,14 @@ pub enum TextExpectation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
-    /// Kind.
+    /// Kind of the workload.
     pub kind: WorkloadKind,
     /// Name in the component's namespace.
     pub name: String,
 }
 
 impl fmt::Display for Workload {
-    /// As `StatefulSet/postgres`.
+    /// Formats the workload as `StatefulSet/postgres`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}/{}", self.kind.name(), self.name)
     }
@@ -140,7 +140,7 @@ impl WorkloadKind {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet];
 
-    /// The kind as Kubernetes writes it.
+    /// Name of the kind in Kubernetes.
     pub fn name(self) -> &'static str {
         match self {
             Self::Deployment => "Deployment",
@@ -150,7 +150,7 @@ impl WorkloadKind {
     }
 }
 
-/// A method of HTTP.
+/// An HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RequestMethod {
@@ -169,7 +169,7 @@ pub enum RequestMethod {
 }
 
 impl RequestMethod {
-    /// The method as HTTP writes it.
+    /// Name of the method in HTTP.
     pub fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -182,16 +182,16 @@ impl RequestMethod {
     }
 }
 
-/// What is wrong with a proof, and in which field of it.
+/// An invalid field of a proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProofFault {
     /// The field.
     pub field: ProofField,
-    /// What it has: `the path …`.
+    /// Description of the invalid value: `the path …`.
     pub what: String,
 }
 
-/// A field of a proof that may be wrong.
+/// A field of a proof that may be invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofField {
     /// `name`.
@@ -216,6 +216,6 @@ pub enum ProofField {
     Headers,
     /// Body of a request.
     Body,
-    /// What must come of it.
+    /// The expected result.
     Expect,
 }

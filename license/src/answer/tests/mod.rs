@@ -34,7 +34,7 @@ fn question(kind: &str, name: &str) -> Question {
     Question { subject: Subject::named(kind, name).unwrap(), nonce: Nonce([7; 16]) }
 }
 
-/// What the site answers at a time, with the sample license.
+/// Returns the site's answer at this time, with the sample license.
 fn answer_at(question: &Question, now: Timestamp) -> Answer {
     let superseded = BTreeSet::new();
     let standing =
@@ -106,7 +106,7 @@ fn only_the_sites_answer_to_this_question_is_opened() {
     );
     let long = vec![b' '; ANSWER_BYTES + 1];
     assert!(SealedAnswer::read(&long).is_err() && SealedAnswer::read(b"").is_err());
-    // The key of another algorithm under the id of the right one, and a second signature beside the right one.
+    // A key of another algorithm under the right key's id, and a second signature beside the right one.
     let text = String::from_utf8(sealed.bytes().to_vec()).unwrap();
     let stranger = other.public().id().to_string();
     let twice = text.replacen("{\"signatures\":{", &format!("{{\"signatures\":{{\"{stranger}\":\"AA==\","), 1);
@@ -150,7 +150,7 @@ fn questions_name_one_thing() {
 #[test]
 fn a_kept_answer_is_current_then_kept_then_nothing() {
     let question = question("entitlement", "analytics");
-    // A machine whose clock is years behind: only how it runs counts.
+    // On a machine whose clock is years behind, only running time counts.
     let wall: Timestamp = "2001-01-01T00:00:00Z".parse().unwrap();
     let sealed = seal(&answer_at(&question, issued()));
     let kept = Kept::new(&sealed, KEY.public(), &question, &clocks(wall, "a", 100), Watch::Steady).unwrap();
@@ -176,7 +176,7 @@ fn a_kept_answer_ends_whatever_clocks_do_after_boots_and_never_by_a_leap() {
     let mut kept = Kept::new(&sealed, KEY.public(), &question, &clocks(issued(), "0", 100), Watch::Steady).unwrap();
     let state = |kept: &Kept, clocks: &Clocks<'_>| kept.report(KEY.public(), &question.subject, clocks).unwrap().state;
     let day = 24 * 60 * 60;
-    // A clock that is years ahead after a boot, and then one that each boot sets back to 1970.
+    // The clock is years ahead after a boot; then each boot sets it back to 1970.
     let ahead = clocks(issued() + seconds(1_000_000_000), "1", 5);
     assert_eq!(state(&kept, &ahead), ReportState::Kept);
     assert!(
@@ -188,7 +188,7 @@ fn a_kept_answer_ends_whatever_clocks_do_after_boots_and_never_by_a_leap() {
         let dead = |uptime: u64| clocks(begin + seconds(i64::try_from(uptime).unwrap()), &boot, uptime);
         assert_eq!(state(&kept, &dead(day - 60)), ReportState::Kept, "{boot}");
         assert!(kept.look(&dead(day), Watch::Steady));
-        // What the next program reads.
+        // The state that the next program reads.
         kept = serde_json::from_slice(&serde_json::to_vec(&kept).unwrap()).unwrap();
     }
     assert_eq!(state(&kept, &clocks(Timestamp::UNIX_EPOCH, "8", 0)), ReportState::Unknown);
@@ -226,7 +226,8 @@ fn what_was_kept_and_changed_counts_no_more() {
 }
 
 proptest! {
-    /// Whatever the clocks do, a kept answer is never worth more later within a boot, and a wrong clock never ends one early.
+    /// Whatever the clocks do, a kept answer's validity never increases within a boot, and a wrong clock never ends it
+    /// early.
     #[test]
     fn within_a_boot_only_running_time_counts(first in 0..900_000_u64, more in 0..900_000_u64, wall in -4_000_000_000..4_000_000_000_i64) {
         let question = question("feature", "export");
@@ -264,7 +265,7 @@ fn is_accepted(bytes: &[u8], question: &Question) -> bool {
     SealedAnswer::read(bytes).is_ok_and(|sealed| sealed.open(KEY.public(), question).is_ok())
 }
 
-/// Half of them are changed bytes, half are forgeries.
+/// Half of the mutations change bytes; the other half are forgeries.
 fn none_is_accepted(count: u64) {
     let question = question("entitlement", "analytics");
     let sealed = seal(&answer_at(&question, issued()));

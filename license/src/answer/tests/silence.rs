@@ -1,4 +1,5 @@
-//! Sites whose clocks are wrong from the beginning, software that asks them, and the answers that it keeps while they are silent.
+//! Tests of sites whose clocks are wrong from the beginning, software that asks them, and the answers that it keeps
+//! while the sites are silent.
 
 use landfall_bundle_spec::trust::SigningKey;
 use rand::RngExt as _;
@@ -9,13 +10,14 @@ use crate::TrustedTime;
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 const YEAR: i64 = 365 * DAY;
-/// How often the agent and a sidecar look, in seconds: rarer than in truth, so that many days pass in little time.
+/// Seconds between the looks of the agent and of a sidecar: longer than in reality, so that the tests simulate many
+/// days quickly.
 const LOOK: i64 = 4 * HOUR;
-/// Days for which the license applies, and then still counts.
+/// Days for which the license applies, and days of its grace.
 const TERM_DAYS: i64 = 40;
 const GRACE_DAYS: u64 = 10;
 
-/// Ten thousand sites sign tens of thousands of answers: this kind of key is the fastest.
+/// Ten thousand sites sign tens of thousands of answers; this kind of key is the fastest.
 static FAST: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(KeyKind::Ed25519).unwrap());
 static SHORT: LazyLock<License> = LazyLock::new(|| {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
@@ -24,29 +26,29 @@ static SHORT: LazyLock<License> = LazyLock::new(|| {
     sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
 });
 
-/// What a wall clock does.
+/// The behavior of a wall clock.
 #[derive(Debug, Clone, Copy)]
 enum WallClock {
-    /// It runs, and is wrong by these seconds.
+    /// It runs, but is wrong by this many seconds.
     Off(i64),
-    /// It shows this and no other time.
+    /// It always shows this time.
     Frozen(Timestamp),
     /// Its battery is empty: each boot begins in 1970.
     Dead,
 }
 
-/// An answer that software keeps, and what has happened since it came.
+/// An answer that software keeps, and the events since it came.
 struct Keeping {
     kept: Kept,
     is_granted: bool,
-    /// How long it counts, in seconds.
+    /// Seconds for which the answer applies.
     counts: i64,
     passed: i64,
     ran: i64,
     boots: i64,
 }
 
-/// What happened to all machines of a test, so that no test passes because nothing happened.
+/// Event counts of all machines of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
 struct Seen {
     granted: u32,
@@ -69,7 +71,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// One whose first clock is wrong.
+    /// Creates a machine whose first clock is wrong.
     fn new(seed: u64, watch: Watch) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let truth = random.random_range(0..20 * DAY);
@@ -104,13 +106,13 @@ impl Machine {
         }
     }
 
-    /// Does something with the clocks of this moment.
+    /// Calls `act` with the clocks of this moment.
     fn now<T>(&mut self, act: impl FnOnce(&mut Self, &Clocks<'_>) -> T) -> T {
         let (wall, boot, uptime) = (self.wall(), self.boot.to_string(), self.uptime.unsigned_abs());
         act(self, &clocks(wall, &boot, uptime))
     }
 
-    /// Time runs; then the agent looks, and a sidecar that keeps an answer.
+    /// Lets time run; then the agent looks, and so does a sidecar that keeps an answer.
     fn run(&mut self, count: i64) {
         (self.truth, self.uptime) = (self.truth + count, self.uptime + count);
         if let Some(keeping) = &mut self.keeping {
@@ -124,7 +126,7 @@ impl Machine {
         });
     }
 
-    /// The power fails before the next look, and comes back some time later; software starts and looks.
+    /// The power fails before the next look and returns some time later; software starts and looks.
     fn reboot(&mut self, off: i64) {
         let unseen = self.random.random_range(0..LOOK);
         self.truth += unseen + off;
@@ -141,7 +143,7 @@ impl Machine {
         });
     }
 
-    /// The site answers: by its trusted time, and whatever the clock says, software can read it.
+    /// The site answers by its trusted time. Whatever the clock says, software can read the answer.
     fn ask(&mut self) {
         let (question, now, watch) = (question("entitlement", "analytics"), self.time.now(), self.watch);
         let superseded = BTreeSet::new();
@@ -163,7 +165,7 @@ impl Machine {
         let subject = question("entitlement", "analytics").subject;
         let report = self.now(|machine, clocks| {
             let keeping = machine.keeping.as_mut()?;
-            // What the next program reads is what is stored.
+            // The next program reads the stored state.
             keeping.kept = serde_json::from_slice(&serde_json::to_vec(&keeping.kept).unwrap()).unwrap();
             Some(keeping.kept.report(FAST.public(), &subject, clocks).expect("no clock makes an answer unreadable"))
         });
@@ -200,7 +202,7 @@ impl Machine {
             }
             4 => (0..10).for_each(|_| self.reboot(60)),
             5 => {
-                // Whether the clock is right now or not, a person may confirm it.
+                // A person may confirm the clock, whether it is right or not.
                 let _refused = self.now(|machine, clocks| machine.time.confirm(clocks).map(drop));
             }
             6 | 7 => self.ask(),
@@ -213,11 +215,11 @@ impl Machine {
     }
 }
 
-/// 10,000 sites whose first clock is wrong, half of them with software that has no sidecar.
+/// Simulates 10,000 sites whose first clock is wrong, half of them with software that has no sidecar.
 ///
-/// No outage: under every clock an answer is taken, and what is kept can be read. No day won: a kept answer counts for its grace
-/// by the time that the machine runs, but for what reboots cut off, and never beyond the license. No false lock: it counts until its grace has
-/// passed, but for a day of each boot.
+/// No outage: under every clock, an answer is accepted, and a kept one can be read. No day gained: a kept answer
+/// applies for its grace by the machine's running time, except for what reboots cut off, and never beyond the license.
+/// No false lock: it applies until its grace has passed, less at most a day for each boot.
 #[test]
 fn whatever_clock_a_site_begins_with_a_kept_answer_lasts_for_its_grace_and_no_longer() {
     let mut seen = Seen::default();
@@ -230,8 +232,8 @@ fn whatever_clock_a_site_begins_with_a_kept_answer_lasts_for_its_grace_and_no_lo
     assert!([seen.granted, seen.refused, seen.kept, seen.ended].iter().all(|count| *count > 500), "{seen:?}");
 }
 
-/// Software without a sidecar, whose machine is rebooted once in some days while the site is silent: each boot costs a day where
-/// clocks name no less. Its kept answer used to last for as many boots as one likes.
+/// The software has no sidecar, and its machine reboots every few days while the site is silent. Each boot costs a day
+/// if clocks name no less. In earlier versions, a kept answer lasted for any number of boots.
 #[test]
 fn without_a_sidecar_a_kept_answer_lasts_seven_boots_and_ten_quick_ones_under_a_right_clock() {
     let boots_until_the_end = |clock: WallClock, days: i64| {

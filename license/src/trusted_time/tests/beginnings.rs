@@ -1,5 +1,5 @@
-//! Sites whose first clock is wrong, and what becomes of their licenses: with every reboot, jump, correction, release and license
-//! that comes later.
+//! Tests of sites whose first clock is wrong, and of the effect on their licenses, with every later reboot, jump,
+//! correction, release and license.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -12,28 +12,28 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::*;
 use crate::{Circumstances, License, Standing, sample, shortfalls};
 
-/// How often the agent of a site looks, in seconds: rarer than in truth, so that many days pass in little time.
+/// Seconds between the looks of a site's agent: longer than in reality, so that the tests simulate many days quickly.
 const LOOK: i64 = 12 * HOUR;
 /// Days between two licenses of the vendor.
 const LICENSE_DAYS: i64 = 30;
-/// Days for which each license applies, and then still counts.
+/// Days for which each license applies, and days of its grace.
 const TERM_DAYS: i64 = 100;
 const GRACE_DAYS: u64 = 10;
 /// Days from the first license to the first look of the last site.
 const DELIVERY_DAYS: i64 = 400;
 
-/// What a wall clock does.
+/// The behavior of a wall clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum WallClock {
-    /// It runs, and is wrong by these seconds.
+    /// It runs, but is wrong by this many seconds.
     Off(i64),
-    /// It shows this and no other time.
+    /// It always shows this time.
     Frozen(Timestamp),
     /// Its battery is empty: each boot begins in 1970.
     Dead,
 }
 
-/// The vendor's licenses, one a month. Every third one begins to apply twenty days after it was issued.
+/// The vendor's licenses, one a month. Every third one begins to apply twenty days after its issue.
 static LICENSES: LazyLock<Vec<License>> = LazyLock::new(|| {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let license = |number: i64| {
@@ -50,27 +50,30 @@ fn first_issue() -> Timestamp {
     at("2026-11-22T10:00:00Z")
 }
 
-/// What happened to all sites of a test, so that no test passes because nothing happened.
+/// Event counts of all sites of a test, so that no test passes because nothing happened.
 #[derive(Debug, Default)]
 struct Seen {
-    /// Looks at which a license that counts in truth did not: a first clock or a person had named a date in the future.
+    /// Looks at which a license that is really valid was not accepted, because a first clock or a person had named a
+    /// future date.
     locked_by_a_believed_date: u32,
-    /// Looks at which a license that has ended in truth still counted: the site was off, or its clock named no date.
+    /// Looks at which a license that has really ended was still accepted, because the site was off or its clock named
+    /// no date.
     outlasted_the_calendar: u32,
     /// Looks at which a license had ended.
     ended: u32,
 }
 
-/// A site with its trusted time, and what is true of it.
+/// A site with its trusted time, and the real circumstances.
 struct Site {
     random: StdRng,
     /// Seconds since the first license was issued.
     truth: i64,
-    /// Of a time that has certainly passed, as the site can know it: the newest signed time and all looks since.
+    /// The time that has certainly passed, as the site can know it, in the same unit: the newest signed time plus all
+    /// looks since.
     floor: i64,
-    /// By how many seconds the site was told a date in the future: by its first clock, or by a person's mistake.
+    /// Seconds by which the site was told a future date, by its first clock or by a person's mistake.
     believed: i64,
-    /// Boots since then.
+    /// Number of boots since then.
     boots_since: i64,
     clock: WallClock,
     boot: i64,
@@ -80,7 +83,8 @@ struct Site {
 }
 
 impl Site {
-    /// A site that gets its first license under this kind of a wrong clock, days or months after it was issued.
+    /// Creates a site that gets its first license under a wrong clock of this kind, days or months after the license
+    /// was issued.
     fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let truth = random.random_range(0..DELIVERY_DAYS * DAY_SECONDS);
@@ -108,7 +112,7 @@ impl Site {
         site
     }
 
-    /// 1970, 2038, ten years off, dead, frozen, or a date that could be right and is not.
+    /// Returns a wrong clock: 1970, 2038, ten years off, dead, frozen, or a plausible but wrong date.
     fn wrong_clock(&mut self, kind: u64) -> WallClock {
         let frozen = [Timestamp::UNIX_EPOCH, at("2038-01-19T03:14:07Z"), self.now_in_truth()];
         let truth = self.now_in_truth().as_second();
@@ -141,7 +145,7 @@ impl Site {
         Clocks { wall, boot, uptime: Duration::from_secs(self.uptime.unsigned_abs()) }
     }
 
-    /// The latest that trusted time may be.
+    /// Latest time that trusted time may be.
     fn most(&self) -> Timestamp {
         self.now_in_truth() + seconds(self.believed + (self.boots_since + 1) * DAY_SECONDS)
     }
@@ -151,7 +155,7 @@ impl Site {
         self.license.standing(&Circumstances { now, identifiers: None, revocation: None, superseded: &superseded })
     }
 
-    /// Time runs, and the agent looks.
+    /// Lets time run, after which the agent looks.
     fn run(&mut self, count: i64, seen: &mut Seen) {
         (self.truth, self.uptime, self.floor) = (self.truth + count, self.uptime + count, self.floor + count);
         let before = (self.time.now(), self.time.least());
@@ -171,7 +175,7 @@ impl Site {
         let end = self.license.terms().grace_ends().unwrap();
         assert!(!found.permits() || least < end, "a day is won: {found:?} at {truth}");
         assert!(found != Standing::Ended || self.most() >= end, "a false lock: {found:?} at {truth}");
-        // Where the date leads astray, a right clock shows it, and `confirm` leads back.
+        // If the date is wrong, a right clock reveals it, and `confirm` corrects it.
         let differs = now.duration_since(truth).abs() > DAY;
         assert_eq!(self.time.agreement(truth) != Agreement::Agree, differs, "a right clock shows a wrong date");
         assert!(found.permits() == right.permits() || differs || self.is_near_a_limit(), "{found:?} and {right:?}");
@@ -180,14 +184,14 @@ impl Site {
         seen.outlasted_the_calendar += u32::from(found.permits() && !right.permits() && now < truth);
     }
 
-    /// Whether the license begins or ends within a day.
+    /// Returns true if the license begins or ends within a day.
     fn is_near_a_limit(&self) -> bool {
         let terms = self.license.terms();
         let limits = [Some(terms.not_before), terms.grace_ends()];
         limits.into_iter().flatten().any(|limit| limit.duration_since(self.now_in_truth()).abs() <= DAY)
     }
 
-    /// The power fails after some seconds that no look has seen, for some time.
+    /// The power fails for some time, after some seconds that no look has seen.
     fn reboot(&mut self, off: i64, seen: &mut Seen) {
         self.truth += self.random.random_range(0..LOOK) + off;
         (self.boot, self.uptime, self.boots_since) = (self.boot + 1, 0, self.boots_since + 1);
@@ -195,7 +199,7 @@ impl Site {
         self.run(begun, seen);
     }
 
-    /// A signed time comes, of a release or a license that was made before now.
+    /// The site learns a signed time, from an earlier release or license.
     fn learn(&mut self, signed: i64) {
         self.floor = self.floor.max(signed);
         self.time.learn(first_issue() + seconds(signed));
@@ -242,18 +246,19 @@ impl Site {
     }
 }
 
-/// The newest license that the vendor has issued by then.
+/// Returns the newest license that the vendor had issued by then.
 fn newest(truth: i64) -> &'static License {
     let number = usize::try_from(truth / (LICENSE_DAYS * DAY_SECONDS)).unwrap();
     LICENSES.get(number).or(LICENSES.last()).unwrap()
 }
 
-/// 10,000 sites, each of whose first clock is wrong: 1970, 2038, ten years off, dead at each boot, frozen, or a date that could be
-/// right. Later it jumps, is corrected or not, and is confirmed by a person or not.
+/// Simulates 10,000 sites, each with a wrong first clock: 1970, 2038, ten years off, dead at each boot, frozen, or a
+/// plausible date. Later the clock jumps, is corrected or not, and a person confirms it or not.
 ///
-/// No day is won: no license counts once its end is certain by signed times and running time. No false lock: a license ends early
-/// only by a date within five years that the first clock or a person has named, and by a day for each boot. Then a right clock shows
-/// it, and one confirmation leads back. No outage: nothing is asked of what needs no license.
+/// No day gained: no license is valid once its end is certain by signed times and running time. No false lock: a
+/// license ends early only because the first clock or a person named a date within five years, and by a day for each
+/// boot. Then a right clock reveals it, and one confirmation corrects it. No outage: releases that need no license are
+/// never questioned.
 #[test]
 fn whatever_clock_a_site_begins_with_no_day_is_won_and_no_license_is_locked_for_good() {
     let mut seen = Seen::default();
@@ -271,7 +276,7 @@ fn whatever_clock_a_site_begins_with_no_day_is_won_and_no_license_is_locked_for_
     assert!(locked_by_a_believed_date > 1000 && outlasted_the_calendar > 1000 && ended > 1000, "{seen:?}");
 }
 
-/// Of the first clocks that the issue names, only one within five years after the newest signed time counts.
+/// Only a first clock within five years after the newest signed time is accepted.
 #[test]
 fn a_first_clock_of_1970_2038_or_ten_years_off_is_not_believed() {
     let signed = first_issue();

@@ -1,4 +1,4 @@
-//! Machines whose clocks go wrong in every way, and the license of such a site.
+//! Tests of machines whose clocks go wrong in every way, and of the site's license.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,18 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::*;
 use crate::{Circumstances, License, Need, sample, shortfalls};
 
-/// How often the agent of a site looks, in seconds.
+/// Seconds between the looks of a site's agent.
 const LOOK: i64 = HOUR;
-/// Days from the first look to the end of the license, and from there to the end of its grace.
+/// Days from the first look to the end of the license, and days of its grace.
 const TERM_DAYS: i64 = 15;
 const GRACE_DAYS: u64 = 10;
 
-/// What a wall clock does.
+/// The behavior of a wall clock.
 #[derive(Debug, Clone, Copy)]
 enum WallClock {
-    /// It runs, and is wrong by these seconds.
+    /// It runs, but is wrong by this many seconds.
     Off(i64),
-    /// It shows this and no other time.
+    /// It always shows this time.
     Frozen(Timestamp),
     /// Its battery is empty: each boot begins in 1970.
     Dead,
@@ -31,9 +31,9 @@ enum WallClock {
 struct Machine {
     random: StdRng,
     begin: Timestamp,
-    /// Seconds that have truly passed.
+    /// Seconds that have really passed.
     passed: i64,
-    /// Of them, seconds that the machine has run.
+    /// Seconds of these for which the machine ran.
     ran: i64,
     clock: WallClock,
     boots: i64,
@@ -62,12 +62,12 @@ impl Machine {
         }
     }
 
-    /// What is certain to have run: all but what a reboot cut off before the next look.
+    /// Time that has certainly run: everything except what reboots cut off before the next look.
     fn least(&self) -> Timestamp {
         self.begin + seconds(self.ran - self.boots * LOOK)
     }
 
-    /// The latest that trusted time may be: each boot moves it ahead by a day at most.
+    /// Latest time that trusted time may be: each boot moves it ahead by at most a day.
     fn most(&self) -> Timestamp {
         self.truth() + seconds((self.boots + 1) * DAY_SECONDS)
     }
@@ -84,7 +84,7 @@ impl Machine {
         self.judge(license);
     }
 
-    /// What the license of the site comes to now: no false lock, no day won, and no outage.
+    /// Judges the site's license at present: no false lock, no day gained, and no outage.
     fn judge(&self, license: &License) {
         let nothing = BTreeSet::new();
         let circumstances =
@@ -99,7 +99,7 @@ impl Machine {
         assert_eq!(asked(&[analytics]).is_empty(), standing.permits(), "{standing:?}");
     }
 
-    /// A person sets the clock right, and confirms it.
+    /// A person corrects the clock and confirms it.
     fn repair(&mut self) {
         self.clock = WallClock::Off(0);
         let boot = self.boots.to_string();
@@ -107,7 +107,7 @@ impl Machine {
         self.time.confirm(&clocks).expect("a right clock can be confirmed");
     }
 
-    /// The clock jumps: to 1970, to 2038, by ten years, by hours, or becomes right; or it stops there, or dies.
+    /// The clock jumps to 1970, to 2038, by ten years or by hours, becomes right, stops there, or dies.
     fn jump(&mut self) {
         let truth = self.truth().as_second();
         let wrong = match self.random.random_range(0..6) {
@@ -126,7 +126,8 @@ impl Machine {
         }
     }
 
-    /// Hours of running, and at times a reboot, with some time without power, right before a look was due.
+    /// Simulates hours of running, sometimes followed by a reboot without power for some time, right before a look was
+    /// due.
     fn live(&mut self, license: &License) {
         for _ in 0..self.random.random_range(1..36) {
             (self.passed, self.ran, self.uptime) = (self.passed + LOOK, self.ran + LOOK, self.uptime + LOOK);
@@ -142,7 +143,7 @@ impl Machine {
     }
 }
 
-/// A license that ends while the machines live.
+/// Returns a license that ends during the simulation.
 fn license() -> License {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let begin = at("2026-11-22T10:00:00Z");
@@ -151,7 +152,7 @@ fn license() -> License {
     sample::sealed(&vendor, &terms, None).unwrap().verify(&vendor.anchor()).unwrap()
 }
 
-/// 10,000 jumps: 250 machines with 40 jumps and up to ten reboots each. Every look is judged.
+/// Makes 10,000 jumps: 250 machines with 40 jumps and up to ten reboots each. Every look is judged.
 #[test]
 fn no_clock_wins_a_day_or_locks_a_site() {
     let license = license();
@@ -169,7 +170,7 @@ fn no_clock_wins_a_day_or_locks_a_site() {
     assert!(outlived > 100, "only {outlived} machines ran to the end of the license");
 }
 
-/// A clock that shows one time, or none after each boot, from the first look on: running time alone counts.
+/// From the first look on, the clock always shows one time, or dies at each boot; only running time counts.
 #[test]
 fn a_site_with_a_dead_clock_lives_by_the_time_that_it_runs() {
     let license = license();

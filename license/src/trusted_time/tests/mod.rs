@@ -39,17 +39,17 @@ fn a_right_clock_is_followed_and_a_wrong_one_is_reported() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin + seconds(40 * DAY_SECONDS), 100));
     assert_eq!(time.now(), at("2027-01-01T10:00:00Z"), "the first clock counts");
-    // A night without power, and the same clock.
+    // A night without power; the clock is still right.
     let night = Clocks { wall: time.now() + seconds(10 * HOUR), boot: "b", uptime: Duration::from_mins(1) };
     time.observe(&night);
     assert_eq!((time.now(), time.agreement(night.wall)), (night.wall, Agreement::Agree));
-    // A month without power: nothing moves by itself.
+    // A month without power: trusted time does not move on its own.
     let month = Clocks { wall: night.wall + seconds(30 * DAY_SECONDS), boot: "c", uptime: Duration::from_mins(1) };
     time.observe(&month);
     assert!(matches!(time.agreement(month.wall), Agreement::Ahead(by) if by > seconds(29 * DAY_SECONDS)));
     let confirmed = time.confirm(&month).unwrap();
     assert_eq!((confirmed.after, time.now()), (month.wall, month.wall));
-    // A dead clock.
+    // The clock is dead.
     let dead = Clocks { wall: at("1970-01-01T00:00:00Z"), boot: "d", uptime: Duration::from_mins(1) };
     time.observe(&dead);
     assert_eq!(time.now(), month.wall + seconds(60));
@@ -83,7 +83,7 @@ fn signed_times_are_a_floor_and_the_newer_copy_counts() {
     assert_eq!((time.now(), time.least()), (begin + seconds(YEAR), begin + seconds(YEAR)));
     assert_eq!(before.clone().merged(time.clone()), time);
     assert_eq!(time.clone().merged(before), time);
-    // A disk comes to a machine that has run for a year.
+    // The disk is moved to a machine that has run for a year.
     time.observe(&Clocks { wall: begin, boot: "other", uptime: Duration::from_hours(365 * 24) });
     assert_eq!(time.now(), begin + seconds(YEAR + DAY_SECONDS));
     let text = serde_json::to_string(&time).unwrap();
@@ -94,7 +94,7 @@ fn signed_times_are_a_floor_and_the_newer_copy_counts() {
 fn clocks_that_were_read_before_the_last_look_add_nothing() {
     let begin = at("2026-11-22T10:00:00Z");
     let mut time = TrustedTime::begin(begin, &clocks(begin, 5000));
-    // The clock uses the day of this boot, and then is dead.
+    // The clock uses up the day of this boot, and then is dead.
     time.observe(&clocks(begin + seconds(DAY_SECONDS), 5000));
     let leapt = time.now();
     for uptime in [4990, 5000, 4990, 5000] {

@@ -1,5 +1,6 @@
-//! A delta: a bundle's stream from which the entries of blobs were left out that a site holds. Nothing in it says which: the head, which was
-//! verified, has a header for each blob, and each header in the files is one of those, in the same order.
+//! Deltas: the stream of a bundle without the entries of blobs that a site already holds. A delta does not list its
+//! blobs: the verified head has a header for each blob, and each header in the files must be one of those, in the same
+//! order.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -14,18 +15,19 @@ use crate::counters::Counters;
 use crate::error::{MediaError, Result};
 use crate::payload::Payload;
 
-/// Bytes of a header. The end of the archive is as long as two.
+/// Bytes of a tar header. The end of the archive is as long as two headers.
 const HEADER_BYTES: usize = 512;
 
-/// The longest name in a header, which a NUL ends.
+/// Maximum length in bytes of the name in a header; a NUL ends a shorter one.
 const NAME_BYTES: usize = 100;
 
 impl Located {
-    /// The delta that begins with this file, or `None` where that is no delta. A file that has the name of one and is none is refused.
+    /// Returns the delta that begins with this file, or `None` if the file is not a delta. Returns an error for a file
+    /// that has the name of a delta but is not one.
     pub(super) fn delta(&self, payload: &Payload, first: &Part, counters: &Counters) -> Result<Option<BundleMedia>> {
         let named = BundleName::parse(&name(&first.path));
         let files = match &named {
-            // Its headers are not read twice: it is one of several.
+            // A numbered part of a whole bundle: its headers are not read a second time.
             Some((_, FileKind::Part(_))) => return Ok(None),
             Some((stem, FileKind::DeltaPart(1))) => in_a_row(self.files_of_delta(stem, &first.path))?,
             _ => vec![first.clone()],
@@ -45,14 +47,14 @@ impl Located {
             Err(error) if matches!(named, Some((_, FileKind::Delta | FileKind::DeltaPart(_)))) => {
                 Err(self.missing_part(&files).unwrap_or(error))
             }
-            // A whole bundle by its name may have lost its end to zeros.
+            // A file with the name of a whole bundle may have an end that was overwritten with zeros.
             Err(error @ MediaError::SurplusData { .. }) if !matches!(named, Some((_, FileKind::Whole))) => Err(error),
             Err(error) if error.is_unreadable() => Err(error),
             Err(_) => Ok(None),
         }
     }
 
-    /// The first file and those beside it with the numbers that follow.
+    /// The first file, and the files beside it with consecutive numbers.
     fn files_of_delta(&self, stem: &BundleName, first: &Path) -> impl Iterator<Item = PathBuf> {
         let next = (2..).map_while(|number| {
             let wanted = stem.file(FileKind::DeltaPart(number));
@@ -61,7 +63,7 @@ impl Located {
         std::iter::once(first.to_owned()).chain(next)
     }
 
-    /// What is missing where the files of a delta in parts end too early.
+    /// Returns the error for the missing next part if the files of a delta in parts end too early.
     fn missing_part(&self, files: &[Part]) -> Option<MediaError> {
         let (stem, FileKind::DeltaPart(_)) = BundleName::parse(&name(&files.first()?.path))? else { return None };
         let last = files.last()?;
@@ -70,7 +72,7 @@ impl Located {
     }
 }
 
-/// Which blobs follow the head in these files, to their end. Reads the headers alone.
+/// Returns the blobs that follow the head in these files, up to their end. Reads only the headers.
 fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Contents> {
     let end = files.last().map_or(0, |file| file.offset + file.length);
     let (blobs, position) = walk(payload, files, end, counters)?;
@@ -78,7 +80,7 @@ fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Co
     if let Some(last) = files.last().filter(|_| wanted > end) {
         return Err(MediaError::Short { path: last.path.clone(), missing: wanted - end });
     }
-    // A part of a whole bundle may be as long as if its last entry were the end.
+    // A part of a whole bundle may have the length that a delta would have if the part's last entry were the end.
     let mut zeros = [0; 2 * HEADER_BYTES];
     read_at(files, position, &mut zeros)?;
     match files.last() {
@@ -88,19 +90,20 @@ fn contents(payload: &Payload, files: &[Part], counters: &Counters) -> Result<Co
     }
 }
 
-/// Which blobs follow the head in a file of which not all may have arrived, and which will have so many bytes. Once all is there, it must end as a
-/// delta does.
+/// Returns the blobs that follow the head in a file that is still arriving and will have `announced_bytes` bytes. A
+/// complete file must end as a delta does.
 pub(super) fn arrived(payload: &Payload, files: &[Part], announced_bytes: u64) -> Result<Contents> {
     let there = files.last().map_or(0, |file| file.offset + file.length);
     if there >= announced_bytes {
         return contents(payload, files, &Counters::new());
     }
-    // The last bytes of the whole file are no header.
+    // The last bytes of the complete file are the end of the archive, not a header.
     let headers = there.min(announced_bytes.saturating_sub(END_BYTES));
     Ok(Contents::of(walk(payload, files, headers, &Counters::new())?.0))
 }
 
-/// The blobs whose headers are in these files before this offset, and where the last of them ends.
+/// Returns the blobs whose headers lie in these files before this offset, and the offset at which the last of them
+/// ends.
 fn walk(payload: &Payload, files: &[Part], end: u64, counters: &Counters) -> Result<(Vec<usize>, u64)> {
     let entries = payload.layout().entries();
     let by_name: HashMap<&[u8], usize> =
@@ -141,7 +144,8 @@ fn read_at(files: &[Part], mut position: u64, mut buffer: &mut [u8]) -> Result<(
     Ok(())
 }
 
-/// Which runs of the stream these files hold, of which each begins where the one before ends. Bytes behind these contents have no place.
+/// Returns the runs of the stream that these files hold. Each file continues where the previous one ends. Bytes after
+/// these contents have no place.
 pub(super) fn places(payload: &Payload, contents: &Contents, files: &[Part]) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut position = 0;
@@ -159,7 +163,7 @@ pub(super) fn places(payload: &Payload, contents: &Contents, files: &[Part]) -> 
     parts
 }
 
-/// The runs of the whole stream that these contents are, each with its first byte and its length.
+/// The runs of the whole stream that make up these contents, each as its first byte and its length.
 fn runs(payload: &Payload, contents: &Contents) -> Vec<(u64, u64)> {
     let layout = payload.layout();
     let mut runs = vec![(0, layout.head_bytes())];

@@ -28,7 +28,7 @@ fn delta(fixture: &Fixture, held: &[usize], part_bytes: Option<u64>) -> Vec<Writ
     pack_delta(&fixture.find(&whole).unwrap(), &contents, output, &Counters::new(), &Silent).unwrap()
 }
 
-/// Has a site hold the blobs with these indexes.
+/// Fills the site's store with the blobs at these indexes.
 fn hold(fixture: &Fixture, held: &[usize]) {
     let payload = &fixture.payload;
     for blob in held {
@@ -55,7 +55,7 @@ fn a_delta_has_what_the_site_lacks_and_the_site_has_all_of_it_then() {
         assert_eq!(media.total_bytes(), deltas.iter().map(|file| file.size).sum::<u64>());
         let left_out = media.contents().left_out_bytes(&fixture.payload);
         assert!(media.total_bytes() + left_out <= fixture.stream.len() as u64);
-        // The program is always there.
+        // A delta always includes the program.
         assert!((0..8).all(|blob| media.contents().has(blob) == (blob == 0 || !held.contains(&blob))));
         verify(&media, "verifying", &Silent).unwrap();
         let copied = stage(&media, &fixture.site_store(), &Silent).unwrap();
@@ -119,7 +119,7 @@ fn every_region_of_a_delta_is_checked() {
     let path = fixture.stick().join(&files[0].name);
     let head = fixture.payload.layout().head_bytes();
     let length = files[0].size;
-    // The first header, a blob, padding or a blob, the last header or blob, the end.
+    // In order: the first header, a blob, padding or a blob, the last header or blob, and the end.
     for offset in [head, head + 700, u64::midpoint(head, length), length - 1600, length - 1024, length - 1] {
         flip(&path, offset);
         let refusal = match fixture.find(&path) {
@@ -144,7 +144,7 @@ fn a_delta_that_was_cut_or_reordered_is_refused() {
         assert!(["LF1215", "LF1208"].contains(&error.code().id), "{length}: {error}");
         write(&path, &whole);
     }
-    // The first two entries change places.
+    // The first two entries are swapped.
     let entries = fixture.payload.layout().entries();
     let head = usize::try_from(entries[0].header_offset).unwrap();
     let [first, second] = [1, 2].map(|entry| usize::try_from(entries[entry].header_offset).unwrap());
@@ -190,7 +190,7 @@ fn a_delta_that_arrives_is_checked_piece_by_piece_wherever_it_ends() {
         let error = verify_arrived(payload, &path, total, 0).unwrap_err();
         assert_eq!(error.code().id, "LF1208", "{offset}: {error}");
     }
-    // It was announced as shorter than it is, and as the beginning of a whole bundle.
+    // The announced length is too short; then the file is the beginning of a whole bundle.
     write(&path, &whole[..whole.len() - 7]);
     assert_eq!(verify_arrived(payload, &path, total - 7, 0).unwrap_err().code().id, "LF1215");
     let part = &fixture.stream[..fixture.stream.len() / 2];
@@ -220,7 +220,7 @@ fn a_missing_part_of_a_delta_is_named() {
 
 #[test]
 fn the_end_of_a_part_is_not_taken_for_that_of_a_delta() {
-    // The first part ends with an entry of 512 bytes, which is as long as header and end would be.
+    // The first part ends with an entry of 512 bytes: as long as a header plus the end would be.
     let fixture = Fixture::with_blobs(&[2 << 20, 512, 3 << 20]);
     let entry = &fixture.payload.layout().entries()[4];
     fixture.pack(Some(entry.end())).unwrap();

@@ -1,4 +1,4 @@
-//! What a site gets where the fit decides, where it asks for something itself, and where several models share a host.
+//! Tests of the choice: when the fit decides, when a site requests something, and when several models share a host.
 
 use super::*;
 use crate::fit::choose::{Choice, Taken, Wish};
@@ -82,7 +82,7 @@ fn models_share_the_gpus_and_the_memory_of_a_host() {
 
 #[test]
 fn what_is_left_is_used_for_the_longest_context() {
-    // 32 heads of keys and values: each GPU more makes room for a longer context.
+    // With 32 heads of keys and values, each additional GPU makes room for a longer context.
     let wide = model("wide", "BF16", 16_060_522_496, figures(32, 4096, 32, 32, 131_072));
     let one = Wish { tensor_parallel: Some(1), ..Wish::default() };
     for (large, host, best, left) in [
@@ -107,12 +107,12 @@ fn fewer_sequences_and_a_shorter_context_leave_memory_to_the_next_model() {
     assert_eq!(taken.choose(&report, &report.models[0], Wish::default()).unwrap_err().reason, Reason::Memory);
     let one = Wish { sequences: Some(1), ..Wish::default() };
     let small = taken.choose(&report, &report.models[0], one).unwrap();
-    // Three sequences less of 4,096 tokens, each of which takes 512 KiB.
+    // Three sequences less, of 4,096 tokens each; a token takes 512 KiB.
     assert_eq!(whole.memory_bytes - small.memory_bytes, 3 * 4096 * (512 << 10));
     let half = Wish { context: Some(2048), sequences: Some(1), ..Wish::default() };
     let half = Taken::default().choose(&report, &report.models[0], half).unwrap();
     assert_eq!(small.memory_bytes - half.memory_bytes, 2048 * (512 << 10));
-    // vLLM takes its share whatever is asked for.
+    // vLLM takes its share, whatever the request.
     let host = gpus("H100", 1, (9, 0));
     let short = Wish { context: Some(4096), sequences: Some(1), ..Wish::default() };
     let (short, whole) = (chosen(llama_8b(), &host, short), chosen(llama_8b(), &host, Wish::default()));
@@ -124,7 +124,7 @@ fn a_wish_does_not_hide_why_a_place_is_refused() {
     let degree = |degree: u64| Wish { tensor_parallel: Some(degree), ..Wish::default() };
     let old = chosen(llama_8b(), &gpus("L4", 2, (6, 1)), degree(2)).unwrap_err();
     assert_eq!(old.reason, Reason::ComputeCapability, "{}", old.text);
-    // The CPU's own reason, where it is asked for.
+    // If the CPU is requested, the reason is the CPU's own.
     let cpu = chosen(llama_8b(), &gpus("H100", 1, (9, 0)), degree(0)).unwrap_err();
     assert_eq!(cpu.reason, Reason::Format, "{}", cpu.text);
 }

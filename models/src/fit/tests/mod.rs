@@ -12,14 +12,14 @@ mod choose;
 
 const GIB: u64 = 1 << 30;
 
-/// What the stored facts of a machine yield.
+/// Returns the host that the stored facts of a machine describe.
 fn machine(name: &str) -> Host {
     let path = format!("{}/../gpu/facts/testdata/machines/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let report = GpuReport::read(&std::fs::read(path).expect("facts")).expect("report");
     Host::of(16, 64 * GIB, Some(&report))
 }
 
-/// A host with so many GPUs, whose memory is that of the stored machines.
+/// Returns a host with this many GPUs, with the memory of those in the stored machines.
 fn gpus(model: &str, count: u32, capability: (u32, u32)) -> Host {
     let (machine_name, name) =
         if model == "L4" { ("two-l4", "NVIDIA L4") } else { ("h100-nvswitch", "NVIDIA H100 80GB HBM3") };
@@ -58,7 +58,8 @@ fn model(name: &str, kind: &str, bytes: u64, figures: Architecture) -> Model {
     Model { name: name.to_owned(), format, files: 1, weights, figures: Figures::Known(Box::new(figures)) }
 }
 
-/// Llama 3.1 with 8 and 70 billion weights in bfloat16: figures of their `config.json`, bytes of their index.
+/// Llama 3.1 with 8 and 70 billion weights in bfloat16: the figures are from their `config.json`, the bytes from their
+/// index.
 fn llama_8b() -> Model {
     model("llama-8b", "BF16", 16_060_522_496, figures(32, 4096, 32, 8, 131_072))
 }
@@ -137,7 +138,7 @@ fn what_does_not_fit_is_refused_with_its_bytes() {
     // 141,107,412,992 / 2 + 3 GiB, against 0.90 × 23,616,028,672.
     assert_eq!((refusal.needed_bytes, refusal.available_bytes), (Some(73_774_931_968), Some(21_254_425_740)));
     insta::assert_snapshot!(refusal.text, @"weights and overhead need 68.7 GiB, and 19.8 GiB are available: 52,520,506,228 bytes are missing");
-    // Weights fit, keys and values of the least context do not.
+    // Weights fit, but keys and values of the minimum context do not.
     let tight = model("tight", "BF16", 19_000_000_000, figures(32, 4096, 32, 32, 131_072));
     let refusal = on(&tight, &gpus("L4", 1, (8, 9))).refusal.expect("refused");
     assert_eq!(refusal.reason, Reason::Context);
@@ -199,7 +200,7 @@ fn gpus_that_are_too_old_for_weights_or_images_are_refused() {
         ),
     ]
     "#);
-    // One of two images is enough, and those of other engines do not count.
+    // One matching image of two suffices, and images of other engines are ignored.
     assert_eq!(with(&old, &[image((13, 0), &[]), image((12, 9), &["9.0"])]), None);
     let other = EngineImage { reference: "docker.io/a/trainer:1".to_owned(), ..image((13, 0), &[]) };
     assert_eq!(with(&old, &[other]), None);
@@ -333,7 +334,7 @@ fn parts_of_a_gpu_are_proposed_and_mig_devices_are_not_joined() {
     let mig = on(&llama_8b(), &host).mig.expect("a part");
     // 0.90 × 19 GiB leave 143 MiB beside the weights: too few tokens.
     assert_eq!((mig.name.as_str(), mig.instances, mig.context), ("3g.40gb", 2, 131_072));
-    // Ollama on a part has the limits of Ollama on a whole GPU.
+    // On a part of a GPU, Ollama has the same limits as on a whole one.
     let ollama = on(&llama_7b_q4(), &host).mig.expect("a part");
     assert!(ollama.sequences <= 16);
     assert_eq!(ollama.kv_cache_tokens, Some(ollama.context * ollama.sequences));
@@ -420,7 +421,7 @@ proptest! {
         }
     }
 
-    /// More memory never makes a model fit worse.
+    /// More memory never makes a fit worse.
     #[test]
     fn more_memory_is_never_worse(weights in 0_u64..1 << 38, memory in 0_u64..1 << 38, more in 0_u64..1 << 38) {
         let model = model("any", "BF16", weights, figures(32, 4096, 32, 8, 131_072));
