@@ -1,4 +1,4 @@
-//! Host packs with packages that Debian's own dpkg builds, installs and removes, in a root of its own.
+//! Tests of host packs with packages that Debian's dpkg builds, installs and removes in a separate root.
 
 use std::ffi::OsString;
 use std::fs::Permissions;
@@ -21,7 +21,7 @@ use super::*;
 
 const NAME: &str = "landfall-harmless";
 
-/// dpkg on the packages below a folder, as the root of a namespace of its own. The other programs of the host do not run.
+/// Runs dpkg on the packages below a folder, as root of a namespace. No other program of the host runs.
 struct Dpkg(PathBuf);
 
 impl CommandRunner for Dpkg {
@@ -83,7 +83,7 @@ impl Host {
         fs_err::read(file).unwrap()
     }
 
-    /// Puts a host pack for Debian 12 on a stick: packages by name and version, whatever their files hold.
+    /// Puts a host pack for Debian 12 on a stick, with packages by name and version.
     fn pack(&self, version: &str, packages: &[(&str, &str, Vec<u8>)]) -> PathBuf {
         let sums: Vec<BlobSums> = packages.iter().map(|(_, _, bytes)| sums(bytes)).collect();
         let listed: Vec<Value> = packages
@@ -167,9 +167,9 @@ fn packages_come_once_and_leave_with_an_uninstall() {
     assert!(!prepared.run().unwrap());
     assert_eq!(host.file(NAME).as_deref(), Some("1.2-3"));
     assert!(!host.operations.paths.host_pack_store().exists() && !host.operations.paths.host_pack_files().exists());
-    // The same command again finds what it made.
+    // The same command again finds its earlier result.
     assert!(host.prepare(&pack).unwrap().run().unwrap());
-    // Another pack does not take its place.
+    // Another pack does not replace it.
     let other = host.pack("2", &[(NAME, "1.2-3", host.package(NAME, "1.2-3", ""))]);
     assert_eq!(host.refused(&other), codes::HOST_PACK_CONFLICT);
     assert_eq!(host.operations.remove_host_pack_by(host.dpkg()).unwrap().as_deref(), Some("harmless 1"));
