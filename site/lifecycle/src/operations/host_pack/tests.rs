@@ -210,7 +210,7 @@ fn what_fails_leaves_nothing() {
     assert!(error.to_string().contains("landfall-missing"), "{error}");
     assert_eq!((host.file(NAME), host.file("landfall-needy")), (None, None));
     host.expect_nothing_kept();
-    // A file that is another package than its list says.
+    // The file is another package than its list says.
     let wrong = host.pack("2", &[(NAME, "1", host.package("landfall-other", "1", ""))]);
     let error = host.prepare(&wrong).unwrap().run().unwrap_err();
     assert!(error.to_string().contains("landfall-other 1, and listed as landfall-harmless 1"), "{error}");
@@ -230,7 +230,7 @@ fn a_pack_for_other_hosts_and_an_unknown_vendors_are_refused() {
     assert_eq!(stranger.prepare(&pack).err().unwrap().code().class, landfall_error_codes::ExitClass::Refused);
 }
 
-/// A power cut in the middle: the same command continues, and an uninstall undoes.
+/// After a power cut, the same command continues, or an uninstall undoes.
 #[test]
 fn what_was_interrupted_is_continued_or_undone() {
     let host = Host::new();
@@ -245,7 +245,7 @@ fn what_was_interrupted_is_continued_or_undone() {
         let payload = Payload::from(prepared.pack.verified.clone());
         let media = HostMedia { payload, path: pack.clone(), io: host.operations.io.clone() };
         let mut site = host.operations.host_site(Some(media), host.dpkg());
-        // All steps are done, and the commit is not recorded.
+        // All steps are done, but the commit is not recorded.
         host.operations.engine(&mut journal, &pins).forward(&mut site).unwrap();
     };
     interrupt();
