@@ -150,11 +150,11 @@ impl Running {
             self.report_position("continuing the uninstall", State::next_undo);
         }
         let Self { journal, plan, site, pins, release, .. } = self;
-        // Undoing removes the link that the agent's step made; this one keeps the command available until the end.
+        // Undo removes the link of the agent's step; this one keeps the command available until the end.
         engine_file::offer_command(&site.paths, pins.engine)?;
         let keep_data = site.undo.keep_data;
         if keep_data {
-            // The data's owner must be recorded while it is known.
+            // The data's owner is recorded while it is still known.
             let (pins, release) = owner.map_or((&**pins, &*release), |(pins, release)| (pins, release));
             KeptData::record(&site.paths, &Origin { pins, release })?;
         }
@@ -163,7 +163,7 @@ impl Running {
         Ok(())
     }
 
-    /// Reports at which step and record an operation continues, if it does not begin.
+    /// Reports the step and record at which an operation continues; nothing if it has just begun.
     fn report_position(&self, what: &str, next: fn(&State) -> Option<usize>) {
         let record = self.journal.last_sequence();
         if record == 0 {
@@ -186,7 +186,7 @@ impl Running {
         self.site.progress.event(ProgressEvent::Note(text));
     }
 
-    /// Files of the secrets that the plan generates.
+    /// Returns the files of the secrets that the plan generates.
     pub(super) fn secret_files(&self) -> Vec<PathBuf> {
         let folder = self.site.paths.secrets();
         let secrets = self.plan.steps.iter().filter_map(|planned| match &planned.action {
@@ -196,12 +196,12 @@ impl Running {
         secrets.collect()
     }
 
-    /// When its release was built, RFC 3339 in UTC.
+    /// Returns the build time of its release, RFC 3339 in UTC.
     pub(super) fn built_at(&self) -> String {
         self.release.verified.identity().built_at
     }
 
-    /// What its steps act on.
+    /// Returns the site on which its steps act.
     pub(super) fn site(&self) -> &Site {
         &self.site
     }
