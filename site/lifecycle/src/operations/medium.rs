@@ -54,7 +54,7 @@ impl Operations {
     pub(super) fn judge(&self, bundle: &Path) -> Result<Judged> {
         let history = self.history()?;
         let pins = history.committed().and_then(super::history::Past::pins).ok_or(OperationError::NotInstalled)?;
-        // The same root as in an upgrade, even after a rollback.
+        // Uses the same root as an upgrade, even after a rollback.
         let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let head = SignedHead::open(bundle, &trust, &self.io.media)?;
         let marks = Marks::read(&self.paths)?;

@@ -167,7 +167,7 @@ fn packages_come_once_and_leave_with_an_uninstall() {
     assert!(!prepared.run().unwrap());
     assert_eq!(host.file(NAME).as_deref(), Some("1.2-3"));
     assert!(!host.operations.paths.host_pack_store().exists() && !host.operations.paths.host_pack_files().exists());
-    // The same command again finds its earlier result.
+    // A rerun of the command finds its earlier result.
     assert!(host.prepare(&pack).unwrap().run().unwrap());
     // Another pack does not replace it.
     let other = host.pack("2", &[(NAME, "1.2-3", host.package(NAME, "1.2-3", ""))]);

@@ -23,7 +23,7 @@ pub(in crate::operations) struct Adoption {
     pub(in crate::operations) notes: Vec<String>,
     /// Volumes that are used again.
     pub(in crate::operations) volumes: Vec<AdoptedVolume>,
-    /// Whether the release is new or returns to its data.
+    /// Relation of the install to the data: a new release, or a return.
     coming: Coming,
 }
 

@@ -423,7 +423,7 @@ fn damage_keeps_good_blobs_and_names_the_way_to_continue() {
     }
     let staged = fixture.operations.status().unwrap().registry.unwrap();
     assert!(staged.staged_bytes >= 3 << 20, "{staged:?}");
-    // The same command again does not help, and its error says so.
+    // A rerun of the command does not help, and its error says so.
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::OPERATION_OPEN);
 
     durable::create_folder(&fixture.path("other")).unwrap();

@@ -222,7 +222,7 @@ fn a_rollback_brings_no_older_root_back() {
     roll_back(&fixture);
     assert_eq!((pins(&fixture).counter, pins(&fixture).trust.number), (1, 2), "its head is verified as it was then");
     assert_eq!(newest(&fixture).number, 4);
-    // The same release, signed by a key that document 4 has, and by one that it no longer has.
+    // Release 1 again, signed by a key that document 4 has, and by one that it no longer has.
     assert_eq!(code_of_upgrade(&fixture, &roots.bundle(1, 1..=4)), codes::UPGRADE_SAME);
     assert_eq!(code_of_upgrade(&fixture, &roots.bundle(1, 1..=3)), codes::UNKNOWN_KEY);
     let import = |number: usize| {
