@@ -1,4 +1,4 @@
-//! Whether restored data is what was saved: the word that was written before the backup, and the checks of its rule.
+//! Checks of restored data: the marker that was written before the backup, the counts, and the checks of its rule.
 
 use std::time::Duration;
 
@@ -27,19 +27,19 @@ pub struct CheckResult {
     pub failure: Option<Mismatch>,
 }
 
-/// What a pass of the counts shows.
+/// Meaning of passed counts.
 const COUNTED: &str = "The restored data counts what was counted at the cut of the backup";
 
-/// What is expected where the restored data cannot be counted.
+/// Expectation if the restored data cannot be counted.
 const ITS_COUNTS: &str = "its counts";
 
 impl CheckResult {
-    /// Whether it compares counts.
+    /// Returns true if the check compares counts.
     pub(crate) fn is_of_counts(&self) -> bool {
         self.shows == COUNTED
     }
 
-    /// Whether it found counts that differ, and not that nothing can be counted.
+    /// Returns true if the check found different counts; false if counting failed.
     pub(crate) fn counts_differ(&self) -> bool {
         self.is_of_counts() && self.failure.as_ref().is_some_and(|failure| failure.expected != ITS_COUNTS)
     }
@@ -54,29 +54,30 @@ impl CheckResult {
     }
 }
 
-/// Bytes of restored data for which a check has one more second than it declares: some read all of it, and a disk that runs other software
-/// gives them no more.
+/// Bytes of restored data that add one second to a check's declared limit. Some checks read all data, and this is the
+/// speed of a disk that other software also uses.
 const BYTES_PER_SECOND: u64 = 16 << 20;
 
-/// Seconds until a program that looks at restored data counts as failed: as many as were declared for little data, and more for much.
+/// Returns the time limit in seconds of a program that reads restored data: the declared limit, and more for large
+/// data.
 pub(super) fn limit_seconds(declared: u64, loaded_bytes: u64) -> u64 {
     declared.saturating_add(loaded_bytes / BYTES_PER_SECOND)
 }
 
-/// Restored data that is to be checked.
+/// Restored data to check.
 pub(crate) struct Restored<'a> {
-    /// The stream that it is of.
+    /// Stream of the data.
     pub(crate) saved: &'a SavedStream,
-    /// The container that runs its own program on it.
+    /// Container that runs the component's program on it.
     pub(crate) at: &'a Container,
-    /// What was counted at the cut of the backup, if its data is of then.
+    /// Counts at the cut of the backup, if the data is as of the cut.
     pub(crate) counted: Option<&'a Counts>,
-    /// Bytes that were loaded.
+    /// Number of loaded bytes.
     pub(crate) loaded_bytes: u64,
 }
 
-/// Checks restored data: by its word, by what was counted, and by the checks of its rule. Every check is done, whatever the others show. Each
-/// has more time the more data there is.
+/// Checks restored data by its marker, its counts and the checks of its rule. All checks run, whatever the results of
+/// the others. Time limits grow with the size of the data.
 pub(crate) fn check(cluster: &Cluster, restored: &Restored<'_>) -> Vec<CheckResult> {
     let Restored { saved, at, counted, loaded_bytes } = *restored;
     let marker = saved.rule.marker.as_ref().zip(saved.word.as_ref()).map(|(marker, word)| {
@@ -96,7 +97,7 @@ pub(crate) fn check(cluster: &Cluster, restored: &Restored<'_>) -> Vec<CheckResu
     marker.into_iter().chain(counts).chain(declared).collect()
 }
 
-/// What the restored data counts.
+/// Counts the restored data.
 fn count(
     cluster: &Cluster,
     restored: &Restored<'_>,
@@ -109,7 +110,7 @@ fn count(
     Ok(Counts::read(output)?)
 }
 
-/// What comes of the counts of restored data.
+/// Compares the counts of restored data.
 pub(super) fn judged(counted: &Counts, found: Result<Counts, String>) -> CheckResult {
     match found {
         Err(why) => CheckResult::failed(COUNTED, ITS_COUNTS, why),
@@ -147,7 +148,7 @@ mod tests {
     fn checks_have_more_time_the_more_data_there_is() {
         assert_eq!(limit_seconds(300, 5 << 20), 300);
         let hour = 60 * 60;
-        // As fast as the slowest disk that was measured: a terabyte in most of a day.
+        // At the speed of the slowest measured disk, a terabyte takes most of a day.
         let terabyte = limit_seconds(hour, 1 << 40);
         assert!((18 * hour..=24 * hour).contains(&terabyte), "{terabyte}");
         assert_eq!(limit_seconds(hour, 4 << 40) - hour, 4 * (terabyte - hour));

@@ -1,5 +1,5 @@
-//! Copies of the backups on other disks and in buckets: proven backups, each with its proof, and log backups, in a repository of its
-//! own that the same key opens. A place that cannot take a copy costs no backup, neither here nor there.
+//! Copies of the backups on other disks and in buckets: proven backups, each with its proof, and log backups. They are
+//! in a separate repository that the same key opens. A failed place loses no backup, here or there.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -31,10 +31,10 @@ pub struct BackupCopies {
     pub newest: Option<String>,
 }
 
-/// Where copies are made, and of what.
+/// Source and destination of copies.
 pub(crate) struct Copies<'a> {
     pub paths: &'a SitePaths,
-    /// The name of the node.
+    /// Name of the node.
     pub node: &'a str,
     pub buckets: &'a [BucketSettings],
     pub retention: Retention,
@@ -42,15 +42,15 @@ pub(crate) struct Copies<'a> {
 }
 
 impl Copies<'_> {
-    /// Copies each proven backup that the folder or bucket lacks and that the retention keeps. What it no longer keeps is removed first, which
-    /// makes room. A backup that cannot be copied keeps no other from its copy.
+    /// Copies each proven backup that the place lacks and the retention keeps. First removes backups that the retention
+    /// no longer keeps, to free space. A backup that cannot be copied stops no other.
     pub(crate) fn bring_up_to_date(&self, source: &Repository, folder: &Path) -> Result<BackupCopies, StepError> {
         let copies = self.open_or_create(source, folder)?;
-        // It may have been away when keys were exchanged.
+        // The place may have been unavailable during an exchange of keys.
         exchange::shut_out_former(self.paths, &copies)?;
         let forgotten = copies.forget(self.retention).map_err(unusable);
         let (here, there) = (source.everything().map_err(unusable)?, copies.everything().map_err(unusable)?);
-        // The site was adopted from an older copy: what it makes from now on is newer than all that is there.
+        // The site was adopted from an older copy, so its new backups must follow all backups in the place.
         if let Some(last) = there.last_sequence().filter(|last| Some(*last) > here.last_sequence()) {
             source.continue_after(last).map_err(unusable)?;
         }
@@ -61,7 +61,7 @@ impl Copies<'_> {
             self.progress.event(Event::Note(format!("copying backup {} to {}", summary.short_id(), folder.display())));
             match source.copy_to(backup.id, &copies) {
                 Ok(()) => added.push(summary),
-                // The disk or the bucket takes no more.
+                // The disk or the bucket is full.
                 Err(error) if error.is_of_place() => return Err(unusable(error)),
                 Err(error) => failure = failure.or(Some(unusable(error))),
             }
@@ -83,8 +83,8 @@ impl Copies<'_> {
         })
     }
 
-    /// Opens the copies in a place, whatever became of the backups themselves, also where only a former key opens them yet. Changes
-    /// nothing.
+    /// Opens the copies in a place, in any state of the site's own backups, even if only a former key opens them.
+    /// Changes nothing.
     pub(crate) fn open(&self, place: &Path) -> Result<Repository, StepError> {
         let repository = self.repository(place)?;
         let owner = Repository::owner(&repository).map_err(unusable)?;
@@ -92,7 +92,7 @@ impl Copies<'_> {
         opened.map(|(repository, _)| repository).map_err(unusable)
     }
 
-    /// Lets the site's key open the copies in a place, if there are any; a former key opens them, too.
+    /// Lets the site's key open the copies in a place, if there are any. A former key still opens them as well.
     pub(crate) fn admit_key(&self, source: &Repository, place: &Path) -> Result<Option<Repository>, StepError> {
         refuse_same_disk(self.paths, place)?;
         match exchange::open_copies(self.paths, &self.repository(place)?, source.site()) {
@@ -114,7 +114,7 @@ impl Copies<'_> {
     }
 }
 
-/// Backups that the copies lack, log backups included: those that would be kept if all of them were there.
+/// Returns the backups that the copies lack and the retention would keep, including log backups.
 pub(crate) fn missing(here: Backups, there: Backups, retention: Retention) -> Backups {
     let full = lacking(here.full, &there.full).into_iter().filter(is_copied).collect();
     let missing = Backups { full, logs: lacking(here.logs, &there.logs) };
@@ -124,7 +124,7 @@ pub(crate) fn missing(here: Backups, there: Backups, retention: Retention) -> Ba
     Backups { full: are_kept(missing.full), logs: are_kept(missing.logs) }
 }
 
-/// Whether a backup is copied: one that is proven, and one that log backups follow.
+/// Returns true if a backup is copied: if it is proven, or log backups follow it.
 fn is_copied(backup: &Backup) -> bool {
     backup.proof.is_some() || backup.facts.contains_key(BEGINS_LOG)
 }
@@ -191,7 +191,7 @@ mod tests {
             Copies { paths: &paths, node: "node-1", buckets: &[], retention: Retention::default(), progress: &Silent };
         save(&source, "2026-11-19T12:00:00Z", true);
         copies.bring_up_to_date(&source, disk.path()).unwrap();
-        // The lost machine made another one, which this site does not have.
+        // The lost machine made another backup, which this site does not have.
         let lost = save(&copies.open(disk.path()).unwrap(), "2026-11-20T12:00:00Z", true);
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
         let next = save(&source, "2026-11-18T12:00:00Z", true);
@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 1);
         save(&source, "2026-11-20T12:00:00Z", true);
         assert_eq!(copies.bring_up_to_date(&source, disk.path()).unwrap().count, 2);
-        // The data of the next one is lost.
+        // The data of the next backup is lost.
         let packs = || -> Vec<PathBuf> {
             let folders = fs_err::read_dir(source.folder().join("data")).unwrap().map(|entry| entry.unwrap().path());
             folders.flat_map(|folder| fs_err::read_dir(folder).unwrap().map(|entry| entry.unwrap().path())).collect()

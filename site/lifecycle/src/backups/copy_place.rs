@@ -1,4 +1,4 @@
-//! Where copies are: folders on other disks, and buckets of S3 servers.
+//! Places of copies: folders on other disks, and buckets of S3 servers.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -12,10 +12,10 @@ use landfall_host::paths::SitePaths;
 use super::unusable;
 use crate::configuration::BucketSettings;
 
-/// The name of a repository of copies, before that of the node: several sites may share a disk or a bucket.
+/// Prefix of a copy repository's name, before the node's name: several sites may share a disk or a bucket.
 const PREFIX: &str = "landfall-backups-";
 
-/// The repository of copies of a node, in a folder or in one of these buckets. Nothing is asked of a server yet.
+/// Returns the repository of a node's copies, in a folder or in one of these buckets. Contacts no server.
 pub(super) fn repository(
     paths: &SitePaths,
     buckets: &[BucketSettings],
@@ -32,8 +32,8 @@ pub(super) fn repository(
     Ok(open(settings, &name, Some(&lock))?.into())
 }
 
-/// The repository of copies in a bucket whose node is not known: the only one that there is below its prefix, or the prefix itself. It is
-/// read whole, however long that takes.
+/// Returns the copy repository in a bucket whose node is unknown: the only one below its prefix, or the prefix itself.
+/// Reads the whole listing, however long that takes.
 pub(crate) fn only_repository(settings: &BucketSettings) -> Result<Place, StepError> {
     let is_repository = settings.prefix.rsplit('/').next().is_some_and(|last| last.starts_with(PREFIX));
     let above: Place = open(settings, "", None)?.without_limit().into();
@@ -64,7 +64,8 @@ fn open(settings: &BucketSettings, below: &str, lock: Option<&Path>) -> Result<B
     Bucket::new(&settings.address(below), credentials, authority.as_deref(), lock).map_err(unusable)
 }
 
-/// A copy on the disk of the data would be lost with it. A disk that is not mounted looks like that of the data or of the system.
+/// Fails if a place is on the disk of the data, because the copy would be lost with it. An unmounted disk looks like
+/// the data's or the system's.
 pub(super) fn refuse_same_disk(paths: &SitePaths, place: &Path) -> Result<(), StepError> {
     if BucketSettings::name_in(place).is_some() {
         return Ok(());

@@ -1,4 +1,5 @@
-//! What became of the latest copy into each folder and bucket. The status shows it without a look at disks that may be away or slow.
+//! Records of the latest copy to each folder and bucket. The status shows them without access to disks that may be
+//! missing or slow.
 
 use std::path::{Path, PathBuf};
 
@@ -39,26 +40,26 @@ impl CopyRecord {
     }
 }
 
-/// The records of a site.
+/// Records of a site.
 pub(crate) struct CopyRecords {
     file: PathBuf,
     records: Vec<CopyRecord>,
 }
 
 impl CopyRecords {
-    /// Reads them. A file that is lost or damaged costs no copy: the next one writes it again.
+    /// Reads the records. A lost or damaged file counts as empty, and the next copy writes it again.
     pub(crate) fn of(paths: &SitePaths) -> Self {
         let file = paths.backup_copies();
         let bytes = files::read(&file).ok().flatten().unwrap_or_default();
         Self { file, records: serde_json::from_slice(&bytes).unwrap_or_default() }
     }
 
-    /// The record of each of these folders, in their order.
+    /// Returns the records of these folders, in their order.
     pub(crate) fn of_folders(&self, folders: &[PathBuf]) -> Vec<CopyRecord> {
         folders.iter().map(|folder| self.find(folder).cloned().unwrap_or_else(|| CopyRecord::unknown(folder))).collect()
     }
 
-    /// Notes what became of a try.
+    /// Records the outcome of an attempt.
     pub(crate) fn note(&mut self, folder: &Path, outcome: Result<&BackupCopies, &StepError>, now: Timestamp) {
         let mut record = self.take(folder);
         record.tried = Some(format!("{now:.0}"));
@@ -71,7 +72,7 @@ impl CopyRecords {
         self.records.push(record);
     }
 
-    /// Notes whether a former key still opens the copies there.
+    /// Records whether a former key still opens the copies there.
     pub(crate) fn note_former_key(&mut self, folder: &Path, former_key: bool) {
         let record = CopyRecord { former_key, ..self.take(folder) };
         self.records.push(record);
@@ -82,7 +83,7 @@ impl CopyRecords {
         position.map_or_else(|| CopyRecord::unknown(folder), |position| self.records.remove(position))
     }
 
-    /// Writes them, without those of other folders; they are on the disk when this returns.
+    /// Writes the records, without those of other folders. On the disk on return.
     pub(crate) fn write(mut self, folders: &[PathBuf]) -> Result<(), StepError> {
         self.records.retain(|record| folders.contains(&record.folder));
         let bytes = serde_json::to_vec_pretty(&self.records).unwrap_or_default();

@@ -1,7 +1,8 @@
-//! What the data of a stream counts, such as the rows of each table: as of the cut of its backup, and again where it was restored.
+//! Counts of a stream's data, such as rows by table: at the cut of its backup, and again after it was restored.
 //!
-//! A program of the rule prints it, a line `NAME=NUMBER` each. Where writers are held by the rule's own hold, it runs meanwhile. Where a log
-//! leads to the cut, it prints first between which two times its numbers were true: the cut's time is then one between.
+//! A program of the rule prints them, one line `NAME=NUMBER` each. If the rule's hold stops the writers, it runs during
+//! the hold. If a log leads to the cut, it first prints the two times between which its numbers were true. The time of
+//! the cut lies between them.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Error, Read, Result as IoResult};
@@ -14,35 +15,35 @@ use serde::{Deserialize, Serialize};
 
 use super::error::unusable;
 
-/// Name of the stream that has the counts of a backup. It is read last.
+/// Stream with the counts of a backup. It is read last.
 const STREAM: &str = "LANDFALL/counts.json";
 
-/// Names that a stream may count: more tables than a person overlooks.
+/// Maximum number of names that a stream may count.
 const MOST_NAMES: usize = 20_000;
 
-/// Longest line, in bytes.
+/// Maximum length of a line in bytes.
 const LINE_BYTES: u64 = 1 << 10;
 
-/// The largest document that is read, in bytes: every rule of a release counts all it may.
+/// Maximum size of the document in bytes: every rule of a release uses its full limit.
 const LARGEST_BYTES: u64 = 256 << 20;
 
-/// Names that a message lists.
+/// Number of names that a message lists.
 const SHOWN: usize = 3;
 
-/// How the first and the second line of a stream with a log begin: microseconds since 1970 follow.
+/// Prefixes of the first and second line for a stream with a log. Microseconds since 1970 follow.
 const FROM: &str = "from=";
 const UNTIL: &str = "until=";
 
-/// Numbers by name, such as rows by table. A name that is missing counts zero.
+/// Numbers by name, such as rows by table. A missing name counts zero.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Counts(BTreeMap<String, u64>);
 
 impl Counts {
-    /// Reads the output of a program to its end. The times in its first two lines are skipped.
+    /// Reads a program's output to its end. The times in its first two lines are skipped.
     ///
     /// # Errors
-    /// If it cannot be read, is no list of numbers, or is too long.
+    /// If it cannot be read, is not a list of numbers, or is too long.
     pub(super) fn read(from: impl Read) -> IoResult<Self> {
         let mut from = BufReader::new(from);
         let mut counts = Self::default();
@@ -72,8 +73,8 @@ impl Counts {
         Ok(())
     }
 
-    /// What of these differs from what was found, in words: what was counted, and what was found. None where nothing does. What was not
-    /// counted then is not compared.
+    /// Describes the differences as earlier and present counts; `None` if there are none. Only names that were counted
+    /// earlier are compared.
     pub(super) fn difference(&self, found: &Self) -> Option<(String, String)> {
         let number = |counts: &Self, name: &String| counts.0.get(name).copied().unwrap_or(0);
         let differing: Vec<&String> = self.0.keys().filter(|name| number(self, name) != number(found, name)).collect();
@@ -89,7 +90,7 @@ impl Counts {
     }
 }
 
-/// Reads a line without its end; none at the end of everything.
+/// Reads a line without its end; `None` at the end of the input.
 fn next_line(from: &mut impl BufRead) -> IoResult<Option<String>> {
     let mut bytes = Vec::new();
     from.by_ref().take(LINE_BYTES).read_until(b'\n', &mut bytes)?;
@@ -102,14 +103,14 @@ fn next_line(from: &mut impl BufRead) -> IoResult<Option<String>> {
     String::from_utf8(bytes).map(Some).map_err(Error::other)
 }
 
-/// The time of a line that begins so.
+/// Returns the time of a line with this prefix.
 fn time(line: &str, begin: &str) -> Option<Timestamp> {
     Timestamp::from_microsecond(line.strip_prefix(begin)?.parse().ok()?).ok()
 }
 
-/// A program that counts, of which the beginning was read: the time from which its numbers are true.
+/// A counting program whose first line was read.
 pub(super) struct BegunCount {
-    /// That time.
+    /// Time from which its numbers are true.
     pub(super) from: Timestamp,
     rest: BufReader<Box<dyn Read>>,
 }
@@ -128,7 +129,7 @@ impl BegunCount {
         Ok(Self { from: from.ok_or_else(missing)?, rest })
     }
 
-    /// Reads the rest: the numbers, if they were true at this time.
+    /// Reads the rest, and returns the numbers if they were true at this time.
     ///
     /// # Errors
     /// If they were not, or cannot be read.
@@ -145,12 +146,12 @@ impl BegunCount {
     }
 }
 
-/// The name of the stream that has the counts of a backup.
+/// Returns the name of the stream with the counts of a backup.
 pub(super) fn stream_name() -> Result<StreamName, StepError> {
     STREAM.parse().map_err(unusable)
 }
 
-/// The counts of a backup, by stream. One that has none, or in which nothing could be counted, gives none.
+/// Returns the counts of a backup by stream; empty if it has none.
 ///
 /// # Errors
 /// If they cannot be read.

@@ -1,4 +1,4 @@
-//! Errors of the repository, as steps report them.
+//! Conversion of the repository's errors to step errors.
 
 use std::io;
 
@@ -7,11 +7,11 @@ use landfall_cluster::StreamError;
 use landfall_engine::step::StepError;
 use landfall_error_codes::{Coded, codes};
 
-/// Exit codes of a program that SIGKILL and SIGTERM ended: its pod was deleted or restarted, or its memory was not enough.
+/// Exit codes of a program that SIGKILL or SIGTERM ended: its pod was deleted or restarted, or ran out of memory.
 pub(super) const KILLED: [i32; 2] = [137, 143];
 
-/// The error of a step that could not use the backup repository. It keeps the code, except where the connection to a pod broke
-/// off or the pod ended: that is no fault of the repository, and the step may be tried again.
+/// Converts an error of the backup repository to a step error with the same code. If the connection to a pod broke or
+/// the pod ended, the code differs: the repository is not at fault, and the step may be retried.
 pub(crate) fn unusable(error: BackupError) -> StepError {
     let code = error.code();
     match error {
@@ -26,7 +26,7 @@ pub(crate) fn unusable(error: BackupError) -> StepError {
         }
         error => {
             let hint = error.hint();
-            // Then the repository is sound, and what was asked for is not in it.
+            // The repository is sound in this case, but lacks the requested item.
             let is_unknown = matches!(error, BackupError::NoBackup { .. } | BackupError::NoStream { .. });
             let failed = if is_unknown {
                 StepError::new(code, error.to_string())
@@ -38,12 +38,12 @@ pub(crate) fn unusable(error: BackupError) -> StepError {
     }
 }
 
-/// Whether a stream ended because a connection did: the kubelet or containerd may have been restarted.
+/// Returns true if a stream ended with its connection, for example because the kubelet or containerd restarted.
 fn broke_off(error: &io::Error) -> bool {
     stream_error(error).is_some_and(|error| matches!(error, StreamError::CutOff | StreamError::NoAnswer(_)))
 }
 
-/// Whether a stream ended because its program was killed.
+/// Returns true if a stream ended because its program was killed.
 fn was_killed(error: &io::Error) -> bool {
     let is_killed = |exit_code: &i32| KILLED.contains(exit_code);
     stream_error(error).is_some_and(|error| match error {

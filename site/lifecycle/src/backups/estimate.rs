@@ -1,4 +1,4 @@
-//! What a backup and its drill will take, before the first byte of it is read.
+//! Estimate of the space for a backup and its drill, before the backup reads any data.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,33 +14,33 @@ use super::cluster;
 use super::error::unusable;
 use crate::room::Demand;
 
-/// What every backup takes beside its streams: documents, lists, and packs that are not full.
+/// Space of every backup besides its streams: documents, lists, and partly filled packs.
 const LEAST: Space = Space { bytes: 256 << 20, inodes: 400 };
 
-/// What software adds to restored data when it starts.
+/// Space that software adds to restored data when it starts.
 const STARTED: Space = Space { bytes: 1 << 30, inodes: 1000 };
 
-/// Bytes of a file of the repository.
+/// Size of a file of the repository in bytes.
 const PACK_BYTES: u64 = 16 << 20;
 
-/// The part of data that an earlier backup has which changes until the next one: a guess, and the guard of the repository's disk is
-/// there for what changes more.
+/// Divisor for the part of saved data that changes until the next backup. It is a guess; the guard of the repository's
+/// disk covers larger changes.
 const CHANGED_PART: u64 = 10;
 
-/// What a backup and its drill will take.
+/// Estimated space of a backup and its drill.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct BackupEstimate {
-    /// Of the repository's filesystem, from then on.
+    /// Permanent space on the repository's filesystem.
     pub(crate) stored: Space,
-    /// Of the data's filesystem, while the largest drill runs.
+    /// Space on the data's filesystem during the largest drill.
     pub(crate) drill: Space,
-    /// Of the data's filesystem, while etcd's snapshot is saved.
+    /// Space on the data's filesystem while etcd's snapshot is saved.
     pub(crate) snapshot: Space,
 }
 
 impl BackupEstimate {
-    /// That of a release, by the volumes on the disk and what the latest backups held. A volume that cannot be found counts as
-    /// large as its stream was.
+    /// Estimates a release's backup from the volumes on the disk and the latest backups. A volume that cannot be found
+    /// counts with the size of its saved stream.
     pub(crate) fn of(
         paths: &SitePaths,
         cluster: &Cluster,
@@ -70,7 +70,7 @@ impl BackupEstimate {
         for stream in streams {
             let (loaded, live) = groups.entry(stream.container).or_default();
             *loaded += stream.saved_bytes.unwrap_or(0);
-            // Several rules may share a volume, which is there once.
+            // Several rules may share a volume, which exists once.
             if stream.folder.as_ref().is_none_or(|folder| drilled.insert((stream.container, folder))) {
                 *live = live.plus(stream.live);
             }
@@ -85,7 +85,7 @@ impl BackupEstimate {
         Self { stored: LEAST.plus(packs), drill, snapshot: Space::default() }
     }
 
-    /// The same with a snapshot of etcd, whose data takes so many bytes now, and took so many in the latest backup.
+    /// Adds a snapshot of etcd, given the present size of its data and the size in the latest backup.
     fn with_etcd(self, live_bytes: u64, saved_bytes: Option<u64>) -> Self {
         let bytes = saved_bytes.map_or(live_bytes, |saved| saved / CHANGED_PART);
         Self {
@@ -95,7 +95,7 @@ impl BackupEstimate {
         }
     }
 
-    /// It as demands: what stays, and what passes.
+    /// Returns the demands: permanent, then temporary.
     pub(crate) fn demands(self, paths: &SitePaths) -> [Demand; 2] {
         [
             Demand { folder: paths.backup_repository(), space: self.stored, purpose: "for a backup" },
@@ -103,20 +103,20 @@ impl BackupEstimate {
         ]
     }
 
-    /// The demands of a backup that no drill follows.
+    /// Returns the demands of a backup without a drill.
     pub(crate) fn demands_without_drill(self, paths: &SitePaths) -> [Demand; 2] {
         let [backup, _] = self.demands(paths);
         [backup, Demand { folder: paths.data(), space: self.snapshot, purpose: "for etcd's snapshot" }]
     }
 }
 
-/// What a drill of one container may take: a stream may be compressed, it is unpacked beside its final place, and a database writes a log
-/// of its own when it starts.
+/// Returns the space for a drill of one container. A stream may be compressed, it is unpacked beside its final place,
+/// and a starting database writes its own log.
 pub(super) fn drill_space(loaded_bytes: u64, live: Space) -> Space {
     Space { bytes: loaded_bytes.max(live.bytes), ..live }.times(2).plus(STARTED)
 }
 
-/// The volumes of these rules as they are now, each once; nothing for one that has no folder.
+/// Returns the present size of these rules' volumes, each once; zero for a volume without a folder.
 pub(super) fn live<'a>(
     paths: &SitePaths,
     cluster: &Cluster,
@@ -128,12 +128,12 @@ pub(super) fn live<'a>(
     distinct.map(|volume| space_of(paths, &volume)).fold(Space::default(), Space::plus)
 }
 
-/// What a volume takes; none where it has no folder.
+/// Returns the size of a volume; zero if it has no folder.
 fn space_of(paths: &SitePaths, volume: &LiveVolume) -> Space {
     space::tree(&paths.storage().join(&volume.folder)).unwrap_or_default()
 }
 
-/// Bytes of this stream in the newest backup that has it.
+/// Returns the size of this stream in the newest backup that has it.
 fn saved_bytes(known: &[Backup], stream: &str) -> Option<u64> {
     let streams = known.iter().rev().flat_map(|backup| &backup.streams);
     streams.into_iter().find(|saved| saved.name.as_str() == stream).map(|saved| saved.size_bytes)
@@ -143,15 +143,15 @@ fn saved_bytes(known: &[Backup], stream: &str) -> Option<u64> {
 struct Stream<'a> {
     /// Component, workload and container that load it in a drill.
     container: (&'a str, &'a str, Option<&'a str>),
-    /// The volume's folder, where it is known.
+    /// Folder of the volume, if known.
     folder: Option<String>,
     live: Space,
     saved_bytes: Option<u64>,
 }
 
 impl Stream<'_> {
-    /// Bytes that no earlier backup has: without one all of the volume, otherwise a part of what was saved. How large the volume was then
-    /// is not known, and a dump is smaller than its volume, so the difference is no growth.
+    /// Returns the new bytes: the whole volume without an earlier backup, otherwise a part of the saved bytes. The
+    /// earlier size of the volume is unknown, and a dump is smaller than its volume, so their difference is not growth.
     fn new_bytes(&self) -> u64 {
         self.saved_bytes.map_or(self.live.bytes, |saved| saved / CHANGED_PART)
     }
@@ -178,13 +178,13 @@ mod tests {
         assert_eq!(of(&[stream("db", 10 * GIB, None)]), 10 * GIB);
         assert_eq!(of(&[stream("db", 10 * GIB, Some(10 * GIB))]), GIB);
         assert_eq!(of(&[stream("db", 12 * GIB, Some(10 * GIB)), stream("kv", GIB, None)]), 2 * GIB);
-        // A dump is smaller than its volume, each time.
+        // A dump is always smaller than its volume.
         assert_eq!(of(&[stream("db", 100 * GIB, Some(10 * GIB))]), GIB);
         // Rules that share a volume.
         let shared = [of_volume("db", "pvc-1", None), of_volume("db", "pvc-1", None), of_volume("kv", "pvc-2", None)];
         assert_eq!(of(&shared), 20 * GIB);
         assert_eq!(of(&[of_volume("db", "pvc-1", Some(GIB * 10)), of_volume("db", "pvc-1", None)]), 11 * GIB);
-        // The volume is not known now.
+        // The volume is unknown now.
         assert_eq!(of(&[stream("db", 0, Some(10 * GIB))]), GIB);
     }
 

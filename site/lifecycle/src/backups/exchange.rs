@@ -1,7 +1,7 @@
-//! The exchange of a site's key for another one, in the folder of its backups.
+//! Exchange of a site's key for another one, in the folder of its backups.
 //!
-//! The former key stays in a file of its own: a copy that is away meanwhile opens with it, and gets the new one when it is
-//! back. It is there for who reads the data folder, which holds the data itself.
+//! The former key stays in a separate file. A copy that is unavailable during the exchange still opens with it, and
+//! gets the new key later. This exposes nothing new, because readers of the data folder have the data itself.
 
 use landfall_backup::{BackupError, Place, Repository, RepositoryKey};
 use landfall_engine::step::StepError;
@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::unusable;
 
-/// The first half: makes another key, which becomes that of the site and opens its repository. The former one still opens it, since
-/// no person has the new one yet. An interrupted exchange continues with the key that it made. All of it is on the disk when this
-/// returns.
+/// First half: creates another key, which becomes the site's key and opens its repository. The former key still opens
+/// it, because no person has the new one yet. An interrupted exchange continues with the same key. On the disk on
+/// return.
 pub(crate) fn admit_new_key(paths: &SitePaths, repository: &Repository) -> Result<(), StepError> {
     let (current, next) = (paths.backup_key(), paths.backup_key_next());
     let former = RepositoryKey::read(&current).map_err(unusable)?;
@@ -31,8 +31,8 @@ pub(crate) fn admit_new_key(paths: &SitePaths, repository: &Repository) -> Resul
     Ok(durable::rename(&next, &current)?)
 }
 
-/// The second half, in the site's repository and in each of its copies: former keys open it no longer. Nothing changes before a person
-/// has the new key. Returns how many passwords open it that a person added with restic.
+/// Second half, for the site's repository and each of its copies: former keys no longer open it. Nothing changes before
+/// a person has the new key. Returns the number of passwords that a person added with restic.
 pub(crate) fn shut_out_former(paths: &SitePaths, repository: &Repository) -> Result<usize, StepError> {
     let former = former_keys(paths)?;
     if former.is_empty() || !paths.backup_key_printed().exists() {
@@ -41,7 +41,7 @@ pub(crate) fn shut_out_former(paths: &SitePaths, repository: &Repository) -> Res
     repository.shut_out(&former).map_err(unusable)
 }
 
-/// Opens a repository of copies for changes. One that only a former key opens gets that of the site first.
+/// Opens a copy repository for changes. If only a former key opens it, the site's key is added first.
 pub(super) fn open_copies(paths: &SitePaths, repository: &Place, owner: Uuid) -> Result<Repository, BackupError> {
     let (opened, key) = open_with_any(paths, repository, owner)?;
     if opened.opens_with(&key) {
@@ -51,7 +51,7 @@ pub(super) fn open_copies(paths: &SitePaths, repository: &Place, owner: Uuid) ->
     Repository::open(repository, owner, &key)
 }
 
-/// Opens a repository of copies with the site's key, or with a former one. Changes nothing. Returns the site's key, too.
+/// Opens a copy repository with the site's key or a former one. Changes nothing. Also returns the site's key.
 pub(super) fn open_with_any(
     paths: &SitePaths,
     repository: &Place,
@@ -95,7 +95,7 @@ mod tests {
         Repository::open(&paths.backup_repository(), SITE, key).is_ok()
     }
 
-    /// Does it, and looks at the site after each power cut in it.
+    /// Runs `act`, and checks the site after each power cut in it.
     fn cut(paths: &SitePaths, root: &Path, act: impl Fn(), look: impl Fn(&str)) {
         let recording = Recording::begin(root).unwrap();
         act();
@@ -134,7 +134,7 @@ mod tests {
             || admit_new_key(&paths, &repository()).unwrap(),
             |after| {
                 assert!(opens(&paths, &former), "the former key opens it after {after}");
-                // Whatever the next night does, the former key is the only one that a person has.
+                // After any night, the former key is the only one that a person has.
                 shut_out_former(&paths, &repository()).unwrap();
                 assert!(opens(&paths, &former), "the former key opens it after {after} and a night");
                 let is_known = key_of(&paths) == former || former_keys(&paths).unwrap() == [former.clone()];
@@ -151,7 +151,7 @@ mod tests {
             || assert_eq!(shut_out_former(&paths, &repository()).unwrap(), 0),
             |after| {
                 assert!(key_of(&paths) == new, "{after}");
-                // The next night, or the next copy, ends the exchange.
+                // The next night or the next copy ends the exchange.
                 shut_out_former(&paths, &repository()).unwrap();
                 assert!(!opens(&paths, &former) && opens(&paths, &new), "{after}");
             },

@@ -1,4 +1,4 @@
-//! A stream of a backup on its way into a file of the host.
+//! Fetches a stream of a backup into a file of the host.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,20 +17,20 @@ use sha2::{Digest, Sha256};
 use super::unusable;
 use crate::room::{Guarded, is_out_of_room, reserve};
 
-/// Bytes that are read at once.
+/// Number of bytes that are read at once.
 const PIECE: usize = 256 << 10;
 
-/// A backup from which streams are taken.
+/// A backup from which streams are fetched.
 pub(crate) struct Fetch<'a> {
-    /// Where the data folder is: what would fill its filesystem is stopped.
+    /// Paths with the data folder: a fetch that would fill its filesystem is stopped.
     pub(crate) paths: &'a SitePaths,
     pub(crate) backup: &'a OpenBackup,
     pub(crate) progress: &'a dyn Progress,
 }
 
 impl Fetch<'_> {
-    /// Writes a stream into a new file, whose path is for errors. Size and digest are those that were saved, and content and size are on
-    /// the disk when this returns; the file's name may not be. Returns its bytes.
+    /// Writes a stream into a new file; `path` is for errors. Returns its bytes. Size and digest match the saved ones,
+    /// and the content is on the disk on return. The file's name may not be.
     pub(crate) fn write_to(&self, stream: &StreamName, file: &mut File, path: &Path) -> Result<u64, StepError> {
         let known = self.backup.backup().streams.iter().find(|known| known.name == *stream);
         let phase = format!("reading {stream}");
@@ -63,7 +63,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// A reader that stops before the filesystem of the data folder is full; another one may be filled.
+    /// Returns a reader that stops before the data folder's filesystem is full. Other filesystems may be filled.
     pub(crate) fn guarded<R: Read>(&self, from: R, path: &Path) -> Result<Guarded<R>, StepError> {
         let data = FreeSpace::at(&self.paths.data())?;
         let is_data = FreeSpace::at(path)?.device == data.device;
@@ -72,7 +72,7 @@ impl Fetch<'_> {
     }
 }
 
-/// The error of a stream that could not be read to its end.
+/// Returns the error of a stream that could not be read to its end.
 fn stopped(error: io::Error, stream: &StreamName) -> StepError {
     let (code, what) = if is_out_of_room(&error) {
         (codes::BACKUP_STOPPED, format!("reading {stream} was stopped"))

@@ -1,7 +1,7 @@
-//! The folder of a site's backups: the repository, and its key beside it.
+//! The folder of a site's backups: the repository with its key.
 //!
-//! The key is beside the repository because whoever reads the data folder reads the data itself. A repository on another disk
-//! has its key here alone; a copy of it belongs in a safe place.
+//! The key is beside the repository because a reader of the data folder has the data itself. For a repository on
+//! another disk, only this folder has the key. Keep a copy of the key in a safe place.
 
 use std::path::PathBuf;
 
@@ -16,15 +16,15 @@ use uuid::Uuid;
 use super::room::reserve_of_backups;
 use super::unusable;
 
-/// Where a site keeps its backups.
+/// Locations of a site's backups.
 pub(crate) struct BackupFolder {
     folder: PathBuf,
     repository: PathBuf,
     key: PathBuf,
-    /// There since a person has the key.
+    /// File that exists after a person has received the key.
     printed: PathBuf,
     site: PathBuf,
-    /// There since the first repository. It is outside of the folder, which may be a disk.
+    /// File that exists since the first repository. It is outside of the folder, which may be a disk.
     begun: PathBuf,
     paths: SitePaths,
 }
@@ -42,18 +42,18 @@ impl BackupFolder {
         }
     }
 
-    /// Whether there is a repository, or a key to one, or was one.
+    /// Returns true if there is or was a repository, or a key to one.
     pub(crate) fn exists(&self) -> bool {
         self.repository.exists() || self.key.exists() || self.begun.exists()
     }
 
-    /// Opens the repository. Changes nothing; a site that has made no backup yet has none. One whose repository is gone is an error:
-    /// its disk may not be mounted.
+    /// Opens the repository; `None` if the site has made no backup yet. Changes nothing. Fails if the repository is
+    /// missing, because its disk may not be mounted.
     pub(crate) fn open(&self) -> Result<Option<Repository>, StepError> {
         self.open_with(|repository, site, key| Repository::open(repository, site, key))
     }
 
-    /// The same, where a lost config is written again; it is on the disk when this returns.
+    /// Like [`Self::open`], but rewrites a lost config, which is on the disk on return.
     pub(crate) fn open_damaged(&self) -> Result<Option<Repository>, StepError> {
         self.open_with(|repository, site, key| open_damaged(repository, site, key))
     }
@@ -77,8 +77,8 @@ impl BackupFolder {
         }
     }
 
-    /// Opens the repository, and makes it with a new key where there is none. A repository whose key is missing is an error:
-    /// a new key would not open it.
+    /// Opens the repository, or creates it with a new key. Fails if the key of an existing repository is missing,
+    /// because a new key would not open it.
     pub(crate) fn open_or_create(&self) -> Result<Repository, StepError> {
         let repository = match self.open_damaged()? {
             Some(repository) => repository,
@@ -109,7 +109,7 @@ impl BackupFolder {
         ))
     }
 
-    /// Records that a person has the key. It is on the disk when this returns.
+    /// Records that a person has the key. On the disk on return.
     pub(crate) fn mark_printed(&self) -> Result<(), StepError> {
         if !self.printed.exists() {
             durable::write_file(&self.printed, b"", 0o600)?;
@@ -117,7 +117,7 @@ impl BackupFolder {
         Ok(())
     }
 
-    /// What a person must do before this machine is lost.
+    /// Returns a task for people before this machine is lost.
     pub(crate) fn note(&self) -> Option<String> {
         (self.key.exists() && !self.printed.exists()).then(|| {
             "the key of the backups was never printed; without it, no copy of them can be read. Print it with \
@@ -126,18 +126,18 @@ impl BackupFolder {
         })
     }
 
-    /// The key, which copies have, too.
+    /// Returns the key, which copies also use.
     pub(crate) fn key(&self) -> Result<RepositoryKey, StepError> {
         RepositoryKey::read(&self.key).map_err(unusable)
     }
 
-    /// The text of the key: who has it and the repository can read every backup.
+    /// Returns the text of the key, which together with the repository reads every backup.
     pub(crate) fn recovery_key(&self) -> Result<Option<String>, StepError> {
         Ok(files::read_text(&self.key)?.map(|text| text.trim().to_owned()))
     }
 
-    /// Whose repository it is: that of its ledger, since a site that was installed again adopts its backups; otherwise this
-    /// site's.
+    /// Returns the owner of the repository: from its ledger, because a reinstalled site adopts its backups; otherwise
+    /// this site.
     fn owner(&self) -> Result<Uuid, StepError> {
         if self.repository.exists()
             && let Some(owner) = Repository::owner(&self.repository).map_err(unusable)?
@@ -158,7 +158,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A host with the data folder of a site.
+    /// Returns a host with the data folder of a site.
     pub(crate) fn host() -> (tempfile::TempDir, SitePaths) {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
@@ -175,7 +175,7 @@ pub(super) mod tests {
         folder.open_or_create().unwrap();
         let key = folder.recovery_key().unwrap().unwrap();
         assert_eq!((key.len(), folder.open().unwrap().is_some()), (64, true));
-        // The site is installed again, under another UUID.
+        // The site is installed again under another UUID.
         durable::write_file(&paths.data_uuid(), format!("{}\n", Uuid::from_u128(8)).as_bytes(), 0o644).unwrap();
         folder.open_or_create().unwrap();
         assert_eq!(folder.recovery_key().unwrap().unwrap(), key);
@@ -197,7 +197,7 @@ pub(super) mod tests {
             errors.iter().all(|error| error.code() == codes::BACKUP_NO_REPOSITORY)
         };
         assert!(is_refused() && folder.exists());
-        // A disk of the repository alone leaves an empty folder, and the key.
+        // An unmounted disk leaves an empty folder and the key.
         durable::create_folder(&paths.backup_repository()).unwrap();
         durable::write_file(&paths.backup_key(), &fs_err::read(elsewhere.join("key")).unwrap(), 0o600).unwrap();
         assert!(is_refused());
@@ -212,7 +212,7 @@ pub(super) mod tests {
         let (folder, other) = (BackupFolder::of(&paths), BackupFolder::of(&others));
         folder.open_or_create().unwrap();
         other.open_or_create().unwrap();
-        // The disk of another site's backups is mounted in the place of this one's; the key stays beside it.
+        // The disk of another site's backups is mounted in this one's place; the key stays beside it.
         durable::rename(&paths.backup_repository(), &paths.data().join("own")).unwrap();
         durable::rename(&others.backup_repository(), &paths.backup_repository()).unwrap();
         for error in [folder.open().err().unwrap(), folder.open_or_create().err().unwrap()] {

@@ -1,4 +1,4 @@
-//! The latest try to make a backup, and why it failed: a site whose backups fail must not look like one that has them.
+//! Outcome of the latest attempt at a backup: a site with failing backups must not look like one with good backups.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::running_try::{self, Tried};
 
-/// Age of the newest proven backup from which status notes it: a day, and half of one for what takes long.
+/// Age of the newest proven backup after which status notes it: a day, and half a day for long backups.
 const OLD: SignedDuration = SignedDuration::from_hours(36);
 
 /// A try to make a backup, or a drill.
@@ -45,7 +45,7 @@ pub struct BackupFailure {
 }
 
 impl BackupTry {
-    /// Notes what became of a try that ended now; on the disk when this returns. An earlier refusal is forgotten.
+    /// Records the outcome of an attempt that ended now. On the disk on return. Removes an earlier refusal.
     pub(crate) fn note(
         paths: &SitePaths,
         outcome: Result<(), &(impl Coded + 'static)>,
@@ -56,16 +56,16 @@ impl BackupTry {
         Ok(durable::remove_file(&paths.backup_refusal())?)
     }
 
-    /// Notes that a drill has proven the newest backup, whatever clock the latest try failed under; on the disk when this returns. What
-    /// became of that try stays.
+    /// Records that a drill has proven the newest backup, under whatever clock the latest attempt failed. On the disk
+    /// on return. The outcome of that attempt stays.
     pub(crate) fn mend(paths: &SitePaths) -> Result<(), StepError> {
         let Some(last) = Self::read(paths).filter(|last| last.failure.is_some() && !last.mended) else { return Ok(()) };
         store(&paths.backup_try(), &Self { mended: true, ..last })?;
         running_try::forget_interrupted(paths, Tried::Backup)
     }
 
-    /// Notes that a backup did not begin, since another operation ran; on the disk when this returns. It is no try: what became of the
-    /// latest one stays.
+    /// Records that a backup did not begin because another operation ran. On the disk on return. The outcome of the
+    /// latest attempt stays.
     pub(crate) fn note_refusal(
         paths: &SitePaths,
         error: &(impl Coded + 'static),
@@ -74,7 +74,7 @@ impl BackupTry {
         write(&paths.backup_refusal(), Err(error), now)
     }
 
-    /// The same of a drill that a person asked for.
+    /// Records the outcome of a drill that a person requested.
     pub(crate) fn note_drill(
         paths: &SitePaths,
         outcome: Result<(), &(impl Coded + 'static)>,
@@ -84,7 +84,7 @@ impl BackupTry {
         running_try::forget_interrupted(paths, Tried::Drill)
     }
 
-    /// Reads the latest one, which may have been interrupted; a file that is lost or damaged counts as none.
+    /// Reads the latest attempt, which may have been interrupted; `None` if its file is lost or damaged.
     pub(crate) fn read(paths: &SitePaths) -> Option<Self> {
         latest(read(&paths.backup_try()), running_try::interrupted(paths, Tried::Backup))
     }
@@ -94,12 +94,12 @@ impl BackupTry {
         latest(read(&paths.drill_try()), running_try::interrupted(paths, Tried::Drill))
     }
 
-    /// Reads the latest refusal; none once a later backup was tried.
+    /// Reads the latest refusal; `None` after a later attempt.
     pub(crate) fn read_refusal(paths: &SitePaths) -> Option<Self> {
         read(&paths.backup_refusal())
     }
 
-    /// Forgets all of them.
+    /// Removes all records.
     pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
         running_try::remove(paths)?;
         durable::remove_file(&paths.drill_try())?;
@@ -128,7 +128,7 @@ fn read(file: &Path) -> Option<BackupTry> {
     serde_json::from_slice(&files::read(file).ok()??).ok()
 }
 
-/// One that was interrupted is later than the one whose end was noted: that would have taken its place.
+/// Returns the later attempt. An interrupted one is later than a recorded end, which would have replaced it.
 fn latest(ended: Option<BackupTry>, interrupted: Option<BackupTry>) -> Option<BackupTry> {
     match interrupted {
         None => ended,
@@ -136,7 +136,8 @@ fn latest(ended: Option<BackupTry>, interrupted: Option<BackupTry>) -> Option<Ba
     }
 }
 
-/// What a person should know of backups: that the latest try failed, or that the newest proven one is old. `proven` is its time.
+/// Returns notes about backups for people: a failed latest attempt, or an old newest proven backup. `proven` is its
+/// time.
 pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timestamp) -> Vec<String> {
     let mut notes = Vec::new();
     let time = |text: &str| text.parse::<Timestamp>().ok();
@@ -152,7 +153,7 @@ pub(crate) fn notes(last: Option<&BackupTry>, proven: Option<&str>, now: Timesta
     notes
 }
 
-/// What a person should know of a drill that was interrupted: no command has reported what became of it.
+/// Returns a note about an interrupted drill, because no command has reported its outcome.
 pub(crate) fn interrupted_drill(last: &BackupTry) -> Option<String> {
     let BackupFailure { code, what } = last.failure.as_ref()?;
     let is_interrupted = code == codes::BACKUP_INTERRUPTED.id;

@@ -1,4 +1,4 @@
-//! A stream on its way into a pod.
+//! Loads a stream into a pod.
 
 use std::io::Read;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::error::unusable;
 use crate::pods::Container;
 use crate::room::{Guarded, is_out_of_room, reserve};
 
-/// Reports what is read.
+/// Reader that reports progress.
 struct Reported<'a, R> {
     from: R,
     progress: &'a dyn Progress,
@@ -31,31 +31,31 @@ impl<R: Read> Read for Reported<'_, R> {
     }
 }
 
-/// Bytes of a stream of this backup; none where the backup does not know.
+/// Returns the size of a stream in this backup, if recorded.
 pub(crate) fn size_bytes(backup: &Backup, saved: &SavedStream) -> Option<u64> {
     stream_bytes(backup, &saved.name())
 }
 
-/// Bytes of what this backup has of the log of a stream; none where it does not know.
+/// Returns the size of this backup's log of a stream, if recorded.
 pub(crate) fn log_bytes(backup: &Backup, saved: &SavedStream) -> Option<u64> {
     stream_bytes(backup, log_stream(backup, saved).ok()?.as_str())
 }
 
-/// Bytes of the stream of this name; none where the backup does not know.
+/// Returns the size of the stream of this name, if recorded.
 pub(super) fn stream_bytes(backup: &Backup, name: &str) -> Option<u64> {
     backup.streams.iter().find(|stream| stream.name.as_str() == name).map(|stream| stream.size_bytes)
 }
 
-/// Where a backup has the log of this stream: a backup of all data has the part that leads to its cut.
+/// Returns the stream with a backup's log of this stream. A full backup has the part that leads to its cut.
 pub(crate) fn log_stream(backup: &Backup, saved: &SavedStream) -> Result<StreamName, StepError> {
     if backup.is_full() { log_part(&saved.name()) } else { saved.stream_name() }
 }
 
-/// A stream that returns, and the container that it goes into.
+/// A stream to load, and its target container.
 #[derive(Clone, Copy)]
 pub(crate) struct Loading<'a> {
     pub(crate) cluster: &'a Cluster,
-    /// Where the volumes are: a load that would fill their filesystem is stopped.
+    /// Paths with the volumes: a load that would fill their filesystem is stopped.
     pub(crate) paths: &'a SitePaths,
     pub(crate) saved: &'a SavedStream,
     pub(crate) into: &'a Container,
@@ -63,14 +63,14 @@ pub(crate) struct Loading<'a> {
 }
 
 impl Loading<'_> {
-    /// Fills an empty volume: runs the rule's program, with the stream as its input.
+    /// Fills an empty volume: runs the rule's program with the stream as its input.
     pub(crate) fn load(&self, backup: &OpenBackup) -> Result<(), StepError> {
         let (name, rule) = (self.saved.name(), &self.saved.rule);
         self.feed((backup, &self.saved.stream_name()?), &format!("loading {name}"), &rule.load)
     }
 
-    /// Applies what was written after that, up to a time: places each of these log backups beside the data, oldest first, then lets the
-    /// software recover.
+    /// Applies the log up to a time: places each of these log backups beside the data, oldest first, then starts the
+    /// software's recovery.
     pub(crate) fn recover(&self, logs: &[OpenBackup], to: Timestamp) -> Result<(), StepError> {
         let (name, rule) = (self.saved.name(), &self.saved.rule);
         let missing = || StepError::new(codes::BUG, format!("{name} has no log"));
@@ -122,7 +122,7 @@ impl Loading<'_> {
 
     fn failed(&self, error: StreamError) -> StepError {
         let Container { namespace, pod, .. } = self.into;
-        // That says nothing of the backup.
+        // This says nothing about the backup.
         if matches!(&error, StreamError::Reading(error) if is_out_of_room(error)) {
             let what = format!("the load of {} into {namespace}/{pod} was stopped", self.saved.name());
             return StepError::new(codes::BACKUP_STOPPED, what).because(error);

@@ -1,4 +1,4 @@
-//! What a backup says of itself: whose data it holds, and by which rules.
+//! A backup's description of itself: its streams and their rules.
 
 use std::io::Read;
 
@@ -17,19 +17,19 @@ use super::error::unusable;
 use super::singly::FailedStreams;
 use crate::pods::object_name;
 
-/// Schema of the manifest.
+/// Schema number of the manifest.
 const SCHEMA: u32 = 1;
 
-/// Name of the document that holds it. Components' names have no capital letters.
+/// Document with the manifest. Components' names have no capital letters.
 const DOCUMENT: &str = "LANDFALL/manifest.json";
 
-/// The largest manifest that is read: a release has fewer rules than fill it.
+/// Maximum size of a manifest in bytes, far above the rules of a release.
 const LARGEST_BYTES: u64 = 16 << 20;
 
-/// Letters of the word that marks a backup.
+/// Length of the random word that marks a backup.
 const WORD_LENGTH: usize = 24;
 
-/// The first document of every backup.
+/// First document of every backup.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Manifest {
@@ -40,12 +40,12 @@ pub(crate) struct Manifest {
     pub(crate) version: String,
     /// Streams, in the order of the release's components.
     pub(crate) streams: Vec<SavedStream>,
-    /// What the backup has of its cluster; none where an earlier `landfall` made it.
+    /// The backup's cluster data; `None` in backups of an earlier `landfall`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cluster: Option<SavedCluster>,
 }
 
-/// One stream of a backup, and everything that is needed to load and to check it.
+/// One stream of a backup, with everything for loading and checking it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SavedStream {
@@ -53,39 +53,40 @@ pub struct SavedStream {
     pub component: String,
     /// Its namespace.
     pub namespace: String,
-    /// Seconds until its workload counts as failed when it is not ready.
+    /// Seconds until its workload counts as failed if it is not ready.
     pub ready_seconds: u64,
     /// The rule.
     pub rule: BackupRule,
-    /// The word that was written into the data, if the rule has a marker.
+    /// Marker's word that was written into the data, if the rule has a marker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub word: Option<String>,
-    /// The link that the log backups of this stream follow, if its log is kept.
+    /// Link that the log backups of this stream follow, if its log is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// The workload, as it was in the cluster.
+    /// The workload as it was in the cluster.
     pub workload: Value,
 }
 
 impl SavedStream {
-    /// Its name within the backup: `COMPONENT/RULE`.
+    /// Returns its name within the backup: `COMPONENT/RULE`.
     pub fn name(&self) -> String {
         self.rule.stream(&self.component)
     }
 
-    /// The same, as the repository has it.
+    /// Returns its name in the repository.
     pub(crate) fn stream_name(&self) -> Result<StreamName, StepError> {
         self.name().parse().map_err(unusable)
     }
 }
 
-/// Whether a release declares anything that is backed up.
+/// Returns true if a release declares any backup rules.
 pub(crate) fn has_rules(release: &ReleaseDocument) -> bool {
     release.components.iter().any(|component| !component.backup.is_empty())
 }
 
 impl Manifest {
-    /// The manifest of a new backup of a site that runs this release. A stream whose workload does not exist has failed.
+    /// Creates the manifest of a new backup of a site with this release. A stream whose workload does not exist has
+    /// failed.
     pub(super) fn new(
         release: &ReleaseDocument,
         cluster: &Cluster,
@@ -116,7 +117,7 @@ impl Manifest {
         Ok(Self { schema: SCHEMA, release, version, streams, cluster: None })
     }
 
-    /// Reads that of a backup.
+    /// Reads the manifest of a backup.
     pub(crate) fn read(backup: &OpenBackup) -> Result<Self, StepError> {
         let unknown = |what: String| StepError::new(codes::BACKUP_DAMAGED, what);
         let name: StreamName = DOCUMENT.parse().map_err(unusable)?;
@@ -131,7 +132,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Refuses a backup of another release than this one: only the software that wrote data is known to read it.
+    /// Fails if the backup is of another release, because only the software that wrote data certainly reads it.
     pub(crate) fn refuse_other(&self, installed: &ReleaseDocument) -> Result<(), StepError> {
         if (&self.release, &self.version) == (&installed.name, &installed.version) {
             return Ok(());
@@ -143,7 +144,7 @@ impl Manifest {
         Err(StepError::new(codes::RESTORE_OTHER_VERSION, what))
     }
 
-    /// That of a backup which these streams are not in.
+    /// Returns the manifest of a backup without these streams.
     pub(super) fn without(&self, failed: &FailedStreams) -> Self {
         let mut left = self.clone();
         left.streams.retain(|saved| !failed.has(&saved.name()));
@@ -154,19 +155,19 @@ impl Manifest {
         left
     }
 
-    /// It as a document of a backup.
+    /// Returns the manifest as a document of a backup.
     pub(super) fn document(&self) -> Result<Vec<u8>, StepError> {
         serde_json::to_vec_pretty(self)
             .map_err(|error| StepError::new(codes::BUG, "the manifest of a backup cannot be written").because(error))
     }
 
-    /// The name of that document.
+    /// Returns the name of that document.
     pub(super) fn stream_name() -> Result<StreamName, StepError> {
         DOCUMENT.parse().map_err(unusable)
     }
 }
 
-/// What of a live object a later pod is made after: its state is left out.
+/// Returns the parts of a live object that a later pod needs, without its status.
 fn described(mut workload: Value) -> Value {
     if let Value::Object(fields) = &mut workload {
         fields.remove("status");
@@ -177,7 +178,7 @@ fn described(mut workload: Value) -> Value {
     workload
 }
 
-/// Lower-case letters and digits, which mean themselves to every shell.
+/// Returns a random word of lower-case letters and digits, which need no quoting in any shell.
 pub(super) fn word() -> String {
     Alphanumeric.sample_string(&mut rand::rng(), WORD_LENGTH).to_lowercase()
 }

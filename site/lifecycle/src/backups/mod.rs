@@ -1,8 +1,8 @@
-//! Backups of a site: what is saved and how it returns, by the rules that its release declares. The repository that keeps
-//! them is [`landfall_backup`]'s.
+//! Backups of a site: saving and restoring data by the rules of its release. [`landfall_backup`] provides the
+//! repository that stores them.
 //!
-//! A backup describes itself: its manifest holds the rules by which its streams were saved, and by which they are loaded and
-//! checked, so that a later release can restore what an earlier one saved.
+//! A backup describes itself: its manifest holds the rules for saving, loading and checking its streams. A later
+//! release can therefore restore what an earlier one saved.
 
 pub(crate) mod check;
 pub(crate) mod cluster;

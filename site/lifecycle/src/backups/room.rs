@@ -1,4 +1,4 @@
-//! Space that backups, drills and restores need beside everything that is there: the same filesystem has etcd and the databases.
+//! Space for backups, drills and restores in addition to existing data: etcd and the databases share the filesystem.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use super::error::unusable;
 use crate::preflight::size;
 use crate::room::{Demand, FilesystemPeak, peaks, reserve};
 
-/// Refuses what has these demands, if a filesystem lacks the room.
+/// Fails if a filesystem lacks the space for these demands.
 pub(crate) fn refuse(paths: &SitePaths, demands: &[Demand], purpose: &str) -> Result<(), StepError> {
     refuse_lacking(&peaks(paths, &[demands.to_vec()])?, purpose)
 }
 
-/// Refuses what has these peaks, if a filesystem lacks the room.
+/// Fails if a filesystem lacks the space for these peaks.
 pub(crate) fn refuse_lacking(peaks: &[FilesystemPeak], purpose: &str) -> Result<(), StepError> {
     let Some(lacking) = peaks.iter().find(|peak| !peak.fits()) else { return Ok(()) };
     let listed: Vec<String> =
@@ -36,8 +36,8 @@ pub(crate) fn refuse_lacking(peaks: &[FilesystemPeak], purpose: &str) -> Result<
     Err(StepError::new(codes::BACKUP_NO_ROOM, what))
 }
 
-/// Where these demands lack room that old backups take, those go that the retention does not keep, and unproven ones. Fails if that is
-/// not enough. What was removed is reported, and gone from the disk when this returns.
+/// Removes old backups beyond the retention, and unproven ones, if their space is needed for these demands. Fails if
+/// that is not enough. Removed backups are reported, and gone from the disk on return.
 pub(crate) fn make_room(
     paths: &SitePaths,
     repository: &Repository,
@@ -55,7 +55,7 @@ pub(crate) fn make_room(
     refuse(paths, demands, "a backup")
 }
 
-/// Whether the repository's filesystem alone lacks room, and no more than the repository holds.
+/// Returns true if only the repository's filesystem lacks space, and no more than the repository holds.
 fn can_help(found: &[FilesystemPeak], is_own: impl Fn(&FilesystemPeak) -> bool, held: Space) -> bool {
     let mut lacking = found.iter().filter(|peak| !peak.fits()).peekable();
     lacking.peek().is_some()
@@ -65,7 +65,8 @@ fn can_help(found: &[FilesystemPeak], is_own: impl Fn(&FilesystemPeak) -> bool, 
         })
 }
 
-/// Removes what the retention does not keep, and unproven backups. What was removed is reported, also where its data is still there.
+/// Removes backups beyond the retention, and unproven ones. Removed backups are reported even if their data was not
+/// freed.
 fn drop_old(repository: &Repository, retention: Retention, progress: &dyn Progress) -> Result<(), StepError> {
     let made = repository.make_room(retention);
     let dropped = match &made {
@@ -80,7 +81,7 @@ fn drop_old(repository: &Repository, retention: Retention, progress: &dyn Progre
     made.map(drop).map_err(unusable)
 }
 
-/// What backups leave free of the filesystem of the repository.
+/// Returns the space that backups leave free on the repository's filesystem.
 pub(super) fn reserve_of_backups(paths: &SitePaths) -> Result<Reserve, StepError> {
     let Space { bytes, inodes } = reserve(paths, &paths.backup_repository())?;
     Ok(Reserve { bytes, inodes })

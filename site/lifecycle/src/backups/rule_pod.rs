@@ -1,4 +1,4 @@
-//! The pod in which a rule's programs run while its component does.
+//! The pod in which a rule's programs run while its component runs.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -11,25 +11,25 @@ use landfall_release_document::BackupRule;
 use super::error::KILLED;
 use crate::pods::{Container, NoContainer, ready_container};
 
-/// How long a workload may have no ready pod.
+/// Time for which a workload may have no ready pod.
 const POD_LIMIT: Duration = Duration::from_mins(2);
 
-/// Time between looks.
+/// Time between checks.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Where programs of a rule run.
+/// Execution of a rule's programs.
 pub(super) trait RulePrograms {
     /// `COMPONENT/RULE`.
     fn stream(&self) -> &str;
 
-    /// Starts a program whose output is read. It may take so many seconds, or as long as the rule says.
+    /// Starts a program whose output is read. `limit_seconds` overrides the rule's time limit.
     fn open(&self, arguments: &[String], limit_seconds: Option<u64>) -> Result<Box<dyn Read>, StepError>;
 
     /// Runs a program to its end.
     fn run(&self, arguments: &[String], limit_seconds: u64) -> Result<(), StepError>;
 }
 
-/// A ready pod of a rule's workload, looked up again for each program.
+/// A ready pod of a rule's workload, found again for each program.
 pub(super) struct RulePod<'a> {
     pub(super) cluster: &'a Cluster,
     /// `COMPONENT/RULE`.
@@ -112,7 +112,7 @@ mod tests {
     use super::super::{BackupFolder, unusable};
     use super::*;
 
-    /// A stream whose program the container does not have, as the node reports it.
+    /// A stream whose program is missing in the container, as the node reports it.
     struct Lacking;
 
     impl Read for Lacking {

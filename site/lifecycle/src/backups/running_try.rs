@@ -1,5 +1,5 @@
-//! A backup or a drill that runs, on the disk: a process that is killed, or a host that restarts, cannot note what became of it. The next
-//! reader finds the record of one that no process runs any longer.
+//! Record of a running backup or drill on the disk, because a killed process or a restarted host cannot record the
+//! outcome. The next reader finds the record of one that no process runs any longer.
 
 use std::path::PathBuf;
 
@@ -17,12 +17,12 @@ use serde::{Deserialize, Serialize};
 use super::last_try::{BackupFailure, BackupTry};
 use crate::pins::JournalFolder;
 
-/// What is tried.
+/// Kind of attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tried {
     /// A backup, with the drill that proves it.
     Backup,
-    /// A drill that a person asked for.
+    /// A drill that a person requested.
     Drill,
 }
 
@@ -37,18 +37,19 @@ impl Tried {
     }
 }
 
-/// A try that has begun.
+/// An attempt that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
-    /// When it began, RFC 3339 in UTC.
+    /// Time of its begin, RFC 3339 in UTC.
     at: String,
-    /// Its process, which holds the site's lock until the record is removed.
+    /// ID of its process, which holds the site's lock until the record is removed.
     pid: u32,
-    /// The start of the host in which it began; none where the kernel did not report it.
+    /// Boot ID of the host at its begin; `None` if the kernel did not report it.
     boot: Option<String>,
 }
 
-/// A try that this process runs, under the site's lock. Dropped, it has ended, and what became of it must be noted before that.
+/// An attempt that this process runs under the site's lock. Dropping it ends the attempt, whose outcome must be
+/// recorded first.
 #[derive(Debug)]
 #[must_use]
 pub(crate) struct RunningTry {
@@ -56,7 +57,7 @@ pub(crate) struct RunningTry {
 }
 
 impl RunningTry {
-    /// Notes that it begins; on the disk when this returns. An earlier one that was interrupted is forgotten.
+    /// Records the begin of an attempt. On the disk on return. Replaces an earlier interrupted one.
     pub(crate) fn begin(paths: &SitePaths, tried: Tried, now: Timestamp) -> Result<Self, StepError> {
         let record = Record { at: format!("{now:.0}"), pid: std::process::id(), boot: boot_id(paths) };
         let file = tried.file(paths);
@@ -76,7 +77,8 @@ impl Drop for RunningTry {
     }
 }
 
-/// A try that began and did not end; none while it runs. Asks systemd why it did not, and changes nothing.
+/// Returns an attempt that began and did not end; `None` while it runs. Queries systemd for the reason, and changes
+/// nothing.
 pub(super) fn interrupted(paths: &SitePaths, tried: Tried) -> Option<BackupTry> {
     interrupted_by(paths, tried, &Subprocesses)
 }
@@ -95,19 +97,20 @@ fn interrupted_by(paths: &SitePaths, tried: Tried, commands: &dyn CommandRunner)
     Some(BackupTry { at: record.at, failure: Some(failure), succeeded: None, mended: false })
 }
 
-/// The record of a try that no process runs any longer.
+/// Returns the record of an attempt that no process runs any longer.
 fn left_behind(paths: &SitePaths, tried: Tried) -> Option<Record> {
     let record = read(paths, tried)?;
     let holder = JournalFolder::at(paths.journal()).holder();
-    // A holder without a number has just taken the lock, and may be this one.
+    // A holder without a number has just taken the lock, and may be this attempt.
     if holder.is_some_and(|holder| holder.pid == 0 || holder.pid == record.pid) {
         return None;
     }
-    // It may have ended since the first look: its record goes before its lock.
+    // It may have ended in the meantime, because its record is removed before its lock.
     read(paths, tried).filter(|again| *again == record)
 }
 
-/// Whether the service of backups was killed for memory when this was its process. systemd knows until it starts again.
+/// Returns true if the service of backups was killed for memory while this was its process. systemd knows this until
+/// the service restarts.
 fn ran_out_of_memory(pid: u32, commands: &dyn CommandRunner) -> bool {
     let ask = systemctl(&["show", "--property", "Result,ExecMainPID", BACKUP]);
     let output = commands.run(&ask, None).unwrap_or_default();
@@ -116,7 +119,7 @@ fn ran_out_of_memory(pid: u32, commands: &dyn CommandRunner) -> bool {
     has("Result=oom-kill") && has(&format!("ExecMainPID={pid}"))
 }
 
-/// Forgets one that was interrupted: what becomes of a later one takes its place. One that runs stays.
+/// Removes the record of an interrupted attempt, because a later outcome replaces it. A running one stays.
 pub(super) fn forget_interrupted(paths: &SitePaths, tried: Tried) -> Result<(), StepError> {
     match left_behind(paths, tried) {
         Some(_) => Ok(durable::remove_file(&tried.file(paths))?),
@@ -124,7 +127,7 @@ pub(super) fn forget_interrupted(paths: &SitePaths, tried: Tried) -> Result<(), 
     }
 }
 
-/// Forgets what began.
+/// Removes all records.
 pub(super) fn remove(paths: &SitePaths) -> Result<(), StepError> {
     for tried in Tried::ALL {
         durable::remove_file(&tried.file(paths))?;
@@ -164,7 +167,7 @@ mod tests {
         RunningTry::begin(paths, tried, NOW.parse().unwrap()).unwrap()
     }
 
-    /// Ends it as a process that is killed does.
+    /// Ends the attempt like a killed process.
     fn kill(running: RunningTry) {
         std::mem::forget(running);
     }
@@ -206,7 +209,7 @@ mod tests {
         assert_eq!(BackupTry::read(&paths).unwrap().failure, None);
     }
 
-    /// systemd, which ended the service of backups for its memory when it was this process.
+    /// A fake systemd that reports the service of backups as killed for memory with this process.
     struct Killed(u32);
 
     impl CommandRunner for Killed {

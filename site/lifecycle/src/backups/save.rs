@@ -1,4 +1,4 @@
-//! Saving: every stream that the release declares, one after another, and what the site itself needs to be built again.
+//! Saves every stream that the release declares, one after another, and the data for rebuilding the site itself.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -30,13 +30,13 @@ use crate::configuration::BackupSettings;
 use crate::license;
 use crate::room::Demand;
 
-/// The fact that names the operation which a backup belongs to.
+/// Fact that names the operation of a backup.
 pub(crate) const OPERATION: &str = "operation";
 
-/// Why a backup is made.
+/// Reason for making a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// A person or a timer wants it.
+    /// A person or a timer requests it.
     Request,
     /// An upgrade begins with it.
     Upgrade,
@@ -54,43 +54,43 @@ impl Reason {
     }
 }
 
-/// What comes after a backup: its room is made before, too.
+/// Work after a backup, whose space is also reserved first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NextOfBackup {
-    /// A drill proves it.
+    /// A drill proves the backup.
     Drill,
-    /// It stays unproven.
+    /// The backup stays unproven.
     Nothing,
 }
 
-/// A backup that is to be made.
+/// A backup to make.
 pub(crate) struct Saving<'a> {
     /// The site's cluster.
     pub(crate) cluster: &'a Cluster,
     /// The site's paths.
     pub(crate) paths: &'a SitePaths,
-    /// The release that is installed.
+    /// The installed release.
     pub(crate) release: &'a ReleaseDocument,
-    /// First 12 hexadecimal digits of its bundle's id.
+    /// First 12 hexadecimal digits of its bundle's ID.
     pub(crate) bundle: &'a str,
-    /// What the site sets.
+    /// The site's settings of backups.
     pub(crate) settings: &'a BackupSettings,
-    /// Why.
+    /// Reason for the backup.
     pub(crate) reason: Reason,
-    /// What comes after it.
+    /// Work after the backup.
     pub(crate) next: NextOfBackup,
-    /// What names the operation that the backup belongs to, if there is one.
+    /// ID of the operation to which the backup belongs, if any.
     pub(crate) operation: Option<&'a str>,
-    /// Runs etcd's own tools.
+    /// Runner of etcd's own tools.
     pub(crate) commands: &'a dyn CommandRunner,
-    /// Where progress goes.
+    /// Receiver of progress.
     pub(crate) progress: &'a dyn Progress,
 }
 
 impl Saving<'_> {
-    /// Saves everything. Returns when all of it is on the disk; if it fails, no backup was made. A stream that fails keeps no other from
-    /// being saved: the backup names it then, as one that it lacks. Where there is no room, old backups go first; where that is not enough,
-    /// nothing is read.
+    /// Saves everything. The backup is on the disk on return; on failure, no backup was made. A failed stream stops no
+    /// other, and the backup names it as missing. If space is insufficient, old backups are removed first; if that is
+    /// not enough, nothing is read.
     pub(crate) fn save(&self, repository: &Repository) -> Result<SavedBackup, StepError> {
         let retention = self.settings.retention();
         make_room(self.paths, repository, retention, &self.demands(repository)?, self.progress)?;
@@ -103,7 +103,7 @@ impl Saving<'_> {
         manifest.cluster = Some(of_cluster.saved.clone());
         let sources = Sources { manifest: &manifest, begun: &begun, failed: &failed };
         let backup = match self.store(repository, sources, &mut of_cluster) {
-            // The stream's own failure says more.
+            // The stream's own failure is more informative.
             Err(error) if error.code() == codes::BACKUP_STREAM => return Err(failed.none().err().unwrap_or(error)),
             stored => stored?,
         };
@@ -115,8 +115,8 @@ impl Saving<'_> {
         Ok(SavedBackup { backup, failed })
     }
 
-    /// Reads and stores everything: of the streams that belong to a cut, those with a log first, and those whose writers are held last; then
-    /// what was counted, and in the end what says which streams there are.
+    /// Reads and stores everything. Among the streams of a cut, those with a log come first, and those with held
+    /// writers last. The counts and the list of streams follow.
     fn store(
         &self,
         repository: &Repository,
@@ -168,7 +168,7 @@ impl Saving<'_> {
         repository.save_what_is_read(new, judge).map_err(unusable)
     }
 
-    /// The cut of the streams that belong to one.
+    /// Creates the cut of its streams.
     fn cut<'b>(
         &'b self,
         order: &ReadingOrder,
@@ -195,7 +195,7 @@ impl Saving<'_> {
         SingleStream::new(name, from, failed, self.progress)
     }
 
-    /// Opens what was logged in a pod. No log backup is made meanwhile.
+    /// Returns a function that opens the log in a pod. It holds the lock against log backups.
     fn log_of<'b>(&'b self, pod: &'b RulePod<'b>) -> impl Fn() -> Result<OpenLog, StepError> + 'b {
         move || {
             let missing = || StepError::new(codes::BUG, format!("{} has no log", pod.stream));
@@ -213,7 +213,8 @@ impl Saving<'_> {
         })
     }
 
-    /// Notes in the manifest which log backups will follow the backup. Returns the streams whose logs begin with it.
+    /// Writes the links of the following log backups into the manifest. Returns the streams whose logs begin with this
+    /// backup.
     fn link_all(&self, manifest: &mut Manifest) -> Result<Vec<String>, StepError> {
         let mut begun = Vec::new();
         for saved in &mut manifest.streams {
@@ -230,8 +231,8 @@ impl Saving<'_> {
         RulePod { cluster: self.cluster, stream: saved.name(), namespace: &saved.namespace, rule: &saved.rule }
     }
 
-    /// The link that the log backups of a stream follow, from this backup on. Where no log is kept, or some of it may be lost, the
-    /// software begins to keep it. Where it cannot, the backup itself is as good without.
+    /// Returns the link that later log backups of a stream follow. If no log is kept, or a part may be lost, the
+    /// software begins to keep it. If that fails, the backup is still good without it.
     fn link(&self, saved: &SavedStream) -> Result<Link, StepError> {
         let Some(log) = &saved.rule.log else { return Ok(Link::None) };
         let records = LogRecords::of(self.paths);
@@ -264,13 +265,13 @@ impl Saving<'_> {
 /// A backup that was made.
 #[derive(Debug)]
 pub(crate) struct SavedBackup {
-    /// It.
+    /// The backup.
     pub(crate) backup: Backup,
-    /// The streams that it lacks.
+    /// Streams that it lacks.
     pub(crate) failed: FailedStreams,
 }
 
-/// What a backup is made of.
+/// Sources of a backup.
 #[derive(Clone, Copy)]
 struct Sources<'a> {
     manifest: &'a Manifest,
@@ -280,8 +281,8 @@ struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// What is noted about a backup that was made without what failed; or the failure without which there is none: one of what makes the
-    /// site this site, and that of all data.
+    /// Returns the facts about failures of a backup. Fails if an essential part failed: the site's own files, or all
+    /// data.
     fn judge(self, mut unread: Vec<FailedStream>) -> Result<BTreeMap<String, String>, FailedStream> {
         let is_noted = |name: &StreamName| self.failed.has(name.as_str()) || is_journal(name);
         if let Some(index) = unread.iter().position(|one| !is_noted(&one.name)) {
@@ -304,19 +305,20 @@ impl Sources<'_> {
     }
 }
 
-/// The order in which the streams of a backup are read, by their places in its manifest.
+/// Reading order of a backup's streams, by their positions in its manifest.
 #[derive(Debug, PartialEq, Eq)]
 struct ReadingOrder {
-    /// Those that are saved by themselves, the ones with a log first.
+    /// Streams that are saved alone, those with a log first.
     alone: Vec<usize>,
-    /// Those of a cut whose writers are held, in the end.
+    /// Streams of a cut whose writers are held, read last.
     held: Vec<usize>,
-    /// Those of `alone` whose log leads to the cut.
+    /// Streams of `alone` whose log leads to the cut.
     logged: Vec<usize>,
 }
 
 impl ReadingOrder {
-    /// A single stream needs no hold: it is of one time by itself. If its data is counted, that time must be known.
+    /// Determines the order. A single stream needs no hold, because it has one time by itself. If its data is counted,
+    /// that time must be known.
     fn of(saved: &[SavedStream]) -> Self {
         let has_log = |index: &usize| saved[*index].link.is_some() && saved[*index].rule.log.is_some();
         let (logged, others): (Vec<usize>, Vec<usize>) = (0..saved.len()).partition(has_log);
@@ -330,19 +332,19 @@ impl ReadingOrder {
     }
 }
 
-/// What the log backups of a stream follow.
+/// Link that the log backups of a stream follow.
 #[derive(Debug, PartialEq, Eq)]
 enum Link {
-    /// Nothing: no log is kept.
+    /// No log is kept.
     None,
-    /// What they followed before.
+    /// The same link as before.
     Known(String),
     /// A log that begins with this backup.
     New(String),
 }
 
 impl From<WholeLink> for Link {
-    /// A log begins with the first backup that is stored with its link, however many failed before.
+    /// A log begins with the first stored backup that has its link, however many failed before.
     fn from(known: WholeLink) -> Self {
         if known.has_base { Self::Known(known.word) } else { Self::New(known.word) }
     }
@@ -363,7 +365,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream whose log is kept, and whose writers can be held, or not.
+    /// Returns a stream, with or without a log and a hold.
     fn saved(name: &str, has_log: bool, has_hold: bool) -> SavedStream {
         let program = ["a"];
         let mut rule = json!({"name": name, "workload": {"kind": "StatefulSet", "name": "db"}, "volume": "data",
@@ -406,7 +408,7 @@ mod tests {
         assert_eq!(order(&all[..2]), (vec![0, 1], vec![], vec![]));
         assert_eq!(order(&[files.clone(), rows]), (vec![1, 0], vec![], vec![]));
         assert_eq!(order(&[cache.clone(), cache.clone(), files.clone()]), (vec![2], vec![0, 1], vec![]));
-        // One whose data is counted has a cut by itself.
+        // A stream whose data is counted has a cut of its own.
         let counted = |saved: &SavedStream| {
             let mut saved = saved.clone();
             saved.rule.counts = Some(vec!["a".to_owned()]);

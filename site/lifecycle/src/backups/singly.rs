@@ -1,4 +1,4 @@
-//! Streams of a backup that fail one by one: what is wrong with one component keeps no other from being saved.
+//! Individual failures of a backup's streams: a fault of one component does not stop the others.
 
 use std::cell::RefCell;
 use std::io::{self, Cursor, Read};
@@ -11,12 +11,12 @@ use landfall_media::progress::{Event, Progress};
 
 use super::error::unusable;
 
-/// The streams of a backup that could not be saved so far, each with its reason, in the order in which they failed.
+/// Streams of a backup that could not be saved so far, each with its reason, in the order of their failures.
 #[derive(Debug, Default)]
 pub(crate) struct FailedStreams(RefCell<Vec<(String, StepError)>>);
 
 impl FailedStreams {
-    /// Notes that a stream cannot be saved. A disk that cannot be trusted ends everything instead.
+    /// Records that a stream cannot be saved. Fails if a sync failed, because the disk cannot be trusted.
     pub(super) fn note(&self, stream: &str, error: StepError, progress: &dyn Progress) -> Result<(), StepError> {
         if error.code() == codes::SYNC_FAILED {
             return Err(error);
@@ -27,23 +27,23 @@ impl FailedStreams {
         Ok(())
     }
 
-    /// Whether a stream is among them.
+    /// Returns true if a stream is among them.
     pub(super) fn has(&self, stream: &str) -> bool {
         self.0.borrow().iter().any(|(failed, _)| failed == stream)
     }
 
-    /// Their names.
+    /// Returns their names.
     pub(super) fn names(&self) -> Vec<String> {
         self.0.borrow().iter().map(|(stream, _)| stream.clone()).collect()
     }
 
-    /// None, or why the first of them failed.
+    /// Returns an empty list, or fails with the first failure.
     pub(crate) fn none(self) -> Result<Self, StepError> {
         let mut failed = self.0.into_inner();
         if failed.is_empty() { Ok(Self::default()) } else { Err(failed.swap_remove(0).1) }
     }
 
-    /// The error of a backup that was made without them; none where there are none.
+    /// Returns the error of a backup that lacks these streams; `None` if there are none.
     pub(crate) fn refusal(self) -> Option<StepError> {
         let failed = self.0.into_inner();
         let names: Vec<&str> = failed.iter().map(|(stream, _)| stream.as_str()).collect();
@@ -52,7 +52,7 @@ impl FailedStreams {
     }
 }
 
-/// A stream whose failure is noted.
+/// A stream whose failure is recorded.
 pub(super) struct SingleStream<'a, R> {
     name: StreamName,
     from: R,
@@ -83,7 +83,7 @@ impl<R: Read> Read for SingleStream<'_, R> {
     }
 }
 
-/// A document that is made when it is first read: after the end of every stream before it.
+/// A document that is made on its first read, after the end of all earlier streams.
 pub(super) struct LateDocument<F> {
     make: Option<F>,
     bytes: Cursor<Vec<u8>>,
@@ -115,7 +115,7 @@ mod tests {
     use super::super::folder::tests::host;
     use super::*;
 
-    /// A stream whose connection breaks off.
+    /// Reader of a stream whose connection breaks.
     struct CutOff;
 
     impl Read for CutOff {

@@ -1,4 +1,5 @@
-//! What makes a site this site, as streams of a backup: each file is opened when it is read, so that no backup holds all journals in memory.
+//! The site's own files as streams of a backup. Each file is opened when it is read, so a backup does not hold all
+//! journals in memory.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,10 +14,10 @@ use landfall_host::paths::SitePaths;
 use crate::license;
 use crate::marks::Marks;
 
-/// The marks of what the site has run and what was revoked, in a backup.
+/// Document with the marks of installed releases and revocations.
 pub(crate) const MARKS: &str = "LANDFALL/marks.json";
 
-/// The folder of journals in a backup.
+/// Folder of journals in a backup.
 const JOURNALS: &str = "LANDFALL/journal";
 
 /// A file of the site that a backup reads.
@@ -42,7 +43,8 @@ impl Read for SiteFile {
     }
 }
 
-/// The journals, with settings and trust, the generated secrets, without which data is of no use, and the head of the release.
+/// Returns the journals with settings and trust, the generated secrets, without which data is useless, and the
+/// release's head.
 pub(super) fn site_files(paths: &SitePaths, bundle: &str) -> Result<Vec<SiteFile>, StepError> {
     let mut found = Vec::new();
     for (name, folder) in [(JOURNALS, paths.journal()), ("LANDFALL/secrets", paths.secrets())] {
@@ -55,7 +57,7 @@ pub(super) fn site_files(paths: &SitePaths, bundle: &str) -> Result<Vec<SiteFile
     Ok(found)
 }
 
-/// The marks of the site and its license: small documents that are made for the backup.
+/// Returns the site's marks and license: small documents that are made for the backup.
 pub(super) fn site_documents(paths: &SitePaths) -> Vec<(StreamName, Vec<u8>)> {
     let mut documents = Vec::new();
     match Marks::document(paths) {
@@ -68,13 +70,13 @@ pub(super) fn site_documents(paths: &SitePaths) -> Vec<(StreamName, Vec<u8>)> {
     documents
 }
 
-/// Whether a stream is a journal. One that cannot be read keeps no data from being saved: closed ones are an archive, and the deciding one was
-/// read before.
+/// Returns true if a stream is a journal. An unreadable journal stops no data from being saved: closed ones are an
+/// archive, and the deciding one was read before.
 pub(super) fn is_journal(name: &StreamName) -> bool {
     name.as_str().strip_prefix(JOURNALS).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Adds the files of a folder and of those in it.
+/// Adds the files of a folder and its subfolders.
 fn add_files(found: &mut Vec<SiteFile>, name: &str, folder: &Path) -> Result<(), StepError> {
     if !folder.exists() {
         return Ok(());
@@ -93,7 +95,7 @@ fn add_files(found: &mut Vec<SiteFile>, name: &str, folder: &Path) -> Result<(),
     Ok(())
 }
 
-/// Adds a file, unless restic cannot express its name, such as that of a temporary file.
+/// Adds a file, unless restic cannot express its name, for example that of a temporary file.
 fn add_file(found: &mut Vec<SiteFile>, name: &str, path: PathBuf) {
     if let Ok(name) = name.parse() {
         found.push(SiteFile { name, path, opened: None });
@@ -107,7 +109,7 @@ mod tests {
 
     use super::*;
 
-    /// Files that this process has open below a folder.
+    /// Returns the number of files below a folder that this process has open.
     fn open_below(folder: &Path) -> usize {
         let descriptors = fs_err::read_dir("/proc/self/fd").unwrap();
         let targets = descriptors.filter_map(|entry| fs_err::read_link(entry.ok()?.path()).ok());

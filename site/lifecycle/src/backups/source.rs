@@ -1,4 +1,4 @@
-//! A stream on its way out of a pod: opened when the repository first reads it, so that one stream is read at a time.
+//! A stream from a pod. It is opened when the repository first reads it, so only one stream is read at a time.
 
 use std::io::{self, Cursor, Read};
 
@@ -8,18 +8,18 @@ use landfall_release_document::BackupMarker;
 
 use super::rule_pod::RulePrograms;
 
-/// Most bytes that are read ahead.
+/// Maximum number of bytes that are read ahead.
 const AHEAD_BYTES: usize = 64 << 10;
 
-/// The bytes that a program of a rule writes.
+/// Output of a rule's program.
 pub(super) struct PodStream<'a> {
     pod: &'a dyn RulePrograms,
     arguments: &'a [String],
-    /// The program that marks the data before, with its arguments.
+    /// Program that marks the data first, with its arguments.
     mark: Option<Vec<String>>,
     progress: &'a dyn Progress,
     stream: Option<Box<dyn Read + 'a>>,
-    /// What was read before it was asked for.
+    /// Bytes that were read ahead.
     ahead: Cursor<Vec<u8>>,
     is_announced: bool,
 }
@@ -29,17 +29,17 @@ impl<'a> PodStream<'a> {
         Self { pod, arguments, mark: None, progress, stream: None, ahead: Cursor::default(), is_announced: false }
     }
 
-    /// The same, before which this word is written into the data.
+    /// Adds a marker: this word is written into the data first.
     pub(super) fn marked(self, marker: Option<&BackupMarker>, word: Option<&str>) -> Self {
         Self { mark: marker.zip(word).map(|(marker, word)| marker.write_word(word)), ..self }
     }
 
-    /// Marks the data, unless that was done.
+    /// Marks the data once.
     pub(super) fn mark(&mut self) -> Result<(), StepError> {
         self.mark.take().map_or(Ok(()), |mark| self.pod.run(&mark, BackupMarker::LIMIT_SECONDS))
     }
 
-    /// Marks the data, starts the program that saves it, and waits until it has written something, or has ended.
+    /// Marks the data, starts the saving program, and waits until it has written something or has ended.
     pub(super) fn read_ahead(&mut self) -> io::Result<()> {
         let mut piece = vec![0; AHEAD_BYTES];
         let read = self.opened()?.read(&mut piece)?;
@@ -48,7 +48,7 @@ impl<'a> PodStream<'a> {
         Ok(())
     }
 
-    /// Whether the program has ended without writing anything. Waits until it has written something, or has ended.
+    /// Returns true if the program has ended without output. Waits until it has written something or has ended.
     pub(super) fn is_empty(&mut self) -> io::Result<bool> {
         self.read_ahead()?;
         Ok(self.ahead.get_ref().is_empty())

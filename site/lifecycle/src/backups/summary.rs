@@ -1,4 +1,4 @@
-//! A backup, as lists and reports show it.
+//! A backup in lists and reports.
 
 use jiff::Timestamp;
 use landfall_backup::Backup;
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::cut::BackupCut;
 
-/// Characters of an id that a person reads and types.
+/// Number of characters of an ID that a person reads and types.
 const SHORT_ID: usize = 8;
 
 /// One backup.
@@ -59,13 +59,13 @@ pub struct StreamSummary {
     pub size_bytes: u64,
 }
 
-/// The newest of these backups that a drill proved; they are given in the order in which they were made.
+/// Returns the newest proven backup. `backups` are in the order in which they were made.
 pub(crate) fn newest_proven<'a>(backups: impl DoubleEndedIterator<Item = &'a Backup>) -> Option<&'a Backup> {
     backups.rev().find(|backup| backup.is_proven())
 }
 
 impl BackupSummary {
-    /// The beginning of the id, for a person.
+    /// Returns a short prefix of the ID for people.
     pub fn short_id(&self) -> &str {
         self.id.get(..SHORT_ID).unwrap_or(&self.id)
     }
@@ -75,7 +75,7 @@ impl From<&Backup> for BackupSummary {
     fn from(backup: &Backup) -> Self {
         let fact = |key: &str| backup.facts.get(key).cloned().unwrap_or_default();
         let proven = backup.proof.as_ref().map(|proof| proof.time.to_string());
-        // What the site itself needs is no stream of a component.
+        // Files of the site itself are not streams of a component.
         let streams: Vec<StreamSummary> = backup
             .streams
             .iter()

@@ -1,4 +1,4 @@
-//! The volume of a rule as it is now: which folder holds it, and how its workload is stopped.
+//! Present volume of a rule: its folder, and how its workload is stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -24,14 +24,15 @@ pub struct LiveVolume {
 }
 
 impl LiveVolume {
-    /// Whether there is one for a rule: its workload and its claim exist.
+    /// Returns true if a rule has a volume: its workload and its claim exist.
     pub(crate) fn exists(cluster: &Cluster, namespace: &str, rule: &BackupRule) -> Result<bool, StepError> {
         let Some(live) = cluster.get(&object_name(namespace, &rule.workload))? else { return Ok(false) };
         let Some(claim) = claims(&live).remove(&rule.volume) else { return Ok(false) };
         Ok(cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, &claim))?.is_some())
     }
 
-    /// That of a rule of a component in this namespace. What cannot be stopped, or is no folder of this site, is refused.
+    /// Returns the volume of a component's rule in this namespace. Fails if the workload cannot be stopped or the
+    /// volume is not a folder of this site.
     pub(crate) fn of(
         cluster: &Cluster,
         paths: &SitePaths,
@@ -52,7 +53,7 @@ impl LiveVolume {
         })?;
         let folder = folder(cluster, &paths.storage(), namespace, claim)?;
         let pods = selector(&live["spec"]["selector"]);
-        // Stopped by hand: it is to run with the data that it gets.
+        // The workload was stopped by hand, but must run with the restored data.
         let stop = Stop { workload: name, pods, replicas: replicas.max(1) };
         Ok(Self { folder, stop })
     }
@@ -62,9 +63,9 @@ impl LiveVolume {
 const SCALED: [&str; 2] = ["Deployment", "StatefulSet"];
 
 impl LiveVolume {
-    /// Every volume that a component's workloads can write to, whether a rule saves it or not, each with the workload that must stop. A
-    /// claim without a volume has no data, and artifacts are not written to. What cannot be stopped, or is no folder of this site, is
-    /// refused.
+    /// Returns every volume that a component's workloads can write to, with or without a rule, each with the workload
+    /// to stop. Claims without a volume and artifacts are skipped. Fails if a workload cannot be stopped or a volume is
+    /// not a folder of this site.
     pub(crate) fn of_component(
         cluster: &Cluster,
         paths: &SitePaths,
@@ -81,8 +82,8 @@ impl LiveVolume {
     }
 }
 
-/// How the workloads stop that run and can write to one of these volumes, beside the workloads that are known to stop: a claim may be shared
-/// by workloads of several components of a namespace. What cannot be stopped is refused.
+/// Returns how further running workloads stop that can write to one of these volumes. Workloads of several components
+/// in a namespace may share a claim. Fails if one cannot be stopped.
 pub(crate) fn stops_beside<'a>(
     cluster: &Cluster,
     paths: &SitePaths,
@@ -95,7 +96,7 @@ pub(crate) fn stops_beside<'a>(
     }
     for component in &release.components {
         for writer in writers(cluster, release, component)? {
-            // A claim whose volume is elsewhere is none of these.
+            // A claim with a volume elsewhere does not share these.
             let folder = folder(cluster, &paths.storage(), &component.namespace, &writer.claim).ok();
             if folder.is_some_and(|folder| is_beside(volumes, &folder, &writer.name)) {
                 let stop = writer.stop()?;
@@ -106,7 +107,7 @@ pub(crate) fn stops_beside<'a>(
     Ok(found)
 }
 
-/// Whether a workload that writes to this folder shares it with one of these, and is none of them.
+/// Returns true if another workload writes to the folder of one of these volumes.
 fn is_beside(volumes: &[LiveVolume], folder: &str, workload: &ObjectName) -> bool {
     volumes.iter().any(|volume| volume.folder == folder)
         && volumes.iter().all(|volume| volume.stop.workload != *workload)
@@ -121,7 +122,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// How it stops.
+    /// Returns how it stops.
     fn stop(&self) -> Result<Stop, StepError> {
         let Self { name, live, replicas, claim } = self;
         let replicas = replicas.ok_or_else(|| {
@@ -132,7 +133,7 @@ impl Writer {
     }
 }
 
-/// Every workload of a component, once for each claim with a volume that it can write to.
+/// Returns every workload of a component, once for each claim with a volume that it can write to.
 fn writers(cluster: &Cluster, release: &ReleaseDocument, component: &ComponentEntry) -> Result<Vec<Writer>, StepError> {
     let namespace = &component.namespace;
     // Pods may read artifacts that another component of their namespace mounts.
@@ -155,14 +156,14 @@ fn writers(cluster: &Cluster, release: &ReleaseDocument, component: &ComponentEn
     Ok(found)
 }
 
-/// Whether a claim exists and has a volume.
+/// Returns true if a claim exists and has a volume.
 fn is_bound(cluster: &Cluster, namespace: &str, claim: &str) -> Result<bool, StepError> {
     let found = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, claim))?;
     Ok(found.is_some_and(|found| found["spec"]["volumeName"].is_string()))
 }
 
-/// The claims that pods of a workload can write to, those of each of its pods. Claims of artifacts are left out: they have the name that
-/// the release gives, or that with the first digits of the artifact's digest.
+/// Returns the claims that a workload's pods can write to, for each pod. Claims of artifacts are left out: they have
+/// the release's name, or that name with the first digits of the artifact's digest.
 fn written_claims(live: &Value, pods: u32, mounts: &[&ArtifactMount]) -> BTreeSet<String> {
     let is_artifact = |claim: &str| {
         mounts.iter().any(|mount| {
@@ -195,7 +196,7 @@ fn is_digits(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Adds the volumes without a rule to those with one. A workload that is known already stops as it is known to.
+/// Adds the volumes without a rule to those with one. A known workload keeps its way of stopping.
 pub(crate) fn with_others(mut known: Vec<LiveVolume>, all: Vec<LiveVolume>) -> Vec<LiveVolume> {
     let stops: BTreeMap<String, Stop> =
         known.iter().map(|volume| (volume.stop.workload.to_string(), volume.stop.clone())).collect();
@@ -210,13 +211,13 @@ pub(crate) fn with_others(mut known: Vec<LiveVolume>, all: Vec<LiveVolume>) -> V
     known
 }
 
-/// What names an operation in the folder of volumes.
+/// Returns a token that names an operation in the folder of volumes.
 pub(crate) fn new_token() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..8].to_owned()
 }
 
-/// Refuses a workload whose data is not in one volume that stays: with several pods each has its own, and a claim that goes with
-/// its pods takes the data along.
+/// Fails if a workload's data is not in one permanent volume. With several pods, each has its own volume, and a claim
+/// that is deleted with its pods takes the data along.
 fn refuse_unfit(live: &Value, name: &ObjectName, replicas: u32) -> Result<(), StepError> {
     let refused = |why: String| Err(StepError::new(codes::RESTORE_IMPOSSIBLE, format!("{name} {why}")));
     if live["kind"] == "StatefulSet" && replicas > 1 {
@@ -225,7 +226,7 @@ fn refuse_unfit(live: &Value, name: &ObjectName, replicas: u32) -> Result<(), St
     refuse_lost_claims(live, name)
 }
 
-/// Refuses a workload whose claims go with its pods.
+/// Fails if a workload's claims are deleted with its pods.
 fn refuse_lost_claims(live: &Value, name: &ObjectName) -> Result<(), StepError> {
     if live.pointer("/spec/persistentVolumeClaimRetentionPolicy/whenScaled").is_some_and(|policy| policy == "Delete") {
         let what = format!("{name} deletes its volumes when it is stopped (whenScaled: Delete)");
@@ -234,7 +235,7 @@ fn refuse_lost_claims(live: &Value, name: &ObjectName) -> Result<(), StepError> 
     Ok(())
 }
 
-/// Name of the folder behind a claim, in the folder of volumes.
+/// Returns the name of a claim's folder in the folder of volumes.
 fn folder(cluster: &Cluster, storage: &Path, namespace: &str, claim: &str) -> Result<String, StepError> {
     let refused = |why: &str| StepError::new(codes::RESTORE_IMPOSSIBLE, format!("the claim {namespace}/{claim} {why}"));
     let found = cluster.get(&ObjectName::new("v1", "PersistentVolumeClaim", namespace, claim))?;
@@ -244,7 +245,7 @@ fn folder(cluster: &Cluster, storage: &Path, namespace: &str, claim: &str) -> Re
     folder_of(&volume, storage).map_err(|why| refused(&why))
 }
 
-/// Name of the folder that a volume is, directly below the folder of volumes.
+/// Returns the name of a volume's folder, directly below the folder of volumes.
 pub(crate) fn folder_of(volume: &Value, storage: &Path) -> Result<String, String> {
     let spec = &volume["spec"];
     let path = spec["hostPath"]["path"].as_str().or(spec["local"]["path"].as_str());
@@ -295,7 +296,7 @@ mod tests {
             let workload = ObjectName::new("apps/v1", "StatefulSet", "shop", workload);
             LiveVolume { folder: folder.to_owned(), stop: Stop { workload, pods: "app=shop".to_owned(), replicas } }
         };
-        // Stopped by hand: its rule says how many pods it gets.
+        // The workload was stopped by hand; its rule determines its number of pods.
         let with_rule = volume("one", "db", 1);
         let all = vec![volume("one", "db", 0), volume("two", "db", 0), volume("two", "web", 2)];
         let copied = with_others(vec![with_rule.clone()], all);

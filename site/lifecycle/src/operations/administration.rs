@@ -1,4 +1,4 @@
-//! What an administrator does with a site beside operations: the cluster's own kubectl, and the pods of a component.
+//! Administrator's tasks outside of operations: the cluster's own kubectl, and the pods of a component.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -12,8 +12,8 @@ use super::error::{OperationError, Result};
 use crate::configuration::nearest;
 
 impl Operations {
-    /// The kubectl of this site's Kubernetes as a command, with the administrator's rights; its cache goes where the next
-    /// boot forgets it.
+    /// Returns a command for the kubectl of this site's Kubernetes, with the administrator's rights. Its cache is in a
+    /// folder that a boot empties.
     pub fn kubectl(&self) -> Result<Command> {
         let (kubeconfig, settings) = (self.paths.admin_kubeconfig(), self.paths.agent_settings());
         for file in [&settings, &kubeconfig] {
@@ -30,14 +30,14 @@ impl Operations {
         Ok(kubectl)
     }
 
-    /// The pods of a component with their containers, by the list of its objects that the cluster keeps. With the name of a container,
-    /// only the pods that have it, each with it alone.
+    /// Returns the pods of a component with their containers, by the inventory in the cluster. With a container's name,
+    /// returns only the pods that have it, each with that container alone.
     pub fn component_pods(&self, component: &str, container: Option<&str>) -> Result<Vec<PodContainers>> {
         let (cluster, inventory) = self.component(component)?;
         selected(pods(&cluster, &inventory)?, component, container)
     }
 
-    /// Follows the logs of a component's pods, those that start meanwhile among them, until the listener breaks.
+    /// Follows the logs of a component's pods, including pods that start later, until the listener breaks.
     pub fn follow_logs(&self, component: &str, selection: &LogSelection, listener: &Listener) -> Result<()> {
         let (cluster, inventory) = self.component(component)?;
         if selection.container.is_some() {
@@ -46,7 +46,7 @@ impl Operations {
         Ok(cluster.follow_logs(&inventory, selection, listener).map_err(StepError::from)?)
     }
 
-    /// The cluster, and the list of a component's objects in it.
+    /// Returns the cluster, and the inventory of a component in it.
     fn component(&self, component: &str) -> Result<(Cluster, Inventory)> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !kubeconfig.exists() {
@@ -56,7 +56,7 @@ impl Operations {
     }
 }
 
-/// The same, of a cluster that was connected.
+/// Like [`Operations::component`], for a connected cluster.
 pub(super) fn component_of(cluster: Cluster, component: &str) -> Result<(Cluster, Inventory)> {
     let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
     if let Some(found) = inventories.iter().position(|inventory| inventory.owner.component == component) {
@@ -69,7 +69,7 @@ fn pods(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<PodContainers>> 
     Ok(cluster.containers_of_component(inventory).map_err(StepError::from)?)
 }
 
-/// The pods that have a container of this name, each with it alone; all of them without a name.
+/// Returns the pods that have a container of this name, each with it alone; all pods if no name is given.
 fn selected(pods: Vec<PodContainers>, component: &str, container: Option<&str>) -> Result<Vec<PodContainers>> {
     let Some(wanted) = container else { return Ok(pods) };
     let known: BTreeSet<&str> = pods.iter().flat_map(|pod| &pod.containers).map(|one| one.name.as_str()).collect();
@@ -89,14 +89,14 @@ fn selected(pods: Vec<PodContainers>, component: &str, container: Option<&str>) 
     Ok(pods.into_iter().filter_map(only).collect())
 }
 
-/// The list of a component's objects among those of all components.
+/// Returns the inventory of a component from those of all components.
 pub(super) fn known_inventory<'a>(inventories: &'a [Inventory], component: &str) -> Result<&'a Inventory> {
     let found = inventories.iter().find(|inventory| inventory.owner.component == component);
     let names = || inventories.iter().map(|inventory| inventory.owner.component.clone()).collect();
     found.ok_or_else(|| unknown(component, names()))
 }
 
-/// The error about a name that no component has.
+/// Returns the error for a name that no component has.
 fn unknown(component: &str, mut known: Vec<String>) -> OperationError {
     known.sort();
     let names: Vec<&str> = known.iter().map(String::as_str).collect();

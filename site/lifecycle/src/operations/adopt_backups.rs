@@ -1,5 +1,5 @@
-//! An empty machine takes over the backups of a site that is lost: the repository is copied and checked, and what the next
-//! install needs is taken out of it. What is left then is an install with `--adopt-data`, and a restore.
+//! Adopts the backups of a lost site on an empty machine: copies and checks the repository, and extracts the files that
+//! the next install needs. An install with `--adopt-data` and a restore follow.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -26,13 +26,13 @@ use crate::pins::JournalFolder;
 use landfall_engine::causes::with_causes;
 use landfall_engine::journal::Phase;
 
-/// Where a repository is until all of it is copied.
+/// Folder of a repository until its copy is complete.
 const INCOMING: &str = "incoming";
 
-/// Where the lost site's journals are read.
+/// Folder for reading the lost site's journals.
 const JOURNAL: &str = "journal";
 
-/// The lost site's settings, for `install --site`.
+/// File with the lost site's settings, for `install --site`.
 const SETTINGS: &str = "site.yaml";
 
 /// Backups that this machine took over.
@@ -48,7 +48,9 @@ pub struct AdoptedBackups {
 }
 
 impl Operations {
-    /// Takes over the repository in a folder, or in the bucket that a file describes as the settings of a site do. The key opens it. A repository with damage is refused: the machine that it came
+    /// Adopts the repository in a folder, or in the bucket that a file describes in the form of a site's settings.
+    /// `key` is the file with its key. Fails if a release is installed or other data is kept here. Also fails if the
+    /// repository is damaged, because its source may have a better copy.
     /// from may still have a better copy. Nothing may be installed, and no other data may be kept here.
     pub fn adopt_backups(&self, repository: &Path, key: &Path) -> Result<AdoptedBackups> {
         if let Some(past) = self.deciding()? {
@@ -59,7 +61,7 @@ impl Operations {
         let key = RepositoryKey::read(key).map_err(unusable)?;
         self.refuse_other_data(key_text.as_deref().unwrap_or_default())?;
         let source = Source::of(repository)?;
-        // Before anything is copied: a folder that is no repository, or another one's key.
+        // Checked before the copy: the folder must be a repository that the key opens.
         open(&source.place(), &key)?;
         durable::create_own_folder(&self.paths.data())?;
         let lock = self.journals().lock("backup adopt")?;
@@ -69,16 +71,16 @@ impl Operations {
         let used = used.ok_or_else(|| StepError::of(cases::BACKUPS_TO_ADOPT_NONE, "the repository has no backups"))?;
         let open = adopted.open_backup(used.id).map_err(unusable)?;
         let settings = self.take_what_an_install_needs(&open, used)?;
-        // The newest one has the newest license and marks, proven or not.
+        // The newest backup has the newest license and marks, whether proven or not.
         if let Err(error) = backups.last().map_or(Ok(()), |newest| self.take_license_and_marks(&adopted, newest)) {
             tracing::warn!(error = with_causes(&error), "the license or the marks of the backups are not taken over");
         }
-        // From here on, the backups are this machine's.
+        // From here on, this machine owns the backups.
         let (folder, target) = (self.paths.backups().join(INCOMING), self.paths.backup_repository());
         if !self.paths.backup_key().exists() {
             key.write_new(&self.paths.backup_key()).map_err(unusable)?;
         }
-        // Who adopts backups has their key.
+        // The person who adopts backups has their key.
         BackupFolder::of(&self.paths).mark_printed()?;
         durable::rename(&folder, &target)?;
         durable::write_file(&self.paths.backups_begun(), b"", 0o600)?;
@@ -87,8 +89,8 @@ impl Operations {
         Ok(AdoptedBackups { backups, used: used.into(), settings })
     }
 
-    /// Refuses to mix backups with other data: a repository, the key to another one, or volumes. What an interrupted adoption
-    /// left is none of these.
+    /// Fails if there is other data: a repository, the key of another one, or volumes. Leftovers of an interrupted
+    /// adoption do not count.
     fn refuse_other_data(&self, key: &[u8]) -> Result<()> {
         let occupied = |path: &Path| {
             let what = format!("{} exists already", path.display());
@@ -109,7 +111,7 @@ impl Operations {
         Ok(())
     }
 
-    /// Copies the repository beside its final place, and reads the copy.
+    /// Copies the repository beside its final place, and checks the copy.
     fn copied_repository(&self, source: &Source, key: &RepositoryKey) -> Result<Repository> {
         let incoming = self.paths.backups().join(INCOMING);
         durable::create_folder_with_mode(&self.paths.backups(), 0o700)?;
@@ -131,7 +133,7 @@ impl Operations {
         Err(StepError::new(codes::BACKUP_DAMAGED, what).into())
     }
 
-    /// Files of a repository have at most some tens of mebibytes.
+    /// Copies a folder recursively, each file in memory: a repository's files have at most some tens of mebibytes.
     fn copy_folder(&self, from: &Path, to: &Path) -> Result<()> {
         durable::create_folder_with_mode(to, 0o700)?;
         let failed = |error| files::failed("list", from, error);
@@ -149,7 +151,7 @@ impl Operations {
         Ok(())
     }
 
-    /// Every object becomes a file.
+    /// Copies every object of a bucket into a file.
     fn copy_bucket(&self, from: &Place, to: &Path) -> Result<()> {
         for file in from.files().map_err(unusable)? {
             let bytes = from.read(&file).map_err(unusable)?;
@@ -161,7 +163,8 @@ impl Operations {
         Ok(())
     }
 
-    /// Takes over the marks of a backup, by which the next install refuses what the lost site refused, and its license and trusted time.
+    /// Adopts the marks of a backup, so that the next install refuses the same releases as the lost site, and its
+    /// license and trusted time.
     fn take_license_and_marks(&self, repository: &Repository, backup: &Backup) -> Result<()> {
         let open = repository.open_backup(backup.id).map_err(unusable)?;
         for stream in backup.streams.iter().filter(|stream| stream.name.as_str() == MARKS) {
@@ -173,7 +176,7 @@ impl Operations {
         Ok(())
     }
 
-    /// Writes the generated secrets of the lost site where an install finds them, and its settings for a person.
+    /// Writes the lost site's generated secrets to the folder that an install reads, and its settings for a person.
     fn take_what_an_install_needs(&self, open: &OpenBackup, used: &Backup) -> Result<Option<PathBuf>> {
         let journal = self.paths.backups().join(JOURNAL);
         mounts::remove_tree(&journal)?;
@@ -187,7 +190,7 @@ impl Operations {
                 continue;
             };
             let bytes = document(open, &stream.name)?;
-            // A secret may be the only key to data: another one is never replaced.
+            // A secret may be the only key to data, so a different one is never replaced.
             if files::read(&target)?.is_some_and(|known| known != bytes) {
                 let what = format!("{} exists already, with other content", target.display());
                 return Err(StepError::new(codes::BACKUP_FOLDER_OCCUPIED, what).into());
@@ -200,7 +203,7 @@ impl Operations {
         mounts::remove_tree(&journal)?;
         let Some(settings) = settings else { return Ok(None) };
         let file = self.paths.backups().join(SETTINGS);
-        // JSON is YAML, too.
+        // JSON is valid YAML.
         let bytes =
             serde_json::to_vec_pretty(&settings).map_err(|error| OperationError::io("write", &file, error.into()))?;
         durable::write_file(&file, &bytes, 0o600)?;
@@ -208,13 +211,14 @@ impl Operations {
     }
 }
 
-/// The newest proven backup, or the newest that is whole and whose drill did not fail, or the newest; they are given in the order in which they were made.
+/// Returns the newest proven backup, otherwise the newest complete one whose drill did not fail, otherwise the newest.
+/// `backups` are in the order in which they were made.
 pub(super) fn best(backups: &[Backup]) -> Option<&Backup> {
     let not_disproved = backups.iter().rfind(|backup| backup.disproof.is_none() && backup.is_whole());
     newest_proven(backups.iter()).or(not_disproved).or(backups.last())
 }
 
-/// A small document of a backup.
+/// Reads a small document of a backup.
 fn document(open: &OpenBackup, name: &StreamName) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = open.read(name).map_err(unusable)?.read_to_end(&mut bytes);
@@ -222,19 +226,19 @@ fn document(open: &OpenBackup, name: &StreamName) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The path of a component's secret, `NAMESPACE/NAME.json`; those of the cluster itself are made again with it.
+/// Returns the path of a component's secret, `NAMESPACE/NAME.json`. A new cluster generates its own secrets again.
 fn secret_of_component(document: &str) -> Option<&str> {
     document.strip_prefix("LANDFALL/secrets/").filter(|path| path.matches('/').count() == 1)
 }
 
-/// Where the backups of the lost site are.
+/// Source of the lost site's backups.
 enum Source {
     Folder(PathBuf),
     Bucket(Place),
 }
 
 impl Source {
-    /// A folder is itself; a file describes a bucket.
+    /// Reads the source from a path: a folder is the repository, a file describes a bucket.
     fn of(path: &Path) -> Result<Self, StepError> {
         if !path.is_file() {
             return Ok(Self::Folder(path.to_owned()));
@@ -261,11 +265,11 @@ impl Source {
 
 fn open(repository: &Place, key: &RepositoryKey) -> Result<Repository, StepError> {
     let owner = Repository::owner(repository).map_err(unusable)?;
-    // The check reports a ledger that is lost.
+    // A check reports a lost ledger.
     Repository::open(repository, owner.unwrap_or_else(Uuid::nil), key).map_err(unusable)
 }
 
-/// The settings of the last operation that was committed, by journals in this folder.
+/// Returns the settings of the last committed operation, from the journals in this folder.
 fn settings_of(journal: &Path) -> Option<SiteConfiguration> {
     let journals = JournalFolder::at(journal.to_owned());
     let states = journals.list().ok()?.into_iter().rev().filter_map(|file| Some(journals.read(&file).ok()?.state));
@@ -310,7 +314,7 @@ mod tests {
         assert_eq!(fs_err::read(secrets.join("shop/key.json")).unwrap(), b"another");
         assert!(!operations.paths.backup_repository().exists());
 
-        // What the refused one left is no obstacle.
+        // Leftovers of the refused adoption are no obstacle.
         durable::remove_file(&secrets.join("shop/key.json")).unwrap();
         let adopted = operations.adopt_backups(&repository, &key).unwrap();
         assert_eq!((adopted.backups.len(), adopted.used.version.as_str()), (1, "1.0.0"));
@@ -320,7 +324,7 @@ mod tests {
 
         let again = operations.adopt_backups(&repository, &key).unwrap_err();
         assert_eq!(again.code(), codes::BACKUP_FOLDER_OCCUPIED);
-        // Nor where the kept repository cannot be opened.
+        // Also refused if the kept repository cannot be opened.
         durable::remove_file(&operations.paths.backup_key()).unwrap();
         let again = operations.adopt_backups(&repository, &key).unwrap_err();
         assert_eq!(again.code(), codes::BACKUP_FOLDER_OCCUPIED);

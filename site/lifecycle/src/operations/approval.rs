@@ -1,5 +1,5 @@
-//! An upgrade, a rollback, a restore or a change of settings that a person approved before it begins: the approval names a digest, and what would be done now must
-//! have the same.
+//! Approval of an upgrade, rollback, restore or change of settings before it begins. It names a digest, which the
+//! present plan must match.
 
 use landfall_bundle_spec::Sha256;
 use landfall_engine::plan::Plan;
@@ -12,21 +12,22 @@ use super::restore::PreparedRestore;
 use super::upgrade::PreparedUpgrade;
 use crate::steps::action::Action;
 
-/// What the digest is over, so that no other digest of Landfall's can be taken for one.
+/// Domain of the digest, which distinguishes it from Landfall's other digests.
 const DOMAIN: &str = "landfall.dev/approval/1";
 
-/// What the word is replaced by that differs each time that the same change is planned.
+/// Replacement for the token, which differs each time that the same change is planned.
 const WORD: &str = "token";
 
 impl PreparedUpgrade<'_> {
-    /// What an approval names: SHA-256 over the installed bundle, the one that takes its place, and every step with all of its
-    /// parameters. Planning the same change on the same site gives the same.
+    /// Returns the digest that an approval names: SHA-256 over the installed bundle, the new bundle, and every step
+    /// with its parameters. Planning the same change again on the same site gives the same digest.
     pub fn approval(&self) -> Result<Sha256> {
         let text = text_of(self.plan(), self.operations)?;
         Ok(digest(self.pins.bundle, self.bundle(), &text, &self.token))
     }
 
-    /// Begins it, if it is what was approved, and does not wait for it: its unit ends it. Its journal is on the disk when this returns.
+    /// Begins the upgrade or rollback if it matches the approval, without waiting: its systemd unit ends it. Its
+    /// journal is on the disk on return.
     pub fn begin_approved(self, approved: Sha256) -> Result<()> {
         refuse_different(self.approval()?, approved)?;
         let operations = self.operations;
@@ -37,15 +38,15 @@ impl PreparedUpgrade<'_> {
 }
 
 impl PreparedRestore<'_> {
-    /// What an approval names, as for an upgrade: SHA-256 over the installed bundle, which stays, and every step with all of its
-    /// parameters, among them the backup, the time and the volumes.
+    /// Returns the digest that an approval names, as for an upgrade: SHA-256 over the installed bundle and every step
+    /// with its parameters. These include the backup, the time and the volumes.
     pub fn approval(&self) -> Result<Sha256> {
         let text = text_of(self.plan(), self.operations)?;
         Ok(digest(self.pins.bundle, self.pins.bundle, &text, &self.token))
     }
 
-    /// Begins it, if it is what was approved, and does not wait for it: its unit ends it. Its journal is on the disk when this returns.
-    /// Returns why what was written last could not be saved before, if so.
+    /// Begins the restore if it matches the approval, without waiting: its systemd unit ends it. Its journal is on the
+    /// disk on return. Returns the reason if the latest logs could not be saved first.
     pub fn begin_approved(self, approved: Sha256) -> Result<Option<String>> {
         refuse_different(self.approval()?, approved)?;
         let (operations, unsaved) = (self.operations, self.save_what_goes());
@@ -56,15 +57,15 @@ impl PreparedRestore<'_> {
 }
 
 impl PreparedConfigure<'_> {
-    /// What an approval names: SHA-256 over the installed bundle, which stays, and every step with all of its parameters, among them each
-    /// field that changes with both of its values.
+    /// Returns the digest that an approval names: SHA-256 over the installed bundle and every step with its parameters.
+    /// These include each changed field with both values.
     pub fn approval(&self) -> Result<Sha256> {
         let text = text_of(self.plan(), self.operations)?;
         Ok(digest(self.pins.bundle, self.pins.bundle, &text, ""))
     }
 
-    /// Begins it, if it is what was approved, and does not wait for it: its unit ends it. Its journal is on the disk when this returns.
-    /// Refused where edits would be lost.
+    /// Begins the change if it matches the approval, without waiting: its systemd unit ends it. Its journal is on the
+    /// disk on return. Fails if edits would be lost.
     pub fn begin_approved(self, approved: Sha256) -> Result<()> {
         refuse_different(self.approval()?, approved)?;
         self.refuse_edited()?;

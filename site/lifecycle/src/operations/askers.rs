@@ -1,7 +1,8 @@
-//! Who asked for each operation of the site: a small file beside its journal, for as long as the site exists.
+//! Records of the account that requested each operation: a small file beside its journal, for as long as the site
+//! exists.
 //!
-//! A journal pins what is done, whoever asked for it. A file that is missing, torn or of another form says nothing, and no operation depends on
-//! one.
+//! A journal does not depend on the account. A file that is missing, torn or in another form is ignored, and no
+//! operation depends on one.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,17 +16,17 @@ use serde::{Deserialize, Serialize};
 
 use super::Operations;
 
-/// Environment variable by which the host's API hands an account of the console to the process that begins a change.
+/// Environment variable in which the host API passes a console account to the process that begins a change.
 pub const ASKED_VARIABLE: &str = "LANDFALL_ASKED";
-/// How the console names a program with an API key: `key:ID of USER`. No user's name has a colon.
+/// Prefix of the console's names for programs with an API key: `key:ID of USER`. No user's name contains a colon.
 const KEY_PREFIX: &str = "key:";
-/// Operations, the latest included, of which the files are kept.
+/// Number of operations whose files are kept, including the latest.
 const KEPT: u64 = 1000;
-/// Most bytes of a file; a longer one is not read to its end, and says nothing.
+/// Maximum size of a file in bytes. A larger one is ignored.
 const FILE_BYTES: u64 = 4 << 10;
-/// Longest name, in bytes.
+/// Maximum length of a name in bytes.
 const NAME_BYTES: usize = 128;
-/// The suffix of the files' names.
+/// Suffix of the files' names.
 const SUFFIX: &str = ".json";
 
 /// What kind of account someone has.
@@ -54,7 +55,7 @@ pub struct Account {
 }
 
 impl fmt::Display for Account {
-    /// A user of the host may have the name of one of the console.
+    /// A user of the host may have the same name as one of the console.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let at = if self.kind == AccountKind::Host { " at the host" } else { "" };
         write!(formatter, "{}{at}", self.name)
@@ -85,7 +86,7 @@ pub struct AskedBy {
 }
 
 impl AskedBy {
-    /// What a request of the console says: who sent it, and who approved first, where two people approve.
+    /// Returns the accounts of a console request: the sender, and the first approver if two people approve.
     pub fn of_console(by: &str, first: Option<&str>) -> Self {
         match first {
             None => Self { by: Account::of_console(by), approved_by: None },
@@ -93,7 +94,7 @@ impl AskedBy {
         }
     }
 
-    /// The same as the value of [`ASKED_VARIABLE`].
+    /// Returns the value of [`ASKED_VARIABLE`] for these accounts.
     pub fn to_variable(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
     }
@@ -107,7 +108,7 @@ impl AskedBy {
     }
 }
 
-/// The content of a file.
+/// Content of a file.
 #[derive(Serialize, Deserialize)]
 struct Noted {
     /// Number of the journal.
@@ -121,7 +122,8 @@ fn path(folder: &Path, operation: u64) -> PathBuf {
 }
 
 impl Operations {
-    /// Who is behind this process: an account of the console, which the host's API has named, or the user who runs the command.
+    /// Returns the account behind this process: the console account that the host API passed, or the user who runs the
+    /// command.
     pub(super) fn asker(&self) -> Option<AskedBy> {
         if let Ok(handed) = std::env::var(ASKED_VARIABLE) {
             return AskedBy::of_variable(&handed);
@@ -130,7 +132,7 @@ impl Operations {
         invoker(&self.paths).map(host).filter(AskedBy::is_sound)
     }
 
-    /// Who asked for the operation of this number, if that is known.
+    /// Returns the account that requested the operation of this number, if known.
     pub(super) fn asker_of(&self, operation: u64) -> Option<AskedBy> {
         let read = files::read_at_most(&path(&self.paths.activity(), operation), FILE_BYTES);
         let bytes = read.ok().filter(|bytes| bytes.len() as u64 <= FILE_BYTES)?;
@@ -138,7 +140,8 @@ impl Operations {
         (noted.operation == operation && noted.asked.is_sound()).then_some(noted.asked)
     }
 
-    /// Notes who asked for the operation of this number; on the disk when this returns. An operation begins whether or not that can be noted.
+    /// Records the account that requested the operation of this number. On the disk on return. A failure is only
+    /// logged, and the operation begins anyway.
     pub(super) fn note_asker(&self, operation: u64, asked: Option<AskedBy>) {
         if let Err(error) = note(&self.paths.activity(), operation, asked) {
             tracing::warn!(%error, "who asked for this operation is not noted");

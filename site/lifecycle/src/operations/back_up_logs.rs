@@ -1,4 +1,4 @@
-//! Log backups, every four minutes: they hold neither the site nor what runs on it.
+//! Log backups, every four minutes. They block neither the site nor its running software.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use super::history::Past;
 use crate::backups::{LogIndex, LogRecords, Manifest, PointsInTime, SavedLog, SavingLogs, has_logs, refuse, unusable};
 use crate::room::Demand;
 
-/// Space that a log backup begins with.
+/// Free space in bytes that a log backup requires to begin.
 const LEAST_BYTES: u64 = 512 << 20;
 
-/// How long a log backup waits for a change of the repository. The next one has what this one would have had.
+/// Time for which a log backup waits for a change of the repository. The next log backup includes skipped data.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Log backups that were made.
@@ -35,10 +35,10 @@ pub struct SavedLogs {
 }
 
 impl Operations {
-    /// Saves what was logged since the log backups before. While an operation changes the site, it makes none, and that is no error:
-    /// the next one has what this one would have had.
+    /// Saves the log since the previous log backups. Makes none while an operation changes the site, without an error,
+    /// because the next one includes the same data.
     ///
-    /// It does not take the site's lock: a backup that takes hours must not end points in time for as long.
+    /// Does not take the site's lock: a backup that takes hours must not interrupt points in time for as long.
     pub fn back_up_logs(&self) -> Result<SavedLogs> {
         let history = self.history()?;
         let decision = decide(Verb::Change, history.deciding().map(Past::position));
@@ -59,7 +59,7 @@ impl Operations {
         saved
     }
 
-    /// The same of this release, which has logs.
+    /// Saves the logs of this release, which has some.
     pub(super) fn save_logs(&self, release: &ReleaseDocument) -> Result<SavedLogs> {
         let Some(repository) = self.existing_repository()? else { return Ok(SavedLogs { logs: Vec::new() }) };
         let repository = repository.with_patience(PATIENCE);
@@ -70,7 +70,7 @@ impl Operations {
         Ok(SavedLogs { logs: saving.save(&repository)? })
     }
 
-    /// The time spans of which every point comes back, of the installed version. Changes nothing.
+    /// Returns the time spans of the installed version within which every point can be restored. Changes nothing.
     pub fn points_in_time(&self) -> Result<Vec<PointsInTime>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
         let chosen = repository.open_chosen(|known| {
@@ -87,7 +87,7 @@ impl Operations {
         for open in &opened {
             match Manifest::read(open) {
                 Ok(manifest) => backups.push((open.backup(), manifest.streams)),
-                // One that cannot be read is reported by a check.
+                // A check reports backups that cannot be read.
                 Err(error) if error.code() == codes::BACKUP_DAMAGED => {}
                 Err(error) => return Err(error.into()),
             }

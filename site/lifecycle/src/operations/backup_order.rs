@@ -1,5 +1,5 @@
-//! Random histories of a clock that may be arbitrarily wrong, backups, drills, copies, adoptions and removals: what must never be lost
-//! stays, and whatever looks for the newest backup finds the one that was made last. A model of the site over the functions that decide.
+//! Random histories of a wrong clock, backups, drills, copies, adoptions and removals. Protected backups stay, and
+//! every search for the newest backup finds the one made last. A model of a site on top of the functions that decide.
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
@@ -21,19 +21,19 @@ use crate::pins::Pins;
 
 const HISTORIES: u64 = 100_000;
 
-/// Events of each history.
+/// Events per history.
 const EVENTS: u32 = 12;
 
 const HOUR: i64 = 60 * 60;
 const YEAR: i64 = 365 * 24 * HOUR;
 
-/// 2026, in seconds.
+/// Seconds since 1970 of a time in 2026.
 const NOW: i64 = 1_795_900_000;
 
-/// What a clock without a battery says: 2020.
+/// Time of a clock without a battery, in 2020.
 const DEAD: i64 = 1_577_836_800;
 
-/// A site, what is true of it, and a disk with copies.
+/// A site with its true history, and a disk with copies.
 struct World {
     chance: StdRng,
     clock: i64,
@@ -57,7 +57,7 @@ impl World {
             world.tick();
             world.save(BackupKind::Full, None);
         }
-        // What an earlier version made has no numbers: its times are all that is known of its order.
+        // Backups of an earlier version have no numbers: only their times order them.
         world.made = world.site.full.iter().map(|backup| backup.id).collect();
         world
     }
@@ -101,7 +101,7 @@ impl World {
             return;
         }
         let (count, passed) = (self.site.full.len(), self.chance.random_range(0..3) > 0);
-        // As a rule of the newest one, sometimes of one that a person names.
+        // Usually the newest backup, sometimes one that a person names.
         let index = if self.chance.random_range(0..4) == 0 { self.chance.random_range(0..count) } else { count - 1 };
         let drill = Some(Proof { time: Timestamp::from_second(self.clock).unwrap(), report: String::new() });
         let backup = &mut self.site.full[index];
@@ -117,7 +117,7 @@ impl World {
         self.last_sequence = self.last_sequence.max(self.copies.last_sequence().unwrap_or_default());
     }
 
-    /// The machine is lost, and another one takes over the copies.
+    /// Replaces the lost machine by another one that adopts the copies.
     fn adopt(&mut self) {
         if self.copies.full.is_empty() {
             return;
@@ -146,7 +146,7 @@ impl World {
         self.expect_one_newest(pins);
     }
 
-    /// The newest of these, by the true order.
+    /// Returns the newest of these by the true order.
     fn last_made<'a>(&self, of: &'a [Backup], fits: impl Fn(&Backup) -> bool) -> Option<&'a Backup> {
         let place = |backup: &&Backup| self.made.iter().rposition(|made| *made == backup.id);
         of.iter().filter(|backup| fits(backup)).max_by_key(place)

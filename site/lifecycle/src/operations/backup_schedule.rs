@@ -1,4 +1,4 @@
-//! The schedule of backups and of the drills that prove them: what the site sets, what systemd does next, and what became of the latest.
+//! The schedule of backups and drills: the site's settings, the next run by systemd, and the latest outcomes.
 
 use landfall_agent::units::{BACKUP_TIMER, LOG_BACKUP_TIMER, TimerState};
 use landfall_backup::Retention;
@@ -63,7 +63,7 @@ impl From<Retention> for KeptBackups {
 }
 
 impl Operations {
-    /// The schedule of the installed release's backups. Asks systemd, and changes nothing.
+    /// Returns the schedule of the installed release's backups. Queries systemd, and changes nothing.
     pub fn backup_schedule(&self) -> Result<ScheduledBackups> {
         self.schedule_by(&Subprocesses)
     }
@@ -87,8 +87,8 @@ impl Operations {
         })
     }
 
-    /// Determines what another time of each day's backup changes: such as `03:15`, in the host's time zone, or `default`. Everything else
-    /// that the site sets stays. Changes nothing.
+    /// Plans a change of the daily backup's time: such as `03:15` in the host's time zone, or `default`. All other
+    /// settings stay. Changes nothing.
     pub fn prepare_backup_time(&self, time: &str) -> Result<PreparedConfigure<'_>> {
         let prepared = self.at_backup_time(time)?;
         refuse_without_rules(prepared.release())?;
@@ -178,7 +178,7 @@ mod tests {
             (changed, change.plan().all().count())
         };
         let (changed, steps) = prepare("03:15");
-        // No step of this fixture has made the timer, so that all settings are new to it.
+        // In this fixture, no step has made the timer, so all settings are new to it.
         assert!(changed.contains(&("backups.time".to_owned(), Some("03:15".into()))), "{changed:?}");
         assert_eq!(steps, 1);
         assert!(prepare("default").0.iter().all(|(setting, _)| setting != "backups.time"));

@@ -1,4 +1,4 @@
-//! When backups and drills begin by themselves, and those that the console asks for.
+//! Times of scheduled backups and drills, and backups and drills that the console requests.
 
 use landfall_agent::daily_backup;
 use landfall_agent::units::{BACKUP, BACKUP_TIMER, DRILL, FOLDER, LOG_BACKUP_TIMER, TimerState, UnitState, systemctl};
@@ -32,7 +32,7 @@ pub struct BackupTimes {
 }
 
 impl Operations {
-    /// When backups begin by themselves; none where nothing is backed up. Asks systemd, and changes nothing.
+    /// Returns the times of scheduled backups; `None` if nothing is backed up. Queries systemd, and changes nothing.
     pub fn backup_times(&self) -> Result<Option<BackupTimes>> {
         self.times_by(&Subprocesses)
     }
@@ -50,23 +50,23 @@ impl Operations {
         }))
     }
 
-    /// What became of the latest try to make a backup, outside of an upgrade; none where there was none.
+    /// Returns the outcome of the latest attempt at a backup outside of an upgrade, if any.
     pub fn last_backup(&self) -> Option<BackupTry> {
         BackupTry::read(&self.paths)
     }
 
-    /// What became of the latest drill that a person asked for; none where there was none.
+    /// Returns the outcome of the latest drill that a person requested, if any.
     pub fn last_drill(&self) -> Option<BackupTry> {
         BackupTry::read_drill(&self.paths)
     }
 
-    /// The latest backup that did not begin because another operation ran; none once a later one was tried.
+    /// Returns the latest backup that did not begin because another operation ran; `None` after a later attempt.
     pub fn refused_backup(&self) -> Option<BackupTry> {
         BackupTry::read_refusal(&self.paths)
     }
 
-    /// Starts the unit of backups; false if it runs already. What becomes of it is the latest try in the status, or
-    /// [`Self::refused_backup`] where another operation began in between. Refuses where another operation runs, or where nothing is
+    /// Starts the unit of backups; false if it already runs. Its outcome is the latest attempt in the status, or
+    /// [`Self::refused_backup`] if another operation began in between. Fails if another operation runs or nothing is
     /// backed up.
     pub fn begin_backup(&self) -> Result<bool> {
         if UnitState::of(BACKUP, &Subprocesses).is_on() {
@@ -84,8 +84,8 @@ impl Operations {
         refuse_without_rules(&self.release_of(self.changeable(&history)?)?)
     }
 
-    /// Begins a drill of the newest backup in a unit of its own; false if one runs already. What becomes of it is in [`Self::last_drill`].
-    /// Refuses where another operation runs, or where there is no backup of what is installed.
+    /// Begins a drill of the newest backup in a separate unit; false if one already runs. Its outcome is
+    /// [`Self::last_drill`]. Fails if another operation runs or the installed release has no backup.
     pub fn begin_drill(&self) -> Result<bool> {
         if UnitState::of(DRILL, &Subprocesses).is_on() {
             return Ok(false);
@@ -105,17 +105,17 @@ impl Operations {
     }
 }
 
-/// When a timer starts its service next, RFC 3339 in UTC.
+/// Returns the time when a timer next starts its service, RFC 3339 in UTC.
 pub(super) fn next_of(timer: &TimerState) -> Option<String> {
     timer.next.map(|next| format!("{next:.0}"))
 }
 
-/// The pause of the timer of log backups, as its unit has it.
+/// Returns the pause between log backups in minutes, from the text of its timer's unit.
 fn minutes_between(unit: &str) -> Option<u32> {
     unit.lines().find_map(|line| line.strip_prefix("OnUnitInactiveSec=")?.strip_suffix("min")?.parse().ok())
 }
 
-/// A drill as a unit that is forgotten once it has ended, with the limits of the units of backups.
+/// Returns the command for a drill as a transient unit, with the limits of the units of backups.
 fn drill_unit(program: &str) -> HostCommand {
     let unit = format!("--unit={DRILL}");
     let begun = HostCommand::new("/usr/bin/systemd-run").arguments([

@@ -1,4 +1,4 @@
-//! A bundle as site verbs see it: found, its head read and trusted, its release document understood.
+//! A bundle for a site's commands: located, its head read and trusted, and its release document parsed.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -30,15 +30,15 @@ use crate::marks::Marks;
 use crate::plan::host_ports::HostPorts;
 use crate::plan::objects::ObjectsInputs;
 
-/// Finds a bundle, trusts its head and understands its release: the only way from a path to a usable bundle.
-/// Reads no payload, and refuses a bundle that needs a newer Landfall.
+/// Locates a bundle, verifies its head and parses its release: the only way from a path to a usable bundle. Reads no
+/// payload. Fails if the bundle needs a newer Landfall.
 pub fn open_trusted(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, TrustedRelease)> {
     SignedHead::open(path, trust, counters)?.understood()
 }
 
-/// Finds a bundle of either kind, of a release or a host pack, and trusts its head. Reads no payload.
+/// Locates a bundle of a release or a host pack, and verifies its head. Reads no payload.
 pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<(Located, Arc<Verified>)> {
-    // A person must name which of several is checked: the one for this host would pass for all of them.
+    // Among several bundles, a person must name the one to check. Otherwise, the one for this host would pass for all.
     let (located, verified) = SignedHead::of(locate_counted(path, counters)?, trust)?.verified()?;
     let verified = if verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some() {
         TrustedHostPack::understand(verified)?.verified
@@ -48,7 +48,7 @@ pub fn open_verified(path: &Path, trust: &Trust, counters: &Counters) -> Result<
     Ok((located, verified))
 }
 
-/// A head whose signatures were checked, and its path.
+/// A head with verified signatures, and its path.
 pub(super) struct SignedHead {
     located: Found,
     signed: Signed<Box<dyn Read>>,
@@ -66,7 +66,7 @@ impl Found {
 }
 
 impl SignedHead {
-    /// The head of the bundle at `path`, for this host.
+    /// Opens the head of the bundle at `path` for this host.
     pub(super) fn open(path: &Path, trust: &Trust, counters: &Counters) -> Result<Self> {
         Self::of(locate_for_host(path, counters)?, trust)
     }
@@ -79,33 +79,33 @@ impl SignedHead {
         Ok(Self { located, signed })
     }
 
-    /// Refuses one that a revocation names.
+    /// Fails if a revocation names the bundle.
     pub(super) fn check_revoked(&self, known: &Revocation) -> Result<()> {
         self.signed.check_revoked(known).map_err(|source| self.located.refused(source))
     }
 
-    /// Refuses one that needs a newer Landfall.
+    /// Fails if the bundle needs a newer Landfall.
     pub(super) fn check_requirements(&self) -> Result<()> {
         self.signed.check_requirements().map_err(|source| self.located.refused(source))
     }
 
-    /// Whether it carries a `landfall` for those who need a newer one.
+    /// Returns true if the bundle carries a `landfall` for sites with an older one.
     pub(super) fn carries_program(&self) -> bool {
         self.signed.program().is_some()
     }
 
-    /// Id of the bundle.
+    /// Returns the ID of the bundle.
     pub(super) fn id(&self) -> Sha256 {
         self.signed.id()
     }
 
-    /// Name and version of the release, as they are signed.
+    /// Returns the signed name and version of the release.
     pub(super) fn announced(&self) -> (String, String) {
         let (name, version) = self.signed.announced();
         (name.to_owned(), version.to_owned())
     }
 
-    /// Whether its root is for development only.
+    /// Returns true if its root is for development only.
     pub(super) fn is_development(&self) -> bool {
         self.signed.trusted().development()
     }
@@ -121,7 +121,7 @@ impl SignedHead {
     }
 }
 
-/// A trusted host pack, before its payload was read.
+/// A trusted host pack whose payload was not read yet.
 #[derive(Debug, Clone)]
 pub(super) struct TrustedHostPack {
     /// The verified head.
@@ -161,27 +161,27 @@ impl TrustedHostPack {
     }
 }
 
-/// A trusted release, before its payload was read.
+/// A trusted release whose payload was not read yet.
 #[derive(Debug, Clone)]
 pub struct TrustedRelease {
     /// The verified head.
     pub verified: Arc<Verified>,
     /// Its release document.
     pub release: Arc<ReleaseDocument>,
-    /// Its small documents, by name.
+    /// Small documents of its head, by name.
     pub documents: Arc<BTreeMap<String, Vec<u8>>>,
 }
 
 impl TrustedRelease {
-    /// Ports of the host that the components take on a site with this configuration.
+    /// Returns the ports of the host that the components use on a site with this configuration.
     pub(super) fn host_ports(&self, configuration: &SiteConfiguration, fitted: &ResolvedValues) -> HostPorts {
         let objects = ObjectsInputs { release: &self.release, configuration, fitted };
         HostPorts::of(&objects, |name| self.documents.get(name).map(Vec::as_slice))
     }
 
     /// Reads and verifies the head of the bundle at `path`: a bundle, a part, a folder or a head. Reads no payload.
-    /// Does not return if the bundle is trusted, needs a newer Landfall and carries it: the process is replaced by that
-    /// one.
+    /// Does not return if the bundle is trusted, needs a newer Landfall and carries it: that program then replaces this
+    /// process.
     pub fn find(path: &Path, trust: &Trust, operations: &Operations) -> Result<Self> {
         let head = SignedHead::open(path, trust, &operations.io.media)?;
         if let Some(known) = Marks::read(&operations.paths)?.revocation()? {
@@ -218,33 +218,33 @@ impl TrustedRelease {
         Ok(Self { verified: Arc::new(verified), release: Arc::new(release), documents: Arc::new(documents) })
     }
 
-    /// Name and version, for people.
+    /// Returns name and version for people.
     pub fn name(&self) -> String {
         format!("{} {}", self.release.name, self.release.version)
     }
 
-    /// What its vendor says is new in it, as Markdown; none where the vendor says nothing that can be shown.
+    /// Returns the vendor's release notes as Markdown; `None` if there are none or they cannot be shown.
     pub fn notes(&self) -> Option<&str> {
         check_notes(self.documents.get(NOTES_DOCUMENT_NAME)?).ok()
     }
 
-    /// When it was built, by its signed head. A head names it as in RFC 3339; one that does not is as old as can be.
+    /// Returns the build time from the signed head, RFC 3339. An invalid time counts as the oldest possible.
     pub fn built_at(&self) -> Timestamp {
         self.verified.identity().built_at.parse().unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
-    /// The license that counts for it: the one in this file, or the one that the site has.
+    /// Returns the license for this release: the one in this file, or the site's.
     pub(super) fn licensing(&self, place: &LicensedHost<'_>, given: Option<&Path>) -> Result<Licensing> {
         let given = given.map(GivenLicense::read).transpose()?;
         Ok(Licensing::look(place, self, given.as_ref())?)
     }
 
-    /// What copying and checking of the payload need.
+    /// Returns the payload description for copying and checking.
     pub fn payload(&self) -> Payload {
         Payload::from(self.verified.clone())
     }
 
-    /// JSON Schema of the site configuration.
+    /// Returns the JSON Schema of the site configuration.
     pub fn site_schema(&self) -> &[u8] {
         self.documents.get(SITE_SCHEMA_NAME).map(Vec::as_slice).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
-//! The `landfall` that a bundle carries, for a bundle that needs a newer one than this.
+//! Runs the `landfall` that a bundle carries, if the bundle needs a newer version than this one.
 //!
-//! The bundle is trusted by then, and the program is checked against its signed digest before it runs. It is kept in
-//! memory: a bundle that is refused in the end leaves nothing on the disk.
+//! The bundle is already trusted, and the program is checked against its signed digest before it runs. It stays in
+//! memory, so a bundle that is refused later leaves nothing on the disk.
 
 use std::convert::Infallible;
 use std::fs::File;
@@ -19,11 +19,11 @@ use rustix::fs::{MemfdFlags, SealFlags, memfd_create};
 use super::engine_file;
 use super::engine_file::HANDED_VARIABLE;
 
-/// The first bytes of a program that the kernel runs by itself.
+/// First bytes of a native executable.
 const ELF_MAGIC: [u8; 4] = *b"\x7fELF";
 
-/// Replaces this process with the carried program, with the same arguments. Returns only the reason for a failure, for
-/// a person.
+/// Replaces this process with the carried program and the same arguments. Returns only on failure, with a reason for
+/// people.
 pub(super) fn run<R: Read>(located: &Located, head: &Signed<R>) -> Result<Infallible, String> {
     if std::env::var_os(HANDED_VARIABLE).is_some() {
         return Err("this landfall was handed the bundle by another one already".to_owned());
@@ -46,21 +46,22 @@ struct InMemory {
     digest: landfall_bundle_spec::Sha256,
 }
 
-/// Copies a stream into a file that has no name and ends with the process.
+/// Copies a stream into an unnamed file in memory, which ends with the process.
 fn in_memory(stream: &mut dyn Read) -> io::Result<InMemory> {
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    // Kernels before 6.3 do not know the flag that makes a file in memory executable; there, every such file is.
+    // Kernels before 6.3 do not know the flag that makes a file in memory executable, and treat every such file as
+    // executable.
     let mut file =
         File::from(memfd_create("landfall", flags | MemfdFlags::EXEC).or_else(|_| memfd_create("landfall", flags))?);
     let digest = engine_file::copy_stream(stream, &mut file)?;
-    // The checked bytes are the ones that run: the file can no longer be written.
+    // Sealing prevents later writes, so the checked bytes are the ones that run.
     rustix::fs::fcntl_add_seals(&file, SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL)?;
     Ok(InMemory { file, digest })
 }
 
 fn become_program(file: &File) -> Result<Infallible, String> {
     let mut magic = [0; 4];
-    // The file closes as the program begins, so a script's interpreter would find nothing.
+    // The file closes when the program begins, so a script's interpreter would not find it.
     if file.read_exact_at(&mut magic, 0).is_err() || magic != ELF_MAGIC {
         return Err("it is not a program for this operating system".to_owned());
     }

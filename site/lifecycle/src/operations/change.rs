@@ -1,4 +1,4 @@
-//! How a change of a site ends, whichever it is: settings, or the release itself.
+//! The end of a change of a site, for settings and releases alike.
 
 use landfall_engine::engine::End;
 use landfall_engine::journal::RecordedError;
@@ -15,12 +15,12 @@ use crate::pins::Pins;
 use crate::replaced_data::ReplacedData;
 use crate::steps::action::Action;
 
-/// What is known of a change that went back.
+/// Details of an undone change.
 #[derive(Debug, Default)]
 pub(super) struct Undoing {
-    /// Why it did.
+    /// Error that caused the undo.
     pub(super) failure: Option<RecordedError>,
-    /// What it found in volumes whose data it had changed.
+    /// Data that the undo replaced in changed volumes.
     pub(super) replaced: Vec<ReplacedData>,
 }
 
@@ -39,7 +39,7 @@ pub enum Changed {
 }
 
 impl Changed {
-    /// Ends a change. One that went back by itself is an error, which says why.
+    /// Ends a change. A change that was undone automatically is an error with the reason.
     pub(super) fn by(running: &mut Running) -> Result<Self> {
         running.expect_clock_of_change()?;
         let end = running.change()?;
@@ -47,7 +47,7 @@ impl Changed {
         Self::of(end, &running.pins, running.plan(), Undoing { failure: running.failure(), replaced })
     }
 
-    /// The error of who wanted the result of another kind of change.
+    /// Returns the error for a result of the wrong kind.
     pub(super) fn unexpected(self) -> OperationError {
         let (release, version) = match self {
             Self::Configure(Configured { release, version, .. })
@@ -58,7 +58,7 @@ impl Changed {
         OperationError::ChangeOpen { release: format!("{release} {version}") }
     }
 
-    /// The result of a change that ended.
+    /// Returns the result of a change that ended.
     pub(super) fn of(end: End, pins: &Pins, plan: &Plan<Action>, undoing: Undoing) -> Result<Self> {
         match (end, pins.operation) {
             (End::Undone, _) => {

@@ -1,4 +1,4 @@
-//! The data of components that one of two releases changes: what becomes of it when one takes the place of the other.
+//! Plans the data of components that one of two releases changes, when one replaces the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,30 +19,30 @@ use crate::plan::upgrade::ChangedData;
 use crate::steps::set_aside::SetAside;
 use crate::steps::stop::Stop;
 
-/// What a rollback does with data that the installed release has changed.
+/// A rollback's treatment of data that the installed release has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DataChoice {
-    /// The earlier release runs on the data as it is; its proofs say whether it can.
+    /// The earlier release runs on the data as it is; its proofs show whether it can.
     Keep,
-    /// The data is that of the newest proven backup of the earlier release; what was written since is lost.
+    /// The newest proven backup of the earlier release replaces the data; later writes are lost.
     Restore,
 }
 
-/// The data of components, planned.
+/// The planned treatment of components' data.
 pub(super) struct PlannedData {
-    /// What names the operation in the folder of volumes.
+    /// Token that names the operation in the folder of volumes.
     pub(super) token: String,
-    /// By component.
+    /// Changed data by component.
     pub(super) changed: BTreeMap<String, ChangedData>,
-    /// How the workloads stop of each component that uses such data, by component.
+    /// How the workloads stop that use such data, by component.
     pub(super) clients: BTreeMap<String, Vec<Stop>>,
-    /// The configurations of webhooks that workloads answer for which stop.
+    /// Configurations of webhooks whose workloads stop.
     pub(super) webhooks: Vec<ObjectName>,
-    /// The backup that data comes from, if any does.
+    /// The backup that provides data, if any.
     pub(super) backup: Option<BackupSummary>,
 }
 
-/// The components that a rollback finds with changed data, and that the earlier release has backups of.
+/// Returns the components with changed data that the earlier release has backups of.
 fn changed_by<'a>(installed: &ReleaseDocument, earlier: &'a ReleaseDocument) -> Vec<&'a ComponentEntry> {
     let has_changed = |component: &&ComponentEntry| {
         let found = installed.components.iter().find(|one| one.name == component.name);
@@ -52,7 +52,7 @@ fn changed_by<'a>(installed: &ReleaseDocument, earlier: &'a ReleaseDocument) -> 
 }
 
 impl Operations {
-    /// For an upgrade: the volumes of each component whose data the later release changes are copied.
+    /// Plans the data of an upgrade: copies the volumes of each component whose data the later release changes.
     pub(super) fn data_of_upgrade(
         &self,
         installed: &ReleaseDocument,
@@ -65,14 +65,14 @@ impl Operations {
             let volumes = before.backup.iter();
             let volumes = volumes.map(|rule| LiveVolume::of(&cluster, &self.paths, &before.namespace, rule));
             let volumes = volumes.collect::<Result<_, StepError>>()?;
-            // A migration changes what no rule saves, too.
+            // A migration may also change data that no rule saves.
             let volumes = with_others(volumes, LiveVolume::of_component(&cluster, &self.paths, installed, before)?);
             changed.insert(component.name.clone(), ChangedData::Copied(volumes));
         }
         self.planned(installed, changed)
     }
 
-    /// For a rollback. Where the installed release has changed data, a person chooses what becomes of it.
+    /// Plans the data of a rollback. If the installed release has changed data, a person must choose its treatment.
     pub(super) fn data_of_rollback(
         &self,
         installed: &ReleaseDocument,
@@ -99,8 +99,8 @@ impl Operations {
         }
     }
 
-    /// Other software runs on data that was changed, or changes it once more: each volume is copied. One that does not exist is
-    /// not needed: that may be why the rollback is wanted.
+    /// Plans copies of volumes: the other release runs on changed data, or changes it again. A volume that does not
+    /// exist is skipped, because that may be the reason for the rollback.
     fn copied_data(&self, installed: &ReleaseDocument, earlier: &ReleaseDocument) -> Result<PlannedData, StepError> {
         let mut changed = BTreeMap::new();
         for component in &installed.components {
@@ -121,7 +121,7 @@ impl Operations {
         self.planned(installed, changed)
     }
 
-    /// What stops for this data, with its webhooks.
+    /// Adds the workloads that stop for this data, and their webhooks.
     fn planned(
         &self,
         installed: &ReleaseDocument,
@@ -143,7 +143,7 @@ impl Operations {
         proven_of(&self.repository()?, &release.name, &release.version)
     }
 
-    /// The data of these components is that of the newest proven backup of a release; that of others is copied.
+    /// Plans a restore of these components' data from the newest proven backup of a release; data of others is copied.
     fn restored_data(
         &self,
         release: &ReleaseDocument,
@@ -172,8 +172,8 @@ impl Operations {
         Ok(PlannedData { token, changed, clients, webhooks, backup: Some((&backup).into()) })
     }
 
-    /// The running workloads of components that need one whose data changes, directly or through others. One without a number of
-    /// pods, such as a `DaemonSet`, cannot be stopped.
+    /// Returns the running workloads of components that need a component with changed data, directly or through others.
+    /// A workload without a number of pods, such as a `DaemonSet`, cannot be stopped.
     fn clients(
         &self,
         installed: &ReleaseDocument,
@@ -193,7 +193,7 @@ impl Operations {
         if changed.is_empty() {
             return Ok(clients);
         }
-        // Whoever shares a volume uses it, too, whether it says so or not.
+        // A component that shares a volume uses it, even if it does not declare the dependency.
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?;
         let volumes: Vec<LiveVolume> = changed.values().flat_map(ChangedData::volumes).collect();
         for (component, stop) in stops_beside(&cluster, &self.paths, installed, &volumes)? {
@@ -206,7 +206,8 @@ impl Operations {
     }
 }
 
-/// The components that need one of these, directly or through others. Each is listed after all that it needs.
+/// Returns the components that need one of these, directly or through others. `release` lists each component after
+/// those that it needs.
 pub(super) fn users<'a>(release: &'a ReleaseDocument, changed: impl Iterator<Item = &'a str>) -> BTreeSet<&'a str> {
     let (mut found, changed) = (BTreeSet::new(), changed.collect::<BTreeSet<_>>());
     for component in &release.components {
@@ -217,7 +218,7 @@ pub(super) fn users<'a>(release: &'a ReleaseDocument, changed: impl Iterator<Ite
     found
 }
 
-/// How a workload stops; none if it does not run.
+/// Returns how a workload stops; `None` if it does not run.
 fn running(cluster: &Cluster, workload: ObjectName) -> Result<Option<Stop>, StepError> {
     let (Some(live), Some(replicas)) = (cluster.get(&workload)?, cluster.replicas(&workload)?) else { return Ok(None) };
     let pods = selector(&live["spec"]["selector"]);

@@ -1,4 +1,5 @@
-//! What every change of a site begins with: a look at what is there, the cluster's judgment, the first record of its journal.
+//! The begin of every change of a site: a check of its state, the cluster's judgment, and the first record of its
+//! journal.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,7 +42,7 @@ pub struct ObjectEdit {
 }
 
 impl ObjectEdit {
-    /// Whether the change would set the field to what the release says.
+    /// Returns true if the change would overwrite the edit with the release's value.
     pub fn is_lost(&self) -> bool {
         !self.edit.stays && !self.is_removed
     }
@@ -59,25 +60,25 @@ impl fmt::Display for ObjectEdit {
     }
 }
 
-/// Refuses a change that would lose edits, unless a person wants that.
+/// Fails if a change would lose edits, unless a person accepts that.
 pub(super) fn refuse_edits(found: &[ObjectEdit], edits: Edits) -> Result<()> {
     let lost: Vec<ObjectEdit> = found.iter().filter(|found| found.is_lost()).cloned().collect();
     if edits == Edits::Overwrite || lost.is_empty() { Ok(()) } else { Err(OperationError::Edited { lost }) }
 }
 
-/// The edits of an object that a plan changes; an object that the API server would not take is an error.
+/// Returns the edits of an object that a plan changes. Fails if the API server would reject the object.
 fn edits_of(cluster: &Cluster, changed: &ChangedObject) -> Result<Vec<ObjectEdit>, ClusterError> {
     let ChangedObject { component, object, editable, way } = changed;
     let edited = Edited { object, editable, edits: Edits::Refuse };
     let found = cluster.edits(&edited)?;
     if !found.is_empty() && *way == WayOfChange::InPlace {
-        // The API server has named the conflicts, and judges the rest only without them.
+        // The API server has reported the conflicts, and judges the rest only without them.
         cluster.compare_edited(&Edited { edits: Edits::Overwrite, ..edited })?;
     }
     let object = ObjectName::of(object)?.to_string();
     let is_removed = *way == WayOfChange::Removed;
     let edit = |edit: FieldEdit| {
-        // What the earlier release sets is no value of the later one.
+        // A value of the earlier release is not a value of the later one.
         let edit = FieldEdit { new: edit.new.filter(|_| !is_removed), ..edit };
         ObjectEdit { component: component.clone(), object: object.clone(), is_removed, edit }
     };
@@ -95,7 +96,7 @@ pub struct Aborted {
 }
 
 impl Operations {
-    /// The history of a site on which no operation runs now.
+    /// Returns the history of a site; fails if an operation is running.
     pub(super) fn idle_history(&self) -> Result<History> {
         if let Some(holder) = self.journals().holder() {
             return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
@@ -103,7 +104,7 @@ impl Operations {
         self.history()
     }
 
-    /// What the site's last committed operation was pinned to, if the site may change now.
+    /// Returns the pins of the site's last committed operation; fails if the site may not change now.
     pub(super) fn changeable<'a>(&self, history: &'a History) -> Result<&'a Pins> {
         let deciding = history.deciding();
         if deciding.is_none() {
@@ -115,8 +116,8 @@ impl Operations {
         }
     }
 
-    /// Refuses objects that the API server would not take. Returns every field that another manager has set otherwise. Nothing is
-    /// stored: the API server judges, and forgets.
+    /// Returns every field that another manager has set to a different value. Fails if the API server would reject an
+    /// object. The API server judges in a dry run, so nothing is stored.
     pub(super) fn judged(&self, plan: &Plan<Action>, documents: DocumentsOfBoth<'_>) -> Result<Vec<ObjectEdit>> {
         let unfit = |error| OperationError::ChangeUnfit(Box::new(error));
         let objects = changed_objects(plan, documents).map_err(unfit)?;
@@ -131,8 +132,8 @@ impl Operations {
         judged().map_err(unfit)
     }
 
-    /// Writes the journal of a change that was planned on a site with these `pins`: from here on it ends, whatever happens to
-    /// this process. `secrets` are on the disk before it; `with` adds what only this change pins.
+    /// Writes the journal of a change that was planned on a site with these `pins`. From here on, the change ends even
+    /// if this process does not. `secrets` are on the disk before it; `with` adds the pins of this change.
     pub(super) fn begin_change(
         &self,
         plan: &Plan<Action>,
@@ -143,7 +144,7 @@ impl Operations {
     ) -> Result<JournalFile> {
         refuse_ambiguous(plan)?;
         let lock = self.journals().lock(plan.operation.name())?;
-        // Another operation may have run between the first look and the lock.
+        // Another operation may have run between the first check and the lock.
         if self.changeable(&self.history()?)? != pins {
             return Err(OperationError::ChangeOpen { release: release.name() });
         }
@@ -168,12 +169,12 @@ impl Operations {
         Ok(file)
     }
 
-    /// Undoes the open change, and ends it. The unit that runs it is stopped first: what its step has begun, the undo
-    /// of that step removes.
+    /// Undoes the open change and ends it. The unit that runs it is stopped first; the undo of its interrupted step
+    /// removes partial effects.
     pub fn abort_change(&self) -> Result<Aborted> {
         let past = self.request_undo(|_| true)?;
         match self.end_change(&past.file) {
-            // Whether it failed before or not: a person wanted it undone, and it is.
+            // The undo was requested, so it is a success whether or not the change failed first.
             Err(OperationError::ChangeUndone { release, replaced, .. }) => {
                 Ok(Aborted { release, replaced_data: replaced })
             }
@@ -182,20 +183,20 @@ impl Operations {
         }
     }
 
-    /// Makes the open change of this number go back, and does not wait for it.
+    /// Requests the undo of the open change with this number, without waiting for it.
     pub fn begin_abort(&self, number: u64) -> Result<()> {
         self.request_undo(|file| file.number == number)?;
         self.start_unit();
         Ok(())
     }
 
-    /// Stops the unit, and notes that the open change goes back.
+    /// Stops the unit, and records the requested undo of the open change.
     fn request_undo(&self, is_meant: impl Fn(&JournalFile) -> bool) -> Result<Past> {
         let history = self.history_or_hand_over()?;
         let refused = |refusal: Refusal, past: Option<&Past>| refusal.of(past.map(Past::release).unwrap_or_default());
         let deciding = history.deciding();
         match (decide(Verb::Abort, deciding.map(Past::position)), deciding) {
-            // What follows the commit is never undone, and it need not be stopped to say so.
+            // Steps after the commit are never undone, so the unit need not stop for this refusal.
             (Decision::Change, Some(past)) if past.replay.state.phase != Phase::Committed => {}
             (Decision::Refuse(refusal), past) => return Err(refused(refusal, past)),
             (_, past) => return Err(refused(Refusal::NothingToAbort, past)),
@@ -207,13 +208,13 @@ impl Operations {
         stop(&Subprocesses)?;
         let noted = self.note_undo(&past);
         if noted.is_err() {
-            // What was stopped continues: it may have been committed meanwhile.
+            // The stopped change continues, because it may have been committed in the meantime.
             self.start_unit();
         }
         noted.map(|()| past)
     }
 
-    /// Notes in the journal that the open change goes back. It is on the disk when this returns.
+    /// Records in the journal that the open change is undone. On the disk on return.
     fn note_undo(&self, past: &Past) -> Result<()> {
         let lock = self.journals().lock("abort")?;
         let mut journal = self.journals().open(&lock, &past.file)?;
@@ -222,14 +223,14 @@ impl Operations {
                 journal.append(Event::UndoRequested { keep_data: true, cause: UndoCause::Requested })?;
             }
             Phase::Undoing { .. } => {}
-            // It ended before it was stopped.
+            // The change ended before its unit stopped.
             Phase::Committed | Phase::Undone { .. } => return Err(Refusal::NothingToAbort.of(past.release())),
         }
         Ok(())
     }
 }
 
-/// Refuses a plan of which two steps have one id: the journal could not distinguish them.
+/// Fails if two steps of a plan have the same ID, because the journal could not distinguish them.
 fn refuse_ambiguous(plan: &Plan<Action>) -> Result<(), StepError> {
     let mut known = BTreeSet::new();
     match plan.all().find(|planned| !known.insert(&planned.id)) {

@@ -1,4 +1,4 @@
-//! The clock, before an operation continues: a site that lost its power may have lost its time with it.
+//! Check of the clock before an operation continues, because a power cut may have reset it.
 
 use jiff::Timestamp;
 use landfall_engine::plan::Operation;
@@ -9,7 +9,7 @@ use super::running::Running;
 use crate::preflight::clock;
 
 impl Running {
-    /// Refuses to go forward under a clock that cannot be right, as preflight does: the next step may make certificates.
+    /// Fails if the clock cannot be right, as preflight does, because the next step may issue certificates.
     pub(super) fn expect_clock(&self) -> Result<()> {
         match clock::of_site(&self.site().paths, &self.built_at(), Timestamp::now()) {
             Ok(note) => self.note(note),
@@ -18,8 +18,8 @@ impl Running {
         Ok(())
     }
 
-    /// The same before a change. A restore and a rollback are what a site is repaired with, and one that goes back may be the only way out
-    /// of a site whose authorities were made under a wrong clock: a clock that cannot be right is reported there.
+    /// Like [`Self::expect_clock`], before a change. An undo, a restore or a rollback only gets a report, because it
+    /// repairs a site. An undo may be the only way out if authorities were made under a wrong clock.
     pub(super) fn expect_clock_of_change(&self) -> Result<()> {
         let repairs = matches!(self.pins.operation, Operation::Restore | Operation::Rollback);
         if self.goes_back() {
@@ -32,7 +32,7 @@ impl Running {
         Ok(())
     }
 
-    /// Reports a clock that cannot be right, before what was begun is undone.
+    /// Reports a clock that cannot be right before the operation is undone.
     pub(super) fn note_clock(&self) {
         self.report_clock("what was begun is undone all the same");
     }

@@ -1,5 +1,5 @@
-//! Configure: the settings of the installed release change. What changes is known, and every reason against it reported,
-//! before the first change; a change that fails is undone by itself.
+//! Configure: changes the settings of the installed release. All changes and all reasons against them are reported
+//! before the first change. A failed change is undone automatically.
 
 use std::path::Path;
 
@@ -37,19 +37,19 @@ use landfall_host::facts::{self, Facts, ProbedGpus};
 use landfall_models::MODELS_DOCUMENT_NAME;
 use landfall_release_document::ReleaseDocument;
 
-/// A change of settings that is possible; nothing is changed yet.
+/// A change of settings that is possible. Nothing is changed yet.
 pub struct PreparedConfigure<'a> {
     pub(super) operations: &'a Operations,
-    /// Of the last operation that was committed.
+    /// Pins of the last committed operation.
     pub(super) pins: Pins,
     release: TrustedRelease,
     settings: SiteConfiguration,
     /// Figures of models that were fitted to the host.
     fitted: ResolvedValues,
     planned: ConfigurePlan,
-    /// Values that a person brought.
+    /// Secret values that a person supplied.
     secrets: NewSecrets,
-    /// Fields of what changes that other managers have edited.
+    /// Changed fields that other managers have edited.
     edits: Vec<ObjectEdit>,
     policy: Edits,
 }
@@ -69,7 +69,7 @@ pub struct Configured {
 }
 
 impl Configured {
-    /// The result of a change that was committed.
+    /// Returns the result of a committed change.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (release, version) = (pins.release.clone(), pins.version.clone());
         Self { release, version, components: changed_components(plan), settings: changed_settings(plan) }
@@ -77,9 +77,9 @@ impl Configured {
 }
 
 impl Operations {
-    /// Determines what another site configuration changes on this site, and what the secrets change that a person brings; without a
-    /// configuration, all settings stay. Reads journals, the kept head and files; changes nothing. `policy` says what becomes of fields
-    /// that other managers have edited.
+    /// Plans the change to another site configuration and to supplied secrets; without a configuration, all settings
+    /// stay. Reads journals, the kept head and files; changes nothing. `policy` decides about fields that other
+    /// managers have edited.
     pub fn prepare_configure(
         &self,
         site: Option<&Path>,
@@ -93,8 +93,8 @@ impl Operations {
         })
     }
 
-    /// The same for some of the release's values and secrets, and for the time of each day's backup where one is given, such as `03:15` or
-    /// `default`: everything else that is set stays as it is. Refused where nothing would change.
+    /// Plans a change of some values and secrets of the release, and of the daily backup's time if given, such as
+    /// `03:15` or `default`. All other settings stay. Fails if nothing would change.
     pub fn prepare_values(
         &self,
         changed: &ChangedValues,
@@ -119,7 +119,7 @@ impl Operations {
         Ok(prepared)
     }
 
-    /// Plans the change to the settings that `wanted` makes of the present ones and the release's schema.
+    /// Plans the change to the settings that `wanted` derives from the present ones and the release's schema.
     pub(super) fn prepare_settings(
         &self,
         policy: Edits,
@@ -154,8 +154,9 @@ impl Operations {
         Ok(PreparedConfigure { operations: self, pins, release, settings, fitted, planned, secrets, edits, policy })
     }
 
-    /// The figures of models under these settings: those of the site, unless its settings about models change. Then the host is looked
-    /// at again, and what it cannot run is refused; as are settings with which it would offer fewer GPUs than pods ask for.
+    /// Returns the figures of models under these settings. They stay unless settings of models change; then the models
+    /// are fitted to the host again. Fails if the host cannot run the models, or would offer fewer GPUs than pods
+    /// request.
     fn refitted(&self, pins: &Pins, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<ResolvedValues> {
         let is_fitted_again = is_fitted(&release.release) && is_changed(&pins.settings, settings);
         if !is_fitted_again && !gpu_resources::is_changed(&release.release, &pins.settings, settings) {
@@ -171,7 +172,7 @@ impl Operations {
         Ok(pins.fitted.clone())
     }
 
-    /// The figures of a release's models for this host as it is now, with the GPUs that were found.
+    /// Returns the figures of a release's models for this host in its present state, with the detected GPUs.
     pub(super) fn fitted(
         &self,
         release: &TrustedRelease,
@@ -186,7 +187,8 @@ impl Operations {
     }
 }
 
-/// The figures of a release's models for the host of these facts, and the GPUs that its pods then ask for. `contents` is its head.
+/// Returns the figures of a release's models for these facts, with findings about the GPUs that pods then request.
+/// `contents` is its head.
 pub(super) fn fitted_to(
     facts: &Facts,
     release: &ReleaseDocument,
@@ -198,7 +200,7 @@ pub(super) fn fitted_to(
     found
 }
 
-/// The GPUs that the pods of a release ask for, against those of the host.
+/// Compares the GPUs that the pods of a release request with those of the host.
 fn gpu_findings(
     facts: &Facts,
     release: &ReleaseDocument,
@@ -210,14 +212,14 @@ fn gpu_findings(
     gpu_resources::findings(&inputs, |name| contents.small_document(name))
 }
 
-/// The key in `site.yaml` of the warnings that are accepted.
+/// Key of the accepted warnings in `site.yaml`.
 const ACCEPT: &str = "accept";
 
-/// The key of the files of secrets.
+/// Key of the files of secrets in `site.yaml`.
 const SECRETS: &str = "secrets";
 
-/// What changes in the list of warnings that are accepted, and in the files of secrets. No step does it: the journal of the change
-/// has the new settings.
+/// Returns the changes of the accepted warnings and of the files of secrets. No step makes them: the journal of the
+/// change has the new settings.
 fn unplanned_changes(before: &SiteConfiguration, after: &SiteConfiguration) -> Vec<SettingChange> {
     let accepted = |settings: &SiteConfiguration| (!settings.accept.is_empty()).then(|| json!(settings.accept));
     let sources = |settings: &SiteConfiguration| (!settings.secrets.is_empty()).then(|| json!(settings.secrets));
@@ -226,12 +228,12 @@ fn unplanned_changes(before: &SiteConfiguration, after: &SiteConfiguration) -> V
     changes.into_iter().filter(|change| change.from != change.to).collect()
 }
 
-/// Whether a change of settings is one that no step does.
+/// Returns true if no step makes this change of settings.
 fn is_unplanned(change: &SettingChange) -> bool {
     [ACCEPT, SECRETS].contains(&change.setting.as_str())
 }
 
-/// Components whose objects a plan replaces, in order.
+/// Returns the components whose objects a plan replaces, in order.
 fn changed_components(plan: &Plan<Action>) -> Vec<String> {
     let component = |action: &Action| match action {
         Action::Component(step) => Some(step.owner.component.clone()),
@@ -244,7 +246,7 @@ fn changed_components(plan: &Plan<Action>) -> Vec<String> {
     replaced.collect()
 }
 
-/// Settings of Landfall's own that a plan changes.
+/// Returns Landfall's own settings that a plan changes.
 fn changed_settings(plan: &Plan<Action>) -> Vec<String> {
     let changed = plan.all().filter_map(|planned| match &planned.action {
         Action::BackupSchedule(after) => Some(setting_changes(&BackupSettings::default(), &after.settings)),
@@ -260,7 +262,7 @@ fn changed_settings(plan: &Plan<Action>) -> Vec<String> {
     changed.flatten().map(|change| change.setting).collect()
 }
 
-/// Refuses changes of what only an install can set.
+/// Fails if settings change that only an install can set.
 fn refuse_fixed(before: &SiteConfiguration, after: &SiteConfiguration) -> Result<()> {
     let fields: Vec<String> = [
         ("node.name", before.node.name == after.node.name),
@@ -276,37 +278,37 @@ fn refuse_fixed(before: &SiteConfiguration, after: &SiteConfiguration) -> Result
 }
 
 impl PreparedConfigure<'_> {
-    /// The steps: none if nothing changes.
+    /// Returns the steps; empty if nothing changes.
     pub fn plan(&self) -> &Plan<Action> {
         &self.planned.plan
     }
 
-    /// What changes in the objects of components.
+    /// Returns the changes of components' objects.
     pub fn changes(&self) -> &[FieldChange] {
         &self.planned.changes
     }
 
-    /// Fields of what changes that were edited, and whether each edit stays.
+    /// Returns the changed fields that were edited, and whether each edit stays.
     pub fn edits(&self) -> &[ObjectEdit] {
         &self.edits
     }
 
-    /// What changes in Landfall's own settings.
+    /// Returns the changes of Landfall's own settings.
     pub fn settings(&self) -> &[SettingChange] {
         &self.planned.settings
     }
 
-    /// The release whose settings change.
+    /// Returns the release whose settings change.
     pub(super) fn release(&self) -> &TrustedRelease {
         &self.release
     }
 
-    /// Refused where edits would be lost, unless they are to be overwritten.
+    /// Fails if edits would be lost, unless the policy overwrites them.
     pub(super) fn refuse_edited(&self) -> Result<()> {
         refuse_edits(&self.edits, self.policy)
     }
 
-    /// Runs it. Refused where edits would be lost, unless they are to be overwritten.
+    /// Runs the change. Fails if edits would be lost, unless the policy overwrites them.
     pub fn run(self) -> Result<Configured> {
         let unplanned = self.planned.settings.iter().filter(|change| is_unplanned(change));
         let unplanned: Vec<String> = unplanned.map(|change| change.setting.clone()).collect();
@@ -319,7 +321,7 @@ impl PreparedConfigure<'_> {
         let file = self.begin()?;
         match operations.end_change(&file)? {
             Changed::Configure(mut configured) => {
-                // The plan knows nothing of them.
+                // The plan does not contain these settings.
                 configured.settings.extend(unplanned);
                 Ok(configured)
             }
@@ -327,7 +329,7 @@ impl PreparedConfigure<'_> {
         }
     }
 
-    /// Writes the journal of the change: from here on it ends, whatever happens to this process.
+    /// Writes the journal of the change. From here on, the change ends even if this process does not.
     pub(super) fn begin(self) -> Result<JournalFile> {
         let Self { operations, pins, release, settings, fitted, planned, secrets, .. } = self;
         let with = |change: Pins| Pins { settings, fitted, ..change };
@@ -346,7 +348,7 @@ mod tests {
     use landfall_bundle_spec::sample::Vendor;
     use landfall_bundle_spec::trust::KeyKind;
 
-    /// No step does it, so nothing but the journal can have it.
+    /// No step makes this change, so only the journal can hold it.
     #[test]
     fn a_warning_that_is_accepted_from_now_on_is_in_the_settings() {
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
@@ -374,7 +376,7 @@ mod tests {
         assert!(settings().is_empty());
     }
 
-    /// The console changes single values: what a person has set otherwise stays.
+    /// The console changes single values; other settings stay.
     #[test]
     fn values_change_one_by_one_and_begin_as_they_were_approved() {
         let mut document = release(3);
@@ -390,7 +392,7 @@ mod tests {
             let error = operations.prepare_values(changed, None, &NO_SECRETS, Edits::Refuse).err().unwrap();
             (landfall_error_codes::Coded::code(&error).id, error.to_string())
         };
-        // No component has the value, so that nothing would change.
+        // No component has the value, so nothing would change.
         assert_eq!(code(&changed("web.mode", "slow".into())).0, codes::SETTINGS_SAME.id);
         assert_eq!(code(&changed("web.mod", "slow".into())).0, codes::SITE_UNKNOWN_KEY.id);
         assert_eq!(code(&changed("web.mode", serde_json::Value::Null)).0, codes::SETTINGS_SAME.id);

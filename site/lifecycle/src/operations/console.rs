@@ -1,4 +1,4 @@
-//! The console as the host sees it: where it is, who may enter it first, and what the host answers it.
+//! The console from the host's side: its address, its first administrator, and the host's answers to it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,16 +26,16 @@ use super::unit::RunEvents;
 use crate::console::{AuditRecord, ConsoleCertificate, ConsoleFiles, OneUseToken, PeerKeys, console_of};
 use crate::steps::console_secrets::ConsoleSecrets;
 
-/// The Secret by which a site supplies the console's certificate.
+/// Secret in which a site supplies the console's certificate.
 const SUPPLIED_CERTIFICATE: &str = "console-tls";
 
-/// How long a question of the console waits for the API server.
+/// Time for which a console request waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a page waits for an API server that accepts connections, and says nothing.
+/// Time for which a page waits for an API server that accepts connections but does not answer.
 pub(super) const CLUSTER_SILENCE: Duration = Duration::from_secs(3);
 
-/// How long logs are read in all: the console waits for fifteen seconds.
+/// Total time for reading logs: the console waits for fifteen seconds.
 const LOGS_LIMIT: Duration = Duration::from_secs(10);
 
 /// Where the console is.
@@ -59,21 +59,21 @@ pub struct ConsoleAddress {
     pub supplied_fingerprint: Option<String>,
 }
 
-/// What an operation that runs, or ran last, reported.
+/// Reports of the running or latest operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reported {
-    /// Whether it runs.
+    /// True if the operation is running.
     pub running: bool,
-    /// What it does.
+    /// The operation's name.
     pub operation: Option<String>,
-    /// What distinguishes the run of the events.
+    /// Number that distinguishes the run of the events.
     pub run: u64,
-    /// Its events after the wanted number, each with its own.
+    /// Events after the requested number, each with its number.
     pub events: Vec<(u64, Event)>,
 }
 
 impl Operations {
-    /// Where the console is, and how a browser recognizes it.
+    /// Returns the console's address, and how a browser recognizes the console.
     pub fn console_address(&self) -> Result<ConsoleAddress> {
         let ConsoleSecrets { namespace, owner } = self.console_secrets()?;
         let files = ConsoleFiles::of(&self.paths);
@@ -94,7 +94,7 @@ impl Operations {
         })
     }
 
-    /// That of the certificate in the Secret that an administrator may have made.
+    /// Returns the fingerprint of the certificate in the Secret that an administrator may have created.
     fn supplied_fingerprint(&self, namespace: &str) -> Option<String> {
         let name = ObjectName::new("v1", "Secret", namespace, SUPPLIED_CERTIFICATE);
         let secret = self.patient_cluster().ok()?.get(&name).ok()??;
@@ -102,56 +102,57 @@ impl Operations {
         Some(Certificate::from_pem(&chain).ok()?.fingerprint())
     }
 
-    /// Makes a one-use token, by which a person becomes an administrator of the console. Earlier ones no longer count.
+    /// Issues a one-use token, with which a person becomes an administrator of the console. Earlier tokens are no
+    /// longer valid.
     pub fn console_token(&self) -> Result<OneUseToken> {
         self.console_secrets()?;
         Ok(OneUseToken::issue(&ConsoleFiles::of(&self.paths), Timestamp::now())?)
     }
 
-    /// Whether a one-use token counts; from then on it does not.
+    /// Returns true if a one-use token is valid, and invalidates it.
     pub fn claim_console_token(&self, text: &str) -> Result<bool> {
         Ok(OneUseToken::claim(&ConsoleFiles::of(&self.paths), text, Timestamp::now())?)
     }
 
-    /// The keys of the console and of its host; those that are missing are made.
+    /// Returns the keys of the console and its host, and creates missing ones.
     pub fn console_keys(&self) -> Result<PeerKeys> {
         self.console_secrets()?;
         Ok(PeerKeys::ensure(&ConsoleFiles::of(&self.paths))?)
     }
 
-    /// Refuses a site without a console (LF4802).
+    /// Fails if the site has no console (LF4802).
     pub fn require_console(&self) -> Result<()> {
         self.console_secrets().map(drop)
     }
 
-    /// What the host has signed of the console's audit log; none where the console has never asked.
+    /// Returns the host's signatures of the console's audit log; `None` if the console has never requested one.
     pub fn audit_record(&self) -> Result<Option<AuditRecord>> {
         Ok(AuditRecord::read(&ConsoleFiles::of(&self.paths))?)
     }
 
-    /// The same; its key is made where there is none.
+    /// Like [`Self::audit_record`], but creates the key if needed.
     pub fn ensure_audit_record(&self) -> Result<AuditRecord> {
         self.console_secrets()?;
         Ok(AuditRecord::ensure(&ConsoleFiles::of(&self.paths))?)
     }
 
-    /// Signs the end of the console's audit log, if its entries continue what was signed last. On the disk when this returns. Two
-    /// calls must not overlap.
+    /// Signs the end of the console's audit log, if its entries continue the last signed ones. On the disk on return.
+    /// Two calls must not overlap.
     pub fn sign_audit(&self, wish: &CheckpointWish) -> Result<Checkpoint> {
         let site = site_of(&self.paths)?;
         let record = self.ensure_audit_record()?;
         Ok(record.sign(&ConsoleFiles::of(&self.paths), &site, wish, Timestamp::now())?)
     }
 
-    /// Gives the console's pods their keys and their certificate, which is issued again if it no longer serves.
+    /// Applies the keys and the certificate of the console's pods, and reissues an invalid certificate.
     pub fn renew_console_secrets(&self) -> Result<()> {
         let node = AgentSettings::read(&self.paths)?.node;
         let cluster = self.patient_cluster()?;
         Ok(self.console_secrets()?.apply(&self.paths, &node, &cluster, Timestamp::now())?)
     }
 
-    /// What the change that runs, or ran last, reported after a number of this run; all of it if its run is another one. Of what
-    /// runs outside of the unit of changes, such as a backup, nothing is known but its name.
+    /// Returns reports of the running or latest change after a number of this run, or all of them for another run. Only
+    /// the name is known of operations outside the unit of changes, such as a backup.
     pub fn reported(&self, run: u64, after: u64) -> Reported {
         let holder = self.journals().holder();
         let RunEvents { run: last, events } = RunEvents::read(&self.paths);
@@ -166,13 +167,13 @@ impl Operations {
         }
     }
 
-    /// The last lines of each container of a component's pods, by their source. A container that has logged nothing is left out.
+    /// Returns the last lines of each container of a component's pods, by source. A container without logs is left out.
     pub(super) fn recent_logs(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, RecentLines>> {
         let (cluster, inventory) = component_of(self.cluster_within(LOGS_LIMIT)?, component)?;
         Ok(cluster.recent_logs(&inventory, lines).map_err(StepError::from)?)
     }
 
-    /// The cluster for a page: it has answered just now, and is asked for this long in all.
+    /// Returns the cluster for a page: it has just answered, and all queries together take at most this long.
     pub(super) fn cluster_within(&self, limit: Duration) -> Result<Cluster> {
         let cluster = self.patient_cluster()?;
         cluster.answers(CLUSTER_SILENCE).map_err(StepError::from)?;
@@ -188,7 +189,7 @@ impl Operations {
         Ok(cluster.with_patience(CLUSTER_PATIENCE))
     }
 
-    /// The step that makes the console's Secrets, by the installed release.
+    /// Returns the step of the console's Secrets, by the installed release.
     fn console_secrets(&self) -> Result<ConsoleSecrets> {
         let release = self.release_of_site()?.ok_or_else(missing)?.release;
         let component = console_of(&release).ok_or_else(missing)?;
@@ -196,7 +197,7 @@ impl Operations {
         Ok(ConsoleSecrets { namespace: component.namespace.clone(), owner })
     }
 
-    /// The ports of the node that lead to a component's pods.
+    /// Returns the ports of the node that lead to a component's pods.
     fn node_ports(&self, owner: &Owner) -> Result<Vec<u64>> {
         let cluster = self.patient_cluster()?;
         let listed = cluster
@@ -209,7 +210,7 @@ impl Operations {
     }
 }
 
-/// Whether a verb holds the site's lock without being a change.
+/// Returns true if a verb holds the site's lock without being a change.
 pub(super) fn is_outside(verb: &str) -> bool {
     verb == "drill" || verb.starts_with("backup")
 }

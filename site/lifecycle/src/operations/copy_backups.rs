@@ -1,5 +1,5 @@
-//! Copies of the backups on other disks and in buckets: those that the settings name, after each backup, or one that a person names. A
-//! bucket is named `s3:NAME` where a folder would be named.
+//! Copies of the backups on other disks and in buckets: to the places in the settings after each backup, or to a place
+//! that a person names. A bucket is named `s3:NAME` instead of a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -26,12 +26,12 @@ pub struct CopiedBackups {
 }
 
 impl Operations {
-    /// Copies every proven backup that it lacks into each of these folders and buckets, or into those of the site's settings. Nothing of the
-    /// cluster is needed.
+    /// Copies the missing proven backups to each of these folders and buckets, or to those of the site's settings. Does
+    /// not need the cluster.
     pub fn copy_backups(&self, folders: &[PathBuf]) -> Result<CopiedBackups> {
         self.changeable(&self.idle_history()?)?;
         let _lock = self.journals().lock("backup copy")?;
-        // Another operation may have run between the first look and the lock.
+        // Another operation may have run between the first check and the lock.
         let history = self.history()?;
         let pins = self.changeable(&history)?;
         let folders = if folders.is_empty() { pins.settings.backups.copy_places() } else { folders.to_vec() };
@@ -46,14 +46,15 @@ impl Operations {
         self.copy_to_each(pins, &repository, &folders)
     }
 
-    /// Reads all data of all copies in a folder. Damage is no error: the report names it. No later copy relies on what is damaged.
+    /// Reads all data of all copies in a folder. The report names damage, which is not an error. No later copy relies
+    /// on damaged data.
     pub fn check_copies(&self, folder: &Path) -> Result<BackupCheckReport> {
         let history = self.history()?;
         let copies = self.copies(self.changeable(&history)?).open(folder)?;
         self.check_repository(&copies)
     }
 
-    /// One folder that fails keeps no other from its copies.
+    /// Copies to each folder. A folder that fails does not stop the others.
     pub(super) fn copy_to_each(
         &self,
         pins: &Pins,

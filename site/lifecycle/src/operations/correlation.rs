@@ -1,7 +1,8 @@
-//! Which request of the console asked for an operation. Its id is in each line of the operation's log, the first of its events, and on the
-//! console's page.
+//! The console request that asked for an operation. Its ID is in each line of the operation's log, in the first of its
+//! events, and on the console's page.
 //!
-//! The journal pins what is done, and not who asked: its record is the same whether a person at the host or a browser began the change. What
+//! The journal does not depend on the request: its record is the same whether a person at the host or a browser began
+//! the change. This file lasts as long as the events, until the next boot.
 //! is kept here lasts as long as the events do, until the next boot.
 
 use std::path::PathBuf;
@@ -14,15 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Operations;
 
-/// Environment variable by which the host's API hands the id of a request to the process that begins a change.
+/// Environment variable in which the host API passes a request's ID to the process that begins a change.
 pub const CORRELATION_VARIABLE: &str = "LANDFALL_CORRELATION";
 
 /// An operation with the request that asked for it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Asked {
-    /// Number of its journal.
+    /// Number of the operation's journal.
     operation: u64,
-    /// The request's id.
+    /// The request's ID.
     correlation: String,
 }
 
@@ -30,27 +31,28 @@ fn path(paths: &SitePaths) -> PathBuf {
     paths.run().join("operation.asked")
 }
 
-/// The id of the request for which this process works; none where a person at the host began it. What is no id is none: it goes into lines
-/// of logs.
+/// Returns the ID of the request for which this process works; `None` if a person at the host began it. A malformed ID
+/// is ignored, because IDs are written to lines of logs.
 pub fn correlation_of_environment() -> Option<String> {
     std::env::var(CORRELATION_VARIABLE).ok().filter(|id| is_id(id))
 }
 
 impl Operations {
-    /// The id of the request that asked for the latest operation; none where a person at the host began it, or before the last boot.
+    /// Returns the ID of the request that asked for the latest operation. Returns `None` if a person at the host began
+    /// it, or if the host has rebooted since.
     pub fn correlation_of_latest(&self) -> Option<String> {
         let file = self.journals().latest().ok().flatten()?;
         self.correlation_of(file.number)
     }
 
-    /// The same of the operation of this number.
+    /// Like [`Self::correlation_of_latest`], for the operation with this number.
     pub(super) fn correlation_of(&self, operation: u64) -> Option<String> {
         let bytes = files::read(&path(&self.paths)).ok().flatten()?;
         let asked: Asked = serde_json::from_slice(&bytes).ok()?;
         (asked.operation == operation && is_id(&asked.correlation)).then_some(asked.correlation)
     }
 
-    /// Notes which request asked for the operation of this number. An operation begins whether or not that can be noted.
+    /// Records the request that asked for the operation of this number. A failure does not stop the operation.
     pub(super) fn note_asked(&self, operation: u64, correlation: Option<String>) {
         let path = path(&self.paths);
         let noted = match correlation {

@@ -1,60 +1,60 @@
-//! What a verb does in each phase of a site: the one table, pure, for every verb.
+//! Decision table of all verbs in each phase of a site. Pure.
 
 use super::status::SiteState;
 use landfall_engine::journal::Phase;
 use landfall_engine::plan::Operation;
 
-/// What a person requests.
+/// A person's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// A release is installed on this host.
+    /// Install a release on this host.
     Install,
-    /// The installed release changes: its settings, or the release itself.
+    /// Change the installed release: its settings, or the release itself.
     Change,
-    /// The open change goes back.
+    /// Undo the open change.
     Abort,
-    /// The interrupted operation is finished.
+    /// Finish the interrupted operation.
     Resume,
-    /// Everything but data, or everything, is removed.
+    /// Remove everything except data, or everything.
     Uninstall {
-        /// Whether volumes and generated secrets are kept.
+        /// True if volumes and generated secrets are kept.
         keep_data: bool,
     },
-    /// The state of the site is reported.
+    /// Report the state of the site.
     Status {
-        /// Whether an operation is in progress.
+        /// True if an operation is in progress.
         running: bool,
     },
 }
 
-/// What a verb does.
+/// Effect of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// A new operation begins.
+    /// Begins a new operation.
     Begin,
-    /// The remaining steps of the install are done.
+    /// Does the remaining steps of the install.
     Forward,
-    /// A change ends: its remaining steps are done, or it goes back.
+    /// Ends a change: does its remaining steps, or undoes it.
     Change,
-    /// The finished steps are undone, then everything else is removed.
+    /// Undoes the finished steps, then removes everything else.
     Back {
-        /// Whether volumes and generated secrets are kept.
+        /// True if volumes and generated secrets are kept.
         keep_data: bool,
     },
-    /// All steps are undone, or there never were any: the operations' own files are removed.
+    /// Removes the operations' own files, because all steps are undone or there were none.
     Clear {
-        /// Whether volumes and generated secrets are kept.
+        /// True if volumes and generated secrets are kept.
         keep_data: bool,
     },
-    /// Nothing is left to do.
+    /// Does nothing, because nothing is left to do.
     Nothing,
-    /// The state is reported.
+    /// Reports the state.
     Report(SiteState),
-    /// The verb is refused.
+    /// Refuses the verb.
     Refuse(Refusal),
 }
 
-/// Why a verb is refused.
+/// Reason for refusing a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// A release is installed.
@@ -71,10 +71,10 @@ pub(super) enum Refusal {
     NothingToAbort,
 }
 
-/// Which operation decides about a site, and how far it is; none is a site without a journal.
+/// The operation that decides the state of a site, and its phase; `None` for a site without a journal.
 pub(super) type Position = Option<(Operation, Phase)>;
 
-/// What a verb does on a site in this position.
+/// Returns the effect of a verb on a site in this position.
 pub(super) fn decide(verb: Verb, position: Position) -> Decision {
     match verb {
         Verb::Install => refusal(position).map_or(Decision::Begin, Decision::Refuse),
@@ -95,7 +95,7 @@ pub(super) fn decide(verb: Verb, position: Position) -> Decision {
     }
 }
 
-/// Why nothing can be installed.
+/// Returns the reason why nothing can be installed.
 fn refusal(position: Position) -> Option<Refusal> {
     Some(match position? {
         (_, Phase::Committed) => Refusal::AlreadyInstalled,
@@ -123,10 +123,10 @@ fn resume(position: Position) -> Decision {
 fn uninstall(keep_data: bool, position: Position) -> Decision {
     match position {
         None | Some((Operation::Install, Phase::Undone { keep_data: true })) => Decision::Clear { keep_data },
-        // A part of the data may already be deleted: the rest is not worth keeping.
+        // Part of the data may already be deleted, so the rest is not worth keeping.
         Some((Operation::Install, Phase::Undone { keep_data: false })) => Decision::Clear { keep_data: false },
-        // Data is deleted after the last step only, so until then a person may still decide to keep it. A change needs no
-        // end of its own: the install is undone, and with it whatever the change left.
+        // Data is deleted only after the last step, so a person may still decide to keep it. An open change need not
+        // end first: undoing the install also undoes the leftovers of the change.
         Some(_) => Decision::Back { keep_data },
     }
 }
@@ -159,7 +159,8 @@ mod tests {
     const KEEP: bool = true;
     const DELETE: bool = false;
 
-    /// One row: install, change, abort, resume, uninstall, uninstall with deletion, status, status while an operation runs.
+    /// One row: install, change, abort, resume, uninstall, uninstall with deletion, status, status while an operation
+    /// runs.
     type Row = [Decision; 8];
 
     fn row(position: Position) -> Row {
@@ -176,7 +177,8 @@ mod tests {
         .map(|verb| decide(verb, position))
     }
 
-    /// The row of a refusal, of what resume and both uninstalls do, and of the states without and with a running operation.
+    /// Returns the row of a refusal, with the decisions of resume and both uninstalls, and the states without and with
+    /// a running operation.
     fn refusing(refusal: Refusal, verbs: [Decision; 3], states: [SiteState; 2]) -> Row {
         let [resume, uninstall, deleting] = verbs;
         let [interrupted, running] = states.map(Report);

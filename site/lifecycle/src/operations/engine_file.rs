@@ -1,8 +1,8 @@
-//! The program (`landfall`) that an operation is pinned to. It is kept in the data folder, so that resume runs the very
-//! program that planned, whatever is on the stick or in the path by then.
+//! The program (`landfall`) to which an operation is pinned. It is kept in the data folder, so that resume runs the
+//! same program that planned. The programs on the stick or in the path may differ by then.
 //!
-//! It is placed before record 0 is written. A power cut in between leaves a file that no journal names, which the next
-//! install replaces and uninstall removes. The other order could leave a journal whose program is missing.
+//! It is placed before record 0 is written. A power cut in between leaves a file that no journal names; the next
+//! install replaces it, and uninstall removes it. The reverse order could leave a journal without its program.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -21,25 +21,25 @@ use super::error::{OperationError, Result};
 use crate::content;
 use landfall_host::paths::SitePaths;
 
-/// The running program, even if its file was replaced or removed meanwhile.
+/// The running program, even if its file was replaced or removed.
 const RUNNING: &str = "/proc/self/exe";
 
-/// Set for a program that received an operation by handover: it must not hand it over again.
+/// Variable that is set for a program that received an operation by handover, so that it does not hand it over again.
 pub(super) const HANDED_VARIABLE: &str = "LANDFALL_HANDED_OVER";
 
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Folder of all pinned programs.
+/// Returns the folder of all pinned programs.
 pub(super) fn folder(paths: &SitePaths) -> PathBuf {
     paths.data().join("engine")
 }
 
-/// File of the pinned program with this digest.
+/// Returns the file of the pinned program with this digest.
 pub(super) fn file(paths: &SitePaths, digest: Sha256) -> PathBuf {
     folder(paths).join(digest.to_hex()).join("landfall")
 }
 
-/// Digest of the running program.
+/// Returns the digest of the running program.
 pub(super) fn running() -> Result<Sha256> {
     digest_of(Path::new(RUNNING))
 }
@@ -68,8 +68,8 @@ pub(super) fn copy_stream(from: &mut dyn Read, to: &mut dyn Write) -> std::io::R
     }
 }
 
-/// Keeps the running program and returns its digest; on the disk when it returns. Programs that no operation needs, like the
-/// leftovers of earlier attempts, are removed.
+/// Keeps the running program and returns its digest. On the disk on return. Removes programs that no operation needs,
+/// such as leftovers of earlier attempts.
 pub(super) fn place(paths: &SitePaths, needed: &BTreeSet<Sha256>) -> Result<Sha256> {
     let digest = running()?;
     let path = file(paths, digest);
@@ -93,8 +93,8 @@ pub(super) fn remove_others(paths: &SitePaths, needed: &BTreeSet<Sha256>) -> Res
     Ok(content::remove_others(&folder(paths), &needed.iter().map(Sha256::to_hex).collect())?)
 }
 
-/// Offers the program with this digest as the command `landfall`, unless another program has that name; on the disk
-/// when it returns.
+/// Links the program with this digest as the command `landfall`, unless another program has that name. On the disk on
+/// return.
 pub(super) fn offer_command(paths: &SitePaths, digest: Sha256) -> Result<()> {
     let link = paths.command();
     let is_free = match link.symlink_metadata() {
@@ -107,7 +107,7 @@ pub(super) fn offer_command(paths: &SitePaths, digest: Sha256) -> Result<()> {
     Ok(())
 }
 
-/// Removes the name that [`offer_command`] or the agent's step gave.
+/// Removes the link that [`offer_command`] or the agent's step made.
 pub(super) fn withdraw_command(paths: &SitePaths) -> Result<()> {
     let link = paths.command();
     if is_own_command(paths, &link) {
@@ -116,17 +116,17 @@ pub(super) fn withdraw_command(paths: &SitePaths) -> Result<()> {
     Ok(())
 }
 
-/// Whether it is a link to a program that Landfall keeps.
+/// Returns true if it is a link to a program that Landfall keeps.
 fn is_own_command(paths: &SitePaths, link: &Path) -> bool {
     fs_err::read_link(link).is_ok_and(|target| target.starts_with(paths.data()))
 }
 
-/// Whether a file for the program with this digest is kept; reads none of it.
+/// Returns true if a file for the program with this digest exists, without reading it.
 pub(super) fn is_kept(paths: &SitePaths, digest: Sha256) -> bool {
     file(paths, digest).is_file()
 }
 
-/// Makes sure that the running program is the one that the operation is pinned to. Returns if it is, replaces this
+/// Makes sure that the running program is the one to which the operation is pinned. Returns if it is, replaces this
 /// process with the pinned one if that is kept, and fails otherwise.
 pub(super) fn hand_over(paths: &SitePaths, pinned: Sha256, progress: &dyn Progress) -> Result<()> {
     if running()? == pinned {

@@ -1,4 +1,4 @@
-//! Why an operation did not begin, or did not complete.
+//! Errors of operations that did not begin or did not complete.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ use landfall_engine::step::StepError;
 /// A result of this module.
 pub type Result<T, E = OperationError> = std::result::Result<T, E>;
 
-/// Why an operation did not begin, or did not complete.
+/// Reason why an operation did not begin or did not complete.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// No root of trust was given.
@@ -33,13 +33,13 @@ pub enum OperationError {
     TrustUnreadable {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: std::io::Error,
     },
-    /// The typed fingerprint is none.
+    /// The given fingerprint is malformed.
     #[error("--trust is not a fingerprint: {found}")]
     FingerprintMalformed {
-        /// How it differs from one.
+        /// Difference from a valid fingerprint.
         found: String,
     },
     /// The head was refused: format or trust.
@@ -47,10 +47,10 @@ pub enum OperationError {
     Refused {
         /// The path of the head.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: Box<landfall_bundle_spec::Error>,
     },
-    /// The bundle was not found, or not all of it.
+    /// The bundle was not found, or is incomplete.
     #[error(transparent)]
     Media(#[from] MediaError),
     /// The release document of a trusted head is invalid.
@@ -58,7 +58,7 @@ pub enum OperationError {
     Document {
         /// The release.
         release: String,
-        /// Why.
+        /// Underlying error.
         source: Box<landfall_bundle_spec::Error>,
     },
     /// A trusted head lacks a document.
@@ -75,10 +75,10 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
-    /// The marks of the site cannot be used, or refuse the release.
+    /// The site's marks are unusable, or refuse the release.
     #[error(transparent)]
     Marks(#[from] MarksError),
-    /// What is staged on this site is not what was signed.
+    /// The staged files differ from the signed ones.
     #[error("what is staged in {} is not the whole release", .store.display())]
     Staged {
         /// The store.
@@ -90,7 +90,7 @@ pub enum OperationError {
     /// The site configuration is not valid.
     #[error(transparent)]
     Configuration(#[from] ConfigurationError),
-    /// A look at the host failed.
+    /// An examination of the host failed.
     #[error(transparent)]
     Look(#[from] StepError),
     /// The site is not ready; every blocker is reported.
@@ -124,46 +124,46 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
-    /// A change was to go back, and a step could not be undone.
+    /// A change could not be undone, because undo of a step failed.
     #[error("the change of release {release} could not be undone")]
     ChangeNotUndone {
         /// The release.
         release: String,
-        /// Why.
+        /// Underlying error.
         source: Box<FailedStep>,
     },
-    /// A change went back by itself.
+    /// A change was undone automatically.
     #[error("the change was undone: {} is as it was before{}", .release, kept(.replaced))]
     ChangeUndone {
         /// The release.
         release: String,
-        /// What was in volumes whose data the change had changed: it is kept beside them.
+        /// Data that the undo replaced in changed volumes, and kept beside them.
         replaced: Vec<ReplacedData>,
-        /// Why.
+        /// Underlying error.
         source: Option<Box<FailedStep>>,
     },
-    /// An uninstall was to keep data that an open change has moved.
+    /// An uninstall cannot keep data that an open change has moved.
     #[error("an open change has moved data that is to be kept: {}", .folders.join(", "))]
     DataDisplaced {
         /// The folders, in the folder of volumes.
         folders: Vec<String>,
     },
-    /// The cluster would refuse the objects of a change.
+    /// The cluster would reject the objects of a change.
     #[error("the cluster would refuse this change; nothing was changed")]
     ChangeUnfit(#[source] Box<StepError>),
     /// Edits would be lost.
     #[error("this change would set fields that were edited: {}; nothing was changed", lost.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Edited {
-        /// Each field.
+        /// Edited fields that would be lost.
         lost: Vec<ObjectEdit>,
     },
-    /// Settings were to change that are fixed when a site is installed.
+    /// Settings that are fixed at install time would change.
     #[error("{} cannot change once a site is installed", .fields.join(", "))]
     SettingsFixed {
-        /// The settings, as `site.yaml` names them.
+        /// The settings by their names in `site.yaml`.
         fields: Vec<String>,
     },
-    /// The values that were sent change nothing.
+    /// The submitted values change nothing.
     #[error("nothing would change: the site has these settings already")]
     SettingsSame,
     /// An uninstall is unfinished.
@@ -172,10 +172,10 @@ pub enum OperationError {
         /// The release.
         release: String,
     },
-    /// Nothing is staged to check.
+    /// No release is staged.
     #[error("no release is staged on this machine")]
     NothingStaged,
-    /// Data of an earlier installation was to be used again, but none exists.
+    /// No data of an earlier installation exists to adopt.
     #[error("no data of an earlier installation is kept in {}", .data.display())]
     NothingKept {
         /// The data folder.
@@ -186,10 +186,10 @@ pub enum OperationError {
     KeptRecord {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: serde_json::Error,
     },
-    /// Data was to be deleted, but the given name is not the site's.
+    /// The given name is not the site's, so no data was deleted.
     #[error("this site is named {site}, not {given}; nothing was deleted")]
     Unconfirmed {
         /// Name of the site.
@@ -197,55 +197,55 @@ pub enum OperationError {
         /// The given name.
         given: String,
     },
-    /// There is no cluster to look at.
+    /// There is no cluster on this machine.
     #[error("there is no cluster on this machine: {} is missing", .missing.display())]
     NoCluster {
-        /// A file that every cluster of Landfall has.
+        /// Missing file that every cluster of Landfall has.
         missing: PathBuf,
     },
-    /// A component was named that the release does not have.
+    /// The release has no component of the given name.
     #[error("the release has no component {component}: {}", instead(.nearest.as_deref(), .known))]
     UnknownComponent {
-        /// What was asked for.
+        /// The given name.
         component: String,
-        /// What was probably meant.
+        /// The most similar name.
         nearest: Option<String>,
-        /// What there is.
+        /// The known components.
         known: Vec<String>,
     },
-    /// A container was named that no pod of the component has.
+    /// No pod of the component has a container of the given name.
     #[error("no pod of {component} has a container {container}: {}", instead(.nearest.as_deref(), .known))]
     UnknownContainer {
         /// The component.
         component: String,
-        /// The container that was asked for.
+        /// The given container.
         container: String,
-        /// What was probably meant.
+        /// The most similar name.
         nearest: Option<String>,
-        /// The containers that exist.
+        /// The known containers.
         known: Vec<String>,
     },
-    /// An operation was named that the site never had.
+    /// The site never had an operation of the given number.
     #[error("this site has no operation {number}: {}", match .latest {
         Some(latest) => format!("its operations are 1 to {latest}"),
         None => "nothing is installed on this machine".to_owned(),
     })]
     UnknownOperation {
-        /// The number that was asked for.
+        /// The given number.
         number: u64,
-        /// The number of the latest one.
+        /// The number of the latest operation.
         latest: Option<u64>,
     },
     /// There is no open change.
     #[error("no change of this machine is open")]
     NothingToAbort,
-    /// Another operation is open than the one that was named.
+    /// The open operation is not the named one.
     #[error("the open change of release {release} is not the one that was to be undone; nothing was changed")]
     OtherOperation {
-        /// The release of the open one.
+        /// The release of the open operation.
         release: String,
     },
-    /// What would be done is not what was approved.
+    /// The present plan is not the approved one.
     #[error(
         "what would be done is no longer what was approved: its digest is {found}, and {approved} was approved; nothing was changed"
     )]
@@ -255,15 +255,15 @@ pub enum OperationError {
         /// The approved digest.
         approved: Sha256,
     },
-    /// The bundle holds another release than the site.
+    /// The bundle contains another release than the site's.
     #[error("{bundle} is not a release of {installed}, which is installed here")]
     OtherRelease {
         /// Name and version of the bundle's release.
         bundle: String,
-        /// Name of the installed one.
+        /// Name of the installed release.
         installed: String,
     },
-    /// The bundle's release is installed.
+    /// The bundle's release is already installed.
     #[error("release {release} is installed already")]
     SameRelease {
         /// Its name and version.
@@ -279,7 +279,7 @@ pub enum OperationError {
         bundle: String,
         /// Name and version of the installed release.
         installed: String,
-        /// The version in between, where there is one.
+        /// The version in between, if there is one.
         through: Option<String>,
     },
     /// The bundle's release is older than the installed one.
@@ -287,35 +287,35 @@ pub enum OperationError {
     OlderRelease {
         /// Name and version of the bundle's release.
         bundle: String,
-        /// Those of the installed one.
+        /// Name and version of the installed release.
         installed: String,
     },
     /// The site keeps no such release.
     #[error("this site cannot go back to {}", .wanted.as_deref().unwrap_or("an earlier release"))]
     NoEarlierRelease {
-        /// The version that was asked for.
+        /// The requested version.
         wanted: Option<String>,
-        /// The versions that it keeps beside the installed one.
+        /// The kept versions besides the installed one.
         kept: Vec<String>,
     },
-    /// The installed release has changed data, and nothing says what a rollback does with it.
+    /// The installed release has changed data, and the rollback's treatment of it is undecided.
     #[error("{from} has changed the data of {}, and {to} may not be able to read it", .components.join(", "))]
     DataUndecided {
-        /// Whose data.
+        /// Components with changed data.
         components: Vec<String>,
         /// Name and version of the installed release.
         from: String,
-        /// Those of the earlier one.
+        /// Name and version of the earlier release.
         to: String,
-        /// When the data of the newest proven backup of the earlier one was read, or why there is none.
+        /// Time when the data of the earlier release's newest proven backup was read, or the reason why there is none.
         backup: std::result::Result<jiff::Timestamp, String>,
     },
-    /// Data was to be restored that nothing has changed.
+    /// Data was to be restored, but nothing has changed it.
     #[error("{from} has changed no data that {to} has backups of")]
     DataUnchanged {
         /// Name and version of the installed release.
         from: String,
-        /// Those of the earlier one.
+        /// Name and version of the earlier release.
         to: String,
     },
     /// The operation is pinned to another program, which is missing or damaged.
@@ -329,11 +329,11 @@ pub enum OperationError {
     /// A file of the site cannot be read or written.
     #[error("cannot {act} {}", .path.display())]
     Io {
-        /// What was tried.
+        /// Attempted action, as a verb.
         act: &'static str,
-        /// On what.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: std::io::Error,
     },
     /// A durable change failed.
@@ -342,26 +342,26 @@ pub enum OperationError {
     /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// A step failed, forward or back.
+    /// A step failed, either going forward or on undo.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// Nothing could be proved.
+    /// Proofs could not run.
     #[error(transparent)]
     Prove(#[from] crate::proofs::ProveError),
-    /// What is asked depends on an old journal that cannot be read.
+    /// The result depends on an old journal that cannot be read.
     #[error("the old journal {} cannot be read: {reason}", .path.display())]
     Archive {
         /// The journal.
         path: PathBuf,
-        /// Why, with all causes.
+        /// Reason, with all causes.
         reason: String,
     },
-    /// The journal's plan cannot be read by the program that wrote it.
+    /// The program that wrote the journal cannot read its plan.
     #[error("the plan in {} cannot be read", .path.display())]
     Plan {
         /// The journal.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: serde_json::Error,
     },
 }
@@ -372,9 +372,9 @@ pub enum OperationError {
 pub struct FailedStep {
     /// Its code.
     pub code: String,
-    /// What failed.
+    /// Description of the failure.
     pub what: String,
-    /// Why, outermost cause first.
+    /// Causes, outermost first.
     pub causes: Vec<String>,
 }
 
@@ -384,14 +384,14 @@ impl From<RecordedError> for FailedStep {
     }
 }
 
-/// Whether the machine itself is ready, and nothing but a license is missing.
+/// Returns true if the machine itself is ready and only a license is missing.
 fn only_license(blockers: &[Finding]) -> bool {
     let of_license =
         |blocker: &Finding| codes::ALL.iter().any(|code| code.id == blocker.code && code.class == ExitClass::License);
     !blockers.is_empty() && blockers.iter().all(of_license)
 }
 
-/// What an undo kept, after what it brought back.
+/// Lists the data that an undo kept, for the end of a message.
 fn kept(replaced: &[ReplacedData]) -> String {
     replaced.iter().fold(String::new(), |text, replaced| text + &format!("; {replaced}"))
 }
@@ -404,14 +404,14 @@ fn instead(nearest: Option<&str>, known: &[String]) -> String {
     }
 }
 
-/// Refuses an operation that some of these findings stop, with all of those.
+/// Fails if some of these findings stop the operation, and returns all of those.
 pub(super) fn refuse_blocked(findings: impl IntoIterator<Item = Finding>) -> Result<()> {
     let blockers: Vec<Finding> = findings.into_iter().filter(Finding::stops).collect();
     if blockers.is_empty() { Ok(()) } else { Err(OperationError::NotReady { blockers }) }
 }
 
 impl OperationError {
-    /// The blockers of a site that is not ready; each has a code, what was found and needed, and a fix.
+    /// Returns the blockers of a site that is not ready, each with a code, the measured and needed values, and a fix.
     pub fn blockers(&self) -> &[Finding] {
         match self {
             Self::NotReady { blockers } => blockers,
@@ -423,7 +423,7 @@ impl OperationError {
         Self::Io { act, path: path.into(), source }
     }
 
-    /// What maps an error of the format to that of the file at this path.
+    /// Returns a function that maps an error of the format to one about the file at this path.
     pub(super) fn refused(path: &Path) -> impl Fn(landfall_bundle_spec::Error) -> Self {
         move |source| Self::Refused { path: path.to_owned(), source: Box::new(source) }
     }

@@ -1,4 +1,4 @@
-//! Cases of one code have next steps of their own.
+//! Tests that cases of one code have next steps of their own.
 
 use landfall_error_codes::{Coded as _, cases};
 

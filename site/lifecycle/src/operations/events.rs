@@ -1,5 +1,5 @@
-//! What Kubernetes reported of a site's objects lately: its events, each with the component whose object it is about. Kubernetes keeps
-//! them for an hour.
+//! Recent Kubernetes events of a site's objects, each with the component of its object. Kubernetes keeps them for an
+//! hour.
 
 use jiff::Timestamp;
 use landfall_cluster::{Inventory, ObjectName};
@@ -47,7 +47,7 @@ pub struct SiteEvent {
 }
 
 impl Operations {
-    /// The events of all namespaces, or those about a component's objects, newest last. Changes nothing.
+    /// Returns the events of all namespaces, or of a component's objects, newest last. Changes nothing.
     pub fn events(&self, component: Option<&str>) -> Result<SiteEvents> {
         let cluster = self.patient_cluster()?;
         let inventories = Inventory::all(&cluster).map_err(StepError::from)?;
@@ -93,15 +93,15 @@ impl SiteEvent {
     }
 }
 
-/// When an event happened last. Which field says so depends on who reported it.
+/// Returns the time when an event last happened. The field depends on the reporter.
 fn last(event: &Value) -> Option<Timestamp> {
     let pointers =
         ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/firstTimestamp", "/metadata/creationTimestamp"];
     pointers.iter().find_map(|pointer| event.pointer(pointer)?.as_str()?.parse().ok())
 }
 
-/// The component of an object, which may be gone: the one that has it, or whose object it is named after, as pods are after their
-/// workload.
+/// Returns the component of an object, which may already be deleted. It is the component with the object, or with the
+/// longest object name that this name begins with, as pods are named after workloads.
 fn owner(namespace: &str, name: &str, inventories: &[Inventory]) -> Option<String> {
     let is_named_after = |object: &ObjectName| {
         object.namespace.as_deref() == Some(namespace)

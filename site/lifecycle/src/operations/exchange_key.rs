@@ -1,4 +1,4 @@
-//! The key of the backups is exchanged for another one: here, and in every copy that can be reached.
+//! Exchanges the key of the backups for another one: here, and in every reachable copy.
 
 use std::path::{Path, PathBuf};
 
@@ -37,7 +37,7 @@ pub struct WaitingCopy {
     pub reason: String,
 }
 
-/// An exchange of which the first half is done: both keys open the repository, until a person has the new one.
+/// A half-finished exchange: both keys open the repository until a person has the new one.
 #[must_use = "until it is finished, the former key opens the backups, too"]
 pub struct KeyExchange<'a> {
     operations: &'a Operations,
@@ -48,27 +48,27 @@ pub struct KeyExchange<'a> {
     _lock: SiteLock,
 }
 
-/// What became of the former key.
+/// Result of shutting out the former key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShutOut {
-    /// Passwords that a person added with restic, and that still open the repository.
+    /// Number of passwords that a person added with restic and that still open the repository.
     pub other_passwords: usize,
     /// Folders and buckets of the site's settings whose copies the former key still opens.
     pub waiting: Vec<PathBuf>,
 }
 
 impl Operations {
-    /// The first half of an exchange: makes a key that opens the repository and every copy that can be reached. The former key opens them,
-    /// too, until [`KeyExchange::finish`]. All of it is on the disks when this returns. Copies that are away cost nothing: they
-    /// get the new key when the next copy is made.
+    /// First half of an exchange: creates a key that opens the repository and every reachable copy. The former key also
+    /// opens them until [`KeyExchange::finish`]. On the disks on return. Unreachable copies do not fail: they get the
+    /// new key with their next copy.
     pub fn exchange_key(&self) -> Result<KeyExchange<'_>> {
         self.changeable(&self.idle_history()?)?;
         let lock = self.journals().lock("backup key rotate")?;
-        // Another operation may have run between the first look and the lock.
+        // Another operation may have run between the first check and the lock.
         let history = self.history()?;
         let pins = self.changeable(&history)?.clone();
         admit_new_key(&self.paths, &self.repository()?)?;
-        // Opened once more, with the new key.
+        // Opened again, with the new key.
         let repository = self.repository()?;
         let (mut reached, mut waiting) = (Vec::new(), Vec::new());
         for folder in pins.settings.backups.copy_places() {
@@ -78,7 +78,7 @@ impl Operations {
                 Err(error) => waiting.push(WaitingCopy { folder, reason: with_causes(&error) }),
             }
         }
-        // Until the exchange is finished, the former key opens the copies that were reached, too.
+        // Until the exchange is finished, the former key also opens the reached copies.
         let waits = |folder: &Path| waiting.iter().any(|copy: &WaitingCopy| copy.folder == folder);
         self.note_former_keys(&pins, |folder| waits(folder) || reached.iter().any(|one| one == folder))?;
         let key = BackupFolder::of(&self.paths).recovery_key()?.unwrap_or_default();
@@ -86,7 +86,7 @@ impl Operations {
         Ok(KeyExchange { operations: self, pins, new, reached, _lock: lock })
     }
 
-    /// Notes of every place for copies whether a former key still opens those there.
+    /// Records for every copy place whether a former key still opens the copies there.
     fn note_former_keys(&self, pins: &Pins, opens: impl Fn(&Path) -> bool) -> Result<()> {
         let mut records = CopyRecords::of(&self.paths);
         let places = pins.settings.backups.copy_places();
@@ -98,13 +98,12 @@ impl Operations {
 }
 
 impl KeyExchange<'_> {
-    /// The new key. Only once a person has seen it, the exchange may be finished.
+    /// Returns the new key. The exchange may be finished only after a person has seen it.
     pub fn new_key(&self) -> &NewKey {
         &self.new
     }
 
-    /// The second half: the former key opens neither the repository nor the copies that were reached. All of it is on the disks when
-    /// this returns.
+    /// Second half: the former key no longer opens the repository or the reached copies. On the disks on return.
     pub fn finish(self) -> Result<ShutOut> {
         let Self { operations, pins, new, reached, _lock } = self;
         let paths = &operations.paths;

@@ -1,5 +1,5 @@
-//! What a backup has, as files for a person: a stream as it was saved, or objects of the cluster as they can be applied. Both read the
-//! repository alone, so they work while the cluster does not.
+//! Exports of a backup as files for a person: a stream as it was saved, or cluster objects in a form that can be
+//! applied. Both read only the repository, so they work without the cluster.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,7 +23,7 @@ use crate::backups::cluster::{self, OBJECTS, read_objects};
 use crate::backups::fetch::Fetch;
 use crate::backups::{newest_proven, unusable};
 
-/// Who may read an exported file: a backup has Secrets.
+/// Mode of an exported file: only root may read it, because a backup contains Secrets.
 const MODE: u32 = 0o600;
 
 /// A stream that was written into a file.
@@ -60,12 +60,12 @@ pub struct ExportedObjects {
     pub unreadable: Vec<String>,
 }
 
-/// Which objects are wanted: those that fit each list that is not empty.
+/// Selection of objects: those that match each non-empty list.
 #[derive(Debug, Clone, Default)]
 pub struct ObjectSelection {
-    /// Namespaces; each with its own object.
+    /// Namespaces, each including its own object.
     pub namespaces: Vec<String>,
-    /// Kinds, such as `ConfigMap`, in any case.
+    /// Kinds, such as `ConfigMap`, case-insensitive.
     pub kinds: Vec<String>,
     /// Names.
     pub names: Vec<String>,
@@ -84,8 +84,8 @@ impl ObjectSelection {
 }
 
 impl Operations {
-    /// Writes a stream of a backup, the named one or the newest proven one, into a new file. The file is on the disk, whole and compared
-    /// with the digest that was saved, when this returns; if it fails, there is none.
+    /// Writes a stream of the named or newest proven backup into a new file. On return, the file is on the disk,
+    /// complete and compared with the saved digest. On failure, there is no file.
     pub fn export_stream(&self, backup: Option<&str>, stream: &str, file: &Path) -> Result<ExportedStream> {
         let (backup, open) = self.backup_to_export(backup)?;
         let unnamed = |_| StepError::of(cases::BACKUP_STREAM_UNKNOWN, format!("the backup has no stream {stream}"));
@@ -96,8 +96,8 @@ impl Operations {
         Ok(ExportedStream { backup, time, stream: stream.to_owned(), file: file.to_owned(), size_bytes })
     }
 
-    /// Writes those objects of a backup that are wanted and are not the release's into a new file, as `kubectl apply` takes them where they
-    /// do not exist. The file is on the disk when this returns; if it fails, there is none.
+    /// Writes the selected objects of a backup, without the release's own, into a new file for `kubectl apply`. It is
+    /// meant for objects that do not exist. The file is on the disk on return; on failure, there is none.
     pub fn export_objects(
         &self,
         backup: Option<&str>,
@@ -143,7 +143,7 @@ impl Operations {
     }
 }
 
-/// Writes a new file under a temporary name, which becomes its own once it is whole.
+/// Writes a new file under a temporary name, and renames it once it is complete.
 fn written<T>(file: &Path, write: impl FnOnce(&mut File, &Path) -> Result<T, StepError>) -> Result<T, StepError> {
     if file.symlink_metadata().is_ok() {
         return Err(StepError::new(codes::EXPORT_EXISTS, format!("{} exists", file.display())));
@@ -156,13 +156,13 @@ fn written<T>(file: &Path, write: impl FnOnce(&mut File, &Path) -> Result<T, Ste
         Ok(done)
     });
     if written.is_err() {
-        // What is left of it is of no use; the error that stopped it counts.
+        // The partial file is useless, and the earlier error counts.
         let _left = durable::remove_file(&temporary);
     }
     written
 }
 
-/// A list of objects, one after another.
+/// Writer of a list of objects.
 struct ObjectList<'a, W> {
     output: W,
     path: &'a Path,
@@ -186,7 +186,7 @@ impl<'a, W: Write> ObjectList<'a, W> {
         Ok(())
     }
 
-    /// Ends the list. Returns how many objects of each kind it has; none is an error.
+    /// Ends the list. Returns the number of objects of each kind; an empty list is an error.
     fn finish(mut self) -> Result<BTreeMap<String, u64>, StepError> {
         if self.counts.is_empty() {
             let what = "the backup has no such objects beside the release's own";
@@ -218,13 +218,13 @@ mod tests {
         json!({"apiVersion": "v1", "kind": kind, "metadata": {"namespace": namespace, "name": name}})
     }
 
-    /// The stream of these objects, whose last line says that this many were listed.
+    /// Returns a stream of these objects, with a last line that reports this many listed objects.
     fn stream(objects: &[Value], listed: &Value) -> String {
         let last = json!({"landfallListing": {"counts": listed, "leftOut": {}, "unreadable": {}}});
         objects.iter().chain([&last]).map(|line| format!("{line}\n")).collect::<Vec<_>>().concat()
     }
 
-    /// Saves these objects in a backup of a site of its own; its id begins with what is returned.
+    /// Saves these objects in a backup of a new site, and returns a prefix of its ID.
     fn save(operations: &Operations, objects: &str, is_proven: bool) -> String {
         let paths = &operations.paths;
         durable::create_folder(&paths.data()).unwrap();

@@ -1,4 +1,4 @@
-//! Everything that operations did to a site, from their journals and nothing else. Closed ones are read as they were folded.
+//! History of a site's operations, from their journals alone. Closed operations are read from the folded document.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -23,10 +23,10 @@ use landfall_engine::plan::{Operation, Plan, PlannedStep, StepId};
 use landfall_host::step_times::{self, StepTime};
 use serde_json::Value;
 
-/// How many releases a site keeps: the installed one, and the one before it.
+/// Number of releases that a site keeps: the installed one, and the one before it.
 const KEPT_RELEASES: usize = 2;
 
-/// One operation, by its journal.
+/// One operation, from its journal.
 #[derive(Debug)]
 pub(super) struct Past {
     pub(super) file: JournalFile,
@@ -34,11 +34,11 @@ pub(super) struct Past {
 }
 
 impl Past {
-    /// What it is and how far it is: on this depends what a verb does.
+    /// Returns its operation and phase, which decide about verbs.
     pub(super) fn position(&self) -> (Operation, Phase) {
         let pinned = self.pins().map(|pins| pins.operation);
         let phase = match self.replay.state.phase {
-            // What follows the commit is still to be done.
+            // The steps after the commit are still to be done.
             Phase::Committed if !self.replay.state.is_closed() => Phase::Forward,
             phase => phase,
         };
@@ -49,12 +49,12 @@ impl Past {
         self.replay.state.pins.as_deref()
     }
 
-    /// Name and version of its release.
+    /// Returns name and version of its release.
     pub(super) fn release(&self) -> String {
         self.pins().map(release_of).unwrap_or_default()
     }
 
-    /// Its plan. Of one that is closed, what a newer program added is passed over.
+    /// Returns its plan. For a closed operation, additions of a newer program are ignored.
     pub(super) fn plan(&self) -> Result<Option<Plan<Action>>> {
         let Some(pins) = self.pins() else { return Ok(None) };
         let plan = serde_json::from_str(&pins.plan).or_else(|strict| {
@@ -72,7 +72,7 @@ impl Past {
         self.replay.state.phase == Phase::Committed
     }
 
-    /// What the operation changed in what the site's steps made.
+    /// Returns the operation's effects on the site's steps.
     fn effects(&self) -> Result<Vec<Effect>> {
         let Some(plan) = self.plan()?.filter(|_| self.is_committed()) else { return Ok(Vec::new()) };
         let states = plan.all().zip(&self.replay.state.steps);
@@ -80,7 +80,8 @@ impl Past {
         Ok(done.flat_map(|(planned, _)| Effect::of(&planned.id, &planned.action)).collect())
     }
 
-    /// How long each step took when it was done last. A step that a power cut or a retry interrupted counts from its last start.
+    /// Returns the duration of the last run of each step. A step that a power cut or a retry interrupted counts from
+    /// its last start.
     fn step_durations(&self) -> BTreeMap<StepId, Duration> {
         let (mut times, mut begun) = (BTreeMap::new(), BTreeMap::new());
         for entry in &self.replay.entries {
@@ -88,7 +89,7 @@ impl Past {
                 Event::Started { step } => drop(begun.insert(step, entry.at)),
                 Event::Done { step, .. } => {
                     let took = begun.remove(step).map(|begun| entry.at.duration_since(begun));
-                    // The clock may have been set meanwhile.
+                    // The clock may have been changed in the meantime.
                     if let Some(took) = took.and_then(|took| Duration::try_from(took).ok()) {
                         times.insert(step.clone(), took);
                     }
@@ -99,12 +100,13 @@ impl Past {
         times
     }
 
-    /// What is kept of it once it is closed; none while it is open, and where a newer program wrote what this one does not understand.
+    /// Returns the folded form of a closed operation. Returns `None` if it is open, or if a newer program wrote unknown
+    /// parts.
     fn closed(&self) -> Option<ClosedOperation> {
         let (pins, replay) = (self.pins()?, &self.replay);
         let is_understood = replay.is_understood && serde_json::from_str::<Plan<Action>>(&pins.plan).is_ok();
         let milliseconds = |(step, took): (StepId, Duration)| Some((step, u64::try_from(took.as_millis()).ok()?));
-        // An install that was undone decides, whatever its site did before.
+        // An undone install decides the state, whatever its site did before.
         let is_over = replay.state.is_closed() && (self.is_committed() || pins.operation != Operation::Install);
         (is_over && replay.torn_bytes == 0 && is_understood).then(|| ClosedOperation {
             journal: self.file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -116,7 +118,7 @@ impl Past {
     }
 }
 
-/// The known part of a plan; none if it has an action that this program does not know.
+/// Returns the known part of a plan; `None` if it has an unknown action.
 fn known_plan(text: &str) -> Option<Plan<Action>> {
     let plan: Plan<Value> = newer::known_part(text.as_bytes()).ok()?;
     let known = |steps: Vec<PlannedStep<Value>>| -> Option<Vec<PlannedStep<Action>>> {
@@ -134,16 +136,16 @@ fn release_of(pins: &Pins) -> String {
     format!("{} {}", pins.release, pins.version)
 }
 
-/// An old journal that cannot be read, although its operation is over.
+/// An unreadable journal of a closed operation.
 #[derive(Debug)]
 pub(super) struct UnreadableJournal {
     pub(super) path: PathBuf,
-    /// Why, with all causes.
+    /// Reason, with all causes.
     pub(super) reason: String,
 }
 
 impl UnreadableJournal {
-    /// The warning.
+    /// Returns the warning.
     pub(super) fn note(&self) -> String {
         format!(
             "the old journal {} cannot be read: {}; backups and what runs do not need it",
@@ -156,15 +158,15 @@ impl UnreadableJournal {
 /// The operations of a site, oldest first. The first one installed it.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// The first ones, all closed, with their files: of these, nothing else is read.
+    /// The first operations, all closed, with their files. Their journals are not read.
     folded: Folded,
     files: Vec<JournalFile>,
-    /// Those whose journals were read: all others, and the newest one that was not undone.
+    /// Operations whose journals were read: all others, and the newest one that was not undone.
     read: Vec<Past>,
     unreadable: Vec<UnreadableJournal>,
 }
 
-/// What is known of every operation, folded or not.
+/// Facts of every operation, folded or not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'a> {
     pub(super) file: &'a JournalFile,
@@ -175,7 +177,7 @@ pub(super) struct Known<'a> {
 }
 
 impl Known<'_> {
-    /// Name and version of its release; none without a first record.
+    /// Returns name and version of its release; `None` without a first record.
     pub(super) fn release(&self) -> Option<String> {
         self.pins.map(release_of)
     }
@@ -190,7 +192,7 @@ impl<'a> From<&'a Past> for Known<'a> {
 }
 
 impl History {
-    /// Every readable operation, oldest first.
+    /// Returns every readable operation, oldest first.
     fn known(&self) -> Vec<Known<'_>> {
         let folded = self.folded.operations().iter().zip(&self.files).map(|(closed, file)| Known {
             file,
@@ -207,18 +209,18 @@ impl History {
         known
     }
 
-    /// Those that were committed, latest first.
+    /// Returns the pins of committed operations, latest first.
     fn committed_pins(&self) -> impl Iterator<Item = &Pins> {
         self.known().into_iter().rev().filter(|known| known.is_committed).filter_map(|known| known.pins)
     }
 
-    /// The operation that says in which state the site is: the install once it is undone, in part or in whole; else the last
-    /// one, unless that went back by itself.
+    /// Returns the operation that decides the state of the site: the install if it is partly or fully undone.
+    /// Otherwise, it is the last operation that was not undone automatically.
     pub(super) fn deciding(&self) -> Option<&Past> {
         self.read.get(self.deciding_index()?)
     }
 
-    /// The same, as its owner.
+    /// Like [`Self::deciding`], by value.
     pub(super) fn into_deciding(mut self) -> Option<Past> {
         let index = self.deciding_index()?;
         Some(self.read.swap_remove(index))
@@ -236,22 +238,22 @@ impl History {
         Some(self.read.iter().rposition(|past| !past.is_undone()).unwrap_or(0))
     }
 
-    /// The operation that installed the site.
+    /// Returns the operation that installed the site.
     pub(super) fn first(&self) -> Option<Known<'_>> {
         self.known().into_iter().next()
     }
 
-    /// The last operation that was committed.
+    /// Returns the last committed operation.
     pub(super) fn committed(&self) -> Option<&Past> {
         self.read.iter().rev().find(|past| past.is_committed())
     }
 
-    /// Old journals that cannot be read. Nothing that this history answers without an error depends on them.
+    /// Returns old journals that cannot be read. Methods of this history that do not fail do not depend on them.
     pub(super) fn unreadable(&self) -> &[UnreadableJournal] {
         &self.unreadable
     }
 
-    /// Refuses what depends on every operation where one cannot be read.
+    /// Fails if a journal cannot be read, for results that depend on every operation.
     pub(super) fn expect_whole(&self) -> Result<()> {
         match self.unreadable.first() {
             None => Ok(()),
@@ -261,7 +263,8 @@ impl History {
         }
     }
 
-    /// The releases whose content the site keeps, the installed one first, and the one before it, to which it can go back.
+    /// Returns the releases whose content the site keeps: the installed one, then the one before it, which a rollback
+    /// restores.
     pub(super) fn kept(&self) -> Vec<KeptRelease> {
         let mut kept: Vec<KeptRelease> = Vec::new();
         for pins in self.committed_pins() {
@@ -272,20 +275,20 @@ impl History {
         kept
     }
 
-    /// The warnings that were accepted before the release of this bundle came.
+    /// Returns the accepted warnings of the operation that brought this bundle's release.
     pub(super) fn accepted(&self, bundle: Sha256) -> Vec<AcceptedWarning> {
         let mut pins = self.committed_pins();
         pins.find(|pins| pins.bundle == bundle).map(|pins| pins.accepted.clone()).unwrap_or_default()
     }
 
-    /// The warnings that were accepted before any operation that was not undone, latest first.
+    /// Returns the accepted warnings of all operations that were not undone, latest first.
     pub(super) fn all_accepted(&self) -> Vec<AcceptedWarning> {
         let pins = self.known().into_iter().rev().filter(|known| !known.is_undone).filter_map(|known| known.pins);
         pins.flat_map(|pins| pins.accepted.clone()).collect()
     }
 
-    /// The newest root document that an operation trusted, unless it was undone. The release to which a site went back was
-    /// verified by an older one, whose keys must not count again for what comes. An error where an operation cannot be read: it may have
+    /// Returns the newest root document that an operation trusted, unless that was undone. After a rollback, the older
+    /// root of its release must not count for later bundles. Fails if an operation cannot be read, because it may have
     /// trusted a newer one.
     pub(super) fn newest_trust(&self) -> Result<Option<&PinnedTrust>> {
         self.expect_whole()?;
@@ -293,20 +296,20 @@ impl History {
         Ok(pins.map(|pins| &pins.trust).max_by_key(|trust| trust.number))
     }
 
-    /// Bundles whose heads the journals need: those with content, and that of the install, which an uninstall undoes.
+    /// Returns bundles whose heads the journals need: those with content, and the install's, which an uninstall undoes.
     pub(super) fn heads(&self) -> BTreeSet<Sha256> {
         self.with_content().into_iter().chain(bundles(self.first().into_iter())).collect()
     }
 
-    /// Bundles of which the site stores more than the head: those of the kept releases, and of an open operation.
+    /// Returns bundles whose content the site stores: the kept releases, and those of an open operation.
     pub(super) fn with_content(&self) -> BTreeSet<Sha256> {
         let kept = self.kept().into_iter().map(|kept| kept.bundle);
         let open = self.known().into_iter().filter(|known| !known.is_closed);
         kept.chain(bundles(open)).collect()
     }
 
-    /// The programs that an operation may still need: the uninstall undoes the install by its program, the last operation may be asked
-    /// about, and one that is open goes on by its own.
+    /// Returns the programs that an operation may still need. An uninstall uses the install's program, queries may use
+    /// the last operation's, and an open operation continues with its own.
     pub(super) fn engines(&self) -> BTreeSet<Sha256> {
         let known = self.known();
         let asked = [self.first(), self.committed().map(Known::from), known.last().copied()].into_iter().flatten();
@@ -314,7 +317,7 @@ impl History {
         open.chain(asked).filter_map(|known| known.pins).map(|pins| pins.engine).collect()
     }
 
-    /// What each step last made, of all operations that were committed.
+    /// Returns the last action of each step in committed operations.
     pub(super) fn made(&self) -> Result<Made> {
         self.expect_whole()?;
         let mut made = self.folded.made().ok_or_else(|| OperationError::Archive {
@@ -332,7 +335,7 @@ impl History {
         Ok(made)
     }
 
-    /// Those that are not folded yet.
+    /// Returns the operations that are not folded yet.
     fn unfolded(&self) -> impl Iterator<Item = &Past> {
         let folded = &self.files[..self.folded.operations().len().min(self.files.len())];
         let last = folded.last().map_or(0, |file| file.number);
@@ -341,28 +344,28 @@ impl History {
 }
 
 impl History {
-    /// How long each step took when it was done last.
+    /// Returns the duration of the last run of each step.
     pub(super) fn step_durations(&self) -> BTreeMap<StepId, Duration> {
         let folded = self.folded.operations().iter().flat_map(|closed| &closed.durations);
         let folded = folded.map(|(step, milliseconds)| (step.clone(), Duration::from_millis(*milliseconds)));
         folded.chain(self.unfolded().flat_map(Past::step_durations)).collect()
     }
 
-    /// The same in seconds.
+    /// Like [`Self::step_durations`], in seconds.
     pub(super) fn step_times(&self) -> StepTimes {
         self.step_durations().into_iter().map(|(step, took)| (step, took.as_secs())).collect()
     }
 }
 
-/// The bundles that operations are pinned to.
+/// Returns the bundles to which operations are pinned.
 fn bundles<'a>(operations: impl Iterator<Item = Known<'a>>) -> impl Iterator<Item = Sha256> {
     let pins = operations.filter_map(|known| known.pins);
     pins.flat_map(|pins| std::iter::once(pins.bundle).chain(pins.kept.iter().map(|kept| kept.bundle)))
 }
 
 impl Operations {
-    /// Every operation of the site: the closed ones as they were folded, and the journals that decide. An old journal that cannot be read
-    /// is no error where a later operation was committed. Changes nothing.
+    /// Reads every operation of the site: the folded closed ones, and the journals that decide. An unreadable old
+    /// journal is not an error if a later operation was committed. Changes nothing.
     pub(super) fn history(&self) -> Result<History> {
         let journals = self.journals();
         let files = journals.list()?;
@@ -370,7 +373,8 @@ impl Operations {
         let (mut read, mut unreadable) = (Vec::new(), Vec::new());
         let mut is_decided = false;
         for (index, file) in files.iter().enumerate().rev() {
-            // The newest one that was not undone decides, and is always read. One that was undone after it decides nothing.
+            // The newest operation that was not undone decides, and is always read. Operations that were undone after
+            // it decide nothing.
             if folded.operations().get(index).is_some_and(|closed| is_decided || !closed.committed) {
                 continue;
             }
@@ -390,14 +394,14 @@ impl Operations {
         Ok(History { folded, files, read, unreadable })
     }
 
-    /// Folds the operations that have ended since this was done last, and returns the space that their journals reserved. What cannot be
-    /// folded stays in its journal, so a failure is only logged.
+    /// Folds the operations that have ended since the last call, and frees the reserved space of their journals. A
+    /// failure is only logged, because such operations stay in their journals.
     pub(super) fn fold_history(&self, lock: &SiteLock) {
         let folded = self.history().and_then(|history| {
             let mut folded = history.folded.clone();
             let known = folded.operations().len();
             for (past, file) in history.unfolded().zip(&history.files[known..]) {
-                // Only the first ones, without a gap.
+                // Only the next operation is folded, without a gap.
                 let next = (past.file == *file).then(|| past.closed()).flatten();
                 let Some(closed) = next else { break };
                 if closed.pins.operation != Operation::Install {
@@ -416,7 +420,7 @@ impl Operations {
         }
     }
 
-    /// Every journal that is damaged, of all of them. Changes nothing.
+    /// Checks all journals and returns the damaged ones. Changes nothing.
     pub(super) fn damaged_journals(&self) -> Result<Vec<UnreadableJournal>> {
         let journals = self.journals();
         let damaged = journals.list()?.into_iter().filter_map(|file| {
@@ -426,8 +430,8 @@ impl Operations {
         Ok(damaged.collect())
     }
 
-    /// Keeps how long the steps of an install took, for later plans on this machine. The release is installed by then, so what cannot be
-    /// kept is only logged. It is on the disk when this returns.
+    /// Keeps the durations of an install's steps for later plans on this machine. On the disk on return. A failure is
+    /// only logged, because the release is already installed.
     pub(super) fn keep_step_times(&self, plan: &Plan<Action>) {
         let kept = self.history().and_then(|history| {
             let took = history.step_durations();
@@ -442,13 +446,13 @@ impl Operations {
         }
     }
 
-    /// The operation that says in which state the site is; none on a site without a journal. Changes nothing.
+    /// Returns the operation that decides the state of the site; `None` on a site without a journal. Changes nothing.
     pub(super) fn deciding(&self) -> Result<Option<Past>> {
         Ok(self.history()?.into_deciding())
     }
 
-    /// The history for what continues or ends an operation. Does not return if a newer program began the last one and the
-    /// site keeps that one: the process is replaced by it.
+    /// Reads the history in order to continue or end an operation. Does not return if a newer program began the last
+    /// one and the site keeps that program: it then replaces this process.
     pub(super) fn history_or_hand_over(&self) -> Result<History> {
         let history = self.history();
         if history.as_ref().is_err_and(|error| error.code() == codes::JOURNAL_NEWER)
@@ -460,8 +464,8 @@ impl Operations {
         history
     }
 
-    /// Programs that an operation may still need. Where a newer program has begun one, all that a journal is pinned to: this one cannot
-    /// tell which of them is open.
+    /// Returns the programs that an operation may still need. After a newer program, returns those of all journals,
+    /// because this one cannot tell which are open.
     pub(super) fn needed_engines(&self) -> Result<BTreeSet<Sha256>> {
         match self.history() {
             Err(error) if error.code() == codes::JOURNAL_NEWER => {
@@ -476,7 +480,7 @@ impl Operations {
     }
 }
 
-/// The program that a journal is pinned to, of whichever version the rest is.
+/// Returns the program to which a journal is pinned, whatever version wrote the rest.
 fn pinned_engine(file: &JournalFile) -> Option<Sha256> {
     let decoded = record::decode(&fs_err::read(&file.path).ok()?).ok()?;
     let first: serde_json::Value = serde_json::from_slice(decoded.payloads.first()?).ok()?;
@@ -484,7 +488,7 @@ fn pinned_engine(file: &JournalFile) -> Option<Sha256> {
 }
 
 impl Refusal {
-    /// The error, about this release.
+    /// Returns the error for this release.
     pub(super) fn of(self, release: String) -> OperationError {
         match self {
             Self::AlreadyInstalled => OperationError::AlreadyInstalled { release },

@@ -1,4 +1,5 @@
-//! The latest operation, for a person who did not begin it: what it does, its state, why it failed, and whether it may still be undone.
+//! The latest operation, for a person who did not begin it: its action, its state, its failure, and whether it may
+//! still be undone.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use super::past_operations::titles;
 use crate::pins::Pins;
 
 impl Operations {
-    /// The latest operation, by its journal; none on a machine without one. Changes nothing.
+    /// Returns the latest operation from its journal; `None` on a machine without one. Changes nothing.
     pub fn latest_operation(&self) -> Result<Option<OperationPage>> {
         let Some(file) = self.journals().latest()? else { return Ok(None) };
         let past = Past { replay: self.journals().read(&file)?, file };
@@ -30,14 +31,14 @@ impl Operations {
         }))
     }
 
-    /// Where the bundle of the open change is read from; none where no change is open. Changes nothing.
+    /// Returns the path of the open change's bundle; `None` if no change is open. Changes nothing.
     pub fn media_of_open_change(&self) -> Result<Option<PathBuf>> {
         let Some(file) = self.journals().latest()? else { return Ok(None) };
         let state = self.journals().read(&file)?.state;
         Ok(state.pins.as_ref().filter(|_| !state.is_closed()).map(|pins| pins.media_path.clone()))
     }
 
-    /// Lets the open change continue in its unit, if it waits. Where there is none, the unit ends at once.
+    /// Lets a waiting open change continue in its unit. Without one, the unit ends at once.
     pub fn continue_change(&self) {
         self.start_unit();
     }
@@ -82,7 +83,7 @@ pub(super) fn cause_text(cause: &UndoCause) -> String {
     }
 }
 
-/// The failure that counts: a step that could not be undone, or else the first that failed.
+/// Returns the decisive failure: a step that could not be undone, otherwise the first failed step.
 pub(super) fn failure_of(steps: &[Arc<StepState>], titles: &[String]) -> Option<OperationFailure> {
     let first = |failure: fn(&StepState) -> Option<&RecordedError>| {
         steps.iter().enumerate().find_map(|(index, step)| Some((index, failure(step)?)))

@@ -1,5 +1,5 @@
-//! `landfall license` at a site: a license is imported, shown, and the date confirmed that it is judged by. No journal: nothing
-//! of it changes what runs.
+//! `landfall license` at a site: imports and shows a license, and confirms the date by which it is judged. Without a
+//! journal, because running software does not change.
 
 use std::path::Path;
 use std::time::Duration;
@@ -25,10 +25,10 @@ use crate::license::{
 };
 use crate::usage;
 
-/// How long a license waits for the API server: its answer only adds an identifier.
+/// Time for which a license waits for the API server, whose answer only adds an identifier.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The same for one that accepts connections, and says nothing.
+/// Time limit for an API server that accepts connections but does not answer.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(3);
 
 /// What `confirm-date` changed.
@@ -42,13 +42,13 @@ pub struct ConfirmedDate {
 }
 
 impl Operations {
-    /// Imports the file of a license that the site's vendor has signed, and reports what it comes to. License, trusted time and
-    /// the revocation in the file are on the disk when it returns.
+    /// Imports the file of a license that the site's vendor has signed, and reports its status. The license, trusted
+    /// time and the revocation in the file are on the disk on return.
     pub fn import_license(&self, path: &Path) -> Result<LicenseStatus> {
         self.import(&GivenLicense::read(path)?)
     }
 
-    /// The same of the text of such a file, which a person gave the console.
+    /// Like [`Self::import_license`], for the text of a file that a person gave the console.
     pub fn import_sent_license(&self, text: &str) -> Result<LicenseStatus> {
         self.import(&GivenLicense::sent(text))
     }
@@ -64,7 +64,8 @@ impl Operations {
         Ok(self.license_status(Some(&release)).ok_or_else(missing)?)
     }
 
-    /// The license of this site, what the installed release needs, and what identifies this site. Changes nothing but trusted time.
+    /// Returns the site's license, the needs of the installed release, and the site's identifiers. Changes nothing but
+    /// trusted time.
     pub fn license_report(&self) -> Result<LicenseReport> {
         let release = self.release_of_site()?;
         let license = self.license_status(release.as_ref());
@@ -77,8 +78,8 @@ impl Operations {
         Ok(LicenseReport { license, identifiers: shown(&identifiers), site_key })
     }
 
-    /// Takes over the machine's clock as the date that licenses are judged by: a person has made sure that it is right. On the
-    /// disk when it returns; refused where a later time has certainly passed.
+    /// Sets the date by which licenses are judged to the machine's clock, which a person has verified. On the disk on
+    /// return. Fails if a later time has certainly passed.
     pub fn confirm_date(&self) -> Result<ConfirmedDate> {
         let confirmed = if self.paths.data().exists() {
             let lock = LicenseLock::take(&self.paths)?;
@@ -91,8 +92,8 @@ impl Operations {
         Ok(ConfirmedDate { before, after })
     }
 
-    /// What the license comes to for a release; none where there is no license and none is needed. What cannot be read is a
-    /// note, never an error.
+    /// Returns the license's status for a release; `None` if there is no license and none is needed. Unreadable data
+    /// becomes a note, not an error.
     pub(super) fn license_status(&self, release: Option<&TrustedRelease>) -> Option<LicenseStatus> {
         let mut notes = Vec::new();
         let record = LicenseRecord::read(&self.paths).unwrap_or_else(|error| {
@@ -143,14 +144,14 @@ impl Operations {
         }
     }
 
-    /// The head of the release that the site has, or that an operation brings.
+    /// Returns the head of the site's release, or of the release that an operation brings.
     pub(super) fn release_of_site(&self) -> Result<Option<TrustedRelease>> {
         let Some(past) = self.deciding()? else { return Ok(None) };
         let Some(pins) = past.pins() else { return Ok(None) };
         Ok(Some(self.release_of(pins)?))
     }
 
-    /// What identifies the cluster; none where there is none, or where it does not answer soon.
+    /// Returns the cluster's identifier; `None` if there is no cluster or it does not answer soon.
     pub(super) fn cluster_identifier(&self) -> Option<Identifier> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !kubeconfig.exists() {
@@ -161,7 +162,7 @@ impl Operations {
     }
 }
 
-/// A license as it was stored, and what it comes to; with the revocation that the installed release brings.
+/// Returns a stored license and its status, under the revocation that the installed release brings.
 pub(super) fn judged(
     place: &LicensedHost<'_>,
     record: &LicenseRecord,

@@ -1,4 +1,4 @@
-//! Answers to software that asks about the license, and the key by which it knows them.
+//! Answers to software that asks about the license, and the key with which it verifies them.
 
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ use crate::console::{AuditRecord, ConsoleFiles};
 use crate::license::{LicenseRecord, LicensedHost};
 use crate::steps::license_key::LicenseKey;
 
-/// What the license of this site comes to, at the moment of a look. Every answer of the next seconds is made from it.
+/// Status of the site's license at one moment, for all answers of the next seconds.
 pub struct JudgedLicense {
     held: Option<(License, Standing)>,
     site: String,
@@ -27,8 +27,8 @@ pub struct JudgedLicense {
 }
 
 impl Operations {
-    /// Looks at the license of this site. An error where it has one that cannot be used: then the site gives no answer, and what
-    /// software was answered before counts for its grace.
+    /// Judges the license of this site. Fails if the license is unusable: the site then gives no answer, and earlier
+    /// answers stay valid for their grace.
     pub fn judge_license(&self) -> Result<JudgedLicense> {
         let site = site_of(&self.paths)?;
         let record = LicenseRecord::read(&self.paths)?;
@@ -37,7 +37,7 @@ impl Operations {
         let brought = release.as_ref().and_then(|release| release.verified.revocation());
         let place = LicensedHost::Here { paths: &self.paths, cluster: None };
         let held = record.map(|record| judged(&place, &record, brought)).transpose()?;
-        // The date by which the license was judged and no other one: an answer that was signed after its own end is refused.
+        // The date by which the license was judged, because an answer signed after its own end is refused.
         let now = match &held {
             Some((_, found)) => found.date,
             None => site_time::read(&self.paths, &clocks)?.map_or(clocks.wall, |time| time.now()),
@@ -52,7 +52,7 @@ impl Operations {
         Ok(record.seal(&judged.answer(question))?)
     }
 
-    /// Gives the namespaces with a license check the key that answers are signed with, if they have another one.
+    /// Applies the key that verifies answers in the namespaces with a license check, if they have another one.
     pub fn renew_license_keys(&self) -> Result<()> {
         let Some(release) = self.release_of_site()? else { return Ok(()) };
         let keys = LicenseKey::all(&release.release);
@@ -66,7 +66,7 @@ impl Operations {
 }
 
 impl JudgedLicense {
-    /// How old the look is.
+    /// Returns the time since the judgment.
     pub fn age(&self) -> std::time::Duration {
         self.since.elapsed()
     }
@@ -80,7 +80,7 @@ impl JudgedLicense {
     }
 }
 
-/// The UUID of the site.
+/// Returns the UUID of the site.
 pub(super) fn site_of(paths: &SitePaths) -> std::result::Result<String, StepError> {
     let path = paths.data_uuid();
     let text = fs_err::read_to_string(&path).map_err(|error| files::failed("read", &path, error))?;
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(operations.judge_license().map(drop).unwrap_err().code(), codes::LICENSE_RECORD);
     }
 
-    /// A site with this license and without trusted time, as after both copies of that were lost or damaged.
+    /// Returns a site with this license and without trusted time, as after the loss of both copies.
     fn site_with(id: &str, issued: Timestamp) -> (tempfile::TempDir, Operations, License) {
         let (root, operations) = operations();
         let paths = &operations.paths;
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_site_without_trusted_time_answers_by_the_date_of_its_license_whatever_its_clock_says() {
-        // This machine's clock is more than five years ahead of the license: it is not believed.
+        // This machine's clock is more than five years ahead of the license, so it is not believed.
         let issued = Timestamp::now() - SignedDuration::from_hours(24 * 365 * 6);
         let (_root, operations, license) = site_with("acme-1", issued);
         for damages in [false, true] {

@@ -1,6 +1,7 @@
-//! What a bundle on a medium is to this site, by its head alone: a look, for a list that a person chooses from. An upgrade looks again.
+//! Relation of a bundle on a medium to this site, from its head alone, for a list from which a person chooses. An
+//! upgrade examines the bundle again.
 //!
-//! Unlike an upgrade, a look never runs the program that a bundle carries.
+//! Unlike an upgrade, this never runs the program that a bundle carries.
 
 use std::path::Path;
 
@@ -14,46 +15,46 @@ use super::trust::Trust;
 use super::upgrade::refuse_unrelated;
 use crate::marks::Marks;
 
-/// What was found. The release is there once its signatures were verified by the root that the site trusts.
+/// A release that was found and whose signatures were verified by the site's trusted root.
 #[derive(Debug)]
 pub struct FoundRelease {
-    /// Name, once verified.
+    /// Name.
     pub name: String,
     /// Version.
     pub version: String,
-    /// When it was built, RFC 3339 in UTC; none where only a newer Landfall can read that.
+    /// Build time, RFC 3339 in UTC; `None` if only a newer Landfall can read it.
     pub built_at: Option<String>,
-    /// Whether its root is for development only.
+    /// True if its root is for development only.
     pub development: bool,
-    /// Whether it needs a newer Landfall, which it carries.
+    /// True if it needs a newer Landfall, which it carries.
     pub newer: bool,
-    /// Its place among the releases of its name; none where only a newer Landfall can read that.
+    /// Its counter; `None` if only a newer Landfall can read it.
     pub counter: Option<u64>,
-    /// Why it cannot take the place of the installed release; none where it can be planned with.
+    /// Reason why it cannot replace the installed release; `None` if it can be planned.
     pub refusal: Option<OperationError>,
 }
 
-/// A bundle that was looked at.
+/// An examined bundle.
 pub(super) struct Judged {
-    /// What it is to this site.
+    /// Its relation to this site.
     pub(super) found: FoundRelease,
-    /// Id of the bundle.
+    /// ID of the bundle.
     pub(super) bundle: Sha256,
-    /// What copying and checking of its payload need; none where only a newer Landfall can read that.
+    /// Description of its payload for copying and checking; `None` if only a newer Landfall can read it.
     pub(super) payload: Option<Payload>,
 }
 
 impl Operations {
-    /// Looks at the head of a bundle. An error means that nothing of it is trusted. Changes nothing.
+    /// Examines the head of a bundle. Fails if it is not trusted. Changes nothing.
     pub fn look_at(&self, bundle: &Path) -> Result<FoundRelease> {
         Ok(self.judge(bundle)?.found)
     }
 
-    /// The same, for one who continues with the payload.
+    /// Like [`Self::look_at`], with the payload's description.
     pub(super) fn judge(&self, bundle: &Path) -> Result<Judged> {
         let history = self.history()?;
         let pins = history.committed().and_then(super::history::Past::pins).ok_or(OperationError::NotInstalled)?;
-        // The root that an upgrade would judge by, also after a rollback.
+        // Uses the same root as an upgrade, even after a rollback.
         let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let head = SignedHead::open(bundle, &trust, &self.io.media)?;
         let marks = Marks::read(&self.paths)?;

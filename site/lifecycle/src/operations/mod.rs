@@ -1,5 +1,5 @@
-//! Install, resume, uninstall and status: what the command line calls. Each reports what it would do before it does it,
-//! and every change goes through the journal.
+//! Install, resume, uninstall and status for the command line. Each operation reports its plan before it acts, and
+//! every change goes through the journal.
 
 mod administration;
 mod adopt_backups;
@@ -146,34 +146,34 @@ pub use crate::usage::{LimitStatus, UsageStatus};
 use crate::pins::{JournalFolder, Pins};
 use landfall_host::paths::SitePaths;
 
-/// What every operation works on.
+/// Shared context of all operations.
 #[derive(Clone)]
 pub struct Operations {
     /// The paths of the host.
     pub paths: SitePaths,
-    /// Where progress goes.
+    /// Receiver of progress.
     pub progress: Arc<dyn Progress>,
     /// Counters of moved bytes.
     pub io: IoCounters,
 }
 
 impl Operations {
-    /// Operations on this host.
+    /// Returns operations on this host.
     pub fn new(progress: Arc<dyn Progress>) -> Self {
         Self { paths: SitePaths::default(), progress, io: IoCounters::default() }
     }
 
-    /// The journals of this host.
+    /// Returns the journals of this host.
     pub fn journals(&self) -> JournalFolder {
         JournalFolder::at(self.paths.journal())
     }
 
-    /// The head that a release's operations read, stored before the first record of its journal.
+    /// Returns the path of a release's head, which is stored before the first record of its journal.
     fn head_file(&self, bundle: landfall_bundle_spec::Sha256) -> PathBuf {
         self.paths.release(&landfall_bundle_spec::parts::short_id(bundle)).join("bundle.head")
     }
 
-    /// The release that these pins name, from the head that the site stores, verified by the trust that was pinned with it.
+    /// Reads the release of these pins from the stored head, and verifies it by the pinned trust.
     fn release_of(&self, pins: &Pins) -> Result<TrustedRelease> {
         TrustedRelease::read(&self.head_file(pins.bundle), &Trust::pinned(&pins.trust))
     }

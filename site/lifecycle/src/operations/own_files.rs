@@ -1,5 +1,5 @@
-//! The files that operations themselves keep on a host beside the journal: the pinned program, the release's head, the
-//! marks. Placed before the first record, removed after the last; no journal names them in between.
+//! Files that operations keep on a host beside the journal: the pinned program, the release's head and the marks. They
+//! are placed before the first record and removed after the last. No journal names them in between.
 
 use landfall_media::durable;
 use landfall_media::progress::Event;
@@ -25,7 +25,7 @@ use landfall_engine::journal::{JournalError, JournalErrorKind, SiteLock};
 use landfall_host::{files, mounts};
 
 impl Operations {
-    /// Keeps the running program and the release's head, durably; returns the program's digest.
+    /// Durably keeps the running program and the release's head. Returns the program's digest.
     pub(super) fn place_own_files(&self, release: &TrustedRelease) -> Result<Sha256> {
         let head = self.head_file(release.verified.id());
         head.parent().map_or(Ok(()), durable::create_folder)?;
@@ -33,12 +33,12 @@ impl Operations {
         engine_file::place(&self.paths, &self.needed_engines()?)
     }
 
-    /// Removes heads and programs that no journal needs, the `landfall` of each release of which only the head is needed, and former
-    /// values of secrets.
+    /// Removes heads and programs that no journal needs, and former values of secrets. Also removes the `landfall` of
+    /// each release of which only the head is needed.
     pub(super) fn remove_strays(&self, lock: &SiteLock) -> Result<()> {
         self.fold_history(lock);
         let history = self.history()?;
-        // What a journal that cannot be read still needs is unknown.
+        // The needs of an unreadable journal are unknown.
         if let Some(unreadable) = history.unreadable().first() {
             self.progress.event(Event::Note(unreadable.note()));
             return Ok(());
@@ -53,8 +53,8 @@ impl Operations {
         Ok(remove_others(&self.paths.releases(), &names)?)
     }
 
-    /// Removes everything that no step undid, the journals last; data only if it is not kept. A rerun completes a
-    /// removal that a power cut interrupted.
+    /// Removes everything that no step undid, the journals last. Removes data only if it is not kept. A rerun completes
+    /// a removal that a power cut interrupted.
     pub(super) fn clear(&self, lock: SiteLock, keep_data: bool) -> Result<()> {
         if keep_data {
             for folder in [self.paths.storage(), self.paths.secrets(), self.paths.backups()] {
@@ -74,7 +74,7 @@ impl Operations {
         SecretStore::of(&self.paths).remove_all()?;
         mounts::remove_tree(&engine_file::folder(&self.paths))?;
         mounts::remove_tree(&self.paths.releases())?;
-        // Of releases that came after the install, whose steps know only their own.
+        // Files of later releases, because the install's steps know only their own.
         mounts::remove_tree(&self.paths.files())?;
         mounts::remove_tree(&self.paths.node())?;
         etcd_snapshot::remove(&self.paths)?;
@@ -86,11 +86,11 @@ impl Operations {
         durable::remove_own_folder(&self.paths.settings())?;
         self.journals().remove(lock)?;
         durable::remove_leftovers(&self.paths.data())?;
-        // A folder that existed before, above all one that a disk is mounted on, is not Landfall's to remove.
+        // A folder that existed before is not removed, above all the mount point of a disk.
         Ok(durable::remove_own_folder(&self.paths.data())?)
     }
 
-    /// An error if there is a site without a journal; another if its data disk is not mounted.
+    /// Fails if there is a site without a journal, or with a distinct error if its data disk is not mounted.
     pub(super) fn check_not_missing(&self) -> Result<()> {
         if self.paths.settings_uuid().exists() && !self.paths.data_uuid().exists() {
             node::check_identity(&self.paths)?;

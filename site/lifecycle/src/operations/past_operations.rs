@@ -1,5 +1,5 @@
-//! The operations of a site as people look back on them: what each did, when, for whom, and what became of it. Journals say all of it, but for
-//! whom.
+//! Past operations of a site for people: action, time, account and outcome of each. Everything except the account comes
+//! from journals.
 
 use landfall_engine::journal::{JournalFile, Phase, StepState};
 use landfall_engine::plan::{Operation, Plan};
@@ -66,12 +66,13 @@ pub struct PastOperation {
 pub struct PastOperations {
     /// The operations, newest first.
     pub operations: Vec<PastOperation>,
-    /// How many earlier ones there are.
+    /// Number of earlier operations.
     pub earlier: usize,
 }
 
 impl Operations {
-    /// The latest operations of the site, at most so many. A journal that cannot be read hides no other. Changes nothing.
+    /// Returns the latest operations of the site, at most `limit`. An unreadable journal hides no other. Changes
+    /// nothing.
     pub fn past_operations(&self, limit: usize) -> Result<PastOperations> {
         let files = self.journals().list()?;
         let earlier = files.len().saturating_sub(limit);
@@ -95,7 +96,7 @@ impl Operations {
     }
 }
 
-/// What is known of an operation by the name of its journal alone.
+/// Returns the facts of an operation that its journal's name shows.
 fn unreadable(file: &JournalFile) -> PastOperation {
     let name = file.path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
     let operation = name.split_once('-').map(|(_, operation)| operation.to_owned()).unwrap_or_default();
@@ -115,7 +116,7 @@ fn unreadable(file: &JournalFile) -> PastOperation {
 }
 
 fn described(past: &Past, is_running: bool) -> PastOperation {
-    // A journal without its first record pins nothing.
+    // A journal without its first record has no pins.
     let Some(pins) = past.pins() else { return unreadable(&past.file) };
     let (state, entries) = (&past.replay.state, &past.replay.entries);
     let outcome = outcome_of(state, is_running);
@@ -135,7 +136,7 @@ fn described(past: &Past, is_running: bool) -> PastOperation {
         ended: ended.map(|at| format!("{at:.0}")),
         seconds,
         undone_because: state.undo_cause.as_ref().map(cause_text),
-        // A step that failed and was done when it was tried again is no failure of what was committed.
+        // The failure of a step that succeeded on a retry is not a failure of a committed operation.
         failure: failure_of(&state.steps, &titles(pins)).filter(|_| outcome != OperationOutcome::Committed),
         asked: None,
     }
@@ -159,7 +160,7 @@ fn next_step(state: &State) -> Option<&StepState> {
     state.steps.get(index).map(|step| &**step)
 }
 
-/// What each step does. The plan is read without its actions, which another version may know better.
+/// Returns the titles of steps. The plan is parsed without its actions, which may come from another version.
 pub(super) fn titles(pins: &Pins) -> Vec<String> {
     let plan: Option<Plan<Value>> = serde_json::from_str(&pins.plan).ok();
     plan.map(|plan| plan.all().map(|step| step.title.clone()).collect()).unwrap_or_default()
@@ -180,7 +181,7 @@ mod tests {
     use crate::operations::testing::operations;
     use crate::site_secrets::NO_SECRETS;
 
-    /// A site on which one setting has changed since it was installed.
+    /// Returns a site on which one setting has changed since the install.
     fn site() -> Fixture {
         let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
         fixture.prepared().run().unwrap();

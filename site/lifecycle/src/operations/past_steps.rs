@@ -1,4 +1,4 @@
-//! One operation of a site in detail: each of its steps, when it acted, and how it ended, as the journal says.
+//! Details of one operation of a site from its journal: each step with its times and outcome.
 
 use landfall_engine::journal::{Entry, Event};
 use landfall_engine::plan::StepId;
@@ -52,7 +52,7 @@ pub struct PastStep {
 }
 
 impl Operations {
-    /// An operation with its steps, by its number. Changes nothing.
+    /// Returns an operation with its steps, by number. Changes nothing.
     pub fn operation_details(&self, number: u64) -> Result<OperationDetails> {
         let files = self.journals().list()?;
         let latest = files.last().map(|file| file.number);
@@ -91,7 +91,7 @@ fn steps(past: &Past, pins: &Pins) -> Vec<PastStep> {
 }
 
 impl PastStep {
-    /// Takes what the records say of it.
+    /// Fills in the facts of the step from its records.
     fn read(&mut self, id: &StepId, entries: &[Entry<Pins>]) {
         let (mut begun, mut done) = (None, None);
         for Entry { at, event } in entries.iter().filter(|entry| entry.event.step() == Some(id)) {

@@ -1,4 +1,4 @@
-//! What an install would do on a host, this one or one that a file describes.
+//! The plan of an install on this host, or on a host that a file describes.
 
 use std::path::Path;
 
@@ -23,54 +23,54 @@ use crate::steps::action::Action;
 use landfall_engine::plan::Plan;
 use landfall_host::facts::Facts;
 
-/// A planned install: nothing is changed by having it, and it cannot be run.
+/// A planned install. It changes nothing and cannot be run.
 pub struct PlannedInstall {
     pub(super) release: TrustedRelease,
     pub(super) trust: Trust,
     pub(super) settings: SiteConfiguration,
     pub(super) facts: Facts,
     pub(super) plan: InstallPlan,
-    /// The license that counts.
+    /// The applicable license.
     pub(super) licensing: Licensing,
-    /// Warnings of preflight, and what a person should know of kept data and the license.
+    /// Warnings of preflight, and notes about kept data and the license.
     pub(super) notes: Vec<String>,
-    /// The warnings that a person has accepted.
+    /// Warnings that a person has accepted.
     pub(super) accepted: Vec<AcceptedWarning>,
     /// Figures of models that were fitted to the host.
     pub(super) fitted: ResolvedValues,
-    /// Values that a person brought.
+    /// Secret values that a person supplied.
     pub(super) secrets: NewSecrets,
 }
 
-/// What a person brings to an install.
+/// A person's inputs to an install.
 pub(super) struct Brought<'a> {
     /// The site configuration's file.
     pub(super) site: Option<&'a Path>,
-    /// What happens to kept data.
+    /// Treatment of kept data.
     pub(super) adoption: Adoption,
-    /// Which license counts.
+    /// The applicable license.
     pub(super) licensing: Licensing,
     /// Names of warnings that are accepted on the command line.
     pub(super) accept: &'a [String],
-    /// Secrets that the release asks for.
+    /// Supplied secrets.
     pub(super) secrets: &'a BroughtSecrets,
 }
 
-/// What a person brings, read and found to be of this release. The host has had no part in it yet.
+/// A person's inputs, parsed and checked against the release, but independent of the host.
 pub(super) struct Judged<'a> {
     release: TrustedRelease,
     trust: Trust,
     configuration: SiteConfiguration,
     adoption: Adoption,
     licensing: Licensing,
-    /// What the license refuses.
+    /// Blockers of the license.
     licensed: Vec<Finding>,
     accept: &'a [String],
     secrets: GivenSecrets,
 }
 
 impl<'a> Brought<'a> {
-    /// Reads all input that a person may have mistyped.
+    /// Parses all inputs that a person may have mistyped.
     ///
     /// # Errors
     /// The first input that cannot be read, or that the release does not know.
@@ -88,15 +88,15 @@ impl<'a> Brought<'a> {
 }
 
 impl Judged<'_> {
-    /// Whether something is wrong that no change of the host mends.
+    /// Returns true if there are problems that no change of the host can fix.
     pub(super) fn has_findings(&self) -> bool {
         !(self.secrets.findings.is_empty() && self.adoption.blockers.is_empty() && self.licensed.is_empty())
     }
 
-    /// Plans for the host of these facts, once nothing blocks and every warning is accepted that must be.
+    /// Plans for the host of these facts, if nothing blocks and all required warnings are accepted.
     ///
     /// # Errors
-    /// Every blocker at once, of the host and of what the person brought.
+    /// All blockers at once, of the host and of the person's inputs.
     pub(super) fn plan(self, facts: Facts) -> Result<PlannedInstall> {
         let Self { release, trust, configuration, adoption, licensing, licensed, accept, secrets } = self;
         let built_at = release.verified.identity().built_at;
@@ -138,12 +138,12 @@ impl Judged<'_> {
 }
 
 impl PlannedInstall {
-    /// The plan.
+    /// Returns the plan.
     pub fn plan(&self) -> &Plan<Action> {
         &self.plan.plan
     }
 
-    /// What it takes of time and space on that host.
+    /// Returns its time and space on that host.
     pub fn figures(&self) -> Result<PlanFigures> {
         let verified = &self.release.verified;
         let inputs = FiguresInputs {
@@ -157,33 +157,34 @@ impl PlannedInstall {
         Ok(PlanFigures::of(&inputs)?)
     }
 
-    /// The facts on which it is based.
+    /// Returns the facts on which it is based.
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
 
-    /// Warnings, which do not block.
+    /// Returns the warnings, which do not block.
     pub fn warnings(&self) -> &[String] {
         &self.notes
     }
 
-    /// The warnings that a person has accepted.
+    /// Returns the warnings that a person has accepted.
     pub fn accepted(&self) -> &[AcceptedWarning] {
         &self.accepted
     }
 
-    /// Figures of models that were fitted to the host, by the names of the release's values. What the site sets itself is among them.
+    /// Returns the figures of models that were fitted to the host, by the names of the release's values. They include
+    /// the site's own settings.
     pub fn fitted(&self) -> &ResolvedValues {
         &self.fitted
     }
 
-    /// The release.
+    /// Returns the release.
     pub fn release(&self) -> &TrustedRelease {
         &self.release
     }
 }
 
-/// What each secret of a release gets on a site that has given nothing before. A name that the release does not know is refused.
+/// Returns the values of a release's secrets on a site without earlier ones. Fails if a name is unknown to the release.
 pub(super) fn first_secrets(
     release: &ReleaseDocument,
     configuration: &SiteConfiguration,
@@ -201,7 +202,7 @@ pub(super) fn first_secrets(
     Ok(asked.given())
 }
 
-/// The space that the release takes, its layers once containerd has unpacked them included.
+/// Returns the space that the release takes, including its unpacked layers in containerd.
 pub(super) fn sizes(contents: &Contents, release: &ReleaseDocument) -> Sizes {
     let blobs = contents.blobs().entries();
     let inodes = blobs.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);

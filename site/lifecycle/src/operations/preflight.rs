@@ -1,4 +1,4 @@
-//! Everything that is found before an installation, reported and nothing else: the same findings that `install` acts on.
+//! Preflight: reports the findings before an installation on which `install` acts, and changes nothing.
 
 use std::path::PathBuf;
 
@@ -28,9 +28,9 @@ use crate::site_secrets::BroughtSecrets;
 /// A person's request.
 #[derive(Debug, Clone, Default)]
 pub struct PreflightRequest {
-    /// A bundle, one of its parts, the folder that holds them, or a head.
+    /// A bundle, one of its parts, the folder of the parts, or a head.
     pub bundle: PathBuf,
-    /// A root document's file or a fingerprint; without it, what the bundle says is believed, and the report says so.
+    /// A root document's file or a fingerprint. Without it, the bundle is believed, and the report says so.
     pub trust: Option<String>,
     /// The site configuration's file.
     pub site: Option<PathBuf>,
@@ -38,9 +38,9 @@ pub struct PreflightRequest {
     pub license: Option<PathBuf>,
     /// The file with the facts of another host.
     pub facts: Option<PathBuf>,
-    /// Names of warnings that are accepted.
+    /// Names of accepted warnings.
     pub accept: Vec<String>,
-    /// Secrets that the release asks for.
+    /// Supplied secrets.
     pub secrets: BroughtSecrets,
 }
 
@@ -80,7 +80,7 @@ pub struct PreflightReport {
     pub findings: Vec<Finding>,
 }
 
-/// A release whose head may or may not be trusted.
+/// A release with a trusted or untrusted head.
 enum Looked {
     Trusted(Box<TrustedRelease>),
     Untrusted { opened: Box<Opened>, release: Box<ReleaseDocument> },
@@ -103,8 +103,8 @@ impl Looked {
 }
 
 impl Operations {
-    /// Reports everything that would block an installation on this host, or on the one that the facts describe, and everything else
-    /// that was found. Reads the bundle's head and the host; changes nothing.
+    /// Reports all blockers of an installation and all other findings, for this host or the one that the facts
+    /// describe. Reads the bundle's head and the host; changes nothing.
     pub fn preflight(&self, request: &PreflightRequest) -> Result<PreflightReport> {
         let looked = self.look(request)?;
         let schema = looked.contents().small_document(SITE_SCHEMA_NAME).unwrap_or_default();
@@ -156,7 +156,7 @@ impl Operations {
         Ok(Looked::Untrusted { opened: Box::new(opened), release: Box::new(release) })
     }
 
-    /// What kept data and the license add. A license can be judged only under a trusted root.
+    /// Returns the findings about kept data and the license. A license can be judged only under a trusted root.
     fn of_site(&self, request: &PreflightRequest, looked: &Looked, facts: &Facts) -> Result<Vec<Finding>> {
         let Looked::Trusted(trusted) = looked else {
             let needed: Vec<&str> = needs(looked.release()).iter().map(|need| need.entitlement).collect();
@@ -207,7 +207,8 @@ impl PreflightReport {
         }
     }
 
-    /// The exit code of a process that ends with it: 0 where an install would begin, 7 where only a license is missing.
+    /// Returns the exit code of a process that ends with this report: 0 if an install would begin, 7 if only a license
+    /// is missing.
     pub fn exit_code(&self) -> u8 {
         let blockers: Vec<Finding> = self.findings.iter().filter(|finding| finding.stops()).cloned().collect();
         if blockers.is_empty() {

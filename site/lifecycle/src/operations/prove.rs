@@ -1,4 +1,4 @@
-//! Prove: the proofs of the installed release are done, one after the other. Takes no lock.
+//! Runs the proofs of the installed release, one after another. Takes no lock.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::error::{OperationError, Result};
 use super::status::{SiteState, site_state};
 use crate::proofs::{ProofResult, ProveError, Prover, chosen, result, result_within};
 
-/// How long the API server is waited for before the first proof, and asked for each object afterwards.
+/// Time for which the API server is awaited before the first proof, and for each object afterwards.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What came of the proofs.
@@ -36,15 +36,15 @@ impl ProofReport {
         Self { release: release.name.clone(), version: release.version.clone(), passed, proofs }
     }
 
-    /// Names of the proofs that failed.
+    /// Returns the names of the failed proofs.
     pub fn failed(&self) -> impl Iterator<Item = &str> {
         self.proofs.iter().filter(|proof| !proof.passed).map(|proof| proof.name.as_str())
     }
 }
 
 impl Operations {
-    /// Runs the proofs of the installed release, all of them or those that are named, one after the other. A proof that
-    /// fails stops no other, and is no error: the report says so.
+    /// Runs all or the named proofs of the installed release, one after another. A failed proof stops no other and is
+    /// not an error: the report shows it.
     pub fn prove(&self, names: &[String]) -> Result<ProofReport> {
         let release = self.installed_release()?;
         let proofs = chosen(&release, names)?;
@@ -60,8 +60,8 @@ impl Operations {
         Ok(ProofReport::of(&release, results))
     }
 
-    /// Runs the proofs of the installed release until a time. Returns the report of those that came to something by then, and the names of the others:
-    /// neither passed nor failed.
+    /// Runs the proofs of the installed release until a time. Returns the report of the decided proofs, and the names
+    /// of the others, which neither passed nor failed.
     pub(super) fn prove_until(&self, end: Instant) -> Result<(ProofReport, Vec<String>)> {
         let release = self.installed_release()?;
         let (mut results, mut undecided) = (Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ impl Operations {
         Ok((ProofReport::of(&release, results), undecided))
     }
 
-    /// The release of this site, once its install has ended.
+    /// Returns the release of this site after its install has ended.
     fn installed_release(&self) -> Result<std::sync::Arc<ReleaseDocument>> {
         let Some(past) = self.deciding()? else {
             self.check_not_missing()?;

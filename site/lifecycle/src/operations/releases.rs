@@ -1,4 +1,4 @@
-//! The releases that a site keeps: the installed one, and those to which it can go back without media.
+//! Releases that a site keeps: the installed one, and those to which it can roll back without media.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -29,12 +29,12 @@ pub struct KeptReleaseStatus {
 }
 
 impl Operations {
-    /// The releases that the site keeps, the installed one first; none on a machine without a site. Changes nothing.
+    /// Returns the kept releases, the installed one first; empty on a machine without a site. Changes nothing.
     pub fn releases(&self) -> Result<Vec<KeptReleaseStatus>> {
         Ok(self.kept_releases()?.into_iter().map(|(status, _)| status).collect())
     }
 
-    /// The same, each with its head. What is listed does not depend on heads: one that cannot be read is missing.
+    /// Like [`Self::releases`], each with its head. An unreadable head is `None` and does not change the list.
     pub fn kept_releases(&self) -> Result<Vec<(KeptReleaseStatus, Option<TrustedRelease>)>> {
         let kept = self.history()?.kept();
         let described = kept.into_iter().enumerate().map(|(index, kept)| {
@@ -52,7 +52,7 @@ impl Operations {
         Ok(described.collect())
     }
 
-    /// The head of a release, verified as it was when it came.
+    /// Reads the head of a release, verified by the trust that was pinned with it.
     fn kept_head(&self, kept: &KeptRelease) -> Option<TrustedRelease> {
         let read = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust));
         let warn = |error: &OperationError| {
@@ -72,7 +72,7 @@ mod tests {
 
     use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
 
-    /// A site whose release has these notes.
+    /// Returns a site whose release has these notes.
     fn site(notes: &[u8]) -> Fixture {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let notes = NewDocument { name: NOTES_DOCUMENT_NAME.to_owned(), bytes: notes.to_vec() };
@@ -89,7 +89,7 @@ mod tests {
         let releases = listed(&fixture);
         let installed = &releases[0];
         assert_eq!((installed.notes.as_deref(), installed.installed), (Some("# 1.0.0\n- faster\n"), true));
-        // What a vendor has signed is not shown for that alone.
+        // A vendor's signature alone does not make notes fit to be shown.
         assert_eq!(listed(&site(b"\x1b[2Jgone"))[0].notes, None);
         // The list does not depend on the head.
         let head = fixture.operations.head_file(installed.bundle.parse().unwrap());

@@ -1,4 +1,4 @@
-//! Repair of damaged backups, from a copy or by the next backup, and the look at them before each backup.
+//! Repair of damaged backups, from a copy or by the next backup, and the check before each backup.
 
 use std::path::Path;
 
@@ -14,11 +14,11 @@ use super::Operations;
 use super::error::Result;
 use crate::backups::{BackupFolder, unusable};
 
-/// Bytes of packs that are read before each backup; of a repository that has more than seven times as many, a seventh. At 200 MB in a
-/// second that is at most 23 minutes, or a seventh of the time that a check takes.
+/// Bytes of packs that are read before each backup. If a repository has more than seven times as many, it is a seventh
+/// of them. At 200 MB per second, this takes at most 23 minutes, or a seventh of a full check.
 const BYTES_BEFORE_BACKUP: u64 = 256 << 30;
 
-/// What to do about backups that have lost data.
+/// Advice for backups that have lost data.
 const NEXT_STEP: &str = "Run `landfall backup repair PLACE` with a place that has copies. Without one, run `landfall backup run`: what \
                          still exists is stored again. What remains lost is reported, and nothing is freed, until these backups go: `landfall \
                          backup forget --lost` removes them.";
@@ -58,7 +58,7 @@ pub struct LostBackup {
 }
 
 impl RepairedBackups {
-    /// The error of a repair after which something is still lost.
+    /// Returns the error of a repair that leaves losses.
     pub fn refusal(&self) -> Option<StepError> {
         lost_error(self.lost.len(), &self.damages)
     }
@@ -75,11 +75,11 @@ impl From<&Taken> for LostBackup {
 }
 
 impl Operations {
-    /// Reads all backups, and repairs what is damaged: from the copies in this place, if one is named. What no copy has no longer counts as
-    /// stored, so that the next backup stores it again if it still exists. All of it is on the disk when this returns.
+    /// Reads all backups and repairs damage from the copies in this place, if given. Data that no copy has no longer
+    /// counts as stored, so the next backup stores it again if it still exists. On the disk on return.
     pub fn repair_backups(&self, copy: Option<&Path>) -> Result<RepairedBackups> {
         let folder = BackupFolder::of(&self.paths);
-        // A lost config is named, and written again by what follows.
+        // A lost config is reported, and the code below writes it again.
         let lost_config = folder.open().err().map(|error| with_causes(&error));
         let repository = folder.open_damaged()?;
         let repository = repository.ok_or_else(|| StepError::of(cases::BACKUPS_NONE, "this site has no backups"))?;
@@ -98,14 +98,14 @@ impl Operations {
         })
     }
 
-    /// What of which backups is lost, as far as it is known: packs are not read. Changes nothing.
+    /// Returns the known losses of backups, without reading packs. Changes nothing.
     pub fn lost_backups(&self) -> Result<Vec<LostBackup>> {
         let lost = self.repository()?.lost().map_err(unusable)?;
         Ok(lost.iter().map(LostBackup::from).collect())
     }
 
-    /// Drops these backups, each of which has lost data, once a person has named the site, and frees what only they needed. What they still
-    /// have is gone, too. All of it is on the disk when this returns.
+    /// Drops these backups, each of which has lost data, and frees the data that only they needed. Their remaining data
+    /// is lost as well. `confirmation` must be the site's name. On the disk on return.
     pub fn forget_lost(&self, lost: Vec<LostBackup>, confirmation: &str) -> Result<ForgottenBackups> {
         self.confirm(confirmation)?;
         let ids = lost.iter().map(|lost| lost.backup.parse::<BackupId>());
@@ -114,14 +114,14 @@ impl Operations {
         Ok(ForgottenBackups { forgotten: lost, freed_bytes: forgotten.freed_bytes })
     }
 
-    /// Reads what is stored before a backup relies on it, and names all damage. A look that fails keeps no backup from being made.
+    /// Reads stored data before a backup relies on it, and reports all damage. A failed check does not stop the backup.
     pub(super) fn check_tonight(&self) -> Vec<String> {
         let folder = BackupFolder::of(&self.paths);
         if !folder.exists() {
             return Vec::new();
         }
         let mut damages = Vec::new();
-        // A lost config is named, and written again by what follows.
+        // A lost config is reported, and the code below writes it again.
         if let Err(error) = folder.open() {
             damages.push(with_causes(&error));
         }
@@ -140,7 +140,7 @@ impl Operations {
     }
 }
 
-/// Refuses to end well while backups have lost data, if damage was found. The new backup is stored in any case.
+/// Fails if damage was found and backups have lost data. The new backup is stored in any case.
 pub(super) fn refuse_lost(repository: &Repository, damages: &[String]) -> Result<()> {
     if damages.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Data that undone changes replaced by the copies that they had made: listed, and removed by a person.
+//! Data that undone changes replaced by their copies: listed, and removed on a person's request.
 
 use landfall_error_codes::codes;
 use landfall_host::mounts;
@@ -19,24 +19,25 @@ pub struct RemovedReplacedData {
 }
 
 impl Operations {
-    /// All replaced data of this site. Changes nothing.
+    /// Returns all replaced data of this site. Changes nothing.
     pub fn replaced_data(&self) -> Result<Vec<ReplacedData>> {
         Ok(ReplacedData::all(&self.paths)?)
     }
 
-    /// Replaced data of this name.
+    /// Returns the replaced data of this name.
     pub fn find_replaced_data(&self, name: &str) -> Result<ReplacedData> {
         let found = self.replaced_data()?.into_iter().find(|replaced| replaced.name == name);
         Ok(found
             .ok_or_else(|| StepError::new(codes::REPLACED_UNKNOWN, format!("no replaced data has the name {name}")))?)
     }
 
-    /// Removes it, once a person has named the site. It is gone from the disk when this returns. Refused while a change is open.
+    /// Removes replaced data, if `confirmation` is the site's name. It is gone from the disk on return. Fails while a
+    /// change is open.
     pub fn remove_replaced_data(&self, name: &str, confirmation: &str) -> Result<RemovedReplacedData> {
         self.confirm(confirmation)?;
         self.changeable(&self.idle_history()?)?;
         let _lock = self.journals().lock("replaced-data remove")?;
-        // Another operation may have run between the first look and the lock.
+        // Another operation may have run between the first check and the lock.
         self.changeable(&self.history()?)?;
         let removed = self.find_replaced_data(name)?;
         mounts::remove_tree(&removed.path)?;

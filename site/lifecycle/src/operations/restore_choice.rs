@@ -1,4 +1,4 @@
-//! Which backup a restore takes, and what is applied to it.
+//! Choice of the backup for a restore, and of the log to apply to it.
 
 use std::cmp::Reverse;
 
@@ -16,26 +16,27 @@ use crate::pins::Pins;
 use crate::plan::restore::RestoredStream;
 use crate::steps::set_aside::SetAside;
 
-/// The component that names what a backup has of the cluster itself.
+/// Component name for a backup's data of the cluster itself.
 const CLUSTER: &str = "cluster";
 
-/// The backup of a restore, and the streams of it that are restored.
+/// The backup of a restore, and its streams to restore.
 pub(super) struct RestoreChoice {
     pub(super) backup: Backup,
     pub(super) manifest: Manifest,
     pub(super) streams: Vec<ChosenStream>,
 }
 
-/// A stream that is restored.
+/// A stream to restore.
 pub(super) struct ChosenStream {
     pub(super) saved: SavedStream,
-    /// The log backups that are applied to it, oldest first, and up to which time; none where the backup is restored as it is.
+    /// Point in time and log backups to apply, oldest first; `None` if the backup is restored as it is.
     pub(super) recovery: Option<(Timestamp, Vec<Backup>)>,
 }
 
 impl RestoreChoice {
-    /// The backup that is named, or one of the installed version from which the wanted time can be reached, a proven one if possible;
-    /// without a time, the newest proven one. One whose latest drill failed is taken only by name.
+    /// Chooses the named backup, or one of the installed version from which the requested time can be reached,
+    /// preferably a proven one. Without a time, it is the newest proven one. A backup whose latest drill failed is
+    /// chosen only by name.
     pub(super) fn of(
         repository: &Repository,
         idle: Vec<IdleLog>,
@@ -50,7 +51,7 @@ impl RestoreChoice {
         for open in &opened {
             match Self::from(open, &logs, request) {
                 Ok(choice) => return Ok(choice),
-                // The best backup says best how far the log leads.
+                // The best backup gives the best explanation of the reachable times.
                 Err(error) => refusal = refusal.or(Some(error)),
             }
         }
@@ -58,13 +59,13 @@ impl RestoreChoice {
         Err(refusal.unwrap_or_else(none).into())
     }
 
-    /// It, and the log backups that are applied to it.
+    /// Returns the IDs of the backup and of the log backups to apply.
     pub(super) fn ids(&self) -> Vec<BackupId> {
         let logs = self.streams.iter().filter_map(|stream| stream.recovery.as_ref()).flat_map(|(_, logs)| logs);
         std::iter::once(self.backup.id).chain(logs.map(|log| log.id)).collect()
     }
 
-    /// A stream of it, which goes into this volume.
+    /// Returns a stream of the backup for this volume.
     pub(super) fn restored(&self, saved: &SavedStream, volume: SetAside) -> RestoredStream {
         let restored = RestoredStream::new(&self.backup, saved, volume);
         let chosen = self.streams.iter().find(|stream| stream.saved.name() == saved.name());
@@ -90,7 +91,7 @@ impl RestoreChoice {
     }
 }
 
-/// The backups that may be restored, the best one first.
+/// Returns the backups that may be restored, the best one first.
 pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &Pins) -> Result<Vec<Backup>> {
     if let Some(id) = &request.backup {
         return Ok(vec![find_in(&known.full, id)?]);
@@ -124,12 +125,13 @@ pub(super) fn candidates(known: &Backups, request: &RestoreRequest, installed: &
         let what = format!("the drill of each backup that leads to {at} failed: those of {}", times.join(", "));
         return Err(StepError::new(codes::RESTORE_DISPROVED, what).into());
     }
-    // A person names a time by the label that backups have. Of several with one label, the order decides.
+    // A person names a time by the backups' labels. If several have the same label, their order decides.
     found.sort_by_key(|backup| Reverse((backup.proof.is_some(), backup.time, backup.order())));
     Ok(found)
 }
 
-/// The streams of these components, or of all, that could not be read when the backup was made. What it has of the cluster is for a person.
+/// Returns the streams of these or all components that could not be read when the backup was made. Data of the cluster
+/// itself is not included, because it is for people.
 fn lacking<'a>(backup: &'a Backup, components: &[String]) -> Vec<&'a str> {
     let component = |stream: &str| stream.split('/').next().unwrap_or_default().to_owned();
     let is_wanted = |stream: &&str| match component(stream) {
@@ -139,14 +141,14 @@ fn lacking<'a>(backup: &'a Backup, components: &[String]) -> Vec<&'a str> {
     backup.lacking().filter(is_wanted).collect()
 }
 
-/// The error of a backup without data that is to be restored.
+/// Returns the error of a backup that lacks data to restore.
 fn incomplete(backup: &Backup, components: &[String]) -> StepError {
     let streams = lacking(backup, components).join(", ");
     let what = format!("the backup of {:.0} was made without {streams}, which could not be read then", backup.time);
     StepError::new(codes::RESTORE_INCOMPLETE, what)
 }
 
-/// The streams of these components, or all.
+/// Returns the streams of these components, or all streams.
 fn chosen(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>, StepError> {
     if let Some(unknown) =
         components.iter().find(|wanted| manifest.streams.iter().all(|saved| saved.component != **wanted))
@@ -157,8 +159,8 @@ fn chosen(manifest: &Manifest, components: &[String]) -> Result<Vec<SavedStream>
     Ok(manifest.streams.iter().filter(is_wanted).cloned().collect())
 }
 
-/// What is applied to a stream of a backup, so that it is as of the wanted time. A stream without a log is as of its backup; one with a
-/// log that does not lead there is refused: its data would silently be older than was asked for.
+/// Returns the log to apply to a stream to reach the requested time. A stream without a log is restored as of its
+/// backup. Fails if a stream's log does not reach the time, because its data would silently be older.
 fn recovery(
     backup: &Backup,
     saved: &SavedStream,

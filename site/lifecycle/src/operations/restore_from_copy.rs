@@ -1,5 +1,5 @@
-//! A restore of what only a copy has: the backup comes into the site's own repository first, so that the restore can be continued and undone
-//! without the place of the copies.
+//! Restore from a copy: first copies the backup to the site's own repository. The restore can then be continued and
+//! undone without access to the copies.
 
 use std::path::Path;
 
@@ -12,9 +12,9 @@ use super::restore_choice::RestoreChoice;
 use crate::backups::{BackupFolder, BackupSummary, unusable};
 
 impl Operations {
-    /// Takes the backup that a request chooses among the copies in this place into the site's own repository, with the log backups that it
-    /// needs, and returns the request for it. All of it is on the disk when this returns; what is there already is not copied again. Data
-    /// of the site is as it was.
+    /// Copies the backup that a request chooses among the copies in this place, with its log backups, to the site's own
+    /// repository. Returns the request for it. Existing data is not copied again. On the disk on return. The site's
+    /// data is unchanged.
     pub fn take_from_copy(&self, place: &Path, request: &RestoreRequest) -> Result<RestoreRequest> {
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?;

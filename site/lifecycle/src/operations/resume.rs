@@ -1,4 +1,4 @@
-//! Resume: an interrupted operation continues in its own direction, without planning again.
+//! Resume: continues an interrupted operation in its own direction, without planning again.
 
 use std::path::PathBuf;
 
@@ -49,8 +49,8 @@ impl From<Changed> for Resumed {
 }
 
 impl Operations {
-    /// Finishes the operation that was interrupted. `media_path` is where the bundle is now, if staging is unfinished and
-    /// the stick is in another place.
+    /// Finishes the interrupted operation. `media_path` is the bundle's present path, if staging is unfinished and the
+    /// stick is in another place.
     pub fn resume(&self, media_path: Option<PathBuf>) -> Result<Resumed> {
         let history = self.history_or_hand_over()?;
         let deciding = history.deciding();
@@ -67,7 +67,7 @@ impl Operations {
                 self.keep_step_times(running.plan());
                 Ok(Resumed::Install(Box::new(Installed::of(&running, self))))
             }
-            // The unit knows only where the bundle was.
+            // The unit knows only the earlier path of the bundle.
             (Decision::Change, Some(change)) if media_path.is_some() => {
                 Ok(self.end_change_here(&change.file, media_path)?.into())
             }

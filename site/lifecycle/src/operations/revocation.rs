@@ -12,8 +12,8 @@ use super::Operations;
 use super::error::{OperationError, Result};
 
 impl Operations {
-    /// Imports a revocation that the site's pinned root trusts, and returns the one that counts from now on. It is
-    /// stored durably. Running software is not touched, but the releases that it names can no longer be installed here.
+    /// Imports a revocation that the site's pinned root trusts, and returns the revocation in force. It is stored
+    /// durably. Running software is not affected, but the named releases can no longer be installed here.
     pub fn import_revocation(&self, path: &Path) -> Result<Revocation> {
         Ok(Marks::learn(&self.paths, &self.trusted_revocation(path)?)?)
     }
@@ -30,7 +30,7 @@ impl Operations {
         Ok(revocation)
     }
 
-    /// Refuses to go on with a release that was revoked since its operation began. It can still be undone.
+    /// Fails if a release was revoked since its operation began. The operation can still be undone.
     pub(super) fn expect_not_revoked(&self, pins: &Pins) -> Result<()> {
         let Some(known) = Marks::read(&self.paths)?.revocation()? else { return Ok(()) };
         known
@@ -38,7 +38,7 @@ impl Operations {
             .map_err(|source| OperationError::Refused { path: self.head_file(pins.bundle), source: Box::new(source) })
     }
 
-    /// The newest root that the site's operations pinned; none before one did.
+    /// Returns the newest root that the site's operations pinned, if any.
     pub(super) fn pinned_trust(&self) -> Result<Option<PinnedTrust>> {
         Ok(self.history()?.newest_trust()?.cloned())
     }

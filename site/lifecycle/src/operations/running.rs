@@ -1,4 +1,4 @@
-//! An operation in the hands of this process: lock, journal, plan and site together.
+//! An operation that this process runs: lock, journal, plan and site together.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ pub(super) struct Running {
 }
 
 impl Operations {
-    /// Takes over an operation that has a journal. Does not return if another program is pinned and kept: the process
-    /// is replaced by that one. `media_path` is where the bundle is now, if it moved.
+    /// Takes over an operation that has a journal. Does not return if another program is pinned and kept: that program
+    /// then replaces this process. `media_path` is the bundle's present path, if it moved.
     pub(super) fn take_over(
         &self,
         verb: &str,
@@ -54,7 +54,7 @@ impl Operations {
         self.hold(lock, journal, &release, media_path, undo)
     }
 
-    /// Assembles what running needs.
+    /// Assembles the parts of a running operation.
     pub(super) fn hold(
         &self,
         lock: SiteLock,
@@ -85,7 +85,7 @@ impl Operations {
 }
 
 impl Operations {
-    /// A release of which the site stores the head.
+    /// Reads a release whose head the site stores.
     fn site_release(&self, kept: &KeptRelease) -> Result<SiteRelease> {
         let release = TrustedRelease::read(&self.head_file(kept.bundle), &Trust::pinned(&kept.trust))?;
         let payload = release.payload();
@@ -95,7 +95,7 @@ impl Operations {
 }
 
 impl Running {
-    /// Does the rest of the plan and commits.
+    /// Does the remaining steps of the plan and commits.
     pub(super) fn forward(&mut self) -> Result<()> {
         self.report_position("continuing the install", State::next_forward);
         let Self { journal, plan, site, pins, .. } = self;
@@ -107,7 +107,7 @@ impl Running {
         Ok(())
     }
 
-    /// Ends a change: does the rest of its plan, or goes back if a step fails for good.
+    /// Ends a change: does the remaining steps of its plan, or undoes it if a step fails permanently.
     pub(super) fn change(&mut self) -> Result<End> {
         self.report_position("continuing the change", |state| state.next_forward().or(state.next_undo()));
         let Self { journal, plan, site, .. } = self;
@@ -118,43 +118,43 @@ impl Running {
         Ok(end)
     }
 
-    /// Its plan.
+    /// Returns its plan.
     pub(super) fn plan(&self) -> &Plan<Action> {
         &self.plan
     }
 
-    /// Whether nothing of it is left to do.
+    /// Returns true if nothing is left to do.
     pub(super) fn is_closed(&self) -> bool {
         self.journal.state().is_closed()
     }
 
-    /// Whether it undoes its steps.
+    /// Returns true if it undoes its steps.
     pub(super) fn goes_back(&self) -> bool {
         matches!(self.journal.state().phase, Phase::Undoing { .. } | Phase::Undone { .. })
     }
 
-    /// The error of the step that made the operation go back.
+    /// Returns the error of the step that caused the undo.
     pub(super) fn failure(&self) -> Option<RecordedError> {
         self.journal.state().steps.iter().find_map(|step| step.failure.clone())
     }
 
-    /// What its undo found in volumes whose data it had changed, and set aside.
+    /// Returns the data that its undo replaced in changed volumes and set aside.
     pub(super) fn replaced_data(&self) -> Result<Vec<ReplacedData>> {
         Ok(ReplacedData::of_plan(&self.site.paths, &self.plan)?)
     }
 
-    /// Undoes every step that started, within the operation's scope. `owner` is the release that owns kept data, if it is
-    /// another one than the operation's.
+    /// Undoes every step that started, within the operation's scope. `owner` is the owner of kept data, if that is not
+    /// the operation's release.
     pub(super) fn back(&mut self, owner: Option<&(Pins, TrustedRelease)>) -> Result<()> {
         if matches!(self.journal.state().phase, Phase::Undoing { .. }) {
             self.report_position("continuing the uninstall", State::next_undo);
         }
         let Self { journal, plan, site, pins, release, .. } = self;
-        // Undoing removes the link that the agent's step made; this one keeps the command available until the end.
+        // Undo removes the link of the agent's step; this one keeps the command available until the end.
         engine_file::offer_command(&site.paths, pins.engine)?;
         let keep_data = site.undo.keep_data;
         if keep_data {
-            // The data's owner must be recorded while it is known.
+            // The data's owner is recorded while it is still known.
             let (pins, release) = owner.map_or((&**pins, &*release), |(pins, release)| (pins, release));
             KeptData::record(&site.paths, &Origin { pins, release })?;
         }
@@ -163,7 +163,7 @@ impl Running {
         Ok(())
     }
 
-    /// Reports at which step and record an operation continues, if it does not begin.
+    /// Reports the step and record at which an operation continues; nothing if it has just begun.
     fn report_position(&self, what: &str, next: fn(&State) -> Option<usize>) {
         let record = self.journal.last_sequence();
         if record == 0 {
@@ -186,7 +186,7 @@ impl Running {
         self.site.progress.event(ProgressEvent::Note(text));
     }
 
-    /// Files of the secrets that the plan generates.
+    /// Returns the files of the secrets that the plan generates.
     pub(super) fn secret_files(&self) -> Vec<PathBuf> {
         let folder = self.site.paths.secrets();
         let secrets = self.plan.steps.iter().filter_map(|planned| match &planned.action {
@@ -196,12 +196,12 @@ impl Running {
         secrets.collect()
     }
 
-    /// When its release was built, RFC 3339 in UTC.
+    /// Returns the build time of its release, RFC 3339 in UTC.
     pub(super) fn built_at(&self) -> String {
         self.release.verified.identity().built_at
     }
 
-    /// What its steps act on.
+    /// Returns the site on which its steps act.
     pub(super) fn site(&self) -> &Site {
         &self.site
     }

@@ -1,4 +1,4 @@
-//! Secrets that a site gives, as an operation meets them: those that it has, and those that a person brings.
+//! Secrets that a site gives, from an operation's view: existing values, and values that a person supplies.
 
 use jiff::Timestamp;
 use landfall_release_document::ReleaseDocument;
@@ -10,25 +10,25 @@ use crate::configuration::SiteConfiguration;
 use crate::plan::configure::Made;
 use crate::site_secrets::{Asked, BroughtSecrets, GivenSecrets, Kept, NO_SECRETS, SecretKey, SecretStore, numbers};
 
-/// What a change does about secrets.
+/// A change's treatment of secrets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SecretWish<'a> {
-    /// Those that a person brings.
+    /// Values that a person supplies.
     pub(super) brought: &'a BroughtSecrets,
-    /// Whether the files are read that the new settings name.
+    /// True if the files in the new settings are read.
     pub(super) are_read: bool,
 }
 
 impl SecretWish<'static> {
-    /// Every secret stays as it is.
+    /// Keeps every secret.
     pub(super) fn none() -> Self {
         Self { brought: &NO_SECRETS, are_read: false }
     }
 }
 
 impl Operations {
-    /// What each secret of a release gets on this site, whose settings change from the first to the second. A name that the
-    /// release does not know is refused.
+    /// Returns the values of a release's secrets on this site, whose settings change from the first to the second.
+    /// Fails if a name is unknown to the release.
     pub(super) fn given_secrets(
         &self,
         release: &ReleaseDocument,
@@ -49,7 +49,7 @@ impl Operations {
         Ok(asked.given())
     }
 
-    /// Removes the values that no committed operation has made last.
+    /// Removes the values that are not the latest of a committed operation.
     pub(super) fn remove_old_secrets(&self, history: &History) -> Result<()> {
         let needed = numbers(&history.made()?).into_iter().map(|(secret, number)| SecretKey { secret, number });
         Ok(SecretStore::of(&self.paths).retain(&needed.collect())?)
@@ -57,7 +57,7 @@ impl Operations {
 }
 
 impl GivenSecrets {
-    /// Refuses secrets that are missing or unfit, all at once.
+    /// Fails with all missing or invalid secrets at once.
     pub(super) fn refuse(&self) -> Result<()> {
         refuse_blocked(self.findings.iter().cloned())
     }

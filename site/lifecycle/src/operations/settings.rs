@@ -1,4 +1,4 @@
-//! The settings of the installed release: what a person may change about it, and what each is now.
+//! Settings of the installed release: the values that a person may change, with their present state.
 
 use landfall_engine::causes::with_causes;
 use landfall_release_document::{COMPUTED_PREFIX, ReleaseDocument, SiteValue};
@@ -60,7 +60,7 @@ pub enum SecretState {
 }
 
 impl SecretSetting {
-    /// Those of a release, by the numbers of the values that the site gave, and by their files.
+    /// Returns the secrets of a release, by the numbers and files of the given values.
     fn all(release: &ReleaseDocument, numbers: &SecretNumbers, store: &SecretStore) -> Vec<Self> {
         let mut found = Vec::new();
         for component in &release.components {
@@ -125,8 +125,8 @@ impl Setting {
 }
 
 impl Operations {
-    /// The settings of the installed release, and the secrets that the site gives, without their values. Those that the planner computes are
-    /// not among them: a person cannot set them.
+    /// Returns the settings of the installed release, and the site's secrets without their values. Values that the
+    /// planner computes are left out, because a person cannot set them.
     pub fn settings(&self) -> Result<SiteSettings> {
         let history = self.history()?;
         let pins = self.changeable(&history)?;
@@ -153,7 +153,7 @@ mod tests {
     use crate::operations::install::tests::release;
     use crate::site_secrets::StoredValue;
 
-    /// What the site gave.
+    /// Value that the site gave.
     const PASSWORD: &str = "canary-password";
 
     #[test]

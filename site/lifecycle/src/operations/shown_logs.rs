@@ -1,4 +1,4 @@
-//! Logs of components as people see them in the console: secrets in them are replaced, as in a support bundle.
+//! Logs of components as the console shows them: secrets are replaced as in a support bundle.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,13 +13,13 @@ use super::Operations;
 use super::error::Result;
 use super::support::{Secrets, bug, random_key};
 
-/// For how long what is secret is known: a page asks again every few seconds.
+/// Time for which known secrets are cached: a page asks again every few seconds.
 const KNOWN: Duration = Duration::from_secs(15);
 
-/// What pages show of logs.
+/// Redacted logs for pages.
 pub struct ShownLogs {
     operations: Operations,
-    /// While this lives, the same value has the same token.
+    /// Key of the tokens that replace values. Equal values have equal tokens while this object exists.
     key: [u8; KEY_BYTES],
     known: Mutex<Option<(Instant, Arc<Redactor>)>>,
 }
@@ -32,12 +32,13 @@ impl std::fmt::Debug for ShownLogs {
 }
 
 impl ShownLogs {
-    /// Those of a host.
+    /// Returns the redacted logs of a host.
     pub fn new(operations: Operations) -> Result<Self> {
         Ok(Self { operations, key: random_key()?, known: Mutex::default() })
     }
 
-    /// The last lines of each container of a component's pods, and of its run before a restart, without secrets.
+    /// Returns the last lines of each container of a component's pods, and of its run before a restart, without
+    /// secrets.
     pub fn of(&self, component: &str, lines: u32) -> Result<BTreeMap<LogSource, RecentLines>> {
         let logs = self.operations.recent_logs(component, lines)?;
         let redactor = self.redactor()?;

@@ -1,4 +1,4 @@
-//! What tests of several operations need.
+//! Shared helpers for tests of operations.
 
 use std::ffi::OsString;
 use std::io;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::Operations;
 use super::install::tests::{Fixture, release};
 
-/// Collects notes.
+/// Progress that collects notes.
 #[derive(Default)]
 pub(crate) struct Notes(pub(crate) Mutex<Vec<String>>);
 
@@ -31,7 +31,7 @@ impl Progress for Notes {
     }
 }
 
-/// Operations below a temporary folder, on which nothing is installed.
+/// Returns operations below a temporary folder, with nothing installed.
 pub(super) fn operations() -> (tempfile::TempDir, Operations) {
     let root = tempfile::tempdir().unwrap();
     let operations =
@@ -40,7 +40,7 @@ pub(super) fn operations() -> (tempfile::TempDir, Operations) {
     (root, operations)
 }
 
-/// systemd, with the timer of each day's backup and without the other one.
+/// A fake systemd with the timer of the daily backup, but not the one of log backups.
 pub(super) struct Systemd;
 
 impl CommandRunner for Systemd {
@@ -56,7 +56,7 @@ impl CommandRunner for Systemd {
     }
 }
 
-/// A site with this release and these settings of backups.
+/// Returns a site with this release and these settings of backups.
 pub(super) fn installed(release: &Value, backups: Value) -> Fixture {
     let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), release);
     let backups = serde_json::from_value(backups).unwrap();
@@ -64,7 +64,7 @@ pub(super) fn installed(release: &Value, backups: Value) -> Fixture {
     fixture
 }
 
-/// A release with data that is backed up, of which no log is kept.
+/// Returns a release with data that is backed up without a log.
 pub(super) fn with_data() -> Value {
     let mut document = release(3);
     document["components"] = json!([{
@@ -78,7 +78,7 @@ pub(super) fn with_data() -> Value {
     document
 }
 
-/// A folder on another disk than temporary files, which may be in memory.
+/// Returns a folder on another filesystem than temporary files, which may be in memory.
 pub(crate) fn other_disk() -> tempfile::TempDir {
     let device = |folder: &Path| std::fs::metadata(folder).unwrap().dev();
     let temporary = device(&std::env::temp_dir());

@@ -1,4 +1,4 @@
-//! First trust: what a person passes as `--trust`, obtained over a channel other than the stick.
+//! First trust: the argument of `--trust`, which a person obtained over a channel other than the stick.
 
 use std::path::Path;
 
@@ -9,25 +9,25 @@ use landfall_media::bundle::locate;
 use super::error::{OperationError, Result};
 use crate::pins::PinnedTrust;
 
-/// Where trust begins, and its source.
+/// Anchor of trust, and its source.
 #[derive(Debug, Clone)]
 pub struct Trust {
-    /// Where the chain of roots begins.
+    /// Beginning of the chain of roots.
     pub anchor: TrustAnchor,
-    /// Where it came from, for the journal and for reports.
+    /// Source of the anchor, for the journal and for reports.
     pub source: String,
 }
 
 impl Trust {
-    /// Reads `--trust`: a root document's file, or a typed fingerprint. `bundle` is the bundle to trust.
+    /// Parses `--trust`: the file of a root document, or a fingerprint. `bundle` is the bundle to trust.
     pub fn read(argument: Option<&str>, bundle: &Path) -> Result<Self> {
         let Some(argument) = argument else {
-            // A path that leads to no bundle would be the next error.
+            // A path without a bundle would be the next error.
             locate(bundle)?;
             return Err(OperationError::TrustMissing { bundle: bundle.to_owned() });
         };
         let path = Path::new(argument);
-        // Text written as a path is one, even if no file is there.
+        // Text in the form of a path counts as one, even if the file does not exist.
         let like_a_path = !has_prefix(argument) && (argument.contains('/') || path.extension().is_some());
         if !path.is_file() && !like_a_path {
             let anchor = TrustAnchor::Fingerprint(typed_fingerprint(argument)?);
@@ -38,12 +38,12 @@ impl Trust {
         Ok(Self { anchor: TrustAnchor::Root(bytes), source: format!("file {}", path.display()) })
     }
 
-    /// The trust that an earlier operation pinned.
+    /// Returns the trust that an earlier operation pinned.
     pub fn pinned(pinned: &PinnedTrust) -> Self {
         Self { anchor: TrustAnchor::Root(pinned.root.clone().into_bytes()), source: pinned.source.clone() }
     }
 
-    /// What a journal pins of the root that a head was verified with.
+    /// Returns the pinned form of the root that verified a head.
     pub fn pin(&self, verified: &Verified) -> PinnedTrust {
         let trusted = verified.trusted();
         let root: &Root = trusted.root();
@@ -67,8 +67,8 @@ fn has_prefix(text: &str) -> bool {
 
 const PREFIX: &str = "sha256:";
 
-/// A fingerprint as a person types or pastes it: in either case, with spaces, with or without `sha256:`. A document has
-/// only the strict form ([`TrustAnchor::fingerprint`]).
+/// Parses a fingerprint that a person typed or pasted: in either case, with spaces, with or without `sha256:`.
+/// Documents use only the strict form ([`TrustAnchor::fingerprint`]).
 fn typed_fingerprint(text: &str) -> Result<Sha256> {
     let malformed = |found: String| OperationError::FingerprintMalformed { found };
     let joined: String = text.split_whitespace().collect::<String>().to_ascii_lowercase();

@@ -1,5 +1,5 @@
-//! Uninstall: the steps of the install are undone in reverse, then the operations' own files are removed, the journal
-//! last. Data is kept unless a person names the site to delete it.
+//! Uninstall: undoes the steps of the install in reverse, then removes the operations' own files, the journal last.
+//! Data is kept unless a person names the site to delete it.
 
 use std::path::PathBuf;
 
@@ -13,14 +13,14 @@ use crate::pins::Pins;
 use crate::site::UndoScope;
 use landfall_media::durable;
 
-/// What a person wants to happen to the volumes and generated secrets of a site.
+/// A person's choice for the volumes and generated secrets of a site.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataWish {
-    /// They are kept, and an install can use them again.
+    /// Keeps them, so that an install can use them again.
     Keep,
-    /// They are deleted.
+    /// Deletes them.
     Delete {
-        /// The name of the site, as the person gave it.
+        /// The name of the site as the person typed it.
         confirmation: String,
     },
 }
@@ -41,8 +41,8 @@ pub struct Uninstalled {
 }
 
 impl Operations {
-    /// Removes everything that Landfall added, after an install or after a cut in the middle of one; data only if the
-    /// request names the site. A rerun completes an interrupted uninstall.
+    /// Removes everything that Landfall added, even after an interrupted install. Data is removed only if the request
+    /// names the site. A rerun completes an interrupted uninstall.
     pub fn uninstall(&self, data: &DataWish) -> Result<Uninstalled> {
         let keep_data = match data {
             DataWish::Keep => true,
@@ -59,8 +59,8 @@ impl Operations {
         self.remove(decide(Verb::Uninstall { keep_data }, history.deciding().map(Past::position)), &history)
     }
 
-    /// The name of the site, which a person gives to have its data deleted: that of its node, or of the host if the
-    /// node's name is not recorded. Changes nothing.
+    /// Returns the name of the site, which a person types to delete its data. It is the name of its node, or of the
+    /// host if the node's name is not recorded. Changes nothing.
     pub fn site_name(&self) -> Result<String> {
         let pins = self.history_or_hand_over()?.into_deciding().and_then(|past| past.replay.state.pins);
         if let Some(pins) = pins {
@@ -78,11 +78,11 @@ impl Operations {
         Err(OperationError::Unconfirmed { site, given: given.to_owned() })
     }
 
-    /// Carries out a decision to undo or to clear: the install is undone, and with it whatever changes made since.
+    /// Carries out a decision to undo or to clear: undoes the install and all later changes.
     pub(super) fn remove(&self, decision: Decision, history: &History) -> Result<Uninstalled> {
         let Some(first) = history.first() else {
             self.check_not_missing()?;
-            // A cut before the first record of an install, or after the last removal of an uninstall.
+            // The interruption came before the first record of an install, or after the last removal of an uninstall.
             if self.paths.data().exists() {
                 let keep_data = decision != Decision::Clear { keep_data: false };
                 self.clear(self.journals().lock("uninstall")?, keep_data)?;
@@ -105,7 +105,7 @@ impl Operations {
         self.uninstalled(release)
     }
 
-    /// The release that owns the site's data, if it is another one than that of the install.
+    /// Returns the release that owns the site's data, if it is not the install's release.
     fn data_owner(&self, history: &History) -> Result<Option<(Pins, TrustedRelease)>> {
         let installed = history.first().and_then(|first| first.pins).map(|pins| pins.bundle);
         let Some(pins) = history.committed().and_then(Past::pins).filter(|pins| Some(pins.bundle) != installed) else {
@@ -115,7 +115,7 @@ impl Operations {
         Ok(Some((pins.clone(), release)))
     }
 
-    /// The end of an uninstall. The packages of a host pack go last, since what ran may have used them.
+    /// Ends an uninstall. The packages of a host pack are removed last, because running software may have used them.
     fn uninstalled(&self, release: Option<String>) -> Result<Uninstalled> {
         let host_pack = self.remove_host_pack()?;
         let folders = [self.paths.storage(), self.paths.secrets(), self.paths.backups(), self.paths.license()]

@@ -1,4 +1,4 @@
-//! What an upgrade or a rollback takes of each filesystem at its peak: known before anything changes.
+//! Peak demand of an upgrade or a rollback on each filesystem, known before anything changes.
 
 use std::collections::BTreeMap;
 use std::iter;
@@ -16,11 +16,11 @@ use crate::backups::BackupEstimate;
 use crate::room::{Demand, FilesystemPeak, peaks};
 use crate::steps::action::Action;
 
-/// A blob is a file in a folder of its own.
+/// Inodes of a blob, which is a file in a folder of its own.
 const INODES_OF_BLOB: u64 = 2;
 
 impl Operations {
-    /// The peaks of a plan that brings these blobs.
+    /// Returns the peaks of a plan that brings these blobs.
     pub(super) fn peaks(
         &self,
         plan: &Plan<Action>,
@@ -30,7 +30,7 @@ impl Operations {
         copied: &BTreeMap<String, Space>,
     ) -> Result<Vec<FilesystemPeak>> {
         if missing.is_empty() && plan.operation == Operation::Rollback {
-            // A full disk may be why it goes back: nothing counts but the data that it copies.
+            // A full disk may be the reason for a rollback, so only the copied data counts.
             return Ok(peaks(&self.paths, &[self.data(plan, copied).to_vec()])?);
         }
         let (staged, unpacked) = self.content(target, missing);
@@ -40,16 +40,16 @@ impl Operations {
         Ok(peaks(&self.paths, &phases(staged, backup, later))?)
     }
 
-    /// What a backup and its drill take.
+    /// Returns the demand of a backup and its drill.
     fn backup(&self, installed: &ReleaseDocument) -> Result<[Demand; 2]> {
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         let repository = self.existing_repository()?;
         Ok(BackupEstimate::of(&self.paths, &cluster, installed, repository.as_ref())?.demands(&self.paths))
     }
 
-    /// What is copied from the media, and what containerd unpacks of it.
+    /// Returns the demand of the copy from the media, and of containerd's unpacking.
     fn content(&self, target: &ReleaseDocument, missing: &[BlobEntry]) -> (Demand, [Demand; 2]) {
-        // What running software writes is there already.
+        // Data of running software already exists.
         let room = DataRoom::of(missing, &Requirements { data_bytes: 0, ..target.requirements.clone() });
         let inodes = missing.iter().filter_map(|entry| entry.layer).map(|layer| layer.inodes);
         let unpacked_inodes = inodes.fold(0, u64::saturating_add);
@@ -57,12 +57,12 @@ impl Operations {
             |bytes, inodes, purpose| Demand { folder: self.paths.data(), space: Space { bytes, inodes }, purpose };
         let staged = demand(room.staged_bytes, INODES_OF_BLOB * missing.len() as u64, "for the release");
         let unpacked = demand(room.unpacked_bytes, unpacked_inodes, "for its images once unpacked");
-        // Without new layers nothing is unpacked.
+        // Without new layers, nothing is unpacked.
         let unpacking_bytes = if missing.is_empty() { 0 } else { room.unpacking_bytes };
         (staged, [unpacked, demand(unpacking_bytes, 0, "for unpacking")])
     }
 
-    /// What the folders of volumes take that a plan copies, by name.
+    /// Returns the sizes of the volume folders that a plan copies, by name.
     pub(super) fn copied(&self, plan: &Plan<Action>) -> Result<BTreeMap<String, Space>, StepError> {
         let folders = plan.all().filter_map(|planned| match &planned.action {
             Action::KeepCopy(copy) => Some(&copy.folder),
@@ -71,8 +71,8 @@ impl Operations {
         folders.map(|folder| Ok((folder.clone(), space::tree(&self.paths.storage().join(folder))?))).collect()
     }
 
-    /// What is copied or loaded of data. What is loaded may be unpacked beside its final place; the data that is there stays until the
-    /// commit.
+    /// Returns the demand of copied and loaded data. Loaded data may be unpacked beside its final place, and existing
+    /// data stays until the commit.
     fn data(&self, plan: &Plan<Action>, copied: &BTreeMap<String, Space>) -> [Demand; 2] {
         let loads = plan.all().filter(|planned| matches!(planned.action, Action::Load(_)));
         let loaded = Space { bytes: loads.map(|planned| planned.bytes).sum(), inodes: 0 }.times(2);
@@ -82,7 +82,8 @@ impl Operations {
     }
 }
 
-/// What is there at the same time. The release and the backup stay; the drill ends before images are unpacked and data is copied.
+/// Returns demands that exist at the same time. The release and the backup stay; the drill ends before images are
+/// unpacked and data is copied.
 fn phases(staged: Demand, backup: Option<[Demand; 2]>, later: impl Iterator<Item = Demand>) -> [Vec<Demand>; 2] {
     let (backup, drill) = backup.map(|[backup, drill]| (backup, drill)).unzip();
     let stays: Vec<Demand> = iter::once(staged).chain(backup).collect();

@@ -1,5 +1,5 @@
-//! `landfall license usage` and `report`, and the measuring that the agent begins each hour. No journal: nothing of it changes what
-//! runs, and nothing waits for it.
+//! `landfall license usage` and `report`, and the measurement that the agent starts each hour. Without a journal:
+//! running software does not change, and nothing waits for it.
 
 use std::time::Duration;
 
@@ -19,12 +19,12 @@ use crate::license::LicenseRecord;
 use crate::usage;
 use crate::usage::UsageStatus;
 
-/// How long measuring waits for the API server; the agent tries again.
+/// Time for which a measurement waits for the API server; the agent tries again.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Operations {
-    /// Measures what the site uses of its license; the sample is on the disk when this returns. Returns false where there is
-    /// nothing to measure: no site, no license, no cluster, or a sample that is less than half an hour old.
+    /// Measures the site's usage of its license. The sample is on the disk on return. Returns false if there is nothing
+    /// to measure: no site, license or cluster, or a sample that is less than half an hour old.
     pub fn measure_usage(&self) -> Result<bool> {
         let kubeconfig = self.paths.admin_kubeconfig();
         if !self.paths.data_uuid().exists() || !kubeconfig.exists() || LicenseRecord::read(&self.paths)?.is_none() {
@@ -36,7 +36,8 @@ impl Operations {
         self.keep_usage(Counts { gpus, ..counts })
     }
 
-    /// Adds a sample with these counts to the record. The site's key is there from the first one on: a license may name it.
+    /// Adds a sample with these counts to the record. The site's key exists from the first sample on, because a license
+    /// may name it.
     pub(super) fn keep_usage(&self, counts: Counts) -> Result<bool> {
         let (Some(license), Some(release)) = (self.usable_license()?, self.release_of_site()?) else {
             return Ok(false);
@@ -63,7 +64,7 @@ impl Operations {
         Ok(true)
     }
 
-    /// What the site uses of its license; none on a site without one.
+    /// Returns the site's usage of its license; `None` on a site without one.
     pub fn usage(&self) -> Result<Option<UsageStatus>> {
         let Some(license) = self.usable_license()? else { return Ok(None) };
         let log = usage::read(&self.paths)?;
@@ -77,8 +78,8 @@ impl Operations {
         Ok(Some(UsageStatus::of(&license, periods(&log.days()), newest, site_key, notes)))
     }
 
-    /// The report of the site's usage, signed by the site's key; none on a site without a license, or before the first sample.
-    /// The key is made where there is none.
+    /// Returns the report of the site's usage, signed by the site's key, which is created if needed. Returns `None`
+    /// without a license, or before the first sample.
     pub fn usage_report(&self) -> Result<Option<UsageReport>> {
         let Some(license) = self.usable_license()? else { return Ok(None) };
         let days = usage::read(&self.paths)?.days();
@@ -91,8 +92,8 @@ impl Operations {
         Ok(Some(AuditRecord::ensure(&ConsoleFiles::of(&self.paths))?.sign_usage(contents)?))
     }
 
-    /// Takes the console's word on how many users it has, for the next samples. On the disk when this returns; a site without
-    /// a license stores nothing.
+    /// Stores the console's number of users for the next samples. On the disk on return. Without a license, stores
+    /// nothing.
     pub fn note_users(&self, users: u64) -> Result<()> {
         if LicenseRecord::read(&self.paths)?.is_none() {
             return Ok(());
@@ -100,12 +101,12 @@ impl Operations {
         Ok(usage::write_users(&self.paths, users, Timestamp::now())?)
     }
 
-    /// The license of the site, whatever it counts for now: an ended one is measured, too.
+    /// Returns the license of the site in any standing, because usage is measured even after its end.
     fn usable_license(&self) -> Result<Option<License>> {
         Ok(LicenseRecord::read(&self.paths)?.map(|record| record.license()).transpose()?)
     }
 
-    /// The site's trusted date in whole seconds.
+    /// Returns the site's trusted date in whole seconds.
     fn trusted_now(&self) -> Result<Option<Timestamp>> {
         let time = site_time::read(&self.paths, &machine_clocks(&self.paths))?;
         Ok(time.and_then(|time| Timestamp::from_second(time.now().as_second()).ok()))

@@ -1,5 +1,5 @@
-//! A check of everything that is staged: every blob of the installed release, and of the one to which the site can go back, against its
-//! signed values; and of every journal. Changes nothing.
+//! Check of everything that is staged: every blob of the installed and the kept release against its signed values, and
+//! every journal. Changes nothing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -31,8 +31,8 @@ pub struct SiteVerification {
 }
 
 impl Operations {
-    /// Reads every blob that this site has staged, and compares it with what was signed. The error lists everything that is missing or
-    /// damaged of the installed release; where that is whole, of the one to which the site can go back. An old journal that is damaged is no
+    /// Reads every staged blob of this site and compares it with the signed value. The error lists all missing or
+    /// damaged files of the installed release or, if that is complete, of the kept one. A damaged old journal is not an
     /// error: a note names it.
     pub fn verify_site(&self) -> Result<SiteVerification> {
         let history = self.history()?;

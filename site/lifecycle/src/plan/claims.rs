@@ -1,5 +1,5 @@
-//! The claims through which the pods of a namespace read artifacts. A claim never changes its files, so that those of two releases can be read
-//! side by side: pods of each release name the claim of their own.
+//! Claims through which the pods of a namespace read artifacts. A claim never changes its files. Pods of each release
+//! name their own claim, so both releases can be read side by side.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,19 @@ use serde_json::Value;
 use super::components::{ComponentInputs, artifact, artifact_folder};
 use landfall_engine::step::StepError;
 
-/// Digits of the artifact's digest in the name of a claim.
+/// Hex digits of the artifact's digest in a claim's name.
 const DIGITS: usize = 12;
 
-/// Limits of a namespace that count claims, or what they ask for. One of a storage class has its name before these words.
+/// Quota limits that count claims or the storage they request. A limit for a storage class ends with these words.
 const COUNTED: [&str; 2] = ["persistentvolumeclaims", "requests.storage"];
 
-/// The claims of a namespace: the name in the cluster by the name that the release gives it.
+/// Claims of a namespace: the name in the release mapped to the name in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Claims(BTreeMap<String, String>);
 
 impl Claims {
-    /// Those of all components in a namespace, whose pods may read each other's. `rendered` are the objects of each of the release's
-    /// components.
+    /// Computes the claims of all components in a namespace, whose pods may read each other's. `rendered` holds the
+    /// objects of each component of the release.
     pub(super) fn of(
         inputs: &ComponentInputs<'_>,
         rendered: &[Vec<Value>],
@@ -40,28 +40,28 @@ impl Claims {
         named.collect::<Result<_, StepError>>().map(Self)
     }
 
-    /// The name in the cluster of a claim of the release.
+    /// Returns the name in the cluster of a claim of the release.
     pub(super) fn in_cluster<'a>(&'a self, declared: &'a str) -> &'a str {
         self.0.get(declared).map_or(declared, String::as_str)
     }
 
-    /// The names that the release gives.
+    /// Returns the names in the release.
     pub(super) fn declared(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Those that have another name in the cluster.
+    /// Returns the claims whose name in the cluster differs from the name in the release.
     pub(super) fn renamed(self) -> BTreeMap<String, String> {
         self.0.into_iter().filter(|(declared, name)| declared != name).collect()
     }
 }
 
-/// Whether the namespace has a limit that a second claim beside the first may exceed.
+/// Returns true if the namespace has a limit that a second claim beside the first may exceed.
 fn is_counted(component: &ComponentEntry) -> bool {
     component.quota.keys().any(|limit| COUNTED.iter().any(|counted| limit.ends_with(counted)))
 }
 
-/// Whether an operator may make pods here, from fields of its own that name a claim as the release does.
+/// Returns true if an operator may create pods here. Its custom fields use the release's name of a claim.
 fn has_custom_kind(objects: &[Value]) -> bool {
     objects.iter().filter_map(group_kind).any(|(group, _)| !is_of_kubernetes(&group))
 }

@@ -1,4 +1,4 @@
-//! The steps that bring up components, planned from the release alone: every target is known before anything changes.
+//! Plans the steps that bring up components, from the release alone: every target is known before anything changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,28 +24,28 @@ use landfall_cluster::{Edits, Owner};
 use landfall_engine::plan::{PlannedStep, StepId, Undo};
 use landfall_engine::step::StepError;
 
-/// What the steps of components depend on.
+/// Inputs of the components' steps.
 #[derive(Debug, Clone, Copy)]
 pub struct ComponentInputs<'a> {
     /// The release.
     pub release: &'a ReleaseDocument,
-    /// The small documents of its head, by name.
+    /// Small documents of the release's head, by name.
     pub documents: &'a BTreeMap<String, Vec<u8>>,
     /// All values of the site.
     pub values: &'a ResolvedValues,
-    /// The numbers of the values that the site gives for secrets.
+    /// Numbers of the values that the site gives for secrets.
     pub secrets: &'a SecretNumbers,
-    /// Name of the node that holds the artifacts' files.
+    /// Name of the node that holds the files of artifacts.
     pub node: &'a str,
 }
 
-/// Name of the folder, within the site's folder of files, that holds an artifact's files.
+/// Returns the name of an artifact's folder within the site's folder of files.
 pub fn artifact_folder(artifact: &ArtifactEntry) -> String {
     artifact.manifest.digest.to_hex()
 }
 
-/// The steps of all components, each after all components that it needs. A value whose field does not exist, or with which its
-/// object is unfit, is detected here.
+/// Plans the steps of all components, each after the components that it needs. Fails if the field of a value does not
+/// exist, or if the value makes its object invalid.
 pub fn component_steps(inputs: &ComponentInputs<'_>) -> Result<Vec<PlannedStep<Action>>, StepError> {
     let mut steps = Vec::new();
     let mut namespaces = BTreeSet::new();
@@ -107,14 +107,16 @@ fn owner(inputs: &ComponentInputs<'_>, component: &ComponentEntry) -> Owner {
     Owner { release: inputs.release.name.clone(), component: component.name.clone() }
 }
 
-/// The namespace of a component, and those of its other objects: each must exist before them, whoever else is in it.
+/// Returns the namespaces of a component and of its objects. Each must exist before the objects, even if other
+/// components share it.
 fn namespaces_of<'a>(component: &'a ComponentEntry, rendered: &'a [Value]) -> BTreeSet<&'a str> {
     let others = rendered.iter().filter_map(|object| object["metadata"]["namespace"].as_str());
     others.chain([component.namespace.as_str()]).collect()
 }
 
-/// A namespace that `component` is the first to have objects in, with the rules of the first component whose own it is; all further ones
-/// must have the same rules. One that is no component's own has the rules of `component`, without its quota.
+/// Plans a namespace in which `component` is the first to have objects. The first component of that namespace sets its
+/// rules, and all others must have the same rules. A namespace of no component gets the rules of `component`, without
+/// its quota.
 fn namespace(
     inputs: &ComponentInputs<'_>,
     component: &ComponentEntry,
@@ -140,14 +142,14 @@ fn namespace(
     Ok(step_of(format!("namespace/{name}"), format!("make the namespace {name}"), 1, Action::Namespace(step)))
 }
 
-/// Kubernetes minor version that the release ends with, such as `v1.36`.
+/// Returns the Kubernetes minor version that the release ends with, such as `v1.36`.
 pub(crate) fn minor_version(release: &ReleaseDocument) -> Result<String, StepError> {
     let pack = release.node_packs.last();
     let minor = pack.and_then(|pack| Some(pack.kubernetes.rsplit_once('.')?.0.to_owned()));
     minor.ok_or_else(|| StepError::new(codes::CLUSTER_BAD_OBJECT, "the release names no version of Kubernetes"))
 }
 
-/// The Secret of a value that the site gives.
+/// Plans the Secret whose value the site gives.
 fn site_secret(
     inputs: &ComponentInputs<'_>,
     component: &ComponentEntry,
@@ -168,7 +170,7 @@ fn site_secret(
     Ok(step_of(id, title, 1, Action::SiteSecret(step)))
 }
 
-/// The numbers of the values that pods of these objects read: with another number, they restart.
+/// Returns the numbers of the secret values that pods of these objects read. Pods restart when a number changes.
 fn read_secrets(inputs: &ComponentInputs<'_>, component: &ComponentEntry, objects: &[Value]) -> BTreeMap<String, u64> {
     let here = inputs.secrets.iter().filter(|((namespace, _), _)| *namespace == component.namespace);
     let read = here.filter(|((_, name), _)| reads_secret(objects, name));

@@ -1,4 +1,4 @@
-//! Values that the planner computes and a release may apply to its objects. A site can set those of models, and no other.
+//! Values that the planner computes and a release may apply to its objects. A site can set only the values of models.
 
 use serde_json::{Value, json};
 
@@ -7,16 +7,16 @@ use crate::configuration::ResolvedValues;
 use landfall_agent::nameservers;
 use landfall_host::paths::SitePaths;
 
-/// The names of those that no site sets, with a docstring each: a release may declare targets for these.
+/// Names of the values that a site cannot set. A release may declare targets for them:
 ///
-/// - `cluster.dns.corefile`: CoreDNS's configuration; it imports its upstream nameservers from a file that the agent
-///   maintains, since the host's nameservers may change, and forwarding to none makes CoreDNS crash;
+/// - `cluster.dns.corefile`: CoreDNS's configuration. It imports its upstream nameservers from a file that the agent
+///   maintains: the host's nameservers may change, and CoreDNS crashes if it forwards to none.
 /// - `cluster.dns.address`, `cluster.dns.addresses`: the nameserver's service address, as a text and as a list;
 /// - `cluster.network.flannel`: flannel's network configuration.
 pub const NAMES: [&str; 4] =
     ["cluster.dns.corefile", "cluster.dns.address", "cluster.dns.addresses", "cluster.network.flannel"];
 
-/// Computes them, beside the figures of models that were fitted to the host.
+/// Computes these values and adds the figures of models that were fitted to the host.
 pub fn computed_values(networks: &Networks, fitted: &ResolvedValues) -> ResolvedValues {
     let address = networks.dns_address().map(|address| address.to_string()).unwrap_or_default();
     let values: [Value; 4] = [corefile().into(), address.clone().into(), json!([address]), flannel(networks).into()];
@@ -50,7 +50,7 @@ fn corefile() -> String {
     )
 }
 
-/// flannel takes one range of each family.
+/// Returns flannel's configuration, with one range of each address family.
 fn flannel(networks: &Networks) -> String {
     let of = |is_ipv4: bool| networks.pods.iter().find(|range| range.address().is_ipv4() == is_ipv4);
     let mut configuration = json!({ "EnableNFTables": true, "Backend": { "Type": "vxlan" } });

@@ -1,4 +1,4 @@
-//! Plans the change of a site's settings, from the release and what its steps last made. Pure.
+//! Plans a change of a site's settings from the release and the recorded actions of its steps. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::steps::site_secret::SiteSecret;
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
-/// What each step of a site last made.
+/// Last action of each step of a site.
 pub type Made = BTreeMap<StepId, Action>;
 
 /// One field of an object that changes.
@@ -50,19 +50,19 @@ pub struct SettingChange {
     pub to: Option<Value>,
 }
 
-/// A change of settings.
+/// A planned change of settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConfigurePlan {
-    /// The steps: none if nothing changes.
+    /// Steps of the change, empty if nothing changes.
     pub plan: Plan<Action>,
-    /// What changes in the objects of components.
+    /// Changed fields of components' objects.
     pub changes: Vec<FieldChange>,
-    /// What changes in Landfall's own settings.
+    /// Changes of Landfall's own settings.
     pub settings: Vec<SettingChange>,
 }
 
-/// Plans the steps that lead from what was made to what the inputs describe. Only objects of components, and values that the site
-/// gives for secrets, may differ: a release has the same namespaces, secrets and mounts whatever the settings.
+/// Plans the steps from the recorded actions to the state that the inputs describe. Only objects of components and site
+/// secrets may differ: namespaces, generated secrets and mounts of a release do not depend on settings.
 pub fn plan_configure(
     inputs: &ComponentInputs<'_>,
     backups: &BackupSettings,
@@ -74,7 +74,7 @@ pub fn plan_configure(
         let before = made.get(&planned.id);
         match (&planned.action, before) {
             (Action::Component(after), Some(Action::Component(before))) => {
-                // A release that was upgraded may name other fields, and leave the component as it is.
+                // After an upgrade, the editable fields may differ although the component is unchanged.
                 is_changed = Component { editable: after.editable.clone(), ..before.clone() } != *after;
                 if is_changed {
                     changes.extend(field_changes(before, after));
@@ -85,7 +85,7 @@ pub fn plan_configure(
                 settings.push(secret_change(before, after));
                 steps.push(replace(&planned, Action::SiteSecret(before.clone())));
             }
-            // A component's wait follows its objects.
+            // The wait of a component follows a change of its objects.
             (Action::ComponentReady(_), _) if is_changed => steps.push(planned),
             (Action::ComponentReady(_), _) => {}
             (action, Some(before)) if action == before => {}
@@ -123,13 +123,13 @@ fn replace(planned: &PlannedStep<Action>, before: Action) -> PlannedStep<Action>
     PlannedStep { title, action, ..planned.clone() }
 }
 
-/// Another value of a secret. Nothing but the numbers of both is known.
+/// Describes a new value of a secret by both numbers, because the values themselves are unknown.
 pub(crate) fn secret_change(before: &SiteSecret, after: &SiteSecret) -> SettingChange {
     let number = |step: &SiteSecret| Some(format!("given ({})", step.number).into());
     SettingChange { setting: format!("secrets.{}", after.secret.name), from: number(before), to: number(after) }
 }
 
-/// Settings of backups that differ.
+/// Returns the settings of backups that differ.
 pub(crate) fn setting_changes(before: &BackupSettings, after: &BackupSettings) -> Vec<SettingChange> {
     let keys = |settings: &BackupSettings| match serde_json::to_value(settings) {
         Ok(Value::Object(keys)) => keys,
@@ -145,7 +145,7 @@ pub(crate) fn setting_changes(before: &BackupSettings, after: &BackupSettings) -
     names.into_iter().map(change).filter(|change| change.from != change.to).collect()
 }
 
-/// Fields whose content differs, by the values that set them.
+/// Returns the fields whose content differs, by the values that set them.
 fn field_changes(before: &Component, after: &Component) -> Vec<FieldChange> {
     let key = |patch: &Patch| (patch.value.clone(), patch.kind.clone(), patch.name.clone(), patch.path.clone());
     let contents = |component: &Component| -> BTreeMap<_, Value> {

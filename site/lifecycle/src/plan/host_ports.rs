@@ -1,5 +1,5 @@
-//! Ports of the host that components take: node ports of Services, and ports of the host that containers name. A pod whose port another
-//! program has waits forever, and a Service takes the packets of a program that listens on its node port.
+//! Ports of the host that components use: node ports of Services, and host ports of containers. A pod whose port
+//! another program holds waits forever. A Service takes the packets of a program that listens on its node port.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -32,13 +32,13 @@ impl fmt::Display for HostPort {
     }
 }
 
-/// Ports of the host with the objects that take each, such as `shop: Service/web`.
+/// Ports of the host with the objects that use each, such as `shop: Service/web`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostPorts(pub(crate) BTreeMap<HostPort, Vec<String>>);
 
 impl HostPorts {
-    /// Those of a release on a site; none where its objects cannot be known, which the plan refuses. `document` has the bytes of a small
-    /// document of the head.
+    /// Returns the ports of a release on a site; empty if its objects cannot be determined, which the plan rejects.
+    /// `document` returns the bytes of a small document of the head.
     pub(crate) fn of<'d>(inputs: &ObjectsInputs<'_>, document: impl Fn(&str) -> Option<&'d [u8]>) -> Self {
         let mut all = Self::default();
         for (component, objects) in inputs.objects(document).unwrap_or_default() {
@@ -53,7 +53,7 @@ impl HostPorts {
         all
     }
 
-    /// Those that these others do not have.
+    /// Returns the ports that are not among `others`.
     pub(crate) fn without(&self, others: &Self) -> Self {
         let new = self.0.iter().filter(|(port, _)| !others.0.contains_key(port));
         Self(new.map(|(port, takers)| (*port, takers.clone())).collect())
@@ -67,7 +67,7 @@ fn ports(object: &Value) -> Vec<HostPort> {
     }
 }
 
-/// Node ports with a number: what has none gets one that is free.
+/// Returns the numbered node ports. A port without a number gets a free one from the cluster.
 fn node_ports(spec: &Value) -> Vec<HostPort> {
     let health = spec["healthCheckNodePort"].as_u64().and_then(|number| u16::try_from(number).ok());
     let health = health.filter(|number| *number > 0).map(|number| HostPort { transport: Transport::Tcp, number });
@@ -75,7 +75,7 @@ fn node_ports(spec: &Value) -> Vec<HostPort> {
     listed.filter_map(|port| host_port(port, "nodePort")).chain(health).collect()
 }
 
-/// Ports of the containers that run together. In the host's network, a container's port is the host's.
+/// Returns the ports of the containers that run together. In the host's network, a container's port is the host's.
 fn ports_of_pod(spec: &Value) -> Vec<HostPort> {
     let listed = |list: &str| spec[list].as_array().map(Vec::as_slice).unwrap_or_default();
     let beside = listed("initContainers").iter().filter(|container| container["restartPolicy"] == "Always");
@@ -88,7 +88,7 @@ fn ports_of_pod(spec: &Value) -> Vec<HostPort> {
     ports
 }
 
-/// The port in a field; none where it is not set, or of a transport that facts do not list.
+/// Returns the port in a field; `None` if it is unset or its transport is not in the facts.
 fn host_port(port: &Value, field: &str) -> Option<HostPort> {
     let number = u16::try_from(port[field].as_u64()?).ok().filter(|number| *number > 0)?;
     let transport = match port["protocol"].as_str() {

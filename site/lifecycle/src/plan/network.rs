@@ -1,4 +1,4 @@
-//! Addresses of the cluster: the site's own, or the defaults.
+//! Addresses of the cluster: the site's settings, or the defaults.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,20 +15,20 @@ use landfall_host::range::IpRange;
 const PODS: &str = "10.244.0.0/16";
 /// Default addresses of services.
 const SERVICES: &str = "10.96.0.0/16";
-/// Kubernetes' own convention: the tenth address of services is the nameserver's.
+/// Index of the nameserver's address in the service range: the tenth, by Kubernetes' convention.
 const NAMESERVER_INDEX: u32 = 10;
 
 /// Address ranges of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Networks {
-    /// Of pods.
+    /// Ranges of pods.
     pub pods: Vec<IpRange>,
-    /// Of services.
+    /// Ranges of services.
     pub services: Vec<IpRange>,
 }
 
 impl Networks {
-    /// Those of the site's configuration, or the defaults.
+    /// Returns the ranges of the site's configuration, or the defaults.
     pub fn of(configuration: &SiteConfiguration) -> Result<Self, StepError> {
         let or_usual = |ranges: &[IpRange], usual: &str| match ranges {
             [] => usual
@@ -43,7 +43,7 @@ impl Networks {
         })
     }
 
-    /// Address of the cluster's nameserver.
+    /// Returns the address of the cluster's nameserver.
     pub fn dns_address(&self) -> Result<IpAddr, StepError> {
         let range = self.services.first().ok_or_else(|| StepError::new(codes::SITE_VALUE, "no range of services"))?;
         let address = match range.address() {
@@ -60,8 +60,8 @@ impl Networks {
     }
 }
 
-/// The host's name and address: from the configuration, else its own name and the address of its default route, else
-/// its only address.
+/// Returns the host's name and address. The configuration takes precedence, then the host's own name and the address of
+/// its default route. Without such a route, its only address is used.
 pub fn node_identity(facts: &Facts, configuration: &SiteConfiguration) -> Result<NodeIdentity, StepError> {
     let name = configuration.node.name.clone().unwrap_or_else(|| facts.hostname.clone());
     if !is_node_name(&name) {

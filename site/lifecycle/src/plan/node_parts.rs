@@ -11,9 +11,9 @@ use super::reference::Reference;
 use crate::steps::node_files::PlacedFile;
 use crate::steps::node_images::NodeImages;
 
-/// The node pack that runs in the end, found in the release.
+/// The last node pack of a release, which the node runs after the operation.
 pub(crate) struct NodeParts<'a> {
-    /// Its programs.
+    /// Programs of the pack.
     pub(super) files: Vec<PlacedFile>,
     images: BTreeMap<NodeImage, &'a ImageEntry>,
     /// Version of Kubernetes, such as `v1.36.3`.
@@ -21,7 +21,7 @@ pub(crate) struct NodeParts<'a> {
     pub(crate) id: PackId,
 }
 
-/// Where kubeadm finds what it runs.
+/// Image sources for kubeadm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KubernetesSources {
     /// Version of Kubernetes, such as `v1.36.3`.
@@ -72,35 +72,35 @@ impl<'a> NodeParts<'a> {
         Reference::of(&self.images[&role].reference)
     }
 
-    /// Reference of an image.
+    /// Returns the reference of an image.
     pub(super) fn reference(&self, role: NodeImage) -> &'a str {
         &self.images[&role].reference
     }
 
-    /// The images, as containerd gets them before there is a registry.
+    /// Returns the images as containerd gets them before there is a registry.
     pub(crate) fn node_images(&self) -> NodeImages {
         let images = NodeImage::ALL.iter().map(|role| self.images[role].clone()).collect();
         NodeImages { pack: self.id.clone(), images }
     }
 
-    /// Whether the pack has a program of this name.
+    /// Returns true if the pack has a program of this name.
     pub(super) fn has_program(&self, name: &str) -> bool {
         self.files.iter().any(|file| file.path == name || file.links.iter().any(|link| link == name))
     }
 
-    /// Whether it has the programs with which containers get GPUs.
+    /// Returns true if the pack has the programs that give containers GPUs.
     pub(super) fn has_gpu_tools(&self) -> bool {
         GPU_TOOLS.iter().all(|program| self.has_program(program))
     }
 
-    /// References of images that have the same name in the other pack, and are others.
+    /// Returns the references that name a different image in the other pack.
     pub(super) fn renamed(&self, other: &NodeParts<'_>) -> Vec<&'a str> {
         let same_name =
             |one: &&&ImageEntry| other.images.values().any(|known| known.reference == one.reference && known != *one);
         self.images.values().filter(same_name).map(|image| image.reference.as_str()).collect()
     }
 
-    /// Where kubeadm finds its images: it composes their names itself, so they must match what it asks for.
+    /// Returns the image sources for kubeadm. Fails if the images do not have the names that kubeadm composes.
     pub(super) fn sources(&self) -> Result<KubernetesSources, StepError> {
         let (api_server, etcd) = (self.image(NodeImage::ApiServer), self.image(NodeImage::Etcd));
         let repository = api_server.repository.strip_suffix("/kube-apiserver").ok_or_else(|| {
@@ -133,7 +133,7 @@ fn unfit(what: String) -> StepError {
     StepError::new(codes::NODE_RELEASE, what)
 }
 
-/// An artifact's files where they are placed.
+/// Returns an artifact's files as they are placed.
 pub(crate) fn placed(artifact: &ArtifactEntry) -> impl Iterator<Item = PlacedFile> + '_ {
     artifact.files.iter().map(|file| PlacedFile {
         path: file.path.clone(),

@@ -1,4 +1,4 @@
-//! The objects of a release's components as a site of a configuration gets them, before there is a plan.
+//! Objects of a release's components for a site's configuration, available before there is a plan.
 
 use landfall_release_document::{ComponentEntry, ReleaseDocument};
 use serde_json::Value;
@@ -7,20 +7,20 @@ use super::computed::computed_values;
 use super::network::Networks;
 use crate::configuration::{Patch, ResolvedValues, SiteConfiguration, patched, resolve_values};
 
-/// What the objects depend on.
+/// Inputs of the objects.
 #[derive(Debug, Clone, Copy)]
 pub struct ObjectsInputs<'a> {
     /// The release.
     pub release: &'a ReleaseDocument,
-    /// What the site sets.
+    /// The site's configuration.
     pub configuration: &'a SiteConfiguration,
     /// Figures of models that were fitted to the host.
     pub fitted: &'a ResolvedValues,
 }
 
 impl<'a> ObjectsInputs<'a> {
-    /// Each component with its objects; none where values or objects do not fit, which the plan refuses with the reason. `document` has
-    /// the bytes of a small document of the head.
+    /// Returns each component with its objects; `None` if values or objects do not fit, which the plan rejects with a
+    /// reason. `document` returns the bytes of a small document of the head.
     pub(crate) fn objects<'d>(
         &self,
         document: impl Fn(&str) -> Option<&'d [u8]>,
@@ -37,7 +37,7 @@ impl<'a> ObjectsInputs<'a> {
     }
 }
 
-/// The `spec` of an object's pods.
+/// Returns the `spec` of an object's pods.
 pub(super) fn pod_spec(object: &Value) -> Option<&Value> {
     let spec = match object["kind"].as_str()? {
         "Pod" => "/spec",

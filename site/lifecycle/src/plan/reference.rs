@@ -1,13 +1,13 @@
-//! References of images, such as `registry.k8s.io/etcd:3.7.3-0`, parsed.
+//! Parsed references of images, such as `registry.k8s.io/etcd:3.7.3-0`.
 
 /// A full upstream reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reference<'a> {
-    /// Upstream's host, with a port where it has one.
+    /// Upstream's host, with its port if given.
     pub host: &'a str,
     /// Host and path.
     pub repository: &'a str,
-    /// Tag, where there is one.
+    /// Tag, if given.
     pub tag: Option<&'a str>,
 }
 

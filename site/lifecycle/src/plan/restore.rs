@@ -1,5 +1,5 @@
-//! Plans the return of data from a backup: the workloads stop, their data is set aside, the backup is loaded and checked. Pure.
-//! Until the commit, the data that was there can come back.
+//! Plans a restore: the workloads stop, their data is set aside, and the backup is loaded and checked. Pure. Until the
+//! commit, the earlier data can be restored.
 
 use std::collections::BTreeSet;
 
@@ -28,10 +28,10 @@ use crate::steps::stop::Stop;
 use crate::steps::webhooks::{ResumeWebhooks, SuspendWebhooks};
 use landfall_engine::plan::{OnFailure, Operation, Plan, PlannedStep};
 
-/// Bytes that a restore loads in a second, at least; for predictions.
+/// Minimum bytes per second that a restore loads, for predictions.
 const LOADING_RATE: u64 = 20 << 20;
 
-/// A workload whose data is replaced, as it is before.
+/// A workload whose data is replaced, in its state before the restore.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestoredWorkload {
     /// Its component.
@@ -40,36 +40,36 @@ pub struct RestoredWorkload {
     pub namespace: String,
     /// Seconds until the component counts as failed.
     pub ready_seconds: u64,
-    /// Whether the component is ready now: only then does the way back wait until it is again.
+    /// True if the component is ready now. Only then does the undo wait until it is ready again.
     pub was_ready: bool,
     /// How the workload is stopped.
     pub stop: Stop,
-    /// What is loaded.
+    /// Streams that are loaded.
     pub streams: Vec<RestoredStream>,
 }
 
 /// A stream that is loaded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RestoredStream {
-    /// Where it is.
+    /// Backup and rule of the stream.
     pub stream: BackupStream,
-    /// Its bytes, where the backup knows.
+    /// Size in bytes, if the backup records it.
     pub size_bytes: u64,
-    /// Its volume, and where the data is meanwhile.
+    /// Its volume, and the place of the set-aside data.
     pub volume: SetAside,
 }
 
 impl RestoredStream {
-    /// The same, to which the log up to a time is applied.
+    /// Adds log backups, which are applied up to a point in time.
     #[must_use]
     pub fn recovered(mut self, to: Timestamp, logs: &[Backup]) -> Self {
-        // What is placed beside the data takes room, too.
+        // Logs that are placed beside the data take space as well.
         self.size_bytes += logs.iter().flat_map(|log| &log.streams).map(|stream| stream.size_bytes).sum::<u64>();
         self.stream.recovery = Some(Recovery { to, logs: logs.iter().map(|log| log.id).collect() });
         self
     }
 
-    /// The same as of the cut of its backup, if it belongs to one.
+    /// Restores the data as of the cut of its backup, if it has one.
     #[must_use]
     pub fn at_cut(mut self, backup: &Backup, saved: &SavedStream) -> Self {
         let Some(to) = BackupCut::of(backup).and_then(|cut| cut.time_of(&saved.name())) else { return self };
@@ -81,7 +81,7 @@ impl RestoredStream {
         self
     }
 
-    /// The stream of a backup that goes into this volume.
+    /// Returns the stream of a backup that is loaded into this volume.
     pub fn new(backup: &Backup, saved: &SavedStream, volume: SetAside) -> Self {
         let stream = BackupStream {
             backup: backup.id,
@@ -97,13 +97,13 @@ impl RestoredStream {
         format!("{kind}/{}", self.stream.name())
     }
 
-    /// Its volume becomes empty, and what was there can come back.
+    /// Plans to empty its volume; undo restores the earlier data.
     pub(super) fn set_aside(&self) -> PlannedStep<Action> {
         let title = format!("set the data of {} aside", self.stream.component);
         step(self.id("set-aside"), &title, 0, Action::SetAside(self.volume.clone()))
     }
 
-    /// It fills its volume.
+    /// Plans to load the stream into its volume.
     pub(super) fn load(&self) -> PlannedStep<Action> {
         let load = Action::Load(Load { stream: self.stream.clone(), volume: self.volume.clone() });
         let title = format!("load {} of {}", self.stream.name(), self.stream.as_of());
@@ -111,13 +111,13 @@ impl RestoredStream {
         PlannedStep { bytes: self.size_bytes, ..planned }
     }
 
-    /// The data is what was saved.
+    /// Plans the check of the restored data.
     pub(super) fn check(&self) -> PlannedStep<Action> {
         let action = Action::CheckRestored(CheckRestored { stream: self.stream.clone() });
         step(self.id("check-restored"), &format!("check the data of {}", self.stream.component), 10, action)
     }
 
-    /// After the commit, what was there before goes.
+    /// Plans to remove the earlier data after the commit.
     pub(super) fn remove_aside(&self) -> PlannedStep<Action> {
         let title = format!("remove the data that {} had before", self.stream.component);
         let remove = RemoveAside { folder: self.volume.name_aside() };
@@ -136,7 +136,7 @@ impl RestoredWorkload {
     }
 }
 
-/// Refuses streams of which two go into one volume: the second would take the place of the first.
+/// Fails if two streams use one volume: the second would overwrite the first.
 pub fn refuse_shared(streams: &[RestoredStream]) -> Result<(), StepError> {
     let mut known = BTreeSet::new();
     match streams.iter().find(|stream| !known.insert(&stream.volume.folder)) {
@@ -149,31 +149,32 @@ pub fn refuse_shared(streams: &[RestoredStream]) -> Result<(), StepError> {
     }
 }
 
-/// Before clients may write to changed or loaded data.
+/// Plans a note before clients may write to changed or loaded data.
 pub(super) fn begin_use(id: String, component: &str, apart: Vec<String>) -> Option<PlannedStep<Action>> {
     note_use(id, &format!("note that the data of {component} may change from here on"), apart)
 }
 
-/// Before any pod may write to a volume: the undo that brings back what is `apart` keeps what is in the volume from then on.
+/// Plans a note before any pod may write to a volume. From then on, an undo that restores `apart` also keeps the
+/// volume's content.
 pub(super) fn note_use(id: String, title: &str, apart: Vec<String>) -> Option<PlannedStep<Action>> {
     (!apart.is_empty()).then(|| step(id, title, 0, Action::BeginUse(BeginUse { apart })))
 }
 
-/// Before workloads stop that answer for these configurations' webhooks.
+/// Plans the suspension of webhooks before the workloads that answer for them stop.
 pub(super) fn suspend_webhooks(configurations: &[ObjectName]) -> Option<PlannedStep<Action>> {
     let action = SuspendWebhooks { configurations: configurations.to_vec() };
     (!configurations.is_empty())
         .then(|| step("suspend-webhooks", "suspend webhooks of what stops", 1, Action::SuspendWebhooks(action)))
 }
 
-/// Once these workloads are ready again.
+/// Plans the resumption of webhooks once their workloads are ready again.
 pub(super) fn resume_webhooks(configurations: &[ObjectName]) -> Option<PlannedStep<Action>> {
     let action = ResumeWebhooks { configurations: configurations.to_vec() };
     (!configurations.is_empty())
         .then(|| step("resume-webhooks", "resume the webhooks", 1, Action::ResumeWebhooks(action)))
 }
 
-/// Where one of these streams has a log: after the commit, its points in time begin with what is there then.
+/// Plans a new start of points in time after the commit, if one of these streams has a log.
 pub(super) fn begin_logs(
     release: &ReleaseDocument,
     settings: &BackupSettings,
@@ -185,7 +186,7 @@ pub(super) fn begin_logs(
         .then(|| step("begin-logs", "back up all data, from which points in time begin", 30, action()))
 }
 
-/// The streams of a release that have a log, `COMPONENT/RULE`.
+/// Returns the streams of a release that have a log, as `COMPONENT/RULE`.
 pub(super) fn log_streams(release: &ReleaseDocument) -> Vec<String> {
     let rules =
         release.components.iter().flat_map(|component| component.backup.iter().map(move |rule| (component, rule)));
@@ -193,7 +194,7 @@ pub(super) fn log_streams(release: &ReleaseDocument) -> Vec<String> {
     with_log.map(|(component, rule)| rule.stream(&component.name)).collect()
 }
 
-/// Plans it, for workloads in the order in which they start.
+/// Plans a restore. `workloads` are in the order in which they start.
 pub fn plan_restore(
     release: &ReleaseDocument,
     settings: &BackupSettings,
@@ -202,7 +203,7 @@ pub fn plan_restore(
 ) -> Plan<Action> {
     let mut steps: Vec<_> = suspend_webhooks(webhooks).into_iter().collect();
     steps.extend(workloads.iter().filter(|workload| workload.was_ready).map(note_ready));
-    // What starts last may need what starts first.
+    // Later workloads may depend on earlier ones, so stop in reverse order.
     steps.extend(workloads.iter().rev().map(stop));
     let streams: Vec<&RestoredStream> = workloads.iter().flat_map(|workload| &workload.streams).collect();
     steps.extend(streams.iter().flat_map(|stream| [stream.set_aside(), stream.load()]));
@@ -216,7 +217,7 @@ pub fn plan_restore(
     let restored = streams.iter().map(|stream| stream.stream.name()).collect();
     let closing =
         streams.iter().map(|stream| stream.remove_aside()).chain(begin_logs(release, settings, restored)).collect();
-    // There is nothing that a resume could mend: the data of a moment ago is better than a stopped database.
+    // A resume could not fix a failed restore. The earlier data is better than a stopped database.
     let on_failure = OnFailure::Undo { from: 0 };
     Plan { closing, on_failure, ..Plan::new(Operation::Restore, &release.name, &release.version, steps) }
 }
@@ -276,7 +277,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// A plan for two workloads, each with a stream.
+    /// Returns a plan for two workloads with one stream each.
     pub(crate) fn plan() -> Plan<Action> {
         let release = serde_json::from_value(json!({
             "type": "landfall.dev/release/1", "name": "shop", "version": "1.0.0", "counter": 1, "assembled": false,
@@ -294,7 +295,7 @@ pub(crate) mod tests {
         [workload("db", true), workload("cache", false)]
     }
 
-    /// What that plan loads.
+    /// Returns the streams that the plan of [`plan`] loads.
     pub(crate) fn streams() -> Vec<RestoredStream> {
         workloads().into_iter().flat_map(|workload| workload.streams).collect()
     }

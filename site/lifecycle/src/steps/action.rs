@@ -1,5 +1,5 @@
-//! Every kind of step in a plan. Each variant holds all the parameters of its step, which are defined beside the step's
-//! code in `steps/`, so that a journal's plan can be executed without deciding anything.
+//! Every kind of step in a plan. Each variant holds all parameters of its step, so a journal's plan is executed without
+//! further decisions. The parameters are defined beside the step's code in `steps/`.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,124 +68,124 @@ use landfall_host::service_route::ServiceRoute;
 pub enum Action {
     /// Copies the whole release from the media into the data folder.
     Stage(Stage),
-    /// Marks data folder and operating system as one site.
+    /// Marks the data folder and the operating system as one site.
     Identity(Identity),
-    /// Kernel modules and settings.
+    /// Loads kernel modules and sets kernel settings.
     HostTuning(HostTuning),
-    /// The API server's name.
+    /// Adds the API server's name to `/etc/hosts`.
     HostsEntry(HostsEntry),
-    /// A route to services that keeps their packets on the host.
+    /// Adds a route to services that keeps their packets on the host.
     ServiceRoute(ServiceRoute),
-    /// The node pack's programs.
+    /// Places the node pack's programs.
     NodeFiles(NodeFiles),
-    /// containerd's configuration and mirrors.
+    /// Writes containerd's configuration and mirrors.
     RuntimeConfiguration(RuntimeConfiguration),
-    /// The agent as a service.
+    /// Installs containerd, the kubelet and the agent as services.
     Agent(Agent),
-    /// The timer of each day's backup.
+    /// Sets the timer of the daily backup.
     BackupSchedule(BackupSchedule),
-    /// Images that are needed before the registry.
+    /// Imports the images that are needed before the registry runs.
     NodeImages(NodeImages),
-    /// Secrets of the cluster itself.
+    /// Generates secrets of the cluster itself.
     ClusterSecrets(ClusterSecrets),
-    /// kubeadm's configuration.
+    /// Writes kubeadm's configuration.
     KubeadmConfiguration(KubeadmConfiguration),
-    /// One of kubeadm's phases.
+    /// Runs one of kubeadm's phases.
     KubeadmPhase(KubeadmPhase),
-    /// The control plane answers.
+    /// Waits for the control plane.
     ControlPlaneReady(ControlPlaneReady),
-    /// The site's registry.
+    /// Starts the site's registry.
     Registry(Registry),
-    /// Images as the registry shows them.
+    /// Lists images in the registry.
     RegistryLinks(RegistryLinks),
-    /// An artifact's files where pods can mount them.
+    /// Places an artifact's files for pods to mount.
     ArtifactFiles(ArtifactFiles),
-    /// A component's namespace with its rules.
+    /// Creates a component's namespace with its rules.
     Namespace(Namespace),
-    /// A Secret whose values are generated on the site.
+    /// Applies a Secret whose values are generated on the site.
     Secret(Secret),
-    /// A Secret whose value the site gave.
+    /// Applies a Secret whose value the site gave.
     SiteSecret(SiteSecret),
-    /// The Secrets by which the console's pods may ask the host.
+    /// Applies the Secrets with which the console's pods contact the host.
     ConsoleSecrets(ConsoleSecrets),
-    /// The key by which pods know the site's answers about the license.
+    /// Applies the key with which pods verify the site's answers about the license.
     LicenseKey(LicenseKey),
-    /// The host's API for the console.
+    /// Starts the host API for the console.
     HostApi(HostApi),
-    /// Manual pages, completions and handbooks on the host.
+    /// Places manual pages, completions and handbooks on the host.
     HelpFiles(HelpFiles),
-    /// An artifact's files as a read-only volume.
+    /// Offers an artifact's files as a read-only volume.
     Mount(Mount),
-    /// The folder of volumes.
+    /// Creates the folder of volumes.
     Storage(Storage),
-    /// Volumes of an earlier installation.
+    /// Offers volumes of an earlier installation to their claims.
     KeptVolumes(KeptVolumes),
-    /// The objects of a component.
+    /// Applies the objects of a component.
     Component(Component),
-    /// The new form of a component is tried in one pod beside the earlier ones.
+    /// Tries the new form of a component in one pod beside the earlier ones.
     Canary(Canary),
-    /// All objects of a component are ready.
+    /// Waits until all objects of a component are ready.
     ComponentReady(ComponentReady),
-    /// Something that is there becomes something else.
+    /// Replaces an existing resource.
     Replace(Replace),
-    /// Copies what is missing of another release beside those that the site keeps.
+    /// Copies the missing parts of another release beside the kept ones.
     StageRelease(StageRelease),
-    /// What the earlier release made becomes what the later one makes.
+    /// Replaces the result of the earlier release's step by that of the later one.
     Supersede(Supersede),
-    /// What the earlier release made is removed.
+    /// Removes the result of the earlier release's step.
     Retire(Retire),
-    /// On the way back, a component is ready as it was.
+    /// On undo, waits until a component is ready again.
     ReadyAgain(ReadyAgain),
-    /// The proofs of the new release.
+    /// Runs the proofs of the new release.
     Prove(Prove),
     /// Watches the new release before its commit.
     Soak(Soak),
-    /// The site's mark of the newest release.
+    /// Advances the site's mark of the newest release.
     AdvanceMark(AdvanceMark),
-    /// Removes what no kept release refers to.
+    /// Removes content that no kept release refers to.
     Collect(Collect),
-    /// Saves the installed release's data, and proves the backup.
+    /// Backs up the installed release's data and proves the backup.
     BackUp(BackUp),
-    /// Begins points in time after a change.
+    /// Begins new points in time after a change.
     BeginLogs(BeginLogs),
     /// Ends the pods of a workload.
     Stop(Stop),
-    /// Replaces the data of a volume by an empty folder.
+    /// Replaces a volume's data by an empty folder.
     SetAside(SetAside),
     /// Fills a volume from a backup.
     Load(Load),
     /// Starts the pods of a workload.
     Start(Start),
-    /// Checks what was loaded.
+    /// Checks the loaded data.
     CheckRestored(CheckRestored),
-    /// Removes data that was kept for the way back.
+    /// Removes data that was kept for undo.
     RemoveAside(RemoveAside),
     /// Copies a volume whose data will change.
     KeepCopy(KeepCopy),
-    /// Notes that data may change which a copy or the data from before replaces on the way back.
+    /// Notes that data may change from now on, so undo keeps it when it restores the earlier data.
     BeginUse(BeginUse),
     /// Saves etcd's data before the node changes.
     EtcdSnapshot(EtcdSnapshot),
-    /// The static pods of the control plane become those of another node pack.
+    /// Replaces the static pods of the control plane by those of another node pack.
     StaticPods(StaticPods),
-    /// The kubelet's configuration becomes that of another node pack.
+    /// Replaces the kubelet's configuration by that of another node pack.
     KubeletConfiguration(KubeletConfiguration),
-    /// The objects that kubeadm keeps in the cluster.
+    /// Updates the objects that kubeadm keeps in the cluster.
     KubeadmObjects(KubeadmObjects),
-    /// The node is ready with another node pack.
+    /// Waits until the node is ready with another node pack.
     NodeReady(NodeReady),
-    /// On the way back, something of the earlier release is done again.
+    /// On undo, re-runs an action of the earlier release.
     Again(Again),
-    /// Removes what was saved of etcd.
+    /// Removes the snapshot of etcd.
     RemoveEtcdSnapshot(RemoveEtcdSnapshot),
-    /// Lets requests pass that webhooks would judge whose servers stop.
+    /// Suspends webhooks whose servers stop, so requests pass without them.
     SuspendWebhooks(SuspendWebhooks),
-    /// Lets these webhooks judge again.
+    /// Resumes suspended webhooks.
     ResumeWebhooks(ResumeWebhooks),
 }
 
 impl Action {
-    /// What it puts beside a volume until the commit, if it does.
+    /// Returns the data that this step keeps beside a volume until the commit, if any.
     pub(crate) fn aside(&self) -> Option<Aside<'_>> {
         match self {
             Self::SetAside(step) => Some(step.aside()),
@@ -194,12 +194,12 @@ impl Action {
         }
     }
 
-    /// Whether pods read what it makes when they start: on the way back, it is made before the first of them.
+    /// Returns true if starting pods read its result. Undo then restores that before the first pod.
     pub(super) fn is_read_by_starting_pods(&self) -> bool {
         matches!(self, Self::SiteSecret(_))
     }
 
-    /// As it is done on the way back from what `later` made: a component's edits stay.
+    /// Returns the action as undo runs it after `later`: edits of a component stay.
     pub(super) fn on_the_way_back_from(&self, later: &Self) -> Self {
         match (self, later) {
             (Self::Component(before), Self::Component(later)) => Self::Component(before.on_the_way_back_from(later)),
@@ -207,7 +207,7 @@ impl Action {
         }
     }
 
-    /// What a plan does with edits of a component's fields; each plan decides that again.
+    /// Sets how a plan treats edits of a component's fields. Each plan decides this anew.
     pub(crate) fn with_edits(self, edits: Edits) -> Self {
         match self {
             Self::Component(component) => Self::Component(Component { edits, ..component }),

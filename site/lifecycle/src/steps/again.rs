@@ -1,5 +1,5 @@
-//! Before something changes: nothing to do on the way forward. On the way back it comes after the undo of what follows it, and
-//! does again what the earlier release needs then.
+//! A step that does nothing going forward. On undo, after the undo of all later steps, it re-runs an action of the
+//! earlier release.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Again {
-    /// As the earlier release has it.
+    /// The action of the earlier release.
     pub before: Box<Action>,
 }
 

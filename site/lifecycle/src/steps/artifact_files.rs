@@ -1,4 +1,4 @@
-//! Files of an artifact, where pods can mount them read-only: hard links into the content store.
+//! Files of an artifact, placed for pods to mount read-only: hard links into the content store.
 
 use std::path::PathBuf;
 
@@ -14,11 +14,11 @@ use landfall_host::files;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArtifactFiles {
-    /// Name of the artifact, which names the folder.
+    /// Name of the artifact and of its folder.
     pub artifact: String,
     /// The files.
     pub files: Vec<PlacedFile>,
-    /// Whether they are programs of Landfall's own, which the host runs.
+    /// True if they are programs of Landfall that the host runs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub executable: bool,
 }

@@ -1,6 +1,6 @@
-//! Data that is beside its volume while a change is open: set aside or copied before the change, and the volume's data again if the change
-//! is undone. What an undo finds in the volume by then is kept beside it where pods may have run on that data, since their clients may have
-//! written to it, and removed where none has.
+//! Data kept beside its volume while a change is open: set aside or copied before the change, and restored if the
+//! change is undone. Undo keeps the volume's later data beside it if pods may have run on that data, because their
+//! clients may have written to it. Otherwise, undo removes that data.
 
 use std::path::{Path, PathBuf};
 
@@ -11,19 +11,19 @@ use landfall_media::durable;
 use super::begin_use::note_of;
 use landfall_engine::step::StepError;
 
-/// Why data is beside its volume.
+/// Reason why data is beside its volume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
     /// A release changes the data of the volume.
     Upgrade,
-    /// A backup takes the place of the data.
+    /// A backup replaces the data.
     Restore,
 }
 
 impl Reason {
     const ALL: [Self; 2] = [Self::Upgrade, Self::Restore];
 
-    /// What the name of data from before the change begins with. No volume's folder does.
+    /// Returns the prefix of names of data from before the change. No volume's folder has it.
     pub(crate) const fn before(self) -> &'static str {
         match self {
             Self::Upgrade => "before-upgrade.",
@@ -31,7 +31,7 @@ impl Reason {
         }
     }
 
-    /// What the name of data begins with that an undo replaced. No volume's folder does.
+    /// Returns the prefix of names of data that an undo replaced. No volume's folder has it.
     const fn after(self) -> &'static str {
         match self {
             Self::Upgrade => "after-upgrade.",
@@ -40,24 +40,24 @@ impl Reason {
     }
 }
 
-/// Whether a folder has, by its name, what an undo replaced.
+/// Returns true if a folder's name marks data that an undo replaced.
 pub(crate) fn is_replaced(name: &str) -> bool {
     Reason::ALL.iter().any(|reason| name.starts_with(reason.after()))
 }
 
-/// The data of one volume that one change has put beside it.
+/// The data of one volume that a change has put beside it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Aside<'a> {
-    /// Why.
+    /// Reason for the change.
     pub(crate) reason: Reason,
-    /// What names the operation: data of another one is never taken for this one's.
+    /// Token of the operation, which keeps data of different operations apart.
     pub(crate) token: &'a str,
     /// Name of the volume's folder in the folder of volumes.
     pub(crate) folder: &'a str,
 }
 
 impl Aside<'_> {
-    /// Name of the data from before the change, in the folder of volumes.
+    /// Returns the name of the data from before the change, in the folder of volumes.
     pub(crate) fn name(&self) -> String {
         format!("{}{}.{}", self.reason.before(), self.token, self.folder)
     }
@@ -70,13 +70,13 @@ impl Aside<'_> {
         paths.storage().join(self.folder)
     }
 
-    /// Whether pods may have run on what is in the volume.
+    /// Returns true if pods may have run on the volume's data.
     pub(super) fn is_used(&self, paths: &SitePaths) -> bool {
         note_of(paths, &self.name()).exists()
     }
 
-    /// A name for the data that is replaced: after a power cut there may be some of this operation already, where a folder of the
-    /// volume was made again.
+    /// Returns a free name for the replaced data. After a power cut, this operation may already have replaced data, if
+    /// something recreated the volume's folder.
     fn replaced(&self, paths: &SitePaths) -> PathBuf {
         let name = |attempt: u32| match attempt {
             1 => format!("{}{}.{}", self.reason.after(), self.token, self.folder),
@@ -89,8 +89,8 @@ impl Aside<'_> {
         paths.storage().join(name(attempt))
     }
 
-    /// The way back: the data from before is the volume again if there is any, once `stop` has ended the pods that may run on what is in the
-    /// volume by now, and nothing says any longer that they may.
+    /// Restores the data from before the change, if there is any, and removes the note of use. First calls `stop`,
+    /// which ends pods that may run on the volume's data.
     pub(crate) fn bring_back(
         &self,
         paths: &SitePaths,
@@ -103,8 +103,8 @@ impl Aside<'_> {
         self.forget_use(paths)
     }
 
-    /// The data from before is the volume again, once no pod runs on it. Each act is on the disk before the next; whatever of it a power
-    /// cut leaves, a second call completes.
+    /// Renames the data from before to the volume, once no pod runs on it. Each act is on the disk before the next.
+    /// After a power cut, a second call completes the work.
     pub(super) fn put_back(&self, paths: &SitePaths) -> Result<(), StepError> {
         let volume = self.volume(paths);
         if volume.exists() {
@@ -113,7 +113,7 @@ impl Aside<'_> {
         Ok(durable::rename(&self.path(paths), &volume)?)
     }
 
-    /// Nothing is in the volume's place. An empty folder has nothing to keep.
+    /// Clears the volume's place. An empty folder is not kept.
     fn clear(&self, paths: &SitePaths, volume: &Path) -> Result<(), StepError> {
         if !self.is_used(paths) || is_empty(volume)? {
             return mounts::remove_tree(volume);
@@ -122,13 +122,13 @@ impl Aside<'_> {
         Ok(durable::rename(volume, &self.replaced(paths))?)
     }
 
-    /// Nothing says any longer that pods may run on what is in the volume: the data from before has its name again, or a load begins. On
-    /// the disk when this returns.
+    /// Removes the note that pods may use the volume's data, after the earlier data is restored or before a load. The
+    /// removal is on the disk on return.
     pub(super) fn forget_use(&self, paths: &SitePaths) -> Result<(), StepError> {
         Ok(durable::remove_file(&note_of(paths, &self.name()))?)
     }
 
-    /// Whether a folder of this name has what an undo replaced by this data.
+    /// Returns true if a folder of this name contains data that this undo replaced.
     pub(crate) fn has_replaced(&self, name: &str) -> bool {
         let rest = name.strip_prefix(self.reason.after()).and_then(|rest| rest.strip_prefix(self.token));
         rest.is_some_and(|rest| rest.starts_with(['.', '-']) && rest.ends_with(&format!(".{}", self.folder)))

@@ -1,5 +1,5 @@
-//! Before an upgrade changes anything: the installed release's data is saved, and the backup is proven by a drill. Whatever
-//! goes wrong later, this backup stays.
+//! Backs up the installed release's data before an upgrade changes anything, and proves the backup by a drill. Whatever
+//! fails later, this backup stays.
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_backup::Backup;
@@ -14,20 +14,20 @@ use crate::site::{Site, SiteRelease};
 use landfall_cluster::Cluster;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// How old the backup of an operation that was interrupted may be: the change goes on with data that was restored on trial, and not with
-/// what a machine that was off for a week had once.
+/// Maximum age of the backup of an interrupted operation. The change continues only with recently proven data, and not
+/// after a machine was off for a week.
 const COUNTS_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// Parameters of the step. What is saved, the installed release declares.
+/// Parameters of the step. The installed release declares which data is saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackUp {
-    /// What the site sets.
+    /// The site's settings of backups.
     #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
     pub settings: BackupSettings,
 }
 
-/// A backup of this release of the site, in the course of an operation.
+/// Returns a backup of this release of the site as part of an operation.
 pub(super) fn saving<'a>(
     site: &'a Site,
     cluster: &'a Cluster,
@@ -49,25 +49,26 @@ pub(super) fn saving<'a>(
     }
 }
 
-/// The backup, which must have all data: what the change makes of it could not return otherwise. The error is that of the stream, so that what
-/// may pass is tried again.
+/// Returns the backup if it has all data, because the change could not restore missing data. Fails with the error of a
+/// stream, so that transient faults are retried.
 fn whole(saved: SavedBackup) -> Result<Backup, StepError> {
     saved.failed.none().map(|_| saved.backup)
 }
 
-/// Whether a backup of this time is as good as a new one. One of the future is not: the clock was set.
+/// Returns true if a backup of this time is recent enough. A time in the future does not count: the clock was changed.
 fn still_counts(made: Timestamp, now: Timestamp) -> bool {
     let age = now.duration_since(made);
     !age.is_negative() && age < COUNTS_FOR
 }
 
 impl Step<Site> for BackUp {
-    /// Only the act knows for which operation a backup was made.
+    /// Only `act` knows the operation for which a backup was made.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Absent)
     }
 
-    /// What names the backup of this operation: one that was made before a power cut is proven after it, and not made again.
+    /// Stores an ID for the backup of this operation. After a power cut, the existing backup is proven and no new one
+    /// is made.
     fn prepare(&self, _site: &mut Site) -> Result<Value, StepError> {
         Ok(json!({"operation": uuid::Uuid::new_v4().to_string()}))
     }
@@ -99,7 +100,7 @@ impl Step<Site> for BackUp {
         Ok(json!({"backup": backup.id.to_string()}))
     }
 
-    /// A backup is never removed because what followed it failed.
+    /// The backup stays even if later steps fail; only drills are removed.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         remove_scratch(&site.paths)?;
         let cluster = site.cluster()?;

@@ -1,4 +1,4 @@
-//! The backup of each day, and log backups between them: timers of systemd, in a site whose release declares what is saved.
+//! Timers of the daily backup and of log backups, on a site whose release declares backup rules.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,15 +16,15 @@ use landfall_host::files::OwnFile;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupSchedule {
-    /// What the site sets. The timers have the times; the backups themselves read the rest.
+    /// The site's settings. The timers use the times; backups read the rest themselves.
     pub settings: BackupSettings,
 }
 
-/// A timer with the service that it starts.
+/// A timer and the service that it starts.
 struct Timer {
     name: &'static str,
     service: &'static str,
-    /// Whether the release and the site want it.
+    /// True if the release and the site require it.
     is_wanted: bool,
     files: Vec<OwnFile>,
 }
@@ -36,7 +36,7 @@ impl Timer {
 
     fn observe(&self, site: &Site) -> Result<Observed, StepError> {
         if !self.is_wanted {
-            // An earlier release, or earlier settings, may have left it.
+            // An earlier release or earlier settings may have left it.
             let is_left = self.exists(site);
             return Ok(if is_left { Observed::Partial(format!("{} exists", self.name)) } else { Observed::Done });
         }
@@ -58,12 +58,12 @@ impl Timer {
         if self.exists(site) {
             site.run(&systemctl(&["disable", self.name]))?;
             site.run(&systemctl(&["stop", self.name]))?;
-            // One that was started just now must not write while its folders go.
+            // A service that just started must not write while its folders are removed.
             site.run(&systemctl(&["stop", self.service]))?;
         }
         files::remove(&self.files)?;
         site.run(&systemctl(&["daemon-reload"]))?;
-        // Nothing to reset if none has failed.
+        // systemd has nothing to reset if the unit has not failed.
         let _ = site.run(&systemctl(&["reset-failed", self.service]));
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Step<Site> for BackupSchedule {
             if timer.is_wanted { timer.start(site)? } else { timer.remove(site)? }
         }
         if !has_logs(&site.release, &self.settings) {
-            // What is logged while it is not saved is lost to points in time.
+            // Without log backups, no later point in time can be restored.
             LogRecords::of(&site.paths).end_all()?;
         }
         site.sync_filesystem(&site.paths.host("/etc"))?;

@@ -1,6 +1,6 @@
-//! After the commit of a change of release or data: points in time begin again, with a backup of what is there now.
+//! Begins new points in time, with a new backup, after the commit of a change of release or data.
 //!
-//! What was logged before leads to data that is no longer there.
+//! Earlier logs belong to data that no longer exists.
 
 use landfall_engine::causes::with_causes;
 use landfall_media::progress::Event;
@@ -17,10 +17,10 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BeginLogs {
-    /// What the site sets.
+    /// The site's settings of backups.
     #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
     pub settings: BackupSettings,
-    /// The streams whose data is another one now, `COMPONENT/RULE`.
+    /// Streams whose data was replaced, as `COMPONENT/RULE`.
     pub streams: Vec<String>,
 }
 
@@ -29,19 +29,20 @@ impl BeginLogs {
         let (cluster, own) = (site.cluster()?, site.own_release());
         let repository = BackupFolder::of(&site.paths).open_or_create()?;
         let why = (Reason::Change, NextOfBackup::Nothing);
-        // A stream that could not be saved was noted: its points in time begin with the next backup.
+        // A failed stream was noted: its points in time begin with the next backup.
         let saved = saving(site, &cluster, &own, &self.settings, why).save(&repository)?;
         Ok(saved.backup.id.to_string())
     }
 }
 
 impl Step<Site> for BeginLogs {
-    /// Only the act knows whether a backup was made for this change.
+    /// Only `act` knows whether a backup was made for this change.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Absent)
     }
 
-    /// The change itself is committed: where no backup can be made, the one of the next night is what points in time begin with.
+    /// Does not fail if no backup can be made, because the change is committed. Points in time then begin with the next
+    /// night's backup.
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         {
             let records = LogRecords::of(&site.paths);
@@ -58,7 +59,7 @@ impl Step<Site> for BeginLogs {
         }
     }
 
-    /// What follows a commit is never undone.
+    /// A step after the commit is never undone.
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Pods may write to changed or loaded data from here on. An undo that comes before keeps no second form of the data, since nothing was
-//! written to it; one that comes later keeps both.
+//! Notes that pods may write to changed or loaded data from here on. An earlier undo keeps no second copy, because
+//! nothing was written. A later undo keeps both.
 
 use std::path::PathBuf;
 
@@ -15,17 +15,17 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BeginUse {
-    /// Names of what returns if the change is undone, copied or set aside, in the folder of volumes.
+    /// Names of the copied or set-aside data that undo restores, in the folder of volumes.
     #[serde(rename = "copies")]
     pub apart: Vec<String>,
 }
 
-/// The empty file beside such data that is there since pods may write to what is in the volume.
+/// Returns the path of the note: an empty file beside the data, which means that pods may write to the volume.
 pub(super) fn note_of(paths: &SitePaths, apart: &str) -> PathBuf {
     paths.storage().join(format!("{apart}.in-use"))
 }
 
-/// Notes that pods may write to what is in the volume of such data from here on. The note is on the disk when this returns.
+/// Notes that pods may write to the volume of this data from now on. The note is on the disk on return.
 pub(super) fn note_use(paths: &SitePaths, apart: &str) -> Result<(), StepError> {
     Ok(durable::write_file(&note_of(paths, apart), b"", 0o600)?)
 }
@@ -41,7 +41,7 @@ impl Step<Site> for BeginUse {
         Ok(Value::Null)
     }
 
-    /// Who puts such data back removes its note, once the data has the volume's name.
+    /// Restoring the data removes its note, after the data has the volume's name.
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

@@ -1,6 +1,6 @@
-//! The new form of a component is tried in one pod beside those of the earlier form: it must become ready, pass its proofs, get
-//! requests and stay healthy, and pass its proofs again. Only then the rest follows. The pod and what was copied for it are gone
-//! once the step is done, or undone.
+//! Tries the new form of a component in one pod beside those of the earlier form. The pod must become ready, pass its
+//! proofs, receive requests, stay healthy, and pass its proofs again. Only then does the upgrade continue. When the
+//! step is done or undone, the pod and its copied objects are gone.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -19,37 +19,37 @@ use crate::proofs::{CanaryPod, Prover, chosen, result};
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// How long a canary's objects may take until they are gone.
+/// Maximum time until a canary's objects are gone.
 pub(super) const REMOVAL_LIMIT: Duration = Duration::from_mins(10);
 
-/// How long the node may take to notice that a pod was proved.
+/// Maximum time until the node notices that a pod was proved.
 const NOTICE_LIMIT: Duration = Duration::from_mins(2);
 
-/// Time between two looks.
+/// Time between two checks of the pod.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long the pod may be not ready while it is watched: a probe may miss once.
+/// Time for which a watched pod may be unready, because a probe may fail once.
 const TOLERANCE: Duration = Duration::from_secs(30);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Canary {
-    /// The component as the later release has it.
+    /// The component in the later release.
     pub component: Component,
-    /// What the release declares.
+    /// The release's declaration of the canary.
     pub canary: Declared,
     /// Seconds until the pod must be ready.
     pub seconds: u64,
 }
 
-/// The pod under trial.
+/// A trial of the canary's pod.
 struct Trial<'a> {
     step: &'a Canary,
     site: &'a Site,
     cluster: &'a Cluster,
     pod: ObjectName,
-    /// The component's objects in their new form.
+    /// Objects of the component in their new form.
     objects: &'a [Value],
 }
 
@@ -66,13 +66,13 @@ impl Canary {
         Ok(cluster.remove_canaries(Canaries::Of(self.name()), REMOVAL_LIMIT)?)
     }
 
-    /// Whether the cluster has another form of an object than the component, or none.
+    /// Returns true if the cluster lacks an object or has it in another form than the component.
     fn differs(&self, cluster: &Cluster, object: &Value) -> Result<bool, ClusterError> {
         let editable = self.component.editable_of(object);
         let edited = Edited { object, editable: &editable, edits: self.component.edits };
         match cluster.compare_edited(&edited) {
             Ok(applied) => Ok(applied != Applied::Same),
-            // An edit that the change overwrites.
+            // The change overwrites this edit.
             Err(ClusterError::Conflict { .. }) => Ok(true),
             Err(error) => Err(error),
         }
@@ -80,7 +80,7 @@ impl Canary {
 }
 
 impl Trial<'_> {
-    /// The error of a canary that failed: its component and pod, and what it did.
+    /// Returns the error of a failed canary, with its component, pod and failure.
     fn failed(&self, what: impl std::fmt::Display) -> StepError {
         let what = format!("the canary of component {} failed: {} {what}", self.step.name(), self.pod);
         StepError::new(codes::CANARY_FAILED, what)
@@ -90,7 +90,7 @@ impl Trial<'_> {
         self.failed("was deleted")
     }
 
-    /// Brings the pod up, proves it, lets it serve and watches it.
+    /// Starts the pod, proves it, lets it serve and watches it.
     fn run(&self) -> Result<Value, StepError> {
         let limit = Duration::from_secs(self.step.seconds);
         let started = self.cluster.wait_for_pod(&self.pod, limit, |pod| runs(pod) || has_ended(pod))?;
@@ -113,7 +113,7 @@ impl Trial<'_> {
         Ok(json!({"pod": self.pod.to_string(), "proofs": proofs}))
     }
 
-    /// The pod passes each of its proofs.
+    /// Runs the pod's proofs, all of which must pass.
     fn prove(&self, pod: &Value) -> Result<Vec<Value>, StepError> {
         let address: Option<IpAddr> = pod["status"]["podIP"].as_str().and_then(|address| address.parse().ok());
         let asked = CanaryPod { pod: pod.clone(), address, objects: self.objects.to_vec() };
@@ -135,7 +135,7 @@ impl Trial<'_> {
         Ok(passed)
     }
 
-    /// Watches the pod while Services send requests to it.
+    /// Watches the pod while Services send it requests.
     fn watch(&self, started: &Value) -> Result<(), StepError> {
         let (limit, begun) = (Duration::from_secs(self.step.canary.soak_seconds), Instant::now());
         let note = format!("the canary of {} serves, and is watched for {} s", self.step.name(), limit.as_secs());
@@ -159,7 +159,7 @@ impl Trial<'_> {
         Ok(())
     }
 
-    /// Why the pod is not ready, if it is not. A container that ended is a failure, even if it runs again.
+    /// Returns the reason why the pod is not ready, if any. Fails if a container ended, even if it runs again.
     fn look(&self, started: &Value, live: &Value) -> Result<Option<String>, StepError> {
         if live["metadata"]["uid"] != started["metadata"]["uid"] || has_ended(live) {
             return Err(self.gone());
@@ -173,14 +173,14 @@ impl Trial<'_> {
     }
 }
 
-/// Whether all containers of a pod are ready, and it has an address. It serves only once it was proved.
+/// Returns true if all containers of a pod are ready and it has an address. The pod serves only after its proofs.
 fn runs(pod: &Value) -> bool {
     let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let are_ready = conditions.any(|one| one["type"] == "ContainersReady" && one["status"] == "True");
     are_ready && pod["status"]["podIP"].is_string()
 }
 
-/// Whether a pod has ended for good, or is being deleted.
+/// Returns true if a pod has ended permanently or is being deleted.
 fn has_ended(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
         || !pod["metadata"]["deletionTimestamp"].is_null()
@@ -192,7 +192,7 @@ fn restarts(pod: &Value) -> i64 {
 }
 
 impl Step<Site> for Canary {
-    /// What was seen of a pod before a power cut says nothing of it now: it is tried again.
+    /// Observations from before a power cut are no longer valid, so the trial is repeated.
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let left = site.cluster()?.canaries(Canaries::Of(self.name()))?.len();
         Ok(if left == 0 { Observed::Absent } else { Observed::Partial(format!("{left} of its objects exist")) })

@@ -1,4 +1,4 @@
-//! Before the commit of a restore: what was restored is what was saved.
+//! Checks before the commit of a restore that the restored data is the saved data.
 
 use landfall_backup::OpenBackup;
 use landfall_error_codes::codes;
@@ -18,12 +18,12 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRestored {
-    /// What was loaded.
+    /// The loaded stream.
     pub stream: BackupStream,
 }
 
 impl CheckRestored {
-    /// Whether the data is as of the cut of its backup: by its log, or since its writers were held.
+    /// Returns true if the data is as of the cut of its backup: by its log, or because its writers were held.
     fn is_at_the_cut(&self, backup: &OpenBackup, saved: &SavedStream) -> bool {
         let cut = BackupCut::of(backup.backup()).and_then(|cut| cut.time_of(&saved.name()));
         let Some(cut) = cut else { return false };
@@ -35,7 +35,7 @@ impl CheckRestored {
 }
 
 impl Step<Site> for CheckRestored {
-    /// What was checked before a power cut says nothing of the data after it.
+    /// Checks from before a power cut say nothing about the data after it.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Absent)
     }
@@ -44,7 +44,7 @@ impl Step<Site> for CheckRestored {
         let (cluster, (backup, saved)) = (site.cluster()?, self.stream.open(site)?);
         let counted =
             if self.is_at_the_cut(&backup, &saved) { counts::of(&backup)?.remove(&saved.name()) } else { None };
-        // A backup that was cut off since then may have written a later word.
+        // A backup that was interrupted later may have written a newer marker.
         let saved = if self.stream.recovery.is_some() { SavedStream { word: None, ..saved } } else { saved };
         let rule = &saved.rule;
         let container = ready_container(&cluster, &saved.namespace, &rule.workload, rule.container.as_deref());
@@ -59,7 +59,8 @@ impl Step<Site> for CheckRestored {
                 continue;
             };
             let (expected, found) = (&failure.expected, &failure.found);
-            // Its clients may have written since it started: only a drill, which has none, fails by that.
+            // Clients may have written since the start, so different counts are only noted. A drill has no clients and
+            // would fail.
             if result.is_of_counts() {
                 let what = if result.counts_differ() {
                     format!("at the cut of the backup, {expected} was counted; now it is {found}")

@@ -1,5 +1,5 @@
-//! Secrets that the cluster itself needs, generated on site, once: a rerun keeps existing ones. They never travel, and
-//! the journal holds only their path and digest.
+//! Secrets of the cluster itself, generated once on the site: a rerun keeps existing ones. They never leave the site,
+//! and the journal holds only their path and digest.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 
-/// Bytes of a secretbox key.
+/// Size of a secretbox key in bytes.
 const KEY_BYTES: usize = 32;
 
 /// Parameters of the step: none.
@@ -23,12 +23,12 @@ const KEY_BYTES: usize = 32;
 #[serde(deny_unknown_fields)]
 pub struct ClusterSecrets {}
 
-/// Where the API server reads how Secrets are encrypted at rest.
+/// Returns the path of the API server's settings for encrypting Secrets at rest.
 pub(crate) fn encryption_path(site: &Site) -> PathBuf {
     site.paths.secrets().join("encryption.yaml")
 }
 
-/// The file with the token by which further nodes join.
+/// Returns the path of the token with which further nodes join.
 pub(crate) fn token_path(site: &Site) -> PathBuf {
     site.paths.secrets().join("bootstrap-token")
 }

@@ -1,4 +1,5 @@
-//! After the commit: what neither the new release nor the one before it refers to is removed, and the upload that the new one came from.
+//! Removes after the commit all content that neither the new nor the previous release refers to, and the new release's
+//! upload.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,13 +11,13 @@ use crate::site::Site;
 use crate::uploads;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Parameters of the step: none. The releases are those that the operation is pinned to.
+/// Parameters of the step: none. The operation pins the releases.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Collect {}
 
 impl Step<Site> for Collect {
-    /// Whether anything is left is known only by a walk through the store, which the act is.
+    /// Only a walk through the store, which is the act itself, shows whether anything is left.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Partial("content that nothing refers to may be left".to_owned()))
     }
@@ -33,7 +34,7 @@ impl Step<Site> for Collect {
         Ok(json!({"blobs": collected.blobs, "bytes": collected.bytes, "links": collected.links}))
     }
 
-    /// What follows a commit is never undone.
+    /// A step after the commit is never undone.
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

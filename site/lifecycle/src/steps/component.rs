@@ -1,5 +1,5 @@
-//! The objects of a component: rendered by the vendor, completed by the site's values, applied in order, and listed in
-//! an inventory on which undo and status rely.
+//! Objects of a component: rendered by the vendor, completed by the site's values and applied in order. Undo and status
+//! rely on an inventory that lists them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,14 +22,14 @@ use landfall_cluster::{
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Workloads whose pods Kubernetes replaces when their template changes. A Job's cannot change, and a `CronJob`'s next pods
-/// read what is there then.
+/// Workloads whose pods Kubernetes replaces when their template changes. A Job's template cannot change, and the next
+/// pods of a `CronJob` read the current objects.
 const RESTARTED: [&str; 3] = ["Deployment", "StatefulSet", "DaemonSet"];
 
-/// Where they have it.
+/// JSON Pointer to the template of these workloads.
 const TEMPLATE: &str = "/spec/template";
 
-/// Fields that refer to a `ConfigMap`, and those that refer to a Secret.
+/// Fields that refer to a `ConfigMap`, and fields that refer to a Secret.
 const CONFIG_MAPS: [&str; 3] = ["configMap", "configMapRef", "configMapKeyRef"];
 const SECRETS: [&str; 3] = ["secret", "secretRef", "secretKeyRef"];
 
@@ -43,7 +43,7 @@ const ESTABLISHED_LIMIT: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Component {
-    /// Whose objects they are.
+    /// Owner of the objects.
     pub owner: Owner,
     /// Namespace of the objects and their inventory.
     pub namespace: String,
@@ -51,23 +51,23 @@ pub struct Component {
     pub objects: String,
     /// The site's changes to the rendered objects.
     pub patches: Vec<Patch>,
-    /// Claims of the namespace whose volumes nothing may write to, as the release names them.
+    /// Claims of the namespace whose volumes are read-only, by their names in the release.
     pub read_only_claims: Vec<String>,
-    /// The claims that stand for some of these in the cluster.
+    /// Names in the cluster of those claims that are renamed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub claims: BTreeMap<String, String>,
     /// Fields that the site may change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub editable: Vec<EditableField>,
-    /// What becomes of edits of other fields.
+    /// Treatment of edits of other fields.
     #[serde(default, skip_serializing_if = "Edits::is_default")]
     pub edits: Edits,
-    /// The numbers of the values of secrets that its pods read and that the site gives.
+    /// Numbers of the site's secret values that its pods read.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, u64>,
 }
 
-/// An edit that was overwritten, as the journal keeps it for the way back.
+/// An overwritten edit, which the journal keeps for undo.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Overwritten {
     object: ObjectName,
@@ -83,7 +83,7 @@ impl Overwritten {
 }
 
 impl Component {
-    /// The objects as they are applied: a function of the release and the step's parameters.
+    /// Returns the objects as they are applied, from the release and the step's parameters.
     pub fn resolved(&self, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<Value>, StepError> {
         let rendered = read_document(documents, &self.objects)?;
         let mut objects = patched(&self.owner.component, rendered, &self.patches)?;
@@ -95,8 +95,8 @@ impl Component {
         Ok(objects)
     }
 
-    /// Has every use of an artifact's claim in an object's pods name the claim of this release, and makes it read-only: the kubelet then
-    /// mounts it so, whatever the container requests. Files of artifacts share their blocks with the registry.
+    /// Makes pods name this release's claims of artifacts, and makes these read-only. The kubelet then mounts them
+    /// read-only, whatever the container requests. Files of artifacts share their blocks with the registry.
     fn mount_artifacts(&self, object: &mut Value) {
         for_each_claim(object, &mut |claim| {
             let Some(name) = claim["claimName"].as_str().filter(|name| self.reads(name)).map(str::to_owned) else {
@@ -113,19 +113,19 @@ impl Component {
         self.read_only_claims.iter().any(|read_only| read_only == claim)
     }
 
-    /// JSON Pointers to the fields of an object that the site may change.
+    /// Returns JSON Pointers to the fields of an object that the site may change.
     pub(crate) fn editable_of(&self, object: &Value) -> Vec<String> {
         let is_of = |field: &&EditableField| object["kind"] == *field.kind && object["metadata"]["name"] == *field.name;
         self.editable.iter().filter(is_of).map(|field| field.path.clone()).collect()
     }
 
-    /// On the way back from what `later` made: an edit stays, be it from before or from meanwhile.
+    /// Returns the component as undo applies it after `later`: edits stay, whether made before or during the change.
     pub(crate) fn on_the_way_back_from(&self, later: &Self) -> Self {
         let editable = self.editable.iter().chain(&later.editable).cloned().collect();
         Self { editable, edits: Edits::Leave, ..self.clone() }
     }
 
-    /// Edits that an apply overwrites, with what they are now.
+    /// Returns the edits that an apply overwrites, with their current values.
     fn overwritten(
         &self,
         cluster: &Cluster,
@@ -145,8 +145,8 @@ impl Component {
         Ok(found)
     }
 
-    /// The edits that a removal of the objects takes away, for its way back; none where there are none. What is not Landfall's is not
-    /// removed. An object that the API server does not compare is reported, and removed all the same.
+    /// Returns the edits that a removal of the objects loses, for its undo; null if there are none. Objects of other
+    /// managers are not removed. An object that the API server does not compare is reported and still removed.
     pub(super) fn edits_before_removal(&self, site: &Site) -> Result<Value, StepError> {
         let cluster = site.cluster()?;
         let mut found = Vec::new();
@@ -167,7 +167,8 @@ impl Component {
         Ok(if found.is_empty() { Value::Null } else { json!({"edits": found}) })
     }
 
-    /// Makes the edits again that the way forward took away. One that is not made again is reported: the component itself is back.
+    /// Restores the edits that the change overwrote. A failure is only reported, because the component itself is
+    /// restored.
     fn restore_edits(cluster: &Cluster, before: &Value, objects: &[Value], site: &Site) {
         let lost: Vec<Overwritten> = serde_json::from_value(before["edits"].clone()).unwrap_or_default();
         for Overwritten { object: name, edit, pointer } in lost {
@@ -191,7 +192,7 @@ impl Component {
         Inventory { owner: self.owner.clone(), namespace: self.namespace.clone(), objects }
     }
 
-    /// What holds data and is in the cluster before the objects are applied, such as a claim that an earlier rollback has left.
+    /// Returns data objects that are in the cluster before the apply, such as a claim that an earlier rollback left.
     fn held(&self, cluster: &Cluster, documents: &BTreeMap<String, Vec<u8>>) -> Result<Vec<ObjectName>, StepError> {
         let mut held = Vec::new();
         for name in names(&self.resolved(documents)?)?.into_iter().filter(ObjectName::is_never_pruned) {
@@ -206,7 +207,7 @@ impl Component {
         Ok(Inventory::read(cluster, &self.namespace, &self.owner.component)?)
     }
 
-    /// Waits until the API server serves a kind that was just defined.
+    /// Waits until the API server serves a newly defined kind.
     fn wait_if_definition(cluster: &Cluster, name: &ObjectName, site: &Site) -> Result<(), StepError> {
         if name.kind == "CustomResourceDefinition" {
             let waiting =
@@ -221,8 +222,8 @@ fn names(objects: &[Value]) -> Result<Vec<ObjectName>, StepError> {
     objects.iter().map(|object| ObjectName::of(object).map_err(StepError::from)).collect()
 }
 
-/// Deletes objects of an inventory that are no longer wanted. Returns those that are gone, and those that stay: what holds data,
-/// what the release gives to another component, and what another component or manager has taken over.
+/// Deletes objects of an inventory that are no longer wanted. Returns the deleted objects and those that stay. Data
+/// objects, objects of another component in the release, and objects that another component or manager took over stay.
 pub(super) fn prune(
     cluster: &Cluster,
     inventory: &Inventory,
@@ -230,7 +231,7 @@ pub(super) fn prune(
     site: &Site,
 ) -> Result<(Vec<ObjectName>, Vec<ObjectName>), StepError> {
     let (surplus, mut left) = inventory.surplus(wanted);
-    // Reading the objects of all components for each of them would take time in the square of their number.
+    // Reading the objects of all components for each component would take quadratic time.
     if surplus.is_empty() {
         return Ok((Vec::new(), left));
     }
@@ -245,21 +246,21 @@ pub(super) fn prune(
     Ok((pruned, left))
 }
 
-/// The objects of all components of a site's release but this one.
+/// Returns the objects of all components of a site's release except this one.
 fn objects_of_others(site: &Site, component: &str) -> Result<Vec<ObjectName>, StepError> {
     objects_of(site, |other| other != component)
 }
 
-/// The objects of those components of a site's release that have such a name.
+/// Returns the objects of the selected components of a site's release.
 fn objects_of(site: &Site, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<ObjectName>, StepError> {
     let wanted = site.release.components.iter().filter(|component| is_wanted(&component.name));
     let names = wanted.map(|component| names(&read_document(&site.documents, &component.objects)?));
     Ok(names.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// Marks the pods that read a `ConfigMap` of their component, or a secret that the site gives, with a digest of the content or of
-/// the value's number: Kubernetes restarts pods whose template changes, and none whose `ConfigMap` or Secret alone does, be it by
-/// the site's settings or by another release.
+/// Marks pods with a digest of the `ConfigMap`s of their component and of the numbers of site secrets that they read.
+/// Kubernetes restarts pods when their template changes, but not when only a `ConfigMap` or Secret does. This covers
+/// changes by settings and by releases.
 fn restart_on_change(objects: &mut [Value], secrets: &BTreeMap<String, u64>) {
     let contents: BTreeMap<String, String> = objects
         .iter()
@@ -285,13 +286,13 @@ fn is_restarted(object: &Value) -> bool {
     RESTARTED.iter().any(|kind| object["kind"] == *kind)
 }
 
-/// Whether pods that Kubernetes replaces when their template changes read this Secret.
+/// Returns true if pods that Kubernetes replaces on a change of their template read this Secret.
 pub(crate) fn reads_secret(objects: &[Value], secret: &str) -> bool {
     let restarted = objects.iter().filter(|object| is_restarted(object));
     restarted.filter_map(|object| object.pointer(TEMPLATE)).any(|template| reads(template, &SECRETS, secret))
 }
 
-/// Whether pods of a template read the object of this name that such fields refer to.
+/// Returns true if pods of a template read the named object by one of these fields.
 fn reads(value: &Value, references: &[&str], name: &str) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| reads(item, references, name)),
@@ -304,7 +305,7 @@ fn reads(value: &Value, references: &[&str], name: &str) -> bool {
     }
 }
 
-/// Calls with each volume source of an object that is a claim.
+/// Calls `visit` with each volume source of an object that is a claim.
 pub(crate) fn for_each_claim(value: &mut Value, visit: &mut impl FnMut(&mut Value)) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| for_each_claim(item, visit)),
@@ -357,11 +358,11 @@ impl Step<Site> for Component {
         let wanted = names(&objects)?;
         let known = self.existing(&cluster)?;
         if known.is_some() {
-            // What an interrupted trial left: no plan has it beside the objects themselves.
+            // Removes leftovers of an interrupted trial, which no plan keeps beside the objects.
             cluster.remove_canaries(Canaries::Of(&self.owner.component), REMOVAL_LIMIT)?;
         }
         let known = known.unwrap_or_else(|| self.inventory(Vec::new()));
-        // The inventory first, so that it always lists every object.
+        // The inventory is written first, so that it always lists every object.
         let all = Inventory { owner: self.owner.clone(), ..known }.with(&wanted);
         all.write(&cluster)?;
         for (object, name) in objects.iter().zip(&wanted) {
@@ -388,11 +389,11 @@ impl Step<Site> for Component {
         let mut kept = before.clone().unwrap_or_default();
         kept.extend(held);
         let is_left = |object: &ObjectName| kept.iter().all(|name| !name.is_same_object(object));
-        // Without an earlier release there is nothing that it could have given to another component.
+        // Without an earlier release, no object can have moved to another component.
         if !site.kept.is_empty() && inventory.objects.iter().any(is_left) {
             let earlier = site.as_it_was()?;
             kept.extend(objects_of_others(&earlier, &self.owner.component)?);
-            // The earlier form of this component may have been removed before, but for what holds data.
+            // The earlier form of this component may already be removed, except for data objects.
             let own = objects_of(&earlier, |component| component == self.owner.component)?;
             kept.extend(own.into_iter().filter(ObjectName::is_never_pruned));
         }
@@ -442,7 +443,7 @@ mod tests {
         assert_eq!(one, marks("1"));
     }
 
-    /// The number of a value is all that a plan knows of it.
+    /// A plan knows only the number of a value.
     #[test]
     fn pods_are_marked_with_the_number_of_a_secret_that_the_site_gives() {
         let workload = |kind: &str, reference: Value| json!({"kind": kind, "spec": {"template": {"spec": reference}}});

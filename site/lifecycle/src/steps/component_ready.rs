@@ -14,7 +14,7 @@ use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::facts::{self, ClosedChain};
 
-/// Time between looks at pods.
+/// Time between two checks of pods.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Parameters of the step.
@@ -29,7 +29,7 @@ pub struct ComponentReady {
     pub seconds: u64,
 }
 
-/// The error, with a chain of the packet filter that may be its reason.
+/// Adds to the error a chain of the packet filter that may be its cause.
 fn naming_firewall(error: StepError, closed: &[ClosedChain]) -> StepError {
     let may_cut_off = |chain: &&ClosedChain| !passes_pods(chain, &[]);
     let Some(chain) = closed.iter().find(may_cut_off).filter(|_| error.code() == codes::CLUSTER_NOT_READY) else {
@@ -42,7 +42,7 @@ fn naming_firewall(error: StepError, closed: &[ClosedChain]) -> StepError {
 }
 
 impl ComponentReady {
-    /// Waits until the objects are ready, and until that is not only what was true before the machine started.
+    /// Waits until the objects are ready by observations made since the machine started.
     fn wait(&self, site: &Site, cluster: &Cluster, inventory: &Inventory) -> Result<(), StepError> {
         let (limit, begun) = (Duration::from_secs(self.seconds), Instant::now());
         let what = format!("component {}", self.component);

@@ -1,5 +1,5 @@
-//! What the console's pods need to ask the host, and to be found by browsers: keys and a certificate, made on the site, and the
-//! Secrets that hold them.
+//! Keys and a certificate for the console's pods, generated on the site, and the Secrets that hold them. The pods use
+//! them to contact the host and to serve browsers.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -24,17 +24,17 @@ use landfall_host::paths::SitePaths;
 pub struct ConsoleSecrets {
     /// Namespace of the Secrets.
     pub namespace: String,
-    /// Their owner.
+    /// Owner of the Secrets.
     pub owner: Owner,
 }
 
-/// Names and addresses by which browsers and other pods reach the console.
+/// Returns the names and addresses by which browsers and other pods reach the console.
 fn names(node: &NodeIdentity, namespace: &str) -> Vec<String> {
     vec![node.address.to_string(), node.name.clone(), format!("console.{namespace}.svc"), "localhost".to_owned()]
 }
 
 impl ConsoleSecrets {
-    /// The Secrets, by the files that are there; none where one of the files is missing.
+    /// Returns the Secrets from the existing files; `None` if a file is missing.
     fn known(&self, site: &Site) -> Result<Option<Vec<Wanted>>, StepError> {
         let files = ConsoleFiles::of(&site.paths);
         let (keys, certificate) = (PeerKeys::read(&files)?, ConsoleCertificate::read(&files)?);
@@ -50,7 +50,7 @@ impl ConsoleSecrets {
         ComponentEntry::CONSOLE_SECRETS.map(|name| ObjectName::new("v1", "Secret", &self.namespace, name))
     }
 
-    /// Makes what is missing of the files, issues the certificate again where it no longer serves, and applies the Secrets.
+    /// Creates missing files, reissues a certificate that is no longer valid, and applies the Secrets.
     pub(crate) fn apply(
         &self,
         paths: &SitePaths,
@@ -89,7 +89,7 @@ impl Step<Site> for ConsoleSecrets {
                 cluster.delete(&name, Duration::from_secs(DELETION_SECONDS))?;
             }
         }
-        // Those of another component's console, which may run again, stay.
+        // Files of another component's console stay, because it may run again.
         if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.paths).remove() } else { Ok(()) }
     }
 }

@@ -1,4 +1,4 @@
-//! Waits for the control plane: kubeadm's own wait takes no configuration, so it would not find Landfall's.
+//! Waits for the control plane. kubeadm's own wait takes no configuration, so it would not find Landfall's.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use landfall_agent::programs::Programs;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::pack::PackId;
 
-/// Waits until the API server is ready and knows the node; an error says where the logs of etcd and the API server are,
-/// which are not among Landfall's own. Returns the seconds that it took.
+/// Waits until the API server is ready and knows the node. Returns the seconds that it took. An error names the logs of
+/// etcd and the API server, which Landfall does not keep.
 pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<u64, StepError> {
     for_control_plane(site, programs, limit).map_err(|error| {
         let pods = site.paths.pod_logs_mount();
@@ -28,9 +28,9 @@ pub(super) fn wait(site: &Site, programs: &Programs, limit: Duration) -> Result<
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ControlPlaneReady {
-    /// The node pack whose kubectl asks.
+    /// The node pack whose kubectl is used.
     pub pack: PackId,
-    /// Seconds until it counts as failed.
+    /// Seconds until the control plane counts as failed.
     pub seconds: u64,
 }
 
@@ -51,7 +51,7 @@ impl Step<Site> for ControlPlaneReady {
     }
 
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // It only waits.
+        // The step only waits.
         Ok(())
     }
 }

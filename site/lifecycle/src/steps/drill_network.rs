@@ -1,24 +1,24 @@
-//! The network of drills: a bridge that leads to the node and nowhere else. The node's probes reach a drill's pod. The pod has a route to the
-//! bridge's own range alone, so it reaches no other pod, no service address and nothing outside; without the right to administer its network
-//! it can add none.
+//! The network of drills: a bridge that leads only to the node. The node's probes reach a drill's pod. The pod's only
+//! route is to the bridge's own range, so it reaches no other pod, no service address and nothing outside. Without the
+//! right to administer its network, it cannot add a route.
 //!
-//! Pods have it by a runtime class: containerd reads the network of each of its runtimes from a folder of its own. It is there from the
-//! pod's first packet on, and nothing has to follow addresses.
+//! Pods select it by a runtime class: containerd reads the network of each runtime from a separate folder. It applies
+//! from the pod's first packet, and no rules have to follow addresses.
 
 use landfall_cluster::drill::RUNTIME_CLASS;
 use landfall_host::paths::SitePaths;
 use serde_json::{Value, json};
 
-/// The bridge, and the name of its network for its plugins.
+/// The bridge, also used as the network's name for its plugins.
 pub(crate) const BRIDGE: &str = "landfall-drill";
-/// The file of its configuration. containerd takes the first one of the folder.
+/// File name of its configuration. containerd uses the first file of the folder.
 pub(super) const FILE: &str = "10-landfall-drill.conflist";
-/// Its range. Addresses of it are valid on one link alone (RFC 3927), and are not routed by anyone. Clouds and management controllers have
-/// others of the kind.
+/// Address range of the bridge. It is link-local (RFC 3927), so it is never routed. Clouds and management controllers
+/// use other link-local addresses.
 const RANGE: &str = "169.254.86.0/24";
 
-/// Its configuration. The leases are on a filesystem that a boot empties, as no pod's network outlives a boot. A name that begins with
-/// `landfall-` is one that an uninstall knows.
+/// Returns the network's configuration. The leases are on a filesystem that a boot empties, because no pod's network
+/// outlives a boot. An uninstall recognizes names that begin with `landfall-`.
 pub(super) fn configuration(paths: &SitePaths) -> Value {
     let leases = paths.run().join("addresses-of-drills");
     json!({
@@ -40,10 +40,10 @@ pub(super) fn configuration(paths: &SitePaths) -> Value {
     })
 }
 
-/// The table of containerd's configuration that has its runtimes.
+/// Table of containerd's configuration that holds its runtimes.
 pub(super) const RUNTIMES: &str = "plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes";
 
-/// Whether containerd has it: a site of an earlier version does not until its first upgrade.
+/// Returns true if containerd has this network. A site of an earlier version lacks it until its first upgrade.
 pub(crate) fn is_there(paths: &SitePaths) -> bool {
     let header = format!("[{RUNTIMES}.{RUNTIME_CLASS}]");
     let text = fs_err::read_to_string(paths.runtime_configuration());

@@ -1,5 +1,5 @@
-//! Before the node changes, etcd's data is saved as a snapshot: if an undo fails, a person can bring the cluster back from it.
-//! It is removed after the commit, and at the end of an undo.
+//! Takes a snapshot of etcd's data before the node changes. If an undo fails, a person can restore the cluster from it.
+//! It is removed after the commit and at the end of an undo.
 
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ pub struct EtcdSnapshot {
     pub pack: PackId,
 }
 
-/// Removes the snapshot, and a part of one.
+/// Removes the snapshot and its partial file.
 pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
     let snapshot = paths.etcd_snapshot();
     // etcdctl writes into this file first.
@@ -65,7 +65,7 @@ impl Step<Site> for RemoveEtcdSnapshot {
     }
 
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // What follows a commit is never undone.
+        // A step after the commit is never undone.
         Ok(())
     }
 }

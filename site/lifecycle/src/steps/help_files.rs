@@ -1,8 +1,8 @@
-//! Help where people look for it: manual pages, completions and handbooks, which the release's own `landfall` writes. They are in
-//! `/usr/local/share`, where programs look that read the ones of packages, and no package puts its files.
+//! Manual pages, completions and handbooks on the host, written by the release's own `landfall`. They are in
+//! `/usr/local/share`, which programs search and packages do not use.
 //!
-//! A record names every file that is Landfall's, and is on the disk before the first of them: what exists, is not in it and differs
-//! belongs to someone else, and stays as it is.
+//! A record names every file of Landfall, and is on the disk before the first file. An existing file that differs and
+//! is not in the record belongs to someone else, and stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use landfall_host::command::HostCommand;
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 
-/// Where the files are, as they are below the folder that `landfall` fills.
+/// Folder on the host for the files, with the same structure as the folder that `landfall` fills.
 const SHARE: &str = "/usr/local/share";
 
-/// The folders there, each after those that it is in. Other software may have some of them, too.
+/// Folders in it, parents first. Other software may share some of them.
 const FOLDERS: [&str; 9] = [
     "man",
     "man/man1",
@@ -34,7 +34,7 @@ const FOLDERS: [&str; 9] = [
     "fish/vendor_completions.d",
     "doc",
 ];
-/// Landfall's own one.
+/// Folder that only Landfall uses.
 const OWN_FOLDER: &str = "doc/landfall";
 
 /// Parameters of the step: none. Every `landfall` has help.
@@ -42,21 +42,21 @@ const OWN_FOLDER: &str = "doc/landfall";
 #[serde(deny_unknown_fields)]
 pub struct HelpFiles {}
 
-/// What was placed on the host.
+/// Record of the placed files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Placed {
-    /// The release whose help it is; empty while it is placed.
+    /// The release whose help was placed; empty during the placement.
     bundle: String,
-    /// The files, relative to the host's folder.
+    /// Files, relative to the host's folder.
     files: BTreeSet<PathBuf>,
 }
 
-/// What was there before.
+/// State before the step.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Before {
-    /// Folders, which stay.
+    /// Folders that already existed, which stay.
     folders: BTreeSet<PathBuf>,
 }
 
@@ -72,7 +72,7 @@ impl Placed {
         Ok(durable::write_file(&site.paths.help_record(), &bytes, 0o600)?)
     }
 
-    /// Takes these files, and leaves out what someone else has there.
+    /// Adds these files to the record, except those that other software has there.
     fn with(mut self, wanted: &BTreeMap<PathBuf, Vec<u8>>, share: &Path) -> Result<Self, StepError> {
         for (file, bytes) in wanted {
             let path = share.join(file);
@@ -89,7 +89,7 @@ fn failed(path: &Path) -> StepError {
     StepError::new(codes::HELP_FILES, format!("the help of this release cannot be placed: {}", path.display()))
 }
 
-/// The files in the known folders below another one, by their path in it.
+/// Returns the files in the known folders below `root`, by their relative paths.
 fn files_below(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>, StepError> {
     let mut found = BTreeMap::new();
     for folder in FOLDERS.iter().chain(&[OWN_FOLDER]) {
@@ -103,7 +103,7 @@ fn files_below(root: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>, StepError> {
 }
 
 impl HelpFiles {
-    /// Lets the release's `landfall` write its help, and returns the folder that has it.
+    /// Runs the release's `landfall` to write its help, and returns the folder of the files.
     fn made(site: &Site) -> Result<PathBuf, StepError> {
         let folder = site.paths.release(&site.bundle).join("help");
         durable::remove_tree(&folder)?;
@@ -133,7 +133,7 @@ impl HelpFiles {
         let placed = Placed::read(site)?;
         let own = placed.files.iter().map(|file| OwnFile::new(share.join(file), Vec::new(), 0o644));
         files::remove(&own.collect::<Vec<_>>())?;
-        // Those within others come first.
+        // Nested folders come first.
         let all = ["", OWN_FOLDER].into_iter().chain(FOLDERS).collect::<BTreeSet<_>>();
         for folder in all.into_iter().rev().filter(|folder| !before.folders.contains(Path::new(folder))) {
             files::remove_folder_if_empty(&share.join(folder))?;

@@ -1,4 +1,4 @@
-//! The host's API for the console: a unit of systemd, in a site whose release has a console.
+//! The host API for the console: a systemd unit, on a site whose release has a console.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -16,10 +16,10 @@ use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 use landfall_host::files::OwnFile;
 
-/// How long it may take to listen.
+/// Maximum time until it listens.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Parameters of the step: none. Every site has it, whatever its release brings: a later one may bring a console.
+/// Parameters of the step: none. Every site has it, because a later release may add a console.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostApi {}
@@ -35,11 +35,11 @@ impl HostApi {
             site.run(&systemctl(&["disable", HOST_API]))?;
             site.run(&systemctl(&["stop", HOST_API]))?;
         }
-        // Sticks that its requests have mounted.
+        // Unmounts sticks that its requests have mounted.
         Shelf::of(&site.paths).clear(None)?;
         files::remove(&Self::file(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
-        // Nothing to reset if it has not failed.
+        // systemd has nothing to reset if the unit has not failed.
         let _ = site.run(&systemctl(&["reset-failed", HOST_API]));
         Ok(())
     }

@@ -17,19 +17,19 @@ use landfall_host::files::OwnFile;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostTuning {
-    /// Modules that must be loaded, now and after every boot; they may already have been loaded.
+    /// Modules to load, now and after every boot. They may already be loaded.
     pub modules: Vec<String>,
     /// Kernel settings by name, such as `net.ipv4.ip_forward`.
     pub settings: BTreeMap<String, String>,
 }
 
-/// What was true before.
+/// State before the step.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct Before {
-    /// Modules that were already loaded; they stay.
+    /// Modules that were already loaded, which stay.
     loaded: Vec<String>,
-    /// The kernel's earlier settings.
+    /// Earlier kernel settings.
     settings: BTreeMap<String, String>,
 }
 
@@ -107,7 +107,7 @@ impl Step<Site> for HostTuning {
         let before: Before = serde_json::from_value(before.clone()).unwrap_or_default();
         files::remove(&self.files(site))?;
         for (name, value) in &before.settings {
-            // An administrator may have set another value since: that one stays.
+            // A value that an administrator has set since then stays.
             let is_own = current(site, name)?.as_ref() == self.settings.get(name);
             if is_own && self.settings.get(name) != Some(value) {
                 set(site, name, value)?;
@@ -115,7 +115,7 @@ impl Step<Site> for HostTuning {
         }
         for module in self.modules.iter().filter(|module| !before.loaded.contains(module)) {
             if is_loaded(site, module) {
-                // In use by software that was added later: leaving it loaded does no harm.
+                // Software that was added later may use the module. A loaded module does no harm.
                 let _ = site.run(&HostCommand::new("/sbin/modprobe").argument("-r").argument(module));
             }
         }
@@ -138,7 +138,7 @@ fn current(site: &Site, name: &str) -> Result<Option<String>, StepError> {
 fn set(site: &Site, name: &str, value: &str) -> Result<(), StepError> {
     use std::io::Write;
     let path = setting_path(site, name);
-    // Kernel settings are not files of a disk: there is nothing to sync, and they cannot be replaced by renaming.
+    // Kernel settings are not files on a disk: they need no sync and cannot be replaced by a rename.
     fs_err::OpenOptions::new()
         .write(true)
         .truncate(true)

@@ -1,4 +1,4 @@
-//! The API server's name in `/etc/hosts`: the step that adds the line, and removes it.
+//! The API server's name in `/etc/hosts`: adds and removes the line.
 
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
@@ -23,7 +23,7 @@ impl Step<Site> for HostsEntry {
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
         let text = files::read_text(&Self::path(&site.paths))?;
-        // An unterminated last line gets a line end while Landfall's line follows it.
+        // An unterminated last line gets a line end before Landfall's line.
         let ended = text.as_ref().is_none_or(|text| text.is_empty() || text.ends_with('\n'));
         Ok(json!({ "there": text.is_some(), "ended": ended }))
     }
@@ -36,7 +36,7 @@ impl Step<Site> for HostsEntry {
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let path = Self::path(&site.paths);
-        // The agent writes, too, and a power cut may have interrupted it.
+        // The agent also writes this file, and a power cut may have interrupted it.
         path.parent().map_or(Ok(()), |folder| files::remove_leftover(folder, &path))?;
         let Some(text) = files::read_text(&path)? else { return Ok(()) };
         let mut rest = Self::without_landfall_line(&text);

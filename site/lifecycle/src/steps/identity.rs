@@ -1,4 +1,4 @@
-//! Marks data folder and operating system as one site, so that an unmounted disk never looks like a fresh site.
+//! Marks the data folder and the operating system as one site, so that an unmounted disk does not look like a new site.
 
 use landfall_error_codes::codes;
 use landfall_media::durable;
@@ -9,7 +9,7 @@ use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 
-/// Parameters of the step: none, since its `prepare` generates the UUID, which the journal thus stores.
+/// Parameters of the step: none. Its `prepare` generates the UUID, which the journal stores.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {}

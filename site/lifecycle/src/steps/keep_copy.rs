@@ -1,6 +1,6 @@
-//! A volume whose data the new release changes is copied while its workload is stopped. Undo brings the copy back, and keeps what the
-//! new release has made of the data by then: clients may have written to it. Before anything may have run on the data, undo leaves it and
-//! removes the copy.
+//! Copies a volume whose data the new release changes, while its workload is stopped. Undo restores the copy and keeps
+//! the changed data, because clients may have written to it. If nothing may have run on the data yet, undo keeps the
+//! volume and removes the copy.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use super::stop::Stop;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// What the name of an unfinished copy begins with.
+/// Prefix of the names of unfinished copies.
 pub(crate) const UNFINISHED_COPY: &str = "unfinished-copy.";
 
 /// Parameters of the step.
@@ -24,19 +24,19 @@ pub(crate) const UNFINISHED_COPY: &str = "unfinished-copy.";
 pub struct KeepCopy {
     /// Name of the volume's folder in the folder of volumes.
     pub folder: String,
-    /// What names the operation: the copy of another one is never taken for this one's.
+    /// Token of the operation, which keeps copies of different operations apart.
     pub token: String,
-    /// How its workload is stopped; it is stopped already when the step begins.
+    /// How its workload is stopped. It is already stopped when the step begins.
     pub stopped: Stop,
 }
 
 impl KeepCopy {
-    /// Name of the copy, in the folder of volumes.
+    /// Returns the name of the copy in the folder of volumes.
     pub fn copy(&self) -> String {
         self.aside().name()
     }
 
-    /// The copy as what may return.
+    /// Returns the copy as data that undo may restore.
     pub(crate) fn aside(&self) -> Aside<'_> {
         Aside { reason: Reason::Upgrade, token: &self.token, folder: &self.folder }
     }
@@ -49,7 +49,7 @@ impl KeepCopy {
         site.paths.storage().join(name)
     }
 
-    /// The way back. `stop` ends the pods that may run on the data, and is asked only if any may.
+    /// Undoes the step. Calls `stop` to end the pods that may run on the data, only if there may be any.
     pub(crate) fn bring_back(
         &self,
         site: &Site,
@@ -59,7 +59,8 @@ impl KeepCopy {
         let copy = aside.path(paths);
         mounts::remove_tree(&unfinished)?;
         if copy.exists() && aside.volume(paths).exists() && !aside.is_used(paths) {
-            // No pod has run since the copy was made. By its name it is always whole, so it loses that first.
+            // No pod has run since the copy was made. Its final name promises a complete copy, so the removal begins
+            // with a rename.
             durable::rename(&copy, &unfinished)?;
             return mounts::remove_tree(&unfinished);
         }
@@ -75,19 +76,19 @@ impl Step<Site> for KeepCopy {
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let unfinished = Self::path(site, &self.unfinished());
         mounts::remove_tree(&unfinished)?;
-        // Owners, modes, times, links, holes and attributes; on a filesystem that can, no block is written twice.
+        // Copies owners, modes, times, links, holes and attributes. Filesystems that can share blocks do so.
         let copy = HostCommand::new("/bin/cp")
             .arguments(["--archive", "--reflink=auto", "--sparse=auto", "--no-target-directory"])
             .arguments([Self::path(site, &self.folder).into_os_string(), unfinished.clone().into_os_string()]);
         site.run(&copy)?;
         site.sync_filesystem(&unfinished)?;
-        // The copy gets its name once it is whole: by that name, undo knows it.
+        // Only a complete copy gets the name by which undo recognizes it.
         durable::rename(&unfinished, &Self::path(site, &self.copy()))?;
         Ok(Value::Null)
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // The earlier release's objects are back by now, and their pods may run on the later one's data.
+        // The earlier release's objects are restored by now, and their pods may run on the later release's data.
         self.bring_back(site, || self.stopped.stop(site))
     }
 }
@@ -119,7 +120,7 @@ mod tests {
         let volume = KeepCopy::path(&site, &step().folder);
         durable::create_folder(&volume.join("base")).unwrap();
         durable::write_file(&volume.join("base/rows"), b"rows", 0o640).unwrap();
-        // An earlier attempt was cut, and another operation left a copy.
+        // An earlier attempt was interrupted, and another operation left a copy.
         durable::create_folder(&KeepCopy::path(&site, &step().unfinished())).unwrap();
         let other = KeepCopy { token: "other".to_owned(), ..step() };
         durable::create_folder(&KeepCopy::path(&site, &other.copy())).unwrap();
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Done);
         assert!(!KeepCopy::path(&site, &step().unfinished()).exists());
 
-        // Clients of the new release write.
+        // Clients of the new release write to the volume.
         durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
         durable::write_file(&volume.join("base/rows"), b"more rows", 0o640).unwrap();
         step().aside().put_back(&site.paths).unwrap();
@@ -137,7 +138,7 @@ mod tests {
         assert_eq!(kept.iter().map(|kept| kept.name.as_str()).collect::<Vec<_>>(), ["after-upgrade.0f.pvc-1_db_data"]);
         assert_eq!(fs_err::read(kept[0].path.join("base/rows")).unwrap(), b"more rows");
         assert!(step().aside().has_replaced(&kept[0].name) && !other.aside().has_replaced(&kept[0].name));
-        // Without a copy there is nothing to undo but its note, and no cluster is asked.
+        // Without a copy, undo only removes its note and does not contact the cluster.
         assert!(note_of(&site.paths, &step().copy()).exists());
         step().undo(&mut site, &Value::Null).unwrap();
         assert_eq!(fs_err::read(volume.join("base/rows")).unwrap(), b"rows");
@@ -152,7 +153,7 @@ mod tests {
         durable::create_folder(&volume).unwrap();
         durable::write_file(&volume.join("rows"), b"rows", 0o640).unwrap();
         step().act(&mut site, &Value::Null).unwrap();
-        // No cluster is there that could stop anything. The second undo is one after a power cut.
+        // No cluster exists that could stop anything. The second undo stands for one after a power cut.
         for _ in 0..2 {
             step().undo(&mut site, &Value::Null).unwrap();
             assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"rows");
@@ -166,7 +167,7 @@ mod tests {
         begin.act(&mut site, &Value::Null).unwrap();
         assert_eq!(begin.observe(&mut site).unwrap(), Observed::Done);
         begin.undo(&mut site, &Value::Null).unwrap();
-        // From here on the copy returns, once its workload has stopped: without a cluster it stays.
+        // From here on, undo restores the copy after its workload has stopped. Without a cluster, the copy stays.
         step().undo(&mut site, &Value::Null).unwrap_err();
         assert!(copy.exists() && volume.exists());
         let mut remove = RemoveAside { folder: begin.apart.remove(0) };
@@ -188,7 +189,7 @@ mod tests {
         write(&copy, b"before");
         write(&volume, b"after");
         durable::write_file(&note_of(&site.paths, &step().copy()), b"", 0o600).unwrap();
-        // The cut comes between the two renames, and something makes the volume's folder again.
+        // The cut comes between the two renames, and something recreates the volume's folder.
         durable::rename(&volume, &kept).unwrap();
         write(&volume, b"again");
         step().aside().put_back(&site.paths).unwrap();

@@ -1,5 +1,5 @@
-//! Volumes that an earlier installation left, offered to the same claims before any pod can ask for them. Each volume
-//! names its claim, so that the claim gets it instead of a new, empty one, and no other claim can take it.
+//! Offers volumes of an earlier installation to their claims before any pod requests them. Each volume names its claim:
+//! the claim gets no new, empty volume, and no other claim can take it.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::site::Site;
 use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// The component that provides the storage class of such volumes, and the class.
+/// Component that provides the storage class of such volumes, and the class.
 const STORAGE: (&str, &str) = ("storage", "local-path");
 
-/// The capacity of every volume. A folder has no size of its own; a claim that requests more than its volume offers
-/// would get a new, empty one.
+/// Capacity of every volume. A folder has no size of its own. A claim that requests more than its volume offers would
+/// get a new, empty volume.
 const CAPACITY: &str = "1Pi";
 
 /// Parameters of the step.
@@ -40,16 +40,16 @@ pub struct AdoptedVolume {
     pub namespace: String,
     /// Its claim.
     pub claim: String,
-    /// Its folder in the folder of volumes: the name of the volume, an underscore and more.
+    /// Folder in the folder of volumes: the volume's name, an underscore and a suffix.
     pub folder: String,
-    /// The component that it belongs to, if known.
+    /// Component of the volume, if known.
     pub component: Option<String>,
     /// The access modes of the claim.
     pub access_modes: Vec<String>,
 }
 
 impl AdoptedVolume {
-    /// The volume keeps its name.
+    /// Returns the name of the volume object, which stays the same.
     fn name(&self) -> ObjectName {
         let name = self.folder.split('_').next().unwrap_or_default();
         ObjectName::new("v1", "PersistentVolume", "", name)
@@ -103,7 +103,7 @@ impl Step<Site> for KeptVolumes {
         Ok(Value::Null)
     }
 
-    /// The objects are removed, the folders never.
+    /// Removes the objects, but never the folders.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         if site.undo.removing_cluster {
             return Ok(());

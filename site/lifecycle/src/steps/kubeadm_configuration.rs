@@ -1,4 +1,4 @@
-//! kubeadm's configuration: everything that must be right on day one, because changing it later is hard.
+//! kubeadm's configuration, with all settings that are hard to change later.
 
 use std::net::IpAddr;
 
@@ -15,24 +15,26 @@ use landfall_host::files;
 use landfall_host::files::OwnFile;
 use landfall_host::range::IpRange;
 
-/// On the site's only node, no other instance could lead. A program that cannot renew its lease in time ends itself, and its restart
-/// costs a busy machine more than the renewal: after a boot, such a machine would never become ready.
+/// Setting that disables leader election, because the site's only node has no other instance. A program that misses a
+/// renewal of its lease ends itself. On a busy machine after a boot, repeated restarts would keep the site from
+/// becoming ready.
 const LEADER_ELECT: &str = "false";
 
-/// The name by which every part of the cluster finds its API server; it can move to another node or a load balancer.
+/// Name by which every part of the cluster finds the API server. It can move to another node or a load balancer.
 pub const API_NAME: &str = "api.landfall.internal";
 
-/// Five years: certificates outlive years in a warehouse. The agent renews them at two thirds.
+/// Validity of certificates: five years, because a site may spend years in a warehouse. The agent renews them after two
+/// thirds.
 const CERTIFICATE_VALIDITY: &str = "43800h0m0s";
-/// Twenty years: replacing a certificate authority stops a cluster.
+/// Validity of certificate authorities: twenty years, because replacing an authority stops a cluster.
 const AUTHORITY_VALIDITY: &str = "175200h0m0s";
 
-/// Maximum delay before a container that ended is restarted; Kubernetes' own is five minutes. After a boot everything
-/// starts at once, and a container that ends because another part is not up yet must not wait long after that part is
+/// Maximum delay before a container that ended is restarted; Kubernetes' default is five minutes. After a boot,
+/// everything starts at once. A container that ended because it needs another part must restart soon after that part is
 /// up.
 const LONGEST_BACK_OFF: &str = "20s";
 
-/// First minor version of Kubernetes whose kubelet supports it; an older one refuses to start with it.
+/// First minor version of Kubernetes whose kubelet supports the delay. An older kubelet would not start with it.
 const BACK_OFF_SINCE: u32 = 35;
 
 /// Parameters of the step.
@@ -49,7 +51,7 @@ pub struct KubeadmConfiguration {
     pub etcd_tag: String,
     /// Name of the node.
     pub node_name: String,
-    /// Address that API server, etcd and kubelet advertise.
+    /// Address that the API server, etcd and the kubelet advertise.
     pub node_address: IpAddr,
     /// Address ranges of pods.
     pub pod_ranges: Vec<IpRange>,
@@ -57,11 +59,11 @@ pub struct KubeadmConfiguration {
     pub service_ranges: Vec<IpRange>,
     /// Address of the cluster's nameserver.
     pub dns_address: IpAddr,
-    /// Who makes control groups for pods.
+    /// Manager of pods' control groups.
     pub cgroup_driver: CgroupDriver,
-    /// 1 or 2.
+    /// Version of control groups: 1 or 2.
     pub cgroup_version: u8,
-    /// Whether the host has a nameserver for pods that use the host's.
+    /// True if the host has a nameserver for pods that use the host's.
     pub nameserver: bool,
 }
 
@@ -70,7 +72,7 @@ impl KubeadmConfiguration {
         Ok(OwnFile::new(site.paths.kubeadm_configuration(), self.text(site)?, 0o600))
     }
 
-    /// What kubeadm reads, with the site's bootstrap token.
+    /// Returns kubeadm's input, with the site's bootstrap token.
     pub(super) fn text(&self, site: &Site) -> Result<String, StepError> {
         let token = files::read_text(&token_path(site))?
             .ok_or_else(|| StepError::new(codes::NODE_FILE, format!("{} is missing", token_path(site).display())))?;
@@ -99,7 +101,7 @@ impl KubeadmConfiguration {
             "bootstrapTokens": [{
                 "token": token,
                 "description": "Joins further nodes; written once by Landfall.",
-                // Zero means that it does not expire: nodes join years later, without the vendor.
+                // Zero means no expiry: nodes may join years later, without the vendor.
                 "ttl": "0s",
                 "usages": ["signing", "authentication"],
                 "groups": ["system:bootstrappers:kubeadm:default-node-token"],
@@ -113,12 +115,12 @@ impl KubeadmConfiguration {
                 "ignorePreflightErrors": ignored,
                 "kubeletExtraArgs": [
                     { "name": "node-ip", "value": self.node_address },
-                    // Otherwise, after the host is renamed, the kubelet would ask for a node with another name.
+                    // Without it, a renamed host's kubelet would request a node of another name.
                     { "name": "hostname-override", "value": self.node_name },
                 ],
             },
-            // kubeadm derives the startup probes of the static pods from it: on a machine that is slow or busy after a boot, they
-            // must not be restarted before they have started.
+            // kubeadm derives the startup probes of static pods from it. On a slow or busy machine, they must not
+            // restart before they have started.
             "timeouts": { "controlPlaneComponentHealthCheck": "20m0s" },
         })
     }
@@ -160,7 +162,7 @@ impl KubeadmConfiguration {
                 }],
             },
             "controllerManager": { "extraArgs": [
-                // Kubelets' certificates must outlive years in a warehouse as well.
+                // Kubelets' certificates must also outlive years in a warehouse.
                 { "name": "cluster-signing-duration", "value": CERTIFICATE_VALIDITY },
                 { "name": "flex-volume-plugin-dir", "value": "/var/lib/kubelet/volume-plugins" },
                 { "name": "leader-elect", "value": LEADER_ELECT },
@@ -185,9 +187,9 @@ impl KubeadmConfiguration {
             "containerLogMaxSize": "10Mi",
             "containerLogMaxFiles": 5,
             "shutdownGracePeriod": "0s",
-            // Swap that is off now may be on after the next boot; pods do not use it.
+            // Swap that is off now may be on after the next boot. Pods do not use it.
             "failSwapOn": false,
-            // Absolute: percents of a large disk would evict pods while hundreds of gigabytes are free.
+            // Absolute limits: percentages of a large disk would evict pods while hundreds of gigabytes are free.
             "evictionHard": {
                 "memory.available": "200Mi",
                 "nodefs.available": "1Gi",
@@ -195,9 +197,11 @@ impl KubeadmConfiguration {
                 "imagefs.available": "1Gi",
                 "imagefs.inodesFree": "20000",
             },
-            // This is a percentage, too, and therefore off: below the figures above, unused images are deleted first.
+            // This threshold is a percentage and therefore off. Below the limits above, unused images are deleted
+            // first.
             "imageGCHighThresholdPercent": 100,
-            // Pods return this long after there is room again; by default, that would be five minutes of a site that does nothing.
+            // Pods return this long after space is available again. The default would leave the site idle for five
+            // minutes.
             "evictionPressureTransitionPeriod": "1m0s",
             "evictionMinimumReclaim": { "nodefs.available": "512Mi", "imagefs.available": "512Mi" },
         });
@@ -213,7 +217,7 @@ impl KubeadmConfiguration {
         kubelet
     }
 
-    /// 36 of `v1.36.3`.
+    /// Returns the minor version, such as 36 of `v1.36.3`.
     fn minor_version(&self) -> Option<u32> {
         self.kubernetes.split('.').nth(1)?.parse().ok()
     }
@@ -224,7 +228,7 @@ impl KubeadmConfiguration {
             "kind": "KubeProxyConfiguration",
             "mode": "nftables",
             "clusterCIDR": joined(&self.pod_ranges),
-            // Zero leaves the host's own connection tracking as it is.
+            // Zero leaves the host's connection tracking unchanged.
             "conntrack": {
                 "maxPerCore": 0,
                 "min": 0,
@@ -239,7 +243,7 @@ fn joined(ranges: &[IpRange]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// One line for each text, however long a path is: what searches the file for a path finds it.
+/// Writes YAML with each text on one line, so that a search for a long path finds it.
 fn to_yaml(document: &Value) -> Result<String, StepError> {
     let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
     serde_saphyr::to_string_with_options(document, options)

@@ -1,4 +1,4 @@
-//! The objects that kubeadm keeps in the cluster, as another node pack has them: its own configuration, and kube-proxy.
+//! The objects that kubeadm keeps in the cluster, in the form of another node pack: its configuration and kube-proxy.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ use landfall_host::pack::PackId;
 pub struct KubeadmObjects {
     /// The node pack whose kubeadm writes them.
     pub pack: PackId,
-    /// From what.
+    /// Configuration from which they are written.
     pub configuration: KubeadmConfiguration,
     /// The phase that writes them.
     pub phase: Phase,
 }
 
-/// Fails unless every node runs the kube-proxy that the cluster was last given.
+/// Fails unless every node runs the latest kube-proxy of the cluster.
 fn proxy_lacks(site: &Site) -> Result<(), StepError> {
     let cluster = Cluster::connect(&site.paths.admin_kubeconfig())?.with_patience(Duration::ZERO);
     let lack = |what: String| StepError::new(codes::NODE_WAITS, what);
@@ -41,7 +41,7 @@ fn proxy_lacks(site: &Site) -> Result<(), StepError> {
 }
 
 impl Step<Site> for KubeadmObjects {
-    /// kubeadm writes the same objects again without an effect.
+    /// Writing the same objects again has no effect.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Partial("the objects may be as they were before".to_owned()))
     }
@@ -55,7 +55,7 @@ impl Step<Site> for KubeadmObjects {
         Ok(Value::Null)
     }
 
-    /// On the way back, the earlier objects come once the control plane is as it was: see [`super::again`].
+    /// On undo, [`super::again`] restores the earlier objects after the control plane.
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

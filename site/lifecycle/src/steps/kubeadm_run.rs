@@ -1,5 +1,5 @@
-//! kubeadm's phases with a configuration of their own, which need not be the one on the disk: an upgrade and its undo run
-//! phases of two releases.
+//! Runs kubeadm's phases with a separate configuration, which may differ from the one on the disk. An upgrade and its
+//! undo run phases of two releases.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,10 +15,10 @@ use landfall_host::command::HostCommand;
 use landfall_host::pack::PackId;
 use landfall_host::{files, mounts};
 
-/// Names the folder into which kubeadm writes instead of the host's own folders.
+/// Variable that names the folder into which kubeadm writes instead of the host's folders.
 const DRY_RUN_FOLDER: &str = "KUBEADM_INIT_DRYRUN_DIR";
 
-/// A folder that a boot empties: the configuration in it has the cluster's bootstrap token.
+/// A folder that a boot empties, because the configuration in it contains the cluster's bootstrap token.
 struct Scratch {
     folder: PathBuf,
 }
@@ -51,8 +51,8 @@ impl Scratch {
     }
 }
 
-/// The files that a phase of this kubeadm writes, by name, of which nothing is on the host yet: kubeadm itself writes files in
-/// place, and a kubelet that reads half of one ends its pod.
+/// Returns the files that a phase of this kubeadm would write, by name, without placing them. kubeadm writes files in
+/// place, and a kubelet that reads a partial manifest ends its pod.
 pub(super) fn generated(
     site: &Site,
     pack: &PackId,
@@ -72,7 +72,7 @@ pub(super) fn generated(
     Ok(generated)
 }
 
-/// One of [`generated`]'s files.
+/// Takes one of the files of [`generated`].
 pub(super) fn taken(generated: &mut BTreeMap<String, String>, name: &str) -> Result<String, StepError> {
     let missing = || StepError::new(codes::NODE_PROGRAM, format!("kubeadm did not write {name}"));
     generated.remove(name).filter(|text| !text.is_empty()).ok_or_else(missing)

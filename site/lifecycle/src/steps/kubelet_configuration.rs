@@ -1,4 +1,4 @@
-//! The kubelet's configuration becomes that of another node pack; undo brings back the files that were there.
+//! Replaces the kubelet's configuration by that of another node pack; undo restores the earlier files.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 use landfall_host::pack::PackId;
 
-/// The files that the kubelet reads when it starts.
+/// Files that the kubelet reads when it starts.
 const FILES: [&str; 2] = ["config.yaml", "kubeadm-flags.env"];
 
 /// Parameters of the step.
@@ -25,11 +25,11 @@ const FILES: [&str; 2] = ["config.yaml", "kubeadm-flags.env"];
 pub struct KubeletConfiguration {
     /// The node pack whose kubeadm writes it.
     pub pack: PackId,
-    /// From what.
+    /// Configuration from which it is written.
     pub configuration: KubeadmConfiguration,
 }
 
-/// The text of each file, by name; a file that does not exist is left out.
+/// Text of each file, by name. A file that does not exist is left out.
 type Texts = BTreeMap<String, String>;
 
 fn path(site: &Site, name: &str) -> PathBuf {
@@ -46,7 +46,8 @@ fn found(site: &Site) -> Result<Texts, StepError> {
     Ok(texts)
 }
 
-/// Writes them and removes others, durably, and restarts the kubelet, which reads them only when it starts; fails if it does not start. Pods go on.
+/// Writes the files durably, removes others, and restarts the kubelet, which reads them only on start. Fails if the
+/// kubelet does not start. Pods keep running.
 fn write(site: &Site, texts: &Texts) -> Result<(), StepError> {
     for (name, text) in texts {
         durable::write_file(&path(site, name), text.as_bytes(), 0o644)?;
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
     use crate::steps::tests::site;
 
-    /// Writes the files that kubeadm would write, into the folder of a dry run.
+    /// Writes the files of kubeadm into the folder of a dry run.
     #[derive(Default)]
     struct Kubeadm {
         ran: Mutex<Vec<String>>,
@@ -153,7 +154,7 @@ mod tests {
         step().act(&mut site, &before).unwrap();
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Done);
         assert_eq!(fs_err::read(&config).unwrap(), b"later");
-        // The configuration in it has the cluster's token.
+        // The configuration in it contains the cluster's token.
         assert!(!site.paths.run().join("kubeadm").exists());
         step().undo(&mut site, &before).unwrap();
         assert_eq!(fs_err::read(&config).unwrap(), b"as it was");

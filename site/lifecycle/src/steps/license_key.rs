@@ -1,5 +1,5 @@
-//! The public key by which pods of a component know this site's answers about the license: a `ConfigMap` of its namespace. The key
-//! is the one that signs the console's audit log.
+//! Public key with which pods of a component verify this site's answers about the license, in a `ConfigMap` of its
+//! namespace. The same key signs the console's audit log.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use landfall_host::paths::SitePaths;
 pub struct LicenseKey {
     /// Namespace of the `ConfigMap`.
     pub namespace: String,
-    /// Its owner: the first component in the namespace that has a license check.
+    /// Owner: the first component in the namespace that has a license check.
     pub owner: Owner,
 }
 
 impl LicenseKey {
-    /// One for each namespace of a release that has pods with a license check.
+    /// Returns one step for each namespace of a release whose pods have a license check.
     pub(crate) fn all(release: &ReleaseDocument) -> Vec<Self> {
         let mut all: Vec<Self> = Vec::new();
         for component in release.components.iter().filter(|component| component.license_check) {
@@ -53,7 +53,7 @@ impl LicenseKey {
         Wanted::new(object)
     }
 
-    /// Makes the key where there is none, and applies the object.
+    /// Creates the key if needed, and applies the object.
     pub(crate) fn apply(&self, paths: &SitePaths, cluster: &Cluster) -> Result<(), StepError> {
         let record = AuditRecord::ensure(&ConsoleFiles::of(paths))?;
         Ok(objects::apply(cluster, &[self.wanted(record.public_key())])?)
@@ -81,7 +81,7 @@ impl Step<Site> for LicenseKey {
         if !site.undo.removing_cluster {
             site.cluster()?.delete(&self.name(), Duration::from_secs(DELETION_SECONDS))?;
         }
-        // The console's files, of which the key is one, are of whatever step came first.
+        // The first step that needs the console's files, including this key, creates them.
         if before["files_existed"] == json!(false) { ConsoleFiles::of(&site.paths).remove() } else { Ok(()) }
     }
 }

@@ -1,4 +1,4 @@
-//! A stream of a backup fills the empty volume of a workload that is stopped.
+//! Loads a stream of a backup into the empty volume of a stopped workload.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use crate::pods::{Container, object_name};
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// How long the pod may take to start, at least. Its image may be on the node no longer.
+/// Minimum time for the pod to start. Its image may have to be pulled again.
 const START_LIMIT: Duration = Duration::from_mins(5);
 
-/// Time for everything of the pod beside the load itself.
+/// Time for everything in the pod except the load itself.
 const MARGIN: Duration = Duration::from_mins(15);
 
-/// How long the pod may live at most.
+/// Maximum lifetime of the pod.
 const LONGEST_LIFETIME: Duration = Duration::from_hours(7 * 24);
 
 /// A stream of a backup.
@@ -34,34 +34,34 @@ const LONGEST_LIFETIME: Duration = Duration::from_hours(7 * 24);
 pub struct BackupStream {
     /// The backup.
     pub backup: BackupId,
-    /// When its data was read, RFC 3339 in UTC.
+    /// Time at which its data was read, RFC 3339 in UTC.
     pub time: String,
     /// Component of the stream.
     pub component: String,
     /// Name of its rule.
     pub rule: String,
-    /// What is applied to it, where another time than that of the backup returns.
+    /// Log backups to apply, if another time than that of the backup is restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
 }
 
-/// What was written after a backup, up to a time.
+/// Log to apply after a backup, up to a point in time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recovery {
-    /// The time.
+    /// The point in time.
     pub to: Timestamp,
-    /// Log backups, oldest first; or the backup itself, which has the log until its cut.
+    /// Log backups, oldest first; or the backup itself, which has the log up to its cut.
     pub logs: Vec<BackupId>,
 }
 
 impl BackupStream {
-    /// `COMPONENT/RULE`.
+    /// Returns `COMPONENT/RULE`.
     pub fn name(&self) -> String {
         format!("{}/{}", self.component, self.rule)
     }
 
-    /// The time whose data it is, RFC 3339 in UTC.
+    /// Returns the time of the data, RFC 3339 in UTC.
     pub fn as_of(&self) -> String {
         self.recovery.as_ref().map_or_else(|| self.time.clone(), |recovery| recovery.to.to_string())
     }
@@ -71,7 +71,7 @@ impl BackupStream {
         repository.ok_or_else(|| StepError::of(cases::BACKUPS_NONE, "this site has no backups"))
     }
 
-    /// Finds it in the site's repository.
+    /// Finds the stream in the site's repository.
     pub(super) fn open(&self, site: &Site) -> Result<(OpenBackup, SavedStream), StepError> {
         let unknown = |what: String| StepError::of(cases::BACKUP_STREAM_UNKNOWN, what);
         let repository = Self::repository(site)?;
@@ -84,7 +84,7 @@ impl BackupStream {
         Ok((backup, found))
     }
 
-    /// Fills the volume of this container with it.
+    /// Loads it into the volume of this container.
     fn load(&self, site: &Site, backup: &OpenBackup, loading: Loading<'_>) -> Result<(), StepError> {
         loading.load(backup)?;
         let Some(Recovery { to, logs }) = &self.recovery else { return Ok(()) };
@@ -92,7 +92,7 @@ impl BackupStream {
         loading.recover(&logs, *to)
     }
 
-    /// How many programs run one after another: to load it, each log backup, and to recover.
+    /// Returns the number of programs that run in sequence: the load, each log backup, and the recovery.
     fn programs(&self) -> u32 {
         let logs = self.recovery.as_ref().map_or(0, |recovery| recovery.logs.len() + 1);
         u32::try_from(logs).unwrap_or(u32::MAX).saturating_add(1)
@@ -103,9 +103,9 @@ impl BackupStream {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Load {
-    /// What is loaded.
+    /// Stream to load.
     pub stream: BackupStream,
-    /// The volume that it fills.
+    /// Volume to fill.
     pub volume: SetAside,
 }
 
@@ -126,7 +126,7 @@ impl Load {
             namespace: &saved.namespace,
             name: &Self::pod_name(saved).name,
             owner: &owner,
-            // Its own claims.
+            // The pod has its own claims.
             volumes: &BTreeMap::new(),
             has_runtime: false,
             lifetime: self.lifetime(saved),
@@ -134,7 +134,7 @@ impl Load {
         Ok(pod.loader()?)
     }
 
-    /// A pod fills its volume, which is empty.
+    /// Fills the empty volume by a pod.
     fn load(&self, site: &Site, cluster: &Cluster, backup: &OpenBackup, saved: &SavedStream) -> Result<(), StepError> {
         let pod = self.pod(saved, cluster, site)?;
         cluster.apply(&pod)?;
@@ -149,7 +149,7 @@ impl Load {
         Self::delete_pod(saved, cluster)
     }
 
-    /// A week at most: with many log backups, the sum of all limits says nothing.
+    /// Returns the lifetime of the pod, at most a week. With many log backups, the sum of all limits is meaningless.
     fn lifetime(&self, saved: &SavedStream) -> Duration {
         let programs = Duration::from_secs(saved.rule.limit_seconds).saturating_mul(self.stream.programs());
         MARGIN.saturating_add(programs).min(LONGEST_LIFETIME)
@@ -162,7 +162,7 @@ impl Load {
 }
 
 impl Step<Site> for Load {
-    /// A volume does not show whether it was filled to the end.
+    /// A volume does not show whether it was filled completely.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Absent)
     }
@@ -174,8 +174,8 @@ impl Step<Site> for Load {
         Ok(Value::Null)
     }
 
-    /// Its workload is still stopped. The steps before this one may start its pods on the way back, so nothing half-loaded is left for
-    /// them. What was loaded to its end and put to use stays until the undo of the step that emptied the volume.
+    /// Removes an incomplete load while the workload is still stopped, because undo of the earlier steps may start its
+    /// pods. A complete load that was put to use stays until undo of the step that emptied the volume.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         let cluster = site.cluster()?;
         for pod in cluster.leftover_pods()? {

@@ -1,4 +1,4 @@
-//! The last step before the commit of an upgrade: the site's mark of the newest release advances. Undo restores it.
+//! Advances the site's mark of the newest release, as the last step before the commit of an upgrade. Undo restores it.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded, codes};
@@ -17,7 +17,7 @@ pub struct AdvanceMark {
     pub release: String,
     /// Its counter.
     pub counter: u64,
-    /// Id of its bundle.
+    /// ID of its bundle.
     pub bundle: Sha256,
 }
 

@@ -1,4 +1,4 @@
-//! One file per step: its parameters, as the plan holds them, with `observe`, `act` and `undo`.
+//! Steps, one file each: the parameters that the plan holds, with `observe`, `act` and `undo`.
 
 pub mod action;
 pub mod again;
@@ -67,7 +67,7 @@ use self::action::Action;
 use crate::site::Site;
 use landfall_engine::step::Step;
 
-/// The step that an action of a plan means.
+/// Returns the step of a plan's action.
 pub fn resolve(action: &Action) -> &dyn Step<Site> {
     match action {
         Action::Stage(step) => step,

@@ -1,7 +1,7 @@
 //! An artifact's files as a volume that pods of one namespace read through a claim.
 //!
-//! The files are hard links into the content store, so nothing may ever write to them. The volume is offered only for
-//! reading by many, it is bound to one claim, and pods mount that claim read-only (see [`super::component`]).
+//! The files are hard links into the content store, so nothing may ever write to them. The volume is offered for
+//! reading only and bound to one claim, and pods mount that claim read-only (see [`super::component`]).
 
 use std::time::Duration;
 
@@ -26,14 +26,14 @@ pub struct Mount {
     pub claim: String,
     /// Folder of the artifact's files within the site's folder of files.
     pub folder: String,
-    /// Bytes of all its files.
+    /// Total size of its files in bytes.
     pub size_bytes: u64,
     /// Name of the node that has the files.
     pub node: String,
 }
 
 impl Mount {
-    /// The claim.
+    /// Returns the name of the claim object.
     pub fn claim_name(&self) -> ObjectName {
         ObjectName::new("v1", "PersistentVolumeClaim", &self.namespace, &self.claim)
     }
@@ -42,7 +42,8 @@ impl Mount {
         ObjectName::new("v1", "PersistentVolume", "", &format!("landfall-{}-{}", self.namespace, self.claim))
     }
 
-    /// Volume and claim, each naming the other, so that no other claim can take the volume and no provisioner makes one.
+    /// Returns the volume and the claim, each naming the other. No other claim can take the volume, and no provisioner
+    /// makes one.
     fn wanted(&self, site: &Site) -> [Wanted; 2] {
         let volume = self.volume_name().name;
         let common = json!({"accessModes": ["ReadOnlyMany"], "storageClassName": "", "volumeMode": "Filesystem"});
@@ -80,7 +81,7 @@ impl Step<Site> for Mount {
 
     fn act(&self, site: &mut Site, _before: &Value) -> Result<Value, StepError> {
         let (cluster, wanted) = (site.cluster()?, self.wanted(site));
-        // A volume's folder never changes: one with the files of another release makes way, and its claim with it.
+        // A volume's folder never changes: a volume with files of another release is replaced, with its claim.
         let found = cluster.get(&self.volume_name())?;
         let is_other = found.is_some_and(|volume| volume["spec"]["hostPath"] != wanted[0].object["spec"]["hostPath"]);
         if is_other {

@@ -1,4 +1,4 @@
-//! A component's namespace with its rules: Pod Security Standard, quota, and networks closed unless opened.
+//! A component's namespace with its rules: Pod Security Standard, quota, and network policies that deny by default.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::site::Site;
 use landfall_cluster::{ObjectName, Owner, quota};
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Namespaces that Kubernetes itself makes; they are never made, changed or deleted by this step.
+/// Namespaces that Kubernetes creates. This step never creates, changes or deletes them.
 const OF_KUBERNETES: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
 
 /// Parameters of the step.
@@ -26,19 +26,19 @@ pub struct Namespace {
     pub owner: Owner,
     /// Pod Security Standard that is enforced.
     pub pod_security: PodSecurity,
-    /// Kubernetes minor version of that standard, such as `v1.36`, so that an upgrade does not change what is allowed.
+    /// Kubernetes minor version of that standard, such as `v1.36`. It keeps an upgrade from changing what is allowed.
     pub pod_security_version: String,
     /// Hard limits of its quota, as Kubernetes quantities; empty means no quota.
     pub quota: BTreeMap<String, String>,
 }
 
 impl Namespace {
-    /// How many objects the step applies.
+    /// Returns the number of objects that the step applies.
     pub(crate) fn object_count(&self) -> usize {
         self.wanted().len()
     }
 
-    /// Whether a namespace is one of Kubernetes' own, which needs no such step.
+    /// Returns true if Kubernetes itself creates the namespace, which needs no such step.
     pub fn is_of_kubernetes(name: &str) -> bool {
         OF_KUBERNETES.contains(&name)
     }
@@ -47,7 +47,7 @@ impl Namespace {
         ObjectName::new("v1", "Namespace", "", &self.name)
     }
 
-    /// All objects of the step, in the order in which they are applied: rules exist before any pod can start.
+    /// Returns all objects in the order in which they are applied: rules exist before any pod can start.
     fn wanted(&self) -> Vec<Wanted> {
         let mut wanted = vec![Wanted::new(self.namespace()), self.default_account()];
         wanted.extend(quota(&self.name, &self.quota).into_iter().map(Wanted::new));
@@ -68,15 +68,15 @@ impl Namespace {
         json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name, "labels": labels}})
     }
 
-    /// The default account of pods gets no token: a component that needs the API server declares an account of its own.
-    /// Kubernetes makes this account as soon as the namespace exists, so it is adopted.
+    /// Returns the default account of pods, without a token. A component that needs the API server declares its own
+    /// account. Kubernetes creates this account with the namespace, so it is adopted.
     fn default_account(&self) -> Wanted {
         let mut account = self.named("v1", "ServiceAccount", "default");
         account["automountServiceAccountToken"] = json!(false);
         Wanted { adopted: true, ..Wanted::new(account) }
     }
 
-    /// No traffic in and none out, except queries to the cluster's DNS; components open what they need.
+    /// Returns policies that deny all traffic except queries to the cluster's DNS. Components allow the rest.
     fn policies(&self) -> Vec<Value> {
         let mut deny = self.named("networking.k8s.io/v1", "NetworkPolicy", "landfall-default-deny");
         deny["spec"] = json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]});

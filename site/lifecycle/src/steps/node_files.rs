@@ -1,5 +1,5 @@
-//! Programs of the node pack: hard links into the content store, so they take no space. Each is hashed when it is
-//! placed: bytes that were verified when they were staged may have decayed since.
+//! Programs of the node pack: hard links into the content store, which take no space. Each file is hashed when placed,
+//! because its bytes may have decayed since staging.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -22,13 +22,13 @@ use landfall_host::pack::PackId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NodeFiles {
-    /// Names the folder.
+    /// Pack that names the folder.
     pub pack: PackId,
     /// The programs.
     pub files: Vec<PlacedFile>,
 }
 
-/// A staged blob that appears as a file.
+/// A staged blob that is placed as a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlacedFile {
@@ -38,13 +38,13 @@ pub struct PlacedFile {
     pub blob: Sha256,
     /// Bytes of the blob.
     pub size: u64,
-    /// Names beside it that are symbolic links to it.
+    /// Names of symbolic links to it, in the same folder.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<String>,
 }
 
 impl PlacedFile {
-    /// Whether the file and its links are as they should be.
+    /// Returns true if the file and its links are in place.
     pub(crate) fn is_placed(&self, site: &Site, folder: &Path) -> bool {
         let path = folder.join(&self.path);
         let (Ok(file), Ok(blob)) = (fs_err::metadata(&path), fs_err::metadata(site.paths.blob(&self.blob))) else {
@@ -57,7 +57,7 @@ impl PlacedFile {
             })
     }
 
-    /// Links the file and its other names below `folder`, with these permission bits, once its bytes match its digest.
+    /// Verifies the blob's digest, then links the file and its other names below `folder` with these permission bits.
     pub(crate) fn place(&self, site: &Site, folder: &Path, mode: u32) -> Result<(), StepError> {
         let blob = site.paths.blob(&self.blob);
         let path = folder.join(&self.path);
@@ -81,7 +81,7 @@ impl PlacedFile {
 }
 
 impl PlacedFile {
-    /// Reads the blob from the disk and compares it with its digest.
+    /// Reads the blob from the disk and verifies its digest.
     fn check(&self, site: &Site, blob: &Path) -> Result<(), StepError> {
         let store = ContentStore::counted(site.paths.registry(), site.io.store.clone());
         let (phase, total_bytes) = (format!("checking {}", self.path), Some(self.size));
@@ -101,7 +101,7 @@ impl PlacedFile {
     }
 }
 
-/// How many of the files are in place, as an observation.
+/// Observes how many of the files are in place.
 pub(crate) fn observe_placed(site: &Site, folder: &Path, placed: &[PlacedFile]) -> Observed {
     if !folder.exists() && !placed.is_empty() {
         return Observed::Absent;
@@ -112,7 +112,7 @@ pub(crate) fn observe_placed(site: &Site, folder: &Path, placed: &[PlacedFile]) 
     }
 }
 
-/// Places all of the files below `folder`, with these permission bits.
+/// Places all files below `folder` with these permission bits.
 pub(crate) fn place_all(site: &Site, folder: &Path, files: &[PlacedFile], mode: u32) -> Result<(), StepError> {
     durable::create_folder(folder)?;
     files.iter().try_for_each(|file| file.place(site, folder, mode))
@@ -135,7 +135,7 @@ impl Step<Site> for NodeFiles {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // The other release of a change keeps its own.
+        // The other release of a change keeps its own pack.
         let kept = site.kept.iter().map(|kept| NodeParts::of(&kept.release)).collect::<Result<Vec<_>, _>>()?;
         if site.undo.removing_cluster || kept.iter().all(|kept| kept.id != self.pack) {
             landfall_host::mounts::remove_tree(&site.paths.node_pack(&self.pack))?;

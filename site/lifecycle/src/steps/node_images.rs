@@ -1,7 +1,7 @@
-//! Images that are needed before the registry runs: imported into containerd from the store and pinned, so that no
-//! shortage of space ever removes them.
+//! Images that are needed before the registry runs: imported from the store into containerd and pinned, so that no
+//! shortage of space removes them.
 //!
-//! They go to containerd as an OCI archive through a pipe: no scratch file is written.
+//! They are piped to containerd as an OCI archive, without a temporary file.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
@@ -33,7 +33,7 @@ pub struct NodeImages {
 }
 
 impl NodeImages {
-    /// References of the images that containerd has with the right manifest.
+    /// Returns the references of the images that containerd has with the correct manifest.
     fn present(&self, site: &Site) -> Result<BTreeSet<String>, StepError> {
         let rows = Self::pinned(site, &Programs::of(&site.paths, &self.pack))?;
         let is_present =
@@ -41,12 +41,12 @@ impl NodeImages {
         Ok(self.images.iter().filter(is_present).map(|image| image.reference.clone()).collect())
     }
 
-    /// Those of a release's node pack.
+    /// Returns the images of a release's node pack.
     fn of(release: &ReleaseDocument) -> Result<Self, StepError> {
         Ok(NodeParts::of(release)?.node_images())
     }
 
-    /// Removes the pinned images that none of these node packs has. One that a container still runs from goes on.
+    /// Removes pinned images that none of these node packs has. Containers that use a removed image keep running.
     pub(super) fn keep_only<'a>(
         site: &Site,
         pack: &PackId,
@@ -57,7 +57,7 @@ impl NodeImages {
         let kept: Vec<&ImageEntry> = kept.flat_map(|one| &one.images).collect();
         let is_kept = |(name, digest): &(String, String)| {
             let of_digest = |image: &&&ImageEntry| image.manifest.digest.to_string() == *digest;
-            // containerd has names of its own for each, which consist of digests.
+            // containerd adds names of its own, which consist of digests.
             let is_own = name.starts_with("sha256:") || name.contains('@');
             kept.iter().filter(of_digest).any(|image| is_own || image.reference == *name)
         };
@@ -69,10 +69,10 @@ impl NodeImages {
         site.run(&programs.ctr(&["images", "remove"]).arguments(others)).map(drop)
     }
 
-    /// Names and digests of the images that no shortage of space removes.
+    /// Returns names and digests of the pinned images.
     fn pinned(site: &Site, programs: &Programs) -> Result<BTreeSet<(String, String)>, StepError> {
         let text = String::from_utf8_lossy(&site.run(&programs.ctr(&["images", "list"]))?).into_owned();
-        // REF TYPE DIGEST SIZE PLATFORMS LABELS
+        // Columns: REF TYPE DIGEST SIZE PLATFORMS LABELS
         let rows = text.lines().filter(|line| line.contains(PINNED)).filter_map(|line| {
             let mut words = line.split_whitespace();
             Some((words.next()?.to_owned(), words.nth(1)?.to_owned()))
@@ -118,13 +118,13 @@ fn write_archive(site: &Site, image: &ImageEntry, pipe: &mut dyn Write) -> io::R
     archive.into_inner()?.flush()
 }
 
-/// The blobs of an image, each once.
+/// Returns the blobs of an image, each once.
 fn blobs(image: &ImageEntry) -> impl Iterator<Item = &Descriptor> {
     let mut seen = BTreeSet::new();
     [&image.manifest, &image.config].into_iter().chain(&image.layers).filter(move |blob| seen.insert(blob.digest))
 }
 
-/// Reports what is read.
+/// A reader that reports progress.
 struct Reported<'a, R> {
     reader: R,
     progress: &'a dyn Progress,
@@ -160,7 +160,7 @@ fn append_blob(archive: &mut tar::Builder<&mut dyn Write>, site: &Site, blob: &D
 
 impl Step<Site> for NodeImages {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
-        // After a power cut the agent may still be starting it.
+        // After a power cut, the agent may still be starting containerd.
         if site.run(&Programs::of(&site.paths, &self.pack).runtime_version()).is_err() {
             return Ok(Observed::Absent);
         }
@@ -191,8 +191,8 @@ impl Step<Site> for NodeImages {
         Ok(Value::Null)
     }
 
-    /// Where the site itself goes, nothing: containerd's whole folder goes with the agent's step, which comes next, and a
-    /// containerd that hangs must not prevent an uninstall.
+    /// Does nothing when the cluster is removed. Undo of the agent's step follows and removes containerd's whole
+    /// folder, and a hanging containerd must not prevent an uninstall.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         if site.undo.removing_cluster {
             return Ok(());

@@ -1,5 +1,5 @@
-//! The node is ready, with the kubelet of a node pack: waited for once everything of the node has changed, and on the way
-//! back once everything of it is as it was. What the API server says of a node may be of the kubelet before, so the kubelet must
+//! Waits until the node is ready with the kubelet of a node pack: after all changes of the node, and on undo after all
+//! of them are undone. The API server's status of a node may be that of the earlier kubelet. The kubelet must therefore
 //! have renewed its lease since the step began.
 
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Step<Site> for NodeReady {
     }
 
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // It only waits.
+        // The step only waits.
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What steps on objects share: how a set of wanted objects compares to the cluster's.
+//! Shared code of steps on objects: comparison of wanted objects with the cluster.
 
 use landfall_error_codes::codes;
 use serde_json::Value;
@@ -6,17 +6,17 @@ use serde_json::Value;
 use landfall_cluster::{Applied, Cluster, ClusterError, Edited, Edits, ObjectName};
 use landfall_engine::step::{Observed, StepError};
 
-/// Seconds after which an object that was deleted must be gone.
+/// Seconds until a deleted object must be gone.
 pub(super) const DELETION_SECONDS: u64 = 180;
 
-/// An object that a step wants.
+/// An object that a step requires.
 pub(super) struct Wanted {
     pub object: Value,
-    /// Whether Kubernetes makes an object of this name by itself, which then becomes Landfall's.
+    /// True if Kubernetes creates an object of this name, which Landfall then adopts.
     pub adopted: bool,
     /// JSON Pointers to its fields that the site may change.
     pub editable: Vec<String>,
-    /// What becomes of edits of others.
+    /// Treatment of edits of other fields.
     pub edits: Edits,
 }
 
@@ -38,7 +38,7 @@ pub(super) fn apply(cluster: &Cluster, wanted: &[Wanted]) -> Result<(), ClusterE
     Ok(())
 }
 
-/// Absent if none of the objects exists, Done if all are as wanted, Foreign if one belongs to another manager.
+/// Returns Absent if none of the objects exists, Done if all match, Foreign if one belongs to another manager.
 pub(super) fn observe(cluster: &Cluster, wanted: &[Wanted]) -> Result<Observed, StepError> {
     let (mut absent, mut different) = (Vec::new(), Vec::new());
     for Wanted { object, adopted, editable, edits } in wanted {

@@ -1,4 +1,4 @@
-//! The proofs of the new release, before its commit: one that fails undoes the upgrade.
+//! Runs the proofs of the new release before its commit. A failed proof undoes the upgrade.
 
 use std::time::{Duration, Instant};
 
@@ -12,19 +12,19 @@ use crate::proofs::{Mismatch, ProofResult, Prover, chosen, result};
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// How long a proof may fail after a change. While a component is replaced, others learn that it is gone: the cluster's DNS
-/// remembers for half a minute that a name had no address.
+/// Time for which a proof may fail after a change. While a component is replaced, others cache its absence: the
+/// cluster's DNS caches for half a minute that a name had no address.
 const SETTLING: Duration = Duration::from_mins(1);
 
-/// Time between two tries.
+/// Time between two attempts.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Parameters of the step: none. The proofs are those of the operation's release.
+/// Parameters of the step: none. The operation's release declares the proofs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prove {}
 
-/// The result of a proof once what changed has settled: one that fails is repeated for a while.
+/// Returns the result of a proof after the change has settled: a failed proof is repeated for a while.
 fn settled(prover: &Prover, proof: &Proof) -> ProofResult {
     let begun = Instant::now();
     loop {
@@ -36,7 +36,7 @@ fn settled(prover: &Prover, proof: &Proof) -> ProofResult {
     }
 }
 
-/// A proof that failed, as the reason for which the upgrade goes back.
+/// Fails if a proof failed, which undoes the upgrade.
 fn refuse_failed(shown: &ProofResult) -> Result<(), StepError> {
     let Some(Mismatch { expected, found }) = &shown.failure else { return Ok(()) };
     let what = format!("the proof {} failed: expected {expected}; found {found}", shown.name);
@@ -44,7 +44,7 @@ fn refuse_failed(shown: &ProofResult) -> Result<(), StepError> {
 }
 
 impl Step<Site> for Prove {
-    /// What was proved before a power cut says nothing of the site after it.
+    /// Proofs from before a power cut say nothing about the site after it.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Absent)
     }

@@ -1,5 +1,5 @@
-//! Before a component changes: nothing to do on the way forward. On the way back it comes after the component's undo, and
-//! waits until the component is ready as it was.
+//! A step that does nothing going forward. On undo, it follows the component's undo and waits until the component is
+//! ready again.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReadyAgain {
-    /// The component as it was, and its limit.
+    /// The earlier component and its time limit.
     pub ready: ComponentReady,
 }
 
@@ -32,7 +32,7 @@ impl Step<Site> for ReadyAgain {
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let cluster = site.cluster()?;
         if let Some(inventory) = Inventory::read(&cluster, &self.ready.namespace, &self.ready.component)? {
-            // Pods that never became ready are in the way of those that were, and Kubernetes leaves them to a person.
+            // Pods that never became ready block the earlier ones, and Kubernetes does not remove them.
             cluster.delete_stuck_pods(&inventory, Duration::from_secs(DELETION_SECONDS))?;
         }
         self.ready.act(site, before).map(drop)

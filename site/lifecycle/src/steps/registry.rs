@@ -1,4 +1,5 @@
-//! The site's registry as a static pod on loopback: it serves before API server and network exist, and never writes.
+//! The site's registry as a static pod on loopback. It serves before the API server and the network exist, and never
+//! writes.
 
 use std::time::Duration;
 
@@ -17,9 +18,9 @@ use landfall_host::files::OwnFile;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registry {
-    /// Reference of the image, which containerd has.
+    /// Reference of the image, which containerd already has.
     pub image: String,
-    /// Seconds without an answer after which it counts as failed.
+    /// Seconds without an answer until it counts as failed.
     pub seconds: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Lists images and artifacts in the registry, under repositories that begin with the upstream's host. Links come last:
-//! whatever the registry lists is complete.
+//! Lists images and artifacts in the registry, under repositories that begin with the upstream's host. Links are
+//! written last, so every listed image is complete.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::Coded;
@@ -15,7 +15,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegistryLinks {
-    /// One per image and artifact.
+    /// One link per image and artifact.
     pub links: Vec<PlannedLink>,
 }
 
@@ -25,7 +25,7 @@ pub struct RegistryLinks {
 pub struct PlannedLink {
     /// Upstream's host and path.
     pub repository: String,
-    /// Tag, where the reference has one.
+    /// Tag, if the reference has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// The manifest.
@@ -35,7 +35,7 @@ pub struct PlannedLink {
 }
 
 impl RegistryLinks {
-    /// The same, as the store knows them.
+    /// Returns the links in the store's form.
     pub fn links(&self) -> Vec<RepositoryLink> {
         let link = |link: &PlannedLink| RepositoryLink {
             repository: link.repository.clone(),

@@ -1,4 +1,4 @@
-//! After the commit: data that was only kept for the way back is removed.
+//! Removes data after the commit that was only kept for undo.
 
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ impl Step<Site> for RemoveAside {
         Ok(Value::Null)
     }
 
-    /// What follows a commit is never undone.
+    /// A step after the commit is never undone.
     fn undo(&self, _site: &mut Site, _before: &Value) -> Result<(), StepError> {
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What a site has already becomes something else: the parameters of both, so that undo makes the earlier one again.
+//! Replaces an existing resource. The step holds the parameters of both forms, so undo restores the earlier one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,21 +8,21 @@ use super::resolve;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Parameters of the step. Both actions make the same thing, with other parameters, and each makes it from whatever the
-/// other one left.
+/// Parameters of the step. Both actions make the same resource with different parameters, and each can start from the
+/// other's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
-    /// As the site has it.
+    /// Present form of the resource.
     pub before: Box<Action>,
-    /// As it will be.
+    /// New form of the resource.
     pub after: Box<Action>,
 }
 
 impl Step<Site> for Replace {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         Ok(match resolve(&self.after).observe(site)? {
-            // The earlier one is there.
+            // The earlier form exists.
             Observed::Absent => Observed::Partial("it is as it was before".to_owned()),
             observed => observed,
         })

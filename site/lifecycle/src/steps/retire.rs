@@ -1,5 +1,5 @@
-//! What the earlier release made is removed, because the later one has no such thing or must make it anew. Undo makes it
-//! again, edits included. Data stays: volumes, claims, secrets and namespaces are never removed by an upgrade.
+//! Removes a resource of the earlier release that the later one lacks or must recreate. Undo restores it, including
+//! edits. An upgrade never removes data: volumes, claims, secrets and namespaces stay.
 
 use std::time::Duration;
 
@@ -23,19 +23,19 @@ use landfall_engine::step::{Observed, Step, StepError};
 pub struct Retire {
     /// The step that made it.
     pub step: StepId,
-    /// What it made: a component's objects, or an artifact's volume.
+    /// Its result: a component's objects, or an artifact's volume.
     pub before: Box<Action>,
 }
 
 impl Retire {
-    /// Whether an action is one that this step can remove.
+    /// Returns true if this step can remove the result of an action.
     pub fn takes(action: &Action) -> bool {
         matches!(action, Action::Component(_) | Action::Mount(_))
     }
 }
 
-/// Removes a component's objects, and then the list of them. Those stay that hold data, and those that another component takes
-/// over or has taken over.
+/// Removes a component's objects, then their inventory. Data objects, and objects that another component takes over or
+/// has taken over, stay.
 fn remove_component(component: &Component, site: &Site) -> Result<Value, StepError> {
     let cluster = site.cluster()?;
     let (namespace, name) = (&component.namespace, &component.owner.component);
@@ -81,7 +81,7 @@ impl Step<Site> for Retire {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        // What was not removed may have been edited meanwhile, and no edit may stop the way back.
+        // Remaining objects may have been edited since then, and no edit may stop the undo.
         let again = self.before.on_the_way_back_from(&self.before);
         resolve(&again).act(&mut site.as_it_was()?, before).map(drop)
     }

@@ -1,7 +1,7 @@
-//! containerd's configuration, and the mirrors that keep it from looking for images outside the site.
+//! containerd's configuration, and the mirrors that keep it from contacting registries outside the site.
 //!
-//! runc and the network plugins are found through a link to the node pack that runs: containers keep the paths of the containerd
-//! that started them for as long as they run, and the folder of its node pack is removed once no kept release has it.
+//! runc and the network plugins are found through a link to the running node pack. Containers keep the paths of the
+//! containerd that started them, and a node pack's folder is removed once no kept release has it.
 
 use std::fmt::Write;
 
@@ -26,19 +26,19 @@ use landfall_host::pack::PackId;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuntimeConfiguration {
-    /// The node pack that the link leads to.
+    /// The node pack to which the link points.
     pub pack: PackId,
     /// Reference of the sandbox image.
     pub pause: String,
-    /// Who makes control groups for pods.
+    /// Manager of pods' control groups.
     pub cgroup_driver: CgroupDriver,
-    /// Whether processes may lower their OOM score; if not, containerd must not try.
+    /// True if processes may lower their OOM score. If not, containerd must not try.
     pub lowers_oom_score: bool,
-    /// Whether containers get GPUs: by specifications (CDI), which the agent writes where only this containerd reads them. Without it,
-    /// the file does not mention specifications, as before there were any.
+    /// True if containers get GPUs by CDI specifications, which the agent writes to a folder that only this containerd
+    /// reads. If false, the file omits them, as in earlier versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gpus: bool,
-    /// Whether containerd has the network of drills. Without it, the file does not mention that, as before there was one.
+    /// True if containerd has the network of drills. If false, the file omits it, as in earlier versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub drill_network: bool,
     /// Upstream hosts of the release's images, each a prefix of repositories in the site's registry.
@@ -46,7 +46,7 @@ pub struct RuntimeConfiguration {
 }
 
 impl RuntimeConfiguration {
-    /// Hosts that have a mirror, each with a folder of that name.
+    /// Returns the hosts that have a mirror, each with a folder of that name.
     fn mirrored(&self) -> impl Iterator<Item = &str> {
         self.hosts.iter().map(String::as_str).chain(["_default"])
     }
@@ -114,7 +114,7 @@ conf_dir = {network}
         text
     }
 
-    /// A runtime of containerd. They differ in nothing but name and network.
+    /// Returns the configuration of one of containerd's runtimes. They differ only in name and network.
     fn runtime(&self, site: &Site, name: &str, network: &str) -> String {
         format!(
             "[{RUNTIMES}.{name}]
@@ -129,12 +129,13 @@ SystemdCgroup = {systemd}
     }
 }
 
-/// A TOML literal string; no path or reference of Landfall contains a quote.
+/// Returns a TOML literal string; no path or reference of Landfall contains a quote.
 fn quoted(value: impl AsRef<std::ffi::OsStr>) -> String {
     format!("'{}'", value.as_ref().to_string_lossy())
 }
 
-/// `server` names the mirror, too; otherwise containerd would fall back to the upstream host.
+/// Returns a mirror's configuration. `server` also names the mirror, otherwise containerd would fall back to the
+/// upstream host.
 fn mirror(host: &str) -> String {
     let mirror = format!("http://{REGISTRY}/v2/{host}");
     format!(
@@ -154,8 +155,8 @@ impl RuntimeConfiguration {
         fs_err::read_link(site.paths.node_link()).is_ok_and(|target| target == site.paths.node_programs(&self.pack))
     }
 
-    /// containerd reads its configuration only when it starts. Containers go on. On a site that has none yet there is nothing
-    /// to restart.
+    /// Restarts containerd, which reads its configuration only on start. Containers keep running. Does nothing on a
+    /// site without the unit.
     fn restart(site: &Site) -> Result<(), StepError> {
         if unit_files::path(site, CONTAINERD).exists() {
             site.run(&systemctl(&["restart", CONTAINERD]))?;

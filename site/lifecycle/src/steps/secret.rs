@@ -1,7 +1,7 @@
-//! A Secret whose values are generated on the site, once, and never travel.
+//! A Secret whose values are generated once on the site, and never leave it.
 //!
-//! The values are stored in a file of the data folder before the cluster knows them, so that a rerun, and data that
-//! outlives its cluster, get the same ones. They are never logged: the journal holds the file's path and digest.
+//! The values are written to a file of the data folder before the cluster gets them. A rerun, or data that outlives its
+//! cluster, gets the same values. They are never logged: the journal holds the file's path and digest.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,10 +27,10 @@ use landfall_cluster::{ObjectName, Owner};
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 
-/// Who may enter the folders of secrets: root.
+/// Mode of the folders of secrets: only root may enter.
 const FOLDER_MODE: u32 = 0o700;
 
-/// Who may read a secret's file: root.
+/// Mode of a secret's file: only root may read.
 const FILE_MODE: u32 = 0o600;
 
 /// Parameters of the step.
@@ -55,7 +55,7 @@ struct SecretFile {
 }
 
 impl Secret {
-    /// File that holds the values of a secret.
+    /// Returns the path of the file with the values of a secret.
     pub fn file(secrets: &Path, namespace: &str, name: &str) -> PathBuf {
         secrets.join(namespace).join(format!("{name}.json"))
     }
@@ -68,8 +68,8 @@ impl Secret {
         ObjectName::new("v1", "Secret", &self.namespace, &self.secret.name)
     }
 
-    /// Reads the file; none if it does not exist. A file that cannot be understood is never replaced: its values may be
-    /// the only key to data.
+    /// Reads the file; `None` if it does not exist. An invalid file is never replaced, because its values may be the
+    /// only key to data.
     fn read(&self, path: &Path) -> Result<Option<SecretFile>, StepError> {
         let wrong = |problem: &str| {
             StepError::new(codes::CLUSTER_SECRET_FILE, format!("the secret's file {} {problem}", path.display()))
@@ -78,7 +78,7 @@ impl Secret {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             bytes => bytes.map_err(|error| wrong("cannot be read").because(error))?,
         };
-        // The parser's message could quote a value, so it is left out.
+        // The parser's message could contain a value, so it is left out.
         let values: SecretFile = serde_json::from_slice(&bytes).map_err(|_| wrong("is damaged"))?;
         if (&values.namespace, &values.name) != (&self.namespace, &self.secret.name) {
             return Err(wrong("belongs to another secret"));
@@ -86,7 +86,7 @@ impl Secret {
         Ok(Some(values))
     }
 
-    /// The complete values: the existing ones, and new ones for random keys that have none yet.
+    /// Returns the complete values: existing ones, and new ones for random keys that lack a value.
     fn completed(&self, known: Option<SecretFile>) -> Result<SecretFile, StepError> {
         let known = known.map(|values| values.values).unwrap_or_default();
         let mut values = self.secret.fixed.clone();
@@ -113,9 +113,9 @@ impl Secret {
     }
 }
 
-/// Letters and digits from the operating system's random source.
+/// Returns random letters and digits from the operating system's source.
 fn random_text(length: u32) -> Result<String, StepError> {
-    // Probed first, because the sampler cannot report a failure.
+    // Checked first, because the sampler cannot report a failure.
     SysRng.try_next_u64().map_err(|error| {
         StepError::new(codes::CLUSTER_SECRET_FILE, "the system has no random numbers").because(error)
     })?;
@@ -166,12 +166,12 @@ impl Step<Site> for Secret {
     }
 
     fn undo(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
-        // Files of secrets are data: they stay or are deleted together with the volumes, once all steps are undone.
+        // Files of secrets are data: after all steps are undone, they stay or are deleted together with the volumes.
         if site.undo.removing_cluster {
             return Ok(());
         }
         site.cluster()?.delete(&self.object_name(), Duration::from_secs(DELETION_SECONDS))?;
-        // Kept data needs the secret that opens it.
+        // Kept data needs its secret.
         if before["file_existed"] == json!(false) && !site.undo.keep_data {
             let path = self.path(site);
             durable::remove_file(&path)?;

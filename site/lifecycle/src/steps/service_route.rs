@@ -1,4 +1,4 @@
-//! The route to the cluster's services over loopback: the step that adds it, and removes it.
+//! The route to the cluster's services over loopback: adds and removes it.
 
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::range::IpRange;

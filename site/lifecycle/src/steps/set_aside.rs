@@ -1,6 +1,6 @@
-//! The data of a volume is set aside, and an empty folder takes its place. Undo brings the data back, and keeps what is in that folder by
-//! then: clients may have written to it. Before anything may have run on what was loaded, undo removes that. Nothing is copied: all of
-//! them are names in one folder.
+//! Sets the data of a volume aside and puts an empty folder in its place. Undo restores the data and keeps the later
+//! content of that folder, because clients may have written to it. If nothing may have run on the loaded data yet, undo
+//! removes it. Nothing is copied: all are names in one folder.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::backups::LiveVolume;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// The mode of a volume's folder, as the provisioner makes it, where there is none to take it from.
+/// Default mode of a volume's folder, equal to the provisioner's, if there is no folder to take it from.
 const VOLUME_MODE: u32 = 0o777;
 
 /// Parameters of the step.
@@ -27,30 +27,30 @@ const VOLUME_MODE: u32 = 0o777;
 pub struct SetAside {
     /// Name of the volume's folder in the folder of volumes.
     pub folder: String,
-    /// What names the operation: data that another one set aside is never taken for this one's.
+    /// Token of the operation, which keeps set-aside data of different operations apart.
     pub token: String,
-    /// How its workload is stopped; it is stopped already when the step begins.
+    /// How its workload is stopped. It is already stopped when the step begins.
     pub stopped: Stop,
 }
 
 impl SetAside {
-    /// The data of this volume, for the operation of that token.
+    /// Returns the step for this volume, in the operation of that token.
     pub(crate) fn of(volume: LiveVolume, token: &str) -> Self {
         Self { folder: volume.folder, token: token.to_owned(), stopped: volume.stop }
     }
 
-    /// Name of the folder that has the data meanwhile, in the folder of volumes.
+    /// Returns the name of the folder with the set-aside data, in the folder of volumes.
     pub fn name_aside(&self) -> String {
         self.aside().name()
     }
 
-    /// The data that was set aside as what may return.
+    /// Returns the set-aside data as data that undo may restore.
     pub(crate) fn aside(&self) -> Aside<'_> {
         Aside { reason: Reason::Restore, token: &self.token, folder: &self.folder }
     }
 
-    /// Replaces the volume's folder by an empty one, with the owner and mode of the data that was set aside. Fails if none was:
-    /// then the folder has the only copy.
+    /// Replaces the volume's folder by an empty one, with the owner and mode of the set-aside data. Fails if none was
+    /// set aside, because the folder then has the only copy.
     fn empty(&self, site: &Site) -> Result<(), StepError> {
         let (volume, aside) = (self.aside().volume(&site.paths), self.aside().path(&site.paths));
         let found = fs_err::metadata(&aside).map_err(|error| files::failed("look at", &aside, error))?;
@@ -58,26 +58,27 @@ impl SetAside {
         mounts::remove_tree(&volume)?;
         durable::create_folder_with_mode(&volume, mode)?;
         give(&volume, found.uid(), found.gid())?;
-        // The process's own mask may have taken bits away, and a new owner takes some, too.
+        // The process's umask and the change of owner may have cleared bits.
         Ok(durable::set_mode(&volume, mode)?)
     }
 
-    /// The volume has what `fill` puts into it, on the disk when this returns. An earlier attempt may have filled a part, or a pod has made an
-    /// empty database.
+    /// Fills the volume by `fill`; the data is on the disk on return. Removes a partial earlier attempt, or an empty
+    /// database that a pod made.
     pub(crate) fn fill(&self, site: &Site, fill: impl FnOnce() -> Result<(), StepError>) -> Result<(), StepError> {
         self.make_ready(site)?;
         fill()?;
         site.sync_filesystem(&site.paths.storage())
     }
 
-    /// Before the load: what pods made on the empty volume goes. Until the load is put to use, the way back may remove what is in it.
+    /// Prepares the load: removes files that pods wrote to the empty volume. Until the load is put to use, undo may
+    /// remove the volume's content.
     fn make_ready(&self, site: &Site) -> Result<(), StepError> {
         self.aside().forget_use(&site.paths)?;
         self.empty(site)
     }
 
-    /// Removes what was loaded, unless pods may have written to the volume. From here on they may: the note on the disk says so, and the way back
-    /// keeps what they write to the empty volume.
+    /// Removes loaded data, unless pods may have written to the volume. Then notes on the disk that pods may write to
+    /// the empty volume, so undo keeps their data.
     pub(crate) fn unload(&self, site: &Site) -> Result<(), StepError> {
         let aside = self.aside();
         if aside.is_used(&site.paths) || !aside.path(&site.paths).exists() {
@@ -95,7 +96,7 @@ fn give(folder: &Path, uid: u32, gid: u32) -> Result<(), StepError> {
 }
 
 impl Step<Site> for SetAside {
-    /// Whether the folder is empty and has its owner, the act makes sure of.
+    /// `act` makes sure that the folder is empty and has its owner.
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         let is_aside = self.aside().path(&site.paths).exists();
         Ok(if is_aside { Observed::Partial("the data is set aside".to_owned()) } else { Observed::Absent })
@@ -107,7 +108,7 @@ impl Step<Site> for SetAside {
             mounts::refuse_mounted(&volume)?;
             durable::rename(&volume, &aside)?;
         } else if !aside.exists() {
-            // The folder was lost: what comes back on the way back is as empty.
+            // The folder was lost, so undo restores an empty one.
             durable::create_folder_with_mode(&aside, VOLUME_MODE)?;
             durable::set_mode(&aside, VOLUME_MODE)?;
         }
@@ -116,7 +117,7 @@ impl Step<Site> for SetAside {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // Objects that are back by now may have started pods on the data that was loaded.
+        // Restored objects may have started pods on the loaded data.
         self.aside().bring_back(&site.paths, || self.stopped.stop(site))
     }
 }
@@ -142,7 +143,7 @@ mod tests {
         SetAside { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped }
     }
 
-    /// What an undo does once the workload is stopped.
+    /// Undoes the step after the workload is stopped.
     fn undo(site: &Site) {
         step().aside().bring_back(&site.paths, || Ok(())).unwrap();
     }
@@ -183,7 +184,7 @@ mod tests {
         }
     }
 
-    /// A volume with loaded data that pods run on, and what their clients wrote.
+    /// Returns a volume with loaded data in use.
     fn in_use(site: &Site, loaded: &[u8]) -> PathBuf {
         let volume = with_rows(site);
         step().act(&mut site.clone(), &Value::Null).unwrap();
@@ -233,7 +234,7 @@ mod tests {
             assert!(!volume.join("half").exists() && note_of(&site.paths, &step().name_aside()).exists());
             if let Some(rows) = written {
                 durable::write_file(&volume.join("rows"), rows, 0o600).unwrap();
-                // After a power cut it may be asked for again.
+                // After a power cut, it may be called again.
                 step().unload(&site).unwrap();
             }
             undo(&site);
@@ -241,7 +242,7 @@ mod tests {
             let rows: Vec<_> = kept(&site).into_iter().map(|(_, rows)| rows).collect();
             assert_eq!(rows, written.map(|rows| rows.to_vec()).into_iter().collect::<Vec<_>>());
         }
-        // Data that was loaded to its end and is in use stays as it is.
+        // Completely loaded data in use stays unchanged.
         let (_root, site) = site();
         let volume = in_use(&site, b"loaded, and more");
         step().unload(&site).unwrap();
@@ -273,10 +274,10 @@ mod tests {
     fn loaded_data_returns_no_earlier_data_while_its_workload_cannot_be_stopped() {
         let (_root, mut site) = site();
         let volume = in_use(&site, b"loaded");
-        // There is no cluster that could stop anything.
+        // No cluster exists that could stop anything.
         step().undo(&mut site, &Value::Null).unwrap_err();
         assert_eq!(fs_err::read(volume.join("rows")).unwrap(), b"loaded");
-        // After the commit the data from before goes, with its note, and what was loaded stays.
+        // After the commit, the earlier data and its note are removed, and the loaded data stays.
         let remove = RemoveAside { folder: step().name_aside() };
         remove.act(&mut site, &Value::Null).unwrap();
         assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1);
@@ -302,9 +303,9 @@ mod tests {
         let other = SetAside { token: "other".to_owned(), ..step() };
         durable::create_folder(&other.aside().path(&site.paths)).unwrap();
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent);
-        // The only copy is not emptied.
+        // The only copy is not removed.
         assert!(step().empty(&site).is_err());
-        // Nothing of this operation is aside: no cluster is asked.
+        // This operation set nothing aside, so no cluster is contacted.
         step().undo(&mut site, &Value::Null).unwrap();
         assert!(is_as_before(&site));
     }
@@ -321,7 +322,7 @@ mod tests {
             fs_err::remove_dir_all(root.path()).unwrap();
             left.place(root.path()).unwrap();
             let what = format!("{} acts, {:?}", left.edge, left.fate);
-            // It goes on, and back from there, or back at once.
+            // The operation continues and is then undone, or is undone at once.
             if index.is_multiple_of(2) {
                 step().act(&mut site, &Value::Null).unwrap();
                 assert_eq!(fs_err::read(aside.join("rows")).unwrap(), b"rows", "{what}");

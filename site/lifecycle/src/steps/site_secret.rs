@@ -1,5 +1,5 @@
-//! A Secret whose value the site gave. The value is in a file of the data folder before the first record of the operation; the
-//! plan and the journal have its number alone.
+//! A Secret whose value the site gave. The value is in a file of the data folder before the operation's first record.
+//! The plan and the journal hold only its number.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,14 +26,14 @@ pub struct SiteSecret {
     pub namespace: String,
     /// Its owner.
     pub owner: Owner,
-    /// What the release asks for.
+    /// The release's declaration of the secret.
     pub secret: document::SiteSecret,
-    /// The number of the value.
+    /// Number of the value.
     pub number: u64,
 }
 
 impl SiteSecret {
-    /// The value that it applies.
+    /// Returns the key of the value that the step applies.
     fn key(&self) -> SecretKey {
         SecretKey { secret: (self.namespace.clone(), self.secret.name.clone()), number: self.number }
     }
@@ -42,7 +42,7 @@ impl SiteSecret {
         ObjectName::new("v1", "Secret", &self.namespace, &self.secret.name)
     }
 
-    /// Type of the Secret, which never changes: software finds certificates by it.
+    /// Returns the type of the Secret, which never changes: software finds certificates by it.
     pub(crate) fn secret_type(&self) -> &'static str {
         match self.secret.value {
             SiteSecretValue::Tls(_) => "kubernetes.io/tls",

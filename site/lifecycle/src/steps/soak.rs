@@ -1,5 +1,5 @@
-//! Watches the new release for a while before its commit: a component that does not stay ready, a container that ends and is
-//! started again, or a proof that no longer passes undoes the upgrade.
+//! Watches the new release for a while before its commit. The upgrade is undone if a component does not stay ready, a
+//! container ends and restarts, or a proof no longer passes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -17,32 +17,32 @@ use landfall_cluster::{Cluster, ClusterError, Inventory};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Time between two looks.
+/// Time between two checks.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// How long a component may be not ready: a probe may miss once, and a pod may move.
+/// Time for which a component may be unready: a probe may fail once, and a pod may move.
 const TOLERANCE: Duration = Duration::from_secs(30);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Soak {
-    /// How long the release is watched.
+    /// Duration of the soak in seconds.
     pub seconds: u64,
-    /// Every component of it, with the time that it may take to become ready after a boot.
+    /// Every component of the release, with its time limit for becoming ready after a boot.
     pub components: Vec<ComponentReady>,
 }
 
-/// How often each container was started again, by its pod's UID and its name.
+/// Restarts of each container, by its pod's UID and its name.
 type Restarts = BTreeMap<(String, String), i64>;
 
-/// What was seen so far.
+/// State of the watch.
 struct Watch {
     cluster: Cluster,
     inventories: Vec<Inventory>,
-    /// When the watch began.
+    /// Counts of restarts when the watch began.
     restarts: Restarts,
-    /// Components that are not ready, since when.
+    /// Unready components, with the start of that state.
     unready: BTreeMap<String, Instant>,
 }
 
@@ -58,7 +58,7 @@ impl Watch {
         Ok(Self { cluster, inventories, restarts, unready: BTreeMap::new() })
     }
 
-    /// Looks at every component once.
+    /// Checks every component once.
     fn look(&mut self) -> Result<(), StepError> {
         for inventory in &self.inventories {
             let component = &inventory.owner.component;
@@ -79,7 +79,7 @@ impl Watch {
         self.expect_no_restart()
     }
 
-    /// Why a component is not ready now; none if it is.
+    /// Returns the reason why a component is not ready; `None` if it is.
     fn reason(&self, inventory: &Inventory) -> Result<Option<String>, ClusterError> {
         Ok(self.cluster.component_status(inventory)?.reasons.into_iter().next())
     }
@@ -108,7 +108,7 @@ fn text(pod: &Value, field: &str) -> String {
     pod["metadata"][field].as_str().unwrap_or_default().to_owned()
 }
 
-/// Containers of pods that a workload keeps running. Jobs may try again.
+/// Returns the restarts of containers in pods that a workload keeps running. Jobs may retry.
 fn restarts_of(pods: &[Value]) -> Restarts {
     let kept = pods.iter().filter(|pod| is_of_workload(pod));
     let containers = kept.flat_map(|pod| {
@@ -121,7 +121,7 @@ fn restarts_of(pods: &[Value]) -> Restarts {
     containers.collect()
 }
 
-/// The first container that was started again since then. One of a new pod has no past.
+/// Returns the first container that restarted since then. A new pod's containers start with zero restarts.
 fn restarted(before: &Restarts, pods: &[Value]) -> Option<String> {
     let now = restarts_of(pods);
     let more = now.into_iter().find(|(container, count)| before.get(container).map_or(*count > 0, |was| count > was));
@@ -132,7 +132,7 @@ fn restarted(before: &Restarts, pods: &[Value]) -> Option<String> {
 }
 
 impl Step<Site> for Soak {
-    /// What was seen before a power cut says nothing of the site after it.
+    /// Observations from before a power cut say nothing about the site after it.
     fn observe(&self, _site: &mut Site) -> Result<Observed, StepError> {
         Ok(Observed::Absent)
     }

@@ -1,7 +1,9 @@
-//! The first step that writes: every blob of the bundle goes from the media to its final place in the data folder, in one
-//! pass, each chunk verified before it is written. Nothing else on the host changes before the last chunk passed.
+//! The first step that writes: copies every blob of the bundle from the media to its final place in the data folder.
+//! Each chunk is verified before it is written, in one pass. Nothing else on the host changes before the last chunk has
+//! passed.
 //!
-//! Damage leaves the good blobs; the same step continues with the missing ones. Then the media may be disconnected.
+//! After damage, good blobs stay, and the same step continues with the missing ones. Afterwards, the media may be
+//! disconnected.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -23,15 +25,15 @@ use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::paths::SitePaths;
 
-/// Name of the release's own installer in the release's folder.
+/// Name of the release's own installer, in the release's folder.
 pub const INSTALLER_NAME: &str = "landfall";
 
-/// Parameters of the step: none. It stages the bundle that the operation is pinned to.
+/// Parameters of the step: none. It stages the bundle to which the operation is pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {}
 
-/// Finds the bundle at `path` with all its parts, and makes sure that its head is the verified one.
+/// Finds the bundle at `path` with all its parts. Fails if its head is not the verified one.
 pub fn find_media(path: &Path, payload: &Payload, counters: Counters) -> Result<BundleMedia, StepError> {
     let located = locate_for_host(path, &counters).map_err(|error| absent(path, error))?;
     let wanted = payload.verified().head_bytes();
@@ -68,7 +70,7 @@ fn absent(path: &Path, error: MediaError) -> StepError {
     StepError::new(error.code(), format!("the bundle is not at {}", path.display())).because(error).hint(hint)
 }
 
-/// A person's next step for media that cannot be used.
+/// Returns a person's next step for unusable media.
 fn way(error: &MediaError, media_path: &Path) -> String {
     match (error.code().class, error.hint()) {
         (ExitClass::Refused, _) => "Bring a good copy of the bundle.".to_owned(),
@@ -79,12 +81,12 @@ fn way(error: &MediaError, media_path: &Path) -> String {
              and mount them again.",
             media_path.display()
         ),
-        // The command that began would be refused.
+        // Repeating the original command would be refused.
         (_, None) => remedy(error.code().fix).unwrap_or_else(|| error.code().fix.to_owned()),
     }
 }
 
-/// The same error with the ways to continue the operation, which has begun, and to undo it.
+/// Adds hints to an error: how to continue the started operation, and how to undo it.
 fn in_staging(error: StepError, undo: &str) -> StepError {
     let hint = Coded::hint(&error).unwrap_or_else(|| error.code().fix.to_owned());
     error.hint(format!(
@@ -93,7 +95,7 @@ fn in_staging(error: StepError, undo: &str) -> StepError {
     ))
 }
 
-/// Copies what is missing of the operation's release. `undo` is the command that undoes the operation, for errors.
+/// Copies the missing blobs of the operation's release. `undo` is the command that undoes the operation, for errors.
 pub(super) fn copy(site: &Site, undo: &str) -> Result<Value, StepError> {
     let media_path = site.media_path.clone();
     let media = find_media(&media_path, &site.payload, site.io.media.clone());
@@ -119,7 +121,7 @@ fn store(site: &Site) -> ContentStore {
     ContentStore::counted(site.paths.registry(), site.io.store.clone())
 }
 
-/// The installer of the release: it runs the agent, and every later operation of this release.
+/// Returns the installer of the release. It runs the agent and every later operation of this release.
 fn installer(site: &Site) -> Result<PlacedFile, StepError> {
     let blobs = site.payload.blobs();
     let entry = blobs.iter().find(|blob| blob.place == Some(Place::Installer));

@@ -1,5 +1,5 @@
-//! Staging of a release beside those that the site keeps: only what is missing is copied. Its undo removes what none of
-//! the kept releases refers to, and nothing else.
+//! Stages a release beside the kept ones: only missing blobs are copied. Undo removes only blobs that no kept release
+//! refers to.
 
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::content::Content;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Parameters of the step: none. It stages the bundle that the operation is pinned to.
+/// Parameters of the step: none. It stages the bundle to which the operation is pinned.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StageRelease {}
@@ -25,7 +25,7 @@ impl Step<Site> for StageRelease {
     }
 
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
-        // A rollback's release is one of those that are kept.
+        // A rollback's release is already kept.
         if site.kept.iter().all(|kept| kept.bundle != site.bundle) {
             durable::remove_file(&site.paths.release(&site.bundle).join(INSTALLER_NAME))?;
         }

@@ -1,4 +1,4 @@
-//! A workload that was stopped has its pods again. Undo stops it once more, so that its data can be replaced.
+//! Starts the pods of a stopped workload. Undo stops it once more, so that its data can be replaced.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
-    /// How it was stopped.
+    /// How the workload was stopped.
     pub stopped: Stop,
 }
 

@@ -1,5 +1,5 @@
-//! The static pods of the control plane become those of another node pack. Each manifest is replaced as a whole, and the kubelet
-//! replaces the pod; undo brings back the manifests that were there, byte by byte.
+//! Replaces the static pods of the control plane by those of another node pack. Each manifest is replaced as a whole,
+//! and the kubelet replaces the pod. Undo restores the earlier manifests byte by byte.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -22,13 +22,13 @@ use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 use landfall_host::pack::PackId;
 
-/// How long a connection to a program of this node may take.
+/// Time limit of a connection to a program of this node.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long the API server may be silent before the control plane goes back first.
+/// Time for which the API server may be silent before undo begins with the control plane.
 const RESCUE_AFTER: Duration = Duration::from_mins(1);
 
-/// A static pod that kubeadm defines, in the order in which they start.
+/// A static pod that kubeadm defines. The variants are in the order of their start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ControlPlanePart {
     /// The cluster's database.
@@ -42,10 +42,10 @@ enum ControlPlanePart {
 }
 
 impl ControlPlanePart {
-    /// All of them, in order.
+    /// All parts, in order.
     const ALL: [Self; 4] = [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler];
 
-    /// Name of the pod, and of its manifest without `.yaml`.
+    /// Returns the name of the pod, which is its manifest's name without `.yaml`.
     fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -55,7 +55,7 @@ impl ControlPlanePart {
         }
     }
 
-    /// Arguments after `kubeadm init phase`.
+    /// Returns the arguments after `kubeadm init phase`.
     fn phase(self) -> &'static [&'static str] {
         match self {
             Self::Etcd => &["etcd", "local"],
@@ -65,7 +65,7 @@ impl ControlPlanePart {
         }
     }
 
-    /// The port on which it answers its own node.
+    /// Returns the port on which it answers its own node.
     fn port(self) -> u16 {
         match self {
             Self::Etcd => 2379,
@@ -88,7 +88,7 @@ impl ControlPlanePart {
         TcpStream::connect_timeout(&address, CONNECT_LIMIT).is_ok()
     }
 
-    /// Ends its pod, which stays away until it has a manifest again.
+    /// Removes the manifest and waits until the part no longer listens. The pod stays away without one.
     fn stop(self, site: &Site) -> Result<(), StepError> {
         durable::remove_file(&self.path(site))?;
         let lacks = || {
@@ -98,7 +98,7 @@ impl ControlPlanePart {
         wait::until(site, &format!("{} has ended", self.name()), CONTROL_PLANE_LIMIT, lacks).map(drop)
     }
 
-    /// Gives it this manifest, and waits until it listens; durable on return.
+    /// Writes the manifest and waits until the part listens. Durable on return.
     fn start(self, site: &Site, manifest: &str) -> Result<(), StepError> {
         write(site, self, manifest)?;
         let lacks = || {
@@ -123,7 +123,7 @@ fn write(site: &Site, part: ControlPlanePart, manifest: &str) -> Result<(), Step
 pub struct StaticPods {
     /// The node pack whose kubeadm defines them.
     pub pack: PackId,
-    /// From what.
+    /// Configuration from which they are defined.
     pub configuration: KubeadmConfiguration,
 }
 
@@ -150,10 +150,10 @@ impl StaticPods {
         Ok(manifests)
     }
 
-    /// Replaces the manifests, and waits until their pods run; durable on return.
+    /// Replaces the manifests and waits until their pods run. Durable on return.
     ///
-    /// Before etcd changes, the API server stops. It cannot serve without etcd, and a kubelet whose questions it leaves
-    /// unanswered for half a minute each would start the new etcd after minutes.
+    /// Before etcd changes, the API server stops, because it cannot serve without etcd. A kubelet whose requests time
+    /// out after half a minute each would start the new etcd minutes later.
     fn run(site: &Site, manifests: &Manifests) -> Result<u64, StepError> {
         let found = Self::found(site)?;
         let differs = |part: &ControlPlanePart| found.get(part.name()) != manifests.get(part.name());
@@ -195,7 +195,7 @@ fn pod_lacks(cluster: &Cluster, name: &str, manifest: &str) -> Result<(), StepEr
     }
 }
 
-/// Whether a live object has everything that is wanted; it may have defaults beside.
+/// Returns true if a live object contains everything that is wanted. It may contain defaults as well.
 fn covers(live: &Value, wanted: &Value) -> bool {
     match (live, wanted) {
         (Value::Object(live), Value::Object(wanted)) => {
@@ -208,7 +208,7 @@ fn covers(live: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// The API server leaves out what is empty.
+/// Returns true for empty values, which the API server leaves out.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -240,7 +240,7 @@ impl Step<Site> for StaticPods {
         Ok(json!({ "seconds": Self::run(site, &wanted)? }))
     }
 
-    /// Components are undone before the node, and ask the API server.
+    /// Components are undone before the node and need the API server.
     fn rescue(&self, site: &mut Site, before: &Value) -> Result<(), StepError> {
         let serves = || Cluster::connect(&site.paths.admin_kubeconfig())?.wait_serving(RESCUE_AFTER);
         if serves().is_ok() {

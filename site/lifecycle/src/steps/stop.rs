@@ -1,4 +1,4 @@
-//! A workload has no pods, so that its data can be replaced. Undo lets it run as before.
+//! Ends all pods of a workload, so that its data can be replaced. Undo starts it as before.
 
 use std::time::{Duration, Instant};
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// How long pods may take to end.
+/// Maximum time for pods to end.
 const END_LIMIT: Duration = Duration::from_mins(10);
 
-/// Time between looks.
+/// Time between checks.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 /// Parameters of the step.
@@ -24,15 +24,15 @@ pub struct Stop {
     pub workload: ObjectName,
     /// Selector of its pods.
     pub pods: String,
-    /// How many pods it has when it runs.
+    /// Number of pods while the workload runs.
     pub replicas: u32,
 }
 
 impl Stop {
-    /// Ends all pods, and returns when none can write.
+    /// Ends all pods. On return, none can write.
     pub(super) fn stop(&self, site: &Site) -> Result<(), StepError> {
         let cluster = site.cluster()?;
-        // Its pods may have the workload's labels, and write to the same data.
+        // Its pods may have the workload's labels and write to the same data.
         cluster.remove_canaries(Canaries::All, END_LIMIT)?;
         cluster.scale(&self.workload, 0)?;
         self.wait_for_controller(&cluster)?;
@@ -40,7 +40,8 @@ impl Stop {
         Ok(cluster.wait_for_no_pods(namespace, &self.pods, END_LIMIT)?)
     }
 
-    /// Until its controller has seen that there shall be no pods, it may make one that no list has yet.
+    /// Waits for the workload's controller. Until it has seen the new number of pods, it may create one that no list
+    /// shows yet.
     fn wait_for_controller(&self, cluster: &Cluster) -> Result<(), StepError> {
         let begun = Instant::now();
         while !cluster.get(&self.workload)?.is_none_or(|live| has_stopped(&live)) {
@@ -58,14 +59,14 @@ impl Stop {
     }
 }
 
-/// Whether a workload's controller has seen its latest change, and counts no pods.
+/// Returns true if a workload's controller has seen its latest change and counts no pods.
 fn has_stopped(live: &Value) -> bool {
     let is_seen = live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64();
     is_seen && live["status"]["replicas"].as_u64().unwrap_or(0) == 0
 }
 
 impl Step<Site> for Stop {
-    /// Whether its pods have ended, only a wait shows.
+    /// Only a wait shows whether its pods have ended.
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         Ok(match site.cluster()?.replicas(&self.workload)? {
             Some(0) => Observed::Partial("its pods may still be ending".to_owned()),

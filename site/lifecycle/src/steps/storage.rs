@@ -1,5 +1,5 @@
 //! The folder of volumes, which only root may enter. Folders of volumes within it are open to the users of their pods,
-//! which reach them through the pods' mounts and not by this path.
+//! which reach them through mounts and not by this path.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -11,7 +11,7 @@ use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 use landfall_host::files;
 
-/// Who may enter the folder of volumes: root.
+/// Mode of the folder of volumes: only root may enter.
 const FOLDER_MODE: u32 = 0o700;
 
 /// Parameters of the step: none.
@@ -37,7 +37,7 @@ impl Step<Site> for Storage {
         Ok(Value::Null)
     }
 
-    /// Volumes are data: if there are any, the folder is kept or removed as a whole at the end of an uninstall.
+    /// Volumes are data. An uninstall keeps or removes a non-empty folder as a whole at its end.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         files::remove_folder_if_empty(&site.paths.storage())
     }

@@ -1,5 +1,5 @@
-//! What the earlier release made becomes what the later one makes: the parameters of both, so that undo makes the earlier one
-//! again. Each action reads its own release's documents.
+//! Replaces the result of the earlier release's step by that of the later one. The step holds the parameters of both,
+//! so undo restores the earlier one. Each action reads the documents of its own release.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -9,20 +9,20 @@ use super::resolve;
 use crate::site::Site;
 use landfall_engine::step::{Observed, Step, StepError};
 
-/// Parameters of the step. Both actions make the same thing, and each makes it from whatever the other one left.
+/// Parameters of the step. Both actions make the same resource, and each can start from the other's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Supersede {
-    /// As the earlier release has it.
+    /// Action of the earlier release.
     pub before: Box<Action>,
-    /// As the later release has it.
+    /// Action of the later release.
     pub after: Box<Action>,
 }
 
 impl Step<Site> for Supersede {
     fn observe(&self, site: &mut Site) -> Result<Observed, StepError> {
         Ok(match resolve(&self.after).observe(site)? {
-            // The earlier one is there.
+            // The earlier form exists.
             Observed::Absent => Observed::Partial("it is as the earlier release has it".to_owned()),
             observed => observed,
         })

@@ -1,4 +1,4 @@
-//! Waiting for what the agent runs: after a power cut an operation continues while the node is still starting.
+//! Waits for services that the agent runs: after a power cut, an operation continues while the node is still starting.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use landfall_agent::programs::Programs;
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 
-/// Until a control plane that is coming up counts as failed: slow disks take minutes.
+/// Time until a starting control plane counts as failed: slow disks take minutes.
 pub(crate) const CONTROL_PLANE_LIMIT: Duration = Duration::from_mins(7);
 const POLL: Duration = Duration::from_millis(500);
-/// Time between notes about what is still being waited for.
+/// Time between notes about an ongoing wait.
 const NOTE_INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(15) };
-/// Until the namespace of a drill counts as impossible to delete.
+/// Time until the namespace of a drill counts as impossible to delete.
 pub(crate) const DRILL_DELETION_LIMIT: Duration = Duration::from_mins(5);
-/// Until containerd counts as failed.
+/// Time until containerd counts as failed.
 const RUNTIME_LIMIT: Duration = Duration::from_mins(2);
 
 /// Waits until containerd answers.
@@ -32,14 +32,14 @@ pub(crate) fn for_control_plane(site: &Site, programs: &Programs, limit: Duratio
     until(site, "the control plane is ready", limit, || control_plane_lacks(site, programs))
 }
 
-/// Why the control plane is not ready; none when the API server is ready and knows the node.
+/// Returns the reason why the control plane is not ready; `None` if the API server is ready and knows the node.
 pub(crate) fn control_plane_lacks(site: &Site, programs: &Programs) -> Option<StepError> {
     [["get", "--raw", "/readyz"].as_slice(), &["get", "node", &site.node.name, "-o", "name"]]
         .iter()
         .find_map(|question| site.run(&programs.kubectl(question)).err())
 }
 
-/// Waits until nothing is lacking, and notes now and then what is. Returns the seconds that it took.
+/// Waits until `lacks` returns `None`, with occasional notes about the reason. Returns the seconds that it took.
 pub(crate) fn until(
     site: &Site,
     what: &str,

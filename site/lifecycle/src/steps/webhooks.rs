@@ -1,5 +1,6 @@
-//! Webhooks whose servers stop while data changes: what they would judge would be refused, on the way forward and on the way back. So they are
-//! suspended before, and resumed once their servers are ready again. Each of the two undoes the other.
+//! Webhooks whose servers stop while data changes. Requests that they would judge would fail, both going forward and on
+//! undo. They are therefore suspended first, and resumed after their servers are ready again. Each of the two steps
+//! undoes the other.
 
 use landfall_cluster::ObjectName;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,7 @@ fn resume(site: &Site, configurations: &[ObjectName]) -> Result<(), StepError> {
     Ok(configurations.iter().try_for_each(|configuration| cluster.resume_webhook(configuration))?)
 }
 
-/// What is found where each configuration that exists should be suspended, or not.
+/// Observes whether each existing configuration is suspended as wanted.
 fn found(site: &Site, configurations: &[ObjectName], suspended: bool) -> Result<Observed, StepError> {
     let cluster = site.cluster()?;
     for configuration in configurations {
@@ -70,7 +71,7 @@ impl Step<Site> for ResumeWebhooks {
         Ok(Value::Null)
     }
 
-    /// Whatever is undone after this stops the servers once more.
+    /// Suspends the webhooks again, because the undo that follows stops their servers.
     fn undo(&self, site: &mut Site, _before: &Value) -> Result<(), StepError> {
         suspend(site, &self.configurations)
     }

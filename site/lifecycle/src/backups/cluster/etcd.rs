@@ -1,4 +1,4 @@
-//! A snapshot of etcd: taken by etcd's own tool, and tried by restoring it into a folder that is thrown away.
+//! Snapshot of etcd: taken by etcd's own tool, and tried by restoring it into a temporary folder.
 
 use std::fs::File;
 use std::io;
@@ -18,17 +18,17 @@ use super::{ETCD, Scratch, name};
 use crate::backups::fetch::Fetch;
 use crate::etcd_tools::{EtcdTools, SnapshotStatus};
 
-/// What a restored folder has beside the data: a log, for which etcd reserves 64 MiB.
+/// Additional space of a restored folder: a log for which etcd reserves 64 MiB.
 const RESTORED: Space = Space { bytes: 128 << 20, inodes: 32 };
 
 /// A snapshot that was taken.
 pub(super) struct TakenSnapshot {
     pub(super) status: SnapshotStatus,
-    /// Its bytes, from the first on.
+    /// File with the snapshot, positioned at its start.
     pub(super) file: File,
 }
 
-/// Takes a snapshot of the running etcd; none, with a note, where the node pack has no tools for one.
+/// Takes a snapshot of the running etcd; `None`, with a note, if the node pack lacks the tools.
 pub(super) fn take(
     paths: &SitePaths,
     commands: &dyn CommandRunner,
@@ -56,12 +56,12 @@ fn understood(output: &[u8], command: &HostCommand) -> Result<SnapshotStatus, St
     })
 }
 
-/// Bytes of the file in which the running etcd keeps its data; none where there is no such file. A snapshot is as large.
+/// Returns the size in bytes of the running etcd's data file; 0 if there is none. A snapshot has the same size.
 pub(in crate::backups) fn file_bytes(paths: &SitePaths) -> u64 {
     fs_err::metadata(paths.etcd().join("member/snap/db")).map_or(0, |file| file.len())
 }
 
-/// What the trial of a snapshot of this size takes.
+/// Returns the space for the trial of a snapshot of this size.
 pub(in crate::backups) fn trial_space(bytes: u64) -> Space {
     if bytes == 0 {
         return Space::default();
@@ -69,7 +69,7 @@ pub(in crate::backups) fn trial_space(bytes: u64) -> Space {
     Space { bytes, inodes: 1 }.times(2).plus(RESTORED)
 }
 
-/// A snapshot of a backup that is restored on trial.
+/// A backup's snapshot that is restored in a drill.
 pub(in crate::backups) struct EtcdTrial<'a> {
     pub(in crate::backups) paths: &'a SitePaths,
     pub(in crate::backups) commands: &'a dyn CommandRunner,
@@ -86,7 +86,7 @@ impl<'a> EtcdTrial<'a> {
         Ok(Self { paths, commands, progress, scratch: Scratch::begin(paths)? })
     }
 
-    /// Takes the snapshot out of the backup, and fails unless it is the one that was saved.
+    /// Fetches the snapshot from the backup. Fails if it differs from the saved one.
     pub(in crate::backups) fn is_whole(&self, backup: &OpenBackup, saved: &SnapshotStatus) -> Result<(), StepError> {
         let path = self.scratch.snapshot();
         let mut file = durable::create_file(&path, 0o600)?;
@@ -99,7 +99,7 @@ impl<'a> EtcdTrial<'a> {
         Err(speaks_against(format!("it has {}, and {} was saved", words(&found), words(saved))))
     }
 
-    /// Restores it into an empty folder, and fails unless the data in that opens at the revision that was saved.
+    /// Restores the snapshot into an empty folder. Fails if the restored data does not open at the saved revision.
     pub(in crate::backups) fn opens(&self, saved: &SnapshotStatus) -> Result<(), StepError> {
         let folder = self.scratch.restored();
         self.run(&self.tools()?.restore(&self.scratch.snapshot(), &folder))?;
@@ -115,7 +115,7 @@ impl<'a> EtcdTrial<'a> {
         understood(&self.run(&look)?, &look)
     }
 
-    /// Runs a tool. That it cannot be run says nothing of the backup; that it fails does.
+    /// Runs a tool. Only a failure of the tool itself speaks against the backup, not a failure to start it.
     fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {
         let ran = self.commands.run(command, None);
         let was_run = ran.is_ok();
@@ -133,7 +133,7 @@ fn words(status: &SnapshotStatus) -> String {
     format!("hash {:08x}, revision {} and {} keys", status.hash, status.revision, status.keys)
 }
 
-/// An error that speaks against a backup.
+/// Returns an error that speaks against a backup.
 fn speaks_against(what: String) -> StepError {
     StepError::new(codes::RESTORE_LOAD, what)
 }

@@ -1,4 +1,4 @@
-//! The lines of a stream of objects, as they are read back: each object, and in the last line what was listed when they were saved.
+//! Reader of a stream of objects: one object per line, and a last line with the listing of the saved objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
@@ -11,18 +11,18 @@ use serde_json::Value;
 
 use super::OBJECTS;
 
-/// The longest line: etcd takes no object of more than some mebibytes.
+/// Maximum length of a line in bytes: etcd accepts objects of at most some mebibytes.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// What was listed when objects were saved.
+/// Listing of the saved objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Listing {
-    /// How many objects of each kind were saved.
+    /// Number of saved objects of each kind.
     counts: BTreeMap<String, u64>,
-    /// Why other objects of a kind were left out.
+    /// Reasons why other objects of a kind were left out.
     left_out: BTreeMap<String, BTreeSet<String>>,
-    /// Why the objects of a kind could not be listed.
+    /// Reasons why the objects of a kind could not be listed.
     unreadable: BTreeMap<String, String>,
 }
 
@@ -48,7 +48,7 @@ impl Listing {
     }
 }
 
-/// What was read back.
+/// Result of reading a stream back.
 #[derive(Debug, Default)]
 pub(crate) struct ReadObjects {
     counts: BTreeMap<String, u64>,
@@ -56,17 +56,17 @@ pub(crate) struct ReadObjects {
 }
 
 impl ReadObjects {
-    /// How many objects there are, and of how many kinds.
+    /// Returns the number of objects, and of kinds.
     pub(crate) fn totals(&self) -> (u64, usize) {
         (self.counts.values().sum(), self.counts.len())
     }
 
-    /// Kinds whose objects could not be listed when the backup was made.
+    /// Returns the kinds whose objects could not be listed when the backup was made.
     pub(crate) fn unreadable(&self) -> impl Iterator<Item = &str> {
         self.listing.iter().flat_map(|listing| listing.unreadable.keys().map(String::as_str))
     }
 
-    /// How what was read differs from what was listed, if it does.
+    /// Returns how the read objects differ from the listing, if they do.
     pub(crate) fn difference(&self) -> Option<String> {
         let Some(listing) = &self.listing else {
             return Some("the stream ends without saying what was listed".to_owned());
@@ -96,7 +96,7 @@ impl ReadObjects {
     }
 }
 
-/// Reads all objects of a stream, and does something with each.
+/// Reads all objects of a stream and passes each to `each`.
 pub(crate) fn read_objects(
     from: impl Read,
     mut each: impl FnMut(Value) -> Result<(), StepError>,

@@ -1,7 +1,7 @@
-//! What of the cluster itself every backup has: all of its objects, and a snapshot of etcd. A release declares neither.
+//! Cluster data in every backup: all of its objects, and a snapshot of etcd. A release declares neither.
 //!
-//! Both are for a person: objects that are not the release's return by `landfall backup objects`, and etcd by its own tool. What a
-//! release needs returns without them.
+//! Both are for people: `landfall backup objects` exports objects that are not the release's, and etcd's own tool
+//! restores the snapshot. A release is restored without them.
 
 mod etcd;
 mod lines;
@@ -31,22 +31,22 @@ pub(super) use etcd::{EtcdTrial, file_bytes, trial_space};
 pub(crate) use lines::{ReadObjects, read_objects};
 pub(crate) use scratch::remove as remove_scratch;
 
-/// The stream with etcd's snapshot. No component with data has the name `cluster`.
+/// Stream with etcd's snapshot. No component with data has the name `cluster`.
 pub(crate) const ETCD: &str = "cluster/etcd";
 
-/// The stream with the cluster's objects.
+/// Stream with the cluster's objects.
 pub(crate) const OBJECTS: &str = "cluster/objects";
 
-/// What a backup has of its cluster, as its manifest says.
+/// A backup's data of its cluster, as recorded in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SavedCluster {
-    /// The snapshot of etcd; none where the node pack has no tools for one.
+    /// Snapshot of etcd; `None` if the node pack lacks the tools.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) etcd: Option<SnapshotStatus>,
 }
 
-/// What of a cluster goes into a backup. What it needs beside the backup is removed when it is dropped.
+/// Cluster data for a backup. Dropping it removes its temporary files.
 pub(super) struct ClusterSources<'a> {
     pub(super) saved: SavedCluster,
     objects: Option<Announced<'a, ObjectStream<'a, SavedObjects<'a>>>>,
@@ -55,7 +55,8 @@ pub(super) struct ClusterSources<'a> {
 }
 
 impl<'a> ClusterSources<'a> {
-    /// Saves etcd's data beside the backup, and looks up which kinds of objects there are. What fails is noted, and costs no other stream.
+    /// Saves etcd's data beside the backup, and looks up the kinds of objects. A failure is noted and stops no other
+    /// stream.
     pub(super) fn take(
         cluster: &'a Cluster,
         paths: &SitePaths,
@@ -78,7 +79,7 @@ impl<'a> ClusterSources<'a> {
         })
     }
 
-    /// The streams.
+    /// Returns the streams.
     pub(super) fn streams(&mut self) -> Result<Vec<(StreamName, &mut dyn Read)>, StepError> {
         let mut streams: Vec<(StreamName, &mut dyn Read)> = Vec::new();
         if let Some(objects) = &mut self.objects {
@@ -91,12 +92,12 @@ impl<'a> ClusterSources<'a> {
     }
 }
 
-/// A stream's name, as the repository has it.
+/// Returns a stream's name in the repository.
 pub(crate) fn name(stream: &str) -> Result<StreamName, StepError> {
     stream.parse().map_err(unusable)
 }
 
-/// Reports a stream while it is read.
+/// Reader that reports when a stream begins.
 struct Announced<'a, R> {
     stream: &'static str,
     from: R,

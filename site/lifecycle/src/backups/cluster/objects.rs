@@ -1,5 +1,5 @@
-//! The cluster's objects on their way into a backup: a line of JSON for each, kind after kind as they are listed, and at the end a line
-//! that says what was listed. Memory is bounded by the objects of one kind.
+//! Writer of the cluster's objects for a backup: one line of JSON per object, kind by kind, and a last line with the
+//! listing. Memory is bounded by the objects of one kind.
 
 use std::io::{self, Read};
 
@@ -8,9 +8,9 @@ use landfall_media::progress::{Event, Progress};
 
 use super::lines::{LastLine, Listing};
 
-/// The lines of all objects.
+/// Reader of the lines of all objects.
 pub(super) struct ObjectStream<'a, I> {
-    /// None once all of them were listed.
+    /// `None` after all kinds were listed.
     kinds: Option<I>,
     listing: Listing,
     lines: io::Cursor<Vec<u8>>,
@@ -22,7 +22,7 @@ impl<'a, I: Iterator<Item = Result<ListedKind, ClusterError>>> ObjectStream<'a, 
         Self { kinds: Some(kinds), listing: Listing::default(), lines: io::Cursor::default(), progress }
     }
 
-    /// Writes the next lines; none where there are no more.
+    /// Returns the next lines; `None` at the end.
     fn next_lines(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut lines = Vec::new();
         let Some(kinds) = &mut self.kinds else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! A folder beside the backups, in which a snapshot of etcd is while it is saved or tried. What a power cut leaves in it, the next backup
-//! removes.
+//! Temporary folder beside the backups for a snapshot of etcd while it is saved or tried. The next backup removes what
+//! a power cut leaves.
 
 use std::path::PathBuf;
 
@@ -8,25 +8,25 @@ use landfall_host::mounts;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 
-/// The folder, which is removed when this is dropped. The site's lock keeps others from it.
+/// The folder, which is removed on drop. The site's lock excludes other users.
 pub(super) struct Scratch {
     paths: SitePaths,
 }
 
 impl Scratch {
-    /// Makes it, empty.
+    /// Creates the folder, empty.
     pub(super) fn begin(paths: &SitePaths) -> Result<Self, StepError> {
         remove(paths)?;
         durable::create_folder_with_mode(&paths.backup_scratch(), 0o700)?;
         Ok(Self { paths: paths.clone() })
     }
 
-    /// The file of a snapshot.
+    /// Returns the file of a snapshot.
     pub(super) fn snapshot(&self) -> PathBuf {
         self.paths.backup_scratch().join("snapshot.db")
     }
 
-    /// The folder into which a snapshot is restored.
+    /// Returns the folder into which a snapshot is restored.
     pub(super) fn restored(&self) -> PathBuf {
         self.paths.backup_scratch().join("restored")
     }
@@ -40,7 +40,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes the folder; a missing one is no error.
+/// Removes the folder; a missing one is not an error.
 pub(crate) fn remove(paths: &SitePaths) -> Result<(), StepError> {
     mounts::remove_tree(&paths.backup_scratch())
 }

@@ -28,7 +28,7 @@ fn listed(kind: &str, names: &[&str]) -> ListedKind {
     ListedKind { kind: format!("v1 {kind}"), objects, ..ListedKind::default() }
 }
 
-/// The lines of what was listed, read in pieces of this many bytes.
+/// Returns the lines of these kinds, read in pieces of this many bytes.
 fn lines(kinds: Vec<Result<ListedKind, ClusterError>>, piece: usize) -> io::Result<Vec<u8>> {
     let (notes, mut lines) = (Notes::default(), Vec::new());
     let mut stream = ObjectStream::new(kinds.into_iter(), &notes);
@@ -93,11 +93,11 @@ fn objects_that_are_lost_or_malformed_are_found() {
     }
 }
 
-/// etcd's tools: a snapshot has the revision as its text.
+/// Fake of etcd's tools: a snapshot is its revision as text.
 #[derive(Default)]
 struct Etcd {
     revision: u64,
-    /// The verb that fails.
+    /// Verb that fails.
     failing: Option<&'static str>,
     ran: Mutex<Vec<String>>,
 }
@@ -147,7 +147,7 @@ fn place_tools(paths: &SitePaths) {
     }
 }
 
-/// A backup with this snapshot of etcd.
+/// Returns a backup with this snapshot of etcd.
 fn backup(paths: &SitePaths, bytes: &[u8]) -> OpenBackup {
     let repository = BackupFolder::of(paths).open_or_create().unwrap();
     let mut bytes = bytes;

@@ -1,10 +1,10 @@
-//! A cut across components: one time as of which the data of several streams returns.
+//! A cut across components: one time as of which the data of several streams is restored.
 //!
-//! Streams with a log are saved before, and recover to that time by the part of their log that the backup holds. Of the others, the
-//! writers are held: while all of them are, the time is taken, and each is let go when its data is captured. So whatever is in
-//! the cut, everything that led to it is in the cut, too.
+//! Streams with a log are saved earlier, and recover to that time by the part of their log in the backup. For the
+//! others, the writers are held. The time is taken while all of them are held, and each is released when its data is
+//! captured. Everything that led to data in the cut is therefore in the cut as well.
 //!
-//! A cut that fails costs no backup: each stream is then as good as one that was saved by itself.
+//! A failed cut does not fail the backup: each stream is then as good as one that was saved alone.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -27,10 +27,11 @@ use super::rule_pod::RulePrograms;
 use super::singly::FailedStreams;
 use super::source::PodStream;
 
-/// The fact that has a cut's time.
+/// Fact with the time of a cut.
 const CUT: &str = "cut";
 
-/// Facts that name the streams of a cut are numbered: `cut-1=postgres/database`. Milliseconds follow where writers were held.
+/// Prefix of the numbered facts that name a cut's streams: `cut-1=postgres/database`. Milliseconds follow if writers
+/// were held.
 const CUT_STREAM: &str = "cut-";
 
 /// A time as of which the data of several components is.
@@ -54,7 +55,7 @@ pub struct CutStream {
 }
 
 impl BackupCut {
-    /// That of a backup, if it has one.
+    /// Returns the cut of a backup, if it has one.
     pub fn of(backup: &Backup) -> Option<Self> {
         let time = backup.facts.get(CUT)?.clone();
         let facts = backup.facts.iter().filter_map(|(key, value)| {
@@ -69,18 +70,18 @@ impl BackupCut {
         Some(Self { time, streams: streams.into_values().collect() })
     }
 
-    /// The time, where a stream belongs to it.
+    /// Returns the time, if a stream belongs to the cut.
     pub(crate) fn time_of(&self, stream: &str) -> Option<Timestamp> {
         self.streams.iter().any(|of| of.name == stream).then(|| self.time.parse().ok()).flatten()
     }
 }
 
-/// The stream of a backup that has the part of a log which leads to its cut.
+/// Returns the backup's stream with the part of a log that leads to its cut.
 pub(crate) fn log_part(stream: &str) -> Result<StreamName, StepError> {
     stream_name(&format!("LANDFALL/logs/{stream}"))
 }
 
-/// A stream of which writers can be held.
+/// A stream whose writers can be held.
 pub(super) struct Held<'a> {
     pub(super) pod: &'a dyn RulePrograms,
     pub(super) hold: &'a BackupHold,
@@ -90,38 +91,38 @@ pub(super) struct Held<'a> {
 /// A stream whose data is counted as of the cut.
 pub(super) struct Counted<'a> {
     pub(super) pod: &'a dyn RulePrograms,
-    /// The program that counts, with its arguments.
+    /// Counting program, with its arguments.
     pub(super) program: &'a [String],
-    /// Whether its writers are held; otherwise its log leads to the time.
+    /// True if its writers are held; otherwise its log leads to the time.
     pub(super) is_held: bool,
 }
 
-/// A count, as far as it is.
+/// State of a count.
 struct Counting<'a> {
     of: Counted<'a>,
-    /// That of a log, while its program runs.
+    /// Running count of a stream with a log.
     begun: Option<BegunCount>,
     counts: Option<Counts>,
 }
 
-/// A held stream, as far as it is.
+/// State of a held stream.
 struct Holding<'a> {
     held: Held<'a>,
-    /// When its hold began, unless it has ended.
+    /// Begin of its hold, until the hold ends.
     begun: Option<Instant>,
     milliseconds: u64,
-    /// Why it cannot be read, where that is known before it is.
+    /// Failure that was found before the stream is read.
     failure: Option<io::Error>,
 }
 
 impl Holding<'_> {
-    /// Seconds that are left of its hold; none where it has not begun or has ended.
+    /// Returns the remaining seconds of its hold; `None` before and after it.
     fn left_seconds(&self) -> Option<u64> {
         Some(self.held.hold.limit_seconds.saturating_sub(self.begun?.elapsed().as_secs()))
     }
 }
 
-/// A cut that is being made: the streams of a backup are read beside it.
+/// A cut in progress, made while the streams of a backup are read.
 pub(super) struct MakingCut<'a> {
     state: RefCell<State<'a>>,
 }
@@ -131,16 +132,16 @@ struct State<'a> {
     counted: Vec<Counting<'a>>,
     /// Streams whose log leads to the time.
     logged: Vec<String>,
-    /// Streams that the backup lacks: the cut is one of the others.
+    /// Streams that the backup lacks: the cut covers the others.
     failed: &'a FailedStreams,
     time: Option<Timestamp>,
-    /// Whether something went wrong, which was reported.
+    /// True if the cut failed, which was reported.
     is_void: bool,
     progress: &'a dyn Progress,
 }
 
 impl<'a> MakingCut<'a> {
-    /// A cut of these streams, which are read after all others, in this order; then the parts of these logs.
+    /// Creates a cut of these streams, which are read last and in this order, followed by the parts of these logs.
     pub(super) fn new(
         held: Vec<Held<'a>>,
         logged: Vec<String>,
@@ -152,29 +153,29 @@ impl<'a> MakingCut<'a> {
         Self { state: RefCell::new(state) }
     }
 
-    /// The same, in which the data of these streams is counted.
+    /// Adds counting of these streams' data.
     pub(super) fn counting(mut self, counted: Vec<Counted<'a>>) -> Self {
         let counting = |of| Counting { of, begun: None, counts: None };
         self.state.get_mut().counted = counted.into_iter().map(counting).collect();
         self
     }
 
-    /// Whether anything is counted.
+    /// Returns true if anything is counted.
     pub(super) fn has_counts(&self) -> bool {
         !self.state.borrow().counted.is_empty()
     }
 
-    /// The stream of the counts, which comes after all others.
+    /// Returns the stream of the counts, which follows all others.
     pub(super) fn counts_stream(&self) -> CountsStream<'_, 'a> {
         CountsStream { cut: self, text: None }
     }
 
-    /// The streams of which writers are held.
+    /// Returns the streams whose writers are held.
     pub(super) fn held_streams(&self) -> Vec<HeldStream<'_, 'a>> {
         (0..self.state.borrow().held.len()).map(|index| HeldStream { cut: self, index }).collect()
     }
 
-    /// The part of a stream's log that leads to the cut's time: what this program writes.
+    /// Returns the part of a stream's log that leads to the cut's time: the output of this program.
     pub(super) fn log_stream<'c>(
         &'c self,
         stream: &str,
@@ -183,7 +184,7 @@ impl<'a> MakingCut<'a> {
         LogPart { cut: self, stream: stream.to_owned(), open: Box::new(open), opened: None, has_ended: false }
     }
 
-    /// The facts of the backup that has it; none where it failed.
+    /// Returns the facts for the backup; empty if the cut failed.
     pub(super) fn facts(&self) -> BTreeMap<String, String> {
         let state = self.state.borrow();
         let Some(time) = state.time.filter(|_| !state.is_void) else { return BTreeMap::new() };
@@ -197,13 +198,13 @@ impl<'a> MakingCut<'a> {
 }
 
 impl State<'_> {
-    /// Takes the time, once: while all writers are held, where there are any. A stream that cannot be marked or read is not held, and its own
-    /// reader reports it.
+    /// Takes the time once, while all writers are held, if there are any. A stream that cannot be marked or read is not
+    /// held, and its own reader reports it.
     fn begin(&mut self) {
         if self.time.is_some() {
             return;
         }
-        // No marker can be written into data whose writers are held.
+        // No marker can be written while writers are held.
         for holding in &mut self.held {
             holding.failure = holding.held.source.mark().err().map(io::Error::other);
         }
@@ -237,13 +238,13 @@ impl State<'_> {
         }
     }
 
-    /// Starts the counts of streams whose log leads to the time. Returns the first time at which the numbers of all of them are true; none
-    /// where nothing of that kind is counted.
+    /// Starts the counts of streams whose log leads to the time. Returns the first time at which all their numbers are
+    /// true; `None` if there are none.
     fn begin_counts_of_logs(&mut self) -> Option<Timestamp> {
         if self.is_void {
             return None;
         }
-        // All of them start before the first one is waited for: each states its numbers for a moment.
+        // All of them start before the first wait, because each states its numbers for one moment.
         let failed = self.failed;
         let is_wanted = |counting: &&mut Counting<'_>| !counting.of.is_held && !failed.has(counting.of.pod.stream());
         let of_logs = self.counted.iter_mut().filter(is_wanted);
@@ -260,7 +261,8 @@ impl State<'_> {
         self.counted.iter().filter_map(|counting| counting.begun.as_ref()).map(|begun| begun.from).max()
     }
 
-    /// Counts what is held, while it is. A count that hangs takes half of what is left of the shortest hold: the cut is not lost by it.
+    /// Counts held data during the hold. A hanging count may take half of the shortest hold's remaining time, so it
+    /// does not lose the cut.
     fn count_held(&mut self) {
         if self.is_void {
             return;
@@ -277,7 +279,7 @@ impl State<'_> {
         self.note_not_counted(&failures);
     }
 
-    /// Everything that was counted, by stream, once all programs have ended. Nothing where there is no cut.
+    /// Returns all counts by stream, after all programs have ended; empty without a cut.
     fn counts(&mut self) -> BTreeMap<String, Counts> {
         let Some(time) = self.time.filter(|_| !self.is_void) else { return BTreeMap::new() };
         let mut failures = Vec::new();
@@ -293,7 +295,7 @@ impl State<'_> {
         counted.filter_map(|one| Some((one.of.pod.stream().to_owned(), one.counts.clone()?))).collect()
     }
 
-    /// Notes what is not counted, by stream. A count that fails costs no backup: a drill then compares nothing.
+    /// Reports streams that were not counted. The backup does not fail; a drill then compares nothing.
     fn note_not_counted(&self, failures: &[(String, io::Error)]) {
         for (stream, error) in failures {
             let text = format!("the data of {stream} is not counted: {}", with_causes(error));
@@ -324,20 +326,20 @@ impl State<'_> {
     }
 }
 
-/// Every hold ends with the backup, however that ends.
+/// Every hold ends with the backup, whatever its outcome.
 impl Drop for State<'_> {
     fn drop(&mut self) {
         (0..self.held.len()).for_each(|index| self.let_go(index));
     }
 }
 
-/// A time that programs of a log understand: they know microseconds.
+/// Returns the present time in microseconds, which programs of a log understand.
 fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)
 }
 
-/// The stream of a rule whose writers are held. Its first read begins the cut.
+/// Stream of a rule whose writers are held. Its first read begins the cut.
 pub(super) struct HeldStream<'c, 'a> {
     cut: &'c MakingCut<'a>,
     index: usize,
@@ -356,7 +358,7 @@ impl Read for HeldStream<'_, '_> {
     }
 }
 
-/// A log that is read, and what must be kept until it was.
+/// A log that is being read, with its lock.
 pub(super) struct OpenLog {
     from: Box<dyn Read>,
     _lock: File,
@@ -368,8 +370,8 @@ impl OpenLog {
     }
 }
 
-/// The part of a log that leads to a cut's time. It is empty where that failed, which is no failure of the backup, and where the stream itself
-/// was not saved.
+/// Part of a log that leads to a cut's time. It is empty if the cut failed or the stream itself was not saved; the
+/// backup does not fail.
 pub(super) struct LogPart<'c, 'a> {
     cut: &'c MakingCut<'a>,
     stream: String,
@@ -405,7 +407,7 @@ impl Read for LogPart<'_, '_> {
     }
 }
 
-/// The counts of a cut, as JSON by stream; an empty object where there are none.
+/// Counts of a cut as JSON by stream; an empty object if there are none.
 pub(super) struct CountsStream<'c, 'a> {
     cut: &'c MakingCut<'a>,
     text: Option<io::Cursor<Vec<u8>>>,

@@ -1,4 +1,4 @@
-//! Cuts of streams whose programs are played: what they are asked for, and in which order.
+//! Tests of cuts with fake programs: the calls and their order.
 
 use landfall_backup::BackupKind;
 use landfall_error_codes::codes;
@@ -9,14 +9,14 @@ use super::super::singly::SingleStream;
 use super::*;
 use crate::backups::logs::tests::log;
 
-/// Everything that programs were asked for, in order.
+/// All calls of programs, in order.
 type Asked = RefCell<Vec<String>>;
 
-/// A pod that notes what it is asked for.
+/// A fake pod that records its calls.
 struct Played<'a> {
     stream: &'static str,
     asked: &'a Asked,
-    /// The program that fails.
+    /// Program that fails.
     fails: Option<&'static str>,
 }
 
@@ -50,7 +50,7 @@ fn read_all(mut from: impl Read) -> String {
     text
 }
 
-/// What a backup of two held streams and a log asks for, and its facts.
+/// Returns the calls and facts of a backup with two held streams and a log.
 fn made(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<String>, BTreeMap<String, String>) {
     let asked = Asked::default();
     let pods = [("kv/keys", fails[0]), ("files/uploads", fails[1])];
@@ -73,7 +73,7 @@ fn made(fails: [Option<&'static str>; 2], log_fails: bool) -> (Vec<String>, Vec<
     (asked.into_inner(), read, facts)
 }
 
-/// A log that cannot be read.
+/// Reader of a log that always fails.
 struct Broken;
 
 impl Read for Broken {
@@ -107,7 +107,7 @@ fn all_writers_are_held_at_once_and_each_goes_on_when_its_data_is_captured() {
 #[test]
 fn a_hold_that_cannot_begin_costs_the_cut_and_nothing_else() {
     let (asked, read, facts) = made([None, Some("hold")], false);
-    // What may have begun is ended, and no log is read for a time that does not exist.
+    // Holds that may have begun are ended, and no log is read without a time.
     let expected = [
         "kv/keys: hold 30",
         "files/uploads: hold 30",
@@ -177,7 +177,7 @@ fn a_backup_that_fails_lets_everybody_go() {
     assert_eq!(asked.borrow().last().unwrap(), "files/uploads: free");
 }
 
-/// A pod whose programs print this.
+/// A fake pod whose programs print this text.
 struct Printing(&'static str);
 
 impl RulePrograms for Printing {
@@ -194,7 +194,7 @@ impl RulePrograms for Printing {
     }
 }
 
-/// The counts of a backup of one stream, as JSON, and the time of its cut.
+/// Returns the counts of a backup with one stream as JSON, and the time of its cut.
 fn counted(prints: &'static str, is_held: bool) -> (String, String) {
     let (pod, program, hold) = (Printing(prints), ["count".to_owned()], hold(HoldUntil::End));
     let source = PodStream::new(&pod, &program, &Silent);
@@ -211,7 +211,7 @@ fn counted(prints: &'static str, is_held: bool) -> (String, String) {
 fn data_is_counted_as_of_the_cut_and_a_count_that_fails_costs_nothing() {
     let whole = r#"{"db/rows":{"orders":7}}"#;
     assert_eq!(counted("orders=7\n", true).0, whole);
-    // Of a log, the numbers state when they were true, and the cut is then.
+    // For a log, the program states when its numbers were true, and the cut has that time.
     let (text, time) = counted("from=1700000000000001\nuntil=1700000000200000\norders=7\n", false);
     assert_eq!((text.as_str(), time.as_str()), (whole, "2023-11-14T22:13:20.000001Z"));
     for (prints, is_held) in [("orders\n", true), ("orders=7\n", false), ("from=5\nuntil=4\norders=7\n", false)] {
@@ -221,7 +221,7 @@ fn data_is_counted_as_of_the_cut_and_a_count_that_fails_costs_nothing() {
     }
 }
 
-/// A pod that notes how long each program may take whose output is read.
+/// A fake pod that records the time limit of each program whose output is read.
 #[derive(Default)]
 struct Limited(RefCell<Vec<Option<u64>>>);
 

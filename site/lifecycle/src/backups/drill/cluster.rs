@@ -1,4 +1,4 @@
-//! What a backup has of its cluster, on trial: objects are read and counted, etcd's snapshot is restored into a folder.
+//! Drill of a backup's cluster data: objects are read and counted, and etcd's snapshot is restored into a folder.
 
 use landfall_backup::OpenBackup;
 use landfall_engine::causes::with_causes;
@@ -19,7 +19,7 @@ const WHOLE: &str = "etcd's snapshot is read from the backup, and is the one tha
 const OPENS: &str = "The snapshot is restored into an empty folder, and its data opens at the revision that was saved";
 
 impl Drill<'_> {
-    /// Tries what the backup has of its cluster; nothing where it was made without, or where only its log is tried.
+    /// Tries a backup's cluster data; returns nothing for a backup without it, or in a drill of only its log.
     pub(super) fn streams_of_cluster(&self, trial: &Trial<'_>) -> Result<Vec<DrilledStream>, StepError> {
         let Some(saved) = trial.cluster() else { return Ok(Vec::new()) };
         let backup = trial.backup;
@@ -57,7 +57,7 @@ fn objects(backup: &OpenBackup) -> Result<CheckResult, StepError> {
     })
 }
 
-/// What is shown of objects that are all there.
+/// Describes a complete list of objects.
 fn listed(read: &ReadObjects) -> String {
     let (objects, kinds) = read.totals();
     let unreadable: Vec<&str> = read.unreadable().collect();
@@ -68,7 +68,7 @@ fn listed(read: &ReadObjects) -> String {
     format!("{LISTED}: {objects} of {kinds} kinds{without}")
 }
 
-/// The result of a check; an error that says nothing of the backup is none.
+/// Returns the result of a check; fails on an error that says nothing about the backup.
 fn judged(shows: &str, expected: &str, outcome: Result<(), StepError>) -> Result<CheckResult, StepError> {
     match outcome {
         Ok(()) => Ok(CheckResult::passed(shows)),

@@ -1,5 +1,5 @@
-//! A drill: a backup, or what was logged since, is restored into a namespace that is thrown away, and checked there. Running software is
-//! not touched.
+//! A drill: restores a backup, or the log since it, into a temporary namespace and checks it there. Running software is
+//! not affected.
 
 mod cluster;
 mod namespace;
@@ -66,14 +66,14 @@ pub struct DrilledStream {
 }
 
 impl DrillReport {
-    /// Every check that failed, with its stream.
+    /// Returns every failed check with its stream.
     pub fn failed(&self) -> impl Iterator<Item = (&DrilledStream, &CheckResult)> {
         self.streams
             .iter()
             .flat_map(|drilled| drilled.checks.iter().filter(|check| !check.passed).map(move |check| (drilled, check)))
     }
 
-    /// The error of a drill that did not prove its backup, or the log.
+    /// Returns the error of a drill that did not prove its backup or the log.
     pub(crate) fn refusal(&self) -> Option<StepError> {
         let (DrilledStream { stream, recovered_to, .. }, check) = self.failed().next()?;
         let found = check.failure.as_ref().map(|failure| failure.found.as_str()).unwrap_or_default();
@@ -83,7 +83,7 @@ impl DrillReport {
             let differs = format!("at its cut, {expected} was counted; found {found}");
             return Some(StepError::new(codes::BACKUP_COUNTS, format!("{what}{differs}")));
         }
-        // A log that leads to the cut of a backup is a part of that.
+        // A log that leads to the cut of a backup is part of the backup.
         let (code, what) = match recovered_to.as_ref().filter(|_| self.cut.is_none()) {
             None => (codes::BACKUP_UNPROVEN, format!("the backup of {}", self.time)),
             Some(to) => {
@@ -94,29 +94,29 @@ impl DrillReport {
     }
 }
 
-/// What a drill needs.
+/// Dependencies of a drill.
 pub(crate) struct Drill<'a> {
     /// The site's cluster.
     pub(crate) cluster: &'a Cluster,
     /// The site's paths.
     pub(crate) paths: &'a SitePaths,
-    /// The release that is installed.
+    /// The installed release.
     pub(crate) release: &'a ReleaseDocument,
-    /// Runs etcd's own tools.
+    /// Runner of etcd's own tools.
     pub(crate) commands: &'a dyn CommandRunner,
-    /// Where progress goes.
+    /// Receiver of progress.
     pub(crate) progress: &'a dyn Progress,
 }
 
 impl Drill<'_> {
-    /// Restores a backup on trial, and marks it as proven if every check passes, or as disproved. A check that fails is no error: the
-    /// report shows it. Nothing of the drill stays in the cluster.
+    /// Restores a backup in a drill, and marks it as proven if every check passes, otherwise as disproved. A failed
+    /// check is not an error: the report shows it. The drill leaves nothing in the cluster.
     pub(crate) fn prove(&self, repository: &Repository, backup: &OpenBackup) -> Result<DrillReport, StepError> {
         self.run(repository, &Trial::of_backup(repository, backup)?)
     }
 
-    /// Restores on trial what was logged since a backup, up to the last point in time, and marks the log backups that lead there as
-    /// proven if every check passes; none where no log backup follows the backup.
+    /// Restores the log since a backup in a drill, up to the last point in time. Marks the log backups that lead there
+    /// as proven if every check passes. Returns `None` if no log backup follows the backup.
     pub(crate) fn prove_logs(
         &self,
         repository: &Repository,
@@ -148,7 +148,8 @@ impl Drill<'_> {
         Ok(report)
     }
 
-    /// Notes that what failed before is made up for, if the newest backup is proven now. Best effort: the backup is proven in any case.
+    /// Records that earlier failures no longer matter, if the newest backup is proven now. A failure to record it is
+    /// only logged.
     fn mend(&self, repository: &Repository, proven: BackupId) {
         let newest = repository.backups().map_err(unusable).map(|known| known.last().map(|newest| newest.id));
         let mended =
@@ -158,8 +159,8 @@ impl Drill<'_> {
         }
     }
 
-    /// Marks the backup on trial, so that no restore takes it unless it is named. What a trial of log backups shows depends on the backup
-    /// that they follow, too: it marks none. Best effort: the drill failed in any case.
+    /// Marks the backup as disproved, so that a restore takes it only by name. A drill of log backups marks none,
+    /// because it also depends on the backup that they follow. A failure to mark it is only reported.
     fn disprove(&self, repository: &Repository, trial: &Trial<'_>, report: String) {
         if !trial.is_of_backup() {
             return;
@@ -205,7 +206,8 @@ impl Drill<'_> {
         self.progress.event(Event::Note(format!("drill: restoring {streams} on trial")));
     }
 
-    /// Refuses a drill whose data does not fit beside the site's own. What is deleted after each workload counts once.
+    /// Fails if the drill's data does not fit beside the site's own. Data that is deleted after each workload counts
+    /// once.
     fn refuse_too_large(&self, trial: &Trial<'_>) -> Result<(), StepError> {
         let etcd = trial.cluster().and_then(|_| load::stream_bytes(trial.backup.backup(), ETCD)).unwrap_or(0);
         let demand = Demand { folder: self.paths.data(), space: trial_space(etcd), purpose: "for the drill" };
@@ -217,14 +219,14 @@ impl Drill<'_> {
         })
     }
 
-    /// What loaded data and what its software adds may take.
+    /// Returns the space for loaded data and for the additions of its software.
     fn needed(&self, trial: &Trial<'_>, group: &[&SavedStream]) -> Space {
         let rules = group.iter().map(|saved| (saved.namespace.as_str(), &saved.rule));
         estimate::drill_space(trial.loaded_bytes(group), estimate::live(self.paths, self.cluster, rules))
     }
 }
 
-/// Streams that one container of one workload loads, in the order of the backup.
+/// Groups the streams by the container that loads them, in the order of the backup.
 pub(crate) fn groups(streams: &[SavedStream]) -> Vec<Vec<&SavedStream>> {
     let mut groups: Vec<Vec<&SavedStream>> = Vec::new();
     for saved in streams {

@@ -1,4 +1,4 @@
-//! The namespace of a drill: as restricted as its component's own, and deleted whatever the drill showed.
+//! Namespace of a drill: as restricted as its component's own, and deleted whatever the result.
 
 use std::time::Duration;
 
@@ -13,14 +13,14 @@ use super::Drill;
 use crate::plan::components::minor_version;
 use crate::steps::drill_network;
 
-/// How long making or deleting a namespace may take.
+/// Time limit for creating or deleting a namespace.
 pub(super) const LIMIT: Duration = Duration::from_mins(5);
 
-/// The longest name of a namespace.
+/// Maximum length of a namespace's name.
 const LONGEST_NAME: usize = 63;
 
 impl Drill<'_> {
-    /// Does something in the namespace of a component's drill, which exists only that long.
+    /// Runs `act` in the namespace of a component's drill, which exists only during the call.
     pub(super) fn within<T>(
         &self,
         component: &str,
@@ -39,7 +39,7 @@ impl Drill<'_> {
         };
         let done =
             self.cluster.make_drill(&namespace, LIMIT).map_err(StepError::from).and_then(|()| act(&name, &owner));
-        // What the drill showed matters more than a namespace that stays: the next drill deletes it.
+        // The drill's result matters more than a remaining namespace, which the next drill deletes.
         if let Err(error) = self.cluster.delete_drill(&name, LIMIT) {
             tracing::warn!(namespace = name, %error, "the namespace of a drill stays");
         }
@@ -53,7 +53,8 @@ impl Drill<'_> {
         })
     }
 
-    /// Copies what pods refer to into the namespace. What does not exist is left out: whether a pod needs it, its start shows.
+    /// Copies the objects that pods refer to into the namespace. Missing objects are skipped: the pod's start shows
+    /// whether it needs them.
     pub(super) fn copy_references(
         &self,
         pod: &serde_json::Value,

@@ -1,4 +1,4 @@
-//! What a drill restores: a backup, or those of its streams that log backups follow, with the log.
+//! Content of a drill: a backup, or its streams with later log backups.
 
 use std::collections::BTreeMap;
 
@@ -14,32 +14,32 @@ use super::super::logs::{Chain, LogIndex};
 use super::super::manifest::Manifest;
 use super::{SavedStream, groups, load};
 
-/// What is restored on trial.
+/// Content to restore in a drill.
 pub(super) struct Trial<'a> {
     pub(super) backup: &'a OpenBackup,
     pub(super) manifest: Manifest,
     content: Content,
-    /// What was counted at the cut of the backup, by stream, if its data is of then.
+    /// Counts at the cut of the backup by stream, if its data is as of the cut.
     counts: BTreeMap<String, Counts>,
 }
 
 enum Content {
-    /// Every stream, as of the backup; those whose log leads to its cut, by name, as of that.
+    /// Every stream as of the backup. Streams whose log leads to its cut, by name, are restored as of the cut.
     Backup(BTreeMap<String, Recovery>),
-    /// The streams that log backups follow, by name, and what the same containers load.
+    /// Streams that log backups follow, by name, with the other streams of the same containers.
     Logs(BTreeMap<String, Recovery>),
 }
 
-/// What is applied to a stream once it is loaded.
+/// Log to apply to a loaded stream.
 pub(super) struct Recovery {
-    /// The last point in time that the log leads to, or that of the backup's cut.
+    /// Last point in time of the log, or the time of the backup's cut.
     pub(super) to: Timestamp,
-    /// The log backups, oldest first.
+    /// Log backups, oldest first.
     pub(super) logs: Vec<OpenBackup>,
 }
 
 impl<'a> Trial<'a> {
-    /// A backup as it was made.
+    /// Returns the drill of a backup.
     pub(super) fn of_backup(repository: &Repository, backup: &'a OpenBackup) -> Result<Self, StepError> {
         let manifest = Manifest::read(backup)?;
         let mut recoveries = BTreeMap::new();
@@ -54,7 +54,8 @@ impl<'a> Trial<'a> {
         Ok(Self { backup, manifest, content: Content::Backup(recoveries), counts })
     }
 
-    /// The last point in time that each log leads to from a backup; none where no log backup follows it.
+    /// Returns the drill of the log after a backup, up to the last point in time of each stream. Returns `None` if no
+    /// log backup follows.
     pub(super) fn of_logs(repository: &Repository, backup: &'a OpenBackup) -> Result<Option<Self>, StepError> {
         let manifest = Manifest::read(backup)?;
         let begun = backup.backup().ended.unwrap_or(backup.backup().time);
@@ -78,7 +79,7 @@ impl<'a> Trial<'a> {
         Ok(has_logs.then_some(Self { backup, manifest, content, counts: BTreeMap::new() }))
     }
 
-    /// What one container loads, in the order of the backup.
+    /// Returns the streams grouped by container, in the order of the backup.
     pub(super) fn groups(&self) -> Vec<Vec<&SavedStream>> {
         let mut groups = groups(&self.manifest.streams);
         if matches!(self.content, Content::Logs(_)) {
@@ -87,7 +88,7 @@ impl<'a> Trial<'a> {
         groups
     }
 
-    /// What the backup has of its cluster, if that is on trial.
+    /// Returns the backup's cluster data, if it is part of the drill.
     pub(super) fn cluster(&self) -> Option<&SavedCluster> {
         match self.content {
             Content::Backup(_) => self.manifest.cluster.as_ref(),
@@ -95,23 +96,24 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// What is applied to this stream, if anything is.
+    /// Returns the log to apply to this stream, if any.
     pub(super) fn recovery(&self, saved: &SavedStream) -> Option<&Recovery> {
         let (Content::Backup(recoveries) | Content::Logs(recoveries)) = &self.content;
         recoveries.get(&saved.name())
     }
 
-    /// What was counted of this stream at the cut, to which its data is restored.
+    /// Returns the counts of this stream at the cut to which its data is restored.
     pub(super) fn counts(&self, saved: &SavedStream) -> Option<&Counts> {
         self.counts.get(&saved.name())
     }
 
-    /// Whether all of its data is as of the backup: the word that was written before is still there then.
+    /// Returns true if all data is as of the backup, so the marker from before it is still there.
     pub(super) fn is_of_backup(&self) -> bool {
         matches!(self.content, Content::Backup(_))
     }
 
-    /// What it proves: the backup, or the newest log backup of each stream, to which the others lead.
+    /// Returns the backups that the drill proves: the backup, or the newest log backup of each stream, which covers the
+    /// others.
     pub(super) fn proves(&self) -> Vec<BackupId> {
         match &self.content {
             Content::Backup(_) => vec![self.backup.backup().id],
@@ -122,7 +124,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Bytes that these streams load, the log backups included.
+    /// Returns the bytes that these streams load, including log backups.
     pub(super) fn loaded_bytes(&self, group: &[&SavedStream]) -> u64 {
         let of_stream = |saved: &&SavedStream| {
             let logs = self.recovery(saved).into_iter().flat_map(|recovery| &recovery.logs);
@@ -132,7 +134,7 @@ impl<'a> Trial<'a> {
         group.iter().map(of_stream).sum()
     }
 
-    /// How many programs load these streams, one after another, each within the limit of its rule.
+    /// Returns the number of programs that load this stream in sequence, each within the limit of its rule.
     pub(super) fn programs(&self, saved: &SavedStream) -> u64 {
         self.recovery(saved).map_or(1, |recovery| recovery.logs.len() as u64 + 2)
     }

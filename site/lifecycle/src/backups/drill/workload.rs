@@ -1,4 +1,4 @@
-//! One workload of a drill: its data is loaded into an empty volume, its own program starts on it, and is asked.
+//! Drill of one workload: its data is loaded into an empty volume, its own program starts on it, and checks run.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -18,34 +18,34 @@ use super::{Drill, SavedStream};
 use crate::pods::Container;
 use crate::steps::drill_network;
 
-/// How long the loader may take to start: its image is on the node.
+/// Time limit for the start of the loader, whose image is on the node.
 const START_LIMIT: Duration = Duration::from_mins(5);
 
-/// How long ending the loader may take.
+/// Time limit for the end of the loader.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// Time between looks.
+/// Time between checks.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// What a failed load would have shown.
+/// Meaning of a successful load.
 const LOADED: &str = "The backup is loaded into an empty volume, and its software starts on it";
 
-/// The same of a backup with its log.
+/// Meaning of a successful load of a backup with its log.
 const RECOVERED: &str =
     "The backup and the log backups after it are loaded into an empty volume, and the software starts on them";
 
-/// The same of a backup whose log leads to its cut.
+/// Meaning of a successful load of a backup whose log leads to its cut.
 const AT_THE_CUT: &str =
     "The backup and its log until its cut are loaded into an empty volume, and the software starts on them";
 
 /// Errors that speak against a backup.
 pub(super) const FAILURES: [Code; 3] = [codes::RESTORE_LOAD, codes::CLUSTER_NOT_READY, codes::CLUSTER_FAILED];
 
-/// Time for everything of a pod whose limits are not declared.
+/// Time for all work in a pod without declared limits.
 const MARGIN: Duration = Duration::from_mins(15);
 
 impl Drill<'_> {
-    /// Restores the streams of one container on trial. Returns the results of each stream's checks.
+    /// Restores the streams of one container in a drill. Returns the results of each stream's checks.
     pub(super) fn workload(
         &self,
         trial: &Trial<'_>,
@@ -60,7 +60,7 @@ impl Drill<'_> {
         self.within(&first.component, |namespace, owner| {
             let server = match self.restored(trial, group, namespace, owner) {
                 Ok(server) => server,
-                // What says nothing of the backup is no result: whoever repeats it may learn more.
+                // An error that says nothing about the backup is not a result, and a repetition may succeed.
                 Err(error) if !FAILURES.contains(&error.code()) => return Err(error),
                 Err(error) => {
                     let found = with_causes(&error);
@@ -77,7 +77,7 @@ impl Drill<'_> {
                 let restored = if trial.is_of_backup() {
                     Restored { saved, at, counted: trial.counts(saved), loaded_bytes }
                 } else {
-                    // A backup that was cut off since then may have written a later word.
+                    // A backup that was interrupted later may have written a newer marker.
                     Restored { saved: &wordless, at, counted: None, loaded_bytes }
                 };
                 let checks = check(self.cluster, &restored);
@@ -87,7 +87,7 @@ impl Drill<'_> {
         })
     }
 
-    /// A container that runs its own program on the restored data.
+    /// Returns a container that runs its own program on the restored data.
     fn restored(
         &self,
         trial: &Trial<'_>,
@@ -162,7 +162,7 @@ fn is_loading(pod: &Value) -> bool {
     statuses.into_iter().any(|status| status["name"] == LOADER && status["state"]["running"].is_object())
 }
 
-/// How long the pod of these streams may live.
+/// Returns the lifetime of these streams' pod.
 fn lifetime(trial: &Trial<'_>, group: &[&SavedStream]) -> Duration {
     let seconds = |saved: &&SavedStream| {
         let limit = |declared: u64| limit_seconds(declared, trial.loaded_bytes(&[*saved]));

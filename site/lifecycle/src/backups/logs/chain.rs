@@ -1,4 +1,4 @@
-//! How far the log backups of a stream lead. Pure.
+//! Reach of a stream's log backups. Pure.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,15 +9,15 @@ use serde::Serialize;
 
 use super::{AFTER, IdleLog, LINK, STREAM, SavedStream};
 
-/// The log backups that follow a backup of a stream, without a gap, oldest first.
+/// Log backups that follow a backup of a stream without a gap, oldest first.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Chain<'a> {
     logs: Vec<&'a Backup>,
-    /// Until when nothing was logged after the last of them, where that is known.
+    /// Time until which nothing was logged after the last of them, if known.
     idle: Option<Timestamp>,
 }
 
-/// Log backups by their streams and the links that they follow, each in the order in which they were made.
+/// Log backups by stream and by the link that they follow, in the order in which they were made.
 pub(crate) struct LogIndex<'a> {
     following: HashMap<&'a str, HashMap<&'a str, Vec<&'a Backup>>>,
     idle: Vec<IdleLog>,
@@ -32,7 +32,7 @@ impl<'a> LogIndex<'a> {
         Self { following: found, idle: Vec::new() }
     }
 
-    /// The same, where nothing was logged after these links.
+    /// Adds times until which nothing was logged after these links.
     pub(crate) fn with_idle(self, idle: Vec<IdleLog>) -> Self {
         Self { idle, ..self }
     }
@@ -83,7 +83,7 @@ struct Span {
 }
 
 impl Span {
-    /// The first and the last full second of it.
+    /// Returns the first and last full second of the span.
     fn ends(&self) -> (String, String) {
         (format!("{:.0}", up_to_second(self.from)), format!("{:.0}", self.until))
     }
@@ -94,8 +94,8 @@ fn fact<'a>(backup: &'a Backup, key: &str) -> &'a str {
 }
 
 impl<'a> Chain<'a> {
-    /// Those that follow this stream of a backup. Where the power was cut before a log backup was noted, two follow the same one:
-    /// the later one has all of the earlier one.
+    /// Returns the log backups that follow this stream of a backup. If a power cut prevented the record of a log
+    /// backup, two follow the same one, and the later contains the earlier.
     pub(crate) fn of(saved: &SavedStream, logs: &LogIndex<'a>) -> Self {
         let (name, Some(begin)) = (saved.name(), &saved.link) else { return Self::default() };
         let (mut chain, mut known, mut link) = (Vec::new(), HashSet::new(), begin.as_str());
@@ -103,7 +103,7 @@ impl<'a> Chain<'a> {
             let following = logs.following(&name, link);
             let continues = |log: &&&Backup| !logs.following(&name, fact(log, LINK)).is_empty();
             let next = following.iter().rev().find(continues).or(following.last());
-            // A link is followed once: words that were forged must not lead in a circle.
+            // Each link is followed once, because forged links must not form a cycle.
             match next {
                 Some(log) if known.insert(log.id) => {
                     link = fact(log, LINK);
@@ -114,23 +114,24 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// The last time that it leads to; none if it leads nowhere.
+    /// Returns the last time that the chain reaches, if any.
     pub(crate) fn until(&self) -> Option<Timestamp> {
         self.logs.iter().map(|log| log.time).chain(self.idle).max()
     }
 
-    /// All of them, oldest first.
+    /// Returns all IDs, oldest first.
     pub(crate) fn ids(&self) -> Vec<BackupId> {
         self.logs.iter().map(|log| log.id).collect()
     }
 
-    /// The last time that a drill has recovered to by them; none if none has.
+    /// Returns the last time to which a drill has recovered by this chain, if any.
     fn proven_until(&self) -> Option<Timestamp> {
         let newest = self.logs.iter().rposition(|log| log.proof.is_some())?;
         self.logs[..=newest].iter().map(|log| log.time).max()
     }
 
-    /// The log backups that lead to a time: the last of them has everything that was written until then. None if it is too late.
+    /// Returns the log backups that lead to a time: the last of them contains everything until then. `None` if the time
+    /// is too late.
     pub(crate) fn to(&self, at: Timestamp) -> Option<&[&'a Backup]> {
         match self.logs.iter().position(|log| log.time >= at) {
             Some(last) => Some(&self.logs[..=last]),
@@ -139,13 +140,13 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// The first full second that is not before this time.
+/// Rounds a time up to a full second.
 fn up_to_second(time: Timestamp) -> Timestamp {
     let rest = time.subsec_nanosecond();
     if rest == 0 { time } else { Timestamp::from_second(time.as_second() + 1).unwrap_or(time) }
 }
 
-/// Adds a time span, which may continue the one before it of the same stream; one that is empty is none.
+/// Adds a time span, which may continue the stream's previous one. Empty spans are skipped.
 fn add(spans: &mut Vec<Span>, new: Span) {
     if new.until <= new.from {
         return;
@@ -157,7 +158,7 @@ fn add(spans: &mut Vec<Span>, new: Span) {
 }
 
 impl PointsInTime {
-    /// The points in time of these backups of all data, each with its streams, by the times that backups and logs are labelled with.
+    /// Returns the points in time of these full backups, each with its streams, by the time labels of backups and logs.
     pub(crate) fn of(backups: &[(&Backup, Vec<SavedStream>)], logs: &LogIndex<'_>) -> Vec<Self> {
         let (mut spans, mut proven) = (Vec::new(), Vec::new());
         let begin = |backup: &Backup| backup.ended.unwrap_or(backup.time);
@@ -198,7 +199,7 @@ pub(crate) mod tests {
         Timestamp::from_second(60 * minute).unwrap()
     }
 
-    /// A log backup of `db/rows` that began in this minute.
+    /// Returns a log backup of `db/rows` that began in this minute.
     pub(crate) fn log(minute: i64, after: &str, link: &str) -> Backup {
         let facts = [(STREAM, "db/rows"), (AFTER, after), (LINK, link)];
         Backup {
@@ -247,7 +248,7 @@ pub(crate) mod tests {
     fn a_lost_log_backup_ends_the_way_whatever_the_clocks_said() {
         let logs = [log(5, "a", "b"), log(15, "c", "d")];
         assert_eq!(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).until(), Some(time(5)));
-        // The clock went back, and the chain did not.
+        // The clock went back, but the chain did not.
         let logs = [log(2, "b", "c"), log(5, "a", "b"), log(20, "c", "d")];
         assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).to(time(6)).unwrap()), [5, 2, 20]);
     }
@@ -256,7 +257,7 @@ pub(crate) mod tests {
     fn of_two_that_follow_one_the_way_goes_through_the_one_that_was_noted() {
         let logs = [log(5, "a", "lost"), log(6, "a", "b"), log(10, "b", "c")];
         assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs)).to(time(10)).unwrap()), [6, 10]);
-        // The later one was not noted either.
+        // The later one was not recorded either.
         assert_eq!(minutes(Chain::of(&saved(Some("a")), &LogIndex::of(&logs[..2])).to(time(5)).unwrap()), [6]);
     }
 
@@ -285,7 +286,7 @@ pub(crate) mod tests {
         let after_backup = LogIndex::of(&[]).with_idle(idle("a", 30));
         let chain = Chain::of(&saved(Some("a")), &after_backup);
         assert_eq!((chain.until(), chain.to(time(30)).map(<[_]>::len)), (Some(time(30)), Some(0)));
-        // What was looked at belongs to another end of the log.
+        // The idle time belongs to another end of the log.
         let elsewhere = LogIndex::of(&logs).with_idle(idle("a", 30));
         assert_eq!(Chain::of(&saved(Some("a")), &elsewhere).until(), Some(time(5)));
     }

@@ -1,8 +1,8 @@
-//! Log backups: what is written between two backups, so that any point in time comes back.
+//! Log backups: data written between two backups, so that any point in time can be restored.
 //!
-//! Log backups of a stream hang together by random words, their links: each names its own, and the one that it follows. A
-//! backup of all data names the link that its log backups begin after. One that is lost ends the way, and so does a gap in the
-//! log, whatever the clocks said.
+//! Log backups of a stream are chained by random words, their links: each names its own link and the one that it
+//! follows. A full backup names the link that its log backups follow. A lost log backup or a gap in the log ends the
+//! chain, whatever the clocks showed.
 
 mod chain;
 mod record;
@@ -22,17 +22,17 @@ use landfall_release_document::ReleaseDocument;
 use super::manifest::SavedStream;
 use crate::configuration::BackupSettings;
 
-/// Whether a release declares a log, and the site wants points in time.
+/// Returns true if a release declares a log and the site requires points in time.
 pub(crate) fn has_logs(release: &ReleaseDocument, settings: &BackupSettings) -> bool {
     let rules = release.components.iter().flat_map(|component| &component.backup);
     settings.has_points_in_time() && rules.into_iter().any(|rule| rule.log.is_some())
 }
 
-/// The fact that names the link of a log backup.
+/// Fact that names the link of a log backup.
 const LINK: &str = "link";
 
-/// The fact that names the link of the log backup before it.
+/// Fact that names the link of the previous log backup.
 const AFTER: &str = "after";
 
-/// The fact that names the stream whose log it is.
+/// Fact that names the stream of the log.
 const STREAM: &str = "stream";

@@ -1,7 +1,7 @@
-//! Which log backup the next one follows, of each stream: `/var/lib/landfall/backups/logs.json`.
+//! Record of the log backup that each stream's next one follows: `/var/lib/landfall/backups/logs.json`.
 //!
-//! A file that is lost or damaged costs points in time until the next backup of all data, and no backup. One that is damaged is
-//! reported, and kept beside once logs begin again.
+//! A lost or damaged file loses points in time until the next full backup, but no backup. A damaged file is reported,
+//! and set aside when logs begin again.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use landfall_media::durable;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The file whose lock is held while log backups are made, beside the records.
+/// Lock file beside the records, held while log backups are made.
 const LOCK: &str = "logs.lock";
 
 /// How far the log of a stream leads.
@@ -31,32 +31,32 @@ pub struct LogStatus {
     pub reason: Option<String>,
 }
 
-/// The log of a stream.
+/// State of a stream's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRecord {
     /// `COMPONENT/RULE`.
     stream: String,
-    /// The link that the next log backup follows.
+    /// Link that the next log backup follows.
     link: String,
-    /// Whether there is a backup of all data that the log backups follow.
+    /// True if there is a full backup that the log backups follow.
     has_base: bool,
     until: Option<String>,
     reason: Option<String>,
-    /// Whether a program failed since the latest log backup: a part of the log may be lost.
+    /// True if a program failed since the latest log backup, so a part of the log may be lost.
     has_failed: bool,
 }
 
-/// The link of a log of which nothing is lost.
+/// Link of a log without losses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WholeLink {
     /// The link.
     pub(crate) word: String,
-    /// Whether a backup of all data has it: if none has, the log begins with the next one.
+    /// True if a full backup has the link. Otherwise, the log begins with the next full backup.
     pub(crate) has_base: bool,
 }
 
-/// A log in which nothing follows a link until a time, or nothing but what is stored.
+/// A log in which nothing unsaved follows a link until a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdleLog {
     /// `COMPONENT/RULE`.
@@ -67,7 +67,7 @@ pub(crate) struct IdleLog {
     pub(crate) until: Timestamp,
 }
 
-/// The records of a site.
+/// Records of a site.
 pub(crate) struct LogRecords {
     folder: PathBuf,
     file: PathBuf,
@@ -78,7 +78,7 @@ impl LogRecords {
         Self { folder: paths.backups(), file: paths.backup_logs() }
     }
 
-    /// How far each log leads.
+    /// Returns the reach of each log.
     pub(crate) fn status(&self) -> Vec<LogStatus> {
         let status = |LogRecord { stream, until, reason, .. }| LogStatus { stream, until, reason };
         match self.all() {
@@ -90,7 +90,8 @@ impl LogRecords {
         }
     }
 
-    /// Every record; none before the first log. A file that cannot be read is an error: what log backups follow is not known.
+    /// Reads every record; empty before the first log. Fails if the file cannot be read, because the links are then
+    /// unknown.
     fn all(&self) -> Result<Vec<LogRecord>, StepError> {
         let Some(bytes) = files::read(&self.file)? else { return Ok(Vec::new()) };
         serde_json::from_slice(&bytes).map_err(|error| {
@@ -99,7 +100,7 @@ impl LogRecords {
         })
     }
 
-    /// Keeps a file that cannot be read aside, so that logs begin again: what they log from now on follows no log backup.
+    /// Sets an unreadable file aside, so that logs begin again without earlier log backups.
     fn recover(&self) -> Result<(), StepError> {
         let _folder = self.lock_folder()?;
         match self.all() {
@@ -112,7 +113,7 @@ impl LogRecords {
         }
     }
 
-    /// Waits until nothing else makes log backups or begins a log, until the returned file is dropped.
+    /// Waits for exclusive access to log backups and begins of logs, until the returned file is dropped.
     pub(crate) fn lock(&self) -> Result<File, StepError> {
         let path = self.folder.join(LOCK);
         let failed = |error| files::failed("lock", &path, error);
@@ -124,21 +125,22 @@ impl LogRecords {
         Ok(file)
     }
 
-    /// The link that the next log backup of a stream follows; none where no backup is there that it would belong to.
+    /// Returns the link that the next log backup of a stream follows; `None` if there is no backup to which it would
+    /// belong.
     pub(crate) fn link(&self, stream: &str) -> Result<Option<String>, StepError> {
         let found = self.all()?.into_iter().find(|record| record.stream == stream);
         Ok(found.filter(|record| record.has_base).map(|record| record.link))
     }
 
-    /// The link of a log of which nothing can have been lost, whether or not a backup is there that it belongs to.
+    /// Returns the link of a log that is certainly complete, with or without a backup to which it belongs.
     pub(crate) fn whole_link(&self, stream: &str) -> Option<WholeLink> {
-        // Where the record is damaged, a part of the log may be lost.
+        // If the record is damaged, a part of the log may be lost.
         let found = self.all().ok()?.into_iter().find(|record| record.stream == stream);
         let whole = found.filter(|record| !record.has_failed)?;
         Some(WholeLink { word: whole.link, has_base: whole.has_base })
     }
 
-    /// A log begins with this link. It is on the disk when this returns.
+    /// Records that a log begins with this link. On the disk on return.
     pub(crate) fn begin(&self, stream: &str, link: &str) -> Result<(), StepError> {
         let new = LogRecord {
             stream: stream.to_owned(),
@@ -155,13 +157,13 @@ impl LogRecords {
         })
     }
 
-    /// A backup of all data is stored that the log backups after this link follow. It is on the disk when this returns.
+    /// Records a full backup that the log backups after this link follow. On the disk on return.
     pub(crate) fn has_base(&self, stream: &str, link: &str) -> Result<(), StepError> {
         self.change_one(stream, link, |record| record.has_base = true).map(drop)
     }
 
-    /// A log backup that follows `after` was stored, with everything until then. It is on the disk when this returns. Returns false,
-    /// and changes nothing, where the log has begun again meanwhile.
+    /// Records a stored log backup that follows `after`, with everything until then. On the disk on return. Returns
+    /// false without a change if the log has begun again.
     pub(crate) fn advance(&self, stream: &str, after: &str, link: &str, until: Timestamp) -> Result<bool, StepError> {
         self.change_one(stream, after, |record| {
             link.clone_into(&mut record.link);
@@ -171,7 +173,7 @@ impl LogRecords {
         })
     }
 
-    /// The log backup that should follow `after` was not made. It is on the disk when this returns.
+    /// Records that the log backup after `after` was not made. On the disk on return.
     pub(crate) fn fail(&self, stream: &str, after: &str, reason: &str, has_failed: bool) -> Result<(), StepError> {
         let changed = self.change_one(stream, after, |record| {
             record.reason = Some(reason.to_owned());
@@ -180,7 +182,7 @@ impl LogRecords {
         changed.map(|_| ())
     }
 
-    /// Until when nothing was logged after each link, where that is known: no log backup says so.
+    /// Returns the times until which nothing was logged after each link, if known: no log backup contains this.
     pub(crate) fn idle(&self) -> Vec<IdleLog> {
         let records = self.all().unwrap_or_default().into_iter();
         let idle = |record: LogRecord| {
@@ -190,7 +192,8 @@ impl LogRecords {
         records.filter_map(idle).collect()
     }
 
-    /// No log backup was made, for a reason that concerns all streams. Best effort: the reason itself is reported in any case.
+    /// Records a reason for missing log backups of all streams. A failure is ignored, because the reason is reported in
+    /// any case.
     pub(crate) fn fail_all(&self, reason: &str) {
         let fail = |record: &mut LogRecord| record.reason = Some(reason.to_owned());
         if self.all().is_ok_and(|records| !records.is_empty()) {
@@ -198,12 +201,12 @@ impl LogRecords {
         }
     }
 
-    /// Whatever these streams log from now on follows no log backup. It is on the disk when this returns.
+    /// Records that later logs of these streams follow no log backup. On the disk on return.
     pub(crate) fn end(&self, streams: &[String]) -> Result<(), StepError> {
         self.end_where(|record| streams.contains(&record.stream))
     }
 
-    /// The same of all streams.
+    /// Like [`Self::end`], for all streams.
     pub(crate) fn end_all(&self) -> Result<(), StepError> {
         self.end_where(|_| true)
     }
@@ -230,7 +233,7 @@ impl LogRecords {
         Ok(is_there)
     }
 
-    /// One change at a time: a backup and a log backup run beside each other.
+    /// Makes one change at a time, because a backup and a log backup may run concurrently.
     fn change(&self, change: impl FnOnce(&mut Vec<LogRecord>)) -> Result<(), StepError> {
         let _folder = self.lock_folder()?;
         let mut records = self.all()?;
@@ -280,7 +283,7 @@ mod tests {
         assert_eq!(records.link("db/rows").unwrap(), None, "no backup is there");
         records.has_base("db/rows", "a").unwrap();
         assert!(records.advance("db/rows", "a", "b", Timestamp::UNIX_EPOCH).unwrap());
-        // Two log backups at once: the one that was noted last counts.
+        // Two log backups at once: the one recorded last counts.
         assert!(!records.advance("db/rows", "a", "c", Timestamp::UNIX_EPOCH).unwrap());
         assert_eq!(records.link("db/rows").unwrap().as_deref(), Some("b"));
         assert_eq!(records.status()[0].until.as_deref(), Some("1970-01-01T00:00:00Z"));

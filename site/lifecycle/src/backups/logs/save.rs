@@ -1,4 +1,4 @@
-//! Saving what was logged since the log backup before: one backup of its own for each stream.
+//! Saves the log since the previous log backup, as a separate backup for each stream.
 
 use std::collections::BTreeMap;
 
@@ -54,29 +54,29 @@ pub enum LogOutcome {
     InUse,
 }
 
-/// Log backups that are to be made.
+/// Log backups to make.
 pub(crate) struct SavingLogs<'a> {
     /// The site's cluster.
     pub(crate) cluster: &'a Cluster,
     /// The site's paths.
     pub(crate) paths: &'a SitePaths,
-    /// The release that is installed.
+    /// The installed release.
     pub(crate) release: &'a ReleaseDocument,
-    /// Where progress goes.
+    /// Receiver of progress.
     pub(crate) progress: &'a dyn Progress,
 }
 
-/// A log whose backup is to be made.
+/// A log to back up.
 struct Due<'a> {
     pod: RulePod<'a>,
     log: &'a BackupLog,
-    /// The link that the log backup follows.
+    /// Link that the log backup follows.
     after: String,
 }
 
 impl SavingLogs<'_> {
-    /// Saves the log of every stream that has one. One that fails keeps no other from being saved; the first failure is returned
-    /// then. What was saved is on the disk when this returns.
+    /// Saves the log of every stream that has one. A failure stops no other stream, and the first failure is returned
+    /// at the end. Saved data is on the disk on return.
     pub(crate) fn save(&self, repository: &Repository) -> Result<Vec<SavedLog>, StepError> {
         let (mut saved, mut failure) = (Vec::new(), None);
         for component in &self.release.components {
@@ -115,7 +115,7 @@ impl SavingLogs<'_> {
             }
         };
         let (until_text, link) = (format!("{until:.0}"), if stored.is_some() { &link } else { &due.after });
-        // Only what the record names may be dropped from the log.
+        // Only log data that the record names may be dropped.
         if !records.advance(&due.pod.stream, &due.after, link, until)? {
             let what = format!("the log of {} began again while it was saved", due.pod.stream);
             return Err(StepError::new(codes::BACKUP_STREAM, what));
@@ -126,7 +126,7 @@ impl SavingLogs<'_> {
         Ok(LogOutcome::Stored { until: until_text, size_bytes })
     }
 
-    /// Stores what was logged; none where that is nothing.
+    /// Stores the logged data; `None` if there is none.
     fn store(
         &self,
         repository: &Repository,
@@ -158,7 +158,7 @@ impl SavingLogs<'_> {
         repository.save(new).map(Some)
     }
 
-    /// The software need not keep what is stored. Where this fails, the next log backup has a part of it again.
+    /// Tells the software that it may drop stored log data. After a failure, the next log backup repeats a part of it.
     fn release_log(&self, due: &Due<'_>) {
         if let Err(error) = due.pod.run(&due.log.saved, BackupLog::LIMIT_SECONDS) {
             let text = format!("{}: {}; a part of its log will be saved again", due.pod.stream, with_causes(&error));
@@ -167,7 +167,7 @@ impl SavingLogs<'_> {
     }
 }
 
-/// Whether the program itself ended with a failure: a part of the log may be lost. Where a connection broke off, nothing is.
+/// Returns true if the program itself failed, so a part of the log may be lost. A broken connection loses nothing.
 fn is_failure_of_program(error: &BackupError) -> bool {
     let BackupError::Stream { source, .. } = error else { return false };
     let failed = source.get_ref().and_then(|inner| inner.downcast_ref::<StreamError>());

@@ -1,5 +1,5 @@
-//! Backups: made, listed, checked, and proven by drills. They change nothing of what is installed, so they have no journal: an
-//! interrupted backup was never made, and an interrupted drill is cleared by the next one.
+//! Backups: making, listing, checking, and proving them by drills. They do not change the installed release, so they
+//! have no journal. An interrupted backup does not exist, and the next drill cleans up an interrupted one.
 
 use std::collections::BTreeSet;
 
@@ -76,18 +76,18 @@ pub struct RecoveryKey {
 }
 
 impl Operations {
-    /// Saves the data of the installed release, and proves the backup by a drill unless `drilled` is false. A stream that cannot be saved keeps
-    /// no other from being saved, proven and copied; the error at the end names it. Older backups are
-    /// removed as the site's settings say, also where the new one fails; then a drill proves the log backups that lead here
-    /// from the backup before, and each folder for copies gets it, while other operations may begin. The stored backups are
+    /// Backs up the data of the installed release. Proves the backup by a drill unless `drilled` is false. If a stream
+    /// cannot be saved, the others are still saved, proven and copied, and the final error names it. Stored backups are
+    /// checked first, and damaged data is stored again. Old backups are removed by the site's settings, even if the new
+    /// one fails. Then a drill proves the log backups since the previous backup. Copies to each place come last, while
+    /// other operations may begin.
     /// read before: what is damaged is stored again.
-    ///
-    /// Whether data was saved and proven is noted, and on the disk when this returns. So is that it did not begin because another
-    /// operation ran. One that is killed is found by the record of its begin.
+    /// Records the outcome; on the disk on return. Also records a refusal because another operation ran. A killed
+    /// backup is recognized by the record of its begin.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let damages = self.check_tonight();
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;
-        // Ends before the lock is released, and after what became of it is noted.
+        // Ends before the lock is released, after its outcome is recorded.
         let running = self.begin_try(Tried::Backup);
         let opened = BackupFolder::of(&self.paths).open_or_create().map_err(OperationError::from);
         let repository = opened.inspect_err(|error| self.note_try(Err(error)))?;
@@ -101,7 +101,7 @@ impl Operations {
             Ok(saved) => saved,
             Err(error) => {
                 self.note_try(Err(&error));
-                // Log backups are made all the same, and must not fill the disk.
+                // Log backups continue in this case and must not fill the disk.
                 if drilled && let Err(error) = repository.forget(settings.retention()) {
                     tracing::warn!(error = with_causes(&error), "old backups are not removed");
                 }
@@ -119,7 +119,7 @@ impl Operations {
         }
         let report = self.prove_backup(&ready, &repository, &backup);
         self.note_try(report.as_ref().map(drop).and_then(|()| incomplete.as_ref().map_or(Ok(()), Err)));
-        // Whatever became of this backup: it stays, and so does everything since the newest proven one.
+        // Removal keeps this backup, whatever its outcome, and everything since the newest proven one.
         let forgotten = repository.forget(settings.retention()).map_err(unusable);
         let report = report?;
         let places = settings.copy_places();
@@ -129,11 +129,11 @@ impl Operations {
         }
         let log_drill = self.prove_logs_before(&ready, &repository, &backup);
         self.note_try(log_drill.as_ref().map(drop).and_then(|()| incomplete.as_ref().map_or(Ok(()), Err)));
-        // Copies take as long as their place is slow: other operations do not wait for them.
+        // Copies may be slow, so other operations do not wait for them.
         drop(running);
         let ReadyToBackUp { pins, lock, .. } = ready;
         drop(lock);
-        // Whatever became of older ones.
+        // Copies are made even if old backups could not be removed.
         let outcome = self.copy_to_each(&pins, &repository, &places);
         let (dropped, copies, log_drill) = (forgotten?.dropped, outcome?.copies, log_drill?);
         let backup = find(&repository, &backup.id.to_string())?;
@@ -161,14 +161,14 @@ impl Operations {
         Ok(saving.save(repository)?)
     }
 
-    /// Notes that a try begins. One that cannot be noted is made all the same.
+    /// Records that a backup or drill begins. A failure is only logged.
     fn begin_try(&self, tried: Tried) -> Option<RunningTry> {
         let noted = RunningTry::begin(&self.paths, tried, jiff::Timestamp::now());
         noted.inspect_err(|error| tracing::warn!(%error, "that the try begins is not noted")).ok()
     }
 
-    /// Notes what became of a try, or that there was none because another operation ran: a person may wait for it. One that cannot be
-    /// noted is still a backup.
+    /// Records the outcome of an attempt, or a refusal because another operation ran: a person may be waiting for it. A
+    /// failure to record it is only logged.
     fn note_try(&self, outcome: std::result::Result<(), &OperationError>) {
         let now = jiff::Timestamp::now();
         let noted = match outcome {
@@ -183,7 +183,8 @@ impl Operations {
         }
     }
 
-    /// Whether something was tried. One that was refused because another operation ran, or because there is nothing to save, is no try.
+    /// Returns true if something was attempted. A refusal because another operation ran, or because there is nothing to
+    /// save, is not an attempt.
     fn is_try(&self, outcome: std::result::Result<(), &OperationError>) -> bool {
         let is_none = |error: &OperationError| {
             [codes::SITE_BUSY, codes::BACKUP_NO_RULES, codes::NOT_INSTALLED].contains(&error.code())
@@ -191,8 +192,8 @@ impl Operations {
         !outcome.is_err_and(is_none) && self.paths.data_uuid().exists()
     }
 
-    /// Restores a backup on trial, the named one or the newest, then what was logged since, and marks each as proven if every check
-    /// passes. What became of it is noted, and on the disk when this returns, unless there is no site or no such backup.
+    /// Restores the named or newest backup in a drill, then the log since then, and marks each as proven if every check
+    /// passes. The outcome is recorded on the disk on return, unless there is no site or no such backup.
     pub fn drill(&self, backup: Option<&str>) -> Result<Drilled> {
         let is_of_nothing =
             |error: &OperationError| [codes::NOT_INSTALLED, codes::BACKUP_UNKNOWN].contains(&error.code());
@@ -210,7 +211,8 @@ impl Operations {
         drilled
     }
 
-    /// Notes what became of a drill. One that was refused because another operation ran is noted, too: a person waits for it.
+    /// Records the outcome of a drill. A refusal because another operation ran is recorded as well, because a person
+    /// waits for it.
     fn note_drill(&self, outcome: std::result::Result<(), &OperationError>) {
         if !self.paths.data_uuid().exists() {
             return;
@@ -227,13 +229,14 @@ impl Operations {
         Ok((ready, repository, backup))
     }
 
-    /// Every backup, in the order in which they were made. Changes nothing.
+    /// Returns every backup, in the order in which they were made. Changes nothing.
     pub fn backups(&self) -> Result<Vec<BackupSummary>> {
         let Some(repository) = self.existing_repository()? else { return Ok(Vec::new()) };
         Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())
     }
 
-    /// Reads all data of all backups. Damage is no error: the report names it. No later backup relies on what is damaged.
+    /// Reads all data of all backups. The report names damage, which is not an error. No later backup relies on damaged
+    /// data.
     pub fn check_backups(&self) -> Result<BackupCheckReport> {
         self.check_repository(&self.repository()?)
     }
@@ -244,24 +247,24 @@ impl Operations {
         Ok(BackupCheckReport { backups, damages: damages.iter().map(Damage::to_string).collect() })
     }
 
-    /// The key that opens the backups of this site, on any machine. Changes nothing: once a person has it, call
-    /// [`Operations::record_key_printed`].
+    /// Returns the key that opens the backups of this site on any machine. Changes nothing: after delivering it to a
+    /// person, call [`Operations::record_key_printed`].
     pub fn recovery_key(&self) -> Result<RecoveryKey> {
         let key = BackupFolder::of(&self.paths).recovery_key()?.ok_or_else(no_backups)?;
         Ok(RecoveryKey { repository: self.paths.backup_repository().display().to_string(), key })
     }
 
-    /// Records that a person has the key, which ends the reminders; on the disk on return.
+    /// Records that a person has the key, which ends the reminders. On the disk on return.
     pub fn record_key_printed(&self) -> Result<()> {
         Ok(BackupFolder::of(&self.paths).mark_printed()?)
     }
 
-    /// The repository, which must exist.
+    /// Opens the repository; fails if there is none.
     pub(super) fn repository(&self) -> Result<Repository> {
         Ok(self.existing_repository()?.ok_or_else(no_backups)?)
     }
 
-    /// The repository, if there is one.
+    /// Opens the repository, if there is one.
     pub(super) fn existing_repository(&self) -> Result<Option<Repository>> {
         Ok(BackupFolder::of(&self.paths).open()?)
     }
@@ -271,8 +274,8 @@ impl Operations {
         passed(self.drill_of(ready).prove(repository, &open)?)
     }
 
-    /// What was logged since the backup before this one. The log is saved first, so that points in time are proven up to this backup, with
-    /// which the next ones begin.
+    /// Proves the log since the previous backup. The log is saved first, so that points in time are proven up to this
+    /// backup, with which the next ones begin.
     fn prove_logs_before(
         &self,
         ready: &ReadyToBackUp,
@@ -308,15 +311,15 @@ impl Operations {
         Drill { cluster, paths, release, commands: &Subprocesses, progress }
     }
 
-    /// Takes the site's lock, so that nothing changes meanwhile, and looks at what is installed.
+    /// Takes the site's lock, so that nothing changes in the meantime, and reads the installed release.
     fn ready_to_back_up(&self, verb: &str) -> Result<ReadyToBackUp> {
         self.changeable(&self.idle_history()?)?;
         let lock = self.journals().lock(verb)?;
-        // Another operation may have run between the first look and the lock.
+        // Another operation may have run between the first check and the lock.
         self.fold_history(&lock);
         let history = self.history()?;
         let pins = self.changeable(&history)?.clone();
-        // The night is when damage is found, and it stops nothing.
+        // The nightly backup finds damaged journals, but does not fail because of them.
         for damaged in self.damaged_journals()? {
             self.progress.event(Event::Note(damaged.note()));
         }
@@ -327,7 +330,7 @@ impl Operations {
     }
 }
 
-/// A site that can be backed up, and does not change meanwhile.
+/// A site that can be backed up, locked against changes.
 struct ReadyToBackUp {
     pins: Pins,
     release: TrustedRelease,
@@ -335,7 +338,7 @@ struct ReadyToBackUp {
     lock: SiteLock,
 }
 
-/// Refuses a release that declares nothing to be backed up.
+/// Fails if a release declares no backup rules.
 pub(super) fn refuse_without_rules(release: &TrustedRelease) -> Result<()> {
     if has_rules(&release.release) {
         return Ok(());
@@ -343,7 +346,7 @@ pub(super) fn refuse_without_rules(release: &TrustedRelease) -> Result<()> {
     Err(StepError::new(codes::BACKUP_NO_RULES, format!("{} has no backup rules", release.name())).into())
 }
 
-/// The report, or the error of a drill that proved nothing.
+/// Returns the report; fails if the drill proved nothing.
 fn passed(report: DrillReport) -> Result<DrillReport> {
     match report.refusal() {
         Some(refusal) => Err(refusal.into()),
@@ -351,7 +354,7 @@ fn passed(report: DrillReport) -> Result<DrillReport> {
     }
 }
 
-/// Refuses to call a backup proven that lacks streams, whatever the drill of the others showed.
+/// Fails if a backup lacks streams, because it is then not proven, even if the drill of the others passed.
 fn refuse_incomplete(backup: &Backup) -> Result<()> {
     let lacking: Vec<&str> = backup.lacking().collect();
     if lacking.is_empty() {
@@ -365,7 +368,7 @@ pub(super) fn no_backups() -> StepError {
     StepError::of(cases::BACKUPS_NONE, "this site has no backups")
 }
 
-/// The backup whose id begins like this, or the newest of the installed version.
+/// Returns the backup with this prefix of its ID, or the newest of the installed version.
 pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed: &Pins) -> Result<Backup> {
     if let Some(id) = id {
         return find(repository, id);
@@ -377,17 +380,17 @@ pub(super) fn chosen_backup(repository: &Repository, id: Option<&str>, installed
     })?)
 }
 
-/// The case of a site that has no backup of the installed release, among these.
+/// Returns the error case for a site whose backups include none of the installed release.
 pub(super) fn without_one(known: &[Backup]) -> Case {
     if known.is_empty() { cases::BACKUPS_NONE } else { cases::BACKUPS_OF_OTHERS }
 }
 
-/// The backup of the installed release that was made last, of these, which are in the order in which they were made.
+/// Returns the newest backup of the installed release. `known` is in the order in which they were made.
 pub(super) fn newest_of<'a>(known: &'a [Backup], installed: &Pins) -> Option<&'a Backup> {
     known.iter().rfind(|backup| is_of(backup, installed))
 }
 
-/// Whether a backup is of the installed release: only that is known to read it.
+/// Returns true if a backup is of the installed release: only that release certainly reads it.
 pub(super) fn is_of(backup: &Backup, installed: &Pins) -> bool {
     is_of_version(backup, &installed.release, &installed.version)
 }
@@ -397,19 +400,19 @@ fn is_of_version(backup: &Backup, release: &str, version: &str) -> bool {
     (fact("release"), fact("version")) == (release, version)
 }
 
-/// The newest proven backup of a version.
+/// Returns the newest proven backup of a version.
 pub(super) fn proven_of(repository: &Repository, release: &str, version: &str) -> Result<Backup> {
     let known = repository.backups().map_err(unusable)?;
     let unproven = || StepError::of(cases::BACKUPS_UNPROVEN, format!("no backup of {release} {version} is proven"));
     Ok(proven_in(&known, release, version).cloned().ok_or_else(unproven)?)
 }
 
-/// The same of these backups, which are in the order in which they were made.
+/// Like [`proven_of`], from these backups, which are in the order in which they were made.
 pub(super) fn proven_in<'a>(known: &'a [Backup], release: &str, version: &str) -> Option<&'a Backup> {
     newest_proven(known.iter().filter(|backup| is_of_version(backup, release, version)))
 }
 
-/// The other versions that have backups, for a person who looks for one.
+/// Lists the other versions that have backups, for people.
 pub(super) fn others(backups: &[Backup], installed: &Pins) -> String {
     let versions: BTreeSet<&str> = backups
         .iter()
@@ -422,12 +425,12 @@ pub(super) fn others(backups: &[Backup], installed: &Pins) -> String {
     format!("; there are backups of {}", versions.into_iter().collect::<Vec<_>>().join(", "))
 }
 
-/// The only backup whose id begins like this.
+/// Returns the only backup with this prefix of its ID.
 fn find(repository: &Repository, id: &str) -> Result<Backup> {
     find_in(&repository.backups().map_err(unusable)?, id)
 }
 
-/// The same, among these.
+/// Like [`find`], from these backups.
 pub(super) fn find_in(backups: &[Backup], id: &str) -> Result<Backup> {
     let mut found = backups.iter().filter(|backup| !id.is_empty() && backup.id.to_string().starts_with(id));
     match (found.next(), found.next()) {

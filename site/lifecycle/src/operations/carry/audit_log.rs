@@ -1,4 +1,4 @@
-//! The console's audit log, as the console's own program exports it in its pod: the host has no copy of it.
+//! The console's audit log, exported by the console's own program in its pod. The host has no copy.
 
 use std::io::Read;
 use std::time::Duration;
@@ -11,20 +11,20 @@ use crate::console::console_of;
 use crate::operations::{Operations, Result, TrustedRelease};
 use crate::pods::{Container, ready_container};
 
-/// How long an export may take: a log of years has some hundred MiB.
+/// Time limit of an export: a log of several years has some hundred MiB.
 const LIMIT: Duration = Duration::from_mins(30);
 
-/// Largest export that is taken, in bytes: a console that was taken over may write without end.
+/// Maximum size of an export in bytes, because a compromised console may write without end.
 pub(super) const AUDIT_BYTES: u64 = 2 << 30;
 
-/// How the rule that backs up the console names the folder of its data to its programs.
+/// Argument with which the console's backup rule passes the data folder to its programs.
 const DATA: &str = "--data=";
 
-/// The program that exports, in the image of the console.
+/// The exporting program in the console's image.
 const EXPORT: [&str; 3] = ["landfall-appliance", "audit", "export"];
 
 impl Operations {
-    /// Starts the export in the console's pod, and returns what it writes. The end of the stream means that all of it was read.
+    /// Starts the export in the console's pod and returns its output. The end of the stream means that it is complete.
     pub(super) fn export_audit(&self, release: &TrustedRelease) -> Result<Box<dyn Read>> {
         let failed = |what: &str| StepError::new(codes::AUDIT_EXPORT, what.to_owned());
         let console = console_of(&release.release);
@@ -37,7 +37,7 @@ impl Operations {
                 .map_err(|error| failed("the console has no pod that can be asked").because(error))?;
         let (container, success) = (name.as_str(), Success::Trailer);
         let program = Program { namespace: &namespace, pod: &pod, container, arguments: &arguments, success };
-        // The patience of a look would end a long export.
+        // The short time limit of other queries would end a long export.
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig()).map_err(StepError::from)?;
         let stream = cluster.open_stream(&program, LIMIT);
         Ok(Box::new(
@@ -46,7 +46,7 @@ impl Operations {
     }
 }
 
-/// The program with the folder of the console's data, as the rule that backs it up names that.
+/// Returns the program with the console's data folder, taken from the backup rule.
 fn arguments(save: &[String]) -> Vec<String> {
     let data = save.iter().filter(|argument| argument.starts_with(DATA)).cloned();
     EXPORT.into_iter().map(str::to_owned).chain(data).collect()

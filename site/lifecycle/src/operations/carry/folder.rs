@@ -1,4 +1,4 @@
-//! The folder on the stick: files that are synced, and read back from the disk itself.
+//! The output folder on the stick: files are synced and read back from the disk itself.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write as _};
@@ -14,10 +14,10 @@ use landfall_media::{Digested, durable, read_back};
 
 use crate::operations::error::Result;
 
-/// Every user may read what is on the stick: nothing there is a secret.
+/// Mode of the files: every user may read them, because none is secret.
 const MODE: u32 = 0o644;
 
-/// Bytes that are copied at once.
+/// Number of bytes that are copied at once.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// A folder that is being filled.
@@ -26,7 +26,7 @@ pub(super) struct OutFolder {
 }
 
 impl OutFolder {
-    /// Makes a new one in a folder that exists: a stick that is not mounted must not become a folder of the host's own disk.
+    /// Creates a new folder in an existing one. An unmounted stick must not become a folder on the host's own disk.
     pub(super) fn create(directory: &Path, site: &str, made: Timestamp) -> Result<Self> {
         let refused = |what: String| StepError::new(codes::CARRY_FOLDER, what);
         if !directory.is_dir() {
@@ -45,15 +45,15 @@ impl OutFolder {
         self.path.join(name)
     }
 
-    /// Writes a file. It is on the disk, and was read back, when this returns.
+    /// Writes a file. It is on the disk and was read back on return.
     pub(super) fn write(&self, name: &str, bytes: &[u8]) -> Result<Digested> {
         let path = self.file(name);
         durable::write_file(&path, bytes, MODE)?;
         check(&path, Digested::of(bytes))
     }
 
-    /// Writes a stream of at most so many bytes into a new file, in the same way. What stops the stream is a reason, and leaves no file;
-    /// what stops the file is an error.
+    /// Writes a stream of at most `limit_bytes` into a new file, synced and read back. A failed stream returns a reason
+    /// and leaves no file; a failed file is an error.
     pub(super) fn write_stream(
         &self,
         name: &str,
@@ -75,7 +75,7 @@ impl OutFolder {
         }
     }
 
-    /// Checks a file that other code has written and synced: what the disk has must be what memory has.
+    /// Checks a file that other code has written and synced: the disk must have the bytes in memory.
     pub(super) fn check_written(&self, name: &str) -> Result<Digested> {
         let path = self.file(name);
         durable::set_mode(&path, MODE)?;
@@ -84,9 +84,9 @@ impl OutFolder {
         check(&path, written)
     }
 
-    /// Removes all of it: a folder without its manifest is of no use.
+    /// Removes the whole folder, because a folder without its manifest is useless.
     pub(super) fn remove(&self) {
-        // A removal that fails is not reported: the error before it is.
+        // A failed removal is not reported, because an earlier error is.
         let _left = durable::remove_tree(&self.path);
     }
 }
@@ -163,7 +163,7 @@ mod tests {
         assert!(directory.path().read_dir().unwrap().next().is_none());
     }
 
-    /// Some bytes, and then an error.
+    /// Reader that returns some bytes, then an error.
     struct Broken(bool);
 
     impl Read for Broken {

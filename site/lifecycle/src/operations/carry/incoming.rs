@@ -1,9 +1,9 @@
-//! `landfall carry in`: what a vendor sends back, each file judged by the code of its own command. All of it is judged before any of it is
-//! taken, so that a bad file changes nothing.
+//! `landfall carry in`: takes in files from a vendor. The code of its own command judges each file. All files are
+//! judged before any is taken in, so a bad file changes nothing.
 //!
-//! Threats: a stranger may have put every file on the stick. Licenses and revocations count by the root that the site trusts, and so does the
-//! head of a bundle; a revocation beside a license or a bundle is applied to both before either is taken. Root documents need no
-//! file of their own: they travel in licenses and bundles.
+//! Threats: an attacker may have put every file on the stick. Licenses, revocations and a bundle's head count only by
+//! the root that the site trusts. A revocation beside a license or a bundle is applied to both before either is taken
+//! in. Root documents need no file of their own: they travel in licenses and bundles.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,13 @@ use crate::marks::Marks;
 use crate::operations::error::{OperationError, Result};
 use crate::operations::{Operations, TrustedRelease};
 
-/// What the name of a license's file ends with.
+/// Extension of a license's file.
 const LICENSE_EXTENSION: &str = "license";
 
-/// Largest file that is looked into to learn what it is, in bytes.
+/// Maximum size of a file that is read to find its type, in bytes.
 const LOOK_BYTES: u64 = 1 << 20;
 
-/// The files that came for a site. Nothing of them is trusted.
+/// Files that arrived for a site, all untrusted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Incoming {
     /// A license.
@@ -42,16 +42,16 @@ pub struct Incoming {
     pub bundle: Option<PathBuf>,
 }
 
-/// A file that is refused.
+/// A refused file.
 #[derive(Debug)]
 pub struct RefusedFile {
     /// The file.
     pub path: PathBuf,
-    /// Why.
+    /// Reason of the refusal.
     pub error: OperationError,
 }
 
-/// Files that this site takes.
+/// Files that this site accepts.
 pub struct CheckedIncoming {
     revocation: Option<Revocation>,
     licensing: Option<Licensing>,
@@ -59,11 +59,11 @@ pub struct CheckedIncoming {
     release: TrustedRelease,
 }
 
-/// What the files come to, all of them together.
+/// Result of judging all files together.
 pub enum IncomingVerdict {
-    /// This site takes all of them.
+    /// The site accepts all files.
     Fit(Box<CheckedIncoming>),
-    /// It takes none: these are refused.
+    /// The site accepts no file, because these are refused.
     Refused(Vec<RefusedFile>),
 }
 
@@ -94,8 +94,8 @@ pub struct TakenIn {
 }
 
 impl Incoming {
-    /// Finds what came: in one file, or in the files of a folder, without those of folders in it. Links in a folder are not followed, and
-    /// names that begin with a dot are passed over.
+    /// Finds the files: a single file, or the regular files of a folder without its subfolders. Links in a folder are
+    /// not followed, and hidden names are skipped.
     pub fn find(path: &Path) -> Result<Self> {
         let nothing = |what: String| StepError::new(codes::CARRY_NOTHING, what);
         let metadata = fs_err::metadata(path)
@@ -117,7 +117,7 @@ impl Incoming {
         Ok(found)
     }
 
-    /// Takes up a file by its name.
+    /// Assigns a file by its name.
     fn add(&mut self, file: PathBuf) -> Result<()> {
         let is_license = file.extension().is_some_and(|extension| extension == LICENSE_EXTENSION);
         let is_revocation = file.file_name().is_some_and(|name| name == REVOCATION_FILE_NAME);
@@ -134,10 +134,10 @@ impl Incoming {
         Ok(())
     }
 
-    /// Takes up the one file that a person named, whatever its name is.
+    /// Assigns the one file that a person named, whatever its name is.
     fn add_single(&mut self, path: &Path, metadata: &Metadata) -> Result<()> {
         self.add(path.to_owned())?;
-        // A device has no size, and all of a stick would be read.
+        // A device has no size, so all of a stick would be read.
         let is_small = metadata.is_file() && metadata.len() <= LOOK_BYTES;
         if *self != Self::default() || !is_small {
             return Ok(());
@@ -154,7 +154,7 @@ impl Incoming {
 }
 
 impl Operations {
-    /// Judges all files that came, by what this site trusts and has. Changes nothing.
+    /// Judges all files by the site's trust and state. Changes nothing.
     pub fn check_incoming(&self, incoming: &Incoming) -> Result<IncomingVerdict> {
         let release = self.release_of_site()?.ok_or(OperationError::NotInstalled)?;
         let mut refused = Vec::new();
@@ -170,7 +170,8 @@ impl Operations {
         Ok(IncomingVerdict::Refused(refused))
     }
 
-    /// Takes what was judged: the revocation first, then the license. Both are on the disk when this returns; a bundle stays where it is.
+    /// Takes in the judged files: the revocation first, then the license. Both are on the disk on return. A bundle
+    /// stays where it is.
     pub fn take_in(&self, checked: CheckedIncoming) -> Result<TakenIn> {
         let CheckedIncoming { revocation, licensing, bundle, release } = checked;
         let revocation = revocation.map(|revocation| Marks::learn(&self.paths, &revocation)).transpose()?;
@@ -181,7 +182,7 @@ impl Operations {
         Ok(TakenIn { license, revocation: revocation.map(|known| known.number()), bundle })
     }
 
-    /// A revocation that this site would learn.
+    /// Returns the revocation if this site would accept it.
     fn check_revocation(&self, path: &Path) -> Result<Revocation> {
         let given = self.trusted_revocation(path)?;
         let Some(known) = Marks::read(&self.paths)?.revocation()? else { return Ok(given) };
@@ -192,7 +193,7 @@ impl Operations {
         known.newest(given).map_err(OperationError::refused(path))
     }
 
-    /// A license that this site would store, after it has learned the revocation beside it.
+    /// Returns the license if this site would store it, after it has learned the revocation beside it.
     fn check_license(&self, path: &Path, release: &TrustedRelease, beside: Option<&Revocation>) -> Result<Licensing> {
         let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
         let licensing = Licensing::look(&place, release, Some(&GivenLicense::read(path)?))?;
@@ -213,8 +214,8 @@ impl Operations {
         }
     }
 
-    /// A bundle whose head this site trusts, whose release can take the place of the installed one, and all parts of which are there; or a
-    /// delta, where this site holds the rest. Its payload is verified when it is used.
+    /// Returns the bundle if this site trusts its head, can change to its release, and finds all its parts. For a
+    /// delta, the site must hold the rest. Its payload is verified when used.
     fn check_bundle(&self, path: &Path, beside: Option<&Revocation>) -> Result<TakenBundle> {
         let judged = self.judge(path)?;
         let found = judged.found;
@@ -232,7 +233,7 @@ impl Operations {
     }
 }
 
-/// What a file comes to; one that is refused joins the others that are.
+/// Returns the result of judging a file; a refused file is added to `refused`.
 fn judged<T>(path: Option<&Path>, refused: &mut Vec<RefusedFile>, judge: impl FnOnce(&Path) -> Result<T>) -> Option<T> {
     let path = path?;
     match judge(path) {
@@ -244,7 +245,8 @@ fn judged<T>(path: Option<&Path>, refused: &mut Vec<RefusedFile>, judge: impl Fn
     }
 }
 
-/// Regular files of a folder, in the order of their names. Without hidden ones: macOS writes `._NAME` beside each file on a stick.
+/// Returns the regular files of a folder, by name. Hidden files are skipped: macOS writes `._NAME` beside each file on
+/// a stick.
 fn regular_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error| OperationError::io("list", folder, error);
     let mut files = Vec::new();
@@ -259,7 +261,7 @@ fn regular_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The path, if a bundle is there.
+/// Returns the path if it has a bundle.
 fn bundle_at(path: &Path) -> Result<Option<PathBuf>> {
     match locate(path) {
         Ok(_) => Ok(Some(path.to_owned())),

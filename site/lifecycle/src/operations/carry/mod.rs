@@ -1,4 +1,5 @@
-//! The round trip of a stick between a site and its vendor: what goes out, and what comes in. No journal: nothing of it changes what runs.
+//! Round trip of a stick between a site and its vendor: outgoing and incoming files. Without a journal, because the
+//! running release does not change.
 
 mod audit_log;
 mod folder;

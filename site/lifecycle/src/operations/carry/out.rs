@@ -1,7 +1,7 @@
-//! `landfall carry out`: a folder on a stick with what the vendor needs, and a manifest that the site's key signs.
+//! `landfall carry out`: writes a folder for the vendor to a stick, with a manifest that the site's key signs.
 //!
-//! A part that cannot be had is named with its reason, and stops no other: a site without a license has no report of usage. What cannot be
-//! written stops all of it, and leaves nothing on the stick.
+//! A missing part is named with its reason and does not stop the others: a site without a license has no report of
+//! usage. A failed write stops everything and leaves nothing on the stick.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,10 +49,10 @@ pub struct CarriedOut {
     pub missing: Vec<MissingPart>,
 }
 
-/// A part that could be had, or the reason why not.
+/// A part, or the reason why it is missing.
 type Had<T> = std::result::Result<T, String>;
 
-/// What all parts are made of.
+/// Sources of all parts.
 struct Source<'a> {
     release: &'a TrustedRelease,
     site: &'a str,
@@ -61,8 +61,9 @@ struct Source<'a> {
 }
 
 impl Operations {
-    /// Writes what the vendor needs into a new folder in `directory`: synced, read back, and signed by the site's key, which is made where
-    /// there is none. Logs of the support bundle are of the time `since` before now. Changes nothing else at the site.
+    /// Writes the vendor's files into a new folder in `directory`: synced, read back, and signed by the site's key. The
+    /// key is created if needed; nothing else changes at the site. The support bundle has logs of the time `since`
+    /// before now.
     pub fn carry_out(&self, directory: &Path, since: Duration) -> Result<CarriedOut> {
         let release = self.release_of_site()?.ok_or(OperationError::NotInstalled)?;
         let site = site_of(&self.paths)?;
@@ -90,7 +91,7 @@ impl Operations {
         let manifest =
             CarryManifest::unsigned(site, made, VERSION.to_owned(), parts, missing, source.record.public_key());
         let manifest = source.record.sign_carried(manifest)?;
-        // The last file: a folder without it is one that was not completed.
+        // The manifest is written last, so a folder without it is incomplete.
         folder.write(MANIFEST, &manifest.to_bytes().map_err(unwritable)?)?;
         let CarryManifest { site, made, parts, missing, .. } = manifest;
         let site_key = source.record.public_key().id().to_string();
@@ -122,7 +123,7 @@ impl Operations {
         }
     }
 
-    /// The report of usage as `landfall license report` writes it.
+    /// Returns the report of usage as `landfall license report` writes it.
     fn usage_document(&self) -> Had<Vec<u8>> {
         let report = self.usage_report().map_err(reason)?;
         let report = report.ok_or_else(|| codes::USAGE_NONE.title.to_owned())?;
@@ -156,7 +157,7 @@ impl Operations {
 }
 
 impl AuditRecord {
-    /// Signs the manifest of what is carried out. No other signed text begins as this one does.
+    /// Signs the manifest. No other signed text begins in the same way.
     fn sign_carried(&self, unsigned: CarryManifest) -> Result<CarryManifest> {
         let message = unsigned.message().map_err(unwritable)?;
         Ok(unsigned.with_signature(&self.sign_message(&message)?))
@@ -173,7 +174,7 @@ fn reason<E: std::error::Error + 'static>(error: E) -> String {
     with_causes(&*error)
 }
 
-/// A document as a command prints it with `--json`, if it is one of these.
+/// Returns a document as a command prints it with `--json`; `kind` adds its kind and schema.
 fn document(kind: Option<(&str, u32)>, document: &impl Serialize) -> Had<Vec<u8>> {
     let mut value = serde_json::to_value(document).map_err(reason)?;
     if let Some((kind, schema)) = kind {

@@ -1,4 +1,4 @@
-//! Problems of the host below a site: what preflight finds there that status does not report itself.
+//! Problems of a site's host: preflight findings that the status does not report.
 
 use landfall_engine::journal::RecordedError;
 
@@ -6,7 +6,7 @@ use super::{Problem, ProblemSeverity};
 use crate::operations::status::StatusReport;
 use crate::preflight::{Finding, Severity};
 
-/// The problems. Why the host cannot be judged is one as well; a warning that a person has accepted is none.
+/// Returns the problems. A host that cannot be judged is a problem, and a warning that a person has accepted is not.
 pub(super) fn problems(host: &Result<Vec<Finding>, String>, report: &StatusReport) -> Vec<Problem> {
     match host {
         Ok(findings) => findings.iter().filter_map(|finding| of_finding(finding, report)).collect(),
@@ -39,7 +39,7 @@ fn of_finding(finding: &Finding, report: &StatusReport) -> Option<Problem> {
     })
 }
 
-/// A problem that an operation recorded, with the next step that it recorded.
+/// Returns the problem for a recorded error of an operation, with its recorded next step.
 pub(super) fn of_recorded(name: &str, recorded: &RecordedError) -> Problem {
     let what: Vec<&str> = [&recorded.what].into_iter().chain(&recorded.causes).map(String::as_str).collect();
     let problem = Problem::blocker(name, what.join(": "), &recorded.hint);

@@ -1,5 +1,5 @@
-//! Everything that is wrong with an installed site, the worst first, each with what to do next: what status reports of everything that
-//! runs, and what preflight finds on the host below it.
+//! Diagnosis of an installed site: all problems, the worst first, each with a next step. Combines the status of
+//! everything that runs with preflight's findings on the host.
 
 mod host;
 mod parts;
@@ -93,7 +93,8 @@ impl Diagnosis {
         }
     }
 
-    /// The exit code of a process that ends with it: that of the status, and where everything runs, 4 if the host has a blocker.
+    /// Returns the exit code of a process that ends with this diagnosis: the status's own. If everything runs but the
+    /// host has a blocker, it is 4.
     pub fn exit_code(&self) -> u8 {
         match self.verdict {
             Verdict::Ready if self.ready => 0,

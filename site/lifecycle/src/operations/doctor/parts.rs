@@ -1,5 +1,5 @@
-//! Problems of what runs, by the status of each part: causes come before what follows from them, so that a full disk stands before the
-//! pods that it stops.
+//! Problems of running parts, from the status of each. Causes precede their effects, so a full disk precedes the pods
+//! that it stops.
 
 use landfall_cluster::ComponentStatus;
 
@@ -23,7 +23,7 @@ pub(super) fn problems(report: &StatusReport) -> Vec<Problem> {
     problems
 }
 
-/// The operation that is open, with what stopped it.
+/// Returns the open operation, with the error that stopped it.
 fn operation(report: &StatusReport) -> Option<Problem> {
     let step = report.operation.as_ref().and_then(|operation| operation.step.as_ref());
     let what = match (report.state, report.verdict) {
@@ -46,7 +46,7 @@ fn operation(report: &StatusReport) -> Option<Problem> {
     Some(Problem::blocker("operation", format!("{what}{}", blocked.unwrap_or_default()), next))
 }
 
-/// The host's own parts: without them nothing above can be well.
+/// Returns problems of the host's own parts, on which everything else depends.
 fn host_parts(report: &StatusReport) -> Vec<Problem> {
     let disk = report.disk.as_ref().map(|one| (one.ready, &one.reason));
     let clock = report.clock.as_ref().map(|one| (one.ready, &one.reason));
@@ -79,7 +79,7 @@ fn host_parts(report: &StatusReport) -> Vec<Problem> {
     parts.into_iter().filter_map(|(name, part, next)| lacking(name, part, next)).collect()
 }
 
-/// A part that is not ready, or that an installed site should have and has not.
+/// Returns the problem of a part that is not ready, or that an installed site lacks.
 fn lacking(name: &str, part: Option<(bool, &Option<String>)>, next: &str) -> Option<Problem> {
     match part {
         Some((true, _)) | None => None,
@@ -98,7 +98,7 @@ fn firewall(report: &StatusReport) -> Option<Problem> {
     Some(Problem { commands: firewall.commands.clone(), ..problem })
 }
 
-/// What the API server says, or that it says nothing.
+/// Returns the API server's reports, or its silence.
 fn cluster_parts(report: &StatusReport) -> Vec<Problem> {
     let mut problems = Vec::new();
     if let Some(silence) = &report.cluster_silence {
@@ -130,7 +130,7 @@ fn component(component: &ComponentStatus) -> Option<Problem> {
     Some(Problem::blocker("component", what.join("; "), next))
 }
 
-/// What of backups would be missed on the day when they are needed.
+/// Returns problems of backups that would surface only on a restore.
 fn backups(report: &StatusReport) -> Option<Problem> {
     if let Some(what) = &report.no_backup {
         return Some(Problem::warning("backups", what, "Run `landfall backup run`."));
@@ -146,7 +146,7 @@ fn backups(report: &StatusReport) -> Option<Problem> {
     })
 }
 
-/// What never keeps a site from being ready.
+/// Returns problems that never make a site unready.
 fn advisories(report: &StatusReport) -> Vec<Problem> {
     let mut problems = Vec::new();
     for copy in report.backups.iter().flat_map(|backups| &backups.copies) {

@@ -13,7 +13,7 @@ fn names(diagnosis: &Diagnosis) -> Vec<&str> {
     diagnosis.problems.iter().map(|problem| problem.name.as_str()).collect()
 }
 
-/// An installed site with nothing to say.
+/// Returns an installed site without problems.
 fn healthy() -> StatusReport {
     let mut report = installed();
     if let Some(backups) = &mut report.backups {

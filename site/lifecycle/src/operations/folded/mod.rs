@@ -1,9 +1,10 @@
-//! Closed operations, folded into one small document: what is still asked about them, without their plans and records.
+//! Closed operations, folded into one small document with the facts that are still needed, without their plans and
+//! records.
 //!
-//! Status, backups and questions of the console read this document and the journal that decides. Other closed journals are an
-//! archive: damage in one of them stops nothing. The document is rebuilt from the journals wherever it is missing, damaged or about
-//! other journals, so losing it loses nothing. An operation is folded only by a program that understands all of its journal, and what
-//! another program folded is kept as that one wrote it.
+//! Status, backups and console queries read this document and the journal that decides. Other closed journals are an
+//! archive, so damage in one of them stops nothing. A missing, damaged or unrelated document is rebuilt from the
+//! journals, so losing it loses nothing. Only a program that understands the whole journal folds an operation. Entries
+//! that another program folded are kept as they are.
 //!
 //! ```text
 //! sha256:HEX of what follows the line's end
@@ -28,30 +29,30 @@ use crate::pins::Pins;
 use crate::plan::configure::Made;
 use crate::steps::action::Action;
 
-/// The format that this program writes. It reads later ones by what it knows of them.
+/// Format that this program writes. It reads known parts of later formats.
 const FORMAT: u32 = 1;
 
-/// The file's name. It is in a folder that an uninstall of any program removes with all that is in it.
+/// Name of the file. An uninstall by any version removes its folder with all contents.
 const NAME: &str = "closed-operations";
 
-/// An operation that is over.
+/// A closed operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ClosedOperation {
-    /// Name of the journal's file.
+    /// File name of the journal.
     pub(super) journal: String,
-    /// Bytes of the journal. One that has grown or shrunk since is another one.
+    /// Size of the journal in bytes. A different size means a different journal.
     pub(super) bytes: u64,
-    /// Whether it was committed; otherwise it was undone.
+    /// True if the operation was committed, otherwise it was undone.
     pub(super) committed: bool,
-    /// What it was pinned to, with an empty plan.
+    /// Pins of the operation, with an empty plan.
     pub(super) pins: Pins,
-    /// Milliseconds that each step took when it was done last.
+    /// Milliseconds that each step took in its last run.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) durations: BTreeMap<StepId, u64>,
 }
 
-/// The document. Its values are as they were written, also by a newer program.
+/// The document. Values stay as they were written, even by a newer program.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Document {
     #[serde(default)]
@@ -59,7 +60,7 @@ struct Document {
     /// The first operations of the site, in order.
     #[serde(default)]
     operations: Vec<Value>,
-    /// What each step last made, of those that were committed.
+    /// Last action of each step in committed operations.
     #[serde(default)]
     made: BTreeMap<StepId, Value>,
 }
@@ -72,8 +73,8 @@ pub(super) struct Folded {
 }
 
 impl Folded {
-    /// What was folded of these journals. Empty where nothing was, where the document is damaged, and where it is about other journals.
-    /// Changes nothing.
+    /// Reads the folded operations of these journals. Empty if there are none, or if the document is damaged or belongs
+    /// to other journals. Changes nothing.
     pub(super) fn read(paths: &SitePaths, files: &[JournalFile]) -> Self {
         let path = file(paths);
         let Ok(bytes) = fs_err::read(&path) else { return Self::default() };
@@ -97,19 +98,20 @@ impl Folded {
         Some(Self { document, operations })
     }
 
-    /// The operations, oldest first.
+    /// Returns the operations, oldest first.
     pub(super) fn operations(&self) -> &[ClosedOperation] {
         &self.operations
     }
 
-    /// What each step last made, of the operations here; none if a newer program made something that this one does not know.
+    /// Returns the last action of each step in these operations; `None` if this program does not know an action of a
+    /// newer one.
     pub(super) fn made(&self) -> Option<Made> {
         let known =
             |(id, action): (&StepId, &Value)| Some((id.clone(), newer::without_unknown::<Action>(action.clone())?));
         self.document.made.iter().map(known).collect()
     }
 
-    /// Adds the next operation, and what changes in what was made.
+    /// Adds the next operation and its effects.
     pub(super) fn add(&mut self, operation: ClosedOperation, effects: Vec<Effect>) -> serde_json::Result<()> {
         self.document.format = FORMAT;
         self.document.operations.push(serde_json::to_value(&operation)?);
@@ -123,7 +125,7 @@ impl Folded {
         Ok(())
     }
 
-    /// Stores it in place of what was stored. It is on the disk when this returns.
+    /// Replaces the stored document. On the disk on return.
     pub(super) fn store(&self, paths: &SitePaths) -> Result<(), DurableError> {
         let text = serde_json::to_vec(&self.document).unwrap_or_default();
         let bytes = [format!("{}\n", digest_of(&text)).as_bytes(), &text].concat();
@@ -133,25 +135,25 @@ impl Folded {
 }
 
 impl ClosedOperation {
-    /// Whether it is about this journal, by its name and length.
+    /// Returns true if it belongs to this journal, by name and length.
     fn is_of(&self, path: &Path) -> bool {
         let is_named = path.file_name().is_some_and(|name| name == self.journal.as_str());
         is_named && fs_err::metadata(path).is_ok_and(|metadata| metadata.len() == self.bytes)
     }
 }
 
-/// A change in what a site's steps made.
+/// A change of a step's recorded action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "few exist at a time, and most of them make something")]
 pub(super) enum Effect {
-    /// The step has made this.
+    /// The step has this action now.
     Makes(StepId, Action),
     /// Nothing of the step is left.
     Removes(StepId),
 }
 
 impl Effect {
-    /// What changes once an action of a step is done.
+    /// Returns the effects of a completed action of a step.
     pub(super) fn of(id: &StepId, action: &Action) -> Vec<Self> {
         let makes = |after: &Action| Self::Makes(id.clone(), after.clone().with_edits(Edits::Refuse));
         match action {

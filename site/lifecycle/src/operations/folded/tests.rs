@@ -20,7 +20,7 @@ fn folded(fixture: &Fixture) -> Folded {
     Folded::read(&fixture.operations.paths, &fixture.operations.journals().list().unwrap())
 }
 
-/// What the document answers is what the journals answer.
+/// The document gives the same answers as the journals.
 #[test]
 fn folded_operations_answer_like_their_journals() {
     let fixture = site_with_changes();
@@ -59,7 +59,7 @@ fn a_damaged_document_is_rebuilt_from_the_journals() {
     }
 }
 
-/// Another program may know more of each operation. It finds that again, whatever this one adds.
+/// Another program may know more fields of each operation, which this program must preserve.
 #[test]
 fn fields_of_a_newer_program_are_passed_over_and_kept() {
     let fixture = site_with_changes();
@@ -104,7 +104,7 @@ fn a_journal_that_has_grown_is_read_itself() {
     let history = operations.history().unwrap();
     let deciding = history.deciding().unwrap();
     assert_eq!(deciding.position(), (Operation::Install, Phase::Undoing { keep_data: true }));
-    // Nothing is known of it but by itself.
+    // The operation is known only from its own journal.
     let mut bytes = fs_err::read(&first.path).unwrap();
     bytes[100] ^= 1;
     durable::write_file(&first.path, &bytes, 0o600).unwrap();

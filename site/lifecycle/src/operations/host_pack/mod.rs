@@ -1,5 +1,5 @@
-//! Host packs: packages of the host's distribution that come before a release and leave after it. Their journal is one of their own, and
-//! a command that is run again continues it.
+//! Host packs: packages of the host's distribution that are installed before a release and removed after it. They have
+//! a journal of their own, which a rerun of the command continues.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::host_pack::{
     resolve,
 };
 
-/// A host pack whose packages can be installed; nothing is changed yet.
+/// A host pack whose packages can be installed. Nothing is changed yet.
 pub struct PreparedHostPack<'a> {
     operations: &'a Operations,
     pack: TrustedHostPack,
@@ -38,13 +38,13 @@ impl Operations {
         HostJournals::at(self.paths.host_pack_journal())
     }
 
-    /// Determines whether the packages of a host pack can be installed here: the pack is trusted and has packages for this distribution,
-    /// no other version of them is installed, and no release is. Changes nothing.
+    /// Checks if the packages of a host pack can be installed here. The pack must be trusted and have packages for this
+    /// distribution. No other versions of them and no release may be installed. Changes nothing.
     pub fn prepare_host_pack(&self, path: &Path, trust: Option<&str>) -> Result<PreparedHostPack<'_>> {
         self.host_pack_by(path, trust, Arc::new(Subprocesses))
     }
 
-    /// The same with another way to run programs.
+    /// Like [`Self::prepare_host_pack`], with another way to run programs.
     pub(super) fn host_pack_by(
         &self,
         path: &Path,
@@ -76,7 +76,7 @@ impl Operations {
         Ok(PreparedHostPack { operations: self, pack, trust, media_path, recipe, format, commands })
     }
 
-    /// What the journal of a host pack pins; none without one, or once its packages are removed.
+    /// Returns the pins of a host pack's journal; `None` without one, or after its packages are removed.
     fn host_pins(&self) -> Result<Option<Arc<HostPins>>> {
         let journals = self.host_journals();
         let Some(file) = journals.latest()? else { return Ok(None) };
@@ -84,13 +84,13 @@ impl Operations {
         Ok(pins.filter(|_| !matches!(phase, Phase::Undone { .. })))
     }
 
-    /// Removes the packages that a host pack brought, and everything that Landfall keeps about it. Returns its name and version; none if
-    /// there was none. A rerun completes one that was interrupted.
+    /// Removes the packages of a host pack and everything that Landfall keeps about it. Returns its name and version;
+    /// `None` if there was none. A rerun completes an interrupted removal.
     pub(super) fn remove_host_pack(&self) -> Result<Option<String>> {
         self.remove_host_pack_by(Arc::new(Subprocesses))
     }
 
-    /// The same with another way to run programs.
+    /// Like [`Self::remove_host_pack`], with another way to run programs.
     pub(super) fn remove_host_pack_by(&self, commands: Arc<dyn CommandRunner>) -> Result<Option<String>> {
         if !self.paths.host_pack().exists() {
             return Ok(None);
@@ -122,15 +122,15 @@ impl Operations {
     }
 }
 
-/// Runs the plan of a host pack.
+/// Engine that runs the plan of a host pack.
 type HostEngine<'a> = Engine<'a, HostAction, HostSite, HostPins, FileStorage>;
 
-/// Name and version of a pack.
+/// Returns name and version of a pack.
 fn pack_name(pack: &TrustedHostPack) -> String {
     format!("{} {}", pack.document.name, pack.document.version)
 }
 
-/// Refuses a pack where the packages of another one are installed.
+/// Fails if the packages of another pack are installed.
 fn refuse_other(installed: &HostPins, pack: &TrustedHostPack) -> Result<()> {
     if installed.bundle == pack.verified.id() {
         return Ok(());
@@ -140,22 +140,22 @@ fn refuse_other(installed: &HostPins, pack: &TrustedHostPack) -> Result<()> {
 }
 
 impl PreparedHostPack<'_> {
-    /// Name and version of the pack.
+    /// Returns name and version of the pack.
     pub fn name(&self) -> String {
         pack_name(&self.pack)
     }
 
-    /// Its packages for this host, with their versions.
+    /// Returns its packages for this host, with their versions.
     pub fn packages(&self) -> Vec<String> {
         self.recipe.packages.iter().map(|package| format!("{} {}", package.name, package.version)).collect()
     }
 
-    /// Installs them; true if an earlier command had installed all of them. What fails is undone before this returns; what is interrupted,
-    /// the same command continues, or an uninstall undoes.
+    /// Installs the packages; true if an earlier command had installed all of them. A failure is undone before this
+    /// returns. The same command continues an interrupted run, or an uninstall undoes it.
     pub fn run(self) -> Result<bool> {
         let operations = self.operations;
         if operations.host_pins()?.is_none() {
-            // What an interrupted removal left.
+            // Completes an interrupted removal.
             operations.remove_host_pack_by(self.commands.clone())?;
         }
         durable::create_folder(&operations.paths.host_pack())?;
@@ -201,7 +201,7 @@ impl PreparedHostPack<'_> {
     }
 }
 
-/// Why a step failed, or what it found.
+/// Returns the reason why a step failed, or the obstacle that it found.
 fn failure_of(step: &StepState) -> Option<String> {
     let failed = |error: &RecordedError| {
         let all: Vec<&str> = std::iter::once(&error.what).chain(&error.causes).map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! Host packs with packages that Debian's own dpkg builds, installs and removes, in a root of its own.
+//! Tests of host packs with packages that Debian's dpkg builds, installs and removes in a separate root.
 
 use std::ffi::OsString;
 use std::fs::Permissions;
@@ -21,7 +21,7 @@ use super::*;
 
 const NAME: &str = "landfall-harmless";
 
-/// dpkg on the packages below a folder, as the root of a namespace of its own. The other programs of the host do not run.
+/// Runs dpkg on the packages below a folder, as root of a namespace. No other program of the host runs.
 struct Dpkg(PathBuf);
 
 impl CommandRunner for Dpkg {
@@ -83,7 +83,7 @@ impl Host {
         fs_err::read(file).unwrap()
     }
 
-    /// Puts a host pack for Debian 12 on a stick: packages by name and version, whatever their files hold.
+    /// Puts a host pack for Debian 12 on a stick, with packages by name and version.
     fn pack(&self, version: &str, packages: &[(&str, &str, Vec<u8>)]) -> PathBuf {
         let sums: Vec<BlobSums> = packages.iter().map(|(_, _, bytes)| sums(bytes)).collect();
         let listed: Vec<Value> = packages
@@ -167,9 +167,9 @@ fn packages_come_once_and_leave_with_an_uninstall() {
     assert!(!prepared.run().unwrap());
     assert_eq!(host.file(NAME).as_deref(), Some("1.2-3"));
     assert!(!host.operations.paths.host_pack_store().exists() && !host.operations.paths.host_pack_files().exists());
-    // The same command again finds what it made.
+    // A rerun of the command finds its earlier result.
     assert!(host.prepare(&pack).unwrap().run().unwrap());
-    // Another pack does not take its place.
+    // Another pack does not replace it.
     let other = host.pack("2", &[(NAME, "1.2-3", host.package(NAME, "1.2-3", ""))]);
     assert_eq!(host.refused(&other), codes::HOST_PACK_CONFLICT);
     assert_eq!(host.operations.remove_host_pack_by(host.dpkg()).unwrap().as_deref(), Some("harmless 1"));
@@ -210,7 +210,7 @@ fn what_fails_leaves_nothing() {
     assert!(error.to_string().contains("landfall-missing"), "{error}");
     assert_eq!((host.file(NAME), host.file("landfall-needy")), (None, None));
     host.expect_nothing_kept();
-    // A file that is another package than its list says.
+    // The file is another package than its list says.
     let wrong = host.pack("2", &[(NAME, "1", host.package("landfall-other", "1", ""))]);
     let error = host.prepare(&wrong).unwrap().run().unwrap_err();
     assert!(error.to_string().contains("landfall-other 1, and listed as landfall-harmless 1"), "{error}");
@@ -230,7 +230,7 @@ fn a_pack_for_other_hosts_and_an_unknown_vendors_are_refused() {
     assert_eq!(stranger.prepare(&pack).err().unwrap().code().class, landfall_error_codes::ExitClass::Refused);
 }
 
-/// A power cut in the middle: the same command continues, and an uninstall undoes.
+/// After a power cut, the same command continues, or an uninstall undoes.
 #[test]
 fn what_was_interrupted_is_continued_or_undone() {
     let host = Host::new();
@@ -245,7 +245,7 @@ fn what_was_interrupted_is_continued_or_undone() {
         let payload = Payload::from(prepared.pack.verified.clone());
         let media = HostMedia { payload, path: pack.clone(), io: host.operations.io.clone() };
         let mut site = host.operations.host_site(Some(media), host.dpkg());
-        // All steps are done, and the commit is not recorded.
+        // All steps are done, but the commit is not recorded.
         host.operations.engine(&mut journal, &pins).forward(&mut site).unwrap();
     };
     interrupt();

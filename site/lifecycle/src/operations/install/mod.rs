@@ -1,4 +1,4 @@
-//! Install: everything that can be known is collected, and every blocker is reported, before the first change.
+//! Install: collects everything that can be known, and reports every blocker before the first change.
 
 use std::path::{Path, PathBuf};
 
@@ -34,23 +34,23 @@ use landfall_host::facts::{self, Facts, ProbedGpus};
 /// A person's request.
 #[derive(Debug, Clone)]
 pub struct InstallRequest {
-    /// A bundle, one of its parts, the folder that holds them, or, for planning only, its head.
+    /// A bundle, one of its parts, the folder of the parts, or its head for planning only.
     pub bundle: PathBuf,
-    /// A root document's file or a fingerprint.
+    /// A root document's file, or a fingerprint.
     pub trust: Option<String>,
     /// The site configuration's file.
     pub site: Option<PathBuf>,
-    /// Whether data that an earlier installation left here is used again.
+    /// True if data that an earlier installation left here is used again.
     pub adopt_data: bool,
-    /// The file of a license; without it, one that an earlier installation left here counts.
+    /// File of a license; if omitted, a license that an earlier installation left here is used.
     pub license: Option<PathBuf>,
-    /// Names of warnings that are accepted.
+    /// Names of accepted warnings.
     pub accept: Vec<String>,
-    /// Secrets that the release asks for.
+    /// Secrets that the release requests.
     pub secrets: BroughtSecrets,
 }
 
-/// An install that is possible; nothing is changed yet.
+/// An install that is possible. Nothing is changed yet.
 pub struct PreparedInstall<'a> {
     operations: &'a Operations,
     planned: PlannedInstall,
@@ -93,7 +93,7 @@ pub struct Installed {
 impl Installed {
     pub(super) fn of(running: &Running, operations: &Operations) -> Self {
         let site = running.site();
-        // The install is committed by now: a pausing API server must not make it look failed, nor hide addresses.
+        // The install is already committed: a slow API server must not make it look failed, nor hide addresses.
         let (services, mut notes) = match operations.services() {
             Ok(services) => (services, Vec::new()),
             Err(error) => {
@@ -131,17 +131,17 @@ impl Operations {
     /// changes nothing.
     pub fn prepare_install(&self, request: &InstallRequest) -> Result<PreparedInstall<'_>> {
         let planned = self.judge_request(request)?.plan(self.measured_facts()?)?;
-        // Relative paths have a different meaning for the process that resumes.
+        // The process that resumes may have another working directory.
         let media_path =
             std::path::absolute(&request.bundle).map_err(|error| OperationError::io("find", &request.bundle, error))?;
         Ok(PreparedInstall { operations: self, planned, media_path })
     }
 
-    /// Refuses what no package mends that is added to this host: a bundle that is not trusted, a host that holds a release, and a
-    /// site configuration, secret, license or kept data that does not fit. Changes nothing.
+    /// Fails because of problems that no package on this host can fix: an untrusted bundle, a host with a release, or
+    /// an invalid site configuration, secret, license or kept data. Changes nothing.
     ///
     /// # Errors
-    /// Where something of the kind blocks, every blocker at once, those of the host included.
+    /// If there is such a problem, all blockers at once, including those of the host.
     pub fn check_request(&self, request: &InstallRequest) -> Result<()> {
         let judged = self.judge_request(request)?;
         if judged.has_findings() {
@@ -153,7 +153,7 @@ impl Operations {
     fn judge_request<'r>(&self, request: &'r InstallRequest) -> Result<Judged<'r>> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
-        // While another operation runs, the answer is its name, not the steps that it has not finished so far.
+        // While another operation runs, the error names it, not its unfinished steps.
         if let Some(holder) = self.journals().holder() {
             return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
         }
@@ -170,8 +170,8 @@ impl Operations {
         Ok(facts::collect_measured(&self.paths, &ProbedGpus::now(&self.paths))?)
     }
 
-    /// Plans an install on a host that these facts describe, remotely: neither this host nor the software on it counts.
-    /// Changes nothing.
+    /// Plans an install on the host that these facts describe, independent of this host and its software. Changes
+    /// nothing.
     pub fn plan_install_from(&self, request: &InstallRequest, facts: &Path) -> Result<PlannedInstall> {
         let trust = Trust::read(request.trust.as_deref(), &request.bundle)?;
         let release = TrustedRelease::find(&request.bundle, &trust, self)?;
@@ -183,7 +183,7 @@ impl Operations {
         brought.judge(release, trust)?.plan(facts)
     }
 
-    /// Refuses a host that holds a release, or an operation that is not finished.
+    /// Fails if the host has a release or an unfinished operation.
     pub(super) fn check_vacant(&self) -> Result<()> {
         if let Some(holder) = self.journals().holder() {
             return Err(JournalError::from(JournalErrorKind::Busy { holder }).into());
@@ -201,12 +201,12 @@ impl Operations {
 }
 
 impl PreparedInstall<'_> {
-    /// The plan.
+    /// Returns the plan.
     pub fn planned(&self) -> &PlannedInstall {
         &self.planned
     }
 
-    /// Runs it. Until the first record is durable, only the data folder is touched.
+    /// Runs the install. Until the first record is durable, only the data folder is changed.
     pub fn run(self) -> Result<Installed> {
         let operations = self.operations;
         // A missing part is reported before anything is written.
@@ -222,7 +222,7 @@ impl PreparedInstall<'_> {
         let operations = self.operations;
         durable::create_own_folder(&operations.paths.data())?;
         let lock = operations.journals().lock("install")?;
-        // Another install may have run between the first look and the lock.
+        // Another install may have run between the first check and the lock.
         operations.check_no_journal()?;
         let engine = operations.place_own_files(&self.planned.release)?;
         if let Some(revocation) = self.planned.release.verified.revocation() {
@@ -237,7 +237,7 @@ impl PreparedInstall<'_> {
             bundle = short_id(pins.bundle),
             "install begins"
         );
-        // First, so that the shell finds `landfall resume` however early the install is interrupted.
+        // Done first, so that the shell finds `landfall resume` even after an early interruption.
         engine_file::offer_command(&operations.paths, engine)?;
         let journal = operations.journals().create(&lock, pins)?;
         if let Some(file) = operations.journals().latest()? {

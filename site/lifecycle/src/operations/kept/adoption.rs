@@ -1,4 +1,4 @@
-//! Whether an install may use data that an earlier one left, and which data.
+//! Decides which data of an earlier installation an install may use.
 
 use landfall_error_codes::codes;
 
@@ -11,19 +11,19 @@ use crate::preflight::Finding;
 use crate::steps::kept_volumes::AdoptedVolume;
 use landfall_host::paths::SitePaths;
 
-/// The access modes of claims whose own modes are unknown.
+/// Default access modes of claims whose own modes are unknown.
 const USUAL_MODES: [&str; 3] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"];
 
-/// What an install does with kept data.
+/// An install's treatment of kept data.
 #[derive(Debug, Default)]
 pub(in crate::operations) struct Adoption {
     /// The blockers.
     pub(in crate::operations) blockers: Vec<Finding>,
-    /// What a person should know besides.
+    /// Other notes for people.
     pub(in crate::operations) notes: Vec<String>,
-    /// The volumes that it uses again.
+    /// Volumes that are used again.
     pub(in crate::operations) volumes: Vec<AdoptedVolume>,
-    /// What the install is to that data.
+    /// Relation of the install to the data: a new release, or a return.
     coming: Coming,
 }
 
@@ -44,9 +44,9 @@ impl Adoption {
         }
     }
 
-    /// What the license refuses of the install, of what it would refuse of a release that is new here. Nothing of one that comes back to
-    /// its data: the end of a license stops no recovery. Where that data is not adopted, the blocker about it says what adopting it is
-    /// worth: a person who first deletes the data would learn too late that the license refuses what follows.
+    /// Returns those of the license's blockers that apply. None apply to a release that returns to its data, because
+    /// the end of a license stops no recovery. If the data is not adopted, its own blocker explains the value of
+    /// adopting it. A person who deleted the data would learn too late that the license refuses the install.
     pub(in crate::operations) fn licensed(&mut self, blockers: Vec<Finding>) -> Vec<Finding> {
         match &self.coming {
             Coming::New => blockers,
@@ -89,14 +89,14 @@ impl Adoption {
     }
 }
 
-/// A blocker of the license where kept backups might have shown that the release was here before.
+/// Extends a license's blocker if unreadable backups might have shown that the release was here before.
 fn unclear(mut blocker: Finding, why: &str) -> Finding {
     let Finding { measured, .. } = &blocker;
     blocker.measured = format!("{measured}; whether a kept backup is of this release is not known: {why}");
     blocker
 }
 
-/// Kept data that does not say which volume a claim would get.
+/// Returns blockers of kept data whose owner among the claims is unclear.
 fn unusable(kept: &KeptData, paths: &SitePaths) -> Result<Vec<Finding>> {
     let mut blockers = Vec::new();
     for (claim, folders) in kept.ambiguous() {
@@ -115,8 +115,9 @@ fn unusable(kept: &KeptData, paths: &SitePaths) -> Result<Vec<Finding>> {
     Ok(blockers)
 }
 
-/// The blocker for a volume that no claim asks for while its component has a claim without a volume: the component would
-/// start empty. Claims that an operator makes are not declared, so a component that declares none gives no reason.
+/// Returns the blocker of a volume that no claim requests while its component has a claim without a volume: the
+/// component would start empty. A component without declared claims gets no blocker, because an operator may create its
+/// claims.
 fn left_behind(
     volume: &KeptVolume,
     kept: &KeptData,

@@ -1,5 +1,5 @@
-//! The claims that a release declares, found in its rendered objects: which component a kept volume belongs to, and the
-//! access modes of its claim.
+//! Claims that a release declares, from its rendered objects. They show the component of a kept volume and the access
+//! modes of its claim.
 
 use serde_json::Value;
 
@@ -7,18 +7,18 @@ use super::KeptVolume;
 use crate::operations::bundle::TrustedRelease;
 use crate::steps::objects::read_document;
 
-/// Claims that one object of a component declares.
+/// A claim that an object of a component declares.
 pub(super) struct DeclaredClaim {
     pub(super) component: String,
     namespace: String,
-    /// The claim, or the prefix of a `StatefulSet`'s claims; a replica's number follows.
+    /// The claim's name, or the prefix of a `StatefulSet`'s claims, which end with a replica's number.
     name: String,
     of_replicas: bool,
     pub(super) access_modes: Vec<String>,
 }
 
 impl DeclaredClaim {
-    /// Whether a volume is the claim's, or that of one of its replicas.
+    /// Returns true if a volume belongs to the claim or to one of its replicas.
     pub(super) fn owns(&self, volume: &KeptVolume) -> bool {
         self.is(&volume.namespace, &volume.claim)
     }
@@ -32,7 +32,7 @@ impl DeclaredClaim {
         self.namespace == namespace && is_named
     }
 
-    /// The name that a volume's folder must have to be this claim's; a replica keeps its number.
+    /// Returns the folder name that would make a volume belong to this claim. A replica keeps its number.
     pub(super) fn folder_of(&self, volume: &KeptVolume) -> String {
         let number = volume.claim.rsplit('-').next().filter(|number| self.of_replicas && is_number(number));
         let number = number.unwrap_or(if self.of_replicas { "0" } else { "" });
@@ -44,7 +44,7 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Every claim that the objects of the release's components declare. Claims that an operator makes are not among them.
+/// Returns the claims that the objects of the release's components declare, without claims that an operator creates.
 pub(super) fn declared(release: &TrustedRelease) -> Vec<DeclaredClaim> {
     let mut claims = Vec::new();
     for component in &release.release.components {

@@ -1,5 +1,6 @@
-//! Whether an install brings a release to a site, or brings it back: a license judges what comes, never what returns to its own data.
-//! Every release that left data or a backup passed the license's gate when it came.
+//! Decides whether an install brings a new release to a site or restores an earlier one. A license judges new releases,
+//! not releases that return to their own data. A release that left data or a backup passed the license check when it
+//! was installed.
 
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -9,22 +10,23 @@ use crate::backups::{BackupFolder, BackupSummary, unusable};
 use crate::operations::bundle::TrustedRelease;
 use landfall_host::paths::SitePaths;
 
-/// What an install is to the data that it finds.
+/// Relation of an install to the data that it finds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(in crate::operations) enum Coming {
-    /// The release is new here: the license must allow it.
+    /// The release is new here, so the license must allow it.
     #[default]
     New,
     /// This version left the data or one of the backups that the install adopts.
     Back,
-    /// This version left the data or one of the backups, which the install does not adopt: it would be new here once the data is gone.
+    /// This version left the data or one of the backups, but the install does not adopt them. Without the data, the
+    /// release would be new here.
     Declined,
-    /// It counts as new, because the kept backups do not say what made them, for this reason.
+    /// Counts as new, because the kept backups do not show which release made them, for this reason.
     Unclear(String),
 }
 
 impl Coming {
-    /// Of a release that adopts this data.
+    /// Determines the relation of a release that adopts this data.
     pub(super) fn of(kept: &KeptData, paths: &SitePaths, release: &TrustedRelease) -> Self {
         let identity = release.verified.identity();
         if kept.release == Some(format!("{} {}", identity.name, identity.version)) {
@@ -41,7 +43,7 @@ impl Coming {
     }
 }
 
-/// The backups that are kept or were adopted.
+/// Returns the kept or adopted backups.
 fn kept_backups(paths: &SitePaths) -> Result<Vec<BackupSummary>, StepError> {
     let Some(repository) = BackupFolder::of(paths).open()? else { return Ok(Vec::new()) };
     Ok(repository.backups().map_err(unusable)?.iter().map(BackupSummary::from).collect())

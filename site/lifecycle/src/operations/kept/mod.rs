@@ -1,5 +1,6 @@
-//! Data that an uninstall keeps: volumes and generated secrets, and a record of their owners. The folders count; the
-//! record adds what their names do not show, and is stored beside them, because it must survive the journal.
+//! Data that an uninstall keeps: volumes and generated secrets, with a record of their owners. The folders are
+//! authoritative. The record adds facts that their names do not show. It is stored beside them, because it must outlive
+//! the journal.
 
 mod adoption;
 mod claims;
@@ -21,10 +22,10 @@ use crate::steps::keep_copy::UNFINISHED_COPY;
 pub(super) use adoption::Adoption;
 use landfall_host::paths::SitePaths;
 
-/// Schema of the record.
+/// Schema number of the record.
 const SCHEMA: u32 = 1;
 
-/// The suffix of secrets' files.
+/// Suffix of secrets' files.
 const SECRET_SUFFIX: &str = ".json";
 
 /// Kept data of a site.
@@ -38,11 +39,11 @@ pub struct KeptData {
     pub release: Option<String>,
     /// Volumes.
     pub volumes: Vec<KeptVolume>,
-    /// Names of the folders and files beside the volumes that, by their names, belong to no claim.
+    /// Names of other folders and files beside the volumes, which belong to no claim by their names.
     pub others: Vec<String>,
-    /// Files of generated secrets, from the folder of secrets.
+    /// Files of generated secrets, relative to the folder of secrets.
     pub secrets: Vec<PathBuf>,
-    /// Whether there are backups.
+    /// True if there are backups.
     #[serde(default, skip_serializing_if = "is_false")]
     pub backups: bool,
 }
@@ -67,13 +68,13 @@ pub struct KeptVolume {
 }
 
 impl KeptVolume {
-    /// The name of its volume, which its folder keeps whatever claim it is renamed after.
+    /// Returns the name of its volume, which the folder keeps even if it is renamed for another claim.
     fn volume(&self) -> &str {
         self.folder.split('_').next().unwrap_or_default()
     }
 
-    /// Reads the name of a folder, as the provisioner of volumes makes it: `VOLUME_NAMESPACE_CLAIM`. Names of Kubernetes
-    /// have no underscore.
+    /// Parses the name of a folder as the provisioner of volumes creates it: `VOLUME_NAMESPACE_CLAIM`. Kubernetes names
+    /// contain no underscore.
     fn of_folder(folder: &str) -> Option<Self> {
         let parts: Vec<&str> = folder.split('_').collect();
         let [volume, namespace, claim] = parts[..] else { return None };
@@ -89,15 +90,15 @@ impl KeptVolume {
     }
 }
 
-/// The owner of the data.
+/// Owner of the data.
 pub(super) struct Origin<'a> {
     pub(super) pins: &'a Pins,
     pub(super) release: &'a TrustedRelease,
 }
 
 impl KeptData {
-    /// The kept data of this host, if there is any. It includes volumes that the record names but the disk lacks.
-    /// Changes nothing.
+    /// Finds the kept data of this host, if any. Includes volumes that the record names but the disk lacks. Changes
+    /// nothing.
     pub(super) fn find(paths: &SitePaths) -> Result<Option<Self>> {
         let record = Self::read_record(paths)?;
         let mut found = Self::on_disk(paths)?;
@@ -116,7 +117,7 @@ impl KeptData {
         Ok(Some(found).filter(|found| !found.is_empty()))
     }
 
-    /// Records the data on the disk as that of `origin`, durably; removes the record if there is none.
+    /// Durably records the data on the disk as that of `origin`; removes the record if there is no data.
     pub(super) fn record(paths: &SitePaths, origin: &Origin<'_>) -> Result<()> {
         let mut found = Self::on_disk(paths)?;
         found.site = Some(origin.pins.node.name.clone());
@@ -130,8 +131,8 @@ impl KeptData {
         found.write(paths)
     }
 
-    /// Deletes all data, the record last, so that a rerun completes an interrupted deletion. Nothing is deleted if
-    /// something else is mounted below.
+    /// Deletes all data, the record last, so that a rerun completes an interrupted deletion. Deletes nothing if another
+    /// filesystem is mounted below.
     pub(super) fn delete(paths: &SitePaths) -> Result<()> {
         let folders = [paths.storage(), paths.secrets(), paths.backups()];
         for folder in &folders {
@@ -143,14 +144,14 @@ impl KeptData {
         Ok(durable::remove_file(&paths.kept_record())?)
     }
 
-    /// Folders with data that a change has moved or copied, and that belongs back in a volume: only the change itself knows how.
+    /// Returns folders with data that a change has moved or copied and must put back. Only the change itself can do so.
     pub(super) fn displaced(paths: &SitePaths) -> Result<Vec<String>> {
         let prefixes = [Reason::Restore.before(), Reason::Upgrade.before(), UNFINISHED_COPY];
         let is_displaced = |name: &String| prefixes.iter().any(|prefix| name.starts_with(prefix));
         Ok(names(&paths.storage())?.into_iter().filter(is_displaced).collect())
     }
 
-    /// The kept data, in one line.
+    /// Describes the kept data in one line.
     pub(super) fn note(&self, paths: &SitePaths) -> String {
         let whose = self.release.as_deref().unwrap_or("an earlier installation");
         let (volumes, secrets) = (self.volumes.len() + self.others.len(), self.secrets.len());
@@ -195,7 +196,7 @@ impl KeptData {
 
     fn on_disk(paths: &SitePaths) -> Result<Self> {
         let (mut volumes, mut others) = (Vec::new(), Vec::new());
-        // A filesystem that is mounted there has a folder of its own.
+        // A mounted filesystem has this folder of its own.
         for name in names(&paths.storage())?.into_iter().filter(|name| name != "lost+found") {
             match KeptVolume::of_folder(&name) {
                 Some(volume) => volumes.push(volume),
@@ -217,7 +218,7 @@ impl KeptData {
         Ok(Self { schema: SCHEMA, site: None, release: None, volumes, others, secrets, backups })
     }
 
-    /// Claims that have more than one kept volume, with the volumes' folders.
+    /// Returns claims with more than one kept volume, with the volumes' folders.
     fn ambiguous(&self) -> Vec<(String, Vec<&str>)> {
         let mut folders: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for volume in &self.volumes {
@@ -227,14 +228,14 @@ impl KeptData {
     }
 }
 
-/// The component of a namespace that has only one.
+/// Returns the component of a namespace that has only one.
 fn only_component<'a>(release: &'a TrustedRelease, namespace: &str) -> Option<&'a str> {
     let mut components = release.release.components.iter().filter(|component| component.namespace == namespace);
     let first = components.next()?;
     components.next().is_none().then_some(first.name.as_str())
 }
 
-/// Names in a folder, sorted; a missing folder has none.
+/// Returns the sorted names in a folder; empty if the folder is missing.
 fn names(folder: &Path) -> Result<Vec<String>> {
     let entries = match fs_err::read_dir(folder) {
         Ok(entries) => entries,

@@ -1,5 +1,5 @@
-//! A probe of a cluster that exists already: the facts of each node, from a pod that prints them. Everything that is made for it is in one
-//! namespace, which is deleted whatever happens, an interrupt of the person included.
+//! Probe of an existing cluster: the facts of each node, printed by a pod. All its objects are in one namespace, which
+//! is deleted in any case, even after an interrupt.
 
 mod node;
 mod report;
@@ -23,47 +23,47 @@ use self::node::Node;
 use super::Operations;
 pub use report::{Absence, ProbeReport, Probed, ProbedNode};
 
-/// How long a request to the API server is repeated.
+/// Time for which a request to the API server is repeated.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The same for a log: what cannot be read is not read better later.
+/// Time for which a request for a log is repeated: an unreadable log does not become readable later.
 const LOG_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Maximum size of what a pod prints: far above the facts of a host with many GPUs and addresses.
+/// Maximum size of a pod's output: far above the facts of a host with many GPUs and addresses.
 const LOG_BYTES: usize = 4 << 20;
 
-/// How much of the log of a pod that failed is quoted.
+/// Quoted size of a failed pod's log.
 const QUOTED_BYTES: usize = 2 << 10;
 
-/// How many pods exist at a time.
+/// Maximum number of concurrent pods.
 const AT_ONCE: usize = 16;
 
-/// Time between looks at the pods.
+/// Time between checks of the pods.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How much longer than its probe a pod may live: it ends even where this process was killed.
+/// Additional lifetime of a pod beyond its probe. It ends even if this process is killed.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// How long the namespace may take to disappear.
+/// Time limit for the deletion of the namespace.
 const DELETE_LIMIT: Duration = Duration::from_mins(2);
 
-/// What to probe.
+/// Parameters of a probe.
 #[derive(Debug, Clone)]
 pub struct ProbeRequest {
     /// The kubeconfig of the cluster.
     pub kubeconfig: PathBuf,
     /// An image with `landfall-facts` in its root.
     pub image: String,
-    /// How long each node may take.
+    /// Time limit of each node.
     pub limit: Duration,
 }
 
-/// Takes what was found on a node as soon as that is known.
+/// Receives the result of each node as soon as it is known.
 pub type ProbeListener<'a> = dyn FnMut(&ProbedNode) -> Result<(), StepError> + 'a;
 
 impl Operations {
-    /// Collects the facts of each node of a cluster. A node without facts is no error: the report says why. Nothing is made before all
-    /// rights are known to be there.
+    /// Collects the facts of each node of a cluster. A node without facts is not an error: the report gives a reason.
+    /// Checks all rights before it creates anything.
     pub fn probe(&self, request: &ProbeRequest, listener: &mut ProbeListener<'_>) -> Result<ProbeReport, StepError> {
         let cluster = Cluster::connect(&request.kubeconfig)?.with_patience(PATIENCE);
         let namespace = format!("landfall-probe-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
@@ -95,7 +95,7 @@ impl Operations {
     }
 }
 
-/// Fails with everything that the user may not do.
+/// Fails with all missing rights of the user.
 fn check_rights(cluster: &Cluster, namespace: &str, request: &ProbeRequest) -> Result<(), StepError> {
     let everywhere = |verb, resource| Right { verb, resource, namespace: None };
     let inside = |verb, resource| Right { verb, resource, namespace: Some(namespace) };
@@ -118,7 +118,7 @@ fn check_rights(cluster: &Cluster, namespace: &str, request: &ProbeRequest) -> R
     Err(StepError::new(codes::PROBE_NOT_PERMITTED, what))
 }
 
-/// What is left in the cluster, or the error that ended the probe. Where there are both, the error names both.
+/// Returns the leftovers in the cluster, or the error that ended the probe. If there are both, the error names both.
 fn finished(
     probed: Result<(), StepError>,
     leftover: Option<&ClusterError>,
@@ -132,13 +132,13 @@ fn finished(
     }
 }
 
-/// A pod that was made.
+/// A pod that was created.
 struct Running {
     node: Node,
     begun: Instant,
 }
 
-/// A probe that runs.
+/// A running probe.
 struct Probe<'a> {
     cluster: &'a Cluster,
     namespace: &'a str,
@@ -184,7 +184,8 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// Makes the pod of a node. What the API server refuses is the node's result, and no error; returns whether there is a pod.
+    /// Creates the pod of a node; returns true if it exists. A refusal by the API server becomes the node's result, not
+    /// an error.
     fn start(&mut self, name: &str, node: &Node) -> Result<bool, StepError> {
         let (namespace, request) = (self.namespace, self.request);
         let lifetime = request.limit.saturating_add(GRACE);
@@ -199,7 +200,7 @@ impl Probe<'_> {
         }
     }
 
-    /// Finishes the nodes whose pods have ended, and those whose time is over.
+    /// Finishes the nodes whose pods have ended or whose time is over.
     fn look(&mut self, running: &mut BTreeMap<String, Running>) -> Result<(), StepError> {
         let pods = self.cluster.probe_pods(self.namespace)?;
         let pods: BTreeMap<&str, &Value> =
@@ -211,7 +212,7 @@ impl Probe<'_> {
             if let Some(found) = self.found(&name, node, state, is_late) {
                 running.remove(&name);
                 self.finish(found)?;
-                // It goes with its namespace, too: what it printed matters more than a pod that stays a while.
+                // The namespace's deletion also removes it, and the result matters more than a remaining pod.
                 if let Err(error) = self.cluster.delete_probe_pod(self.namespace, &name) {
                     tracing::warn!(pod = name, %error, "the pod of a probe stays");
                 }
@@ -220,7 +221,7 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// What is known about a node, if its probe is over.
+    /// Returns the result of a node if its probe is over.
     fn found(&self, pod: &str, node: &Node, state: Option<PodState>, is_late: bool) -> Option<ProbedNode> {
         let absent = |code, reason: String| Some(ProbedNode::absent(&node.name, code, reason));
         match state {
@@ -233,14 +234,14 @@ impl Probe<'_> {
         }
     }
 
-    /// Why a node took too long.
+    /// Returns the reason why a node took too long.
     fn late(&self, node: &Node, why: Option<String>) -> String {
         let unready = node.unready.as_ref().map(|reason| format!("the node is not ready: {reason}"));
         let why = why.or(unready).unwrap_or_else(|| "its kubelet has reported nothing about the pod".to_owned());
         format!("after {} s: {why}", self.request.limit.as_secs())
     }
 
-    /// The facts that a pod printed.
+    /// Reads the facts that a pod printed.
     fn read(&self, pod: &str, node: &Node) -> ProbedNode {
         let log = self.cluster.with_patience(LOG_PATIENCE).probe_log(self.namespace, pod, LOG_BYTES + 1);
         let log = log.map_err(|error| format!("its output cannot be read: {}", with_causes(&error)));
@@ -250,7 +251,7 @@ impl Probe<'_> {
         }
     }
 
-    /// The beginning of what a pod that failed has printed; nothing where that cannot be read.
+    /// Returns the beginning of a failed pod's output; empty if it cannot be read.
     fn last_words(&self, pod: &str) -> String {
         let log = self.cluster.with_patience(LOG_PATIENCE).probe_log(self.namespace, pod, QUOTED_BYTES);
         let log = log.unwrap_or_default();
@@ -258,7 +259,7 @@ impl Probe<'_> {
         if lines.is_empty() { String::new() } else { format!("; it said: {}", lines.join(" | ")) }
     }
 
-    /// What is known when a person interrupts the probe.
+    /// Finishes the remaining nodes after a person interrupts the probe.
     fn interrupt(&mut self, unfinished: &[Node]) -> Result<(), StepError> {
         for node in unfinished {
             self.finish(ProbedNode::absent(&node.name, codes::PROBE_NOT_RUN, "the probe was interrupted"))?;
@@ -266,7 +267,7 @@ impl Probe<'_> {
         Ok(())
     }
 
-    /// Passes a result on, and keeps it.
+    /// Passes a result to the listener and keeps it.
     fn finish(&mut self, node: ProbedNode) -> Result<(), StepError> {
         let text = match &node.probed {
             Probed::Facts(_) => format!("{}: facts", node.name),
@@ -279,7 +280,7 @@ impl Probe<'_> {
     }
 }
 
-/// The facts in what a pod printed.
+/// Parses the facts in a pod's output.
 fn parse(log: &str) -> Result<Facts, String> {
     if log.len() > LOG_BYTES {
         return Err(format!("it printed more than {} MiB", LOG_BYTES >> 20));

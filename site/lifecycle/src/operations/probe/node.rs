@@ -1,4 +1,4 @@
-//! The nodes of a cluster, as a probe needs them. Pure.
+//! Nodes of a cluster for a probe. Pure.
 
 use landfall_cluster::ready::evaluate;
 use landfall_error_codes::codes;
@@ -6,15 +6,15 @@ use serde_json::Value;
 
 use super::report::ProbedNode;
 
-/// A node on which a pod of a probe can run.
+/// A node on which a probe's pod can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) name: String,
-    /// Why the cluster does not count it as ready, if so.
+    /// Reason why the cluster does not count it as ready, if any.
     pub(super) unready: Option<String>,
 }
 
-/// A node, or why no pod is made for it.
+/// Parses a node; fails with the reason why no pod is created for it.
 pub(super) fn node(live: &Value) -> Result<Node, ProbedNode> {
     let name = live["metadata"]["name"].as_str().unwrap_or_default();
     let absent = |reason: String| ProbedNode::absent(name, codes::PROBE_NOT_RUN, reason);
@@ -27,7 +27,7 @@ pub(super) fn node(live: &Value) -> Result<Node, ProbedNode> {
     }
 }
 
-/// Whether a name is one of a DNS subdomain, which is also harmless as the name of a file.
+/// Returns true if a name is a DNS subdomain, which is also safe as a file name.
 fn is_name(name: &str) -> bool {
     let is_edge = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
     let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-.".contains(letter);

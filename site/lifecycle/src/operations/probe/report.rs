@@ -1,4 +1,4 @@
-//! What a probe found.
+//! Results of a probe.
 
 use landfall_error_codes::{Code, ExitClass};
 use landfall_host::facts::Facts;
@@ -63,12 +63,12 @@ impl ProbedNode {
 }
 
 impl ProbeReport {
-    /// How many nodes have facts.
+    /// Returns the number of nodes with facts.
     pub fn with_facts(&self) -> usize {
         self.nodes.iter().filter(|node| matches!(node.probed, Probed::Facts(_))).count()
     }
 
-    /// 0 where every node has facts and nothing is left in the cluster.
+    /// Returns 0 if every node has facts and nothing is left in the cluster.
     pub fn exit_code(&self) -> u8 {
         let is_whole = self.with_facts() == self.nodes.len() && self.leftover.is_none();
         if is_whole { 0 } else { ExitClass::NotReady.exit_code() }

@@ -1,5 +1,5 @@
-//! What a component asks for and uses of CPU, memory and space: the pods' specification, what the kubelet has measured, and the folders of
-//! the site's volumes. Nothing is kept, and nothing is an estimate: a figure that is not there is absent.
+//! CPU, memory and space that a component requests and uses, from the pods' specification, the kubelet's measurements
+//! and the folders of the site's volumes. Nothing is cached or estimated: an unknown figure is absent.
 
 mod pods;
 mod site;
@@ -22,18 +22,18 @@ use crate::backups::folder_of;
 
 pub use site::{ComponentUse, NodeUse, SiteUse};
 
-/// How long the cluster is asked for objects in all: the console waits for fifteen seconds.
+/// Total time of queries for objects: the console waits for fifteen seconds.
 const OBJECTS_LIMIT: Duration = Duration::from_secs(6);
-/// How long kubelets are asked in all.
+/// Total time of queries to kubelets.
 const STATISTICS_LIMIT: Duration = Duration::from_secs(3);
-/// How long the files of volumes are counted in all. A page is not worth more of a disk's time.
+/// Total time for counting the files of volumes. A page does not justify more disk time.
 const COUNTING_LIMIT: Duration = Duration::from_secs(1);
 
-/// What kubelets have measured, by node, and what they did not answer.
+/// Kubelets' measurements by node, and notes about missing answers.
 type Statistics = (BTreeMap<String, Value>, Vec<String>);
 
 impl Operations {
-    /// What a component asks for and uses now.
+    /// Returns the present requests and usage of a component.
     pub fn component_resources(&self, component: &str) -> Result<ComponentResources> {
         let (cluster, inventory) = component_of(self.cluster_within(OBJECTS_LIMIT)?, component)?;
         let pods = cluster.live_pods_of_component(&inventory).map_err(StepError::from)?;
@@ -56,7 +56,7 @@ impl Operations {
         })
     }
 
-    /// Measures claims: those that are folders of the site by their files, and others as the kubelet did.
+    /// Measures claims: folders of the site by their files, others by the kubelet's figures.
     fn measure(&self, claimed: Vec<Claimed>, summaries: &BTreeMap<String, Value>) -> Vec<VolumeResources> {
         let (storage, until) = (self.paths.storage(), Instant::now() + COUNTING_LIMIT);
         let measured = claimed.into_iter().map(|Claimed { mut found, volume }| {
@@ -70,13 +70,13 @@ impl Operations {
     }
 }
 
-/// A claim, and the volume that it is bound to; null where it is bound to none.
+/// A claim and its bound volume; null if it is unbound.
 struct Claimed {
     found: VolumeResources,
     volume: Value,
 }
 
-/// Claims as they are now.
+/// Reads the present claims.
 fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, StepError> {
     let mut all = Vec::new();
     for ((namespace, name), pods) in claims {
@@ -99,12 +99,12 @@ fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, S
     Ok(all)
 }
 
-/// Asks the kubelet of each node that has pods. One that does not answer costs its figures, and nothing else.
+/// Queries the kubelet of each node with pods. Only the figures of a silent one are missing.
 fn statistics(cluster: &Cluster, pods: &[Value]) -> Statistics {
     statistics_of(cluster, pods.iter().filter_map(|pod| pod["spec"]["nodeName"].as_str()).collect())
 }
 
-/// The same of these nodes.
+/// Like [`statistics`], for these nodes.
 fn statistics_of(cluster: &Cluster, nodes: BTreeSet<&str>) -> Statistics {
     let (mut summaries, mut unmeasured) = (BTreeMap::new(), Vec::new());
     for node in nodes {

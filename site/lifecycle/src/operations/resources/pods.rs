@@ -1,19 +1,19 @@
-//! What pods ask for, as their specification has it, and what they use, as the kubelet has measured it.
+//! Requests of pods from their specification, and their usage as measured by the kubelet.
 
 use landfall_kinds::amount::{thousandths, whole};
 use landfall_peer::{Amounts, ContainerResources, PodResources};
 use serde_json::Value;
 
-/// Thousandths of a core are so many of the kubelet's nanocores.
+/// Nanocores per millicore; the kubelet measures in nanocores.
 const NANO: u64 = 1_000_000;
 
-/// What the kubelet has measured of a pod, in its summary; none where it does not know the pod yet.
+/// Returns the kubelet's measurements of a pod; `None` if it does not know the pod yet.
 pub(super) fn measured<'s>(summary: &'s Value, pod: &Value) -> Option<&'s Value> {
     let uid = pod.pointer("/metadata/uid").and_then(Value::as_str)?;
     items(&summary["pods"]).find(|entry| entry["podRef"]["uid"] == uid)
 }
 
-/// A pod with its containers.
+/// Returns a pod with its containers.
 pub(super) fn of_pod(pod: &Value, measured: Option<&Value>) -> PodResources {
     let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str);
     let node = text("/spec/nodeName").filter(|node| !node.is_empty());
@@ -26,7 +26,7 @@ pub(super) fn of_pod(pod: &Value, measured: Option<&Value>) -> PodResources {
     }
 }
 
-/// The containers that are to run as long as the pod: those that it begins with have ended when it works.
+/// Returns the containers that run as long as the pod, without ordinary init containers.
 fn lasting(pod: &Value) -> impl Iterator<Item = &Value> {
     let beside = items(&pod["spec"]["initContainers"]).filter(|container| container["restartPolicy"] == "Always");
     items(&pod["spec"]["containers"]).chain(beside)
@@ -38,7 +38,7 @@ fn of_container(container: &Value, pod: &Value, measured: Option<&Value>) -> Con
     let mut statuses = items(&pod["status"]["containerStatuses"]).chain(items(&pod["status"]["initContainerStatuses"]));
     let status = statuses.find(is_it);
     let running = status.is_some_and(|status| status["state"]["running"].is_object());
-    // Of one that has ended, the kubelet may still have its last figures.
+    // The kubelet may still have the last figures of an ended container.
     let measured = measured.filter(|_| running).and_then(|entry| items(&entry["containers"]).find(is_it));
     let figure = |pointer: &str| measured.and_then(|entry| entry.pointer(pointer)).and_then(Value::as_u64);
     let asked = |part: &str, resource: &str| container["resources"][part][resource].as_str();
@@ -58,8 +58,8 @@ fn of_container(container: &Value, pod: &Value, measured: Option<&Value>) -> Con
     }
 }
 
-/// What the containers of all pods come to that have not ended. A limit is one only where every container has one, and what is used is
-/// known only where every container that runs was measured: a sum that leaves one out would pass for the whole.
+/// Sums the containers of all pods that have not ended. A limit is set only if every container has one, and usage only
+/// if every running container was measured. A partial sum would look like the total.
 pub(super) fn total(pods: &[PodResources]) -> Amounts {
     let lasting = || pods.iter().filter(|pod| !pod.has_ended()).flat_map(|pod| &pod.containers);
     let all = || lasting().map(|container| container.amounts);
@@ -74,13 +74,13 @@ pub(super) fn total(pods: &[PodResources]) -> Amounts {
     }
 }
 
-/// The sum of figures; none where one is missing, or there is none at all.
+/// Returns the sum of figures; `None` if one is missing or there are none.
 pub(super) fn complete(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     let figures: Vec<u64> = figures.collect::<Option<_>>()?;
     known(figures.into_iter().map(Some))
 }
 
-/// The sum of those figures that exist; none where there are none.
+/// Returns the sum of the existing figures; `None` if there are none.
 fn known(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     figures.flatten().reduce(u64::saturating_add)
 }

@@ -1,4 +1,4 @@
-//! What nodes and all pods of a site use of CPU and memory now, by component, as the kubelets have measured it.
+//! Present CPU and memory usage of nodes and all pods of a site, by component, as measured by the kubelets.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::operations::Operations;
 use crate::operations::administration::known_inventory;
 use crate::operations::error::Result;
 
-/// Thousandths of a core are so many of the kubelet's nanocores.
+/// Nanocores per millicore; the kubelet measures in nanocores.
 const NANO: u64 = 1_000_000;
 
 /// What a site uses. A figure that is absent was not measured: zero is a figure.
@@ -64,7 +64,7 @@ pub struct ComponentUse {
 }
 
 impl Operations {
-    /// What the site's nodes and pods use now, or the pods of one component. Changes nothing.
+    /// Returns the present usage of the site's nodes and pods, or of the pods of one component. Changes nothing.
     pub fn site_use(&self, component: Option<&str>) -> Result<SiteUse> {
         let cluster = self.cluster_within(OBJECTS_LIMIT)?;
         let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;
@@ -90,7 +90,7 @@ impl Operations {
 
 type Owned = (Option<String>, Vec<Value>);
 
-/// The pods that belong to no component.
+/// Returns the pods that belong to no component.
 fn others(mut all: Vec<Value>, owned: &[Owned]) -> Vec<Value> {
     let uids: BTreeSet<&str> = owned.iter().flat_map(|(_, pods)| pods).filter_map(uid).collect();
     all.retain(|pod| uid(pod).is_none_or(|uid| !uids.contains(uid)));

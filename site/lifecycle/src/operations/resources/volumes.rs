@@ -1,4 +1,4 @@
-//! The volumes in which pods write: claims, whose data stays, and temporary ones, whose data goes with the pod.
+//! Volumes to which pods write: claims, whose data stays, and temporary ones, whose data is removed with the pod.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,10 +11,10 @@ use serde_json::Value;
 
 use super::pods::{items, measured};
 
-/// Claims of pods by namespace and name, each with the pods that have it.
+/// Claims of pods by namespace and name, each with the pods that use it.
 pub(super) type Claims = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// The claims of these pods.
+/// Returns the claims of these pods.
 pub(super) fn claims(pods: &[Value]) -> Claims {
     let mut found = Claims::new();
     for pod in pods {
@@ -23,7 +23,7 @@ pub(super) fn claims(pods: &[Value]) -> Claims {
             let own = volume["name"].as_str().unwrap_or_default();
             let claim = match volume["persistentVolumeClaim"]["claimName"].as_str() {
                 Some(claim) => claim.to_owned(),
-                // Kubernetes makes its claim, and names it so.
+                // Kubernetes creates its claim under this name.
                 None if volume["ephemeral"].is_object() => format!("{name}-{own}"),
                 None => continue,
             };
@@ -33,14 +33,14 @@ pub(super) fn claims(pods: &[Value]) -> Claims {
     found
 }
 
-/// Bytes that a claim has; those that it asks for where it has no volume yet.
+/// Returns the bytes of a claim's volume; the requested bytes if it has none yet.
 pub(super) fn size_of_claim(claim: &Value) -> Option<u64> {
     let size = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).and_then(whole);
     size("/status/capacity/storage").or_else(|| size("/spec/resources/requests/storage"))
 }
 
-/// Bytes that the kubelet has measured of a claim, in any of its summaries. A folder of the host has no such figure: what the kubelet
-/// reports of one, if anything, is its whole filesystem.
+/// Returns the kubelet's measurement of a claim, from any of its summaries. A folder of the host has no such figure:
+/// the kubelet reports its whole filesystem, if anything.
 pub(super) fn measured_of_claim(
     summaries: &BTreeMap<String, Value>,
     (namespace, name): (&str, &str),
@@ -55,7 +55,8 @@ pub(super) fn measured_of_claim(
     found["usedBytes"].as_u64()
 }
 
-/// The temporary volumes of a pod. Files of Secrets and settings are none: nothing is written there.
+/// Returns the temporary volumes of a pod. Files of Secrets and settings are not included, because nothing is written
+/// there.
 pub(super) fn temporary(pod: &Value, summary: Option<&Value>) -> Vec<VolumeResources> {
     let (namespace, name) = name_of(pod);
     let entry = summary.and_then(|summary| measured(summary, pod));
@@ -80,7 +81,8 @@ fn name_of(pod: &Value) -> (&str, &str) {
     (text("namespace"), text("name"))
 }
 
-/// Bytes that a folder and everything in it take, if they are counted in time. What goes away meanwhile does not count.
+/// Returns the bytes of a folder and its contents; `None` if counting takes too long. Files that disappear in the
+/// meantime do not count.
 pub(super) fn bytes_of(folder: &Path, until: Instant) -> Option<u64> {
     folder.symlink_metadata().ok()?;
     space::tree_until(folder, until).ok()?.map(|space| space.bytes)

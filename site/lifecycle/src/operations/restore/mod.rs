@@ -1,5 +1,4 @@
-//! Restore: data of the installed release is replaced by that of a backup. A restore that fails brings back the data that was
-//! there before.
+//! Restore: replaces data of the installed release by that of a backup. A failed restore brings back the earlier data.
 
 use std::collections::BTreeMap;
 
@@ -34,18 +33,18 @@ use crate::steps::load::BackupStream;
 use crate::steps::set_aside::SetAside;
 use landfall_engine::plan::Plan;
 
-/// Which backup is restored, and what of it.
+/// Selection of a backup and of its parts to restore.
 #[derive(Debug, Clone, Default)]
 pub struct RestoreRequest {
-    /// The beginning of its id; the newest proven one where neither this nor a time is given.
+    /// Prefix of the backup's ID. Without an ID and a time, the newest proven backup is restored.
     pub backup: Option<String>,
-    /// The time as of which data returns: by its log where it has one, and otherwise the newest backup of then or before.
+    /// Time as of which data is restored: by its log, if there is one, otherwise from the newest backup up to then.
     pub at: Option<jiff::Timestamp>,
-    /// Components, or all that the backup has.
+    /// Components; empty for all components of the backup.
     pub components: Vec<String>,
 }
 
-/// A restore that is possible; nothing is changed yet.
+/// A restore that is possible. Nothing is changed yet.
 pub struct PreparedRestore<'a> {
     pub(super) operations: &'a Operations,
     pub(super) pins: Pins,
@@ -53,13 +52,13 @@ pub struct PreparedRestore<'a> {
     backup: BackupSummary,
     components: Vec<String>,
     plan: Plan<Action>,
-    /// What names the operation in the folder of volumes: another word each time that it is planned.
+    /// Token that names the operation in the folder of volumes; it differs in each plan.
     pub(super) token: String,
-    /// What goes, and what comes in its place.
+    /// Streams that are replaced.
     streams: Vec<RestoredStream>,
-    /// What stops, and from when on the data from before does not return.
+    /// Stopping components, and the point of no return for the earlier data.
     outlook: Outlook,
-    /// What it takes of each filesystem at its peak.
+    /// Peak demand on each filesystem.
     peaks: Vec<FilesystemPeak>,
 }
 
@@ -102,14 +101,14 @@ pub struct RestoredData {
 }
 
 impl Restored {
-    /// The result of a restore that was committed.
+    /// Returns the result of a committed restore.
     pub(super) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let streams = loaded(plan).map(|stream| RestoredData { stream: stream.name(), time: stream.as_of() });
         Self { release: pins.release.clone(), version: pins.version.clone(), streams: streams.collect() }
     }
 }
 
-/// The streams that a plan loads, in order.
+/// Returns the streams that a plan loads, in order.
 fn loaded(plan: &Plan<Action>) -> impl Iterator<Item = &BackupStream> {
     plan.all().filter_map(|planned| match &planned.action {
         Action::Load(load) => Some(&load.stream),
@@ -118,7 +117,7 @@ fn loaded(plan: &Plan<Action>) -> impl Iterator<Item = &BackupStream> {
 }
 
 impl Operations {
-    /// Determines whether and how a backup can take the place of data. Reads journals, the repository and the cluster; changes
+    /// Determines whether and how a backup can replace data. Reads journals, the repository and the cluster; changes
     /// nothing.
     pub fn prepare_restore(&self, request: &RestoreRequest) -> Result<PreparedRestore<'_>> {
         let history = self.idle_history()?;
@@ -134,7 +133,7 @@ impl Operations {
         let saved: Vec<SavedStream> = choice.streams.iter().map(|stream| stream.saved.clone()).collect();
         for group in groups(&saved) {
             let restored = self.workload(&cluster, &choice, &group, &token)?;
-            // Several containers of one workload have streams of their own.
+            // Several containers of one workload may have streams of their own.
             match workloads.iter_mut().find(|known| known.stop.workload == restored.stop.workload) {
                 Some(known) => known.streams.extend(restored.streams),
                 None => workloads.push(restored),
@@ -166,8 +165,8 @@ impl Operations {
         })
     }
 
-    /// What is loaded may be unpacked beside its final place. The data that is there stays until the commit. Refused where that does not
-    /// fit.
+    /// Returns the peak demand. Loaded data may be unpacked beside its final place, and the existing data stays until
+    /// the commit. Fails if the space is insufficient.
     fn restore_peaks(&self, streams: &[RestoredStream]) -> Result<Vec<FilesystemPeak>, StepError> {
         let bytes = streams.iter().map(|stream| stream.size_bytes).sum::<u64>().saturating_mul(2);
         let demand =
@@ -177,7 +176,8 @@ impl Operations {
         Ok(peaks)
     }
 
-    /// What these streams overwrite. This informs a person: what is broken, and may be why data is restored, must not prevent that.
+    /// Returns the data that these streams overwrite, for people. Faults are tolerated, because they may be the reason
+    /// for the restore.
     fn overwrites(&self, streams: &[RestoredStream], pins: &Pins) -> Result<Vec<OverwrittenStream>> {
         let backups = self.backups()?;
         let points = self.points_in_time().unwrap_or_else(|error| {
@@ -202,7 +202,8 @@ impl Operations {
         Ok(streams.iter().map(overwritten).collect())
     }
 
-    /// Workloads without a stream of their own that write to the volumes of these: they stop, too, and start once the data is loaded.
+    /// Returns workloads without a stream that write to the same volumes. They stop as well, and start after the data
+    /// is loaded.
     fn sharing(
         &self,
         cluster: &Cluster,
@@ -230,7 +231,7 @@ impl Operations {
         Ok(found)
     }
 
-    /// The workload of a group as it is now.
+    /// Returns the workload of a group of streams in its present state.
     fn workload(
         &self,
         cluster: &Cluster,
@@ -260,12 +261,12 @@ impl Operations {
     }
 }
 
-/// Whether a backup is of the installed version: only those are restored.
+/// Returns true if a backup is of the installed version; only such backups are restored.
 fn is_own(backup: &BackupSummary, pins: &Pins) -> bool {
     (&backup.release, &backup.version) == (&pins.release, &pins.version)
 }
 
-/// Until when backups have what a stream wrote after a time: the last backup of it, or the last point in time.
+/// Returns the time until which backups have a stream's writes after `as_of`: its last backup or point in time.
 fn saved_until(stream: &str, as_of: &str, points: &[PointsInTime], backups: &[&BackupSummary]) -> Option<String> {
     let has_it = |backup: &&&BackupSummary| backup.streams.iter().any(|saved| saved.name == stream);
     let of_backups = backups.iter().filter(has_it).map(|backup| backup.time.as_str());
@@ -276,55 +277,56 @@ fn saved_until(stream: &str, as_of: &str, points: &[PointsInTime], backups: &[&B
 }
 
 impl PreparedRestore<'_> {
-    /// The steps.
+    /// Returns the steps.
     pub fn plan(&self) -> &Plan<Action> {
         &self.plan
     }
 
-    /// What is restored.
+    /// Returns the backup to restore.
     pub fn backup(&self) -> &BackupSummary {
         &self.backup
     }
 
-    /// What is restored, each with the time as of which it will be, in order.
+    /// Returns the restored streams, each with the time of its data, in order.
     pub fn times(&self) -> Vec<String> {
         let of = |stream: &BackupStream| format!("{} as of {}", stream.name(), stream.as_of());
         loaded(&self.plan).map(of).collect()
     }
 
-    /// Whose data is replaced, in order.
+    /// Returns the components whose data is replaced, in order.
     pub fn components(&self) -> &[String] {
         &self.components
     }
 
-    /// Components that need one of these, directly or through others: they continue to run, and may fail while those stop.
+    /// Returns components that need one of these, directly or through others. They continue to run, and may fail while
+    /// those are stopped.
     pub fn dependents(&self) -> Vec<String> {
         let dependents = users(&self.release.release, self.components.iter().map(String::as_str));
         dependents.into_iter().filter(|name| self.components.iter().all(|own| own != name)).map(str::to_owned).collect()
     }
 
-    /// Whether the data of the site's console is among it: its users, their sessions and its audit log.
+    /// Returns true if the console's data is replaced: its users, sessions and audit log.
     pub fn replaces_console(&self) -> bool {
         is_console_among(&self.release.release, &self.components)
     }
 
-    /// What is overwritten, stream by stream, in order. Reads the repository, and every file's size in the volumes: for whoever reads the
-    /// plan, and not for whoever begins it.
+    /// Returns the overwritten data, stream by stream, in order. Reads the repository and all file sizes of the
+    /// volumes, so it is meant for displaying the plan and not for beginning it.
     pub fn overwrites(&self) -> Result<Vec<OverwrittenStream>> {
         self.operations.overwrites(&self.streams, &self.pins)
     }
 
-    /// What stops, and from when on the data from before does not return.
+    /// Returns the stopping components, and the point of no return for the earlier data.
     pub fn outlook(&self) -> &Outlook {
         &self.outlook
     }
 
-    /// What it takes of each filesystem at its peak, beside everything that is there.
+    /// Returns the peak demand on each filesystem, in addition to existing data.
     pub fn peaks(&self) -> &[FilesystemPeak] {
         &self.peaks
     }
 
-    /// Runs it, once a person has named the site whose data is replaced.
+    /// Runs the restore, if `confirmation` is the name of the site.
     pub fn run(self, confirmation: &str) -> Result<Restored> {
         let operations = self.operations;
         operations.confirm(confirmation)?;
@@ -337,7 +339,7 @@ impl PreparedRestore<'_> {
         }
     }
 
-    /// Saves what is not saved yet of the data that goes: a person may want to come back to it. Returns why that was not possible, if so:
+    /// Saves the unsaved part of the replaced data, because a person may need it later. Returns a reason if that fails:
     /// broken software may be why its data is restored.
     pub(super) fn save_what_goes(&self) -> Option<String> {
         if !has_logs(&self.release.release, &self.pins.settings.backups) {

@@ -1,4 +1,4 @@
-//! What refuses a restore, and what its approval is of.
+//! Refusals of a restore, and the content of its approval.
 
 use std::path::PathBuf;
 
@@ -15,14 +15,14 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::sample::Vendor;
 use landfall_bundle_spec::trust::KeyKind;
 
-/// A site on which a release is installed.
+/// Returns a site with an installed release.
 fn installed() -> Fixture {
     let fixture = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
     fixture.prepared().run().unwrap();
     fixture
 }
 
-/// A restore as it would be prepared on this site, with this word in its folders.
+/// Returns a restore prepared on this site with this token.
 fn prepared<'a>(fixture: &'a Fixture, token: &str) -> PreparedRestore<'a> {
     let operations = &fixture.operations;
     let pins = operations.changeable(&operations.history().unwrap()).unwrap().clone();

@@ -1,4 +1,4 @@
-//! Landfall's units on the host, as systemd reports them, and what they wait for.
+//! Landfall's units on the host as systemd reports them, and their reasons for waiting.
 
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ pub struct AgentStatus {
 }
 
 impl AgentStatus {
-    /// Asks systemd; none where no agent was installed.
+    /// Queries systemd; `None` if no agent was installed.
     pub(super) fn of(paths: &SitePaths) -> Option<Self> {
         if !paths.agent_settings().exists() {
             return None;
@@ -42,7 +42,7 @@ impl AgentStatus {
     }
 }
 
-/// What systemd says of a unit that is not active, with what the unit and the kubelet's log say.
+/// Returns systemd's report of an inactive unit, with messages from the unit and the kubelet's log.
 fn not_active(unit: &str, commands: &dyn CommandRunner) -> Option<String> {
     let state = UnitState::of(unit, commands);
     if state.is_active() {
@@ -57,7 +57,7 @@ fn not_active(unit: &str, commands: &dyn CommandRunner) -> Option<String> {
     Some(format!("the unit {unit} is {}{said}; `journalctl --unit {unit}` says why", state.active))
 }
 
-/// Whether the node's address is missing on this host. Where that cannot be found out, nothing is held against the agent.
+/// Returns a reason if the node's address is missing on this host; `None` if that cannot be determined.
 fn lacking(address: IpAddr) -> Option<String> {
     match kubelet::lacking_address(address)? {
         lack @ Lack::Address(_) => Some(format!("the node's address {lack}, and the kubelet waits for it")),
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn an_address_that_went_away_is_reported() {
-        // Everywhere on lo, and, being for documentation, nowhere at all.
+        // The first is on lo everywhere. The second is reserved for documentation and exists nowhere.
         let [here, nowhere]: [IpAddr; 2] = [[127, 0, 0, 1].into(), [192, 0, 2, 17].into()];
         assert_eq!(lacking(here), None);
         let told = "the node's address 192.0.2.17 is on no interface, and the kubelet waits for it";

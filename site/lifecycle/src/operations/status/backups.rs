@@ -1,4 +1,4 @@
-//! What of a site's data could be restored now, by its backup repository.
+//! Restorable data of a site, from its backup repository.
 
 use std::path::PathBuf;
 
@@ -44,7 +44,7 @@ pub struct BackupsStatus {
 }
 
 impl BackupsStatus {
-    /// Those of this site, whose settings name these places for copies; none where there never was one.
+    /// Returns the backups of this site, whose settings name these places for copies; `None` if there was never one.
     pub(in crate::operations) fn of(paths: &SitePaths, folders: &[PathBuf]) -> Option<Self> {
         let folder = BackupFolder::of(paths);
         let last_try = BackupTry::read(paths);
@@ -57,7 +57,7 @@ impl BackupsStatus {
         })
     }
 
-    /// What a person should know of them.
+    /// Returns notes about the backups for people.
     pub(super) fn notes(&self, now: Timestamp) -> Vec<String> {
         let notes = last_try::notes(self.last_try.as_ref(), self.newest_proven.as_deref(), now);
         let drill = self.last_drill.as_ref().and_then(last_try::interrupted_drill);

@@ -1,4 +1,4 @@
-//! When the site's certificates end, and whether each can be used now.
+//! Ends of the site's certificates, and whether each can be used now.
 
 use std::path::PathBuf;
 
@@ -41,7 +41,7 @@ pub struct CertificateStatus {
 }
 
 impl CertificatesStatus {
-    /// Judges what a node holds; none where it holds nothing.
+    /// Judges the certificates of a node; `None` if it has none.
     pub(super) fn of(held: Result<Vec<Held>, StepError>, now: Timestamp) -> Option<Self> {
         let mut held = match held {
             Ok(held) if held.is_empty() => return None,

@@ -5,8 +5,8 @@ use landfall_release_document::ReleaseDocument;
 use super::StatusReport;
 use landfall_cluster::ComponentStatus;
 
-/// Adds the components of the release that the cluster knows nothing of, as not ready: with a namespace its inventory
-/// goes, too, and what is gone must not pass for all that there is. A cluster that did not answer says nothing.
+/// Adds the release's components that are unknown to the cluster, as not ready. Deleting a namespace also deletes the
+/// inventory, and the report must not hide the loss. A cluster that did not answer adds none.
 pub(super) fn add_missing(report: &mut StatusReport, release: &ReleaseDocument) {
     if report.nodes.is_empty() {
         return;

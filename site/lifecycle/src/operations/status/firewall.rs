@@ -1,5 +1,5 @@
-//! Whether the host's firewalls let packets of pods pass: what a rule that was lost with a boot or a restart takes away while every pod
-//! stays ready, and the host itself still reaches every service.
+//! Check that the host's firewalls let packets of pods pass. A rule that was lost with a boot or a restart can block
+//! them while every pod stays ready and the host still reaches every service.
 
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
@@ -26,8 +26,8 @@ pub struct FirewallStatus {
 }
 
 impl FirewallStatus {
-    /// That of a host with a site of these settings, and a note where pods reach others but are not reachable themselves. The note says so
-    /// where a person has accepted that.
+    /// Returns the status of a host with these settings, and a note if pods reach others but cannot be reached. The
+    /// note also says whether a person has accepted that.
     pub(super) fn of(
         paths: &SitePaths,
         settings: &SiteConfiguration,
@@ -55,7 +55,8 @@ impl FirewallStatus {
     }
 }
 
-/// What was accepted before an operation counts for what was found then; a name in the settings counts for whatever is found.
+/// Formats the note. A warning that was accepted before an operation counts only for the same measurement; a name in
+/// the settings counts for any.
 fn note(finding: Finding, settings: &SiteConfiguration, accepted: &[AcceptedWarning]) -> String {
     let is_same = |one: &&AcceptedWarning| one.name == finding.name && one.measured == finding.measured;
     let before = accepted.iter().find(is_same).map(|one| one.by);
@@ -128,7 +129,7 @@ mod tests {
         let accepted = note(finding.clone(), &settings, std::slice::from_ref(&at_install));
         assert!(accepted.ends_with("Accepted on the command line (firewall-inbound)."), "{accepted}");
         assert!(!accepted.contains(command), "{accepted}");
-        // Who accepted one chain did not know of another.
+        // An acceptance of one chain does not cover another.
         let other = note(found("inet other forward"), &settings, &[at_install]);
         assert!(other.contains("inet other forward oifname"), "{other}");
         settings.accept = vec!["firewall-inbound".to_owned()];

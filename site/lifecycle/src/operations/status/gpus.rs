@@ -1,5 +1,5 @@
-//! The host's GPUs: who holds them, and what is wrong with them. None of it keeps a site from being ready: what a release needs of them
-//! is seen at its components.
+//! The host's GPUs, the processes that use them, and their faults. Never makes a site unready: the components show what
+//! a release needs of them.
 
 use std::collections::BTreeMap;
 
@@ -79,7 +79,7 @@ pub struct GpuHolder {
 }
 
 impl GpusStatus {
-    /// What was found about GPUs; none for a host without a GPU of NVIDIA's.
+    /// Returns the findings about GPUs; `None` for a host without an NVIDIA GPU.
     pub(super) fn of(probed: &ProbedGpus) -> Option<Self> {
         let ProbedGpus { report, at, age } = probed;
         let state = host_state(report, &Needs::default());
@@ -97,7 +97,7 @@ impl GpusStatus {
         Some(Self { driver, reason, devices, offered, differences, as_of: at.clone(), age_seconds: age.as_secs() })
     }
 
-    /// Notes what nodes offer to pods.
+    /// Adds the GPU resources that nodes offer to pods.
     pub(super) fn see_nodes(&mut self, nodes: &[Value]) {
         let allocatable = nodes.iter().filter_map(|node| node.pointer("/status/allocatable")?.as_object()).flatten();
         for (name, amount) in allocatable.filter(|(name, _)| name.starts_with(GPU_RESOURCES)) {
@@ -108,8 +108,8 @@ impl GpusStatus {
         }
     }
 
-    /// Compares what is offered, and the specification that containers get GPUs by, with what the driver reports, for a release whose
-    /// device plugin offers them.
+    /// Compares the driver's report with the offered resources and with the specification by which containers get GPUs.
+    /// For a release whose device plugin offers them.
     fn compare(&mut self, report: &GpuReport, offer: Offer, paths: &SitePaths) {
         if !matches!(report.nvml, NvmlState::Read(_)) {
             return;
@@ -127,7 +127,7 @@ impl GpusStatus {
         self.differences.extend(lacking);
     }
 
-    /// Names the pods of the processes that hold GPUs. A process may end meanwhile.
+    /// Names the pods of the processes that hold GPUs. A process may end in the meantime.
     pub(super) fn name_pods(&mut self, pods: &[Value], paths: &SitePaths) {
         let text = |pod: &Value, pointer: &str| pod.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
         let named = pods.iter().filter_map(|pod| {
@@ -143,7 +143,8 @@ impl GpusStatus {
 }
 
 impl StatusReport {
-    /// Compares the GPUs that the node offers with those of the driver, where an installed release offers them and the cluster answers.
+    /// Compares the GPUs that the node offers with the driver's report, if an installed release offers them and the
+    /// cluster answers.
     pub(super) fn compare_gpus(
         &mut self,
         probed: &ProbedGpus,
@@ -176,7 +177,7 @@ impl GpuStatus {
     }
 
     fn answering(gpu: &Gpu, warnings: &[(u32, Warning)]) -> Self {
-        // That its memory is held is no problem of a site that uses it.
+        // Memory in use is not a problem on a site that uses the GPU.
         let of_this = warnings.iter().filter(|(index, warning)| *index == gpu.index && *warning != Warning::MemoryHeld);
         let parts = gpu.parts().iter().filter_map(|part| part.name.value().cloned());
         Self {
@@ -202,7 +203,7 @@ impl GpuHolder {
     }
 }
 
-/// What the specification of GPUs lacks; none where it has every device.
+/// Returns the faults of the specification of GPUs; `None` if it has every device.
 fn lacking(report: &GpuReport, paths: &SitePaths) -> Option<String> {
     let path = paths.gpu_specification();
     let shown = path.display();
@@ -216,8 +217,8 @@ fn lacking(report: &GpuReport, paths: &SitePaths) -> Option<String> {
     }
 }
 
-/// The UID of the pod to which control groups belong: `kubepods-besteffort-podUID.slice` with systemd, where the UID has `_`
-/// for `-`, and `kubepods/besteffort/podUID` without.
+/// Returns the UID of the pod that owns control groups. With systemd, it is in `kubepods-besteffort-podUID.slice`, with
+/// `_` for `-`. Without systemd, it is in `kubepods/besteffort/podUID`.
 fn pod_in(groups: &str) -> Option<String> {
     let ids = groups.split(['/', '.', ':', '\n']).filter_map(|part| part.rsplit_once("pod"));
     let mut ids = ids.map(|(_, id)| id.replace('_', "-"));

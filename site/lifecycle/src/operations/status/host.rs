@@ -1,5 +1,5 @@
-//! What of the host itself keeps a site from being ready: its clock, the space of its data folder, etcd's size. Its memory is
-//! reported, too.
+//! Host conditions that block readiness: its clock, the space of its data folder, and etcd's size. Also reports its
+//! memory.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use crate::preflight::{EVICTION_BYTES, size};
 
-/// How large etcd's file may become: its own default, which nothing here changes. From there on it refuses to write.
+/// Size limit of etcd's file: etcd's own default, which nothing here changes. Beyond it, etcd refuses writes.
 const ETCD_QUOTA_BYTES: u64 = 2 << 30;
 
 /// The machine's clock.
@@ -60,7 +60,7 @@ pub struct DiskStatus {
 }
 
 impl DiskStatus {
-    /// Asks the kernel; none where there is no such folder.
+    /// Queries the kernel; `None` if there is no such folder.
     pub(super) fn of(folder: PathBuf) -> Option<Self> {
         let space = rustix::fs::statvfs(&folder).ok()?;
         Some(Self::judge(folder, space.f_blocks * space.f_frsize, space.f_bavail * space.f_frsize))
@@ -87,7 +87,7 @@ pub struct MemoryStatus {
 }
 
 impl MemoryStatus {
-    /// Asks the kernel; none where it does not answer.
+    /// Queries the kernel; `None` if it does not answer.
     pub(super) fn read() -> Option<Self> {
         let Memory { total_bytes, available_bytes } = Memory::read()?;
         Some(Self { total_bytes, available_bytes })
@@ -109,7 +109,7 @@ pub struct EtcdStatus {
 }
 
 impl EtcdStatus {
-    /// Looks at its file; none where there is no etcd yet.
+    /// Measures etcd's file; `None` if there is no etcd yet.
     pub(super) fn of(paths: &SitePaths) -> Option<Self> {
         let metadata = fs_err::metadata(paths.etcd().join("member/snap/db")).ok()?;
         Some(Self::judge(metadata.len()))
@@ -122,7 +122,7 @@ impl EtcdStatus {
         Self { ready: !is_full, reason, size_bytes, quota_bytes: ETCD_QUOTA_BYTES }
     }
 
-    /// What a person should know before it is full.
+    /// Returns a note for people before the file is full.
     pub(super) fn note(&self) -> Option<String> {
         let is_near = self.ready && self.size_bytes >= self.quota_bytes / 5 * 4;
         is_near.then(|| {

@@ -1,5 +1,5 @@
-//! Status: what is true of a site, from journal, cluster and files. Works at any time: in the middle of an operation,
-//! after a cut, without API server. Changes nothing and takes no lock.
+//! Status of a site from its journal, cluster and files. Works at any time: during an operation, after an interruption,
+//! and without the API server. Changes nothing and takes no lock.
 
 mod agent;
 mod backups;
@@ -57,22 +57,22 @@ pub use services::ServiceAddresses;
 pub use verdict::Verdict;
 pub(super) use verdict::is_stuck;
 
-/// How long status waits for the API server.
+/// Time for which status waits for the API server.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long status asks the API server in all: whoever waits for a status waits for fifteen seconds.
+/// Total time of status's queries to the API server: its callers wait for fifteen seconds.
 const CLUSTER_LIMIT: Duration = Duration::from_secs(8);
 
-/// What no one should believe otherwise.
+/// Note that prevents a wrong assumption about network policies.
 const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
 
 impl Operations {
-    /// What is true of this host now; of its GPUs, what was found within the last minute.
+    /// Returns the present status of this host. Facts about GPUs may be up to a minute old.
     pub fn status(&self) -> Result<StatusReport> {
         self.status_with(|| ProbedGpus::recent(&self.paths))
     }
 
-    /// The same with GPUs from elsewhere, which are wanted only where something is installed.
+    /// Like [`Self::status`], with a source of GPU facts, which is called only if a release is installed.
     pub(super) fn status_with(&self, gpus: impl FnOnce() -> ProbedGpus) -> Result<StatusReport> {
         let mut report = StatusReport::absent(DiskStatus::of(self.paths.data()));
         let history = self.history()?;
@@ -147,7 +147,7 @@ impl Operations {
         report.notes.extend(report.etcd.as_ref().and_then(EtcdStatus::note));
     }
 
-    /// What a person should know where the console cannot ask the host.
+    /// Returns a note if the console cannot reach the host API.
     fn host_api_note(&self) -> Option<String> {
         let is_wanted = self.paths.host(format!("/etc/systemd/system/{HOST_API}")).exists();
         (is_wanted && !UnitState::of(HOST_API, &Subprocesses).is_on()).then(|| {
@@ -155,7 +155,7 @@ impl Operations {
         })
     }
 
-    /// Services of components.
+    /// Returns the services of components.
     pub(super) fn services(&self) -> Result<Vec<ServiceStatus>, ClusterError> {
         let cluster = Cluster::connect(&self.paths.admin_kubeconfig())?.with_patience(CLUSTER_PATIENCE);
         let landfalls = format!("{MANAGED_BY_LABEL}={MANAGED_BY}");
@@ -163,7 +163,7 @@ impl Operations {
         Ok(services.iter().filter_map(service_status).collect())
     }
 
-    /// The head of the release, as the site keeps it.
+    /// Reads the stored head of the release.
     fn head(&self, pins: &Pins, notes: &mut Vec<String>) -> Option<TrustedRelease> {
         match self.release_of(pins) {
             Ok(head) => Some(head),
@@ -203,7 +203,7 @@ impl Operations {
                 let cluster = cluster.within(CLUSTER_LIMIT);
                 let list = |version: &str, kind: &str| cluster.list(&cluster.resource(version, kind)?, None, "");
                 let (pods, leases) = (list("v1", "Pod")?, list("coordination.k8s.io/v1", "Lease")?);
-                // After the pods: a container that starts meanwhile must not seem to be missing.
+                // Listed after the pods, so that a container that starts in the meantime does not seem to be missing.
                 let containers = containers(&self.paths);
                 let observed = nodes::Observed { pods, leases, containers, now: Timestamp::now() };
                 Ok((list("v1", "Node")?, list("v1", "Service")?, observed, cluster.components()?))
@@ -229,14 +229,14 @@ impl Operations {
     }
 }
 
-/// Why data of this release would be lost with the machine; none where the release has none, or a backup exists. Where backups cannot be
-/// read, that is the reason which a person needs.
+/// Returns why this release's data would be lost with the machine; `None` if it has no data or a backup exists. Also
+/// `None` if backups cannot be read, because that reason is reported instead.
 fn no_backup(release: &ReleaseDocument, backups: Option<&BackupsStatus>) -> Option<String> {
     let may_exist = backups.is_some_and(|backups| backups.count > 0 || backups.reason.is_some());
     (has_rules(release) && !may_exist).then(|| "no backup exists: if this machine is lost, so is all data".to_owned())
 }
 
-/// The state of a site in this position.
+/// Returns the state of a site in this position.
 pub(super) fn site_state(position: Position, running: bool) -> SiteState {
     match decide(Verb::Status { running }, position) {
         Decision::Report(state) => state,
@@ -256,7 +256,7 @@ fn release_status(pins: &Pins) -> ReleaseStatus {
     }
 }
 
-/// The step that is next, or in progress. The plan is read without its actions, which a later version may know better.
+/// Returns the next or running step. The plan is parsed without its actions, which may come from a later version.
 fn step_report(replay: &Replay) -> Option<StepReport> {
     let state = &replay.state;
     let index = match state.phase {
@@ -279,11 +279,11 @@ fn step_report(replay: &Replay) -> Option<StepReport> {
     })
 }
 
-/// A service that has ports.
+/// Returns a service that has ports.
 fn service_status(service: &Value) -> Option<ServiceStatus> {
     let text = |pointer: &str| service.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let address = Some(text("/spec/clusterIP")).filter(|address| !address.is_empty() && *address != "None");
-    // One port may serve several protocols, and is one port to a person.
+    // A port with several protocols is shown as one port.
     let ports: BTreeSet<u64> =
         service.pointer("/spec/ports")?.as_array()?.iter().filter_map(|port| port["port"].as_u64()).collect();
     Some(ServiceStatus {

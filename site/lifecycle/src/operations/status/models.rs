@@ -1,5 +1,5 @@
-//! Models of the installed release: the figures that their software was given, and how each runs with them on this host. None of it keeps a
-//! site from being ready: what does not run is seen at its component.
+//! Models of the installed release, with the figures of their software and their fit on this host. Never makes a site
+//! unready: a model that does not run shows at its component.
 
 use landfall_engine::causes::with_causes;
 use landfall_host::facts::Memory;
@@ -47,8 +47,8 @@ pub struct ModelFigure {
 }
 
 impl ModelStatus {
-    /// A model that runs by these figures beside those before it. One without figures takes nothing from the others: where it runs is its
-    /// release's own business.
+    /// Returns the fit of a model with these figures, after the models before it. A model without figures uses none of
+    /// the shared resources, because its release alone decides where it runs.
     fn of(model: &ModelFit, report: &FitReport, figures: Vec<ModelFigure>, taken: &mut Taken) -> Self {
         let figure = |name: &str| figures.iter().find(|figure| figure.name == name).map(|figure| figure.value);
         let wish = Wish {
@@ -76,7 +76,7 @@ impl ModelStatus {
     }
 }
 
-/// The figures of a model: what the site sets, and otherwise what was planned.
+/// Returns the figures of a model: the site's settings, otherwise the planned ones.
 fn figures(model: &str, planned: &ResolvedValues, settings: &SiteConfiguration) -> Vec<ModelFigure> {
     let figure = |name: &str| {
         let value = format!("{MODEL_PREFIX}{model}.{name}");
@@ -87,7 +87,7 @@ fn figures(model: &str, planned: &ResolvedValues, settings: &SiteConfiguration) 
     MODEL_FIGURES.iter().filter_map(|name| figure(name)).collect()
 }
 
-/// Each model of a document on a host, in the order of the release.
+/// Returns each model of a document on a host, in the order of the release.
 fn models(
     document: &ModelsDocument,
     host: &Host,
@@ -104,7 +104,7 @@ fn models(
 }
 
 impl StatusReport {
-    /// Adds the models that the release describes, if it describes any. `document` is what its head says of them.
+    /// Adds the models that the release describes, if any. `document` is the head's document about them.
     pub(super) fn add_models(&mut self, document: Option<&[u8]>, probed: &ProbedGpus, pins: &Pins) {
         let Some(bytes) = document else { return };
         match ModelsDocument::read(bytes) {

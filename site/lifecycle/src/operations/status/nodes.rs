@@ -1,4 +1,4 @@
-//! Nodes, and what makes one not ready although the API server says that it is.
+//! Nodes, and reasons why a node is not ready although the API server reports it as ready.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use landfall_cluster as cluster;
 use landfall_cluster::ready::Readiness;
 use landfall_cluster::{ComponentStatus, ready};
 
-/// Where Kubernetes' own pods run, which no component lists.
+/// Namespace of Kubernetes' own pods, which no component lists.
 const SYSTEM_NAMESPACE: &str = "kube-system";
 
 /// A node.
@@ -69,29 +69,29 @@ impl NodeStatus {
     }
 }
 
-/// How old a kubelet's lease may be. It renews the lease every 10 s; Kubernetes itself waits 40 s, and then some, until it
-/// no longer calls pods ready.
+/// Maximum age of a kubelet's lease, which it renews every 10 s. Kubernetes itself waits 40 s or more until it no
+/// longer reports pods as ready.
 const LEASE_LIMIT: SignedDuration = SignedDuration::from_secs(25);
 
-/// Where kubelets keep their leases.
+/// Namespace of kubelets' leases.
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 
-/// What the cluster says besides, by which its nodes and components are doubted.
+/// Further observations that may contradict the reported status of nodes and components.
 pub(super) struct Observed {
     /// All pods.
     pub(super) pods: Vec<Value>,
-    /// All leases, those of the kubelets among them.
+    /// All leases, including those of kubelets.
     pub(super) leases: Vec<Value>,
-    /// Ids of the containers that run on this machine.
+    /// IDs of the containers that run on this machine.
     pub(super) containers: BTreeSet<String>,
-    /// The time now.
+    /// The present time.
     pub(super) now: Timestamp,
 }
 
-/// Pods make a node not ready, whatever it says itself: those that the kubelet has not looked at since the machine
-/// started, and those of Kubernetes or of a component that are not ready while nothing else says so. After a boot
-/// workloads count as available until their controllers look again. What a kubelet said that has ended is no longer
-/// true, neither of its node nor of the components.
+/// Marks nodes as not ready because of their pods, against their own status. This applies to pods that the kubelet has
+/// not checked since the machine started. It also applies to unready pods of Kubernetes or a component without another
+/// reason. After a boot, workloads count as available until their controllers check again. The last reports of a
+/// kubelet that has ended are outdated, for its node and for the components.
 pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus], observed: &Observed) {
     let pods = &observed.pods;
     let stale = cluster::stale_pods(pods, |id| observed.containers.contains(id));
@@ -104,7 +104,7 @@ pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus]
         }
     }
     let unready = unready(components, pods);
-    // There is one node, and this is it.
+    // There is only one node, which is this machine.
     for node in nodes.iter_mut() {
         if let Some(silence) = silence(&node.name, observed) {
             node.mark_not_ready(format!("its kubelet has not reported for {} s", silence.as_secs()));
@@ -120,13 +120,13 @@ pub(super) fn doubt(nodes: &mut [NodeStatus], components: &mut [ComponentStatus]
     }
 }
 
-/// What the cluster says of a component is too old: none of its objects counts as ready.
+/// Marks all objects of a component as not ready, because the cluster's information is outdated.
 fn distrust(component: &mut ComponentStatus, reason: String) {
     component.ready = 0;
     component.reasons.push(reason);
 }
 
-/// For how long a node's kubelet has not renewed its lease, once that is too long.
+/// Returns the time since a node's kubelet renewed its lease, if that is too long.
 fn silence(node: &str, observed: &Observed) -> Option<SignedDuration> {
     let is_of_node =
         |lease: &&Value| lease["metadata"]["namespace"] == LEASE_NAMESPACE && lease["metadata"]["name"] == node;
@@ -135,8 +135,8 @@ fn silence(node: &str, observed: &Observed) -> Option<SignedDuration> {
     Some(observed.now.duration_since(renewed)).filter(|silence| *silence > LEASE_LIMIT)
 }
 
-/// Pods that should run and are not ready, each with its reason. Those in the namespace of a component that reports its
-/// own reasons are reported there.
+/// Returns pods that should run and are not ready, each with its reason. Pods in the namespace of a component that
+/// reports its own reasons are skipped.
 fn unready(components: &[ComponentStatus], pods: &[Value]) -> Vec<String> {
     let explained: BTreeSet<_> =
         components.iter().filter(|one| !one.reasons.is_empty()).map(|one| one.namespace.as_str()).collect();
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// Nothing at all, now.
+    /// Returns empty observations at the present time.
     fn observed() -> Observed {
         Observed { pods: Vec::new(), leases: Vec::new(), containers: BTreeSet::new(), now: Timestamp::now() }
     }
@@ -244,7 +244,7 @@ mod tests {
         going["metadata"]["deletionTimestamp"] = json!("2026-11-20T09:00:00Z");
         assert_eq!(doubted(&[going]), None);
     }
-    /// A lease of the node that was renewed so many seconds before now.
+    /// Returns a lease of the node that was renewed this many seconds before `now`.
     fn lease(now: Timestamp, seconds: i64) -> Value {
         let renewed = now - SignedDuration::from_secs(seconds);
         json!({
@@ -263,7 +263,7 @@ mod tests {
             let [component] = components;
             (node.ready, component.ready, node.reason, component.reasons)
         };
-        // A clock that was set back since then says nothing.
+        // A clock that was set back makes the age meaningless.
         for fresh in [-3600, 0, 12, 25] {
             assert_eq!(doubted(fresh), (true, 1, None, Vec::new()));
         }
@@ -290,7 +290,7 @@ mod tests {
         };
         let reason = "these pods have not started again yet: shop/front".to_owned();
         assert_eq!(doubted(), (false, 0, 1, vec![reason]));
-        // However old it seems under a clock that was set meanwhile.
+        // The age under a changed clock does not matter.
         landfall_media::durable::create_folder(&paths.containers().join("one")).unwrap();
         assert_eq!(doubted(), (true, 1, 1, Vec::new()));
     }

@@ -1,4 +1,4 @@
-//! What status reports: the report and its parts, as they are printed.
+//! The status report and its parts, as they are printed.
 
 use std::path::PathBuf;
 
@@ -197,7 +197,7 @@ pub struct RegistryStatus {
 }
 
 impl StatusReport {
-    /// Whether all that should run is ready.
+    /// Returns true if everything that should run is ready.
     pub(super) fn is_ready(&self) -> bool {
         let is_ready = |component: &ComponentStatus| component.reasons.is_empty() && component.ready == component.total;
         self.state == SiteState::Installed
@@ -214,7 +214,7 @@ impl StatusReport {
             && self.etcd.as_ref().is_some_and(|etcd| etcd.ready)
     }
 
-    /// The report on a host without a site, to which everything that is found is added.
+    /// Returns the report of a host without a site, to which all findings are added.
     pub(super) fn absent(disk: Option<DiskStatus>) -> Self {
         Self {
             verdict: Verdict::Absent,

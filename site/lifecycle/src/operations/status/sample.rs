@@ -1,4 +1,4 @@
-//! Statuses that no test has to bring about.
+//! Sample statuses for tests.
 
 use std::path::PathBuf;
 
@@ -15,12 +15,12 @@ use crate::backups::{BackupTry, CopyRecord, LogStatus};
 use crate::license::{LicenseStatus, LicenseTerms, NeededEntitlement, TrustedDate};
 use crate::preflight::{AcceptedBy, AcceptedWarning};
 
-/// The status of a host without a site.
+/// Returns the status of a host without a site.
 pub fn absent() -> StatusReport {
     StatusReport::absent(Some(disk()))
 }
 
-/// The status of a small site where everything is ready.
+/// Returns the status of a small site on which everything is ready.
 pub fn installed() -> StatusReport {
     let component = |name: &str, total: usize| ComponentStatus {
         component: name.to_owned(),
@@ -88,7 +88,7 @@ pub fn installed() -> StatusReport {
     }
 }
 
-/// The status of a site whose install was interrupted.
+/// Returns the status of a site whose install was interrupted.
 pub fn interrupted() -> StatusReport {
     let step = StepReport {
         index: 12,
@@ -163,7 +163,7 @@ fn certificates() -> CertificatesStatus {
     }
 }
 
-/// A license that ends soon.
+/// Returns a license that ends soon.
 pub fn license() -> LicenseStatus {
     let now = "2026-11-20T08:00:00Z".to_owned();
     let terms = LicenseTerms {

@@ -1,5 +1,5 @@
-//! Whether the cluster's service addresses answer on this host: what a lost or closed packet filter takes away while every
-//! pod stays ready.
+//! Check that the cluster's service addresses answer on this host. A lost or closed packet filter can block them while
+//! every pod stays ready.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -9,10 +9,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-/// How long a service may take to answer.
+/// Time limit for a service's answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// A name that every cluster knows.
+/// Name that every cluster's nameserver knows.
 const NAME: [&str; 5] = ["kubernetes", "default", "svc", "cluster", "local"];
 
 /// Whether service addresses answer.
@@ -26,8 +26,8 @@ pub struct ServiceAddresses {
 }
 
 impl ServiceAddresses {
-    /// Tries the API server's and the nameserver's. A cluster whose services are not known, because its API server does not answer, has
-    /// none that is lost.
+    /// Tries the addresses of the API server and the nameserver. Returns ready if the services are unknown because the
+    /// API server does not answer.
     pub(super) fn of(services: &[Value]) -> Self {
         let tried = if services.is_empty() { Ok(()) } else { api_server(services).and_then(|()| nameserver(services)) };
         Self { ready: tried.is_ok(), reason: tried.err() }
@@ -44,7 +44,7 @@ fn nameserver(services: &[Value]) -> Result<(), String> {
     ask(address).map_err(|error| lost("cluster's nameserver", address, &error))
 }
 
-/// The address of a service that every cluster has.
+/// Returns the address of a service that every cluster has.
 fn address(services: &[Value], namespace: &str, name: &str) -> Result<IpAddr, String> {
     let is_it = |service: &&Value| service["metadata"]["namespace"] == namespace && service["metadata"]["name"] == name;
     let found =
@@ -56,7 +56,7 @@ fn lost(whose: &str, address: SocketAddr, error: &std::io::Error) -> String {
     format!("the {whose} does not answer at its service address {address}: {error}")
 }
 
-/// Asks a nameserver for the API server's name, over TCP. Whatever it answers without an error shows that it works.
+/// Queries a nameserver over TCP for the API server's name. Any answer without an error shows that it works.
 fn ask(address: SocketAddr) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -69,9 +69,9 @@ fn ask(address: SocketAddr) -> std::io::Result<()> {
     }
 }
 
-/// A question for an address, with its length before it, as over TCP.
+/// Returns a DNS query for an address, with its length prefix for TCP.
 fn question() -> Vec<u8> {
-    // Id 1, recursion wished, one question.
+    // ID 1, recursion desired, one question.
     let mut bytes = vec![0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in NAME {
         bytes.extend(u8::try_from(label.len()));
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// A nameserver that answers one question with this code.
+    /// Returns the address of a nameserver that answers one query with this code.
     fn nameserver(code: u8) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -109,14 +109,14 @@ mod tests {
         ask(nameserver(0)).unwrap();
         let error = ask(nameserver(2)).unwrap_err();
         assert_eq!(error.to_string(), "it answers with DNS error 2");
-        // Bound by nothing: the listener is dropped at once.
+        // The listener is dropped at once, so the address is unbound.
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         assert!(ask(closed).is_err());
     }
 
     #[test]
     fn a_service_address_that_is_refused_is_reported() {
-        // Port 443 of an address of this host where nothing listens.
+        // Nothing listens on port 443 of this loopback address.
         let services = [serde_json::json!({
             "metadata": {"namespace": "default", "name": "kubernetes"},
             "spec": {"clusterIP": "127.96.0.1"},

@@ -1,4 +1,4 @@
-//! What a status comes to: one word, by which the command's exit code is chosen.
+//! Verdict of a status: one word, which selects the command's exit code.
 
 use landfall_engine::journal::{Phase, RecordedError, StepState, StepStatus};
 use landfall_error_codes::{ExitClass, codes};
@@ -24,8 +24,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// What a program ends with that reports it: 0 for a site that is ready, and for every other the class of error that it
-    /// would be.
+    /// Returns the exit code of a program that reports this verdict: 0 for a ready site, otherwise the code of the
+    /// matching error class.
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Ready => 0,
@@ -37,7 +37,7 @@ impl Verdict {
 }
 
 impl StatusReport {
-    /// What it comes to.
+    /// Returns the verdict of the report.
     pub(super) fn judge(&self) -> Verdict {
         let is_stuck = || self.operation.as_ref().and_then(|one| one.step.as_ref()).is_some_and(|step| step.stuck);
         match self.state {
@@ -54,7 +54,7 @@ impl StatusReport {
     }
 }
 
-/// Whether a person must remove what stopped a step, before it can continue.
+/// Returns true if a person must remove the obstacle of a step before it can continue.
 pub(in crate::operations) fn is_stuck(phase: Phase, step: &StepState) -> bool {
     match phase {
         Phase::Forward => step.blocked.is_some() || step.failure.as_ref().is_some_and(needs_person),

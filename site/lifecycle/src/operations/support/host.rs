@@ -1,4 +1,4 @@
-//! What the host itself says: its programs, its files, its logs.
+//! The host's own information: output of programs, files and logs.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -9,7 +9,7 @@ use landfall_host::paths::SitePaths;
 use super::Brought;
 use crate::support::{PROGRAM, Ran, run, tail_of_file, walk};
 
-/// Programs, each with the file that receives what it prints. None of them prints arguments of processes.
+/// Programs, each with the file for its output. None of them prints arguments of processes.
 const PROGRAMS: [(&str, &[&str]); 13] = [
     ("units", &["systemctl", "list-units", "--all", "--no-pager", "--plain", "--no-legend", "landfall*"]),
     (
@@ -34,7 +34,7 @@ const PROGRAMS: [(&str, &[&str]); 13] = [
     ("processes", &["ps", "-eo", "pid,ppid,stat,rss,etime,comm"]),
 ];
 
-/// Files of the host that say how it is.
+/// Files that show the host's state.
 const FILES: [&str; 11] = [
     "/etc/os-release",
     "/etc/resolv.conf",
@@ -49,19 +49,19 @@ const FILES: [&str; 11] = [
     "/proc/pressure/memory",
 ];
 
-/// Maximum size of such a file.
+/// Maximum size of such a file in bytes.
 const FILE_BYTES: u64 = 1 << 20;
 
-/// Maximum size of what is read of one log.
+/// Maximum number of bytes from one log.
 const LOG_BYTES: u64 = 1 << 20;
 
-/// Maximum size of all logs of one kind.
+/// Maximum total size of logs of one kind.
 const LOGS_BYTES: usize = 64 << 20;
 
-/// How deep logs of pods are: `NAMESPACE_POD_UID/CONTAINER/0.log`.
+/// Folder depth of pods' logs: `NAMESPACE_POD_UID/CONTAINER/0.log`.
 const LOG_DEPTH: usize = 2;
 
-/// Lines of a unit's log.
+/// Maximum lines of a unit's log.
 const LINES: &str = "--lines=20000";
 
 pub(super) fn bring_host(paths: &SitePaths, brought: &mut Brought) {
@@ -79,7 +79,7 @@ pub(super) fn bring_host(paths: &SitePaths, brought: &mut Brought) {
     }
 }
 
-/// Files of `/proc` have no size, so that no end of them can be asked for; `/etc/resolv.conf` is often a link.
+/// Reads a file to its end: files of `/proc` report no size, and `/etc/resolv.conf` is often a link.
 fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
@@ -108,7 +108,7 @@ pub(super) fn bring_journald(since: Duration, brought: &mut Brought) {
 
 fn bring_program(name: &str, words: &[&str], brought: &mut Brought) {
     let Ran { output, is_cut, failure } = run(words, &[], PROGRAM);
-    // What a program printed before it failed may say why.
+    // The output before a failure may explain it.
     if !output.is_empty() {
         brought.text(name, output, is_cut);
     }
@@ -117,12 +117,12 @@ fn bring_program(name: &str, words: &[&str], brought: &mut Brought) {
     }
 }
 
-/// The ends of the logs below a folder, of those that were written to in the time in question, the newest first.
+/// Adds the ends of the logs below a folder that were written in the requested time, the newest first.
 pub(super) fn bring_logs(folder: &Path, name: &str, after: SystemTime, brought: &mut Brought) {
     let (mut left, mut omitted) = (LOGS_BYTES, 0_usize);
     for file in walk(folder, LOG_DEPTH, after) {
         let shown = file.strip_prefix(folder).unwrap_or(&file).to_string_lossy();
-        // Logs that the kubelet has rotated are compressed.
+        // The kubelet compresses rotated logs.
         if shown.ends_with(".gz") {
             continue;
         }
@@ -135,7 +135,7 @@ pub(super) fn bring_logs(folder: &Path, name: &str, after: SystemTime, brought: 
                 left = left.saturating_sub(tail.bytes.len());
                 brought.text(log_name(name, &shown), tail.bytes, tail.is_cut);
             }
-            // A pod went away meanwhile.
+            // The pod was deleted in the meantime.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => brought.failed(format!("{}: {error}", file.display())),
         }
@@ -145,7 +145,7 @@ pub(super) fn bring_logs(folder: &Path, name: &str, after: SystemTime, brought: 
     }
 }
 
-/// `pods/NAMESPACE/POD/CONTAINER-0.log` of `NAMESPACE_POD_UID/CONTAINER/0.log`; other names as they are.
+/// Returns `pods/NAMESPACE/POD/CONTAINER-0.log` for `NAMESPACE_POD_UID/CONTAINER/0.log`; other names stay.
 pub(super) fn log_name(kind: &str, path: &str) -> String {
     let parts: Vec<_> = path.split('/').collect();
     let log = |name: &str| {

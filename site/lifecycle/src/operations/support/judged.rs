@@ -1,4 +1,4 @@
-//! What preflight says of the host today, for the release that is installed.
+//! Preflight's present findings on the host, for the installed release.
 
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -12,13 +12,14 @@ use crate::operations::upgrade::{AskedOfHost, findings_of};
 use crate::preflight::{Before, Finding};
 
 impl Operations {
-    /// Findings of the host as it is now: what the installed release asks of it beyond what an install makes.
+    /// Returns the findings on the host in its present state: requirements of the installed release beyond the effects
+    /// of an install.
     pub(super) fn judged_now(&self) -> Result<Vec<Value>> {
         let lines = self.findings_now()?.iter().map(serde_json::to_value).collect::<Result<_, _>>();
         lines.map_err(|error| StepError::new(codes::BUG, "a finding cannot be written").because(error).into())
     }
 
-    /// The same findings as they are.
+    /// Like [`Self::judged_now`], as findings.
     pub(in crate::operations) fn findings_now(&self) -> Result<Vec<Finding>> {
         let history = self.history()?;
         let pins = history.committed().and_then(Past::pins).ok_or(OperationError::NotInstalled)?;

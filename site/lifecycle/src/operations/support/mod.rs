@@ -1,5 +1,5 @@
-//! `landfall support collect`: what a site hands to its vendor when something is wrong, without secrets. Takes no lock and changes
-//! nothing but what the release's proofs themselves change; a collector that fails or hangs stops no other.
+//! `landfall support collect`: collects a site's information for its vendor, without secrets. Takes no lock, and
+//! changes only what the release's own proofs change. A collector that fails or hangs does not stop the others.
 
 mod host;
 mod judged;
@@ -36,10 +36,10 @@ use super::error::Result;
 use super::history::{History, Past};
 use crate::{room, support};
 
-/// How long the API server is asked for one list.
+/// Time for which the API server is queried for one list.
 const CLUSTER_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Who may read a support bundle: root, until a person hands it over.
+/// Mode of a support bundle: only root may read it, until a person hands it over.
 const MODE: u32 = 0o600;
 
 /// What was collected.
@@ -63,18 +63,18 @@ pub struct CollectedSupport {
 }
 
 impl CollectedSupport {
-    /// The file beside `file` that has what is collected until it is whole. A process that is killed leaves it.
+    /// Returns the temporary file beside `file` for an incomplete bundle. A killed process leaves it behind.
     pub fn temporary(file: &Path) -> PathBuf {
         file.with_extension(durable::TEMPORARY_SUFFIX.trim_start_matches('.'))
     }
 }
 
-/// What is secret on a site.
+/// The secrets of a site.
 pub(super) struct Secrets {
     pub(super) known: KnownValues,
     /// The cluster's Secrets, without their values.
     objects: Vec<Value>,
-    /// Why the values of some are not known.
+    /// Reasons why some values are not known.
     unknown: Vec<String>,
 }
 
@@ -82,11 +82,11 @@ pub(super) struct Secrets {
 pub(super) struct Collection {
     writer: Writer<BufWriter<File>>,
     collectors: Vec<CollectorRecord>,
-    /// When no further collector begins.
+    /// Time after which no further collector begins.
     until: Instant,
 }
 
-/// What a collector brings, and why it could not bring more.
+/// A collector's results, and the reasons for missing ones.
 #[derive(Default)]
 pub(super) struct Brought {
     files: Vec<(String, Content)>,
@@ -108,7 +108,7 @@ impl Brought {
         self.files.push((name.into(), Content::Lines(lines)));
     }
 
-    /// A document as a command prints it with `--json`.
+    /// Adds a document as a command prints it with `--json`.
     fn document(
         &mut self,
         kind: &str,
@@ -132,8 +132,8 @@ impl Brought {
 }
 
 impl Operations {
-    /// Collects a support bundle into a new file, with logs of the time `since` before now. The file is on the disk, whole, when this
-    /// returns; what could not be collected is in the report, and in the file.
+    /// Collects a support bundle into a new file, with logs of the time `since` before now. The complete file is on the
+    /// disk on return. The report and the file name what could not be collected.
     pub fn collect_support(&self, file: &Path, since: Duration) -> Result<CollectedSupport> {
         if file.symlink_metadata().is_ok() {
             return Err(StepError::new(codes::SUPPORT_EXISTS, format!("{} exists", file.display())).into());
@@ -164,7 +164,7 @@ impl Operations {
             match written.and_then(|(output, index)| Ok((placed(output, &temporary, file)?, index))) {
                 Ok((size, index)) => (index, size),
                 Err(error) => {
-                    // What is left of it is of no use; the error that stopped it counts.
+                    // The partial file is useless, and the earlier error counts.
                     let _left = durable::remove_file(&temporary);
                     let what = format!("{} cannot be written", file.display());
                     return Err(StepError::new(codes::MEDIA_IO, what).because(error).into());
@@ -181,8 +181,8 @@ impl Operations {
         })
     }
 
-    /// Refuses where the filesystem of the data folder has no room for a support bundle beside what stays free: the site's databases are on
-    /// it. A person who collects one on the host chooses another place.
+    /// Fails if the data folder's filesystem has no space for a support bundle above the reserve, because the site's
+    /// databases are there. On the host, a person can choose another place.
     pub fn check_room_for_support(&self) -> Result<()> {
         let folder = self.paths.data();
         let needed = MAX_BYTES.saturating_add(room::reserve(&self.paths, &folder)?.bytes);
@@ -194,7 +194,7 @@ impl Operations {
         Err(StepError::new(codes::NO_SPACE, what).into())
     }
 
-    /// What is secret on this site, by the host and by its cluster.
+    /// Returns the secrets of this site, from the host and its cluster.
     pub(super) fn secrets(&self, cluster: &std::result::Result<Cluster, String>) -> Secrets {
         let (mut known, mut unknown) = (KnownValues::default(), Vec::new());
         let history = self.history().ok();
@@ -231,7 +231,7 @@ impl Operations {
     ) -> std::result::Result<(), WriteError> {
         let after = SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
         let paths = &self.paths;
-        // What is small and says most comes first: the limits of a bundle leave out what comes last.
+        // Small and informative parts come first, because the size limit cuts the last ones.
         self.collect(into, "status", |own, brought| brought.document("status", 1, own.status()))?;
         self.collect(into, "facts", |own, brought| {
             brought.document(
@@ -268,8 +268,8 @@ impl Operations {
         self.collect(into, "pods", move |_, brought| host::bring_logs(&folder, "pods", after, brought))
     }
 
-    /// Runs a collector in a thread of its own, so that one that hangs holds up nothing, and adds what it brought. Where no time is left,
-    /// it does not run, and that is recorded.
+    /// Runs a collector in a separate thread, so that a hanging one blocks nothing, and adds its results. If no time is
+    /// left, it does not run, and that is recorded.
     fn collect(
         &self,
         into: &mut Collection,
@@ -300,7 +300,7 @@ impl Operations {
         into.add(name, begun, brought)
     }
 
-    /// Journals as JSON lines; what of a damaged one cannot be read is a failure.
+    /// Adds journals as JSON lines. Unreadable parts of a damaged journal are a failure.
     fn bring_journals(&self, brought: &mut Brought) {
         let files = self.journals().list();
         for file in files.map_err(|error| brought.failed(with_causes(&error))).unwrap_or_default() {
@@ -350,7 +350,7 @@ fn bring_objects(cluster: std::result::Result<Cluster, String>, secrets: Vec<Val
     }
 }
 
-/// What the kubelets have measured: processors, memory and disks of nodes, pods and containers.
+/// Adds the kubelets' measurements: processors, memory and disks of nodes, pods and containers.
 fn bring_metrics(cluster: std::result::Result<Cluster, String>, brought: &mut Brought) {
     let measured = cluster.and_then(|cluster| support::statistics(&cluster).map_err(|error| with_causes(&error)));
     match measured {
@@ -369,7 +369,7 @@ pub(super) fn bug(error: impl std::error::Error + Send + Sync + 'static) -> Step
     StepError::new(codes::BUG, "secrets cannot be looked for").because(error)
 }
 
-/// Makes the file durable under its name; returns its size in bytes.
+/// Makes the file durable under its final name. Returns its size in bytes.
 fn placed(output: BufWriter<File>, temporary: &Path, file: &Path) -> std::result::Result<u64, WriteError> {
     let mut output = output.into_inner().map_err(std::io::IntoInnerError::into_error)?;
     output.flush()?;

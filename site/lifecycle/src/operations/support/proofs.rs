@@ -1,4 +1,4 @@
-//! What the proofs of the installed release come to now, as `landfall prove` reports it.
+//! Present results of the installed release's proofs, as `landfall prove` reports them.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,11 @@ use super::Brought;
 use crate::operations::Operations;
 use crate::operations::error::OperationError;
 
-/// What is kept of a collector's time for the API server's answers about the last proof.
+/// Part of a collector's time that is reserved for the API server's answers about the last proof.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Runs the proofs as `landfall prove` does, and so not while an operation is open, until the collector's end is near.
+/// Runs the proofs as `landfall prove` does until shortly before the collector's end. They do not run while an
+/// operation is open.
 pub(super) fn bring_proofs(own: &Operations, until: Instant, brought: &mut Brought) {
     match own.prove_until(until.checked_sub(MARGIN).unwrap_or(until)) {
         Ok((report, undecided)) => {
@@ -43,7 +44,7 @@ mod tests {
     use crate::operations::testing::operations;
     use crate::site_secrets::NO_SECRETS;
 
-    /// The port of a service that answers each request with these words.
+    /// Starts a service that answers each request with this text, and returns its port.
     fn service(words: &'static str) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -52,14 +53,15 @@ mod tests {
                 let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
                 while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
                 let head = format!("HTTP/1.1 200 x\r\ncontent-length: {}\r\nconnection: close", words.len());
-                // Who asks may have gone.
+                // The client may be gone.
                 let _gone = write!(connection, "{head}\r\n\r\n{words}");
             }
         });
         port
     }
 
-    /// An installed release that asks the Service `reports` at this port: one proof expects what it answers, and one does not.
+    /// Returns a site whose release has two proofs on the Service `reports` at this port: one matches the answer, one
+    /// does not.
     fn site(port: u16) -> Fixture {
         let mut release = release(3);
         release["components"] = json!([{
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn no_proof_runs_while_a_change_is_open() {
-        // Without proofs, no cluster is asked.
+        // Without proofs, the cluster is not contacted.
         let site = Fixture::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3));
         site.prepared().run().unwrap();
         assert_eq!(document(&brought(&site.operations))["proofs"], json!([]));
@@ -136,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_proof_for_which_no_time_is_left_has_neither_passed_nor_failed() {
-        // The kernel accepts connections, and no answer comes.
+        // The kernel accepts connections, but nothing answers.
         let silent = TcpListener::bind("127.0.0.1:0").unwrap();
         let site = site(silent.local_addr().unwrap().port());
         give_cluster(&site, "pvc-1_reports_data");

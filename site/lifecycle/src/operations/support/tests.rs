@@ -17,7 +17,7 @@ use crate::operations::testing::operations;
 
 const CANARIES: usize = 1000;
 
-/// A value that nothing but this test contains, with characters that each form writes in its own way.
+/// Returns a value that only this test contains, with characters that each encoding writes differently.
 fn canary(number: usize) -> String {
     format!("canary/{number:04}+\"Zq{}", number * 7919)
 }
@@ -73,7 +73,7 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
             assert!(!text.contains(core), "{name}: {canary}");
         }
     }
-    // A site without a cluster and without journals is collected all the same.
+    // A site without a cluster and without journals can still be collected.
     let cluster = collected.collectors.iter().find(|one| one.name == "cluster").unwrap();
     assert_eq!(cluster.failures, ["there is no cluster on this machine"]);
     let names: Vec<_> = collected.collectors.iter().map(|one| one.name.as_str()).collect();
@@ -84,7 +84,8 @@ fn a_thousand_secrets_in_logs_and_files_are_in_no_bundle_in_any_form() {
     assert_eq!(again.code(), codes::SUPPORT_EXISTS);
 }
 
-/// The key that signs the audit log is in one file of the host, in a log that quotes the file in every usual form, and in no bundle.
+/// The key of the audit log is in one file of the host and in a log that quotes it in every usual form. No bundle may
+/// contain it.
 #[test]
 fn the_key_of_the_audit_log_is_in_no_bundle_in_any_form() {
     let (root, operations) = operations();
@@ -123,7 +124,7 @@ fn the_key_of_the_audit_log_is_in_no_bundle_in_any_form() {
         let text = String::from_utf8_lossy(bytes);
         for line in &lines {
             assert!(!text.contains(line), "{name}: {line}");
-            // Any 24 letters of it would be a good part of the key.
+            // Any 24 characters of it would be a significant part of the key.
             for at in (0..line.len() - 24).step_by(8) {
                 assert!(!text.contains(&line[at..at + 24]), "{name}: from {at} of {line}");
             }

@@ -1,5 +1,5 @@
-//! The progress of a unit, for whoever follows it: a line of JSON for each event, in a file that the next boot forgets. The
-//! journal is the truth; this is for eyes.
+//! Progress of a unit for its followers: one line of JSON for each event, in a file that a boot removes. It is only for
+//! display; the journal is authoritative.
 
 use std::io::{BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -11,23 +11,23 @@ use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 use landfall_media::progress::{Event, Progress};
 
-/// Bytes of a file: far above what any operation reports, far below what `/run` has.
+/// Maximum size in bytes: far above any operation's output, far below the size of `/run`.
 const LIMIT: u64 = 8 << 20;
 
 fn path(paths: &SitePaths) -> PathBuf {
     paths.run().join("operation.events")
 }
 
-/// Where a unit writes its progress. A line that cannot be written is lost, and the operation goes on.
+/// Output of a unit's progress. A line that cannot be written is lost, and the operation continues.
 #[derive(Debug)]
 pub struct EventFile(Mutex<Option<File>>);
 
 impl EventFile {
-    /// Begins the file anew.
+    /// Begins a new file.
     pub fn begin(paths: &SitePaths) -> Self {
         let open = || {
             durable::create_folder(&paths.run()).map_err(std::io::Error::other)?;
-            // Another file, by which readers recognize another run.
+            // A new file lets readers recognize a new run.
             durable::remove_file(&path(paths)).map_err(std::io::Error::other)?;
             OpenOptions::new().create_new(true).write(true).open(path(paths))
         };
@@ -49,17 +49,17 @@ impl Progress for EventFile {
     }
 }
 
-/// Removes what an earlier operation reported, so that it is not taken for news.
+/// Removes the progress of an earlier operation, so that it does not look current.
 pub(super) fn forget(paths: &SitePaths) {
     if let Err(error) = durable::remove_file(&path(paths)) {
         tracing::warn!(%error, "progress of an earlier operation is left");
     }
 }
 
-/// What the unit has reported so far, in its present run or its last one since the machine started.
+/// Events of the unit's present run, or of its last run since the machine started.
 #[derive(Default)]
 pub(in crate::operations) struct RunEvents {
-    /// What distinguishes this run from others: 0 where there was none.
+    /// Number that distinguishes this run from others; 0 if there was none.
     pub(in crate::operations) run: u64,
     pub(in crate::operations) events: Vec<Event>,
 }
@@ -71,14 +71,14 @@ impl RunEvents {
         let collected = Collected::default();
         EventReader::at(paths).forward(&collected);
         if run() != before {
-            // Another one began meanwhile; the next look sees it.
+            // Another run began in the meantime; the next read will see it.
             return Self { run: before, events: Vec::new() };
         }
         Self { run: before, events: collected.0.into_inner().unwrap_or_else(PoisonError::into_inner) }
     }
 }
 
-/// Keeps all events.
+/// Progress that keeps all events.
 #[derive(Default)]
 struct Collected(Mutex<Vec<Event>>);
 
@@ -88,22 +88,22 @@ impl Progress for Collected {
     }
 }
 
-/// Reads what a unit writes.
+/// Reader of a unit's progress.
 pub(super) struct EventReader {
     path: PathBuf,
-    /// The file that was read last.
+    /// Number of the file that was last read.
     file: u64,
-    /// Bytes of it that were forwarded already.
+    /// Bytes of the file that were already forwarded.
     seen: u64,
 }
 
 impl EventReader {
-    /// Follows the unit, from the first event of its present run on.
+    /// Follows the unit from the first event of its present run.
     pub(super) fn at(paths: &SitePaths) -> Self {
         Self { path: path(paths), file: 0, seen: 0 }
     }
 
-    /// Forwards whole lines that are new. A unit that began anew is followed from its first line.
+    /// Forwards new complete lines. A new run is followed from its first line.
     pub(super) fn forward(&mut self, progress: &dyn Progress) {
         let Ok(mut file) = File::open(&self.path) else { return };
         let Ok(metadata) = file.metadata() else { return };

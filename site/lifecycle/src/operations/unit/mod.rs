@@ -1,5 +1,5 @@
-//! Changes end in a systemd unit of their own, so they survive the terminal, the connection and the command that began them.
-//! The journal is the request: it is there before the unit is started, and says everything that the unit needs.
+//! Changes end in a systemd unit of their own, so they survive the terminal, the connection and the command that began
+//! them. The journal is the request: it exists before the unit starts, and contains everything that the unit needs.
 
 mod event_file;
 
@@ -26,11 +26,11 @@ pub use event_file::EventFile;
 use event_file::EventReader;
 pub(super) use event_file::RunEvents;
 
-/// The interval between two looks at the unit.
+/// Interval between two checks of the unit.
 const POLL: Duration = Duration::from_millis(500);
 
 impl Operations {
-    /// Ends the open change, if there is one: what the unit does. None if nothing is open.
+    /// Ends the open change, as the unit does; `None` if nothing is open.
     pub fn operate(&self) -> Result<Option<Changed>> {
         let history = self.history_or_hand_over()?;
         let Some(change) = history.deciding() else { return Ok(None) };
@@ -40,8 +40,8 @@ impl Operations {
         self.end_change_here(&change.file, None).map(Some)
     }
 
-    /// Ends an open change, in the unit of operations, and forwards its progress. On a site whose `landfall` had no such unit
-    /// yet, this process does it.
+    /// Ends an open change in the unit of operations, and forwards its progress. If the site's earlier `landfall`
+    /// installed no such unit, this process ends the change.
     pub(super) fn end_change(&self, file: &JournalFile) -> Result<Changed> {
         if !UnitState::of(OPERATION, &Subprocesses).is_on() {
             event_file::forget(&self.paths);
@@ -56,8 +56,8 @@ impl Operations {
         self.ended(file)
     }
 
-    /// Starts the unit that ends an open change, and does not wait for it. Where it does not start, the agent starts it within ten
-    /// minutes: the change has begun either way.
+    /// Starts the unit that ends an open change, without waiting. If it does not start, the agent starts it within ten
+    /// minutes: the change has begun in any case.
     pub(super) fn start_unit(&self) {
         if !UnitState::of(OPERATION, &Subprocesses).is_on() {
             event_file::forget(&self.paths);
@@ -67,12 +67,12 @@ impl Operations {
         }
     }
 
-    /// Ends an open change in this process. `media_path` is where the bundle is now, if it moved.
+    /// Ends an open change in this process. `media_path` is the bundle's present path, if it moved.
     pub(super) fn end_change_here(&self, file: &JournalFile, media_path: Option<PathBuf>) -> Result<Changed> {
         let verb = file.operation.map_or("resume", Operation::name);
         let mut running = self.take_over(verb, file, media_path, UndoScope::STEP)?;
         let ended = Changed::by(&mut running);
-        // Of a release that was not committed, or is no longer kept, nothing stays.
+        // Removes the files of releases that were not committed or are no longer kept.
         if running.is_closed() {
             self.remove_strays(&running.lock)?;
         }
@@ -82,7 +82,7 @@ impl Operations {
     /// Forwards the events of the unit until it ends.
     fn follow(&self, mut events: EventReader) {
         loop {
-            // Before the events: those of its last moment must not be missed.
+            // Checked before the events, so that the last ones are not missed.
             let is_on = UnitState::of(OPERATION, &Subprocesses).is_on();
             events.forward(&*self.progress);
             if !is_on {
@@ -92,7 +92,7 @@ impl Operations {
         }
     }
 
-    /// The result of a change that the unit no longer runs, by its journal.
+    /// Returns the result of a change that the unit no longer runs, from its journal.
     fn ended(&self, file: &JournalFile) -> Result<Changed> {
         let past = Past { replay: self.journals().read(file)?, file: file.clone() };
         let end = end_of(&past.replay.state, past.release())?;
@@ -103,7 +103,7 @@ impl Operations {
     }
 }
 
-/// Stops the unit and what it runs, if it runs; returns when it has stopped.
+/// Stops the unit and its processes, if it runs. Returns when it has stopped.
 pub(super) fn stop(commands: &dyn CommandRunner) -> Result<(), StepError> {
     if !UnitState::of(OPERATION, commands).is_on() {
         return Ok(());
@@ -112,7 +112,7 @@ pub(super) fn stop(commands: &dyn CommandRunner) -> Result<(), StepError> {
     stop.checked(commands.run(&stop, None)).map(drop)
 }
 
-/// How a change of this release ended, or why it has not.
+/// Returns how a change of this release ended, or the reason why it has not.
 fn end_of(state: &State, release: String) -> Result<End> {
     let stuck = state.steps.iter().find(|step| step.status == StepStatus::UndoFailed);
     match (state.phase, stuck.and_then(|step| step.undo_failure.clone())) {
@@ -124,7 +124,7 @@ fn end_of(state: &State, release: String) -> Result<End> {
 }
 
 fn start(commands: &dyn CommandRunner) -> Result<(), StepError> {
-    // Of an earlier operation; unknown if none has failed.
+    // Clears the failure of an earlier operation, which may not exist.
     let _ = commands.run(&systemctl(&["reset-failed", OPERATION]), None);
     let start = systemctl(&["start", OPERATION]);
     start.checked(commands.run(&start, None)).map(drop)

@@ -1,5 +1,5 @@
-//! Upgrade and rollback: another release takes the place of the installed one. What changes is known, and every reason
-//! against it reported, before the first change; whatever fails before the commit is undone by itself.
+//! Upgrade and rollback: another release replaces the installed one. All changes and all reasons against them are
+//! reported before the first change. Any failure before the commit is undone automatically.
 
 mod request;
 mod result;
@@ -53,72 +53,72 @@ use landfall_cluster::Edits;
 use landfall_engine::journal::JournalFile;
 use landfall_engine::plan::{Operation, Plan};
 
-/// An upgrade or a rollback that is possible; nothing is changed yet.
+/// An upgrade or a rollback that is possible. Nothing is changed yet.
 pub struct PreparedUpgrade<'a> {
     pub(super) operations: &'a Operations,
-    /// Of the last operation that was committed.
+    /// Pins of the last committed operation.
     pub(super) pins: Pins,
-    /// The releases that the site keeps, the installed one first.
+    /// Releases that the site keeps, the installed one first.
     kept: Vec<KeptRelease>,
     target: Target,
     planned: UpgradePlan,
-    /// What stops, what becomes of data, and from when on nothing goes back by itself.
+    /// Stopping components, the fate of their data, and the point of no return.
     outlook: Outlook,
-    /// Values of the installed release that have another result in the one that will be there.
+    /// Values of the installed release that change in the target release.
     values: Vec<SettingChange>,
-    /// What it takes of each filesystem at its peak.
+    /// Peak demand on each filesystem.
     peaks: Vec<FilesystemPeak>,
-    /// Fields of what changes that other managers have edited, and what becomes of those that do not stay.
+    /// Changed fields that other managers have edited, and the fate of those edits.
     edits: Vec<ObjectEdit>,
     policy: Edits,
-    /// What names the operation in the folder of volumes: another word each time that it is planned.
+    /// Token that names the operation in the folder of volumes; it differs in each plan.
     pub(super) token: String,
-    /// The backup that data comes from, if any does.
+    /// The backup that provides data, if any.
     backup: Option<BackupSummary>,
-    /// The license that counts for an upgrade; a rollback asks for none.
+    /// The applicable license of an upgrade; a rollback needs none.
     licensing: Option<Licensing>,
     /// Warnings of preflight, which do not block.
     warnings: Vec<String>,
-    /// The warnings that were accepted before the release that will be there came.
+    /// Accepted warnings of the operation that brought the target release.
     accepted: Vec<AcceptedWarning>,
-    /// Figures of the models of the release that will be there, fitted to the host as it is now.
+    /// Figures of the target release's models, fitted to the host in its present state.
     fitted: Fitted,
-    /// What each secret of that release gets.
+    /// Values of the target release's secrets.
     secrets: GivenSecrets,
 }
 
-/// The release that will be there.
+/// The target release.
 struct Target {
     release: TrustedRelease,
     trust: Trust,
-    /// Where its bundle is.
+    /// Path of its bundle.
     media_path: PathBuf,
-    /// Its blobs that the site lacks.
+    /// Blobs that the site lacks.
     missing: Vec<BlobEntry>,
 }
 
 impl Target {
-    /// Bytes that are copied from the media.
+    /// Returns the bytes to copy from the media.
     fn missing_bytes(&self) -> u64 {
         self.missing.iter().map(|blob| blob.size).sum()
     }
 }
 
 impl Operations {
-    /// Determines whether and how the bundle's release can take the place of the installed one, under the license in this file
-    /// or the one that the site has. Reads journals, heads, the host and the cluster; changes nothing.
+    /// Determines whether and how the bundle's release can replace the installed one, under the license in this file or
+    /// the site's. Reads journals, heads, the host and the cluster; changes nothing.
     pub fn prepare_upgrade(&self, request: &UpgradeRequest<'_>) -> Result<PreparedUpgrade<'_>> {
         let UpgradeRequest { bundle, license, policy, accept, secrets } = *request;
         let history = self.idle_history()?;
         let pins = self.changeable(&history)?.clone();
-        // The chain of roots begins at the newest one that the site trusts, also after a rollback.
+        // The chain of roots begins at the newest one that the site trusts, even after a rollback.
         let trust = Trust::pinned(history.newest_trust()?.unwrap_or(&pins.trust));
         let release = TrustedRelease::find(bundle, &trust, self)?;
         refuse_unrelated(&pins, &release)?;
         Marks::read(&self.paths)?.check(&release.verified.identity(), release.verified.id())?;
         let place = LicensedHost::Here { paths: &self.paths, cluster: self.cluster_identifier() };
         let licensing = release.licensing(&place, license)?;
-        // Relative paths have a different meaning for the process that continues.
+        // The process that continues may have another working directory.
         let media_path = std::path::absolute(bundle).map_err(|error| OperationError::io("find", bundle, error))?;
         self.refuse_unfit_delta(&media_path, &release)?;
         let missing = self.missing(&release);
@@ -138,7 +138,7 @@ impl Operations {
         findings.append(&mut prepared.secrets.findings);
         let TrustedRelease { release, .. } = &prepared.target.release;
         findings.extend(licensing.blockers(release, prepared.target.release.built_at()));
-        // Names in the site's settings may be those of another release's rules.
+        // Names in the site's settings may belong to rules of another release.
         preflight::accept(&mut findings, accept, &prepared.pins.settings.accept)?;
         preflight::sort(&mut findings);
         prepared.licensing = Some(licensing);
@@ -149,16 +149,16 @@ impl Operations {
         Ok(prepared)
     }
 
-    /// Refuses a delta that leaves out what this site does not hold. A head may come ahead of its bundle: whatever else is wrong with the media
-    /// is found when they are used.
+    /// Fails if a delta leaves out content that this site lacks. Other faults of the media are found when they are
+    /// used, because a head may arrive before its bundle.
     fn refuse_unfit_delta(&self, media_path: &Path, release: &TrustedRelease) -> Result<()> {
         let Ok(media) = find_media(media_path, &release.payload(), self.io.media.clone()) else { return Ok(()) };
         Ok(check_held(&media, &ContentStore::at(self.paths.registry()))?)
     }
 
-    /// Determines how a release that the site keeps can take the place of the installed one: that of this version, or the one
-    /// before it. A site that is not ready may go back: that may be why it does. Where the installed release has changed data,
-    /// `choice` says what becomes of it; without one, it is refused.
+    /// Determines how a kept release can replace the installed one: the release of this version, or the previous one.
+    /// An unready site may roll back, because that may be the reason. `choice` is the treatment of data that the
+    /// installed release has changed; it is required in that case.
     pub fn prepare_rollback(
         &self,
         version: Option<&str>,
@@ -253,20 +253,21 @@ impl Operations {
         })
     }
 
-    /// What each secret of the release gets that will be there; what the site has given stays where no other value is brought.
+    /// Returns the values of the target release's secrets. The site's earlier values stay unless new ones are supplied.
     fn secrets_of(&self, target: &Target, pins: &Pins, made: &Made, wish: SecretWish<'_>) -> Result<GivenSecrets> {
         let settings = (&pins.settings, &pins.settings);
         self.given_secrets(&target.release.release, settings, made, wish)
     }
 
-    /// The blobs that the site does not hold.
+    /// Returns the blobs that the site lacks.
     fn missing(&self, release: &TrustedRelease) -> Vec<BlobEntry> {
         let (store, payload) = (ContentStore::at(self.paths.registry()), release.payload());
         let missing = (0..payload.blobs().len()).filter(|blob| !store.holds(&payload, *blob));
         missing.map(|blob| payload.blob(blob).clone()).collect()
     }
 
-    /// Everything of the host that would block an upgrade, found at once: too little space, and what the release asks of it.
+    /// Returns all of the host's blockers of an upgrade at once: insufficient space, and unmet requirements of the
+    /// release.
     fn upgrade_findings(&self, prepared: &PreparedUpgrade<'_>, facts: &Facts) -> Result<Vec<Finding>> {
         let target = &prepared.target.release;
         let settings = settings_of(&prepared.pins, target)?;
@@ -285,11 +286,11 @@ impl Operations {
 pub(super) struct AskedOfHost<'a> {
     pub(super) release: &'a TrustedRelease,
     pub(super) settings: &'a SiteConfiguration,
-    /// Ports of the host that its components take there.
+    /// Ports of the host that its components use.
     pub(super) host_ports: &'a HostPorts,
 }
 
-/// What a release asks of a host that has a site, beyond what the installed release has of it.
+/// Returns a release's additional requirements for a host with a site, compared with the installed release.
 pub(super) fn findings_of(
     asked: &AskedOfHost<'_>,
     facts: &Facts,
@@ -308,20 +309,20 @@ pub(super) fn findings_of(
     preflight::upgrade(&subject, before, peaks)
 }
 
-/// The site's settings as the release understands them.
+/// Returns the site's settings in the terms of the release.
 fn settings_of(pins: &Pins, release: &TrustedRelease) -> Result<SiteConfiguration> {
     let unchanged = ChangedValues::new();
     Ok(pins.settings.with_values(&unchanged, "the settings of this site", release.site_schema())?)
 }
 
-/// The values of the installed release, as its last change resolved them.
+/// Returns the values of the installed release, as resolved by its last change.
 fn values_of(pins: &Pins, installed: &TrustedRelease) -> Result<ResolvedValues> {
     let computed = computed_values(&Networks::of(&pins.settings)?, &pins.fitted);
     Ok(resolve_values(&installed.release, &pins.settings, &computed)?)
 }
 
-/// Values that have another result, and those that the site sets and the later release no longer has. What only the later one has is new,
-/// and changes nothing that was there.
+/// Returns values with another result, and the site's settings that the later release no longer has. Values that only
+/// the later release has are not changes.
 fn changed_values(before: &ResolvedValues, after: &ResolvedValues, settings: &SiteConfiguration) -> Vec<SettingChange> {
     let counts = |name: &String| after.contains_key(name) || settings.values.contains_key(name);
     let changed = before.iter().filter(|(name, value)| counts(name) && after.get(*name) != Some(value));
@@ -333,7 +334,7 @@ fn changed_values(before: &ResolvedValues, after: &ResolvedValues, settings: &Si
     changed.map(change).collect()
 }
 
-/// Refuses a bundle whose release cannot follow the installed one.
+/// Fails if the bundle's release cannot follow the installed one.
 pub(super) fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<()> {
     let identity = release.verified.identity();
     let installed = format!("{} {}", pins.release, pins.version);
@@ -355,78 +356,78 @@ pub(super) fn refuse_unrelated(pins: &Pins, release: &TrustedRelease) -> Result<
 }
 
 impl PreparedUpgrade<'_> {
-    /// Warnings, which do not block.
+    /// Returns the warnings, which do not block.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// The steps.
+    /// Returns the steps.
     pub fn plan(&self) -> &Plan<Action> {
         &self.planned.plan
     }
 
-    /// What changes of the node, if anything does.
+    /// Returns the change of the node, if any.
     pub fn node(&self) -> Option<&NodeChange> {
         self.planned.node.as_ref()
     }
 
-    /// What changes, component by component.
+    /// Returns the changes by component.
     pub fn components(&self) -> &[ComponentChange] {
         &self.planned.components
     }
 
-    /// Name and version of the installed release.
+    /// Returns name and version of the installed release.
     pub fn from(&self) -> String {
         format!("{} {}", self.pins.release, self.pins.version)
     }
 
-    /// Name and version of the release that will be there.
+    /// Returns name and version of the target release.
     pub fn to(&self) -> String {
         self.target.release.name()
     }
 
-    /// What its vendor says is new in it.
+    /// Returns its vendor's release notes.
     pub fn notes(&self) -> Option<&str> {
         self.target.release.notes()
     }
 
-    /// Bytes that are copied from the media.
+    /// Returns the bytes to copy from the media.
     pub fn missing_bytes(&self) -> u64 {
         self.target.missing_bytes()
     }
 
-    /// What stops, what becomes of data, and from when on nothing goes back by itself.
+    /// Returns the stopping components, the fate of their data, and the point of no return.
     pub fn outlook(&self) -> &Outlook {
         &self.outlook
     }
 
-    /// Values of the installed release that have another result in the one that will be there: another default, or none.
+    /// Returns values of the installed release whose result changes: to another default, or to none.
     pub fn values(&self) -> &[SettingChange] {
         &self.values
     }
 
-    /// What it takes of each filesystem at its peak, beside everything that is there.
+    /// Returns the peak demand on each filesystem, in addition to existing data.
     pub fn peaks(&self) -> &[FilesystemPeak] {
         &self.peaks
     }
 
-    /// Fields of what changes that were edited, and whether each edit stays.
+    /// Returns the changed fields that were edited, and whether each edit stays.
     pub fn edits(&self) -> &[ObjectEdit] {
         &self.edits
     }
 
-    /// The backup that takes the place of data, if one does: what was written since it is lost.
+    /// Returns the backup that replaces data, if any. Later writes are lost.
     pub fn backup(&self) -> Option<&BackupSummary> {
         self.backup.as_ref()
     }
 
-    /// Runs it, once a person has named the site whose data is replaced.
+    /// Runs the change, if `confirmation` is the name of the site whose data is replaced.
     pub fn run_confirmed(self, confirmation: &str) -> Result<Upgraded> {
         self.operations.confirm(confirmation)?;
         self.execute()
     }
 
-    /// Runs it. Refused where data would be lost, and where edits would, unless they are to be overwritten.
+    /// Runs the change. Fails if data would be lost, or if edits would be lost and the policy does not overwrite them.
     pub fn run(self) -> Result<Upgraded> {
         if self.backup.is_some() {
             self.operations.confirm("")?;
@@ -434,7 +435,7 @@ impl PreparedUpgrade<'_> {
         self.execute()
     }
 
-    /// Id of the bundle of the release that will be there.
+    /// Returns the ID of the target release's bundle.
     pub(super) fn bundle(&self) -> Sha256 {
         self.target.release.verified.id()
     }
@@ -448,7 +449,8 @@ impl PreparedUpgrade<'_> {
         }
     }
 
-    /// Writes the journal, once the media are known to be whole. Refused where edits would be lost, unless they are to be overwritten.
+    /// Writes the journal, after a check that the media are complete. Fails if edits would be lost, unless the policy
+    /// overwrites them.
     pub(super) fn begin_with_media(self) -> Result<JournalFile> {
         refuse_edits(&self.edits, self.policy)?;
         if self.target.missing_bytes() > 0 {

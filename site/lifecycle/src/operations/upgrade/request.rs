@@ -1,4 +1,4 @@
-//! What a person asks for.
+//! A person's request for an upgrade.
 
 use std::path::Path;
 
@@ -6,23 +6,23 @@ use landfall_cluster::Edits;
 
 use crate::site_secrets::{BroughtSecrets, NO_SECRETS};
 
-/// A person's request for an upgrade.
+/// A request for an upgrade.
 #[derive(Debug, Clone, Copy)]
 pub struct UpgradeRequest<'a> {
-    /// The bundle, one of its parts, or the folder that holds them.
+    /// The bundle, one of its parts, or the folder of the parts.
     pub bundle: &'a Path,
-    /// The file of a license, in place of the one that the site has.
+    /// File of a license, which replaces the site's license.
     pub license: Option<&'a Path>,
-    /// What becomes of fields that other managers have edited.
+    /// Treatment of fields that other managers have edited.
     pub policy: Edits,
-    /// Names of warnings that are accepted.
+    /// Names of accepted warnings.
     pub accept: &'a [String],
-    /// Secrets that the release asks for.
+    /// Supplied secrets.
     pub secrets: &'a BroughtSecrets,
 }
 
 impl<'a> UpgradeRequest<'a> {
-    /// To the release of this bundle, with nothing that a person may add.
+    /// Returns a request for the release of this bundle, without options.
     pub fn to(bundle: &'a Path) -> Self {
         Self { bundle, license: None, policy: Edits::Refuse, accept: &[], secrets: &NO_SECRETS }
     }

@@ -1,4 +1,4 @@
-//! What an upgrade or a rollback came to.
+//! Result of an upgrade or a rollback.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -33,13 +33,13 @@ pub struct Upgraded {
 }
 
 impl Upgraded {
-    /// The result of an operation that was committed.
+    /// Returns the result of a committed operation.
     pub(in crate::operations) fn of(pins: &Pins, plan: &Plan<Action>) -> Self {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());
         let (mut restored, mut restored_from, mut kubernetes) = (Vec::new(), None, None);
         for planned in plan.all() {
             match &planned.action {
-                // The second wait for it, before the proofs, is for all of them.
+                // The second wait, before the proofs, covers all components.
                 Action::ComponentReady(ready) if planned.id.0 == format!("ready/{}", ready.component) => {
                     changed.push(ready.component.clone());
                 }
@@ -56,7 +56,7 @@ impl Upgraded {
                 _ => {}
             }
         }
-        // One whose volumes change is removed and made again.
+        // A component whose volumes change is removed and recreated.
         removed.retain(|component| !changed.contains(component));
         Self {
             release: pins.release.clone(),

@@ -1,4 +1,4 @@
-//! What is found out about the host and its site before an upgrade or a rollback is planned: each of it once.
+//! Observations of the host and its site before an upgrade or a rollback is planned, each made once.
 
 use std::collections::BTreeSet;
 
@@ -14,29 +14,29 @@ use crate::configuration::SiteConfiguration;
 use crate::plan::models::Fitted;
 use crate::preflight::Finding;
 
-/// What is true of the site and of the models that its host can run.
+/// State of the site, and the fit of the models on its host.
 pub(super) struct Seen {
     status: StatusReport,
-    /// Figures of the models of the release that will be there.
+    /// Figures of the target release's models.
     pub(super) fitted: Fitted,
 }
 
 impl Operations {
-    /// Looks at the host and the site for an upgrade, which is refused for what the host lacks.
+    /// Examines the host and the site for an upgrade. Missing requirements of the host refuse it later.
     pub(super) fn see_for_upgrade(
         &self,
         release: &TrustedRelease,
         settings: &SiteConfiguration,
     ) -> Result<(Seen, Facts)> {
         let gpus = ProbedGpus::recent(&self.paths);
-        // Only rules ask for speeds, and to measure them is to write beside living databases.
+        // Only rules need speeds, and measuring them writes beside databases in use.
         let collect = if release.release.rules.is_empty() { facts::collect } else { facts::collect_measured };
         let facts = collect(&self.paths, &gpus)?;
         let fitted = fitted_to(&facts, &release.release, &release.verified, settings);
         Ok((Seen { status: self.status_with(|| gpus)?, fitted }, facts))
     }
 
-    /// The same for a rollback: what of the host is not needed stops none.
+    /// Like [`Self::see_for_upgrade`], for a rollback: missing facts of the host do not stop it.
     pub(super) fn see_for_rollback(&self, release: &TrustedRelease, settings: &SiteConfiguration) -> Result<Seen> {
         let gpus = ProbedGpus::recent(&self.paths);
         let fitted = self.fitted(release, settings, &gpus)?;
@@ -45,24 +45,24 @@ impl Operations {
 }
 
 impl Seen {
-    /// Names of the components that are ready.
+    /// Returns the names of the ready components.
     pub(super) fn ready_components(&self) -> BTreeSet<String> {
         let ready = self.status.components.iter().filter(|component| component.reasons.is_empty());
         ready.map(|component| component.component.clone()).collect()
     }
 
-    /// Whether there are nodes, and all of them are ready.
+    /// Returns true if there are nodes and all of them are ready.
     pub(super) fn is_node_ready(&self) -> bool {
         !self.status.nodes.is_empty() && self.status.nodes.iter().all(|node| node.ready)
     }
 
-    /// Why the site is not ready, as a blocker; none if it is.
+    /// Returns a blocker if the site is not ready.
     pub(super) fn unready(&self) -> Option<Finding> {
         unready(&self.status)
     }
 }
 
-/// Why a site is not ready, as a blocker; none if it is.
+/// Returns a blocker with the reasons why a site is not ready.
 pub(super) fn unready(report: &StatusReport) -> Option<Finding> {
     if report.ready {
         return None;
@@ -73,7 +73,7 @@ pub(super) fn unready(report: &StatusReport) -> Option<Finding> {
         .flat_map(|component| component.reasons.iter().map(|reason| format!("{}: {reason}", component.component)));
     let nodes = report.nodes.iter().filter_map(|node| Some(format!("{}: {}", node.name, node.reason.as_ref()?)));
     let found: Vec<String> = nodes.chain(components).collect();
-    // Most notes are no reasons; one may be the only word on what the site waits for.
+    // Most notes are not reasons, but one may be the only information about the wait.
     let found = if found.is_empty() { report.notes.clone() } else { found };
     Some(Finding::new(codes::UPGRADE_UNREADY, found.join("; "), "everything is ready"))
 }

@@ -1,7 +1,9 @@
-//! A bundle, or a delta of one, that arrives from a browser: what has arrived of it is judged as a look judges one on a stick, and its payload is checked piece by piece.
+//! A bundle or delta that arrives from a browser. The arrived part is judged like a bundle on a stick, and its payload
+//! is checked piece by piece.
 //!
-//! Threats: a stranger may have written every byte. Nothing of the payload is read before the head was verified by the root that the site
-//! trusts, and the head is read within the limits of the format. Whoever serves the API leaves this to a process of its own.
+//! Threats: an attacker may have written every byte. The payload is read only after the site's trusted root has
+//! verified the head, and the head is read within the limits of the format. The server of the API runs this in a
+//! separate process.
 
 use std::path::Path;
 
@@ -16,46 +18,47 @@ use super::history::Past;
 use super::medium::{FoundRelease, Judged};
 use crate::uploads::UploadUse;
 
-/// What has arrived of a bundle.
+/// The arrived part of a bundle.
 #[derive(Debug, Clone, Copy)]
 pub struct ArrivedBundle<'a> {
     /// Its file.
     pub path: &'a Path,
-    /// Bytes that an earlier check has passed; 0 before the first one.
+    /// Bytes that an earlier check has passed; 0 before the first check.
     pub checked_bytes: u64,
-    /// Bytes of the whole bundle, or of a delta of it, as its sender has announced them.
+    /// Total bytes of the bundle or delta, as announced by its sender.
     pub size_bytes: u64,
 }
 
-/// What a check of it came to.
+/// Result of a check.
 #[derive(Debug, Default)]
 pub struct CheckedBundle {
-    /// Bytes that match what the vendor signed. All that has arrived, where only a newer Landfall can read the bundle: that one checks it.
+    /// Bytes that match the vendor's signed values. All arrived bytes, if only a newer Landfall can read and check the
+    /// bundle.
     pub checked_bytes: u64,
-    /// Id of the bundle, once its signatures were verified.
+    /// ID of the bundle, after its signatures were verified.
     pub bundle: Option<Sha256>,
-    /// The release, once verified.
+    /// The release, after verification.
     pub release: Option<FoundRelease>,
-    /// Why nothing of it can be used; none while nothing is wrong with it.
+    /// Reason why the bundle cannot be used, if any.
     pub refusal: Option<OperationError>,
 }
 
 impl Operations {
-    /// Judges what has arrived of a bundle, and checks what of its payload is new. An error says nothing of the bundle: the check itself failed.
-    /// Changes nothing.
+    /// Judges the arrived part of a bundle, and checks the new part of its payload. An error means that the check
+    /// itself failed, not the bundle. Changes nothing.
     pub fn check_upload(&self, arrived: &ArrivedBundle<'_>) -> Result<CheckedBundle> {
         let metadata =
             fs_err::metadata(arrived.path).map_err(|error| OperationError::io("look at", arrived.path, error))?;
         let is_whole = metadata.len() >= arrived.size_bytes;
         match self.judge(arrived.path) {
             Ok(judged) => check(arrived, metadata.len(), judged),
-            // The rest of the head is on its way.
+            // The rest of the head has not arrived yet.
             Err(error) if is_cut_off(&error) && !is_whole => Ok(CheckedBundle::default()),
             Err(error) => verdict(error).map(CheckedBundle::refused),
         }
     }
 
-    /// Whether an upload fits what the site does: its file, and the id of its bundle once that is known.
+    /// Returns the use of an upload by the site, given its file, and the ID of its bundle if known.
     pub fn upload_use(&self, path: &Path, bundle: Option<Sha256>) -> Result<UploadUse> {
         if self.media_of_open_change()?.is_some_and(|open| open == path) {
             return Ok(UploadUse::Open);
@@ -72,12 +75,12 @@ impl CheckedBundle {
     }
 }
 
-/// Whether a head ends before it is whole.
+/// Returns true if a head is incomplete.
 fn is_cut_off(error: &OperationError) -> bool {
     matches!(error, OperationError::Refused { source, .. } if matches!(**source, FormatError::Truncated { .. }))
 }
 
-/// An error that is about the bundle; another one is returned as such.
+/// Returns the error if it is about the bundle; fails with it otherwise.
 fn verdict(error: OperationError) -> Result<OperationError> {
     if error.code().class == ExitClass::Refused { Ok(error) } else { Err(error) }
 }
@@ -98,7 +101,8 @@ fn check(arrived: &ArrivedBundle<'_>, length: u64, judged: Judged) -> Result<Che
     Ok(checked)
 }
 
-/// Refuses a bundle that is announced as longer than it is. A shorter one may be a delta, which shows once all of it has arrived.
+/// Fails if a bundle is announced as longer than it is. A shorter one may be a delta, which is known only after it has
+/// arrived.
 fn check_length(arrived: &ArrivedBundle<'_>, payload: &Payload) -> Result<()> {
     let total = payload.layout().total_bytes();
     match arrived.size_bytes.checked_sub(total) {

@@ -1,4 +1,5 @@
-//! Bundles that arrive in pieces, at a site over real files and journals. What is wrong with one has the code that an upgrade gives on the command line.
+//! Bundles that arrive in pieces, at a site with real files and journals. A faulty one gets the same code as an upgrade
+//! on the command line.
 
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use super::*;
 use crate::operations::UpgradeRequest;
 use crate::operations::install::tests::{BUILT, Fixture, release, signed_bundle};
 
-/// A site with the release of counter 3, its vendor, and the next release.
+/// Returns a site with the release of counter 3, its vendor, and the next release.
 fn site() -> (Fixture, Vendor, Vec<u8>) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = Fixture::with(&vendor, &release(3));
@@ -25,7 +26,7 @@ fn bundle(vendor: &Vendor, counter: u64) -> Vec<u8> {
     signed_bundle(&vendor.key, std::slice::from_ref(&vendor.root), &release(counter), BUILT, Vec::new())
 }
 
-/// Bytes of a bundle's head.
+/// Returns the size of a bundle's head.
 fn head_bytes(bundle: &[u8]) -> usize {
     let opened = Sealed::read(bundle).unwrap().look().unwrap();
     usize::try_from(opened.untrusted().layout().head_bytes()).unwrap()
@@ -38,20 +39,20 @@ fn write(fixture: &Fixture, bytes: &[u8]) -> PathBuf {
     path
 }
 
-/// What is judged of this much of a bundle of that size.
+/// Returns the judgment of this part of a bundle of that size.
 fn check_of(fixture: &Fixture, arrived: &[u8], size: usize) -> CheckedBundle {
     let path = write(fixture, arrived);
     let arrived = ArrivedBundle { path: &path, checked_bytes: 0, size_bytes: size as u64 };
     fixture.operations.check_upload(&arrived).unwrap()
 }
 
-/// Why a bundle that has arrived is refused.
+/// Returns the code that refuses a complete bundle.
 fn refusal_of(fixture: &Fixture, bundle: &[u8]) -> Code {
     let refusal = check_of(fixture, bundle, bundle.len()).refusal;
     refusal.unwrap_or_else(|| panic!("it is not refused")).code()
 }
 
-/// Why the command line refuses it.
+/// Returns the code with which the command line refuses it.
 fn refusal_on_command_line(fixture: &Fixture, bundle: &[u8]) -> Code {
     let path = write(fixture, bundle);
     fixture.operations.prepare_upgrade(&UpgradeRequest::to(&path)).err().unwrap().code()
@@ -133,7 +134,7 @@ fn a_length_that_is_not_the_bundles_is_refused() {
     let head = head_bytes(&next);
     let refusal = check_of(&fixture, &next[..head], next.len() + 1).refusal.unwrap();
     assert_eq!(refusal.code(), codes::SURPLUS_DATA);
-    // It may be a delta, until all of it is there.
+    // It may be a delta until all of it has arrived.
     let short = next.len() - 1;
     assert!(check_of(&fixture, &next[..head], short).refusal.is_none());
     let refusal = check_of(&fixture, &next[..short], short).refusal.unwrap();

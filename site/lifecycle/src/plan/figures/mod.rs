@@ -1,5 +1,5 @@
-//! What an installation takes: seconds for each step, and bytes of each filesystem over time. A pure function of the plan, the head
-//! and the facts of the host, so that a vendor's desk computes what the site does.
+//! Time and space of an installation: seconds for each step, and bytes on each filesystem over time. Pure, so a vendor
+//! computes the same figures as the site from the plan, the head and the facts of the host.
 
 mod space;
 mod time;
@@ -18,18 +18,18 @@ use crate::steps::action::Action;
 pub use space::{FilesystemFigures, Moment};
 pub use time::Basis;
 
-/// What the figures are computed from.
+/// Inputs of the figures.
 #[derive(Debug, Clone, Copy)]
 pub struct FiguresInputs<'a> {
     /// The plan.
     pub plan: &'a Plan<Action>,
     /// The release, from the head.
     pub release: &'a ReleaseDocument,
-    /// The small documents of the head, by name.
+    /// Small documents of the head, by name.
     pub documents: &'a BTreeMap<String, Vec<u8>>,
-    /// The blobs of the head.
+    /// Blobs of the head.
     pub blobs: &'a [BlobEntry],
-    /// Bytes of the head.
+    /// Size of the head in bytes.
     pub head_bytes: u64,
     /// Facts of the host.
     pub facts: &'a Facts,
@@ -70,7 +70,7 @@ pub struct StepFigures {
 }
 
 impl PlanFigures {
-    /// The figures of a plan.
+    /// Computes the figures of a plan.
     pub fn of(inputs: &FiguresInputs<'_>) -> Result<Self, StepError> {
         let written = space::writes(inputs)?;
         let steps = inputs.plan.all().zip(&written).map(|(planned, writes)| {
@@ -96,12 +96,12 @@ impl PlanFigures {
     }
 }
 
-/// How many objects a step applies.
+/// Returns the number of objects that a step applies.
 fn objects(planned: &PlannedStep<Action>, inputs: &FiguresInputs<'_>) -> Result<usize, StepError> {
     Ok(match &planned.action {
         Action::Component(component) => component.resolved(inputs.documents)?.len(),
         Action::Namespace(namespace) => namespace.object_count(),
-        // A volume and its claim.
+        // A mount is a volume and its claim.
         Action::Mount(_) => 2,
         Action::Secret(_) | Action::SiteSecret(_) | Action::LicenseKey(_) => 1,
         Action::ConsoleSecrets(_) => landfall_release_document::ComponentEntry::CONSOLE_SECRETS.len(),

@@ -1,5 +1,5 @@
-//! Bytes of each filesystem over time. What running software writes later is not among them: that is what the release's
-//! `requirements.data` reserves.
+//! Bytes on each filesystem over time. Data that running software writes later is not included: the release reserves it
+//! in `requirements.data`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,33 +20,33 @@ use crate::preflight::DATA;
 use crate::steps::action::Action;
 use crate::steps::component_ready::ComponentReady;
 
-/// Bytes in which filesystems give out space.
+/// Allocation unit of filesystems, in bytes.
 const BLOCK_BYTES: u64 = 4 << 10;
 
-/// What a file, folder or link takes beyond its bytes, on average: half a block.
+/// Average overhead of a file, folder or link beyond its bytes: half a block.
 const INODE_BYTES: u64 = BLOCK_BYTES / 2;
 
-/// What the cluster itself writes while it starts: etcd reserves two logs of 64 million bytes, and the rest is its database,
-/// containerd's, certificates, and first logs of pods.
+/// Bytes that the cluster itself writes while it starts. etcd reserves two logs of 64 million bytes. The rest is for
+/// its database, containerd's, certificates and the first logs of pods.
 const CLUSTER_BYTES: u64 = 2 * 64_000_000 + (24 << 20);
 
-/// What software writes first into each of its volumes: a database makes its files.
+/// Bytes that software initially writes to each of its volumes, such as a database's files.
 const VOLUME_BYTES: u64 = 32 << 20;
 
-/// What the operating system's filesystems get: units, settings and links, or logs of services.
+/// Bytes for units, settings, links and logs of services on the operating system's filesystems.
 const SETTINGS_BYTES: u64 = 1 << 20;
 const LOG_BYTES: u64 = 8 << 20;
 
-/// Where logs are, and where settings.
+/// Folder of logs, and folder of settings.
 const LOGS: &str = "/var/log";
 const SETTINGS: &str = "/etc";
 
-/// What a step writes to the filesystem of the data folder.
+/// Bytes that a step writes to the filesystem of the data folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Writes {
-    /// What stays.
+    /// Bytes that stay.
     pub(super) stays: u64,
-    /// What is there only while the step runs, beside all that stays.
+    /// Additional bytes that exist only while the step runs.
     pub(super) passes: u64,
 }
 
@@ -80,7 +80,8 @@ pub struct FilesystemFigures {
     pub moments: Vec<Moment>,
 }
 
-/// What each step of a plan writes, in its order. The first one also has what is placed before it: the program and the head.
+/// Returns the bytes that each step of a plan writes, in the plan's order. The first step includes the program and the
+/// head, which are placed before it.
 pub(super) fn writes(inputs: &FiguresInputs<'_>) -> Result<Vec<Writes>, StepError> {
     let mut layers = Layers::new(inputs);
     let mut volumes = BTreeMap::new();
@@ -99,7 +100,7 @@ pub(super) fn writes(inputs: &FiguresInputs<'_>) -> Result<Vec<Writes>, StepErro
     Ok(written)
 }
 
-/// Volumes that a component claims, and its images.
+/// Number of volumes that a component claims, and the references of its images.
 type Claimed = (u64, BTreeSet<String>);
 
 fn of_step(
@@ -113,7 +114,7 @@ fn of_step(
         Action::NodeImages(images) => layers.unpack(images.images.iter()),
         Action::ControlPlaneReady(_) => Writes { stays: CLUSTER_BYTES, passes: 0 },
         Action::RegistryLinks(links) => {
-            // A link is a file in a folder of its own.
+            // Each link is a file in a folder of its own.
             let count = links.links.iter().map(|link| link.blobs.len() as u64 + 1).sum::<u64>();
             Writes { stays: count * 2 * BLOCK_BYTES, passes: 0 }
         }
@@ -127,7 +128,7 @@ fn of_step(
     }
 }
 
-/// Whether an image has one of these references, which may name it by tag, digest or both.
+/// Returns true if an image has one of these references, which may name it by tag, digest or both.
 fn is_among(image: &ImageEntry, references: &BTreeSet<String>) -> bool {
     let own = Reference::of(&image.reference);
     references.iter().any(|reference| {
@@ -137,7 +138,8 @@ fn is_among(image: &ImageEntry, references: &BTreeSet<String>) -> bool {
     })
 }
 
-/// How many volumes these objects claim. Each replica of a `StatefulSet` has a claim by each template; there is one replica by default.
+/// Returns the number of volumes that these objects claim. A `StatefulSet` claims one per replica and template, with
+/// one replica by default.
 fn claims(objects: &[Value]) -> u64 {
     let of_object = |object: &Value| match object["kind"].as_str() {
         Some("StatefulSet") => {
@@ -150,20 +152,20 @@ fn claims(objects: &[Value]) -> u64 {
     objects.iter().map(of_object).fold(0, u64::saturating_add)
 }
 
-/// Bytes as a filesystem gives them out.
+/// Rounds bytes up to whole blocks of a filesystem.
 fn on_disk(bytes: u64) -> u64 {
     bytes.saturating_add(BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES
 }
 
-/// What staging leaves: each blob once, in a folder of its own.
+/// Returns the bytes that staging leaves: each blob once, in a folder of its own.
 fn staged(blobs: &[BlobEntry]) -> u64 {
     let mut seen = BTreeSet::new();
     let blobs = blobs.iter().filter(|blob| seen.insert(blob.sha256));
     blobs.map(|blob| on_disk(blob.size).saturating_add(BLOCK_BYTES)).fold(0, u64::saturating_add)
 }
 
-/// The layers of images, each of which is unpacked once above the same ones: containerd's snapshots are of chains. Several images of
-/// Kubernetes share a layer with their programs above different bases.
+/// Layers of images, with the chains that are already unpacked. containerd's snapshots are of chains, so a layer is
+/// unpacked again above a different base. Several images of Kubernetes share the layer of their programs in this way.
 struct Layers<'a> {
     contents: BTreeMap<Sha256, &'a LayerContents>,
     unpacked: BTreeSet<Vec<Sha256>>,
@@ -175,7 +177,7 @@ impl<'a> Layers<'a> {
         Self { contents: contents.collect(), unpacked: BTreeSet::new() }
     }
 
-    /// Unpacks images one after another. While one is unpacked, its layers are there as they came, too.
+    /// Unpacks images one after another. An image's compressed layers exist until it is unpacked.
     fn unpack<'b>(&mut self, images: impl Iterator<Item = &'b ImageEntry>) -> Writes {
         let mut written = Writes::default();
         for image in images {
@@ -198,7 +200,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// Each filesystem over time, that of the data folder first.
+/// Computes each filesystem's figures over time, the one of the data folder first.
 pub(super) fn filesystems(inputs: &FiguresInputs<'_>, written: &[Writes]) -> Vec<FilesystemFigures> {
     let mut found: Vec<FilesystemFigures> =
         inputs.facts.filesystems.iter().map(|filesystem| over_time(filesystem, inputs, written)).collect();

@@ -50,7 +50,7 @@ impl Case {
     }
 }
 
-/// Every layer of a release has 1 MiB, and 3 MiB in 10 files once it is unpacked; and there is a program of 2 MiB.
+/// Returns blobs with 1 MiB per layer, unpacked to 3 MiB in 10 files, and a program of 2 MiB.
 fn blobs(release: &ReleaseDocument) -> Vec<BlobEntry> {
     let mut hasher = BlobHasher::new();
     hasher.update(b"program");
@@ -76,7 +76,7 @@ fn the_figures_of_a_usual_host() {
     insta::assert_json_snapshot!(Case::new().figures(&sample()));
 }
 
-/// What an install did last time on this machine counts more than any speed; it is scaled where there is more to copy.
+/// Times of the last install on this machine precede measured speeds. They are scaled if there is more to copy.
 #[test]
 fn times_of_the_last_install_come_first_then_speeds_then_the_reference() {
     let mut case = Case::new();
@@ -110,7 +110,7 @@ fn images_are_unpacked_once_and_their_layers_are_there_twice_meanwhile() {
     let unpacked = layers * (3 * MIB + 10 * 2048);
     assert_eq!(of_step(&figures, "node-images").written_bytes, unpacked);
     let staged = of_step(&figures, "stage").written_bytes;
-    // The program once in the store and once beside it, and the head.
+    // The program is in the store and beside it; the head adds to that.
     assert_eq!(staged, (2 * MIB + 4096) + layers * (MIB + 4096) + 2 * MIB + 8192);
     let data = &figures.filesystems[0];
     let at = |id: &str| data.moments.iter().find(|moment| moment.step == id).unwrap();
@@ -136,7 +136,7 @@ fn a_layer_above_other_ones_is_unpacked_again() {
     assert_eq!(with_a_shared_layer(true) - with_a_shared_layer(false), 3 * MIB + 10 * 2048);
 }
 
-/// A database of several replicas writes its first files once for each.
+/// A database with several replicas writes its first files once per replica.
 #[test]
 fn every_replica_claims_volumes_of_its_own() {
     let ready = |replicas: Option<u64>| {

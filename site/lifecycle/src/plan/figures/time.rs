@@ -1,5 +1,5 @@
-//! Seconds of a step: as the last install on this machine knows them, or by the measured speed of the disk, or those of the
-//! reference machine.
+//! Expected time of a step: from the last install on this machine, the measured speed of its disk, or a reference
+//! machine.
 
 use landfall_engine::plan::PlannedStep;
 use landfall_host::facts::{Facts, Speeds};
@@ -22,7 +22,7 @@ pub enum Basis {
 }
 
 impl Basis {
-    /// The basis for people.
+    /// Returns the basis as text for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Measured => "by the last install here",
@@ -32,7 +32,7 @@ impl Basis {
     }
 }
 
-/// Milliseconds of a step that lets so many bytes stay, and from what they are known.
+/// Returns the milliseconds of a step that leaves `stays` bytes, and the basis of that number.
 pub(super) fn of_step(planned: &PlannedStep<Action>, stays: u64, facts: &Facts) -> (u64, Basis) {
     if let Some(time) = facts.step_times.get(&planned.id.0) {
         return (scaled(*time, planned.bytes), Basis::Measured);
@@ -41,13 +41,13 @@ pub(super) fn of_step(planned: &PlannedStep<Action>, stays: u64, facts: &Facts) 
     let Some(speeds) = facts.speeds else { return (reference, Basis::Reference) };
     match &planned.action {
         Action::Stage(_) => (milliseconds(planned.bytes, staging(speeds)), Basis::Speed),
-        // What starts takes its time on any machine; unpacking depends on the disk.
+        // Starting programs takes the same time on any machine; unpacking depends on the disk.
         _ if stays > 0 => (reference.saturating_add(milliseconds(stays, speeds.write_bytes_per_second)), Basis::Speed),
         _ => (reference, Basis::Reference),
     }
 }
 
-/// The time of another run, for as many bytes as there are now.
+/// Scales the time of an earlier run to the present number of bytes.
 fn scaled(time: StepTime, bytes: u64) -> u64 {
     if time.bytes == 0 || bytes == 0 {
         return time.milliseconds;
@@ -56,7 +56,8 @@ fn scaled(time: StepTime, bytes: u64) -> u64 {
     u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
-/// Bytes per second that staging reaches: each is hashed and written. How fast the media are is known only once they are connected.
+/// Returns the bytes per second of staging, which hashes and writes each. The speed of the media is unknown until they
+/// are connected.
 fn staging(speeds: Speeds) -> u64 {
     speeds.write_bytes_per_second.min(speeds.hash_bytes_per_second)
 }

@@ -1,4 +1,4 @@
-//! What the pods of rendered objects ask for: the devices of NVIDIA's device plugin in the limits of their containers.
+//! GPU devices that the pods of rendered objects request: limits of containers for resources of NVIDIA's device plugin.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use serde_json::Value;
 
 use crate::plan::objects::pod_spec;
 
-/// Pods that an update may start beside the earlier ones, and pods that it may lack, in percent, where a Deployment sets neither.
+/// Default of a Deployment's `maxSurge` and `maxUnavailable`, in percent.
 const USUAL_PERCENT: u64 = 25;
 
-/// What is asked for of one resource.
+/// Requested devices of one resource.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Asked {
     /// Devices of all pods together.
     pub(super) devices: u64,
-    /// Devices of the container that asks for most.
+    /// Devices of the container that requests the most.
     pub(super) most: u64,
-    /// Devices of the pods that an update of one workload starts before it ends earlier ones, where it must; those of the workload that
-    /// needs most.
+    /// Devices of the pods that an update of one workload starts before it ends earlier ones, for the workload that
+    /// needs the most.
     pub(super) beside: u64,
-    /// The workloads that ask, such as `inference: Deployment/vllm`.
+    /// Workloads that request the resource, such as `inference: Deployment/vllm`.
     pub(super) workloads: Vec<String>,
 }
 
-/// Adds what the pods of a component's objects ask for.
+/// Adds the requests of the pods of a component's objects.
 pub(super) fn add(all: &mut BTreeMap<String, Asked>, component: &str, objects: &[Value]) {
     for object in objects {
         let Some((spec, pods)) = pods(object) else { continue };
@@ -39,7 +39,8 @@ pub(super) fn add(all: &mut BTreeMap<String, Asked>, component: &str, objects: &
     }
 }
 
-/// The `spec` of an object's pods, and how many of them run on the site's node at once; none for an object without pods.
+/// Returns the `spec` of an object's pods and the number that run on the site's node at once; `None` for an object
+/// without pods.
 fn pods(object: &Value) -> Option<(&Value, u64)> {
     let count = |pointer: &str| object.pointer(pointer).and_then(Value::as_u64).unwrap_or(1);
     let pods = match object["kind"].as_str()? {
@@ -52,8 +53,8 @@ fn pods(object: &Value) -> Option<(&Value, u64)> {
     Some((pod_spec(object)?, pods)).filter(|(_, pods)| *pods > 0)
 }
 
-/// How many pods an update of the object starts before it ends any: those of a Deployment that may not lack a pod meanwhile. The other
-/// kinds end a pod before they start the next one.
+/// Returns the number of pods that an update starts before it ends any. Only a Deployment that may not lack a pod does
+/// so; other kinds end a pod first.
 fn surge(object: &Value) -> u64 {
     let strategy = &object["spec"]["strategy"];
     if object["kind"] != "Deployment" || strategy["type"] == "Recreate" {
@@ -71,8 +72,8 @@ fn surge(object: &Value) -> u64 {
     limit("maxSurge", |hundredths: u64| hundredths.div_ceil(100))
 }
 
-/// The devices of a pod by resource, and those of its container that asks for most. Containers run together with init containers that are
-/// restarted; the other init containers run before them, one at a time.
+/// Returns the devices of a pod by resource, and those of its most demanding container. Containers run together with
+/// restartable init containers; other init containers run before them, one at a time.
 fn of_pod(spec: &Value) -> BTreeMap<String, (u64, u64)> {
     let listed = |list: &str| spec[list].as_array().map(Vec::as_slice).unwrap_or_default();
     let (beside, before): (Vec<&Value>, Vec<&Value>) =
@@ -93,7 +94,8 @@ fn of_pod(spec: &Value) -> BTreeMap<String, (u64, u64)> {
     found
 }
 
-/// The devices in a container's limits. What is no whole number is none: the API server refuses it.
+/// Returns the devices in a container's limits. Amounts that are not whole numbers are skipped, because the API server
+/// rejects them.
 fn limits(container: &Value) -> impl Iterator<Item = (String, u64)> + '_ {
     let limits = container["resources"]["limits"].as_object().into_iter().flatten();
     limits.filter(|(name, _)| name.starts_with(GPU_RESOURCES)).filter_map(|(name, amount)| {

@@ -1,5 +1,6 @@
-//! GPUs that the pods of a release ask for, against those that its device plugin will offer on this host: a pod that asks for more waits
-//! forever, and the install fails after hours of staging. A pure function of the release, the facts and the site's values.
+//! Compares the GPUs that pods of a release request with those that its device plugin will offer on this host. A pod
+//! that requests more waits forever, and the install fails after hours of staging. A pure function of the release, the
+//! facts and the site's values.
 
 mod asked;
 pub(crate) mod offer;
@@ -17,23 +18,24 @@ use landfall_error_codes::codes;
 use landfall_gpu_facts::{GpuReport, NvmlState};
 use landfall_release_document::{GPU_RESOURCE, GpuPlugin, ReleaseDocument};
 
-/// What the GPUs that pods ask for depend on.
+/// Inputs of the findings about GPU resources.
 #[derive(Debug, Clone, Copy)]
 pub struct GpuResourceInputs<'a> {
     /// The release.
     pub release: &'a ReleaseDocument,
-    /// The host's GPUs, if they are known.
+    /// The host's GPUs, if known.
     pub gpus: Option<&'a GpuReport>,
-    /// What the site sets.
+    /// The site's configuration.
     pub configuration: &'a SiteConfiguration,
     /// Figures of models that were fitted to the host.
     pub fitted: &'a ResolvedValues,
 }
 
-/// A blocker for each resource that the host will not offer as it is asked for; what passed otherwise, and nothing for a release without
-/// GPUs, or on a host with GPUs for one that does not say how they are offered. `document` has the bytes of a small document of the head.
+/// Returns a blocker for each resource whose request the host will not satisfy, otherwise passed findings. Returns
+/// nothing for a release without GPUs, or if the release does not declare its plugin and the host has GPUs. `document`
+/// returns the bytes of a small document of the head.
 pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> Option<&'a [u8]>) -> Vec<Finding> {
-    // Values or objects that do not fit are refused with the plan.
+    // The plan rejects values or objects that do not fit.
     let Some(asked) = asked(inputs, document) else { return Vec::new() };
     if asked.is_empty() {
         return Vec::new();
@@ -41,26 +43,26 @@ pub fn findings<'a>(inputs: &GpuResourceInputs<'_>, document: impl Fn(&str) -> O
     let needed = inputs.release.requirements.gpus.as_ref();
     match inputs.gpus {
         Some(report) if matches!(report.nvml, NvmlState::Read(_)) => {
-            // Of an older build, which did not ask how the release's plugin offers GPUs: what is offered is not known.
+            // An older build does not declare how the release's plugin offers GPUs, so the offer is unknown.
             if needed.is_none_or(|needed| needed.plugin.is_none()) {
                 return Vec::new();
             }
             judged(report, Offer::of(inputs.release, inputs.configuration), &asked)
         }
-        // What keeps the GPUs from being known is a finding of its own then.
+        // If the GPUs cannot be read, another finding says why.
         _ if needed.is_some() => Vec::new(),
         _ => asked.iter().map(|(resource, asked)| short(resource, 0, asked)).collect(),
     }
 }
 
-/// Whether two configurations have GPUs offered differently.
+/// Returns true if two configurations offer GPUs differently.
 pub fn is_changed(release: &ReleaseDocument, before: &SiteConfiguration, after: &SiteConfiguration) -> bool {
     let plugin = release.requirements.gpu_plugin();
     let mut names = plugin.into_iter().flat_map(GpuPlugin::values);
     names.any(|name| before.values.get(name) != after.values.get(name))
 }
 
-/// What all pods ask for, by resource.
+/// Returns the requests of all pods, by resource.
 fn asked<'a>(
     inputs: &GpuResourceInputs<'_>,
     document: impl Fn(&str) -> Option<&'a [u8]>,
@@ -105,7 +107,8 @@ fn judged(report: &GpuReport, offer: Offer, asked: &BTreeMap<String, Asked>) -> 
     asked.iter().filter_map(|(resource, asked)| crowded(resource, &offered, asked)).chain([passed]).collect()
 }
 
-/// A warning where an update of a workload would wait forever: its new pods need devices that the earlier ones hold.
+/// Returns a warning if an update of a workload would wait forever, because its new pods need devices that the earlier
+/// ones hold.
 fn crowded(resource: &str, offered: &BTreeMap<String, u64>, asked: &Asked) -> Option<Finding> {
     let count = offered.get(resource).copied().unwrap_or_default();
     let is_crowded = asked.beside > 0 && count < asked.devices.saturating_add(asked.beside);
@@ -124,12 +127,12 @@ fn short(resource: &str, count: u64, asked: &Asked) -> Finding {
     Finding::new(codes::GPU_RESOURCES_SHORT, format!("{count} of {resource}"), wanted(resource, asked))
 }
 
-/// What is asked for, and by which workloads.
+/// Formats a request and the workloads that make it.
 fn wanted(resource: &str, asked: &Asked) -> String {
     format!("{} of {resource}, for {}", asked.devices, asked.workloads.join(", "))
 }
 
-/// What is offered, for people.
+/// Formats an offer for people.
 pub fn listed(offered: &BTreeMap<String, u64>) -> String {
     let offered: Vec<String> = offered.iter().map(|(resource, count)| format!("{count} of {resource}")).collect();
     if offered.is_empty() { "nothing".to_owned() } else { offered.join(", ") }

@@ -1,5 +1,5 @@
-//! What NVIDIA's device plugin offers on a host, by its rules: <https://github.com/NVIDIA/k8s-device-plugin>, version 0.20.0
-//! (`internal/rm/device_map.go`).
+//! Devices that NVIDIA's device plugin offers on a host, by its rules: <https://github.com/NVIDIA/k8s-device-plugin>,
+//! version 0.20.0 (`internal/rm/device_map.go`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,17 +10,17 @@ use landfall_release_document::{GPU_RESOURCE, GpuPlugin, MIG_RESOURCES, MigStrat
 
 use crate::configuration::SiteConfiguration;
 
-/// How the plugin is set.
+/// Settings of the device plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Offer {
-    /// What becomes of divided GPUs.
+    /// Treatment of divided GPUs.
     pub(crate) strategy: MigStrategy,
-    /// How many containers share a `nvidia.com/gpu`.
+    /// Number of containers that share one `nvidia.com/gpu`.
     pub(crate) replicas: u64,
 }
 
 impl Offer {
-    /// How a site sets the plugin of a release. The release's schema allows nothing that means nothing.
+    /// Reads how a site sets the plugin of a release. The release's schema excludes meaningless settings.
     pub(crate) fn of(release: &ReleaseDocument, configuration: &SiteConfiguration) -> Self {
         let plugin = release.requirements.gpu_plugin();
         let value = |name: Option<&String>| {
@@ -34,21 +34,21 @@ impl Offer {
     }
 }
 
-/// Why the plugin refuses to start on a host.
+/// Reason why the plugin refuses to start on a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OfferFault {
     /// Some GPUs are divided, and some are not.
     #[error("some GPUs are divided (MIG), and some are not")]
     Mixed,
-    /// MIG is on, and there is no MIG device.
+    /// MIG is on, but the GPU has no MIG device.
     #[error("GPU {0} has MIG on and no MIG device")]
     NoParts(u32),
-    /// MIG devices differ.
+    /// The MIG devices have different profiles.
     #[error("the MIG devices have the profiles {0}")]
     Unequal(String),
 }
 
-/// The number of devices by resource; resources without one are left out.
+/// Returns the number of devices by resource, without resources that have none.
 pub(crate) fn offered(report: &GpuReport, offer: Offer) -> Result<BTreeMap<String, u64>, OfferFault> {
     let (divided, whole): (Vec<&Gpu>, Vec<&Gpu>) = gpus(report).partition(|gpu| gpu.is_divided());
     let mut found: BTreeMap<String, u64> = BTreeMap::new();
@@ -78,7 +78,7 @@ pub(crate) fn offered(report: &GpuReport, offer: Offer) -> Result<BTreeMap<Strin
     Ok(found)
 }
 
-/// Refuses what the strategy `single` cannot offer under one name.
+/// Fails if the strategy `single` cannot offer the devices under one name.
 fn refuse_uneven(divided: &[&Gpu], whole: &[&Gpu]) -> Result<(), OfferFault> {
     if let Some(gpu) = divided.iter().find(|gpu| gpu.parts().is_empty()) {
         return Err(OfferFault::NoParts(gpu.index));
@@ -90,12 +90,13 @@ fn refuse_uneven(divided: &[&Gpu], whole: &[&Gpu]) -> Result<(), OfferFault> {
     if divided.is_empty() || whole.is_empty() { Ok(()) } else { Err(OfferFault::Mixed) }
 }
 
-/// The profile of a MIG device, which its name ends in: `1g.10gb` of `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.
+/// Returns a MIG device's profile from the end of its name: `1g.10gb` of `NVIDIA H100 80GB HBM3 MIG 1g.10gb`.
 fn profile(part: &MigDevice) -> Option<&str> {
     part.name.value()?.rsplit_once("MIG ").map(|(_, profile)| profile.trim())
 }
 
-/// Whether a profile is a GPU instance with all of its compute units: those of a part of them, such as `1c.2g.20gb`, are not offered.
+/// Returns true if a profile is a GPU instance with all its compute units. The plugin does not offer partial ones, such
+/// as `1c.2g.20gb`.
 fn is_whole_instance(profile: &str) -> bool {
     !profile.split('.').next().is_some_and(|first| first.ends_with('c'))
 }

@@ -23,7 +23,7 @@ fn value(name: &str, allowed: &Value, default: Value, path: &str) -> SiteValue {
     }
 }
 
-/// A release whose pods ask for so many of a resource each, and its documents.
+/// Returns a release with `pods` pods that request `each` devices of a resource, and its documents.
 fn asking(resource: &str, each: u64, pods: u64) -> (ReleaseDocument, BTreeMap<String, Vec<u8>>) {
     let (mut release, mut documents) = (release(), documents());
     let objects = "documents/objects/inference.json".to_owned();
@@ -59,7 +59,7 @@ fn site(set: &[(&str, &str)]) -> SiteConfiguration {
     SiteConfiguration { values, ..SiteConfiguration::default() }
 }
 
-/// Code, measurement and threshold of what is found.
+/// Returns severity, code and reason of each finding.
 fn found(machine: &str, resource: &str, (each, pods): (u64, u64), set: &[(&str, &str)]) -> Vec<String> {
     let (release, documents) = asking(resource, each, pods);
     let (report, configuration, fitted) = (report(machine), site(set), ResolvedValues::new());
@@ -179,7 +179,7 @@ fn gpus_that_cannot_be_counted_are_judged_elsewhere() {
     assert_eq!(findings(&GpuResourceInputs { release: &without, ..inputs }, document), []);
 }
 
-/// Its plugin may offer parts, or share GPUs: the site that it runs on must take it again.
+/// The plugin may offer MIG devices or share GPUs in a way that the older release does not declare.
 #[test]
 fn a_release_of_an_older_build_is_not_judged_by_a_plugin_that_it_does_not_describe() {
     for (machine, resource, pods) in [("a100-mig", "nvidia.com/mig-1g.5gb", 3), ("two-l4", GPU_RESOURCE, 8)] {

@@ -1,5 +1,5 @@
-//! The plan of an installation: a pure function of the release, the facts of the host and the site's configuration.
-//! Whatever differs from site to site is decided here and recorded in the plan; steps decide nothing.
+//! The plan of an installation: a pure function of the release, the facts of the host and the site's configuration. All
+//! differences between sites are decided here and recorded in the plan; steps decide nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,12 +42,12 @@ use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;
 use landfall_host::service_route::ServiceRoute;
 
-/// Bytes per second that staging reaches on the reference machine, for predictions.
+/// Bytes per second of staging on the reference machine, for predictions.
 pub(super) const STAGING_RATE: u64 = 60 << 20;
 const REGISTRY_SECONDS: u64 = 180;
 
-/// Kernel settings that Kubernetes needs, and those that the kubelet would set by itself: set here, they are recorded
-/// and can be undone.
+/// Kernel settings that Kubernetes needs, including those that the kubelet would set. Set here, they are recorded and
+/// can be undone.
 const SETTINGS: [(&str, &str); 6] = [
     ("kernel.panic", "10"),
     ("kernel.panic_on_oops", "1"),
@@ -57,12 +57,12 @@ const SETTINGS: [(&str, &str); 6] = [
     ("vm.overcommit_memory", "1"),
 ];
 
-/// What an installation depends on.
+/// Inputs of an installation's plan.
 #[derive(Debug, Clone, Copy)]
 pub struct InstallInputs<'a> {
     /// The release, from the verified head.
     pub release: &'a ReleaseDocument,
-    /// The small documents of the head, by name.
+    /// Small documents of the head, by name.
     pub documents: &'a BTreeMap<String, Vec<u8>>,
     /// Facts of the host.
     pub facts: &'a Facts,
@@ -70,18 +70,18 @@ pub struct InstallInputs<'a> {
     pub configuration: &'a SiteConfiguration,
     /// Figures of models that were fitted to the host.
     pub fitted: &'a ResolvedValues,
-    /// The numbers of the values that the site gives for secrets.
+    /// Numbers of the values that the site gives for secrets.
     pub secrets: &'a SecretNumbers,
     /// Volumes of an earlier installation that are used again.
     pub adopted: &'a [AdoptedVolume],
 }
 
-/// An installation, planned.
+/// A planned installation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstallPlan {
     /// The steps.
     pub plan: Plan<Action>,
-    /// The host's future name and address in its cluster.
+    /// Future name and address of the host in its cluster.
     pub node: NodeIdentity,
 }
 
@@ -125,24 +125,24 @@ pub(super) fn step(id: impl Into<String>, title: &str, seconds: u64, action: Act
     PlannedStep { id: StepId(id.into()), title: title.to_owned(), action, bytes: 0, seconds, undo: Undo::Reversible }
 }
 
-/// The timer of each day's backup. Every site has the step, whatever its release declares: a later one may declare more.
+/// Plans the timer of the daily backup. Every site has this step, because a later release may add backup rules.
 pub(super) fn backup_schedule(settings: &BackupSettings) -> PlannedStep<Action> {
     let action = Action::BackupSchedule(BackupSchedule { settings: settings.clone() });
     step("backup-schedule", "set the timer of backups", 0, action)
 }
 
-/// The host's API for the console. Every site has the step: a later release may bring a console.
+/// Plans the host API for the console. Every site has this step, because a later release may add a console.
 pub(super) fn host_api() -> PlannedStep<Action> {
     step("host-api", "answer the console", 0, Action::HostApi(HostApi {}))
 }
 
-/// Help on the host, which the release's `landfall` writes.
+/// Plans the help files on the host, which the release's `landfall` writes.
 pub(super) fn help_files() -> PlannedStep<Action> {
     step("help-files", "place manual pages and handbooks", 0, Action::HelpFiles(HelpFiles {}))
 }
 
 impl Planner<'_> {
-    /// Staging, identity, and the kernel's settings.
+    /// Plans staging, the site's identity and the kernel's settings.
     fn host(&self) -> Vec<PlannedStep<Action>> {
         let facts = self.inputs.facts;
         let bytes = staged_bytes(self.inputs.release);
@@ -172,7 +172,7 @@ impl Planner<'_> {
         ServiceRoute { ranges: self.networks.services.clone(), source: self.node.address }
     }
 
-    /// Programs, containerd and the agent, and the images that they need first.
+    /// Plans the programs, containerd, the agent and the images that they need first.
     fn runtime(&self) -> Vec<PlannedStep<Action>> {
         let facts = self.inputs.facts;
         let pack = self.parts.id.clone();
@@ -202,7 +202,7 @@ impl Planner<'_> {
         ]
     }
 
-    /// kubeadm's phases, with waiting where something must run first.
+    /// Plans kubeadm's phases, with waits between them where needed.
     fn control_plane(&self) -> Result<Vec<PlannedStep<Action>>, StepError> {
         let pack = &self.parts.id;
         let secrets = Action::ClusterSecrets(ClusterSecrets {});
@@ -246,7 +246,7 @@ impl Planner<'_> {
         })
     }
 
-    /// Volumes of an earlier installation, before any component asks for one.
+    /// Plans the volumes of an earlier installation, before any component claims one.
     fn kept_volumes(&self) -> Option<PlannedStep<Action>> {
         let volumes = self.inputs.adopted.to_vec();
         if volumes.is_empty() {
@@ -257,7 +257,7 @@ impl Planner<'_> {
         Some(step("kept-volumes", &title, 1, Action::KeptVolumes(kept)))
     }
 
-    /// The registry with all images and artifacts, and artifacts' files.
+    /// Plans the registry with all images and artifacts, and the files of artifacts.
     fn content(&self) -> Vec<PlannedStep<Action>> {
         let registry = registry(&self.parts);
         let mut steps = vec![step("registry", "start the registry", 8, Action::Registry(registry))];
@@ -266,12 +266,12 @@ impl Planner<'_> {
     }
 }
 
-/// The registry of a node pack.
+/// Returns the registry of a node pack.
 pub(super) fn registry(parts: &NodeParts<'_>) -> Registry {
     Registry { image: parts.reference(NodeImage::Registry).to_owned(), seconds: REGISTRY_SECONDS }
 }
 
-/// What follows from a release alone once its blobs are staged: the registry's list, and artifacts' files.
+/// Plans the steps that depend on a staged release alone: the registry's list and the files of artifacts.
 pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action>> {
     let links = Action::RegistryLinks(registry_links(release));
     let mut steps = vec![step("registry-links", "list the images in the registry", 1, links)];
@@ -287,7 +287,7 @@ pub(crate) fn content_steps(release: &ReleaseDocument) -> Vec<PlannedStep<Action
     steps
 }
 
-/// Every image and artifact of a release, as the registry lists it.
+/// Returns every image and artifact of a release as the registry lists it.
 pub(crate) fn registry_links(release: &ReleaseDocument) -> RegistryLinks {
     let images = release.images.iter().map(|image| {
         link(
@@ -306,12 +306,13 @@ pub(crate) fn registry_links(release: &ReleaseDocument) -> RegistryLinks {
     RegistryLinks { links: images.chain(artifacts).chain(signature_links(release)).collect() }
 }
 
-/// Signatures and attestations under the names by which software looks for them, in the repository of their image.
+/// Returns links for signatures and attestations, in the repository of their image and under the names that software
+/// looks for.
 fn signature_links(release: &ReleaseDocument) -> impl Iterator<Item = PlannedLink> {
     let own: BTreeSet<_> = release.images.iter().map(|image| image.manifest.digest).collect();
     release.signatures.iter().flat_map(move |signature| {
         let SignatureEntry { image, subject, tag, manifest, blobs, .. } = signature;
-        // An upstream index has no tag here: its manifests for other platforms are not in the registry.
+        // An upstream index gets no tag, because its manifests for other platforms are not in the registry.
         let subject = (!own.contains(&subject.digest))
             .then(|| PlannedLink { tag: None, ..link(image, &subject.digest, std::iter::empty()) });
         let blobs = blobs.iter().map(|blob| &blob.digest);
@@ -320,7 +321,7 @@ fn signature_links(release: &ReleaseDocument) -> impl Iterator<Item = PlannedLin
     })
 }
 
-/// Upstream hosts of a release's images.
+/// Returns the upstream hosts of a release's images.
 pub(crate) fn image_hosts(release: &ReleaseDocument) -> Vec<String> {
     let hosts: BTreeSet<&str> = release.images.iter().map(|image| Reference::of(&image.reference).host).collect();
     hosts.into_iter().map(str::to_owned).collect()
@@ -340,7 +341,7 @@ fn link<'a>(
     }
 }
 
-/// Bytes of all blobs of a release, each once.
+/// Returns the bytes of all blobs of a release, each counted once.
 pub fn staged_bytes(release: &ReleaseDocument) -> u64 {
     let images =
         release.images.iter().flat_map(|image| [&image.manifest, &image.config].into_iter().chain(&image.layers));

@@ -39,7 +39,7 @@ fn artifact(name: &str, kind: ArtifactKind, byte: u8, files: &[(&str, &[&str])])
     }
 }
 
-/// A small release with one component, whose `ConfigMap` takes computed values.
+/// Returns a small release with one component, whose `ConfigMap` takes computed values.
 pub(crate) fn release() -> ReleaseDocument {
     let references = [
         (NodeImage::ApiServer, "registry.k8s.io/kube-apiserver:v1.36.3"),
@@ -114,7 +114,7 @@ fn computed_value(key: &str) -> SiteValue {
     SiteValue { name: name.to_owned(), schema: json!({"type": "string"}), default: None, targets: vec![target] }
 }
 
-/// The documents of the small release.
+/// Returns the documents of the small release.
 pub(crate) fn documents() -> BTreeMap<String, Vec<u8>> {
     let objects = json!([{
         "apiVersion": "v1", "kind": "ConfigMap",
@@ -142,7 +142,7 @@ fn action(plan: &InstallPlan, id: &str) -> Option<Value> {
     Some(serde_json::to_value(&step.action).unwrap())
 }
 
-/// Plan of a host that lacks much: cgroups of version 1, no default route, no nameserver, swap, no `CAP_SYS_RESOURCE`.
+/// Returns facts of a minimal host: cgroups v1, no default route, no nameserver, swap, no `CAP_SYS_RESOURCE`.
 fn bare() -> Facts {
     let mut facts = sample();
     facts.cgroups.version = 1;
@@ -269,7 +269,7 @@ fn signatures_are_listed_beside_their_image_and_an_index_only_for_them() {
     assert_eq!(staged_bytes(&release) - before, 1000 + 2 * (500 + 200));
 }
 
-/// Only Landfall's own program may be started from there.
+/// Only Landfall's own program may be executable in that place.
 #[test]
 fn a_file_of_a_vendor_with_the_name_of_landfalls_program_is_not_executable() {
     let executable = |kind: ArtifactKind, name: &str, reference: &str| {

@@ -1,7 +1,7 @@
-//! How the models of a release run on this host: figures of the fit that a release applies to its objects, unless the site sets them.
+//! Fits the models of a release to this host: the fit sets values of the release, unless the site sets them.
 //!
-//! A value of the name `models.MODEL.FIGURE` gets its figure from the fit. What a site sets takes its place, once it is known that the
-//! engine accepts it. A plan pins the figures, so that a later change of settings is made with the same ones.
+//! The fit fills each value named `models.MODEL.FIGURE`. A site's setting replaces it after a check that the engine
+//! accepts it. A plan pins the figures, so a later change of settings uses the same ones.
 
 use std::collections::BTreeMap;
 
@@ -15,16 +15,16 @@ use serde_json::Value;
 use crate::configuration::{ResolvedValues, SiteConfiguration};
 use crate::preflight::Finding;
 
-/// What a fit decides about a model.
+/// A figure of a model that the fit decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Figure {
-    /// GPUs that work on it together; 0 on the CPU.
+    /// Number of GPUs that work together on the model; 0 on the CPU.
     TensorParallel,
-    /// Tokens of a sequence, at most.
+    /// Maximum number of tokens of a sequence.
     Context,
-    /// Sequences that the engine computes at once.
+    /// Number of sequences that the engine computes at once.
     Sequences,
-    /// Bytes that it takes on each GPU, or of memory.
+    /// Bytes of GPU memory per GPU, or of main memory.
     MemoryBytes,
 }
 
@@ -49,17 +49,17 @@ impl Figure {
     }
 }
 
-/// The figures of a host, and what was found about them.
+/// Figures for a host, and the findings about them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fitted {
     /// Values by name.
     pub values: ResolvedValues,
-    /// A blocker for each model that does not run as the release and the site want it; what passed for the others.
+    /// A blocker for each model that does not run as the release and the site require, otherwise a passed finding.
     pub findings: Vec<Finding>,
 }
 
 impl Fitted {
-    /// The figures of a model that runs, without those that the release does not allow.
+    /// Adds the figures of a model that runs, except those that the release does not allow.
     fn add(&mut self, name: &str, values: &[(&SiteValue, Figure)], choice: &Choice, configuration: &SiteConfiguration) {
         if let Some(finding) = too_little(values, choice, configuration) {
             self.findings.push(finding);
@@ -78,7 +78,7 @@ impl Fitted {
     }
 }
 
-/// The values of a release that name a figure of a model, by the models' names.
+/// Returns the values of a release that name a figure of a model, by model.
 fn declared(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure)>> {
     let mut found: BTreeMap<&str, Vec<(&SiteValue, Figure)>> = BTreeMap::new();
     for value in &release.values {
@@ -89,12 +89,12 @@ fn declared(release: &ReleaseDocument) -> BTreeMap<&str, Vec<(&SiteValue, Figure
     found
 }
 
-/// Whether the release has values that the fit decides.
+/// Returns true if the release has values that the fit decides.
 pub fn is_fitted(release: &ReleaseDocument) -> bool {
     !declared(release).is_empty()
 }
 
-/// Whether two configurations set something different about models.
+/// Returns true if two configurations differ in the settings of models.
 pub fn is_changed(before: &SiteConfiguration, after: &SiteConfiguration) -> bool {
     let set = |configuration: &SiteConfiguration| -> BTreeMap<String, Value> {
         let of_models = configuration.values.iter().filter(|(name, _)| name.starts_with(MODEL_PREFIX));
@@ -103,8 +103,7 @@ pub fn is_changed(before: &SiteConfiguration, after: &SiteConfiguration) -> bool
     set(before) != set(after)
 }
 
-/// The figures of each model for a host. `document` has the bytes of the head's document about models; none where it has none. A pure
-/// function.
+/// Fits each model to a host. `document` holds the head's document about models, if it has one. Pure.
 pub fn fitted(
     release: &ReleaseDocument,
     document: Option<&[u8]>,
@@ -122,7 +121,7 @@ pub fn fitted(
     };
     let report = fit(&document, &Host::of(facts.cores, facts.memory_bytes, facts.gpus.as_ref()));
     let (mut taken, mut fitted) = (Taken::default(), Fitted::default());
-    // In the order of the release: the first models choose first.
+    // The release's order is the priority: earlier models choose first.
     for model in &report.models {
         let Some(values) = declared.get(model.name.as_str()) else { continue };
         let unclear = not_numbers(values, configuration);
@@ -141,13 +140,13 @@ pub fn fitted(
     fitted
 }
 
-/// What the site sets of a figure.
+/// Returns the site's setting of a figure.
 fn set(values: &[(&SiteValue, Figure)], wanted: Figure, configuration: &SiteConfiguration) -> Option<u64> {
     let mut of_figure = values.iter().filter(|(_, figure)| *figure == wanted);
     of_figure.find_map(|(value, _)| number(configuration.values.get(&value.name)?))
 }
 
-/// What the site itself asks of a model.
+/// Returns the site's settings for a model.
 fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> Wish {
     let set = |wanted: Figure| set(values, wanted, configuration);
     Wish {
@@ -157,12 +156,12 @@ fn wish(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> W
     }
 }
 
-/// A whole number, also as a text.
+/// Parses a whole number, given as a number or as text.
 pub(crate) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
-/// A blocker for each figure of a model that the site sets to something that is not a number.
+/// Returns a blocker for each figure that the site sets to something other than a whole number.
 fn not_numbers(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguration) -> Vec<Finding> {
     let of_site = values.iter().filter_map(|(value, _)| configuration.values.get_key_value(&value.name));
     let unclear = of_site.filter(|(_, content)| number(content).is_none()).map(|(name, content)| {
@@ -172,7 +171,7 @@ fn not_numbers(values: &[(&SiteValue, Figure)], configuration: &SiteConfiguratio
     unclear.collect()
 }
 
-/// A blocker where the site allows a model less memory than it takes.
+/// Returns a blocker if the site allows a model less memory than it takes.
 fn too_little(values: &[(&SiteValue, Figure)], choice: &Choice, configuration: &SiteConfiguration) -> Option<Finding> {
     let (value, _) = values.iter().find(|(_, figure)| *figure == Figure::MemoryBytes)?;
     let allowed = set(values, Figure::MemoryBytes, configuration).filter(|allowed| *allowed < choice.memory_bytes)?;
@@ -180,12 +179,12 @@ fn too_little(values: &[(&SiteValue, Figure)], choice: &Choice, configuration: &
     Some(Finding::new(codes::MODEL_UNFIT, found, ""))
 }
 
-/// A figure as the value's schema has it: environment variables are texts.
+/// Formats a figure as the value's schema requires, because environment variables are text.
 fn as_declared(value: &SiteValue, figure: u64) -> Value {
     if value.schema["type"] == "string" { figure.to_string().into() } else { figure.into() }
 }
 
-/// A figure that the release's own schema does not allow, and that the site does not set.
+/// Returns a blocker if the release's schema does not allow a figure and the site does not set it.
 fn refused(value: &SiteValue, content: &Value, configuration: &SiteConfiguration) -> Option<Finding> {
     let is_allowed = || jsonschema::validator_for(&value.schema).is_ok_and(|validator| validator.is_valid(content));
     if configuration.values.contains_key(&value.name) || is_allowed() {
@@ -199,7 +198,7 @@ fn passed(name: &str, choice: &Choice) -> Finding {
     Finding::passed(codes::MODEL_UNFIT, &format!("The model {name} fits"), how(choice), String::new())
 }
 
-/// How a model runs, for people.
+/// Describes for people how a model runs.
 pub(crate) fn how(choice: &Choice) -> String {
     let Choice { place, engine, context, sequences, .. } = choice;
     let gpus = match choice.tensor_parallel {

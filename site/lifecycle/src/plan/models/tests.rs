@@ -11,7 +11,7 @@ use crate::plan::install::tests::release;
 use crate::plan::network::Networks;
 use crate::preflight::Severity;
 
-/// Llama 3.1 with 8 billion weights in bfloat16.
+/// Returns Llama 3.1 with 8 billion weights in bfloat16.
 fn llama(name: &str) -> Model {
     let figures = Architecture {
         family: "llama".to_owned(),
@@ -50,7 +50,7 @@ fn value(name: &str, schema: Value, default: Option<Value>) -> SiteValue {
     SiteValue { name: name.to_owned(), schema, default, targets: vec![target] }
 }
 
-/// A release that has the fit decide about one model.
+/// Returns a release whose figures of one model come from the fit.
 fn fitted_release() -> ReleaseDocument {
     let mut release = release();
     release.values = vec![
@@ -63,7 +63,7 @@ fn fitted_release() -> ReleaseDocument {
     release
 }
 
-/// A host with the GPUs of a stored machine.
+/// Returns a host with the GPUs of a stored machine.
 pub(crate) fn host(machine: &str) -> Facts {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
     let report = GpuReport::read(&fs_err::read(format!("{folder}/{machine}.json")).unwrap()).unwrap();
@@ -79,7 +79,7 @@ fn of(facts: &Facts, set: &[(&str, Value)]) -> Fitted {
     fitted(&fitted_release(), Some(&document(&["llama"])), facts, &site(set))
 }
 
-/// What the objects of the release get in the end.
+/// Returns the values that the objects of the release finally get.
 fn resolved(facts: &Facts, set: &[(&str, Value)]) -> ResolvedValues {
     let configuration = site(set);
     let computed = computed_values(&Networks::of(&configuration).unwrap(), &of(facts, set).values);

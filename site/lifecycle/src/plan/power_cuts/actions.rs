@@ -1,6 +1,6 @@
-//! The steps of real plans on that site. Whatever they do to files of volumes, the real code does; what needs a cluster is a stand-in: a pod
-//! that starts or stops, an object, a webhook, etcd. Content of releases is cut with the real steps in
-//! `operations/upgrade/tests/power_cuts.rs`.
+//! Steps of real plans on the simulated site. Real code changes the files of volumes. Stand-ins replace whatever needs
+//! a cluster: starting and stopping pods, objects, webhooks and etcd. `operations/upgrade/tests/power_cuts.rs` covers
+//! the content of releases with the real steps.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::steps::action::Action;
 use crate::steps::load::Load;
 use crate::steps::stop::Stop;
 
-/// Whether a change goes on, or is undone.
+/// Direction of a change: forward or undo.
 #[derive(Debug, Clone, Copy)]
 enum Way {
     Forward,
@@ -34,7 +34,7 @@ fn running(stop: &Stop) -> String {
 }
 
 impl World {
-    /// The volumes of a workload, each with where its data is when it is beside it.
+    /// Returns the volumes of a workload, each with the path of its data when set aside.
     fn volumes_of(&self, workload: &str) -> Vec<(PathBuf, PathBuf)> {
         let paths = &self.site.paths;
         let of = |action: &Action| {
@@ -53,7 +53,7 @@ impl World {
         self.write(&running(stop), b"")
     }
 
-    /// Pods run: clients write a row to each volume.
+    /// Starts the pods of a workload: clients write a row to each volume.
     fn run(&mut self, stop: &Stop, replicas: u32) -> Result<(), StepError> {
         self.write(&running(stop), replicas.to_string().as_bytes())?;
         for (volume, _) in self.volumes_of(&stop.workload.name) {
@@ -62,13 +62,13 @@ impl World {
         Ok(())
     }
 
-    /// The objects of a component are there, and its pods run. On the way forward, those whose volumes are set aside begin on empty ones:
-    /// their clients are stopped, so what they make there is no row that a client knows to be stored.
+    /// Applies the objects of a component and starts its pods. Going forward, pods whose volumes are set aside begin
+    /// with empty ones. Their clients are stopped, so these pods write no acknowledged row.
     fn begin_pods(&mut self, id: &StepId, way: Way) -> Result<(), StepError> {
         let Some(workload) = id.0.strip_prefix("component/") else { return Ok(()) };
         for (volume, aside) in self.volumes_of(workload) {
             self.write(&format!("running/{workload}"), b"1")?;
-            // They may have begun before a power cut. What they had written then may be torn: it is no data of anybody.
+            // Pods may have begun before a power cut. Their partial writes may be torn and belong to no client.
             let found = std::fs::read(volume.join(TABLE)).unwrap_or_default();
             let has_rows = String::from_utf8_lossy(&found).contains(&ROWS[..3]);
             match way {
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    /// Refuses to change objects of a component while a webhook judges them whose server is stopped.
+    /// Fails if a webhook whose server is stopped judges objects of this component.
     fn judge(&self, id: &StepId) -> Result<(), StepError> {
         let suspends = |action: &Action| matches!(action, Action::SuspendWebhooks(_));
         let stops = |action: &Action| matches!(action, Action::Stop(stop) if !self.is_there(&running(stop)));
@@ -99,7 +99,7 @@ impl World {
         Ok(())
     }
 
-    /// What a step that has no other part here makes.
+    /// Writes the stand-in of a step that has no other effect here.
     fn make(&mut self, id: &StepId, action: &Action) -> Result<(), StepError> {
         self.judge(id)?;
         match action {
@@ -111,7 +111,7 @@ impl World {
         self.begin_pods(id, Way::Forward)
     }
 
-    /// It is as it was.
+    /// Restores the earlier state of a stand-in.
     fn make_again(&mut self, action: &Action, before: &Value) -> Result<(), StepError> {
         let id = self.id_of(action);
         self.judge(&id)?;
@@ -123,7 +123,7 @@ impl World {
         self.begin_pods(&id, Way::Back)
     }
 
-    /// A pod fills the volume, as any program writes files.
+    /// Fills the volume as a pod does, with ordinary file writes.
     fn load(&self, step: &Load) -> Result<(), StepError> {
         step.volume.fill(&self.site, || {
             let volume = step.volume.aside().volume(&self.site.paths);
@@ -151,7 +151,7 @@ fn is_wait(action: &Action) -> bool {
     )
 }
 
-/// Whether all of the step is real: it needs no cluster.
+/// Returns true if the whole step is real, because it needs no cluster.
 fn is_real(action: &Action) -> bool {
     matches!(action, Action::BeginUse(_) | Action::RemoveAside(_) | Action::RemoveEtcdSnapshot(_))
 }
@@ -169,7 +169,7 @@ impl Step<World> for Action {
             _ => Observed::Absent,
         };
         Ok(match found {
-            // What fails for good is never found complete.
+            // A step that always fails never counts as complete.
             Observed::Done if world.fail(self).is_err() => Observed::Partial("it fails".to_owned()),
             found => found,
         })

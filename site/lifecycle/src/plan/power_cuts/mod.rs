@@ -1,5 +1,5 @@
-//! Power cuts at every edge of the journals of upgrades, rollbacks and restores: the change ends by itself as exactly one of the two, with
-//! that one's data, and no row is lost that a client knows to be stored.
+//! Power cuts at every edge of the journals of upgrades, rollbacks and restores. The change ends automatically as
+//! exactly one of the two releases, with that release's data. No row that a client knows to be stored is lost.
 
 mod actions;
 mod real_disks;
@@ -25,14 +25,14 @@ use mimalloc::MiMalloc;
 use tempfile::TempDir;
 use world::{EMPTY_DATABASE, ROWS, SAVED, SEGMENT, TABLE, World};
 
-/// These tests take and free memory without an end. The C library of the static target returns each piece to the kernel, which takes
-/// half of their time.
+/// Global allocator of the test binary. These tests allocate and free constantly, and the C library of the static
+/// target returns each piece to the kernel. That would take half of their time.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 const FATES: [Fate; 6] = [Fate::Lost, Fate::Kept, Fate::Torn, Fate::Zeroed, Fate::Mixed(1), Fate::Mixed(2)];
 
-/// At most so many states are tried of a change in which no step fails, and of each one in which one does.
+/// Maximum number of states that are tried: of a change without a failing step, and of each change with one.
 const STATES: usize = 250;
 const STATES_OF_FAULT: usize = 16;
 
@@ -41,7 +41,7 @@ fn copied() -> ChangedData {
     ChangedData::Copied(vec![volume("pvc-1_db_data"), volume("pvc-2_db_log")])
 }
 
-/// Two volumes of one workload, and what a backup has of each.
+/// Returns two volumes of one workload, with the backup streams of each.
 fn restored_volumes() -> ChangedData {
     let ChangedData::Restored(mut streams) = restored() else { unreachable!("it is restored") };
     let mut log = streams[0].clone();
@@ -51,8 +51,8 @@ fn restored_volumes() -> ChangedData {
     ChangedData::Restored(streams)
 }
 
-/// A change between two releases: a database whose data and number of pods change, a program that uses it, one that goes and one that
-/// comes.
+/// Returns a change between two releases: a database whose data and number of pods change, its client, a removed
+/// program and an added one.
 fn change(operation: Operation, data: ChangedData) -> Plan<Action> {
     let older = side("1.0.0", 1).with("db", "db:1", &[]).with_pods("db", 1);
     let older = older.with("api", "api:1", &[]).with("old", "old:1", &["model"]);
@@ -64,7 +64,8 @@ fn change(operation: Operation, data: ChangedData) -> Plan<Action> {
     before.with_clients_to(&after, operation, &BTreeMap::from([("db".to_owned(), data)]), &clients).unwrap().plan
 }
 
-/// A change between two releases with different node packs: etcd, the control plane, containerd, the kubelet, the agent, and a component.
+/// Returns a change between two releases with different node packs. It covers etcd, the control plane, containerd, the
+/// kubelet, the agent and a component.
 fn change_of_node(operation: Operation) -> Plan<Action> {
     let older = side("1.0.0", 1).with("web", "web:1", &[]);
     let newer = side("1.1.0", 2).with("web", "web:2", &[]).with_kubernetes("v1.36.4");
@@ -72,7 +73,7 @@ fn change_of_node(operation: Operation) -> Plan<Action> {
     before.with_clients_to(&after, operation, &BTreeMap::new(), &BTreeMap::new()).unwrap().plan
 }
 
-/// Ends as one of the two, whatever was cut.
+/// Asserts that the world is exactly one of the two outcomes, for any cut.
 fn expect_one_of_two(world: &World, end: End, (birth, goal): (&Outcome, &Outcome), what: &str) {
     let is_committed = end == End::Committed;
     let expected = if is_committed { goal } else { birth };
@@ -97,7 +98,7 @@ fn expect_one_of_two(world: &World, end: End, (birth, goal): (&Outcome, &Outcome
     }
 }
 
-/// What a change is about to become, or has become.
+/// State of the site before or after a change.
 struct Outcome {
     release: world::Contents,
     running: Vec<String>,
@@ -111,12 +112,12 @@ impl Outcome {
     }
 }
 
-/// Whether an edge is tried: what a stand-in does matters once it is done.
+/// Returns true if an edge is tried. A stand-in's file counts only once it is complete.
 fn is_chosen(after: Option<&Path>) -> bool {
     after.is_none_or(|path| !path.starts_with(world::CLUSTER) || !durable::is_temporary(path))
 }
 
-/// A change that is cut.
+/// A change that is cut, with its two outcomes.
 struct Cut<'a> {
     plan: &'a Plan<Action>,
     birth: Outcome,
@@ -134,8 +135,8 @@ impl<'a> Cut<'a> {
         Self { plan, birth, goal }
     }
 
-    /// The change with this fault, cut at its edges. Of all states, those are tried whose number has this rest. Returns how many there are, and
-    /// how often the change had not begun.
+    /// Cuts the change with this fault at a sample of its edges: the states whose index has the remainder `rest`.
+    /// Returns the number of states, and how many of them precede the change.
     fn everywhere(&self, fault: Option<&StepId>, count: usize, rest: usize) -> (usize, usize) {
         let expected = if fault.is_some() { End::Undone } else { End::Committed };
         let folder = tempfile::tempdir().unwrap();
@@ -156,7 +157,7 @@ impl<'a> Cut<'a> {
                 not_begun += 1;
                 continue;
             }
-            // The second cut comes somewhere in what follows.
+            // The second cut comes at a later edge.
             let second = (index * 7 + 3) % 60;
             let recording = Recording::begin(world.root()).unwrap();
             assert_eq!(world.change(), expected, "{what}");
@@ -176,19 +177,19 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// Where the disk is that is cut, and made again.
+/// Returns the folder of the disk, which each cut recreates.
 fn disk(folder: &TempDir) -> PathBuf {
     folder.path().join("disk")
 }
 
-/// The disk has what a power cut left of it, at this boot.
+/// Puts the remains of a power cut on the disk and boots the world.
 fn boot(world: &mut World, left: &Left, number: usize) {
     fs_err::remove_dir_all(world.root()).unwrap();
     left.place(world.root()).unwrap();
     world.boot(number);
 }
 
-/// Every step fails once in a run of its own.
+/// Cuts a change: without a fault, then with each of its steps failing in a run of its own.
 fn cut(plan: &Plan<Action>) {
     let OnFailure::Undo { from } = plan.on_failure else { panic!("it goes back by itself") };
     let cut = Cut::of(plan);
@@ -196,7 +197,7 @@ fn cut(plan: &Plan<Action>) {
     assert!(states > 200 && not_begun < 10, "{states} states, in {not_begun} of which it has not begun");
     for (index, planned) in plan.steps.iter().enumerate().skip(from) {
         let step = &planned.id;
-        // A second wait is the same action: the first one fails.
+        // A second wait is the same action, so the fault would hit the first one.
         if plan.steps[..index].iter().any(|earlier| earlier.action == planned.action) {
             continue;
         }
@@ -205,7 +206,7 @@ fn cut(plan: &Plan<Action>) {
     }
 }
 
-/// A change on a site of its own, in which this step fails.
+/// Undoes a change on a site of its own, by failing this step.
 fn undone(plan: &Plan<Action>, step: &str) -> (TempDir, World) {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(&disk(&folder), plan);
@@ -214,7 +215,7 @@ fn undone(plan: &Plan<Action>, step: &str) -> (TempDir, World) {
     (folder, world)
 }
 
-/// What is beside the volumes, with its rows.
+/// Returns the rows of the copies beside the volumes.
 fn beside(world: &World) -> BTreeMap<String, String> {
     let volumes = world.volumes();
     world.stored(TABLE).into_iter().filter(|(name, _)| !volumes.contains(name)).collect()

@@ -1,4 +1,4 @@
-//! The same changes on real filesystems, in a process of their own, cut at any instant of its time: real syncs, and a real recovery.
+//! The same changes on real filesystems, in a separate process that is cut at any time: real syncs and a real recovery.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,12 +13,12 @@ use super::world::World;
 use super::{Cut, change, change_of_node, copied, restore, restored_volumes};
 use crate::steps::action::Action;
 
-/// Which change the process does, the step that fails, and how often the power was cut before.
+/// Variables of the process: the number of its change, the failing step, and the number of earlier power cuts.
 const CHANGE: &str = "LANDFALL_TEST_CHANGE";
 const FAULT: &str = "LANDFALL_TEST_FAULT";
 const BOOT: &str = "LANDFALL_TEST_BOOT";
 
-/// How many times each change is cut on each filesystem.
+/// Number of cuts of each change on each filesystem.
 const CUTS: u32 = 8;
 
 fn changes() -> Vec<Plan<Action>> {
@@ -34,13 +34,13 @@ fn variable(name: &str) -> Option<usize> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// The step of this number as the one that fails. A second wait is the same action: the first one fails.
+/// Returns the ID of the step with this number. A second wait is the same action, so the first one fails.
 fn fault_of(plan: &Plan<Action>, number: Option<usize>) -> Option<StepId> {
     let action = &plan.steps[number?].action;
     plan.steps.iter().find(|planned| planned.action == *action).map(|planned| planned.id.clone())
 }
 
-/// What the process does.
+/// Runs the change in the separate process.
 fn change_in_this_process(disk: &Path) {
     let plan = changes().swap_remove(variable(CHANGE).unwrap());
     let mut world = World::at(&disk.join("site"), &plan);
@@ -51,7 +51,7 @@ fn change_in_this_process(disk: &Path) {
     RealDisk::promise("ends");
 }
 
-/// A change on one filesystem.
+/// A change on one real filesystem.
 struct RealCut<'a> {
     test: &'a str,
     folder: &'a Path,
@@ -62,7 +62,8 @@ struct RealCut<'a> {
 }
 
 impl RealCut<'_> {
-    /// Cuts it twice, the first time after this part of the time that it takes, and lets it end. The time is measured where it is not known.
+    /// Cuts the change twice, then lets it end. The first cut comes after `part` of its running time, which is measured
+    /// if unknown.
     fn cut_twice(&self, part: u32, fault: Option<usize>, length: &mut Option<Duration>) {
         let disk = RealDisk::make(self.folder, self.filesystem);
         let variables = |boot: usize| {
@@ -83,7 +84,7 @@ impl RealCut<'_> {
         if !world.has_begun() {
             assert_eq!(world.contents(), before, "{what}");
         }
-        // The second time, it sees errors of the disk.
+        // The second cut makes the process see errors of the disk.
         let promised = disk.fail(self.test, &variables(2), length * (part * 5 % CUTS) / CUTS);
         if promised.iter().any(|promise| promise == "ends") {
             assert!(world.has_ended(), "{what}");
@@ -110,7 +111,7 @@ fn change_on_a_real_filesystem_that_is_cut_ends_as_one_of_the_two() {
             let (cut, mut length) = (Cut::of(plan), None);
             let real = RealCut { test, folder: &folder, filesystem, number, plan, cut: &cut };
             for part in 0..CUTS {
-                // Every second one goes back from a step.
+                // Every second run is undone from a failing step.
                 let of_steps = (plan.steps.len() - from) * part as usize / CUTS as usize;
                 let fault = (part % 2 == 1).then_some(from + of_steps);
                 real.cut_twice(part, fault, &mut length);

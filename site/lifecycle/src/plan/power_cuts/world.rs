@@ -1,6 +1,6 @@
-//! A site on a disk that forgets what was not synced: a folder with volumes, a real journal, and stand-ins for what is not on this disk
-//! otherwise. Objects of the cluster are files with the parameters of the step that makes them, and clients note on a disk of their own,
-//! which is in this folder as well, of which rows they know that they are stored.
+//! A site on a simulated disk that forgets unsynced writes. It has a folder of volumes, a real journal and stand-ins
+//! for everything else. Objects of the cluster are files with the parameters of the step that makes them. Clients
+//! record acknowledged rows in a separate folder of this disk, which stands for their own disk.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,30 +23,30 @@ use crate::site::Site;
 use crate::steps::action::Action;
 use crate::steps::aside::Aside;
 
-/// The rows of each volume before the change, and what a backup has of them.
+/// Rows of each volume before the change, and rows that a backup has.
 pub(super) const ROWS: &str = "rows";
 pub(super) const SAVED: &str = "saved rows";
 
-/// What pods make of an empty volume.
+/// Content that pods write to an empty volume.
 pub(super) const EMPTY_DATABASE: &str = "an empty database";
 
-/// The file of a volume to which clients add rows, and one that only a load writes.
+/// File of a volume to which clients add rows, and file that only a load writes.
 pub(super) const TABLE: &str = "table";
 pub(super) const SEGMENT: &str = "base/segment";
 
-/// There while webhooks are suspended.
+/// File that exists while webhooks are suspended.
 pub(super) const SUSPENDED: &str = "webhooks/suspended";
 
-/// Where the stand-ins are.
+/// Folder of the stand-ins.
 pub(super) const CLUSTER: &str = "cluster";
 
-/// Where clients note of which rows they know that they are stored.
+/// Folder in which clients record acknowledged rows.
 const CLIENTS: &str = "clients";
 
 /// Files by name.
 pub(super) type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Copies with the real program, and tells the disk what it has made: nothing of that is synced.
+/// Copies with the real program and reports the copies to the disk as unsynced.
 struct Copying;
 
 impl CommandRunner for Copying {
@@ -61,28 +61,28 @@ impl CommandRunner for Copying {
 pub(super) struct World {
     pub(super) site: Site,
     pub(super) plan: Plan<Action>,
-    /// The step that fails for good.
+    /// The step that always fails.
     pub(super) fault: Option<StepId>,
     root: PathBuf,
-    /// What the rows that clients write from now on are named after, so that no two are the same.
+    /// Number of the boot, which makes rows unique.
     boot: usize,
     rows: usize,
 }
 
-/// The file of a stand-in.
+/// Returns the file name of a step's stand-in.
 pub(super) fn made(id: &str) -> String {
     format!("made/{}", id.replace('/', "."))
 }
 
 impl World {
-    /// A site on which this change has begun, or has not, in this folder.
+    /// Opens the site in this folder, whether or not its change has begun.
     pub(super) fn at(root: &Path, plan: &Plan<Action>) -> Self {
         let (_unused, site) = crate::steps::tests::site();
         let site = Site { paths: SitePaths::below(root.join("host")), commands: Arc::new(Copying), ..site };
         Self { site, plan: plan.clone(), fault: None, root: root.to_owned(), boot: 0, rows: 0 }
     }
 
-    /// A site on which this change can begin, in this folder.
+    /// Creates a site in this folder, ready for this change.
     pub(super) fn new(root: &Path, plan: &Plan<Action>) -> Self {
         let world = Self::at(root, plan);
         durable::create_folder(&world.site.paths.storage()).unwrap();
@@ -93,7 +93,7 @@ impl World {
         world
     }
 
-    /// What is there before the change.
+    /// Writes the state before the change.
     fn install(&self) {
         let place = |name: &str, content: &[u8]| self.write(name, content).unwrap();
         for planned in self.plan.all() {
@@ -120,12 +120,12 @@ impl World {
         }
     }
 
-    /// The same site after this boot: clients write other rows.
+    /// Starts a new boot, after which clients write different rows.
     pub(super) fn boot(&mut self, number: usize) {
         (self.boot, self.rows) = (number, 0);
     }
 
-    /// The folder that has all of it.
+    /// Returns the root folder of the simulated disk.
     pub(super) fn root(&self) -> &Path {
         &self.root
     }
@@ -134,7 +134,7 @@ impl World {
         JournalFolder::at(self.site.paths.journal())
     }
 
-    /// Begins the change, or continues it as its unit does after a boot.
+    /// Begins the change, or continues it as its systemd unit does after a boot.
     pub(super) fn change(&mut self) -> End {
         let (plan, journals) = (self.plan.clone(), self.journals());
         let lock = journals.lock("change").unwrap();
@@ -148,18 +148,19 @@ impl World {
         Engine { journal: &mut journal, plan: &plan, resolve, progress: &Silent }.run(self, &|_| {}).unwrap()
     }
 
-    /// Whether the change has begun.
+    /// Returns true if the change has begun.
     pub(super) fn has_begun(&self) -> bool {
         self.journals().latest().unwrap().is_some()
     }
 
-    /// Whether the change has ended, and says so on the disk.
+    /// Returns true if the change has ended according to its journal.
     pub(super) fn has_ended(&self) -> bool {
         let journals = self.journals();
         journals.latest().unwrap().is_some_and(|file| journals.read(&file).unwrap().state.is_closed())
     }
 
-    /// Everything that is on the disk, without the journal. A temporary file is nothing: the next write of its name replaces it.
+    /// Returns all files on the disk except the journal and temporary files. The next write of the same name replaces a
+    /// temporary file.
     pub(super) fn contents(&self) -> Contents {
         let mut found = Contents::new();
         read_into(&self.root, &self.root, &mut found);
@@ -168,7 +169,7 @@ impl World {
         found
     }
 
-    /// Everything that a release or a setting is: no data, and not whether pods run.
+    /// Returns the files that make up the release and its settings: neither data, nor whether pods run.
     pub(super) fn release(&self) -> Contents {
         let storage = self.site.paths.storage();
         let storage = storage.strip_prefix(&self.root).unwrap();
@@ -178,7 +179,7 @@ impl World {
         found
     }
 
-    /// Names of the stand-ins in one of their folders.
+    /// Returns the stand-ins in one of their folders, by name.
     pub(super) fn below(&self, folder: &str) -> BTreeMap<String, String> {
         let folder = Path::new(CLUSTER).join(folder);
         let all = self.contents().into_iter();
@@ -189,7 +190,7 @@ impl World {
         .collect()
     }
 
-    /// What is in the folder of volumes, with the text of its file of this name; without one, the text is empty.
+    /// Returns the entries of the folder of volumes, each with the text of its file named `file`, or an empty text.
     pub(super) fn stored(&self, file: &str) -> BTreeMap<String, String> {
         let entries = fs_err::read_dir(self.site.paths.storage()).unwrap();
         let text = |path: &Path| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).into_owned();
@@ -201,30 +202,30 @@ impl World {
             .collect()
     }
 
-    /// The names of all volumes.
+    /// Returns the names of all volumes.
     pub(super) fn volumes(&self) -> Vec<String> {
         self.plan.all().filter_map(|planned| Some(planned.action.aside()?.folder.to_owned())).collect()
     }
 
-    /// The rows of which clients know that they are stored.
+    /// Returns the rows that clients know to be stored.
     pub(super) fn acknowledged(&self) -> Vec<String> {
         let noted = std::fs::read(self.root.join(CLIENTS).join("noted")).unwrap_or_default();
-        // A power cut leaves a part of a line, or zeros.
+        // A power cut leaves a partial line or zeros.
         let is_whole = |line: &&str| line.len() > 2 && line.starts_with('|') && line.ends_with('|');
         String::from_utf8_lossy(&noted).lines().filter(is_whole).map(str::to_owned).collect()
     }
 
-    /// Adds a row that no other one equals to a file of a volume. Its client learns of it once it is on the disk.
+    /// Appends a unique row to a file of a volume. Its client records it only after the sync.
     pub(super) fn add_row(&mut self, volume: &Path) -> Result<(), StepError> {
         self.rows += 1;
         let row = format!("|row {} of boot {}|", self.rows, self.boot);
-        // A folder that is missing is made again for a pod that starts.
+        // A starting pod gets its missing folder created.
         durable::create_folder(volume)?;
         append(&volume.join(TABLE), &row)?;
         append(&self.root.join(CLIENTS).join("noted"), &format!("\n{row}\n"))
     }
 
-    /// Writes the file of a stand-in, or removes it where it becomes empty.
+    /// Writes the file of a stand-in, or removes it if `bytes` is empty.
     pub(super) fn write(&self, file: &str, bytes: &[u8]) -> Result<(), StepError> {
         let path = self.root.join(CLUSTER).join(file);
         if bytes.is_empty() {
@@ -233,7 +234,7 @@ impl World {
         Ok(durable::write_file(&path, bytes, 0o600)?)
     }
 
-    /// The file of a stand-in; empty where it is not there.
+    /// Reads the file of a stand-in; empty if it does not exist.
     pub(super) fn read(&self, file: &str) -> Vec<u8> {
         std::fs::read(self.root.join(CLUSTER).join(file)).unwrap_or_default()
     }
@@ -255,7 +256,7 @@ fn failed(error: io::Error) -> StepError {
     StepError::new(codes::SITE_IO, "cannot write").because(error)
 }
 
-/// Adds to a file, as any program does.
+/// Appends to a file without a sync, as an ordinary program does.
 pub(super) fn write_unsynced(path: &Path, text: &str) -> Result<(), StepError> {
     let is_new = !path.exists();
     let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
@@ -268,7 +269,7 @@ pub(super) fn write_unsynced(path: &Path, text: &str) -> Result<(), StepError> {
     Ok(())
 }
 
-/// As a database adds to its log: written, then synced.
+/// Appends and syncs, as a database does with its log.
 pub(super) fn append(path: &Path, text: &str) -> Result<(), StepError> {
     let is_new = !path.exists();
     write_unsynced(path, text)?;

@@ -1,4 +1,4 @@
-//! Whether an upgrade tries a component's new form in a canary, or why it does not.
+//! Decides whether an upgrade tries a component's new form in a canary, and why not.
 
 use landfall_engine::plan::{Operation, PlannedStep};
 use landfall_release_document::{Canary as Declared, ComponentEntry};
@@ -14,7 +14,7 @@ use crate::steps::canary::Canary;
 use crate::steps::component::Component;
 use landfall_engine::step::StepError;
 
-/// Seconds that a pod takes to become ready, where nothing is known.
+/// Default seconds until a pod becomes ready.
 const READY_SECONDS: u64 = 15;
 
 /// The canary of a component that changes.
@@ -37,14 +37,14 @@ pub enum CanaryChoice {
     },
 }
 
-/// What of a plan leaves no room for a canary.
+/// Reason in a plan that leaves no room for a canary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Obstacle {
-    /// Nothing does.
+    /// No obstacle.
     None,
-    /// Its objects stay as they are, or nothing of it runs yet.
+    /// The component's objects stay, or none of its pods run yet.
     NotReplaced,
-    /// Its pods make way for other files.
+    /// Its pods are replaced for other files.
     Files,
     /// It stops while data changes.
     Stops,
@@ -74,8 +74,8 @@ fn workload<'a>(canary: &Declared, objects: &'a [Value]) -> Option<&'a Value> {
 }
 
 impl CanaryChoice {
-    /// That of a component; none if the later release declares none, or the component stays as it is. `objects` are its objects in
-    /// the later release, with the site's values.
+    /// Returns the canary of a component; `None` if the later release declares none or the component is unchanged.
+    /// `objects` are the component's objects in the later release, with the site's values.
     pub(super) fn of(
         inputs: &UpgradeInputs<'_>,
         change: &ComponentChange,
@@ -107,7 +107,7 @@ impl CanaryChoice {
         }
     }
 
-    /// The step, if there is a canary. It comes before the step that changes the component, and is undone after it.
+    /// Plans the step, if there is a canary. It precedes the step that changes the component, and is undone after it.
     pub(super) fn step(&self, inputs: &UpgradeInputs<'_>, component: &Component) -> Option<PlannedStep<Action>> {
         let Self::Tried { soak_seconds, .. } = self else { return None };
         let name = &component.owner.component;
@@ -118,7 +118,7 @@ impl CanaryChoice {
     }
 }
 
-/// Why a workload gets no canary at this site.
+/// Returns the reason why a workload gets no canary at this site.
 fn unfit(canary: &Declared, earlier: &[Value], later: &[Value]) -> Option<String> {
     let name = &canary.workload;
     let (Some(was), Some(is)) = (workload(canary, earlier), workload(canary, later)) else {

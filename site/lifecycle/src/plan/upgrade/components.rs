@@ -1,4 +1,4 @@
-//! The steps of components: in the order of the later release, then what only the earlier one has, the other way round.
+//! Plans the steps of components: in the order of the later release, then removed components in reverse order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,22 +24,23 @@ use landfall_cluster::{Edits, ObjectName};
 use landfall_engine::plan::{Plan, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
-/// Kinds whose pods never change: what they mount is what they were made with.
+/// Kinds whose pods keep the mounts with which they were created.
 const HOLDERS: [&str; 2] = ["Job", "Pod"];
 
-/// Steps, and what they change.
+/// Planned steps and the changes that they make.
 pub(super) struct Planned {
-    /// Before anything changes: what was ready. Undone last, once everything is back that a component may need.
+    /// Notes of readiness before anything changes. Undone last, when everything that a component may need is restored.
     pub(super) noted: Vec<PlannedStep<Action>>,
     pub(super) steps: Vec<PlannedStep<Action>>,
-    /// What follows the commit.
+    /// Steps after the commit.
     pub(super) closing: Vec<PlannedStep<Action>>,
     pub(super) components: Vec<ComponentChange>,
-    /// Whether `steps` has the stops already.
+    /// True once `steps` contains the stops.
     have_stopped: bool,
 }
 
-/// Plans them. With the node, every component's pods may be away for a moment, so that the way back waits for all of them.
+/// Plans the steps. If the node changes, pods of every component may be briefly unavailable, so the undo waits for all
+/// components.
 pub(super) fn plan(inputs: &UpgradeInputs<'_>, node_changes: bool) -> Result<Planned, StepError> {
     let (noted, steps, closing, components) = Default::default();
     let mut planned = Planned { noted, steps, closing, components, have_stopped: false };
@@ -72,8 +73,8 @@ fn ready_again(component: &str) -> StepId {
     id("ready-again", component)
 }
 
-/// Refuses a Secret of the same name that is another one: its type never changes, and the undo of one that is given now and was generated
-/// before would remove what the earlier release made.
+/// Fails if a Secret of the same name changes its type or origin. A type cannot change. The undo of a given Secret that
+/// was generated before would remove the earlier release's Secret.
 fn refuse_other_secret(planned: &PlannedStep<Action>, made: &Made) -> Result<(), StepError> {
     let is_made =
         |kind: &str, namespace: &str, name: &str| made.contains_key(&id(kind, &format!("{namespace}/{name}")));
@@ -95,7 +96,7 @@ fn refuse_other_secret(planned: &PlannedStep<Action>, made: &Made) -> Result<(),
     Err(refused.hint("Ask the vendor for a release in which the Secret has another name."))
 }
 
-/// What a component's step made.
+/// Returns the component that its step last applied.
 fn made_component<'a>(before: &Installed<'a>, component: &str) -> Option<&'a Component> {
     match before.made.get(&id("component", component)) {
         Some(Action::Component(component)) => Some(component),
@@ -103,15 +104,15 @@ fn made_component<'a>(before: &Installed<'a>, component: &str) -> Option<&'a Com
     }
 }
 
-/// Whether a volume of this name has other files: one never changes, and its claim is held by running pods, so both make way, and so must the
-/// pods. Only where a namespace has fixed names of claims do two releases share one.
+/// Returns true if a volume of this name has other files. A volume never changes and running pods hold its claim, so
+/// all three are replaced. Two releases share a name only in a namespace with fixed names of claims.
 fn has_other_volume(group: &[PlannedStep<Action>], made: &Made) -> bool {
     group.iter().any(|step| {
         matches!(step.action, Action::Mount(_)) && made.get(&step.id).is_some_and(|known| *known != step.action)
     })
 }
 
-/// Whether something of a component keeps the claims with which it was made, and reads others in the later release.
+/// Returns true if a Job or Pod keeps the claims with which it was created and reads others in the later release.
 fn holds_claims(before: &Component, inputs: &UpgradeInputs<'_>, later: &[Value]) -> Result<bool, StepError> {
     let held = |objects: &[Value]| -> Result<BTreeMap<String, Vec<String>>, StepError> {
         let held = objects.iter().filter(|object| HOLDERS.iter().any(|kind| object["kind"] == *kind));
@@ -140,7 +141,7 @@ fn retire(id: &StepId, title: &str, before: Action) -> PlannedStep<Action> {
 }
 
 impl Planned {
-    /// The steps of one component, all of them in `group`; none if nothing of it changes.
+    /// Plans the steps of one component, all of which are in `group`; none if it is unchanged.
     fn component(
         &mut self,
         inputs: &UpgradeInputs<'_>,
@@ -164,7 +165,7 @@ impl Planned {
         let objects = resolved(&after, inputs.after.documents)?;
         let is_remounted = has_other_volume(&group, made)
             || before.map(|before| holds_claims(before, inputs, &objects)).transpose()?.unwrap_or_default();
-        // Data may change without the component's own objects: by what another component does to it.
+        // Another component can change data although the component's own objects stay.
         let data = inputs.changed_data.get(&name);
         let is_changed = change.fate != Fate::Unchanged || is_remounted || data.is_some();
         let stops = !stopped.component(&name).is_empty();
@@ -192,7 +193,7 @@ impl Planned {
                     let starts =
                         if are_applied { stopped.starts(&name, &objects) } else { stopped.starts_as_before(&name) };
                     self.steps.extend(starts);
-                    // By its id, a component that has changed differs from one that only waited.
+                    // The ID distinguishes a changed component from one that only waited.
                     let id = if is_changed { planned.id } else { id("started", &name) };
                     self.steps.push(PlannedStep { id, ..planned });
                     self.steps.extend(data.map(ChangedData::checks).unwrap_or_default());
@@ -214,15 +215,15 @@ impl Planned {
         Ok(())
     }
 
-    /// Stops everything that stops, before the first component of which data changes or which stops: nothing is stopped while what comes
-    /// before it runs, such as a canary.
+    /// Stops all affected workloads once, before the first component that stops or whose data changes. Nothing stops
+    /// while earlier steps run, such as a canary.
     fn stop_once(&mut self, inputs: &UpgradeInputs<'_>, stopped: &Stopped) {
         if !std::mem::replace(&mut self.have_stopped, true) {
             self.steps.extend(stopped.stops(inputs.before.release));
         }
     }
 
-    /// The way back waits until a component is ready as it was; one that is not ready now it does not wait for.
+    /// Makes the undo wait until a component is ready, if it is ready now.
     fn note_ready(&mut self, inputs: &UpgradeInputs<'_>, component: &str) {
         let made = made_ready(&inputs.before, component).filter(|_| inputs.ready.contains(component));
         if let Some(ready) = made {
@@ -232,7 +233,7 @@ impl Planned {
         }
     }
 
-    /// Notes the components that are not noted yet.
+    /// Notes the readiness of all other components.
     fn note_others(&mut self, inputs: &UpgradeInputs<'_>) {
         for component in &inputs.before.release.components {
             if self.noted.iter().all(|step| step.id != ready_again(&component.name)) {
@@ -241,8 +242,8 @@ impl Planned {
         }
     }
 
-    /// What only the earlier release has: its objects go, once everything that may have used them has changed. Namespaces,
-    /// secrets and volumes stay.
+    /// Removes the objects of components that only the earlier release has, after everything that may use them has
+    /// changed. Namespaces, secrets and volumes stay.
     fn removed(&mut self, inputs: &UpgradeInputs<'_>, wanted: &BTreeSet<StepId>) -> Result<(), StepError> {
         let before = &inputs.before;
         for component in before.release.components.iter().rev() {
@@ -266,7 +267,7 @@ impl Planned {
     }
 }
 
-/// Waits for every component of a release, those that do not change included: a boot may have come between.
+/// Waits for every component of a release, including unchanged ones, because the host may have rebooted.
 pub(super) fn all_ready(release: &ReleaseDocument) -> impl Iterator<Item = PlannedStep<Action>> {
     release.components.iter().map(|component| {
         let title = format!("check that {} is ready", component.name);
@@ -283,45 +284,45 @@ fn ready(component: &ComponentEntry) -> ComponentReady {
     }
 }
 
-/// The watch before the commit, for a release that asks for one.
+/// Plans the soak before the commit, if the release declares one.
 pub(super) fn soak(release: &ReleaseDocument) -> Option<PlannedStep<Action>> {
     let seconds = release.soak_seconds?;
     let components = release.components.iter().map(ready).collect();
     Some(step("soak", "watch the release before the commit", seconds, Action::Soak(Soak { seconds, components })))
 }
 
-/// The number of pods of a workload.
+/// JSON Pointer to a workload's number of pods.
 const REPLICAS: &str = "/spec/replicas";
 
 /// An object that a plan changes.
 pub(crate) struct ChangedObject {
     pub(crate) component: String,
-    /// As the later release has it; as the earlier one has it where it is removed.
+    /// The object in the later release, or in the earlier one if it is removed.
     pub(crate) object: Value,
-    /// JSON Pointers to its fields whose edits stay.
+    /// JSON Pointers to its editable fields, whose edits stay.
     pub(crate) editable: Vec<String>,
     pub(crate) way: WayOfChange,
 }
 
-/// How an object changes, and with it what becomes of edits.
+/// How an object changes, which decides whether edits survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WayOfChange {
-    /// In its place.
+    /// Changed in place.
     InPlace,
-    /// It is removed and made again, so that no edit of it stays.
+    /// Deleted and recreated, which loses all edits.
     MadeAnew,
-    /// It is removed, with its edits.
+    /// Deleted, with its edits.
     Removed,
 }
 
-/// The documents of both releases of a plan.
+/// Small documents of both releases of a plan, by name.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DocumentsOfBoth<'a> {
     pub(crate) before: &'a BTreeMap<String, Vec<u8>>,
     pub(crate) after: &'a BTreeMap<String, Vec<u8>>,
 }
 
-/// The objects of components that a plan changes: for a look before the first change.
+/// Returns the objects of components that a plan changes, for review before the first change.
 pub(crate) fn changed_objects(
     plan: &Plan<Action>,
     documents: DocumentsOfBoth<'_>,
@@ -354,10 +355,10 @@ pub(crate) fn changed_objects(
             continue;
         }
         for object in resolved(component, documents.after)? {
-            // What holds data is not removed with its component.
+            // Data objects are not removed with their component.
             let is_made_anew = is_made_anew && !ObjectName::of(&object)?.is_never_pruned();
             let mut editable = if is_made_anew { Vec::new() } else { component.editable_of(&object) };
-            // Whoever had set its number of pods, the stop sets another one.
+            // Stop overrides the replica count, whoever set it.
             let is_stopped = stopped.iter().any(|workload: &&ObjectName| {
                 object["kind"] == *workload.kind && object["metadata"]["name"] == *workload.name
             });
@@ -378,7 +379,7 @@ fn known_component(action: &Action) -> Option<(&str, &Component)> {
     }
 }
 
-/// Objects of components that change or go, of which the later release has none of the name. What holds data stays.
+/// Returns objects of changed or removed components that the later release lacks. Data objects stay.
 fn removed_objects(
     before: &BTreeMap<&str, &Component>,
     documents: &BTreeMap<String, Vec<u8>>,
@@ -399,7 +400,7 @@ fn removed_objects(
     Ok(removed)
 }
 
-/// Sets what a plan does with edits of the fields that it changes.
+/// Sets how a plan treats edits of the fields that it changes.
 pub(crate) fn set_edits(plan: &mut Plan<Action>, edits: Edits) {
     let mut retired = BTreeSet::new();
     for planned in plan.steps.iter_mut().chain(&mut plan.closing) {
@@ -412,7 +413,7 @@ pub(crate) fn set_edits(plan: &mut Plan<Action>, edits: Edits) {
                 }
                 continue;
             }
-            // It makes way for itself; what holds data stays, and edits of that.
+            // The component is deleted and recreated; data objects, and edits to them, survive.
             Action::Component(component) if retired.contains(&component.owner.component) => {
                 component.edits = edits;
                 continue;

@@ -1,4 +1,4 @@
-//! The steps around the data of a component that the other release changes, or that the installed one has changed.
+//! Plans the steps around data that the other release changes, or that the installed release has changed.
 
 use std::collections::BTreeSet;
 
@@ -14,17 +14,17 @@ use crate::steps::keep_copy::KeepCopy;
 use crate::steps::remove_aside::RemoveAside;
 use crate::steps::stop::Stop;
 
-/// What becomes of the data of a component.
+/// Treatment of a component's data.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ChangedData {
-    /// The other release may change it: it is copied before, and the copy comes back on the way back.
+    /// The other release may change it: the data is copied first, and undo restores the copy.
     Copied(Vec<LiveVolume>),
-    /// The installed release has changed it: what a backup of the other one holds takes its place.
+    /// The installed release has changed it: a backup of the other release replaces it.
     Restored(Vec<RestoredStream>),
 }
 
 impl ChangedData {
-    /// How the workloads are stopped, each once.
+    /// Returns how the workloads stop, each once.
     pub(super) fn stops(&self) -> Vec<&Stop> {
         let all: Vec<&Stop> = match self {
             Self::Copied(volumes) => volumes.iter().map(|volume| &volume.stop).collect(),
@@ -39,7 +39,7 @@ impl ChangedData {
         stops
     }
 
-    /// Its volumes, each with the workload that stops.
+    /// Returns the volumes, each with the workload that stops.
     pub(crate) fn volumes(&self) -> Vec<LiveVolume> {
         match self {
             Self::Copied(volumes) => volumes.clone(),
@@ -53,8 +53,8 @@ impl ChangedData {
         }
     }
 
-    /// Once its workloads have stopped: its data is copied or set aside. Its volumes may be written to from then on, by clients or, where
-    /// they are empty, by pods that the objects or the way back start.
+    /// Plans the copies or set-asides of data after the workloads have stopped. Its volumes may be written from then
+    /// on, by clients. Pods that the objects or the undo start may write to empty volumes as well.
     pub(super) fn set_apart(&self, component: &str, token: &str) -> Vec<PlannedStep<Action>> {
         match self {
             Self::Copied(volumes) => {
@@ -75,10 +75,11 @@ impl ChangedData {
         }
     }
 
-    /// Once the objects of the other release are there: data is loaded, and may be written to from then on. `objects` are those objects.
+    /// Plans the loads after the objects of the other release are applied. Data may be written from then on. `objects`
+    /// are those objects.
     pub(super) fn loads(&self, component: &str, objects: &[Value]) -> Vec<PlannedStep<Action>> {
         let Self::Restored(streams) = self else { return Vec::new() };
-        // The pods of the other release have begun on empty volumes.
+        // Pods of the other release have started on empty volumes.
         let again = self.stops().into_iter().filter_map(|stop| in_release(stop, objects)).map(|stop| {
             let title = format!("stop {component}, whose data is loaded");
             step(stopped::id("stop-again", component, &stop), &title, 10, Action::Stop(stop))
@@ -89,7 +90,7 @@ impl ChangedData {
             .collect()
     }
 
-    /// Once its pods are ready.
+    /// Plans the checks after the pods are ready.
     pub(super) fn checks(&self) -> Vec<PlannedStep<Action>> {
         match self {
             Self::Copied(_) => Vec::new(),
@@ -97,7 +98,7 @@ impl ChangedData {
         }
     }
 
-    /// What follows the commit.
+    /// Plans the steps after the commit.
     pub(super) fn closing(&self, component: &str, token: &str) -> Vec<PlannedStep<Action>> {
         match self {
             Self::Copied(volumes) => distinct(volumes).map(|volume| remove_copy(component, volume, token)).collect(),
@@ -110,12 +111,12 @@ fn id_of_use(component: &str) -> String {
     format!("begin-use/{component}")
 }
 
-/// Names of what is set aside.
+/// Returns the names of the set-aside folders.
 fn asides(streams: &[RestoredStream]) -> Vec<String> {
     streams.iter().map(|stream| stream.volume.name_aside()).collect()
 }
 
-/// Each folder once: several workloads may share one.
+/// Returns each folder once, because several workloads may share one.
 fn distinct(volumes: &[LiveVolume]) -> impl Iterator<Item = &LiveVolume> {
     let mut known = BTreeSet::new();
     volumes.iter().filter(move |volume| known.insert(&volume.folder))

@@ -1,4 +1,4 @@
-//! What differs between two forms of a component, for a person.
+//! Differences between two forms of a component, for people.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +58,7 @@ pub struct ObjectChange {
 
 type Documents = BTreeMap<String, Vec<u8>>;
 
-/// The objects of a component as they are applied.
+/// Returns the objects of a component as they are applied.
 pub(super) fn resolved(component: &Component, documents: &Documents) -> Result<Vec<Value>, StepError> {
     component.resolved(documents)
 }
@@ -90,7 +90,7 @@ pub(super) fn object_changes(
     let fate = match (before, after) {
         (None, _) => Fate::Added,
         (_, None) => Fate::Removed,
-        // Their order is a part of what is applied.
+        // The order of objects is part of the applied state.
         _ if old == new => Fate::Unchanged,
         _ => Fate::Changed,
     };
@@ -110,7 +110,7 @@ fn by_name(objects: &[Value]) -> Result<BTreeMap<String, &Value>, StepError> {
     objects.iter().map(|object| Ok((ObjectName::of(object)?.to_string(), object))).collect()
 }
 
-/// Images of all containers in all pods of these objects.
+/// Returns the images of all containers in all pods of these objects.
 pub(in crate::plan) fn images(objects: &[Value]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for object in objects {

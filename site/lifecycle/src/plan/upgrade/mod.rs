@@ -1,5 +1,5 @@
-//! Plans the way from the installed release to another one, from both releases and what the site's steps last made. Pure.
-//! An upgrade and a rollback are the same plan in different directions.
+//! Plans the change from the installed release to another one, from both releases and the recorded actions. Pure. An
+//! upgrade and a rollback are the same plan in opposite directions.
 
 mod canary;
 mod components;
@@ -47,53 +47,53 @@ pub use outlook::{ComponentOutlook, DataFate, Experience, Interruption, Outlook,
 pub struct Installed<'a> {
     /// Its document.
     pub release: &'a ReleaseDocument,
-    /// The small documents of its head, by name.
+    /// Small documents of the release's head, by name.
     pub documents: &'a BTreeMap<String, Vec<u8>>,
-    /// What each step of the site last made.
+    /// Last action of each step of the site.
     pub made: &'a Made,
 }
 
-/// What an upgrade depends on.
+/// Inputs of an upgrade's plan.
 #[derive(Debug, Clone, Copy)]
 pub struct UpgradeInputs<'a> {
     /// An upgrade or a rollback.
     pub operation: Operation,
-    /// What is there.
+    /// The installed release.
     pub before: Installed<'a>,
-    /// What will be there.
+    /// The target release.
     pub after: ComponentInputs<'a>,
-    /// Id of the bundle of the release that will be there.
+    /// ID of the target release's bundle.
     pub bundle: Sha256,
     /// Bytes of its blobs that the site lacks.
     pub missing_bytes: u64,
-    /// What names the operation in the folder of volumes.
+    /// Token that names the operation in the folder of volumes.
     pub token: &'a str,
-    /// How the workloads stop of each component that uses data of one whose data changes, by component.
+    /// How the workloads stop that use data of a changed component, by their own component.
     pub clients: &'a BTreeMap<String, Vec<Stop>>,
-    /// The configurations of webhooks that workloads answer for which stop.
+    /// Configurations of webhooks whose workloads stop.
     pub webhooks: &'a [ObjectName],
-    /// Whether the node is ready now.
+    /// True if the node is ready now.
     pub node_ready: bool,
     /// The components that are ready now.
     pub ready: &'a BTreeSet<String>,
-    /// The data of each component that one of the releases changes, by component.
+    /// Data that one of the releases changes, by component.
     pub changed_data: &'a BTreeMap<String, ChangedData>,
     /// The site's settings of backups.
     pub backups: &'a BackupSettings,
 }
 
-/// An upgrade, planned.
+/// A planned upgrade or rollback.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpgradePlan {
     /// The steps.
     pub plan: Plan<Action>,
-    /// What changes of the node, if anything does.
+    /// Change of the node, if any.
     pub node: Option<NodeChange>,
-    /// What changes, component by component, in the order of the later release; removed ones last.
+    /// Changes by component, in the order of the later release; removed components last.
     pub components: Vec<ComponentChange>,
 }
 
-/// Plans it. Fails if the releases differ in what cannot change in place.
+/// Plans an upgrade or a rollback. Fails if the releases differ in something that cannot change in place.
 pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError> {
     let after = inputs.after.release;
     let node = node::plan(inputs)?;
@@ -129,7 +129,7 @@ pub fn plan_upgrade(inputs: &UpgradeInputs<'_>) -> Result<UpgradePlan, StepError
     closing.extend(node.closing);
     closing.push(step("collect", "remove what no kept release needs", 2, Action::Collect(Collect {})));
     closing.extend(begin_logs(after, inputs.backups, log_streams(after)));
-    // Until everything is staged the site is as it was: a pulled stick stops the upgrade, and does not undo it.
+    // Until everything is staged, the site is unchanged. A removed stick stops the upgrade but does not undo it.
     let on_failure = OnFailure::Undo { from: 1 };
     let plan = Plan { closing, on_failure, ..Plan::new(inputs.operation, &after.name, &after.version, steps) };
     Ok(UpgradePlan { plan, node: node.change, components: changed.components })
@@ -144,8 +144,8 @@ fn missing(id: &str) -> StepError {
     StepError::new(codes::BUG, format!("no operation of this site has made {id}"))
 }
 
-/// Before anything changes, a proven backup of what the earlier release declares. A rollback goes without: its reason may be that nothing
-/// can be read.
+/// Plans a proven backup of the earlier release's data before anything changes. A rollback omits it, because unreadable
+/// data may be the reason for the rollback.
 fn backup(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
     let is_wanted = inputs.operation == Operation::Upgrade && has_rules(inputs.before.release);
     is_wanted.then(|| {
@@ -155,7 +155,7 @@ fn backup(inputs: &UpgradeInputs<'_>) -> Option<PlannedStep<Action>> {
     })
 }
 
-/// The registry's list, and the files of new or changed artifacts.
+/// Plans the registry's list and the files of new or changed artifacts.
 fn content(inputs: &UpgradeInputs<'_>) -> Vec<PlannedStep<Action>> {
     let before: BTreeMap<StepId, Action> =
         content_steps(inputs.before.release).into_iter().map(|planned| (planned.id, planned.action)).collect();
@@ -163,7 +163,7 @@ fn content(inputs: &UpgradeInputs<'_>) -> Vec<PlannedStep<Action>> {
     for planned in content_steps(inputs.after.release) {
         match before.get(&planned.id) {
             Some(known) if *known == planned.action => {}
-            // Files of a changed artifact are in a folder of their own.
+            // Files of a changed artifact have a folder of their own.
             Some(known) if matches!(known, Action::RegistryLinks(_)) => steps.push(supersede(planned, known)),
             _ => steps.push(planned),
         }
@@ -171,7 +171,7 @@ fn content(inputs: &UpgradeInputs<'_>) -> Vec<PlannedStep<Action>> {
     steps
 }
 
-/// The units start the later release's `landfall`, and exist only where that release has a use for them.
+/// Plans a unit again: units start the later release's `landfall`, and exist only if that release needs them.
 fn again(inputs: &UpgradeInputs<'_>, planned: PlannedStep<Action>) -> PlannedStep<Action> {
     match inputs.before.made.get(&planned.id) {
         Some(before) => supersede(planned, before),

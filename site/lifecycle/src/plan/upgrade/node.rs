@@ -1,5 +1,5 @@
-//! The steps of the node, where the releases have different node packs: what the later one needs is placed beside the earlier
-//! one, then the control plane changes, then what runs pods. Components come after it.
+//! Plans the steps of the node if the node packs of the releases differ. The later pack is placed beside the earlier
+//! one, then the control plane changes, then the programs that run pods. Components follow.
 
 use landfall_error_codes::codes;
 use landfall_release_document::NodeImage;
@@ -25,7 +25,7 @@ use landfall_agent::settings::AgentSettings;
 use landfall_engine::plan::{Operation, PlannedStep, StepId};
 use landfall_engine::step::StepError;
 
-/// The programs that save etcd's data and check what was saved.
+/// Programs that save etcd's data and check the saved data.
 const ETCD_TOOLS: [&str; 2] = ["etcdctl", "etcdutl"];
 
 /// kubeadm's phases whose objects belong to a node pack.
@@ -48,18 +48,18 @@ pub struct NodeChange {
     pub replaces_control_plane: bool,
 }
 
-/// Steps, and what they change.
+/// Planned steps of the node and the changes that they make.
 pub(super) struct NodeSteps {
-    /// Before anything else: undone last.
+    /// Snapshot of etcd before anything else. Undone last.
     pub(super) noted: Option<PlannedStep<Action>>,
     pub(super) steps: Vec<PlannedStep<Action>>,
-    /// The agent, where it is replaced once components have changed.
+    /// Replacement of the agent, if it follows the change of components.
     pub(super) agent: Option<PlannedStep<Action>>,
     pub(super) closing: Vec<PlannedStep<Action>>,
     pub(super) change: Option<NodeChange>,
 }
 
-/// Plans them. The agent is the `landfall` of the release, so that it is replaced by every upgrade.
+/// Plans the steps. The agent is the release's `landfall`, so every upgrade replaces it.
 pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<NodeSteps, StepError> {
     let (before, after) = (NodeParts::of(inputs.before.release)?, NodeParts::of(inputs.after.release)?);
     let node = Node { inputs, made: MadeNode::of(&inputs.before)?, before, after };
@@ -75,8 +75,8 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<NodeSteps, StepError> {
     let runs_pods = runtime.into_iter().chain(node.kubelet(replaces_control_plane)?);
     let runs_pods = runs_pods.chain([node.agent("replace containerd, the kubelet and the agent")]);
     let serves = node.control_plane(replaces_control_plane)?.into_iter().chain(node.registry());
-    // The kubelet is at most as new as the API server. A rollback begins with what runs pods: that may be what is broken, and the control
-    // plane is replaced by it.
+    // The kubelet may not be newer than the API server. A rollback begins with the programs that run pods: they may be
+    // broken, and they replace the control plane.
     if inputs.operation == Operation::Rollback {
         steps.extend(runs_pods.chain(serves));
     } else {
@@ -92,7 +92,7 @@ pub(super) fn plan(inputs: &UpgradeInputs<'_>) -> Result<NodeSteps, StepError> {
     Ok(NodeSteps { noted, steps, agent: None, closing, change })
 }
 
-/// What the site's steps last made of its node.
+/// Recorded actions for the site's node.
 struct MadeNode<'a> {
     runtime: &'a RuntimeConfiguration,
     kubeadm: &'a KubeadmConfiguration,
@@ -129,12 +129,12 @@ fn objects(parts: &NodeParts<'_>, configuration: &KubeadmConfiguration, phase: P
     Action::KubeadmObjects(KubeadmObjects { pack, configuration, phase })
 }
 
-/// Nothing on the way forward; on the way back, this action of the earlier release.
+/// Plans a step that does nothing going forward. On undo, it re-runs an action of the earlier release.
 fn again(id: impl Into<String>, title: &str, before: Action) -> PlannedStep<Action> {
     step(id, title, 0, Action::Again(Again { before: Box::new(before) }))
 }
 
-/// The first two numbers of a version such as `v1.36.3` or `3.7.3-0`.
+/// Returns the first two numbers of a version such as `v1.36.3` or `3.7.3-0`.
 fn minor(version: &str) -> Option<(&str, &str)> {
     let mut numbers = version.trim_start_matches('v').split('.');
     Some((numbers.next()?, numbers.next()?))
@@ -145,7 +145,7 @@ impl Node<'_> {
         self.before.id == self.after.id && self.before.node_images() == self.after.node_images()
     }
 
-    /// Only what can go back on the same data changes: versions of one minor version.
+    /// Fails unless both releases have the same minor versions: only such a change can be undone on the same data.
     fn refuse_unfit(&self) -> Result<(), StepError> {
         let unfit = |what: String| Err(StepError::new(codes::UPGRADE_NODE, what));
         let (before, after) = (self.before.sources()?, self.after.sources()?);
@@ -172,8 +172,8 @@ impl Node<'_> {
         Ok(self.before.sources()? != self.after.sources()?)
     }
 
-    /// etcd's data is saved before an upgrade replaces it, by the installed node pack if it has the programs. A rollback goes without:
-    /// its reason may be that nothing can be read.
+    /// Plans a snapshot of etcd's data before an upgrade replaces etcd, if the installed node pack has the programs. A
+    /// rollback omits it, because unreadable data may be its reason.
     fn snapshot(&self, replaces_control_plane: bool) -> Option<PlannedStep<Action>> {
         let is_possible = ETCD_TOOLS.iter().all(|program| self.before.has_program(program));
         let is_wanted = replaces_control_plane && self.inputs.operation == Operation::Upgrade && is_possible;
@@ -181,7 +181,7 @@ impl Node<'_> {
         is_wanted.then(|| step("etcd-snapshot", "save etcd's data", 2, Action::EtcdSnapshot(snapshot)))
     }
 
-    /// What the later node pack needs, beside what runs; and what the way back does last.
+    /// Plans the files of the later node pack beside the running ones, and the last actions of an undo.
     fn brought(&self, replaces_control_plane: bool) -> Vec<PlannedStep<Action>> {
         let mut steps = Vec::new();
         if self.inputs.node_ready {
@@ -196,7 +196,7 @@ impl Node<'_> {
             steps.push(step("node-images", "import the control plane's images", 8, Action::NodeImages(images)));
         }
         if replaces_control_plane {
-            // kubeadm asks the API server, so that the way back has restored it before.
+            // kubeadm contacts the API server, so the undo restores that first.
             steps.extend(OBJECTS.map(|(phase, _)| {
                 let before = objects(&self.before, self.made.kubeadm, phase);
                 again(format!("objects-again/{}", phase.id()), "note the objects of kubeadm", before)
@@ -205,7 +205,7 @@ impl Node<'_> {
         steps
     }
 
-    /// etcd and API server, what asks them, and kubeadm's objects.
+    /// Plans the change of etcd, the API server, their clients and kubeadm's objects.
     fn control_plane(&self, is_replaced: bool) -> Result<Vec<PlannedStep<Action>>, StepError> {
         if !is_replaced {
             return Ok(Vec::new());
@@ -236,8 +236,8 @@ impl Node<'_> {
         (known != later).then(|| supersede(planned, &Action::Registry(known)))
     }
 
-    /// containerd's configuration, if the mirrors of upstream hosts, the programs, the sandbox image, whether containers get GPUs or whether drills have
-    /// a network of their own change.
+    /// Plans containerd's configuration if it changes: mirrors of upstream hosts, programs, the sandbox image, GPUs for
+    /// containers, or the separate network of drills.
     fn runtime_configuration(&self) -> Option<PlannedStep<Action>> {
         let later = RuntimeConfiguration {
             pack: self.after.id.clone(),

@@ -1,5 +1,5 @@
-//! What a person wants to know of an upgrade or a restore beforehand: what stops and for how long, what becomes of data, and from when on nothing goes
-//! back by itself.
+//! Preview of an upgrade or a restore: which components stop and for how long, the fate of their data, and the point of
+//! no return.
 
 use std::collections::BTreeMap;
 
@@ -14,21 +14,22 @@ use super::difference::{ComponentChange, Fate};
 use super::stopped;
 use crate::steps::action::Action;
 
-/// Seconds that each step took when it was done last, by the journals of this site.
+/// Seconds that each step took in its last run, by the journals of this site.
 pub type StepTimes = BTreeMap<StepId, u64>;
 
-/// Rate at which data is copied on the reference machine, in bytes per second. On a filesystem that shares blocks it takes no time.
+/// Bytes per second at which the reference machine copies data. On a filesystem that shares blocks, a copy takes no
+/// time.
 const COPYING_RATE: u64 = 60 << 20;
 
-/// What shows how long steps take.
+/// Measurements for predicting the time of steps.
 pub struct Experience<'a> {
-    /// By the journals.
+    /// Times from the journals.
     pub times: &'a StepTimes,
-    /// What the folders of volumes take now that the plan copies, by name: data grows.
+    /// Present size of the volume folders that the plan copies, by name. Data grows between operations.
     pub copied: &'a BTreeMap<String, Space>,
 }
 
-/// Seconds for which a component is expected to be away.
+/// Seconds for which a component is expected to be unavailable.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Seconds {
     seconds: u64,
@@ -104,7 +105,7 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// That of a plan from the installed release to another.
+    /// Computes the outlook of a plan from the installed release to another.
     pub fn of(
         plan: &Plan<Action>,
         changes: &[ComponentChange],
@@ -125,7 +126,7 @@ impl Outlook {
         Self::with(plan, components.collect(), experience)
     }
 
-    /// That of a plan that restores the data of these components, and changes nothing else.
+    /// Computes the outlook of a plan that only restores the data of these components.
     pub fn of_restore(plan: &Plan<Action>, components: &[String], experience: &Experience<'_>) -> Self {
         let components = components.iter().map(|component| {
             let expected = experience.away(plan, component, Interruption::Stops);
@@ -158,7 +159,8 @@ fn interruption(change: &ComponentChange) -> Interruption {
 }
 
 impl Experience<'_> {
-    /// From the first step that ends its pods to the wait after which it is ready; none where the plan has no such steps.
+    /// Sums the steps from the first that ends a component's pods to the wait until it is ready. Returns `None` if the
+    /// plan has no such steps.
     fn away(&self, plan: &Plan<Action>, component: &str, interruption: Interruption) -> Option<Seconds> {
         let begins = |id: &StepId| match interruption {
             Interruption::Stops => stopped::is_stop(id, component),
@@ -174,12 +176,13 @@ impl Experience<'_> {
         Some(self.of_all(plan.steps.get(begin..=end)?.iter()))
     }
 
-    /// Those of all these steps.
+    /// Sums the seconds of these steps.
     fn of_all<'b>(&self, steps: impl Iterator<Item = &'b PlannedStep<Action>>) -> Seconds {
         steps.map(|planned| self.seconds(planned)).fold(Seconds::default(), Seconds::plus)
     }
 
-    /// Those of one step. A copy and a load take as long as last time, or longer if there is more by now.
+    /// Returns the seconds of one step. A copy or load takes at least as long as its last run, and longer if there is
+    /// more data.
     fn seconds(&self, planned: &PlannedStep<Action>) -> Seconds {
         let (predicted, may_grow) = match &planned.action {
             Action::KeepCopy(copy) => {
@@ -192,7 +195,7 @@ impl Experience<'_> {
             Some(measured) if !may_grow || *measured >= predicted => {
                 Seconds { seconds: *measured, is_predicted: false }
             }
-            // One that takes no time on a reference machine is no reason to doubt the others.
+            // A step that takes no time on a reference machine does not make the sum uncertain.
             _ => Seconds { seconds: predicted, is_predicted: predicted > 0 },
         }
     }
@@ -224,7 +227,7 @@ fn data(plan: &Plan<Action>, component: &str, (before, after): (&ReleaseDocument
     }
 }
 
-/// Whether a volume is copied whose workload stops for this component.
+/// Returns true if the plan copies a volume whose workload stops for this component.
 fn is_copied(plan: &Plan<Action>, component: &str) -> bool {
     let stops = plan.all().filter(|planned| stopped::is_stop(&planned.id, component));
     let stopped: Vec<&ObjectName> = stops
@@ -239,7 +242,7 @@ fn is_copied(plan: &Plan<Action>, component: &str) -> bool {
     })
 }
 
-/// What a person cannot have back by `landfall rollback` alone.
+/// Describes the losses that `landfall rollback` alone cannot restore.
 fn lost(operation: Operation, components: &[ComponentOutlook]) -> Vec<String> {
     let named = |fate: DataFate| {
         let found = components.iter().filter(|component| component.data == fate);

@@ -1,5 +1,5 @@
-//! What stops before data changes: the workloads whose data it is, and those of the components that use it. So no row is
-//! written that a way back would lose, and no software of one release meets data of the other.
+//! Workloads that stop before data changes: the owners of the data and the components that use it. Undo therefore loses
+//! no row, and no software of one release meets data of the other.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::steps::action::Action;
 use crate::steps::start::Start;
 use crate::steps::stop::Stop;
 
-/// The workloads that stop, by component.
+/// Workloads that stop, by component.
 pub(super) struct Stopped(BTreeMap<String, Vec<Stop>>);
 
 impl Stopped {
@@ -34,7 +34,7 @@ impl Stopped {
         self.0.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Stops them, what uses others first.
+    /// Plans their stops, dependents before the components that they need.
     pub(super) fn stops(&self, before: &ReleaseDocument) -> Vec<PlannedStep<Action>> {
         let names = before.components.iter().rev().map(|component| component.name.as_str());
         let all = names.flat_map(|name| self.component(name).iter().map(move |stop| (name, stop)));
@@ -42,13 +42,13 @@ impl Stopped {
             .collect()
     }
 
-    /// Starts those of a component that are among `objects`, which are its objects in the other release, with the number of pods that
-    /// these say.
+    /// Plans the starts of a component's workloads that the other release has, with the number of pods in `objects`.
+    /// `objects` are the component's objects in that release.
     pub(super) fn starts(&self, component: &str, objects: &[Value]) -> Vec<PlannedStep<Action>> {
         Self::started(component, self.component(component).iter().filter_map(|stop| in_release(stop, objects)))
     }
 
-    /// Starts those of a component whose objects do not change, with the number of pods that they had.
+    /// Plans the starts of a component whose objects do not change, with the earlier number of pods.
     pub(super) fn starts_as_before(&self, component: &str) -> Vec<PlannedStep<Action>> {
         Self::started(component, self.component(component).iter().cloned())
     }
@@ -67,12 +67,12 @@ pub(super) fn id(kind: &str, component: &str, stop: &Stop) -> String {
     format!("{kind}/{component}/{}", stop.workload.name)
 }
 
-/// Whether this step is one of a component's first stops.
+/// Returns true if this step is one of a component's first stops.
 pub(super) fn is_stop(step: &StepId, component: &str) -> bool {
     step.0.starts_with(&format!("stop/{component}/"))
 }
 
-/// The workload as the other release has it, with the number of pods that its object says, if it says one.
+/// Returns the workload as the other release has it, with the number of pods of its object, if given.
 pub(super) fn in_release(stop: &Stop, objects: &[Value]) -> Option<Stop> {
     let is_it =
         |object: &&Value| object["kind"] == stop.workload.kind && object["metadata"]["name"] == stop.workload.name;

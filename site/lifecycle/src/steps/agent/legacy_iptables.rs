@@ -1,17 +1,17 @@
-//! Chains of the kubelet in the tables of legacy iptables, which only its own programs can change. Hosts whose iptables
-//! is built on nftables have none there.
+//! The kubelet's chains in tables of legacy iptables, which only the legacy programs can change. Hosts whose iptables
+//! uses nftables have none there.
 
 use landfall_engine::step::StepError;
 use landfall_host::command::HostCommand;
 
 use crate::site::Site;
 
-/// For each family of addresses, the file in which the kernel lists the tables, and the programs' name.
+/// For each address family: the kernel's list of its tables, and the prefix of its programs.
 const FAMILIES: [(&str, &str); 2] =
     [("/proc/net/ip_tables_names", "iptables-legacy"), ("/proc/net/ip6_tables_names", "ip6tables-legacy")];
 
-/// Deletes these chains of these tables, with the rules that jump to them. A host whose kernel has the tables but not the
-/// programs keeps them: nothing else could have made them there.
+/// Deletes these chains from these tables, with the rules that jump to them. A host without the programs is skipped,
+/// because only they could have created the chains.
 pub(super) fn remove_chains(site: &Site, tables: &[&str], chains: &[&str]) -> Result<(), StepError> {
     for (list, program) in FAMILIES {
         let listed = fs_err::read_to_string(site.paths.host(list)).unwrap_or_default();
@@ -27,14 +27,14 @@ pub(super) fn remove_chains(site: &Site, tables: &[&str], chains: &[&str]) -> Re
     Ok(())
 }
 
-/// Makes all changes of a table as one.
+/// Applies all changes of a table in one transaction.
 fn restore(site: &Site, program: &str, changes: &str) -> Result<(), StepError> {
     let restore = HostCommand::new(format!("{program}-restore")).arguments(["--noflush", "--wait"]);
     let mut input = |pipe: &mut dyn std::io::Write| pipe.write_all(changes.as_bytes());
     restore.checked(site.commands.run(&restore, Some(&mut input))).map(drop)
 }
 
-/// What deletes these chains, in the words of `iptables-restore`; none if the table has none of them.
+/// Returns the input of `iptables-restore` that deletes these chains; `None` if the table has none of them.
 fn changes(saved: &str, table: &str, chains: &[&str]) -> Option<String> {
     let is_there = |chain: &&&str| saved.lines().any(|line| line.starts_with(&format!(":{chain} ")));
     let found: Vec<&str> = chains.iter().filter(is_there).copied().collect();

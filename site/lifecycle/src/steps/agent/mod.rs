@@ -1,4 +1,4 @@
-//! containerd, the kubelet and the agent as systemd services, which start the site at every boot. Undoing them undoes
+//! containerd, the kubelet and the agent as systemd services, which start the site at every boot. Undo also undoes
 //! everything that ever ran under them.
 
 mod legacy_iptables;
@@ -23,12 +23,12 @@ use landfall_host::{files, mounts};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
-    /// What the agent needs to know at boot.
+    /// Settings that the agent needs at boot.
     pub settings: AgentSettings,
 }
 
 impl Agent {
-    /// The `landfall` of the site's release.
+    /// Returns the path of the release's `landfall`.
     pub(super) fn program(site: &Site) -> PathBuf {
         site.paths.release(&site.bundle).join("landfall")
     }
@@ -39,9 +39,9 @@ impl Agent {
         files
     }
 
-    /// What is wrong with a unit; nothing if it starts at boot, and runs if it must.
+    /// Returns a fault of a unit; `None` if it starts at boot, and runs if required.
     pub(super) fn lack(site: &Site, unit: &str) -> Option<String> {
-        // `is-active` and `is-enabled` answer by failing. The kubelet runs only when kubeadm has configured it.
+        // `is-active` and `is-enabled` answer by failing. The kubelet runs only after kubeadm has configured it.
         if unit != KUBELET && site.run(&systemctl(&["is-active", "--quiet", unit])).is_err() {
             return Some(format!("{unit} does not run"));
         }
@@ -66,7 +66,7 @@ impl Step<Site> for Agent {
 
     fn prepare(&self, site: &mut Site) -> Result<Value, StepError> {
         let link = site.paths.command();
-        // A link into the data folder is that of the operation itself.
+        // A link into the data folder belongs to this operation.
         let is_own = fs_err::read_link(&link).is_ok_and(|target| target.starts_with(site.paths.data()));
         let command = link.symlink_metadata().is_ok() && !is_own;
         Ok(json!({ "host": teardown::before(&site.paths)?, "command": command }))
@@ -82,9 +82,9 @@ impl Step<Site> for Agent {
         site.run(&systemctl(&["daemon-reload"]))?;
         site.run(&systemctl(&["enable", CONTAINERD, KUBELET, AGENT]))?;
         site.sync_filesystem(&site.paths.host("/etc"))?;
-        // Waits until containerd answers.
+        // The restart returns once containerd answers.
         site.run(&systemctl(&["restart", CONTAINERD, AGENT]))?;
-        // It waits for what kubeadm will write.
+        // The kubelet waits for kubeadm's files.
         site.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
         Ok(Value::Null)
     }
@@ -113,11 +113,11 @@ impl Step<Site> for Agent {
         for unit in SERVICES.into_iter().filter(|unit| unit_files::path(site, unit).exists()) {
             site.run(&systemctl(&["disable", unit]))?;
         }
-        // Unknown if nothing ran in it.
+        // The slice is unknown to systemd if nothing ran in it.
         let _ = site.run(&systemctl(&["stop", SLICE]));
         files::remove(&self.files(site))?;
         site.run(&systemctl(&["daemon-reload"]))?;
-        // Nothing to reset if none has failed.
+        // systemd has nothing to reset if no unit has failed.
         let _ = site.run(&systemctl(&["reset-failed", CONTAINERD, KUBELET, AGENT, OPERATION]));
         Ok(())
     }

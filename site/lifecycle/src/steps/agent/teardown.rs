@@ -1,5 +1,5 @@
-//! Undoes everything that ran: pods, runtime, mounts, network, control groups and the traces that foreign programs
-//! leave in their own places. Everything may run again, whether all, a part or nothing of it is still there.
+//! Undoes everything that ran: pods, runtime, mounts, network, control groups and traces that other programs leave in
+//! their own places. All of it can be repeated, however much is left.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,9 +21,9 @@ use landfall_host::paths::SitePaths;
 use landfall_host::process::ProcessId;
 use landfall_host::{files, mounts, netlink, process};
 
-/// How a network device is deleted, by its name.
+/// Function that deletes a network device by its name.
 type Delete = fn(&str) -> std::io::Result<()>;
-/// The bridges and flannel's device, and how each is deleted.
+/// The bridges and flannel's device, with the function that deletes each.
 const DEVICES: [(&str, Delete); 3] = [
     (BRIDGE, netlink::delete_bridge),
     (drill_network::BRIDGE, netlink::delete_bridge),
@@ -31,30 +31,30 @@ const DEVICES: [(&str, Delete); 3] = [
 ];
 /// Tables of kube-proxy, flannel and the kubelet.
 const TABLES: [&str; 4] = ["kube-proxy", "flannel-ipv4", "flannel-ipv6", "cni_hostport"];
-/// Tables that the kubelet uses if the host has iptables, for both families of addresses, and its chains in them.
+/// Tables that the kubelet uses on hosts with iptables, for both address families.
 pub(super) const IPTABLES: [&str; 3] = ["filter", "mangle", "nat"];
 const IPTABLES_FAMILIES: [u8; 2] = [2, 10];
 pub(super) const IPTABLES_CHAINS: [&str; 3] = ["KUBE-FIREWALL", "KUBE-IPTABLES-HINT", "KUBE-KUBELET-CANARY"];
-/// How long programs get to end by themselves.
+/// Time that programs get to end after a signal.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The same for pods with kept volumes: a database that ends by itself needs no recovery later.
+/// Longer time for pods with kept volumes: a database that ends cleanly needs no recovery later.
 const PATIENCE_WITH_DATA: Duration = Duration::from_mins(2);
-/// How many processes an error names.
+/// Maximum number of processes that an error names.
 const NAMED: usize = 10;
 
-/// What existed before anything ran, and stays.
+/// Items that existed before anything ran, and therefore stay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Before {
-    /// Places where foreign programs leave something of their own.
+    /// Places in which other programs leave files of their own.
     traces: Vec<String>,
     /// Names of network devices and packet-filter tables.
     network: Vec<String>,
-    /// Packet-filter tables, as number of the family and name.
+    /// Packet-filter tables, as family number and name.
     tables: Vec<(u8, String)>,
 }
 
-/// Records what exists before anything runs.
+/// Records the existing items before anything runs.
 pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
     let mut network: Vec<String> =
         netlink::interfaces().map_err(|error| network_failed("read", error))?.into_iter().map(|one| one.name).collect();
@@ -68,14 +68,14 @@ pub fn before(paths: &SitePaths) -> Result<Before, StepError> {
 pub fn stop_pods(site: &Site) -> Result<(), StepError> {
     stop_service(site, KUBELET)?;
     if site.undo.keep_data {
-        // The rest of them is found again below.
+        // The code below finds remaining processes again.
         let _ = process::end(&process::find(has_volume(&site.paths)?), PATIENCE_WITH_DATA);
     }
     let pods = SitePods::of(&site.paths)?;
     expect_none("pods", &process::end(&process::find(|pid| pods.has(pid)), PATIENCE))
 }
 
-/// Stops containerd, its shims and whatever else runs from the node pack.
+/// Stops containerd, its shims and all other programs of the node pack.
 pub fn stop_runtime(site: &Site) -> Result<(), StepError> {
     stop_service(site, CONTAINERD)?;
     let folder = site.paths.node();
@@ -85,7 +85,7 @@ pub fn stop_runtime(site: &Site) -> Result<(), StepError> {
     expect_none("the node pack", &process::end(&others, Duration::from_secs(2)))
 }
 
-/// Stops one of Landfall's services, which pods outlive; it starts again at boot. systemd need not know it.
+/// Stops one of Landfall's services, which its pods outlive. It starts again at boot. A unit without a file is skipped.
 pub fn stop_service(site: &Site, unit: &str) -> Result<(), StepError> {
     if unit_files::path(site, unit).exists() {
         site.run(&systemctl(&["stop", unit]))?;
@@ -94,7 +94,7 @@ pub fn stop_service(site: &Site, unit: &str) -> Result<(), StepError> {
 }
 
 fn expect_none(whose: &str, left: &[ProcessId]) -> Result<(), StepError> {
-    // A process that has ended meanwhile is not described.
+    // A process that has ended in the meantime is not described.
     let described = process::describe(left);
     if described.is_empty() {
         return Ok(());
@@ -104,7 +104,7 @@ fn expect_none(whose: &str, left: &[ProcessId]) -> Result<(), StepError> {
     Err(StepError::new(codes::NODE_CLEANUP, what))
 }
 
-/// Recognizes processes of pods that see a volume of the site.
+/// Returns a predicate for processes of pods that see a volume of the site.
 fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepError> {
     let pods = SitePods::of(paths)?;
     let storage = fs_err::canonicalize(paths.storage()).ok();
@@ -114,21 +114,21 @@ fn has_volume(paths: &SitePaths) -> Result<impl Fn(i32) -> bool + use<>, StepErr
     };
     Ok(move |pid| {
         let Some(volumes) = &volumes else { return false };
-        // A process that has ended sees nothing.
+        // A process that has ended sees no volume.
         pods.has(pid) && mounts::of(pid).is_ok_and(|seen| seen.iter().any(|mount| mount.shown.is_within(volumes)))
     })
 }
 
-/// Unmounts everything below Landfall's folders and those of pods' network namespaces.
+/// Unmounts everything below Landfall's folders, and pods' network namespaces.
 pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
     let own_folders: Vec<PathBuf> =
         [paths.run(), paths.containerd(), paths.kubelet_mount(), paths.pod_logs_mount(), paths.kubelet()]
             .into_iter()
-            // Not /run/containerd: Landfall mounts nothing there, but the roots of another runtime's containers are
-            // mounted there.
+            // `/run/containerd` is left out: Landfall mounts nothing there, but another runtime may have its
+            // containers' roots there.
             .chain([paths.host("/run/netns"), paths.host("/var/run/netns")])
             .collect();
-    // The last mount must be removed first.
+    // Later mounts may lie on earlier ones, so unmount in reverse order.
     for mount in mounts::own()?.iter().rev() {
         let point = mount.point.as_path();
         let is_foreign_namespace = point.starts_with(paths.host("/run/netns")) && !is_pod_namespace(point);
@@ -136,9 +136,9 @@ pub fn unmount_all(paths: &SitePaths) -> Result<(), StepError> {
             continue;
         }
         if unmount(point, UnmountFlags::NOFOLLOW).is_err() {
-            // A process still has it open: detached, it disappears with the last of them.
+            // A process still has it open. A detached mount disappears with its last user.
             let detached = unmount(point, UnmountFlags::DETACH);
-            // A shared mount goes with its peer, and is already gone at its own turn.
+            // A shared mount disappears with its peer, so it may already be gone.
             if let Err(errno) = detached
                 && mounts::is_mounted(point)?
             {
@@ -177,7 +177,7 @@ pub fn remove_network(before: &Before) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes the kubelet's chains from an iptables table, and the table if it was made with them and is otherwise empty.
+/// Removes the kubelet's chains from an iptables table. Also removes the table if it is new and otherwise empty.
 fn remove_chains(table: &netlink::Table, before: &Before) -> std::io::Result<()> {
     netlink::delete_chains(table, &IPTABLES_CHAINS)?;
     let is_new = !before.tables.iter().any(|(family, name)| (*family, name) == (table.family, &table.name));
@@ -188,10 +188,10 @@ fn network_failed(operation: &str, error: std::io::Error) -> StepError {
     StepError::new(codes::NODE_NETWORK, format!("cannot {operation} the host's network configuration")).because(error)
 }
 
-/// Removes control groups of pods; all of their processes must have ended.
+/// Removes control groups of pods, all of whose processes must have ended.
 pub fn remove_groups(site: &Site) -> Result<(), StepError> {
     if site.paths.host("/run/systemd/system").is_dir() {
-        // Unknown to systemd if the kubelet makes groups itself.
+        // The slice is unknown to systemd if the kubelet creates the groups itself.
         let _ = site.run(&systemctl(&["stop", "kubepods.slice"]));
     }
     let root = site.paths.host("/sys/fs/cgroup");
@@ -204,7 +204,7 @@ pub fn remove_groups(site: &Site) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes a group with all groups below it. Its files are the kernel's: only folders can and must be removed.
+/// Removes a group with all groups below it. Its files belong to the kernel, so only folders are removed.
 fn remove_group(group: &Path) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(group) else { return Ok(()) };
     for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
@@ -219,7 +219,7 @@ fn remove_group(group: &Path) -> Result<(), StepError> {
     }
 }
 
-/// Removes what foreign programs left in their own places, if nothing was there before.
+/// Removes files that other programs left in places that did not exist before.
 pub fn remove_traces(paths: &SitePaths, before: &Before) -> Result<(), StepError> {
     traces::remove(paths, &before.traces)
 }

@@ -1,5 +1,5 @@
-//! Traces that foreign programs leave in their own places. Only those of this node are removed: by the time of an
-//! uninstall, another runtime, a kernel or a kubeconfig may have been added.
+//! Traces that other programs leave in their own places. Only traces of this node are removed, because an uninstall may
+//! find a later runtime, kernel or kubeconfig there.
 
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -10,7 +10,7 @@ use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_host::{files, mounts};
 
-/// Places where only Kubernetes and flannel leave files, whatever their configuration says.
+/// Places in which only Kubernetes and flannel leave files, whatever their configuration says.
 const OWN_PLACES: [&str; 6] = [
     "/run/flannel",
     "/run/xtables.lock",
@@ -19,8 +19,8 @@ const OWN_PLACES: [&str; 6] = [
     "/var/log/containers",
     "/etc/kubernetes",
 ];
-/// Places where they may also leave files, and other software may have added some since, above all another runtime.
-/// Only [`PARTS`], sockets of shims and empty folders are Landfall's there.
+/// Places that other software may share, above all another runtime. Only [`PARTS`], sockets of shims and empty folders
+/// belong to Landfall there.
 const SHARED_PLACES: [&str; 13] = [
     "/run/containerd",
     "/run/runc",
@@ -37,26 +37,26 @@ const SHARED_PLACES: [&str; 13] = [
     "/usr/libexec/kubernetes",
     "/root/.kube",
 ];
-/// What is Landfall's in a shared place: a folder, and the prefix of names in it.
+/// Landfall's parts of shared places: a folder, and the prefix of names in it.
 const PARTS: [(&str, &str); 4] = [
-    // runc's state of containers, by containerd's namespace.
+    // State of runc's containers, by containerd's namespace.
     ("/run/containerd/runc", "k8s.io"),
-    // CNI's state of pods, by network.
+    // State of CNI's pods, by network.
     ("/var/lib/cni/results", "landfall-"),
     ("/var/lib/cni/results", "cni-loopback-"),
-    // kubectl makes it again; the configuration beside it may be that of another cluster.
+    // kubectl recreates its cache; the configuration beside it may belong to another cluster.
     ("/root/.kube", "cache"),
 ];
-/// Sockets of every containerd's shims.
+/// Folder with the sockets of every containerd's shims.
 const SHIM_SOCKETS: &str = "/run/containerd/s";
 
-/// The existing places.
+/// Returns the places that exist.
 pub(crate) fn present(paths: &SitePaths) -> Vec<String> {
     let all = OWN_PLACES.iter().chain(&SHARED_PLACES).map(|place| (*place).to_owned());
     all.filter(|place| paths.host(place).symlink_metadata().is_ok()).collect()
 }
 
-/// Removes what was left in every place that did not exist before.
+/// Removes the traces in every place that did not exist before.
 pub(crate) fn remove(paths: &SitePaths, before: &[String]) -> Result<(), StepError> {
     let is_new = |place: &&&str| !before.iter().any(|known| known == **place);
     for place in OWN_PLACES.iter().filter(is_new) {
@@ -90,7 +90,7 @@ fn remove_part(folder: &Path, beginning: &str) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes sockets without a listener, which killed shims left.
+/// Removes sockets without a listener, which killed shims leave.
 fn remove_dead_sockets(folder: &Path) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
     for socket in entries.flatten().map(|entry| entry.path()) {
@@ -102,7 +102,7 @@ fn remove_dead_sockets(folder: &Path) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes a folder and those below it if nothing else is in them.
+/// Removes a folder and its subfolders if they contain nothing else.
 fn remove_empty(folder: &Path) -> Result<(), StepError> {
     if !folder.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Ok(());
@@ -145,7 +145,7 @@ mod tests {
         }
     }
 
-    /// The traces of what ran here.
+    /// Creates traces of a node and returns their files.
     fn fill(host: &Host) -> Vec<&'static str> {
         let folders = ["/etc/cni/net.d", "/opt/cni/bin", "/lib/modules", "/run/netns", SHIM_SOCKETS];
         for folder in folders {
@@ -163,7 +163,7 @@ mod tests {
         for file in files {
             host.write(file);
         }
-        // Closed at once: it has no listener.
+        // Dropped at once, so the socket has no listener.
         let dead = host.paths.host(SHIM_SOCKETS).join("dead");
         drop(UnixListener::bind(dead).unwrap());
         files.into_iter().chain(["/run/containerd/s/dead"]).collect()

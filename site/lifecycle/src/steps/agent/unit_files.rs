@@ -1,4 +1,4 @@
-//! The files of Landfall's units, as systemd reads them.
+//! Files of Landfall's systemd units.
 
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,9 @@ use landfall_agent::units::{
 use landfall_host::files::OwnFile;
 use landfall_host::pack::PackId;
 
-/// `KillMode=process`: stopping or restarting a service ends no pod. There is no start limit: no administrator at a
-/// site would lift it. `NotifyAccess=exec` lets preparations report what they wait for.
+/// Common settings of services. `KillMode=process` keeps pods running when a service stops or restarts. There is no
+/// start limit, because no administrator at a site would lift it. `NotifyAccess=exec` lets preparations report their
+/// waits.
 const SERVICE: &str = "\
 Slice=landfall.slice
 Type=notify
@@ -26,8 +27,8 @@ RestartSec=5
 TimeoutStartSec=300
 ";
 
-/// Of the unit that ends operations. It is outside the site's slice, which an operation may stop, and starts once: a step
-/// that takes the machine down must not do so again and again.
+/// Settings of the unit that ends operations. It is outside the site's slice, which an operation may stop. It starts
+/// once, so that a step that takes the machine down does not repeat.
 const OPERATING: &str = "\
 Type=exec
 UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
@@ -36,7 +37,7 @@ OOMScoreAdjust=-900
 TimeoutStopSec=30
 ";
 
-/// Of the units of backups and of drills, which yield to what serves.
+/// Settings of the units of backups and drills, which yield to serving software.
 pub(crate) const BACKUP_LIMITS: [&str; 4] = [
     "UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy",
     "UMask=0077",
@@ -44,8 +45,8 @@ pub(crate) const BACKUP_LIMITS: [&str; 4] = [
     "IOSchedulingClass=idle",
 ];
 
-/// Of the unit that answers the console. Its port is open to everything that reaches the node. A plan is made in a process of its own
-/// within these limits, which may be the program that a bundle carries, in memory.
+/// Settings of the unit that answers the console, whose port is open to everything that reaches the node. A plan is
+/// made in a separate process within these limits. That process may run the program that a bundle carries, in memory.
 const ANSWERING: &str = "\
 Type=exec
 UnsetEnvironment=HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy
@@ -60,7 +61,7 @@ OOMPolicy=continue
 TasksMax=256
 ";
 
-/// For the two that start pods' processes or manage control groups.
+/// Settings of the two services that start pods' processes or manage control groups.
 const RUNTIME: &str = "\
 Delegate=yes
 CPUAccounting=yes
@@ -71,15 +72,15 @@ LimitCORE=infinity
 TasksMax=infinity
 ";
 
-/// Programs that a unit runs.
+/// Paths of the programs that a unit runs.
 struct Programs {
     landfall: PathBuf,
     node: PathBuf,
-    /// The link to them.
+    /// Link to the node pack's programs.
     link: PathBuf,
 }
 
-/// All of the files.
+/// Returns all files of units.
 pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
     let programs = Programs { landfall, node: site.paths.node_programs(pack), link: site.paths.node_link() };
     let configuration = site.paths.runtime_configuration();
@@ -94,19 +95,19 @@ pub fn files(site: &Site, landfall: PathBuf, pack: &PackId) -> Vec<OwnFile> {
     .into()
 }
 
-/// The files of each day's backup.
+/// Returns the files of the daily backup.
 pub fn backup_files(site: &Site, landfall: &Path, time: Option<TimeOfDay>) -> Vec<OwnFile> {
     let what = "a backup of all data, and the drill that proves it";
     timed(site, (BACKUP, backup(landfall, what, "run")), (BACKUP_TIMER, backup_timer(time)))
 }
 
-/// The files of log backups.
+/// Returns the files of log backups.
 pub fn log_backup_files(site: &Site, landfall: &Path) -> Vec<OwnFile> {
     let what = "a backup of what was written since the last one";
     timed(site, (LOG_BACKUP, backup(landfall, what, "log")), (LOG_BACKUP_TIMER, log_backup_timer()))
 }
 
-/// The unit that answers the console's pods.
+/// Returns the text of the unit that answers the console's pods.
 pub fn host_api(landfall: &Path) -> String {
     format!(
         "{}After={AGENT} network-online.target
@@ -129,7 +130,7 @@ fn timed(site: &Site, service: (&str, String), timer: (&str, String)) -> Vec<Own
     [service, timer].map(|(name, text)| OwnFile::new(path(site, name), text, 0o644)).into()
 }
 
-/// The file of a unit.
+/// Returns the path of a unit's file.
 pub fn path(site: &Site, unit: &str) -> PathBuf {
     site.paths.host(FOLDER).join(unit)
 }
@@ -157,8 +158,8 @@ WantedBy=multi-user.target
     )
 }
 
-/// Helpers are found by `PATH`. containerd notes the path of its shim with each container, and looks for it there when it starts: it
-/// must be one that outlives the node pack.
+/// Returns the `PATH` by which helpers are found. containerd stores the path of its shim with each container and uses
+/// it again when it starts. That path must outlive the node pack.
 fn path_variable(node: &Path) -> String {
     format!("Environment=PATH={}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n", node.display())
 }
@@ -174,7 +175,7 @@ fn containerd(programs: &Programs, configuration: &Path) -> String {
     service("containerd, which runs this site's containers", "", &lines)
 }
 
-/// kubeadm's file does not exist before kubeadm has run; the preparation waits for it.
+/// Returns the kubelet's unit. kubeadm's file does not exist before kubeadm has run; the preparation waits for it.
 fn kubelet(programs: &Programs) -> String {
     let lines = format!(
         "EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
@@ -207,8 +208,9 @@ fn backup(landfall: &Path, what: &str, verb: &str) -> String {
     )
 }
 
-/// Counted from the end of the one before, so that a slow one does not begin again at once. What was written is saved within five minutes
-/// of it: the timer has ten seconds, and the saving the rest of the fifth.
+/// Returns the timer of log backups. It counts from the end of the previous backup, so a slow one does not restart at
+/// once. Written data is saved within five minutes: the timer takes up to ten seconds, and the backup has the rest of
+/// the fifth minute.
 fn log_backup_timer() -> String {
     format!(
         "{}\n[Timer]\nOnActiveSec=4min\nOnUnitInactiveSec=4min\nAccuracySec=10s\n\n[Install]\nWantedBy=timers.target\n",
@@ -216,9 +218,10 @@ fn log_backup_timer() -> String {
     )
 }
 
-/// Not `Persistent`: a machine that was off at night would make its backup while it starts, and systemd would leave a mark.
+/// Returns the timer of the daily backup. It is not `Persistent`: a machine that was off at night would make its backup
+/// during its start, and systemd would leave a mark.
 ///
-/// Without a time of the site's own, machines that share a disk do not begin at the same instant.
+/// Without a time of the site's own, a random delay keeps machines that share a disk from starting at the same moment.
 fn backup_timer(time: Option<TimeOfDay>) -> String {
     let calendar =
         time.map_or_else(|| format!("01:30\nRandomizedDelaySec={RANDOM_DELAY_HOURS}h"), |time| time.to_string());

@@ -1,8 +1,8 @@
-//! kubeadm's phases, each a step of its own: a rerun of all of them fails on its own leftovers; a rerun of one does
+//! kubeadm's phases, each as a separate step. A rerun of all phases fails on their own leftovers; a rerun of one does
 //! not.
 //!
-//! Phases that write files are Done when the files exist: kubeadm keeps valid keys and certificates. Those that write
-//! objects are Done when the objects exist; the undo of etcd's phase removes them with etcd's data.
+//! A phase that writes files is Done if the files exist, because kubeadm keeps valid keys and certificates. A phase
+//! that writes objects is Done if the objects exist; undo of the etcd phase removes them with etcd's data.
 
 mod phase;
 
@@ -27,9 +27,9 @@ use landfall_host::command::HostCommand;
 use landfall_host::files;
 use landfall_host::pack::PackId;
 
-/// How long a query about objects is repeated.
+/// Time for which a query about objects is repeated.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
-/// Between two tries.
+/// Time between two attempts.
 const ANSWER_POLL: Duration = Duration::from_secs(1);
 
 /// Parameters of the step.
@@ -38,7 +38,7 @@ const ANSWER_POLL: Duration = Duration::from_secs(1);
 pub struct KubeadmPhase {
     /// The node pack whose kubeadm runs.
     pub pack: PackId,
-    /// Which.
+    /// The phase to run.
     pub phase: Phase,
 }
 
@@ -63,7 +63,7 @@ impl KubeadmPhase {
         if self.phase == Phase::KubeletFinalize && !is_whole(&kubelet_kubeconfig(site)) {
             return Ok(Observed::Partial("the kubelet's kubeconfig is missing".to_owned()));
         }
-        // After a power cut the control plane may still be coming up.
+        // After a power cut, the control plane may still be starting.
         control_plane_ready::wait(site, &programs, CONTROL_PLANE_LIMIT)?;
         match self.phase {
             Phase::MarkControlPlane => {
@@ -72,7 +72,7 @@ impl KubeadmPhase {
                 let marked = String::from_utf8_lossy(&labels).contains("node-role.kubernetes.io/control-plane");
                 Ok(if marked { Observed::Done } else { Observed::Absent })
             }
-            // `kubelet.conf` names a file with the kubelet's newest certificate instead of holding one.
+            // `kubelet.conf` then names a file with the kubelet's newest certificate instead of containing one.
             Phase::KubeletFinalize => {
                 let text = files::read_text(&kubelet_kubeconfig(site))?.unwrap_or_default();
                 Ok(if text.contains("kubelet-client-current.pem") { Observed::Done } else { Observed::Absent })
@@ -93,10 +93,10 @@ impl KubeadmPhase {
         }
     }
 
-    /// Removes what a cut in the middle left and kubeadm would keep: empty files, and halves of pairs. For a key
-    /// without its certificate, kubeadm never makes one; a certificate without its key means an external authority to
-    /// it. With an authority, everything that it signed must go, because kubeadm would reject it as another
-    /// authority's. So simply all files are removed, since none of them was used yet.
+    /// Removes partial results of an interrupted phase that kubeadm would keep: empty files, and halves of pairs.
+    /// kubeadm never creates the certificate of an existing key. A certificate without its key means an external
+    /// authority to it. If an authority is incomplete, all files that it signed must go, because kubeadm would reject
+    /// them. All files are then removed, because none was used yet.
     fn remove_halves(&self, site: &Site) -> Result<(), StepError> {
         let files = self.phase.files();
         let lost: Vec<&str> = files.iter().copied().filter(|path| !is_whole(&site.paths.host(path))).collect();
@@ -107,8 +107,8 @@ impl KubeadmPhase {
         Ok(())
     }
 
-    /// kubeadm rewrites this one file in place, so a cut leaves it empty. Without it there is no kubelet, without the
-    /// kubelet there is no control plane, and kubeadm itself continues only with both.
+    /// Restores the one file that kubeadm rewrites in place, so an interruption leaves it empty. Without it, neither
+    /// the kubelet nor the control plane runs, and kubeadm continues only with both.
     fn restore_kubelet_kubeconfig(&self, site: &Site) -> Result<(), StepError> {
         let path = kubelet_kubeconfig(site);
         if is_whole(&path) {
@@ -120,7 +120,7 @@ impl KubeadmPhase {
         Ok(())
     }
 
-    /// Runs kubeadm's phase of this name; its effects are on the disk afterwards.
+    /// Runs the named phase of kubeadm. Its effects are on the disk on return.
     fn run(&self, site: &Site, phase: &[&str]) -> Result<(), StepError> {
         let command = Programs::of(&site.paths, &self.pack)
             .kubeadm(&["init", "phase"])
@@ -140,8 +140,8 @@ impl KubeadmPhase {
     }
 }
 
-/// kubectl's answer to a query about objects. The control plane was ready a moment ago, but a newly started API server
-/// may end once more; a malformed query is the only other reason for no answer.
+/// Returns kubectl's answer to a query about objects, with retries. The control plane was ready, but a newly started
+/// API server may end once more. Otherwise, only a malformed query gets no answer.
 fn answer(site: &Site, programs: &Programs, question: &HostCommand) -> Result<Vec<u8>, StepError> {
     let begin = Instant::now();
     loop {
@@ -156,17 +156,17 @@ fn answer(site: &Site, programs: &Programs, question: &HostCommand) -> Result<Ve
     }
 }
 
-/// A path without its extension: the same for a key and its certificate.
+/// Returns a path without its extension, which a key and its certificate share.
 fn stem(path: &str) -> &str {
     path.rsplit_once('.').map_or(path, |(stem, _)| stem)
 }
 
-/// The kubelet's access to the API server.
+/// Returns the path of the kubelet's kubeconfig.
 fn kubelet_kubeconfig(site: &Site) -> PathBuf {
     site.paths.kubernetes().join("kubelet.conf")
 }
 
-/// Whether a file exists and is not empty: a power cut may leave an empty one.
+/// Returns true if a file exists and is not empty. A power cut may leave an empty one.
 fn is_whole(path: &PathBuf) -> bool {
     fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0)
 }
@@ -183,7 +183,7 @@ impl Step<Site> for KubeadmPhase {
         }
         self.run(site, self.phase.arguments())?;
         if self.phase == Phase::KubeletStart {
-            // It already waits for these files, and checks again at once.
+            // The kubelet already waits for these files; a restart makes it check at once.
             site.run(&systemctl(&["restart", "--no-block", KUBELET]))?;
         }
         Ok(Value::Null)
@@ -196,8 +196,8 @@ impl Step<Site> for KubeadmPhase {
                 landfall_host::mounts::remove_tree(&site.paths.kubernetes().join("pki"))?;
                 files::remove_folder_if_empty(&site.paths.kubernetes())
             }
-            // Without its configuration the kubelet does not start again; nothing may write to etcd's data or the packet
-            // filter while they are removed.
+            // Without its configuration, the kubelet does not restart. Nothing may write to etcd's data or the packet
+            // filter during their removal.
             Phase::KubeletStart => teardown::stop_pods(site),
             Phase::Etcd => {
                 landfall_host::mounts::remove_tree(&site.paths.etcd())?;

@@ -1,4 +1,4 @@
-//! kubeadm's phases: the name of each, and what it leaves.
+//! kubeadm's phases, with their names and results.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,15 +12,15 @@ pub enum Phase {
     Kubeconfigs,
     /// etcd's static pod.
     Etcd,
-    /// Static pods of API server, controller manager and scheduler.
+    /// Static pods of the API server, controller manager and scheduler.
     ControlPlane,
-    /// The kubelet's configuration, at which the kubelet starts.
+    /// The kubelet's configuration, which lets the kubelet start.
     KubeletStart,
     /// The configuration as objects, for later joins and upgrades.
     UploadConfiguration,
-    /// Labels of the node.
+    /// Labels of the control plane's node.
     MarkControlPlane,
-    /// The token by which nodes join, and its rights.
+    /// The token with which nodes join, and its rights.
     BootstrapToken,
     /// The kubelet's own rotating certificate.
     KubeletFinalize,
@@ -29,7 +29,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// All of them, in order.
+    /// All phases, in order.
     pub const ALL: [Self; 10] = [
         Self::Certificates,
         Self::Kubeconfigs,
@@ -43,7 +43,7 @@ impl Phase {
         Self::Proxy,
     ];
 
-    /// Arguments after `kubeadm init phase`.
+    /// Returns the arguments after `kubeadm init phase`.
     pub(in crate::steps) fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Certificates => &["certs", "all"],
@@ -59,12 +59,12 @@ impl Phase {
         }
     }
 
-    /// Name of the step.
+    /// Returns the ID of the step.
     pub fn id(self) -> String {
         format!("kubeadm/{}", self.arguments().join("-").trim_end_matches("-all"))
     }
 
-    /// The title, for people.
+    /// Returns the title for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Certificates => "make the cluster's certificates",
@@ -80,7 +80,7 @@ impl Phase {
         }
     }
 
-    /// Files that it leaves, which show whether it is done.
+    /// Returns the files that the phase writes, which show whether it is done.
     pub(super) fn files(self) -> &'static [&'static str] {
         match self {
             Self::Certificates => &[
@@ -125,7 +125,7 @@ impl Phase {
         }
     }
 
-    /// The objects that it leaves, all of them: a cut in the middle of kubeadm leaves only the first ones.
+    /// Returns all objects that the phase writes. An interrupted kubeadm leaves only the first ones.
     pub(super) fn objects(self) -> Option<Objects> {
         let (namespace, names): (_, &[_]) = match self {
             Self::UploadConfiguration => (
@@ -140,7 +140,7 @@ impl Phase {
                     "rolebinding/kubeadm:kubelet-config",
                 ],
             ),
-            // The token itself, which comes first, has a name of its own in another namespace.
+            // The token itself, which kubeadm writes first, has a generated name in another namespace.
             Self::BootstrapToken => (
                 "kube-public",
                 &[
@@ -172,13 +172,13 @@ impl Phase {
     }
 }
 
-/// Objects that a phase leaves: those that have a namespace are in this one.
+/// Objects that a phase writes, with their common namespace if they have one.
 pub(super) struct Objects {
     pub(super) namespace: &'static str,
-    /// Kind and name of each, as `kubectl get` takes several kinds at once.
+    /// Kind and name of each, because `kubectl get` takes several kinds at once.
     pub(super) names: &'static [&'static str],
 }
 
-/// The authorities among the files of the certificates' phase, which sign the remaining ones.
+/// Certificate authorities among the files of the phase, which sign the other certificates.
 pub(super) const AUTHORITIES: [&str; 3] =
     ["/etc/kubernetes/pki/ca", "/etc/kubernetes/pki/front-proxy-ca", "/etc/kubernetes/pki/etcd/ca"];

@@ -1,4 +1,5 @@
-//! A copy of a volume on a disk that fails or is full: an error that says why, the volume as it was, and no copy that could return.
+//! Copies of a volume on a failing or full disk: a clear error, an unchanged volume, and no copy that undo could
+//! restore.
 
 use std::path::Path;
 
@@ -19,7 +20,7 @@ fn step() -> KeepCopy {
     KeepCopy { folder: "pvc-1_db_data".to_owned(), token: "0f".to_owned(), stopped }
 }
 
-/// The volume's files, each with bytes of its own.
+/// Returns the volume's files, each with different bytes.
 fn files() -> BTreeMap<&'static str, Vec<u8>> {
     BTreeMap::from([("base/segment", vec![7; MIB]), ("rows", vec![8; MIB]), ("log", vec![9; MIB / 2])])
 }
@@ -37,16 +38,16 @@ fn is_whole(folder: &Path) -> bool {
     files().iter().all(|(name, bytes)| fs_err::read(folder.join(name)).is_ok_and(|found| found == *bytes))
 }
 
-/// How a copy fails.
+/// Kind of failure of a copy.
 #[derive(Debug, Clone, Copy)]
 enum Failure {
     NotStarted,
     AtOnce,
-    /// Of the volume's files, so many were copied, and the next one in part.
+    /// After this number of copied files, with the next one copied in part.
     After(usize),
 }
 
-/// Copies a part, and says what `cp` says of a disk that cannot be read.
+/// Copies a part, then reports `cp`'s error for an unreadable disk.
 struct FailingCopy(Failure);
 
 impl CommandRunner for FailingCopy {
@@ -71,7 +72,7 @@ fn said(text: &str) -> CommandOutput {
     CommandOutput { stderr: format!("/bin/cp: {text}").into_bytes(), ..CommandOutput::default() }
 }
 
-/// Only the volume is there, and it is as it was.
+/// Asserts that only the unchanged volume exists.
 fn expect_only_the_volume(site: &Site, what: &str) {
     assert!(is_whole(&step().aside().volume(&site.paths)), "{what}");
     assert_eq!(fs_err::read_dir(site.paths.storage()).unwrap().count(), 1, "{what}");
@@ -88,10 +89,10 @@ fn copy_on_a_failing_disk_is_none_and_costs_no_data() {
         assert_eq!(error.code(), codes::NODE_PROGRAM, "{failure:?}");
         assert!(is_whole(&volume), "{failure:?}");
         assert_eq!(step().observe(&mut site).unwrap(), Observed::Absent, "{failure:?}");
-        // It goes back: no cluster is asked.
+        // Undo does not contact the cluster.
         step().undo(&mut site, &Value::Null).unwrap();
         expect_only_the_volume(&site, &format!("{failure:?}"));
-        // Or it is tried again, and what the failed one left is no part of the copy.
+        // A retry does not include the failed attempt's leftovers.
         step().act(&mut site, &Value::Null).unwrap_err();
         site.commands = Arc::new(Subprocesses);
         step().act(&mut site, &Value::Null).unwrap();

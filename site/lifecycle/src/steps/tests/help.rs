@@ -1,4 +1,4 @@
-//! Files of help on the host, which an upgrade replaces and an undo removes.
+//! Tests of help files on the host, which an upgrade replaces and an undo removes.
 
 use landfall_host::command::HostCommand;
 
@@ -9,7 +9,7 @@ const PAGE: &str = "/usr/local/share/man/man1/landfall.1";
 const OTHERS: &str = "/usr/local/share/man/man1/other.1";
 const HANDBOOK: &str = "/usr/local/share/doc/landfall/OPERATE.md";
 
-/// A `landfall` that writes these files.
+/// Returns a fixture whose `landfall` writes these files.
 fn helping(files: &'static [(&'static str, &'static str)]) -> Fixture {
     let write = move |command: &HostCommand| {
         assert!(command.to_string().contains("/landfall node write-help "), "{command}");

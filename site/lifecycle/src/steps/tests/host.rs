@@ -1,4 +1,4 @@
-//! Steps that change settings of the host, which an undo gives back.
+//! Tests of steps that change settings of the host, which an undo restores.
 
 use super::*;
 
@@ -39,7 +39,7 @@ fn host_tuning_restores_the_earlier_state() {
     assert_eq!(fixture.ran(), ["/sbin/modprobe br_netfilter", "/sbin/modprobe -r br_netfilter"]);
 }
 
-/// Settings that an administrator changed after the install are not undone; unchanged ones are.
+/// Undo restores unchanged settings, and keeps those that an administrator changed after the install.
 #[test]
 fn undo_restores_only_settings_that_are_still_as_they_were_set() {
     let mut fixture = Fixture::new();
@@ -74,7 +74,7 @@ fn the_folder_of_volumes_is_closed() {
     assert!(storage.join("pvc-1_a_b").exists(), "volumes are data, which no step removes");
 }
 
-/// It is loaded now, but would not be after the next boot.
+/// The module is loaded now, but would not be after the next boot.
 #[test]
 fn a_loaded_module_is_loaded_at_every_boot_and_stays_afterwards() {
     let mut fixture = Fixture::new();
@@ -99,7 +99,7 @@ fn hosts_entry_keeps_every_other_line() {
         step.act(&mut fixture.site, &before).unwrap();
         let lines = format!("{}\n10.99.0.11 api.landfall.internal # landfall\n", text.trim_end());
         assert_eq!(fixture.read("/etc/hosts"), lines);
-        // Leftovers of the agent's interrupted write.
+        // Leftovers of an interrupted write by the agent.
         let leftover = format!("/etc/.hosts{}", durable::TEMPORARY_SUFFIX);
         fixture.write(&leftover, "half");
         step.undo(&mut fixture.site, &before).unwrap();

@@ -1,4 +1,4 @@
-//! The configuration of kubeadm, its phases, and the control plane that they start.
+//! Tests of kubeadm's configuration, its phases, and the control plane that they start.
 
 use super::*;
 
@@ -47,7 +47,7 @@ fn a_phase_runs_again_over_leftovers_of_a_power_cut() {
     assert!(!fixture.site.paths.host("/etc/kubernetes/manifests/kube-scheduler.yaml").exists());
 }
 
-/// A kubelet that waited for its configuration starts at once.
+/// A kubelet that waits for its configuration starts at once.
 #[test]
 fn the_kubelet_is_started_once_it_is_configured() {
     let mut fixture = Fixture::new();
@@ -91,7 +91,7 @@ fn a_control_plane_that_does_not_start_names_its_own_logs() {
     }
 }
 
-/// After a power cut an API server may be ready, end once more and start again.
+/// After a power cut, a ready API server may end once more and start again.
 #[test]
 fn a_question_that_finds_no_answer_is_asked_again() {
     let asked = std::sync::atomic::AtomicUsize::new(0);

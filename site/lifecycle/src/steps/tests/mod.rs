@@ -1,4 +1,4 @@
-//! Node steps over a temporary root: every one can be repeated, completed from the middle, and undone.
+//! Tests of node steps below a temporary root: each can be repeated, completed from a partial state, and undone.
 
 mod failing_copies;
 mod help;
@@ -49,7 +49,7 @@ use landfall_host::paths::SitePaths;
 
 type Answer = dyn Fn(&HostCommand) -> bool + Send + Sync;
 
-/// Keeps what is reported.
+/// Progress that keeps the reported events.
 #[derive(Default)]
 struct Collected(Mutex<Vec<Event>>);
 
@@ -59,7 +59,7 @@ impl Progress for Collected {
     }
 }
 
-/// Records commands instead of running them; the closure says whether they succeed.
+/// Records commands instead of running them; the closure decides whether they succeed.
 struct Recorder {
     ran: Mutex<Vec<String>>,
     answer: Box<Answer>,
@@ -81,7 +81,7 @@ struct Fixture {
     recorder: Arc<Recorder>,
 }
 
-/// A site below a temporary folder, for the tests of single steps.
+/// Returns a site below a temporary folder, for tests of single steps.
 pub(crate) fn site() -> (TempDir, Site) {
     let Fixture { root, site, .. } = Fixture::new();
     (root, site)
@@ -135,7 +135,7 @@ impl Fixture {
         ContentStore::at(self.site.paths.registry()).ingest_bytes(bytes).unwrap().sha256
     }
 
-    /// All files with their content, links with their target, folders.
+    /// Returns all files with their content, links with their target, and folders.
     fn tree(&self) -> BTreeMap<PathBuf, String> {
         let mut found = BTreeMap::new();
         walk(self.root.path(), &mut found);
@@ -147,7 +147,7 @@ impl Fixture {
         self.recorder.ran.lock().unwrap().drain(..).map(|line| line.replace(&prefix, "")).collect()
     }
 
-    /// Does the step, does it again, undoes it, and undoes it again. `check` sees the site while the step is done.
+    /// Does the step twice, then undoes it twice. `check` sees the site while the step is done.
     fn there_and_back(&mut self, step: &dyn Step<Site>, check: impl FnOnce(&Self)) {
         let born = self.tree();
         assert_eq!(step.observe(&mut self.site).unwrap(), Observed::Absent);
@@ -167,7 +167,7 @@ impl Fixture {
         assert_eq!(step.observe(&mut self.site).unwrap(), Observed::Absent);
     }
 
-    /// Removes one new file at a time, as if the power had been cut before it was written, and lets the step finish.
+    /// Removes one new file at a time, as if a power cut had prevented its write, and completes the step.
     fn complete_from_each_middle(
         &mut self,
         step: &dyn Step<Site>,
@@ -221,7 +221,7 @@ fn placed(fixture: &Fixture, path: &str, links: &[&str]) -> PlacedFile {
     }
 }
 
-/// Permission bits of a file.
+/// Returns the permission bits of a file.
 fn mode(fixture: &Fixture, path: &str) -> u32 {
     std::os::unix::fs::MetadataExt::mode(&fs_err::metadata(fixture.site.paths.host(path)).unwrap()) & 0o777
 }
@@ -332,7 +332,7 @@ fn registry_links() {
 
 #[test]
 fn units() {
-    // The packet filter is read, which only root may.
+    // Only root may read the packet filter.
     if !in_own_network("steps::tests::units", "") {
         return;
     }
@@ -372,6 +372,6 @@ fn units() {
         fails("is-enabled --quiet landfall-kubelet"),
         does_not("landfall-kubelet.service does not start at boot")
     );
-    // It cannot run before kubeadm.
+    // The kubelet cannot run before kubeadm.
     assert_eq!(fails("is-active --quiet landfall-kubelet"), Observed::Done);
 }

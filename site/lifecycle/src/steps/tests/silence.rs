@@ -1,4 +1,4 @@
-//! No step is silent for long: bytes are counted, and waits say what they wait for.
+//! Tests that no step is silent for long: bytes are counted, and waits say what they wait for.
 
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ fn imported_images_are_counted() {
         media_type: "application/octet-stream".to_owned(),
     };
     let (manifest, config, layer) = (blob(b"manifest"), blob(b"config"), blob(&[7; 5000]));
-    // The same layer twice travels once.
+    // A repeated layer is sent once.
     let layers = vec![layer.clone(), layer];
     let image = ImageEntry { reference: "registry.example/image:1".to_owned(), manifest, config, layers };
     let collected = collected(&mut fixture);
     let step = NodeImages { pack: landfall_host::pack::sample(), images: vec![image] };
-    // This containerd lists nothing.
+    // This containerd lists no images.
     assert_eq!(step.act(&mut fixture.site, &Value::Null).unwrap_err().code(), codes::NODE_PROGRAM);
     let events = collected.0.lock().unwrap();
     let total = 8 + 6 + 5000;

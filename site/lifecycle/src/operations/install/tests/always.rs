@@ -1,4 +1,5 @@
-//! What no license and no clock stops, on a site whose cluster answers: as far as a plan, or as the first change of the cluster.
+//! Operations that no license and no clock stops, on a site whose cluster answers. They run up to their plan, or to the
+//! first change of the cluster.
 
 use jiff::SignedDuration;
 use landfall_cluster::Edits;
@@ -17,7 +18,7 @@ use crate::operations::{RestoreRequest, UpgradeRequest};
 use crate::plan::install::{InstallInputs, plan_install};
 use crate::preflight::Finding;
 
-/// A bundle whose release has a node as well: without one, nothing is planned that replaces a release.
+/// Returns a bundle whose release also has a node. Without one, nothing that replaces a release can be planned.
 fn with_node(vendor: &Vendor, counter: u64) -> Vec<u8> {
     changed_of_counter(vendor, counter, |document| {
         let node = serde_json::to_value(crate::plan::install::tests::release()).unwrap();
@@ -27,7 +28,7 @@ fn with_node(vendor: &Vendor, counter: u64) -> Vec<u8> {
     })
 }
 
-/// Leaves the journal of an install whose steps are all done, as it is planned for a usual host: most of them need root.
+/// Writes the journal of an install with all steps done, as planned for a usual host. Most of these steps need root.
 fn install(site: &Fixture) {
     let mut prepared = site.prepared();
     let TrustedRelease { release, documents, .. } = &prepared.planned.release;
@@ -56,7 +57,7 @@ fn install(site: &Fixture) {
     durable::write_file(&site.operations.paths.data_uuid(), uuid.as_bytes(), 0o600).unwrap();
 }
 
-/// A licensed site that runs 1.4.0, keeps 1.3.0, and has a backup and a cluster that answers.
+/// Returns a licensed site that runs 1.4.0 and keeps 1.3.0, with a backup and a cluster that answers.
 fn licensed_site(vendor: &Vendor) -> Fixture {
     let mut site = Fixture::with_bundle(vendor, &with_node(vendor, 3));
     site.license = Some(license(&site, vendor, "acme-1", |_| {}));
@@ -78,17 +79,17 @@ fn licensed_site(vendor: &Vendor) -> Fixture {
     site
 }
 
-/// Sets trusted time to this time, as a person does who believes a wrong clock.
+/// Sets trusted time to this time, like a person who believes a wrong clock.
 fn confirm(site: &Fixture, wall: Timestamp) {
     let paths = &site.operations.paths;
     let clocks = landfall_license::MachineClocks { wall, ..machine_clocks(paths) };
     site_time::confirm(paths, &LicenseLock::take(paths).unwrap(), &clocks).unwrap();
 }
 
-/// What happens to a license or a clock, and what refuses a newer release from then on.
+/// Name of a fault of a license or clock, the function that causes it, and the code that then refuses a newer release.
 type Trouble = (&'static str, fn(&Fixture), &'static str);
 
-/// Each is there from then on, together with those before it.
+/// Faults that accumulate in this order.
 const TROUBLES: [Trouble; 5] = [
     ("trusted time is damaged", |site| damage(site, SitePaths::trusted_time, SitePaths::trusted_time_copy), ""),
     (
@@ -107,14 +108,14 @@ fn lose(site: &Fixture, file: fn(&SitePaths) -> PathBuf, copy: fn(&SitePaths) ->
     }
 }
 
-/// Writes what is no document over both copies of one.
+/// Overwrites both copies of a document with invalid content.
 fn damage(site: &Fixture, file: fn(&SitePaths) -> PathBuf, copy: fn(&SitePaths) -> PathBuf) {
     for file in [file, copy] {
         durable::write_file(&file(&site.operations.paths), b"{", 0o600).unwrap();
     }
 }
 
-/// An operation, and what refuses it.
+/// Name of an operation, and the function that returns the codes that refuse it.
 type Verb = (&'static str, fn(&Fixture) -> Vec<&'static str>);
 
 const ALWAYS: [Verb; 5] = [
@@ -137,8 +138,8 @@ fn outcomes(site: &Fixture) -> Vec<(&'static str, Vec<&'static str>)> {
     ALWAYS.iter().map(|(name, act)| (*name, act(site))).collect()
 }
 
-/// What the license refuses of an upgrade to the release in the folder `later`, which is planned to its end. Other things block it, too: this host
-/// is a folder.
+/// Returns the license's blockers of an upgrade to the release in the folder `later`, after complete planning. The
+/// upgrade has other blockers as well, because this host is a folder.
 fn license_blockers(site: &Fixture) -> Vec<Finding> {
     let later = site.path("later");
     match site.operations.prepare_upgrade(&UpgradeRequest::to(&later)).err().expect("this host is not ready") {
@@ -149,7 +150,7 @@ fn license_blockers(site: &Fixture) -> Vec<Finding> {
     }
 }
 
-/// A backup and a drill get as far as what they write to the cluster, which takes nothing.
+/// A backup and a drill run until they write to the cluster, which rejects all writes.
 #[test]
 fn no_license_and_no_clock_stops_a_rollback_a_restore_an_export_a_backup_or_a_drill() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();

@@ -1,4 +1,5 @@
-//! A cluster that answers: one `StatefulSet` with a volume and a Service of the loopback, and nothing else. It gives every caller the same answer, and nothing changes it.
+//! A fake cluster with one `StatefulSet`, its volume and a Service on loopback. All callers get the same answers, and
+//! writes have no effect.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Fixture;
 
-/// Collections that are there without an object.
+/// Collections that exist without objects.
 const LISTS: [&str; 11] = [
     "apiservices",
     "configmaps",
@@ -24,7 +25,7 @@ const LISTS: [&str; 11] = [
     "validatingwebhookconfigurations",
 ];
 
-/// Lets the site find an API server that has the workload `reports`, whose volume is in this folder of the site's storage.
+/// Gives the site an API server with the workload `reports`, whose volume is this folder of the site's storage.
 pub(in crate::operations) fn give_cluster(site: &Fixture, folder: &str) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -32,7 +33,7 @@ pub(in crate::operations) fn give_cluster(site: &Fixture, folder: &str) {
     let known = known(volume.to_str().unwrap());
     std::thread::spawn(move || {
         for connection in listener.incoming() {
-            // Who asks may be gone.
+            // The client may be gone.
             let _ = connection.and_then(|connection| answer(connection, &known));
         }
     });
@@ -46,7 +47,7 @@ pub(in crate::operations) fn give_cluster(site: &Fixture, folder: &str) {
     durable::write_file(&path, kubeconfig.to_string().as_bytes(), 0o600).unwrap();
 }
 
-/// What is there, by its path.
+/// Returns the known answers by path.
 fn known(volume: &str) -> BTreeMap<&'static str, Value> {
     let kind = |name: &str, kind: &str, namespaced: bool| json!({"name": name, "kind": kind, "namespaced": namespaced});
     let only = |name: &str, of: &str, namespaced: bool| json!({"resources": [kind(name, of, namespaced)]});
@@ -78,7 +79,7 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
         "apiVersion": "v1", "kind": "PersistentVolumeClaim", "spec": {"volumeName": "pvc-1"},
         "metadata": {"name": "data-reports-0", "namespace": "reports"},
     });
-    // It serves, and runs no program: what would be saved of it fails at once.
+    // The pod is ready but runs no program, so saving its data fails at once.
     let pod = json!({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "reports-0", "namespace": "reports"},
         "spec": {"containers": [{"name": "reports"}]}, "status": {"conditions": [{"type": "Ready", "status": "True"}]},
@@ -102,7 +103,7 @@ fn known(volume: &str) -> BTreeMap<&'static str, Value> {
     ])
 }
 
-/// Gives what is there; an empty list of what has another object's kind; and refuses the rest as an API server does.
+/// Answers with a known object, or an empty list for known kinds, or a refusal in the form of an API server.
 fn answer(mut connection: TcpStream, known: &BTreeMap<&'static str, Value>) -> std::io::Result<()> {
     let mut lines = BufReader::new(connection.try_clone()?).lines();
     let first = lines.next().transpose()?.unwrap_or_default();

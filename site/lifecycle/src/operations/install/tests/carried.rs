@@ -1,4 +1,4 @@
-//! The round trip of a stick: what an installed machine carries out, and what it takes from its vendor.
+//! Round trip of a stick: files that an installed machine carries out, and files that it accepts from its vendor.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::operations::{Incoming, IncomingVerdict, TakenIn};
 
 const NAME: &str = "acme-1.license";
 
-/// A machine with a release that needs a license, and without one.
+/// Returns an installed machine whose release needs a license that it lacks.
 fn installed(vendor: &Vendor) -> Fixture {
     let fixture = machine(vendor);
     fixture.prepared().run().unwrap();
@@ -22,7 +22,7 @@ fn installed(vendor: &Vendor) -> Fixture {
     fixture
 }
 
-/// A revocation that this vendor has signed, in the folder that comes back.
+/// Writes a revocation signed by this vendor into the incoming folder.
 fn revoke(fixture: &Fixture, vendor: &Vendor, number: u64, releases: Vec<RevokedRelease>, licenses: &[&str]) {
     let reason = "it was stolen".to_owned();
     let licenses = licenses.iter().map(|id| RevokedLicense { id: (*id).to_owned(), reason: reason.clone() });
@@ -33,13 +33,13 @@ fn revoke(fixture: &Fixture, vendor: &Vendor, number: u64, releases: Vec<Revoked
     durable::write_file(&path, revocation.bytes(), 0o644).unwrap();
 }
 
-/// A license in the folder that comes back.
+/// Puts a license into the incoming folder.
 fn bring_license(fixture: &Fixture, vendor: &Vendor, id: &str) {
     let made = license(fixture, vendor, id, |_| {});
     durable::rename(&made, &fixture.path("back").join(format!("{id}.license"))).unwrap();
 }
 
-/// Takes what is in the folder, or names what is refused, by the file and its code.
+/// Takes in the folder, or returns file and code of each refusal.
 fn take(fixture: &Fixture) -> std::result::Result<TakenIn, Vec<(String, &'static str)>> {
     let incoming = Incoming::find(&fixture.path("back")).unwrap();
     match fixture.operations.check_incoming(&incoming).unwrap() {
@@ -125,7 +125,7 @@ fn a_license_a_revocation_and_a_bundle_are_taken_together() {
     take(&fixture).expect("the same once more");
 }
 
-/// Each of these files is refused, and what is beside it is not taken.
+/// Each of these files is refused, and the files beside it are not taken in.
 #[test]
 fn one_bad_file_changes_nothing_and_all_bad_files_are_named() {
     let [vendor, stranger] = [(); 2].map(|()| Vendor::new(KeyKind::Ed25519).unwrap());

@@ -1,4 +1,4 @@
-//! Operations of a site that lost its power, and its time with it.
+//! Operations of a site that lost its power and its clock.
 
 use std::fs::{File, FileTimes};
 
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::*;
 use crate::operations::testing::Notes;
 
-/// A site whose install was cut, of a release that was built at this time.
+/// Returns a site with an interrupted install of a release that was built at this time.
 fn cut(built_at: &str) -> (Fixture, Arc<Notes>) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let mut fixture = Fixture::with_bundle(&vendor, &bundle_of(&vendor, &release(3), built_at, Vec::new()));
@@ -17,7 +17,7 @@ fn cut(built_at: &str) -> (Fixture, Arc<Notes>) {
     (fixture, notes)
 }
 
-/// Makes this the newest time that the site has seen.
+/// Sets the newest time that the site has seen.
 pub(in crate::operations) fn see(fixture: &Fixture, time: &str) {
     let clock = fixture.operations.paths.clock();
     durable::create_folder(clock.parent().unwrap()).unwrap();
@@ -38,7 +38,7 @@ fn nothing_goes_forward_under_a_clock_that_cannot_be_right() {
         let refused = fixture.operations.resume(None).unwrap_err();
         assert_eq!(refused.blockers().iter().map(|blocker| blocker.code).collect::<Vec<_>>(), [code.id]);
         assert_eq!(fixture.contents(), before);
-        // The way back stays open: the authorities of a site may be what a wrong clock made.
+        // Undo stays possible, because a wrong clock may have made the site's authorities.
         fixture.operations.uninstall(&DataWish::Keep).unwrap();
         let notes = notes.0.lock().unwrap();
         assert!(

@@ -1,4 +1,4 @@
-//! Special data folders: made before, disks of their own, not mounted, without a journal.
+//! Special data folders: existing before, separate disks, unmounted, or without a journal.
 
 use landfall_media::mounted::on_tmpfs;
 
@@ -20,7 +20,7 @@ fn an_existing_data_folder_stays() {
 #[test]
 fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
     let test = "operations::install::tests::disks::a_disk_of_its_own_is_emptied_and_stays_mounted";
-    // The running program, which is kept there, is this test: tens of megabytes.
+    // The kept running program is this test, with tens of megabytes.
     let Some(disk) = on_tmpfs(test, "size=1g") else { return };
     let fixture = Fixture::new();
     let data = fixture.operations.paths.data();
@@ -32,7 +32,7 @@ fn a_disk_of_its_own_is_emptied_and_stays_mounted() {
         assert_eq!(fixture.operations.uninstall(&DataWish::Keep).unwrap().kept.len(), 0);
     }
     assert_eq!(fixture.contents(), birth);
-    // Only what is mounted can be unmounted.
+    // Only a mounted folder can be unmounted.
     rustix::mount::unmount(&data, rustix::mount::UnmountFlags::empty()).unwrap();
     assert_eq!(fixture.contents(), birth);
 }

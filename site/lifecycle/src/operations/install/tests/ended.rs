@@ -1,4 +1,4 @@
-//! The end of a license: what it refuses, and everything that goes on. A site that is lost comes back without a license that counts.
+//! The end of a license: refused and continuing operations. A lost site can be recovered without a valid license.
 
 use landfall_backup::{BackupKind, NewBackup, Repository, RepositoryKey};
 use landfall_cluster::Edits;
@@ -14,15 +14,15 @@ use crate::operations::upgrade::tests::upgrade;
 use crate::operations::{PreflightRequest, RestoreRequest};
 use crate::site_secrets::NO_SECRETS;
 
-/// The license of a site that has just ended.
+/// Code of a site's license that has ended.
 const ENDED: &str = "LF4703";
 
-/// The bundle of the entitled release of this counter: 3 is of version 1.3.0.
+/// Returns a bundle of the entitled release with this counter: 3 is version 1.3.0.
 fn of_counter(vendor: &Vendor, counter: u64) -> Vec<u8> {
     changed_of_counter(vendor, counter, |_| {})
 }
 
-/// The same, changed.
+/// Like [`of_counter`], with a changed release document.
 pub(super) fn changed_of_counter(
     vendor: &Vendor,
     counter: u64,
@@ -41,7 +41,7 @@ pub(super) fn changed_of_counter(
     bundle_of(vendor, &document, BUILT, vec![objects])
 }
 
-/// A machine with a stick of version 1.3.0.
+/// Returns a machine with a stick of version 1.3.0.
 fn machine_with_stick(vendor: &Vendor) -> Fixture {
     let fixture = machine(vendor);
     put(&fixture, vendor, "stick", 3);
@@ -60,7 +60,7 @@ pub(super) fn put_bundle(fixture: &Fixture, folder: &str, bundle: &[u8]) {
     durable::write_file(&path.join("tiny.landfall"), bundle, 0o644).unwrap();
 }
 
-/// A license that ended a month ago, with its grace.
+/// Returns a license that ended a month ago, with its grace.
 fn ended_license(fixture: &Fixture, vendor: &Vendor) -> PathBuf {
     license(fixture, vendor, "ended", |terms| {
         terms.not_before = terms.issued - jiff::SignedDuration::from_hours(24 * 100);
@@ -68,7 +68,7 @@ fn ended_license(fixture: &Fixture, vendor: &Vendor) -> PathBuf {
     })
 }
 
-/// A site whose license has ended.
+/// Returns a site whose license has ended.
 fn site(vendor: &Vendor) -> Fixture {
     let mut fixture = machine_with_stick(vendor);
     let ended = ended_license(&fixture, vendor);
@@ -78,7 +78,7 @@ fn site(vendor: &Vendor) -> Fixture {
     fixture
 }
 
-/// What became of an operation: the codes of all that refuses it, or nothing.
+/// Returns the codes of all refusals of an operation; empty if it succeeded.
 pub(super) fn codes_of<T>(result: Result<T>) -> Vec<&'static str> {
     match result {
         Ok(_) => Vec::new(),
@@ -87,7 +87,7 @@ pub(super) fn codes_of<T>(result: Result<T>) -> Vec<&'static str> {
     }
 }
 
-/// What the license refuses of an install of the stick's release; `check` asks for nothing else.
+/// Returns the license's refusals of an install of the stick's release, which `check` reports as well.
 fn refused(fixture: &Fixture, adopt_data: bool) -> Vec<&'static str> {
     let request = InstallRequest { adopt_data, ..fixture.request() };
     let of_license =
@@ -97,7 +97,8 @@ fn refused(fixture: &Fixture, adopt_data: bool) -> Vec<&'static str> {
     prepared
 }
 
-/// What is said of kept data that an install of the same version does not adopt: what adopting it is worth, and of the license nothing else.
+/// Asserts that only the benefit of adopting kept data is reported, and nothing else about the license. The install of
+/// the same version does not adopt the data.
 fn expect_worth(fixture: &Fixture) {
     let trust = fixture.request().trust;
     let request = PreflightRequest { bundle: fixture.path("stick"), trust, ..PreflightRequest::default() };
@@ -149,7 +150,7 @@ fn kept_data_gets_its_own_release_back_and_no_other_one() {
         }
     }
     put(&fixture, &vendor, "stick", 3);
-    // Data whose owner is not known brings nothing back.
+    // Data of an unknown owner does not count as a return.
     durable::remove_file(&fixture.operations.paths.kept_record()).unwrap();
     assert_eq!(refused(&fixture, true), [ENDED]);
 }
@@ -175,7 +176,7 @@ fn new_hardware_gets_the_release_of_its_backups_back_and_no_newer_one() {
         put(&found, &vendor, "stick", counter);
         assert_eq!(refused(&found, true), expected, "1.{counter}.0");
     }
-    // Whose backups cannot be read may be of this version, and the message says so.
+    // Unreadable backups may be of this version, and the message says so.
     put(&found, &vendor, "stick", 3);
     durable::rename(&found.operations.paths.backup_repository(), &copies.path().join("away")).unwrap();
     let request = InstallRequest { adopt_data: true, ..found.request() };
@@ -186,7 +187,8 @@ fn new_hardware_gets_the_release_of_its_backups_back_and_no_newer_one() {
     assert!(text.contains("holds no repository"), "{text}");
 }
 
-/// What the license refuses of an upgrade to the release in the folder `later`. The rest of an upgrade's plan needs a cluster.
+/// Returns the license's refusals of an upgrade to the release in the folder `later`. The rest of the plan needs a
+/// cluster.
 fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
     let trust = Trust::read(site.request().trust.as_deref(), &site.path("later")).unwrap();
     let release = TrustedRelease::find(&site.path("later"), &trust, &site.operations).unwrap();
@@ -195,10 +197,10 @@ fn refused_upgrade(site: &Fixture) -> Vec<&'static str> {
     blockers.iter().map(|blocker| blocker.code).collect()
 }
 
-/// An operation on a site, and what refuses it.
+/// Name of an operation on a site, and the function that returns its refusals.
 type Verb = (&'static str, fn(&Fixture) -> Vec<&'static str>);
 
-/// Every operation, as far as it leads without a cluster, but those that bring a release to the site.
+/// All operations, as far as they run without a cluster, except those that bring a release to the site.
 const FREE: [Verb; 12] = [
     ("rollback", |site| codes_of(site.operations.prepare_rollback(None, None, Edits::Refuse))),
     ("configure", |site| {
@@ -230,12 +232,12 @@ pub(super) fn backup_of(site: &Fixture) -> String {
     site.operations.backups().unwrap()[0].id.clone()
 }
 
-/// What each of them comes to on a site.
+/// Returns the outcomes of these operations on a site.
 fn outcomes(site: &Fixture) -> Vec<(&'static str, Vec<&'static str>)> {
     FREE.iter().map(|(name, act)| (*name, act(site))).collect()
 }
 
-/// With a license that counts, and once it has ended: the same outcome, but of what brings a release to the site.
+/// The outcomes with a valid and an ended license are equal, except for operations that bring a release to the site.
 #[test]
 fn an_ended_license_refuses_a_new_install_and_an_upgrade_and_nothing_else() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();

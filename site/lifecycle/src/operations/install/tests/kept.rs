@@ -1,4 +1,5 @@
-//! Data that an uninstall keeps: recorded, named, refused, used again, and deleted only by a person who names the site.
+//! Data that an uninstall keeps. It is recorded, named, refused and used again, and deleted only if a person names the
+//! site.
 
 use landfall_engine::journal::UndoCause;
 
@@ -47,7 +48,7 @@ fn kept_data_outlives_the_journal_and_every_plain_uninstall() {
     assert_eq!(status.state, SiteState::Absent);
     assert!(status.notes[0].starts_with("data of tiny 1.0.0 is kept in "), "{:?}", status.notes);
 
-    // An install that fails at once, or is interrupted, and its uninstall: the data is as it was.
+    // After an install that fails at once or is interrupted, and its uninstall, the data is unchanged.
     fixture.prepared().run().unwrap();
     operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
@@ -89,7 +90,7 @@ fn a_missing_or_doubled_volume_is_never_replaced_by_an_empty_one() {
     assert_eq!(codes_of(), ["LF4021"]);
 }
 
-/// A stick whose component postgres consists of a `StatefulSet`, or of nothing that has volumes.
+/// Returns a stick whose component postgres has a `StatefulSet`, or no volumes at all.
 fn stick_with(vendor: &Vendor, namespace: &str, set: Option<&str>) -> Vec<u8> {
     let mut release = release(3);
     release["components"] = json!([{
@@ -120,7 +121,7 @@ fn no_component_starts_empty_beside_its_kept_volume() {
     };
     let same = next_release("postgres", Some("postgres"));
     assert!(same.blockers.is_empty() && same.notes.is_empty(), "{same:?}");
-    // An operator makes claims that no object declares.
+    // An operator creates claims that no object declares.
     let operated = next_release("postgres", None);
     assert!(operated.blockers.is_empty() && operated.volumes.len() == 1, "{operated:?}");
     assert!(
@@ -138,7 +139,7 @@ fn no_component_starts_empty_beside_its_kept_volume() {
         let [from, to] = [FOLDER, &renamed].map(|name| storage.join(name));
         let command = format!("`mv {} {}`", from.display(), to.display());
         assert!(found.blockers[0].fix.contains(&command), "{command}: {}", found.blockers[0].fix);
-        // The command helps.
+        // The suggested command fixes it.
         durable::rename(&from, &to).unwrap();
         let helped = adoption(&fixture, true).unwrap();
         assert!(helped.blockers.is_empty() && helped.notes.is_empty(), "{helped:?}");
@@ -146,7 +147,7 @@ fn no_component_starts_empty_beside_its_kept_volume() {
         assert_eq!((adopted.namespace.as_str(), adopted.component.as_deref()), (namespace, Some("postgres")));
         durable::rename(&to, &from).unwrap();
     }
-    // Without a record, the namespace says whose it is.
+    // Without a record, the namespace shows the owner.
     durable::remove_file(&fixture.operations.paths.kept_record()).unwrap();
     assert_eq!(next_release("postgres", Some("db")).blockers[0].code, "LF4027");
 }
@@ -156,7 +157,7 @@ fn missing_data_cannot_be_used() {
     let fixture = Fixture::new();
     assert_eq!(adoption(&fixture, true).unwrap_err().code(), codes::NOTHING_KEPT);
     assert!(adoption(&fixture, false).unwrap().blockers.is_empty());
-    // Without a record, the names of folders suffice; an unreadable record is no reason to ignore the data.
+    // Without a record, the names of folders suffice. An unreadable record is no reason to ignore the data.
     let fixture = with_kept_data();
     let record = fixture.operations.paths.data().join("kept.json");
     for damaged in ["{", r#"{"schema":2,"site":null,"release":null,"volumes":[],"others":[],"secrets":[]}"#] {
@@ -183,7 +184,7 @@ fn data_is_deleted_by_the_name_of_the_site_only() {
     assert_eq!((uninstalled.release, uninstalled.kept.len()), (None, 0));
     assert_eq!(fixture.contents(), birth);
 
-    // An installed site, with the earlier data.
+    // An installed site with the earlier data.
     keep_data(&fixture);
     fixture.prepared().run().unwrap();
     assert_eq!(fixture.operations.uninstall(&delete("other")).unwrap_err().code(), codes::DELETION_UNCONFIRMED);
@@ -202,11 +203,11 @@ fn a_deletion_that_was_cut_can_be_given_up_before_the_first_volume_only() {
         operations.take_over("uninstall", &latest, None, UndoScope::site(keep_data)).unwrap()
     };
     fixture.prepared().run().unwrap();
-    // Requested, and cut before any step was undone.
+    // Requested, but interrupted before any step was undone.
     undo(false).journal.append(Recorded::UndoRequested { keep_data: false, cause: UndoCause::Requested }).unwrap();
     operations.uninstall(&DataWish::Keep).unwrap();
     assert!(rows.exists());
-    // Cut after the last step: a part may already be deleted.
+    // Interrupted after the last step: part of the data may already be deleted.
     fixture.prepared().run().unwrap();
     undo(false).back(None).unwrap();
     assert!(rows.exists());
@@ -225,7 +226,7 @@ fn the_command_is_found_while_an_operation_is_unfinished() {
     assert!(program.is_file() && program.starts_with(fixture.operations.paths.data()), "{}", program.display());
     fixture.operations.uninstall(&DataWish::Keep).unwrap();
     assert_eq!(fixture.contents(), birth);
-    // A program of that name that is not Landfall's stays.
+    // Another program of that name stays.
     durable::write_file(&link, b"other", 0o755).unwrap();
     fixture.prepared().run().unwrap();
     assert_eq!(fs_err::read(&link).unwrap(), b"other");

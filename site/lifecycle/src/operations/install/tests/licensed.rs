@@ -1,4 +1,5 @@
-//! Releases whose components need a license: the gate before an install, and everything that goes on without one.
+//! Releases whose components need a license: the check before an install, and all operations that continue without a
+//! license.
 
 use jiff::SignedDuration;
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedLicense};
@@ -9,7 +10,7 @@ use landfall_license::{Binding, Identifier, IdentifierKind, Terms, sample};
 use super::*;
 use crate::license::LicenseRecord;
 
-/// A release with a component that needs `analytics`.
+/// Returns a release with a component that needs `analytics`.
 pub(super) fn entitled() -> serde_json::Value {
     let mut entitled = release(3);
     entitled["components"] = json!([{
@@ -19,12 +20,12 @@ pub(super) fn entitled() -> serde_json::Value {
     entitled
 }
 
-/// A machine, and a stick with a release that needs a license.
+/// Returns a machine and a stick with a release that needs a license.
 pub(super) fn machine(vendor: &Vendor) -> Fixture {
     Fixture::with_bundle(vendor, &bundle(vendor, &entitled()))
 }
 
-/// A license from now on, changed, in a file of the machine.
+/// Writes a license that begins now, with changed terms, to a file of the machine.
 pub(super) fn license(fixture: &Fixture, vendor: &Vendor, name: &str, change: impl FnOnce(&mut Terms)) -> PathBuf {
     let mut terms = sample::terms(name, Timestamp::now() - SignedDuration::from_hours(1)).unwrap();
     change(&mut terms);
@@ -38,7 +39,7 @@ fn sealed_name(id: &str) -> String {
     format!("{id}.license")
 }
 
-/// Codes of what blocks an install, of those about licenses.
+/// Returns the license codes that block an install.
 fn blocked(fixture: &Fixture, license: Option<PathBuf>) -> Vec<&'static str> {
     let request = InstallRequest { license, ..fixture.request() };
     match fixture.operations.prepare_install(&request) {
@@ -171,7 +172,7 @@ fn a_wrong_clock_is_reported_and_confirmed_by_a_person() {
     assert_eq!((date().agrees, status.terms.unwrap().standing), (true, "valid"));
 }
 
-/// The first clock that the site ever saw was three years ahead, was believed, and is right by now.
+/// The first clock that the site saw was three years ahead and was believed. By now it is right.
 #[test]
 fn what_a_believed_first_clock_has_ended_names_its_date_and_the_way_back() {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
@@ -195,7 +196,7 @@ fn what_a_believed_first_clock_has_ended_names_its_date_and_the_way_back() {
     let date = format!("judged by the date {}", ahead.wall.strftime("%Y-%m-%d"));
     assert!(blocker.code == "LF4703" && blocker.measured.contains(&date), "{}", blocker.measured);
     assert!(blocker.fix.contains("run `landfall license confirm-date`"), "{}", blocker.fix);
-    // Another license does not help, and neither is it taken for one that ended in truth.
+    // Another license does not help, and is not itself marked as ended.
     let endless = license(&fixture, &vendor, "endless", |terms| terms.ends = None);
     operations.import_license(&endless).unwrap();
     let second = license(&fixture, &vendor, "acme-2", |terms| terms.supersedes = vec!["endless".to_owned()]);
@@ -207,8 +208,8 @@ fn what_a_believed_first_clock_has_ended_names_its_date_and_the_way_back() {
     assert!(blockers().is_empty());
 }
 
-/// Expiry, a lost license and a wrong clock stop an install and an upgrade of entitled components, and nothing else: no other
-/// operation asks; preflight reports what an install would. Everything that asks names the gate, so the sources themselves show who does.
+/// Expiry, a lost license and a wrong clock stop only an install and an upgrade of entitled components. Preflight
+/// reports the same as an install. Every caller of the check names it, so the test searches the sources.
 #[test]
 fn nothing_but_an_install_and_an_upgrade_asks_for_a_license() {
     fn asking(folder: &Path, found: &mut Vec<std::path::PathBuf>) {

@@ -1,4 +1,4 @@
-//! What a site uses of its license: measured, reported, kept with the data, and never a reason to stop.
+//! A site's usage of its license: measured, reported, kept with the data, and never a reason to stop.
 
 use jiff::SignedDuration;
 use landfall_bundle_spec::trust::KeyId;
@@ -9,7 +9,7 @@ use super::*;
 
 const COUNTS: Counts = Counts { nodes: Some(4), namespaces: Some(9), gpus: Some(0), users: None };
 
-/// An installed machine with a license for three nodes.
+/// Returns an installed machine with a license for three nodes.
 fn licensed(vendor: &Vendor) -> Fixture {
     let mut fixture = machine(vendor);
     fixture.license = Some(license(&fixture, vendor, "acme-1", |_| {}));
@@ -55,7 +55,7 @@ fn use_above_a_limit_is_reported_and_signed_and_stops_nothing() {
     let report = operations.usage_report().unwrap().unwrap();
     let key = key(&fixture);
     report.verify(&Wanted { terms: None, keys: vec![key] }).unwrap();
-    // A renewal may name the key, which the vendor knows by now.
+    // A renewal may name the site's key, which the vendor knows by now.
     let renewed = license(&fixture, &vendor, "acme-2", |terms| {
         terms.site_key = Some(key);
         terms.entitlements.nodes = Some(8);
@@ -86,7 +86,7 @@ fn a_record_that_was_edited_is_reported_as_it_is() {
     assert!(first_break(&report.days).is_some());
     let refused = report.verify(&Wanted { terms: None, keys: vec![key(&fixture)] }).unwrap_err();
     assert_eq!(refused.code(), codes::USAGE_REPORT_CHAIN);
-    // Damage of the whole file costs what was in it, and nothing else.
+    // Damage to the whole file loses only its content.
     durable::write_file(&paths.usage(), b"\0\0\0", 0o600).unwrap();
     assert!(operations.status().is_ok() && operations.keep_usage(COUNTS).unwrap());
 }

@@ -1,4 +1,5 @@
-//! Operations over real files below a temporary root, with the steps that need no root: staging, identity, names.
+//! Tests of operations on real files below a temporary root, with the steps that need no root: staging, identity,
+//! names.
 
 mod always;
 pub(in crate::operations) mod answering;
@@ -49,7 +50,7 @@ use landfall_host::hosts_entry::HostsEntry;
 use landfall_host::node::NodeIdentity;
 use landfall_host::paths::SitePaths;
 
-/// Ends the process, as far as the operation is concerned, when an event is reported.
+/// Progress that panics at an event, to simulate a crash of the operation.
 struct Crash<F>(F);
 
 impl<F: Fn(&Event) -> bool + Send + Sync> Progress for Crash<F> {
@@ -61,7 +62,7 @@ impl<F: Fn(&Event) -> bool + Send + Sync> Progress for Crash<F> {
 pub(in crate::operations) struct Fixture {
     folder: TempDir,
     pub(in crate::operations) operations: Operations,
-    /// The license that the install is given.
+    /// The license for the install.
     license: Option<PathBuf>,
 }
 
@@ -71,7 +72,7 @@ fn sums(bytes: &[u8]) -> BlobSums {
     hasher.finish()
 }
 
-/// A release document with the fields that these tests need.
+/// Returns a release document with the fields that these tests need.
 pub(in crate::operations) fn release(counter: u64) -> serde_json::Value {
     json!({
         "type": "landfall.dev/release/1", "name": "tiny", "version": "1.0.0", "counter": counter, "assembled": false,
@@ -80,14 +81,14 @@ pub(in crate::operations) fn release(counter: u64) -> serde_json::Value {
     })
 }
 
-/// When the releases of these tests were built.
+/// Build time of the releases in these tests.
 pub(in crate::operations) const BUILT: &str = "2025-11-20T08:16:00Z";
 
 fn bundle(vendor: &Vendor, release: &serde_json::Value) -> Vec<u8> {
     bundle_of(vendor, release, BUILT, Vec::new())
 }
 
-/// A bundle that was built at this time, with more documents.
+/// Returns a bundle that was built at this time, with additional documents.
 pub(in crate::operations) fn bundle_of(
     vendor: &Vendor,
     release: &serde_json::Value,
@@ -97,7 +98,7 @@ pub(in crate::operations) fn bundle_of(
     signed_bundle(&vendor.key, std::slice::from_ref(&vendor.root), release, built_at, more)
 }
 
-/// The same, signed by this key, with this chain of roots.
+/// Like [`bundle_of`], signed by this key with this chain of roots.
 pub(in crate::operations) fn signed_bundle(
     key: &SigningKey,
     roots: &[Root],
@@ -109,7 +110,7 @@ pub(in crate::operations) fn signed_bundle(
     signed_bundle_with(key, roots, release, built_at, more, blobs)
 }
 
-/// What a site may set of a release, as the builder writes it.
+/// Returns the site schema of a release as the builder writes it.
 fn schema_of(release: &serde_json::Value) -> serde_json::Value {
     let values = release["values"].as_array().into_iter().flatten();
     let properties: serde_json::Map<_, _> =
@@ -117,7 +118,7 @@ fn schema_of(release: &serde_json::Value) -> serde_json::Value {
     json!({ "properties": { "values": { "properties": properties } } })
 }
 
-/// The same with these blobs, of which the first is `landfall`.
+/// Like [`signed_bundle`], with these blobs, of which the first is `landfall`.
 pub(in crate::operations) fn signed_bundle_with(
     key: &SigningKey,
     roots: &[Root],
@@ -157,17 +158,17 @@ impl Fixture {
         Self::with(&Vendor::new(KeyKind::Ed25519).unwrap(), &release(3))
     }
 
-    /// A machine, and a stick of this vendor with this release.
+    /// Returns a machine, and a stick of this vendor with this release.
     pub(in crate::operations) fn with(vendor: &Vendor, release: &serde_json::Value) -> Self {
         Self::with_bundle(vendor, &bundle(vendor, release))
     }
 
-    /// A machine, and a stick of this vendor with this bundle.
+    /// Returns a machine, and a stick of this vendor with this bundle.
     pub(in crate::operations) fn with_bundle(vendor: &Vendor, bundle: &[u8]) -> Self {
         Self::with_root(&vendor.root, bundle)
     }
 
-    /// A machine, the root document that it is given, and a stick with this bundle.
+    /// Returns a machine with this root document, and a stick with this bundle.
     pub(in crate::operations) fn with_root(root: &Root, bundle: &[u8]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, bytes: &[u8]| {
@@ -198,7 +199,7 @@ impl Fixture {
         InstallRequest { bundle, trust: Some(trust), site: None, adopt_data: false, license: None, accept, secrets }
     }
 
-    /// An install whose plan is the steps that need no root.
+    /// Returns an install whose plan has only the steps that need no root.
     pub(in crate::operations) fn prepared(&self) -> PreparedInstall<'_> {
         let trust = Trust::read(self.request().trust.as_deref(), &self.path("stick")).unwrap();
         let release = TrustedRelease::find(&self.path("stick"), &trust, &self.operations).unwrap();
@@ -230,14 +231,14 @@ impl Fixture {
         PreparedInstall { operations: &self.operations, planned, media_path: self.path("stick") }
     }
 
-    /// The same with other settings.
+    /// Like [`Self::prepared`], with changed settings.
     pub(in crate::operations) fn configured(&self, change: impl FnOnce(&mut SiteConfiguration)) -> PreparedInstall<'_> {
         let mut prepared = self.prepared();
         change(&mut prepared.planned.settings);
         prepared
     }
 
-    /// Everything below the host's root, but what outlives an uninstall beside the logs.
+    /// Returns everything below the host's root except the logs, which outlive an uninstall.
     fn contents(&self) -> BTreeMap<PathBuf, String> {
         let mut contents = BTreeMap::new();
         walk(&self.path("host"), &mut contents);
@@ -249,7 +250,7 @@ impl Fixture {
         self.operations.journals().latest().unwrap().unwrap().path
     }
 
-    /// Drops the last record, as if the power had failed before it was durable.
+    /// Drops the last record, as if a power cut had prevented its write.
     fn drop_last_record(&self) {
         let bytes = fs_err::read(self.journal()).unwrap();
         let decoded = record::decode(&bytes).unwrap();
@@ -301,7 +302,7 @@ fn install_status_and_uninstall() {
     let installed = fixture.prepared().run().unwrap();
     assert_eq!((installed.release.as_str(), installed.address.as_str()), ("tiny", "192.0.2.1"));
     assert!(installed.media_read_bytes > 3 << 20 && installed.store_written_bytes > 3 << 20);
-    // This plan contains no Kubernetes: the missing answer is reported, and not shown as a site without services.
+    // This plan contains no Kubernetes. The missing answer is reported, not shown as a site without services.
     assert!(
         installed.services.is_empty() && installed.notes[0].starts_with("where components are reached is not known")
     );
@@ -326,10 +327,10 @@ fn install_status_and_uninstall() {
     assert_eq!(fixture.contents(), birth);
 }
 
-/// Whether to crash when this is reported.
+/// Returns true if the install crashes at this event.
 type CrashAt = fn(&Event) -> bool;
 
-/// A crash before each step, in the middle of staging and at its end.
+/// Returns crashes before each step, during staging and at its end.
 fn every_crash() -> Vec<(&'static str, CrashAt)> {
     vec![
         ("before stage", |event| matches!(event, Event::StepStarted { index: 1, .. })),
@@ -386,7 +387,7 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
     assert!(to_trust >= head, "{to_trust}");
     fixture.crash_at(|event| matches!(event, Event::PhaseStarted { .. }));
     let counted = fixture.operations.io.media.totals().read_bytes;
-    // To trust it again, to check that it is complete before the first change, and again before staging.
+    // Read to trust it again, to check before the first change that it is complete, and again before staging.
     assert!(counted >= to_trust * 2 + head * 2, "{counted}, of {to_trust} to trust");
 
     let store = ContentStore::at(fixture.operations.paths.registry());
@@ -398,7 +399,7 @@ fn every_look_at_the_media_and_at_the_store_is_counted() {
     }
     drop(staged);
     let Resumed::Install(installed) = fixture.operations.resume(None).unwrap() else { panic!("it is an install") };
-    // The node's files are hashed once more when they are placed.
+    // The node's files are hashed again when they are placed.
     let placed = 10;
     assert_eq!(installed.store_read_bytes, (2 << 20) + placed, "what was staged before was checked again");
     let read = installed.media_read_bytes - counted;
@@ -411,7 +412,7 @@ fn damage_keeps_good_blobs_and_names_the_way_to_continue() {
     let bundle = fixture.path("stick/tiny.landfall");
     let good = fs_err::read(&bundle).unwrap();
     let mut bad = good.clone();
-    // The last blob takes a block of 1024 bytes, and as much ends the archive.
+    // The last blob takes a block of 1024 bytes, and the archive ends with another 1024 bytes.
     let in_last = bad.len() - 2048 + 100;
     bad[in_last] ^= 1;
     durable::write_file(&bundle, &bad, 0o644).unwrap();
@@ -422,7 +423,7 @@ fn damage_keeps_good_blobs_and_names_the_way_to_continue() {
     }
     let staged = fixture.operations.status().unwrap().registry.unwrap();
     assert!(staged.staged_bytes >= 3 << 20, "{staged:?}");
-    // The same command again does not help, and says so.
+    // A rerun of the command does not help, and its error says so.
     assert_eq!(fixture.code_of_prepare(|_| ()), codes::OPERATION_OPEN);
 
     durable::create_folder(&fixture.path("other")).unwrap();
@@ -553,7 +554,7 @@ fn kept_data_stays_even_when_the_end_of_the_uninstall_is_cut() {
     let latest = operations.journals().latest().unwrap().unwrap();
     let mut running = operations.take_over("uninstall", &latest, None, UndoScope::site(true)).unwrap();
     running.back(None).unwrap();
-    // The power fails after the last record, before what operations keep is removed.
+    // A power cut follows the last record, before the operations' own files are removed.
     drop(running);
     assert_eq!(operations.status().unwrap().state, SiteState::UninstallInterrupted);
     let Resumed::Uninstall(uninstalled) = operations.resume(None).unwrap() else { panic!("it is an uninstall") };

@@ -1,4 +1,4 @@
-//! A site on which a later version of Landfall has begun something.
+//! A site on which a later version of Landfall has begun an operation.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn no_verb_mistakes_a_newer_operation_for_an_older_one() {
     fixture.prepared().run().unwrap();
     let newer = fixture.operations.paths.journal().join("000002-relocate.journal");
     durable::write_file(&newer, &fs_err::read(fixture.journal()).unwrap(), 0o600).unwrap();
-    // Without the program that began it, nothing can go on.
+    // Without the program that began it, nothing can continue.
     landfall_host::mounts::remove_tree(&fixture.operations.paths.data().join("engine")).unwrap();
     let before = fixture.contents();
     let operations = &fixture.operations;

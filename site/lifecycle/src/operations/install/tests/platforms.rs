@@ -1,4 +1,4 @@
-//! A stick with one release for two platforms: the bundle for this host is installed, and nothing is guessed beyond that.
+//! A stick with one release for two platforms: the bundle for this host is installed, without further guesses.
 
 use landfall_host::facts::host;
 
@@ -30,11 +30,11 @@ fn of_two_platforms_the_bundle_for_this_host_is_installed() {
     fixture.prepared().run().unwrap();
     assert_eq!(fixture.operations.verify_site().unwrap().release, "tiny 1.0.0");
 
-    // Who checks a bundle names it: a check of one of them would pass for both.
+    // A check must name the bundle, because a check of one would pass for both.
     assert_eq!(open_verified(&stick, &trust, media).err().unwrap().code(), codes::SEVERAL_BUNDLES);
     open_verified(&stick.join("another.landfall"), &trust, media).unwrap();
 
-    // Neither of two for this host is meant, nor one of another version.
+    // Two bundles for this host, or bundles of different versions, are ambiguous.
     for second in [release_for(own, 4, "1.0.0"), release_for(other, 4, "1.1.0")] {
         put("another.landfall", &second);
         assert_eq!(open_trusted(&stick, &trust, media).err().unwrap().code(), codes::SEVERAL_BUNDLES, "{second}");

@@ -1,4 +1,4 @@
-//! Preflight over a bundle: the findings that an install acts on, with and without trust.
+//! Preflight of a bundle: the findings that an install acts on, with and without trust.
 
 use landfall_host::facts::sample::sample;
 use landfall_host::facts::{Facts, KIND, SCHEMA};
@@ -7,7 +7,7 @@ use super::*;
 use crate::operations::{PreflightReport, PreflightRequest};
 use crate::preflight::{Finding, Severity};
 
-/// The file of these facts.
+/// Writes these facts to a file.
 fn facts_file(fixture: &Fixture, facts: &Facts) -> PathBuf {
     let mut document = serde_json::to_value(facts).unwrap();
     (document["kind"], document["schema"]) = (KIND.into(), SCHEMA.into());
@@ -89,7 +89,7 @@ fn rules_of_a_release_are_judged_and_those_that_fail_are_named() {
     );
 }
 
-/// A host and a release of which two warnings must be accepted.
+/// Returns a host and a release with two warnings that must be accepted.
 fn to_accept() -> (Fixture, Facts) {
     let mut release = release(3);
     release["rules"] = json!([{
@@ -118,7 +118,7 @@ fn a_warning_that_must_be_accepted_stops_an_install_until_it_is() {
     };
     assert_eq!(waiting(&[]), ["fapolicyd", "no-swap"]);
     assert_eq!(waiting(&["no-swap"]), ["fapolicyd"]);
-    // The release is too small to be planned, which is found once nothing else stops.
+    // The release is too small to be planned, which is found after all other checks.
     let unplanned = plan(&["no-swap", "fapolicyd"]).err().unwrap();
     assert!(unplanned.blockers().is_empty() && unplanned.code() != codes::NOT_READY, "{unplanned:?}");
     let misspelt = plan(&["no-swop"]).err().unwrap();

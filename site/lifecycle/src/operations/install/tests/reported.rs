@@ -1,13 +1,13 @@
-//! What a real install reports, kept where the command line draws it.
+//! Events of a real install, stored for the tests of the command line's output.
 
 use std::sync::Mutex;
 
 use super::*;
 
-/// The events of the install below, one in a line: `installer` shows what a person reads of them.
+/// Events of the install below, one per line. `installer` shows how a person sees them.
 const KEPT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../progress/samples/install.jsonl"));
 
-/// Keeps events. Bytes in a row are one event: how many at a time reach the disk depends on the disk.
+/// Progress that keeps events. Consecutive bytes are one event, because their sizes depend on the disk.
 #[derive(Default)]
 struct Keeper(Mutex<Vec<Event>>);
 

@@ -1,4 +1,5 @@
-//! Secrets that a site gives: preflight asks for them, the data folder has them before the journal begins, and nothing else does.
+//! Secrets that a site gives: preflight requests them, and the data folder has them before the journal begins. They are
+//! stored nowhere else.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,10 +11,10 @@ use crate::operations::planned::first_secrets;
 use crate::operations::{PreflightReport, PreflightRequest};
 use crate::site_secrets::SecretArgument;
 
-/// What the person brings.
+/// Secret that the person supplies.
 const PASSWORD: &str = "canary-password";
 
-/// A machine with a stick whose release asks for a password and a file.
+/// Returns a machine with a stick whose release requests a password and a file.
 fn asked() -> Fixture {
     let mut release = release(3);
     release["components"] = json!([{
@@ -28,7 +29,7 @@ fn asked() -> Fixture {
     fixture
 }
 
-/// Both of them from the same file.
+/// Supplies both from the same file.
 fn brought(fixture: &Fixture) -> BroughtSecrets {
     let argument = |name: &str| SecretArgument { name: name.to_owned(), file: Some(fixture.path("password")) };
     BroughtSecrets {
@@ -66,7 +67,7 @@ fn preflight_names_every_secret_that_is_missing_and_none_of_their_values() {
     assert!(report.findings.iter().any(|finding| finding.measured.contains("there is no file")), "{report:?}");
 }
 
-/// Files below a folder that have this text.
+/// Returns the files below a folder that contain this text.
 fn files_with(folder: &Path, text: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in folder.read_dir().unwrap() {
@@ -97,7 +98,7 @@ fn values_are_in_one_folder_of_the_site_and_end_with_it() {
     holding.sort();
     assert_eq!(holding, [folder.join("directory.1.json"), folder.join("license.1.json")]);
     let mut plain = files_with(&fixture.path("host"), PASSWORD);
-    // This test's own program plays the engine, and has the word in it.
+    // This test's own program is the pinned one, and contains the text.
     plain.retain(|path| !path.starts_with(fixture.path("host/var/lib/landfall/engine")));
     assert_eq!(plain, Vec::<PathBuf>::new());
     fixture.operations.uninstall(&DataWish::Keep).unwrap();

@@ -1,4 +1,4 @@
-//! What is staged is checked as a whole, and the advice of the check mends it.
+//! The check of all staged files, and the repair that it suggests.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Releases that must not be installed, whatever their signatures are.
+//! Releases that must not be installed although their signatures are valid.
 
 use landfall_bundle_spec::trust::{REVOCATION_FILE_NAME, Revocation, RevokedRelease};
 

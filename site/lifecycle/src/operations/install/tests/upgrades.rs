@@ -1,11 +1,11 @@
-//! Bundles that cannot take the place of the installed release: each is refused with its code, and nothing changes.
+//! Bundles that cannot replace the installed release: each is refused with its code, and nothing changes.
 
 use landfall_bundle_spec::Sha256;
 
 use super::*;
 use crate::operations::UpgradeRequest;
 
-/// A site with release 3 of `tiny` 1.0.0, and its vendor.
+/// Returns a site with release 3 of `tiny` 1.0.0, and its vendor.
 fn site() -> (Fixture, Vendor) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let fixture = Fixture::with(&vendor, &release(3));
@@ -13,7 +13,7 @@ fn site() -> (Fixture, Vendor) {
     (fixture, vendor)
 }
 
-/// The error of an upgrade to a release that is release 4 of `tiny` 1.1.0 but for this change.
+/// Returns the error of an upgrade to release 4 of `tiny` 1.1.0 with this change.
 fn refusal(fixture: &Fixture, vendor: &Vendor, change: impl FnOnce(&mut serde_json::Value)) -> OperationError {
     let mut later = release(4);
     later["version"] = "1.1.0".into();
@@ -62,7 +62,7 @@ fn a_path_that_the_release_does_not_allow_is_refused_with_the_version_in_between
     assert!(none.to_string().contains("this is none of them"), "{none}");
 }
 
-/// The mark is of the newest release that was ever here, and a rollback does not lower it.
+/// The mark belongs to the newest release that was ever here, and a rollback does not lower it.
 #[test]
 fn a_counter_below_that_of_a_release_from_which_the_site_went_back_is_refused() {
     let (fixture, vendor) = site();

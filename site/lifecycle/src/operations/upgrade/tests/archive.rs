@@ -1,4 +1,4 @@
-//! Old closed journals are an archive: damage in them stops nothing, and is named.
+//! Old closed journals are an archive: damage in them stops nothing, and is reported.
 
 use super::*;
 
@@ -29,19 +29,20 @@ fn a_flipped_bit_in_an_old_journal_stops_nothing() {
     assert!(!history.made().unwrap().is_empty());
     assert_eq!(operations.releases().unwrap().len(), 2);
     assert_eq!(operations.past_operations(1).unwrap().operations.len(), 1);
-    // They are named, each.
+    // Each of them is reported.
     let damaged = operations.damaged_journals().unwrap();
     assert_eq!(
         damaged.iter().map(|one| &one.path).collect::<Vec<_>>(),
         old.iter().map(|one| &one.path).collect::<Vec<_>>()
     );
     assert!(damaged[0].note().contains("000001-install.journal"), "{}", damaged[0].note());
-    // The one that decides is as strict as ever.
+    // The journal that decides is still checked strictly.
     flip(&deciding.path, 200);
     assert_eq!(operations.status().unwrap_err().code(), codes::JOURNAL_CORRUPT);
 }
 
-/// Without the folded operations, what a damaged journal said is unknown: what depends on it is refused, and nothing else.
+/// Without the folded operations, the content of a damaged journal is unknown. Only operations that depend on it are
+/// refused.
 #[test]
 fn what_depends_on_a_lost_journal_is_refused_by_name() {
     let fixture = site_with_changes();
@@ -60,17 +61,17 @@ fn what_depends_on_a_lost_journal_is_refused_by_name() {
         assert_eq!(error.code(), codes::OLD_JOURNAL_UNREADABLE);
         assert!(error.to_string().contains("000002-upgrade.journal"), "{error}");
     }
-    // Nothing is collected that it may need.
+    // Content that it may need is not collected.
     let releases = collection::below(&operations.paths.releases());
     operations.remove_strays(&operations.journals().lock("upgrade").unwrap()).unwrap();
     assert_eq!(collection::below(&operations.paths.releases()), releases);
-    // The install's own journal decides whether the site is being removed, unless it was folded since.
+    // The install's own journal decides whether the site is being removed, unless it was folded.
     durable::remove_tree(&operations.paths.activity()).unwrap();
     flip(&files[0].path, 100);
     assert_eq!(operations.status().unwrap_err().code(), codes::JOURNAL_CORRUPT);
 }
 
-/// Each release of the rollback set is read, and what both have only once.
+/// Both releases of the rollback set are read, and shared blobs only once.
 #[test]
 fn a_check_of_the_site_reads_the_release_before_too() {
     let fixture = site_with_changes();
@@ -101,7 +102,7 @@ fn two_hundred_operations_are_looked_up_without_their_journals() {
         durable::write_file(&path, &bytes, 0o600).unwrap();
     }
     operations.fold_history(&lock);
-    // All but the one that decides could as well be noise of the same length.
+    // All journals except the deciding one may be noise of the same length.
     for file in &journals(&fixture)[..199] {
         let length = fs_err::metadata(&file.path).unwrap().len();
         durable::write_file(&file.path, &vec![0; usize::try_from(length).unwrap()], 0o600).unwrap();
@@ -111,6 +112,6 @@ fn two_hundred_operations_are_looked_up_without_their_journals() {
     let took = begun.elapsed();
     assert_eq!((history.deciding().unwrap().file.number, history.kept().len()), (200, 2));
     assert!(history.unreadable().is_empty());
-    // Generous: tests are not optimized, and share their machine.
+    // The limit is generous, because tests are not optimized and share their machine.
     assert!(took < std::time::Duration::from_secs(5), "{took:?}");
 }

@@ -9,7 +9,8 @@ use crate::operations::install::tests::bundle_of;
 use crate::operations::install::tests::clock::see;
 use crate::operations::testing::Notes;
 
-/// What became of the look at the clock before this change, and what was noted. The release was built long after now.
+/// Returns the result of the clock's check before this change, and the notes. The release was built long after the
+/// present time.
 fn look(operation: Operation) -> (Result<()>, Vec<String>) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let bundle = bundle_of(&vendor, &release(3), "2199-01-01T00:00:00Z", Vec::new());

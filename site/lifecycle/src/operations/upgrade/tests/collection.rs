@@ -1,4 +1,5 @@
-//! What the data folder holds after many changes to and fro: what the installed release and the one before it refer to, and nothing else.
+//! Content of the data folder after many changes in both directions: only what the installed and the previous release
+//! refer to.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -22,7 +23,7 @@ use crate::steps::node_files::NodeFiles;
 use crate::steps::stage::INSTALLER_NAME;
 use crate::steps::supersede::Supersede;
 
-/// The blobs of a bundle, each once.
+/// Blobs of a bundle, each once.
 #[derive(Default)]
 struct Blobs(Vec<Vec<u8>>);
 
@@ -39,8 +40,8 @@ impl Blobs {
     }
 }
 
-/// The release of this counter. Each has an image and a model of its own, moves a tag and shares layers; every second one brings another
-/// node pack.
+/// Returns the bundle with this counter. Each has its own image and model, moves a tag and shares layers. Every second
+/// one brings another node pack.
 pub(super) fn bundle(roots: &Roots, counter: u64) -> Vec<u8> {
     let mut blobs = Blobs::default();
     blobs.add(&format!("#!/bin/sh\n# landfall of {counter}\n"));
@@ -69,7 +70,7 @@ pub(super) fn bundle(roots: &Roots, counter: u64) -> Vec<u8> {
         artifact.manifest = blobs.add(&format!("manifest of {} {own}", artifact.name));
         artifact.config = blobs.add("{ }");
         for file in &mut artifact.files {
-            // It is run, and says that containerd has no images.
+            // This program runs, and reports that containerd has no images.
             file.blob = blobs.add(&format!("#!/bin/sh\n# {} {own}\nexit 0\n", file.path));
         }
     }
@@ -88,7 +89,7 @@ pub(super) fn step(id: &str, action: Action) -> PlannedStep<Action> {
     PlannedStep { id, title, action, bytes: 0, seconds: 0, undo: Undo::Reversible }
 }
 
-/// The steps of a change that are about content.
+/// Returns the content steps of a change.
 pub(super) fn plan(
     operation: Operation,
     before: &ReleaseDocument,
@@ -141,7 +142,7 @@ pub(super) fn go_back(fixture: &Fixture) {
     assert_eq!(run(fixture, plan, release, trust), End::Committed);
 }
 
-/// Files and links below a folder, relative to it.
+/// Returns files and links below a folder, as relative paths.
 pub(super) fn below(folder: &Path) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];
@@ -158,7 +159,7 @@ pub(super) fn below(folder: &Path) -> BTreeSet<PathBuf> {
     found
 }
 
-/// Makes in this folder what the releases of the rollback set refer to, and nothing else.
+/// Creates in this folder exactly what the releases of the rollback set refer to.
 fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
     let operations = &fixture.operations;
     let (site, fresh) = (operations.paths.registry(), ContentStore::at(folder.join("registry")));
@@ -194,7 +195,7 @@ fn make_expected(fixture: &Fixture, folder: &Path, first: Sha256) {
             }
         }
     }
-    // Of two manifests that have one tag, the installed release's has it; both are listed.
+    // If two manifests share a tag, the installed release gets it; both are listed.
     let installed = registry_links(&installed(fixture)).links();
     assert!(installed.iter().all(|link| ContentStore::at(&site).is_linked(link)));
     fresh.link_repositories(&links).unwrap();
@@ -220,7 +221,7 @@ fn after_ten_changes_to_and_fro_the_data_folder_holds_what_the_rollback_set_refe
     let fixture = Fixture::with_root(&roots.chain[0], &bundle(&roots, 1));
     fixture.prepared().run().unwrap();
     let first = pins(&fixture).bundle;
-    // The install of this fixture places no content but the store's: from the second release on, all of it is placed.
+    // The install of this fixture places only the store's content. From the second release on, all content is placed.
     assert_eq!(upgrade_to(&fixture, &roots, 2, false), End::Committed);
     let names = |fixture: &Fixture| -> BTreeSet<_> {
         let entries = std::fs::read_dir(fixture.operations.paths.data()).unwrap();
@@ -237,13 +238,13 @@ fn after_ten_changes_to_and_fro_the_data_folder_holds_what_the_rollback_set_refe
         expect_exactly_the_rollback_set(&fixture, first, &format!("after {changes} changes"));
     }
     assert!(changes >= 10);
-    // One that fails leaves nothing of itself.
+    // A failed change leaves nothing behind.
     assert_eq!(upgrade_to(&fixture, &roots, 9, true), End::Undone);
     expect_exactly_the_rollback_set(&fixture, first, "after a change that was undone");
     assert_eq!(names(&fixture), known);
 }
 
-/// Pins the operation of this journal to a program of its own, of which there is a stand-in.
+/// Pins the operation of this journal to a separate stand-in program, and returns its digest.
 fn pin_to_its_own(fixture: &Fixture, file: &JournalFile) -> String {
     let engine = Sha256::of(file.number.to_string().as_bytes());
     let decoded = record::decode(&std::fs::read(&file.path).unwrap()).unwrap();
@@ -274,12 +275,12 @@ fn of_the_programs_that_operations_were_pinned_to_those_stay_that_one_may_need()
     let files = operations.journals().list().unwrap();
     let engines: Vec<String> = files.iter().map(|file| pin_to_its_own(&fixture, file)).collect();
     assert_eq!(engines.len(), 5);
-    // These journals were written again, which no program does; what was folded of the former ones is theirs alone.
+    // The journals were rewritten, which no program does, so the folded operations no longer belong to them.
     durable::remove_file(&operations.paths.activity().join("closed-operations")).unwrap();
     operations.remove_strays(&operations.journals().lock("upgrade").unwrap()).unwrap();
     let folder = operations.paths.data().join("engine");
     let left: BTreeSet<String> =
         below(&folder).iter().map(|path| path.parent().unwrap().to_string_lossy().into_owned()).collect();
-    // That of the install, of the last change that was committed, and of the last one at all.
+    // Programs of the install, of the last committed change, and of the last change.
     assert_eq!(left, BTreeSet::from([0, 3, 4].map(|index| engines[index].clone())));
 }

@@ -1,5 +1,5 @@
-//! The root that a site trusts, through upgrades and a rollback, over real files and journals: the newest one counts,
-//! whatever is installed.
+//! Trust of a site through upgrades and a rollback, on real files and journals: the newest root counts, whatever is
+//! installed.
 
 mod archive;
 mod clock;
@@ -27,7 +27,7 @@ use crate::pins::PinnedTrust;
 use crate::site::UndoScope;
 use crate::steps::stage_release::StageRelease;
 
-/// A vendor's root documents. Each names another key for releases and revocations; the key of the other roles stays.
+/// A vendor's root documents. Each names another key for releases and revocations; the other roles keep their key.
 struct Roots {
     keys: Vec<SigningKey>,
     chain: Vec<Root>,
@@ -50,13 +50,13 @@ impl Roots {
         Self { keys, chain }
     }
 
-    /// The release of this counter with the root documents of these numbers, signed as the last one requires.
+    /// Returns the release of this counter with these root documents, signed as the last one requires.
     fn bundle(&self, counter: u64, numbers: RangeInclusive<usize>) -> Vec<u8> {
         let (first, last) = numbers.into_inner();
         signed_bundle(&self.keys[last - 1], &self.chain[first - 1..last], &release(counter), BUILT, Vec::new())
     }
 
-    /// A revocation of another release, signed as the document of this number requires.
+    /// Returns a revocation of another release, signed as the document of this number requires.
     fn revocation(&self, number: usize) -> Revocation {
         let revoked = RevokedRelease {
             name: "other".to_owned(),
@@ -69,7 +69,7 @@ impl Roots {
         revocation.with_signature(key.public().id(), &signature).unwrap()
     }
 
-    /// A site that was given document 1, with the release of counter 1 under the document of this number.
+    /// Returns a site that was given document 1, with release 1 under the document of this number.
     fn installed_under(&self, number: usize) -> Fixture {
         let fixture = Fixture::with_root(&self.chain[0], &self.bundle(1, 1..=number));
         fixture.prepared().run().unwrap();
@@ -77,7 +77,7 @@ impl Roots {
     }
 }
 
-/// A site that was upgraded and went back.
+/// Returns a site that was upgraded and rolled back.
 pub(in crate::operations) fn site_with_changes() -> Fixture {
     let roots = Roots::new(1);
     let fixture = Fixture::with_root(&roots.chain[0], &collection::bundle(&roots, 1));
@@ -87,7 +87,7 @@ pub(in crate::operations) fn site_with_changes() -> Fixture {
     fixture
 }
 
-/// What a site's last committed operation was pinned to.
+/// Returns the pins of a site's last committed operation.
 fn pins(fixture: &Fixture) -> Pins {
     fixture.operations.changeable(&fixture.operations.history().unwrap()).unwrap().clone()
 }
@@ -103,7 +103,7 @@ fn write(fixture: &Fixture, bundle: &[u8]) -> PathBuf {
     path
 }
 
-/// Begins the change as the verb does and runs it, with the step that places content alone: others need a cluster.
+/// Begins and runs the change like the command, with only the step that places content: other steps need a cluster.
 fn change(fixture: &Fixture, operation: Operation, release: TrustedRelease, trust: Trust) {
     let stage = PlannedStep {
         id: StepId("stage".to_owned()),
@@ -163,7 +163,7 @@ pub(in crate::operations) fn upgrade(fixture: &Fixture, bundle: &[u8]) {
     change(fixture, Operation::Upgrade, release, trust);
 }
 
-/// Goes back to the release before the installed one, as its head was verified then.
+/// Rolls back to the previous release, whose head is verified as it was then.
 fn roll_back(fixture: &Fixture) {
     let operations = &fixture.operations;
     let kept = operations.history().unwrap().kept()[1].clone();
@@ -207,7 +207,7 @@ fn every_upgrade_pins_the_newest_root_that_it_brings() {
         assert_eq!(pinned.root.as_bytes(), roots.chain[last - 1].bytes(), "a chain from {first} to {last}");
         assert_eq!((pinned.number, pinned.fingerprint), (last as u64, roots.chain[last - 1].fingerprint()));
     }
-    // The installed release again, as its id says: what counts is who signed it.
+    // The installed release again, by its ID: its signer decides.
     assert_eq!(code_of_upgrade(&fixture, &roots.bundle(4, 8..=8)), codes::UPGRADE_SAME);
     assert_eq!(code_of_upgrade(&fixture, &roots.bundle(4, 1..=7)), codes::UNKNOWN_KEY, "a key that was rotated away");
     let fork = Roots::new(8);
@@ -222,7 +222,7 @@ fn a_rollback_brings_no_older_root_back() {
     roll_back(&fixture);
     assert_eq!((pins(&fixture).counter, pins(&fixture).trust.number), (1, 2), "its head is verified as it was then");
     assert_eq!(newest(&fixture).number, 4);
-    // The same release, signed by a key that document 4 has, and by one that it no longer has.
+    // Release 1 again, signed by a key that document 4 has, and by one that it no longer has.
     assert_eq!(code_of_upgrade(&fixture, &roots.bundle(1, 1..=4)), codes::UPGRADE_SAME);
     assert_eq!(code_of_upgrade(&fixture, &roots.bundle(1, 1..=3)), codes::UNKNOWN_KEY);
     let import = |number: usize| {
@@ -246,7 +246,7 @@ fn a_site_that_is_not_ready_blocks_an_upgrade_with_every_reason() {
     let (node, component) = (&report.nodes[0].name, &report.components[0].component);
     let expected = format!("{node}: the disk is full; {component}: StatefulSet a: 0 of 1 pods are ready");
     assert_eq!(blocker.measured, expected);
-    // A note may be all that is known.
+    // A note may be the only information.
     let mut silent = sample::installed();
     (silent.ready, silent.notes) = (false, vec!["the cluster does not answer".to_owned()]);
     assert_eq!(unready(&silent).unwrap().measured, "the cluster does not answer");

@@ -1,6 +1,7 @@
-//! Power cuts in changes whose steps are the real ones, over real files and the real journal: links of the registry, files of artifacts,
-//! programs of node packs, the release's `landfall`, and what is collected. At each edge of the journal, and at many between two of them, the
-//! change ends by itself as exactly one of the two releases, with that one's content.
+//! Power cuts during changes with real steps, on real files and the real journal. They cover links of the registry,
+//! files of artifacts, programs of node packs, the release's `landfall`, and collection. After a cut at each edge of
+//! the journal, and at many edges in between, the change ends automatically as exactly one of the two releases, with
+//! that release's content.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,10 +20,10 @@ use crate::steps::stage::find_media;
 
 const FATES: [Fate; 3] = [Fate::Lost, Fate::Kept, Fate::Torn];
 
-/// Of the edges that follow no act on the journal, one in so many: there are thousands.
+/// Distance of the tested edges that do not follow an act on the journal, because there are thousands.
 const STRIDE: usize = 17;
 
-/// The folders that have content.
+/// Folders with content.
 const FOLDERS: [&str; 4] = ["registry", "files", "node", "releases"];
 
 /// A change that has not begun.
@@ -32,7 +33,7 @@ struct Change {
     trust: Trust,
 }
 
-/// A site that has become its second and its third release.
+/// Returns a site that was upgraded to its second and third release.
 fn site(roots: &Roots) -> Fixture {
     let fixture = Fixture::with_root(&roots.chain[0], &bundle(roots, 1));
     fixture.prepared().run().unwrap();
@@ -42,8 +43,8 @@ fn site(roots: &Roots) -> Fixture {
     fixture
 }
 
-/// An upgrade to the fourth release, which has another node pack. Its blobs are in the store: what a power cut does to a copy in progress is
-/// tested where blobs are copied.
+/// Returns an upgrade to the fourth release, with another node pack. Its blobs are already stored, because the tests of
+/// copies cover power cuts during a copy.
 fn upgrade_of(fixture: &Fixture, roots: &Roots) -> Change {
     let trust = Trust::pinned(&newest(fixture));
     let path = write(fixture, &bundle(roots, 4));
@@ -55,7 +56,7 @@ fn upgrade_of(fixture: &Fixture, roots: &Roots) -> Change {
     Change { plan, release, trust }
 }
 
-/// A return to the release before.
+/// Returns a rollback to the previous release.
 fn rollback_of(fixture: &Fixture) -> Change {
     let operations = &fixture.operations;
     let kept = operations.history().unwrap().kept()[1].clone();
@@ -65,13 +66,14 @@ fn rollback_of(fixture: &Fixture) -> Change {
     Change { plan, release, trust }
 }
 
-/// Files of an artifact whose blob does not exist: the step fails for good.
+/// Returns a step for an artifact whose blob does not exist, which always fails.
 fn lacking() -> Action {
     let file = PlacedFile { path: "file".to_owned(), blob: Sha256::of(b"nowhere"), size: 7, links: Vec::new() };
     Action::ArtifactFiles(ArtifactFiles { artifact: "lacking".to_owned(), files: vec![file], executable: false })
 }
 
-/// Content with the bytes of files and the targets of links. A temporary file is none: the next write of its name replaces it.
+/// Returns the content: bytes of files and targets of links. Temporary files do not count, because the next write of
+/// their name replaces them.
 fn contents(fixture: &Fixture) -> BTreeMap<PathBuf, Vec<u8>> {
     let data = fixture.operations.paths.data();
     let mut found = BTreeMap::new();
@@ -88,7 +90,7 @@ fn contents(fixture: &Fixture) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Ends the change of this journal as its unit does, by the program that runs: no other one is kept.
+/// Ends the change of this journal as its unit does, with the running program, because no other one is kept.
 fn end(fixture: &Fixture, file: &JournalFile) -> End {
     let operations = &fixture.operations;
     let lock = operations.journals().lock("resume").unwrap();
@@ -106,17 +108,17 @@ fn end(fixture: &Fixture, file: &JournalFile) -> End {
     end
 }
 
-/// Whether an edge is one of the journal, by what the act before it was done to.
+/// Returns true if the act before an edge was on the journal.
 fn is_of_journal(after: Option<&Path>) -> bool {
     after.is_none_or(|path| path.extension().is_some_and(|extension| extension == "journal"))
 }
 
-/// Does the change once without a cut, and then from each state that a power cut in it may leave.
+/// Runs the change once without a cut, then from each state that a power cut may leave.
 fn cut_everywhere(fixture: &Fixture, Change { plan, release, trust }: Change, expected: End) {
     let operations = &fixture.operations;
     let (root, before) = (fixture.path("host"), contents(fixture));
     let file = begin(fixture, plan, release, trust);
-    // It is as large as this program, and no step of these reads it.
+    // The engine folder is as large as this program, and these steps do not read it.
     std::fs::remove_dir_all(operations.paths.data().join("engine")).unwrap();
     let recording = Recording::begin(&root).unwrap();
     assert_eq!(end(fixture, &file), expected);

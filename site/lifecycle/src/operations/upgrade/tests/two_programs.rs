@@ -1,5 +1,5 @@
-//! After a rollback, an older program reads what a newer one wrote: every closed journal has a field in each of its objects that this
-//! program does not know.
+//! After a rollback, an older program reads the files of a newer one: every object of a closed journal has an unknown
+//! field.
 
 use landfall_engine::journal::record;
 use serde_json::Value;
@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::*;
 use crate::pins::Entry;
 
-/// The field that the newer program adds.
+/// Field that the newer program adds.
 const LATER: &str = "later";
 
-/// Pointers to all objects of a document, outer ones first.
+/// Collects pointers to all objects of a document, outer ones first.
 fn objects(value: &Value, pointer: &str, found: &mut Vec<String>) {
     if value.is_object() {
         found.push(pointer.to_owned());
@@ -27,8 +27,8 @@ fn objects(value: &Value, pointer: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Adds the field to each object that has a type of its own, and returns to how many. Maps from names to values have none: a name more is
-/// another value, not another field. Strict reading tells them apart.
+/// Adds the field to each object with a type of its own, and returns their number. Maps from names to values are
+/// excluded, because another name is another value. Strict parsing distinguishes them.
 fn extend<T: serde::de::DeserializeOwned + PartialEq>(document: &mut Value) -> usize {
     let known: T = serde_json::from_value(document.clone()).unwrap();
     let later = serde_json::json!({"of": ["a", {"newer": "program"}]});
@@ -48,7 +48,7 @@ fn extend<T: serde::de::DeserializeOwned + PartialEq>(document: &mut Value) -> u
     pointers.len()
 }
 
-/// Writes a journal as the newer program would have. Returns how many objects have the field.
+/// Rewrites a journal in the newer program's form. Returns the number of objects with the field.
 fn write_as_newer(path: &std::path::Path) -> usize {
     let decoded = record::decode(&fs_err::read(path).unwrap()).unwrap();
     let (mut bytes, mut tail, mut count) = (Vec::new(), record::Tail::default(), 0);
@@ -73,7 +73,7 @@ fn write_as_newer(path: &std::path::Path) -> usize {
     count
 }
 
-/// Everything that is only looked up.
+/// Returns the answers of all read-only queries.
 fn answers(fixture: &Fixture) -> Vec<String> {
     let operations = &fixture.operations;
     let history = operations.history().unwrap();
@@ -107,14 +107,14 @@ fn journals_of_a_newer_program_are_read_after_a_rollback() {
     let counts: Vec<usize> = files.iter().map(|file| write_as_newer(&file.path)).collect();
     assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
     assert_eq!(answers(&fixture), before);
-    // What this program does not understand, it does not fold: the newer one may return.
+    // This program does not fold what it does not understand, because the newer one may return.
     operations.fold_history(&operations.journals().lock("backup").unwrap());
     assert_eq!(answers(&fixture), before);
     let Err(error) = operations.prepare_rollback(None, None, Edits::Refuse) else { panic!("there is no cluster") };
     assert_ne!(error.code(), codes::JOURNAL_NEWER);
 }
 
-/// Adds the field to each document below a folder, journals and content apart. Returns the names of the files.
+/// Adds the field to each document below a folder, except journals and content. Returns the names of the files.
 fn extend_documents(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs_err::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -158,7 +158,7 @@ fn an_open_journal_of_a_newer_program_is_refused() {
     assert!(error.to_string().contains("000004-upgrade.journal"), "{error}");
 }
 
-/// Every kind of action that a plan can have is read without what it does not know.
+/// Every kind of action in a plan can be read without its unknown fields.
 #[test]
 fn each_action_is_read_without_unknown_fields() {
     let fixture = site_with_changes();

@@ -1,10 +1,10 @@
-//! When an upgrade tries a component in a canary, and when it does not.
+//! Tests when an upgrade tries a component in a canary.
 
 use landfall_release_document::{Canary, Proof, SiteValue};
 
 use super::*;
 
-/// Gives a component a canary, which a proof of it judges.
+/// Gives a component a canary and a proof that judges it.
 fn with_canary(mut side: Side, component: &str) -> Side {
     let proof: Proof = serde_json::from_value(json!({
         "name": "answers", "component": component, "shows": "It answers", "limit_seconds": 30,
@@ -60,7 +60,7 @@ fn a_canary_comes_before_the_change_of_its_component_and_is_undone_after_it() {
     assert_eq!(step.seconds, 35);
     let Action::Canary(canary) = &step.action else { panic!("{step:?}") };
     assert_eq!((canary.seconds, canary.component.owner.component.as_str()), (60, "web"));
-    // As the journal keeps it.
+    // The journal stores the action in this form.
     let text = serde_json::to_value(&step.action).unwrap();
     assert_eq!(text["action"], "canary");
     assert_eq!(serde_json::from_value::<Action>(text).unwrap(), step.action);
@@ -140,7 +140,7 @@ fn one_pod_by_a_value_of_the_site_leaves_no_room_for_a_canary() {
 
 #[test]
 fn a_change_of_settings_has_no_canary() {
-    // It is the same release, whose form has been tried.
+    // The installed release is the same, and its form was already tried.
     let site = after("web:2");
     let made = site.made();
     assert!(made.values().all(|action| !matches!(action, Action::Canary(_))), "an install has none either");

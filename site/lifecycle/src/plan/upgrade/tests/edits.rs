@@ -1,4 +1,4 @@
-//! Which objects a plan would change, and what it does with edits of them.
+//! Tests which objects a plan would change, and how it treats edits to them.
 
 use landfall_cluster::Edits;
 use landfall_release_document::EditableField;
@@ -21,7 +21,7 @@ fn of_both<'a>(before: &'a Side, after: &'a Side) -> DocumentsOfBoth<'a> {
     DocumentsOfBoth { before: &before.documents, after: &after.documents }
 }
 
-/// The components of the steps that change one, as `before` and `after`.
+/// Returns the components of the superseding steps, as `before` and `after`.
 fn changed(plan: &UpgradePlan) -> Vec<(&Component, &Component)> {
     let changed = plan.plan.all().filter_map(|planned| match &planned.action {
         Action::Supersede(supersede) => match (&*supersede.before, &*supersede.after) {
@@ -119,7 +119,7 @@ fn what_is_made_anew_overwrites_edits_and_what_holds_data_keeps_its_editable_fie
     };
     let mut before = side("1.0.0", 1).with("web", "web:1", &["model"]);
     let mut after = claim(side("1.1.0", 2).with("web", "web:1", &["model"]));
-    // Beside the claim of one release there is no room for that of the other.
+    // The quota has no room for the claims of both releases.
     for side in [&mut before, &mut after] {
         side.release.components[0].quota = BTreeMap::from([("persistentvolumeclaims".to_owned(), "2".to_owned())]);
     }

@@ -36,7 +36,7 @@ pub(in crate::plan) fn side(version: &str, counter: u64) -> Side {
 }
 
 impl Side {
-    /// Adds a component of one Deployment with this image.
+    /// Adds a component with one Deployment of this image.
     pub(in crate::plan) fn with(mut self, name: &str, image: &str, mounts: &[&str]) -> Self {
         let document = format!("documents/objects/{name}.json");
         let mount = |claim: &&str| ArtifactMount { artifact: "model".to_owned(), claim: (*claim).to_owned() };
@@ -79,7 +79,7 @@ impl Side {
         *document = serde_json::to_vec(&objects).unwrap();
     }
 
-    /// The step that makes the claim of the model.
+    /// Returns the ID of the step that makes the claim of the model.
     fn mount_id(&self, namespace: &str) -> String {
         let model = self.release.artifacts.iter().find(|artifact| artifact.kind == ArtifactKind::Model).unwrap();
         format!("mount/{namespace}/model-{}", &model.manifest.digest.to_hex()[..12])
@@ -104,7 +104,7 @@ impl Side {
         self
     }
 
-    /// Number 1 of every secret that the release asks for.
+    /// Returns number 1 for every secret that the release requests.
     fn first_secrets(&self) -> SecretNumbers {
         let secrets = self.release.components.iter().flat_map(|component| {
             component.site_secrets.iter().map(|secret| (component.namespace.clone(), secret.name.clone()))
@@ -122,7 +122,7 @@ impl Side {
         crate::plan::components::component_steps(&inputs).unwrap()
     }
 
-    /// What an install of it makes.
+    /// Returns the actions of an install of this side.
     fn made(&self) -> Made {
         let parts = ReleaseDocument {
             node_packs: self.release.node_packs.clone(),
@@ -182,7 +182,7 @@ impl Side {
     }
 }
 
-/// The steps as `id action`, without the waits for all components, of which each has one.
+/// Returns the steps as `id action`, without the final waits, of which each component has one.
 fn lines(plan: &UpgradePlan) -> Vec<String> {
     let kind = |action: &Action| serde_json::to_value(action).unwrap()["action"].as_str().unwrap().to_owned();
     let lines = plan.plan.all().map(|planned| format!("{} {}", planned.id, kind(&planned.action)));
@@ -334,7 +334,7 @@ fn the_way_back_is_the_same_plan_without_a_mark() {
     assert_eq!(back, without_mark);
 }
 
-/// Two releases that differ in the files of an artifact alone.
+/// Returns two releases that differ only in the files of an artifact.
 fn with_other_files() -> (Side, Side) {
     let before = side("1.0.0", 1).with("web", "web:1", &["model"]);
     let mut after = side("1.1.0", 2).with("web", "web:1", &["model"]);
@@ -343,14 +343,14 @@ fn with_other_files() -> (Side, Side) {
     (before, after)
 }
 
-/// The lines of an upgrade that concern its components.
+/// Returns the lines of an upgrade that concern its components.
 fn lines_of_components(before: &Side, after: &Side) -> Vec<String> {
     let all = lines(&before.upgraded_to(after, Operation::Upgrade).unwrap());
     let concerns = |line: &&String| line.contains("/web") && !line.starts_with("still-ready");
     all.iter().filter(concerns).cloned().collect()
 }
 
-/// Files of a later release are beside those of the earlier one until every pod reads them.
+/// Files of a later release lie beside those of the earlier one until every pod reads them.
 #[test]
 fn a_component_whose_files_change_goes_from_one_claim_to_another() {
     let (before, after) = with_other_files();
@@ -365,7 +365,7 @@ fn a_component_whose_files_change_goes_from_one_claim_to_another() {
     assert_eq!(fates(&before.upgraded_to(&after, Operation::Upgrade).unwrap()), [("web", Fate::Changed)]);
 }
 
-/// A limit that counts claims leaves no room for two, and an operator's own fields name the claim as the release does.
+/// A limit that counts claims leaves no room for two. An operator's own fields use the release's name of the claim.
 #[test]
 fn a_claim_of_a_fixed_name_makes_way_and_so_do_its_pods() {
     let (mut before, mut after) = with_other_files();
@@ -442,7 +442,7 @@ pub(in crate::plan) fn stop() -> Stop {
     Stop { workload: ObjectName::new("apps/v1", "Deployment", "db", "db"), pods: "app=db".to_owned(), replicas: 2 }
 }
 
-/// The ids of what has to do with the database.
+/// Returns the IDs of the steps that concern the database.
 fn ids(steps: &[PlannedStep<Action>]) -> String {
     let ids = steps.iter().map(|step| step.id.0.as_str()).filter(|id| id.contains("db"));
     ids.collect::<Vec<_>>().join(" ")
@@ -460,7 +460,7 @@ fn data_that_changes_is_copied_while_its_workload_is_stopped() {
         "ready-again/db stop/db/db keep-copy/pvc-1_db_data keep-copy/pvc-2_db_log begin-use/db component/db start/db/db ready/db still-ready/db"
     );
     assert_eq!(ids(&planned.plan.closing), "remove-copy/pvc-1_db_data remove-copy/pvc-2_db_log");
-    // None of its own objects change: what another component does to the data must not be lost either.
+    // None of its own objects change, but another component changes the data, which must not be lost.
     let planned = before.with_data_to(&before, Operation::Upgrade, &data).unwrap();
     assert_eq!(
         ids(&planned.plan.steps),
@@ -505,7 +505,7 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     let stops: Vec<_> = planned.components.iter().map(|change| (change.component.as_str(), change.stops)).collect();
     assert_eq!(stops, [("db", true), ("api", true), ("old", false)]);
     assert_eq!(fates(&planned)[1], ("api", Fate::Unchanged));
-    // Whatever number the release has: nothing else of this component changes.
+    // The release's number of pods is ignored, because nothing else of this component changes.
     let (before, after) = (before.with_pods("api", 1), after.with_pods("api", 1).with_pods("db", 1));
     let planned = before.with_clients_to(&after, Operation::Upgrade, &data, &clients).unwrap();
     let started = planned.plan.steps.iter().filter_map(|planned| match &planned.action {
@@ -515,7 +515,7 @@ fn what_uses_changed_data_stops_first_and_starts_in_its_turn() {
     assert_eq!(started.collect::<Vec<_>>(), [("start/db/db", 1), ("start/api/api", 3)]);
 }
 
-/// What a backup of the earlier release holds of the data of `db`.
+/// Returns the data of `db` as a backup of the earlier release holds it.
 pub(crate) fn restored() -> ChangedData {
     let stream = BackupStream {
         backup: "0f".repeat(32).parse().unwrap(),
@@ -537,7 +537,7 @@ fn a_rollback_loads_data_once_the_earlier_release_has_its_objects() {
     let planned = before.with_data_to(&after, Operation::Rollback, &data).unwrap();
     assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {steps}"));
     assert_eq!(ids(&planned.plan.closing), "remove-aside/db/files");
-    // Its data returns also where nothing else of it changes.
+    // Its data is restored even if nothing else of it changes.
     let planned = before.with_data_to(&before, Operation::Rollback, &data).unwrap();
     assert_eq!(ids(&planned.plan.steps), format!("ready-again/db {}", steps.replace("component/db ", "")));
     assert_eq!(fates(&planned), [("db", Fate::Changed)]);

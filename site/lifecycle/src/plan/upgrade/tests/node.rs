@@ -1,13 +1,13 @@
 use super::*;
 
 impl Side {
-    /// The same with another version of Kubernetes.
+    /// Changes the version of Kubernetes.
     pub(in crate::plan) fn with_kubernetes(mut self, version: &str) -> Self {
         self.rename("v1.36.3", version);
         self.with_program("kubernetes")
     }
 
-    /// The same with other bytes of a program of the node.
+    /// Changes the bytes of a program of the node.
     fn with_program(mut self, artifact: &str) -> Self {
         let artifact = self.release.artifacts.iter_mut().find(|one| one.name == artifact).unwrap();
         artifact.files[0].blob.digest = Sha256([0xee; 32]);
@@ -136,7 +136,7 @@ fn a_rollback_of_the_node_begins_with_what_runs_pods() {
     let place = |lines: &[String], id: &str| lines.iter().position(|line| line.starts_with(id)).unwrap();
     assert!(place(&back, "agent ") < place(&back, "control-plane "));
     assert!(place(&forth, "agent ") > place(&forth, "control-plane "));
-    // It saves nothing of etcd: its reason may be that nothing can be read.
+    // It takes no snapshot of etcd, because unreadable data may be its reason.
     forth.retain(|line| !line.contains("etcd-snapshot") && !line.starts_with("mark "));
     let sorted = |mut lines: Vec<String>| {
         lines.sort();
@@ -166,7 +166,8 @@ fn a_node_pack_that_cannot_go_back_is_refused() {
     }
 }
 
-/// The last node pack is what runs in the end: one of the installed minor version before it opens no way to it, and none back.
+/// The node ends with the last node pack. An earlier pack with the installed minor version enables neither the change
+/// nor its undo.
 #[test]
 fn a_chain_of_node_packs_is_refused_by_name_in_both_directions() {
     let before = side("1.0.0", 1);

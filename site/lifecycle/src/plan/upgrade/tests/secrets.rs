@@ -1,9 +1,10 @@
-//! Secrets that the site gives: a plan knows the numbers of their values, and pods that read one restart with another number.
+//! Tests of secrets that the site gives. A plan knows the numbers of their values, and pods restart when a number
+//! changes.
 
 use super::*;
 
 impl Side {
-    /// Lets the last component ask for a password that its pods read.
+    /// Makes the last component request a password that its pods read.
     fn asking(mut self, secret: &str) -> Self {
         let component = self.release.components.last_mut().unwrap();
         let declared = json!({"name": secret, "meaning": "A password", "value": {"password": {}}});
