@@ -47,7 +47,7 @@ pub struct Guess {
     pub missing: Vec<String>,
     /// Volumes with data.
     pub volumes: Vec<Volume>,
-    /// Groups and kinds that it defines, followed by those of others that it uses.
+    /// Groups and kinds that it defines; `uses` holds those of other components.
     pub defines: BTreeSet<(String, String)>,
     pub uses: BTreeSet<(String, String)>,
     /// Components that it needs.
