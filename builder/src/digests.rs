@@ -1,9 +1,9 @@
-//! Digests of programs on the vendor's machine, remembered beside the blobs: a build reads kubectl and the installer again
-//! only where the filesystem reports that they may have changed.
+//! Cached digests of programs on the vendor's machine, stored next to the blobs: a build reads kubectl and the
+//! installer again only if the filesystem reports a possible change.
 //!
-//! The change time cannot be set by a program, so a file that was replaced or written to is seen even where its length and
-//! its modification time were kept. One that changed within the last ticks before it was read is not remembered: it may
-//! change again within the same tick.
+//! No program can set the change time, so a replaced or modified file is detected even if its length and modification
+//! time are the same. A file that changed within the last ticks before it was read is not cached, because it may change
+//! again within the same tick.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -22,18 +22,18 @@ use crate::error::{BuildError, Result};
 
 const RECORD_TYPE: &str = "landfall.dev/program/1";
 
-/// Longer than a tick of any filesystem's clock; FAT32 has the longest.
+/// Upper limit for a tick of a filesystem's clock; FAT32 has the longest.
 const TICK: Duration = Duration::from_secs(2);
 
-/// What the filesystem reports about a file. While that stays the same, so do the bytes.
+/// Metadata of a file. While it is unchanged, so are the bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stamp {
     inode: u64,
     size: u64,
-    /// Seconds and nanoseconds since 1970.
+    /// Modification time, in seconds and nanoseconds since 1970.
     modified: (i64, i64),
-    /// The same for the last change of bytes or attributes.
+    /// Time of the last change of content or attributes, in the same form.
     changed: (i64, i64),
 }
 
@@ -42,7 +42,7 @@ struct Stamp {
 struct Record {
     #[serde(rename = "type")]
     document_type: String,
-    /// The file, for people.
+    /// Path of the file, for people.
     path: PathBuf,
     stamp: Stamp,
     digest: Sha256,
@@ -51,20 +51,20 @@ struct Record {
 /// A program on the vendor's machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Program {
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the program.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// The digests that a store remembers.
+/// Digest cache of a store.
 #[derive(Debug)]
 pub struct Digests {
     folder: PathBuf,
     fresh: Mutex<Fresh>,
 }
 
-/// What was read and is not remembered yet.
+/// New digests that are not stored yet.
 #[derive(Debug, Default)]
 struct Fresh {
     read_bytes: u64,
@@ -72,12 +72,12 @@ struct Fresh {
 }
 
 impl Digests {
-    /// The digests of a store. Nothing is written before [`Digests::keep`].
+    /// Opens the cache of a store. Nothing is written before [`Digests::keep`].
     pub fn of(store: &ContentStore) -> Self {
         Self { folder: store.root().join("landfall/programs"), fresh: Mutex::default() }
     }
 
-    /// The digest of a program, from its record or by reading all of it.
+    /// Digest of a program, from its record or by reading it completely.
     pub fn program(&self, path: &Path) -> io::Result<Program> {
         let path = fs_err::canonicalize(path)?;
         let mut file = fs_err::File::open(&path)?;
@@ -97,12 +97,12 @@ impl Digests {
         Ok(Program { digest, size })
     }
 
-    /// Bytes of programs that were read for their digests.
+    /// Bytes that were read to compute digests.
     pub fn read_bytes(&self) -> u64 {
         self.fresh().read_bytes
     }
 
-    /// Remembers what was read, synced.
+    /// Writes the new digests, synced to disk.
     pub fn keep(&self) -> Result<()> {
         for record in std::mem::take(&mut self.fresh().records) {
             let bytes = serde_json::to_vec(&record)
@@ -113,7 +113,7 @@ impl Digests {
         Ok(())
     }
 
-    /// A record that cannot be read is replaced.
+    /// Record of a program; an unreadable one is replaced later.
     fn remembered(&self, path: &Path) -> Option<Record> {
         let fresh = self.fresh().records.iter().find(|record| record.path == path).cloned();
         fresh.or_else(|| {
@@ -122,7 +122,7 @@ impl Digests {
         })
     }
 
-    /// Remembers a digest of a program as it is, true or not.
+    /// Stores an arbitrary digest for a program.
     #[cfg(test)]
     pub(crate) fn remember(&self, path: &Path, digest: Sha256) {
         let path = fs_err::canonicalize(path).expect("path");
@@ -151,7 +151,7 @@ impl Stamp {
         }
     }
 
-    /// Whether the last change was more than a tick before a moment.
+    /// Returns true if the last change was more than a tick before `now`.
     fn is_settled(&self, now: SystemTime) -> bool {
         let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let settled = |(seconds, _): (i64, i64)| {
@@ -167,7 +167,7 @@ mod tests {
 
     use super::*;
 
-    /// A store, and a program of these bytes.
+    /// A store, and a program with these bytes.
     fn store_and_program(bytes: &[u8]) -> (tempfile::TempDir, ContentStore, PathBuf) {
         let folder = tempfile::tempdir().expect("folder");
         let program = folder.path().join("program");
@@ -176,7 +176,7 @@ mod tests {
         (folder, store, program)
     }
 
-    /// Records the program as if it had existed for long.
+    /// Records the program as if its last change were long ago.
     fn remember(store: &ContentStore, program: &Path) {
         let digests = Digests::of(store);
         let digest = digests.program(program).expect("read").digest;
@@ -193,7 +193,7 @@ mod tests {
         remember(&store, &program);
         let again = Digests::of(&store);
         assert_eq!((again.program(&program).expect("remembered"), again.read_bytes()), (of(b"one"), 0));
-        // Same length, same times as far as they can be set.
+        // The new content has the same length and, as far as they can be set, the same times.
         let modified = fs_err::metadata(&program).expect("metadata").modified().expect("time");
         std::thread::sleep(Duration::from_millis(50));
         let mut file = fs_err::OpenOptions::new().write(true).open(&program).expect("program");

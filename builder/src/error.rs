@@ -1,4 +1,4 @@
-//! The one error of the vendor's side: a code, and which field of which file is wrong.
+//! The error type of the builder: a code, and the file and field that are wrong.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use landfall_media::durable::DurableError;
 /// Why a release could not be locked or built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// Found here.
+    /// An error found by the builder itself.
     #[error(transparent)]
     Failed(Box<Failure>),
-    /// Found where bytes live: the store, the bundle's parts.
+    /// An error of the store or of a bundle's parts.
     #[error(transparent)]
     Media(#[from] MediaError),
-    /// Found by the format: keys, roots, the head.
+    /// An error of the bundle format: keys, roots, the head.
     #[error(transparent)]
     Format(#[from] landfall_bundle_spec::Error),
-    /// Found in a license.
+    /// An error in a license.
     #[error(transparent)]
     License(#[from] landfall_license::LicenseError),
 }
 
-/// What failed, where, and why.
+/// An error with its code, place, message and hint.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}{what}")]
 pub struct Failure {
@@ -38,7 +38,7 @@ pub struct Failure {
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// Where something is wrong, as far as it is known.
+/// Place of an error, as far as it is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Place {
     /// The file.
@@ -78,17 +78,17 @@ impl fmt::Display for Place {
 }
 
 impl BuildError {
-    /// An error with its code, and what failed on which object.
+    /// Creates an error from a code and a message, without a place.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self::at(code, Place::default(), what)
     }
 
-    /// An error at a place of a file.
+    /// Creates an error at a place of a file.
     pub fn at(code: Code, place: Place, what: impl Into<String>) -> Self {
         Self::Failed(Box::new(Failure { code, place, what: what.into(), hint: None, refused: None, source: None }))
     }
 
-    /// The same with its cause.
+    /// Adds the cause.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         if let Self::Failed(failure) = &mut self {
@@ -97,7 +97,7 @@ impl BuildError {
         self
     }
 
-    /// The same, found at a place that the finder did not know.
+    /// Sets the place, if the error has none yet.
     #[must_use]
     pub fn within(mut self, place: Place) -> Self {
         if let Self::Failed(failure) = &mut self
@@ -108,7 +108,7 @@ impl BuildError {
         self
     }
 
-    /// The same where a file was rewritten since its place was noted: `line` says where a field of it is now.
+    /// Corrects the line of an error in a file that was rewritten since; `line` returns the present line of a field.
     #[must_use]
     pub fn in_rewritten(mut self, file: &Path, line: impl Fn(&str) -> Option<u64>) -> Self {
         if let Self::Failed(failure) = &mut self
@@ -120,7 +120,7 @@ impl BuildError {
         self
     }
 
-    /// The same, whose sentence begins with the image, artifact or chart that it is about.
+    /// Puts the name of the image, artifact or chart before the message.
     #[must_use]
     pub fn of(mut self, content: &impl fmt::Display) -> Self {
         if let Self::Failed(failure) = &mut self {
@@ -129,7 +129,7 @@ impl BuildError {
         self
     }
 
-    /// The same with what else is wrong, behind what failed first.
+    /// Appends further problems to the message.
     #[must_use]
     pub fn with_more(mut self, more: &str) -> Self {
         if let Self::Failed(failure) = &mut self {
@@ -138,12 +138,12 @@ impl BuildError {
         self
     }
 
-    /// The same, found in a copy that its reader never sees: place and text name the original.
+    /// Replaces the path of a temporary copy with that of the original, in the place and in the text.
     #[must_use]
     pub fn of_copy(mut self, copy: &Path, original: &Path) -> Self {
         if let Self::Failed(failure) = &mut self {
             if let Some(inside) = failure.place.file.as_deref().and_then(|file| file.strip_prefix(copy).ok()) {
-                // A file that was generated beside the copied ones has no original.
+                // A file that was generated in the copy has no original.
                 let file = original.join(inside);
                 failure.place.file = Some(if file.exists() { file } else { original.to_owned() });
             }
@@ -152,7 +152,7 @@ impl BuildError {
         self
     }
 
-    /// The same, which refuses the content of the image, artifact or chart with this reference, whatever the release makes of it.
+    /// Records that the content with this reference is refused, independently of how the release uses it.
     #[must_use]
     pub fn refusing(mut self, content: &impl fmt::Display) -> Self {
         if let Self::Failed(failure) = &mut self {
@@ -161,7 +161,8 @@ impl BuildError {
         self
     }
 
-    /// The reference of the image, artifact or chart whose content is refused. An error of the machine, such as a full disk, refuses nothing.
+    /// Reference of the image, artifact or chart whose content is refused. `None` for errors of the machine, such as a
+    /// full disk.
     pub fn refused(&self) -> Option<&str> {
         match self {
             Self::Failed(failure) if failure.code.class == ExitClass::Usage => failure.refused.as_deref(),
@@ -169,7 +170,7 @@ impl BuildError {
         }
     }
 
-    /// The same of another path: what was made of it for a while, and is gone when a person reads this, is called by the path itself.
+    /// Replaces the temporary path `made`, which is gone when a person reads the error, with `path`.
     #[must_use]
     pub fn instead_of(mut self, made: &Path, path: &Path) -> Self {
         let Self::Failed(failure) = &mut self else { return self };
@@ -187,13 +188,13 @@ impl BuildError {
         self
     }
 
-    /// The code and the first line, for a report of something else.
+    /// Code and first line of the message, for use in another report.
     pub fn in_short(&self) -> String {
         let said = self.to_string();
         format!("{}: {}", self.code().id, said.lines().next().unwrap_or_default())
     }
 
-    /// The same with what to do next, where that is better known than in the registry of codes.
+    /// Sets a hint that is more specific than the one in the registry of error codes.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         if let Self::Failed(failure) = &mut self {
@@ -203,7 +204,7 @@ impl BuildError {
     }
 }
 
-/// An error with its causes.
+/// Formats an error with its causes.
 fn said(error: &(dyn std::error::Error + Send + Sync + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
@@ -235,5 +236,5 @@ impl Coded for BuildError {
     }
 }
 
-/// What functions of this crate return.
+/// Result type of this crate.
 pub type Result<T, E = BuildError> = std::result::Result<T, E>;

@@ -1,16 +1,18 @@
-//! Addresses of files as upstream publishes them.
+//! URLs of files that upstream publishes.
 
 use std::fmt;
 use std::str::FromStr;
 
 use url::Url;
 
-/// The address of a public file: HTTP or HTTPS, a host and a path. Provenance repeats it, so it has no credentials, no query
-/// and no fragment. Whether a segment of its path is a secret, no program can know.
+/// URL of a public file: HTTP or HTTPS, a host and a path.
+///
+/// Provenance repeats it, so it has no credentials, query or fragment. A program cannot detect a secret in a segment of
+/// its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileUrl(Url);
 
-/// A text that is no such address.
+/// Error for a text that is not such a URL.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not the address of a file: {why}")]
 pub struct InvalidFileUrl {
@@ -19,23 +21,23 @@ pub struct InvalidFileUrl {
 }
 
 impl FileUrl {
-    /// Host, with the port where one is written.
+    /// Host, with the port if one is written.
     pub fn host(&self) -> String {
         let name = self.0.host_str().unwrap_or_default();
         self.0.port().map_or_else(|| name.to_owned(), |port| format!("{name}:{port}"))
     }
 
-    /// Path below the host, from its `/` on.
+    /// Path below the host, including the first `/`.
     pub fn path(&self) -> &str {
         self.0.path()
     }
 
-    /// What follows the last `/`.
+    /// Last segment of the path.
     pub fn name(&self) -> &str {
         self.path().rsplit('/').next().unwrap_or_default()
     }
 
-    /// The address of its host, without a path: what is listed there may be a bucket's objects.
+    /// URL of its host with the path `/`, at which a server may list the objects of a bucket.
     #[must_use]
     pub fn of_host(&self) -> Self {
         let mut url = self.0.clone();
@@ -43,7 +45,7 @@ impl FileUrl {
         Self(url)
     }
 
-    /// The address itself.
+    /// The underlying URL.
     pub fn as_url(&self) -> &Url {
         &self.0
     }
@@ -64,7 +66,7 @@ impl FromStr for FileUrl {
         if !matches!(url.scheme(), "https" | "http") {
             return Err(invalid(format!("Landfall does not speak {}", url.scheme())));
         }
-        // The message repeats none of what may be secret.
+        // The message omits everything that may be secret.
         let hidden = |why: &str| InvalidFileUrl { text: plain(&url), why: why.to_owned() };
         if !url.username().is_empty() || url.password().is_some() {
             return Err(hidden("credentials do not belong in a lock"));
@@ -82,19 +84,18 @@ impl FromStr for FileUrl {
     }
 }
 
-/// Scheme, host, port and path of an address.
+/// Scheme, host, port and path of a URL.
 fn plain(url: &Url) -> String {
     url[..url::Position::BeforeUsername].to_owned() + &url[url::Position::BeforeHost..url::Position::AfterPath]
 }
 
-/// A text that should be an address, for a message: without the user and the password that an address may have before its host. It need not
-/// be an address at all.
+/// Form of a URL for a message, without user and password. The text need not be a valid URL.
 pub fn without_user(text: &str) -> String {
     let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit());
     let port = authority.rsplit_once(']').map_or(authority, |(_, port)| port).split_once(':');
-    // A path may have an `@`, too: that of a package with a scope.
+    // A path may also contain `@`: that of a scoped package.
     let is_server = !authority.contains('@') && port.is_none_or(|(_, port)| is_port(port));
     match rest.rsplit_once('@') {
         Some((_, host)) if !is_server => format!("{scheme}…@{host}"),

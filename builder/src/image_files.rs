@@ -1,4 +1,4 @@
-//! The files of an image: its layers on one another, with what they remove.
+//! File tree of an image: its layers applied in order, including their deletions.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -11,25 +11,25 @@ use crate::error::Result;
 use crate::fetch::FetchedImage;
 use crate::listing::{self, Entry, LayerListing, Listed, plain};
 
-/// How many links lead to a file at most, as in Linux.
+/// Maximum number of links on the way to a file, as in Linux.
 const MOST_LINKS: usize = 40;
 
-/// All files of an image, by absolute path, and what those say that record packages.
+/// All files of an image by absolute path, and the packages that its files record.
 #[derive(Default)]
 pub struct ImageFiles {
     files: BTreeMap<PathBuf, Node>,
     found: Vec<Found>,
 }
 
-/// What is at a path.
+/// A node of the tree.
 struct Node {
     entry: Entry,
-    /// Position of what the file says.
+    /// Index of the packages that the file records.
     found: Option<usize>,
 }
 
 impl ImageFiles {
-    /// Puts the layers on one another, base first.
+    /// Applies the layers of an image, base first.
     pub fn read(image: &FetchedImage, store: &ContentStore) -> Result<Self> {
         let mut files = Self::default();
         for layer in &image.manifest.layers {
@@ -38,7 +38,7 @@ impl ImageFiles {
         Ok(files)
     }
 
-    /// Adds a layer: what it removes goes before what it brings.
+    /// Adds a layer: its deletions are applied before its files.
     pub fn add(&mut self, mut layer: LayerListing) {
         let mut brought = Vec::new();
         for Listed { path, entry } in layer.entries {
@@ -67,7 +67,7 @@ impl ImageFiles {
     }
 
     fn remove_below(&mut self, folder: &Path) {
-        // Paths are in the order of their parts, so what is below a folder follows it.
+        // Paths are sorted by component, so the content of a folder directly follows it.
         let after = self.files.range::<Path, _>((Bound::Excluded(folder), Bound::Unbounded));
         let below: Vec<_> = after.map(|(path, _)| path).take_while(|path| path.starts_with(folder)).cloned().collect();
         for path in below {
@@ -75,7 +75,8 @@ impl ImageFiles {
         }
     }
 
-    /// The paths that links make of a path, itself first; the last one passes no link. Too many links lead nowhere.
+    /// Paths that result from following links, starting with `path` itself; the last one contains no link. Empty for
+    /// too many links.
     fn followed(&self, path: &Path) -> Vec<PathBuf> {
         let mut passed = vec![plain(path)];
         while let Some(next) = passed.last().and_then(|path| self.next(path)) {
@@ -87,7 +88,7 @@ impl ImageFiles {
         passed
     }
 
-    /// What the first link on a path makes of it, if there is one.
+    /// The path after its first link is followed; `None` without links.
     fn next(&self, path: &Path) -> Option<PathBuf> {
         let ancestors: Vec<&Path> = path.ancestors().collect();
         let (at, target) =
@@ -99,25 +100,25 @@ impl ImageFiles {
         Some(plain(&at.parent().unwrap_or(Path::new("/")).join(target).join(rest)))
     }
 
-    /// Where an entry of a layer comes to be: below a link, it is where that leads.
+    /// Real path of a layer's entry: links in its folder are followed.
     fn place(&self, path: &Path) -> PathBuf {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.to_owned() };
         self.followed(parent).pop().map_or_else(|| path.to_owned(), |parent| parent.join(name))
     }
 
-    /// Whether there is a file at a path, through links, or a link leads to what is hidden.
+    /// Returns true if a path leads to a file through links, or if a link leads to a hidden path.
     pub fn has(&self, path: &Path, is_hidden: impl Fn(&Path) -> bool) -> bool {
         let followed = self.followed(path);
         let is_file = |path: &PathBuf| self.files.get(path).is_some_and(|node| node.entry == Entry::File);
         followed.iter().any(|path| is_hidden(path)) || followed.last().is_some_and(is_file)
     }
 
-    /// What the files say that record packages, each with its path, and with those of links that lead to it.
+    /// Packages that files record, each with the path of its file and the paths of links to it.
     pub fn found(&self) -> impl Iterator<Item = (String, Found)> {
         let own = self.files.iter().filter_map(|(path, node)| Some((path.clone(), self.found.get(node.found?)?)));
         let links = self.files.iter().filter(|(_, node)| matches!(node.entry, Entry::Link(_)));
         let linked = links.filter_map(|(path, _)| {
-            // Packages of one source share a folder in /usr/share/doc, by links.
+            // Packages built from one source share a folder in /usr/share/doc through links.
             let path = if path.ends_with("copyright") { path.clone() } else { path.join("copyright") };
             package_of(path.to_str()?)?;
             let node = self.files.get(self.followed(&path).last()?)?;

@@ -1,4 +1,4 @@
-//! What a layer unpacks to, counted once and kept beside the blobs, so that a site knows the room it needs.
+//! Unpacked size of layers, computed once and cached next to the blobs, so that a site knows the required space.
 
 use std::collections::HashSet;
 use std::io::{self, Read};
@@ -31,9 +31,10 @@ struct Record {
     inodes: u64,
 }
 
-/// What a layer unpacks to: from its record, or by decompressing it now and writing the record, synced.
+/// Unpacked size of a layer: from its record, or by decompression. In the latter case the record is written and synced.
 ///
-/// `diff_id` is what the image's configuration says; other bytes are refused.
+/// Returns an error if the digest of the unpacked layer differs from `diff_id`, which comes from the image's
+/// configuration.
 pub fn facts(
     store: &ContentStore,
     layer: Sha256,
@@ -56,7 +57,7 @@ pub fn facts(
     Err(BuildError::new(codes::LAYER_MISMATCH, what))
 }
 
-/// Counts the layers that were not counted yet, and refuses an image that states something else of one of its layers.
+/// Counts uncounted layers. Returns an error for an image whose configuration differs from one of its layers.
 pub fn check_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
     count_all(store, images, progress)?;
     for image in images {
@@ -68,13 +69,13 @@ pub fn check_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn P
     Ok(())
 }
 
-/// What is wrong with a layer, with its image and the image's place in the lock.
+/// Adds the image and its place in the lock to an error about a layer.
 fn refused(error: BuildError, image: &FetchedImage) -> BuildError {
     let reference = &image.pin.reference;
     error.of(reference).within(image.pin.place.clone()).refusing(reference)
 }
 
-/// Counts the layers that were not counted yet, several at a time, as a phase of its own: each is decompressed.
+/// Counts uncounted layers in parallel, as a phase of its own, because each is decompressed.
 fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progress) -> Result<()> {
     let mut seen = HashSet::new();
     let layers = images.iter().flat_map(|image| {
@@ -86,11 +87,11 @@ fn count_all(store: &ContentStore, images: &[FetchedImage], progress: &dyn Progr
     if uncounted.is_empty() {
         return Ok(());
     }
-    // The largest come first, so that the last one to end is a small one.
+    // Large layers come first, so that a small one ends last.
     uncounted.sort_by_key(|(layer, ..)| std::cmp::Reverse(layer.size));
     let total_bytes = Some(uncounted.iter().map(|(layer, ..)| layer.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "counting layers".into(), total_bytes });
-    // After one that cannot be counted, no other begins.
+    // After the first failure, no further layer is started.
     let has_failed = AtomicBool::new(false);
     let count = |(layer, diff_id, image): &(&Described, &Sha256, &FetchedImage)| {
         if has_failed.load(Ordering::Relaxed) {
@@ -121,14 +122,14 @@ fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
     record::path(store, "layers", layer)
 }
 
-/// A record that cannot be read is replaced.
+/// Reads a record; `None` for an unreadable one, which is then replaced.
 fn read_record(path: &Path) -> Option<LayerContents> {
     let record: Record = record::read(path)?;
     let Record { document_type, diff_id, unpacked_bytes, inodes } = record;
     (document_type == RECORD_TYPE).then_some(LayerContents { diff_id, unpacked_bytes, inodes })
 }
 
-/// The bytes of a stored archive that say how it is compressed.
+/// First bytes of a stored archive, which show its compression.
 pub fn beginning(store: &ContentStore, archive: Sha256) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = store.open(archive)?.take(MAGIC_BYTES).read_to_end(&mut bytes);
@@ -138,7 +139,7 @@ pub fn beginning(store: &ContentStore, archive: Sha256) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// How a layer is compressed, by its type and its first bytes.
+/// Compression of a layer, from its media type and its first bytes.
 pub fn compression_of(store: &ContentStore, layer: Sha256, media_type: &str) -> Result<Compression> {
     let beginning = beginning(store, layer)?;
     let compression = Compression::of_layer(media_type, &beginning).ok_or_else(|| {
@@ -162,12 +163,12 @@ fn count(store: &ContentStore, layer: Sha256, media_type: &str, progress: &dyn P
     let mut lister = Lister::default();
     let reader = compression.reader(Shown { blob: store.open(layer)?, progress });
     let counted = unpacked::read(reader, |entry| lister.add(entry)).map_err(unreadable)?;
-    // The names are wanted later, and the layer is decompressed once.
+    // The names are needed later; without this record, the layer would be decompressed twice.
     listing::keep(store, layer, lister.finish())?;
     Ok(counted)
 }
 
-/// A layer that shows how much of it was read.
+/// A layer that reports how much of it was read.
 struct Shown<'a> {
     blob: BlobFile,
     progress: &'a dyn Progress,
@@ -196,7 +197,7 @@ mod tests {
     const GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
     const ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 
-    /// Two files of ten bytes together, as a tar.
+    /// A tar of two files with ten bytes in total.
     fn archive() -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         for (path, bytes) in [("a", &b"four"[..]), ("b/c", &b"sixsix"[..])] {
@@ -229,7 +230,7 @@ mod tests {
     fn a_layer_compressed_with_zstd_is_counted_like_any_other() {
         let unpacked = archive();
         let diff_id = Sha256::of(&unpacked);
-        // Writers of such layers cut them into frames.
+        // Some writers split such layers into frames.
         let frame = |bytes| ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest);
         let layer = [frame(&unpacked[..700]), frame(&unpacked[700..])].concat();
         let folder = tempfile::tempdir().expect("folder");
@@ -241,7 +242,7 @@ mod tests {
         assert!(facts(&store, cut, ZSTD, diff_id, &Silent).is_err());
     }
 
-    /// Keeps the events.
+    /// Progress that records its events.
     #[derive(Default)]
     struct Events(std::sync::Mutex<Vec<Event>>);
 
@@ -251,7 +252,7 @@ mod tests {
         }
     }
 
-    /// An image of plain layers, each with what its configuration says that it unpacks to.
+    /// An image with uncompressed layers, each with the diff ID in its configuration.
     fn image(layers: &[(&[u8], Sha256)]) -> FetchedImage {
         let described = |bytes: &[u8]| Described {
             media_type: "application/vnd.oci.image.layer.v1.tar".to_owned(),
@@ -290,7 +291,7 @@ mod tests {
         for bytes in &layers {
             store.ingest_bytes(bytes).expect("ingested");
         }
-        // The second image shares all layers but one.
+        // The second image shares all layers except one.
         let images = [image(&named[..8]), image(&named[1..])];
         let events = Events::default();
         count_all(&store, &images, &events).expect("counted");
@@ -310,7 +311,7 @@ mod tests {
         assert_eq!(count_all(&store, &[lying], &Silent).expect_err("refused").code(), codes::LAYER_MISMATCH);
     }
 
-    /// The layers of the field that are called something else than they are, all of which containerd unpacks.
+    /// Real-world layers with a wrong media type, all of which containerd unpacks.
     #[test]
     fn a_mislabeled_layer_is_counted_by_its_bytes() {
         const DOCKER: &str = "application/vnd.docker.image.rootfs.diff.tar";

@@ -1,8 +1,8 @@
-//! The names in a layer, and what its files say that record packages: read once and kept beside the blobs, so that a build with nothing
-//! changed decompresses no layer.
+//! Names of a layer's entries, and packages that its files record. They are read once and cached next to the blobs, so
+//! that a build without changes decompresses no layer.
 //!
-//! Threats: the bytes come from upstream. Paths are compared, never opened; files are read within the limits of their readers, and packages
-//! are counted.
+//! Threats: the bytes come from upstream. Paths are compared, never opened; files are read within the limits of their
+//! readers, and packages are counted.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -19,38 +19,39 @@ use crate::error::{BuildError, Result};
 use crate::fetch::Described;
 use crate::{layers, record};
 
-/// Changes with what is read of a layer, licenses included: records of another type are made again, and inventories made of such.
+/// Type of a record. It changes with any change to what is read of a layer, including licenses; records of another
+/// type, and inventories made of them, are made again.
 pub const RECORD_TYPE: &str = "landfall.dev/listing/5";
 
-/// What is at a path of an image.
+/// Kinds of entries in an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Entry {
     /// A folder.
     Folder,
-    /// A file of whatever kind.
+    /// A file of any kind.
     File,
-    /// A link to this path, as it is written.
+    /// A link with its target, as written.
     Link(PathBuf),
 }
 
-/// An entry of a layer, whiteouts included.
+/// An entry of a layer, including whiteouts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listed {
-    /// Its path from the root.
+    /// Path from the root.
     pub path: PathBuf,
-    /// What it is.
+    /// Kind of the entry.
     pub entry: Entry,
 }
 
-/// What is in a layer.
+/// The content of a layer.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerListing {
-    /// Its entries, in their order. One whose path is no text is left out: no rule can name it.
+    /// Entries in their order, without those whose path is not UTF-8, which no rule can name.
     pub entries: Vec<Listed>,
-    /// What the files say that record packages, by path.
+    /// Packages that its files record, by path of the file.
     pub found: BTreeMap<String, Found>,
 }
 
@@ -62,7 +63,7 @@ struct Record {
     listing: LayerListing,
 }
 
-/// The listing of a layer: from its record, or by decompressing it now and writing the record, synced.
+/// The listing of a layer: from its record, or by decompression. In the latter case the record is written and synced.
 pub fn of(layer: &Described, store: &ContentStore) -> Result<LayerListing> {
     if let Some(listing) = read_record(&record_path(store, layer.digest)) {
         return Ok(listing);
@@ -76,12 +77,12 @@ pub fn of(layer: &Described, store: &ContentStore) -> Result<LayerListing> {
     Ok(listing)
 }
 
-/// Writes the record of a layer, synced.
+/// Writes the record of a layer and syncs it.
 pub fn keep(store: &ContentStore, layer: Sha256, listing: LayerListing) -> Result<()> {
     write_record(&record_path(store, layer), listing)
 }
 
-/// The listing of an uncompressed layer.
+/// Lists an uncompressed layer.
 pub fn read(layer: impl Read) -> io::Result<LayerListing> {
     let mut lister = Lister::default();
     for entry in tar::Archive::new(layer).entries()? {
@@ -90,16 +91,16 @@ pub fn read(layer: impl Read) -> io::Result<LayerListing> {
     Ok(lister.listing)
 }
 
-/// Lists a layer entry by entry, while it is read for other reasons, too.
+/// Lists a layer entry by entry, while it is read for another purpose.
 #[derive(Debug, Default)]
 pub struct Lister {
     listing: LayerListing,
-    /// Packages so far; a file counts as one at least.
+    /// Number of packages so far; a file counts as at least one.
     packages: usize,
 }
 
 impl Lister {
-    /// Lists an entry, and reads its bytes where it records packages.
+    /// Lists an entry, and reads its content if it records packages.
     pub fn add<R: Read>(&mut self, entry: &mut tar::Entry<'_, R>) -> io::Result<()> {
         let path = plain(&entry.path()?);
         let target = entry.link_name()?.map(std::borrow::Cow::into_owned).unwrap_or_default();
@@ -107,12 +108,12 @@ impl Lister {
         let listed = match entry.header().entry_type() {
             tar::EntryType::Directory => Entry::Folder,
             tar::EntryType::Symlink => Entry::Link(target),
-            // The path of a hard link begins at the root of the image.
+            // The target of a hard link is relative to the root of the image.
             tar::EntryType::Link => Entry::Link(plain(&target)),
             _ => Entry::File,
         };
         let text = text.to_owned();
-        // What an earlier entry of the same path said no longer counts.
+        // A later entry with the same path replaces an earlier one.
         self.listing.found.remove(&text);
         if listed == Entry::File
             && let Some(source) = Source::of(&text)
@@ -132,7 +133,7 @@ impl Lister {
         Ok(if self.packages > limits::PACKAGES { too_many() } else { found })
     }
 
-    /// The listing of all entries that were added.
+    /// The listing of all added entries.
     pub fn finish(self) -> LayerListing {
         self.listing
     }
@@ -142,7 +143,7 @@ fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
     record::path(store, "listings", layer)
 }
 
-/// A path from the root, without `.` and `..`.
+/// Normalizes a path from the root, without `.` and `..`.
 pub fn plain(path: &Path) -> PathBuf {
     let mut plain = PathBuf::from("/");
     for part in path.components() {
@@ -155,7 +156,7 @@ pub fn plain(path: &Path) -> PathBuf {
     plain
 }
 
-/// None where there is no record that this version understands: it is made again.
+/// Reads a record; `None` if this version does not understand it, so that it is made again.
 fn read_record(path: &Path) -> Option<LayerListing> {
     let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE).then_some(record.listing)

@@ -1,6 +1,8 @@
-//! Images of Landfall's own programs: that of the appliance, which serves the console and package indexes, and that of the validator,
-//! which asks about the license beside software. Each has one layer with one program, and is made here, so that no registry needs
-//! to have it. The same program gives the same image.
+//! Images of Landfall's own programs: the appliance, which serves the console and package indexes, and the validator,
+//! which checks the license beside software.
+//!
+//! Each image has one layer with one program and is made here, so that no registry needs to hold it. The result is
+//! reproducible: the same program gives the same image.
 
 use std::path::{Path, PathBuf};
 
@@ -20,26 +22,26 @@ use crate::pack::check_installer;
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
-/// Name of the console's program, in its image and beside `landfall`.
+/// File name of the console's program, in its image and next to `landfall`.
 pub const APPLIANCE_PROGRAM: &str = "landfall-appliance";
-/// The same of the program of license checks.
+/// File name of the program of license checks.
 pub const VALIDATOR_PROGRAM: &str = "landfall-validator";
 
-/// An image that is made here.
+/// Recipe of an image that is made here.
 #[derive(Debug, PartialEq, Eq)]
 struct Recipe {
-    /// What manifests call it, without tag or digest.
+    /// Name of the image in manifests, without tag or digest.
     name: &'static str,
     program: &'static str,
-    /// What it is called in messages.
+    /// Name in messages.
     title: &'static str,
-    /// The option that names the program elsewhere.
+    /// The option that sets another path of the program.
     option: &'static str,
-    /// Other names of the program in the image.
+    /// Further names of the program in the image.
     other_names: &'static [&'static str],
 }
 
-/// The appliance understands what Landfall has a container's `sh` and `sleep` do, and no more.
+/// The appliance acts as `sh` and `sleep` only for the commands that Landfall runs in its containers.
 const APPLIANCE: Recipe = Recipe {
     name: "landfall.internal/appliance",
     program: APPLIANCE_PROGRAM,
@@ -56,17 +58,17 @@ const VALIDATOR: Recipe = Recipe {
     other_names: &[],
 };
 
-/// What license checks call the validator's image.
+/// Name of the validator's image in license checks.
 pub const VALIDATOR_IMAGE: &str = "landfall.internal/validator";
 
 const RECIPES: [&Recipe; 2] = [&APPLIANCE, &VALIDATOR];
 
-/// The files of the programs.
+/// Paths of the programs.
 #[derive(Debug, Clone, Copy)]
 pub struct Programs<'a> {
-    /// Of the appliance.
+    /// Path of the appliance.
     pub appliance: &'a Path,
-    /// Of the validator.
+    /// Path of the validator.
     pub validator: &'a Path,
 }
 
@@ -79,17 +81,17 @@ impl<'a> Programs<'a> {
 const CONFIGURATION: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// User and group that the program runs as.
+/// User and group of the process.
 const USER: &str = "65532:65532";
 
-/// An image, as it is in the store.
+/// An image in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnImage {
-    /// What a lock would pin of it.
+    /// Pin of the image, as a lock would have it.
     pub pin: Pin,
-    /// Name of the program inside.
+    /// Name of the program in the image.
     pub name: &'static str,
-    /// SHA-256 of the program inside.
+    /// SHA-256 of the program in the image.
     pub program: Sha256,
 }
 
@@ -97,7 +99,7 @@ fn recipe(reference: &Reference) -> Option<&'static Recipe> {
     RECIPES.into_iter().find(|recipe| reference.name() == recipe.name)
 }
 
-/// The recipe of the image that a reference means; the error says why one that looks so means none.
+/// The recipe that a reference names. Returns an error text if the reference resembles such a name but is invalid.
 fn meant(reference: &Reference) -> std::result::Result<Option<&'static Recipe>, String> {
     let Some(recipe) = recipe(reference) else { return Ok(None) };
     if reference.tag.is_some() || reference.digest.is_some() {
@@ -109,28 +111,28 @@ fn meant(reference: &Reference) -> std::result::Result<Option<&'static Recipe>, 
     Ok(Some(recipe))
 }
 
-/// Whether a reference means an image that is made here; the error says why one that looks so does not.
+/// Returns true if a reference names an image that is made here. Returns an error text if it only resembles one.
 pub fn is_meant(reference: &Reference) -> std::result::Result<bool, String> {
     meant(reference).map(|recipe| recipe.is_some())
 }
 
-/// Whether it means that of the appliance.
+/// Returns true if the reference names the image of the appliance.
 pub fn is_appliance(reference: &Reference) -> bool {
     meant(reference) == Ok(Some(&APPLIANCE))
 }
 
-/// Whether an image is made here, by the reference under which it travels.
+/// Returns true if an image that travels under this reference is made here.
 pub fn is_own(reference: &Reference) -> bool {
     recipe(reference).is_some()
 }
 
-/// The pin of the image that a reference means, among those that were made.
+/// The pin of the image with this name, among the images that were made.
 pub fn pin_of<'a>(reference: &Reference, made: &'a [OwnImage]) -> Option<&'a Pin> {
     made.iter().map(|own| &own.pin).find(|pin| pin.reference.name() == reference.name())
 }
 
-/// Makes the images that the components name. Manifest, configuration and layer of each are in the store, and on the disk, when it
-/// returns.
+/// Makes the images that the components name. On return, manifest, configuration and layer of each are in the store and
+/// synced to disk.
 pub fn make(
     definition: &Definition,
     components: &[Rendered],
@@ -153,11 +155,11 @@ pub fn make(
     Ok(made)
 }
 
-/// The image of a program that was read already: the same program is not read again.
+/// Cached record of an image, so that an unchanged program is not read again.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Made {
-    /// The Landfall that made it: another one may make another image.
+    /// Version of Landfall that made it; another version may produce another image.
     landfall: String,
     layer: Sha256,
     configuration: Sha256,
@@ -171,7 +173,7 @@ impl Made {
         store.root().join("landfall/images").join(name)
     }
 
-    /// What is remembered, if all of it is in the store.
+    /// Reads the record; `None` unless all blobs are in the store.
     fn read(path: &Path, store: &ContentStore) -> Option<Self> {
         let made: Self = serde_json::from_slice(&fs_err::read(path).ok()?).ok()?;
         let is_there = [made.layer, made.configuration, made.manifest].into_iter().all(|blob| store.contains(blob));
@@ -215,7 +217,7 @@ fn image(
     }
     check_installer(program, platform)?;
     let bytes = fs_err::read(program).map_err(missing)?;
-    // The file may have changed since its digest was taken: what counts is what is packed.
+    // The file may have changed since its digest was taken: the digest of the packed bytes is the one that is valid.
     let digest = Sha256::of(&bytes);
     let layer = layer(recipe, &bytes).map_err(missing)?;
     let layer = store.ingest_bytes(&layer)?;
@@ -255,12 +257,12 @@ fn named(recipe: &Recipe) -> Result<Reference> {
     recipe.name.parse().map_err(|error| BuildError::new(codes::BUG, format!("{error}")))
 }
 
-/// Two programs of one version are two images.
+/// The tag contains the layer's digest, because two programs may have the same version.
 fn tag(layer: Sha256) -> String {
     format!("{}-{}", env!("CARGO_PKG_VERSION"), &layer.to_hex()[..12])
 }
 
-/// A tar with the program and its other names, whose fields are the same everywhere.
+/// A tar with the program and its further names, with fixed header fields.
 fn layer(recipe: &Recipe, program: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::with_capacity(program.len() + (8 << 10)));
     let mut header = header(tar::EntryType::Regular, 0o755);
@@ -333,7 +335,7 @@ mod tests {
         let path = fs_err::canonicalize(folder.path()).unwrap().join("program");
         let store = ContentStore::at(folder.path().join("store"));
         durable::write_file(&path, &program_for_tests(&[(1, b"code")]), 0o755).unwrap();
-        // The digest of another program, as of one that was replaced once its digest had been taken.
+        // The digest of another program, as if the file was replaced after its digest was taken.
         let stale = Sha256([7; 32]);
         Digests::of(&store).remember(&path, stale);
         assert_eq!(Digests::of(&store).program(&path).unwrap().digest, stale);

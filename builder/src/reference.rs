@@ -1,4 +1,4 @@
-//! References to images and artifacts: what people write, made full.
+//! References to images and artifacts, as people write them, completed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,23 +7,23 @@ use landfall_bundle_spec::Sha256;
 
 use crate::file_url::without_user;
 
-/// The host that an abbreviated reference means.
+/// Default host of a reference.
 const DEFAULT_HOST: &str = "docker.io";
 
-/// A full reference: upstream host, repository, and tag or digest where given.
+/// A full reference: upstream host, repository, and tag or digest if given.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
-    /// Host, with the port where one is written.
+    /// Host, with the port if one is written.
     pub host: String,
     /// Repository below the host.
     pub repository: String,
-    /// Tag.
+    /// Tag, if given.
     pub tag: Option<String>,
-    /// Digest of a manifest.
+    /// Digest of a manifest, if given.
     pub digest: Option<Sha256>,
 }
 
-/// A text that is no reference.
+/// Error for a text that is not a reference.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not an image reference: {why}")]
 pub struct InvalidReference {
@@ -32,12 +32,12 @@ pub struct InvalidReference {
 }
 
 impl Reference {
-    /// Host and repository.
+    /// Host and repository, without tag and digest.
     pub fn name(&self) -> String {
         format!("{}/{}", self.host, self.repository)
     }
 
-    /// The same reference, bound to a manifest.
+    /// A copy of the reference with the digest of a manifest.
     #[must_use]
     pub fn with_digest(&self, digest: Sha256) -> Self {
         Self { digest: Some(digest), ..self.clone() }
@@ -61,7 +61,7 @@ impl FromStr for Reference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
-        // An address in its place may have a password; a reference has an `@` before its digest.
+        // The text may be a URL with a password; in a reference, `@` precedes the digest.
         let shown = || if text.contains("://") { without_user(text) } else { text.to_owned() };
         let invalid = |why| InvalidReference { text: shown(), why };
         let (rest, digest) = match text.split_once('@') {
@@ -90,7 +90,7 @@ impl FromStr for Reference {
     }
 }
 
-/// Whether the first segment of a reference is a host, by the rule that container tools share.
+/// Returns true if the first segment of a reference is a host, by the rule that container tools share.
 fn names_host(segment: &str) -> bool {
     segment.contains('.') || segment.contains(':') || segment == "localhost"
 }

@@ -1,4 +1,5 @@
-//! Secrets that a chart or manifests have with values, as entries under `secrets` of a component: ready to paste, and as `init` writes them.
+//! Secrets with values in charts or manifests, converted to entries under `secrets` of a component: text to paste, as
+//! `init` writes it.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +8,24 @@ use serde_json::Value;
 
 use crate::yaml::quoted;
 
-/// Length of a generated value.
+/// Length of a generated value, in characters.
 pub const RANDOM_LENGTH: u32 = 32;
 
-/// Ends of keys whose values may be read by everyone: they travel with the release.
+/// Suffixes of keys whose values are public, so that they travel with the release.
 const PLAIN_KEYS: [&str; 9] = ["user", "username", "name", "host", "hostname", "port", "database", "dbname", "email"];
 
-/// Whether a key has a value that everyone may read, in one line.
+/// Returns true if a key has a public value of one line.
 pub fn is_plain(key: &str, value: &str) -> bool {
     is_plain_key(key) && !value.is_empty() && !value.contains(char::is_control)
 }
 
-/// Whether the value of a key may be read by everyone.
+/// Returns true if the value of a key is public.
 pub fn is_plain_key(key: &str) -> bool {
     let end = key.rsplit(|letter: char| !letter.is_ascii_alphanumeric()).next().unwrap_or_default();
     PLAIN_KEYS.contains(&end.to_ascii_lowercase().as_str())
 }
 
-/// A Secret as a component may declare it.
+/// A Secret in the form of a component's declaration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SecretEntry {
     name: String,
@@ -33,24 +34,24 @@ pub struct SecretEntry {
 }
 
 impl SecretEntry {
-    /// A Secret of this name without keys.
+    /// Creates a Secret without keys.
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
-    /// A Secret with these keys, some of which have a fixed value.
+    /// Creates a Secret with random and fixed keys.
     pub fn with(name: &str, random: &BTreeMap<String, u32>, fixed: &BTreeMap<String, String>) -> Self {
         Self { name: name.to_owned(), random: random.clone(), fixed: fixed.clone() }
     }
 
-    /// The Secret of an object with values.
+    /// Converts a Secret object with values.
     pub fn of_object(secret: &Value) -> Self {
         let mut entry = Self::new(secret.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default());
         entry.extend(secret);
         entry
     }
 
-    /// Adds the keys of an object that it does not have: with the object's value where everyone may read it.
+    /// Adds missing keys of an object: public values as fixed, others as random.
     pub fn extend(&mut self, secret: &Value) {
         for (key, value) in values(secret) {
             match value.filter(|value| is_plain(&key, value)) {
@@ -61,7 +62,7 @@ impl SecretEntry {
         }
     }
 
-    /// Adds a key with a random value.
+    /// Adds a key with a random value, unless it exists.
     pub fn add(&mut self, key: String) {
         if !self.has(&key) {
             self.random.insert(key, RANDOM_LENGTH);
@@ -72,7 +73,7 @@ impl SecretEntry {
         self.random.contains_key(key) || self.fixed.contains_key(key)
     }
 
-    /// The entry, in one line.
+    /// The entry as one line of YAML.
     pub fn line(&self) -> String {
         let random = self.random.iter().map(|(key, length)| format!("{}: {length}", quoted(key)));
         let fixed = self.fixed.iter().map(|(key, value)| format!("{}: {}", quoted(key), quoted(value)));
@@ -83,7 +84,7 @@ impl SecretEntry {
     }
 }
 
-/// What to do where Secrets of a component must be declared: lines to paste.
+/// Hint with lines to paste, for Secrets that a component must declare.
 pub fn hint(component: &str, entries: impl IntoIterator<Item = SecretEntry>) -> String {
     let lines: Vec<_> = entries.into_iter().map(|entry| format!("\n      {}", entry.line())).collect();
     let lines = lines.concat();
@@ -93,13 +94,13 @@ pub fn hint(component: &str, entries: impl IntoIterator<Item = SecretEntry>) -> 
     )
 }
 
-/// Whether a Secret has values: what is null or empty hides nothing, as in a Secret that a controller fills.
+/// Returns true if a Secret has values. Null or empty fields contain no secret, as in a Secret that a controller fills.
 pub fn has_values(secret: &Value) -> bool {
     let is_empty = |values: &Value| values.is_null() || values.as_object().is_some_and(serde_json::Map::is_empty);
     ["data", "stringData"].iter().any(|field| !is_empty(&secret[*field]))
 }
 
-/// The keys of a Secret, each with its value where that is text.
+/// Keys of a Secret, each with its value if that is UTF-8.
 pub fn values(secret: &Value) -> Vec<(String, Option<String>)> {
     let fields = |field: &str| secret[field].as_object().into_iter().flatten().collect::<Vec<_>>();
     let decoded = |text: &str| {

@@ -1,4 +1,4 @@
-//! Rules as a vendor writes them: whole, or by a preset.
+//! Backup rules as a vendor writes them: complete, or with a preset.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,29 +14,29 @@ use crate::definition::Release;
 use crate::error::{BuildError, Place, Result};
 use crate::meant;
 
-/// A backup rule as it is written.
+/// The written form of a backup rule.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupEntry {
     /// Name, a DNS label, unique within the component.
     pub name: Spanned<String>,
-    /// Whose pods, such as `StatefulSet/postgres`.
+    /// Workload whose pods hold the data, such as `StatefulSet/postgres`.
     pub workload: Spanned<String>,
-    /// Which container; the pod's first where none is named.
+    /// Name of the container; by default the pod's first one.
     #[serde(default)]
     pub container: Option<Spanned<String>>,
-    /// The volume of the pod that holds the data.
+    /// Volume of the pod with the data.
     pub volume: Spanned<String>,
-    /// Seconds until `save` counts as failed, and seconds until `load` does.
+    /// Time limit in seconds for `save`, and likewise for `load`.
     #[serde(default)]
     pub limit_seconds: Option<Spanned<u64>>,
-    /// The preset that brings the programs.
+    /// Preset that provides the programs.
     #[serde(default)]
     pub preset: Option<Spanned<String>>,
     /// Parameters of the preset.
     #[serde(default)]
     pub with: Option<Spanned<BTreeMap<String, Value>>>,
-    /// Whether the preset's log is saved, if it has one; it is by default.
+    /// True if the preset's log is saved as well; the default if it has one.
     #[serde(default)]
     pub points_in_time: Option<Spanned<bool>>,
     /// The program that writes the backup to its standard output, with its arguments.
@@ -45,27 +45,27 @@ pub struct BackupEntry {
     /// The program that reads the backup from its standard input, with its arguments.
     #[serde(default)]
     pub load: Option<Spanned<Vec<String>>>,
-    /// The log of what is written between two backups.
+    /// Log of the changes between two backups.
     #[serde(default)]
     pub log: Option<LogDefinition>,
-    /// How writers are held while the data is captured.
+    /// Programs that hold writers while the data is captured.
     #[serde(default)]
     pub hold: Option<HoldDefinition>,
-    /// The program that prints what the data counts, with its arguments.
+    /// The program that prints the counts of the data, with its arguments.
     #[serde(default)]
     pub counts: Option<Spanned<Vec<String>>>,
-    /// Whether the preset's program counts, if it has one; it does by default.
+    /// True if the preset's program for counts runs; the default if it has one.
     #[serde(default)]
     pub counted: Option<Spanned<bool>>,
-    /// A word that must return with the backup.
+    /// Marker that must return with the backup.
     #[serde(default)]
     pub marker: Option<MarkerDefinition>,
-    /// What is checked after a restore.
+    /// Checks after a restore.
     #[serde(default)]
     pub checks: Vec<CheckDefinition>,
 }
 
-/// Writes out the rules of every component.
+/// Expands the backup rules of every component.
 pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
     for (component, definition) in release.components.iter_mut().enumerate() {
         let entries = definition.backup.iter().enumerate();
@@ -75,7 +75,7 @@ pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
     Ok(())
 }
 
-/// Where a rule is written, for errors.
+/// A rule with its place in the definition, for errors.
 struct Written<'a> {
     path: &'a Path,
     component: usize,
@@ -91,7 +91,7 @@ impl Written<'_> {
         }
     }
 
-    /// A rule that brings its own programs.
+    /// Converts a rule that has its own programs.
     fn as_it_is(&self) -> Result<BackupDefinition> {
         let entry = self.entry;
         let without_preset = |field: &str| {
@@ -121,7 +121,7 @@ impl Written<'_> {
         Ok(self.with(Programs { save, load, log, hold, counts, marker, checks, needs }))
     }
 
-    /// A rule whose programs a preset brings.
+    /// Converts a rule whose programs a preset provides.
     fn of_preset(&self, preset: &Spanned<String>) -> Result<BackupDefinition> {
         let entry = self.entry;
         let values = entry.with.as_ref().map(|with| with.value.clone()).unwrap_or_default();
@@ -157,7 +157,7 @@ impl Written<'_> {
         }
     }
 
-    /// Refuses programs beside a preset that brings them.
+    /// Returns an error if the rule has programs that its preset provides.
     fn refuse_own(&self, preset: &Spanned<String>, filled: &Preset) -> Result<()> {
         let entry = self.entry;
         let hold = entry.hold.as_ref().filter(|_| filled.hold.is_some());
@@ -199,8 +199,8 @@ impl Written<'_> {
         }
     }
 
-    /// The preset's program that counts, if the rule has a time as of which its numbers are true; or the release's own beside a preset without
-    /// one.
+    /// Program that prints counts: the preset's, if the rule has a time as of which its numbers are exact, or the
+    /// release's own if the preset has none.
     fn counts(
         &self,
         preset: &Spanned<String>,
@@ -284,7 +284,7 @@ impl Written<'_> {
     }
 }
 
-/// What of a rule a preset may bring.
+/// Parts of a rule that a preset may provide.
 struct Programs {
     save: Spanned<Vec<String>>,
     load: Spanned<Vec<String>>,
@@ -296,21 +296,21 @@ struct Programs {
     needs: ContainerNeeds,
 }
 
-/// The preset that a rule was made by.
+/// The preset from which a rule was made.
 #[derive(Debug, Clone)]
 pub struct AppliedPreset {
-    /// Its name.
+    /// Name of the preset.
     pub(super) name: Spanned<String>,
-    /// What it needs of the rule's container.
+    /// Requirements for the rule's container.
     pub(super) needs: ContainerNeeds,
 }
 
-/// A script of a preset as a program with its arguments.
+/// Converts a script of a preset to a program with its arguments.
 fn script(preset: &Spanned<String>, text: &str) -> Spanned<Vec<String>> {
     at(preset, ["sh", "-euc", text].map(str::to_owned).to_vec())
 }
 
-/// Something of a preset, where the release names it.
+/// Gives a value of a preset the place at which the release names the preset.
 fn at<T>(preset: &Spanned<String>, value: T) -> Spanned<T> {
     Spanned::new(value, preset.referenced, preset.defined)
 }

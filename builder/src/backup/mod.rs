@@ -1,5 +1,5 @@
-//! Data and backup rules of components: read from `release.yaml`, checked against what the components render, and written
-//! into the release document.
+//! Data policies and backup rules of components: read from `release.yaml`, checked against the rendered components, and
+//! written into the release document.
 
 mod declared;
 mod entry;
@@ -27,64 +27,64 @@ use crate::definition::{ComponentDefinition, Definition, Release};
 use crate::error::{BuildError, Place, Result};
 use crate::proofs::CommandExpectationDefinition;
 
-/// Seconds that `save` and `load` may each take where a rule names no limit.
+/// Default time limit of `save` and of `load`, in seconds.
 const LIMIT_SECONDS: u64 = 3600;
 
-/// Seconds after which a hold ends by itself where it names no limit.
+/// Default time after which a hold ends automatically, in seconds.
 const HOLD_SECONDS: u64 = 30;
 
-/// Seconds that a check may take where it names no limit.
+/// Default time limit of a check, in seconds.
 const CHECK_LIMIT_SECONDS: u64 = 300;
 
-/// A backup rule with all of its programs, whoever wrote them.
+/// A backup rule with all its programs, from the vendor or a preset.
 #[derive(Debug, Clone)]
 pub struct BackupDefinition {
     /// Name, a DNS label, unique within the component.
     pub name: Spanned<String>,
-    /// Whose pods, such as `StatefulSet/postgres`.
+    /// Workload whose pods hold the data, such as `StatefulSet/postgres`.
     pub workload: Spanned<String>,
-    /// Which container; the pod's first where none is named.
+    /// Name of the container; by default the pod's first one.
     pub container: Option<Spanned<String>>,
-    /// The volume of the pod that holds the data.
+    /// Volume of the pod with the data.
     pub volume: Spanned<String>,
-    /// Seconds until `save` counts as failed, and seconds until `load` does.
+    /// Time limit in seconds for `save`, and likewise for `load`.
     pub limit_seconds: Option<Spanned<u64>>,
-    /// The preset that brought the programs, if one did.
+    /// Preset that provided the programs, if any.
     pub preset: Option<AppliedPreset>,
     /// The program that writes the backup to its standard output, with its arguments.
     pub save: Spanned<Vec<String>>,
     /// The program that reads the backup from its standard input, with its arguments.
     pub load: Spanned<Vec<String>>,
-    /// The log of what is written between two backups.
+    /// Log of the changes between two backups.
     pub log: Option<LogDefinition>,
-    /// How writers are held while the data is captured.
+    /// Programs that hold writers while the data is captured.
     pub hold: Option<HoldDefinition>,
-    /// The program that prints what the data counts, with its arguments.
+    /// The program that prints the counts of the data, with its arguments.
     pub counts: Option<Spanned<Vec<String>>>,
-    /// A word that must return with the backup.
+    /// Marker that must return with the backup.
     pub marker: Option<MarkerDefinition>,
-    /// What is checked after a restore.
+    /// Checks after a restore.
     pub checks: Vec<CheckDefinition>,
 }
 
-/// How what is written between two backups is saved, and how it is applied to a backup that was loaded.
+/// Programs that save the changes between two backups, and apply them to a loaded backup.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogDefinition {
-    /// The program after which the software keeps its log until it was saved, with its arguments.
+    /// The program that makes the software retain its log until it is saved, with its arguments.
     pub keep: Spanned<Vec<String>>,
     /// The program that writes the log since the last `saved` to its standard output.
     pub save: Spanned<Vec<String>>,
-    /// The program that runs once that is stored.
+    /// The program that runs after that is stored.
     pub saved: Spanned<Vec<String>>,
     /// The program that reads one log backup from its standard input.
     pub load: Spanned<Vec<String>>,
-    /// The program that applies the log up to a time, for which `%{time}` stands in its arguments.
+    /// The program that applies the log up to a time; `%{time}` in its arguments stands for that time.
     pub recover: Spanned<Vec<String>>,
 }
 
 impl LogDefinition {
-    /// One of its programs.
+    /// The program of a field.
     fn program(&self, field: BackupLogField) -> &Spanned<Vec<String>> {
         match field {
             BackupLogField::Keep => &self.keep,
@@ -96,52 +96,52 @@ impl LogDefinition {
     }
 }
 
-/// How whatever writes the data is held for a moment.
+/// Programs that briefly hold all writers of the data.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HoldDefinition {
-    /// The program after whose end nothing is written, with its arguments, in which `%{seconds}` stands for the seconds after
-    /// which the hold ends by itself.
+    /// The program after which nothing is written, with its arguments. `%{seconds}` in them stands for the time after
+    /// which the hold ends automatically.
     pub begin: Spanned<Vec<String>>,
-    /// The program that ends it sooner.
+    /// The program that ends the hold earlier.
     pub end: Spanned<Vec<String>>,
-    /// Seconds after which it ends by itself.
+    /// Seconds after which the hold ends automatically.
     #[serde(default)]
     pub limit_seconds: Option<Spanned<u64>>,
-    /// How long writers are held: until `save` has ended, where nothing is said.
+    /// End of the hold; by default the end of `save`.
     #[serde(default)]
     pub until: Option<HoldUntilDefinition>,
 }
 
-/// When the data is captured, so that writers may go on.
+/// Time at which the data is captured, so that writers may continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum HoldUntilDefinition {
-    /// When `save` writes its first byte.
+    /// The first byte that `save` writes.
     FirstByte,
-    /// When `save` has ended.
+    /// The end of `save`.
     End,
 }
 
-/// How a word gets into the data, and out of restored data.
+/// Programs that write a marker into the data, and read it from restored data.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MarkerDefinition {
-    /// The program that writes the word, with its arguments, in which `%{marker}` stands for it.
+    /// The program that writes the marker, with its arguments; `%{marker}` in them stands for it.
     pub write: Spanned<Vec<String>>,
-    /// The program that prints the word, with its arguments.
+    /// The program that prints the marker, with its arguments.
     pub read: Spanned<Vec<String>>,
 }
 
-/// A program that looks at restored data.
+/// A program that checks restored data.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CheckDefinition {
-    /// What a pass shows, in one sentence.
+    /// One sentence that says what a pass shows.
     pub shows: Spanned<String>,
     /// The program and its arguments.
     pub arguments: Spanned<Vec<String>>,
-    /// Seconds until it counts as failed.
+    /// Time limit in seconds, after which the check fails.
     #[serde(default)]
     pub limit_seconds: Option<Spanned<u64>>,
     /// The required result.
@@ -149,7 +149,7 @@ pub struct CheckDefinition {
     pub expect: Option<Spanned<CommandExpectationDefinition>>,
 }
 
-/// A component whose data is declared, for errors.
+/// A component with the place of its data declaration, for errors.
 #[derive(Clone, Copy)]
 struct Component<'a> {
     path: &'a Path,
@@ -157,7 +157,7 @@ struct Component<'a> {
     definition: &'a ComponentDefinition,
 }
 
-/// Where a rule is declared, for errors.
+/// A rule with the place of its declaration, for errors.
 struct Declared<'a> {
     component: Component<'a>,
     index: usize,
@@ -178,7 +178,7 @@ impl<'a> Component<'a> {
         self.definition.data.as_ref().map_or(ComponentData::None, |data| data.value)
     }
 
-    /// An error about `data`, at its line or at the component's.
+    /// Error about `data`, at its line or at that of the component.
     fn wrong_data(self, what: impl Into<String>) -> BuildError {
         let name = &self.definition.name;
         let line = self.definition.data.as_ref().map_or(name.referenced.line(), |data| data.referenced.line());
@@ -186,7 +186,7 @@ impl<'a> Component<'a> {
         BuildError::at(codes::RELEASE_INVALID, place, what)
     }
 
-    /// Data needs a rule, and a rule needs data.
+    /// Checks that data has a rule, and that a rule has data.
     fn check_data(self) -> Result<()> {
         let (name, rules) = (&self.definition.name.value, &self.definition.rules);
         match (self.data(), rules.first()) {
@@ -227,7 +227,8 @@ impl Declared<'_> {
     }
 }
 
-/// Refuses data without rules, rules without data, and rules that are wrong by themselves: names, limits, programs.
+/// Returns an error for data without rules, rules without data, and rules that are invalid by themselves: names,
+/// limits, programs.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     for index in 0..release.components.len() {
         let component = Component::new(path, release, index);
@@ -244,7 +245,7 @@ pub fn check(path: &Path, release: &Release) -> Result<()> {
     Ok(())
 }
 
-/// The data and the rules of a component, as the release document has them.
+/// Data policy and rules of a component, in the form of the release document.
 pub fn rules(definition: &Definition, index: usize) -> Result<(ComponentData, Vec<BackupRule>)> {
     let component = Component::new(&definition.path, &definition.release, index);
     let rules = component.rules().map(|declared| declared.rule()).collect::<Result<Vec<_>>>()?;

@@ -1,5 +1,5 @@
-//! Whether the programs of backup rules are in the images in which they run: one that is missing would be found at the site, by the first
-//! backup. The layers must be in the store.
+//! Checks that the programs of backup rules are in the images in which they run. Otherwise, the first backup at the
+//! site would find the problem. The layers must be in the store.
 
 use std::collections::{BTreeMap, btree_map};
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ use crate::image_files::ImageFiles;
 use crate::render::Rendered;
 use crate::workloads;
 
-/// Where a container looks for programs if neither its image nor its pod says so: what containerd sets.
+/// Default `PATH` of containerd, if neither the image nor the pod sets it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// By this shell a stream's program shows that its output is whole.
+/// Shell that marks the output of a stream's program as complete.
 const SHELL: &str = "sh";
 
-/// Refuses a rule of which a program is not in its container's image. A folder that a volume hides is not judged.
+/// Returns an error for a rule with a program that its container's image lacks. Folders under a volume are not checked.
 pub fn check(
     definition: &Definition,
     components: &[Rendered],
@@ -36,7 +36,7 @@ pub fn check(
         for declared in component.rules() {
             let Some(container) = container(component, declared.definition, &rendered.objects) else { continue };
             let reference = container["image"].as_str().unwrap_or_default();
-            // Rendering has bound each image to its digest.
+            // Rendering bound each image to its digest.
             let Some(image) = images.iter().find(|image| reference.ends_with(&image.pin.digest.to_hex())) else {
                 continue;
             };
@@ -61,7 +61,7 @@ pub fn check(
 }
 
 impl Declared<'_> {
-    /// The error of a rule whose programs cannot run in its container.
+    /// Error for a rule whose programs cannot run in its container.
     fn unfit(&self, code: Code, what: &str) -> BuildError {
         let (component, rule) = (&self.component.definition.name.value, &self.definition.name);
         let preset = self.definition.preset.as_ref();
@@ -71,9 +71,9 @@ impl Declared<'_> {
     }
 }
 
-/// A variable that a preset reads and that is certainly not set, with the parameter that sets it.
+/// A variable that a preset reads but that is definitely not set, with the parameter that sets it instead.
 fn unset<'a>(rule: &'a BackupDefinition, container: &Value, of_image: &[String]) -> Option<(&'a str, &'a str)> {
-    // What comes from a ConfigMap or Secret as a whole is not judged.
+    // Variables from a whole ConfigMap or Secret are unknown.
     if container["envFrom"].as_array().is_some_and(|from| !from.is_empty()) {
         return None;
     }
@@ -90,7 +90,8 @@ fn container<'a>(component: Component<'_>, rule: &BackupDefinition, objects: &'a
     workloads::container(workload, rule.container.as_ref().map(|name| name.value.as_str())).ok()
 }
 
-/// The first word of each program of a rule, the shell that runs those whose output is a stream, and what the scripts of a preset run.
+/// Program names of a rule: the first word of each command, the shell for streams, and the programs in scripts of a
+/// preset.
 fn programs(rule: &BackupDefinition) -> impl Iterator<Item = &str> {
     let of_preset = rule.preset.iter().flat_map(|preset| &preset.needs.programs).map(String::as_str);
     let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
@@ -108,7 +109,7 @@ fn environment_of(image: &FetchedImage) -> &[String] {
     configured.unwrap_or_default()
 }
 
-/// Where a container looks for programs.
+/// Value of `PATH` in a container.
 fn path_of(container: &Value, image: &FetchedImage) -> String {
     let own = container["env"].as_array().into_iter().flatten().find(|variable| variable["name"] == "PATH");
     let of_image = || environment_of(image).iter().find_map(|variable| variable.strip_prefix("PATH="));
@@ -123,12 +124,12 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Whether a program is certainly not there.
+    /// Returns true if a program is definitely missing.
     fn lacks(&self, program: &str) -> bool {
         let candidates: Vec<PathBuf> = if program.starts_with('/') {
             vec![PathBuf::from(program)]
         } else if program.contains('/') {
-            // Relative to a folder that only the pod knows.
+            // The path is relative to the working folder, which only the pod knows.
             return false;
         } else {
             self.path.split(':').map(|folder| Path::new("/").join(folder).join(program)).collect()
@@ -136,7 +137,7 @@ impl Search<'_> {
         !candidates.iter().any(|path| self.files.has(path, |path| self.is_hidden(path)))
     }
 
-    /// Whether a volume is mounted over a path.
+    /// Returns true if a volume is mounted over a path.
     fn is_hidden(&self, path: &Path) -> bool {
         let mounts = self.container["volumeMounts"].as_array().into_iter().flatten();
         mounts.filter_map(|mount| mount["mountPath"].as_str()).any(|mount| path.starts_with(mount))

@@ -1,5 +1,5 @@
-//! Whether components declare the data that they render, and render what their backup rules use: workload, container and
-//! volume.
+//! Checks that components declare the data that they render, and that the workloads, containers and volumes of their
+//! backup rules exist.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::error::{BuildError, Result};
 use crate::render::{Rendered, title};
 use crate::workloads::{self, Unknown};
 
-/// Refuses a component with volumes of its own about which it says nothing, and a rule for something that its component does not render.
+/// Returns an error for a component with undeclared volumes, and for a rule whose target its component does not render.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let mut saved: BTreeMap<(String, String), String> = BTreeMap::new();
     for rendered in components {
@@ -34,19 +34,19 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a claim is that of an artifact.
+/// Returns true if a claim is that of an artifact.
 pub(super) fn is_mount(definition: &ComponentDefinition, claim: &str) -> bool {
     definition.mounts.iter().any(|mount| mount.claim.value == claim)
 }
 
-/// Names of the claims that a `StatefulSet` makes, which are also the names of the pods' volumes.
+/// Names of the claim templates of a `StatefulSet`, which are also the names of the pods' volumes.
 pub(super) fn templates(workload: &Value) -> impl Iterator<Item = &str> {
     let is_set = workload["kind"] == "StatefulSet";
     let templates = workload["spec"]["volumeClaimTemplates"].as_array().filter(|_| is_set);
     templates.into_iter().flatten().filter_map(|template| template["metadata"]["name"].as_str())
 }
 
-/// Volumes of a workload's pods with their claims, beside those of templates.
+/// Volumes of a workload's pods with their claims, without those from templates.
 pub(super) fn claimed(workload: &Value) -> impl Iterator<Item = (&str, &str)> {
     let volumes = workload["spec"]["template"]["spec"]["volumes"].as_array().into_iter().flatten();
     volumes
@@ -73,7 +73,7 @@ fn volumes<'a>(definition: &ComponentDefinition, workload: &'a Value) -> Vec<&'a
     templates(workload).chain(of_data.map(|(volume, _)| volume)).collect()
 }
 
-/// Why the data of a workload is not in one volume that stays while it is stopped, if it is not, and what would help.
+/// Reason and hint if the data of a workload is not in one volume that stays while it is stopped.
 fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
     let spec = &workload["spec"];
     let replicas = spec["replicas"].as_u64().unwrap_or(1);
@@ -96,7 +96,7 @@ fn unsuited(workload: &Value) -> Option<(String, &'static str)> {
 }
 
 impl Declared<'_> {
-    /// The claim behind the rule's volume, unique within its namespace: of a template, that of the workload's first pod.
+    /// The claim of the rule's volume, unique within its namespace; for a template, that of the workload's first pod.
     fn claim(&self, objects: &[Value]) -> Option<String> {
         let (component, volume) = (&self.component.definition.name.value, &self.definition.volume.value);
         let workload = workloads::find(component, objects, &self.definition.workload.value).ok()?;
@@ -107,7 +107,7 @@ impl Declared<'_> {
         claimed(workload).find(|(name, _)| name == volume).map(|(_, claim)| claim.to_owned())
     }
 
-    /// The error of a rule whose claim another rule saves already: a restore would refuse both.
+    /// Error for a rule whose claim another rule already saves: a restore loads only one stream into a claim.
     fn shares_claim(&self, other: &str) -> BuildError {
         let what = format!(
             "the rules `{other}` and `{}` save one claim, and a restore loads one stream into a claim",
@@ -117,7 +117,7 @@ impl Declared<'_> {
             .hint("Save everything on the claim by one rule, or give each workload a claim of its own.")
     }
 
-    /// The error of a rule whose claim pods use that a restore cannot stop.
+    /// Error for a rule whose claim is used by pods that a restore cannot stop.
     fn is_shared_by_daemons(&self, daemons: &str) -> BuildError {
         let what = format!(
             "{daemons} mounts the claim of `{}`, and cannot be stopped while data is restored: it has no number of pods",
@@ -157,7 +157,8 @@ impl Declared<'_> {
         Err(self.invalid(volume, "volume", what).hint("Name the container that mounts it, or another volume."))
     }
 
-    /// Refuses a preset whose files are not on the rule's volume: it would save, or load, elsewhere.
+    /// Returns an error if files of the preset are outside of the rule's volume, where it would save or load other
+    /// data.
     fn check_paths(&self, mounts: &[&Value]) -> Result<()> {
         let Some(preset) = &self.definition.preset else { return Ok(()) };
         let places: Vec<&str> = mounts.iter().filter_map(|mount| mount["mountPath"].as_str()).collect();

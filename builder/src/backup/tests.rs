@@ -35,7 +35,7 @@ const DATA: &str = "    data: kept
             expect: {exitCode: 1, stdout: {contains: never}}
 ";
 
-/// The good definition, in which the database has a backup rule.
+/// The valid definition, with a backup rule for the database.
 fn text() -> String {
     let needs = "    needs: [network]\n";
     assert_eq!(GOOD.matches(needs).count(), 1);
@@ -117,7 +117,7 @@ fn what_is_left_out_has_its_default() {
     }
 }
 
-/// What the components render: a database with a volume of its own, and a service that mounts an artifact.
+/// Rendered components: a database with its own volume, and a service that mounts an artifact.
 fn rendered(definition: &Definition) -> Vec<Rendered> {
     let container = |name: &str, volume: &str| json!({ "name": name, "volumeMounts": [{ "name": volume }] });
     let database = json!({

@@ -1,6 +1,6 @@
-//! Claims that no backup has, because a vendor says so: caches, and replicas that software makes again from others.
+//! Claims that no backup includes, as the vendor declares: caches, and replicas that software restores from others.
 //!
-//! Every claim that a component brings has a backup rule or such a statement. So what a backup lacks is nothing that was forgotten.
+//! Every claim of a component has a backup rule or such a declaration, so that none is forgotten.
 
 use std::collections::BTreeSet;
 
@@ -17,22 +17,22 @@ use crate::render::title;
 use crate::workloads::{self, Unknown};
 use crate::yaml::quoted;
 
-/// A claim that no backup has.
+/// A claim that no backup includes.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnsavedDefinition {
-    /// `PersistentVolumeClaim/NAME`; or `StatefulSet/NAME/TEMPLATE` for the claims of all pods.
+    /// `PersistentVolumeClaim/NAME`, or `StatefulSet/NAME/TEMPLATE` for the claims of all pods.
     pub volume: Spanned<String>,
-    /// Why a site can do without it, in one sentence.
+    /// One sentence that says why a site can do without it.
     pub because: Spanned<String>,
 }
 
-/// An entry, for a person to finish.
+/// An entry for a person to complete.
 pub fn entry(volume: &str) -> String {
     format!("- {{volume: {}, because: {FILL_IN}}}", quoted(volume))
 }
 
-/// What an object brings of claims, apart from those of artifacts.
+/// Claims of an object, except those of artifacts.
 pub fn claims_of(definition: &ComponentDefinition, object: &Value) -> Vec<String> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     if object["kind"] == "PersistentVolumeClaim" && !is_mount(definition, name) {
@@ -42,7 +42,7 @@ pub fn claims_of(definition: &ComponentDefinition, object: &Value) -> Vec<String
 }
 
 impl Component<'_> {
-    /// Refuses claims with neither a rule nor a statement, and statements about anything else.
+    /// Returns an error for claims without a rule or a declaration, and for declarations about anything else.
     pub(super) fn check_unsaved(self, objects: &[Value]) -> Result<()> {
         let claims: BTreeSet<_> = objects.iter().flat_map(|object| claims_of(self.definition, object)).collect();
         let saved: BTreeSet<_> = self.rules().filter_map(|rule| rule.saves(objects)).collect();
@@ -75,7 +75,7 @@ impl Component<'_> {
         BuildError::at(codes::RELEASE_INVALID, place, what)
     }
 
-    /// The error of claims that nothing is said about: all of them, and lines that say it.
+    /// Error for all undeclared claims, with lines that declare them.
     fn forgot(self, volumes: &[&String]) -> BuildError {
         let name = &self.definition.name.value;
         let listed: Vec<_> = volumes.iter().map(|volume| format!("`{volume}`")).collect();
@@ -95,7 +95,7 @@ impl Component<'_> {
 }
 
 impl Declared<'_> {
-    /// The claim that the rule saves, as a statement would name it.
+    /// The claim that the rule saves, in the form of a declaration.
     fn saves(&self, objects: &[Value]) -> Option<String> {
         let (component, volume) = (&self.component.definition.name.value, &self.definition.volume.value);
         let workload = workloads::find(component, objects, &self.definition.workload.value).ok()?;

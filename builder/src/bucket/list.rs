@@ -1,7 +1,8 @@
-//! What a server lists of a bucket: the objects below a prefix, a page at a time.
+//! A server's list of the objects of a bucket below a prefix, page by page.
 //!
-//! Threats: a server, or an attacker in front of it, may name objects that are elsewhere or lead out of a folder, a name twice, pages
-//! without an end, absurd sizes, or texts that move a terminal's cursor. Names and sizes are checked before anything is fetched.
+//! Threats: a server, or an attacker in front of it, may list objects that are elsewhere or lead out of a folder, a
+//! name twice, endless pages, absurd sizes, or texts that control a terminal. Names and sizes are checked before any
+//! fetch.
 
 use std::collections::HashSet;
 
@@ -18,7 +19,7 @@ use crate::patterns::{Patterns, not_taken};
 const OBJECTS: usize = 10_000;
 const PAGES: usize = 100;
 
-/// The longest tag of an object, in bytes.
+/// Maximum length of an object's tag, in bytes.
 const TAG_BYTES: usize = 128;
 
 /// An object of a list.
@@ -26,18 +27,18 @@ const TAG_BYTES: usize = 128;
 pub struct ListedObject {
     /// Path below the prefix.
     pub path: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// The server's tag for its content (`ETag`), without quotation marks: another content has another tag.
+    /// `ETag` without quotation marks; it changes with the content.
     pub tag: String,
 }
 
 /// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPage {
-    /// The objects; what stands for a folder is left out.
+    /// Objects, without those that represent folders.
     pub objects: Vec<ListedObject>,
-    /// What asks for the next page, where there is one.
+    /// Continuation token of the next page, if there is one.
     pub next: Option<String>,
 }
 
@@ -53,14 +54,14 @@ fn refused(name: &BucketName, what: &str) -> BuildError {
 }
 
 impl ObjectPage {
-    /// The largest answer that is read, in bytes.
+    /// Maximum size of a response, in bytes.
     pub const LIMIT_BYTES: usize = 16 << 20;
 
-    /// Reads the answer of a server.
+    /// Parses the response of a server.
     ///
     /// # Errors
     ///
-    /// `OBJECT_LIST` where it is not an answer of S3, or names an object that is not below the prefix.
+    /// `OBJECT_LIST` if it is not an S3 response, or lists an object that is not below the prefix.
     pub fn read(name: &BucketName, bytes: &[u8]) -> Result<Self> {
         let malformed = || refused(name, "is malformed");
         let text = std::str::from_utf8(bytes).map_err(|error| malformed().because(error))?;
@@ -85,11 +86,11 @@ impl ObjectPage {
 }
 
 impl ObjectListing {
-    /// Adds a page; returns what asks for the next one.
+    /// Adds a page; returns the continuation token of the next one.
     ///
     /// # Errors
     ///
-    /// `OBJECT_LIST` where there are too many objects or pages.
+    /// `OBJECT_LIST` if there are too many objects or pages.
     pub fn add(&mut self, name: &BucketName, page: ObjectPage) -> Result<Option<String>> {
         let ObjectPage { objects, next } = page;
         self.objects.extend(objects);
@@ -101,11 +102,12 @@ impl ObjectListing {
         Ok(next)
     }
 
-    /// The objects that are taken, in the order of their names; at least one, and at least one for each pattern.
+    /// Selected objects, sorted by name: at least one, and at least one for each pattern.
     ///
     /// # Errors
     ///
-    /// `FILE_MISSING` where a pattern fits nothing, `OBJECT_LIST` where an object that is taken has no name or size of a file.
+    /// `FILE_MISSING` if a pattern matches nothing, `OBJECT_LIST` if a selected object has an invalid name or size for
+    /// a file.
     pub fn taken(&self, name: &BucketName, patterns: &Patterns) -> Result<Vec<&ListedObject>> {
         let mut taken: Vec<_> = self.objects.iter().filter(|object| patterns.takes(&object.path)).collect();
         taken.sort_by(|one, other| one.path.cmp(&other.path));
@@ -123,7 +125,7 @@ impl ObjectListing {
     }
 }
 
-/// Refuses objects that cannot be files of an artifact.
+/// Returns an error for objects that cannot be files of an artifact.
 fn check(name: &BucketName, taken: &[&ListedObject]) -> Result<()> {
     let mut paths = HashSet::new();
     for object in taken {
@@ -141,7 +143,7 @@ fn check(name: &BucketName, taken: &[&ListedObject]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a text can be the tag of an object: it is written into the lock.
+/// Returns true if a text is a valid `ETag` for the lock.
 fn is_tag(text: &str) -> bool {
     (1..=TAG_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')
 }

@@ -1,4 +1,4 @@
-//! A part of a bucket as a lock names it, and the addresses that follow from it.
+//! A part of a bucket as a lock names it, and the URLs that follow from it.
 
 use std::fmt;
 
@@ -9,43 +9,43 @@ use crate::file_url::FileUrl;
 use crate::files::is_plain_path;
 use crate::hub::InvalidName;
 
-/// What stays as it is in an address: a signature of S3 is of a path in which all else is escaped.
+/// Characters that are not escaped in a URL: S3 signs a path in which all others are escaped.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The longest name of a bucket or a region, in bytes.
+/// Maximum length of the name of a bucket or a region, in bytes.
 const NAME_BYTES: usize = 63;
 
-/// What a person writes of a bucket.
+/// The written parts of a bucket's name.
 #[derive(Debug, Clone, Copy)]
 pub struct BucketParts<'a> {
-    /// The server, such as `https://s3.example.com:9000`.
+    /// URL of the server, such as `https://s3.example.com:9000`.
     pub endpoint: &'a str,
-    /// The region for which requests are signed.
+    /// Region for which requests are signed.
     pub region: &'a str,
-    /// The bucket.
+    /// Name of the bucket.
     pub bucket: &'a str,
-    /// The part of the bucket that is used, with or without `/` at its end; all of it if this is empty.
+    /// Prefix of the keys, with or without a trailing `/`; empty for the whole bucket.
     pub prefix: &'a str,
-    /// Whether the bucket's name is in the path of the address, rather than in the name of the host.
+    /// True if the bucket's name is in the path of the URL, rather than in the host name.
     pub path_style: bool,
 }
 
 /// A part of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketName {
-    /// Scheme, host and port, without `/` at the end.
+    /// Scheme, host and port, without a trailing `/`.
     endpoint: String,
     region: String,
     bucket: String,
-    /// Nothing, or what ends with `/`.
+    /// Empty, or ends with `/`.
     prefix: String,
-    /// The address to which objects' keys are appended, without `/` at the end.
+    /// URL to which keys of objects are appended, without a trailing `/`.
     base: String,
     path_style: bool,
 }
 
 impl BucketName {
-    /// Checks each part of a name.
+    /// Checks each part and creates the name.
     pub fn new(parts: BucketParts<'_>) -> Result<Self, InvalidName> {
         let BucketParts { endpoint, region, bucket, prefix, path_style } = parts;
         let invalid = |field, what: String| InvalidName { field, what };
@@ -79,17 +79,17 @@ impl BucketName {
         Ok(Self { endpoint, region, bucket, prefix, base, path_style })
     }
 
-    /// The region for which requests are signed.
+    /// Region for which requests are signed.
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// What the keys of all objects begin with: nothing, or what ends with `/`.
+    /// Prefix of the keys of all objects: empty, or ends with `/`.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Where the server lists the objects, without what follows a `?`.
+    /// URL at which the server lists the objects, without query.
     pub fn list_url(&self) -> Option<FileUrl> {
         if self.path_style {
             return self.base.parse().ok();
@@ -97,12 +97,12 @@ impl BucketName {
         format!("{}/x", self.base).parse().ok().map(|url: FileUrl| url.of_host())
     }
 
-    /// What follows the address of the list at its first page, for people.
+    /// Query of the first page of the list, for people.
     pub fn list_query(&self) -> String {
         format!("?encoding-type=url&list-type=2&prefix={}", utf8_percent_encode(&self.prefix, ESCAPED))
     }
 
-    /// Where the object is that has this path below the prefix.
+    /// URL of the object at this path below the prefix.
     pub fn object_url(&self, path: &str) -> Option<FileUrl> {
         let key = format!("{}{path}", self.prefix);
         let segments: Vec<_> =
@@ -117,7 +117,7 @@ impl fmt::Display for BucketName {
     }
 }
 
-/// A name that is itself in an address: letters, digits, and some signs between them.
+/// Returns true for a name that needs no escapes in a URL: letters, digits, and `.`, `_` or `-` between them.
 fn is_name(text: &str) -> bool {
     let ends_well = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
     text.len() <= NAME_BYTES
@@ -126,7 +126,7 @@ fn is_name(text: &str) -> bool {
         && ends_well(text.chars().next_back())
 }
 
-/// The address of a bucket in the name of its host; none where the host has no name.
+/// URL of a bucket in the host name; `None` if the server is an IP address.
 fn in_host(server: &Url, bucket: &str) -> Option<String> {
     let Some(Host::Domain(host)) = server.host() else { return None };
     let port = server.port().map(|port| format!(":{port}")).unwrap_or_default();

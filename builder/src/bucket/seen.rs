@@ -1,5 +1,5 @@
-//! What objects were when they were read, kept beside the content store: a lock that fails at one object, or that is resolved again,
-//! does not read the others a second time. An object with another tag or size is another one.
+//! Records of objects that were read, next to the content store, so that a repeated or resumed lock does not read them
+//! again. An object with another tag or size counts as another object.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ struct Record {
     digest: Sha256,
 }
 
-/// The SHA-256 of an object that was read before, if its bytes are still in the store.
+/// SHA-256 of an object that was read before, if its content is still in the store.
 pub fn seen(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Option<Sha256> {
     let record: Record = record::read(&path(store, url, object))?;
     (record.document_type == RECORD_TYPE && store.contains(record.digest)).then_some(record.digest)
@@ -32,14 +32,14 @@ pub fn seen(store: &ContentStore, url: &FileUrl, object: &ListedObject) -> Optio
 ///
 /// # Errors
 ///
-/// Where it cannot be written.
+/// Fails if it cannot be written.
 pub fn keep(store: &ContentStore, url: &FileUrl, object: &ListedObject, digest: Sha256) -> Result<()> {
     let record = Record { document_type: RECORD_TYPE.to_owned(), digest };
     record::write(&path(store, url, object), &record, "an object's record")
 }
 
 fn path(store: &ContentStore, url: &FileUrl, ListedObject { size, tag, .. }: &ListedObject) -> PathBuf {
-    // No tag has a line's end.
+    // Tags contain no newline.
     record::path(store, "objects", Sha256::of(format!("{url}\n{tag}\n{size}").as_bytes()))
 }
 

@@ -1,5 +1,5 @@
-//! Whether what a component renders can run in two forms at once: several pods, no volume for one node, no port of the host,
-//! and Services that reach the pods.
+//! Checks that two versions of a component's workload can run at once: several pods, no volume for a single node, no
+//! host port, and Services that reach the pods.
 
 use landfall_release_document::{Canary, ProofTrial, RequestProof};
 use serde_json::Value;
@@ -11,10 +11,11 @@ use crate::proofs;
 use crate::render::Rendered;
 use crate::workloads;
 
-/// The number of pods of a Deployment.
+/// JSON Pointer of a Deployment's replica count.
 const REPLICAS: &str = "/spec/replicas";
 
-/// Refuses a canary of a workload that is not there, or whose pods cannot run beside those of another form.
+/// Returns an error for a canary of a missing workload, or of one whose pods cannot run next to those of another
+/// version.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for rendered in components {
         let Some(declared) = Declared::of(&definition.path, &definition.release, rendered.index) else { continue };
@@ -36,7 +37,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-/// How many pods a workload has where a site sets nothing.
+/// Replica count of a workload if a site sets nothing.
 fn replicas(definition: &Definition, component: &str, workload: &Value) -> u64 {
     let mut set = definition.release.values.iter().filter_map(|value| {
         let is_it = value.targets.iter().any(|target| {
@@ -55,7 +56,7 @@ fn one_pod(workload: &str, replicas: u64) -> Option<String> {
     (replicas < 2).then(|| format!("{workload} has {pods}, so nothing of the earlier form serves beside it"))
 }
 
-/// Why pods of two forms cannot run at once.
+/// Reason why pods of two versions cannot run at once.
 fn unfit(declared: Declared<'_>, workload: &Value, objects: &[Value]) -> Option<String> {
     let name = &declared.definition.workload.value;
     let (spec, pod) = (&workload["spec"], &workload["spec"]["template"]["spec"]);
@@ -75,7 +76,7 @@ fn unfit(declared: Declared<'_>, workload: &Value, objects: &[Value]) -> Option<
     Some(format!("pods of {name} write to the claim `{held}`, which is not for many of them (`ReadWriteMany`)"))
 }
 
-/// Whether a component's claim is for pods on many nodes, whatever they do.
+/// Returns true if the access modes of a component's claim always allow pods on several nodes.
 fn is_shared(claim: &str, objects: &[Value]) -> bool {
     let is_it = |object: &&Value| object["kind"] == "PersistentVolumeClaim" && object["metadata"]["name"] == claim;
     let modes = objects.iter().find(is_it).map(|found| list(&found["spec"]["accessModes"]));
@@ -83,7 +84,7 @@ fn is_shared(claim: &str, objects: &[Value]) -> bool {
     modes.is_some_and(|modes| !modes.is_empty() && modes.iter().all(|mode| shared.iter().any(|one| mode == one)))
 }
 
-/// The requests among a canary's proofs.
+/// Requests among the proofs of a canary.
 fn requests(definition: &Definition, canary: &Canary) -> Result<Vec<RequestProof>> {
     let declared = proofs::declared(&definition.path, &definition.release)?;
     let wanted = declared.into_iter().filter(|proof| canary.proofs.contains(&proof.name));
@@ -94,7 +95,8 @@ fn requests(definition: &Definition, canary: &Canary) -> Result<Vec<RequestProof
     Ok(requests.collect())
 }
 
-/// Why a request to a Service is not one to the pods of a workload. Whether the Service exists is known already.
+/// Reason why a request to a Service does not reach the pods of a workload. The existence of the Service was checked
+/// before.
 fn unreached(request: &RequestProof, workload: &Value, objects: &[Value]) -> Option<String> {
     let is_it = |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == *request.service;
     let service = objects.iter().find(is_it)?;

@@ -1,27 +1,27 @@
-//! The words of Go's templates: what stands between `{{` and `}}`, and may be a function. Text in quotes may become a template through `tpl`,
-//! so the words of the actions in it count, too.
+//! Words in actions of Go templates: the text between `{{` and `}}`, where a word may be a function. Quoted text may
+//! become a template through `tpl`, so words of the actions in it are included.
 
 use std::collections::BTreeSet;
 
-/// Whether any action of a text calls one of these functions.
+/// Returns true if any action in a text calls one of these functions.
 pub fn mentions(text: &str, functions: &[&str]) -> bool {
     words(text).iter().any(|(_, word)| functions.contains(word))
 }
 
-/// Where the actions of a template call a function, in order.
+/// Offsets at which actions of a template call a function, sorted.
 pub fn calls(text: &str, function: &str) -> Vec<usize> {
     let found: BTreeSet<usize> =
         words(text).into_iter().filter(|(_, word)| *word == function).map(|(at, _)| at).collect();
     found.into_iter().collect()
 }
 
-/// The same in data, such as YAML, where what is in double quotes has quotes with a backslash.
+/// Like [`calls`], for data such as YAML, where quotes within double quotes are escaped with a backslash.
 pub fn calls_in_data(text: &str, function: &str) -> Vec<usize> {
     let both = calls(text, function).into_iter().chain(calls(&without_escapes(text), function));
     both.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// The text with something else at these places, which are in order, for as many bytes each.
+/// Replaces `length` bytes at each of the sorted offsets.
 pub fn replace(mut text: String, places: &[usize], length: usize, with: &str) -> String {
     for at in places.iter().rev() {
         text.replace_range(*at..*at + length, with);
@@ -29,13 +29,13 @@ pub fn replace(mut text: String, places: &[usize], length: usize, with: &str) ->
     text
 }
 
-/// The same length, and quotes are quotes.
+/// Removes the backslashes of escaped quotes, without a change of length.
 fn without_escapes(text: &str) -> String {
     text.replace("\\\"", " \"")
 }
 
-/// The identifiers of a text's actions that may be functions: not those behind `.` or `$`, nor in comments. In quotes, those of the actions
-/// that are there.
+/// Identifiers in actions that may be functions, without those after `.` or `$` and in comments. In quotes, only those
+/// of nested actions.
 fn words(text: &str) -> Vec<(usize, &str)> {
     let mut found = Vec::new();
     let mut rest = 0;
@@ -51,7 +51,7 @@ fn words(text: &str) -> Vec<(usize, &str)> {
     found
 }
 
-/// Reads one action from behind its `{{`; returns where it ends.
+/// Reads the action that starts after its `{{`; returns its end.
 fn action<'a>(text: &'a str, start: usize, found: &mut Vec<(usize, &'a str)>) -> usize {
     let bytes = text.as_bytes();
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -77,7 +77,7 @@ fn action<'a>(text: &'a str, start: usize, found: &mut Vec<(usize, &'a str)>) ->
     bytes.len()
 }
 
-/// The words of the actions in a quoted text. The text that a `tpl` gets has no backslashes before its quotes.
+/// Words of the actions in a quoted text. The text that `tpl` receives has no backslashes before its quotes.
 fn in_quotes<'a>(text: &'a str, start: usize, end: usize, found: &mut Vec<(usize, &'a str)>) {
     let Some(inner) = text.get(start..end.min(text.len())).filter(|inner| inner.contains("{{")) else { return };
     let inner = without_escapes(inner);
@@ -85,7 +85,7 @@ fn in_quotes<'a>(text: &'a str, start: usize, end: usize, found: &mut Vec<(usize
     found.extend(places.map(|place| (place.start, &text[place])));
 }
 
-/// Where a quoted text ends that begins at a byte.
+/// End of the quoted text that starts at a byte.
 fn quoted(bytes: &[u8], start: usize, quote: u8) -> usize {
     let mut at = start + 1;
     while at < bytes.len() && bytes[at] != quote {

@@ -1,23 +1,23 @@
-//! The clock of a rendering. Whatever of a chart depends on it would be that of the day on which a release is built. So the second rendering
-//! has another day: what differs is found, however coarse it is.
+//! The clock of a rendering. Output that depends on it would be fixed at the day of the build. Therefore the second
+//! rendering uses another day, which shows every difference, even one with coarse units.
 //!
-//! Each call of `now` is replaced by a fixed time, written without quotes, since it may be within them. Functions that read the clock by themselves
-//! get a later second.
+//! Each call of `now` is replaced with a fixed time, written without quotes because it may be inside quotes. Functions
+//! with an implicit clock get a later second.
 
 use super::actions;
 use super::files::ChartFiles;
 use super::lookup::is_template;
 
-/// The function that reads the clock.
+/// The template function that reads the clock.
 const NOW: &str = "now";
 
-/// What takes its place: the begin of another year.
+/// Its replacement: the beginning of another year.
 const ANOTHER_DAY: &str = "(toDate (print 2006) (print 2001))";
 
-/// Functions that read the clock by themselves.
+/// Functions with an implicit clock.
 const CLOCK: [&str; 3] = ["ago", "unixEpoch", "dateInZone"];
 
-/// A chart's files on another day. What is neither a template nor values may be data with actions for other software.
+/// A chart's files on another day. Files other than templates and values may be data with actions for other software.
 pub fn on_another_day(files: &ChartFiles) -> ChartFiles {
     let mut files = files.clone();
     for (path, bytes) in &mut files.0 {
@@ -32,12 +32,12 @@ pub fn on_another_day(files: &ChartFiles) -> ChartFiles {
     files
 }
 
-/// What Helm rendered of such files, where the fixed time was printed as text.
+/// Restores `now` where Helm printed the fixed time as text.
 pub fn released(rendered: &str) -> String {
     rendered.replace(ANOTHER_DAY, NOW)
 }
 
-/// Whether a second between two renderings may show.
+/// Returns true if a pause of a second between two renderings may show a difference.
 pub fn reads_seconds(files: &ChartFiles) -> bool {
     let reads = |path: &str, text: &str| {
         actions::mentions(text, &CLOCK) || (!is_template(path) && !is_values(path) && actions::mentions(text, &[NOW]))
@@ -45,7 +45,7 @@ pub fn reads_seconds(files: &ChartFiles) -> bool {
     files.0.iter().any(|(path, bytes)| std::str::from_utf8(bytes).is_ok_and(|text| reads(path, text)))
 }
 
-/// Values of a chart, of one of its subcharts, and those of a release, whose path is their file's name.
+/// Returns true for values of a chart or a subchart, and for those of a release, whose path is a bare file name.
 fn is_values(path: &str) -> bool {
     path.rsplit('/').next().and_then(|name| name.strip_suffix(".yaml")).is_some_and(|stem| stem.starts_with("values"))
 }

@@ -1,9 +1,9 @@
-//! A chart's files, in memory: from an archive, with its archived subcharts, or from a folder.
+//! Files of a chart in memory: from an archive, including archived subcharts, or from a folder.
 //!
-//! Threats: an archive comes from anywhere. It may hold names that lead out of it, links, devices, a member twice,
-//! archives within archives, or a few kilobytes that unpack to more than any disk has. Only plain files with plain names
-//! are taken, each of a bounded size. What all of them unpack to is counted together, as it is read. Of a folder, links
-//! are refused: they may lead to files of this machine that the vendor did not mean to ship.
+//! Threats: an archive may come from anyone. It may contain names that lead out of it, links, devices, a member twice,
+//! nested archives, or a few kilobytes that unpack to more than any disk holds. Only plain files with plain names are
+//! taken, each of a bounded size. The total unpacked size is counted while it is read. In a folder, links are refused,
+//! because they may lead to files that the vendor did not mean to ship.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -16,16 +16,16 @@ use crate::compression::Compression;
 use crate::error::{BuildError, Place, Result};
 use crate::files::is_relative;
 
-/// What a chart may be made of.
+/// Limits for a chart.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Members of all archives together, folders among them.
+    /// Members of all archives together, including folders.
     pub members: usize,
     /// Bytes of one file.
     pub file_bytes: u64,
-    /// Bytes of everything unpacked, archived subcharts twice.
+    /// Total unpacked bytes; archived subcharts count twice.
     pub unpacked_bytes: u64,
-    /// Archives within archives.
+    /// Levels of nested archives.
     pub depth: usize,
 }
 
@@ -35,14 +35,14 @@ impl Default for Limits {
     }
 }
 
-/// The largest archive of a chart.
+/// Maximum size of a chart's archive, in bytes.
 pub const ARCHIVE_BYTES: u64 = 64 << 20;
 
 /// The files of a chart by their paths below its folder. Archived subcharts are unpacked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ChartFiles(pub BTreeMap<String, Vec<u8>>);
 
-/// What is left of the limits, and how messages call the chart.
+/// Use of the limits so far, and the name of the chart in messages.
 struct Unpacking<'a> {
     name: &'a str,
     limits: Limits,
@@ -51,7 +51,7 @@ struct Unpacking<'a> {
 }
 
 impl ChartFiles {
-    /// The files of an archive, which messages call by `name`.
+    /// Reads an archive; `name` is its name in messages.
     pub fn of_archive(name: &str, archive: &[u8], limits: Limits) -> Result<Self> {
         let mut unpacking = Unpacking::new(name, limits);
         let files = unpacking.archive(name, archive)?;
@@ -60,14 +60,13 @@ impl ChartFiles {
         Ok(files)
     }
 
-    /// A single file.
+    /// Creates a chart with a single file.
     #[cfg(test)]
     pub fn of_one(path: &str, text: &str) -> Self {
         Self([(path.to_owned(), text.as_bytes().to_vec())].into())
     }
 
-    /// The files of a folder. What Git keeps beside them is not part of a chart.
-    /// Neither is what its `.helmignore` names.
+    /// Reads a folder, without Git's files and without those in its `.helmignore`.
     pub fn of_folder(folder: &Path, limits: Limits) -> Result<Self> {
         let name = folder.display().to_string();
         let mut unpacking = Unpacking::new(&name, limits);
@@ -78,18 +77,18 @@ impl ChartFiles {
         Ok(files)
     }
 
-    /// The text of a file; none where there is no such file, or where it is no UTF-8.
+    /// Text of a file; `None` if the file is missing or not UTF-8.
     pub fn text(&self, path: &str) -> Option<&str> {
         std::str::from_utf8(self.0.get(path)?).ok()
     }
 
-    /// The paths of the folders that hold a chart: the chart's own, which is empty, and those of its subcharts.
+    /// Paths of the folders with a chart: the chart's own, which is empty, and those of its subcharts.
     pub fn charts(&self) -> Vec<&str> {
         let files = self.0.keys().filter_map(|path| path.strip_suffix("Chart.yaml"));
         files.filter(|folder| is_chart_folder(folder)).collect()
     }
 
-    /// Writes the files below a folder that ends with the rendering: nothing is synced.
+    /// Writes the files to a temporary folder of a rendering; nothing is synced.
     #[expect(clippy::disallowed_methods, reason = "a folder that ends with the rendering")]
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         for (path, bytes) in &self.0 {
@@ -101,7 +100,7 @@ impl ChartFiles {
     }
 }
 
-/// Whether a folder is where a chart is: `charts/NAME/`, as often as it is nested, or the chart's own.
+/// Returns true for a folder of a chart: the chart's own, or `charts/NAME/` at any depth.
 fn is_chart_folder(folder: &str) -> bool {
     let mut segments = folder.split_terminator('/');
     while let Some(segment) = segments.next() {
@@ -125,7 +124,7 @@ impl<'a> Unpacking<'a> {
         BuildError::at(codes::CHART_LIMIT, Place::file(Path::new(self.name)), what.to_string())
     }
 
-    /// Counts a member, before anything of it is read.
+    /// Counts a member before it is read.
     fn count_member(&mut self) -> Result<()> {
         self.members += 1;
         if self.members <= self.limits.members {
@@ -134,7 +133,7 @@ impl<'a> Unpacking<'a> {
         Err(self.beyond(format_args!("has more than {} files", self.limits.members)))
     }
 
-    /// Reads a file whole, counted as it comes: no size that is declared is believed.
+    /// Reads a file completely and counts the bytes as they arrive, because a declared size cannot be trusted.
     fn read(&mut self, path: &str, source: impl Read) -> Result<Vec<u8>> {
         let left = self.limits.unpacked_bytes - self.bytes;
         let mut bytes = Vec::new();
@@ -159,7 +158,7 @@ impl<'a> Unpacking<'a> {
         if !archive.starts_with(&[0x1f, 0x8b]) {
             return Err(self.refuse(broken(&format!("`{}` is not a chart", shown.escape_default()))));
         }
-        // Also bounds what lies between the members: a tar reader skips it, and must decompress it for that.
+        // This limit also covers data between the members: a tar reader skips it, but must decompress it first.
         let bound = self.limits.unpacked_bytes + (self.limits.members as u64) * 2048;
         let mut tar = tar::Archive::new(Compression::Gzip.reader(archive).take(bound));
         let mut files = BTreeMap::new();
@@ -177,7 +176,7 @@ impl<'a> Unpacking<'a> {
         Ok(files)
     }
 
-    /// A file of an archive; none for a folder.
+    /// Reads a member of an archive; `None` for a folder.
     fn member<R: Read>(&mut self, mut entry: tar::Entry<'_, R>) -> Result<Option<(String, Vec<u8>)>> {
         let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         let shown = path.escape_default().to_string();
@@ -204,7 +203,7 @@ impl<'a> Unpacking<'a> {
         Ok(Some((path, bytes)))
     }
 
-    /// Archives of charts have one folder, of the chart's name.
+    /// Removes the single top folder, which archives of charts have and which is named after the chart.
     fn without_top_folder(&self, shown: &str, files: BTreeMap<String, Vec<u8>>) -> Result<BTreeMap<String, Vec<u8>>> {
         let top = files.keys().next().and_then(|path| path.split_once('/')).map(|(top, _)| format!("{top}/"));
         let Some(top) = top.filter(|top| files.contains_key(&format!("{top}Chart.yaml"))) else {
@@ -223,7 +222,7 @@ impl<'a> Unpacking<'a> {
         Ok(inner)
     }
 
-    /// Unpacks archived subcharts in place, and theirs.
+    /// Unpacks archived subcharts in place, recursively.
     fn subcharts(&mut self, files: &mut ChartFiles) -> Result<()> {
         for _ in 0..self.limits.depth {
             let archived: Vec<_> = files.0.keys().filter(|path| is_archived_chart(path)).cloned().collect();
@@ -288,7 +287,7 @@ impl<'a> Unpacking<'a> {
     }
 }
 
-/// Whether a path is that of an archived subchart: `charts/NAME.tgz` of a chart.
+/// Returns true if a path is that of an archived subchart: `charts/NAME.tgz` of a chart.
 fn is_archived_chart(path: &str) -> bool {
     let Some((folder, name)) = path.rsplit_once('/') else { return false };
     let chart = folder.strip_suffix("charts").unwrap_or("?");

@@ -1,8 +1,8 @@
-//! Helm as a program of its own, on the vendor's machine, on a chart that anyone may have written.
+//! Runs Helm as a child process on the vendor's machine, on a chart that anyone may have written.
 //!
-//! Threats: a template may run forever, print without end, or take all memory; a schema of values may name a document
-//! elsewhere. Time, output and memory are bounded. Helm gets a home of its own and no environment, so it has no
-//! configuration, no plugin and no cluster, and its proxy is a port without a listener.
+//! Threats: a template may run forever, print without end, or exhaust memory; a JSON Schema of values may refer to a
+//! document elsewhere. Time, output and memory are bounded. Helm gets an empty home folder and no inherited
+//! environment, so it has no configuration, plugin or cluster. Its proxy is a port without a listener.
 
 use std::io::Read;
 use std::path::Path;
@@ -16,66 +16,68 @@ use super::lookup::SPRUNG;
 use crate::error::{BuildError, Place, Result};
 use crate::render::Program;
 
-/// How long a chart may take to render. Real ones take a second.
+/// Time limit for the rendering of a chart. Real charts take a second.
 const LONGEST: Duration = Duration::from_mins(2);
 
-/// What a chart may render to, in bytes. Real ones render to a tenth of it.
+/// Maximum size of rendered output, in bytes. Real charts render to a tenth of it.
 const OUTPUT_BYTES: u64 = 64 << 20;
 
-/// How much of Helm's messages is read.
+/// Bytes of Helm's messages that are read.
 const MESSAGE_BYTES: u64 = 64 << 10;
 
-/// What Helm may take for data, in bytes.
+/// Limit of Helm's data segment, in bytes.
 const MEMORY_BYTES: u64 = 4 << 30;
 
-/// A port without a listener: nothing is fetched while a chart is rendered.
+/// A port without a listener, so that nothing is fetched during a rendering.
 const NO_PROXY: &str = "http://127.0.0.1:9";
 
-/// What Helm prints where it leaves out an object because of its hook.
+/// Helm's message when it leaves out an object because of an unknown hook.
 const UNKNOWN_HOOK: &str = "skipping unknown hook";
 
-/// What Helm prints where values have no effect that templates may count on: a table of the chart's gives way to a single value, or
-/// a value that must be a table or a boolean is none. Where it says `skipped value` or `Ignoring non-table value`, a table of the
-/// vendor's takes the place of a single default of the chart's, as meant.
+/// Helm's messages about values that have no effect on templates.
+///
+/// Either a single value replaces a table of the chart, or a value that must be a table or a boolean is not one. The
+/// messages `skipped value` and `Ignoring non-table value` are absent on purpose: there, a table of the vendor replaces
+/// a single default of the chart.
 const IGNORED_VALUE: [&str; 3] =
     ["cannot overwrite table with non table", "skipping globals because", "returned non-bool value"];
 
-/// What charts say that want the passwords of an install at an upgrade.
+/// Message of a chart that wants the passwords of its install when it is upgraded.
 const CURRENT_PASSWORDS: &str = "PASSWORDS ERROR";
 
-/// What to do where a chart renders for an install alone.
+/// Hint for a chart that renders only for an install.
 const FOR_UPGRADES: &str = "Set values with which the chart renders for an upgrade, too, such as the name of an existing Secret, or mend the named template in a chart that is a folder.";
 
 /// One rendering of a chart.
 #[derive(Clone, Copy)]
 pub struct Rendering<'a> {
-    /// What messages call the chart.
+    /// Name of the chart in messages.
     pub name: &'a str,
-    /// A folder of its own with the chart, and `values-0.yaml` and so on.
+    /// A folder for this rendering only, with the chart, `values-0.yaml` and so on.
     pub folder: &'a Path,
-    /// The folder of the chart in it.
+    /// Name of the chart's folder in `folder`.
     pub chart: &'a str,
-    /// How many files of values there are.
+    /// Number of files of values.
     pub values: usize,
-    /// What the chart knows as the name of its release.
+    /// Name of the Helm release, as the chart sees it.
     pub release: &'a str,
-    /// Its namespace.
+    /// Namespace of the Helm release.
     pub namespace: &'a str,
     /// Kubernetes version of the node pack.
     pub kubernetes: &'a str,
-    /// Versions and kinds that the cluster serves.
+    /// API versions and kinds that the cluster serves.
     pub served: &'a [String],
-    /// Whether templates see an upgrade rather than an install.
+    /// True if templates see an upgrade rather than an install.
     pub is_upgrade: bool,
 }
 
 impl Rendering<'_> {
-    /// What Helm renders, as text.
+    /// Runs Helm and returns the rendered text.
     pub fn run(&self, helm: &Program) -> Result<String> {
         let mut child = self.command(helm)?.spawn().map_err(|error| helm.unusable(error))?;
         if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
             let limit = Rlimit { current: Some(MEMORY_BYTES), maximum: Some(MEMORY_BYTES) };
-            // A process that has ended by now needs no limit.
+            // A process that already ended needs no limit.
             let _ = prlimit(Some(pid), Resource::Data, limit);
         }
         let output = reader(child.stdout.take(), OUTPUT_BYTES);
@@ -93,7 +95,7 @@ impl Rendering<'_> {
         String::from_utf8(output).map_err(|error| self.refused("the result is not UTF-8").because(error))
     }
 
-    /// Refuses what Helm did without, though it succeeded: a hook that it does not know, and values that it ignored.
+    /// Returns an error if Helm succeeded but left something out: an object with an unknown hook, or ignored values.
     fn check_messages(&self, messages: &str) -> Result<()> {
         let place = || Place::file(Path::new(self.name));
         for message in messages.lines() {
@@ -132,7 +134,7 @@ impl Rendering<'_> {
         Ok(command)
     }
 
-    /// Waits for the end, or makes it.
+    /// Waits for the child to exit; kills it at a limit.
     fn wait(&self, child: &mut Child) -> Result<bool> {
         let begun = Instant::now();
         loop {
@@ -153,7 +155,7 @@ impl Rendering<'_> {
         BuildError::at(codes::CHART_LIMIT, Place::file(Path::new(self.name)), what)
     }
 
-    /// What Helm's message means.
+    /// Converts Helm's messages to an error.
     fn refused(&self, messages: &str) -> BuildError {
         let place = Place::file(Path::new(self.name));
         let said = escaped(messages.trim().trim_start_matches("Error: "));
@@ -175,13 +177,15 @@ impl Rendering<'_> {
     }
 }
 
-/// Whether an error is that of a chart which looks for the passwords that its install drew, and finds none.
+/// Returns true if the chart failed because it looks for the passwords of its install and finds none.
 pub fn lacks_current_passwords(error: &BuildError) -> bool {
     error.code() == codes::CHART_REFUSED && error.to_string().contains(CURRENT_PASSWORDS)
 }
 
-/// What ends the refusal of a chart that draws passwords at an install and asks for them at an upgrade, as Bitnami's do; none of
-/// another refusal.
+/// Further text for the refusal of a chart that generates passwords at install and asks for them at upgrade, as
+/// Bitnami's charts do.
+///
+/// `None` for any other refusal.
 fn current_passwords(messages: &str) -> Option<String> {
     if !messages.contains(CURRENT_PASSWORDS) {
         return None;
@@ -199,7 +203,7 @@ fn current_passwords(messages: &str) -> Option<String> {
     ))
 }
 
-/// Helm's messages as a terminal gets them: they may hold anything of the chart.
+/// Escapes Helm's messages for a terminal: they may contain arbitrary text of the chart.
 fn escaped(messages: &str) -> String {
     let letters = messages.chars().flat_map(|letter| match letter {
         '\n' | '"' | '\'' => vec![letter],
@@ -208,20 +212,21 @@ fn escaped(messages: &str) -> String {
     letters.collect()
 }
 
-/// Where the trap was sprung: the last `CHART/templates/FILE:LINE:COLUMN` before what Go says about it. Helm 3 writes that in
-/// one line, and Helm 4 in several.
+/// Place at which the trap was hit: the last `CHART/templates/FILE:LINE:COLUMN` before Go's error text.
+///
+/// Helm 3 writes it in one line, Helm 4 in several.
 fn at(said: &str) -> &str {
     let before = said.split(SPRUNG).next().unwrap_or(said);
     let is_place = |word: &&str| word.contains("/templates/") && word.ends_with(|last: char| last.is_ascii_digit());
     before.split_whitespace().map(|word| word.trim_end_matches(':')).rfind(is_place).unwrap_or("a template")
 }
 
-/// A file of values in the folder of a rendering.
+/// Path of a file of values in the folder of a rendering.
 pub fn values_file(folder: &Path, number: usize) -> std::path::PathBuf {
     folder.join(format!("values-{number}.yaml"))
 }
 
-/// Reads a pipe to its end, or to a byte beyond a limit; then it is closed, which ends the writer.
+/// Reads a pipe to its end, or to one byte above `limit`, and closes it, which stops the writer.
 fn reader(pipe: Option<impl Read + Send + 'static>, limit: u64) -> std::thread::JoinHandle<Vec<u8>> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -241,7 +246,7 @@ mod tests {
     use crate::lock::Lock;
     use crate::render::Tool;
 
-    /// Renders with a script in Helm's place.
+    /// Renders with a script in place of Helm.
     fn run(script: &str) -> Result<String> {
         run_for(script, false)
     }

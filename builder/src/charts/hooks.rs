@@ -1,10 +1,11 @@
-//! Hooks of a chart, as far as a release has a place for them.
+//! Hooks of a chart, as far as a release can represent them.
 //!
-//! A Job before an install and an upgrade becomes part of a component that its own needs, and comes before it. One after
-//! them becomes an object like all others: a component is ready once its Jobs are complete. What such a Job uses comes with
-//! it, and so does what is in `crds`. Several Jobs of one time run one after the other, by weight and name as with Helm: each further one is
-//! a component of its own. Landfall runs all of them for each version of a release, so a hook of an install or an upgrade alone must be
-//! declared to bear that. A test that asks a Service becomes a proof. Every other hook is refused.
+//! A Job before install and upgrade becomes part of a component that the chart's component needs, so that it runs
+//! first. A Job after them becomes an ordinary object: a component is ready once its Jobs are complete. Objects that
+//! such a Job uses come with it, and so does the content of `crds`. Several Jobs of one event run one after the other,
+//! by weight and name as in Helm: each further one is a component of its own. Landfall runs all of them for each
+//! version of a release, so a hook for only install or only upgrade must be declared repeatable. A test that sends
+//! requests to a Service becomes a proof. Every other hook is refused.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,16 +19,16 @@ use crate::definition::ComponentDefinition;
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
 
-/// The annotation that makes an object a hook.
+/// Annotation that makes an object a hook.
 pub(super) const HOOK: &str = "helm.sh/hook";
 
-/// The annotation that orders hooks of one time.
+/// Annotation that orders hooks of one event.
 const WEIGHT: &str = "helm.sh/hook-weight";
 
-/// Events at which a release has a place for a hook.
+/// Events of hooks that a release can represent.
 const EVENTS: [&str; 4] = ["pre-install", "pre-upgrade", "post-install", "post-upgrade"];
 
-/// What Jobs of hooks use, and may come with them.
+/// Kinds of objects that hook Jobs use and that may come with them.
 const COMPANIONS: [&str; 9] = [
     "ServiceAccount",
     "Role",
@@ -40,35 +41,35 @@ const COMPANIONS: [&str; 9] = [
     "PersistentVolumeClaim",
 ];
 
-/// What becomes of a chart's objects.
+/// Objects of a chart, sorted by where they run.
 #[derive(Debug, Default)]
 pub struct Placed {
-    /// Objects of a component that comes before, with the first Job.
+    /// Objects of a component that precedes the chart's component, with the first Job.
     pub before: Vec<Sourced>,
     /// Further Jobs before the component, in the order in which they run.
     pub next_before: Vec<Sourced>,
-    /// Objects of the component, with the first Job after the others.
+    /// Objects of the component, with the first Job that runs after the others.
     pub objects: Vec<Sourced>,
     /// Further Jobs after the component, in the order in which they run.
     pub next: Vec<Sourced>,
-    /// Pods that test it, in the order in which Helm runs them.
+    /// Test pods, in the order in which Helm runs them.
     pub tests: Vec<Sourced>,
-    /// Names that Jobs had before the version became part of them.
+    /// Names of Jobs before the version was added to them.
     pub renamed: BTreeSet<String>,
 }
 
-/// When a hook runs, as far as that has a place.
+/// Time of a hook relative to the component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
     Before,
     After,
 }
 
-/// By what Helm orders hooks of one time.
+/// Sort key of Helm for hooks of one event: weight and name.
 type Turn = (i64, String);
 
 impl Placed {
-    /// Puts Jobs of hooks, in the order of their turns, where they run.
+    /// Distributes hook Jobs, which are sorted by turn.
     fn put(&mut self, jobs: Vec<(When, Turn, Sourced)>) {
         let (mut is_first_before, mut is_first) = (true, true);
         for (when, _, job) in jobs {
@@ -81,13 +82,13 @@ impl Placed {
         }
     }
 
-    /// Every object but tests.
+    /// Every object except tests.
     fn all(&self) -> Vec<&Sourced> {
         [&self.before, &self.next_before, &self.objects, &self.next].into_iter().flatten().collect()
     }
 }
 
-/// Hooks that a release does without as a rule: tests that cannot be proofs, and what runs at an uninstall or a rollback alone.
+/// Hooks that a release normally omits: tests that cannot become proofs, and hooks for only uninstall or rollback.
 pub fn idle(component: &ComponentDefinition, objects: &[Sourced]) -> Vec<String> {
     let is_idle = |sourced: &&Sourced| {
         let Some(events) = events(&sourced.object) else { return false };
@@ -98,18 +99,18 @@ pub fn idle(component: &ComponentDefinition, objects: &[Sourced]) -> Vec<String>
     objects.iter().filter(is_idle).map(|sourced| title(&sourced.object)).collect()
 }
 
-/// What a release says about hooks.
+/// Settings of a release for hooks.
 pub struct Rules<'a> {
-    /// What messages call the chart.
+    /// Name of the chart in messages.
     pub chart: &'a Path,
-    /// Its version, which becomes part of the names of Jobs.
+    /// Version of the chart, which becomes part of the names of Jobs.
     pub version: &'a str,
-    /// Hooks of an install or an upgrade alone that bear being run at both, by kind and name.
+    /// Hooks for only install or only upgrade that may run at both, by kind and name.
     pub repeatable: BTreeSet<&'a str>,
 }
 
 impl Rules<'_> {
-    /// Places all objects of a chart.
+    /// Sorts all objects of a chart.
     pub fn place(&self, objects: Vec<Sourced>) -> Result<Placed> {
         let mut placed = Placed::default();
         let mut jobs: Vec<(When, Turn, Sourced)> = Vec::new();
@@ -121,7 +122,7 @@ impl Rules<'_> {
             let mut when = When::After;
             let mut turn = None;
             if let Some(mut events) = events(&sourced.object) {
-                // What tests use may be there for other hooks, too.
+                // Objects that tests use may also serve other hooks.
                 let is_shared = events.len() > 1 && is_companion(&sourced.object);
                 if events.remove("test") && !is_shared {
                     tests.push((self::turn(&sourced.object), sourced));
@@ -152,14 +153,15 @@ impl Rules<'_> {
         Ok(placed)
     }
 
-    /// Returns whether an object is a Job of an install or an upgrade alone that the release does not name.
+    /// Returns true if an object is a Job for only install or only upgrade that the release does not list as
+    /// repeatable.
     fn is_unnamed(&self, object: &Value) -> bool {
         let has_place = |events: &BTreeSet<&str>| events.iter().all(|event| EVENTS.contains(event));
         let events = events(object).filter(|events| job_names::is_job(object) && has_place(events));
         events.is_some_and(|events| !is_of_both(&events)) && !self.repeatable.contains(title(object).as_str())
     }
 
-    /// Whether an object is of a folder `crds`, which Helm applies before all else.
+    /// Returns true if an object comes from a folder `crds`, which Helm applies first.
     fn is_of_crds(&self, sourced: &Sourced) -> bool {
         let below = sourced.file.strip_prefix(self.chart).unwrap_or(&sourced.file);
         let mut segments = below.iter();
@@ -171,8 +173,9 @@ impl Rules<'_> {
     }
 }
 
-/// When a hook of these events runs; refuses it where that has no place. `unnamed` are the Jobs of one time alone that the release does
-/// not name.
+/// Time at which a hook with these events runs. Returns an error if a release cannot represent it.
+///
+/// `unnamed` are the Jobs for only one event that the release does not list.
 fn when(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> Result<When> {
     if let Some(event) = events.iter().find(|event| !EVENTS.contains(event)) {
         return Err(refused(sourced, format!("a release has no place for the hook `{event}`")));
@@ -193,12 +196,12 @@ fn when(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> Resul
     Ok(if before { When::Before } else { When::After })
 }
 
-/// Returns whether hooks of these events run at an install and at an upgrade.
+/// Returns true if the events include an install and an upgrade.
 fn is_of_both(events: &BTreeSet<&str>) -> bool {
     ["install", "upgrade"].iter().all(|end| events.iter().any(|event| event.ends_with(end)))
 }
 
-/// The error of a Job of an install or an upgrade alone, with all others that are like it.
+/// Error for a Job for only install or only upgrade; it lists all others of that kind.
 fn at_one_time(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -> BuildError {
     let title = title(&sourced.object);
     let only = events.iter().copied().collect::<Vec<_>>().join(", ");
@@ -212,21 +215,21 @@ fn at_one_time(sourced: &Sourced, events: &BTreeSet<&str>, unnamed: &[String]) -
     refused(sourced, what).hint(hint)
 }
 
-/// When Helm runs a hook among those of one time. A weight that is no number counts as none.
+/// Helm's sort key of a hook among those of one event. A weight that is not a number counts as 0.
 fn turn(object: &Value) -> Turn {
     let weight = annotation(object, WEIGHT).and_then(|text| text.parse().ok()).unwrap_or_default();
     (weight, object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
-/// Whether an object may come with what hooks run.
+/// Returns true if an object may accompany hook Jobs.
 pub(super) fn is_companion(object: &Value) -> bool {
     object["kind"].as_str().is_some_and(|kind| COMPANIONS.contains(&kind))
 }
 
-/// The events of a hook; none for any other object.
+/// Events of a hook; `None` for any other object.
 fn events(object: &Value) -> Option<BTreeSet<&str>> {
     let events = annotation(object, HOOK)?.split(',').map(str::trim).filter(|event| !event.is_empty());
-    // Helm 2's name of it.
+    // Helm 2 calls this event `test-success`.
     Some(events.map(|event| if event == "test-success" { "test" } else { event }).collect())
 }
 
@@ -234,7 +237,7 @@ fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     object["metadata"]["annotations"][key].as_str()
 }
 
-/// Removes the annotations of hooks.
+/// Removes the hook annotations.
 fn plain(object: &mut Value) {
     let metadata = &mut object["metadata"];
     if let Some(annotations) = metadata["annotations"].as_object_mut() {
@@ -247,7 +250,7 @@ fn plain(object: &mut Value) {
     }
 }
 
-/// The error of a hook that has no place.
+/// Error for a hook that a release cannot represent.
 pub(super) fn refused(sourced: &Sourced, what: String) -> BuildError {
     let field = format!("{}: metadata.annotations.{HOOK}", title(&sourced.object));
     let place = Place { file: Some(sourced.file.clone()), line: None, field: Some(field) };

@@ -1,4 +1,5 @@
-//! What the `.helmignore` of a chart's folder names, as Helm's package `ignore` reads it. Helm reads none in an archive.
+//! Files that the `.helmignore` of a chart's folder excludes, with the rules of Helm's package `ignore`. Helm reads
+//! none in an archive.
 
 use std::path::Path;
 
@@ -7,28 +8,28 @@ use landfall_error_codes::codes;
 
 use crate::error::{BuildError, Place, Result};
 
-/// The file, at the top of a chart.
+/// Name of the file, at the top of a chart.
 const FILE: &str = ".helmignore";
 
-/// A rule that Helm always has.
+/// Helm's built-in rule.
 const DEFAULT: &str = "templates/.?*";
 
-/// Files and folders that are no part of a chart.
+/// Files and folders that are not part of a chart.
 #[derive(Debug)]
 pub struct Ignored(Vec<Rule>);
 
 #[derive(Debug)]
 struct Rule {
     pattern: GlobMatcher,
-    /// Ignores what does not match.
+    /// True if it ignores what does not match.
     is_negated: bool,
     of_folders_alone: bool,
-    /// Compares the whole path rather than the name.
+    /// True if it compares the whole path rather than the name.
     is_path: bool,
 }
 
 impl Ignored {
-    /// The rules of a chart's folder.
+    /// Reads the rules of a chart's folder.
     pub fn of(folder: &Path) -> Result<Self> {
         let file = folder.join(FILE);
         let text = match fs_err::read_to_string(&file) {
@@ -47,7 +48,7 @@ impl Ignored {
         Ok(Self(rules))
     }
 
-    /// Whether a path below the folder is ignored.
+    /// Returns true if a path below the folder is ignored.
     pub fn contains(&self, path: &str, is_folder: impl Fn() -> bool) -> bool {
         let name = path.rsplit('/').next().unwrap_or(path);
         self.0.iter().any(|rule| {
@@ -58,7 +59,7 @@ impl Ignored {
     }
 }
 
-/// The rule of a line; none of an empty one and of a comment.
+/// Parses a line; `None` for an empty line and a comment.
 fn rule(line: &str, file: &Path, number: usize) -> Result<Option<Rule>> {
     if line.is_empty() || line.starts_with('#') {
         return Ok(None);
@@ -74,7 +75,7 @@ fn rule(line: &str, file: &Path, number: usize) -> Result<Option<Rule>> {
     let (of_folders_alone, pattern) = pattern.strip_suffix('/').map_or((false, pattern), |rest| (true, rest));
     let is_path = pattern.contains('/');
     let pattern = pattern.strip_prefix('/').unwrap_or(pattern);
-    // Braces are no more than letters to Helm.
+    // Helm treats braces as ordinary characters.
     let glob = pattern.replace('{', "[{]").replace('}', "[}]");
     let glob = GlobBuilder::new(&glob).literal_separator(true).backslash_escape(true).build();
     let glob = glob.map_err(|error| refuse(format!("`{line}` is not a pattern")).because(error))?;

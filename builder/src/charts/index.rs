@@ -1,4 +1,4 @@
-//! `index.yaml` of a repository of charts: which versions of a chart it offers, and where their archives are.
+//! `index.yaml` of a repository of charts: the offered versions of charts, and the URLs of their archives.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 use crate::nearest::nearest;
 
-/// The index of a repository; lenient, since other software writes it.
+/// The index of a repository, parsed leniently because other software writes it.
 #[derive(Debug, Deserialize)]
 pub struct ChartIndex {
     #[serde(skip)]
@@ -18,7 +18,7 @@ pub struct ChartIndex {
     entries: BTreeMap<String, Vec<Entry>>,
 }
 
-/// The scheme of an address that names a chart in a registry.
+/// URL scheme of a chart in a registry.
 const OF_REGISTRY: &str = "oci";
 
 /// One version of a chart.
@@ -34,28 +34,28 @@ struct Entry {
 /// An archive that a repository offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Its address.
+    /// URL of the archive.
     pub url: FileUrl,
-    /// What the repository says its digest is.
+    /// Digest that the repository states.
     pub digest: Option<Sha256>,
 }
 
 impl ChartIndex {
-    /// The largest index that is read.
+    /// Maximum size of an index, in bytes.
     pub const LIMIT_BYTES: usize = 64 << 20;
 
-    /// Reads an index that came from an address.
+    /// Parses an index from a URL.
     pub fn read(address: &FileUrl, bytes: &[u8]) -> Result<Self> {
         let unreadable = |what: String| BuildError::new(codes::CHART_NOT_OFFERED, format!("{address} {what}"));
         let text = std::str::from_utf8(bytes).map_err(|_| unreadable("is not text".to_owned()))?;
-        // Its size is bounded where it is fetched; large repositories have more nodes than the parser takes by default.
+        // The fetch bounds the size; indexes of large repositories have more nodes than the parser allows by default.
         let options = serde_saphyr::options! { budget: None };
         let index: Self = serde_saphyr::from_str_with_options(text, options)
             .map_err(|error| unreadable(format!("is not an index of charts: {}", error.without_snippet())))?;
         Ok(Self { address: address.to_string(), ..index })
     }
 
-    /// The archive of a version of a chart, in the repository of this address.
+    /// The archive of a chart's version, in the repository at this URL.
     pub fn offer(&self, repository: &str, name: &str, version: &str) -> Result<Offer> {
         let lacking = |what: String| BuildError::new(codes::CHART_NOT_OFFERED, format!("{} {what}", self.address));
         let Some(versions) = self.entries.get(name) else {
@@ -78,7 +78,7 @@ impl ChartIndex {
 }
 
 impl Entry {
-    /// The first address of the archive that Landfall takes. `unusable` makes the error that the index has something else.
+    /// First usable URL of the archive. `unusable` creates the error if there is none.
     fn address(&self, base: &url::Url, unusable: impl Fn(&str) -> BuildError) -> Result<FileUrl> {
         let urls: Vec<_> = self.urls.iter().filter_map(|written| base.join(written).ok()).collect();
         let mut refused = None;
@@ -99,7 +99,7 @@ impl Entry {
     }
 }
 
-/// What to do about a chart that a repository lists, and that a registry has.
+/// Hint for a chart that a repository lists but a registry holds.
 fn as_of_registry(url: &url::Url) -> String {
     let reference = url.as_str().trim_start_matches(OF_REGISTRY).trim_start_matches("://").replace('+', "_");
     format!(

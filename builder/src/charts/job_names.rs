@@ -1,5 +1,7 @@
-//! Names of a chart's Jobs. Kubernetes changes no Job in place, and the next version brings other images: each version of a
-//! release has Jobs of its own, with the version as part of their names. Nothing else of the chart may name one.
+//! Names of a chart's Jobs.
+//!
+//! Kubernetes changes no Job in place, and the next version has other images. Therefore each version of a release has
+//! its own Jobs, with the version in their names. No other object of the chart may refer to a Job by name.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +13,16 @@ use super::output::Sourced;
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
 
-/// The longest name of a Job, whose pods carry it as a label.
+/// Maximum length of a Job's name in bytes; its pods carry the name as a label.
 const NAME_BYTES: usize = 63;
 
-/// How commands call Jobs.
+/// Names of the kind Job in commands.
 const JOB_WORDS: [&str; 4] = ["job", "jobs", "job.batch", "jobs.batch"];
 
-/// Labels that Kubernetes gives the pods of a Job.
+/// Labels that Kubernetes gives to the pods of a Job.
 const JOB_LABELS: [&str; 2] = ["job-name", "batch.kubernetes.io/job-name"];
 
-/// Fields whose texts name something else than a Job, unless what they are in says that it is one.
+/// Fields that name an object other than a Job, unless their context says that it is a Job.
 const OTHER_NAMES: [&str; 9] = [
     "name",
     "namespace",
@@ -33,18 +35,18 @@ const OTHER_NAMES: [&str; 9] = [
     "resourceNames",
 ];
 
-/// Fields with what people or selectors read: texts that are the Job's name by chance.
+/// Fields for people or selectors, whose texts equal a Job's name only by chance.
 const REMARKS: [&str; 4] = ["labels", "matchLabels", "annotations", "selector"];
 
-/// Fields with what programs receive.
+/// Fields that programs receive.
 const PROGRAM: [&str; 3] = ["command", "args", "env"];
 
-/// Whether an object is a Job of Kubernetes.
+/// Returns true if an object is a Kubernetes Job.
 pub fn is_job(object: &Value) -> bool {
     object["kind"] == "Job" && object["apiVersion"] == "batch/v1"
 }
 
-/// Gives a Job a name of its own for each version of the release; returns the old one.
+/// Adds the version of the release to a Job's name; returns the old name.
 pub fn rename(sourced: &mut Sourced, version: &str) -> Result<String> {
     let old = name(&sourced.object).to_owned();
     let new = versioned(&old, version);
@@ -53,15 +55,17 @@ pub fn rename(sourced: &mut Sourced, version: &str) -> Result<String> {
         return Err(refused(sourced, ": metadata.name", what));
     }
     sourced.object["metadata"]["name"] = Value::String(new);
-    // It stays, so that a site can see that it is complete.
+    // The finished Job stays, so that a site can see that it is complete.
     if let Some(spec) = sourced.object["spec"].as_object_mut() {
         spec.remove("ttlSecondsAfterFinished");
     }
     Ok(old)
 }
 
-/// The name of a Job in a version of the release. Of a version with other characters than digits, small letters and dots,
-/// its digest is part of the name as well: two versions never have the same name.
+/// Name of a Job in a version of the release.
+///
+/// If the version has characters other than digits, lower-case letters and dots, the name also contains a digest, so
+/// that two versions never have the same name.
 pub fn versioned(name: &str, version: &str) -> String {
     let is_plain = version.bytes().all(|byte| byte.is_ascii_digit() || byte.is_ascii_lowercase() || byte == b'.');
     let text = version.to_ascii_lowercase().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
@@ -73,7 +77,7 @@ pub fn versioned(name: &str, version: &str) -> String {
     format!("{name}-{text}-{}", &digest[..8])
 }
 
-/// Refuses objects that name one of these Jobs by its old name: it has none of that name.
+/// Returns an error if an object refers to one of these Jobs by its old name, which no longer exists.
 pub fn check_references(old_names: &BTreeSet<String>, version: &str, objects: &[&Sourced]) -> Result<()> {
     for old in old_names {
         let new = versioned(old, version);
@@ -103,7 +107,7 @@ fn refused(sourced: &Sourced, field: &str, what: String) -> BuildError {
     BuildError::at(codes::CHART_HOOK, place, what)
 }
 
-/// What a text is part of.
+/// Context of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Around {
     Program,
@@ -112,11 +116,11 @@ enum Around {
     Other,
 }
 
-/// A search for a Job's old name in one object.
+/// A search for the old name of a Job in one object.
 struct Search<'a> {
     old: &'a str,
     is_own: bool,
-    /// No other object of the chart has the name: where it is found, the Job is meant.
+    /// True if no other object of the chart has the name, so that each occurrence means the Job.
     is_unique: bool,
 }
 
@@ -166,7 +170,7 @@ impl Search<'_> {
         })
     }
 
-    /// Whether a text names the Job.
+    /// Returns true if a text names the Job.
     fn is_named(&self, text: &str, around: Around) -> bool {
         let is_meant = match around {
             _ if self.is_own => false,
@@ -179,7 +183,7 @@ impl Search<'_> {
     }
 }
 
-/// Whether what is at a place of a text is a name of its own, not a part of a longer one.
+/// Returns true if the text at `at` is a complete name, not part of a longer one.
 fn is_word(text: &str, at: usize, length: usize) -> bool {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
     let before = text[..at].chars().next_back();
@@ -191,7 +195,7 @@ fn is_word(text: &str, at: usize, length: usize) -> bool {
     !is_longer && !before.is_some_and(|letter| is_part(letter) || letter == '.')
 }
 
-/// Whether a text ends with what commands call Jobs, as in `wait job/`.
+/// Returns true if a text ends with a word for Jobs, as in `wait job/`.
 fn is_called_job(before: &str) -> bool {
     let word = before.strip_suffix(['/', ' ', '=', ':']).unwrap_or("").trim_end();
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.';

@@ -1,10 +1,10 @@
-//! Look-ups of the cluster. Without a cluster, Helm's `lookup` finds nothing, and a chart renders to something that no
-//! site was asked for: a look-up that a rendering makes is refused.
+//! Look-ups of the cluster. Without a cluster, Helm's `lookup` finds nothing, and a chart would render as if every site
+//! were empty. Therefore a look-up that a rendering makes is refused.
 //!
-//! Each call of `lookup` in a template, and in a text in quotes that may become one, is replaced by a call of `fail` with the same
-//! arguments, which Go's templates refuse where they execute it. So a look-up behind a condition that the values do not meet does no harm, and
-//! one that is reached fails with its file and line. Notes reach no site, so they may look up what they like. What is no template, but may
-//! become one through `tpl`, must not call it at all.
+//! Each call of `lookup` in a template, and in a quoted text that may become one, is replaced with a call of `fail`
+//! with the same arguments, which Go's templates refuse on execution. A look-up behind a condition that the values do
+//! not meet is harmless; one that is reached fails with its file and line. Notes do not reach a site, so they may make
+//! look-ups. A file that is not a template, but may become one through `tpl`, must not call it at all.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,20 +15,21 @@ use super::actions;
 use super::files::ChartFiles;
 use crate::error::{BuildError, Place, Result};
 
-/// What is looked for.
+/// Name of the template function.
 const LOOKUP: &str = "lookup";
 
-/// How the paths of templates end whose result Helm drops.
+/// Suffix of the templates whose result Helm drops.
 const NOTES: &str = "NOTES.txt";
 
-/// What takes its place, of the same length, so that Helm names the right column.
+/// Replacement of the function's name, of the same length so that Helm reports the correct column.
 const TRAP: &str = "fail  ";
 
-/// What Go's templates say where they execute the trap.
+/// Error text of Go's templates when they execute the trap.
 pub const SPRUNG: &str = "wrong number of args for fail";
 
-/// Traps every look-up of a chart's templates; returns how many there are. Refuses one in any other file. Messages
-/// call the chart by `name`, and so a file of values, whose path is empty.
+/// Traps every look-up in a chart's templates; returns their number. Returns an error for a look-up in any other file.
+///
+/// `name` is the chart's name in messages, and that of a file of values, whose path is empty.
 pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
     let mut trapped = 0;
     let notes = notes(files);
@@ -38,7 +39,7 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
         let Some(first) = calls.first() else { continue };
         let line = text[..*first].matches('\n').count() + 1;
         if !is_template(path) {
-            // Prose about a chart is never rendered.
+            // A README is never rendered.
             if Path::new(path).extension().is_some_and(|extension| extension == "md") {
                 continue;
             }
@@ -53,13 +54,13 @@ pub fn trap(name: &str, files: &mut ChartFiles) -> Result<usize> {
     Ok(trapped)
 }
 
-/// The paths of a chart's templates that call `lookup` themselves.
+/// Paths of a chart's templates that call `lookup` directly.
 pub fn asking(files: &ChartFiles) -> Vec<&str> {
     let asks = |path: &&String| files.text(path).is_some_and(|text| !actions::calls(text, LOOKUP).is_empty());
     files.0.keys().filter(|path| is_template(path)).filter(asks).map(String::as_str).collect()
 }
 
-/// The notes of a chart, which Helm renders and then drops. Not those of which another template may take something in.
+/// Paths of the notes, which Helm renders and drops; empty if another template refers to a notes file.
 fn notes(files: &ChartFiles) -> BTreeSet<String> {
     let is_notes = |path: &str| is_template(path) && path.ends_with(NOTES);
     let is_named = |text: &str| text.contains(NOTES);
@@ -70,12 +71,13 @@ fn notes(files: &ChartFiles) -> BTreeSet<String> {
     files.0.keys().filter(|path| is_notes(path) && !defines(path)).cloned().collect()
 }
 
-/// Whether a path is that of a template.
+/// Returns true if a path is that of a template.
 pub fn is_template(path: &str) -> bool {
     path.starts_with("templates/") || path.contains("/templates/")
 }
 
-/// What Helm rendered, where a trap was printed and not sprung: text in quotes may become a template, and may be what it is.
+/// Restores `lookup` in rendered text that contains an unexecuted trap, because a quoted text may legitimately contain
+/// it.
 pub fn released(rendered: String) -> String {
     if !rendered.contains(TRAP) {
         return rendered;

@@ -1,4 +1,4 @@
-//! `Chart.yaml` and `Chart.lock`: what a chart says it is, and which charts it needs.
+//! `Chart.yaml` and `Chart.lock`: name, version and dependencies of a chart.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,14 +13,14 @@ use crate::error::{BuildError, Place, Result};
 use crate::lock::name_and_version;
 use crate::reference::Reference;
 
-/// What a chart says about itself, as far as Landfall reads it; lenient, since other software writes it.
+/// The part of `Chart.yaml` that Landfall reads; parsed leniently, because other software writes it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Metadata {
-    /// Its name.
+    /// Name of the chart.
     pub name: String,
-    /// Its version.
+    /// Version of the chart.
     pub version: String,
-    /// `application`, or `library` for one that renders nothing itself.
+    /// `application`, or `library` for a chart that renders nothing itself.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
     #[serde(default)]
@@ -29,7 +29,7 @@ pub struct Metadata {
     dependencies: Option<Vec<Dependency>>,
 }
 
-/// The annotation in which charts state their license.
+/// Annotation with the license of a chart.
 const LICENSE: &str = "artifacthub.io/license";
 
 impl Metadata {
@@ -38,8 +38,8 @@ impl Metadata {
         self.annotations.as_ref()?.get(LICENSE)?.as_str().and_then(read::license)
     }
 
-    /// Refuses a chart that messages call by `shown` where it is another one, or of another version, than a reference of the
-    /// lock names: an index or an archive may be of anything.
+    /// Returns an error if name or version differ from a reference in the lock, because an index or an archive may
+    /// contain any chart. `shown` is its name in messages.
     pub fn check_reference(&self, shown: &str, reference: &Reference) -> Result<()> {
         let (name, version) = name_and_version(reference);
         let is_version = version.is_empty() || plain(&self.version).replace('_', "+") == plain(&version);
@@ -52,7 +52,7 @@ impl Metadata {
     }
 }
 
-/// A chart that another one needs.
+/// A dependency of a chart.
 #[derive(Debug, Clone, Deserialize)]
 struct Dependency {
     name: String,
@@ -60,15 +60,15 @@ struct Dependency {
     version: Option<String>,
 }
 
-/// `Chart.lock`.
+/// The content of `Chart.lock`.
 #[derive(Debug, Default, Deserialize)]
 struct LockFile {
     #[serde(default)]
     dependencies: Option<Vec<Dependency>>,
 }
 
-/// Reads what a chart says about itself, and refuses one that cannot be rendered as it is: without a chart that it needs,
-/// or with another version of one than its `Chart.lock` says.
+/// Reads a chart's metadata. Returns an error for a chart that lacks a dependency, or has another version of one than
+/// its `Chart.lock` states.
 pub fn check(name: &str, files: &ChartFiles) -> Result<Metadata> {
     let metadata: Metadata = yaml(name, files, "Chart.yaml")?;
     if metadata.kind.as_deref() == Some("library") {
@@ -81,7 +81,7 @@ pub fn check(name: &str, files: &ChartFiles) -> Result<Metadata> {
     Ok(metadata)
 }
 
-/// What each chart that came with one says about itself, by its folder in it.
+/// Metadata of each subchart, by its folder in the chart.
 pub fn within(name: &str, files: &ChartFiles) -> Result<Vec<(String, Metadata)>> {
     let folders = files.charts().into_iter().filter(|folder| !folder.is_empty());
     let metadata = |folder: &str| {
@@ -127,7 +127,8 @@ fn dependencies(name: &str, files: &ChartFiles, folder: &str) -> Result<()> {
     Ok(())
 }
 
-/// Whether a version is the one that a `Chart.lock` names: the same, or one of its range, which Helm locks for a chart in a folder.
+/// Returns true if a version equals the one in `Chart.lock`, or is in its range, which Helm locks for a chart in a
+/// folder.
 fn satisfies(version: &str, locked: &str) -> bool {
     let (version, locked) = (plain(version), plain(locked));
     if version == locked || semver::Version::parse(locked).is_ok() {
@@ -138,7 +139,7 @@ fn satisfies(version: &str, locked: &str) -> bool {
     ranges.flatten().any(|range| range.matches(&version))
 }
 
-/// A version without the `v` that some write.
+/// Removes the prefix `v`, which some charts write.
 fn plain(version: &str) -> &str {
     version.strip_prefix('v').unwrap_or(version)
 }

@@ -1,4 +1,4 @@
-//! Opens charts: from folders of the release, and from what the lock pins.
+//! Opens charts in folders of the release, and charts that the lock pins.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -20,41 +20,41 @@ use crate::pack::after_chart;
 use crate::reference::Reference;
 use crate::render::Program;
 
-/// The charts of a release, and what they are rendered with.
+/// The charts of a release, with their renderer.
 #[derive(Debug, Default)]
 pub struct Charts {
-    /// The Helm that the lock pins; none where the release has no charts.
+    /// The Helm that the lock pins; `None` if the release has no charts.
     pub helm: Option<Program>,
-    /// The Kubernetes version of the node pack that runs in the end.
+    /// Kubernetes version of the last node pack, the one that runs after an install.
     pub kubernetes: String,
-    /// By the index of the component.
+    /// Charts by the index of their component.
     pub(super) opened: BTreeMap<usize, Opened>,
 }
 
 impl Charts {
-    /// The charts of a release.
+    /// Creates the charts of a release.
     pub fn new(helm: Program, kubernetes: String, opened: BTreeMap<usize, Opened>) -> Self {
         Self { helm: Some(helm), kubernetes, opened }
     }
 
-    /// The files of the charts that are folders of the release, by the index of the component; archived subcharts unpacked.
+    /// Files of charts in folders of the release, by index of the component, with archived subcharts unpacked.
     pub fn own_files(&self) -> impl Iterator<Item = (usize, &BTreeMap<String, Vec<u8>>)> {
         let own = self.opened.iter().filter(|(_, opened)| opened.pinned.is_none());
         own.map(|(index, opened)| (*index, &opened.files.0))
     }
 
-    /// The blobs of each chart that the lock pins, with its digest.
+    /// Digest and blobs of each chart that the lock pins.
     pub fn pinned_blobs(&self) -> impl Iterator<Item = (Sha256, &BTreeSet<Sha256>)> {
         self.opened.values().filter_map(|opened| opened.pinned.as_ref()).map(|pinned| (pinned.digest, &pinned.blobs))
     }
 
-    /// The blobs of the chart that messages call by this name.
+    /// Blobs of the chart with this name in messages.
     pub fn blobs(&self, name: &str) -> Option<&BTreeSet<Sha256>> {
         let opened = self.opened.values().find(|opened| opened.name == name)?;
         opened.pinned.as_ref().map(|pinned| &pinned.blobs)
     }
 
-    /// What each chart says it is, for the inventory.
+    /// Entries of the charts for the inventory, from their metadata.
     pub fn entries(&self, definition: &Definition) -> Result<Vec<ChartEntry>> {
         let mut found = Vec::new();
         for (index, Opened { name, files, pinned }) in &self.opened {
@@ -76,7 +76,7 @@ impl Charts {
     }
 }
 
-/// What a chart of a component is called.
+/// Entry of a component's chart, from its metadata.
 fn entry(component: &str, Metadata { name, version, .. }: Metadata) -> ChartEntry {
     ChartEntry {
         component: component.to_owned(),
@@ -89,28 +89,29 @@ fn entry(component: &str, Metadata { name, version, .. }: Metadata) -> ChartEntr
     }
 }
 
-/// A chart as the lock pins it.
+/// A chart that the lock pins.
 #[derive(Debug)]
 pub struct Pinned {
     reference: String,
     digest: Sha256,
-    /// Its blobs of the content store; none for an archive that is beside the lock.
+    /// Blobs of the chart in the content store; empty for an archive next to the lock.
     blobs: BTreeSet<Sha256>,
-    /// What a person wrote of its license.
+    /// License that a person wrote.
     license: Option<String>,
 }
 
-/// A chart whose files are known and whole.
+/// A chart with complete files.
 #[derive(Debug)]
 pub struct Opened {
-    /// What messages call it: its folder or reference.
+    /// Name of the chart in messages: its folder or reference.
     pub(super) name: String,
     pub(super) files: ChartFiles,
-    /// The entry of the lock; none for a folder.
+    /// Entry of the lock; `None` for a folder.
     pub(super) pinned: Option<Pinned>,
 }
 
-/// Opens every chart of a release; what a lock pins is fetched into the store first. Refuses one that is not whole.
+/// Opens every chart of a release, after pinned charts were fetched into the store. Returns an error for an incomplete
+/// chart.
 pub async fn open_all(
     definition: &Definition,
     lock: &Lock,
@@ -133,7 +134,7 @@ pub async fn open_all(
     Ok(opened)
 }
 
-/// Opens the chart that an entry of the lock pins. A chart that is refused is forgotten.
+/// Opens a pinned chart. A chart that is refused is removed from the store.
 async fn open_pinned(
     entry: &LockEntry,
     lock: &Lock,
@@ -152,21 +153,21 @@ async fn open_pinned(
     Ok(Opened { name, files, pinned: Some(pinned) })
 }
 
-/// Opens the charts that are folders of the release, by the index of the component. What the lock pins is left out.
+/// Opens charts in folders of the release, by index of the component. Pinned charts are left out.
 pub fn open_folders(definition: &Definition) -> Result<BTreeMap<usize, Opened>> {
     let components = definition.release.components.iter().enumerate();
     let folders = components.filter_map(|(index, component)| Some((index, component.chart.as_ref()?.folder.as_ref()?)));
     folders.map(|(index, folder)| Ok((index, open_folder(&definition.resolve(&folder.value))?))).collect()
 }
 
-/// Opens a chart in a folder. Refuses one that is not whole.
+/// Opens a chart in a folder. Returns an error if it is incomplete.
 pub fn open_folder(folder: &Path) -> Result<Opened> {
     let (name, files) = (folder.display().to_string(), ChartFiles::of_folder(folder, Limits::default())?);
     metadata::check(&name, &files)?;
     Ok(Opened { name, files, pinned: None })
 }
 
-/// Unpacks the archive of a chart into a folder. Refuses one that is not whole; nothing is written then.
+/// Unpacks the archive of a chart into a folder. Returns an error for an incomplete chart, before anything is written.
 pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     let name = archive.display().to_string();
     let files = ChartFiles::of_archive(&name, &read_archive(archive)?, Limits::default())?;
@@ -174,7 +175,7 @@ pub fn unpack(archive: &Path, folder: &Path) -> Result<()> {
     files.write(folder).map_err(|error| super::interrupted("the chart", error))
 }
 
-/// The lock's entry of each component that has a chart by reference.
+/// Entries of the lock for components with a chart by reference.
 fn entries<'a>(definition: &Definition, lock: &'a Lock) -> Result<BTreeMap<usize, &'a LockEntry>> {
     let mut found = BTreeMap::new();
     for (index, component) in definition.release.components.iter().enumerate() {
@@ -190,7 +191,7 @@ fn parsed(reference: &str, place: Place, code: Code) -> Result<Reference> {
     reference.parse().map_err(|error| BuildError::at(code, place, format!("{error}")))
 }
 
-/// The archive that the lock pins, and the blobs of the content store that it consists of.
+/// Fetches a pinned archive; returns its bytes and its blobs in the content store.
 async fn bytes(
     pin: &ChartPin,
     client: &Client,
@@ -210,15 +211,15 @@ async fn bytes(
     Ok((read_blob(store, digest)?, BTreeSet::from([digest, pin.digest()])))
 }
 
-/// Opens an archive as a build does, so that a lock pins none that a build would refuse: one that is broken, or of another
-/// chart than the lock's entry names. Messages call it by `name`.
+/// Opens an archive with the checks of a build, so that a lock pins none that a build would refuse: a broken one, or
+/// one of another chart than the entry names. `name` is its name in messages.
 pub fn open_archive(name: &str, bytes: &[u8], reference: &Reference) -> Result<ChartFiles> {
     let files = ChartFiles::of_archive(name, bytes, Limits::default())?;
     metadata::check(name, &files)?.check_reference(name, reference)?;
     Ok(files)
 }
 
-/// An archive of this machine.
+/// Reads a local archive.
 pub fn read_archive(path: &Path) -> Result<Vec<u8>> {
     let unreadable =
         |error| BuildError::at(codes::CHART_UNREADABLE, Place::file(path), "cannot be read").because(error);
@@ -232,7 +233,7 @@ pub fn read_archive(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// An archive of the store.
+/// Reads an archive in the store.
 pub fn read_blob(store: &ContentStore, digest: Sha256) -> Result<Vec<u8>> {
     read_archive(&store.path(digest))
 }

@@ -1,4 +1,4 @@
-//! What Helm renders, as objects, each with the template that it comes from.
+//! Parses Helm's output to objects, each with its template.
 
 use std::path::{Path, PathBuf};
 
@@ -10,19 +10,19 @@ use crate::error::{BuildError, Place, Result};
 use crate::render::title;
 use crate::yaml;
 
-/// What Helm writes before each document: the template.
+/// Prefix of Helm's comment before each document, followed by the template.
 const SOURCE: &str = "# Source: ";
 
-/// A rendered object and where it is from.
+/// A rendered object with its source.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sourced {
-    /// The template, below what messages call the chart.
+    /// Path of the template below the chart's name in messages.
     pub file: PathBuf,
     /// The object.
     pub object: Value,
 }
 
-/// The objects of what Helm printed for a chart that messages call by `name`.
+/// Parses the output of Helm for a chart; `name` is its name in messages.
 pub fn objects(name: &str, printed: &str) -> Result<Vec<Sourced>> {
     let mut found = Vec::new();
     for (file, text) in documents(name, printed) {
@@ -39,7 +39,7 @@ pub fn objects(name: &str, printed: &str) -> Result<Vec<Sourced>> {
     Ok(found)
 }
 
-/// An object, or those of a list, as an API server gets them from Helm.
+/// Adds an object, or the items of a list, as Helm sends them to an API server.
 fn flatten(file: &Path, object: Value, found: &mut Vec<Sourced>) -> Result<()> {
     let Some(kind) = listed_kind(&object).map(str::to_owned) else {
         found.push(Sourced { file: file.to_owned(), object });
@@ -59,7 +59,7 @@ fn flatten(file: &Path, object: Value, found: &mut Vec<Sourced>) -> Result<()> {
             let what = "renders to a list of something that is not an object";
             return Err(BuildError::at(codes::CHART_REFUSED, Place::file(file), what));
         };
-        // Items of a typed list need not say what they are.
+        // Items of a typed list may omit kind and version.
         if !kind.is_empty() {
             fields.entry("kind").or_insert_with(|| kind.clone().into());
             fields.entry("apiVersion").or_insert_with(|| version.clone());
@@ -69,20 +69,20 @@ fn flatten(file: &Path, object: Value, found: &mut Vec<Sourced>) -> Result<()> {
     Ok(())
 }
 
-/// What a list is a list of, which is empty where it is one of anything; none for what is no list.
+/// Kind of a list's items, empty for a list of arbitrary objects; `None` if the object is not a list.
 fn listed_kind(object: &Value) -> Option<&str> {
     let kind = object["kind"].as_str()?.strip_suffix("List")?;
     object["items"].is_array().then_some(kind)
 }
 
-/// Each document with its template. Helm separates them by a line `---` and a comment.
+/// Documents with their templates. Helm separates them with a line `---` and a comment.
 fn documents(name: &str, printed: &str) -> Vec<(PathBuf, String)> {
     let mut found: Vec<(PathBuf, String)> = vec![(PathBuf::from(name), String::new())];
     let mut lines = printed.lines().peekable();
     while let Some(line) = lines.next() {
         let source = lines.peek().and_then(|next| next.strip_prefix(SOURCE));
         if let ("---", Some(source)) = (line, source) {
-            // The first segment is the chart's own name.
+            // The first segment is the name of the chart itself.
             let below = source.split_once('/').map_or(source, |(_, below)| below);
             found.push((Path::new(name).join(below), String::new()));
         } else if let Some((_, text)) = found.last_mut() {

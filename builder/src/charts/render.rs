@@ -1,4 +1,4 @@
-//! A chart's objects, as a component of the release has them.
+//! Renders a chart to the objects of a component of the release.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -21,26 +21,27 @@ use crate::error::{BuildError, Place, Result};
 use crate::render::{Program, Rendered, served_kinds, title};
 use crate::secret_entry::{self, SecretEntry};
 
-/// The largest file of values.
+/// Maximum size of a file of values, in bytes.
 const VALUES_BYTES: u64 = 1 << 20;
 
-/// Longer than the finest time that functions print which read the clock by themselves.
+/// A pause longer than one second, the finest time that template functions with an implicit clock print.
 const TICK: Duration = Duration::from_millis(1100);
 
-/// The folder of a chart where it is rendered.
+/// Folder of a chart during its rendering.
 const CHART: &str = "chart";
 
-/// The same of a chart without templates.
+/// Folder of the chart without its templates.
 const BARE_CHART: &str = "bare-chart";
 
-/// The same of a chart whose look-ups find nothing, and are not refused.
+/// Folder of the chart whose look-ups return nothing and are not refused.
 const UNTRAPPED_CHART: &str = "untrapped-chart";
 
-/// The same of a chart whose look-ups may be made, rendered to learn whether one is.
+/// Folder of the chart whose look-ups are trapped, rendered to find out whether it makes one.
 const TRAPPED_CHART: &str = "trapped-chart";
 
-/// Renders a component's chart. What it brings beside objects becomes part of the definition. Returns the component, between
-/// those that come before and after it where the chart has such hooks.
+/// Renders a component's chart, and adds to the definition whatever the chart brings besides objects.
+///
+/// Returns the component, between the components for hooks that run before and after it, if the chart has such hooks.
 pub fn render(
     definition: &mut Definition,
     index: usize,
@@ -75,7 +76,7 @@ pub fn render(
     stages::bring(definition, index, &opened.name, placed)
 }
 
-/// Hooks of a component's chart that a release does without as a rule, by kind and name. Adds nothing to the definition.
+/// Hooks of a component's chart that a release normally omits, by kind and name. Does not change the definition.
 pub fn idle_hooks(definition: &Definition, index: usize, charts: &Charts) -> Result<Vec<String>> {
     let component = &definition.release.components[index];
     let (Some(chart), Some(opened), Some(helm)) = (&component.chart, charts.opened.get(&index), &charts.helm) else {
@@ -85,20 +86,20 @@ pub fn idle_hooks(definition: &Definition, index: usize, charts: &Charts) -> Res
     let printed = at_two_times(definition, component, chart, opened, helm, &charts.kubernetes, &served)?;
     let [first, second] = &printed.times;
     let mut idle = hooks::idle(component, first);
-    // One of another name each time cannot be listed.
+    // An object whose name changes at each rendering cannot be listed.
     idle.retain(|wanted| second.iter().any(|sourced| title(&sourced.object) == *wanted));
     Ok(idle)
 }
 
-/// What a chart was rendered to.
+/// The rendered objects of a chart.
 struct Printed {
-    /// The objects at two times.
+    /// The objects, rendered at two times.
     times: [Vec<Sourced>; 2],
-    /// The first look-up that the rendering makes, where look-ups may be made.
+    /// The first look-up that the rendering makes, if look-ups are allowed.
     asks: Option<String>,
 }
 
-/// What a chart's look-ups that find nothing come to, for a person who wrote `lookups: empty`.
+/// Remark on look-ups that return nothing, for a person who wrote `lookups: empty`.
 fn remark(opened: &Opened, asks: &str, objects: &[Sourced], secrets: &[Generated]) -> String {
     let own = lookup::asking(&opened.files);
     let is_asking = |sourced: &&Sourced| own.iter().any(|path| Path::new(&opened.name).join(path) == sourced.file);
@@ -116,7 +117,7 @@ fn remark(opened: &Opened, asks: &str, objects: &[Sourced], secrets: &[Generated
     text
 }
 
-/// The objects of a component's chart at two times.
+/// Renders the objects of a component's chart at two times.
 fn at_two_times(
     definition: &Definition,
     component: &ComponentDefinition,
@@ -155,7 +156,7 @@ fn at_two_times(
     Ok(Printed { times: with_upgrade(&rendering, chart, (&opened.files, days), helm, install)?, asks })
 }
 
-/// The first look-up that a rendering makes, as the error that it would be.
+/// The error text of the first look-up that a rendering makes; `None` if it makes none.
 fn first_lookup(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Result<Option<String>> {
     let mut trapped = files.clone();
     match lookup::trap(rendering.name, &mut trapped) {
@@ -169,7 +170,7 @@ fn first_lookup(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -
     Ok(refused.filter(|error| error.code() == codes::CHART_LOOKUP).map(|error| error.to_string()))
 }
 
-/// The second rendering: of the same chart on another day, and later.
+/// The second rendering: the same chart on another day, after a pause.
 #[derive(Clone, Copy)]
 struct Days<'a> {
     another: &'a Path,
@@ -177,7 +178,7 @@ struct Days<'a> {
 }
 
 impl Days<'_> {
-    /// What Helm renders, and what it renders on another day.
+    /// Renders the chart, and renders it again on another day.
     fn both(self, rendering: &Rendering<'_>, helm: &Program) -> Result<[Vec<Sourced>; 2]> {
         let first = lookup::released(rendering.run(helm)?);
         std::thread::sleep(self.pause);
@@ -186,15 +187,16 @@ impl Days<'_> {
     }
 }
 
-/// Writes a chart and values into a folder of their own.
+/// Writes a chart and values into a folder.
 fn write(chart: &ChartFiles, values: &ChartFiles, folder: &Path) -> Result<()> {
     let written = chart.write(&folder.join(CHART)).and_then(|()| values.write(folder));
     written.map_err(|error| super::interrupted("the chart", error))
 }
 
-/// What an install has with what an upgrade alone has, where the release names it. Whether an upgrade differs is seen without the
-/// trap: what a chart looks up at an upgrade is mostly the password that it drew, which a site keeps. What is taken of an
-/// upgrade has no look-up, as everything else.
+/// Adds to the objects of an install those that only an upgrade renders, if the release names them.
+///
+/// The comparison with an upgrade runs without the trap: at an upgrade, charts mostly look up the password that they
+/// generated, and a site keeps that. Objects taken from an upgrade make no look-up, like all others.
 fn with_upgrade(
     rendering: &Rendering<'_>,
     chart: &ChartDefinition,
@@ -205,7 +207,7 @@ fn with_upgrade(
     let written = untrapped.write(&rendering.folder.join(UNTRAPPED_CHART));
     written.map_err(|error| super::interrupted("the chart", error))?;
     let printed = match (Rendering { chart: UNTRAPPED_CHART, is_upgrade: true, ..*rendering }).run(helm) {
-        // A site keeps what it generated at the install, which the chart cannot see.
+        // A site keeps the Secrets that it generated at install, which the chart cannot see here.
         Err(error) if chart.has_empty_lookups() && lacks_current_passwords(&error) => return Ok(install),
         printed => printed?,
     };
@@ -225,8 +227,9 @@ fn with_upgrade(
     Ok(install)
 }
 
-/// What the cluster serves with the kinds of the chart's own `crds` as well, and of those of its subcharts that the values enable:
-/// Helm applies these before it asks what is served. A rendering without templates shows which they are.
+/// Served kinds including those of the chart's own `crds`, and of the `crds` of subcharts that the values enable.
+///
+/// Helm applies these before it determines what is served. A rendering without templates lists them.
 fn with_own(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Result<Vec<String>> {
     let mut served: BTreeSet<_> = rendering.served.iter().cloned().collect();
     if files.0.keys().any(|path| path.starts_with("crds/") || path.contains("/crds/")) {
@@ -242,7 +245,7 @@ fn with_own(rendering: &Rendering<'_>, files: &ChartFiles, helm: &Program) -> Re
     Ok(served.into_iter().collect())
 }
 
-/// The files of values that a release gives a chart, checked, by the names that Helm gets.
+/// Reads and checks the files of values for a chart, under the names that Helm gets.
 fn values(definition: &Definition, chart: &ChartDefinition) -> Result<ChartFiles> {
     let mut values = ChartFiles::default();
     for (number, written) in chart.values.iter().enumerate() {
@@ -253,7 +256,7 @@ fn values(definition: &Definition, chart: &ChartDefinition) -> Result<ChartFiles
     Ok(values)
 }
 
-/// Reads a file of values.
+/// Reads and checks a file of values.
 fn checked_values(path: &Path, chart: &ChartDefinition) -> Result<Vec<u8>> {
     let place = Place::file(path);
     let unreadable =
@@ -269,7 +272,8 @@ fn checked_values(path: &Path, chart: &ChartDefinition) -> Result<Vec<u8>> {
     Ok(files.0.remove("").unwrap_or_default())
 }
 
-/// What the cluster serves when the component is applied: Kubernetes' own kinds, and what comes with components that it needs.
+/// Kinds that the cluster serves when the component is applied: those of Kubernetes, and those of the components that
+/// it needs.
 fn served(definition: &Definition, index: usize, before: &[Rendered]) -> Vec<String> {
     let needed = definition.needed_by(index);
     let objects = before.iter().filter(|rendered| needed.contains(&rendered.index)).flat_map(|it| &it.objects);
@@ -277,8 +281,10 @@ fn served(definition: &Definition, index: usize, before: &[Rendered]) -> Vec<Str
     unique.into_iter().collect()
 }
 
-/// What a cluster serves for an object: the versions of a CRD with its kind, the version of an `APIService`, whose kinds its server
-/// alone knows; nothing for any other object.
+/// API versions and kinds that a cluster serves because of an object: for a CRD its versions with its kind, for an
+/// `APIService` its version.
+///
+/// Only the server behind an `APIService` knows its kinds. Empty for any other object.
 fn served_by(object: &Value) -> Vec<String> {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     match text("/kind") {
@@ -298,7 +304,7 @@ fn is_left_out(chart: &ChartDefinition, sourced: &Sourced) -> bool {
     chart.leave_out.iter().any(|wanted| wanted.value == title)
 }
 
-/// Removes what the release does not have; refuses a title that the chart does not render.
+/// Removes the objects in `leaveOut`. Returns an error for a title that the chart does not render.
 fn leave_out(definition: &Definition, index: usize, chart: &ChartDefinition, objects: &mut Vec<Sourced>) -> Result<()> {
     let titles: BTreeSet<_> = objects.iter().map(|sourced| title(&sourced.object)).collect();
     let lists = [("leaveOut", &chart.leave_out), ("repeatable", &chart.repeatable)];
@@ -316,8 +322,8 @@ fn leave_out(definition: &Definition, index: usize, chart: &ChartDefinition, obj
     Ok(())
 }
 
-/// Leaves out what Landfall makes itself: the component's namespaces, and Secrets that the component declares, which must
-/// have all keys of the chart's.
+/// Removes objects that Landfall creates itself: namespaces of the component, and Secrets that it declares. A declared
+/// Secret must have all keys of the chart's Secret.
 fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<Sourced>> {
     let mut kept = Vec::new();
     let mut incomplete = Vec::new();
@@ -343,7 +349,7 @@ fn absorb(component: &ComponentDefinition, objects: Vec<Sourced>) -> Result<Vec<
     if incomplete.is_empty() { Ok(kept) } else { Err(lacks_keys(component, &incomplete)) }
 }
 
-/// The error of Secrets that a component declares without these keys of the chart's: all of them, and lines that have them.
+/// Error for declared Secrets that lack keys of the chart's Secrets; it names all of them and the lines to add.
 fn lacks_keys(component: &ComponentDefinition, incomplete: &[(Sourced, Vec<String>)]) -> BuildError {
     let name = |sourced: &Sourced| sourced.object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let listed =
@@ -370,14 +376,14 @@ fn lacks_keys(component: &ComponentDefinition, incomplete: &[(Sourced, Vec<Strin
     BuildError::at(codes::RELEASE_INVALID, place.unwrap_or_else(|| Place::file(Path::new(""))), what).hint(hint)
 }
 
-/// The keys of a Secret that the component declares; none where it declares no such Secret.
+/// Keys of a Secret that the component declares; `None` if it declares no such Secret.
 fn keys_of<'a>(component: &'a ComponentDefinition, name: &str) -> Option<Vec<&'a str>> {
     let generated = component.secrets.iter().find(|secret| secret.name.value == name);
     let given = component.site_secrets.iter().find(|secret| secret.value.name == name);
     generated.map(|secret| secret.keys().collect()).or_else(|| given.map(|secret| secret.value.keys().collect()))
 }
 
-/// A Secret of a chart as if the component declared it.
+/// Converts a Secret of a chart to a declaration of the component.
 fn declared(component: &ComponentDefinition, secret: Generated) -> SecretDefinition {
     let Generated { name, random, fixed } = secret;
     SecretDefinition { name: Spanned { value: name, ..component.name.clone() }, random, fixed }

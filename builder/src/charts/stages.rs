@@ -1,12 +1,13 @@
-//! What a chart becomes: its component, and components for the hooks before and after it.
+//! Components made from a chart: the chart's own, and those for hooks before and after it.
 //!
 //! ```text
 //! NAME-before ── NAME-before-2 ── … ── NAME ── NAME-after ── NAME-after-2 ── …
 //! ```
 //!
-//! The first Job before the component comes with what all hooks of that time use. The first one after it is an object of the component.
-//! Each further Job is a component of its own: a component is ready once its Jobs are complete, as Helm begins a Job once the one before
-//! it has ended. Whoever needs the component needs the last Job after it, too.
+//! The first Job before the component comes with the objects that all hooks of that time use. The first Job after it is
+//! an object of the component itself. Each further Job is a separate component, because a component is ready once its
+//! Jobs are complete, and Helm starts a Job only after the previous one has ended. A component that needs the chart's
+//! component also needs the last Job after it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use crate::definition::{ComponentDefinition, Definition, is_label, order};
 use crate::error::{BuildError, Place, Result};
 use crate::render::{Origin, Rendered, title};
 
-/// Makes the component of a chart with its objects, between those of its hooks.
+/// Makes the component of a chart, between the components for its hooks.
 pub fn bring(definition: &mut Definition, index: usize, chart: &str, placed: Placed) -> Result<Vec<Rendered>> {
     let Placed { before, next_before, objects, next, .. } = placed;
     let mut stages = Stages { definition, index };
@@ -45,13 +46,13 @@ fn rendered(index: usize, chart: &str, sourced: Vec<Sourced>) -> Rendered {
     Rendered { index, origin, objects: sourced.into_iter().map(|sourced| sourced.object).collect() }
 }
 
-/// A component by its index in the definition, and its objects.
+/// Index of a component in the definition, and its objects.
 type Stage = (usize, Vec<Sourced>);
 
-/// The components that a chart's hooks become.
+/// Adds components for the hooks of a chart.
 struct Stages<'a> {
     definition: &'a mut Definition,
-    /// The component of the chart.
+    /// Index of the chart's component.
     index: usize,
 }
 
@@ -60,7 +61,7 @@ impl Stages<'_> {
         &self.definition.release.components[self.index]
     }
 
-    /// Adds what comes before the component.
+    /// Adds components for hooks that run before.
     fn before(&mut self, stages: Vec<Vec<Sourced>>) -> Result<Vec<Stage>> {
         stages.iter().flatten().try_for_each(|sourced| self.without_mounts(sourced))?;
         let mut found: Vec<Stage> = Vec::new();
@@ -78,7 +79,7 @@ impl Stages<'_> {
         Ok(found)
     }
 
-    /// Adds what comes after the component, one Job after the other.
+    /// Adds components for Jobs that run after, one after the other.
     fn after(&mut self, jobs: Vec<Sourced>) -> Result<Vec<Stage>> {
         let own = self.name(self.index);
         let mut found: Vec<Stage> = Vec::new();
@@ -118,7 +119,7 @@ impl Stages<'_> {
         Ok(self.definition.release.components.len() - 1)
     }
 
-    /// Refuses a hook before the component that mounts an artifact of the component: its claim would not exist yet.
+    /// Returns an error if a hook that runs before mounts an artifact of the component, whose claim does not exist yet.
     fn without_mounts(&self, sourced: &Sourced) -> Result<()> {
         let mut mounts = self.own().mounts.iter().map(|mount| &mount.claim.value);
         let Some(claim) = mounts.find(|claim| mounts_claim(&sourced.object, claim)) else { return Ok(()) };
@@ -129,7 +130,7 @@ impl Stages<'_> {
         Err(refused(sourced, what).hint(hint))
     }
 
-    /// Gives the first component the Secrets that hooks before the chart's component name: they must exist by then.
+    /// Moves Secrets that early hooks use to the first component, so that they exist in time.
     fn move_secrets(&mut self, to: usize, objects: &[&Sourced]) {
         let is_named = |name: &str| objects.iter().any(|it| has_text(&it.object, &|text| text == name));
         let components = &mut self.definition.release.components;
@@ -140,7 +141,7 @@ impl Stages<'_> {
         (first.secrets, first.site_secrets) = (secrets, site_secrets);
     }
 
-    /// Gives a component what is declared of its objects: a person writes all of it where the chart is.
+    /// Moves declarations about a component's objects to it: a person writes all of them at the chart.
     fn move_declarations(&mut self, (to, objects): &Stage) {
         let is_here = |kind: &str, name: &str| objects.iter().any(|it| title(&it.object) == format!("{kind}/{name}"));
         let (own, name) = (self.own().name.value.clone(), self.name(*to));
@@ -157,7 +158,7 @@ impl Stages<'_> {
         (stage.references, stage.editable) = (references, editable);
     }
 
-    /// Gives each component the words of its objects that are no images.
+    /// Gives each component the words in its objects that are declared not to be images.
     fn share_words<'a>(&mut self, objects: &[Sourced], stages: impl Iterator<Item = &'a Stage>) {
         let has = |objects: &[Sourced], word: &str| {
             objects.iter().any(|it| has_text(&it.object, &|text| text.contains(word)))
@@ -175,7 +176,7 @@ impl Stages<'_> {
     }
 }
 
-/// A component of the same kind for hooks of another one, which brings nothing yet.
+/// An empty component for hooks of another one, with its settings.
 fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
     ComponentDefinition {
         name: own.name.clone(),
@@ -207,7 +208,7 @@ fn of_hooks(own: &ComponentDefinition, index: usize) -> ComponentDefinition {
     }
 }
 
-/// Whether a volume of an object is this claim.
+/// Returns true if a volume of an object is this claim.
 fn mounts_claim(value: &Value, claim: &str) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| mounts_claim(item, claim)),
@@ -219,7 +220,7 @@ fn mounts_claim(value: &Value, claim: &str) -> bool {
     }
 }
 
-/// Whether any text of a value is wanted.
+/// Returns true if `is_wanted` holds for any text in a value.
 fn has_text(value: &Value, is_wanted: &dyn Fn(&str) -> bool) -> bool {
     match value {
         Value::String(text) => is_wanted(text),

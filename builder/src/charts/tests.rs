@@ -1,5 +1,5 @@
-//! Releases with charts, from every place that charts come from. A script stands in for Helm, because these tests are about
-//! what the builder makes of charts and their places; the real one renders in the tests crate.
+//! Releases with charts from all kinds of sources. A script replaces Helm, because these tests concern what the builder
+//! does with charts; the tests crate renders with the real Helm.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,11 @@ use crate::fetch::tests::Notes;
 use crate::fetch::tests::registry::digest;
 use crate::pack::tests::Bench;
 
-/// Prints its version, or the templates of a chart as they are, with each `RANDOM` as another text. A template `upgrade-…` is one
-/// of upgrades alone. With values, the trap of a look-up springs in the component `assistant`; and in every one that is rendered for its
-/// first look-up.
+/// Fake Helm: prints its version, or the templates of a chart unchanged, except that each `RANDOM` is replaced with a
+/// new text.
+///
+/// A template `upgrade-…` is rendered only for upgrades. The look-up trap is hit in the component `assistant` if it has
+/// values, and in each rendering for the first look-up.
 const HELM: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.21.4; exit; fi\ncd \"$3\"\n\
     case \"$2 $*\" in assistant*--values*) echo 'Error: wrong number of args for fail' >&2; exit 1;; esac\n\
     case \"$3\" in */trapped-chart) echo 'Error: chart/templates/a.yaml:2:7: wrong number of args for fail' >&2; exit 1;; esac\n\
@@ -41,17 +43,17 @@ const ENTRIES: &str = "charts:\n  - {reference: 'ghcr.io/small/charts/network:1.
     - reference: charts.example/stable/assistant:2.0.0\n    repository: https://charts.example/stable/\n    digest: unresolved\n    size: unresolved\n  \
     - reference: charts.example/own/database:3.0.0\n    archive: charts/database.tgz\n    digest: unresolved\n    size: unresolved\n";
 
-/// A Job of a hook, as `restricted` allows it.
+/// A Job of a hook that satisfies the Pod Security level `restricted`.
 const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: NAME, annotations: {helm.sh/hook: 'EVENTS', helm.sh/hook-weight: 'WEIGHT'}}\n\
     spec: {backoffLimit: 4, template: {spec: {restartPolicy: Never, securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}, containers: [\
     {name: a, image: ghcr.io/small/database, args: [ARGUMENT], securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}}}\n";
 
-/// An archive of a chart of this name with one template.
+/// Archive of a chart with one template.
 fn chart(name: &str, template: &str) -> Vec<u8> {
     chart_of(name, &[("templates/a.yaml", template)])
 }
 
-/// An archive of a chart of this name, in the version that the lock names, with these files.
+/// Archive of a chart with these files, in the version that the lock names.
 fn chart_of(name: &str, files: &[(&str, &str)]) -> Vec<u8> {
     let version = match name {
         "network" => "1.0.0+b",
@@ -75,7 +77,7 @@ fn index(archive: &[u8]) -> String {
     )
 }
 
-/// A release whose components come from a registry, a repository of charts, and an archive.
+/// A release with components from a registry, a repository of charts, and an archive.
 async fn bench() -> Bench {
     let bench = Bench::new(false, false).await;
     bench.write("helm", HELM.as_bytes(), 0o755);
@@ -116,13 +118,13 @@ async fn bench() -> Bench {
     bench
 }
 
-/// Offers a chart in the repository.
+/// Publishes a chart in the repository.
 fn publish(bench: &Bench, archive: &[u8]) {
     bench.registry.add_file("stable/assistant-2.0.0.tgz", archive);
     bench.registry.add_file("stable/index.yaml", index(archive).as_bytes());
 }
 
-/// Whether the content store has an archive.
+/// Returns true if the content store has an archive.
 fn is_kept(bench: &Bench, archive: &[u8]) -> bool {
     ContentStore::at(bench.path("store")).contains(digest(archive))
 }
@@ -133,7 +135,7 @@ fn said<T>(bench: &Bench, result: Result<T>) -> String {
     said.replace(&bench.path("").display().to_string(), "").replace(&bench.registry.address().to_string(), "REGISTRY")
 }
 
-/// A document of the head of the bundle that was built.
+/// A document in the head of the built bundle.
 fn document(bench: &Bench, name: &str) -> Value {
     let out = fs_err::read_dir(bench.path("out")).expect("output");
     let head = out.filter_map(std::result::Result::ok).map(|entry| entry.path());
@@ -151,7 +153,7 @@ fn objects(bench: &Bench, component: &str) -> Vec<String> {
     objects.as_array().into_iter().flatten().map(crate::render::title).collect()
 }
 
-/// The names of the Secrets that a site generates for a component.
+/// Names of the Secrets that a site generates for a component.
 fn secrets(bench: &Bench, component: &str) -> Vec<String> {
     let release = document(bench, "documents/release.json");
     let components = release["components"].as_array().into_iter().flatten();
@@ -179,7 +181,7 @@ async fn charts_of_every_place_are_locked_and_built() {
     let again = bench.lock().await.expect("holds");
     assert_eq!((again.resolved, again.moved.len()), (0, 0));
 
-    // The repository offers another archive of the same version: what is pinned is built.
+    // The repository offers another archive of the same version, but the pinned one is built.
     let other = chart("assistant", &map("other"));
     bench.registry.add_file("stable/index.yaml", index(&other).as_bytes());
     let moved = bench.lock().await.expect("moved").moved;
@@ -187,7 +189,7 @@ async fn charts_of_every_place_are_locked_and_built() {
         (moved[0].reference.as_str(), moved[0].now.clone()),
         ("charts.example/stable/assistant:2.0.0", digest(&other).to_string())
     );
-    // An archive beside the lock that changed is refused.
+    // A changed archive next to the lock is refused.
     bench.write("release/charts/database.tgz", &chart("database", &map("other")), 0o644);
     let refused = said(&bench, bench.build().await);
     assert!(
@@ -286,7 +288,7 @@ async fn a_chart_of_another_name_or_version_is_refused() {
         refused.contains("is the chart `other` 2.0.0, where the lock names charts.example/own/database:3.0.0"),
         "{refused}"
     );
-    // While a release is locked, a registry is asked for the manifest alone.
+    // While a release is locked, only the manifest is requested from a registry.
     let bench = self::bench().await;
     let again = json!({
         "schemaVersion": 2,
@@ -358,7 +360,7 @@ async fn a_chart_that_a_build_or_a_lock_refuses_is_forgotten_unless_an_earlier_b
         assert!(is_kept(&bench, &chart("network", &map("network"))), "a chart that nothing refuses");
     }
 
-    // What an earlier build accepted stays, whatever the release makes of it now.
+    // An archive that an earlier build accepted stays in the store, even if the release is refused now.
     let bench = bench().await;
     let accepted = chart("assistant", &map("assistant"));
     publish(&bench, &accepted);
@@ -390,7 +392,7 @@ async fn what_a_chart_renders_to_is_checked_as_a_release_has_it() {
         refusals.push(said(&bench, bench.build().await));
     }
 
-    // What the definition says of the chart is checked with what it renders to.
+    // Settings for the chart in the definition are checked with its rendered objects.
     for (more, values) in [
         ("values: [none.yaml]", ""),
         ("values: [v.yaml]", "a: '{{ lookup \"v1\" \"Secret\" \"a\" \"b\" }}'\n"),
@@ -451,7 +453,7 @@ async fn all_keys_that_a_declared_secret_lacks_are_named() {
     );
     bench.edit("release/release.yaml", "      - {name: one, random: {key: 20}}\n      - {name: two}\n", &pasted);
 
-    // The third one is declared nowhere.
+    // The third Secret is not declared.
     let error = bench.build().await.expect_err("values would travel");
     assert!(error.to_string().contains("Secret/three: its values would travel in the clear: "), "{error}");
     bench.edit("release/release.yaml", from, &format!("{}{from}", lines(&error)));
@@ -497,7 +499,7 @@ fn job(name: &str, time: &str, weight: i32, argument: &str) -> String {
     text.replace("ARGUMENT", argument)
 }
 
-/// What components need, by name.
+/// Dependencies of the components, by name.
 fn needs(bench: &Bench) -> BTreeMap<String, Vec<String>> {
     let release = document(bench, "documents/release.json");
     let components: Vec<ComponentEntry> = serde_json::from_value(release["components"].clone()).expect("components");

@@ -1,4 +1,4 @@
-//! Tests of a chart that are proofs: each is a pod that asks one address of a Service of the component, and nothing else.
+//! Chart tests that can become proofs: pods that only send one request to a Service of the component.
 
 use serde_json::Value;
 use serde_saphyr::Spanned;
@@ -11,35 +11,35 @@ use crate::error::Result;
 use crate::proofs::{ProofDefinition, RequestDefinition};
 use crate::render::title;
 
-/// What a request of curl fails with on an answer that a proof does not take, either in its long form or among short options.
+/// Option of curl that makes an error response a failure; its short form is `f`.
 const FAIL: &str = "--fail";
 
-/// The options of curl that change nothing of what is asked.
+/// Options of curl that do not change the request.
 const OPTIONS: [&str; 3] = [FAIL, "--silent", "--show-error"];
 
-/// The same as letters.
+/// Short forms of [`OPTIONS`].
 const SHORT_OPTIONS: [char; 3] = ['f', 's', 'S'];
 
-/// What a pod asks.
+/// The request of a test pod.
 struct Asked {
     service: String,
     port: u16,
     path: String,
 }
 
-/// The proofs that a chart's tests are, in their order. What only tests have beside their pods, such as a service account, is left out: a proof
-/// has no use of it.
+/// Converts a chart's tests to proofs, in their order. Companions such as a service account are dropped, because a
+/// proof does not use them.
 pub fn proofs(component: &ComponentDefinition, tests: &[Sourced]) -> Result<Vec<ProofDefinition>> {
     let pods = tests.iter().filter(|test| !is_companion(&test.object));
     pods.enumerate().map(|(number, test)| proof(component, number, test)).collect()
 }
 
-/// Whether a test is a proof.
+/// Returns true if a test can become a proof.
 pub fn is_proof(component: &ComponentDefinition, test: &Sourced) -> bool {
     asked(&test.object, &component.namespace.value).is_some()
 }
 
-/// The proof that a test is; the first one, with the number 0, has none in its name.
+/// Converts a test to a proof. The name of the first one, number 0, has no number.
 fn proof(component: &ComponentDefinition, number: usize, test: &Sourced) -> Result<ProofDefinition> {
     let Some(asked) = asked(&test.object, &component.namespace.value) else {
         let what = "the test is something else than one `curl --fail` of a Service of the component, which is what a proof can be";
@@ -82,7 +82,7 @@ fn asked(pod: &Value, namespace: &str) -> Option<Asked> {
     let words = ["command", "args"].into_iter().flat_map(|key| container[key].as_array().into_iter().flatten());
     let words: Vec<&str> = words.map(Value::as_str).collect::<Option<_>>()?;
     let (program, arguments) = words.split_first()?;
-    // wget follows redirections, and asks with HEAD as a spider.
+    // wget follows redirects, and sends HEAD with `--spider`.
     if program.rsplit('/').next()? != "curl" {
         return None;
     }
@@ -92,7 +92,7 @@ fn asked(pod: &Value, namespace: &str) -> Option<Asked> {
     fails(&options).then(|| service(address, namespace))?
 }
 
-/// Whether curl with these options only fails on an error that a server answers, and does nothing else.
+/// Returns true if curl with these options fails on an error response, and does nothing else.
 fn fails(options: &[&str]) -> bool {
     let is_short =
         |option: &str| letters(option).is_some_and(|rest| rest.chars().all(|it| SHORT_OPTIONS.contains(&it)));
@@ -106,9 +106,9 @@ fn letters(option: &str) -> Option<&str> {
     option.strip_prefix('-').filter(|rest| !rest.is_empty() && !rest.starts_with('-'))
 }
 
-/// The Service that an address is of, with port and path.
+/// Service, port and path of a URL.
 fn service(address: &str, namespace: &str) -> Option<Asked> {
-    // curl itself reads these: one address becomes many.
+    // curl expands these characters: one URL becomes many.
     if address.contains(['[', ']', '{', '}']) {
         return None;
     }
@@ -182,7 +182,7 @@ mod tests {
             &["curl", "-f", "a", "b"],
             &["curl", "-f"],
             &[],
-            // Satisfied with any answer, a redirection's, or that to another request.
+            // These accept any response, that of a redirect, or that to another request.
             &["curl", "shop:80"],
             &["curl", "-sS", "shop:80"],
             &["curl", "-fL", "shop:80"],

@@ -1,8 +1,8 @@
-//! What a chart makes up: values that differ between two renderings of the same input.
+//! Values that a chart generates: they differ between two renderings of the same input.
 //!
-//! Helm's templates draw random values, keys and certificates, and read the clock. A release must render to the same bytes
-//! each time, and no secret may travel in it. So a chart is rendered twice. A Secret that differs becomes one that the site
-//! generates; anything else that differs is refused.
+//! Helm's templates generate random values, keys and certificates, and read the clock. A release must render to the
+//! same bytes each time, and must not carry secrets. Therefore a chart is rendered twice. A Secret that differs becomes
+//! one that the site generates; any other difference is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,17 +16,17 @@ use crate::error::{BuildError, Place, Result};
 use crate::render::title;
 use crate::secret_entry::is_plain_key;
 
-/// The fewest and the most characters of a value that a site generates.
+/// Minimum and maximum length of a value that a site generates, in characters.
 const CHARACTERS: std::ops::RangeInclusive<usize> = 16..=256;
 
-/// Labels that say which chart an object is of: the generated Secret needs none of them.
+/// Labels that only state which chart an object belongs to: a generated Secret can omit them.
 const PLAIN_LABELS: [&str; 9] =
     ["app", "chart", "heritage", "release", "helm.sh/chart", "k8s-app", "component", "tier", "version"];
 
-/// Types of Secrets that say no more than which keys they have: a generated one with these keys does as well.
+/// Types of Secrets that only prescribe keys: a generated Secret with these keys can replace them.
 const PLAIN_TYPES: [&str; 2] = ["Opaque", "kubernetes.io/basic-auth"];
 
-/// What to do where a chart makes a certificate authority for its webhook.
+/// Hint for a chart that makes a certificate authority for its webhook.
 pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each rendering. Set the values with which cert-manager makes it, such as \
     `certManager.enabled`, or those that name a certificate of your own: the chart's values.yaml has them. A certificate that a site gives belongs under \
     `siteSecrets` of the component. Or switch off what has it.";
@@ -34,25 +34,27 @@ pub(super) const OF_CERTIFICATES: &str = "The chart makes a certificate at each 
 /// A Secret of a chart whose values the site generates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
-    /// Its name.
+    /// Name of the Secret.
     pub name: String,
-    /// Keys with a random value of so many letters and digits.
+    /// Keys with a random value, each with its number of letters and digits.
     pub random: BTreeMap<String, u32>,
     /// Keys with a fixed value.
     pub fixed: BTreeMap<String, String>,
 }
 
-/// What two renderings have in common, and the Secrets in which they differ.
+/// The common content of two renderings, and the Secrets in which they differ.
 #[derive(Debug, Default)]
 pub struct Steady {
-    /// The objects without those Secrets.
+    /// The objects without the generated Secrets.
     pub objects: Vec<Sourced>,
-    /// The Secrets.
+    /// The Secrets that the site generates.
     pub secrets: Vec<Generated>,
 }
 
-/// Takes apart what is the same each time and what is not. Objects of `known` titles may differ: the release has its own,
-/// or none. A site generates Secrets in the component's own namespace, once for each name.
+/// Separates the steady objects from the generated Secrets.
+///
+/// Objects with titles in `known` may differ: the release replaces or omits them. A site generates only Secrets in the
+/// component's own namespace, once per name.
 pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>, namespace: &str) -> Result<Steady> {
     let mut steady = Steady::default();
     if let Some((one, _)) = first.iter().zip(second).find(|(one, other)| name(one) != name(other)) {
@@ -71,7 +73,7 @@ pub fn steady(first: Vec<Sourced>, second: &[Sourced], known: &BTreeSet<String>,
         differences(&one.object, &other.object, "", &mut differing);
         let draws_checksum =
             |pointer: &String| pointer.rsplit('/').next().is_some_and(|key| key.starts_with("checksum~1"));
-        // It makes pods restart where a Secret changes, which a generated one never does.
+        // Such an annotation restarts pods when a Secret changes, but a generated Secret never changes.
         for pointer in differing.extract_if(.., |pointer| draws_checksum(pointer) && pointer.contains("/annotations/"))
         {
             remove(&mut one.object, &pointer);
@@ -108,12 +110,12 @@ fn secret(one: &Sourced, other: &Sourced, pointer: &str, namespace: &str, drawn:
     generated(one, other, drawn)
 }
 
-/// Whether two renderings are of the same objects, whatever these hold.
+/// Returns true if two renderings contain the same objects, regardless of their content.
 pub(super) fn have_same_names(first: &[Sourced], second: &[Sourced]) -> bool {
     first.iter().map(name).eq(second.iter().map(name))
 }
 
-/// What one rendering knows an object by.
+/// Identity of an object in one rendering: title, API version and namespace.
 pub(super) fn name(sourced: &Sourced) -> (String, Option<&str>, Option<&str>) {
     let text = |pointer| sourced.object.pointer(pointer).and_then(Value::as_str);
     (title(&sourced.object), text("/apiVersion"), text("/metadata/namespace"))
@@ -124,7 +126,7 @@ fn place(sourced: &Sourced, field: &str) -> Place {
     Place { file: Some(sourced.file.clone()), line: None, field: Some(field) }
 }
 
-/// The pointers of the smallest parts in which two values differ.
+/// Collects the pointers of the smallest parts in which two values differ.
 fn differences(one: &Value, other: &Value, pointer: &str, found: &mut Vec<String>) {
     match (one, other) {
         (Value::Object(fields), Value::Object(others)) if fields.keys().eq(others.keys()) => {
@@ -143,7 +145,7 @@ fn differences(one: &Value, other: &Value, pointer: &str, found: &mut Vec<String
     }
 }
 
-/// Removes the field of a pointer.
+/// Removes the field at a pointer.
 fn remove(object: &mut Value, pointer: &str) {
     let Some((parent, key)) = pointer.rsplit_once('/') else { return };
     if let Some(fields) = object.pointer_mut(parent).and_then(Value::as_object_mut) {
@@ -151,12 +153,12 @@ fn remove(object: &mut Value, pointer: &str) {
     }
 }
 
-/// Values that were drawn, with their places: one that is used twice would be generated twice.
+/// Generated values with their places: a value that is used twice would be generated twice.
 #[derive(Default)]
 struct Drawn(BTreeMap<String, String>);
 
 impl Drawn {
-    /// Notes a value; refuses one that another Secret or key has too.
+    /// Records a value. Returns an error if another Secret or key has the same value.
     fn note(&mut self, secret: &Sourced, pointer: &str, value: &str) -> Result<()> {
         let here = format!("{}: {pointer}", title(&secret.object));
         match self.0.insert(value.to_owned(), here) {
@@ -175,7 +177,7 @@ fn refused(secret: &Sourced, pointer: &str, what: &str) -> BuildError {
     BuildError::at(codes::CHART_UNSTEADY, place(secret, &field), what).hint(hint)
 }
 
-/// The declaration of a Secret that a chart draws.
+/// The declaration of a Secret that a chart generates.
 fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Generated> {
     let object = &one.object;
     let type_of = object["type"].as_str().unwrap_or("Opaque");
@@ -191,7 +193,7 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
         let pointer = format!("/data/{key}");
         match others.get(&key) {
             Some(again) if *again == value => {
-                // What is empty hides nothing.
+                // An empty value reveals nothing.
                 if !is_plain_key(&key) && !value.trim().is_empty() {
                     return Err(refused(one, &pointer, "is the same each time: it would travel in the clear"));
                 }
@@ -211,11 +213,11 @@ fn generated(one: &Sourced, other: &Sourced, drawn: &mut Drawn) -> Result<Genera
     Ok(found)
 }
 
-/// Whether a generated Secret can do without a key.
+/// Tells whether a generated Secret can omit a key.
 type IsPlain<'a> = &'a dyn Fn(&str) -> bool;
 
-/// Refuses what a generated Secret would not have: labels that others may select, annotations that others may read, and all
-/// other fields beside its name and values.
+/// Returns an error for fields that a generated Secret would not have: labels and annotations that others may use, and
+/// all fields other than name and values.
 fn carried(one: &Sourced) -> Result<()> {
     let object = &one.object;
     let keys = |pointer| object.pointer(pointer).and_then(Value::as_object).into_iter().flat_map(|map| map.keys());
@@ -239,7 +241,7 @@ fn carried(one: &Sourced) -> Result<()> {
     Ok(())
 }
 
-/// The values of a Secret as programs read them.
+/// Decoded values of a Secret, as programs read them.
 fn values(secret: &Sourced) -> Result<BTreeMap<String, String>> {
     let mut found = BTreeMap::new();
     let fields = |field: &str| secret.object[field].as_object().into_iter().flatten().collect::<Vec<_>>();
@@ -260,8 +262,9 @@ fn values(secret: &Sourced) -> Result<BTreeMap<String, String>> {
     Ok(found)
 }
 
-/// How many letters and digits a site generates in place of two values, or why it cannot. A shorter password than any that a
-/// site generates becomes a longer one.
+/// Number of letters and digits that a site generates in place of two values, or the reason why it cannot.
+///
+/// A password shorter than any that a site generates is replaced with a longer one.
 fn letters_and_digits(one: &str, other: &str) -> std::result::Result<u32, &'static str> {
     if one.len() != other.len() {
         return Err("has another length each time: it is more than a random text");
@@ -270,7 +273,7 @@ fn letters_and_digits(one: &str, other: &str) -> std::result::Result<u32, &'stat
     if !both().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err("is more than random letters and digits, such as a key or an address: a site cannot generate it");
     }
-    // Of sixteen and more random letters of both cases, hardly any two texts lack one case.
+    // With sixteen or more random letters of both cases, two texts almost never lack one case.
     if !both().any(|byte| byte.is_ascii_uppercase()) || !both().any(|byte| byte.is_ascii_lowercase()) {
         return Err("has letters of one case at most, such as hexadecimal digits: a site generates both");
     }

@@ -1,8 +1,8 @@
-//! What a chart has at an install alone, or at an upgrade alone.
+//! Objects of a chart for only install, or for only upgrade.
 //!
-//! Templates see whether they are rendered for an install or an upgrade, and a release has the same objects at both. So an object of
-//! one alone is refused by name, unless the release says that it may be there at each, or does without it. A Secret of an install alone is
-//! taken: a site generates it once, as such a chart means.
+//! Templates see whether they are rendered for an install or an upgrade, but a release has the same objects at both.
+//! Therefore an object for only one of them is refused by name, unless the release lists it as repeatable or leaves it
+//! out. A Secret for only install is accepted: a site generates it once, as such a chart intends.
 
 use std::collections::BTreeSet;
 
@@ -14,8 +14,8 @@ use crate::definition::ChartDefinition;
 use crate::error::{BuildError, Place, Result};
 use crate::render::title;
 
-/// The objects that the chart renders for an upgrade alone, all of which the release names; refuses those of one time that it
-/// does not name.
+/// Objects that the chart renders only for an upgrade. Returns an error if the release does not list all objects for
+/// only one of them.
 pub fn added<'a>(chart: &ChartDefinition, install: &[Sourced], upgrade: &'a [Sourced]) -> Result<Vec<&'a Sourced>> {
     let added = missing(install, upgrade);
     let mut removed = missing(upgrade, install);
@@ -32,13 +32,13 @@ pub fn added<'a>(chart: &ChartDefinition, install: &[Sourced], upgrade: &'a [Sou
     }
 }
 
-/// Adds the objects that only an upgrade has to those of an install.
+/// Adds the objects for only upgrade to those of an install.
 pub fn add(install: &mut Vec<Sourced>, upgrade: &[Sourced]) {
     let added: Vec<_> = missing(install, upgrade).into_iter().cloned().collect();
     install.extend(added);
 }
 
-/// Whether any of these objects becomes part of the release.
+/// Returns true if any of these objects becomes part of the release.
 pub fn are_kept(chart: &ChartDefinition, added: &[&Sourced]) -> bool {
     added.iter().any(|sourced| {
         let title = title(&sourced.object);
@@ -46,13 +46,13 @@ pub fn are_kept(chart: &ChartDefinition, added: &[&Sourced]) -> bool {
     })
 }
 
-/// The objects of another list that one does not have.
+/// Objects of `other` that `one` lacks.
 fn missing<'a>(one: &[Sourced], other: &'a [Sourced]) -> Vec<&'a Sourced> {
     let known: BTreeSet<_> = one.iter().map(unsteady::name).collect();
     other.iter().filter(|sourced| !known.contains(&unsteady::name(sourced))).collect()
 }
 
-/// The error that names the objects of one time alone; none where there are none.
+/// Error that names the objects for only one of them; `None` if there are none.
 fn refusal(upgrade: &[&Sourced], install: &[&Sourced]) -> Option<BuildError> {
     let first = upgrade.first().or_else(|| install.first())?;
     let titles = |list: &[&Sourced]| list.iter().map(|sourced| title(&sourced.object)).collect::<Vec<_>>().join(", ");

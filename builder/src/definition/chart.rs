@@ -1,4 +1,4 @@
-//! A component whose objects come from a Helm chart, and what is checked of that before the chart is known.
+//! Components whose objects come from a Helm chart, and the checks that do not need the chart itself.
 
 use std::path::{Path, PathBuf};
 
@@ -10,64 +10,64 @@ use super::{ComponentDefinition, Definition, Release};
 use crate::error::{BuildError, Place, Result};
 use crate::reference::Reference;
 
-/// The longest name of a Helm release: Helm refuses a longer one.
+/// Maximum length of the name of a Helm release in bytes; Helm refuses a longer one.
 const RELEASE_NAME_BYTES: usize = 53;
 
-/// A Helm chart, and how it is rendered.
+/// A Helm chart with its rendering options.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChartDefinition {
-    /// A folder of this release that holds it, relative to the definition.
+    /// Path of a local folder with the chart, relative to the definition.
     #[serde(default)]
     pub folder: Option<Spanned<PathBuf>>,
-    /// Its reference, as it is named in the lock.
+    /// Reference of the chart, as named in the lock.
     #[serde(default)]
     pub reference: Option<Spanned<String>>,
-    /// What the chart knows as the name of its release; by default the component's name.
+    /// Name of the Helm release; by default the component's name.
     #[serde(default)]
     pub release: Option<Spanned<String>>,
-    /// Files of values, relative to the definition; a later one wins.
+    /// Files of values, relative to the definition; later ones take precedence.
     #[serde(default)]
     pub values: Vec<Spanned<PathBuf>>,
-    /// Hooks such as `Job/shop-admin` and other objects of an install or an upgrade alone, which may be there at each of both.
+    /// Objects for only install or only upgrade, such as the hook `Job/shop-admin`, that may exist at both.
     #[serde(default)]
     pub repeatable: Vec<Spanned<String>>,
-    /// Objects such as `Job/shop-cleanup` that the chart renders and the release does not have.
+    /// Objects that the chart renders but the release omits, such as `Job/shop-cleanup`.
     #[serde(default)]
     pub leave_out: Vec<Spanned<String>>,
-    /// What look-ups of the cluster find; without this, one that a rendering makes is refused.
+    /// Result of look-ups in the cluster; if absent, a rendering that makes one is refused.
     #[serde(default)]
     pub lookups: Option<Lookups>,
 }
 
-/// What the look-ups of a chart find.
+/// Results of a chart's look-ups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Lookups {
-    /// Nothing, as with `helm template` and at a first install.
+    /// Empty, as with `helm template` and at a first install.
     Empty,
 }
 
 impl ChartDefinition {
-    /// Whether look-ups may be made, and find nothing.
+    /// Returns true if look-ups are allowed and return nothing.
     pub fn has_empty_lookups(&self) -> bool {
         self.lookups == Some(Lookups::Empty)
     }
 }
 
-/// Where the objects of a component come from.
+/// Source of a component's objects.
 #[derive(Debug, Clone, Copy)]
 pub enum ObjectSource<'a> {
     /// A folder with a kustomization.
     Manifests(&'a Spanned<PathBuf>),
     /// A chart.
     Chart(&'a ChartDefinition),
-    /// `build` itself: they serve the wheels and npm packages of these artifacts.
+    /// `build` itself, for a package index with the wheels and npm packages of these artifacts.
     PackageIndex(&'a [Spanned<String>]),
 }
 
 impl ComponentDefinition {
-    /// Where its objects come from; none for a component that was made of a chart's hooks.
+    /// Source of its objects; `None` for a component made of a chart's hooks.
     pub fn source(&self) -> Option<ObjectSource<'_>> {
         let chart = self.chart.as_ref().map(ObjectSource::Chart);
         let index = || self.package_index.as_ref().map(|served| ObjectSource::PackageIndex(&served.value));
@@ -76,18 +76,18 @@ impl ComponentDefinition {
 }
 
 impl Definition {
-    /// Whether any component comes from a chart.
+    /// Returns true if any component comes from a chart.
     pub fn has_charts(&self) -> bool {
         self.release.components.iter().any(|component| component.chart.is_some())
     }
 
-    /// Every component that another one needs, directly or through others, by index.
+    /// Indexes of all components that a component needs, directly or transitively.
     pub fn needed_by(&self, index: usize) -> Vec<usize> {
         needed_by(&self.release, index)
     }
 }
 
-/// Every component that another one needs, directly or through others, by index.
+/// Indexes of all components that a component needs, directly or transitively.
 pub(crate) fn needed_by(release: &Release, index: usize) -> Vec<usize> {
     let (mut found, mut next) = (Vec::new(), vec![index]);
     while let Some(index) = next.pop() {
@@ -102,7 +102,7 @@ pub(crate) fn needed_by(release: &Release, index: usize) -> Vec<usize> {
     found
 }
 
-/// Refuses a component without a source of objects, or with two, and a chart that is declared wrongly.
+/// Returns an error for a component without a source of objects or with two, and for an invalid chart.
 pub(super) fn check(path: &Path, release: &Release, index: usize) -> Result<()> {
     let component = &release.components[index];
     let invalid = |line: u64, field: &str, what: String| {

@@ -1,4 +1,4 @@
-//! Checks of a definition that need nothing but itself: names, uniqueness, and that what is named exists.
+//! Checks of a definition by itself: names, uniqueness, and existence of everything that it refers to.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -15,13 +15,13 @@ use crate::error::{BuildError, Place, Result};
 use crate::nearest::nearest;
 use crate::reference::Reference;
 
-/// A definition under check, with the file that messages name.
+/// A definition under check, with its path for messages.
 struct Checked<'a> {
     path: &'a Path,
     release: &'a Release,
 }
 
-/// Refuses a definition that contradicts itself.
+/// Returns an error for a definition that contradicts itself.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     let checked = Checked { path, release };
     checked.identity()?;
@@ -98,7 +98,7 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// The kind of an artifact that something else names.
+    /// Kind of an artifact that another field names.
     fn artifact_kind(&self, name: &Spanned<String>, field: &str) -> Result<ArtifactKind> {
         let found = self.release.artifacts.iter().find(|artifact| artifact.name.value == name.value);
         found
@@ -147,7 +147,8 @@ impl Checked<'_> {
         self.last_node_pack()
     }
 
-    /// Sites run the last node pack. Whether its API server takes an object is known for one minor version.
+    /// Checks the version of the last node pack: sites run that one, and the rules of its API server are known for one
+    /// minor version only.
     fn last_node_pack(&self) -> Result<()> {
         let last = self.release.node_packs.iter().enumerate().next_back();
         let Some((index, last)) = last.filter(|(_, last)| last.kubernetes.value != MINOR) else { return Ok(()) };
@@ -172,7 +173,7 @@ impl Checked<'_> {
         self.one_console()
     }
 
-    /// The host answers one set of pods.
+    /// Checks that there is at most one console: the host serves only one set of pods.
     fn one_console(&self) -> Result<()> {
         let components = self.release.components.iter().enumerate().filter(|(_, component)| component.is_console());
         let second = components.skip(1).find_map(|(index, component)| Some((index, component.console.as_ref()?)));
@@ -236,7 +237,7 @@ impl Checked<'_> {
         Ok(())
     }
 
-    /// The message that no component has this name, with the nearest name.
+    /// Error text for an unknown component, with the nearest name.
     fn no_component(&self, name: &str) -> String {
         let names = self.release.components.iter().map(|component| component.name.value.as_str());
         let near = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -250,7 +251,7 @@ impl Checked<'_> {
         Err(self.invalid(pointer, field, format!("`{}` is not a JSON Pointer: it begins with `/`", pointer.value)))
     }
 
-    /// Refuses a figure of a model that the release does not have: no fit would ever decide it.
+    /// Returns an error for a figure of a model that the release lacks, because no fit would ever set it.
     fn figure_of_model(&self, value: &Spanned<String>, field: &str) -> Result<()> {
         let Some((model, _)) = model_figure(&value.value) else { return Ok(()) };
         let models = || self.release.artifacts.iter().filter(|artifact| artifact.kind == ArtifactKind::Model);
@@ -300,7 +301,7 @@ impl Checked<'_> {
     }
 }
 
-/// The role as it is written in files.
+/// The role as written in files.
 pub fn role_name(role: NodeImage) -> &'static str {
     match role {
         NodeImage::ApiServer => "api-server",
@@ -321,7 +322,7 @@ fn is_minor(version: &str) -> bool {
         .is_some_and(|(major, minor)| number(major) && number(minor))
 }
 
-/// Whether a text is the kind and the name of an object.
+/// Returns true if a text is the kind and the name of an object.
 pub(super) fn is_title(text: &str) -> bool {
     text.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty() && !name.contains('/'))
 }

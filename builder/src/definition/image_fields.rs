@@ -1,4 +1,4 @@
-//! The release's own table of fields that hold images.
+//! The release's table of fields that hold images.
 
 use std::path::Path;
 
@@ -10,28 +10,28 @@ use super::Release;
 use crate::error::{BuildError, Place, Result};
 use crate::render::name_in;
 
-/// A field of rendered objects that holds an image, and that Landfall's own table does not have.
+/// A field of rendered objects that holds an image, missing in Landfall's own table.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageFieldDefinition {
-    /// API group of the objects, such as `apps`; none for Kubernetes' core group.
+    /// API group of the objects, such as `apps`; empty for Kubernetes' core group.
     #[serde(default)]
     pub group: String,
     /// Kind of the objects.
     pub kind: String,
-    /// Name of the object; without it, every object of the kind.
+    /// Name of the object; if absent, every object of the kind.
     #[serde(default)]
     pub name: Option<String>,
     /// JSON Pointer (RFC 6901) of the field. `*` stands for any one segment, and `[name=NAME]` for the element of a list whose `name` is
     /// NAME.
     pub path: Spanned<String>,
-    /// What the text has before the image, such as `--reloader-image=`; without it, the text is the image. A text that begins otherwise
-    /// is no image.
+    /// Text before the image, such as `--reloader-image=`; if absent, the whole text is the image. A text with another
+    /// beginning is not an image.
     #[serde(default)]
     pub prefix: Option<String>,
 }
 
-/// Refuses a path that cannot be that of a field.
+/// Returns an error for an invalid path.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     for (index, field) in release.image_fields.iter().enumerate() {
         let written = &field.path.value;

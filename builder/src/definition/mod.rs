@@ -1,4 +1,4 @@
-//! `release.yaml`: what a vendor writes, read strictly and checked as a whole before anything is fetched.
+//! `release.yaml`: the definition that a vendor writes, read strictly and checked as a whole before any fetch.
 
 mod chart;
 mod check;
@@ -40,35 +40,37 @@ use crate::error::Place;
 use crate::license_check::LicenseCheckForm;
 use crate::proofs::ProofDefinition;
 
-/// A release definition that passed every check that needs neither lock, registry nor rendering.
+/// A release definition that passed every check that needs no lock, registry or rendering.
 #[derive(Debug, Clone)]
 pub struct Definition {
-    /// The file it was read from.
+    /// Path of the file that it was read from.
     pub path: PathBuf,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the bytes of the file.
     pub digest: Sha256,
-    /// What it says.
+    /// The parsed document.
     pub release: Release,
-    /// Indexes of the components, each after all that it needs.
+    /// Indexes of the components in order of dependency: each follows every component that it needs.
     pub order: Vec<usize>,
 }
 
 impl Definition {
-    /// A path written in the definition, which is relative to its folder, as short as it can be written.
+    /// Resolves a path of the definition, which is relative to its folder, to its shortest form.
     pub fn resolve(&self, relative: &Path) -> PathBuf {
         let joined = self.path.parent().unwrap_or(Path::new("")).join(relative);
         let shorter = without_detours(&joined);
-        // Across a symbolic link, the two may be different places.
+        // If the path crosses a symbolic link, the shorter form may name another place.
         match (joined.canonicalize(), shorter.canonicalize()) {
             (Ok(one), Ok(other)) if one == other => shorter,
             _ => joined,
         }
     }
 
-    /// What provenance calls a file that the definition takes in: `below` is its path from the path that the definition
-    /// writes, and empty where that is the file. So one file has one name on every machine. It is the path as it is
-    /// written, relative to the definition's folder. An absolute path is the machine's: where it leads elsewhere, the
-    /// name of the component takes its place.
+    /// Path by which provenance names a file that the definition uses, so that a file has the same name on every
+    /// machine.
+    ///
+    /// `below` is the path of the file below `written`; it is empty if `written` is the file itself. The result is
+    /// relative to the folder of the definition. If an absolute path leads out of that folder, the name of the
+    /// component takes its place.
     pub fn stated(&self, component: &str, written: &Path, below: &Path) -> String {
         let relative = written.strip_prefix(".").unwrap_or(written);
         let inside = if written.is_absolute() { self.inside(written) } else { Some(relative.to_owned()) };
@@ -80,21 +82,21 @@ impl Definition {
         stated.display().to_string()
     }
 
-    /// An absolute path, relative to the definition's folder, where it leads into that.
+    /// Converts an absolute path to one relative to the definition's folder; `None` if it leads out of that folder.
     fn inside(&self, absolute: &Path) -> Option<PathBuf> {
-        // Of a bare file name, the parent is an empty path, which no machine resolves.
+        // A bare file name has an empty path as its parent, and `canonicalize` rejects an empty path.
         let folder = self.path.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
         let real = |path: &Path| path.canonicalize().ok();
         Some(real(absolute)?.strip_prefix(real(folder)?).ok()?.to_owned())
     }
 
-    /// A place in the file.
+    /// Place of a field in the file.
     pub fn place<T>(&self, at: &Spanned<T>, field: impl Into<String>) -> Place {
         Place::field(&self.path, at.referenced.line(), field)
     }
 }
 
-/// `a/b/../c` as `a/c`.
+/// Shortens a path: `a/b/../c` becomes `a/c`.
 pub(crate) fn without_detours(path: &Path) -> PathBuf {
     let mut shorter = PathBuf::new();
     for component in path.components() {
@@ -108,7 +110,7 @@ pub(crate) fn without_detours(path: &Path) -> PathBuf {
     shorter
 }
 
-/// The definition as it is written.
+/// The fields of `release.yaml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Release {
@@ -116,35 +118,35 @@ pub struct Release {
     pub name: Spanned<String>,
     /// Version as the vendor writes it: letters, digits, `.`, `+` and `-`.
     pub version: Spanned<String>,
-    /// Monotonic number: sites refuse a lower one. Every release that customers get has a greater one.
+    /// Monotonic number: sites refuse a lower one. Each release that customers receive has a greater one.
     pub counter: Spanned<u64>,
-    /// What is new in it, as Markdown.
+    /// Release notes, as Markdown.
     #[serde(default)]
     pub notes: Option<Spanned<NotesDefinition>>,
-    /// The text of the notes, once it is read.
+    /// Text of the release notes, after it was read.
     #[serde(skip)]
     pub notes_text: Option<String>,
-    /// What a person should know of its rendering: what look-ups came to, and what was dropped of objects.
+    /// Remarks on the rendering for a person: the results of look-ups, and the objects that were dropped.
     #[serde(skip)]
     pub remarks: Vec<String>,
-    /// Versions that may be upgraded to this one; without the list, every earlier one.
+    /// Versions that can be upgraded to this one; if absent, every earlier version.
     #[serde(default)]
     pub upgrades: Option<Vec<UpgradeDefinition>>,
-    /// Seconds for which an upgrade watches the release before it is committed; by default it does not.
+    /// Seconds for which an upgrade watches the release before it commits; by default none.
     #[serde(default)]
     pub soak_seconds: Option<Spanned<u64>>,
     /// Platform of every image, such as `linux/amd64`.
     pub platform: Spanned<String>,
-    /// The lock, relative to this file.
+    /// Path of the lock, relative to this file.
     pub lock: PathBuf,
-    /// What a node must have.
+    /// Requirements for a node.
     pub requirements: Requirements,
-    /// What the vendor asks of a host beyond that, as expressions over its facts.
+    /// Further requirements of the vendor for a host, as expressions over its facts.
     #[serde(default)]
     pub rules: Vec<Spanned<Rule>>,
     /// Kubernetes and its parts, in the order in which they may be installed.
     pub node_packs: Vec<NodePackDefinition>,
-    /// Everything that travels as an OCI artifact.
+    /// Everything that travels as an OCI artifact, other than images.
     #[serde(default)]
     pub artifacts: Vec<ArtifactDefinition>,
     /// Components, in any order.
@@ -152,10 +154,10 @@ pub struct Release {
     /// Values that a site may set.
     #[serde(default)]
     pub values: Vec<ValueDefinition>,
-    /// Proofs, which show at a site that the release is of use, in the order in which they run.
+    /// Proofs that show at a site that the release is of use, in the order in which they run.
     #[serde(default)]
     pub proofs: Vec<ProofDefinition>,
-    /// Fields of rendered objects that hold images, beside those that Landfall knows.
+    /// Fields of rendered objects that hold images, in addition to the fields that Landfall knows.
     #[serde(default)]
     pub image_fields: Vec<ImageFieldDefinition>,
 }
@@ -172,15 +174,15 @@ pub struct NodePackDefinition {
     pub images: BTreeMap<NodeImage, Spanned<String>>,
 }
 
-/// Something other than an image that travels.
+/// An OCI artifact of the release that is not an image.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ArtifactDefinition {
     /// Name by which the rest of the definition refers to it, a DNS label.
     pub name: Spanned<String>,
-    /// What it is for.
+    /// Purpose of the artifact.
     pub kind: ArtifactKind,
-    /// Its reference, as it is named in the lock.
+    /// Reference of the artifact, as named in the lock.
     pub reference: Spanned<String>,
 }
 
@@ -190,21 +192,22 @@ pub struct ArtifactDefinition {
 pub struct ComponentDefinition {
     /// Name, a DNS label.
     pub name: Spanned<String>,
-    /// The component whose chart's hooks it was made of, by its index; none for one that a person wrote.
+    /// Index of the component from whose chart's hooks this one was made; `None` for a component of the definition.
     #[serde(skip)]
     pub hooks_of: Option<usize>,
     /// Folder with its kustomization, relative to the definition.
     #[serde(default)]
     pub manifests: Option<Spanned<PathBuf>>,
-    /// The Helm chart that its objects come from, instead.
+    /// Helm chart that its objects come from, in place of `manifests`.
     #[serde(default)]
     pub chart: Option<ChartDefinition>,
-    /// Names of artifacts with wheels or npm packages that it serves inside the site: `build` writes its objects, instead.
+    /// Names of artifacts with wheels or npm packages that it serves inside the site. `build` writes its objects, in
+    /// place of `manifests`.
     #[serde(default)]
     pub package_index: Option<Spanned<Vec<Spanned<String>>>>,
     /// Namespace of its objects.
     pub namespace: Spanned<String>,
-    /// Namespaces besides its own that it has objects in: Kubernetes' own, those of other components, or further ones.
+    /// Further namespaces that it has objects in: Kubernetes' own, those of other components, or additional ones.
     #[serde(default)]
     pub namespaces: Vec<Spanned<String>>,
     /// Names of the components that must be ready first.
@@ -225,43 +228,44 @@ pub struct ComponentDefinition {
     /// Artifacts that its pods mount read-only.
     #[serde(default)]
     pub mounts: Vec<MountDefinition>,
-    /// Seconds until it counts as failed when it is not ready.
+    /// Seconds to become ready, after which the component counts as failed.
     #[serde(default = "five_minutes")]
     pub ready_seconds: u64,
-    /// Whether it keeps data, and what an upgrade does with it.
+    /// Data policy: present if it keeps data, with what an upgrade does with that.
     #[serde(default)]
     pub data: Option<Spanned<ComponentData>>,
-    /// How its data is saved and restored.
+    /// Backup rules and presets, as written: how its data is saved and restored.
     #[serde(default)]
     pub backup: Vec<BackupEntry>,
-    /// Claims that no backup has, each with the reason.
+    /// Claims that no backup includes, each with the reason.
     #[serde(default)]
     pub unsaved: Vec<UnsavedDefinition>,
-    /// The same with all programs, once presets are written out.
+    /// Backup rules with all programs, after presets were expanded.
     #[serde(skip)]
     pub rules: Vec<BackupDefinition>,
     /// Image references outside the fields that are known to name images.
     #[serde(default)]
     pub references: Vec<ReferenceDefinition>,
-    /// Words of arguments, environment, `ConfigMap`s and custom resources that look like images and are none.
+    /// Words of arguments, environment, `ConfigMap`s and custom resources that look like images but are not.
     #[serde(default)]
     pub not_images: Vec<Spanned<String>>,
-    /// Objects of its namespace that running software makes itself, such as `Secret/webhook-tls`, which pods may name.
+    /// Objects that the running software creates in its namespace, such as `Secret/webhook-tls`, and that pods may
+    /// name.
     #[serde(default)]
     pub made_on_site: Vec<Spanned<String>>,
-    /// Fields of its objects that the site may change: an edit of one of them, or below it, stays.
+    /// Fields of its objects that the site may change: an edit at or below one of them is kept.
     #[serde(default)]
     pub editable: Vec<EditableDefinition>,
-    /// What a license must include before it is installed or upgraded, a DNS label.
+    /// Entitlement that a license must grant before it is installed or upgraded, a DNS label.
     #[serde(default)]
     pub entitlement: Option<Spanned<String>>,
-    /// Whether it is the site's console: its namespace gets the Secrets by which its pods may ask the host.
+    /// True for the site's console: its namespace gets the Secrets with which its pods authenticate to the host.
     #[serde(default)]
     pub console: Option<Spanned<bool>>,
-    /// How an upgrade tries its new form in one pod before the rest follows.
+    /// How an upgrade tries the new version in one pod before the other pods follow.
     #[serde(default)]
     pub canary: Option<CanaryDefinition>,
-    /// How its pods learn what the license allows: `build` adds the containers that ask.
+    /// How its pods learn what the license allows; `build` adds the containers that ask.
     #[serde(default)]
     pub license_check: Option<Spanned<Vec<Spanned<LicenseCheckForm>>>>,
 }
@@ -279,12 +283,12 @@ pub struct EditableDefinition {
 }
 
 impl ComponentDefinition {
-    /// Whether it has objects in a namespace, its own or another one.
+    /// Returns true if it has objects in the namespace `name`, its own or another one.
     pub fn has_namespace(&self, name: &str) -> bool {
         self.namespace.value == name || self.namespaces.iter().any(|namespace| namespace.value == name)
     }
 
-    /// Whether it is the site's console.
+    /// Returns true if it is the site's console.
     pub fn is_console(&self) -> bool {
         self.console.as_ref().is_some_and(|console| console.value)
     }
@@ -304,7 +308,7 @@ const fn five_minutes() -> u64 {
 pub struct SecretDefinition {
     /// Name of the Secret.
     pub name: Spanned<String>,
-    /// Keys with a random value of so many letters and digits.
+    /// Keys with a random value, each with its number of letters and digits.
     #[serde(default)]
     pub random: BTreeMap<String, u32>,
     /// Keys with a fixed value.
@@ -325,7 +329,7 @@ impl SecretDefinition {
 pub struct MountDefinition {
     /// Name of the artifact.
     pub artifact: Spanned<String>,
-    /// Name of the claim, made on site.
+    /// Name of the claim, which is created on site.
     pub claim: Spanned<String>,
 }
 
@@ -337,11 +341,11 @@ pub struct ReferenceDefinition {
     pub kind: String,
     /// Name of the object.
     pub name: String,
-    /// JSON Pointer of a text in it.
+    /// JSON Pointer to a text in the object.
     pub path: Spanned<String>,
     /// The image, as it is named in the lock.
     pub reference: Spanned<String>,
-    /// The part of the text to replace, wherever it occurs; without it, the whole text.
+    /// The part of the text to replace, at each occurrence; if absent, the whole text.
     #[serde(default)]
     pub text: Option<String>,
 }
@@ -350,14 +354,14 @@ pub struct ReferenceDefinition {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ValueDefinition {
-    /// Name in `site.yaml` under `values`.
+    /// Name of the value in `site.yaml`, under `values`.
     pub name: Spanned<String>,
     /// JSON Schema of the value.
     pub schema: Spanned<serde_json::Value>,
-    /// Value where the site sets none.
+    /// Value if the site sets none.
     #[serde(default)]
     pub default: Option<Spanned<serde_json::Value>>,
-    /// Where it is applied.
+    /// Fields that it fills.
     pub targets: Vec<TargetDefinition>,
 }
 

@@ -1,4 +1,4 @@
-//! Notes of a release: in the definition, or in a file beside it.
+//! Release notes: in the definition, or in a file next to it.
 
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
@@ -10,13 +10,13 @@ use serde::Deserialize;
 use super::Release;
 use crate::error::{BuildError, Place, Result};
 
-/// What is new in a release, as Markdown.
+/// Release notes, as Markdown.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub enum NotesDefinition {
     /// The text itself.
     Text(String),
-    /// The file that has it.
+    /// A file with the text.
     File(NotesFile),
 }
 
@@ -24,11 +24,11 @@ pub enum NotesDefinition {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NotesFile {
-    /// Its path in the definition's folder.
+    /// Path in the definition's folder.
     pub file: PathBuf,
 }
 
-/// Reads the notes of a release, and refuses those that a site would not show. Lines that end as on Windows end as elsewhere.
+/// Reads the notes of a release and normalizes line ends. Returns an error for notes that a site would not show.
 pub(super) fn expand(path: &Path, release: &mut Release) -> Result<()> {
     let Some(notes) = &release.notes else { return Ok(()) };
     let here = Place::field(path, notes.referenced.line(), "notes");
@@ -47,13 +47,13 @@ pub(super) fn expand(path: &Path, release: &mut Release) -> Result<()> {
     Ok(())
 }
 
-/// Whether a path leads to something below the folder that it is relative to.
+/// Returns true if a path stays below the folder that it is relative to.
 fn is_inside(path: &Path) -> bool {
     let mut parts = path.components().filter(|part| *part != Component::CurDir).peekable();
     parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
-/// At most one byte more than notes may have.
+/// Reads at most one byte more than the limit of notes.
 fn bytes_of(file: &Path, here: &Place) -> Result<Vec<u8>> {
     let failed = |error: std::io::Error| {
         let what = format!("{} cannot be read", file.display());
@@ -68,7 +68,7 @@ fn bytes_of(file: &Path, here: &Place) -> Result<Vec<u8>> {
 
 fn checked(bytes: Vec<u8>, place: &Place) -> Result<String> {
     let refused = |NotesFault { line, what }: NotesFault| {
-        // A line of the definition is where the notes begin.
+        // A line of the definition marks the start of the notes.
         let line = if place.field.is_some() { place.line } else { line };
         BuildError::at(codes::RELEASE_NOTES, Place { line, ..place.clone() }, what)
     };
@@ -92,7 +92,7 @@ mod tests {
 
     const GOOD: &str = include_str!("good.yaml");
 
-    /// Reads the good definition with these notes, and a file beside it.
+    /// Reads the valid definition with these notes, and a file next to it.
     fn notes(line: &str, file: &[u8]) -> std::result::Result<Option<String>, String> {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, bytes: &[u8]| {

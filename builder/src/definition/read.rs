@@ -13,7 +13,7 @@ use crate::{backup, canary, license_check, package_index, proofs};
 /// Name of the file in a release's folder.
 const FILE_NAME: &str = "release.yaml";
 
-/// The text of a field that a person has to fill in.
+/// Placeholder for a value that a person must fill in.
 pub const FILL_IN: &str = "FILL-IN";
 
 /// Reads and checks a definition, given as the file or as its folder.
@@ -34,7 +34,7 @@ pub fn read(path: &Path) -> Result<Definition> {
     Ok(Definition { path, digest: Sha256::of(&text), release, order })
 }
 
-/// The lines that have a field to fill in, counted from 1; a comment may have the word.
+/// Lines with a field to fill in, counted from 1. Comments may contain the placeholder.
 pub fn unfinished(text: &str) -> Vec<(usize, &str)> {
     let has_field = |line: &str| line.split(" #").next().is_some_and(|fields| fields.contains(FILL_IN));
     let is_comment = |line: &str| line.trim_start().starts_with('#');
@@ -42,7 +42,7 @@ pub fn unfinished(text: &str) -> Vec<(usize, &str)> {
     lines.map(|(index, line)| (index + 1, line.trim())).collect()
 }
 
-/// Refuses a definition with fields to fill in.
+/// Returns an error for a definition with fields to fill in.
 fn finished(path: &Path, text: &str) -> Result<()> {
     let open = unfinished(text);
     let Some((first, _)) = open.first() else { return Ok(()) };
@@ -73,12 +73,12 @@ fn cycle(path: &Path, release: &Release, names: &[String]) -> BuildError {
     )
 }
 
-/// Reads a YAML file strictly: unknown and repeated keys are refused, errors name the line.
+/// Parses a YAML file strictly: unknown and repeated keys are refused, errors name the line.
 pub(crate) fn yaml<T: DeserializeOwned>(path: &Path, code: landfall_error_codes::Code) -> Result<T> {
     yaml_text(path, &text(path, code)?, code)
 }
 
-/// The text of a file that a person named.
+/// Reads a file that a person named.
 pub(crate) fn text(path: &Path, code: landfall_error_codes::Code) -> Result<String> {
     fs_err::read_to_string(path).map_err(|error| {
         BuildError::at(code, Place::file(path), "cannot be read")
@@ -87,21 +87,21 @@ pub(crate) fn text(path: &Path, code: landfall_error_codes::Code) -> Result<Stri
     })
 }
 
-/// The same from a text that was read from `path`.
+/// Like [`yaml`], for a text that was read from `path`.
 pub(crate) fn yaml_text<T: DeserializeOwned>(path: &Path, text: &str, code: landfall_error_codes::Code) -> Result<T> {
     serde_saphyr::from_str(text).map_err(|error| {
         let plain = error.without_snippet();
         let line = plain.location().map(|location| location.line());
         let field = line.and_then(|line| key_on(text, line));
         let said = plain.to_string();
-        // The place names the line. How to configure the parser does not concern the author of the file.
+        // The place already names the line, and settings of the parser do not concern the author of the file.
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
         let said = said.split_once(", set DuplicateKeyPolicy").map_or(said, |(what, _)| what);
         BuildError::at(code, Place { file: Some(path.to_owned()), line, field }, said)
     })
 }
 
-/// The key that begins a line, which is the field or holds it.
+/// The key at the start of a line, which is the field or contains it.
 fn key_on(text: &str, line: u64) -> Option<String> {
     let line = text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)?;
     let (key, _) = line.trim_start_matches([' ', '-', '{']).split_once(':')?;

@@ -1,4 +1,4 @@
-//! What a node must have, as a vendor writes it, and the release's own rules.
+//! The requirements for a node, as a vendor writes them, and the release's own rules.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde_saphyr::Spanned;
 use super::{Quantity, Release};
 use crate::error::{BuildError, Place, Result};
 
-/// What a node must have.
+/// Requirements for a node.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirements {
@@ -20,30 +20,30 @@ pub struct Requirements {
     pub cores: u32,
     /// Memory.
     pub memory: Quantity,
-    /// Room for what running software writes: volumes, logs, the cluster's own data. Landfall itself counts
-    /// what the bundle brings, packed and unpacked: do not include it.
+    /// Space for the data that running software writes: volumes, logs, the cluster's own data. Do not include the
+    /// content of the bundle: Landfall adds that itself, packed and unpacked.
     pub data: Quantity,
-    /// NVIDIA GPUs; none where the release needs none.
+    /// NVIDIA GPUs; `None` if the release needs none.
     #[serde(default)]
     pub gpus: Option<Spanned<GpuDefinition>>,
 }
 
-/// What the GPUs of a node must be.
+/// Requirements for the GPUs of a node.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GpuDefinition {
-    /// How many there must be; of MIG devices where `mig` is `divided`.
+    /// Number of GPUs, or of MIG devices if `mig` is `divided`.
     pub count: u32,
-    /// Memory of each, as it is sold: Landfall allows for what a GPU reserves.
+    /// Memory of each GPU, as marketed: Landfall allows for the memory that a GPU reserves.
     #[serde(default)]
     pub memory: Option<Quantity>,
-    /// Compute capability of each at least, such as `"8.0"`.
+    /// Minimum compute capability of each, such as `"8.0"`.
     #[serde(default)]
     pub compute_capability: Option<String>,
-    /// Oldest version of the driver, such as `"570.86.15"`.
+    /// Minimum version of the driver, such as `"570.86.15"`.
     #[serde(default)]
     pub driver: Option<String>,
-    /// Whether they must be whole or divided (MIG); either without it.
+    /// Either whole GPUs or divided ones (MIG); if absent, both are accepted.
     #[serde(default)]
     pub mig: Option<MigRequirement>,
     /// How the release's device plugin offers them to pods.
@@ -51,20 +51,20 @@ pub struct GpuDefinition {
     pub plugin: Option<GpuPluginDefinition>,
 }
 
-/// The values of a site that determine how the device plugin of a component offers GPUs.
+/// Values of a site that determine how a component's device plugin offers GPUs.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GpuPluginDefinition {
     /// Name of the value with the strategy for MIG.
     #[serde(default)]
     pub mig_strategy: Option<String>,
-    /// Name of the value with the number of containers that share a GPU in turns.
+    /// Name of the value with the number of containers that share a GPU by time slicing.
     #[serde(default)]
     pub replicas: Option<String>,
 }
 
 impl Requirements {
-    /// The same, as the release document has it.
+    /// The requirements in the form of the release document.
     pub fn figures(&self) -> Figures {
         Figures {
             cores: self.cores,
@@ -76,7 +76,7 @@ impl Requirements {
 }
 
 impl GpuDefinition {
-    /// The same, as the release document has it.
+    /// The GPU requirements in the form of the release document.
     pub fn requirements(&self) -> GpuRequirements {
         GpuRequirements {
             count: self.count,
@@ -90,13 +90,13 @@ impl GpuDefinition {
 }
 
 impl GpuPluginDefinition {
-    /// The same, as the release document has it.
+    /// The device plugin in the form of the release document.
     fn plugin(&self) -> GpuPlugin {
         GpuPlugin { mig_strategy: self.mig_strategy.clone(), replicas: self.replicas.clone() }
     }
 }
 
-/// Refuses requirements and rules that are not what they claim to be; expressions are tried on sample hosts.
+/// Checks requirements and rules; evaluates each expression on sample hosts.
 pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     if let Some(gpus) = &release.requirements.gpus {
         let place = || Place::field(path, gpus.referenced.line(), "requirements.gpus".to_owned());
@@ -118,7 +118,7 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     try_rules(path, release)
 }
 
-/// Whether the values of the device plugin exist, with a default, and allow nothing but what it understands.
+/// Checks that the values of the device plugin exist, have a default, and allow only what the plugin understands.
 fn check_plugin(release: &Release, plugin: &GpuPluginDefinition) -> std::result::Result<(), String> {
     let is_strategy = |value: &Value| GpuPlugin::strategy_of(value).is_some();
     let is_number = |value: &Value| GpuPlugin::replicas_of(value).is_some();
@@ -145,7 +145,7 @@ fn check_plugin_value(
     other.map_or(Ok(()), |other| Err(format!("`{name}` allows {other}, which is nothing that `plugin.{field}` can be")))
 }
 
-/// Tries each expression on sample hosts.
+/// Evaluates each expression on sample hosts.
 fn try_rules(path: &Path, release: &Release) -> Result<()> {
     let figures = release.requirements.figures();
     let default =

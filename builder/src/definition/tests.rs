@@ -10,7 +10,7 @@ use crate::proofs::tests::read_text;
 
 const GOOD: &str = include_str!("good.yaml");
 
-/// Reads a definition made from the good one by replacing one text; the message without its folder.
+/// Reads the valid definition with one text replaced; returns the error without its folder.
 fn refusal(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "the good definition lost `{from}`");
     let folder = tempfile::tempdir().expect("folder");
@@ -45,7 +45,7 @@ fn a_file_has_the_same_name_on_every_machine() {
             assert_eq!(stated(&definition, Path::new(written), below), expected);
         }
     }
-    // Of an absolute path, nothing is stated that another machine does not have.
+    // For an absolute path, the result contains nothing that is specific to the machine.
     definition.path = root.join("release/release.yaml");
     assert_eq!(stated(&definition, &root.join("release/manifests/app"), "one.yaml"), "manifests/app/one.yaml");
     let elsewhere = root.join("elsewhere/app");

@@ -1,7 +1,8 @@
-//! One request for a file, through all redirects: who sees which header, and what a hub says about what it sends.
+//! Requests for files across redirects: which server gets which header, and a hub's statements about its content.
 //!
-//! Threats: a redirect may lead to a server that must not see a token, or a header with a secret; a hub may serve another commit than
-//! was asked for, or name another place for its token. Secrets are sent to the server that was named, and to no other one.
+//! Threats: a redirect may lead to a server that must not see a token or a secret header; a hub may serve another
+//! commit than the requested one, or name another server for its token. Secrets are sent only to the server that was
+//! named.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -17,49 +18,49 @@ use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 use crate::hub::Commit;
 
-/// The hub whose token `HF_TOKEN` is: no other host gets it.
+/// The hub that `HF_TOKEN` is for; no other host gets it.
 const TOKEN_HOST: &str = "huggingface.co";
 
-/// What a hub says about a file before its bytes come, wherever these are.
+/// Header with the commit of a hub's file, sent before any redirect to its bytes.
 const COMMIT: &str = "x-repo-commit";
 const LINKED_TAG: &str = "x-linked-etag";
 const LINKED_SIZE: &str = "x-linked-size";
 
-/// The forms of a page: JSON as PEP 691 has it, and HTML as PEP 503 has it where an index has no other.
+/// Accepted forms of a page: JSON (PEP 691), and HTML (PEP 503) from an index without JSON.
 const PAGE_FORMS: &str =
     "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01";
 
-/// Why a hub refuses, in a word and in a sentence.
+/// Header with a hub's error code.
 const ERROR_CODE: &str = "x-error-code";
 const ERROR_MESSAGE: &str = "x-error-message";
 
-/// How much of a hub's reason is shown.
+/// Maximum length of a hub's reason in messages, in characters.
 const REASON_LETTERS: usize = 300;
 
-/// Something that is asked for.
+/// A request for a file or a list.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Asked<'a> {
-    /// Its address upstream.
+    /// URL at the publisher.
     pub url: &'a FileUrl,
-    /// What has it.
+    /// Kind of the server and of the request.
     pub of: Of<'a>,
 }
 
-/// What has a file.
+/// Kinds of servers and requests.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Of<'a> {
-    /// A server of files.
+    /// A file server.
     Server,
-    /// A package index, whose page of a project is asked for.
+    /// A package index: the page of a project.
     Index,
-    /// A hub, whose list of a repository is asked for.
+    /// A hub: the list of a repository.
     HubList,
-    /// A hub: a file of a repository at a commit, with what is known of it.
+    /// A hub: a file of a repository at a commit, with its digest and size as far as known.
     Hub { commit: &'a Commit, digest: Option<Sha256>, size: u64 },
-    /// A server of S3: a page of the list of a bucket's objects whose keys begin with the prefix; `after` is what the page before
-    /// names for it.
+    /// An S3 server: a page of the list of objects with the prefix; `after` is the continuation token of the page
+    /// before.
     ObjectList { region: &'a str, prefix: &'a str, after: Option<&'a str> },
-    /// A server of S3: an object of a bucket; `tag` is what the bucket's list says of it, where that is what is meant.
+    /// An S3 server: an object of a bucket; `tag` is its ETag in the bucket's list, if that version is required.
     Object { region: &'a str, tag: Option<&'a str> },
 }
 
@@ -69,20 +70,21 @@ impl Of<'_> {
     }
 }
 
-/// The rest of a file: from this byte on, of this version where one is known.
+/// The rest of a file: its offset, and its version if known.
 pub(super) type Rest<'a> = (u64, Option<&'a str>);
 
 impl<'a> Asked<'a> {
-    /// A file of a server of files.
+    /// Creates a request for a file of a file server.
     pub(crate) fn file(url: &'a FileUrl) -> Self {
         Self { url, of: Of::Server }
     }
 }
 
 impl Client {
-    /// Asks for a file, or for the rest of one, and follows permitted redirects. Secrets go to the first server alone: once
-    /// a redirect has led elsewhere, none is sent any longer, not even back at the first server. Redirects of a server of S3 are
-    /// not followed: a signature is for one address.
+    /// Requests a file or the rest of one, and follows permitted redirects.
+    ///
+    /// Secrets go only to the first server: after a redirect to another one, none are sent, not even back at the first
+    /// server. Redirects of an S3 server are not followed, because a signature is valid for one URL.
     pub(super) async fn request(
         &self,
         asked: Asked<'_>,
@@ -94,7 +96,7 @@ impl Client {
         let mut is_home = true;
         address = self.signed(address, asked.of)?;
         for _ in 0..=web::REDIRECTS {
-            // Each server is reached in its own way, wherever another one leads.
+            // Each server is reached with its own client, even after a redirect.
             let host = web::authority(&address);
             let mut request = self.web_without_redirects(&host).await?.get(address).header(ACCEPT_ENCODING, "identity");
             if matches!(asked.of, Of::Index) {
@@ -133,20 +135,20 @@ impl Client {
         Ok(Err(Failure::Final(codes::FETCH_FAILED, what.into())))
     }
 
-    /// The address that is asked: of a mirror, where there is one.
+    /// URL of the request: on a mirror if there is one.
     pub(super) fn address(&self, asked: Asked<'_>) -> Result<Url> {
         let mut address = self.registries.file(asked.url)?;
         match asked.of {
             Of::HubList => address.set_query(Some("blobs=true")),
-            // PEP 503: the addresses of pages end with `/`.
+            // PEP 503: URLs of pages end with `/`.
             Of::Index => address.set_path(&format!("{}/", address.path())),
-            // What follows a `?` there is signed.
+            // Query strings are part of the signature there.
             Of::Server | Of::Hub { .. } | Of::ObjectList { .. } | Of::Object { .. } => {}
         }
         Ok(address)
     }
 
-    /// The headers that only this server gets. None of them goes over a connection that anyone could read.
+    /// Headers that only this server gets. None of them is sent over a connection without TLS.
     async fn secrets(&self, address: &Url, of: Of<'_>) -> Result<HeaderMap> {
         let host = web::authority(address);
         let mut secrets = self.registries.headers(&host);
@@ -163,7 +165,8 @@ impl Client {
         Ok(secrets)
     }
 
-    /// The token of a hub: of the Docker configuration, as for a registry; else that of the environment, if it is this hub's.
+    /// Token for a hub: that of the Docker configuration, as for a registry; otherwise that of the environment, if it
+    /// is for this hub.
     async fn hub_token(&self, host: &str) -> Result<Option<HeaderValue>> {
         let token = match self.docker.credentials(host).await? {
             Credentials::Bearer(token) | Credentials::Identity(token) => Some(token),
@@ -179,7 +182,7 @@ impl Client {
     }
 }
 
-/// Why an answer of a hub is refused, before any of its bytes is read.
+/// Failure for a hub's response that is refused before any of its bytes is read.
 fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
     if !of.is_hub() {
         return None;
@@ -213,7 +216,7 @@ fn of_hub(of: Of<'_>, response: &Response, has_token: bool) -> Option<Failure> {
     })
 }
 
-/// What a refusal of a hub means. One that names another server as the place of its token gets none there.
+/// Classifies a refusal of a hub. If it names another server as the realm, no token is requested there.
 fn refused(response: &Response, reason: &str, has_token: bool) -> Failure {
     let place = token::realm(response.headers()).and_then(|realm| Url::parse(&realm.address).ok());
     if let Some(elsewhere) = place.filter(|place| place.origin() != response.url().origin()) {
@@ -224,7 +227,7 @@ fn refused(response: &Response, reason: &str, has_token: bool) -> Failure {
     Failure::Final(codes::HUB_ACCESS, format!("{reason}, {token}").into())
 }
 
-/// The status of an answer, with the reason that a hub puts into headers; these come from outside.
+/// Status of a response with the reason from a hub's headers, escaped because it comes from outside.
 fn reason(response: &Response) -> String {
     let text = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
     let words: Vec<_> = [ERROR_CODE, ERROR_MESSAGE].into_iter().filter_map(text).collect();

@@ -1,5 +1,5 @@
-//! What a registry has about an image beside the image itself: manifests under tags that need not exist, the list of referrers, and
-//! the blobs of such manifests.
+//! A registry's content about an image, besides the image itself: manifests under optional tags, the referrers list,
+//! and blobs of such manifests.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};
@@ -16,14 +16,14 @@ use super::web;
 use crate::error::Result;
 use crate::reference::Reference;
 
-/// Held by the task that fetches blobs.
+/// Held by the task that fetches blobs, so that there is only one at a time.
 static ONE: Mutex<()> = Mutex::const_new(());
 
-/// Status codes of registries without a list of referrers.
+/// Status codes of registries without the referrers API.
 const NO_REFERRERS: [u16; 5] = [400, 404, 405, 406, 501];
 
 impl Client {
-    /// A manifest by its digest or tag; nothing where the registry has none.
+    /// A manifest by its digest or tag; `None` if the registry lacks it.
     pub(crate) async fn manifest_if_any(
         &self,
         reference: &Reference,
@@ -36,7 +36,7 @@ impl Client {
         }
     }
 
-    /// The registry's list of manifests about this one; nothing where it has no interface for that. Its answer is not trusted.
+    /// The registry's list of manifests that refer to this one; `None` without the API. The response is not trusted.
     pub(crate) async fn referrers(
         &self,
         image: &Reference,
@@ -67,8 +67,10 @@ impl Client {
     }
 }
 
-/// Fetches blobs of a repository that are not in the store yet. Their sizes were limited before. Manifests share blobs, such as an
-/// empty configuration or what two keys signed, and one blob may be written only once at a time.
+/// Fetches blobs of a repository that are missing in the store, with sizes that were checked before.
+///
+/// Manifests share blobs, such as an empty configuration or content signed with two keys, and only one task may write a
+/// blob at a time.
 pub(crate) async fn fetch_attached(
     client: &Client,
     image: &Reference,

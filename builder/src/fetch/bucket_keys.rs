@@ -1,5 +1,5 @@
-//! Keys for servers of S3: in files that the registries file names, or in the environment. They are in no lock, log, error or bundle, and
-//! leave the machine only as signatures.
+//! Keys for S3 servers: in files that the registries file names, or in the environment. They are in no lock, log, error
+//! or bundle, and leave the machine only as signatures.
 
 use std::path::{Path, PathBuf};
 
@@ -12,37 +12,38 @@ use url::Url;
 use super::web;
 use crate::error::{BuildError, Place, Result};
 
-/// The profile that is used where none is named, also for a file without profiles.
+/// Default profile, also for a file without profiles.
 const DEFAULT_PROFILE: &str = "default";
 
-/// Names in a file as Amazon's tools have it.
+/// Names in a file, as in AWS tools.
 const KEY: &str = "aws_access_key_id";
 const SECRET: &str = "aws_secret_access_key";
 const TOKEN: &str = "aws_session_token";
 
-/// The environment's names for the server whose keys it has, first wins; without one, they are for Amazon's servers alone.
+/// Environment variables with the server of the keys, in order of precedence; without one, the keys are only for AWS
+/// servers.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
-/// Domains of Amazon's servers.
+/// Domains of AWS servers.
 const AMAZON: [&str; 2] = ["amazonaws.com", "amazonaws.com.cn"];
 
-/// The largest file that is read, in bytes.
+/// Maximum size of a file in bytes.
 const FILE_BYTES: usize = 1 << 20;
 
-/// One entry of `buckets` as it is written.
+/// The written form of an entry in `buckets`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BucketEntry {
-    /// The server: host, with a port that is not the default.
+    /// Server: host, with the port unless it is the default.
     host: Spanned<String>,
-    /// The file that has the keys, relative to the registries file.
+    /// Path of the file with the keys, relative to the registries file.
     credentials: PathBuf,
-    /// Which of its profiles.
+    /// Profile in that file.
     #[serde(default)]
     profile: Option<String>,
 }
 
-/// The keys for one server.
+/// Keys for one server.
 #[derive(Debug, Clone)]
 pub(super) struct HostKeys {
     host: String,
@@ -50,32 +51,32 @@ pub(super) struct HostKeys {
 }
 
 impl HostKeys {
-    /// The keys, if they are for the server of an address: the host itself, or one in whose name a bucket precedes it.
+    /// The keys, if they are for the server of a URL: the host itself, or one prefixed with a bucket.
     pub(super) fn of(&self, address: &Url) -> Option<&Credentials> {
         is_of(&web::authority(address), &self.host).then_some(&self.keys)
     }
 }
 
-/// The keys of the environment.
+/// Keys from the environment.
 #[derive(Debug, Clone)]
 pub(super) struct EnvironmentKeys {
     keys: Credentials,
-    /// The server that they are for; none for Amazon's.
+    /// Server of the keys; `None` for AWS.
     endpoint: Option<String>,
 }
 
 impl EnvironmentKeys {
-    /// What the environment has.
+    /// Reads the environment.
     pub(super) fn read() -> Option<Self> {
         Self::for_server(Credentials::from_env()?, |name| std::env::var(name).ok())
     }
 
-    /// With the server that a variable names.
+    /// Assigns the keys to the server in a variable.
     fn for_server(keys: Credentials, variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        // A name that is set to nothing names no server, and does not hide the other one.
+        // An empty variable counts as unset, so that it does not hide the other one.
         let named = |name| variable(name).filter(|text| !text.is_empty());
         let endpoint = ENDPOINTS.into_iter().find_map(named);
-        // Keys for a server that is no address are for no server.
+        // Keys for an invalid URL are for no server.
         let endpoint = endpoint.map(|text| Url::parse(&text).ok().map(|url| web::authority(&url)));
         match endpoint {
             Some(None) => None,
@@ -84,7 +85,7 @@ impl EnvironmentKeys {
         }
     }
 
-    /// The keys, if they are for the server of an address.
+    /// The keys, if they are for the server of a URL.
     pub(super) fn of(&self, address: &Url) -> Option<&Credentials> {
         let asked = web::authority(address);
         let is_meant = match &self.endpoint {
@@ -95,7 +96,7 @@ impl EnvironmentKeys {
     }
 }
 
-/// Whether what is asked is a host itself, or one in whose name a bucket or a region precedes it.
+/// Returns true if `asked` is the host itself, or the host prefixed with a bucket or a region.
 fn is_of(asked: &str, host: &str) -> bool {
     asked.strip_suffix(host).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
@@ -117,7 +118,7 @@ pub(super) fn read(path: &Path, index: usize, entry: &BucketEntry) -> Result<Hos
     Ok(HostKeys { host: entry.host.value.clone(), keys })
 }
 
-/// The keys of one profile.
+/// Keys of one profile.
 fn keys_in(text: &str, profile: &str) -> Result<Credentials, String> {
     let mut current = DEFAULT_PROFILE;
     let mut found: [Option<String>; 3] = [const { None }; 3];
@@ -126,11 +127,11 @@ fn keys_in(text: &str, profile: &str) -> Result<Credentials, String> {
             continue;
         }
         if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            // The form of the file `config` of Amazon's tools.
+            // Section headers in the form of the AWS tools' file `config`.
             current = name.strip_prefix("profile ").unwrap_or(name).trim();
             continue;
         }
-        // The line may hold a secret.
+        // The line may contain a secret.
         let (name, value) = line.split_once('=').ok_or_else(|| format!("has no `NAME = …` in line {number}"))?;
         let field = [KEY, SECRET, TOKEN].into_iter().position(|known| known == name.trim());
         let Some(field) = field.filter(|_| current == profile) else { continue };

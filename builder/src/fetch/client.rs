@@ -1,4 +1,4 @@
-//! The way to all registries and servers: what is common to their requests, and failures by what can be done.
+//! The HTTP client for all registries and servers: what their requests share, and failures classified by remedy.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -24,97 +24,98 @@ use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
-/// What a try must bring before it stalls, so that the tries begin again.
+/// Bytes that a try must bring before it stalls to count as progress, after which the tries start over.
 const STALLED_PROGRESS_BYTES: u64 = 1 << 20;
 
-/// The environment's name for the token of a hub.
+/// Environment variable with the token of a hub.
 const HUB_TOKEN: &str = "HF_TOKEN";
 
-/// The bytes of a manifest and what they are.
+/// A manifest as received.
 #[derive(Debug, Clone)]
 pub struct RawManifest {
     /// SHA-256 of the bytes.
     pub digest: Sha256,
-    /// Media type, as the document itself says.
+    /// Media type, as stated in the document itself.
     pub media_type: String,
-    /// The bytes.
+    /// The bytes as received.
     pub bytes: Vec<u8>,
 }
 
-/// A way to all registries and servers that a release needs.
+/// Client of all registries and servers that a release needs.
 pub struct Client {
     pub(super) registries: Registries,
     pub(super) docker: DockerConfiguration,
     retry: Retry,
-    /// Servers and proxies that do not answer and were given up: further requests to them fail at once.
+    /// Servers and proxies that did not answer and were given up: further requests to them fail immediately.
     given_up: std::sync::Mutex<HashSet<String>>,
-    /// Notes that were made already: what fails in all transfers is reported once.
+    /// Notes that were reported already, so that a problem of all transfers is reported once.
     noted: std::sync::Mutex<HashSet<String>>,
-    /// The ways to hosts, by the numbers that the registries file gives them.
+    /// HTTP clients by the numbers that the registries file assigns to groups of hosts.
     ways: Vec<Way>,
-    /// What opened each repository so far.
+    /// Authentication of each repository that was opened so far.
     pub(super) opened: Mutex<HashMap<Repository, RegistryAuth>>,
-    /// The token of the environment, which one hub gets.
+    /// Token from the environment, which only one hub receives.
     pub(super) hub_token: Option<String>,
-    /// The keys of the environment, which sign requests to some servers of S3.
+    /// Keys from the environment, which sign requests to some S3 servers.
     pub(super) environment_keys: Option<EnvironmentKeys>,
 }
 
-/// What asks the hosts of one way, with its proxies and authorities; each is made at the first request.
+/// HTTP clients for hosts that share proxies and authorities; each is created at its first request.
 #[derive(Default)]
 pub(super) struct Way {
-    /// For what may redirect.
+    /// Client that follows redirects.
     web: OnceCell<reqwest::Client>,
-    /// The same for requests whose redirects Landfall follows itself.
+    /// Client for requests whose redirects Landfall follows itself.
     web_without_redirects: OnceCell<reqwest::Client>,
 }
 
-/// A failed request, by what can be done about it.
+/// A failed request, classified by remedy.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Transient: try again, after the time that the server asks for. The code is for when no try succeeds.
+    /// Transient: a retry may succeed, after the wait that the server asks for. `code` applies if no try succeeds.
     Transient { code: Code, cause: Cause, wait: Option<Duration> },
-    /// The body of an answer brought next to nothing for too long.
+    /// The body of a response stalled: almost nothing arrived for too long.
     Stalled(Cause),
     /// The server cannot be reached, as far as the error shows; `who` is the server or the proxy.
     Unreachable { who: String, cause: Cause },
-    /// Permanent: another try would fail, too.
+    /// Permanent: a retry would fail as well.
     Final(Code, Cause),
 }
 
 impl Failure {
-    /// A transient failure with the general code and no wait.
+    /// Creates a transient failure with the general code and no wait.
     pub(super) fn transient(cause: impl Into<Cause>) -> Self {
         Self::Transient { code: codes::FETCH_FAILED, cause: cause.into(), wait: None }
     }
 
-    /// What it means that the bytes of an answer ended early.
+    /// Classifies an error that ended the body of a response early.
     pub(super) fn broken(error: std::io::Error) -> Self {
         let is_stalled = error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stalled>);
         if is_stalled { Self::Stalled(error.into()) } else { Self::transient(error) }
     }
 
-    /// Whether a try that brought so many bytes before it failed counts as progress, after which the tries begin again. A server
-    /// that sends a few bytes and stalls, each time, would otherwise be asked without an end.
+    /// Returns true if a try that failed after `bytes` counts as progress, after which the tries start over.
+    ///
+    /// Without this minimum, a server that sends a few bytes and stalls each time would be asked forever.
     pub(super) fn is_after_progress(failure: Option<&Self>, bytes: u64) -> bool {
         let least = if matches!(failure, Some(Self::Stalled(_))) { STALLED_PROGRESS_BYTES } else { 1 };
         bytes >= least
     }
 }
 
-/// Why a request failed, in the words of the library that made it.
+/// Cause of a failed request, as reported by the HTTP library.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Bytes of a blob as they arrive.
+/// Bytes of a blob as a stream.
 pub(super) struct BlobBytes {
-    /// Whether they begin where they were asked to, rather than at the first byte.
+    /// True if the stream starts at the requested offset; false if it starts at the first byte.
     pub resumed: bool,
     /// The bytes.
     pub stream: BoxStream<'static, std::io::Result<bytes::Bytes>>,
 }
 
 impl Client {
-    /// A client with the registries file, where one is given, and the Docker configuration of this user.
+    /// Creates a client from the registries file, if given, and the Docker configuration of this user.
     pub fn configured(registries: Option<&Path>) -> Result<Self> {
         let registries = registries.map_or_else(|| Ok(Registries::default()), Registries::read)?;
         let registries = registries.or_proxies(Proxies::of_environment());
@@ -123,7 +124,7 @@ impl Client {
         Ok(Self { hub_token: std::env::var(HUB_TOKEN).ok(), environment_keys, ..client })
     }
 
-    /// A client with these registries, credentials and tries.
+    /// Creates a client with the given registries, credentials and retry policy.
     pub fn new(registries: Registries, docker: DockerConfiguration, retry: Retry) -> Self {
         let (given_up, noted) = Default::default();
         let ways = std::iter::repeat_with(Way::default).take(registries.ways()).collect();
@@ -140,29 +141,29 @@ impl Client {
         }
     }
 
-    /// The way to a host, which is written with its port unless that is the default.
+    /// HTTP clients for a host, which is written with its port unless that is the default.
     pub(super) fn way(&self, host: &str) -> &Way {
         &self.ways[self.registries.way(host)]
     }
 
-    /// The index of Python packages for entries of the lock that name none.
+    /// Index of Python packages for entries of the lock that name none.
     pub(crate) fn package_index(&self) -> Option<&FileUrl> {
         self.registries.package_index()
     }
 
-    /// The HTTP client for a registry. Where it leads, and its token server, are reached as it is itself.
+    /// HTTP client for a registry. Redirect targets and the token server are reached in the same way as the registry.
     pub(super) async fn web(&self, registry: &str) -> Result<&reqwest::Client> {
         let make = || async { web::client(&self.registries, registry) };
         self.way(registry).web.get_or_try_init(make).await
     }
 
-    /// The HTTP client for files of a host, which follows no redirect by itself.
+    /// HTTP client for files of a host; it does not follow redirects.
     pub(super) async fn web_without_redirects(&self, host: &str) -> Result<&reqwest::Client> {
         let make = || async { web::client_without_redirects(&self.registries, host) };
         self.way(host).web_without_redirects.get_or_try_init(make).await
     }
 
-    /// Fetches a manifest by its digest where the reference has one, else by its tag, and checks the answer.
+    /// Fetches a manifest by its digest if the reference has one, otherwise by its tag, and checks the response.
     pub async fn manifest(&self, reference: &Reference, progress: &dyn Progress) -> Result<RawManifest> {
         let registry = self.registries.endpoint(&reference.host).registry;
         let what = format!("the manifest of {reference}");
@@ -170,7 +171,7 @@ impl Client {
         raw_manifest(reference, self.answer(&registry, &what, progress, ask).await?)
     }
 
-    /// Asks until there is an answer, or a failure that another try does not mend.
+    /// Repeats a request until it succeeds or fails permanently.
     pub(super) async fn answer<T>(
         &self,
         host: &str,
@@ -187,17 +188,17 @@ impl Client {
         }
     }
 
-    /// The waits of one transfer.
+    /// Starts the retries of one transfer.
     pub(super) fn tries(&self) -> Tries {
         self.retry.start()
     }
 
-    /// How long the body of an answer may bring next to nothing.
+    /// Time for which the body of a response may bring almost nothing.
     pub(super) fn longest_stall(&self) -> Duration {
         self.retry.longest_stall
     }
 
-    /// Waits before the next try, or turns the failure into the error that a person sees.
+    /// Waits before the next try, or returns the final error for the user.
     pub(super) async fn pause_or_give_up(
         &self,
         host: &str,
@@ -246,7 +247,7 @@ impl Client {
     }
 }
 
-/// Why a server that asks for a wait is given up.
+/// Reason for which a server that asks for a long wait is given up.
 fn too_long(said: &str, asked: Duration) -> String {
     let (asked, longest) = (asked.as_secs(), LONGEST_ASKED.as_secs());
     format!("{said}, and it asks for a wait of {asked} s; Landfall waits at most {longest} s in all")
@@ -256,12 +257,12 @@ fn contains(set: &std::sync::Mutex<HashSet<String>>, text: &str) -> bool {
     set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(text)
 }
 
-/// Adds a text; returns whether it is new.
+/// Adds a text; returns true if it is new.
 fn insert(set: &std::sync::Mutex<HashSet<String>>, text: String) -> bool {
     set.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(text)
 }
 
-/// What a server refuses, or Landfall in view of what the server asks for.
+/// Codes of refusals by a server, and of refusals by Landfall because of what a server asks for.
 const REFUSALS: [Code; 5] =
     [codes::CREDENTIALS_REFUSED, codes::HUB_ACCESS, codes::HUB_REALM, codes::OBJECT_REFUSED, codes::REGISTRY_REALM];
 
@@ -274,7 +275,7 @@ fn sentence(code: Code, host: &str, what: &str) -> String {
     }
 }
 
-/// The innermost cause of an error: the layers above it repeat the address.
+/// The innermost cause of an error; the layers above it repeat the address.
 pub(super) fn root_cause(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(deeper) = cause.source() {

@@ -1,4 +1,4 @@
-//! Credentials as Docker keeps them: in its configuration file, or with a helper program beside it.
+//! Credentials as Docker stores them: in its configuration file, or through a credential helper.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use tokio::process::Command;
 
 use crate::error::{BuildError, Place, Result};
 
-/// The key under which Docker keeps the credentials of docker.io.
+/// Key of the credentials for docker.io.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
 
-/// User name that a helper gives together with an identity token.
+/// User name that a helper returns with an identity token.
 const TOKEN_USER: &str = "<token>";
 
-/// What a helper prints for a registry that it does not know.
+/// Output of a helper for an unknown registry.
 const HELPER_KNOWS_NONE: &str = "credentials not found";
 
-/// The Docker configuration, as far as it is about registries.
+/// The part of the Docker configuration that concerns registries.
 #[derive(Debug, Clone, Default)]
 pub struct DockerConfiguration {
     path: PathBuf,
-    /// Folder of the helper programs; without it, those of PATH.
+    /// Folder of the credential helpers; `None` for those in PATH.
     helpers: Option<PathBuf>,
     document: DockerDocument,
 }
@@ -69,16 +69,16 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// What Landfall shows a registry.
+/// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Credentials {
-    /// Nothing.
+    /// No credentials.
     Anonymous,
-    /// A name and a password.
+    /// User name and password.
     Basic { user: String, password: String },
-    /// A token of the registry.
+    /// A registry token.
     Bearer(String),
-    /// A token that is exchanged for one of the registry.
+    /// A token that is exchanged for a registry token.
     Identity(String),
 }
 
@@ -89,7 +89,8 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl DockerConfiguration {
-    /// The configuration of this user: `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`; none is no error.
+    /// Loads the configuration of this user: `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`. A missing file is
+    /// not an error.
     pub fn load() -> Result<Self> {
         let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
         let folder = folder.or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".docker")));
@@ -109,7 +110,7 @@ impl DockerConfiguration {
         Ok(Self { path: path.to_owned(), helpers: None, document })
     }
 
-    /// Credentials for a registry; anonymous where none are kept.
+    /// Credentials for a registry; anonymous if none are stored.
     pub(super) async fn credentials(&self, registry: &str) -> Result<Credentials> {
         let keys = keys(registry);
         let helper = keys.iter().find_map(|key| self.document.cred_helpers.get(key));
@@ -147,7 +148,7 @@ impl DockerConfiguration {
         Ok(Some(Credentials::Basic { user: username.to_owned(), password: password.to_owned() }))
     }
 
-    /// Asks `docker-credential-NAME` for the first of the keys that it knows.
+    /// Runs `docker-credential-NAME` for the keys in order; returns the first known credentials.
     async fn ask(&self, helper: &str, keys: &[String]) -> Result<Option<Credentials>> {
         let name = format!("docker-credential-{helper}");
         let program = self.helpers.as_ref().map_or_else(|| PathBuf::from(&name), |folder| folder.join(&name));
@@ -188,7 +189,7 @@ async fn run_helper(program: &Path, key: &str) -> std::io::Result<(bool, Vec<u8>
     Ok((output.status.success(), output.stdout))
 }
 
-/// The keys under which Docker may keep a registry's credentials.
+/// Keys under which Docker may store a registry's credentials.
 fn keys(registry: &str) -> Vec<String> {
     if matches!(registry, "docker.io" | "index.docker.io" | "registry-1.docker.io") {
         return vec![DOCKER_HUB_KEY.to_owned(), "index.docker.io".to_owned(), "docker.io".to_owned()];

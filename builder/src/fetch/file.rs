@@ -1,8 +1,8 @@
-//! Files as upstream publishes them: over HTTPS, continued by Range where the connection broke.
+//! Files that upstream publishes over HTTPS, resumed by Range after a broken connection.
 //!
 //! Threats: a server, or an attacker in front of it, may send other bytes, change them between two requests, or send
-//! them without an end. Digest and size decide in the end; where they are not known yet, only bytes of one version are joined, there
-//! is a limit, and the lock shows what was received.
+//! bytes without end. Digest and size decide in the end. If they are not known yet, only bytes of one version are
+//! joined, the length is limited, and the lock shows what was received.
 
 use std::io;
 
@@ -25,36 +25,36 @@ use super::web::{self, OpenFile};
 use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 
-/// The most bytes of a file whose size neither its server nor the lock says.
+/// Maximum bytes of a file whose size is stated neither by its server nor by the lock.
 const UNSIZED_BYTES: u64 = 16 << 30;
 
-/// What a file is.
+/// Digest and size of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Measured {
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
 /// A page of a package index.
 #[derive(Debug, Clone)]
 pub(crate) struct IndexPage {
-    /// What was sent.
+    /// Body of the response.
     pub bytes: Vec<u8>,
-    /// What the server says that it is, in lower case without parameters.
+    /// Media type that the server states, in lower case and without parameters.
     pub media_type: String,
-    /// What its links are relative to: the address upstream, or the one to which a redirect led.
+    /// Base of its links: the URL of the page, or the target of a redirect.
     pub base: Url,
 }
 
 impl Client {
-    /// Reads a file once for its digest and size. On return it is in the store and on the disk.
+    /// Reads a file once for its digest and size. On return it is in the store and synced to disk.
     pub async fn measure(&self, url: &FileUrl, store: &ContentStore, progress: &dyn Progress) -> Result<Measured> {
         self.measured(Asked::file(url), store, progress).await
     }
 
-    /// The same of anything that is asked for.
+    /// Like [`measure`](Self::measure), for any kind of request.
     pub(crate) async fn measured(
         &self,
         asked: Asked<'_>,
@@ -66,7 +66,7 @@ impl Client {
         let mut seen = Seen::new(store);
         let mut tries = self.tries();
         loop {
-            // Bytes are only joined where the server promises that they belong together.
+            // Bytes are joined only if the server guarantees that they belong to the same version.
             if seen.length > 0 && seen.version.is_none() {
                 seen = Seen::new(store);
             }
@@ -89,7 +89,7 @@ impl Client {
         }
     }
 
-    /// The whole of a small file whose content is not known yet, into memory.
+    /// Reads a small file with unknown content into memory.
     pub(crate) async fn document(
         &self,
         asked: Asked<'_>,
@@ -105,7 +105,7 @@ impl Client {
         self.answer(&self.server(asked.url)?, &format!("the file {}", asked.url), progress, ask).await
     }
 
-    /// A page of a package index; `url` is its address without `/` at the end.
+    /// A page of a package index; `url` is its URL without a trailing `/`.
     pub(crate) async fn page(&self, url: &FileUrl, limit_bytes: usize, progress: &dyn Progress) -> Result<IndexPage> {
         let asked = Asked { url, of: Of::Index };
         let address = self.address(asked)?;
@@ -128,13 +128,13 @@ impl Client {
         self.answer(&self.server(url)?, &format!("the page {url}/"), progress, ask).await
     }
 
-    /// The bytes of a file that is published, where its server says so; the file itself is not read.
+    /// Size of a published file in bytes, if its server states it; does not read the file.
     pub(crate) async fn published(&self, asked: Asked<'_>, progress: &dyn Progress) -> Result<Option<u64>> {
         let ask = async || Ok(self.file(asked, 0, None).await?.map(|open| open.total));
         self.answer(&self.server(asked.url)?, &format!("the file {}", asked.url), progress, ask).await
     }
 
-    /// Opens a file of pinned size at a byte; the server may ignore the offset.
+    /// Opens a file of pinned size at an offset, which the server may ignore.
     pub(super) async fn pinned_file(
         &self,
         asked: Asked<'_>,
@@ -144,12 +144,12 @@ impl Client {
         Ok(self.file(asked, offset, None).await?.and_then(|open| open.of_size(size)))
     }
 
-    /// Refuses an address that no file would be fetched from.
+    /// Returns an error for a URL from which files are not fetched.
     pub(crate) fn check_address(&self, url: &FileUrl) -> Result<()> {
         self.registries.file(url).map(drop)
     }
 
-    /// The server that is asked for a file, for messages.
+    /// Server of a file, for messages.
     pub(super) fn server(&self, url: &FileUrl) -> Result<String> {
         Ok(web::authority(&self.registries.file(url)?))
     }
@@ -168,7 +168,7 @@ impl Client {
     }
 }
 
-/// What was read of a file, on its way into the store.
+/// Bytes of a file that were read so far, on their way to the store.
 struct Seen {
     pieces: mpsc::Sender<Bytes>,
     writer: JoinHandle<landfall_media::Result<BlobSums>>,
@@ -185,7 +185,7 @@ impl Seen {
         Self { pieces, writer, length: 0, version: None }
     }
 
-    /// Continues to read until the end, until the connection breaks, or until there are more bytes than a file has.
+    /// Reads until the end, until the connection breaks, or until the size limit is exceeded.
     async fn take(
         &mut self,
         open: OpenFile,
@@ -207,7 +207,7 @@ impl Seen {
                 return Err(Failure::Final(codes::BODY_TOO_LONG, format!("more than {limit} bytes").into()));
             }
             if !piece.is_empty() && self.pieces.send(piece).await.is_err() {
-                // The writer failed: its error follows when it is asked for what it has.
+                // The writer failed: its error is reported when its result is requested.
                 return Ok(());
             }
             self.length += length;
@@ -222,7 +222,7 @@ impl Seen {
     }
 
     async fn measured(self) -> Result<Measured> {
-        // Only a whole file ends this way; a file that is dropped before is not kept.
+        // Only a complete file ends with an empty piece; one that is dropped earlier is not kept.
         let _ = self.pieces.send(Bytes::new()).await;
         let sums = self
             .writer
@@ -232,7 +232,7 @@ impl Seen {
     }
 }
 
-/// The pieces of a file as a reader; an empty one ends it.
+/// Pieces of a file as a reader; an empty piece ends the file.
 struct Pieces {
     receiver: mpsc::Receiver<Bytes>,
     current: Bytes,

@@ -1,5 +1,5 @@
-//! Headers that a server of files or a hub gets: named by the registries file, with values from elsewhere. A value is a
-//! secret: it is in no lock, log, error or bundle.
+//! Headers for file servers and hubs, named in the registries file. A value is a secret from another place: it is in no
+//! lock, log, error or bundle.
 
 use std::path::{Path, PathBuf};
 
@@ -10,31 +10,31 @@ use serde_saphyr::Spanned;
 
 use crate::error::{BuildError, Place, Result};
 
-/// One entry of `headers` as it is written.
+/// The written form of an entry in `headers`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HeaderEntry {
-    /// Who gets it: host, with a port that is not the default.
+    /// Server that gets it: host, with the port unless it is the default.
     host: Spanned<String>,
-    /// Such as `Authorization`.
+    /// Name of the header, such as `Authorization`.
     name: String,
-    /// What precedes the value, such as `Bearer `.
+    /// Prefix of the value, such as `Bearer `.
     #[serde(default)]
     prefix: String,
-    /// The environment variable that has the value.
+    /// Environment variable with the value.
     #[serde(default)]
     env: Option<String>,
-    /// Or the file that has it, relative to the registries file.
+    /// Path of a file with the value, relative to the registries file; in place of `env`.
     #[serde(default)]
     file: Option<PathBuf>,
 }
 
-/// A header of one host.
+/// A header for one host.
 #[derive(Debug, Clone)]
 pub(super) struct HostHeader {
     pub host: String,
     pub name: HeaderName,
-    /// Marked as a secret, so that nothing shows it.
+    /// Value, marked as sensitive so that it is never shown.
     pub value: HeaderValue,
 }
 

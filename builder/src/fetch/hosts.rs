@@ -1,8 +1,8 @@
-//! Hosts that are reached in a way of their own: the authority of an internal server counts for that server alone, and a proxy for
-//! one network is not asked for what is in another. A registry whose tokens come from elsewhere says so here, too.
+//! Hosts with their own settings: the authority of an internal server is valid only for that server, and a proxy is
+//! used only for its network. They also name token servers outside of a registry's domain.
 //!
-//! Threats: an authority that may certify every name can read what is sent to any server. One that is named for a host is believed
-//! about that host only, and about where its registry leads.
+//! Threats: an authority that may certify any name can read what is sent to any server. One that is named for a host is
+//! trusted only for that host and the targets of its registry's redirects.
 
 use std::path::{Path, PathBuf};
 
@@ -16,27 +16,27 @@ use super::registries::{Authority, authorities};
 use super::web;
 use crate::error::{BuildError, Place, Result};
 
-/// The word for a host that is reached without a proxy.
+/// Value for a host that is reached without a proxy.
 const NO_PROXY: &str = "none";
 
-/// One entry of `hosts` as it is written.
+/// The written form of an entry in `hosts`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostEntry {
-    /// Host, with a port that is not the default.
+    /// Host, with the port unless it is the default.
     host: Spanned<String>,
-    /// The address of its proxy, or `none`; without it, the proxies of all hosts.
+    /// URL of its proxy, or `none`; if absent, the proxies of all hosts apply.
     #[serde(default)]
     proxy: Option<HostProxy>,
-    /// Files of certificates in PEM, beside those for all hosts.
+    /// Paths of PEM files with certificates, in addition to those for all hosts.
     #[serde(default)]
     authorities: Vec<Spanned<PathBuf>>,
-    /// Other servers that issue the tokens of this registry, and get its credentials for that.
+    /// Other servers that issue tokens for this registry, and receive its credentials for that.
     #[serde(default)]
     tokens: Vec<Spanned<String>>,
 }
 
-/// The address of a proxy, which may hold its password.
+/// URL of a proxy, which may contain a password.
 #[derive(Deserialize)]
 #[serde(transparent)]
 struct HostProxy(Spanned<String>);
@@ -47,19 +47,19 @@ impl std::fmt::Debug for HostProxy {
     }
 }
 
-/// How one host is reached.
+/// Settings for one host.
 #[derive(Debug, Clone)]
 pub(super) struct HostWay {
     pub host: String,
-    /// None for those of all hosts.
+    /// `None` for the proxies of all hosts.
     pub proxies: Option<Proxies>,
-    /// Beside those of all hosts.
+    /// Authorities in addition to those of all hosts.
     pub authorities: Vec<Authority>,
-    /// Hosts that issue its tokens, beside those of its own domain.
+    /// Hosts outside its own domain that issue its tokens.
     pub tokens: Vec<String>,
 }
 
-/// Reads all entries; each host has one.
+/// Reads all entries. Returns an error if a host has several.
 pub(super) fn read(path: &Path, entries: &[HostEntry]) -> Result<Vec<HostWay>> {
     let mut ways: Vec<HostWay> = Vec::with_capacity(entries.len());
     for (index, entry) in entries.iter().enumerate() {
@@ -104,7 +104,7 @@ fn read_one(path: &Path, index: usize, entry: &HostEntry) -> Result<HostWay> {
     Ok(HostWay { host: host.clone(), proxies, authorities, tokens })
 }
 
-/// Refuses what no address has as its host.
+/// Returns an error for a text that is not the host of a URL.
 fn check_host(text: &str) -> Result<(), String> {
     if is_host(text) {
         return Ok(());
@@ -113,7 +113,7 @@ fn check_host(text: &str) -> Result<(), String> {
     Err(format!("`{shown}` is not a host as addresses have it: small letters, and a port unless it is 443"))
 }
 
-/// Whether a text is what addresses of HTTPS have as their host, with a port that is not the default.
+/// Returns true if a text is the host of an HTTPS URL, with the port unless it is the default.
 fn is_host(text: &str) -> bool {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte));
     is_plain && Url::parse(&format!("https://{text}/")).is_ok_and(|url| web::authority(&url) == text)

@@ -1,4 +1,4 @@
-//! Manifests, indexes and configurations as registries give them; lenient, since other software writes them.
+//! Manifests, indexes and configurations from registries; parsed leniently, because other software writes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -7,28 +7,29 @@ use landfall_bundle_spec::Sha256;
 use landfall_release_document::Descriptor;
 use serde::{Deserialize, Deserializer};
 
-/// The media type of a manifest of OCI.
+/// Media type of an OCI manifest.
 pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// The media type of an index of OCI.
+/// Media type of an OCI index.
 pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
 const INDEX_TYPES: [&str; 2] = [OCI_INDEX, "application/vnd.docker.distribution.manifest.list.v2+json"];
 
-/// Whether a media type is that of an index over platforms.
+/// Returns true if a media type is that of an index over platforms.
 pub fn is_index(media_type: &str) -> bool {
     INDEX_TYPES.contains(&media_type)
 }
 
-/// Media types that are asked for, manifests of one platform before indexes.
+/// Media types in the header `Accept`: manifests of one platform precede indexes.
 pub(super) const ACCEPTED: [&str; 4] =
     [OCI_MANIFEST, "application/vnd.docker.distribution.manifest.v2+json", INDEX_TYPES[0], INDEX_TYPES[1]];
 
-/// How the media types of Docker's schema 1 begin, with and without signatures.
+/// Prefix of the media types of Docker's schema 1, signed or not.
 pub(super) const SCHEMA_1: &str = "application/vnd.docker.distribution.manifest.v1+";
 
-/// The media type of a manifest or an index, as the document itself says. An OCI document may omit it, and one of schema 1 has none;
-/// its fields then show what it is.
+/// Media type of a manifest or an index, as the document itself states it.
+///
+/// An OCI document may omit it, and one of schema 1 has none: then its fields show the type.
 pub(super) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
     let document: serde_json::Value = serde_json::from_slice(bytes)?;
     if document.get("schemaVersion").and_then(serde_json::Value::as_u64) == Some(1) {
@@ -39,7 +40,7 @@ pub(super) fn media_type_of(bytes: &[u8]) -> serde_json::Result<String> {
     Ok(document.get("mediaType").and_then(serde_json::Value::as_str).unwrap_or(implied).to_owned())
 }
 
-/// A list or a map, empty where it is null: programs in Go write one so that has no element.
+/// Reads a list or a map; null counts as empty, because Go programs write empty ones so.
 fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(from)?.unwrap_or_default())
 }
@@ -48,27 +49,27 @@ fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D)
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Described {
-    /// OCI media type.
+    /// Media type.
     pub media_type: String,
-    /// Name of the blob.
+    /// Digest of the blob.
     pub digest: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What its writer says about it.
+    /// Annotations of its writer.
     #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
-    /// For which platform it is, in an index.
+    /// Platform, in an index.
     #[serde(default)]
     pub platform: Option<Platform>,
 }
 
 impl Described {
-    /// For which platform it is stated to be.
+    /// The stated platform, if any.
     fn stated_platform(&self) -> Option<&Platform> {
         self.platform.as_ref().filter(|platform| !platform.is_unstated())
     }
 
-    /// Without annotations.
+    /// The descriptor without annotations.
     pub fn descriptor(&self) -> Descriptor {
         Descriptor { media_type: self.media_type.clone(), digest: self.digest, size: self.size }
     }
@@ -77,25 +78,26 @@ impl Described {
 /// A platform of an index or a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Platform {
-    /// Such as `amd64`.
+    /// CPU architecture, such as `amd64`.
     #[serde(default, deserialize_with = "or_default")]
     pub architecture: String,
-    /// Such as `linux`.
+    /// Operating system, such as `linux`.
     #[serde(default, deserialize_with = "or_default")]
     pub os: String,
-    /// Such as `v3`, where the architecture has several.
+    /// Variant, such as `v3`, of an architecture that has several.
     #[serde(default, deserialize_with = "or_default")]
     pub variant: String,
 }
 
 impl Platform {
-    /// Returns whether it states no operating system and no architecture.
+    /// Returns true if it states neither operating system nor architecture.
     pub fn is_unstated(&self) -> bool {
         self.os.is_empty() && self.architecture.is_empty()
     }
 }
 
-/// All of the key, in the form that containerd compares: other names of an architecture are replaced, and its baseline has no variant.
+/// Writes all fields in the form that containerd compares: aliases of an architecture are replaced, and its baseline
+/// has no variant.
 impl fmt::Display for Platform {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (architecture, variant) = (self.architecture.to_ascii_lowercase(), self.variant.to_ascii_lowercase());
@@ -116,15 +118,15 @@ impl fmt::Display for Platform {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestDocument {
-    /// Its own media type, where it says so.
+    /// Media type in the document, if it has one.
     #[serde(default)]
     pub media_type: Option<String>,
     /// The configuration.
     pub config: Described,
-    /// Layers, base first; files of an artifact.
+    /// Layers, base first; or the files of an artifact.
     #[serde(deserialize_with = "or_default")]
     pub layers: Vec<Described>,
-    /// What its writer says about it.
+    /// Annotations of its writer.
     #[serde(default, deserialize_with = "or_default")]
     pub annotations: BTreeMap<String, String>,
 }
@@ -132,24 +134,25 @@ pub struct ManifestDocument {
 /// An index over platforms.
 #[derive(Debug, Clone, Deserialize)]
 pub struct IndexDocument {
-    /// One per platform, and attestations.
+    /// Manifests: one per platform, and attestations.
     #[serde(deserialize_with = "or_default")]
     pub manifests: Vec<Described>,
 }
 
 impl IndexDocument {
-    /// The first manifest that is stated to be of a platform such as `linux/amd64`: of its baseline, which all of its machines run.
+    /// The first manifest with a stated platform such as `linux/amd64`, without variant: its baseline runs on all
+    /// machines of the platform.
     pub fn for_platform(&self, wanted: &str) -> Option<&Described> {
         self.manifests.iter().find(|entry| entry.stated_platform().is_some_and(|stated| stated.to_string() == wanted))
     }
 
-    /// Manifests for which no platform is stated: their configurations tell.
+    /// Manifests without a stated platform: their configurations state it.
     pub fn without_platform(&self) -> impl Iterator<Item = &Described> {
         let is_manifest = |entry: &&Described| ACCEPTED[..2].contains(&entry.media_type.as_str());
         self.manifests.iter().filter(|entry| entry.stated_platform().is_none()).filter(is_manifest)
     }
 
-    /// The platforms that are stated, each once, for a message. They come from outside: a terminal gets them escaped.
+    /// The stated platforms, unique and escaped for a terminal because they come from outside.
     pub fn platforms(&self) -> BTreeSet<String> {
         let stated = self.manifests.iter().filter_map(Described::stated_platform);
         stated.map(|platform| platform.to_string().escape_default().to_string()).collect()
@@ -159,31 +162,31 @@ impl IndexDocument {
 /// The configuration of an image, as far as Landfall reads it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct ImageConfiguration {
-    /// For which platform it is.
+    /// Platform of the image.
     #[serde(flatten)]
     pub platform: Platform,
-    /// What the layers unpack to.
+    /// Digests of the unpacked layers.
     pub rootfs: RootFs,
-    /// How it runs.
+    /// Settings of the process.
     #[serde(default)]
     pub config: Option<RunConfiguration>,
 }
 
-/// What the layers unpack to.
+/// Digests of the unpacked layers.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RootFs {
     /// SHA-256 of each unpacked layer, base first.
     pub diff_ids: Vec<Sha256>,
 }
 
-/// How an image runs, as far as Landfall reads it.
+/// Settings of an image's process, as far as Landfall reads them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RunConfiguration {
-    /// Its environment, each variable as `NAME=value`.
+    /// Environment variables, each as `NAME=value`.
     #[serde(default)]
     pub env: Option<Vec<String>>,
-    /// What its maker says about it.
+    /// Labels of its maker.
     #[serde(default)]
     pub labels: Option<BTreeMap<String, String>>,
 }

@@ -1,8 +1,8 @@
-//! Requests to servers of S3: signed by Amazon's version 4 in their address, with the keys of the server.
+//! Requests to S3 servers, signed in the URL with AWS Signature Version 4 and the server's keys.
 //!
-//! Threats: a signed address opens what it names to whoever reads it, for a quarter of an hour. It goes to its own server alone, is
-//! never followed elsewhere, and is in no message: those name the address without a signature. A server's reason is shown by its code
-//! alone, since the rest may quote the request.
+//! Threats: anyone who reads a signed URL can use it for a quarter of an hour. It is sent only to its own server,
+//! redirects are not followed, and messages contain the URL without the signature. Of a server's reason, only the code
+//! is shown, because the rest may quote the request.
 
 use std::time::Duration;
 
@@ -20,16 +20,16 @@ use super::registries::is_loopback;
 use super::web;
 use crate::error::{BuildError, Result};
 
-/// For how long a signed address is valid, in seconds.
+/// Validity of a signed URL, in seconds.
 const SIGNED_SECONDS: u64 = 15 * 60;
 
 impl<'a> Of<'a> {
-    /// Whether a server of S3 has it.
+    /// Returns true if an S3 server has the content.
     pub(super) fn is_of_bucket(self) -> bool {
         self.region().is_some()
     }
 
-    /// The region for which a request is signed.
+    /// Region for which a request is signed.
     fn region(self) -> Option<&'a str> {
         match self {
             Self::ObjectList { region, .. } | Self::Object { region, .. } => Some(region),
@@ -37,7 +37,7 @@ impl<'a> Of<'a> {
         }
     }
 
-    /// What is asked about a bucket, in the order in which it is signed.
+    /// Query parameters for a list of objects, in the order of the signature.
     fn query(self) -> Vec<(&'a str, &'a str)> {
         let Self::ObjectList { prefix, after, .. } = self else { return Vec::new() };
         let after = after.map(|token| ("continuation-token", token));
@@ -46,7 +46,7 @@ impl<'a> Of<'a> {
 }
 
 impl Client {
-    /// The address of a request to a bucket with what is asked, signed where there are keys for its server. Others stay as they are.
+    /// URL of a request to a bucket with its query, signed if there are keys for its server. Other URLs are unchanged.
     pub(super) fn signed(&self, mut address: Url, of: Of<'_>) -> Result<Url> {
         let Some(region) = of.region() else { return Ok(address) };
         let query = of.query();
@@ -68,8 +68,8 @@ impl Client {
     }
 }
 
-/// Why an object is refused before any of its bytes is read: it is not the one that the list of its bucket names. What has no tag, or
-/// one that is not of the bytes, is not compared.
+/// Failure for an object whose `ETag` differs from the one in the bucket's list, before its bytes are read. Missing or
+/// weak tags are not compared.
 pub(super) fn replaced(of: Of<'_>, response: &Response) -> Option<Failure> {
     let Of::Object { tag: Some(listed), .. } = of else { return None };
     let found = response.headers().get(ETAG)?.to_str().ok()?.trim();
@@ -85,11 +85,11 @@ pub(super) fn replaced(of: Of<'_>, response: &Response) -> Option<Failure> {
     Some(Failure::Final(codes::FETCH_MISMATCH, what.into()))
 }
 
-/// What an answer of a server of S3 means that is not a good one.
+/// Classifies an error response of an S3 server.
 pub(super) async fn refused(response: Response, longest_stall: Duration) -> Failure {
     let status = response.status();
     match web::failure(response, longest_stall, codes::FILE_MISSING).await {
-        // Another region, another address, a wrong key.
+        // The region, the URL or the key is wrong.
         Failure::Final(_, cause) if status.is_redirection() || matches!(status.as_u16(), 400 | 401 | 403) => {
             Failure::Final(codes::OBJECT_REFUSED, cause)
         }

@@ -1,7 +1,7 @@
-//! How long the body of an answer may bring next to nothing.
+//! Minimum pace of a response body.
 //!
-//! Threats: a server may keep a connection open and send nothing, or a byte now and then, which each time limit between two bytes
-//! permits. A build would wait for it without an end. Only time that is spent waiting for the server counts, not time in which the
+//! Threats: a server may keep a connection open and send nothing, or an occasional byte, which every time limit between
+//! two bytes permits. A build would wait forever. Only time spent waiting for the server counts, not time in which the
 //! disk is slower than the network.
 
 use std::io;
@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
-/// What a body must bring within the time limit: little enough for six transfers that share a slow line.
+/// Bytes that must arrive within the time limit: few enough for six transfers on a slow line.
 const LEAST_BYTES: usize = 16 << 10;
 
-/// A body that brought next to nothing for too long.
+/// Error for a body that brought almost nothing for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("it sent only {bytes} bytes in {} s", .within.as_secs())]
 pub(super) struct Stalled {
@@ -22,7 +22,7 @@ pub(super) struct Stalled {
     within: Duration,
 }
 
-/// The waits of one body since it last brought enough.
+/// Time spent waiting for a body since enough bytes arrived.
 #[derive(Debug)]
 pub(super) struct Pace {
     longest: Duration,
@@ -31,12 +31,12 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Waits of at most so long in all, for each [`LEAST_BYTES`].
+    /// Allows `longest` in total for each [`LEAST_BYTES`].
     pub(super) fn new(longest: Duration) -> Self {
         Self { longest, waited: Duration::ZERO, bytes: 0 }
     }
 
-    /// Waits for a piece, as long as may still be waited.
+    /// Waits for a piece within the remaining time.
     pub(super) async fn wait<T>(&mut self, piece: impl Future<Output = T>) -> Result<T, Stalled> {
         let begun = Instant::now();
         let left = self.longest.saturating_sub(self.waited);
@@ -46,7 +46,7 @@ impl Pace {
         Ok(piece)
     }
 
-    /// Counts what a piece brought.
+    /// Counts the bytes of a piece.
     pub(super) fn count(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_add(bytes);
         if self.bytes >= LEAST_BYTES {
@@ -55,7 +55,7 @@ impl Pace {
     }
 }
 
-/// The same pieces; one that is waited for too long is an error with [`Stalled`] inside.
+/// Wraps a stream; if it stalls, the error contains [`Stalled`].
 pub(super) fn paced(
     pieces: BoxStream<'static, io::Result<Bytes>>,
     longest: Duration,
@@ -78,7 +78,7 @@ pub(super) fn paced(
 mod tests {
     use super::*;
 
-    /// What arrives of pieces of so many bytes, one every 100 ms, where 350 may be waited.
+    /// Bytes that arrive of pieces with these lengths, one every 100 ms, with a limit of 350 ms.
     async fn arrived(lengths: &[usize]) -> (usize, Option<io::Error>) {
         let pieces = stream::iter(lengths.to_vec()).then(|length| async move {
             tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! Proxies: what the registries file names, else what the environment names; never for this machine.
+//! Proxies from the registries file, otherwise from the environment; never for loopback addresses.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use url::Url;
 use crate::error::{BuildError, Result};
 use crate::file_url::without_user;
 
-/// What is always reached without a proxy: loopback is this machine, and a proxy has its own.
+/// Hosts that are always reached without a proxy: a proxy would resolve loopback to itself.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
-/// How the address of a proxy looks.
+/// Example of a proxy's URL.
 const EXAMPLE: &str = "http://proxy.example:3128";
 
-/// `proxies` of a registries file.
+/// The field `proxies` of a registries file.
 #[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Proxies {
-    /// For `http://`.
+    /// Proxy for `http://`.
     #[serde(default)]
     http: Option<String>,
-    /// For `https://`.
+    /// Proxy for `https://`.
     #[serde(default)]
     https: Option<String>,
     /// Hosts, domains and networks that are reached without a proxy.
@@ -32,7 +32,7 @@ pub(super) struct Proxies {
     none: Vec<String>,
 }
 
-// A proxy's address may hold its password.
+// The URL of a proxy may contain a password.
 impl fmt::Debug for Proxies {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("Proxies(hidden)")
@@ -40,7 +40,7 @@ impl fmt::Debug for Proxies {
 }
 
 impl Proxies {
-    /// What `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, in upper or lower case.
+    /// Reads `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`, in upper or lower case.
     pub(super) fn of_environment() -> Self {
         Self::of_variables(|name| std::env::var(name).ok())
     }
@@ -58,33 +58,33 @@ impl Proxies {
         }
     }
 
-    /// One proxy for everything.
+    /// Creates one proxy for all URLs.
     pub(super) fn of_all(address: &str) -> Self {
         Self { http: Some(address.to_owned()), https: Some(address.to_owned()), none: Vec::new() }
     }
 
-    /// Why an address that is written cannot be used; nothing that is quoted holds a password. One without a scheme is one of HTTP.
+    /// Checks the written URLs; the error text contains no password. A URL without a scheme counts as HTTP.
     pub(super) fn check(&self) -> std::result::Result<(), String> {
         let written = [self.http(), self.https()];
         written.into_iter().flatten().filter(|text| text.contains("://")).try_for_each(check)
     }
 
-    /// For `http://`.
+    /// Proxy for `http://`.
     pub(super) fn http(&self) -> Option<&str> {
         self.http.as_deref()
     }
 
-    /// For `https://`.
+    /// Proxy for `https://`.
     pub(super) fn https(&self) -> Option<&str> {
         self.https.as_deref()
     }
 
-    /// What is reached without a proxy, separated by commas; loopback always is.
+    /// Hosts without a proxy, separated by commas; loopback is always included.
     pub(super) fn none(&self) -> String {
         std::iter::once(LOOPBACK).chain(self.none.iter().map(String::as_str)).collect::<Vec<_>>().join(",")
     }
 
-    /// The builder of a client that uses these proxies only.
+    /// Configures a client to use only these proxies.
     pub(super) fn apply(&self, builder: reqwest::ClientBuilder) -> Result<reqwest::ClientBuilder> {
         let without = NoProxy::from_string(&self.none());
         let mut builder = builder.no_proxy();
@@ -97,7 +97,7 @@ impl Proxies {
         Ok(builder)
     }
 
-    /// The proxy through which an address is asked, without its password.
+    /// The proxy for a URL, without user and password.
     pub(super) fn of(&self, address: &Url) -> Option<String> {
         let builder = Matcher::builder().no(self.none());
         let builder = builder.http(self.http.clone().unwrap_or_default()).https(self.https.clone().unwrap_or_default());
@@ -107,7 +107,7 @@ impl Proxies {
     }
 }
 
-/// Why a text is not the address of a proxy of HTTP; nothing that is quoted holds a password.
+/// Checks the URL of an HTTP proxy; the error text contains no password.
 pub(super) fn check(text: &str) -> std::result::Result<(), String> {
     let shown = shown(text);
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
@@ -118,8 +118,9 @@ pub(super) fn check(text: &str) -> std::result::Result<(), String> {
     if is_address { Ok(()) } else { Err(format!("the proxy `{shown}` is not an address such as {EXAMPLE}")) }
 }
 
-/// A text that should be the address of a proxy, for a message: without user and password, and without what is no port in the place of one,
-/// which is the password of an address that ends before its host.
+/// Form of a proxy's URL for a message, without user and password.
+///
+/// A port that is not a number is cut as well: in a URL that ends before its host, it is the password.
 fn shown(text: &str) -> String {
     let text = without_user(text);
     let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
@@ -128,7 +129,7 @@ fn shown(text: &str) -> String {
     let is_port = |port: usize| rest[port..].trim_end_matches('/').bytes().all(|byte| byte.is_ascii_digit());
     let end = port.filter(|port| !is_port(*port)).map_or(rest, |port| &rest[..port]);
     let cut = if end.len() < rest.len() { "…" } else { "" };
-    // What this function puts in is shown as it is, and what the text has is not.
+    // The ellipsis of this function stays readable; everything from the text is escaped.
     format!("{scheme}{end}{cut}").escape_default().to_string().replace("\\u{2026}", "…")
 }
 

@@ -1,4 +1,4 @@
-//! All manifests and blobs that a release needs, in parallel across images and blobs, each blob once.
+//! Fetches all manifests and blobs of a release, in parallel across images and blobs, each blob once.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -22,74 +22,74 @@ use crate::files;
 use crate::lock::{ArtifactPin, CarriedSignature, FilePin, FileSource, Pin, Take};
 use crate::reference::Reference;
 
-/// Manifests, and blobs, that are fetched at the same time.
+/// Number of manifests, or of blobs, that are fetched in parallel.
 const PARALLEL: usize = 6;
 
-/// The largest configuration of an image that is read.
+/// Maximum size of an image's configuration, in bytes.
 const CONFIGURATION_LIMIT_BYTES: u64 = 8 << 20;
 
-/// An annotation that says that a manifest was assembled for tests, wherever it is stored.
+/// Annotation of a manifest that was assembled for tests, wherever it is stored.
 const ASSEMBLED: &str = "dev.landfall.assembled";
 
 /// An image whose manifest, configuration and layers are in the store.
 #[derive(Debug, Clone)]
 pub struct FetchedImage {
-    /// What the lock says about it.
+    /// Pin of the image.
     pub pin: Pin,
-    /// Its manifest.
+    /// Manifest of the image.
     pub manifest: ManifestDocument,
-    /// Its configuration.
+    /// Configuration of the image.
     pub configuration: ImageConfiguration,
 }
 
 /// An artifact whose manifest, configuration and files are in the store.
 #[derive(Debug, Clone)]
 pub struct FetchedArtifact {
-    /// What the lock says about it.
+    /// Pin of the artifact.
     pub pin: Pin,
-    /// Its manifest.
+    /// Manifest of the artifact.
     pub manifest: ManifestDocument,
 }
 
-/// All that a release needs, in the order that was asked for.
+/// Fetched content of a release, in the order of the request.
 #[derive(Debug, Clone)]
 pub struct Fetched {
-    /// Images.
+    /// Fetched images.
     pub images: Vec<FetchedImage>,
-    /// Artifacts.
+    /// Fetched artifacts.
     pub artifacts: Vec<FetchedArtifact>,
-    /// Signatures and attestations of the images, where the lock has rules about them.
+    /// Signatures and attestations of the images, if the lock has rules for them.
     pub signatures: Vec<CarriedSignature>,
 }
 
-/// A blob that a release needs.
+/// A blob that must be in the store.
 struct Needed<'a> {
     source: Source<'a>,
     blob: Expected,
     place: &'a Place,
 }
 
-/// What has a blob.
+/// Source of a blob.
 #[derive(Debug, Clone, Copy)]
 enum Source<'a> {
     /// A registry or a server.
     Away(Origin<'a>),
-    /// This machine: a file of a folder.
+    /// A file of a local folder.
     Disk(&'a Path),
-    /// This process: a file beside the lock, as it was read with it.
+    /// Memory: a file next to the lock, which was read with it.
     Here(&'a [u8]),
 }
 
-/// The manifests of all that a release needs: what the rest consists of, and how much it is.
+/// Manifests of all images and artifacts, from which the other blobs and the total size follow.
 #[derive(Debug)]
 pub struct Manifests<'a> {
     images: &'a [Pin],
     artifacts: &'a [ArtifactPin],
-    /// Of the images, then of those artifacts that a registry has.
+    /// Manifests of the images, then of the artifacts in a registry.
     documents: Vec<ManifestDocument>,
 }
 
-/// Fetches all manifests into the store; nothing else is fetched yet.
+/// Fetches all manifests into the store, and no other blobs.
 pub async fn fetch_manifests<'a>(
     client: &Client,
     store: &ContentStore,
@@ -107,7 +107,7 @@ pub async fn fetch_manifests<'a>(
     Ok(Manifests { images, artifacts, documents })
 }
 
-/// What has a manifest in a registry.
+/// Pins with a manifest in a registry.
 fn pins<'a>(images: &'a [Pin], artifacts: &'a [ArtifactPin]) -> Vec<&'a Pin> {
     let published = artifacts.iter().filter_map(|artifact| match artifact {
         ArtifactPin::Manifest(pin) => Some(pin),
@@ -121,7 +121,7 @@ impl Manifests<'_> {
         pins(self.images, self.artifacts)
     }
 
-    /// The references of everything that says it was assembled for tests.
+    /// References of all content that is marked as assembled for tests.
     pub fn assembled(&self) -> Vec<Reference> {
         let says_so =
             |manifest: &ManifestDocument| manifest.annotations.get(ASSEMBLED).is_some_and(|value| value == "true");
@@ -129,7 +129,7 @@ impl Manifests<'_> {
         pins.filter(|(_, manifest)| says_so(manifest)).map(|(pin, _)| pin.reference.clone()).collect()
     }
 
-    /// Every blob and file that must be in the store, each once.
+    /// Unique blobs and files that must be in the store.
     pub fn blobs(&self) -> impl Iterator<Item = Expected> {
         needed(&self.pins(), &self.documents, self.artifacts)
             .into_iter()
@@ -138,7 +138,7 @@ impl Manifests<'_> {
             .into_iter()
     }
 
-    /// Each image and artifact, with all that upstream has of it.
+    /// Each image and artifact with the digests of all its content upstream.
     pub fn contents(&self) -> Vec<(Reference, BTreeSet<Sha256>)> {
         let of_manifest = |(pin, manifest): (&Pin, &ManifestDocument)| {
             let blobs = std::iter::once(pin.digest).chain(blobs(manifest).map(|blob| blob.digest));
@@ -154,8 +154,7 @@ impl Manifests<'_> {
         published.chain(of_files).collect()
     }
 
-    /// Every blob whose size is known and that is going to be in the bundle, each once; what archives hold is not
-    /// known yet.
+    /// Unique blobs of known size that will be in the bundle; the content of archives is not known yet.
     pub fn travelling(&self) -> impl Iterator<Item = Expected> {
         let layers = self.documents.iter().skip(self.images.len()).flat_map(|manifest| &manifest.layers);
         let layers = layers.filter(|layer| Compression::of_artifact_layer(&layer.media_type).is_some());
@@ -171,8 +170,8 @@ impl Manifests<'_> {
     }
 }
 
-/// Fetches what is not in the store yet, composes artifacts of files, and unpacks those whose layers are archives. On return all of it
-/// is in the store and on the disk.
+/// Fetches missing blobs, composes artifacts of files, and unpacks artifacts with archives as layers. On return all of
+/// it is in the store and synced to disk.
 pub async fn fetch(
     client: &Client,
     store: &ContentStore,
@@ -201,12 +200,12 @@ pub async fn fetch(
     Ok(Fetched { images, artifacts: artifacts.collect::<Result<_>>()?, signatures: Vec::new() })
 }
 
-/// What is wrong with the content of an image or artifact, at its place in the lock.
+/// Marks an error as a refusal of an image or artifact, at its place in the lock.
 fn refused(error: BuildError, pin: &Pin) -> BuildError {
     error.within(pin.place.clone()).refusing(&pin.reference)
 }
 
-/// Every blob of the manifests and every file, each once.
+/// Unique blobs of the manifests, and files.
 fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [ArtifactPin]) -> Vec<Needed<'a>> {
     let of_manifests = pins.iter().zip(manifests).flat_map(|(pin, manifest)| {
         blobs(manifest).map(move |blob| Needed {
@@ -228,13 +227,13 @@ fn needed<'a>(pins: &[&'a Pin], manifests: &[ManifestDocument], artifacts: &'a [
     of_manifests.chain(of_files).filter(|needed| seen.insert(needed.blob.digest)).collect()
 }
 
-/// Where a file is, and how it is asked for: one of a hub at its commit.
+/// Source of a file, and how it is requested: a file of a hub at its commit.
 fn source(file: &FilePin) -> Source<'_> {
     let FilePin { source, digest, size, commit, .. } = file;
     let hub = |commit| Of::Hub { commit, digest: Some(*digest), size: *size };
     match source {
         FileSource::Url(url) => Source::Away(Origin::File(Asked { url, of: commit.as_ref().map_or(Of::Server, hub) })),
-        // The digest says what is meant: a mirror may have other tags.
+        // The digest identifies the object: a mirror may have other tags.
         FileSource::Object { url, region } => {
             Source::Away(Origin::File(Asked { url, of: Of::Object { region, tag: None } }))
         }
@@ -253,7 +252,7 @@ async fn fetch_missing(
     if missing.is_empty() {
         return Ok(());
     }
-    // The registry names the sizes: their sum may exceed any number.
+    // The registry states the sizes, so their sum may overflow.
     let total_bytes = Some(missing.iter().map(|needed| needed.blob.size).fold(0, u64::saturating_add));
     progress.event(Event::PhaseStarted { phase: "fetching".into(), total_bytes });
     stream::iter(&missing)
@@ -275,7 +274,7 @@ async fn fetch_missing(
     Ok(())
 }
 
-/// The digest of a file means little to a person, so the message names its address as well.
+/// Adds the URL of a file to the error, because its digest means little to a person.
 fn about(error: BuildError, origin: Origin<'_>) -> BuildError {
     match (error, origin) {
         (BuildError::Media(error @ MediaError::BlobMismatch { .. }), Origin::File(asked)) => {

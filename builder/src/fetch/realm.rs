@@ -1,8 +1,9 @@
-//! Where a registry's credentials may be sent for a token.
+//! Token servers that may receive a registry's credentials.
 //!
-//! Threats: a registry, or whoever answers for it, names any server as the place of its tokens, and would collect the credentials there. So they
-//! go to the registry itself, to hosts of the domain that the registry is directly in, and to those that the registries file names. Whoever has a
-//! host in that domain is trusted with it: no list of the domains that strangers share is shipped, for it would be outdated at a site.
+//! Threats: a registry, or an attacker in its place, may name any server as its realm to collect the credentials there.
+//! Therefore they are sent only to the registry itself, to hosts of its parent domain, and to those that the registries
+//! file names. Anyone with a host in that domain is trusted: a list of domains shared by unrelated owners is not
+//! included, because it would be outdated at a site.
 
 use landfall_error_codes::codes;
 use url::Url;
@@ -14,7 +15,8 @@ use super::web;
 /// Labels below which countries register domains, as in `corp.co.uk`.
 const SECOND_LEVEL: [&str; 12] = ["ac", "co", "com", "edu", "go", "gob", "gouv", "gov", "ne", "net", "or", "org"];
 
-/// Whether a place of tokens may have the credentials of a registry. `named` are the hosts that the registries file names for it.
+/// Returns true if a token server may receive the credentials of a registry. `named` are the hosts in the registries
+/// file for it.
 pub(super) fn may_have_credentials(registry: &str, place: &Url, named: &[String]) -> bool {
     let Some(host) = place.host_str() else { return false };
     let own = without_port(registry);
@@ -26,15 +28,15 @@ pub(super) fn may_have_credentials(registry: &str, place: &Url, named: &[String]
         || named.iter().any(|named| *named == web::authority(place))
 }
 
-/// What it means that a registry names a place that must not have its credentials.
+/// Failure for a registry whose realm must not receive its credentials.
 pub(super) fn elsewhere(registry: &str, place: &Url) -> Failure {
     let place = web::authority(place);
     let what = format!("it names {place} as the place of its tokens, and gets no credentials of {registry} there");
     Failure::Final(codes::REGISTRY_REALM, what.into())
 }
 
-/// The domain whose hosts may issue the tokens of a host: the one that it is directly in, or itself where that is everyone's. None for an
-/// address, or a name alone.
+/// Domain whose hosts may issue tokens for a host: its parent domain, or itself if the parent is a public suffix.
+/// `None` for an IP address or a single label.
 fn domain_of(host: &str) -> Option<&str> {
     if host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok() {
         return None;

@@ -1,4 +1,5 @@
-//! Where each upstream host is reached, for images as for files: the host itself, or a mirror that a vendor names.
+//! The registries file: for each upstream host, how it is reached for images and files, directly or through a mirror
+//! that the vendor names.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -18,10 +19,10 @@ use crate::definition::yaml;
 use crate::error::{BuildError, Place, Result};
 use crate::file_url::{FileUrl, without_user};
 
-/// The entry for every host without one of its own.
+/// Entry for each host without its own.
 const ANY_HOST: &str = "*";
 
-/// The registries file.
+/// The registries file, parsed.
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
     mirrors: Vec<Mirror>,
@@ -38,41 +39,43 @@ pub struct Registries {
 struct RegistriesDocument {
     #[serde(default)]
     mirrors: Vec<MirrorEntry>,
-    /// Instead of the environment's.
+    /// Proxies in place of those in the environment.
     #[serde(default)]
     proxies: Option<Proxies>,
-    /// Files of certificates in PEM, relative to this one, that are trusted beside those of the machine.
+    /// Paths of PEM files with certificates, relative to this file, that are trusted in addition to those of the
+    /// machine.
     #[serde(default)]
     authorities: Vec<Spanned<PathBuf>>,
-    /// Hosts with a proxy, authorities or token servers of their own.
+    /// Hosts with their own proxy, authorities or token servers.
     #[serde(default)]
     hosts: Vec<HostEntry>,
-    /// Headers for servers of files and hubs.
+    /// Headers for file servers and hubs.
     #[serde(default)]
     headers: Vec<HeaderEntry>,
-    /// Keys for servers of S3.
+    /// Keys for S3 servers.
     #[serde(default)]
     buckets: Vec<BucketEntry>,
-    /// The index of Python packages for entries that name none.
+    /// Index of Python packages for entries that name none.
     #[serde(default, rename = "packageIndex")]
     package_index: Option<Spanned<String>>,
 }
 
-/// A certificate that signs those of registries and servers.
+/// A certificate authority of registries and servers.
 #[derive(Debug, Clone)]
 pub(super) struct Authority {
     path: PathBuf,
-    /// One certificate.
+    /// The certificate as PEM.
     pem: Vec<u8>,
 }
 
 impl Authority {
-    /// As the HTTP client takes it.
+    /// Converts the certificate for the HTTP client.
     pub(super) fn certificate(&self) -> Result<reqwest::Certificate> {
         reqwest::Certificate::from_pem(&self.pem).map_err(|error| self.invalid(error))
     }
 
-    /// Refuses what no server could be certified by. Only a client that is made with it reads what is within the PEM.
+    /// Returns an error for an unusable certificate. The content of the PEM is parsed only when a client is built with
+    /// it.
     fn check(&self) -> Result<()> {
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([self.certificate()?]).build();
         client.map(drop).map_err(|error| self.invalid(error))
@@ -84,7 +87,7 @@ impl Authority {
     }
 }
 
-/// One entry as it is written.
+/// The written form of a mirror's entry.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct MirrorEntry {
@@ -100,14 +103,14 @@ struct Mirror {
     endpoint: Endpoint,
 }
 
-/// A registry, and the prefix of its repositories' names.
+/// A registry, with a prefix for the names of its repositories.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Host, with the port where one is written.
+    /// Host, with the port if one is written.
     pub registry: String,
-    /// Empty, or segments that end with `/`.
+    /// Empty, or segments with a trailing `/`.
     pub prefix: String,
-    /// Whether it is asked without TLS.
+    /// True if it is reached without TLS.
     pub plain_http: bool,
 }
 
@@ -133,36 +136,36 @@ impl Registries {
         Ok(Self { mirrors, proxies: document.proxies, authorities, hosts, headers, buckets, package_index })
     }
 
-    /// The same with these proxies, unless the file names some.
+    /// Sets the proxies, unless the file names some.
     pub(super) fn or_proxies(mut self, proxies: Proxies) -> Self {
         self.proxies.get_or_insert(proxies);
         self
     }
 
-    /// The proxies through which a host is asked, which is written with its port unless that is the default.
+    /// Proxies for a host, which is written with its port unless that is the default.
     pub(super) fn proxies(&self, host: &str) -> &Proxies {
         static NONE: LazyLock<Proxies> = LazyLock::new(Proxies::default);
         let own = self.host(host).and_then(|way| way.proxies.as_ref());
         own.or(self.proxies.as_ref()).unwrap_or(&NONE)
     }
 
-    /// The authorities that may certify a host, beside those that this machine trusts.
+    /// Authorities that may certify a host, in addition to those that this machine trusts.
     pub(super) fn authorities(&self, host: &str) -> impl Iterator<Item = &Authority> {
         let own = self.host(host).map(|way| way.authorities.as_slice()).unwrap_or_default();
         self.authorities.iter().chain(own)
     }
 
-    /// Hosts that issue the tokens of a registry and may have its credentials, beside those of its own domain.
+    /// Hosts outside the registry's own domain that issue its tokens and may receive its credentials.
     pub(super) fn tokens(&self, registry: &str) -> &[String] {
         self.host(registry).map(|way| way.tokens.as_slice()).unwrap_or_default()
     }
 
-    /// The number of the way in which a host is reached, counted from 0, which is that of all hosts without one of their own.
+    /// Index of the HTTP clients for a host, counted from 0, which is the index for all hosts without their own entry.
     pub(super) fn way(&self, host: &str) -> usize {
         self.hosts.iter().position(|way| way.host == host).map_or(0, |index| index + 1)
     }
 
-    /// How many ways there are.
+    /// Number of sets of HTTP clients.
     pub(super) fn ways(&self) -> usize {
         self.hosts.len() + 1
     }
@@ -171,23 +174,23 @@ impl Registries {
         self.hosts.iter().find(|way| way.host == host)
     }
 
-    /// The headers that a host gets, which is written with its port unless that is the default. All of them are secrets.
+    /// Headers for a host, which is written with its port unless that is the default. All of them are secret.
     pub(super) fn headers(&self, host: &str) -> HeaderMap {
         let of_host = self.headers.iter().filter(|header| header.host == host);
         of_host.map(|header| (header.name.clone(), header.value.clone())).collect()
     }
 
-    /// The keys that sign requests to the server of S3 at an address.
+    /// Keys that sign requests to the S3 server at a URL.
     pub(super) fn bucket_keys(&self, address: &Url) -> Option<&Credentials> {
         self.buckets.iter().find_map(|keys| keys.of(address))
     }
 
-    /// The index of Python packages for entries of the lock that name none, without `/` at the end.
+    /// Index of Python packages for entries of the lock that name none, without a trailing `/`.
     pub(crate) fn package_index(&self) -> Option<&FileUrl> {
         self.package_index.as_ref()
     }
 
-    /// Where repositories of an upstream host are.
+    /// Endpoint for the repositories of an upstream host.
     pub fn endpoint(&self, host: &str) -> Endpoint {
         self.mirror(host).unwrap_or_else(|| Endpoint {
             registry: host.to_owned(),
@@ -196,7 +199,8 @@ impl Registries {
         })
     }
 
-    /// Where a file is fetched. Refuses plain HTTP to another machine, unless a mirror's entry allows it.
+    /// URL from which a file is fetched. Returns an error for plain HTTP to another machine, unless a mirror's entry
+    /// allows it.
     pub fn file(&self, url: &FileUrl) -> Result<Url> {
         let host = url.host();
         let Some(mirror) = self.mirror(&host) else {
@@ -224,7 +228,7 @@ impl Registries {
     }
 }
 
-/// The address of a package index.
+/// URL of a package index.
 fn package_index(path: &Path, address: &Spanned<String>) -> Result<FileUrl> {
     address.value.trim_end_matches('/').parse().map_err(|error| {
         let place = Place::field(path, address.referenced.line(), "packageIndex");
@@ -232,7 +236,7 @@ fn package_index(path: &Path, address: &Spanned<String>) -> Result<FileUrl> {
     })
 }
 
-/// The certificates of one file, which a field of the registries file names.
+/// Certificates in a file that a field of the registries file names.
 pub(super) fn authorities(path: &Path, field: &str, file: &Spanned<PathBuf>) -> Result<Vec<Authority>> {
     let invalid = |what: String| {
         BuildError::at(codes::REGISTRIES_INVALID, Place::field(path, file.referenced.line(), field), what)
@@ -276,7 +280,7 @@ fn mirror(path: &Path, index: usize, entry: &MirrorEntry) -> Result<Mirror> {
     Ok(Mirror { host, endpoint: Endpoint { registry, prefix, plain_http } })
 }
 
-/// Whether a host can only be this machine.
+/// Returns true if a host is a loopback address.
 pub(super) fn is_loopback(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or(rest),

@@ -1,7 +1,7 @@
-//! What is asked of a registry: what a repository has, with what opens it, and blobs from a byte on.
+//! Requests to a registry: content of a repository, with authentication, and blobs from an offset.
 //!
-//! Threats: a registry may redirect to another server. One without TLS is refused, and no credentials go to another host; bytes of a blob
-//! count only if they have the requested digest.
+//! Threats: a registry may redirect to another server. One without TLS is refused, and no credentials go to another
+//! host; the bytes of a blob are used only if they have the requested digest.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -17,38 +17,38 @@ use super::web;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
-/// Where docker.io answers.
+/// Host name that serves docker.io.
 const DOCKER_HUB: &str = "index.docker.io";
 
-/// One repository of one registry.
+/// A repository in a registry.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Repository {
-    /// The registry.
+    /// Endpoint of the registry.
     pub endpoint: Endpoint,
-    /// Its name there.
+    /// Name of the repository there.
     pub name: String,
 }
 
-/// What a repository is asked for.
+/// A request to a repository.
 #[derive(Clone, Copy)]
 pub(super) struct Question<'a> {
-    /// The repository that has it.
+    /// The repository.
     pub repository: &'a Repository,
     /// Path below that of the repository.
     pub path: &'a str,
-    /// The media types that are accepted.
+    /// Accepted media types.
     pub accept: &'a str,
-    /// From which byte on, where it is a blob.
+    /// Offset, for a blob.
     pub from: Option<u64>,
 }
 
 impl Repository {
-    /// The address of the registry itself.
+    /// URL of the registry's root.
     pub(super) fn root(&self) -> Result<Url> {
         parsed(&self.registry())
     }
 
-    /// The address of what this path names.
+    /// URL of a path in the repository.
     pub(super) fn address(&self, path: &str) -> String {
         format!("{}{}/{path}", self.registry(), self.name)
     }
@@ -66,7 +66,7 @@ fn parsed(address: &str) -> Result<Url> {
 }
 
 impl Registries {
-    /// Where upstream has the manifest of a tag, and where a mirror has it that is asked instead.
+    /// URL of a tag's manifest upstream, and on a mirror that is used instead.
     pub(crate) fn manifest_addresses(&self, reference: &Reference) -> (String, Option<String>) {
         let address = |endpoint: Endpoint| {
             let name = format!("{}{}", endpoint.prefix, reference.repository);
@@ -81,7 +81,7 @@ impl Registries {
 }
 
 impl Client {
-    /// Opens a blob at a byte; the registry may ignore the offset.
+    /// Opens a blob at an offset, which the registry may ignore.
     pub(super) async fn blob(
         &self,
         reference: &Reference,
@@ -101,8 +101,9 @@ impl Client {
         Ok(opened.and_then(|file| of_length(file.bytes, length, size, offset)))
     }
 
-    /// Asks for something of a repository. A refusal says what opens it, where that is not what was sent: another token, since the first
-    /// one has ended, or one at all, since the registry opens only itself to everyone.
+    /// Sends a request to a repository, and once more with new authentication if it is refused with another challenge.
+    ///
+    /// That happens if the token has expired, or if the registry's root is public but the repository is not.
     pub(super) async fn ask_in(&self, question: Question<'_>) -> Result<std::result::Result<Response, Failure>> {
         let repository = question.repository;
         let opened = match self.open(repository).await? {
@@ -120,7 +121,8 @@ impl Client {
         }
     }
 
-    /// Asks with what opens the repository. Where the registry leads to another host, the HTTP client sends no authorization there.
+    /// Sends a request with the repository's authentication. The HTTP client sends none to another host after a
+    /// redirect.
     async fn ask_opened(
         &self,
         question: Question<'_>,
@@ -142,9 +144,9 @@ impl Client {
         Repository { endpoint, name }
     }
 
-    /// What opens a repository: what opened it before, or what the registry asks for.
+    /// Authentication of a repository: the known one, or the one that the registry asks for.
     async fn open(&self, repository: &Repository) -> Result<std::result::Result<RegistryAuth, Failure>> {
-        // One at a time: several would all ask for the token of one repository.
+        // One at a time: otherwise, parallel requests would all request a token for one repository.
         let mut opened = self.opened.lock().await;
         if let Some(found) = opened.get(repository) {
             return Ok(Ok(found.clone()));
@@ -154,7 +156,7 @@ impl Client {
         }))
     }
 
-    /// What opens a repository that refused what was sent.
+    /// New authentication for a repository that refused the one that was sent.
     async fn reopen(
         &self,
         repository: &Repository,
@@ -163,7 +165,7 @@ impl Client {
     ) -> Result<std::result::Result<RegistryAuth, Failure>> {
         let mut opened = self.opened.lock().await;
         match opened.get(repository) {
-            // Another request has it already.
+            // A parallel request already renewed it.
             Some(found) if found != sent => return Ok(Ok(found.clone())),
             _ => drop(opened.remove(repository)),
         }
@@ -178,7 +180,7 @@ impl Client {
     }
 }
 
-/// The bytes of a blob, unless so many come as cannot be its rest.
+/// Checks the length of a blob's body; returns a failure if it cannot be the requested rest.
 fn of_length(bytes: BlobBytes, length: Option<u64>, size: u64, offset: u64) -> std::result::Result<BlobBytes, Failure> {
     let expected = if bytes.resumed { size.saturating_sub(offset) } else { size };
     match length.filter(|length| *length != expected) {

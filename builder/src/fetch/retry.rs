@@ -1,36 +1,36 @@
-//! Retries after transient failures, each after a longer wait.
+//! Retries after transient failures, with increasing waits.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
-/// Tries of a host that cannot be reached at all: an unknown name, a port without a listener. Waiting rarely helps
-/// there, and the person at the terminal should see the reason soon.
+/// Tries for an unreachable host: an unknown name, or a port without a listener. Waiting rarely helps there, and the
+/// person at the terminal should see the reason soon.
 const UNREACHABLE_TRIES: u32 = 3;
 
-/// Tries of a transfer whose server sends next to nothing: each takes as long as may be waited for a body.
+/// Tries for a transfer that stalls: each takes the full time limit of a body.
 const STALLED_TRIES: u32 = 3;
 
-/// How long servers may ask one transfer to wait, all waits since its last progress together. A server that asks for more is
-/// given up, with what would help.
+/// Maximum total of the waits that servers may ask of one transfer since its last progress. If a server asks for more,
+/// the transfer fails with advice.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_mins(2);
 
-/// How often and after what waits a transfer is retried. Progress restarts the count.
+/// Retry policy of a transfer. Progress restarts the count.
 #[derive(Debug, Clone, Copy)]
 pub struct Retry {
-    /// Tries without progress before it is given up.
+    /// Maximum number of tries without progress.
     pub attempts: u32,
-    /// Wait after the first failure; doubled after each further one, and up to doubled again by chance, so that
-    /// transfers that failed together do not retry together.
+    /// Wait after the first failure. It doubles after each further one; a random part up to the same length is added,
+    /// so that transfers that failed together do not retry together.
     pub first_wait: Duration,
-    /// The longest wait, apart from chance.
+    /// Maximum wait, without the random part.
     pub longest_wait: Duration,
-    /// How long the body of an answer may bring next to nothing before the try counts as failed.
+    /// Time for which a body may bring almost nothing, after which the try fails.
     pub longest_stall: Duration,
 }
 
 impl Default for Retry {
-    /// One and a half to three minutes in all.
+    /// A policy with one and a half to three minutes in total.
     fn default() -> Self {
         Self {
             attempts: 9,
@@ -42,7 +42,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The waits of one transfer.
+    /// Starts the retries of one transfer.
     pub fn start(&self) -> Tries {
         let waits = ExponentialBuilder::new()
             .with_factor(2.0)
@@ -54,19 +54,19 @@ impl Retry {
     }
 }
 
-/// The waits that are left to one transfer.
+/// Remaining retries of one transfer.
 #[derive(Debug)]
 pub struct Tries {
     waits: ExponentialBackoff,
     failures: u32,
-    /// Failures whose body stalled.
+    /// Number of failures because of a stalled body.
     stalls: u32,
-    /// What servers have asked for so far.
+    /// Total of the waits that servers asked for.
     asked: Duration,
 }
 
 impl Tries {
-    /// How long to wait after one more failure; none when the tries are used up. A server may ask for a longer wait.
+    /// Wait after a failure; `None` when the tries are used up. A server may ask for a longer wait.
     pub fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
         self.failures += 1;
         self.asked = self.asked.saturating_add(asked.unwrap_or_default());
@@ -77,7 +77,7 @@ impl Tries {
         Some(asked.map_or(wait, |asked| wait.max(asked)))
     }
 
-    /// The same where the body of the answer stalled.
+    /// Like [`next`](Self::next), after a stalled body.
     pub fn next_stalled(&mut self) -> Option<Duration> {
         self.stalls += 1;
         if self.stalls >= STALLED_TRIES {
@@ -86,7 +86,7 @@ impl Tries {
         self.next(None)
     }
 
-    /// The same where the host did not answer at all.
+    /// Like [`next`](Self::next), for an unreachable host.
     pub fn next_unreachable(&mut self) -> Option<Duration> {
         if self.failures + 1 >= UNREACHABLE_TRIES {
             return None;

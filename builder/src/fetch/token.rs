@@ -1,11 +1,13 @@
-//! What opens a repository: nothing, a token, or the user's name and password, as the registry's own answers ask for it.
+//! Authentication for a repository: none, a token, or the user's name and password, as the registry's responses demand.
 //!
-//! A registry is asked for itself first, as clients of registries do. It may open itself and still refuse a repository: then the
-//! challenge of that refusal counts. Challenges come in several headers, or several in one; a token is preferred.
+//! A registry's root is requested first, as clients of registries do. The registry may allow that and still refuse a
+//! repository: then the challenge of that refusal applies. Challenges come in several headers, or several in one; a
+//! token is preferred.
 //!
-//! Threats: the server that answers names where credentials are sent. So a server without TLS is refused, and one that is not of the
-//! registry ([`realm`]). Requests without credentials may go anywhere with TLS: they reveal only what is pulled, and their token is
-//! sent to the registry alone. What another server says, to which the registry leads, is no challenge of the registry.
+//! Threats: the response names the server to which credentials are sent. Therefore a server without TLS is refused, and
+//! so is one that does not belong to the registry ([`realm`]). Requests without credentials may go to any server with
+//! TLS: they reveal only what is pulled, and their token is sent only to the registry. A challenge of another server,
+//! to which the registry redirects, is ignored.
 
 use http_auth::ChallengeRef;
 use landfall_error_codes::{Code, codes};
@@ -24,7 +26,7 @@ use crate::error::Result;
 
 const TOKEN_LIMIT_BYTES: usize = 1 << 20;
 
-/// A request with what opens its repository: nothing, a token for it, or the user's name and password.
+/// Adds the authentication for a repository to a request.
 pub(super) fn open_with(request: RequestBuilder, by: RegistryAuth) -> RequestBuilder {
     match by {
         RegistryAuth::Anonymous => request,
@@ -33,16 +35,16 @@ pub(super) fn open_with(request: RequestBuilder, by: RegistryAuth) -> RequestBui
     }
 }
 
-/// What a registry asks for.
+/// The authentication that a registry demands.
 #[derive(Debug, Default)]
 pub(super) struct Challenge {
-    /// A token, which this place issues.
+    /// A token, with the realm that issues it.
     token: Option<Realm>,
-    /// The user's name and password (`Basic`).
+    /// True if the user's name and password are accepted (`Basic`).
     password: bool,
 }
 
-/// Where a token is issued.
+/// A token server, as named in a challenge.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Realm {
     pub address: String,
@@ -50,7 +52,7 @@ pub(super) struct Realm {
     scope: Option<String>,
 }
 
-/// A place of tokens that may be asked, and for what.
+/// A token server that may be contacted, with the parameters of the request.
 struct Issuer {
     address: Url,
     service: Option<String>,
@@ -66,7 +68,7 @@ struct TokenAnswer {
 type Asked<T> = Result<std::result::Result<T, Failure>>;
 
 impl Challenge {
-    /// The challenges of an answer; none of one that another server gave.
+    /// Challenges of a response; empty if another server sent it.
     pub(super) fn of(response: &reqwest::Response, asked: &Url) -> Self {
         if response.url().origin() == asked.origin() { Self::read(response.headers()) } else { Self::default() }
     }
@@ -76,14 +78,14 @@ impl Challenge {
         Self { token: realm(headers), password }
     }
 
-    /// Whether it asks for nothing that Landfall has.
+    /// Returns true if it demands nothing that Landfall supports.
     pub(super) fn is_none(&self) -> bool {
         self.token.is_none() && !self.password
     }
 }
 
 impl Client {
-    /// What opens a repository, by what the registry says of itself.
+    /// Authentication for a repository, according to the root of the registry.
     pub(super) async fn authorization(&self, repository: &Repository) -> Asked<RegistryAuth> {
         let registry = repository.endpoint.registry.as_str();
         let credentials = match self.docker.credentials(registry).await? {
@@ -98,13 +100,13 @@ impl Client {
         })
     }
 
-    /// What opens a repository, by a challenge of the registry.
+    /// Authentication for a repository, according to a challenge of the registry.
     pub(super) async fn authorization_by(&self, repository: &Repository, challenge: Challenge) -> Asked<RegistryAuth> {
         let credentials = self.docker.credentials(&repository.endpoint.registry).await?;
         self.answered(repository, challenge, credentials).await
     }
 
-    /// What opens a repository: what a challenge asks for, as far as the user has it.
+    /// Authentication that satisfies a challenge, as far as the user's credentials allow.
     async fn answered(
         &self,
         repository: &Repository,
@@ -115,7 +117,7 @@ impl Client {
             return Ok(Ok(match credentials {
                 Credentials::Basic { user, password } if challenge.password => RegistryAuth::Basic(user, password),
                 Credentials::Bearer(token) => RegistryAuth::Bearer(token),
-                // A registry that asks for no password gets none.
+                // A registry that does not ask for a password does not get one.
                 _ => RegistryAuth::Anonymous,
             }));
         };
@@ -133,7 +135,7 @@ impl Client {
         Ok(token.map(RegistryAuth::Bearer))
     }
 
-    /// The place of tokens that a challenge names; one that must not have the user's credentials is a failure.
+    /// The token server that a challenge names. Returns a failure if it must not receive the user's credentials.
     fn issuer(&self, repository: &Repository, realm: Realm, has_secret: bool) -> std::result::Result<Issuer, Failure> {
         let registry = repository.endpoint.registry.as_str();
         let root = repository.root().map_err(|error| Failure::Final(codes::FETCH_FAILED, error.into()))?;
@@ -145,7 +147,7 @@ impl Client {
         Ok(Issuer { address, service: realm.service, scope })
     }
 
-    /// A token for a user, or for anyone.
+    /// Requests a token for a user, or an anonymous one.
     async fn token(&self, repository: &Repository, issuer: Issuer, user: Option<(String, String)>) -> Asked<String> {
         let Issuer { mut address, service, scope } = issuer;
         let who = web::authority(&address);
@@ -168,7 +170,7 @@ impl Client {
         }))
     }
 
-    /// Exchanges an identity token for one that may pull from a repository.
+    /// Exchanges an identity token for one with pull permission on a repository.
     async fn exchange(&self, repository: &Repository, identity: &str, issuer: Issuer) -> Asked<String> {
         let service = issuer.service.unwrap_or_default();
         let mut form = url::form_urlencoded::Serializer::new(String::new());
@@ -182,13 +184,13 @@ impl Client {
             form.append_pair(key, value);
         }
         let kind = (reqwest::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        // A redirect could lead the form, secret and all, to another server.
+        // A redirect could send the form, including the secret, to another server.
         let web = self.web_without_redirects(&repository.endpoint.registry).await?;
         let request = web.post(issuer.address).header(kind.0, kind.1).body(form.finish());
         Ok(self.token_of(repository, request, "it refused to exchange the identity token").await)
     }
 
-    /// The token of an answer; `none` says that there is none.
+    /// Reads the token of a response; `none` is the error text if there is no token.
     async fn token_of(
         &self,
         repository: &Repository,
@@ -211,7 +213,8 @@ impl Client {
     }
 }
 
-/// What a token server answers, with its name, since it is seldom the registry itself; and what helps against its limit.
+/// Error text of a token server, with its name because it is seldom the registry itself, and with advice about rate
+/// limits.
 fn limited(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: bool) -> String {
     let said = cause.to_string();
     let said = said.strip_prefix("it answers ").unwrap_or(&said);
@@ -224,7 +227,7 @@ fn limited(who: &str, registry: &str, cause: &Cause, code: Code, is_anonymous: b
     format!("its token server {who} answers {said}{help}")
 }
 
-/// An address to which credentials may be sent.
+/// Parses a realm. Returns a failure if credentials may not be sent there.
 fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
     let address = Url::parse(realm).map_err(|error| {
         let what = format!("its realm `{}` is not an address: {error}", realm.escape_default());
@@ -236,13 +239,13 @@ fn address(registry: &Url, realm: &str) -> std::result::Result<Url, Failure> {
     Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(address).into()))
 }
 
-/// What a refusal asks for.
+/// Challenges of a refusal.
 fn challenges(headers: &HeaderMap) -> impl Iterator<Item = ChallengeRef<'_>> {
     let texts = headers.get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     texts.filter_map(|text| http_auth::parse_challenges(text).ok()).flatten()
 }
 
-/// The first place of tokens that a refusal names.
+/// The first token server that a refusal names.
 pub(super) fn realm(headers: &HeaderMap) -> Option<Realm> {
     let mut bearers = challenges(headers).filter(|challenge| challenge.scheme.eq_ignore_ascii_case("bearer"));
     bearers.find_map(|bearer| {

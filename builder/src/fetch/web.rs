@@ -1,8 +1,8 @@
-//! HTTP for servers of files and of tokens: which redirects are followed, how an answer is read, what a bad one means.
+//! HTTP for servers of files and tokens: permitted redirects, and the reading and classification of responses.
 //!
-//! Threats: a server, or an attacker in front of it, may redirect to a server without TLS, where anyone may read and
-//! change what is sent, credentials included; send another range than was asked for; or answer with more than fits into
-//! memory.
+//! Threats: a server, or an attacker in front of it, may redirect to a server without TLS, where anyone can read and
+//! change what is sent, including credentials; send another range than the requested one; or answer with more than fits
+//! into memory.
 
 use std::time::Duration;
 
@@ -22,29 +22,29 @@ use super::registries::{Registries, is_loopback};
 use crate::error::{BuildError, Result};
 
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// A server that does not begin to answer for this long has dropped the connection. What it sends is judged by its pace, sooner.
+/// Read timeout, after which the connection counts as dropped. A slow body fails earlier, by its pace.
 pub(super) const READ_TIMEOUT: Duration = Duration::from_mins(1);
 pub(super) const USER_AGENT: &str = concat!("landfall/", env!("CARGO_PKG_VERSION"));
 pub(super) const REDIRECTS: usize = 10;
-/// How much of the answer to a failed request is read for the reason.
+/// Bytes of an error response that are read for the reason.
 const REASON_LIMIT_BYTES: usize = 64 << 10;
 
-/// An address that is refused, since it has no TLS.
+/// Error for a URL that is refused because it has no TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("it leads to {0}, which is not HTTPS")]
 pub(super) struct NotHttps(pub Url);
 
-/// An answer whose bytes arrive.
+/// A response whose body is a stream.
 pub(super) struct OpenFile {
     pub bytes: BlobBytes,
-    /// Bytes of the whole, where the server says.
+    /// Size of the complete file in bytes, if the server states it.
     pub total: Option<u64>,
-    /// What identifies this version, where the server says.
+    /// Identifier of this version of the file, if the server states one.
     pub version: Option<String>,
 }
 
 impl OpenFile {
-    /// Its bytes, unless the server names another size than the lock.
+    /// The body, or a failure if the server states another size than the lock.
     pub(super) fn of_size(self, size: u64) -> std::result::Result<BlobBytes, Failure> {
         match self.total {
             Some(total) if total != size => {
@@ -56,12 +56,12 @@ impl OpenFile {
     }
 }
 
-/// The HTTP client for a host, which follows only permitted redirects.
+/// HTTP client for a host; it follows only permitted redirects.
 pub(super) fn client(registries: &Registries, host: &str) -> Result<reqwest::Client> {
     client_that(redirect::Policy::custom(follow), registries, host)
 }
 
-/// The HTTP client of requests whose headers depend on the server: it follows no redirect by itself.
+/// HTTP client for requests with headers that depend on the server; it follows no redirects.
 pub(super) fn client_without_redirects(registries: &Registries, host: &str) -> Result<reqwest::Client> {
     client_that(redirect::Policy::none(), registries, host)
 }
@@ -89,8 +89,8 @@ fn follow(attempt: redirect::Attempt<'_>) -> redirect::Action {
     if allowed { attempt.follow() } else { attempt.error(NotHttps(to)) }
 }
 
-/// Whether one address may send us to another: to HTTPS; without TLS only from a place without TLS, on the same host or
-/// on this machine.
+/// Returns true if `from` may redirect to `to`: to HTTPS always; to plain HTTP only from plain HTTP, on the same host
+/// or on the loopback interface.
 pub(super) fn may_lead(from: &Url, to: &Url) -> bool {
     match to.scheme() {
         "https" => true,
@@ -101,14 +101,14 @@ pub(super) fn may_lead(from: &Url, to: &Url) -> bool {
     }
 }
 
-/// Sends a request; an answer of any status is an answer.
+/// Sends a request. A response with any status counts as success.
 pub(super) async fn send(request: RequestBuilder, proxies: &Proxies) -> std::result::Result<Response, Failure> {
     request.send().await.map_err(|error| unanswered(&error, proxies))
 }
 
-/// What a missing answer means, with the proxy through which the server was asked.
+/// Classifies a missing response; the message names the proxy of the request.
 pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
-    // A forbidden redirect stays forbidden.
+    // A retry would hit the forbidden redirect again.
     if error.is_redirect() {
         let code = if refused_for_tls(error) { codes::PLAIN_HTTP_REFUSED } else { codes::FETCH_FAILED };
         return Failure::Final(code, root_cause(error).into());
@@ -133,13 +133,13 @@ pub(super) fn unanswered(error: &reqwest::Error, proxies: &Proxies) -> Failure {
     Failure::transient(through(&cause))
 }
 
-/// The host that is asked, with a port that is not the default.
+/// Host of a URL, with the port unless that is the default.
 pub(super) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or("the server");
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Whether a name is not known, or a port has no listener: another try a minute later seldom differs.
+/// Returns true if a host name is unknown or a port has no listener, for which a retry a minute later seldom helps.
 fn is_unreachable(error: &reqwest::Error) -> bool {
     use std::io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
     let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
@@ -155,8 +155,9 @@ fn refused_for_tls(error: &reqwest::Error) -> bool {
     causes.any(<dyn std::error::Error>::is::<NotHttps>)
 }
 
-/// The bytes of a good answer to a request for those from `offset` on; `missing` says that there is no such thing. The body may
-/// bring next to nothing for `longest_stall`.
+/// Checks the response to a request for the bytes from `offset`, and opens its body.
+///
+/// `missing` is the code if the file does not exist. The body may bring almost nothing for at most `longest_stall`.
 pub(super) async fn opened(
     response: Response,
     offset: u64,
@@ -173,7 +174,7 @@ pub(super) async fn opened(
     Ok(OpenFile { bytes: BlobBytes { resumed, stream }, total, version })
 }
 
-/// The whole of a good answer, if it has at most so many bytes.
+/// Reads a successful response of at most `limit_bytes` into memory.
 pub(super) async fn read(
     response: Response,
     limit_bytes: usize,
@@ -187,7 +188,7 @@ pub(super) async fn read(
     beginning(response, limit_bytes, longest_stall).await?.ok_or_else(too_long)
 }
 
-/// The bytes of an answer, or nothing when there are more than so many.
+/// Reads a body; `None` if it exceeds the limit.
 async fn beginning(
     mut response: Response,
     limit_bytes: usize,
@@ -205,13 +206,13 @@ async fn beginning(
     }
 }
 
-/// A strong tag, else the time of the last change.
+/// A strong `ETag`, otherwise `Last-Modified`.
 fn version(headers: &HeaderMap) -> Option<String> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     text(ETAG).filter(|tag| !tag.starts_with("W/")).or_else(|| text(LAST_MODIFIED))
 }
 
-/// Bytes of the whole from `Content-Range: bytes 5-9/10`, which must begin where it was asked to.
+/// Total size from `Content-Range: bytes 5-9/10`, whose start must equal `offset`.
 fn range_total(headers: &HeaderMap, offset: u64) -> std::result::Result<u64, Failure> {
     let text = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let total = text
@@ -225,7 +226,7 @@ fn range_total(headers: &HeaderMap, offset: u64) -> std::result::Result<u64, Fai
     })
 }
 
-/// Where a redirect leads; nothing for an answer that is none. Without TLS it may lead only as [`may_lead`] says.
+/// Target of a redirect; `None` if the response is not a redirect. A target without TLS must satisfy [`may_lead`].
 pub(super) fn redirected(response: &Response) -> std::result::Result<Option<Url>, Failure> {
     let is_redirect = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308);
     let location = response.headers().get(LOCATION).filter(|_| is_redirect);
@@ -237,15 +238,15 @@ pub(super) fn redirected(response: &Response) -> std::result::Result<Option<Url>
     if may_lead(from, &to) { Ok(Some(to)) } else { Err(Failure::Final(codes::PLAIN_HTTP_REFUSED, NotHttps(to).into())) }
 }
 
-/// What a bad answer of a server means, with its reason.
+/// Classifies an error response, with the server's reason.
 pub(super) async fn failure(response: Response, longest_stall: Duration, missing: Code) -> Failure {
     let (status, wait) = (response.status(), retry_after(response.headers()));
-    // Without the reason, the status still says it.
+    // If the reason cannot be read, the status suffices.
     let body = beginning(response, REASON_LIMIT_BYTES, longest_stall).await.ok().flatten().unwrap_or_default();
     status_failure(status.as_u16(), reason(&body).or_else(|| object_reason(&body)), wait, missing)
 }
 
-/// What a bad status means.
+/// Classifies an error status.
 pub(super) fn status_failure(status: u16, reason: Option<String>, wait: Option<Duration>, missing: Code) -> Failure {
     let shown = StatusCode::from_u16(status).map_or_else(|_| status.to_string(), |status| status.to_string());
     let cause = match reason {
@@ -262,7 +263,7 @@ pub(super) fn status_failure(status: u16, reason: Option<String>, wait: Option<D
     }
 }
 
-/// `Retry-After`: seconds, or a time, which is compared with the server's own clock where the answer has that.
+/// Value of `Retry-After`: seconds, or a time relative to the server's own clock if the response states that.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = |name: HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let asked = text(RETRY_AFTER)?;
@@ -271,7 +272,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let time = |text: &str| DateTimeParser::new().parse_timestamp(text).ok();
     let now = text(DATE).and_then(time).unwrap_or_else(Timestamp::now);
-    // A time that has passed asks for no wait.
+    // A time in the past asks for no wait.
     Some(Duration::try_from(time(asked)?.duration_since(now)).unwrap_or_default())
 }
 
@@ -287,14 +288,15 @@ struct Reason {
     message: String,
 }
 
-/// The first reason in the form that registries share. It comes from outside: a terminal gets it escaped.
+/// First reason of an error response in the form that registries share; escaped for a terminal, because it comes from
+/// outside.
 fn reason(body: &[u8]) -> Option<String> {
     let reasons: Reasons = serde_json::from_slice(body).ok()?;
     let first = reasons.errors.first()?;
     Some(format!("{} {}", first.code.escape_default(), first.message.escape_default()).trim_end().to_owned())
 }
 
-/// The code of a server of S3: what else its answer holds may quote the request.
+/// Error code of an S3 server. The rest of the response may quote the request.
 fn object_reason(body: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(body).ok()?;
     let (code, _) = text.split_once("<Code>")?.1.split_once("</Code>")?;

@@ -1,8 +1,8 @@
-//! Members of an archive, taken into the content store.
+//! Takes members of an archive into the content store.
 //!
-//! Threats: an archive may hold links, names that lead elsewhere, a member twice, more bytes than any disk has, or be truncated.
-//! Nothing of it ever becomes a path: members are found by their exact names, only regular files are taken, bytes and
-//! members are counted, and an archive with a name that leads out of it is not read on.
+//! Threats: an archive may contain links, names that lead elsewhere, a member twice, more bytes than any disk holds, or
+//! be truncated. No name in it becomes a path: members are found by exact name, only regular files are taken, and bytes
+//! and members are counted. An archive with a name that leads out of it is refused at once.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -20,17 +20,17 @@ use crate::record;
 
 const RECORD_TYPE: &str = "landfall.dev/archive/1";
 
-/// How many names of an archive's files a message lists.
+/// Maximum number of file names in a message.
 const NAMES_LISTED: usize = 12;
 
-/// What an archive may unpack to.
+/// Limits for unpacking an archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Entries.
+    /// Number of entries.
     pub entries: usize,
     /// Bytes of a member that is taken.
     pub member_bytes: u64,
-    /// Bytes of the archive without compression.
+    /// Bytes of the archive after decompression.
     pub unpacked_bytes: u64,
 }
 
@@ -40,7 +40,7 @@ impl Default for Limits {
     }
 }
 
-/// Members by name, with what was known of them after unpacking.
+/// Members by name, with digest and size.
 pub type Members = BTreeMap<String, Expected>;
 
 #[derive(Serialize, Deserialize)]
@@ -58,8 +58,9 @@ struct RecordedMember {
     size: u64,
 }
 
-/// The named members of an archive of the store: from its record where they are in the store already, or unpacked now.
-/// On return they are in the store and on the disk. `name` is what messages call the archive.
+/// Named members of an archive in the store: from its record if they are in the store, otherwise by unpacking.
+///
+/// On return they are in the store and synced to disk. `name` is the archive's name in messages.
 pub fn members(
     store: &ContentStore,
     name: &str,
@@ -87,7 +88,7 @@ struct Unpacking<'a> {
     wanted: &'a [&'a str],
     limits: Limits,
     found: Members,
-    /// The first names of regular files, for the message that one is missing.
+    /// First names of regular files, for the error about a missing one.
     names: Vec<String>,
 }
 
@@ -109,7 +110,7 @@ impl Unpacking<'_> {
             }
             self.entry(entry.map_err(|error| self.broken(error))?)?;
         }
-        // The end of the archive is not the end of the file: truncation and damage show there.
+        // The archive may end before the file: truncation and damage show only at the end of the file.
         io::copy(&mut limited, &mut io::sink()).map_err(|error| self.broken(error))?;
         Ok(())
     }
@@ -145,7 +146,7 @@ impl Unpacking<'_> {
         Ok(())
     }
 
-    /// What was found, if it is all that was wanted.
+    /// Members that were found; an error if one is missing.
     fn complete(self) -> Result<Members> {
         let missing: Vec<_> = self.wanted.iter().filter(|member| !self.found.contains_key(**member)).collect();
         if missing.is_empty() {
@@ -162,7 +163,7 @@ impl Unpacking<'_> {
     }
 }
 
-/// Whether a member holds only what is between its holes.
+/// Returns true if a member is sparse: it contains only the data between its holes.
 pub(super) fn is_sparse<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<bool> {
     let Some(extensions) = entry.pax_extensions()? else { return Ok(false) };
     for extension in extensions {
@@ -173,7 +174,7 @@ pub(super) fn is_sparse<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<bo
     Ok(false)
 }
 
-/// Reads a member into the store, and returns its SHA-256; `broken` makes the error where the archive cannot be read.
+/// Reads a member into the store and returns its SHA-256; `broken` converts errors of the archive.
 pub(super) fn ingest<R: Read>(
     store: &ContentStore,
     entry: &mut tar::Entry<'_, R>,
@@ -187,7 +188,7 @@ pub(super) fn ingest<R: Read>(
     if sums.size == size { Ok(sums.sha256) } else { Err(broken(io::ErrorKind::UnexpectedEof.into())) }
 }
 
-/// What a member is, for people.
+/// Name of a member's type, for people.
 pub(super) fn kind_name(kind: tar::EntryType) -> &'static str {
     match kind {
         tar::EntryType::Link => "a hard link",
@@ -198,7 +199,7 @@ pub(super) fn kind_name(kind: tar::EntryType) -> &'static str {
     }
 }
 
-/// Refuses to read more than a limit.
+/// A reader that fails beyond a limit.
 struct Limited<R> {
     reader: R,
     left: u64,
@@ -219,7 +220,7 @@ fn record_path(store: &ContentStore, archive: Sha256) -> PathBuf {
     record::path(store, "archives", archive)
 }
 
-/// A record that cannot be read is replaced.
+/// Reads a record; an unreadable one counts as empty and is replaced.
 fn read_record(path: &Path) -> Members {
     let record = record::read::<Record>(path);
     let members = record.filter(|record| record.document_type == RECORD_TYPE).map(|record| record.members);

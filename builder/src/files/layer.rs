@@ -1,8 +1,9 @@
-//! All files of a layer that is an archive, taken into the content store.
+//! Takes all files of a layer that is an archive into the content store.
 //!
-//! Threats: an archive may hold links, names that lead elsewhere, a name twice, names and attributes that fill memory, more bytes than
-//! any disk has, or be truncated. Nothing of it ever becomes a path here; only regular files are taken, bytes and members are counted,
-//! what precedes a file in the archive is bounded, and one bad member refuses the whole layer.
+//! Threats: an archive may contain links, names that lead elsewhere, a name twice, names and attributes that fill
+//! memory, more bytes than any disk holds, or be truncated. No name in it becomes a path here. Only regular files are
+//! taken, bytes and members are counted, data between members is bounded, and one invalid member makes the whole layer
+//! fail.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -24,17 +25,17 @@ use crate::unpacked::BEFORE_ENTRY_BYTES;
 
 const RECORD_TYPE: &str = "landfall.dev/unpacked/1";
 
-/// How many times its own size a compressed layer may unpack to, where that is more than [`LEAST_BYTES`]: weights hardly shrink.
+/// Maximum ratio of unpacked to compressed size, for layers above [`LEAST_BYTES`]: weights hardly shrink.
 const EXPANSION: u64 = 8;
 const LEAST_BYTES: u64 = 16 << 30;
 
-/// What a layer unpacks to.
+/// The content of an unpacked layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
-    /// SHA-256 of the archive without compression.
+    /// SHA-256 of the archive after decompression.
     pub diff_id: Sha256,
-    /// The files, in the order of the archive.
+    /// Files, in the order of the archive.
     pub files: Vec<LayerFile>,
 }
 
@@ -42,11 +43,11 @@ pub struct Layer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerFile {
-    /// Its relative path.
+    /// Relative path.
     pub path: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
@@ -58,18 +59,20 @@ struct Record {
     layer: Layer,
 }
 
-/// What a layer of this size may unpack to.
+/// Limits for unpacking a layer of this size.
 pub fn limits_of(layer: Expected) -> Limits {
     let unpacked_bytes = layer.size.saturating_mul(EXPANSION).max(LEAST_BYTES);
     Limits { entries: 10_000, member_bytes: limits::BLOB_BYTES, unpacked_bytes }
 }
 
-/// The files of a layer of the store: from its record where they are in the store already, or unpacked now. On return they are in the
-/// store and on the disk. `name` is what messages call the layer.
+/// Files of a layer in the store: from its record if they are in the store, otherwise by unpacking.
+///
+/// On return they are in the store and synced to disk. `name` is the layer's name in messages.
 ///
 /// # Errors
 ///
-/// `ARTIFACT_ARCHIVE` where the layer is no archive, exceeds a limit, or has a member that is not a plain file or folder below it.
+/// `ARTIFACT_ARCHIVE` if the layer is not an archive, exceeds a limit, or has a member that is not a plain file or
+/// folder below it.
 pub fn unpack(
     store: &ContentStore,
     name: &str,
@@ -78,7 +81,7 @@ pub fn unpack(
     limits: Limits,
 ) -> Result<Layer> {
     let path = record_path(store, layer.digest);
-    // A record without files may be of an empty file: earlier versions took one for an archive.
+    // A record without files may be that of an empty file, which earlier versions accepted as an archive.
     if let Some(known) = read_record(&path)
         && !known.files.is_empty()
         && known.files.iter().all(|file| store.contains(file.digest))
@@ -95,11 +98,12 @@ pub fn unpack(
         before_member: &before_member,
     });
     taking.all(&mut archive)?;
-    // The end of the archive is not the end of the layer: truncation and damage show there, and its name is of all of it.
+    // The archive may end before the layer: truncation and damage show only at its end, and the digest covers all of
+    // it.
     let mut rest = archive.into_inner();
     io::copy(&mut rest, &mut io::sink()).map_err(|error| taking.broken(error))?;
     if rest.left == limits.unpacked_bytes {
-        // An empty file that is called an archive would be missing at the site.
+        // An empty file labeled as an archive would be missing at the site.
         return Err(taking.refuse("is empty, which no archive is"));
     }
     let unpacked = Layer { diff_id: Sha256(rest.hasher.finalize().into()), files: taking.files };
@@ -141,7 +145,7 @@ impl Taking<'_> {
         }
     }
 
-    /// Takes a member, all of whose bytes are read.
+    /// Takes a member; reads all of its bytes.
     fn entry<R: Read>(&mut self, mut entry: tar::Entry<'_, R>) -> Result<()> {
         let kind = entry.header().entry_type();
         if !kind.is_pax_global_extensions() {
@@ -154,7 +158,7 @@ impl Taking<'_> {
         Ok(())
     }
 
-    /// The path of a member, which is below the place where the layer is unpacked.
+    /// Path of a member, checked to stay below the target folder.
     fn path(&self, bytes: &[u8], kind: tar::EntryType) -> Result<String> {
         let leads_out = || {
             let written = String::from_utf8_lossy(bytes);
@@ -196,13 +200,13 @@ impl Taking<'_> {
     }
 }
 
-/// Digests what is read, and refuses to read more than its limits.
+/// A reader that computes the digest and fails beyond its limits.
 struct Bounded<'a> {
     reader: Box<dyn Read + 'a>,
     hasher: sha2::Sha256,
-    /// Bytes of the whole that may be read.
+    /// Remaining bytes of the whole archive.
     left: u64,
-    /// Bytes that may be read before the next member begins.
+    /// Remaining bytes before the next member.
     before_member: &'a Cell<u64>,
 }
 
@@ -223,7 +227,7 @@ fn record_path(store: &ContentStore, layer: Sha256) -> PathBuf {
     record::path(store, "unpacked", layer)
 }
 
-/// A record that cannot be read is replaced.
+/// Reads a record; `None` for an unreadable one, which is then replaced.
 fn read_record(path: &Path) -> Option<Layer> {
     let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE).then_some(record.layer)

@@ -1,5 +1,6 @@
-//! Artifacts of registries whose layers are archives, as `ModelPack` and oras push folders: each archive is replaced by its files, so
-//! that the site sees one form, a file for each layer. What the artifact states about an archive is compared first.
+//! Artifacts of registries with archives as layers, as `ModelPack` and oras push folders. Each archive is replaced by
+//! its files, so that a site sees one form: one file per layer. Statements of the artifact about an archive are
+//! verified first.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};
@@ -16,28 +17,28 @@ use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedArtifact, ManifestDocument, OCI_MANIFEST};
 use crate::lock::Pin;
 
-/// How the media types of `ModelPack` begin.
+/// Prefix of the media types of `ModelPack`.
 const MODEL_TYPES: &str = "application/vnd.cncf.model.";
 
-/// How those of files end that are no archives.
+/// Suffix of its media types for files that are not archives.
 const RAW: &str = ".raw";
 
-/// What oras states about the folder that it packed: the digest of the archive without compression.
+/// Annotation of oras with the digest of a packed folder before compression.
 const CONTENT_DIGEST: &str = "io.deis.oras.content.digest";
 
-/// What oras states about a folder: that whoever pulls it unpacks it.
+/// Annotation of oras on a folder: clients unpack it on pull.
 const UNPACK: &str = "io.deis.oras.content.unpack";
 
-/// The type that oras gives to a file for which none is named.
+/// Media type that oras gives to a file without a stated type.
 const UNTYPED: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// What to do about such a file.
+/// Hint for such a file.
 const TYPE_FILES: &str = "oras calls a file without a type an archive. If this layer is a file, push it with a type, as `NAME:application/octet-stream`; else pack plain files under relative names.";
 
-/// The largest configuration that is read, in bytes.
+/// Maximum size of a configuration, in bytes.
 const CONFIGURATION_BYTES: u64 = 8 << 20;
 
-/// What a configuration states about layers: that of a model, or of an image.
+/// The part of a configuration that describes layers, for a model or an image.
 #[derive(Deserialize)]
 struct Stated {
     #[serde(default)]
@@ -52,19 +53,21 @@ struct Unpacked {
     diff_ids: Vec<Sha256>,
 }
 
-/// A configuration that states what its layers unpack to.
+/// A configuration with the digests of the unpacked layers.
 struct Configuration {
     document: Value,
     diff_ids: Vec<Sha256>,
 }
 
-/// The artifact with its archives unpacked, or as it is where it has none. Its manifest, configuration and layers are in the store; on
-/// return, so are the files, a manifest and a configuration that are made of theirs, and all of it is on the disk.
+/// Unpacks the archives of an artifact; returns it unchanged if it has none.
+///
+/// Manifest, configuration and layers must be in the store. On return, the files and a composed manifest and
+/// configuration are in the store and synced to disk.
 ///
 /// # Errors
 ///
-/// `ARTIFACT_ARCHIVE` where a layer cannot be unpacked, `ARTIFACT_LAYER_MISMATCH` where it unpacks to something else than is stated,
-/// `ARTIFACT_INVALID` where the configuration of a model cannot be read.
+/// `ARTIFACT_ARCHIVE` if a layer cannot be unpacked, `ARTIFACT_LAYER_MISMATCH` if its unpacked digest differs from the
+/// stated one, `ARTIFACT_INVALID` if the configuration of a model cannot be read.
 pub fn unpack(
     store: &ContentStore,
     pin: &Pin,
@@ -102,14 +105,14 @@ pub fn unpack(
     Ok(unpacked)
 }
 
-/// With what to do about a file of oras, where the layer may be one: only a folder is marked as to be unpacked.
+/// Adds a hint about oras if the layer may be a plain file: only a folder is marked for unpacking.
 fn advised(layer: &Described, error: BuildError) -> BuildError {
     let has_name = layer.annotations.contains_key(TITLE) && !layer.annotations.contains_key(UNPACK);
     let is_file = has_name && layer.media_type == UNTYPED && error.code() == codes::ARTIFACT_ARCHIVE;
     if is_file { error.hint(TYPE_FILES) } else { error }
 }
 
-/// What the configuration states; nothing where it states nothing about layers.
+/// Reads the configuration; `None` if it does not describe layers.
 fn configuration(store: &ContentStore, pin: &Pin, manifest: &ManifestDocument) -> Result<Option<Configuration>> {
     let invalid =
         |what: &str| BuildError::new(codes::ARTIFACT_INVALID, format!("the configuration of {} {what}", pin.reference));
@@ -119,7 +122,7 @@ fn configuration(store: &ContentStore, pin: &Pin, manifest: &ManifestDocument) -
         (Err(error), _) | (_, Err(error)) if manifest.config.media_type == MODEL_CONFIGURATION => {
             return Err(invalid("is malformed").because(error));
         }
-        // Other artifacts may have anything there.
+        // The configuration of other artifacts may have any content.
         _ => return Ok(None),
     };
     let Some(Unpacked { diff_ids }) = stated.modelfs.or(stated.rootfs) else { return Ok(None) };
@@ -131,7 +134,7 @@ fn configuration(store: &ContentStore, pin: &Pin, manifest: &ManifestDocument) -
     Ok(Some(Configuration { document, diff_ids }))
 }
 
-/// Refuses a file of a model for which the configuration states another digest: it is what it is in the layer.
+/// Returns an error if the configuration states another digest for a file of a model than its layer has.
 fn check_files(pin: &Pin, manifest: &ManifestDocument, configuration: &Configuration) -> Result<()> {
     let is_file = |layer: &Described| layer.media_type.starts_with(MODEL_TYPES) && layer.media_type.ends_with(RAW);
     let mut files = manifest.layers.iter().zip(&configuration.diff_ids).filter(|(layer, _)| is_file(layer));
@@ -141,7 +144,7 @@ fn check_files(pin: &Pin, manifest: &ManifestDocument, configuration: &Configura
     Err(BuildError::new(codes::ARTIFACT_LAYER_MISMATCH, what))
 }
 
-/// Refuses a layer that unpacks to something else than the artifact states, in its configuration or beside the layer.
+/// Returns an error if the unpacked digest differs from the one in the configuration or in the layer's annotation.
 fn check_stated(name: &str, layer: &Described, unpacked: &Layer, of_configuration: Option<Sha256>) -> Result<()> {
     let found = unpacked.diff_id;
     let mismatch = |who: &str, stated: String| {
@@ -162,7 +165,7 @@ fn as_it_is(layer: &Described) -> Value {
     json!({ "mediaType": media_type, "digest": digest, "size": size, "annotations": annotations })
 }
 
-/// A file of an archive as a layer of its own, whose annotations name its origin.
+/// A file of an archive as a layer, with annotations that name its origin.
 fn of_archive(pin: &Pin, layer: &Described, file: &LayerFile) -> Value {
     let LayerFile { path, digest, size } = file;
     let model = layer.media_type.strip_prefix(MODEL_TYPES).and_then(|kind| kind.split_once(".tar"));
@@ -176,7 +179,8 @@ fn of_archive(pin: &Pin, layer: &Described, file: &LayerFile) -> Value {
     json!({ "mediaType": media_type, "digest": digest, "size": size, "annotations": annotations })
 }
 
-/// The artifact of these layers: a function of what upstream has, the same at every vendor.
+/// Composes the artifact from these layers. The result depends only on upstream's content, so it is the same for every
+/// vendor.
 fn composed(
     store: &ContentStore,
     pin: &Pin,

@@ -1,8 +1,8 @@
-//! What a hub says of a repository: the commit of a revision, its files, and the license of its model card.
+//! A hub's list for a revision: the commit, the files, and the license in the model card.
 //!
-//! Threats: a hub, or an attacker in front of it, may name files that lead out of a folder, a name twice, more files than fit into
-//! memory, absurd sizes, digests that are none, or texts that move a terminal's cursor. Names and sizes are checked before
-//! anything is fetched; a digest of the list is a claim, which the bytes prove in the end.
+//! Threats: a hub, or an attacker in front of it, may list files that lead out of a folder, a name twice, more files
+//! than fit into memory, absurd sizes, malformed digests, or texts that control a terminal. Names and sizes are checked
+//! before any fetch; a digest in the list is a claim that the bytes must confirm.
 
 use std::collections::HashSet;
 
@@ -20,17 +20,17 @@ use crate::patterns::{Patterns, not_taken};
 /// Maximum number of files in a list.
 const FILES: usize = 10_000;
 
-/// The longest license, in bytes.
+/// Maximum length of a license, in bytes.
 const LICENSE_BYTES: usize = 128;
 
-/// What a hub lists of a revision.
+/// A hub's list for a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
-    /// The commit that the revision names.
+    /// Commit that the revision names.
     pub commit: Commit,
-    /// The license of the model card, where it states one.
+    /// License in the model card, if stated.
     pub license: Option<String>,
-    /// The files, in the order of their names.
+    /// Files, sorted by name.
     pub files: Vec<ListedFile>,
 }
 
@@ -39,18 +39,18 @@ pub struct Listing {
 pub struct ListedFile {
     /// Path within the repository.
     pub path: String,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What is known of its content.
+    /// Kind and digest of its content.
     pub content: ListedContent,
 }
 
-/// What a list says of a file's content.
+/// Kind and digest of a file's content, as listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListedContent {
-    /// A large file, with the SHA-256 of its bytes.
+    /// A large file, with its SHA-256.
     Large(Sha256),
-    /// A small file, with Git's name for its content: SHA-1 of a header and the bytes. Some hubs do not say.
+    /// A small file, with its Git object ID: SHA-1 of a header and the bytes. Some hubs omit it.
     Small(Option<[u8; 20]>),
 }
 
@@ -80,10 +80,10 @@ struct Large {
 }
 
 impl Listing {
-    /// The largest answer that is read.
+    /// Maximum size of a response, in bytes.
     pub const LIMIT_BYTES: usize = 16 << 20;
 
-    /// Reads the answer of a hub.
+    /// Parses the response of a hub.
     pub fn read(url: &FileUrl, bytes: &[u8]) -> Result<Self> {
         let refuse = |what: String| BuildError::new(codes::HUB_ANSWER, format!("the list of files at {url} {what}"));
         let answer: Answer =
@@ -105,7 +105,7 @@ impl Listing {
         Ok(Self { commit, license: license(&answer.card), files })
     }
 
-    /// The files that are taken; at least one, and at least one for each pattern.
+    /// Selected files. Returns an error if there are none, or none for one of the patterns.
     pub fn taken(&self, name: &HubName, patterns: &Patterns) -> Result<Vec<&ListedFile>> {
         let taken: Vec<_> = self.files.iter().filter(|file| patterns.takes(&file.path)).collect();
         let paths: Vec<_> = self.files.iter().map(|file| file.path.as_str()).collect();
@@ -141,7 +141,7 @@ fn listed(sibling: Sibling) -> Result<ListedFile, String> {
     Ok(ListedFile { path, size, content })
 }
 
-/// Git's name of a content, from 40 hexadecimal digits.
+/// Parses a Git object ID of 40 hexadecimal digits.
 fn git_name(text: &str) -> Option<[u8; 20]> {
     let _: Commit = text.parse().ok()?;
     let mut name = [0; 20];
@@ -151,7 +151,7 @@ fn git_name(text: &str) -> Option<[u8; 20]> {
     Some(name)
 }
 
-/// The license of a model card: one, several, or a name of its own.
+/// License in a model card: one, several, or a custom name.
 fn license(card: &Value) -> Option<String> {
     let stated = match &card["license"] {
         Value::String(text) if text == "other" => card["license_name"].as_str().unwrap_or(text).to_owned(),

@@ -1,4 +1,4 @@
-//! The name of a repository on a hub, the commit that it was resolved to, and the addresses that follow from both.
+//! Name of a repository on a hub, its resolved commit, and the URLs that follow from both.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,39 +7,39 @@ use url::Url;
 
 use crate::file_url::{FileUrl, without_user};
 
-/// The longest part of a repository's name, and the longest revision, in bytes.
+/// Maximum length of a revision and of each part of a repository's name, in bytes.
 const NAME_BYTES: usize = 96;
 const REVISION_BYTES: usize = 255;
 
-/// Hexadecimal digits of a commit: hubs keep Git repositories.
+/// Hexadecimal digits of a commit; hubs use Git with SHA-1.
 const COMMIT_DIGITS: usize = 40;
 
-/// A revision of a repository of models on a hub.
+/// A revision of a model repository on a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubName {
-    /// Address of the hub without `/` at its end, such as `https://huggingface.co`.
+    /// URL of the hub without a trailing `/`, such as `https://huggingface.co`.
     address: Url,
-    /// Such as `sentence-transformers/all-MiniLM-L6-v2`.
+    /// Name of the repository, such as `sentence-transformers/all-MiniLM-L6-v2`.
     repository: String,
     /// A branch, a tag or a commit.
     revision: String,
 }
 
-/// What is wrong with one part of a name.
+/// Error for one part of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidName {
-    /// The field of the lock.
+    /// Field of the lock.
     pub field: &'static str,
-    /// What is wrong.
+    /// Description of the error.
     pub what: String,
 }
 
 impl HubName {
-    /// Checks each part of a name.
+    /// Checks each part and creates the name.
     pub fn new(address: &str, repository: &str, revision: &str) -> Result<Self, InvalidName> {
         let invalid = |field, what: String| InvalidName { field, what };
         let plain = address.trim_end_matches('/');
-        // What is true of the address of a file is true of the hub's.
+        // The URL of a file is valid exactly if the hub's URL is.
         let file: FileUrl = format!("{plain}/api").parse().map_err(|error| invalid("address", format!("{error}")))?;
         let mut hub = file.as_url().clone();
         if let Ok(mut segments) = hub.path_segments_mut() {
@@ -57,7 +57,7 @@ impl HubName {
         Ok(Self { address: hub, repository: repository.to_owned(), revision: revision.to_owned() })
     }
 
-    /// Such as `sentence-transformers/all-MiniLM-L6-v2`.
+    /// Name of the repository, such as `sentence-transformers/all-MiniLM-L6-v2`.
     pub fn repository(&self) -> &str {
         &self.repository
     }
@@ -67,30 +67,30 @@ impl HubName {
         &self.revision
     }
 
-    /// Where the hub lists the files of the revision.
+    /// URL of the list of files of the revision.
     pub fn list_url(&self) -> Option<FileUrl> {
         let revision = self.revision.as_str();
         let segments = ["api", "models"].into_iter().chain(self.repository.split('/')).chain(["revision", revision]);
         self.below(segments)
     }
 
-    /// The same repository at a commit.
+    /// The same repository at a commit; `None` if `commit` is not a valid revision.
     pub fn at(&self, commit: &str) -> Option<Self> {
         is_revision(commit).then(|| Self { revision: commit.to_owned(), ..self.clone() })
     }
 
-    /// Where the hub has files of commits, with words for commit and path.
+    /// URL of a file, with placeholders for commit and path.
     pub fn any_file_url(&self) -> Option<FileUrl> {
         self.below(self.repository.split('/').chain(["resolve", "COMMIT", "PATH"]))
     }
 
-    /// Where the hub has a file of a commit.
+    /// URL of a file at a commit.
     pub fn file_url(&self, commit: &Commit, path: &str) -> Option<FileUrl> {
         let segments = self.repository.split('/').chain(["resolve", commit.as_str()]).chain(path.split('/'));
         self.below(segments)
     }
 
-    /// An address below the hub's. Each segment is escaped by itself, so that none of them is more than one.
+    /// URL below the hub's. Each segment is escaped separately, so that none can add further segments.
     fn below<'a>(&self, segments: impl Iterator<Item = &'a str>) -> Option<FileUrl> {
         let mut url = self.address.clone();
         url.path_segments_mut().ok()?.pop_if_empty().extend(segments);
@@ -121,17 +121,17 @@ fn is_revision(text: &str) -> bool {
         && text.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
 }
 
-/// A commit of a repository.
+/// Commit of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit(String);
 
-/// A text that is no commit.
+/// Error for a text that is not a commit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a commit: 40 lower-case hexadecimal digits")]
 pub struct InvalidCommit(String);
 
 impl Commit {
-    /// Its hexadecimal digits.
+    /// Hexadecimal digits of the commit.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,5 @@
-//! What rendered objects say about a component: namespace, images, volumes, and what they name that is not among them.
+//! Derives facts about a component from its rendered objects: namespace, images, volumes, and missing objects that they
+//! name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,80 +16,80 @@ use crate::reference::Reference;
 use crate::render::{Wanted, title, wanted};
 use crate::secret_entry;
 
-/// What is known of a component.
+/// A component as derived from its objects.
 #[derive(Debug, Clone)]
 pub struct Guess {
-    /// Its name.
+    /// Name of the component.
     pub name: String,
-    /// Its folder, as the definition names it.
+    /// Folder of the component, relative to the definition.
     pub folder: String,
-    /// Whether the folder is a chart's.
+    /// True if the folder is that of a chart.
     pub is_chart: bool,
     /// Namespace of its objects.
     pub namespace: String,
-    /// Namespaces besides its own that it has objects in.
+    /// Further namespaces that it has objects in.
     pub namespaces: Vec<String>,
-    /// The strictest level that its pods keep.
+    /// The strictest Pod Security level that its pods satisfy.
     pub pod_security: PodSecurity,
-    /// Whether it is the console, whose image `landfall build` makes.
+    /// True for the console, whose image `landfall build` makes.
     pub is_console: bool,
-    /// Images as its objects name them, made full.
+    /// Images that its objects name, as full references.
     pub images: Vec<Reference>,
-    /// Fields with images in texts, such as the arguments of an operator.
+    /// Fields with images inside texts, such as arguments of an operator.
     pub image_fields: Vec<ImageField>,
-    /// Secrets that are to be generated.
+    /// Secrets to generate.
     pub secrets: Vec<SecretGuess>,
-    /// Names of Secrets that its own software makes.
+    /// Names of Secrets that its own software creates.
     pub made: Vec<String>,
-    /// Claims that its pods mount and nothing brings.
+    /// Claims that its pods mount but no component provides.
     pub mounts: Vec<String>,
-    /// Other objects that its pods name and nothing brings.
+    /// Other objects that its pods name but no component provides.
     pub missing: Vec<String>,
     /// Volumes with data.
     pub volumes: Vec<Volume>,
-    /// Groups and kinds that it defines, and those of others' that it uses.
+    /// Groups and kinds that it defines; `uses` holds those of other components.
     pub defines: BTreeSet<(String, String)>,
     pub uses: BTreeSet<(String, String)>,
     /// Components that it needs.
     pub needs: Vec<String>,
-    /// Hooks of its chart that the release does without.
+    /// Hooks of its chart that the release omits.
     pub left_out: Vec<String>,
-    /// The look-up of the cluster that its chart makes, in words.
+    /// Description of the first look-up that its chart makes in the cluster.
     pub looks_up: Option<String>,
-    /// Why its chart could not be rendered.
+    /// Reason why its chart could not be rendered.
     pub problem: Option<String>,
 }
 
-/// A Secret that is to be generated.
+/// A Secret to generate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretGuess {
-    /// Its name.
+    /// Name of the Secret.
     pub name: String,
-    /// Its keys with a random value; none where nothing says them.
+    /// Keys with a random value; empty if the objects do not name any.
     pub keys: BTreeSet<String>,
-    /// Its keys with a value that everyone may read.
+    /// Keys with a value that is not secret.
     pub fixed: BTreeMap<String, String>,
-    /// Whether random letters and digits can be its values.
+    /// True if random letters and digits are suitable values.
     pub is_random: bool,
-    /// Whether the manifests have it with values.
+    /// True if the manifests include values for it.
     pub had_values: bool,
 }
 
 /// A volume with data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Volume {
-    /// Such as `StatefulSet/postgres`.
+    /// Kind and name of the workload, such as `StatefulSet/postgres`.
     pub workload: String,
-    /// The first container that mounts it, unless that is the pod's first.
+    /// First container that mounts it; `None` if that is the pod's first one.
     pub container: Option<String>,
-    /// Its name in the pod.
+    /// Name of the volume in the pod.
     pub name: String,
-    /// Whether each of several pods has one.
+    /// True if each of several pods has its own volume.
     pub is_replicated: bool,
 }
 
 impl Guess {
-    /// What nothing is known of yet.
+    /// Creates a guess before any object is read.
     pub fn new(name: &str, folder: String, is_chart: bool) -> Self {
         Self {
             name: name.to_owned(),
@@ -114,7 +115,7 @@ impl Guess {
         }
     }
 
-    /// Its chart, as the definition has it.
+    /// The field `chart` of the definition.
     pub fn chart(&self) -> String {
         let left_out: Vec<_> = self.left_out.iter().map(|title| quoted(title)).collect();
         let left_out =
@@ -123,7 +124,7 @@ impl Guess {
         format!("{{folder: {}{left_out}{lookups}}}", quoted(&self.folder))
     }
 
-    /// What the report has of it.
+    /// The component in the report of `init`.
     pub fn report(&self) -> InitComponent {
         InitComponent {
             name: self.name.clone(),
@@ -133,8 +134,8 @@ impl Guess {
         }
     }
 
-    /// Reads the objects of a component. `left_out` are those that Landfall makes itself; `generated` names Secrets that come
-    /// from a chart.
+    /// Reads the objects of a component. `left_out` are objects that Landfall creates itself; `generated` names Secrets
+    /// that come from a chart.
     pub fn read(&mut self, objects: &[Value], left_out: &[Value], generated: &[String]) {
         self.namespaces(objects, left_out);
         self.secrets = secrets(objects, left_out, generated);
@@ -162,7 +163,8 @@ impl Guess {
         self.uses = objects.iter().map(group_and_kind).filter(|(group, _)| !is_of_kubernetes(group)).collect();
     }
 
-    /// The namespace is that of a Namespace object, else the one that most objects name, else the component's name.
+    /// Determines the namespace: that of a Namespace object, otherwise the most frequent one, otherwise the component's
+    /// name.
     fn namespaces(&mut self, objects: &[Value], left_out: &[Value]) {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         for namespace in
@@ -185,7 +187,8 @@ impl Guess {
     }
 }
 
-/// Adds to each component the others that it needs: names and volumes from the platform, kinds from whoever defines them.
+/// Adds the dependencies of each component: DNS and storage from the platform, and the components that define its
+/// kinds.
 pub fn needs(guesses: &mut [Guess]) {
     let defined: Vec<_> = guesses.iter().map(|guess| (guess.name.clone(), guess.defines.clone())).collect();
     for guess in guesses {
@@ -212,7 +215,7 @@ fn defined(object: &Value) -> Option<(String, String)> {
         .then(|| (text(object, "/spec/group").to_owned(), text(object, "/spec/names/kind").to_owned()))
 }
 
-/// Secrets whose values the manifests have, and those that pods name and nothing brings.
+/// Secrets with values in the manifests, and Secrets that pods name but no component provides.
 fn secrets(objects: &[Value], left_out: &[Value], generated: &[String]) -> Vec<SecretGuess> {
     let mut found: BTreeMap<String, SecretGuess> = BTreeMap::new();
     let guess = |name: &str| SecretGuess {
@@ -247,7 +250,7 @@ fn secrets(objects: &[Value], left_out: &[Value], generated: &[String]) -> Vec<S
     found.into_values().collect()
 }
 
-/// The volumes of an object's pods that keep data: from claim templates, and from claims that the component brings.
+/// Volumes with data of an object's pods: from claim templates, and from claims of the component.
 fn volumes(object: &Value, is_own: &dyn Fn(&str) -> bool) -> Vec<Volume> {
     if !["Deployment", "StatefulSet", "DaemonSet"].contains(&text(object, "/kind")) {
         return Vec::new();
@@ -270,7 +273,7 @@ fn volumes(object: &Value, is_own: &dyn Fn(&str) -> bool) -> Vec<Volume> {
     templates.chain(claims).map(volume).collect()
 }
 
-/// Names of the rules for volumes, each once.
+/// Unique names of backup rules for volumes.
 pub fn rule_names(volumes: &[Volume]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for volume in volumes {

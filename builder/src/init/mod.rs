@@ -1,11 +1,12 @@
-//! `landfall init`: a release folder from manifests and charts, as far as it can be guessed from what they render.
+//! `landfall init`: creates a release folder from manifests and charts, with fields derived from their rendered
+//! objects.
 //!
 //! ```text
 //! folders, charts ── sources ── rendered objects ── guess ─┬─ release.yaml (with fields to fill in)
 //! starter: node pack, network, dns, storage, console ──────┴─ images.lock (unresolved), manifests/
 //! ```
 //!
-//! Nothing of a Secret's values is copied. The folder gets its name once it is whole.
+//! Values of Secrets are never copied. The folder gets its name only after it is complete.
 
 mod donors;
 mod guess;
@@ -34,22 +35,22 @@ use self::place::Unfinished;
 use crate::definition::unfinished;
 use crate::error::{BuildError, Place, Result};
 
-/// The options of `landfall init`.
+/// Options of `landfall init`.
 #[derive(Debug, Clone)]
 pub struct InitOptions {
     /// Folders of manifests, charts, or folders of these.
     pub sources: Vec<PathBuf>,
-    /// The folder that is made.
+    /// Path of the folder to create.
     pub output: PathBuf,
     /// Name of the release; by default that of the folder.
     pub name: Option<String>,
-    /// Whether the release gets Landfall's console, unless a source is one, or has its name.
+    /// True if the release gets Landfall's console, unless a source is one or has its name.
     pub console: bool,
-    /// A lock whose entries are taken where it has what is needed.
+    /// An existing lock, from which matching entries are copied.
     pub lock: Option<PathBuf>,
-    /// The kubectl that renders: a path, or a name that is looked up in PATH.
+    /// The kubectl that renders: a path, or a name to look up in PATH.
     pub kubectl: PathBuf,
-    /// The Helm that renders charts, in the same way.
+    /// The Helm that renders charts: a path, or a name to look up in PATH.
     pub helm: PathBuf,
 }
 
@@ -83,8 +84,8 @@ pub struct InitComponent {
     pub problem: Option<String>,
 }
 
-/// Makes a release folder. Blocks; not to be called from async code. On return the folder is on the disk; after an error it
-/// is as it was.
+/// Creates a release folder. Blocks, so it must not be called from async code. On return the folder is synced to disk;
+/// after an error it is unchanged.
 pub fn init(options: &InitOptions) -> Result<InitReport> {
     let output = std::path::absolute(&options.output)
         .map_err(|error| occupied(&options.output, "has no path").because(error))?;
@@ -112,7 +113,7 @@ pub fn init(options: &InitOptions) -> Result<InitReport> {
     })
 }
 
-/// What was written must be readable, apart from what a person fills in.
+/// Checks that the written files can be read, unless fields are left to fill in.
 fn check(folder: &Path, text: &str) -> Result<()> {
     crate::lock::Lock::read(&folder.join("images.lock"))
         .map_err(|error| BuildError::new(codes::BUG, "the lock that init wrote is not valid").because(error))?;
@@ -128,7 +129,7 @@ fn occupied(path: &Path, what: &str) -> BuildError {
     BuildError::at(codes::INIT_OCCUPIED, Place::file(path), what)
 }
 
-/// Refuses a folder with anything in it.
+/// Returns an error for a folder that is not empty.
 fn free(output: &Path) -> Result<()> {
     match fs_err::read_dir(output) {
         Ok(mut entries) => match entries.next() {
@@ -140,7 +141,7 @@ fn free(output: &Path) -> Result<()> {
     }
 }
 
-/// The name of the release: as given, or that of the folder.
+/// Name of the release: the given one, or that of the folder.
 fn name(options: &InitOptions, output: &Path) -> Result<String> {
     if let Some(name) = &options.name {
         let label = sources::label(name);

@@ -1,4 +1,4 @@
-//! Plain manifests become a kustomization: files are copied, without the documents that Landfall makes itself.
+//! Converts plain manifests to a kustomization: copies the files, without objects that Landfall creates itself.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,11 +12,12 @@ use crate::render::parse;
 use crate::secret_entry::has_values;
 pub use crate::yaml::quoted;
 
-/// The largest file of manifests.
+/// Maximum size of a file of manifests, in bytes.
 const FILE_BYTES: u64 = 16 << 20;
 
-/// Copies YAML files of a folder and of folders within it, and writes a kustomization beside them. Returns the objects that were left out:
-/// Namespaces, and Secrets with values, which would travel in the clear.
+/// Copies YAML files of a folder and its subfolders, and writes a kustomization next to them.
+///
+/// Returns the objects that were left out: Namespaces, and Secrets with values, which would travel in the clear.
 pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
     durable::create_folder(to)?;
     let (mut left_out, mut names) = (Vec::new(), Vec::new());
@@ -60,15 +61,15 @@ pub fn copy(from: &Path, files: &[PathBuf], to: &Path) -> Result<Vec<Value>> {
     Ok(left_out)
 }
 
-/// What to do about a file that belongs to another program.
+/// Hint for a file of another program.
 const ELSEWHERE: &str = "Move the file out of the folder, or name folders that have nothing but manifests. A Compose file is none: `kompose convert` writes manifests of one.";
 
-/// Returns whether a document is an object of Kubernetes.
+/// Returns true if a document is a Kubernetes object.
 fn is_object(document: &Value) -> bool {
     ["apiVersion", "kind"].iter().all(|field| document[*field].is_string())
 }
 
-/// Why a document is no manifest, with what it has instead. It comes from outside: a terminal gets it escaped.
+/// Reason why a document is not a manifest, with its fields, escaped for a terminal because they come from outside.
 fn foreign(document: &Value) -> String {
     let fields: Vec<_> =
         document.as_object().map(|fields| fields.keys().take(3).cloned().collect()).unwrap_or_default();
@@ -80,7 +81,7 @@ fn foreign(document: &Value) -> String {
     format!("is no manifest of Kubernetes: a document of it has {has}, where `apiVersion` and `kind` belong")
 }
 
-/// The documents of a file as they are written, with their comments.
+/// Documents of a file as written, with their comments.
 fn documents(text: &str) -> Vec<&str> {
     let mut documents = Vec::new();
     let (mut from, mut at) = (0, 0);
@@ -96,17 +97,17 @@ fn documents(text: &str) -> Vec<&str> {
     documents
 }
 
-/// An object and, of a list, what it has.
+/// An object, followed by its items if it is a list.
 fn with_items(object: &Value) -> impl Iterator<Item = &Value> {
     std::iter::once(object).chain(object["items"].as_array().into_iter().flatten())
 }
 
-/// Whether Landfall makes an object itself.
+/// Returns true if Landfall creates an object itself.
 pub fn is_left_out(object: &Value) -> bool {
     object["kind"] == "Namespace" || (object["kind"] == "Secret" && has_values(object))
 }
 
-/// A kustomization over another one that leaves out objects of it.
+/// Writes a kustomization over another one that removes some of its objects.
 pub fn overlay(base: &str, left_out: &[Value], to: &Path) -> Result<()> {
     durable::create_folder(to)?;
     let mut text = format!(

@@ -1,4 +1,4 @@
-//! What a release is made of: kustomizations, plain manifests, charts in folders and in archives.
+//! Sources of a release: kustomizations, plain manifests, and charts in folders or archives.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -8,40 +8,40 @@ use landfall_error_codes::codes;
 use crate::error::{BuildError, Place, Result};
 use crate::render::kustomization;
 
-/// The longest name of a component.
+/// Maximum length of a component's name, in bytes.
 const NAME_BYTES: usize = 53;
 
-/// What to do about a folder that is no part of the folder around it.
+/// Hint for a folder that is not part of the folder around it.
 pub(super) const NAME_IT: &str = "Name it as a source, too: it becomes a component of its own. If it is not of the release, name the folders that are, in place of the one around them.";
 
-/// One component's source.
+/// Source of one component.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The component's name.
+    /// Name of the component.
     pub name: String,
-    /// Where it is.
+    /// Path of the source.
     pub path: PathBuf,
-    /// What it is.
+    /// Kind of the source.
     pub kind: SourceKind,
 }
 
-/// What a source is.
+/// Kinds of sources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceKind {
-    /// A folder with a kustomization, which stays where it is.
+    /// A folder with a kustomization, which stays in place.
     Kustomization,
     /// A folder with YAML files, which are copied.
     Plain {
-        /// The files of the folder, and of the folders within it.
+        /// YAML files of the folder and its subfolders.
         files: Vec<PathBuf>,
     },
-    /// A chart's folder, which stays where it is.
+    /// Folder of a chart, which stays in place.
     Chart,
-    /// A chart's archive, which is unpacked.
+    /// Archive of a chart, which is unpacked.
     Archive,
 }
 
-/// Finds the sources in what was named: each by itself, or all folders of a folder.
+/// Finds sources in the given paths: each path itself, or all subfolders of a folder.
 pub fn find(paths: &[PathBuf]) -> Result<Vec<Source>> {
     let absolute = |path: &PathBuf| path.canonicalize().map_err(|error| refuse(path, "cannot be found").because(error));
     let named = Named(paths.iter().map(absolute).collect::<Result<_>>()?);
@@ -72,11 +72,11 @@ pub(super) fn refuse(path: &Path, what: &str) -> BuildError {
     BuildError::at(codes::INIT_SOURCE, Place::file(path), what)
 }
 
-/// What was named, with the real paths.
+/// The given paths, resolved.
 struct Named(Vec<PathBuf>);
 
 impl Named {
-    /// What a path is by itself.
+    /// The source that a path is by itself.
     fn source(&self, path: &Path) -> Result<Option<Source>> {
         if path.is_file() && is_archive(path) {
             return Ok(Some(Source::new(path, SourceKind::Archive)));
@@ -92,7 +92,7 @@ impl Named {
         Ok(Some(Source::new(path, kind)))
     }
 
-    /// What a folder of a folder that was named is: by itself, or by what the folders within it have.
+    /// The source that a subfolder of a given folder is: by itself, or by the YAML files in it.
     fn inner(&self, folder: &Path) -> Result<Option<Source>> {
         if let Some(source) = self.source(folder)? {
             return Ok(Some(source));
@@ -101,8 +101,10 @@ impl Named {
         Ok((!files.is_empty()).then(|| Source::new(folder, SourceKind::Plain { files })))
     }
 
-    /// The YAML files of a folder and of the folders within it, but for those that were named as well. Refuses a folder within it whose
-    /// files say by themselves what is rendered of them, and a link, which may lead anywhere.
+    /// YAML files of a folder and its subfolders, except subfolders that were given as well.
+    ///
+    /// Returns an error for a subfolder that defines by itself what is rendered of it, and for a symbolic link, which
+    /// may lead anywhere.
     fn manifests(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         let mut files = yaml_files(folder)?;
         for within in folders(folder)? {
@@ -126,7 +128,7 @@ impl Source {
     fn new(path: &Path, kind: SourceKind) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let stem = name.trim_end_matches(".tgz").trim_end_matches(".tar.gz");
-        // A chart's archive ends with its version.
+        // The name of a chart's archive ends with a version.
         let plain = if kind == SourceKind::Archive { without_version(stem) } else { stem };
         Self { name: label(plain), path: path.to_owned(), kind }
     }
@@ -137,7 +139,7 @@ fn is_archive(path: &Path) -> bool {
     [".tgz", ".tar.gz"].iter().any(|end| name.ends_with(end))
 }
 
-/// What a folder is whose own files say what is rendered of it.
+/// The kind of a folder whose own files define what is rendered of it.
 fn rendered_whole(folder: &Path) -> Option<SourceKind> {
     if folder.join("Chart.yaml").is_file() {
         return Some(SourceKind::Chart);
@@ -151,7 +153,7 @@ fn without_version(stem: &str) -> &str {
     at.map_or(stem, |at| &stem[..at])
 }
 
-/// The YAML files of a folder, in the order of their names; not those of its folders.
+/// YAML files directly in a folder, sorted by name.
 fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_yaml = |path: &PathBuf| {
         path.is_file() && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
@@ -159,7 +161,7 @@ fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(entries(folder)?.into_iter().filter(is_yaml).collect())
 }
 
-/// The folders of a folder, but for hidden ones, which belong to other programs.
+/// Subfolders of a folder, except hidden ones, which belong to other programs.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let is_hidden = |path: &Path| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
     Ok(entries(folder)?.into_iter().filter(|path| path.is_dir() && !is_hidden(path)).collect())
@@ -174,7 +176,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// A name as a DNS label.
+/// Converts a name to a DNS label.
 pub fn label(text: &str) -> String {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
     let text: String = text.chars().map(plain).take(NAME_BYTES).collect();

@@ -1,5 +1,5 @@
-//! What every release has, taken from the starter release as it was when this program was built: the node pack, and the
-//! components of network, names and storage with their values.
+//! Parts that every release has, from the starter release as of the build of this program: the node pack, and the
+//! components for network, DNS and storage with their values.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,10 +17,10 @@ use crate::reference::Reference;
 
 const RELEASE: &str = include_str!("../../../releases/starter/release.yaml");
 
-/// The components that are taken, in their order. A source of such a name takes the place of its manifests.
+/// Components that are taken, in order. A source with one of these names replaces its manifests.
 pub const NAMES: [&str; 3] = ["network", "dns", "storage"];
 
-/// The component of the console, which a source of that name may be.
+/// Name of the console's component, which a source may have as well.
 pub const CONSOLE: &str = "console";
 
 /// Manifests of [`NAMES`] and of the console.
@@ -48,7 +48,7 @@ const MANIFESTS: [(&str, &str); 21] = [
     ("console/stateful-set.yaml", include_str!("../../../manifests/console/stateful-set.yaml")),
 ];
 
-/// Images that the manifests of [`NAMES`] name.
+/// Images in the manifests of [`NAMES`].
 const IMAGES: [&str; 4] = [
     "ghcr.io/flannel-io/flannel",
     "registry.k8s.io/coredns/coredns",
@@ -56,15 +56,15 @@ const IMAGES: [&str; 4] = [
     "docker.io/library/busybox",
 ];
 
-/// Writes the manifests of the components that no source takes the place of, those of the console where it is wanted; with tags for images that
-/// would mean several entries of the lock.
+/// Writes the manifests of the components that no source replaces, and those of the console if requested. `tags`
+/// completes images that would match several entries of the lock.
 pub fn write_manifests(
     folder: &Path,
     sources: &[Source],
     has_console: bool,
     tags: &BTreeMap<String, String>,
 ) -> Result<()> {
-    // What `references` replace in a text stays as they have it.
+    // A text that `references` replace stays unchanged.
     let is_of_field = |named: &str| !RELEASE.contains(&format!(" text: {named}\n"));
     let tags = tags.iter().filter(|(named, _)| is_of_field(named));
     let tags = tags.map(|(named, full)| (named.clone(), full.clone())).collect();
@@ -79,7 +79,7 @@ pub fn write_manifests(
     Ok(())
 }
 
-/// A text of the platform with these references in place of those without a tag. A part of a text stays as the manifests have it.
+/// Replaces references without a tag in a text of the platform. The field `text` stays unchanged.
 pub fn tagged(text: &str, tags: &BTreeMap<String, String>) -> String {
     let with_tag = |line: &str| {
         let (field, named) = line.trim_end().rsplit_once(": ")?;
@@ -89,7 +89,7 @@ pub fn tagged(text: &str, tags: &BTreeMap<String, String>) -> String {
     text.split_inclusive('\n').map(|line| with_tag(line).unwrap_or_else(|| line.to_owned())).collect()
 }
 
-/// The references of the node pack's images and of the components', and those of its artifacts.
+/// References of the images of node pack and components, and those of the node pack's artifacts.
 pub fn references() -> Result<(Vec<Reference>, Vec<Reference>)> {
     let release = release()?;
     let parse = |text: &str| text.parse::<Reference>().map_err(|error| bug(&error.to_string()));
@@ -101,7 +101,7 @@ pub fn references() -> Result<(Vec<Reference>, Vec<Reference>)> {
     Ok((images, artifacts))
 }
 
-/// The version of Kubernetes that the node pack's images are of.
+/// Kubernetes version of the node pack's images.
 pub fn kubernetes(donors: &Donors) -> Result<String> {
     let release = release()?;
     let image = release.node_packs.first().and_then(|pack| pack.images.get(&NodeImage::ApiServer));
@@ -124,26 +124,26 @@ pub fn node_packs() -> String {
     lines_of("nodePacks:", |_| true)
 }
 
-/// The entries of the artifacts that the node pack needs.
+/// Entries of the artifacts that the node pack needs.
 pub fn artifacts() -> String {
     let lines = lines_of("artifacts:", |line| line.contains("kind: node"));
     lines.lines().filter(|line| !line.starts_with("artifacts:")).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The lines below a key of the definition, with it, as far as they are wanted.
+/// Wanted lines below a key of the definition, including the key.
 fn lines_of(key: &str, is_wanted: impl Fn(&str) -> bool) -> String {
     let lines = RELEASE.lines().skip_while(|line| *line != key);
     let below = lines.enumerate().take_while(|(index, line)| *index == 0 || line.starts_with(' '));
     below.filter(|(index, line)| *index == 0 || is_wanted(line)).flat_map(|(_, line)| [line, "\n"]).collect()
 }
 
-/// A component as the starter has it, with its manifests in this folder.
+/// A component of the starter, with its manifests in this folder.
 pub fn component(name: &str, folder: &str) -> String {
     let block = entry(&lines_of_section("components:"), &format!("  - name: {name}"));
     block.replace(&format!("../../manifests/{name}"), folder)
 }
 
-/// The values of the components, which a site computes.
+/// Values of the components, which a site computes.
 pub fn values() -> String {
     let section = lines_of_section("values:");
     let names = section.lines().filter(|line| line.starts_with("  - name: cluster.")).map(str::to_owned);
@@ -156,7 +156,7 @@ fn lines_of_section(key: &str) -> String {
     lines.take_while(is_within).flat_map(|line| [line, "\n"]).collect()
 }
 
-/// An entry of a list, from its first line to the next entry or the comment before that.
+/// An entry of a list, from its first line up to the next entry or the comment before it.
 fn entry(section: &str, first: &str) -> String {
     let mut lines = section.lines().skip_while(|line| *line != first);
     let begin = lines.next().map(|line| format!("{line}\n")).unwrap_or_default();

@@ -1,12 +1,12 @@
-//! A script stands in for kubectl, since these tests are about what is made of rendered objects; the real one renders in the tests
-//! crate.
+//! Tests of `landfall init`. A script replaces kubectl, because these tests concern what is made of rendered objects;
+//! the tests crate renders with the real one.
 
 use landfall_error_codes::Coded as _;
 use landfall_media::runnable::write_program;
 
 use super::*;
 
-/// Prints the files that a kustomization names.
+/// Fake kubectl: prints the files that a kustomization names.
 const KUBECTL: &str = "#!/bin/sh\ncd \"$2\" || exit 1\nsed -n 's/^  - \\(.*ya*ml\\)$/\\1/p' kustomization.yaml | while read -r file; do printf -- '---\\n'; cat \"$file\"; done\n";
 
 const WEB: &str = "# The shop.\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n---\n# Its pages.\napiVersion: apps/v1\nkind: Deployment\n\
@@ -68,13 +68,13 @@ impl Case {
         fs_err::read_to_string(self.path("releases/shop").join(name)).expect("file")
     }
 
-    /// Everything beside the release, which must be nothing.
+    /// Number of files next to the release, which must be 0.
     fn leftovers(&self) -> usize {
         fs_err::read_dir(self.path("releases")).map_or(0, std::iter::Iterator::count)
     }
 }
 
-/// A vendor's folder often has files of other programs beside the manifests.
+/// A vendor's folder often contains files of other programs next to the manifests.
 #[test]
 fn files_of_other_programs_are_refused_by_the_vendors_own_path() {
     for (name, text, has) in [
@@ -92,7 +92,7 @@ fn files_of_other_programs_are_refused_by_the_vendors_own_path() {
     }
 }
 
-/// Manifests are copied into a folder that is gone when a person reads the message.
+/// Manifests are copied into a folder that no longer exists when a person reads the message.
 #[test]
 fn what_kubectl_refuses_is_said_of_the_vendors_own_file() {
     let case = Case::new(&[("k8s/web.yaml", WEB)]);
@@ -123,7 +123,7 @@ fn plain_manifests_become_a_release_that_lock_refuses_until_it_is_filled_in() {
     ));
     assert_eq!(lock.matches("docker.io/library/busybox").count(), 1, "the starter's version");
 
-    // What Landfall makes is left out, and no value of a Secret is anywhere.
+    // Objects that Landfall creates are left out, and no value of a Secret is written.
     let copied = case.read("manifests/k8s/web.yaml");
     assert!(copied.starts_with("# Its pages.") && !copied.contains("Namespace"), "{copied}");
     for file in ["release.yaml", "images.lock", "manifests/k8s/web.yaml", "manifests/k8s/kustomization.yaml"] {
@@ -308,7 +308,7 @@ fn a_chart_that_needs_values_becomes_a_component_with_the_reason() {
     crate::definition::read(&case.path("releases/shop")).expect("readable");
 }
 
-/// What `helm create` writes has such a test.
+/// Output of `helm create` with such a test.
 const TESTED: &str = "---\n# Source: web/templates/a.yaml\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata: {a: b}\n---\n\
     # Source: web/templates/tests/test-connection.yaml\napiVersion: v1\nkind: Pod\nmetadata: {name: web-test-connection, annotations: {helm.sh/hook: test}}\n\
     spec: {containers: [{name: wget, image: docker.io/library/busybox, command: [wget], args: ['web:80']}]}\n---\n\

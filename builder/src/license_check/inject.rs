@@ -1,4 +1,4 @@
-//! The containers, volumes, label and policy that a license check adds to what a component renders.
+//! Adds the containers, volumes, label and network policy of a license check to the rendered objects of a component.
 
 use landfall_error_codes::codes;
 use landfall_release_document::ComponentEntry;
@@ -10,28 +10,28 @@ use crate::error::{BuildError, Result};
 use crate::own_image::VALIDATOR_IMAGE;
 use crate::render::{Rendered, template};
 
-/// The Service before the console's answers, in its namespace, and the port there and in its pods.
+/// Name of the Service for license answers in the console's namespace, and its port, also in the pods.
 const SERVICE: &str = "license";
 const PORT: u16 = 8444;
 
-/// Where containers find what the site answered, and where the sidecar answers.
+/// Folder in which containers find the site's answer, and address at which the sidecar serves it.
 const FOLDER: &str = "/run/landfall-license";
 const LISTEN: &str = "127.0.0.1:8445";
 
-/// Where the containers that ask find the site's key.
+/// Folder with the site's key in the license check's containers.
 const KEY_FOLDER: &str = "/run/landfall-license-key";
 
-/// Volumes, and containers with what follows.
+/// Names of volumes, and prefix of container names.
 const VOLUME: &str = "landfall-license";
 const KEY_VOLUME: &str = "landfall-license-key";
 
-/// The label of pods that may reach the console.
+/// Label of pods that may reach the console.
 const LABEL: &str = "landfall.dev/license-check";
 
-/// User and group of the containers that ask.
+/// User and group of the license check's containers.
 const USER: u32 = 65532;
 
-/// What one component asks, and whom.
+/// The question of one component, and the console that answers it.
 struct Asking<'a> {
     component: &'a ComponentDefinition,
     entitlement: &'a str,
@@ -71,7 +71,7 @@ pub fn inject(definition: &Definition, components: &mut [Rendered]) -> Result<()
     Ok(())
 }
 
-/// Whether a component's objects have the Service before the console's answers.
+/// Returns true if a component has the Service for license answers.
 fn answers(console: &Rendered) -> bool {
     let has_port = |service: &Value| list(&service["spec"]["ports"]).iter().any(|port| port["port"] == PORT);
     let is_it = |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == SERVICE;
@@ -83,7 +83,7 @@ fn list(value: &Value) -> &[Value] {
 }
 
 impl Asking<'_> {
-    /// The error says why the pods cannot have it.
+    /// Adds the check to all pods of the component. Returns an error text if a pod cannot have it.
     fn inject(&self, rendered: &mut Rendered) -> std::result::Result<(), String> {
         let name = &self.component.name.value;
         let mut pods = 0;
@@ -105,7 +105,7 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Adds it to a pod or its template.
+    /// Adds the check to a pod or its template.
     fn add(&self, pod: &mut Value) -> std::result::Result<(), String> {
         let spec = &mut pod["spec"];
         let all = ["initContainers", "containers"].into_iter().flat_map(|field| list(&spec[field]).to_vec());
@@ -120,10 +120,10 @@ impl Asking<'_> {
             }
         }
         push(spec, "volumes", json!({ "name": VOLUME, "emptyDir": { "sizeLimit": "4Mi" } }))?;
-        // A pod begins without the key, too, and learns nothing then.
+        // A pod also starts without the key; then it learns nothing.
         let key = json!({ "name": ComponentEntry::LICENSE_KEY, "optional": true });
         push(spec, "volumes", json!({ "name": KEY_VOLUME, "configMap": key }))?;
-        // Behind the pod's own: values and references name those by their numbers.
+        // They follow the pod's own containers, whose indexes are used by values and references.
         let mut forms = self.forms.clone();
         forms.sort_by_key(|form| *form == LicenseCheckForm::Sidecar);
         for form in forms {
@@ -133,7 +133,7 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// Gives a container what it reads, and says where.
+    /// Mounts the answer into a container, and sets variables for it.
     fn offer(&self, container: &mut Value) -> std::result::Result<(), String> {
         let name = container["name"].as_str().unwrap_or_default().to_owned();
         if list(&container["volumeMounts"]).iter().any(|mount| mount["mountPath"] == FOLDER) {
@@ -147,7 +147,7 @@ impl Asking<'_> {
         Ok(())
     }
 
-    /// A container that asks. It has no probes: nothing waits for a license.
+    /// The container of a check. It has no probes, because nothing waits for a license.
     fn container(&self, form: LicenseCheckForm) -> Value {
         let command = if form == LicenseCheckForm::Init { "wait" } else { "serve" };
         let mut environment = vec![
@@ -184,7 +184,8 @@ impl Asking<'_> {
         container
     }
 
-    /// The namespace denies by default: pods that ask may reach the console's answers, and nothing else of it.
+    /// Network policy for a namespace that denies by default: pods with a check may reach the console's license
+    /// answers, but no other part of it.
     fn policy(&self) -> Value {
         json!({
             "apiVersion": "networking.k8s.io/v1",

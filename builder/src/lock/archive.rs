@@ -1,4 +1,4 @@
-//! Charts that are archives: from a repository of charts, which has an `index.yaml`, or from this machine.
+//! Charts in archives: from a repository of charts with an `index.yaml`, or from a local file.
 
 use std::path::{Path, PathBuf};
 
@@ -15,29 +15,29 @@ use crate::reference::Reference;
 /// The pin of an archive.
 #[derive(Debug, Clone)]
 pub struct ArchiveFields {
-    /// Where it comes from.
+    /// Source of the archive.
     pub origin: ArchiveOrigin,
-    /// The address of the archive, where it is a repository's.
+    /// URL of the archive, if a repository has it.
     pub url: Option<Spanned<Field<String>>>,
-    /// What the digest was resolved from.
+    /// Name that the digest was resolved from.
     pub resolved: Resolved,
     /// SHA-256 of the archive.
     pub digest: Spanned<Field<Sha256>>,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: Spanned<Field<u64>>,
 }
 
-/// Where an archive comes from.
+/// Source of an archive.
 #[derive(Debug, Clone)]
 pub enum ArchiveOrigin {
-    /// A repository of charts, by its address, without `/` at the end.
+    /// URL of a repository of charts, without a trailing `/`.
     Repository(String),
-    /// A file, relative to the lock.
+    /// Path of a local file, relative to the lock.
     File(PathBuf),
 }
 
 impl ArchiveFields {
-    /// What the digest is resolved from: another text since then makes the digest stale.
+    /// Name that the digest is resolved from; if it differs later, the digest is stale.
     pub fn name(&self, reference: &str) -> String {
         match &self.origin {
             ArchiveOrigin::Repository(address) => {
@@ -57,16 +57,16 @@ impl ArchiveFields {
         ])
     }
 
-    /// The address of the archive, where it is known.
+    /// URL of the archive, if it is known.
     pub(super) fn address(&self) -> Option<FileUrl> {
         self.url.as_ref()?.value.known()?.parse().ok()
     }
 }
 
-/// The fields of an entry that say where its archive comes from.
+/// Fields of an entry that name the source of its archive.
 type Written<'a> = (&'a Option<Spanned<String>>, &'a Option<Spanned<PathBuf>>, &'a Option<Spanned<Field<String>>>);
 
-/// Where the archive of an entry comes from; none for an entry without one.
+/// Source of an entry's archive; `None` for an entry without one.
 pub(super) fn origin(list: List, written: Written<'_>, refuse: Refuse<'_>) -> Result<Option<ArchiveOrigin>> {
     let (repository, archive, url) = written;
     let origin = match (repository, archive) {
@@ -94,10 +94,10 @@ pub(super) fn origin(list: List, written: Written<'_>, refuse: Refuse<'_>) -> Re
     Ok(Some(origin))
 }
 
-/// The address of a repository, without `/` at its end.
+/// URL of a repository, without a trailing `/`.
 fn address(text: &str, refuse: Refuse<'_>) -> Result<String> {
     let plain = text.trim_end_matches('/');
-    // What is true of the address of the index is true of the repository's.
+    // The index's URL is valid exactly if the repository's URL is.
     match format!("{plain}/index.yaml").parse::<FileUrl>() {
         Ok(_) => Ok(plain.to_owned()),
         Err(_) if Url::parse(text).is_ok_and(|url| url.scheme() == "oci") => {
@@ -108,17 +108,17 @@ fn address(text: &str, refuse: Refuse<'_>) -> Result<String> {
     }
 }
 
-/// What the lock pins of a chart.
+/// Pin of a chart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChartPin {
-    /// A manifest that a registry has.
+    /// A manifest in a registry.
     Manifest(Pin),
-    /// An archive.
+    /// An archive from a repository or a local file.
     Archive(ArchivePin),
 }
 
 impl ChartPin {
-    /// The digest of what is fetched.
+    /// Digest of the manifest or the archive.
     pub fn digest(&self) -> Sha256 {
         match self {
             Self::Manifest(pin) => pin.digest,
@@ -127,30 +127,30 @@ impl ChartPin {
     }
 }
 
-/// An archive of a chart.
+/// Pin of a chart's archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivePin {
-    /// Where it is.
+    /// Location of the archive.
     pub source: ArchiveSource,
-    /// Its SHA-256.
+    /// SHA-256 of the archive.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Where the lock says all this.
+    /// Place in the lock.
     pub place: Place,
 }
 
-/// Where an archive is.
+/// Location of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchiveSource {
-    /// A server publishes it.
+    /// URL at the publisher.
     Url(FileUrl),
-    /// A file of this machine.
+    /// Path of a local file.
     File(PathBuf),
 }
 
 impl Lock {
-    /// What an entry of the charts pins, unless a field is unresolved.
+    /// Pin of a chart; `None` if a field is unresolved.
     pub fn chart_pin(&self, entry: &LockEntry) -> Option<ChartPin> {
         let Content::Archive(archive) = &entry.content else {
             return self.pin(List::Charts, entry).map(ChartPin::Manifest);
@@ -163,14 +163,14 @@ impl Lock {
         Some(ChartPin::Archive(ArchivePin { source, digest, size, place: self.place(List::Charts, entry)? }))
     }
 
-    /// A path of the lock, which is relative to its folder.
+    /// Resolves a path in the lock, which is relative to its folder.
     pub(super) fn beside(&self, path: &Path) -> PathBuf {
         self.path.parent().unwrap_or(Path::new("")).join(path)
     }
 }
 
-/// Name and version of a chart, by the reference that it has in the lock. A tag cannot have the `+` of a version, for which
-/// registries of charts write `_`.
+/// Name and version of a chart, from its reference in the lock. A tag cannot contain the `+` of a version, so
+/// registries of charts use `_`.
 pub fn name_and_version(reference: &Reference) -> (String, String) {
     let name = reference.repository.rsplit('/').next().unwrap_or_default();
     (name.to_owned(), reference.tag.as_deref().unwrap_or_default().replace('_', "+"))

@@ -1,4 +1,4 @@
-//! Artifacts that are objects of a bucket: what a person writes of one, and what `landfall lock` writes below it.
+//! Artifacts made of objects of a bucket: their entry in the lock, and the pins that `landfall lock` writes.
 
 use landfall_bundle_spec::Sha256;
 use serde::Deserialize;
@@ -13,29 +13,29 @@ use crate::error::{Place, Result};
 use crate::files::is_relative;
 use crate::patterns::Patterns;
 
-/// The field of an entry.
+/// Field of an entry.
 pub(super) const FIELD: &str = "s3";
 
-/// An entry's part of a bucket.
+/// The bucket of an entry.
 #[derive(Debug, Clone)]
 pub struct BucketFields {
     /// Server, bucket and prefix.
     pub name: BucketName,
-    /// Which objects are taken.
+    /// Patterns that select the objects.
     pub patterns: Patterns,
-    /// What is pinned; none while it is unresolved.
+    /// The pins; `None` while unresolved.
     pub pinned: Option<BucketPinned>,
     /// Line of the lock with the key `pinned`, counted from 1.
     line: u64,
 }
 
-/// What `landfall lock` found.
+/// Pins that `landfall lock` found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BucketPinned {
-    /// What it was resolved from: another text since then makes it stale.
+    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
     pub resolved: String,
-    /// The objects that are taken.
+    /// Objects that are taken.
     pub files: Vec<BucketFile>,
 }
 
@@ -45,15 +45,15 @@ pub struct BucketPinned {
 pub struct BucketFile {
     /// Path below the prefix.
     pub path: String,
-    /// The server's tag for its content, without quotation marks.
+    /// `ETag` of the server, without quotation marks.
     pub etag: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the object.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// `s3` as it is written.
+/// The field `s3`, as written.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct WrittenBucket {
@@ -80,7 +80,7 @@ fn yes() -> bool {
     true
 }
 
-/// Checks what is written of a bucket; `text` is that of the lock.
+/// Checks the written entry; `text` is that of the lock.
 pub(super) fn read(written: WrittenBucket, text: &str, refuse: Refuse<'_>) -> Result<BucketFields> {
     let WrittenBucket { endpoint, region, bucket, prefix, path_style, include, exclude, pinned } = written;
     let parts = BucketParts { endpoint: &endpoint, region: &region, bucket: &bucket, prefix: &prefix, path_style };
@@ -100,22 +100,22 @@ pub(super) fn read(written: WrittenBucket, text: &str, refuse: Refuse<'_>) -> Re
 }
 
 impl BucketFields {
-    /// What the pins are resolved from.
+    /// Text that the pins are resolved from.
     pub fn source(&self) -> String {
         format!("{}{}", self.name, self.patterns)
     }
 
-    /// Whether the pins were resolved from what the entry names now.
+    /// Returns true if the pins were resolved from the present entry.
     pub fn is_confirmed(&self) -> bool {
         self.pinned.as_ref().is_some_and(|pinned| pinned.resolved == self.source())
     }
 
-    /// Line of the lock, counted from 1.
+    /// Line in the lock, counted from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The pinned objects, as they are fetched.
+    /// Pins of the objects, in the form that is fetched.
     pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
         let pin = |(number, file): (usize, &BucketFile)| {
             let (url, region) = (self.name.object_url(&file.path)?, self.name.region().to_owned());
@@ -132,13 +132,13 @@ impl BucketFields {
         self.pinned.as_ref()?.files.iter().enumerate().map(pin).collect()
     }
 
-    /// Writes what was found below the key, in place of what is there; none where the key is not where it was.
+    /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
     pub(super) fn replacement(&self, lock: &Lock, found: &BucketPinned) -> Option<Replacement> {
         pinned::replacement(lock, self.line, &lines(found))
     }
 }
 
-/// The lines below `pinned`.
+/// Lines below the key `pinned`.
 fn lines(found: &BucketPinned) -> Vec<String> {
     let head = [format!("resolved: {}", quoted(&found.resolved)), "files:".to_owned()];
     let files = found.files.iter().map(|BucketFile { path, etag, digest, size }| {
@@ -164,7 +164,7 @@ mod tests {
         Lock::parse(Path::new("images.lock"), text.to_owned())
     }
 
-    /// The lock after one object was found.
+    /// The text of a lock with one resolved object.
     fn resolved() -> String {
         let lock = lock(OPEN).expect("good");
         let Content::Bucket(fields) = &lock.list(List::Artifacts)[0].content else { panic!("a bucket") };

@@ -1,6 +1,7 @@
-//! `landfall lock --check`: whether everything that the lock pins is resolved, fresh, and still what upstream has. Nothing is
-//! written, and of what is pinned, no content is fetched but charts. These are rendered with the rest of the release: what it names
-//! must be in the lock.
+//! `landfall lock --check`: checks that all pins are resolved, fresh, and still what upstream has.
+//!
+//! Nothing is written, and no pinned content is fetched except charts. These are rendered with the rest of the release,
+//! because the lock must have every image that it names.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -23,14 +24,14 @@ use crate::hub::HubName;
 use crate::options::LockOptions;
 use crate::reference::Reference;
 
-/// Entries and files that are asked for at the same time.
+/// Number of entries and files that are requested in parallel.
 const PARALLEL: usize = 8;
 
-/// Errors that say that something is no longer published.
+/// Error codes for content that is no longer published.
 const WITHDRAWN: [Code; 4] =
     [codes::IMAGE_MISSING, codes::FILE_MISSING, codes::CHART_NOT_OFFERED, codes::PACKAGE_MISSING];
 
-/// Errors that say that something is another one now.
+/// Error codes for content that has changed.
 const CHANGED: [Code; 3] = [codes::FETCH_MISMATCH, codes::SUMS_DIFFER, codes::SUMS_WITHOUT_FILE];
 
 /// A lock of which everything is still as it was.
@@ -45,14 +46,14 @@ pub struct LockCheck {
     pub found: LockFindings,
 }
 
-/// Something that is pinned.
+/// A pinned entry or file.
 enum Pinned<'a> {
     Entry(&'a LockEntry),
     File(&'a LockedFile),
 }
 
-/// Checks the lock of a release. One error names everything that is unresolved, stale, moved or withdrawn, whatever could not be
-/// asked, and each image that the release names and the lock lacks.
+/// Checks the lock of a release. One error names all pins that are unresolved, stale, moved or withdrawn, all failed
+/// requests, and each image that the lock lacks.
 pub async fn check(options: &LockOptions, progress: &dyn Progress) -> Result<LockCheck> {
     let opened = Opened::read(options)?;
     let client = Client::configured(options.source.registries.as_deref())?;
@@ -69,25 +70,25 @@ pub async fn check(options: &LockOptions, progress: &dyn Progress) -> Result<Loc
     Err(BuildError::at(*code, Place::file(path), what.join("\n")))
 }
 
-/// All images that the lock lacks, by their lines; none where it has them all.
+/// Error text with all images that the lock lacks, by their lines; `None` if it lacks none.
 fn lacking(missing: &[String]) -> Option<String> {
     let images = if missing.len() == 1 { "1 image".to_owned() } else { format!("{} images", missing.len()) };
     let what = || format!("the release names {images} for which there is no entry:{}", missing.concat());
     (!missing.is_empty()).then(what)
 }
 
-/// What a look at all that is pinned came to.
+/// Results for all pins.
 struct Looked {
-    /// How much was asked for.
+    /// Number of requested pins.
     asked: usize,
-    /// How many entries are not as they should be.
+    /// Number of outdated entries.
     outdated: usize,
-    /// What is wrong with them: an entry may have several lines.
+    /// Problems of the entries; one may have several lines.
     lines: Vec<String>,
 }
 
 impl Looked {
-    /// All that is wrong; none where nothing is.
+    /// Error text with all problems; `None` if there are none.
     fn fault(&self) -> Option<String> {
         let noun = if self.outdated == 1 { "entry is" } else { "entries are" };
         let what = || format!("{} {noun} not what upstream has now:{}", self.outdated, self.lines.concat());
@@ -126,7 +127,7 @@ async fn look(asking: Asking<'_>) -> Looked {
     Looked { asked, outdated: outdated.len(), lines }
 }
 
-/// What is wrong with something that is pinned, in lines.
+/// Problems of a pinned entry or file, as lines.
 async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
     match pinned {
         Pinned::File(file) => {
@@ -168,7 +169,7 @@ async fn one(asking: Asking<'_>, pinned: Pinned<'_>) -> Vec<String> {
     }
 }
 
-/// Asks for what a moved entry pins.
+/// Requests the pinned content of an entry that has moved.
 async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
     match &entry.content {
         Content::Manifest(fields) => {
@@ -189,13 +190,13 @@ async fn withdrawn(asking: Asking<'_>, entry: &LockEntry) -> Result<()> {
                 asking.client.published(Asked::file(&url), asking.progress).await?;
             }
         }
-        // What was said about a bucket or a folder names the file.
+        // The problems of a bucket or a folder already name the file.
         Content::Files(_) | Content::Bucket(_) | Content::Folder(_) | Content::Set(_) => {}
     }
     Ok(())
 }
 
-/// Everything that is wrong with the packages of a set.
+/// All problems with the packages of a set.
 async fn of_set(asking: Asking<'_>, fields: &SetFields) -> Vec<BuildError> {
     let Some(pinned) = &fields.pinned else { return Vec::new() };
     match &fields.kind {
@@ -205,7 +206,7 @@ async fn of_set(asking: Asking<'_>, fields: &SetFields) -> Vec<BuildError> {
 }
 
 impl Asking<'_> {
-    /// Asks for each pinned package, without reading it; each that is not there, or has another size, is an error.
+    /// Requests each pinned package without its content; returns an error for each that is missing or has another size.
     pub(super) async fn check_addresses(self, pinned: &SetPinned) -> Vec<BuildError> {
         let each = stream::iter(&pinned.files).map(|file| async move {
             let url = file.url.parse().map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
@@ -222,7 +223,7 @@ impl Asking<'_> {
     }
 }
 
-/// What is wrong with the published sums of a file, in a line.
+/// A line with the problem of a file's published checksums.
 fn failed_sums(file: &LockedFile, error: &BuildError) -> String {
     let name = file.sums.as_ref().map(|sums| sums.url.to_string()).unwrap_or_default();
     failed(&format!("\n  line {}: {name}", file.line()), error)
@@ -260,7 +261,7 @@ mod tests {
         format!("{{\"mediaType\":\"{MANIFEST}\",\"name\":\"{name}\"}}").into_bytes()
     }
 
-    /// A resolved lock of an image, a file and a model.
+    /// A resolved lock with an image, a file and a model.
     fn text(registry: &Registry, hub: &Hub) -> String {
         let host = registry.address();
         let pinned = |name: &str| {
@@ -288,7 +289,7 @@ mod tests {
         looked_in(Path::new(""), text).await
     }
 
-    /// A look at a lock in a folder.
+    /// Results for a lock in a folder.
     async fn looked_in(beside: &Path, text: &str) -> Looked {
         let lock = Lock::parse(&beside.join("images.lock"), text.to_owned()).expect("lock");
         let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
@@ -321,7 +322,7 @@ mod tests {
             "{moved:?}"
         );
 
-        // The commit that is pinned is gone as well, and so is the file's address.
+        // The pinned commit is gone as well, and so is the file's URL.
         hub.state().repositories.clear();
         hub.push("a/b", COMMITS[1], &[("x.json", b"[]", false)]);
         let looked_at = looked(&text.replace("files/tool'", "files/gone'")).await;

@@ -1,4 +1,4 @@
-//! `landfall lock`: reads the lock of a release, resolves it, adds the images that the release names, and writes it back.
+//! `landfall lock`: reads the lock of a release, resolves it, adds the images that the release names, and writes it.
 
 use std::path::PathBuf;
 
@@ -42,12 +42,12 @@ pub struct LockReport {
     pub found: LockFindings,
 }
 
-/// Where the lock of a release is.
+/// Path of a release's lock.
 pub(super) fn path_of(source: &SourceOptions, definition: &Definition) -> PathBuf {
     source.lock.clone().unwrap_or_else(|| definition.resolve(&definition.release.lock))
 }
 
-/// The lock of a release, with what resolving it needs.
+/// The lock of a release, with everything needed to resolve it.
 pub(super) struct Opened {
     pub(super) definition: Definition,
     pub(super) path: PathBuf,
@@ -66,14 +66,14 @@ impl Opened {
         Ok(Self { definition, path, lock, store, digests })
     }
 
-    /// The lock of this text, and the file that receives it. What is written must be readable: a lock is never left worse than it was.
+    /// Parses a new text of the lock; returns the output path and the lock. An invalid text is never written.
     pub(super) fn rewritten(&self, options: &LockOptions, text: String) -> Result<(PathBuf, Lock)> {
         let output = options.output.clone().unwrap_or_else(|| self.path.clone());
         let written = Lock::parse(&output, text)?;
         Ok((output, written))
     }
 
-    /// Writes the lock of this text, synced, if it is another one than was written.
+    /// Writes this text, synced, if it differs from what was written.
     fn write_changed(&self, options: &LockOptions, text: String, written: &Lock) -> Result<Lock> {
         if text == written.text() {
             return Ok(written.clone());
@@ -83,8 +83,10 @@ impl Opened {
         Ok(changed)
     }
 
-    /// The same with what the rules about signatures find for what the text pins, and for how many images; an error names every
-    /// image that a rule refuses. What an earlier run found is looked for `again`, or kept.
+    /// Runs the signature rules on the pins of this text; returns the new text and the number of verified images, with
+    /// an error that names every refused image.
+    ///
+    /// With `again`, results of an earlier run are searched for again.
     pub(super) async fn with_signatures(
         &self,
         client: &Client,
@@ -92,7 +94,7 @@ impl Opened {
         again: bool,
         progress: &dyn Progress,
     ) -> Result<Signed> {
-        // Files with keys are beside the lock, wherever the new one is written.
+        // Key files are next to the existing lock, wherever the new one is written.
         let lock = Lock::parse(&self.path, text)?;
         let source = SignatureSource { client, store: &self.store, progress };
         let Found { text, signed, failures } = signatures::resolve(source, &lock, again).await?;
@@ -100,24 +102,24 @@ impl Opened {
     }
 }
 
-/// A lock with what the rules about signatures found.
+/// A lock with the results of its signature rules.
 pub(super) struct Signed {
     pub(super) text: String,
-    /// Images of which a signature was verified.
+    /// Number of images with a verified signature.
     pub(super) images: usize,
-    /// What the rules refuse.
+    /// Error for the images that the rules refuse.
     pub(super) refused: Option<BuildError>,
 }
 
-/// The programs that render a release, as they are now.
+/// Programs that render a release, with their present versions.
 pub(super) struct Renderers {
     kubectl: Renderer,
-    /// None where the release has no charts.
+    /// `None` if the release has no charts.
     helm: Option<Renderer>,
 }
 
 impl Renderers {
-    /// Finds the programs and asks them for their versions.
+    /// Finds the programs and queries their versions.
     pub(super) fn find(options: &LockOptions, opened: &Opened) -> Result<Self> {
         let identity = |tool, path| Program::find(tool, path, &opened.lock)?.identity(&opened.digests);
         let kubectl = identity(Tool::Kubectl, &options.kubectl)?;
@@ -125,15 +127,15 @@ impl Renderers {
         Ok(Self { kubectl, helm })
     }
 
-    /// Each with what it is.
+    /// Tools with their programs.
     pub(super) fn all(&self) -> Vec<(Tool, &Renderer)> {
         let helm = self.helm.as_ref().map(|helm| (Tool::Helm, helm));
         std::iter::once((Tool::Kubectl, &self.kubectl)).chain(helm).collect()
     }
 }
 
-/// Resolves the lock of a release, and adds the images that the release names. What could be resolved is written even where the rest
-/// could not.
+/// Resolves the lock of a release, and adds the images that the release names. Resolved fields are written even if
+/// others fail.
 pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<LockReport> {
     let opened = Opened::read(options)?;
     let renderers = Renderers::find(options, &opened)?;
@@ -144,7 +146,7 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
     durable::write_file(&output, written.text().as_bytes(), 0o644)?;
     digests.keep()?;
     if output == *path {
-        // Resolving adds lines: an error names the one that a person finds now.
+        // Resolving adds lines: errors must name the present ones.
         let failures = std::mem::take(&mut resolution.failures).into_iter();
         resolution.failures = failures.map(|error| error.in_rewritten(path, |field| written.line_of(field))).collect();
     }
@@ -168,7 +170,7 @@ pub async fn lock(options: &LockOptions, progress: &dyn Progress) -> Result<Lock
     Ok(LockReport { lock: output, resolved, moved, renderer, helm, entries: inputs(lock), signed, found })
 }
 
-/// All manifests and files of a lock.
+/// Number of manifests and files in a lock.
 fn inputs(lock: &Lock) -> usize {
     let of_entry = |content: &Content| match content {
         Content::Manifest(_)
@@ -182,7 +184,7 @@ fn inputs(lock: &Lock) -> usize {
     lock.entries().map(|(_, entry)| of_entry(&entry.content)).sum()
 }
 
-/// One error that names every image that the release names and that could not be resolved.
+/// One error for all images that the release names but that could not be resolved.
 pub(super) fn not_added(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
     let first = failures.first()?;
     let them = if failures.len() == 1 { "it" } else { "them" };
@@ -197,7 +199,7 @@ fn counted(images: usize) -> String {
     if images == 1 { "1 image".to_owned() } else { format!("{images} images") }
 }
 
-/// One error that names every image that a rule about signatures refuses, or of which a registry did not answer.
+/// One error for all images that a signature rule refuses, or for which a registry did not respond.
 fn refused(lock: &Lock, failures: &[BuildError]) -> Option<BuildError> {
     let first = failures.first()?;
     let images = counted(failures.len());
@@ -214,7 +216,7 @@ fn lines(failures: &[BuildError]) -> String {
     failures.iter().map(line).collect()
 }
 
-/// One error that names every entry that is still open.
+/// One error for all unresolved entries.
 pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError> {
     let first = resolution.failures.first()?;
     let what = format!("{} could not be resolved:{}", entries(resolution.failed), lines(&resolution.failures));
@@ -222,7 +224,7 @@ pub(super) fn failure(lock: &Lock, resolution: &Resolution) -> Option<BuildError
     Some(BuildError::at(code, Place::file(&lock.path), what))
 }
 
-/// A failure that a person must act on hides a transient one.
+/// Code of the first failure that a person must fix; it takes precedence over transient ones.
 fn most_serious(failures: &[BuildError]) -> Option<landfall_error_codes::Code> {
     failures.iter().map(landfall_error_codes::Coded::code).find(|code| *code != codes::FETCH_FAILED)
 }

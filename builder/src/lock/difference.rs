@@ -1,4 +1,4 @@
-//! What differs between two states of a lock: entries, and programs that render, whose pins are not the same.
+//! Differences between two states of a lock: entries and renderers whose pins changed.
 
 use std::collections::HashSet;
 
@@ -31,7 +31,7 @@ pub enum ChangedKind {
 }
 
 impl ChangedKind {
-    /// Its word, for people.
+    /// Name of the kind, for people.
     pub fn noun(self) -> &'static str {
         match self {
             Self::Image => "image",
@@ -95,7 +95,7 @@ pub struct PinnedInput {
     pub size_bytes: Option<u64>,
 }
 
-/// Something that an entry pins.
+/// An input that an entry pins.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Input {
     name: Option<String>,
@@ -108,7 +108,7 @@ impl Input {
     }
 }
 
-/// Everything that `after` pins otherwise than `before`. Both have the same entries, in the same order.
+/// Changes of the pins from `before` to `after`, which have the same entries in the same order.
 pub(super) fn difference(before: &Lock, after: &Lock) -> Vec<EntryChange> {
     let renderers = [Tool::Kubectl, Tool::Helm].into_iter().map(|tool| EntryChange {
         kind: ChangedKind::Renderer,
@@ -123,7 +123,7 @@ pub(super) fn difference(before: &Lock, after: &Lock) -> Vec<EntryChange> {
     renderers.chain(entries).filter(|change| !change.inputs.is_empty()).collect()
 }
 
-/// What is gone, each with what took its place under the same name, and what is new.
+/// Removed inputs, each with its replacement under the same name, and new inputs.
 fn changes(before: &[Input], after: &[Input]) -> Vec<InputChange> {
     let (known, kept): (HashSet<_>, HashSet<_>) = (before.iter().collect(), after.iter().collect());
     let mut new: Vec<_> = after.iter().filter(|input| !known.contains(input)).collect();
@@ -143,13 +143,13 @@ fn changes(before: &[Input], after: &[Input]) -> Vec<InputChange> {
     changes
 }
 
-/// A program that renders, where the lock records one.
+/// The recorded renderer of a tool.
 fn renderer(lock: &Lock, tool: Tool) -> Vec<Input> {
     let known = lock.document.renderer(tool).and_then(RendererFields::known);
     known.map(|(version, digest)| Input::new(None, Some(version.to_owned()), digest, None)).into_iter().collect()
 }
 
-/// What an entry pins, in its order; nothing of what is unresolved.
+/// Pinned inputs of an entry, in its order; unresolved ones are left out.
 fn inputs(entry: &LockEntry) -> Vec<Input> {
     match &entry.content {
         Content::Manifest(fields) => whole(&fields.resolved, &fields.digest.value, &fields.size.value),
@@ -162,7 +162,7 @@ fn inputs(entry: &LockEntry) -> Vec<Input> {
     }
 }
 
-/// What an entry names as a whole.
+/// The input of an entry with a single pin.
 fn whole(resolved: &Resolved, digest: &Field<Sha256>, size: &Field<u64>) -> Vec<Input> {
     let version = resolved_from(resolved).map(tag);
     digest.known().map(|digest| Input::new(None, version, *digest, size.known().copied())).into_iter().collect()
@@ -174,7 +174,7 @@ fn file(file: &LockedFile) -> Option<Input> {
     Some(Input::new(Some(name), version, digest, file.size.value.known().copied()))
 }
 
-/// The commit of a repository, and its files.
+/// Commit of a hub's repository, and its files.
 fn model(pinned: &HubPinned) -> Vec<Input> {
     let version = Some(pinned.commit.to_string());
     let commit = Input { name: None, pinned: PinnedInput { version, digest: None, size_bytes: None } };
@@ -182,12 +182,12 @@ fn model(pinned: &HubPinned) -> Vec<Input> {
     std::iter::once(commit).chain(files).collect()
 }
 
-/// The objects of a bucket.
+/// Objects of a bucket.
 fn objects(pinned: &BucketPinned) -> Vec<Input> {
     pinned.files.iter().map(|file| pinned_file(&file.path, file.digest, file.size)).collect()
 }
 
-/// The files of a folder.
+/// Files of a folder.
 fn local(pinned: &FolderPinned) -> Vec<Input> {
     pinned.files.iter().map(|file| pinned_file(&file.path, file.digest, file.size)).collect()
 }
@@ -212,7 +212,7 @@ fn package(kind: &SetKind, SetPackage { path, digest, size, .. }: &SetPackage) -
     Input::new(Some(name), version, *digest, Some(*size))
 }
 
-/// The tag at the end of what a digest was resolved from, before a digest that an object names; all of it where it has none.
+/// Tag in the name that a digest was resolved from, without a digest at its end; the whole name if it has no tag.
 fn tag(resolved: &str) -> String {
     let named = resolved.split_once("@sha256:").map_or(resolved, |(named, _)| named);
     split_tag(named).1.unwrap_or(named).to_owned()

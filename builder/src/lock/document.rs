@@ -1,4 +1,4 @@
-//! The lock as it is written, and what is checked of it before anything else sees it.
+//! The written form of a lock, and its checks.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -108,7 +108,7 @@ struct WrittenFile {
     members: Option<BTreeMap<String, String>>,
 }
 
-/// Reads a document strictly.
+/// Parses a lock strictly.
 pub fn read(path: &Path, text: &str) -> Result<LockDocument> {
     let written: WrittenLock = yaml_text(path, text, codes::LOCK_UNREADABLE)?;
     let platform = written.platform.value.clone();
@@ -138,11 +138,11 @@ struct Checked<'a> {
     path: &'a Path,
     text: &'a str,
     platform: &'a str,
-    /// Addresses that were seen.
+    /// URLs that occurred so far.
     urls: HashSet<String>,
 }
 
-/// Says what is wrong with one entry or one of its files: the name of a field, and what.
+/// Creates an error for a field of an entry or of one of its files.
 pub(super) type Refuse<'a> = &'a dyn Fn(&str, String) -> BuildError;
 
 impl Checked<'_> {
@@ -177,8 +177,7 @@ impl Checked<'_> {
         Ok(LockEntry { reference, content, license, recipe })
     }
 
-    /// Where an entry comes from: exactly one of a hub, a bucket, a folder, a set of packages, an archive, files, and a
-    /// manifest.
+    /// Source of an entry: exactly one of a hub, a bucket, a folder, a package set, an archive, files, and a manifest.
     fn content(&mut self, list: List, entry: &str, written: WrittenEntry, refuse: Refuse<'_>) -> Result<Content> {
         let origin = archive::origin(list, (&written.repository, &written.archive, &written.url), refuse)?;
         let WrittenEntry {
@@ -275,19 +274,20 @@ impl Checked<'_> {
     }
 }
 
-/// What an entry has beside what says where it comes from.
+/// Further fields of an entry, which its source may exclude.
 #[derive(Clone, Copy)]
 struct Sole {
     list: List,
-    /// A field of the pin of a manifest.
+    /// True if it has a field of a manifest's pin.
     is_pinned: bool,
     has_files: bool,
-    /// An archive.
+    /// True if it has an archive.
     has_origin: bool,
 }
 
 impl Sole {
-    /// Refuses an entry of a hub, of a bucket, of a folder, or of a set, that is no artifact or that comes from elsewhere, too.
+    /// Returns an error for an entry of a hub, bucket, folder or package set that is not an artifact, or that has
+    /// another source as well.
     fn check(self, field: &str, has_more: bool, refuse: Refuse<'_>) -> Result<()> {
         if self.list != List::Artifacts {
             let noun = self.list.noun();
@@ -313,7 +313,7 @@ impl Sole {
         Ok(())
     }
 
-    /// Refuses files beside the pin of a manifest, or of what is no artifact.
+    /// Returns an error for files in an entry that pins a manifest, or that is not an artifact.
     fn check_files(self, refuse: Refuse<'_>) -> Result<()> {
         if self.is_pinned {
             let what = "an entry names either files, or the digest, mediaType and size of a manifest";
@@ -339,7 +339,7 @@ fn reference(text: &str, refuse: Refuse<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What is taken of a file: all of it under a path, or members of an archive under paths of their own.
+/// The part of a file that is taken: the whole file under a path, or members of an archive under their own paths.
 fn take(
     url: &FileUrl,
     path: Option<String>,

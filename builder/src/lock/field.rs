@@ -7,23 +7,23 @@ use std::str::FromStr;
 use landfall_bundle_spec::Sha256;
 use serde::{Deserialize, Deserializer, de};
 
-/// What a field says until `landfall lock` has run.
+/// Value of a field until `landfall lock` has run.
 const UNRESOLVED: &str = "unresolved";
 
-/// What the index field says of a manifest that upstream keeps without an index.
+/// Value of the field `index` for a manifest that upstream keeps without an index.
 const NONE: &str = "none";
 
 /// A value, or `unresolved`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field<T> {
-    /// Not known yet.
+    /// Unknown until `landfall lock` has run.
     Unresolved,
-    /// Known.
+    /// The resolved value.
     Known(T),
 }
 
 impl<T> Field<T> {
-    /// The value, where it is known.
+    /// The value, if it is resolved.
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
@@ -35,11 +35,11 @@ impl<T> Field<T> {
 /// The digest of upstream's index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IndexField {
-    /// Not known yet.
+    /// Unknown until `landfall lock` has run.
     Unresolved,
-    /// Upstream has none: its tag names the platform manifest itself.
+    /// Upstream has no index: its tag names the platform manifest itself.
     None,
-    /// Its digest.
+    /// Digest of the index.
     Known(Sha256),
 }
 

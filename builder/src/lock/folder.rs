@@ -1,4 +1,4 @@
-//! Artifacts that are files of a folder of this machine: what a person writes of one, and what `landfall lock` writes below it.
+//! Artifacts made of files in a local folder: their entry in the lock, and the pins that `landfall lock` writes.
 
 use std::path::PathBuf;
 
@@ -14,38 +14,38 @@ use crate::error::{Place, Result};
 use crate::files::is_relative;
 use crate::patterns::Patterns;
 
-/// The field of an entry.
+/// Field of an entry.
 pub(super) const FIELD: &str = "folder";
 
-/// An entry's folder.
+/// The folder of an entry.
 #[derive(Debug, Clone)]
 pub struct FolderFields {
-    /// The folder as it is written, relative to that of the lock.
+    /// Path of the folder as written, relative to the lock's folder.
     pub path: PathBuf,
-    /// Which files are taken.
+    /// Patterns that select the files.
     pub patterns: Patterns,
-    /// Models of Ollama that are taken instead, where the folder is a store of Ollama.
+    /// Ollama models to take instead, if the folder is a store of Ollama.
     pub ollama: Vec<OllamaName>,
-    /// What is pinned; none while it is unresolved.
+    /// The pins; `None` while unresolved.
     pub pinned: Option<FolderPinned>,
     /// Line of the lock with the key `pinned`, counted from 1.
     line: u64,
 }
 
-/// What `landfall lock` found.
+/// Pins that `landfall lock` found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FolderPinned {
-    /// What it was resolved from: another text since then makes it stale.
+    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
     pub resolved: String,
-    /// What the licenses of Ollama's models call themselves.
+    /// Names of the licenses of the Ollama models.
     #[serde(default)]
     pub license: Option<String>,
-    /// The files that are taken.
+    /// Files that are taken.
     pub files: Vec<PinnedFile>,
 }
 
-/// `folder` as it is written.
+/// The field `folder`, as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenFolder {
@@ -59,7 +59,7 @@ pub(super) struct WrittenFolder {
     pinned: Spanned<WrittenPinned<FolderPinned>>,
 }
 
-/// Checks what is written of a folder; `text` is that of the lock.
+/// Checks the written entry; `text` is that of the lock.
 pub(super) fn read(written: WrittenFolder, text: &str, refuse: Refuse<'_>) -> Result<FolderFields> {
     let WrittenFolder { path, include, exclude, ollama, pinned } = written;
     if path.as_os_str().is_empty() {
@@ -87,23 +87,23 @@ pub(super) fn read(written: WrittenFolder, text: &str, refuse: Refuse<'_>) -> Re
 }
 
 impl FolderFields {
-    /// What the pins are resolved from.
+    /// Text that the pins are resolved from.
     pub fn source(&self) -> String {
         let models: Vec<_> = self.ollama.iter().map(|name| format!(" ollama {name}")).collect();
         format!("{}{}{}", self.path.display(), self.patterns, models.concat())
     }
 
-    /// Whether the pins were resolved from what the entry names now.
+    /// Returns true if the pins were resolved from the present entry.
     pub fn is_confirmed(&self) -> bool {
         self.pinned.as_ref().is_some_and(|pinned| pinned.resolved == self.source())
     }
 
-    /// Line of the lock, counted from 1.
+    /// Line in the lock, counted from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The pinned files, as they are read.
+    /// Pins of the files, in the form that is read.
     pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
         let folder = lock.beside(&self.path);
         let pin = |(number, file): (usize, &PinnedFile)| FilePin {
@@ -117,13 +117,13 @@ impl FolderFields {
         Some(self.pinned.as_ref()?.files.iter().enumerate().map(pin).collect())
     }
 
-    /// Writes what was found below the key, in place of what is there; none where the key is not where it was.
+    /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
     pub(super) fn replacement(&self, lock: &Lock, found: &FolderPinned) -> Option<Replacement> {
         pinned::replacement(lock, self.line, &lines(found))
     }
 }
 
-/// The lines below `pinned`.
+/// Lines below the key `pinned`.
 fn lines(found: &FolderPinned) -> Vec<String> {
     let mut lines = vec![format!("resolved: {}", quoted(&found.resolved))];
     lines.extend(found.license.iter().map(|license| format!("license: {}", quoted(license))));

@@ -1,6 +1,7 @@
-//! Resolving folders of this machine: their files by names and sizes, and the SHA-256 of each, which is read into the store.
+//! Resolves local folders: lists their files with sizes, and reads each into the store for its SHA-256.
 //!
-//! A folder is the vendor's own, and may hold files that the vendor did not mean to ship: links that lead out of it are refused rather than followed.
+//! A folder belongs to the vendor, but may contain files that the vendor did not mean to ship: links that lead out of
+//! it are refused rather than followed.
 
 use std::path::Path;
 
@@ -19,18 +20,18 @@ use crate::files::is_plain_path;
 use crate::patterns::not_taken;
 use crate::pointers::pointer;
 
-/// Files of one folder that are read at the same time.
+/// Number of files in one folder that are read in parallel.
 const PARALLEL: usize = 2;
 
-/// How deep folders are searched, and the maximum number of files and folders that are looked at.
+/// Maximum depth of subfolders, and maximum number of files and folders that are listed.
 const DEPTH: usize = 32;
 const ENTRIES: usize = 10_000;
 
-/// A file of a folder: its path below it, and its bytes.
+/// A file of a folder: relative path, and size in bytes.
 type Listed = (String, u64);
 
 impl Asking<'_> {
-    /// Lists the files, and pins them.
+    /// Lists the files and pins them.
     pub(super) async fn folder(self, entry: &LockEntry, fields: &FolderFields) -> Result<Outcome> {
         let folder = self.lock.beside(&fields.path);
         let found = if fields.ollama.is_empty() {
@@ -65,10 +66,10 @@ impl Asking<'_> {
     }
 }
 
-/// What is pinned, and what is there now.
+/// A difference: the pinned state, and the present one.
 pub(super) type Change = (String, String);
 
-/// What comes of a folder whose files are pinned already; none where they are to be pinned.
+/// Outcome for a folder with fresh pins; `None` if its files must be pinned.
 fn compared(
     fields: &FolderFields,
     folder: &Path,
@@ -84,7 +85,7 @@ fn unfit(path: &Path, what: &str) -> BuildError {
     BuildError::new(codes::FOLDER_UNFIT, format!("{} {what}", path.display()))
 }
 
-/// The files below a folder, in the order of their names.
+/// Files below a folder, sorted by path.
 fn listed(folder: &Path) -> Result<Vec<Listed>> {
     let (mut files, mut left) = (Vec::new(), ENTRIES);
     list(folder, "", DEPTH, &mut left, &mut files)?;
@@ -113,7 +114,7 @@ fn list(folder: &Path, prefix: &str, depth: usize, left: &mut usize, files: &mut
     Ok(())
 }
 
-/// The files that are taken; at least one, and at least one for each pattern.
+/// Selected files: at least one, and at least one for each pattern.
 fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Result<Vec<&'a Listed>> {
     let taken: Vec<_> = listed.iter().filter(|(path, _)| fields.patterns.takes(path)).collect();
     let paths: Vec<_> = listed.iter().map(|(path, _)| path.as_str()).collect();
@@ -126,7 +127,7 @@ fn taken<'a>(fields: &FolderFields, folder: &Path, listed: &'a [Listed]) -> Resu
     Err(not_taken(&what, paths.iter(), "no files").hint("Correct `path`, `include` and `exclude` of the lock's entry."))
 }
 
-/// The first file that has another size than is pinned, is gone, or is new: as it is pinned and as it is now.
+/// The first file whose size changed, or that is missing or new: pinned and present state.
 fn changed(pinned: &FolderPinned, taken: &[&Listed]) -> Option<Change> {
     let described = |path: &str, size: u64| format!("`{path}` of {size} bytes");
     let changed = pinned.files.iter().find_map(|PinnedFile { path, size, .. }| {
@@ -194,7 +195,7 @@ mod tests {
             resolve(&self.lock(text), &[], &Self::client(), &self.store("store"), &Silent).await
         }
 
-        /// The code and the text of the one failure.
+        /// Code and text of the only failure.
         async fn refusal(&self, text: &str) -> (&'static str, String) {
             let resolution = self.resolved(text).await;
             let error = resolution.failures.first().expect("refused");
@@ -231,7 +232,7 @@ mod tests {
             assert_eq!(paths, ["model.gguf", "tokenizer/vocab.txt"], "no layer says where the folder is");
         }
 
-        // Other bytes of the same size are seen when they are read; the store still has the pinned ones.
+        // A change without another size is detected when the file is read; the store still has the pinned content.
         bench.write("weights/model.gguf", b"changed");
         bench.fetched(&resolution.text, "store").await.expect("from the store");
         let error = bench.fetched(&resolution.text, "third").await.expect_err("refused");

@@ -1,4 +1,4 @@
-//! Artifacts that are files of a repository on a hub: what a person writes of one, and what `landfall lock` writes below it.
+//! Artifacts made of files of a repository on a hub: their entry in the lock, and the pins that `landfall lock` writes.
 
 use std::collections::BTreeMap;
 
@@ -16,35 +16,35 @@ use crate::files::is_relative;
 use crate::hub::{Commit, HubName};
 use crate::patterns::Patterns;
 
-/// An entry's repository.
+/// The hub repository of an entry.
 #[derive(Debug, Clone)]
 pub struct HubFields {
     /// Hub, repository and revision.
     pub name: HubName,
-    /// Which files are taken.
+    /// Patterns that select the files.
     pub patterns: Patterns,
-    /// Digests of files that a person knows from elsewhere, by their paths.
+    /// Digests that a person knows from elsewhere, by path.
     pub digests: BTreeMap<String, Sha256>,
-    /// What is pinned; none while it is unresolved.
+    /// The pins; `None` while unresolved.
     pub pinned: Option<HubPinned>,
     /// Line of the lock with the key `pinned`, counted from 1.
     line: u64,
 }
 
-/// What `landfall lock` found.
+/// Pins that `landfall lock` found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubPinned {
-    /// What it was resolved from: another text since then makes it stale.
+    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
     pub resolved: String,
-    /// The commit that the revision named.
+    /// Commit that the revision named.
     pub commit: Commit,
-    /// The license of the model card.
+    /// License in the model card.
     pub license: Option<String>,
-    /// The files that are taken.
+    /// Files that are taken.
     pub files: Vec<PinnedFile>,
 }
 
-/// `hub` as it is written.
+/// The field `hub`, as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenHub {
@@ -70,7 +70,7 @@ struct PinnedFields {
     files: Vec<PinnedFile>,
 }
 
-/// Checks what is written of a repository; `text` is that of the lock.
+/// Checks the written entry; `text` is that of the lock.
 pub(super) fn read(written: WrittenHub, text: &str, refuse: Refuse<'_>) -> crate::error::Result<HubFields> {
     let WrittenHub { address, repository, revision, include, exclude, digests, pinned } = written;
     let name = HubName::new(&address, &repository, &revision)
@@ -93,19 +93,19 @@ fn known(fields: PinnedFields, name: &HubName, refuse: Refuse<'_>) -> crate::err
 }
 
 impl HubFields {
-    /// What the pins are resolved from.
+    /// Text that the pins are resolved from.
     pub fn source(&self) -> String {
         format!("{}{}", self.name, self.patterns)
     }
 
-    /// Whether the pins were resolved from what the entry names now, and have the digests that a person wrote.
+    /// Returns true if the pins were resolved from the present entry and include the digests that a person wrote.
     pub fn is_confirmed(&self) -> bool {
         let is_confirmed =
             |pinned: &HubPinned| pinned.resolved == self.source() && self.must_have(&pinned.files).is_ok();
         self.pinned.as_ref().is_some_and(is_confirmed)
     }
 
-    /// Refuses files without one of the digests that a person wrote.
+    /// Returns an error unless the files include the digests that a person wrote.
     pub(super) fn must_have(&self, files: &[PinnedFile]) -> crate::error::Result<()> {
         for (path, wanted) in &self.digests {
             let Some(file) = files.iter().find(|file| file.path == *path) else {
@@ -121,12 +121,12 @@ impl HubFields {
         Ok(())
     }
 
-    /// Line of the lock, counted from 1.
+    /// Line in the lock, counted from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The pinned files, as they are fetched.
+    /// Pins of the files, in the form that is fetched.
     pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
         let pinned = self.pinned.as_ref()?;
         let pin = |(number, file): (usize, &PinnedFile)| {
@@ -143,13 +143,13 @@ impl HubFields {
         pinned.files.iter().enumerate().map(pin).collect()
     }
 
-    /// Writes what was found below the key, in place of what is there; none where the key is not where it was.
+    /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
     pub(super) fn replacement(&self, lock: &Lock, found: &HubPinned) -> Option<Replacement> {
         pinned::replacement(lock, self.line, &lines(found))
     }
 }
 
-/// The lines below `pinned`.
+/// Lines below the key `pinned`.
 fn lines(found: &HubPinned) -> Vec<String> {
     let mut lines = vec![format!("resolved: {}", quoted(&found.resolved)), format!("commit: '{}'", found.commit)];
     lines.extend(found.license.iter().map(|license| format!("license: {}", quoted(license))));

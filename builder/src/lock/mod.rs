@@ -70,39 +70,39 @@ use crate::file_url::FileUrl;
 use crate::reference::Reference;
 use crate::render::Tool;
 
-/// A lock that was read, with the text it was read from, which keeps its comments when it is written again.
+/// A lock with its original text, so that comments survive when it is written again.
 #[derive(Debug, Clone)]
 pub struct Lock {
-    /// The file it was read from.
+    /// Path of the file that it was read from.
     pub path: PathBuf,
-    /// What it says.
+    /// The parsed document.
     pub document: LockDocument,
     text: String,
 }
 
-/// What a lock says, checked as far as it can be without the network.
+/// The parsed lock, checked as far as possible without the network.
 #[derive(Debug, Clone)]
 pub struct LockDocument {
-    /// Whether the images were assembled for tests rather than made by upstream.
+    /// True if the images were assembled for tests rather than published by upstream.
     pub assembled: Spanned<bool>,
     /// Platform whose manifests are pinned.
     pub platform: Spanned<String>,
-    /// The kubectl that renders, where the lock records one.
+    /// The kubectl that renders, if the lock records one.
     pub renderer: Option<RendererFields>,
-    /// The Helm that renders charts, where the lock records one.
+    /// The Helm that renders charts, if the lock records one.
     pub helm: Option<RendererFields>,
     /// Container images.
     pub images: Vec<LockEntry>,
-    /// Everything else that travels.
+    /// Artifacts: all other content that travels.
     pub artifacts: Vec<LockEntry>,
-    /// Helm charts, which are rendered and do not travel.
+    /// Helm charts, which are rendered but do not travel.
     pub charts: Vec<LockEntry>,
-    /// Which images must be signed, and by whose keys.
+    /// Rules that say which images must be signed, and with which keys.
     pub signatures: Vec<SignatureRule>,
 }
 
 impl LockDocument {
-    /// The program that renders, where the lock records one.
+    /// The recorded program that renders with `tool`; `None` if the lock records none.
     pub fn renderer(&self, tool: Tool) -> Option<&RendererFields> {
         match tool {
             Tool::Kubectl => self.renderer.as_ref(),
@@ -111,17 +111,17 @@ impl LockDocument {
     }
 }
 
-/// A program that renders.
+/// A program that renders, as recorded.
 #[derive(Debug, Clone)]
 pub struct RendererFields {
-    /// What it says its version is, for people.
+    /// Version that the program reports, for people.
     pub version: Spanned<Field<String>>,
     /// SHA-256 of the program.
     pub digest: Spanned<Field<Sha256>>,
 }
 
 impl RendererFields {
-    /// Version and digest, where both are resolved.
+    /// Version and digest; `None` unless both are resolved.
     pub fn known(&self) -> Option<(&str, Sha256)> {
         Some((self.version.value.known()?.as_str(), *self.digest.value.known()?))
     }
@@ -134,74 +134,75 @@ pub struct LockEntry {
     pub reference: Spanned<String>,
     /// Where it comes from.
     pub content: Content,
-    /// License of what is inside, for people.
+    /// License of the content, for people.
     pub license: Option<String>,
-    /// Recipe that assembled it, where it was assembled for tests.
+    /// Recipe of an input that was assembled for tests.
     pub recipe: Option<String>,
 }
 
-/// Where an input comes from: the lock decides, so that one release definition serves several locks.
+/// Source of an input. The lock chooses it, so that one release definition works with several locks.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// A registry has its manifest.
+    /// A manifest in a registry.
     Manifest(Box<ManifestFields>),
-    /// Upstream publishes files; the manifest is made here. Only for artifacts.
+    /// Files that upstream publishes; the manifest is made here. Only for artifacts.
     Files(Vec<LockedFile>),
-    /// An archive of a chart, from a repository of charts or a folder of this machine. Only for charts.
+    /// An archive of a chart, from a repository of charts or a local folder. Only for charts.
     Archive(Box<ArchiveFields>),
     /// Files of a repository on a hub; the manifest is made here. Only for artifacts.
     Hub(Box<HubFields>),
     /// Objects of a bucket; the manifest is made here. Only for artifacts.
     Bucket(Box<BucketFields>),
-    /// Files of a folder of this machine; the manifest is made here. Only for artifacts.
+    /// Files of a local folder; the manifest is made here. Only for artifacts.
     Folder(Box<FolderFields>),
     /// A set of packages; the manifest is made here. Only for artifacts.
     Set(Box<SetFields>),
 }
 
-/// What the digest beside it was resolved from; another name since then makes that digest stale.
+/// Name that the digest in the same entry was resolved from. If the entry has another name now, that digest is stale.
 pub type Resolved = Option<Spanned<Field<String>>>;
 
 /// The pin of a manifest.
 #[derive(Debug, Clone)]
 pub struct ManifestFields {
-    /// The reference that the digest was resolved from. With a digest of its own, that is asked for instead of the tag.
+    /// Reference that the digest was resolved from. If it has a digest of its own, that digest is requested in place of
+    /// the tag.
     pub resolved: Resolved,
-    /// Digest of upstream's index: where the platform manifest was found, nothing more.
+    /// Digest of upstream's index, which records only where the platform manifest was found.
     pub index: Option<Spanned<IndexField>>,
     /// Digest of the platform manifest.
     pub digest: Spanned<Field<Sha256>>,
-    /// Its media type.
+    /// Media type of the manifest.
     pub media_type: Spanned<Field<String>>,
-    /// Its bytes.
+    /// Size of the manifest in bytes.
     pub size: Spanned<Field<u64>>,
 }
 
-/// A file as upstream publishes it.
+/// A file that upstream publishes.
 #[derive(Debug, Clone)]
 pub struct LockedFile {
-    /// Its address as the lock has it.
+    /// URL as written in the lock.
     pub written: Spanned<String>,
-    /// Where upstream publishes it.
+    /// URL where upstream publishes it.
     pub url: FileUrl,
-    /// The address that the digest was resolved from.
+    /// URL that the digest was resolved from.
     pub resolved: Resolved,
-    /// Its SHA-256.
+    /// SHA-256 of the file.
     pub digest: Spanned<Field<Sha256>>,
-    /// Its bytes.
+    /// Size of the file in bytes.
     pub size: Spanned<Field<u64>>,
-    /// What its publisher states about it, where the lock names that.
+    /// Checksums that its publisher states, if the lock names them.
     pub sums: Option<SumsFields>,
-    /// What is taken of it.
+    /// The part of the file that is taken.
     pub take: Take,
 }
 
-/// Which of the two lists an entry is in.
+/// The list that an entry belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum List {
     /// Container images.
     Images,
-    /// Everything else that travels.
+    /// Artifacts: all other content that travels.
     Artifacts,
     /// Helm charts.
     Charts,
@@ -228,13 +229,13 @@ impl List {
     }
 }
 
-/// The name that a digest was resolved from, where the lock records one.
+/// The name that a digest was resolved from, if the lock records one.
 pub(crate) fn resolved_from(resolved: &Resolved) -> Option<&str> {
     resolved.as_ref()?.value.known().map(String::as_str)
 }
 
 impl ManifestFields {
-    /// The digest of upstream's index, where the lock knows it.
+    /// Digest of upstream's index, if it is known.
     fn index(&self) -> Option<Sha256> {
         match self.index.as_ref()?.value {
             IndexField::Known(digest) => Some(digest),
@@ -242,8 +243,10 @@ impl ManifestFields {
         }
     }
 
-    /// The reference that the digest was resolved from: that of the entry, or the same with the digest by which an object names it. None
-    /// where the lock records another reference, or none.
+    /// Reference that the digest was resolved from: that of the entry, with or without the digest by which an object
+    /// names it.
+    ///
+    /// `None` if the lock records another reference, or none.
     fn found_by(&self, reference: &str) -> Option<Reference> {
         let from = resolved_from(&self.resolved)?;
         let rest = from.strip_prefix(reference)?;
@@ -261,27 +264,27 @@ impl ManifestFields {
 }
 
 impl LockedFile {
-    /// Line of the lock, counted from 1.
+    /// Line in the lock, counted from 1.
     pub fn line(&self) -> u64 {
         self.written.referenced.line()
     }
 
-    /// Whether its digest was resolved from the address that it has now.
+    /// Returns true if the digest was resolved from the current URL.
     pub fn is_confirmed(&self) -> bool {
         resolved_from(&self.resolved) == Some(&self.written.value)
     }
 
-    /// Whether its digest says what its address must have: what was resolved from another address says nothing about this one.
+    /// Returns true if the digest is binding for the current URL: one that was resolved from another URL is not.
     fn is_binding(&self) -> bool {
         resolved_from(&self.resolved).is_none() || self.is_confirmed()
     }
 
-    /// The published sums that have not stated its digest yet.
+    /// The published checksums, if they have not confirmed the digest yet.
     fn unconfirmed_sums(&self) -> Option<&SumsFields> {
         self.sums.as_ref().filter(|sums| !sums.is_confirmed())
     }
 
-    /// Whether anything of it must be asked for.
+    /// Returns true if the file must be requested: a field is unresolved, or a digest is unconfirmed.
     fn is_open(&self) -> bool {
         !self.unresolved().is_empty() || !self.is_confirmed() || self.unconfirmed_sums().is_some()
     }
@@ -302,12 +305,12 @@ impl Lock {
         Self::parse(path, definition::text(path, codes::LOCK_UNREADABLE)?)
     }
 
-    /// The same from a text that was read from `path`.
+    /// Parses a text that was read from `path`.
     pub fn parse(path: &Path, text: String) -> Result<Self> {
         Ok(Self { path: path.to_owned(), document: document::read(path, &text)?, text })
     }
 
-    /// The text that it was read from.
+    /// The text of the lock.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -321,7 +324,7 @@ impl Lock {
         }
     }
 
-    /// What an entry of this lock pins, unless a field is unresolved or its manifest is made here.
+    /// Pin of an entry; `None` if a field is unresolved or if the manifest is made here.
     pub fn pin(&self, list: List, entry: &LockEntry) -> Option<Pin> {
         let Content::Manifest(fields) = &entry.content else { return None };
         Some(Pin {
@@ -334,7 +337,7 @@ impl Lock {
         })
     }
 
-    /// What an entry of the artifacts pins, unless a field is unresolved.
+    /// Pin of an artifact; `None` if a field is unresolved.
     pub fn artifact_pin(&self, entry: &LockEntry) -> Option<ArtifactPin> {
         let place = self.place(List::Artifacts, entry)?;
         let name = place.field.clone().unwrap_or_default();
@@ -351,7 +354,7 @@ impl Lock {
                 return self.pin(List::Artifacts, entry).map(ArtifactPin::Manifest);
             }
         };
-        // What a person wrote is meant, whatever the model card says.
+        // The license in the lock takes precedence over that of the model card.
         let license = entry.license.clone().or(license);
         Some(ArtifactPin::Files(FilesPin { reference: entry.parsed()?, files, form: Form::Files, license, place }))
     }
@@ -367,7 +370,7 @@ impl Lock {
         })
     }
 
-    /// Line of an entry, or of a file of one, by its field: `images[2]`, `artifacts[0].files[1]`.
+    /// Line of an entry or of one of its files, by its field: `images[2]`, `artifacts[0].files[1]`.
     fn line_of(&self, field: &str) -> Option<u64> {
         let index = |text: &str| text.strip_suffix(']')?.parse::<usize>().ok();
         let (entry, file) = field.split_once(".files[").map_or((field, None), |(entry, file)| (entry, Some(file)));
@@ -394,8 +397,7 @@ impl Lock {
         Some(Place::field(&self.path, entry.reference.referenced.line(), format!("{}[{index}]", list.field())))
     }
 
-    /// Refuses entries of which anything is unresolved, or whose digest belongs to another name than theirs, with one
-    /// error that names all of it.
+    /// Returns one error that names every unresolved field, and every digest that was resolved from another name.
     pub fn check_resolved(&self, entries: &[&LockEntry]) -> Result<()> {
         let unresolved: Vec<_> = entries.iter().flat_map(|entry| entry.unresolved()).collect();
         if unresolved.is_empty() {

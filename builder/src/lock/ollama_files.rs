@@ -1,7 +1,8 @@
-//! Resolving models of Ollama's store on this machine: the manifest of each, and every blob that it names, under the paths of the store.
+//! Resolves models in a local Ollama store: their manifests and all blobs that these name, under the paths of the
+//! store.
 //!
-//! So the artifact is a store itself, which Ollama reads where it is mounted. A blob is in it under the digest of its bytes: one that has other bytes is
-//! damaged, and is refused before anything is pinned.
+//! The artifact is therefore itself a store, which Ollama reads where it is mounted. The name of a blob is its digest:
+//! a blob with other content is damaged, and is refused before anything is pinned.
 
 use std::path::Path;
 
@@ -18,22 +19,22 @@ use super::resolve::Asking;
 use crate::error::{BuildError, Result};
 use crate::fetch::read_local;
 
-/// Blobs that are read at the same time.
+/// Number of blobs that are read in parallel.
 const PARALLEL: usize = 2;
 
-/// The largest text of a license that is read, and the longest line of it that names the license.
+/// Maximum size of a license text in bytes, and maximum length of the line that names the license.
 const LICENSE_BYTES: u64 = 64 << 10;
 const LICENSE_NAME_BYTES: usize = 128;
 
-/// What a store has of some models: files under their paths, and which of them are licenses.
+/// Content of a store for some models: files by path, and which of them are licenses.
 #[derive(Debug, Default)]
 pub(super) struct Stored {
-    /// The files, in the order of their paths.
+    /// Files, sorted by path.
     pub files: Vec<PinnedFile>,
     licenses: Vec<Sha256>,
 }
 
-/// Reads the manifests of models, and looks at the blobs that they name, without reading them.
+/// Reads the manifests of models, and checks that their blobs exist, without reading them.
 pub(super) fn stored(store: &Path, models: &[OllamaName]) -> Result<Stored> {
     let mut found = Stored::default();
     for name in models {
@@ -52,7 +53,7 @@ pub(super) fn stored(store: &Path, models: &[OllamaName]) -> Result<Stored> {
 }
 
 impl Asking<'_> {
-    /// Reads what a store has into the content store.
+    /// Reads the files of a store into the content store.
     pub(super) async fn ollama(self, store: &Path, found: &Stored, resolved: String) -> Result<FolderPinned> {
         let files = stream::iter(&found.files).map(|file| self.blob(store, file)).buffered(PARALLEL);
         let files = files.try_collect().await?;
@@ -72,7 +73,8 @@ impl Asking<'_> {
 }
 
 impl Stored {
-    /// The first model that is another one than is pinned. Its manifest names its blobs by their digests, so it decides.
+    /// The first model that differs from its pin. A manifest names its blobs by digest, so comparing manifests
+    /// suffices.
     pub(super) fn changed(&self, pinned: &FolderPinned, models: &[OllamaName]) -> Option<Change> {
         let manifest = |files: &[PinnedFile], name: &OllamaName| {
             let path = name.path();
@@ -83,7 +85,7 @@ impl Stored {
         both.find(|(pinned, now)| pinned != now)
     }
 
-    /// What the licenses of the models call themselves, in their first lines. They must be in the content store.
+    /// Names of the models' licenses, from the first lines of their texts. These must be in the content store.
     fn license(&self, store: &ContentStore) -> Option<String> {
         let mut names: Vec<String> = Vec::new();
         for digest in &self.licenses {
@@ -93,7 +95,7 @@ impl Stored {
     }
 }
 
-/// The first line of a license that says anything.
+/// First non-empty line of a license, if it is short enough for a name.
 fn license_name(text: &str) -> Option<String> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     let is_name = line.len() <= LICENSE_NAME_BYTES && !line.chars().any(char::is_control);
@@ -112,7 +114,7 @@ fn unfit(path: &Path, what: &str) -> BuildError {
     BuildError::new(codes::OLLAMA_STORE, format!("{} {what}", path.display()))
 }
 
-/// The manifest of a model, which has weights.
+/// The manifest of a model. Returns an error if it has no weights.
 fn manifest(store: &Path, name: &OllamaName, path: String) -> Result<(PinnedFile, OllamaManifest)> {
     let full = store.join(&path);
     let size = size(&full).map_err(|error| error.hint(format!("Run `ollama pull {name}` with this store.")))?;
@@ -128,7 +130,7 @@ fn manifest(store: &Path, name: &OllamaName, path: String) -> Result<(PinnedFile
     Ok((PinnedFile { path, digest: Sha256::of(&bytes), size: bytes.len() as u64 }, manifest))
 }
 
-/// A blob as its manifest states it; refuses one that is not there, or has another size.
+/// A blob as its manifest states it. Returns an error if it is missing or has another size.
 fn looked_at(store: &Path, blob: &OllamaBlob) -> Result<PinnedFile> {
     let OllamaBlob { digest, size: stated, .. } = blob;
     let path = blob.path();
@@ -140,7 +142,7 @@ fn looked_at(store: &Path, blob: &OllamaBlob) -> Result<PinnedFile> {
     Ok(PinnedFile { path, digest: *digest, size: *stated })
 }
 
-/// The size of a file; refuses what is none.
+/// Size of a file. Returns an error for anything that is not a regular file.
 fn size(path: &Path) -> Result<u64> {
     let metadata = path.symlink_metadata().map_err(|error| unfit(path, "is missing").because(error))?;
     if metadata.is_file() { Ok(metadata.len()) } else { Err(unfit(path, "is not a file")) }
@@ -162,7 +164,7 @@ mod tests {
 
     const LICENSE: &[u8] = b"\n   MIT License\n\nPermission is hereby granted\n";
 
-    /// A store with two models, which share a license.
+    /// A store with two models that share a license.
     struct Bench(tempfile::TempDir);
 
     fn weights(bytes: u64) -> Vec<u8> {
@@ -246,7 +248,7 @@ mod tests {
         let again = bench.resolved(&text).await;
         assert_eq!((again.resolved, again.moved.len(), again.text.as_str()), (0, 0, text.as_str()));
 
-        // The form of a model: weights, texts of licenses, and the rest.
+        // Composes the artifact of a model: weights, license texts, and other files.
         let lock = bench.lock(&text);
         let mut pin = lock.artifact_pin(&lock.list(List::Artifacts)[0]).expect("pinned");
         if let crate::lock::ArtifactPin::Files(files) = &mut pin {

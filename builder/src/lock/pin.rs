@@ -1,4 +1,4 @@
-//! What a lock pins, once nothing of it is unresolved.
+//! Pins of a lock whose fields are resolved.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,29 +12,29 @@ use crate::file_url::FileUrl;
 use crate::hub::Commit;
 use crate::reference::Reference;
 
-/// What the lock pins of one manifest.
+/// Pin of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// Full upstream reference with its tag.
     pub reference: Reference,
-    /// The platform manifest.
+    /// Digest of the platform manifest.
     pub digest: Sha256,
-    /// Its media type.
+    /// Media type of the manifest.
     pub media_type: String,
-    /// Its bytes.
+    /// Size of the manifest in bytes.
     pub size: u64,
-    /// License of what is inside, where the lock says so.
+    /// License of the content, if the lock states it.
     pub license: Option<String>,
-    /// Where the lock says all this.
+    /// Place in the lock.
     pub place: Place,
 }
 
-/// What the lock pins of an artifact.
+/// Pin of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArtifactPin {
-    /// A manifest that a registry has.
+    /// A manifest in a registry.
     Manifest(Pin),
-    /// Files of which the manifest is made here.
+    /// Files from which the manifest is made here.
     Files(FilesPin),
 }
 
@@ -47,7 +47,7 @@ impl ArtifactPin {
         }
     }
 
-    /// License of what is inside, where the lock says so.
+    /// License of the content, if the lock states it.
     pub fn license(&self) -> Option<&str> {
         match self {
             Self::Manifest(pin) => pin.license.as_deref(),
@@ -56,67 +56,67 @@ impl ArtifactPin {
     }
 }
 
-/// An artifact that is composed of files.
+/// Pin of an artifact that is composed of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilesPin {
     /// Full upstream reference with its tag, under which the artifact travels.
     pub reference: Reference,
-    /// The files, in the order of the lock.
+    /// Pins of the files, in the order of the lock.
     pub files: Vec<FilePin>,
-    /// The form of its manifest.
+    /// Form of its manifest.
     pub form: Form,
-    /// License of what is inside, where the lock says so.
+    /// License of the content, if the lock states it.
     pub license: Option<String>,
-    /// Where the lock says all this.
+    /// Place in the lock.
     pub place: Place,
 }
 
 /// The form of a manifest that is made here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Files, whatever they are.
+    /// Files of any kind.
     Files,
-    /// A model, as CNCF `ModelPack` has it.
+    /// A model in the form of CNCF `ModelPack`.
     Model,
 }
 
-/// One file of an artifact whose manifest is made here.
+/// Pin of a file of an artifact whose manifest is made here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FilePin {
-    /// Where it comes from.
+    /// Source of the file.
     pub source: FileSource,
-    /// Its SHA-256.
+    /// SHA-256 of the file.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// What is taken of it.
+    /// The part of the file that is taken.
     pub take: Take,
-    /// The commit of a hub's repository that its address names.
+    /// Commit in its URL, for a file of a hub's repository.
     pub commit: Option<Commit>,
-    /// Where the lock says all this.
+    /// Place in the lock.
     pub place: Place,
 }
 
-/// Where a file comes from.
+/// Source of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileSource {
-    /// Upstream publishes it.
+    /// URL at the publisher.
     Url(FileUrl),
-    /// It is an object of a bucket, for whose region requests are signed.
+    /// An object of a bucket, with the region for which requests are signed.
     Object {
-        /// Its address without a signature.
+        /// URL without a signature.
         url: FileUrl,
-        /// The region.
+        /// Region of the bucket.
         region: String,
     },
-    /// It is a file of this machine, which is read when it is packed.
+    /// Path of a local file, which is read when it is packed.
     Local(PathBuf),
-    /// It is beside the lock: its bytes as they were when the lock was read.
+    /// Content of a file next to the lock, as it was when the lock was read.
     Beside(Arc<[u8]>),
 }
 
 impl FilePin {
-    /// Its address, where upstream publishes it.
+    /// URL at the publisher; `None` for a local file.
     pub fn url(&self) -> Option<&FileUrl> {
         match &self.source {
             FileSource::Url(url) | FileSource::Object { url, .. } => Some(url),
@@ -125,17 +125,17 @@ impl FilePin {
     }
 }
 
-/// What is taken of a file.
+/// The part of a file that is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Take {
-    /// All of it, under this path.
+    /// The whole file, under this path.
     Whole(String),
-    /// These members of an archive with this compression, each under its path.
+    /// Members of an archive with this compression, each with its path in the artifact.
     Members(Compression, BTreeMap<String, String>),
 }
 
 impl Take {
-    /// The paths that the artifact gets from the file.
+    /// Paths in the artifact that come from the file.
     pub fn paths(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Whole(path) => Box::new(std::iter::once(path.as_str())),

@@ -1,4 +1,4 @@
-//! `landfall lock --dry-run`: every address that the lock would ask, without asking any of them.
+//! `landfall lock --dry-run`: lists every URL that a lock would request, without sending a request.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -26,17 +26,17 @@ use crate::options::SourceOptions;
 use crate::reference::Reference;
 use crate::wheels::{Listed, Tags};
 
-/// Where every registry answers, below its host.
+/// Path of the API of each registry.
 const API: &str = "/v2/";
 
-/// What follows the first request to a registry, below [`API`].
+/// Requests that follow the first one to a registry: kind, and path below [`API`].
 const FORMS: [(FollowUpKind, &str); 3] = [
     (FollowUpKind::Registry, ""),
     (FollowUpKind::ManifestByDigest, "NAME/manifests/DIGEST"),
     (FollowUpKind::Blob, "NAME/blobs/DIGEST"),
 ];
 
-/// The word for an index that nothing names yet.
+/// Placeholder for an index that is not named yet.
 const INDEX: &str = "INDEX";
 
 /// What `landfall lock` would ask.
@@ -123,7 +123,8 @@ pub enum RequestKind {
     PackagePage,
 }
 
-/// Reads a release's lock, renders what needs no network, and lists what would be asked. Nothing is asked and nothing is written.
+/// Reads a release's lock, renders what needs no network, and lists the requests that a lock would send. Sends and
+/// writes nothing.
 pub fn requests(options: &LockOptions) -> Result<LockRequests> {
     let source = &options.source;
     let definition = definition::read(&source.release)?;
@@ -139,7 +140,7 @@ pub fn requests(options: &LockOptions) -> Result<LockRequests> {
     Ok(LockRequests { lock: path, requests, follow_ups, unrendered })
 }
 
-/// The same where no program renders: what the lock has.
+/// Lists the requests from the lock alone, without a rendering.
 #[cfg(test)]
 pub(crate) fn requests_of_lock(source: &SourceOptions) -> Result<Vec<LockRequest>> {
     let missing = || PathBuf::from("/nonexistent/program");
@@ -150,7 +151,7 @@ pub(crate) fn requests_of_lock(source: &SourceOptions) -> Result<Vec<LockRequest
     Ok(found.requests)
 }
 
-/// What follows from the answers of the registries that are asked for manifests.
+/// Requests that follow from the responses of the registries.
 fn follow_ups(requests: &[LockRequest]) -> Vec<FollowUp> {
     let root = |address: &String| address.split_once(API).map(|(root, _)| format!("{root}{API}"));
     let manifests = requests.iter().filter(|request| request.what == RequestKind::Manifest);
@@ -167,7 +168,7 @@ fn follow_ups(requests: &[LockRequest]) -> Vec<FollowUp> {
     registries.iter().flat_map(of_registry).collect()
 }
 
-/// What is asked about the signatures of images, once for each image.
+/// Requests about the signatures of images, once per image.
 fn signatures(lock: &Lock, registries: &Registries) -> Vec<LockRequest> {
     let of_entry = |entry: &LockEntry| {
         let reference: Reference = entry.reference.value.parse().ok()?;
@@ -217,13 +218,13 @@ fn of(asked: Asked<'_>, registries: &Registries) -> Result<Vec<LockRequest>> {
             let objects = objects.map(|url| request(name, RequestKind::Object, &url, "", registries));
             list.into_iter().chain(objects).collect::<Result<_>>()?
         }
-        // Files of this machine need no request.
+        // Local files need no request.
         Asked::Folder(..) => Vec::new(),
         Asked::Set(entry, set) => of_set(&entry.reference.value, set, registries)?,
     })
 }
 
-/// The published sums of a file, and the file, unless those alone are new.
+/// Requests for the checksums of a file, and for the file itself unless only the checksums are new.
 fn of_file(file: &LockedFile, registries: &Registries) -> Result<Vec<LockRequest>> {
     let asked = |what, url| request(&file.written.value, what, url, "", registries);
     let sums = file.sums.as_ref().map(|sums| asked(RequestKind::Sums, &sums.url));
@@ -232,7 +233,7 @@ fn of_file(file: &LockedFile, registries: &Registries) -> Result<Vec<LockRequest
     sums.into_iter().chain(bytes).collect()
 }
 
-/// What a set asks, as far as its file names it; what is wrong with the file is an error when it is asked.
+/// Requests of a package set, as far as its file names them. An invalid file is an error only when the lock is made.
 fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Vec<LockRequest>> {
     match &fields.kind {
         SetKind::Wheels(source) => {
@@ -249,7 +250,7 @@ fn of_set(entry: &str, fields: &SetFields, registries: &Registries) -> Result<Ve
     }
 }
 
-/// The page that lists the wheels of a requirement; else the wheel, if its size is not known.
+/// Request for the page that lists the wheels of a requirement; otherwise for the wheel, if its size is unknown.
 fn of_wheel(
     entry: &str,
     source: &WheelSource,
@@ -269,7 +270,7 @@ fn of_wheel(
     };
     match source.chosen(requirement, files, tags).ok().filter(|wheel| wheel.size.is_none()).map(Listed::url) {
         Some(Ok(url)) => request(entry, RequestKind::File, &url, "", registries).map(Some),
-        // What is wrong with the file is an error when it is asked.
+        // An invalid file is an error only when the lock is made.
         Some(Err(_)) | None => Ok(None),
     }
 }

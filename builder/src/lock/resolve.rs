@@ -1,7 +1,7 @@
-//! `landfall lock`: asks registries and servers what the lock does not know yet, and whether what it knows still holds.
+//! `landfall lock`: resolves unknown fields of the lock from registries and servers, and checks the known ones.
 //!
-//! An entry records the name that its digest was resolved from. A digest beside another name is never kept: where the
-//! record says that a person changed the name, the new one is resolved; where there is no record, the two must match.
+//! An entry records the name from which its digest was resolved. A digest is never kept for another name: if the record
+//! shows that a person changed the name, the new name is resolved; if there is no record, digest and name must match.
 
 use futures_util::{StreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
@@ -26,10 +26,10 @@ use crate::npm::Cpu;
 use crate::reference::Reference;
 use crate::render::{Renderer, Tool};
 
-/// Entries and files that are resolved at the same time.
+/// Number of entries and files that are resolved in parallel.
 pub(super) const PARALLEL: usize = 8;
 
-/// What was found for a manifest.
+/// Resolved fields of a manifest.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     index: IndexField,
@@ -39,7 +39,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The field `index`, as it is written into the lock.
+    /// Value of the field `index` in the lock.
     pub(super) fn index_text(&self) -> String {
         match self.index {
             IndexField::Known(digest) => digest.to_string(),
@@ -63,27 +63,27 @@ pub struct Moved {
 /// The result of resolving a lock.
 #[derive(Debug)]
 pub struct Resolution {
-    /// The text of the lock with everything that was found.
+    /// Text of the lock with all resolved fields.
     pub text: String,
     /// Entries that were unresolved or stale and are resolved now.
     pub resolved: usize,
     /// Entries whose tags have moved since they were resolved.
     pub moved: Vec<Moved>,
-    /// How many entries are not resolved.
+    /// Number of entries that are not resolved.
     pub failed: usize,
-    /// Why they are not: at least one error each.
+    /// Errors of these entries, at least one for each.
     pub failures: Vec<BuildError>,
 }
 
 /// The result for one entry.
 pub(super) enum Outcome {
-    /// All of it holds.
+    /// All pins are still valid.
     Holds,
     Moved(Moved),
     Resolved(Vec<Replacement>),
 }
 
-/// One thing that is asked for.
+/// An entry, or a file of one, to resolve.
 #[derive(Clone, Copy)]
 pub(super) enum Asked<'a> {
     Manifest(&'a LockEntry, &'a ManifestFields),
@@ -95,7 +95,7 @@ pub(super) enum Asked<'a> {
     Set(&'a LockEntry, &'a SetFields),
 }
 
-/// Who is asked, and where the answers are kept.
+/// The lock and the servers, the store and the progress of a resolution.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     pub(super) lock: &'a Lock,
@@ -104,8 +104,8 @@ pub(super) struct Asking<'a> {
     pub(super) progress: &'a dyn Progress,
 }
 
-/// Resolves what is unresolved or stale, and compares every tag with the digest beside it. Files stay in the store, so
-/// that a build need not fetch them again.
+/// Resolves unresolved and stale fields, and compares every tag with its digest. Files stay in the store, so that a
+/// build need not fetch them again.
 pub async fn resolve(
     lock: &Lock,
     renderers: &[(Tool, &Renderer)],
@@ -116,7 +116,7 @@ pub async fn resolve(
     answers(Asking { lock, client, store, progress }, asked(lock), renderers).await
 }
 
-/// Asks for these things, and puts what was found, and the programs that render, into the text of the lock.
+/// Resolves these entries, and writes the results and the renderers into the text of the lock.
 pub(super) async fn answers(
     asking: Asking<'_>,
     asked: Vec<(Place, Asked<'_>)>,
@@ -136,7 +136,7 @@ pub(super) async fn answers(
                 Asked::Folder(entry, folder) => asking.folder(entry, folder).await.map_err(one),
                 Asked::Set(entry, set) => asking.set(entry, set).await,
             };
-            // Names the entry that an error is about; the cause stays.
+            // Adds the entry's place to each error.
             found.map_err(|errors| errors.into_iter().map(|error| error.within(place.clone())).collect::<Vec<_>>())
         })
         .buffered(PARALLEL)
@@ -164,7 +164,7 @@ pub(super) async fn answers(
     resolution
 }
 
-/// The lock records the programs that are at hand, whatever it recorded before.
+/// Replacements that record the present renderers, whatever the lock recorded before.
 fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<Replacement>> {
     let mut fields = Vec::new();
     let mut lacking = Vec::new();
@@ -182,12 +182,12 @@ fn renderer_fields(lock: &Lock, renderers: &[(Tool, &Renderer)]) -> Vec<Option<R
     fields
 }
 
-/// Every manifest, and every file that is not known to be what its address names, with its place.
+/// Every manifest and every unconfirmed file, with its place.
 pub(super) fn asked(lock: &Lock) -> Vec<(Place, Asked<'_>)> {
     lock.entries().flat_map(|(position, entry)| asked_of(lock, position, entry)).collect()
 }
 
-/// The same of one entry.
+/// Manifest or unconfirmed files of one entry, with their places.
 pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry) -> Vec<(Place, Asked<'a>)> {
     let at = |line, field| Place::field(&lock.path, line, field);
     let whole = |asked| vec![(at(entry.reference.referenced.line(), position.to_string()), asked)];
@@ -197,7 +197,7 @@ pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry
         Content::Hub(hub) => whole(Asked::Hub(entry, hub)),
         Content::Bucket(bucket) => whole(Asked::Bucket(entry, bucket)),
         Content::Folder(folder) => whole(Asked::Folder(entry, folder)),
-        // Packages are pinned by digest, as files are: what is confirmed is not asked for again.
+        // Packages are pinned by digest, like files: confirmed ones are not requested again.
         Content::Set(set) if set.is_confirmed() => Vec::new(),
         Content::Set(set) => whole(Asked::Set(entry, set)),
         Content::Files(files) => {
@@ -211,7 +211,7 @@ pub(super) fn asked_of<'a>(lock: &Lock, position: Position, entry: &'a LockEntry
 }
 
 impl Asking<'_> {
-    /// Finds the packages of a set, and pins them; everything that is wrong is an error of its own.
+    /// Resolves the packages of a set. Each problem is a separate error.
     async fn set(self, entry: &LockEntry, fields: &SetFields) -> Result<Outcome, Vec<BuildError>> {
         match &fields.kind {
             SetKind::Wheels(source) => self.wheels(entry, WheelSet { fields, source }).await,
@@ -222,7 +222,7 @@ impl Asking<'_> {
         }
     }
 
-    /// Pins the packages that were found, by their paths, unless anything is wrong.
+    /// Pins the packages, sorted by path, unless there is an error.
     pub(super) fn pin_set(
         self,
         entry: &LockEntry,
@@ -247,14 +247,14 @@ impl Asking<'_> {
         self.replaced([replacement], &entry.reference.value).map_err(|error| vec![error])
     }
 
-    /// Fetches a file for its digest and its size. Where only its published sums are new, they are asked for alone.
+    /// Fetches a file for its digest and size. If only its published checksums are new, fetches only those.
     async fn measure(self, file: &LockedFile) -> Result<Outcome> {
         let confirmed = file.sums.as_ref().map(|sums| sums.record(self.lock));
         if file.unresolved().is_empty() && file.is_confirmed() {
             self.must_confirm(file).await?;
             return self.replaced(confirmed, &file.written.value);
         }
-        // The pin is held against the file before the sums are: an error then says what the server sends.
+        // The pin is compared before the checksums are, so that an error shows what the server sends.
         let stated = self.stated(file).await?;
         let found = self.client.measure(&file.url, self.store, self.progress).await?;
         let mismatch = |found: String, pinned: String| {
@@ -295,7 +295,7 @@ impl Asking<'_> {
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))?;
         let by = fields.found_by(&entry.reference.value);
         let confirmed = by.is_some();
-        // A digest that an object names counts, whatever the tag names by now.
+        // A digest in an object takes precedence over the tag, whatever the tag names now.
         let asked = by.filter(|by| by.digest.is_some()).unwrap_or_else(|| reference.clone());
         let tagged = self.client.manifest(&asked, self.progress).await?;
         let named = self.named(&asked, &tagged).await?;
@@ -314,8 +314,8 @@ impl Asking<'_> {
         self.replaced(self.fields(entry, fields, &found, asked.to_string()), &entry.reference.value)
     }
 
-    /// What a reference names now. One with a digest names that, whatever its tag names: an index counts as where the platform's
-    /// manifest is found.
+    /// Resolves a reference. A digest in it takes precedence over the tag; if it is that of an index, the platform's
+    /// manifest is looked up there.
     pub(super) async fn look_up(self, reference: &Reference) -> Result<Found> {
         let raw = self.client.manifest(reference, self.progress).await?;
         let named = self.named(reference, &raw).await?;
@@ -337,7 +337,7 @@ impl Asking<'_> {
         Ok(Found { index, digest: manifest.digest, media_type: manifest.media_type, size: manifest.bytes.len() })
     }
 
-    /// The fields of a manifest that was found `by` a reference.
+    /// Replacements for the fields of a manifest that was found `by` a reference.
     fn fields(self, entry: &LockEntry, fields: &ManifestFields, found: &Found, by: String) -> Vec<Option<Replacement>> {
         let mut lacking = Vec::new();
         let mut replacements = vec![
@@ -368,7 +368,7 @@ impl Asking<'_> {
     }
 }
 
-/// Refuses a digest beside a tag that does not name it.
+/// Returns an error if a digest does not match its tag.
 fn must_match(
     reference: &Reference,
     tagged: &RawManifest,
@@ -382,7 +382,7 @@ fn must_match(
     };
     match (manifest, index) {
         (Some((pinned, now)), _) if pinned != now => differs("manifest", now, pinned),
-        // The index of a pinned manifest may have been replaced for another platform.
+        // Upstream may have replaced the index of a pinned manifest because of another platform.
         (None, Some(pinned)) if pinned != tagged.digest => differs("index", tagged.digest, pinned),
         _ => Ok(()),
     }

@@ -1,5 +1,5 @@
-//! Artifacts that are sets of packages: what a person writes of one, the file that names its packages, and what `landfall lock`
-//! writes below it.
+//! Artifacts that are package sets: their entry in the lock, the file that names the packages, and the pins that
+//! `landfall lock` writes.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -24,35 +24,35 @@ use crate::files::is_plain_path;
 use crate::npm::{Omit, Registry};
 use crate::wheels::{self, Form};
 
-/// Pages or tarballs of one set that are asked for at the same time.
+/// Pages or tarballs of one set that are requested in parallel.
 pub(super) const PARALLEL: usize = 8;
 
-/// The largest file that names packages, in bytes.
+/// Maximum size of a file that names packages, in bytes.
 const FILE_BYTES: u64 = 64 << 20;
 
-/// An entry's set.
+/// The package set of an entry.
 #[derive(Debug, Clone)]
 pub struct SetFields {
-    /// Of which kind it is.
+    /// Kind of the set.
     pub kind: SetKind,
     /// The file that names its packages.
     pub file: SetFile,
-    /// What is pinned; none while it is unresolved.
+    /// The pins; `None` while unresolved.
     pub pinned: Option<SetPinned>,
     /// Line of the lock with the key `pinned`, counted from 1.
     line: u64,
 }
 
-/// Which packages a set has, and who publishes them.
+/// Kind of a package set, with its publisher and its selection of packages.
 #[derive(Debug, Clone)]
 pub enum SetKind {
-    /// Wheels, for a target.
+    /// Wheels for a target.
     Wheels(Box<WheelSource>),
     /// Tarballs of npm packages.
     Npm {
-        /// The registry that is asked instead of those that the file names.
+        /// Registry that is contacted in place of those that the file names.
         registry: Option<Registry>,
-        /// What is left out.
+        /// Groups of dependencies that are left out.
         omit: Vec<Omit>,
     },
 }
@@ -60,41 +60,41 @@ pub enum SetKind {
 /// The file that names the packages of a set, as it was when the lock was read.
 #[derive(Debug, Clone)]
 pub struct SetFile {
-    /// Its path, as the lock has it.
+    /// Path as written in the lock.
     pub written: String,
-    /// Its path from here.
+    /// Path relative to the working folder.
     pub path: PathBuf,
-    /// Its bytes and their digest, or why it could not be read.
+    /// Bytes and digest, or the reason why it could not be read.
     content: std::result::Result<(Arc<[u8]>, Sha256), String>,
 }
 
-/// What `landfall lock` found.
+/// Pins that `landfall lock` found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetPinned {
-    /// What it was resolved from: another text since then makes it stale.
+    /// Text of the entry at that time; if the entry has another text now, the pins are stale.
     pub resolved: String,
-    /// SHA-256 of the file that names the packages: another file since then makes it stale.
+    /// SHA-256 of the file that names the packages; if the file has another digest now, the pins are stale.
     pub digest: Sha256,
     /// The packages.
     pub files: Vec<SetPackage>,
 }
 
-/// A pinned package: a wheel, or a tarball of npm.
+/// A pinned package: a wheel or an npm tarball.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetPackage {
-    /// Its path within the artifact.
+    /// Path within the artifact.
     pub path: String,
-    /// Its address upstream.
+    /// URL at the publisher.
     pub url: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the package.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
-/// `npm` as it is written.
+/// The field `npm`, as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenNpm {
@@ -106,7 +106,7 @@ pub(super) struct WrittenNpm {
     pinned: Spanned<WrittenPinned<SetPinned>>,
 }
 
-/// Where a set is written: the file of the lock with its text, and the platform of its images.
+/// Context of a set: path and text of the lock, and the platform of its images.
 #[derive(Clone, Copy)]
 pub(super) struct Within<'a> {
     pub(super) lock: &'a Path,
@@ -114,7 +114,7 @@ pub(super) struct Within<'a> {
     pub(super) platform: &'a str,
 }
 
-/// Checks what is written of a set of npm packages.
+/// Checks the written entry of a set of npm packages.
 pub(super) fn read_npm(written: WrittenNpm, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
     let WrittenNpm { lockfile, registry, mut omit, pinned } = written;
     let registry = registry.map(|text| Registry::new(&text)).transpose();
@@ -144,7 +144,7 @@ pub(super) fn fields(
     Ok(SetFields { kind, file, pinned, line })
 }
 
-/// Refuses pins that `landfall lock` would not write.
+/// Returns an error for pins that `landfall lock` would not write.
 fn check(found: &SetPinned, file_name: &str, refuse: &dyn Fn(String) -> BuildError) -> Result<()> {
     if found.files.is_empty() {
         return Err(refuse("a set has at least one package".to_owned()));
@@ -167,7 +167,7 @@ fn check(found: &SetPinned, file_name: &str, refuse: &dyn Fn(String) -> BuildErr
 }
 
 impl SetKind {
-    /// The field of the lock.
+    /// Field of the lock.
     pub fn field(&self) -> &'static str {
         match self {
             Self::Wheels(_) => "wheels",
@@ -175,17 +175,18 @@ impl SetKind {
         }
     }
 
-    /// Whether a file of requirements travels in place of the file itself: the addresses of a project lock mean nothing at a site.
+    /// Returns true if a file of requirements travels in place of the named file: the URLs in a project lock are
+    /// useless at a site.
     fn is_exported(&self) -> bool {
         matches!(self, Self::Wheels(source) if matches!(source.form, Form::Project(_)))
     }
 
-    /// The name of the file that travels beside the packages.
+    /// Name of the file that travels with the packages.
     fn file_name<'a>(&self, file: &'a SetFile) -> &'a str {
         if self.is_exported() { wheels::EXPORT_NAME } else { file.name() }
     }
 
-    /// The code of a file that cannot be used.
+    /// Error code of an unusable file.
     fn unreadable(&self) -> Code {
         match self {
             Self::Wheels(source) => source.unreadable(),
@@ -195,7 +196,7 @@ impl SetKind {
 }
 
 impl SetFile {
-    /// Reads the file beside a lock. One that cannot be read is an error only where it is needed.
+    /// Reads the file next to a lock. A read error is kept and returned only if the content is needed.
     pub(super) fn read(lock: &Path, written: String, refuse: &dyn Fn(String) -> BuildError) -> Result<Self> {
         let path = lock.parent().unwrap_or(Path::new("")).join(&written);
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -207,13 +208,13 @@ impl SetFile {
         Ok(Self { written, path, content })
     }
 
-    /// Its name without folders, under which it travels.
+    /// File name without folders, under which it travels.
     pub fn name(&self) -> &str {
         self.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 }
 
-/// The bytes of a file, or why there are none.
+/// Content of a file, or the reason why it cannot be read.
 fn content(path: &Path) -> std::result::Result<Vec<u8>, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
     let metadata = std::fs::metadata(path).map_err(cannot)?;
@@ -224,7 +225,7 @@ fn content(path: &Path) -> std::result::Result<Vec<u8>, String> {
 }
 
 impl fmt::Display for SetFields {
-    /// What the pins are resolved from, apart from what the file says.
+    /// Writes the text that the pins are resolved from, without the content of the file.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             SetKind::Wheels(source) => {
@@ -247,7 +248,7 @@ impl fmt::Display for SetFields {
 }
 
 impl SetFields {
-    /// The bytes of the file, with their digest.
+    /// Bytes and digest of the file.
     pub(super) fn content(&self) -> Result<(&Arc<[u8]>, Sha256)> {
         match &self.file.content {
             Ok((bytes, digest)) => Ok((bytes, *digest)),
@@ -255,7 +256,7 @@ impl SetFields {
         }
     }
 
-    /// Why the pins do not count: they were resolved from something else; none where they do.
+    /// Reason why the pins are stale; `None` if they are valid.
     pub(super) fn stale(&self) -> Option<String> {
         let Some(pinned) = &self.pinned else { return Some("not resolved yet".to_owned()) };
         if pinned.resolved != self.to_string() {
@@ -268,17 +269,17 @@ impl SetFields {
         }
     }
 
-    /// Whether the pins were resolved from what the entry and its file name now.
+    /// Returns true if the pins match the present entry and file.
     pub fn is_confirmed(&self) -> bool {
         self.stale().is_none()
     }
 
-    /// Line of the lock, counted from 1.
+    /// Line in the lock, counted from 1.
     pub fn line(&self) -> u64 {
         self.line
     }
 
-    /// The file and the pinned packages, as they are fetched.
+    /// Pins of the file and the packages, in the form that is fetched.
     pub(super) fn pins(&self, lock: &Lock, entry: &str) -> Option<Vec<FilePin>> {
         let pinned = self.pinned.as_ref()?;
         let (bytes, digest) = self.file.content.as_ref().ok()?;
@@ -303,7 +304,7 @@ impl SetFields {
         Some(pins)
     }
 
-    /// Writes what was found below the key, in place of what is there; none where the key is not where it was.
+    /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
     pub(super) fn replacement(&self, lock: &Lock, found: &SetPinned) -> Option<Replacement> {
         let mut lines = vec![
             format!("resolved: {}", quoted(&found.resolved)),

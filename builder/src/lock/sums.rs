@@ -1,9 +1,9 @@
-//! Published sums: a file of a publisher that states the SHA-256 of other files, as `sha256sum` and its kin write it. What it states
-//! is held against what the lock pins and what the server sends.
+//! Published checksums: a publisher's file with the SHA-256 of other files, as `sha256sum` and similar tools write it.
+//! The stated digest is compared with the pin and with the bytes from the server.
 //!
-//! Threats: the checksum file comes from outside. It may have no end, name a file twice, or state the digest of another one. It is read
-//! up to a limit, and nothing but one SHA-256 for the file's own name is taken from it. It proves that both come from one publisher
-//! as far as they come from different servers; it is no signature.
+//! Threats: the checksum file comes from outside. It may be endless, name a file twice, or state the digest of another
+//! file. It is read up to a limit, and only one SHA-256 for the file's own name is used. Since the two come from
+//! different servers, it shows that both have one publisher; it is not a signature.
 
 use std::collections::BTreeSet;
 
@@ -21,36 +21,36 @@ use crate::error::{BuildError, Result};
 use crate::fetch::Asked;
 use crate::file_url::FileUrl;
 
-/// The field of the address.
+/// Field with the URL.
 const FIELD: &str = "sums";
 
 /// The field that `landfall lock` writes.
 const CONFIRMED: &str = "confirmed";
 
-/// The most bytes of a checksum file: those of large projects have some hundred lines.
+/// Maximum size of a checksum file in bytes; those of large projects have a few hundred lines.
 const LIMIT_BYTES: usize = 1 << 20;
 
-/// Hexadecimal digits of the shortest digest that a line may begin with, which is that of MD5.
+/// Hexadecimal digits of the shortest digest that a line may start with, that of MD5.
 const SHORTEST_DIGITS: usize = 32;
 
-/// What stands for the file where a digest was computed from standard input.
+/// Name of the file if a digest was computed from standard input.
 const STANDARD_INPUT: &str = "-";
 
 /// Names of SHA-256 in lines of the form `SHA256 (file) = digest`.
 const ALGORITHMS: [&str; 2] = ["SHA256", "SHA2-256"];
 
-/// The published sums of a file.
+/// The published checksums of a file.
 #[derive(Debug, Clone)]
 pub struct SumsFields {
-    /// The address as the lock has it.
+    /// URL as written in the lock.
     pub written: Spanned<String>,
-    /// Where the checksum file is published.
+    /// URL of the checksum file.
     pub url: FileUrl,
-    /// The address of the checksum file that stated the digest.
+    /// URL of the checksum file that stated the digest.
     pub confirmed: Resolved,
 }
 
-/// Reads the fields of a file of a lock.
+/// Reads the fields of a file in a lock.
 pub(super) fn read(
     written: Option<Spanned<String>>,
     confirmed: Resolved,
@@ -67,12 +67,12 @@ pub(super) fn read(
 }
 
 impl SumsFields {
-    /// Whether the checksum file at this address has stated the digest.
+    /// Returns true if the checksum file at this URL has stated the digest.
     pub fn is_confirmed(&self) -> bool {
         resolved_from(&self.confirmed) == Some(self.written.value.as_str())
     }
 
-    /// The record that it has.
+    /// Replacement that records the confirmation.
     pub(super) fn record(&self, lock: &Lock) -> Option<Replacement> {
         let address = &self.written.value;
         match &self.confirmed {
@@ -81,14 +81,14 @@ impl SumsFields {
         }
     }
 
-    /// Forgets the record, as if a person had written `unresolved`.
+    /// Clears the confirmation, as if a person had written `unresolved`.
     pub(super) fn open(&mut self) {
         if let Some(confirmed) = &mut self.confirmed {
             confirmed.value = Field::Unresolved;
         }
     }
 
-    /// Refuses a digest of a file that is not the stated one; `whose` says where it is from.
+    /// Returns an error unless the digest of a file equals the stated one; `whose` names its source.
     pub(super) fn must_state(&self, file: &FileUrl, stated: Sha256, (whose, digest): (&str, Sha256)) -> Result<()> {
         if stated == digest {
             return Ok(());
@@ -99,7 +99,7 @@ impl SumsFields {
 }
 
 impl Asking<'_> {
-    /// What the published sums of a file state, where the lock names some.
+    /// The published SHA-256 of a file, if the lock names checksums.
     pub(super) async fn stated(self, file: &LockedFile) -> Result<Option<Sha256>> {
         let Some(sums) = &file.sums else { return Ok(None) };
         let bytes = self.client.document(Asked::file(&sums.url), LIMIT_BYTES, self.progress).await?;
@@ -109,7 +109,8 @@ impl Asking<'_> {
         Ok(Some(stated))
     }
 
-    /// Asks the published sums of a file, where the lock names some. What the lock pins must agree, if it is about this address.
+    /// Fetches the published checksums of a file, if the lock names any. Returns an error if a pin for the present URL
+    /// differs.
     pub(super) async fn must_confirm(self, file: &LockedFile) -> Result<()> {
         let stated = self.stated(file).await?;
         let pinned = file.digest.value.known().filter(|_| file.is_binding());
@@ -120,7 +121,7 @@ impl Asking<'_> {
     }
 }
 
-/// The SHA-256 that a checksum file states for the file at an address; else why there is none.
+/// The SHA-256 that a checksum file states for the file at a URL, or the reason why there is none.
 fn stated(text: &str, file: &FileUrl) -> std::result::Result<Sha256, String> {
     let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
     let (name, path) = (decoded(file.name()), decoded(file.path()));
@@ -132,7 +133,7 @@ fn stated(text: &str, file: &FileUrl) -> std::result::Result<Sha256, String> {
         return Ok(digest);
     }
     let lines: Vec<_> = lines.into_iter().filter_map(Line::read).filter(|line| line.base() == name).collect();
-    // Where folders of one build are listed, the one that the address has is meant.
+    // If several folders of one build are listed, the one in the URL is used.
     let fitting = |line: &Line<'_>| path.ends_with(&format!("/{}", line.name));
     let longest = lines.iter().filter(|line| fitting(line)).map(|line| line.name.len()).max();
     let meant = lines.iter().filter(|line| longest.is_none_or(|length| fitting(line) && line.name.len() == length));
@@ -145,7 +146,7 @@ fn stated(text: &str, file: &FileUrl) -> std::result::Result<Sha256, String> {
     }
 }
 
-/// The digest of a file that has nothing else, or that was computed from standard input.
+/// The digest in a file without file names, or in one computed from standard input.
 fn bare(line: &str) -> Option<Sha256> {
     let mut words = line.split_whitespace();
     let digest = sha256(words.next()?)?;
@@ -155,14 +156,14 @@ fn bare(line: &str) -> Option<Sha256> {
 
 /// A line that names a file.
 struct Line<'a> {
-    /// The file, with folders where the line has them.
+    /// Name of the file, with folders if the line has them.
     name: &'a str,
-    /// None for a digest of another algorithm.
+    /// Digest; `None` for another algorithm.
     digest: Option<Sha256>,
 }
 
 impl<'a> Line<'a> {
-    /// A line in the form of GNU, `digest  file` or `digest *file`, or in that of BSD and OpenSSL, `SHA256 (file) = digest`.
+    /// Parses a line of GNU, `digest  file` or `digest *file`, or of BSD and OpenSSL, `SHA256 (file) = digest`.
     fn read(line: &'a str) -> Option<Self> {
         Self::of_gnu(line).or_else(|| Self::of_bsd(line))
     }
@@ -186,13 +187,13 @@ impl<'a> Line<'a> {
         Self { name: name.strip_prefix("./").unwrap_or(name), digest }
     }
 
-    /// What follows the last `/` of the name.
+    /// The name without folders.
     fn base(&self) -> &str {
         self.name.rsplit('/').next().unwrap_or(self.name)
     }
 }
 
-/// A SHA-256 in hexadecimal digits of either case.
+/// Parses a SHA-256 with hexadecimal digits of either case.
 fn sha256(digits: &str) -> Option<Sha256> {
     Sha256::from_hex(&digits.to_ascii_lowercase()).ok()
 }
@@ -262,7 +263,7 @@ mod tests {
         }
     }
 
-    /// A server with a file and its sums, and a lock that names both.
+    /// A server with a file and its checksums, and a lock that names both.
     struct Case {
         server: Registry,
         folder: tempfile::TempDir,
@@ -320,7 +321,7 @@ mod tests {
             .replacen("size: unresolved", "size: 7", 1);
         assert_eq!(resolution.text, expected);
 
-        // What is confirmed is not asked for again; sums that are new are, and the file is not.
+        // Confirmed files are not requested again; new checksums are, without their file.
         let asked = case.server.requests();
         assert_eq!(case.resolved(&expected).await.text, expected);
         assert_eq!(case.server.requests(), asked);
@@ -350,7 +351,7 @@ mod tests {
         }
     }
 
-    /// Such as a digest that another project pinned, beside a size that no project did.
+    /// Example: a digest pinned by another project, next to a size that was not.
     #[tokio::test]
     async fn what_the_server_sends_is_compared_with_the_pin_before_the_sums_are() {
         let case = Case::new(line(b"kubelet").as_bytes()).await;

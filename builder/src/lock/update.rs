@@ -1,4 +1,5 @@
-//! `landfall lock --update`: what upstream has now takes the place of what some entries pin. All else stays, byte for byte.
+//! `landfall lock --update`: replaces the pins of some entries with upstream's present content. All other text stays
+//! unchanged, byte for byte.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,8 +32,8 @@ pub struct LockUpdate {
     pub changed: Vec<EntryChange>,
 }
 
-/// Updates the entries that the names mean; without a name, all of them and the programs that render. Where one of them cannot
-/// be resolved, nothing is written.
+/// Updates the named entries; without names, all entries and the renderers. If one of them cannot be resolved, nothing
+/// is written.
 pub async fn update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> Result<LockUpdate> {
     let opened = Opened::read(options)?;
     let Opened { path, lock, store, digests, .. } = &opened;
@@ -58,7 +59,7 @@ pub async fn update(options: &LockOptions, names: &[String], progress: &dyn Prog
     Ok(LockUpdate { lock: output, entries: chosen.len(), changed: difference(lock, &written) })
 }
 
-/// Resolves the chosen entries of a lock as if nothing were pinned of them.
+/// Resolves the chosen entries of a lock as if they had no pins.
 async fn renewed(asking: Asking<'_>, chosen: &BTreeSet<Position>, renderers: &[(Tool, &Renderer)]) -> Resolution {
     let opened = asking.lock.with_open(|position| chosen.contains(&position));
     let asked = opened.entries().filter(|(position, _)| chosen.contains(position));
@@ -67,7 +68,7 @@ async fn renewed(asking: Asking<'_>, chosen: &BTreeSet<Position>, renderers: &[(
 }
 
 impl Lock {
-    /// The same lock with some entries open.
+    /// A copy of the lock with some entries unresolved.
     fn with_open(&self, is_open: impl Fn(Position) -> bool) -> Self {
         let mut lock = self.clone();
         for list in List::ALL {
@@ -183,11 +184,11 @@ mod tests {
             assert_eq!(updated(&bench, names).await.expect_err("refused").code(), code, "{names:?}");
             assert_eq!(text(&bench), before, "{names:?}");
         }
-        // What cannot be resolved does not prevent the update of what is named.
+        // Entries that cannot be resolved do not prevent the update of the named one.
         assert_eq!(entries(&updated(&bench, &["pause"]).await.expect("updated")), [PAUSE]);
     }
 
-    /// A lock of a file, a model and npm packages, before anything of it is known.
+    /// Text of a lock with an unresolved file, model and set of npm packages.
     fn files(server: &PackageServer, hub: &Hub) -> String {
         let (server, hub) = (server.endpoint(), hub.endpoint());
         format!(
@@ -198,7 +199,7 @@ mod tests {
         )
     }
 
-    /// A `package-lock.json` of `lyre`, in a version whose tarball has these bytes, which are served.
+    /// A `package-lock.json` with a version of `lyre`, whose tarball is served with this content.
     fn package_lock(server: &PackageServer, version: &str, bytes: &[u8]) -> String {
         use base64::Engine as _;
         let path = format!("/lyre/-/lyre-{version}.tgz");
@@ -209,7 +210,7 @@ mod tests {
         serde_json::json!({ "lockfileVersion": 3, "packages": { "node_modules/lyre": package } }).to_string()
     }
 
-    /// The lock with what upstream has now for all of it, and what differs.
+    /// Text of the updated lock, and its differences.
     async fn renewed_text(folder: &Path, text: &str) -> (String, String) {
         let lock = Lock::parse(&folder.join("images.lock"), text.to_owned()).expect("lock");
         let store = ContentStore::at(folder.join("store"));
@@ -243,7 +244,7 @@ mod tests {
         hub.push("a/b", COMMITS[1], &[("x.json", b"[1]", false), ("z.json", b"{}", false)]);
         write(&locks[1]);
         let (second, found) = renewed_text(folder.path(), &first).await;
-        // The port of the server is in the files that name packages, too.
+        // The files that name packages contain the port of the server as well.
         let [one, other] = locks.map(|lock| digest(lock.as_bytes()).to_string());
         let found = found.replace(&one, "sha256:ONE").replace(&other, "sha256:OTHER");
         insta::assert_snapshot!(found.replace(&server.endpoint(), "http://SERVER"));

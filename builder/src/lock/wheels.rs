@@ -1,8 +1,8 @@
-//! Resolving sets of wheels: the one wheel of each requirement that fits the target, by the index's page of its project or by what a
-//! project lock lists.
+//! Resolves sets of wheels: for each requirement, the one wheel that fits the target, from the project's page in the
+//! index or from a project lock.
 //!
-//! The file states the SHA-256 of what may be taken; it is pinned as it is, and `landfall build` refuses other
-//! bytes. A size that a page does not state is asked of the wheel's server.
+//! The file states the accepted SHA-256 digests; they are pinned as stated, and `landfall build` refuses other content.
+//! If a page does not state a size, the wheel's server is asked for it.
 
 use std::path::Path;
 
@@ -33,12 +33,12 @@ pub(super) struct WheelSet<'a> {
 /// A requirement that applies to the target.
 pub(super) struct Wanted {
     pub(super) requirement: Requirement,
-    /// The files that a project lock lists of it, with their addresses; none where the index is asked for them.
+    /// Files in a project lock, with their URLs; `None` if the index lists them.
     pub(super) listed: Option<Vec<Listed>>,
 }
 
 impl WheelSet<'_> {
-    /// The requirements that apply to the target, and everything that is wrong with the file.
+    /// Requirements that apply to the target, and all errors in the file.
     pub(super) fn wanted(&self) -> (Vec<Wanted>, Vec<BuildError>) {
         let path = self.fields.file.path.as_path();
         let text = match self.text() {
@@ -52,7 +52,7 @@ impl WheelSet<'_> {
         };
         let (locked, mut faults) = wheels::read_project(form, path, text, target, selection);
         faults.extend(self.outdated(text));
-        // An index has what is from indexes; what has an address of its own is there alone.
+        // The index serves files of indexes; a file with its own URL is only there.
         let wanted = |Locked { requirement, files, is_direct }: Locked| Wanted {
             requirement,
             listed: (index.is_none() || is_direct).then_some(files),
@@ -60,7 +60,7 @@ impl WheelSet<'_> {
         (locked.into_iter().map(wanted).collect(), faults)
     }
 
-    /// The same of a file of requirements.
+    /// Requirements of a requirements file that apply to the target, and all errors in it.
     fn required(&self, path: &Path, text: &str) -> (Vec<Wanted>, Vec<BuildError>) {
         let target = &self.source.target;
         let (all, mut faults) = wheels::read(path, text);
@@ -73,7 +73,7 @@ impl WheelSet<'_> {
         (taken.into_iter().map(|requirement| Wanted { requirement, listed: None }).collect(), faults)
     }
 
-    /// Whether a `uv.lock` is older than the `pyproject.toml` beside it, where there is one.
+    /// Error if a `uv.lock` is older than the `pyproject.toml` next to it.
     fn outdated(&self, text: &str) -> Option<BuildError> {
         let path = self.fields.file.path.as_path();
         let declaration = path.with_file_name(wheels::PYPROJECT);
@@ -94,7 +94,7 @@ impl WheelSet<'_> {
 }
 
 impl Asking<'_> {
-    /// Finds and pins a wheel for each requirement; every requirement that has none is an error of its own.
+    /// Selects and pins a wheel for each requirement; each requirement without one is a separate error.
     pub(super) async fn wheels(self, entry: &LockEntry, set: WheelSet<'_>) -> Result<Outcome, Vec<BuildError>> {
         let (wanted, faults) = set.wanted();
         let tags = Tags::of(&set.source.target);
@@ -104,7 +104,7 @@ impl Asking<'_> {
         self.pin_set(entry, set.fields, found, faults)
     }
 
-    /// The wheel of a requirement. An error is at the requirement's line.
+    /// The wheel for a requirement. Errors are at the line of the requirement.
     async fn wheel(self, source: &WheelSource, wanted: &Wanted, tags: &Tags, path: &Path) -> Result<SetPackage> {
         let Wanted { requirement, listed } = wanted;
         let place = Place::field(path, requirement.line, requirement.name.as_str());
@@ -124,7 +124,7 @@ impl Asking<'_> {
         found.await.map_err(|error| error.within(place))
     }
 
-    /// The page of a project, whose normalized name is given.
+    /// The page of a project, by its normalized name.
     async fn page(self, source: &WheelSource, project: &str) -> Result<ProjectPage> {
         let url = source.page(project, self.client.package_index())?;
         let page = self.client.page(&url, ProjectPage::LIMIT_BYTES, self.progress).await;
@@ -138,7 +138,7 @@ impl Asking<'_> {
     }
 
     async fn pinned_wheel(self, url: FileUrl, wheel: &Listed) -> Result<SetPackage> {
-        // An address without TLS is refused here already, and not only where it is fetched.
+        // A URL without TLS is refused here, rather than only at the fetch.
         self.client.check_address(&url)?;
         let digest = wheel.sha256.ok_or_else(|| BuildError::new(codes::BUG, "a wheel was chosen without a hash"))?;
         let size = match wheel.size {
@@ -153,7 +153,8 @@ impl Asking<'_> {
         Ok(SetPackage { path: wheel.file_name.clone(), url: url.to_string(), digest, size })
     }
 
-    /// The bytes of a wheel whose server states no length: all of it is read, and must be what the index states.
+    /// Size of a wheel whose server states no length: it is read completely, and its digest must be the one that the
+    /// index states.
     async fn measured_wheel(self, url: &FileUrl, digest: Sha256) -> Result<u64> {
         let Measured { digest: found, size } = self.client.measure(url, self.store, self.progress).await?;
         if found != digest {
@@ -164,8 +165,8 @@ impl Asking<'_> {
         Ok(size)
     }
 
-    /// Asks whether the pinned wheels are still there: the index, with their hashes; the addresses of a project lock, with their
-    /// sizes. Each that is not is an error.
+    /// Checks that the pinned wheels are still published: in the index with their hashes, or at the URLs of a project
+    /// lock with their sizes. Each that is not is an error.
     pub(super) async fn check_wheels(self, set: WheelSet<'_>, pinned: &SetPinned) -> Vec<BuildError> {
         if let Form::Project(_) = set.source.form {
             let outdated = set.text().ok().and_then(|text| set.outdated(text));

@@ -1,24 +1,24 @@
-//! What a file states of a tarball's bytes: Subresource Integrity, of which SHA-512 alone counts.
+//! Integrity of a tarball in the form of Subresource Integrity; only SHA-512 is used.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Bytes of a SHA-512.
+/// Length of a SHA-512 in bytes.
 const BYTES: usize = 64;
 
-/// The SHA-512 digests that a tarball may have; at least one.
+/// Accepted SHA-512 digests of a tarball; at least one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Integrity(Vec<[u8; BYTES]>);
 
 impl Integrity {
-    /// Reads `sha512-…`, perhaps beside other hashes; the error says what is wrong.
+    /// Parses `sha512-…`, possibly among other hashes. Returns an error text otherwise.
     pub fn read(text: &str) -> Result<Self, String> {
         let hashes: Vec<_> = text.split_whitespace().filter_map(|hash| hash.split_once('-')).collect();
         let strong = hashes.iter().filter(|(algorithm, _)| *algorithm == "sha512");
         let digests = strong.map(|(_, digest)| {
-            // What follows a question mark are options, of which none is defined.
+            // Options follow a question mark, but none are defined.
             let digits = digest.split('?').next().unwrap_or_default();
             let bytes = STANDARD.decode(digits).ok().and_then(|bytes| <[u8; BYTES]>::try_from(bytes).ok());
             bytes.ok_or_else(|| format!("`{}` is not a SHA-512", digest.escape_default()))
@@ -35,7 +35,7 @@ impl Integrity {
         })
     }
 
-    /// Whether a tarball of this SHA-512 is meant.
+    /// Returns true if `digest` is accepted.
     pub fn is_of(&self, digest: &[u8; BYTES]) -> bool {
         self.0.contains(digest)
     }

@@ -1,4 +1,4 @@
-//! A `package-lock.json`: which packages it names, where they are, and what they must be.
+//! Reads a `package-lock.json`: its packages, their URLs, and their integrity.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,30 +14,30 @@ use super::{Integrity, Omit, Registry, name};
 use crate::error::{BuildError, Place};
 use crate::file_url::FileUrl;
 
-/// The folder in which npm keeps packages.
+/// Folder in which npm keeps packages.
 const FOLDER: &str = "node_modules/";
 
-/// A package that a registry has.
+/// A package in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
-    /// Where the file names it first, such as `node_modules/name`.
+    /// First key of the package in the file, such as `node_modules/name`.
     pub at: String,
-    /// The path of its tarball within the artifact.
+    /// Path of its tarball within the artifact.
     pub path: String,
-    /// Its address.
+    /// URL of its tarball.
     pub url: FileUrl,
-    /// What its bytes must be.
+    /// Accepted digests of its tarball.
     pub integrity: Integrity,
 }
 
-/// What a file names.
+/// Content of a file.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The packages that are taken, each once, in the order of their paths.
+    /// Unique packages that are taken, sorted by path.
     pub packages: Vec<Package>,
     /// Packages that are skipped although `omit` does not name them, each with the reason.
     pub skipped: Vec<String>,
-    /// Everything that is wrong.
+    /// All errors in the file.
     pub faults: Vec<BuildError>,
 }
 
@@ -50,7 +50,7 @@ struct Document {
     packages: BTreeMap<String, Entry>,
 }
 
-/// A package as the file has it; lenient, since npm writes it.
+/// A package in the file, parsed leniently because npm writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "npm writes them")]
@@ -71,12 +71,12 @@ struct Entry {
     dev: bool,
     #[serde(default)]
     optional: bool,
-    /// Needed by development and by something optional.
+    /// True if development and an optional package need it.
     #[serde(default)]
     dev_optional: bool,
     #[serde(default)]
     peer: bool,
-    /// Names, and what is asked of each; npm writes texts.
+    /// Names with their version ranges; npm writes strings.
     #[serde(default)]
     optional_dependencies: BTreeMap<String, Value>,
 }
@@ -91,7 +91,7 @@ impl Entry {
     }
 }
 
-/// Reads a file. A registry is asked instead of those that the file names; the packages are for machines with this processor.
+/// Reads a file. `registry` replaces those that the file names; packages are selected for `cpu`.
 pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit], cpu: Option<Cpu>) -> Found {
     let mut found = Found::default();
     let refuse = |what: String| BuildError::at(codes::PACKAGE_LOCK_UNREADABLE, Place::file(path), what);
@@ -110,7 +110,7 @@ pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit
     found.faults.extend(cpu.map(|cpu| lacks(path, &document.packages, omit, cpu)).unwrap_or_default());
     let mut packages: BTreeMap<String, Package> = BTreeMap::new();
     for (at, entry) in document.packages {
-        // The project itself, and folders of it, which are in no registry.
+        // The project itself and its folders are in no registry.
         let Some((_, installed)) = at.rsplit_once(FOLDER) else { continue };
         if entry.is_omitted(omit) {
             continue;
@@ -142,7 +142,7 @@ pub fn read(path: &Path, bytes: &[u8], registry: Option<&Registry>, omit: &[Omit
     found
 }
 
-/// Why npm takes a package from elsewhere than from a registry, without harm.
+/// Reason why a package from another source than a registry can be skipped safely.
 fn skipped(entry: &Entry) -> Option<&'static str> {
     if entry.link {
         return Some("is left out: it links to a folder of the project");
@@ -150,7 +150,7 @@ fn skipped(entry: &Entry) -> Option<&'static str> {
     entry.in_bundle.then_some("is left out: it is inside the package that bundles it")
 }
 
-/// A package of a registry; the error says with a code why it is none.
+/// A package in a registry, or the code and text of an error.
 fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> Result<Package, (Code, String)> {
     let elsewhere = |what: &str| (codes::PACKAGE_ELSEWHERE, what.to_owned());
     let resolved = entry.resolved.as_deref().map(resolved).transpose().map_err(|what| elsewhere(&what))?;
@@ -162,7 +162,7 @@ fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> 
     let url = match (resolved, registry) {
         (Some(resolved), Some(registry)) => registry.instead_of(&resolved),
         (Some(resolved), None) => resolved,
-        // With `omit-lockfile-registry-resolved`, npm writes no addresses of a registry.
+        // With `omit-lockfile-registry-resolved`, npm omits the URLs of registries.
         (None, Some(registry)) => registry.file(&path),
         (None, None) => {
             return Err(elsewhere("has no address (`resolved`): name the `registry` that has it in the lock"));
@@ -183,14 +183,14 @@ fn package(at: &str, name: &str, entry: &Entry, registry: Option<&Registry>) -> 
     Ok(Package { at: at.to_owned(), path, url, integrity })
 }
 
-/// Returns whether the index of a site has a tarball under the path of its address, which clients keep there.
+/// Returns true if a site's index serves a tarball under the path of its URL, which clients keep.
 fn is_asked_for(resolved: &Url, name: &str, tarball: &str) -> bool {
     let path = resolved.path().trim_start_matches('/').replace("%2f", "/").replace("%2F", "/").replace("%40", "@");
     let file = tarball.rsplit('/').next().unwrap_or_default();
     Request::read(&path) == Some(Request::Tarball(name, file))
 }
 
-/// Refuses each package that is taken and has packages of its own for some systems, of which the file lacks those of the target.
+/// Errors for packages with platform-specific packages, if the file lacks those of the target.
 fn lacks(path: &Path, packages: &BTreeMap<String, Entry>, omit: &[Omit], cpu: Cpu) -> Vec<BuildError> {
     if omit.contains(&Omit::Optional) {
         return Vec::new();
@@ -211,7 +211,7 @@ fn lacks(path: &Path, packages: &BTreeMap<String, Entry>, omit: &[Omit], cpu: Cp
     lacks.collect()
 }
 
-/// Returns whether the file has a package where the package at this place looks for it: in its own folder, or in one above.
+/// Returns true if the file has a package where the one at `at` looks for it: in its own folder, or in one above.
 fn is_there(packages: &BTreeMap<String, Entry>, at: &str, name: &str) -> bool {
     let above = at.match_indices('/').map(|(end, _)| format!("{}/", &at[..end]));
     let own = (!at.is_empty()).then(|| format!("{at}/"));
@@ -219,7 +219,7 @@ fn is_there(packages: &BTreeMap<String, Entry>, at: &str, name: &str) -> bool {
     folders.any(|folder| packages.contains_key(&format!("{folder}{FOLDER}{name}")))
 }
 
-/// The address of a tarball on a server; the error says what it is instead.
+/// URL of a tarball on a server, or an error text about the other source.
 fn resolved(text: &str) -> Result<Url, String> {
     let of_this_machine = || "is taken from a path of this machine".to_owned();
     let url = Url::parse(text).map_err(|_| of_this_machine())?;

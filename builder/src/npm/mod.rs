@@ -1,7 +1,7 @@
-//! Sets of npm packages: what a `package-lock.json` names, and what each of its packages must be.
+//! Sets of npm packages: the packages in a `package-lock.json`, and their verification.
 //!
-//! Threats: the file names addresses and paths, and a registry may serve other tarballs. Names and versions are checked before
-//! a path is made of them. A tarball counts only if it has the SHA-512 that the file states.
+//! Threats: the file names URLs and paths, and a registry may serve other tarballs. Names and versions are checked
+//! before they become part of a path. A tarball is used only if it has the SHA-512 that the file states.
 
 mod integrity;
 mod lockfile;
@@ -20,15 +20,15 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// Packages that are left out, as npm's option of this name has it.
+/// Groups of packages that are left out, named as in npm's option `--omit`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Omit {
-    /// Those that only development needs.
+    /// Packages that only development needs.
     Dev,
-    /// Those without which the rest works, too.
+    /// Packages without which the others work as well.
     Optional,
-    /// Those that others expect beside them.
+    /// Packages that others require as peers.
     Peer,
 }
 

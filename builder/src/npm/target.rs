@@ -1,20 +1,20 @@
-//! The packages that npm takes for one system: which of those that another package names are for the target, by their names, since a file that
-//! lacks a package does not say what it is for.
+//! Selects npm packages for the target by their names: an incomplete `package-lock.json` does not state the target of
+//! packages that it lacks.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The processor of the machines that the packages are for. Their system is Linux.
+/// CPU of the target machines, whose operating system is Linux.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cpu {
-    /// That of `linux/amd64`.
+    /// CPU of `linux/amd64`.
     X64,
-    /// That of `linux/arm64`.
+    /// CPU of `linux/arm64`.
     Arm64,
 }
 
 impl Cpu {
-    /// The processor of a platform such as `linux/amd64`.
+    /// The CPU of a platform such as `linux/amd64`.
     pub fn of_platform(platform: &str) -> Option<Self> {
         match platform {
             "linux/amd64" => Some(Self::X64),
@@ -23,7 +23,7 @@ impl Cpu {
         }
     }
 
-    /// The words by which names of packages call it.
+    /// Words for the CPU in names of packages.
     fn words(self) -> &'static [&'static str] {
         match self {
             Self::X64 => &["x64", "amd64", "64"],
@@ -41,13 +41,14 @@ impl fmt::Display for Cpu {
     }
 }
 
-/// The words by which names call Linux, where one of them says the C library, too.
+/// Words for Linux in names; one of them includes the C library.
 const LINUX: [&str; 2] = ["linux", "linuxmusl"];
 
-/// The words by which names call a C library or its interface.
+/// Words for a C library or its ABI in names.
 const LIBRARIES: [&str; 3] = ["gnu", "glibc", "musl"];
 
-/// The names of packages for the target, of which none is there. Those that differ by the C library alone stand for one another.
+/// Names of packages for the target of which no alternative is present. Names that differ only by the C library are
+/// alternatives.
 pub(super) fn lacking<'a>(
     names: impl Iterator<Item = &'a str>,
     cpu: Cpu,
@@ -60,13 +61,13 @@ pub(super) fn lacking<'a>(
         }
     }
     let lacking = alike.into_values().filter(|names| !names.iter().any(|name| is_there(name)));
-    // Of several, the one for most machines is named: that of the GNU C library.
+    // Of several alternatives, the one for the GNU C library is reported, because most machines use it.
     lacking
         .filter_map(|names| names.iter().copied().find(|name| !name.contains("musl")).or(names.first().copied()))
         .collect()
 }
 
-/// What a name says beside the system, where that is the target.
+/// Words of a name apart from the system; `None` if the name is not for the target.
 fn rest_of(name: &str, cpu: Cpu) -> Option<Vec<&str>> {
     let words: Vec<_> = name.split(['@', '/', '-', '_', '.']).filter(|word| !word.is_empty()).collect();
     let has = |known: &[&str]| words.iter().any(|word| known.contains(word));

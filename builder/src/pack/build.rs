@@ -1,4 +1,4 @@
-//! `landfall build`: reads, renders, fetches, signs, and only then writes.
+//! `landfall build`: reads, renders, fetches and signs a release, and writes the bundle last.
 
 use std::path::Path;
 
@@ -113,7 +113,7 @@ pub struct BuildReport {
     pub media_bytes: Totals,
 }
 
-/// A release that was read, looked up in its lock and rendered: nothing was fetched for it yet.
+/// A release that was read, looked up in its lock and rendered, before any fetch.
 struct Prepared {
     definition: Definition,
     lock: Lock,
@@ -122,26 +122,26 @@ struct Prepared {
     charts: Vec<ChartEntry>,
     trust: Trust,
     materials: Materials,
-    /// The program that reads facts about GPUs, where the release needs some.
+    /// The program that reads facts about GPUs, if the release needs GPUs.
     gpu: Option<GpuProgram>,
 }
 
-/// A bundle that can be written.
+/// A signed bundle that can be written.
 struct Signed {
     payload: Payload,
-    /// Name and bytes of the file with its provenance; none where no file can be beside it.
+    /// Name and content of the provenance file; `None` if the output cannot hold a file next to the bundle.
     provenance: Option<(String, Vec<u8>)>,
 }
 
-/// What was moved before packing.
+/// Bytes that were moved before packing.
 #[derive(Clone, Copy)]
 struct PreparedBytes {
     ingested: Totals,
     hashed: u64,
 }
 
-/// Builds a bundle, signed by each of the keys. Nothing is written to the output before everything is checked, fetched and
-/// signed.
+/// Builds a bundle, signed with each of the keys. Nothing is written to the output before everything is checked,
+/// fetched and signed.
 pub async fn build(
     options: &BuildOptions,
     keys: &[SigningKey],
@@ -183,7 +183,7 @@ pub async fn build(
     write(options, output, &prepared, &signed, &made.release, prepared_bytes, progress)
 }
 
-/// What is made of the content that was fetched: whatever is wrong with it shows here.
+/// Composes the documents from the fetched content; errors in that content are found here.
 fn judged(
     prepared: &mut Prepared,
     fetched: &Fetched,
@@ -260,7 +260,7 @@ async fn prepare(
     Ok(Prepared { definition, lock, inputs, components, charts: entries, trust, materials, gpu })
 }
 
-/// The charts of a release, and the Helm that the lock pins for them.
+/// Opens the charts of a release with the Helm that the lock pins.
 pub(crate) async fn open_charts(
     helm: &Path,
     definition: &Definition,
@@ -293,7 +293,7 @@ fn refuse_assembled(trust: &Trust, lock: &Lock, what: &str) -> Result<()> {
     ))
 }
 
-/// Whether anything was assembled for tests: what the lock says, or what a manifest says about itself.
+/// Returns true if any content was assembled for tests, according to the lock or to a manifest.
 fn assembled(prepared: &Prepared, manifests: &Manifests<'_>) -> Result<bool> {
     let found = manifests.assembled();
     if !found.is_empty() {
@@ -325,7 +325,7 @@ fn sign(
     Ok(Signed { payload: Payload::from(bundle), provenance })
 }
 
-/// The head of these documents and blobs, signed by each of the keys and by each command, with the vendor's trust.
+/// The head with these documents and blobs, signed with each key and command and with the vendor's trust.
 pub(super) fn signed_head(
     options: &BuildOptions,
     trust: &Trust,
@@ -432,7 +432,7 @@ fn write(
     })
 }
 
-/// What is in the output.
+/// The written output.
 struct Written {
     id: Sha256,
     files: Vec<BuiltFile>,
@@ -441,7 +441,7 @@ struct Written {
     total_bytes: u64,
 }
 
-/// Keeps a bundle that holds the same, or writes the new one and removes those of the release that hold something else.
+/// Keeps an existing bundle with the same content; otherwise writes the new one and removes older ones of the release.
 fn in_folder(
     folder: &Path,
     new: &Verified,
@@ -457,7 +457,7 @@ fn in_folder(
             None => others.push(existing),
         }
     }
-    // The names of the new files must be free.
+    // Names of the new files must be free.
     let (in_the_way, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|other| kept.is_none() && other.name == new.bundle_name());
     in_the_way.iter().try_for_each(|other| supersede(folder, &other.name))?;
@@ -478,7 +478,8 @@ fn in_folder(
     Ok(written)
 }
 
-/// Progress of a build. Its media may be unmounted at the end, while a site's stick may be removed: another wording.
+/// Progress of a build. Its media may only be unmounted at the end, unlike a site's stick, which may be removed: the
+/// event has another text.
 pub(super) struct Unmounted<'a>(pub(super) &'a dyn Progress);
 
 impl Progress for Unmounted<'_> {

@@ -1,7 +1,8 @@
-//! What a program says about itself in its ELF headers. Only what is asked for is read of it.
+//! Reads the requirements of a program from its ELF headers, and only the parts that are needed.
 //!
-//! Threats: the bytes come from upstream. Headers may name segments outside of the file, or sizes beyond any memory: the reader
-//! compares them with the file before it allocates. Tables may name the same entries again and again: what is read of them is counted.
+//! Threats: the bytes come from upstream. Headers may name segments outside of the file, or sizes beyond any memory:
+//! the reader compares them with the file before it allocates. Tables may name the same entries repeatedly: the number
+//! of names that are read is limited.
 
 use std::fmt;
 use std::io::{Read, Seek};
@@ -10,13 +11,13 @@ use object::elf::{DT_NEEDED, FileHeader32, FileHeader64};
 use object::read::elf::{Dyn as _, FileHeader, ProgramHeader as _};
 use object::{Endianness, FileKind, ReadCache};
 
-/// Why a program cannot be read, in the words of the library that reads it.
+/// Error of the ELF library.
 pub type Failed = Box<dyn std::error::Error + Send + Sync>;
 
-/// The dynamic linkers of glibc.
+/// Paths of the dynamic linkers of glibc.
 const GLIBC_LINKERS: [&str; 2] = ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"];
 
-/// The libraries of glibc, which every host with it has.
+/// Libraries of glibc, present on each host with glibc.
 const GLIBC_LIBRARIES: [&str; 9] = [
     "libc.so.6",
     "libm.so.6",
@@ -29,13 +30,14 @@ const GLIBC_LIBRARIES: [&str; 9] = [
     "ld-linux-aarch64.so.1",
 ];
 
-/// GCC's library that unwinds the stack, on which the packages of glibc depend, and what versions of its symbols begin with.
+/// GCC's stack unwinding library, on which glibc packages depend, and the prefix of its symbol versions.
 const UNWINDING: (&str, &str) = ("libgcc_s.so.1", "GCC_");
 
-/// What a program with packed relocations names in place of a version of a symbol, and the version that has it.
+/// Name that a program with packed relocations has in place of a symbol version, and the glibc version that supports
+/// it.
 const PACKED_RELOCATIONS: (&str, Glibc) = ("GLIBC_ABI_DT_RELR", Glibc(2, 36));
 
-/// The most libraries, and versions of symbols, that are read of a program.
+/// Maximum number of libraries, and of symbol versions, that are read of a program.
 const NAMES: usize = 4096;
 
 /// A version of glibc.
@@ -55,7 +57,8 @@ impl From<(u32, u32)> for Glibc {
 }
 
 impl Glibc {
-    /// The version that has symbols of a version such as `GLIBC_2.2.5`; none where glibc promises none, as for `GLIBC_PRIVATE`.
+    /// The glibc version with symbols of a version such as `GLIBC_2.2.5`; `None` if glibc does not promise it, as for
+    /// `GLIBC_PRIVATE`.
     fn of_symbols(version: &str) -> Option<Self> {
         if version == PACKED_RELOCATIONS.0 {
             return Some(PACKED_RELOCATIONS.1);
@@ -65,27 +68,27 @@ impl Glibc {
     }
 }
 
-/// What a file needs of its host before it runs.
+/// Requirements of a file for its host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Needs {
-    /// Nothing: it is linked statically, or no program.
+    /// Nothing: it is statically linked, or not a program.
     Nothing,
-    /// The libraries of glibc alone, in this version or a newer one.
+    /// Only the libraries of glibc, in this version or a newer one.
     Glibc(Glibc),
-    /// Anything else, in words.
+    /// Any other requirement, as text.
     Other(String),
 }
 
-/// What a program may be linked with beside glibc.
+/// Libraries that a program may be linked with in addition to glibc.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Beside {
-    /// No other library.
+    /// No further library.
     Nothing,
-    /// GCC's library that unwinds the stack: Rust's programs for glibc need it.
+    /// GCC's stack unwinding library, which Rust programs for glibc need.
     Unwinding,
 }
 
-/// The processor of a program; nothing where a file is none.
+/// Machine type of a program; `None` if the file is not a program.
 pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed> {
     Ok(match FileKind::parse(data) {
         Ok(FileKind::Elf64) => {
@@ -96,12 +99,12 @@ pub fn machine(data: &ReadCache<impl Read + Seek>) -> Result<Option<u16>, Failed
     })
 }
 
-/// What a file needs of its host before it runs.
+/// Reads the requirements of a file for its host.
 pub fn needs(data: &ReadCache<impl Read + Seek>, beside: Beside) -> Result<Needs, Failed> {
     match FileKind::parse(data) {
         Ok(FileKind::Elf32) => needs_of::<FileHeader32<Endianness>>(data, beside),
         Ok(FileKind::Elf64) => needs_of::<FileHeader64<Endianness>>(data, beside),
-        // A script, a configuration: nothing that is linked.
+        // A script or a configuration file is not linked.
         _ => Ok(Needs::Nothing),
     }
 }
@@ -135,7 +138,7 @@ fn needs_of<Header: FileHeader<Endian = Endianness>>(
     Ok(sections.needs(beside).unwrap_or(other))
 }
 
-/// What a program is linked with, as its sections say.
+/// Libraries and symbol versions of a program, as its sections state.
 #[derive(Debug, Default)]
 struct Linked {
     libraries: Vec<String>,
@@ -169,7 +172,7 @@ impl Linked {
         Ok(linked)
     }
 
-    /// What is needed, where that is known: the newest version of all, or the first thing that is not glibc's.
+    /// The requirement, if it is known: the newest version of glibc, or the first library that is not part of glibc.
     fn needs(&self, beside: Beside) -> Option<Needs> {
         let (unwinding, of_unwinding) = UNWINDING;
         let is_allowed =
@@ -189,7 +192,7 @@ impl Linked {
     }
 }
 
-/// A name of a program, for a message.
+/// Escapes a name in a program for a message.
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).escape_default().to_string()
 }

@@ -1,6 +1,8 @@
-//! Bundles of the same release that are in the output folder already. One with the same content is kept, and only its head
-//! is read again. Any other is replaced by the new one, since a folder with two bundles of one release is refused; one for another
-//! platform stays, since a site takes the one for its host.
+//! Bundles of the same release that already exist in the output folder.
+//!
+//! One with the same content is kept, and only its head is read. Any other is replaced with the new one, because a
+//! folder with two bundles of one release is refused. A bundle for another platform stays, because a site takes the one
+//! for its host.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -16,18 +18,18 @@ use landfall_release_document::{HOST_PACK_DOCUMENT_NAME, HostPackDocument, RELEA
 
 use super::build::BuiltFile;
 
-/// The largest head that is read; what is larger is no head.
+/// Maximum size of a head that is read, in bytes.
 const HEAD_LIMIT_BYTES: u64 = 1 << 30;
 
-/// A bundle of the same name and version.
+/// A bundle with the same name and version.
 pub struct Existing {
-    /// What its files are called.
+    /// Base name of its files.
     pub name: BundleName,
     verified: Verified,
 }
 
-/// The bundles of a release, or of a host pack, in a folder whose heads the same roots vouch for. An unreadable file is no such bundle: it
-/// stays, and no message names it.
+/// Bundles of the same release or host pack in a folder, if the same roots verify their heads. Unreadable files are
+/// skipped without a message, and stay.
 pub fn existing(folder: &Path, new: &Verified) -> Vec<Existing> {
     let identity = new.identity();
     let platform_of_new = platform(new);
@@ -54,7 +56,7 @@ fn is_host_pack(verified: &Verified) -> bool {
     verified.small_document(HOST_PACK_DOCUMENT_NAME).is_some()
 }
 
-/// The platform that a bundle is for; nothing where its document cannot be read.
+/// Platform of a bundle; `None` if its document cannot be read.
 fn platform(verified: &Verified) -> Option<String> {
     if let Some(release) = verified.small_document(RELEASE_DOCUMENT_NAME) {
         return ReleaseDocument::read(release).ok().map(|release| release.platform);
@@ -68,7 +70,7 @@ fn read_head(path: &Path, new: &Verified) -> Option<Verified> {
     Verified::read_file(&within(path, HEAD_LIMIT_BYTES)?, &anchor).ok()
 }
 
-/// The bytes of a file of at most so many. No size that the filesystem reports is believed: the file may grow.
+/// Reads a file of at most `limit_bytes`. The size that the filesystem reports is not used, because the file may grow.
 fn within(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     fs_err::File::open(path).ok()?.take(limit_bytes.saturating_add(1)).read_to_end(&mut bytes).ok()?;
@@ -81,8 +83,10 @@ fn file_names(folder: &Path) -> Vec<String> {
 }
 
 impl Existing {
-    /// Its files, where it holds the same as a new bundle, signed by the same keys under the same root, in the same
-    /// parts, with a provenance that states this of its build, and all of them exist with their sizes. When it was built makes no difference.
+    /// Files of the bundle, if it equals a new one.
+    ///
+    /// It must have the same content, keys, root and parts, and a provenance with the same build definition. All files
+    /// must exist with their sizes. The time of the build is ignored.
     pub fn same(
         &self,
         folder: &Path,
@@ -102,7 +106,7 @@ impl Existing {
             return None;
         }
         let file = self.name.provenance();
-        // A link or a pipe is no file that a build wrote.
+        // A link or a pipe was not written by a build.
         size_of(folder, &file)?;
         if build_definition(&within(&folder.join(file), PROVENANCE_BYTES)?, old)? != *stated {
             return None;
@@ -119,7 +123,7 @@ impl Existing {
         parts.into_iter().chain(beside).map(|name| listed(folder, &sums, name)).collect()
     }
 
-    /// When it was built.
+    /// Time of its build.
     pub fn built_at(&self) -> String {
         self.verified.identity().built_at
     }
@@ -130,13 +134,13 @@ impl Existing {
     }
 }
 
-/// What the provenance of a bundle states of its build, apart from when that was; none where it is not the bundle's.
+/// The build definition in a provenance, without the time; `None` unless it is that of the bundle.
 fn build_definition(bytes: &[u8], bundle: &Verified) -> Option<BuildDefinition> {
     let provenance = Provenance::read("provenance", bytes).and_then(|read| read.verify(bundle)).ok()?;
     Some(without_time(provenance.statement().predicate.build_definition.clone()))
 }
 
-/// What is stated of a build, apart from when it was.
+/// Clears the time of a build definition.
 pub fn without_time(mut stated: BuildDefinition) -> BuildDefinition {
     stated.external_parameters.built_at.clear();
     stated
@@ -146,7 +150,7 @@ fn size_of(folder: &Path, name: &str) -> Option<u64> {
     folder.join(name).symlink_metadata().ok().filter(std::fs::Metadata::is_file).map(|found| found.len())
 }
 
-/// A file as `SHA256SUMS` has it.
+/// A file listed in `SHA256SUMS`, with its size.
 fn listed(folder: &Path, sums: &str, name: String) -> Option<BuiltFile> {
     let digest = sums.lines().find_map(|line| {
         let (digest, rest) = line.split_once(' ')?;
@@ -166,7 +170,7 @@ mod tests {
         let endless = Path::new("/proc/self/status");
         assert_eq!(endless.metadata().expect("metadata").len(), 0);
         assert_eq!(within(endless, 16), None);
-        // It would fill the memory.
+        // Without the limit, this file would fill the memory.
         assert_eq!(within(Path::new("/dev/zero"), 1 << 20), None);
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("file");

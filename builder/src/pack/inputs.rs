@@ -1,4 +1,4 @@
-//! Which entries of the lock a release uses: found in the node packs, the artifacts and the rendered objects.
+//! Entries of the lock that a release uses, collected from node packs, artifacts and rendered objects.
 
 use std::collections::BTreeMap;
 
@@ -12,31 +12,32 @@ use crate::own_image::{self, OwnImage};
 use crate::reference::Reference;
 use crate::render::{self, Rendered};
 
-/// What must be fetched for a release, and where it is used.
+/// Pins that must be fetched for a release, with their users.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// Images, in the order in which they are needed.
     pub images: Vec<Pin>,
     /// Artifacts, in the order of the definition.
     pub artifacts: Vec<ArtifactPin>,
-    /// What each reference means, as it is written in manifests.
+    /// Pin of each reference in manifests.
     pub written: BTreeMap<Reference, Pin>,
     /// One per node pack.
     pub node_packs: Vec<NodePackInputs>,
 }
 
-/// What a node pack uses of the lock.
+/// Pins of a node pack.
 #[derive(Debug, Clone)]
 pub struct NodePackInputs {
     /// Kubernetes version, such as `v1.36.3`: the tag of the pinned API server.
     pub kubernetes: String,
-    /// The pinned reference of each role.
+    /// Pinned reference of each role.
     pub images: BTreeMap<NodeImage, String>,
 }
 
-/// Looks everything up in the lock. Entries that are missing are refused one by one, unresolved ones all together.
+/// Looks up all references in the lock. Returns an error for the first missing entry, or for all unresolved ones
+/// together.
 ///
-/// `own` are the images that were made here, which components name; no lock has them.
+/// `own` are the images that were made here: components name them, but no lock has them.
 pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own: &[OwnImage]) -> Result<Inputs> {
     let platform = &definition.release.platform;
     if lock.document.platform.value != platform.value {
@@ -71,7 +72,7 @@ pub fn inputs(definition: &Definition, lock: &Lock, components: &[Rendered], own
     Ok(Inputs { images, artifacts, written, node_packs: packs.collect::<Result<_>>()? })
 }
 
-/// The Kubernetes version of the node pack that runs in the end, which must be in the lock.
+/// Kubernetes version of the last node pack, the one that runs after an install. Returns an error if the lock lacks it.
 pub fn kubernetes(definition: &Definition, lock: &Lock) -> Result<String> {
     let packs = roles(definition, lock)?;
     let last = packs.iter().enumerate().next_back();
@@ -105,7 +106,7 @@ fn artifacts<'a>(definition: &Definition, lock: &'a Lock) -> Result<Vec<(Artifac
         .collect()
 }
 
-/// What the lock pins of an artifact, in the form of its kind.
+/// Pin of an artifact, in the form of its kind.
 fn artifact(lock: &Lock, kind: ArtifactKind, entry: &LockEntry) -> Option<ArtifactPin> {
     let pin = lock.artifact_pin(entry)?;
     Some(match pin {
@@ -116,11 +117,11 @@ fn artifact(lock: &Lock, kind: ArtifactKind, entry: &LockEntry) -> Option<Artifa
     })
 }
 
-/// What manifests name.
+/// References in manifests.
 struct Written<'a> {
-    /// With the entry of the lock that each means, in the order in which components are applied.
+    /// References with their entries of the lock, in the order in which components are applied.
     locked: Vec<(Reference, &'a LockEntry)>,
-    /// The names of the images that were made here.
+    /// Names of the images that were made here.
     own: Vec<Reference>,
 }
 
@@ -143,7 +144,8 @@ fn parse(text: &str, place: &Place) -> Result<Reference> {
     text.parse().map_err(|error| BuildError::at(codes::RELEASE_INVALID, place.clone(), format!("{error}")))
 }
 
-/// The four programs of Kubernetes must be of one version, which is a patch version of what the definition names.
+/// Pins of a node pack. The four programs of Kubernetes must have the same version, a patch version of the one in the
+/// definition.
 fn node_pack(definition: &Definition, index: usize, roles: &Roles<'_>) -> Result<NodePackInputs> {
     let pack = &definition.release.node_packs[index];
     let wanted = &pack.kubernetes.value;

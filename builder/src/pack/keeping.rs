@@ -1,8 +1,10 @@
-//! What a build leaves in the content store: what it accepted, and what it did not come to judge. Of an image, artifact or chart whose
-//! content is refused, the store forgets all that nothing accepted needs, whether this build fetched it or `landfall lock` read it before.
+//! Retention of blobs in the content store after a build.
 //!
-//! Threats: a refused image may name honest blobs, such as the layers of its base, to have a store lose them. So each image, artifact
-//! and chart that a build accepts is recorded with its blobs, which stay.
+//! If the content of an image, artifact or chart is refused, the store deletes all of its blobs that no accepted
+//! content needs, whether this build or `landfall lock` fetched them. Content that was not judged stays.
+//!
+//! Threats: a refused image may name legitimate blobs, such as layers of its base, to make a store delete them.
+//! Therefore each accepted image, artifact and chart is recorded with its blobs, which stay.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +22,7 @@ use crate::reference::Reference;
 
 const RECORD_TYPE: &str = "landfall.dev/accepted/1";
 
-/// The folder of the records about what was accepted.
+/// Folder with the records of accepted content.
 const ACCEPTED: &str = "accepted";
 
 #[derive(Serialize, Deserialize)]
@@ -31,22 +33,22 @@ struct Record {
     blobs: BTreeSet<Sha256>,
 }
 
-/// What a release needs of upstream, before it is judged.
+/// Upstream content of a release that is not judged yet.
 #[derive(Debug)]
 pub struct Keeping<'a> {
     store: &'a ContentStore,
     contents: Vec<(Reference, BTreeSet<Sha256>)>,
-    /// How many blobs had come in before.
+    /// Number of blobs that arrived earlier.
     before: usize,
 }
 
 impl<'a> Keeping<'a> {
-    /// Begins before anything but manifests is fetched or made of them.
+    /// Starts before anything but manifests is fetched or derived.
     pub fn begin(store: &'a ContentStore, manifests: &Manifests<'_>) -> Self {
         Self { store, contents: manifests.contents(), before: store.arrived().len() }
     }
 
-    /// The error that ended the build, after what it refuses was forgotten.
+    /// Deletes the content that an error refuses; returns the error with the outcome.
     pub fn after(&self, error: BuildError) -> BuildError {
         let forgotten = error.refused().map(|refused| self.forget(refused));
         said_of(error, forgotten)
@@ -56,7 +58,7 @@ impl<'a> Keeping<'a> {
         let (of_refused, others): (Vec<_>, Vec<_>) =
             self.contents.iter().partition(|(reference, _)| reference.to_string() == refused);
         let mut forgotten: BTreeSet<Sha256> = of_refused.into_iter().flat_map(|(_, blobs)| blobs).copied().collect();
-        // What was made of content can be made again.
+        // Content that was derived can be derived again.
         forgotten.extend(self.store.arrived().split_off(self.before));
         for blob in others.into_iter().flat_map(|(_, blobs)| blobs) {
             forgotten.remove(blob);
@@ -64,11 +66,11 @@ impl<'a> Keeping<'a> {
         forget_unaccepted(self.store, forgotten)
     }
 
-    /// Records that all of it is accepted. The records are synced.
+    /// Records all content as accepted. The records are synced.
     ///
     /// # Errors
     ///
-    /// Where a record cannot be written.
+    /// Fails if a record cannot be written.
     pub fn accept(&self, fetched: &Fetched) -> Result<()> {
         fetched.images.iter().try_for_each(|image| self.accept_one(&image.pin, &image.manifest))?;
         fetched.artifacts.iter().try_for_each(|artifact| self.accept_one(&artifact.pin, &artifact.manifest))
@@ -82,13 +84,14 @@ impl<'a> Keeping<'a> {
     }
 }
 
-/// The error that ended a rendering, or the opening of charts, after the chart with these blobs that it refuses was forgotten.
+/// Deletes the blobs of a chart that an error refuses; returns the error with the outcome. For errors of rendering or
+/// opening.
 pub fn after_chart(store: &ContentStore, blobs: &BTreeSet<Sha256>, error: BuildError) -> BuildError {
     let forgotten = error.refused().map(|_| forget_unaccepted(store, blobs.clone()));
     said_of(error, forgotten)
 }
 
-/// The same, where the error says which of the charts it refuses.
+/// Like [`after_chart`], for an error that names the refused chart.
 pub fn after_rendering(store: &ContentStore, charts: &Charts, error: BuildError) -> BuildError {
     let Some(refused) = error.refused().and_then(|refused| charts.blobs(refused)) else { return error };
     let mut own = refused.clone();
@@ -98,12 +101,12 @@ pub fn after_rendering(store: &ContentStore, charts: &Charts, error: BuildError)
     after_chart(store, &own, error)
 }
 
-/// Records that the charts of a release, which was rendered, are accepted. The records are synced. An archive beside the lock is not in the
-/// store.
+/// Records the charts of a rendered release as accepted. The records are synced. Archives next to the lock are not in
+/// the store.
 ///
 /// # Errors
 ///
-/// Where a record cannot be written.
+/// Fails if a record cannot be written.
 pub fn accept_charts(store: &ContentStore, charts: &Charts) -> Result<()> {
     let mut fetched = charts.pinned_blobs().filter(|(_, blobs)| !blobs.is_empty());
     fetched.try_for_each(|(digest, blobs)| accept_blobs(store, digest, || blobs.clone()))
@@ -127,7 +130,7 @@ fn forget_unaccepted(store: &ContentStore, mut blobs: BTreeSet<Sha256>) -> Resul
     blobs.iter().try_for_each(|blob| record::forget(store, *blob))
 }
 
-/// The error, with what became of the content that it refuses.
+/// Adds to the error that refused content could not be deleted.
 fn said_of(error: BuildError, forgotten: Option<Result<()>>) -> BuildError {
     let Some(Err(failed)) = forgotten else { return error };
     let fix = error.code().fix;

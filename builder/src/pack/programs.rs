@@ -1,5 +1,5 @@
-//! Programs for the node: each is linked statically, or needs glibc alone, whose version a host says. A release can count on no other
-//! library of a host.
+//! Checks programs for the node: each is statically linked, or needs only glibc, whose version the host reports. A
+//! release cannot rely on any other library of a host.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,8 +14,10 @@ use super::elf::{self, Beside, Failed, Glibc, Needs};
 use crate::error::{BuildError, Place, Result};
 use crate::lock::ArtifactPin;
 
-/// The glibc that programs for the node need, by the name of the artifact that has them. Refuses a program that needs anything else of
-/// its host. The blobs must be in the store; `pins` are of the artifacts, in their order.
+/// The glibc version that programs for the node need, by the name of their artifact. Returns an error for a program
+/// with other requirements.
+///
+/// The blobs must be in the store; `pins` are those of the artifacts, in the same order.
 pub fn check(
     artifacts: &[ArtifactEntry],
     pins: &[ArtifactPin],
@@ -43,7 +45,8 @@ pub fn check(
     Ok(newest)
 }
 
-/// Refuses an installer that cannot run at a site: no program, for another processor, or with needs of its host.
+/// Returns an error for an installer that cannot run at a site: not a program, for another CPU, or with requirements
+/// for its host.
 pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     check_processor(path, platform)?;
@@ -55,8 +58,11 @@ pub fn check_installer(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
-/// Refuses a program about GPUs that cannot run at a site: no program, for another processor, or with needs beyond the glibc that preflight
-/// asks a host for, and GCC's library that comes with it. It loads the library of the driver, which a static program cannot.
+/// Returns an error for a GPU program that cannot run at a site: not a program, for another CPU, or with further
+/// requirements.
+///
+/// Allowed are the glibc version that preflight requires of a host, and GCC's library that comes with it. The program
+/// loads the library of the driver, which a static program cannot do.
 pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let newest = Glibc::from(GPU_GLIBC);
@@ -75,7 +81,7 @@ pub fn check_gpu_program(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
-/// Refuses what is no program, or one for another processor than the platform's.
+/// Returns an error for a file that is not a program, or one for another CPU than the platform's.
 fn check_processor(path: &Path, platform: &str) -> Result<()> {
     let refused = |what: String| BuildError::at(codes::INSTALLER_UNFIT, Place::file(path), what);
     let machine = machine(path).map_err(|error| refused("cannot be read as a program".to_owned()).because(error))?;
@@ -94,12 +100,12 @@ fn check_processor(path: &Path, platform: &str) -> Result<()> {
     }
 }
 
-/// The processor of a program; nothing where a file is none.
+/// Machine type of a program; `None` if the file is not a program.
 fn machine(path: &Path) -> Result<Option<u16>, Failed> {
     elf::machine(&opened(path)?)
 }
 
-/// Where the lock says what the artifact's file is.
+/// Place in the lock of an artifact's file.
 fn place(pin: &ArtifactPin, path: &str) -> Place {
     match pin {
         ArtifactPin::Manifest(pin) => pin.place.clone(),
@@ -110,23 +116,23 @@ fn place(pin: &ArtifactPin, path: &str) -> Place {
     }
 }
 
-/// What a file needs of its host before it runs.
+/// Requirements of a file for its host.
 fn needs(path: &Path) -> Result<Needs, Failed> {
     elf::needs(&opened(path)?, Beside::Nothing)
 }
 
-/// A file of which only what is asked for is read.
+/// Opens a file so that only requested parts are read.
 fn opened(path: &Path) -> std::io::Result<ReadCache<std::fs::File>> {
     Ok(ReadCache::new(fs_err::File::open(path)?.into_file()))
 }
 
-/// A program of these segments, of type and content, and nothing else.
+/// A minimal program with these segments, as type and content.
 #[cfg(test)]
 pub fn program(segments: &[(u32, &[u8])]) -> Vec<u8> {
     let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
     bytes.resize(16, 0);
     let field = |bytes: &mut Vec<u8>, value: u64, length: usize| bytes.extend(&value.to_le_bytes()[..length]);
-    // Type, machine, version; entry, program headers, section headers; flags; sizes and counts.
+    // Type, machine, version; entry point, program headers, section headers; flags; sizes and counts.
     for (value, length) in
         [(2, 2), (62, 2), (1, 4), (0, 8), (64, 8), (0, 8), (0, 4), (64, 2), (56, 2), (segments.len() as u64, 2)]
     {
@@ -149,7 +155,7 @@ pub fn program(segments: &[(u32, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-/// A program for this dynamic linker, whose sections name these libraries and versions of symbols.
+/// A program for this dynamic linker, whose sections name these libraries and symbol versions.
 #[cfg(test)]
 pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Vec<u8> {
     use object::elf::{DT_NEEDED, DT_NULL, PT_DYNAMIC, PT_INTERP, SHT_DYNAMIC, SHT_GNU_VERNEED, SHT_STRTAB};
@@ -168,7 +174,7 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
     }
     dynamic.extend(DT_NULL.to_le_bytes());
     field(&mut dynamic, 0, 8);
-    // One library with all versions. Its version, count and name; where the versions begin; no next one.
+    // One library with all versions: its version, count and name; offset of the versions; no next one.
     let mut needed = Vec::new();
     for (value, length) in [(1, 2), (versions.len() as u64, 2), (0, 4), (16, 4), (0, 4)] {
         field(&mut needed, value, length);
@@ -182,7 +188,7 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
     let mut bytes = program(&[(PT_INTERP, &[linker.as_bytes(), b"\0"].concat()), (PT_DYNAMIC, &dynamic)]);
     let mut headers = vec![0; 64];
     for (kind, content, link) in [(SHT_STRTAB, &names, 0), (SHT_DYNAMIC, &dynamic, 1), (SHT_GNU_VERNEED, &needed, 1)] {
-        // Name, type, flags, address; offset, size; link, information; alignment, size of an entry.
+        // Name, type, flags, address; offset, size; link, information; alignment, entry size.
         let (at, length) = (bytes.len() as u64, content.len() as u64);
         for (value, width) in
             [(0, 4), (u64::from(kind), 4), (0, 8), (0, 8), (at, 8), (length, 8), (link, 4), (0, 4), (1, 8), (0, 8)]
@@ -191,11 +197,11 @@ pub fn linked_program(linker: &str, libraries: &[&str], versions: &[&str]) -> Ve
         }
         bytes.extend_from_slice(content);
     }
-    // Where the headers of sections are, their size, and how many there are.
+    // Offset of the section headers, their size, and their number.
     let at = (bytes.len() as u64).to_le_bytes();
     bytes[40..48].copy_from_slice(&at);
     bytes[58..62].copy_from_slice(&[64, 0, 4, 0]);
-    // Which of them has the names of sections: the strings begin with an empty one.
+    // Index of the section with the names of sections: the strings start with an empty one.
     bytes[62..64].copy_from_slice(&[1, 0]);
     bytes.extend(headers);
     bytes
@@ -208,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    /// What a file with these bytes needs.
+    /// Requirements of a file with this content.
     fn of(bytes: &[u8]) -> Result<Needs, Failed> {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("file");
@@ -216,7 +222,7 @@ mod tests {
         needs(&path)
     }
 
-    /// The entries of a dynamic section.
+    /// Entries of a dynamic section.
     fn dynamic(tags: &[i64]) -> Vec<u8> {
         tags.iter().flat_map(|tag| [tag.to_le_bytes(), 1_i64.to_le_bytes()].concat()).collect()
     }
@@ -261,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_is_static_or_no_program_needs_nothing() {
-        // A position-independent static program has a dynamic section, too.
+        // A static position-independent program also has a dynamic section.
         let entries = dynamic(&[DT_SONAME, DT_NULL]);
         let this = fs_err::read(std::env::current_exe().expect("this program")).expect("its bytes");
         for bytes in [&program(&[(PT_LOAD, b"code"), (PT_DYNAMIC, &entries)]), &b"#!/bin/sh\n".to_vec(), &vec![], &this]

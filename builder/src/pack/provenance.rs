@@ -1,6 +1,6 @@
-//! The provenance of a build: everything that it took in, signed as the bundle is, in a file beside it.
+//! Provenance of a build: all its inputs, signed like the bundle, in a file next to it.
 //!
-//! Nothing here may depend on the machine, the time or the output: the same inputs give the same statement.
+//! The statement must not depend on the machine, the time or the output: the same inputs give the same statement.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -26,13 +26,13 @@ use crate::own_image::{self, OwnImage};
 use crate::render::{Sources, Tool};
 use crate::signing;
 
-/// The installer, as statements name it.
+/// Name of the installer in statements.
 const INSTALLER: &str = "landfall";
 
-/// What signers elsewhere get to sign, by its end.
+/// Suffix of the message file that external signers sign.
 const MESSAGE_SUFFIX: &str = ".pae";
 
-/// Kinds of materials, as statements name them.
+/// Kinds of materials in statements.
 mod kind {
     pub const ARTIFACT: &str = "artifact";
     pub const ATTESTATION: &str = "attestation";
@@ -45,40 +45,40 @@ mod kind {
     pub const SOURCE: &str = "source";
 }
 
-/// What a build takes in, as far as it is known before anything is fetched: all but the installer, which is packed last.
+/// Inputs of a build that are known before any fetch: all except the installer, which is packed last.
 #[derive(Debug)]
 pub struct Materials {
     definition: Material,
     lock: Material,
     platform: String,
     sources: Vec<Material>,
-    /// What follows the sources and the installer.
+    /// Materials after the sources and the installer.
     others: Vec<Material>,
 }
 
-/// What a release was made of so far.
+/// Inputs of a release that were used so far.
 #[derive(Debug, Clone, Copy)]
 pub struct Used<'a> {
     /// The definition.
     pub definition: &'a Definition,
     /// The lock.
     pub lock: &'a Lock,
-    /// What the lock pins for the release.
+    /// Pins of the release.
     pub inputs: &'a Inputs,
-    /// The image that was made here.
+    /// Images that were made here.
     pub own: &'a [OwnImage],
-    /// The program that reads facts about GPUs, where it travels.
+    /// The program that reads facts about GPUs, if it travels.
     pub gpu: Option<&'a GpuProgram>,
     /// The charts that were rendered.
     pub charts: &'a Charts,
-    /// What they say they are.
+    /// Entries of the charts in the release document.
     pub entries: &'a [ChartEntry],
-    /// The files of each component's kustomization.
+    /// Files of the kustomization of each component, by index.
     pub sources: &'a BTreeMap<usize, Sources>,
 }
 
 impl Materials {
-    /// Collects what a release is rendered from, what renders it, and what the lock pins for it.
+    /// Collects the sources of a release, the programs that render them, and the pins of the lock.
     pub fn collect(used: Used<'_>) -> Result<Self> {
         let Used { definition, lock, inputs, .. } = used;
         let mut others = programs(used);
@@ -95,7 +95,8 @@ impl Materials {
         })
     }
 
-    /// Adds the signatures and attestations that travel with images. A list of them is left out: the build makes it of nothing else.
+    /// Adds the signatures and attestations that travel with images. A referrers list is omitted, because the build
+    /// derives it from these.
     pub fn extend(&mut self, signatures: &[CarriedSignature]) {
         let materials = signatures.iter().filter_map(|CarriedSignature { entry, .. }| {
             let kind = match entry.kind {
@@ -109,8 +110,8 @@ impl Materials {
         self.others.extend(materials);
     }
 
-    /// The statement about the bundle that was made of them. The installer is stated as it is packed, whatever its file was
-    /// when the build began.
+    /// Statement about the bundle that was built from these materials. The digest of the installer is that of the
+    /// packed one, even if its file changed during the build.
     pub fn statement(&self, bundle: &Verified) -> Statement {
         let identity = bundle.identity();
         let given = ExternalParameters {
@@ -128,8 +129,8 @@ impl Materials {
         Statement::new(bundle.id(), env!("CARGO_PKG_VERSION"), given, without_repetition(all))
     }
 
-    /// The file beside a bundle, signed by each of the keys and commands that signed the bundle; `newest` is the root whose
-    /// keys count.
+    /// The provenance file, signed with each key and command that signed the bundle; `newest` is the root whose keys
+    /// are valid.
     pub fn signed(
         &self,
         bundle: &Verified,
@@ -144,7 +145,7 @@ impl Materials {
             let may_sign = newest.keys_of(Role::Release).cloned();
             let document = format!("{name}{MESSAGE_SUFFIX}");
             let (key, signature) = signing::sign_by_command(command, &document, provenance.message(), may_sign)?;
-            // The key is one of those that may sign.
+            // The key is one that `newest` allows to sign.
             if let Some(key) = newest.key(key) {
                 provenance.add_signature(key.clone(), signature);
             }
@@ -154,7 +155,7 @@ impl Materials {
     }
 }
 
-/// The vendor's own files from which the components are rendered, in the order of their names.
+/// The vendor's own files from which the components are rendered, sorted by name.
 fn sources(
     definition: &Definition,
     kustomizations: &BTreeMap<usize, Sources>,
@@ -181,7 +182,7 @@ fn sources(
                 let files = of_charts.get(&index).into_iter().copied().flatten();
                 sources.extend(files.map(|(below, bytes)| named(&folder.value, Path::new(below), Sha256::of(bytes))));
             }
-            // What `build` itself writes has no files.
+            // Objects that `build` writes have no source files.
             Some(ObjectSource::PackageIndex(_)) | None => {}
         }
     }
@@ -189,7 +190,7 @@ fn sources(
     Ok(sources)
 }
 
-/// The file with the notes, where they are not in the definition.
+/// The file with the release notes, if they are not inline.
 fn notes(definition: &Definition) -> Result<Option<Material>> {
     let Some(NotesDefinition::File(notes)) = definition.release.notes.as_ref().map(|notes| &notes.value) else {
         return Ok(None);
@@ -205,7 +206,7 @@ fn digest_of(path: &Path) -> Result<Sha256> {
     Ok(Sha256::of(&bytes))
 }
 
-/// The programs in the images that were made here, and the programs that rendered.
+/// The programs in images that were made here, and the programs that rendered.
 fn programs(used: Used<'_>) -> Vec<Material> {
     let own = used.own.iter().map(|own| (own.name, own.program));
     let own = own.chain(used.gpu.map(|gpu| (GPU_PROGRAM, gpu.program)));
@@ -219,13 +220,13 @@ fn programs(used: Used<'_>) -> Vec<Material> {
     own.chain(tools).collect()
 }
 
-/// Whether an image is one that was made here of a program.
+/// Returns true if the image was made here from a program.
 fn is_own(pin: &Pin) -> bool {
     own_image::is_own(&pin.reference)
 }
 
-/// An image by its platform manifest and, where upstream has one, by the index in which the lock found it. The image that is
-/// made here comes from its program alone.
+/// Materials of an image: its platform manifest and, if upstream has one, the index in which the lock found it. Empty
+/// for an image that is made here, because its program is listed.
 fn image(lock: &Lock, pin: &Pin, platform: &str) -> Vec<Material> {
     if is_own(pin) {
         return Vec::new();
@@ -239,7 +240,7 @@ fn image(lock: &Lock, pin: &Pin, platform: &str) -> Vec<Material> {
     [image].into_iter().chain(index).collect()
 }
 
-/// An artifact by its manifest, or each of the files of which its manifest is made here.
+/// Materials of an artifact: its manifest, or each file from which its manifest is made here.
 fn artifact(name: &str, pin: &ArtifactPin) -> Vec<Material> {
     match pin {
         ArtifactPin::Manifest(pin) => {
@@ -255,7 +256,7 @@ fn file_of(artifact: &str, file: &FilePin) -> Material {
         FileSource::Url(url) | FileSource::Object { url, .. } => {
             Material::new(url.name(), file.digest).from_uri(url.to_string())
         }
-        // A file of the vendor's machine, of which the folder means nothing elsewhere.
+        // A file of the vendor's machine: its folder is meaningless elsewhere.
         FileSource::Local(_) | FileSource::Beside(_) => {
             Material::new(file.take.paths().next().unwrap_or_default(), file.digest)
         }
@@ -267,7 +268,7 @@ fn file_of(artifact: &str, file: &FilePin) -> Material {
     }
 }
 
-/// The charts that the lock pins.
+/// Charts that the lock pins.
 fn pinned_charts(lock: &Lock, charts: &[ChartEntry]) -> Vec<Material> {
     let entries = charts.iter().filter_map(|chart| {
         let reference = chart.reference.as_ref()?;
@@ -280,7 +281,7 @@ fn pinned_charts(lock: &Lock, charts: &[ChartEntry]) -> Vec<Material> {
             ChartPin::Archive(ArchivePin { source: ArchiveSource::Url(url), digest, .. }) => {
                 Material::new(reference, digest).from_uri(url.to_string())
             }
-            // A file of the vendor's machine, of which the path means nothing elsewhere.
+            // A file of the vendor's machine: its path is meaningless elsewhere.
             ChartPin::Archive(ArchivePin { source: ArchiveSource::File(_), digest, .. }) => {
                 Material::new(reference, digest)
             }
@@ -293,10 +294,10 @@ fn of_registry(reference: &str, digest: Sha256, architecture: Option<&str>) -> M
     Material::new(reference, digest).from_uri(purl::oci(reference, &digest.to_string(), architecture))
 }
 
-/// Each once, where it comes first.
+/// Removes repetitions; keeps the first occurrence.
 fn without_repetition(all: impl IntoIterator<Item = Material>) -> Vec<Material> {
     let mut seen = BTreeSet::new();
-    // A map of text to text has a JSON form, in the order of its names.
+    // A map of text to text always converts to JSON, with its names in order.
     let json = |material: &Material| serde_json::to_string(material).unwrap_or_default();
     all.into_iter().filter(|material| seen.insert(json(material))).collect()
 }

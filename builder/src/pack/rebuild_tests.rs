@@ -1,19 +1,20 @@
-//! What a second lock and a second build ask of registries, servers of files and hubs, where nothing has changed.
+//! Requests of a second lock and a second build to registries, file servers and hubs, if nothing has changed.
 
 use std::time::{Duration, Instant};
 
 use crate::fetch::tests::hub_server::Hub;
 use crate::pack::tests::{Bench, composed, tools};
 
-/// What the fastest of a few builds of a small release may take where nothing has changed: other programs can slow one of them.
+/// Time limit for the fastest of several builds of a small release without changes; other programs can slow down some
+/// of them.
 const LONGEST: Duration = Duration::from_secs(2);
 
-/// How many of them.
+/// Number of these builds.
 const BUILDS: usize = 3;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// A bench whose lock has images and artifacts of a registry, files of a server, and a model of a hub.
+/// A bench whose lock has images and artifacts in a registry, files of a server, and a model of a hub.
 async fn bench(hub: &Hub) -> Bench {
     let (mut weights, file_bytes) = landfall_models::sample::safetensors(&[("a", "BF16", &[1000, 8], 16_000)]);
     weights.resize(usize::try_from(file_bytes).expect("small"), 7);
@@ -53,7 +54,7 @@ async fn a_rebuild_with_nothing_changed_asks_no_server_for_anything_and_is_soon_
     assert_eq!((bench.registry.requests(), hub.seen()), (before, Vec::new()));
 }
 
-/// Tags and branches are asked for: they may have moved. What is pinned is in the store, and is not asked for.
+/// Tags and branches are requested, because they may have moved. Pinned content is in the store, and is not requested.
 #[tokio::test]
 async fn a_second_lock_asks_what_names_mean_and_for_no_bytes() {
     let hub = Hub::start().expect("hub");

@@ -1,4 +1,4 @@
-//! Whether there is room for what would be fetched and written: checked once sizes are known, and before hours of both.
+//! Checks for sufficient disk space, once sizes are known and before hours of fetching and writing.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -41,14 +41,15 @@ impl From<DataRoom> for SiteRoom {
     }
 }
 
-/// What is wanted of one folder.
+/// Space that is needed in one folder.
 struct Wanted<'a> {
     folder: &'a Path,
     bytes: u64,
 }
 
-/// Refuses to begin where the store cannot take what is missing, or the output what is going to be written. Where
-/// the output has a bundle of this release, it may be kept: its room is then checked once that is known.
+/// Returns an error if the store lacks space for the missing content, or the output for the bundle.
+///
+/// If the output has a bundle of this release, that one may be kept: the space is then checked later.
 pub fn check(
     release: &Release,
     manifests: &Manifests,
@@ -73,7 +74,7 @@ pub fn check(
     Ok(())
 }
 
-/// A sum of sizes that a registry names. An impossible sum is still more than there is room for.
+/// Sum of sizes that a registry states. On overflow, the result still exceeds any free space.
 fn total(sizes: impl Iterator<Item = u64>) -> u64 {
     sizes.fold(0, u64::saturating_add)
 }

@@ -1,4 +1,4 @@
-//! The transfer sheet: one page that a customer's scanning station and security officer get with the stick.
+//! The transfer sheet: one page that goes with the stick to a customer's scanning station and security officer.
 
 use std::fmt::Write as _;
 
@@ -14,42 +14,42 @@ use crate::gpu_program::OWN_LICENSE;
 /// A file of the bundle on the media.
 #[derive(Debug, Clone)]
 pub struct SheetFile {
-    /// Its name.
+    /// File name.
     pub name: String,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub sha256: Sha256,
 }
 
-/// What the sheet says.
+/// Content of the sheet.
 #[derive(Debug)]
 pub struct Sheet<'a> {
-    /// Name, version, counter, and when it was built.
+    /// Name, version, counter and build time of the release.
     pub identity: &'a Identity,
     /// Id of the bundle: SHA-256 of its `landfall.json`.
     pub id: Sha256,
     /// Fingerprint of the first root document that travels.
     pub fingerprint: Sha256,
-    /// Its number.
+    /// Number of that root document.
     pub first_root: u64,
-    /// Whether the root is for development only.
+    /// True if the root is for development only.
     pub development: bool,
-    /// SHA-256 of the `landfall` inside.
+    /// SHA-256 of the `landfall` in the bundle.
     pub installer: Sha256,
-    /// What the bundle's files are called.
+    /// Base name of the bundle's files.
     pub bundle: &'a BundleName,
-    /// Ids of the keys that signed.
+    /// IDs of the keys that signed.
     pub signers: Vec<String>,
-    /// What is inside.
+    /// The release document.
     pub release: &'a ReleaseDocument,
-    /// Its packages and charts, and the licenses of everything.
+    /// Packages and charts, and licenses of all content.
     pub inventory: &'a InventoryDocument,
-    /// The files on the media.
+    /// Files on the media.
     pub files: &'a [SheetFile],
 }
 
-/// What the sheet says where no license is stated.
+/// Text on the sheet if no license is stated.
 pub(super) const NOT_STATED: &str = "not stated";
 
 const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a1a1a}\
@@ -59,7 +59,7 @@ const STYLE: &str = "body{font:14px/1.5 system-ui,sans-serif;max-width:60rem;mar
     .warning{border:2px solid #b00;padding:.5rem 1rem}@media print{body{margin:0}}";
 
 impl Sheet<'_> {
-    /// The page: no scripts, nothing loaded from elsewhere.
+    /// Returns the page as HTML without scripts and without external resources.
     pub fn html(&self) -> String {
         let title = format!("{} {}", self.identity.name, self.identity.version);
         let mut page = format!(
@@ -114,7 +114,7 @@ impl Sheet<'_> {
         page.push_str("</table>\n");
     }
 
-    /// What a site needs a license for, before the stick is on its way.
+    /// Writes the entitlements that the site's license must grant, so that they are known before the stick is shipped.
     fn license_lines(&self, page: &mut String) {
         let components = self.release.components.iter();
         let needs: Vec<_> =
@@ -166,7 +166,7 @@ impl Sheet<'_> {
         self.signatures_table(page);
     }
 
-    /// The signatures and attestations that travel with images.
+    /// Writes the signatures and attestations that travel with images.
     fn signatures_table(&self, page: &mut String) {
         let signatures = self.release.signatures.iter().filter(|entry| entry.kind != SignatureKind::Referrers);
         let rows: Vec<_> = signatures.collect();
@@ -219,7 +219,7 @@ fn contents_table<'a>(page: &mut String, heading: &str, rows: impl Iterator<Item
     page.push_str("</table>\n");
 }
 
-/// A size as a person reads it.
+/// Formats a size for a person.
 fn size(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
     let Some(power) = (1..=4).rev().find(|power| bytes >> (10 * power) > 0) else { return format!("{bytes} B") };

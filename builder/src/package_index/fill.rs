@@ -1,4 +1,4 @@
-//! The lists of a package index, made of files that are in the store by then.
+//! Lists of a package index, made from files in the store.
 
 use std::collections::HashSet;
 use std::io;
@@ -18,15 +18,17 @@ use crate::fetch::FetchedArtifact;
 use crate::pack::artifact_entry;
 use crate::render::Rendered;
 
-/// What one component serves.
+/// Packages that one component serves.
 #[derive(Default)]
 struct Served {
     wheels: Vec<Wheel>,
     packages: Vec<NpmPackage>,
 }
 
-/// Reads the files, which are in the store, and writes the lists of each package index into its objects. The digest of a list
-/// is an argument of the program, so that a changed list changes the pods, and none serves an older one.
+/// Reads the files in the store and writes the lists of each package index into its objects.
+///
+/// The digest of a list is an argument of the program, so that a changed list restarts the pods and none serves an
+/// older list.
 pub fn fill(
     definition: &Definition,
     components: &mut [Rendered],
@@ -51,7 +53,7 @@ pub fn fill(
     Ok(())
 }
 
-/// Reads the wheels and npm packages that no package index serves, too: pods install from them where they are mounted.
+/// Checks wheels and npm packages that no package index serves: pods install them from mounted artifacts.
 pub fn check_mounted(definition: &Definition, fetched: &[FetchedArtifact], store: &ContentStore) -> Result<()> {
     let of_indexes = definition.release.components.iter().filter_map(|component| match component.source() {
         Some(ObjectSource::PackageIndex(served)) => Some(served),
@@ -74,7 +76,7 @@ pub fn check_mounted(definition: &Definition, fetched: &[FetchedArtifact], store
     Ok(())
 }
 
-/// What the artifacts of a component have that is served. Each has something.
+/// Packages of a component's artifacts. Each artifact must have at least one.
 fn served(definition: &Definition, index: usize, fetched: &[FetchedArtifact], store: &ContentStore) -> Result<Served> {
     let mut all = Served::default();
     let Some(ObjectSource::PackageIndex(served)) = definition.release.components[index].source() else {
@@ -94,7 +96,7 @@ fn served(definition: &Definition, index: usize, fetched: &[FetchedArtifact], st
     Ok(all)
 }
 
-/// The wheels of an artifact. Other files of it, such as a file of requirements, are mounted and not served.
+/// Wheels of an artifact. Its other files, such as a file of requirements, are mounted but not served.
 fn wheels_of(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<Wheel>, Fault> {
     let wheels = inspected_wheels(artifact, store)?;
     if wheels.is_empty() { Err(Fault::Wheels(PackagesError::Empty)) } else { Ok(wheels) }
@@ -108,7 +110,7 @@ fn inspected_wheels(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Ve
     wheels.collect()
 }
 
-/// The npm packages of an artifact, wherever their tarballs are in it. Other files, such as a lock, are mounted and not served.
+/// npm packages of an artifact, in any of its folders. Its other files, such as a lock, are mounted but not served.
 fn packages_of(artifact: &ArtifactEntry, store: &ContentStore) -> Result<Vec<NpmPackage>, Fault> {
     let packages = inspected_packages(artifact, store)?;
     if packages.is_empty() { Err(Fault::Npm(NpmError::Empty)) } else { Ok(packages) }
@@ -122,7 +124,7 @@ fn inspected_packages(artifact: &ArtifactEntry, store: &ContentStore) -> Result<
     packages.collect()
 }
 
-/// The files with an ending, and the path of each in the folder of the index.
+/// Files with a suffix, each with its path in the folder of the index.
 fn files<'a>(artifact: &'a ArtifactEntry, ending: &str) -> impl Iterator<Item = (String, &'a ArtifactFile)> {
     let files = artifact.files.iter().filter(move |file| file.path.ends_with(ending));
     files.map(move |file| (format!("{}/{}", artifact.name, file.path), file))
@@ -132,7 +134,7 @@ fn opened(file: &ArtifactFile, store: &ContentStore) -> Result<std::fs::File, Fa
     Ok(fs_err::File::open(store.path(file.blob.digest)).map_err(Fault::Store)?.into_file())
 }
 
-/// Why files are not served or installed.
+/// Reason why files cannot be served or installed.
 #[derive(Debug)]
 enum Fault {
     Wheels(PackagesError),
@@ -141,19 +143,19 @@ enum Fault {
 }
 
 impl Fault {
-    /// Of the files of one artifact.
+    /// Error for the files of one artifact.
     fn of(self, place: Place, reference: &str) -> BuildError {
         let what = format!("the {} of {reference} cannot be served", self.noun());
         self.at(place, what)
     }
 
-    /// Of the files of one artifact that is mounted alone.
+    /// Error for the files of an artifact that is only mounted.
     fn of_mounted(self, place: Place, reference: &str) -> BuildError {
         let what = format!("the {} of {reference} cannot be installed", self.noun());
         self.at(place, what)
     }
 
-    /// Of files of several artifacts.
+    /// Error for files of several artifacts.
     fn together(self, place: Place) -> BuildError {
         let what = format!("the {} cannot be served together", self.noun());
         self.at(place, what)
@@ -182,7 +184,7 @@ fn write_wheels(component: &mut Rendered, name: &str, list: Vec<u8>) -> Result<(
     push(pod(&mut component.objects)?, "/containers/0/args", json!(format!("--digest={digest}")))
 }
 
-/// Each part has a `ConfigMap` of its own, and one volume has them all.
+/// Writes each part into its own `ConfigMap`; one volume includes all of them.
 pub(super) fn write_parts(objects: &mut Vec<Value>, name: &str, parts: Vec<Vec<u8>>) -> Result<()> {
     let digest = NpmList::digest(&parts);
     for (number, part) in parts.into_iter().enumerate() {
@@ -194,7 +196,7 @@ pub(super) fn write_parts(objects: &mut Vec<Value>, name: &str, parts: Vec<Vec<u
     push(pod(objects)?, "/containers/0/args", json!(format!("--npm-digest={digest}")))
 }
 
-/// A further `ConfigMap` like the first one, in the same volume, and the argument that names its file.
+/// Adds a further `ConfigMap` to the volume, and the argument that names its file.
 fn add_part(objects: &mut Vec<Value>, name: &str, number: usize) -> Result<()> {
     let own = npm_name(name, number);
     let pod = pod(objects)?;

@@ -1,5 +1,5 @@
-//! Proofs that a release declares: read from `release.yaml`, checked against what the components render, and written into
-//! the release document.
+//! Proofs of a release: read from `release.yaml`, checked against the rendered components, and written into the release
+//! document.
 
 mod declared;
 mod digests;
@@ -21,7 +21,7 @@ use crate::definition::{Definition, Release};
 use crate::error::{BuildError, Place, Result};
 use crate::meant;
 
-/// Seconds that a proof may take where it names no limit.
+/// Default time limit of a proof, in seconds.
 const LIMIT_SECONDS: u64 = 30;
 
 /// A proof as a vendor writes it: a command or a request, never both.
@@ -30,11 +30,11 @@ const LIMIT_SECONDS: u64 = 30;
 pub struct ProofDefinition {
     /// Name, a DNS label.
     pub name: Spanned<String>,
-    /// Name of the component that is put to use.
+    /// Name of the component that is tried.
     pub component: Spanned<String>,
-    /// What a pass shows, in one sentence.
+    /// One sentence that says what a pass shows.
     pub shows: Spanned<String>,
-    /// Seconds until it counts as failed.
+    /// Time limit in seconds, after which the proof fails.
     #[serde(default)]
     pub limit_seconds: Option<Spanned<u64>>,
     /// A program in a container of the component.
@@ -49,9 +49,9 @@ pub struct ProofDefinition {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandDefinition {
-    /// Whose pod, such as `StatefulSet/postgres`.
+    /// Workload whose pod runs it, such as `StatefulSet/postgres`.
     pub workload: Spanned<String>,
-    /// Which container; the pod's first where none is named.
+    /// Name of the container; by default the pod's first one.
     #[serde(default)]
     pub container: Option<Spanned<String>>,
     /// The program and its arguments.
@@ -61,20 +61,21 @@ pub struct CommandDefinition {
     pub expect: Option<Spanned<CommandExpectationDefinition>>,
 }
 
-/// What a command must do.
+/// Expected result of a command.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandExpectationDefinition {
-    /// Its exit code.
+    /// Exit code.
     #[serde(default)]
     pub exit_code: u8,
-    /// Its standard output, where it matters.
+    /// Standard output; if absent, any output passes.
     #[serde(default)]
     pub stdout: Option<TextDefinition>,
 }
 
 impl CommandExpectationDefinition {
-    /// The same as the format has it, unless its text is described in no way or in several ways ([`ONE_WAY`]).
+    /// Converts it to the form of the release document; `None` if its text is described in no way or in several ways
+    /// ([`ONE_WAY`]).
     pub(crate) fn expectation(&self) -> Option<CommandExpectation> {
         let stdout = match &self.stdout {
             None => None,
@@ -92,15 +93,15 @@ pub struct RequestDefinition {
     pub service: Spanned<String>,
     /// Port of the Service.
     pub port: Spanned<u16>,
-    /// Method.
+    /// HTTP method.
     #[serde(default = "get")]
     pub method: RequestMethod,
-    /// Path and query.
+    /// Path and query of the URL.
     pub path: Spanned<String>,
-    /// Headers beside those that every request has.
+    /// Headers in addition to those of every request.
     #[serde(default)]
     pub headers: Option<Spanned<BTreeMap<String, String>>>,
-    /// Body.
+    /// Body of the request.
     #[serde(default)]
     pub body: Option<Spanned<String>>,
     /// The required result.
@@ -112,14 +113,14 @@ const fn get() -> RequestMethod {
     RequestMethod::Get
 }
 
-/// What a response must be.
+/// Expected response.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResponseExpectationDefinition {
-    /// Its status code.
+    /// Status code.
     #[serde(default = "ok")]
     pub status: u16,
-    /// Its body, where it matters.
+    /// Body of the response; if absent, any body passes.
     #[serde(default)]
     pub body: Option<TextDefinition>,
 }
@@ -128,22 +129,22 @@ const fn ok() -> u16 {
     200
 }
 
-/// What a text must be: one of the three.
+/// An expected text, described in exactly one of three ways.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TextDefinition {
-    /// The same as this one.
+    /// The exact text.
     #[serde(default)]
     pub equals: Option<String>,
-    /// One that holds this one.
+    /// A text that must occur.
     #[serde(default)]
     pub contains: Option<String>,
-    /// A JSON document with these values, by JSON Pointer.
+    /// Values in a JSON document, by JSON Pointer.
     #[serde(default)]
     pub json: Option<BTreeMap<String, Value>>,
 }
 
-/// What is wrong with a text that has no expectation.
+/// Error text for an expected text that is not described in exactly one way.
 pub(crate) const ONE_WAY: &str = "an expected text must have exactly one of `equals`, `contains` and `json`";
 
 impl TextDefinition {
@@ -157,7 +158,7 @@ impl TextDefinition {
     }
 }
 
-/// Where a proof is declared, for errors.
+/// A proof with the place of its declaration, for errors.
 struct Declared<'a> {
     path: &'a std::path::Path,
     index: usize,
@@ -182,7 +183,8 @@ impl<'a> Declared<'a> {
     }
 }
 
-/// Refuses proofs that are wrong by themselves: names, limits, a component or an artifact that the release does not have.
+/// Returns an error for proofs that are invalid by themselves: names, limits, a component or artifact that the release
+/// lacks.
 pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
     let mut seen = std::collections::HashSet::new();
     for declared in Declared::all(path, release) {
@@ -204,12 +206,12 @@ pub fn check(path: &std::path::Path, release: &Release) -> Result<()> {
     Ok(())
 }
 
-/// The proofs as they are declared, without the digests of files.
+/// The declared proofs, without digests of files.
 pub(crate) fn declared(path: &std::path::Path, release: &Release) -> Result<Vec<Proof>> {
     Declared::all(path, release).map(|declared| declared.proof()).collect()
 }
 
-/// The proofs of the release document, with the digests of files that they name.
+/// The proofs of the release document, with the digests of the files that they name.
 pub fn proofs(definition: &Definition, artifacts: &[ArtifactEntry]) -> Result<Vec<Proof>> {
     let declared = Declared::all(&definition.path, &definition.release);
     declared.map(|declared| digests::fill(&declared, declared.proof()?, artifacts)).collect()

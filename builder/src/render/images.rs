@@ -1,4 +1,4 @@
-//! Images in rendered objects: found, looked up in the lock, and bound to platform digests.
+//! Images in rendered objects: collected, looked up in the lock, and bound to platform digests.
 
 use std::collections::BTreeMap;
 
@@ -13,21 +13,21 @@ use crate::error::{BuildError, Place, Result};
 use crate::lock::Pin;
 use crate::reference::Reference;
 
-/// One place where an image is named.
+/// A field that names an image.
 #[derive(Debug, Clone)]
 pub struct Usage {
-    /// Where, for messages.
+    /// Place of the field, for messages.
     pub place: Place,
-    /// What is named, made full.
+    /// Full reference of the image.
     pub reference: Reference,
 }
 
-/// Every image that the objects of a component name, in known fields and in declared references.
+/// All images that the objects of a component name, in known fields and in declared references.
 pub fn usages(definition: &Definition, component: &Rendered) -> Result<Vec<Usage>> {
     each_usage(definition, component).into_iter().collect()
 }
 
-/// The same one by one: an error for each text in such a field that is no image.
+/// Like [`usages`], with a separate error for each text that is not an image reference.
 pub fn each_usage(definition: &Definition, component: &Rendered) -> Vec<Result<Usage>> {
     let mut found = Vec::new();
     let written = &definition.release.components[component.index];
@@ -52,7 +52,7 @@ pub fn each_usage(definition: &Definition, component: &Rendered) -> Vec<Result<U
     found
 }
 
-/// The objects of a component without the texts that are known to be images: what still looks like one is in doubt.
+/// A copy of a component without the texts that are known to be images, so that the remaining candidates are in doubt.
 pub fn without_images(definition: &Definition, component: &Rendered) -> Rendered {
     let mut left = component.clone();
     let written = &definition.release.components[component.index];
@@ -66,13 +66,14 @@ pub fn without_images(definition: &Definition, component: &Rendered) -> Rendered
         }
     }
     for declaration in &written.references {
-        // A declaration that fits nothing is refused by a build.
+        // A build refuses a declaration that matches nothing.
         let _ = bind_declared(&mut left, declaration, "");
     }
     left
 }
 
-/// Refuses a line of the release's table of fields that is about nothing: the image that it was written for would be missing at a site.
+/// Returns an error for a line in the release's table of fields that matches nothing: the image for which it was
+/// written would be missing at a site.
 pub fn check_fields(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for (index, field) in definition.release.image_fields.iter().enumerate() {
         let mut objects = components.iter().flat_map(|component| &component.objects);
@@ -91,7 +92,7 @@ fn declared_place(definition: &Definition, index: usize, number: usize, declared
     definition.place(&declared.reference, format!("components[{index}].references[{number}]"))
 }
 
-/// Binds every image that the objects name to what is pinned; `pins` is keyed by the reference as it is written.
+/// Binds every image in the objects to its pin; the keys of `pins` are references as written.
 pub fn bind(definition: &Definition, component: &mut Rendered, pins: &BTreeMap<Reference, Pin>) -> Result<()> {
     let pin_of = |text: &str| pins.get(&text.parse::<Reference>().ok()?);
     let written = &definition.release.components[component.index];
@@ -136,7 +137,7 @@ fn bind_declared(
     Ok(())
 }
 
-/// Whether the component declares that a custom resource's field is no image, or binds it itself.
+/// Returns true if the component declares that a field of a custom resource is not an image, or binds it itself.
 fn is_exempt(component: &ComponentDefinition, object: &Value, spot: &Spot) -> bool {
     let is_declared = |declared: &ReferenceDefinition| {
         declared.path.value == spot.pointer && format!("{}/{}", declared.kind, declared.name) == title(object)

@@ -1,7 +1,7 @@
-//! A kustomization, as far as it names what kubectl reads for it. It is parsed here and nowhere else.
+//! Parses a kustomization, as far as it names files that kubectl reads. This is the only parser for it.
 //!
-//! kubectl compares the names of fields without regard to case, and later versions have more of them. A field that is not
-//! known here might name a file that no check sees, so it is refused.
+//! kubectl compares field names without regard to case, and later versions have further fields. An unknown field might
+//! name a file that escapes the checks, so it is refused.
 
 use std::path::Path;
 
@@ -14,13 +14,13 @@ use super::kustomize::parse;
 use crate::definition::yaml_text;
 use crate::error::Result;
 
-/// Of the objects that configure kubectl, the one that has it fetch a chart.
+/// Kind of the configuration object with which kubectl fetches a chart.
 const INFLATOR: &str = "HelmChartInflationGenerator";
 
-/// What a list of a kustomization has, where it is written.
+/// A list in a kustomization; `None` if the field is absent.
 type Entries<T = String> = Option<Vec<T>>;
 
-/// A kustomization.
+/// The fields of a kustomization.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[expect(dead_code, reason = "the fields that name no file are known, and not read")]
@@ -64,25 +64,25 @@ pub(super) struct Kustomization {
     build_metadata: Option<IgnoredAny>,
 }
 
-/// Something that a kustomization, or an object that configures kubectl, names.
+/// A value that a kustomization, or a configuration object of kubectl, names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Named {
-    /// The field, for messages.
+    /// Name of the field, for messages.
     pub field: String,
-    /// What is written there.
+    /// The text of the field.
     pub text: String,
-    /// What it may be.
+    /// Form of the text.
     pub form: Form,
 }
 
-/// What a text of a kustomization may be.
+/// Forms of a text in a kustomization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// A file, or a folder with a kustomization.
     Resource,
-    /// One of these whose objects configure kubectl, or such objects written out.
+    /// A resource whose objects configure kubectl, or such objects inline.
     Configuration,
-    /// A file with a patch, or a patch written out.
+    /// A file with a patch, or an inline patch.
     Patch,
     /// A file.
     File,
@@ -91,19 +91,19 @@ pub(super) enum Form {
 }
 
 impl Kustomization {
-    /// Reads the text of the file at `path`. kubectl refuses an empty one.
+    /// Parses the text of the file at `path`. kubectl refuses an empty one.
     pub fn read(path: &Path, text: &str) -> Result<Self> {
         Ok(yaml_text::<Option<Self>>(path, text, codes::MANIFEST_INVALID)?.unwrap_or_default())
     }
 
-    /// The field that has kubectl fetch charts.
+    /// The field that makes kubectl fetch charts, if there is one.
     pub fn fetches(&self) -> Option<&'static str> {
         let fields =
             [("helmCharts", &self.helm_charts), ("helmChartInflationGenerator", &self.helm_chart_inflation_generator)];
         fields.into_iter().find_map(|(field, value)| value.as_ref().map(|_| field))
     }
 
-    /// Everything that it names.
+    /// Everything that the kustomization names.
     pub fn names(&self) -> Vec<Named> {
         let texts = [
             ("resources", Form::Resource, &self.resources),
@@ -140,7 +140,7 @@ impl Kustomization {
     }
 }
 
-/// The files that an entry of a kustomization names, or an object that configures kubectl: both have the same fields.
+/// Files that an entry of a kustomization or a configuration object of kubectl names; both have the same fields.
 pub(super) fn named_by(place: &str, object: &Value) -> Vec<Named> {
     let mut found = Vec::new();
     for (key, value) in object.as_object().into_iter().flatten() {
@@ -166,12 +166,12 @@ pub(super) fn named_by(place: &str, object: &Value) -> Vec<Named> {
     found
 }
 
-/// Whether an object has kubectl fetch a chart.
+/// Returns true if an object makes kubectl fetch a chart.
 pub(super) fn is_inflator(object: &Value) -> bool {
     object.get("kind").and_then(Value::as_str) == Some(INFLATOR)
 }
 
-/// The objects that a text is, where it is not the name of a file.
+/// The objects of an inline text; `None` if the text is a file name.
 pub(super) fn written_out(text: &str) -> Option<Vec<Value>> {
     parse(text).ok().filter(|objects| !objects.is_empty() && objects.iter().all(Value::is_object))
 }

@@ -1,4 +1,4 @@
-//! `kubectl kustomize` as a program of its own, on the vendor's machine.
+//! Runs `kubectl kustomize` as a child process on the vendor's machine.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use crate::yaml;
 
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
-/// What a kustomization was rendered to, and from.
+/// Rendered objects of a kustomization, with its source files.
 #[derive(Debug)]
 pub(crate) struct RenderedFolder {
-    /// The objects.
+    /// The rendered objects.
     pub objects: Vec<Value>,
-    /// The files that were rendered.
+    /// The source files.
     pub sources: Sources,
 }
 
-/// Renders a component's folder.
+/// Renders the folder of a component.
 pub(super) fn render(
     kubectl: &Program,
     definition: &Definition,
@@ -62,7 +62,7 @@ pub(crate) fn render_folder(kubectl: &Program, folder: &Path, kustomization: &Pa
     Ok(RenderedFolder { objects, sources })
 }
 
-/// Refuses files that are pointers of Git LFS, which kubectl takes for broken YAML.
+/// Returns an error for files that are Git LFS pointers, which kubectl would report as broken YAML.
 fn refuse_pointers(folder: &Path, sources: &Sources) -> Result<()> {
     let is_pointer = |file: &PathBuf| {
         let is_small = file.metadata().is_ok_and(|metadata| metadata.len() < POINTER_BYTES);
@@ -72,23 +72,23 @@ fn refuse_pointers(folder: &Path, sources: &Sources) -> Result<()> {
     files.find(is_pointer).map_or(Ok(()), |file| Err(pointer(Place::file(&file), "the file")))
 }
 
-/// What kubectl said, without the lines of its own log, such as `I1129 10:00:00.000000    1 file.go:1] text`.
+/// Messages of kubectl without its log lines, such as `I1129 10:00:00.000000    1 file.go:1] text`.
 fn without_log(said: &str) -> String {
     let is_log = |line: &&str| {
         let head = line.as_bytes().get(..6).unwrap_or_default();
         matches!(head, [b'I' | b'W' | b'E' | b'F', date @ .., b' '] if date.iter().all(u8::is_ascii_digit))
     };
     let lines: Vec<_> = said.lines().filter(|line| !is_log(line)).collect();
-    // A kubectl that said nothing else must not seem silent.
+    // If there are only log lines, they are better than an empty message.
     if lines.is_empty() { said.to_owned() } else { lines.join("\n") }
 }
 
-/// The kustomization of a folder.
+/// Path of the kustomization in a folder.
 pub(crate) fn kustomization(folder: &Path) -> Option<PathBuf> {
     NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
 }
 
-/// The file of a component's folder that holds a rendered object; the kustomization where it generates the object,
+/// The file in a component's folder that contains a rendered object; the kustomization if it generates the object,
 /// renames it, or takes it from elsewhere.
 pub(super) fn source(folder: &Path, object: &Value) -> PathBuf {
     let entries = folder.read_dir().into_iter().flatten().filter_map(Result::ok);
@@ -105,7 +105,7 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
 }
 
-/// The objects of YAML, rendered or as a vendor wrote it.
+/// Parses the objects in YAML, rendered or as a vendor wrote it.
 pub(crate) fn parse(text: &str) -> Result<Vec<Value>, String> {
     yaml::read(text)
 }

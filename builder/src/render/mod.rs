@@ -1,4 +1,4 @@
-//! Rendering: manifests become JSON objects with images bound to platform digests, at build time and never on site.
+//! Rendering of manifests to JSON objects, with images bound to platform digests. It runs at build time, never on site.
 
 mod bases;
 mod checks;
@@ -44,27 +44,27 @@ use crate::proofs;
 /// A component's objects, in the order in which they are applied.
 #[derive(Debug, Clone)]
 pub struct Rendered {
-    /// Its index in the definition.
+    /// Index of the component in the definition.
     pub index: usize,
-    /// Where they come from.
+    /// Origin of the objects.
     pub origin: Origin,
-    /// Its objects.
+    /// Rendered objects.
     pub objects: Vec<Value>,
 }
 
-/// What a person corrects where an object is wrong.
+/// The source that a person corrects if an object is wrong.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// A file of a folder of manifests.
+    /// A folder with manifests.
     Folder(PathBuf),
-    /// A template of a chart: the chart, and the files of its objects by kind and name.
+    /// A chart, with the templates of its objects by kind and name.
     Chart(PathBuf, BTreeMap<String, PathBuf>),
     /// `build` itself, for a component of the release definition.
     Definition(PathBuf),
 }
 
 impl Rendered {
-    /// A place in a rendered object, and the file that a person corrects for it.
+    /// Place of an error in a rendered object, with the file that a person corrects.
     pub fn place(&self, object: &Value, field: &str) -> Place {
         let title = title(object);
         let file = match &self.origin {
@@ -76,18 +76,18 @@ impl Rendered {
     }
 }
 
-/// What a release was rendered to, and from.
+/// Rendered components of a release, with their sources.
 #[derive(Debug)]
 pub struct Rendering {
-    /// The components, in the order in which they are applied.
+    /// Components in the order in which they are applied.
     pub components: Vec<Rendered>,
-    /// The files of each component's kustomization, by its index in the definition.
+    /// Files of the kustomization of each component, by its index in the definition.
     pub sources: BTreeMap<usize, Sources>,
 }
 
-/// Renders every component, in the order in which they are applied, and checks the objects. What charts bring beside
-/// objects becomes part of the definition: Secrets that are generated at a site, proofs, and components that come before
-/// theirs.
+/// Renders every component, in the order in which they are applied, and checks the objects.
+///
+/// Charts may add to the definition: Secrets that a site generates, proofs, and components that precede theirs.
 pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Result<Rendering> {
     let mut components: Vec<Rendered> = Vec::new();
     let mut sources = BTreeMap::new();
@@ -98,7 +98,7 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
         sources.extend(of_folder.map(|found| (index, found)));
     }
     license_check::inject(definition, &mut components)?;
-    // A chart's tests are proofs by now.
+    // At this point, tests of charts are proofs.
     proofs::check(&definition.path, &definition.release)?;
     let dropped = objects::check(definition, &mut components)?;
     definition.release.remarks.extend(dropped);
@@ -106,16 +106,16 @@ pub fn render(definition: &mut Definition, kubectl: &Program, charts: &Charts) -
     Ok(Rendering { components, sources })
 }
 
-/// What rendering every component by itself came to. Nothing of it was checked.
+/// Results of rendering each component separately, without checks.
 #[derive(Debug, Default)]
 pub struct Unchecked {
-    /// The components that could be rendered, in the order in which they are applied.
+    /// Components that could be rendered, in the order in which they are applied.
     pub components: Vec<Rendered>,
-    /// The others, by their index in the definition.
+    /// Errors of the other components, by their index in the definition.
     pub failed: Vec<(usize, BuildError)>,
 }
 
-/// Renders what can be rendered, so that it can be looked at. As in [`render`], charts add to the definition.
+/// Renders all components that can be rendered, for inspection. As in [`render`], charts add to the definition.
 pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: &Charts) -> Unchecked {
     let mut found = Unchecked::default();
     let mut folders = folders::render(definition, kubectl).unwrap_or_default();
@@ -128,8 +128,8 @@ pub fn render_unchecked(definition: &mut Definition, kubectl: &Program, charts: 
     found
 }
 
-/// A component as it is rendered, after one that its chart brings before it; and the files of its kustomization, where it has one, of which
-/// `folder` is what it was rendered to.
+/// Renders a component, together with those for its chart's hooks. Returns the files of its kustomization, if it has
+/// one; `folder` is its rendering.
 fn one(
     definition: &mut Definition,
     index: usize,
@@ -153,7 +153,7 @@ fn one(
     })
 }
 
-/// How a person names an object: `StatefulSet/postgres`.
+/// Display name of an object: `StatefulSet/postgres`.
 pub fn title(object: &Value) -> String {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("?");
     format!("{}/{}", text("/kind"), text("/metadata/name"))

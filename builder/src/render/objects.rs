@@ -1,4 +1,4 @@
-//! Checks of rendered objects, their namespaces, and the order in which they are applied.
+//! Checks rendered objects, sets their namespaces, and sorts them in the order in which they are applied.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::secret_entry::{self, SecretEntry};
 
-/// Kinds of Kubernetes' own groups that have no namespace.
+/// Cluster-scoped kinds in API groups of Kubernetes.
 const CLUSTER_KINDS: [&str; 24] = [
     "APIService",
     "CSIDriver",
@@ -40,7 +40,7 @@ const CLUSTER_KINDS: [&str; 24] = [
     "ValidatingWebhookConfiguration",
 ];
 
-/// What must exist before what follows can work; a kind that is not named comes after these.
+/// Kinds that are applied first, because others depend on them; kinds in neither list follow.
 const FIRST_KINDS: [&str; 18] = [
     "CustomResourceDefinition",
     "PriorityClass",
@@ -62,14 +62,14 @@ const FIRST_KINDS: [&str; 18] = [
     "Service",
 ];
 
-/// What must come last, because it affects what the API server does with everything else.
+/// Kinds that are applied last, because they affect how the API server treats all other objects.
 const LAST_KINDS: [&str; 4] =
     ["PodDisruptionBudget", "APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
 const HOOKS: [&str; 2] = ["helm.sh/hook", "argocd.argoproj.io/hook"];
 
-/// Refuses objects that cannot be applied as they are, sets namespaces, and sorts each component's objects. Returns what was dropped, in
-/// words.
+/// Returns an error for objects that cannot be applied unchanged; sets namespaces and sorts the objects of each
+/// component. Returns remarks on dropped fields.
 pub fn check(definition: &Definition, components: &mut [Rendered]) -> Result<Vec<String>> {
     let custom = custom_kinds(components);
     let (mut seen, mut remarks) = (HashSet::new(), Vec::new());
@@ -112,7 +112,7 @@ fn rank(kind: &str) -> usize {
     FIRST_KINDS.iter().position(|other| *other == kind).or(last).unwrap_or(FIRST_KINDS.len())
 }
 
-/// Kinds that the release itself defines, and whether their objects have a namespace.
+/// Kinds that the release itself defines, each with true if it is namespaced.
 fn custom_kinds(components: &[Rendered]) -> HashMap<(String, String), bool> {
     components
         .iter()
@@ -163,7 +163,7 @@ fn acceptable(component: &Rendered, object: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Refuses Secrets with values: all of a component's at once, with lines that declare them.
+/// Returns one error for all Secrets of a component with values, with lines that declare them.
 fn without_values(definition: &Definition, component: &Rendered, objects: &[Value]) -> Result<()> {
     let has_values = |object: &&Value| object["kind"] == "Secret" && secret_entry::has_values(object);
     let secrets: Vec<_> = objects.iter().filter(has_values).collect();
@@ -176,7 +176,7 @@ fn without_values(definition: &Definition, component: &Rendered, objects: &[Valu
     Err(BuildError::at(codes::MANIFEST_INVALID, component.place(first, ""), what).hint(hint))
 }
 
-/// Groups of kinds that many charts count on, each with the software that brings it.
+/// API groups that many charts require, each with the software that provides it.
 const BROUGHT_BY: [(&str, &str); 12] = [
     ("acme.cert-manager.io", "cert-manager"),
     ("cert-manager.io", "cert-manager"),
@@ -192,7 +192,7 @@ const BROUGHT_BY: [(&str, &str); 12] = [
     ("snapshot.storage.k8s.io", "the snapshot controller of CSI"),
 ];
 
-/// The error of an object whose kind nothing defines, with all others of the component that are like it.
+/// Error for an object of an undefined kind; it lists all others of the component like it.
 fn undefined(component: &Rendered, object: &Value, all: &[&Value]) -> BuildError {
     let (kind, of_group) = (text(object, "/kind"), group(object));
     let mut what = format!("no CustomResourceDefinition of this release defines {kind} of {of_group}");
@@ -205,7 +205,7 @@ fn undefined(component: &Rendered, object: &Value, all: &[&Value]) -> BuildError
     BuildError::at(codes::MANIFEST_INVALID, component.place(object, ""), what).hint(bring(&groups, &titles))
 }
 
-/// Which components to add for kinds of these groups.
+/// Hint with the components to add for kinds of these groups.
 fn bring(groups: &BTreeSet<&str>, titles: &[String]) -> String {
     let software = |group: &&str| {
         let known = BROUGHT_BY.iter().find(|(known, _)| known == group).map(|(_, software)| *software);
@@ -222,16 +222,16 @@ fn bring(groups: &BTreeSet<&str>, titles: &[String]) -> String {
     )
 }
 
-/// Whether the kind of an object has a namespace; unknown where nothing defines the kind.
+/// Returns true if the kind of an object is namespaced; `None` if it is unknown.
 fn is_namespaced(object: &Value, custom: &HashMap<(String, String), bool>) -> Option<bool> {
     let (group, kind) = (group(object), text(object, "/kind"));
-    // Kubernetes' own groups have no dot or end with k8s.io.
+    // API groups of Kubernetes have no dot, or end with `k8s.io`.
     let of_kubernetes = !group.contains('.') || group.ends_with(".k8s.io");
     let own = || of_kubernetes.then(|| !CLUSTER_KINDS.contains(&kind));
     custom.get(&(group.to_owned(), kind.to_owned())).copied().or_else(own)
 }
 
-/// Sets the namespace of an object, or drops one that its kind does not have; returns what was dropped, in words.
+/// Sets the namespace of an object, or removes that of a cluster-scoped one. Returns a remark on the removal.
 fn place_in(
     component: &Rendered,
     object: &mut Value,
@@ -241,7 +241,7 @@ fn place_in(
 ) -> Result<Option<String>> {
     let kind = text(object, "/kind").to_owned();
     if !namespaced {
-        // As the API server does, whatever is written there.
+        // As in the API server, its value does not matter.
         let dropped = object["metadata"].as_object_mut().and_then(|metadata| metadata.remove("namespace"));
         let place = component.place(object, ": metadata.namespace");
         let remark = |dropped: Value| format!("{place}{dropped} is dropped, since a {kind} has no namespace");

@@ -1,4 +1,4 @@
-//! The programs that render, on the vendor's machine: kubectl for kustomizations, Helm for charts. The lock pins both.
+//! The renderers on the vendor's machine: kubectl for kustomizations, Helm for charts. The lock pins both.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,7 +13,7 @@ use crate::digests::Digests;
 use crate::error::{BuildError, Place, Result};
 use crate::lock::{Lock, RendererFields};
 
-/// The major version of Helm that renders charts.
+/// Supported major version of Helm.
 const HELM_MAJOR: &str = "3";
 
 /// What a program that renders is: the same program renders the same bytes.
@@ -27,7 +27,7 @@ pub struct Renderer {
     pub digest: Sha256,
 }
 
-/// Which program.
+/// Kind of a renderer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
     /// Renders kustomizations.
@@ -37,7 +37,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// Its name, which is also the option that names its path.
+    /// Name of the program, also that of the option with its path.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kubectl => "kubectl",
@@ -45,7 +45,7 @@ impl Tool {
         }
     }
 
-    /// Where the lock records it.
+    /// Field of the lock that records it.
     pub fn field(self) -> &'static str {
         match self {
             Self::Kubectl => "renderer",
@@ -53,7 +53,7 @@ impl Tool {
         }
     }
 
-    /// What it renders, for messages.
+    /// Plural noun for its input, for messages.
     fn renders(self) -> &'static str {
         match self {
             Self::Kubectl => "the manifests",
@@ -68,7 +68,7 @@ impl Tool {
         }
     }
 
-    /// The version in what it prints.
+    /// Parses the version from its output.
     fn version(self, output: &[u8]) -> Option<String> {
         match self {
             Self::Kubectl => {
@@ -80,7 +80,7 @@ impl Tool {
     }
 }
 
-/// A program that renders, found on this machine.
+/// A renderer that was found on this machine.
 #[derive(Debug, Clone)]
 pub struct Program {
     tool: Tool,
@@ -88,8 +88,10 @@ pub struct Program {
 }
 
 impl Program {
-    /// Finds a program: a path is taken as it is, a bare name is looked up in the folders of PATH. Where there is none, the
-    /// error says which one the lock records. What is found has an absolute path, since it runs in other folders.
+    /// Finds a program: a path is used as given, a bare name is looked up in PATH. The result is absolute, because the
+    /// program runs in other folders.
+    ///
+    /// If it is missing, the error names the one that the lock records.
     pub fn find(tool: Tool, path: &Path, lock: &Lock) -> Result<Self> {
         let (name, renders) = (tool.name(), tool.renders());
         let missing = |what: String| {
@@ -121,19 +123,19 @@ impl Program {
         Ok(Self { tool, path: absolute })
     }
 
-    /// A command that runs it.
+    /// Creates a command that runs it.
     pub fn command(&self) -> Command {
         Command::new(&self.path)
     }
 
-    /// Its version and digest.
+    /// Version and digest of the program.
     pub fn identity(&self, digests: &Digests) -> Result<Renderer> {
         let digest = self.digest(digests)?;
         Ok(Renderer { version: self.version()?, digest })
     }
 
-    /// The version that it reports. Refuses another Helm than 3: Helm 4 says nothing of a hook that it does not know, and leaves its
-    /// object out.
+    /// Version that the program reports. Returns an error for a Helm version other than 3: Helm 4 silently drops an
+    /// object with an unknown hook.
     pub fn version(&self) -> Result<String> {
         let output =
             self.command().args(self.tool.version_arguments()).output().map_err(|error| self.unusable(error))?;
@@ -151,7 +153,8 @@ impl Program {
         Ok(version)
     }
 
-    /// Refuses another program than the lock records. [`Lock::check_resolved`] refuses a lock that records no kubectl.
+    /// Returns an error if the lock records another program. [`Lock::check_resolved`] refuses a lock that records no
+    /// kubectl.
     pub fn check(&self, lock: &Lock, digests: &Digests) -> Result<()> {
         let Some(fields) = lock.document.renderer(self.tool) else { return Ok(()) };
         let Some((version, digest)) = fields.known() else { return Ok(()) };
@@ -165,7 +168,8 @@ impl Program {
         Err(BuildError::at(codes::RENDERER_UNPINNED, place, what))
     }
 
-    /// The same, and refuses a lock that records none: only one program promises the same bytes.
+    /// Like [`check`](Self::check), but also returns an error if the lock records none: only one program guarantees the
+    /// same bytes.
     pub fn check_pinned(&self, lock: &Lock, digests: &Digests) -> Result<()> {
         if lock.document.renderer(self.tool).and_then(RendererFields::known).is_some() {
             return self.check(lock, digests);
@@ -179,7 +183,7 @@ impl Program {
         digests.program(&self.path).map(|program| program.digest).map_err(|error| self.unusable(error))
     }
 
-    /// The error that it cannot be run.
+    /// Error for a program that cannot be run.
     pub fn unusable(&self, error: std::io::Error) -> BuildError {
         BuildError::at(codes::TOOL_MISSING, Place::file(&self.path), "does not run").because(error)
     }

@@ -1,5 +1,6 @@
-//! Looks for images that are named where no known field is: in arguments, environment and `ConfigMap`s, and in fields of
-//! custom resources that sound like images. They would be missing at the site, so an undeclared one fails the build.
+//! Searches for images outside the known fields: in arguments, environment variables and `ConfigMap`s, and in fields of
+//! custom resources named like images. Such an image would be missing at the site, so an undeclared one fails the
+//! build.
 
 use std::fmt::Write as _;
 
@@ -15,10 +16,10 @@ use crate::error::{BuildError, Result};
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
 
-/// Fields of containers whose texts are searched.
+/// Container fields whose texts are searched.
 const CONTAINER_FIELDS: [&str; 3] = ["args", "command", "env"];
 
-/// Hosts that hold little else than images.
+/// Hosts that serve almost only images.
 const REGISTRIES: [&str; 16] = [
     "cgr.dev",
     "docker.elastic.co",
@@ -38,31 +39,31 @@ const REGISTRIES: [&str; 16] = [
     "registry.redhat.io",
 ];
 
-/// Ends of the names of hosts that hold images of many owners.
+/// Suffixes of hosts that serve images of many owners.
 const REGISTRY_ENDS: [&str; 6] = [".gcr.io", ".pkg.dev", ".azurecr.io", ".icr.io", ".ocir.io", ".jfrog.io"];
 
-/// What some programs write before an image.
+/// URL schemes that some programs write before an image.
 const IMAGE_SCHEMES: [&str; 2] = ["docker://", "oci://"];
 
-/// Tags without a digit that are common enough to distinguish an image from a text with a colon.
+/// Common tags without a digit, which distinguish an image from other text with a colon.
 const PLAIN_TAGS: [&str; 10] =
     ["alpine", "dev", "edge", "latest", "main", "master", "nightly", "release", "slim", "stable"];
 
-/// A word that looks like an image, outside the fields that are known to hold images.
+/// A word that resembles an image, outside the fields that are known to hold images.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspect {
-    /// The object, as a person names it.
+    /// Kind and name of the object.
     pub title: String,
     /// JSON Pointer of the text.
     pub pointer: String,
-    /// The word.
+    /// The suspicious word.
     pub word: String,
 }
 
-/// Refuses an object that names an image in a text, unless the text is bound to what the lock pins or the component says
-/// that it is none.
+/// Returns an error for an object that names an image in a text, unless the text is bound to a pin or the component
+/// declares that it is not an image.
 ///
-/// Runs after binding: what was declared names a digest then.
+/// Runs after binding, when declared images contain digests.
 pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Result<()> {
     let index = component.index;
     let fields = &definition.release.image_fields;
@@ -79,7 +80,7 @@ pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Resul
     Err(refusal(component, written, &found))
 }
 
-/// Everything that a build would refuse as an undeclared image, before anything is bound.
+/// All words that a build would refuse as undeclared images, before binding.
 pub fn in_doubt(definition: &Definition, component: &Rendered, lock: &Lock) -> Vec<Suspect> {
     let fields = &definition.release.image_fields;
     let mut exempt = Exempt::of(&definition.release.components[component.index].not_images);
@@ -87,7 +88,7 @@ pub fn in_doubt(definition: &Definition, component: &Rendered, lock: &Lock) -> V
     unknown.objects.iter().flat_map(|object| suspects(object, fields, lock, &mut exempt)).collect()
 }
 
-/// Everything in an object that looks like an image, and is neither bound nor declared to be none.
+/// Words in an object that resemble images, and are neither bound nor declared not to be images.
 fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt: &mut Exempt<'_>) -> Vec<Suspect> {
     let suspect = |pointer: String, word: &str| Suspect { title: title(object), pointer, word: word.to_owned() };
     let mut found = Vec::new();
@@ -95,7 +96,7 @@ fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt
         found.extend(undeclared(text, lock, exempt).into_iter().map(|word| suspect(pointer.clone(), word)));
     }
     for spot in spots(object, fields) {
-        // An image that this word leaves as it is.
+        // Marks the image's word as used.
         exempt.covers(&spot.written);
     }
     for (pointer, text) in doubtful(object, fields) {
@@ -109,7 +110,7 @@ fn suspects(object: &Value, fields: &[ImageFieldDefinition], lock: &Lock, exempt
     found
 }
 
-/// The error of undeclared images, all of them; `written` is the component of the definition where a person declares them.
+/// Error for all undeclared images; `written` is the index of the component in which a person declares them.
 fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) -> BuildError {
     let Some(((object, Suspect { pointer, word, .. }), others)) = found.split_first() else {
         return BuildError::new(codes::BUG, "no image is undeclared");
@@ -135,7 +136,7 @@ fn refusal(component: &Rendered, written: usize, found: &[(&Value, Suspect)]) ->
     ))
 }
 
-/// What a component says is no image, and what of it was met.
+/// Words of a component that are declared not to be images, and which of them occurred.
 struct Exempt<'a> {
     words: &'a [Spanned<String>],
     met: Vec<bool>,
@@ -152,9 +153,9 @@ impl<'a> Exempt<'a> {
         true
     }
 
-    /// Refuses a word that occurs nowhere: its image is gone, and it must not hide a later one.
+    /// Returns an error for a word that does not occur: its image is gone, and the word must not hide a later image.
     fn check(&self, definition: &Definition, index: usize) -> Result<()> {
-        // Words of hooks were taken from those of their chart's component, as far as any text has them.
+        // Components for hooks inherit words of their chart's component only if they occur.
         let is_written = definition.release.components[index].hooks_of.is_none();
         let Some(number) = self.met.iter().position(|met| !met).filter(|_| is_written) else { return Ok(()) };
         let word = &self.words[number];
@@ -164,11 +165,11 @@ impl<'a> Exempt<'a> {
     }
 }
 
-/// The texts of an object that are searched, each with its place.
+/// Texts of an object that are searched, with their pointers.
 fn texts(object: &Value) -> Vec<(String, &str)> {
     let mut texts = Vec::new();
     if object["kind"] == "CustomResourceDefinition" {
-        // Its fields `args` and `env` are schemas, whose descriptions speak of images.
+        // Its fields `args` and `env` are schemas, whose descriptions mention images.
         return texts;
     }
     if object["kind"] == "ConfigMap" {
@@ -217,7 +218,7 @@ fn container_texts<'a>(value: &'a Value, pointer: &str, texts: &mut Vec<(String,
     }
 }
 
-/// The words of a text that name images which are neither bound to their pins nor declared to be none, each once.
+/// Unique words in a text that name images, and are neither bound to pins nor declared not to be images.
 fn undeclared<'a>(text: &'a str, lock: &Lock, exempt: &mut Exempt<'_>) -> Vec<&'a str> {
     let separator = |letter: char| letter.is_whitespace() || "\"'`,;=()[]{}<>|".contains(letter);
     let mut after_image = false;
@@ -246,7 +247,7 @@ fn suspicious(word: &str, reference: &Reference, lock: &Lock) -> bool {
         return true;
     }
     let Some((first, path)) = word.split_once('/') else {
-        // A single word such as `python` is a program more often than an image: its tag must be the lock's as well.
+        // A single word such as `python` is more often a program than an image: its tag must be in the lock as well.
         return reference.tag.is_some() && of_repository.any(|entry| entry.tag == reference.tag);
     };
     let tagged = reference.tag.as_deref();
@@ -254,11 +255,11 @@ fn suspicious(word: &str, reference: &Reference, lock: &Lock) -> bool {
         return true;
     }
     if !first.contains(['.', ':']) {
-        // Such as `grafana/grafana:11.1`, but neither a path with a line number nor a slice of an array.
+        // Accepts `grafana/grafana:11.1`, but neither a path with a line number nor a slice of an array.
         return tagged.is_some_and(names_version) && named_segments(&format!("{first}/{path}"));
     }
-    // A host and a tag make an image of anything; without a tag, the host must be one of a registry: label keys, groups
-    // of an API and pages of documentation look the same.
+    // With a tag, any host suffices. Without one, the host must be a registry, because label keys, API groups and
+    // documentation URLs look the same.
     tagged.is_some() || is_registry(first) || entries().any(|entry| entry.host == first)
 }
 
@@ -266,7 +267,7 @@ fn names_version(tag: &str) -> bool {
     tag.contains(|letter: char| letter.is_ascii_digit()) || PLAIN_TAGS.contains(&tag)
 }
 
-/// Whether every segment of a repository begins with a letter and has more than that one.
+/// Returns true if each segment of a repository starts with a letter and has at least two characters.
 fn named_segments(word: &str) -> bool {
     let repository = word.rsplit_once(':').map_or(word, |(repository, _)| repository);
     repository
@@ -274,7 +275,7 @@ fn named_segments(word: &str) -> bool {
         .all(|segment| segment.len() > 1 && segment.starts_with(|letter: char| letter.is_ascii_lowercase()))
 }
 
-/// Whether a host holds little else than images.
+/// Returns true if a host serves almost only images.
 pub fn is_registry(host: &str) -> bool {
     let host = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let first_label = host.split('.').next().unwrap_or_default();

@@ -1,5 +1,7 @@
-//! Where objects name images: in containers and image volumes. Other fields called `image` may be anything: a picture, a name, the
-//! image of a block device. Of custom resources a table says which fields are references, and the release adds to it.
+//! Fields of objects that hold images: in containers and image volumes.
+//!
+//! Other fields named `image` may hold anything: a picture, a name, the image of a block device. For custom resources,
+//! a table lists the fields that are references, and the release extends it.
 
 use landfall_bundle_spec::Sha256;
 use serde_json::Value;
@@ -9,43 +11,44 @@ use super::fields::of_tables;
 use crate::definition::ImageFieldDefinition;
 use crate::reference::Reference;
 
-/// Lists of containers, in custom resources as in pods.
+/// Fields with lists of containers, in custom resources as in pods.
 const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
-/// Groups whose operators put an image together of `repository`, `image` and `version`, and take a digest as version.
+/// API groups whose operators compose an image from `repository`, `image` and `version`, and accept a digest as
+/// version.
 const TRIPLES_BY_DIGEST: [&str; 2] = ["nvidia.com", "mellanox.com"];
 
-/// Sets of fields that name an image together: what comes before the last `/`, the rest of the repository, the tag.
+/// Sets of fields that name an image together: the part before the last `/`, the rest of the repository, the tag.
 const TRIPLES: [[&str; 3]; 2] = [["repository", "image", "version"], ["registry", "repository", "tag"]];
 
-/// The same of two fields, below a field that is called an image: the repository in full, and the tag.
+/// Pair of fields that name an image together, below a field named after an image: the full repository, and the tag.
 const PAIR: [&str; 2] = ["repository", "tag"];
 
-/// One place where an object names an image.
+/// A field of an object that names an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spot {
-    /// The field that is replaced by what the lock pins.
+    /// JSON Pointer of the field that gets the pinned value.
     pub pointer: String,
-    /// The reference as it is written, put together where it is written in parts.
+    /// The reference as written, composed if it has several fields.
     pub written: String,
     form: Form,
 }
 
-/// How a spot takes a pinned reference.
+/// Form in which a field takes the pinned reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Form {
-    /// As one text.
+    /// The whole reference.
     Whole,
-    /// As one text, after a prefix.
+    /// The whole reference, after a prefix.
     Behind(String),
-    /// Its tag with the digest behind it, in a field of its own.
+    /// Only the tag, followed by the digest.
     Tag,
-    /// Its digest in place of the tag.
+    /// The digest in place of the tag.
     Digest,
 }
 
 impl Spot {
-    /// What its field says once it is bound.
+    /// The value of the field with the pinned digest.
     pub fn bound(&self, pinned: &Reference, digest: Sha256) -> String {
         match &self.form {
             Form::Whole => pinned.with_digest(digest).to_string(),
@@ -55,15 +58,15 @@ impl Spot {
         }
     }
 
-    /// Whether one text names the image, rather than several fields together.
+    /// Returns true if one text names the image, rather than several fields together.
     pub fn is_one_text(&self) -> bool {
         matches!(self.form, Form::Whole | Form::Behind(_))
     }
 }
 
-/// Whether an object is of a kind that Kubernetes itself does not have.
+/// Returns true if the kind of an object is not one of Kubernetes itself.
 pub fn is_custom(object: &Value) -> bool {
-    // Kubernetes' own groups have no dot or end with k8s.io.
+    // API groups of Kubernetes have no dot, or end with `k8s.io`.
     group(object).is_some_and(|group| group.contains('.') && !group.ends_with(".k8s.io"))
 }
 
@@ -71,7 +74,7 @@ fn group(object: &Value) -> Option<&str> {
     Some(object["apiVersion"].as_str()?.split_once('/')?.0)
 }
 
-/// Every place of an object that is known to name an image, by the table of the release (`own`), too.
+/// All fields of an object that are known to name an image, including those in the release's table (`own`).
 pub fn spots(object: &Value, own: &[ImageFieldDefinition]) -> Vec<Spot> {
     let mut found = Vec::new();
     if object["kind"] == "CustomResourceDefinition" {
@@ -88,14 +91,14 @@ pub fn spots(object: &Value, own: &[ImageFieldDefinition]) -> Vec<Spot> {
     found
 }
 
-/// Texts of a custom resource that may be images by the names of their fields, and that no table knows.
+/// Texts in a custom resource that may be images, by the names of their fields, but are in no table.
 pub fn doubtful<'a>(object: &'a Value, own: &[ImageFieldDefinition]) -> Vec<(String, &'a str)> {
     let mut found = Vec::new();
     if is_custom(object) {
         let known = spots(object, own);
         fields(object, "", &mut |pointer, key, text| {
             let named = key == "image" || key == "imageName" || key.ends_with("Image");
-            // Fields that name an image together are beside one another; what is beside an image in one text may be another one.
+            // The parts of a composed image are sibling fields; a sibling of an image in one text may be another image.
             let is_known = known
                 .iter()
                 .any(|spot| spot.pointer == pointer || !spot.is_one_text() && parent(&spot.pointer) == parent(pointer));
@@ -166,7 +169,7 @@ impl Walk<'_> {
         (key == "image" && is_of_container(pointer)) || (!self.is_custom && is_of_image_volume(pointer))
     }
 
-    /// The image that an object's fields name together.
+    /// The image that fields of an object name together.
     fn triple(&self, value: &Value, pointer: &str) -> Option<Spot> {
         let group = group(self.object).unwrap_or_default();
         let by_digest = TRIPLES_BY_DIGEST.contains(&group);
@@ -187,14 +190,14 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a pointer is that of a field of a container: `…/containers/0/image`.
+/// Returns true for the pointer of a container's field: `…/containers/0/image`.
 fn is_of_container(pointer: &str) -> bool {
     let mut segments = pointer.rsplit('/').skip(1);
     let is_number = segments.next().is_some_and(|index| index.parse::<usize>().is_ok());
     is_number && segments.next().is_some_and(|list| CONTAINERS.contains(&list))
 }
 
-/// Whether a pointer is that of the reference of a volume that is an image: `…/volumes/0/image/reference`.
+/// Returns true for the pointer of the reference of an image volume: `…/volumes/0/image/reference`.
 fn is_of_image_volume(pointer: &str) -> bool {
     let volume = pointer.strip_suffix("/image/reference").and_then(|volume| volume.rsplit_once('/'));
     volume.is_some_and(|(list, index)| list.ends_with("/volumes") && index.parse::<usize>().is_ok())

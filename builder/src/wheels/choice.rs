@@ -1,4 +1,4 @@
-//! The one wheel of a requirement that fits a target best.
+//! Selects the wheel of a requirement that fits a target best.
 
 use std::cmp::Reverse;
 use std::str::FromStr as _;
@@ -13,14 +13,17 @@ use super::requirements::Refusal;
 use super::tags::Tags;
 use super::target::Target;
 
-/// How many names of files a message lists.
+/// Maximum number of file names in a message.
 const NAMES_LISTED: usize = 6;
 
-/// Endings of source distributions.
+/// Suffixes of source distributions.
 const SOURCES: [&str; 4] = [".tar.gz", ".zip", ".tar.bz2", ".tgz"];
 
-/// Chooses among the files that an index or a project lock lists: of the required version, for the target, with one of the required hashes. Of
-/// several, one that was not withdrawn is better, then one with a better tag, then one of a later build.
+/// Selects a file from an index or a project lock: of the required version, for the target, with one of the required
+/// hashes.
+///
+/// Among several, files that were not yanked come first, then those with a better tag, then those with a later build
+/// number.
 pub fn choose<'a>(
     requirement: &Requirement,
     listed: &'a [Listed],
@@ -66,25 +69,25 @@ pub fn choose<'a>(
     })
 }
 
-/// Why it is not known whether a wheel fits.
+/// Reason why it is unknown whether a wheel fits.
 fn depends(file: &Listed) -> String {
     let (name, python) = (file.file_name.escape_default(), file.requires_python.as_deref().unwrap_or_default());
     format!("`{name}` needs Python {}, and the lock names no patch version", python.escape_default())
 }
 
-/// Why no wheel of a version fits.
+/// Reason why no wheel of a version fits.
 fn misfit(wheels: &[&Listed], version: &Version, target: &Target, tags: &Tags) -> String {
     let tagged = wheels.iter().find(|file| tags.rank(&file.file_name).is_some());
     if let Some((name, python)) = tagged.and_then(|file| Some((&file.file_name, file.requires_python.as_deref()?))) {
         return format!("`{name}` needs Python {}; the target is {target}", python.escape_default());
     }
-    // Those that come closest first: a page may begin with dozens for other systems.
+    // The closest ones come first: a page may start with dozens of wheels for other systems.
     let is_near = |file: &&Listed| file.file_name.contains("linux") && file.file_name.contains(target.machine());
     let (near, far): (Vec<_>, Vec<_>) = wheels.iter().copied().partition(is_near);
     format!("no wheel of {version} is for {target}; listed are {}", names(&[near, far].concat()))
 }
 
-/// Some names of files, for a message.
+/// Lists some file names for a message.
 fn names(files: &[&Listed]) -> String {
     let more = if files.len() > NAMES_LISTED { ", …" } else { "" };
     let names: Vec<_> =
@@ -111,7 +114,7 @@ fn is_source_of(requirement: &Requirement, file_name: &str) -> bool {
     normalized(name) == requirement.name && Version::from_str(version).is_ok_and(|version| requirement.takes(&version))
 }
 
-/// The build of a wheel: a number and what follows it; none is the earliest.
+/// Build tag of a wheel: a number and the text after it. `None` is the earliest.
 fn build_of(file_name: &str) -> Option<(u64, &str)> {
     let mut parts = file_name.split('-');
     let build = parts.nth(2).filter(|_| parts.count() == 3)?;
@@ -121,8 +124,8 @@ fn build_of(file_name: &str) -> Option<(u64, &str)> {
 }
 
 impl Listed {
-    /// Whether it says that it runs on a target's Python; none where the patch version decides. What no version of Python can be
-    /// compared with says nothing, as in pip.
+    /// Returns true if it supports the target's Python; `None` if that depends on the patch version. A malformed
+    /// requirement is ignored, as in pip.
     fn takes(&self, target: &Target) -> Option<bool> {
         let stated = self.requires_python.as_deref().map(VersionSpecifiers::from_str);
         stated.and_then(Result::ok).map_or(Some(true), |range| target.is_in(&range))

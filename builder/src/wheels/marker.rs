@@ -1,4 +1,4 @@
-//! Environment markers of requirements, as PEP 508 has them, evaluated for a target.
+//! Environment markers of requirements (PEP 508), evaluated for a target.
 
 use std::collections::BTreeSet;
 use std::iter::Peekable;
@@ -11,47 +11,47 @@ use pep440_rs::{Version, VersionSpecifier};
 use super::requirements::Refusal;
 use super::target::{Target, agreed};
 
-/// How deep parentheses may be.
+/// Maximum nesting of parentheses.
 const DEPTH: usize = 32;
 
-/// For what markers are evaluated: a target, and the names that are chosen of a project.
+/// Environment of an evaluation: a target, and the chosen extras and groups of a project.
 #[derive(Debug, Clone)]
 pub struct Environment<'a> {
     target: &'a Target,
-    /// What `extra` is, where it may be several at once.
+    /// Values of `extra`, of which several may apply at once.
     extra: BTreeSet<String>,
     extras: BTreeSet<String>,
     groups: BTreeSet<String>,
 }
 
 impl<'a> Environment<'a> {
-    /// Without extras and groups. An extra is never asked for, as pip has it.
+    /// Creates an environment without extras and groups. As in pip, `extra` is empty then.
     pub fn of(target: &'a Target) -> Self {
         Self { target, extra: BTreeSet::from([String::new()]), extras: BTreeSet::new(), groups: BTreeSet::new() }
     }
 
-    /// The target.
+    /// The target platform and Python.
     pub fn target(&self) -> &Target {
         self.target
     }
 
-    /// With these values of `extra`, as `uv.lock` has them.
+    /// Sets the values of `extra`, as in `uv.lock`.
     pub fn with_extra(self, extra: BTreeSet<String>) -> Self {
         Self { extra, ..self }
     }
 
-    /// With these values of `extra` beside the others.
+    /// Adds values of `extra`.
     pub fn with_more_extra(mut self, extra: impl Iterator<Item = String>) -> Self {
         self.extra.extend(extra);
         self
     }
 
-    /// With these `extras` and `dependency_groups`, as `pylock.toml` has them.
+    /// Sets `extras` and `dependency_groups`, as in `pylock.toml`.
     pub fn with_names(self, extras: BTreeSet<String>, groups: BTreeSet<String>) -> Self {
         Self { extras, groups, ..self }
     }
 
-    /// The value of a variable: `CPython` on Linux. What the kernel says of itself is not known before a site runs.
+    /// Value of a variable, for `CPython` on Linux. Kernel variables are unknown until a site runs.
     fn variable(&self, name: &str) -> Option<Value<'_>> {
         let plain = match name {
             "python_version" => return Some(Value::Version(format!("3.{}", self.target.minor()))),
@@ -71,17 +71,17 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// Why it is not known whether a marker holds.
+/// Reason why a marker cannot be evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unknown {
-    /// What is wrong with it.
+    /// The marker is malformed, with a description.
     Unreadable(String),
-    /// The patch version of Python decides, and the target names none.
+    /// The marker depends on the patch version of Python, and the target names none.
     Patch,
 }
 
 impl Unknown {
-    /// The code and what is wrong, in a file of which something unreadable has this code.
+    /// Code and error text; `unreadable` is the code for malformed content of the file.
     pub(super) fn refusal(self, unreadable: Code) -> Refusal {
         match self {
             Self::Unreadable(what) => (unreadable, what),
@@ -93,7 +93,7 @@ impl Unknown {
     }
 }
 
-/// Whether a marker holds.
+/// Evaluates a marker.
 pub fn holds(text: &str, environment: &Environment<'_>) -> Result<bool, Unknown> {
     let tokens = tokens(text).map_err(Unknown::Unreadable)?;
     let mut reader = Reader { tokens: tokens.into_iter().peekable(), environment };
@@ -157,20 +157,21 @@ struct Reader<'a> {
     environment: &'a Environment<'a>,
 }
 
-/// A value of a marker.
+/// A value in a marker.
 #[derive(Clone)]
 enum Value<'a> {
     Text(String),
-    /// Compared as a version, where both sides can be.
+    /// Compared as a version if both sides are versions.
     Version(String),
-    /// The full version of a target's Python, which may be one of several.
+    /// Full version of the target's Python, which may be one of several.
     Python(&'a Target),
-    /// Normalized names, each of which it is.
+    /// Normalized names, all of which apply.
     Names(&'a BTreeSet<String>),
 }
 
 impl<'a> Reader<'a> {
-    /// Parts between `or`, all of which are read. None, here and below, where the patch version of Python decides.
+    /// Evaluates the operands of `or`; all are parsed. Here and below, `None` means that the result depends on the
+    /// patch version of Python.
     fn any(&mut self, depth: usize) -> Result<Option<bool>, String> {
         let mut holds = self.all(depth)?;
         while self.tokens.next_if_eq(&Token::Word("or")).is_some() {
@@ -179,7 +180,7 @@ impl<'a> Reader<'a> {
         Ok(holds)
     }
 
-    /// Parts between `and`.
+    /// Evaluates the operands of `and`.
     fn all(&mut self, depth: usize) -> Result<Option<bool>, String> {
         let mut holds = self.one(depth)?;
         while self.tokens.next_if_eq(&Token::Word("and")).is_some() {
@@ -237,13 +238,13 @@ impl<'a> Value<'a> {
         if let Self::Python(target) = self { Some(target) } else { None }
     }
 
-    /// The same where Python has this version.
+    /// The value for this version of Python.
     fn of(&self, python: &Version) -> Self {
         if let Self::Python(_) = self { Self::Version(python.to_string()) } else { self.clone() }
     }
 }
 
-/// Two parts, of which one that is `decisive` decides whatever the other is.
+/// Combines two results; a `decisive` one determines the combination, whatever the other is.
 fn either(decisive: bool, one: Option<bool>, other: Option<bool>) -> Option<bool> {
     if one == Some(decisive) || other == Some(decisive) {
         return Some(decisive);

@@ -1,4 +1,4 @@
-//! One requirement of a file: a package, one version, the hashes of its files, and when it applies.
+//! A requirement: a package, one version, the hashes of its files, and a marker.
 
 use std::str::FromStr as _;
 
@@ -12,46 +12,47 @@ use super::requirements::Refusal;
 use super::sha256;
 use super::target::Target;
 
-/// The longest name of a package, in bytes.
+/// Maximum length of a package's name, in bytes.
 const NAME_BYTES: usize = 128;
 
-/// A package of which one version is required.
+/// A package with one required version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Requirement {
-    /// Line of the file, counted from 1.
+    /// Line in the file, counted from 1.
     pub line: u64,
-    /// Name of the package, normalized.
+    /// Normalized name of the package.
     pub name: String,
-    /// SHA-256 of each file that may be taken; at least one.
+    /// SHA-256 of each accepted file; at least one.
     pub hashes: Vec<Sha256>,
     specifier: VersionSpecifier,
     marker: Option<String>,
 }
 
 impl Requirement {
-    /// The version that is required.
+    /// The required version.
     pub fn version(&self) -> &Version {
         self.specifier.version()
     }
 
-    /// Whether a version is the required one; a local one, such as `2.9.1+cu128`, is `2.9.1`, too.
+    /// Returns true if a version is the required one. A local version such as `2.9.1+cu128` also matches `2.9.1`.
     pub fn takes(&self, version: &Version) -> bool {
         self.specifier.contains(version)
     }
 
-    /// Whether its marker holds for a target; the error says what is wrong with the marker.
+    /// Evaluates its marker for a target. Returns an error for an invalid marker.
     pub fn applies(&self, target: &Target) -> Result<bool, Refusal> {
         let holds = self.marker.as_deref().map_or(Ok(true), |marker| marker::holds(marker, &Environment::of(target)));
         holds.map_err(|unknown| unknown.refusal(codes::REQUIREMENTS_UNREADABLE))
     }
 
-    /// A package in exactly this version, with the hashes of its files; without a marker, since it is known to apply.
+    /// Creates a requirement for exactly this version, with the hashes of its files, and without a marker because it is
+    /// known to apply.
     pub fn exact(line: u64, name: String, version: Version, hashes: Vec<Sha256>) -> Self {
         Self { line, name, hashes, specifier: VersionSpecifier::equals_version(version), marker: None }
     }
 }
 
-/// A requirement as it is written, before it is known to be usable.
+/// The written form of a requirement, before its checks.
 #[derive(Debug)]
 pub(super) struct Written {
     line: u64,
@@ -63,7 +64,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Reads a line without comments.
+    /// Parses a line without comments.
     pub(super) fn read(line: u64, text: &str) -> Result<Self, Refusal> {
         let unreadable = |what: String| (codes::REQUIREMENTS_UNREADABLE, what);
         let options = text.find(" -").unwrap_or(text.len());
@@ -89,7 +90,7 @@ impl Written {
         Ok(Self { line, name, specifiers, marker, hashes, other_hashes })
     }
 
-    /// The requirement, if it names one version and its hashes.
+    /// The requirement, if it has one version and hashes.
     pub(super) fn checked(self) -> Result<Requirement, Refusal> {
         let Self { line, name, specifiers, marker, hashes, other_hashes } = self;
         let specifier = match &specifiers[..] {
@@ -111,7 +112,7 @@ impl Written {
     }
 }
 
-/// The normalized name at the beginning of a requirement, and what follows its extras.
+/// Normalized name at the start of a requirement, and the text after its extras.
 fn named(text: &str) -> Result<(String, &str), Refusal> {
     let elsewhere = |what: &str| Err((codes::REQUIREMENT_ELSEWHERE, what.to_owned()));
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
@@ -140,7 +141,7 @@ fn named(text: &str) -> Result<(String, &str), Refusal> {
     Ok((normalized(name), rest.trim()))
 }
 
-/// The values of `--hash` behind a requirement; another option is refused.
+/// Values of `--hash` after a requirement. Returns an error for any other option.
 fn options_of(text: &str) -> Result<Vec<&str>, Refusal> {
     let mut words = text.split_whitespace();
     let mut hashes = Vec::new();

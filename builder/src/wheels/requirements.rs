@@ -1,4 +1,4 @@
-//! A file of requirements with hashes, as `pip-compile`, `uv pip compile` and `uv export` print it.
+//! Reads a requirements file with hashes, as `pip-compile`, `uv pip compile` and `uv export` print it.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::requirement::{Requirement, Written};
 use super::target::Target;
 use crate::error::{BuildError, Place};
 
-/// Options that say where or how pip looks for packages. The index of the lock, and the hashes, decide instead.
+/// Options for pip's search that are ignored: the index in the lock and the hashes decide instead.
 const IDLE_OPTIONS: [&str; 11] = [
     "-i",
     "--index-url",
@@ -26,7 +26,7 @@ const IDLE_OPTIONS: [&str; 11] = [
 const EDITABLE: &str =
     "is editable, a folder of one machine: leave the project itself out (`uv export --no-emit-project`)";
 
-/// Options that name something that is in no index.
+/// Options that name a source outside of any index.
 const ELSEWHERE_OPTIONS: [(&str, &str); 6] = [
     ("-e", EDITABLE),
     ("--editable", EDITABLE),
@@ -36,10 +36,10 @@ const ELSEWHERE_OPTIONS: [(&str, &str); 6] = [
     ("--constraint", "names a file of constraints, which would not travel"),
 ];
 
-/// What is wrong with a line: a code, and what.
+/// Code and text of an error in a line.
 pub(super) type Refusal = (Code, String);
 
-/// The requirements of a file, and everything that is wrong with it, each with its line.
+/// Requirements of a file, and all errors in it, each with its line.
 pub fn read(path: &Path, text: &str) -> (Vec<Requirement>, Vec<BuildError>) {
     let (mut usable, mut faults) = (Vec::new(), Vec::new());
     for (line, text) in logical_lines(text) {
@@ -60,7 +60,7 @@ pub fn read(path: &Path, text: &str) -> (Vec<Requirement>, Vec<BuildError>) {
     (usable, faults)
 }
 
-/// The requirements whose markers hold for a target, each package once, and what is wrong with them.
+/// Unique requirements whose markers hold for a target, and errors in them.
 pub fn applicable(path: &Path, all: Vec<Requirement>, target: &Target) -> (Vec<Requirement>, Vec<BuildError>) {
     let (mut taken, mut faults): (Vec<Requirement>, Vec<BuildError>) = (Vec::new(), Vec::new());
     for requirement in all {
@@ -93,12 +93,12 @@ fn fault(path: &Path, line: u64, name: String, code: Code, what: String) -> Buil
     BuildError::at(code, Place::field(path, line, name), what)
 }
 
-/// The beginning of a line, for a message: a URL in it may have a password.
+/// Beginning of a line for a message, because a URL in it may contain a password.
 fn shown(text: &str) -> String {
     text.chars().take_while(|letter| letter.is_ascii_alphanumeric() || "._-".contains(*letter)).take(80).collect()
 }
 
-/// Lines without comments, joined where one ends with `\`, each with the number of the first.
+/// Lines without comments, joined after a trailing `\`, each with the number of its first line.
 fn logical_lines(text: &str) -> Vec<(u64, String)> {
     let mut lines = Vec::new();
     let mut open: Option<(u64, String)> = None;
@@ -122,17 +122,17 @@ fn logical_lines(text: &str) -> Vec<(u64, String)> {
     lines.into_iter().map(plain).filter(|(_, line)| !line.is_empty()).collect()
 }
 
-/// What precedes a `#` at the beginning or after a space.
+/// The text before a `#` that is at the start or after a space.
 fn without_comment(line: &str) -> &str {
     let begins = |at: &usize| line[..*at].chars().next_back().is_none_or(char::is_whitespace);
     let comment = line.match_indices('#').map(|(at, _)| at).find(begins);
     &line[..comment.unwrap_or(line.len())]
 }
 
-/// An option in a line of its own.
+/// Checks an option on a line of its own.
 fn option(line: &str) -> Result<(), Refusal> {
     let word = line.split([' ', '\t', '=']).next().unwrap_or_default();
-    // A short option may have its value without a space: `-e.`
+    // The value of a short option may follow without a space: `-e.`
     let short = if word.starts_with("--") { word } else { word.get(..2).unwrap_or(word) };
     if IDLE_OPTIONS.contains(&short) {
         return Ok(());

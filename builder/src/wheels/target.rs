@@ -1,10 +1,10 @@
-//! The Python and the platform for which wheels are chosen.
+//! The Python version and the platform for which wheels are selected.
 
 use std::fmt;
 
 use pep440_rs::{Version, VersionSpecifiers};
 
-/// The highest minor and patch version of Python, and version of glibc and of musl, that a target may name.
+/// Maximum minor and patch version of Python, and version of glibc and musl, in a target.
 const NUMBER: u64 = 99;
 
 /// A Python on a platform.
@@ -12,11 +12,11 @@ const NUMBER: u64 = 99;
 pub struct Target {
     /// Minor version of Python 3.
     minor: u64,
-    /// Its patch version, where one is named.
+    /// Patch version, if given.
     patch: Option<u64>,
     library: Library,
     machine: &'static str,
-    /// Both as they are written.
+    /// Python and platform as written.
     written: (String, String),
 }
 
@@ -29,17 +29,17 @@ pub(super) enum Library {
     Musl(u64, u64),
 }
 
-/// What is wrong with a target.
+/// Error for a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidTarget {
-    /// The field of the lock.
+    /// Field of the lock.
     pub field: &'static str,
-    /// What is wrong.
+    /// Description of the error.
     pub what: String,
 }
 
 impl Target {
-    /// Reads `3.12` or `3.12.4`, and a tag such as `manylinux_2_28_x86_64`.
+    /// Parses a version such as `3.12` or `3.12.4`, and a platform tag such as `manylinux_2_28_x86_64`.
     pub fn new(python: &str, platform: &str) -> Result<Self, InvalidTarget> {
         let (minor, patch) = python_of(python).ok_or_else(|| InvalidTarget {
             field: "python",
@@ -55,13 +55,13 @@ impl Target {
         Ok(Self { minor, patch, library, machine, written: (python.to_owned(), platform.to_owned()) })
     }
 
-    /// The full versions of Python that it may be: all of its minor version where no patch version is named.
+    /// Possible full versions of Python: all of the minor version if no patch version is given.
     pub(super) fn pythons(&self) -> impl Iterator<Item = Version> {
         let patches = self.patch.map_or(0..=NUMBER, |patch| patch..=patch);
         patches.map(|patch| Version::new([3, self.minor, patch]))
     }
 
-    /// Whether its Python is in a range; none where the patch version decides, and none is named.
+    /// Returns whether the Python is in a range; `None` if that depends on an unknown patch version.
     pub(super) fn is_in(&self, range: &VersionSpecifiers) -> Option<bool> {
         agreed(self.pythons().map(|python| range.contains(&python)))
     }
@@ -74,12 +74,12 @@ impl Target {
         self.library
     }
 
-    /// The processor, as tags name it.
+    /// CPU as named in platform tags.
     pub(super) fn machine(&self) -> &'static str {
         self.machine
     }
 
-    /// The processor, as images name it.
+    /// CPU as named in image platforms.
     pub fn architecture(&self) -> &'static str {
         if self.machine == "aarch64" { "arm64" } else { "amd64" }
     }
@@ -91,7 +91,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// What all answers say; none where they differ.
+/// The common answer; `None` if answers differ or there are none.
 pub(super) fn agreed(mut answers: impl Iterator<Item = bool>) -> Option<bool> {
     let first = answers.next()?;
     answers.all(|answer| answer == first).then_some(first)
@@ -124,7 +124,7 @@ fn platform_of(text: &str) -> Option<(Library, &'static str)> {
     Some((library, machine))
 }
 
-/// A small number without signs, spaces or leading zeros.
+/// Parses a small number without sign, spaces or leading zeros.
 fn number(text: &str) -> Option<u64> {
     let number: u64 = text.parse().ok()?;
     (number <= NUMBER && number.to_string() == text).then_some(number)

@@ -1,4 +1,4 @@
-//! Values of a stream of YAML events.
+//! Composes values from a stream of YAML events.
 
 use std::collections::HashMap;
 
@@ -8,16 +8,16 @@ use serde_json::{Map, Value};
 use super::breaks::Plain;
 use super::{DEPTH, VALUES, scalar};
 
-/// Key whose value's fields become those of the map around it.
+/// Merge key: the fields of its value are added to the map around it.
 const MERGE: &str = "<<";
 
-/// What tags of YAML itself begin with.
+/// Prefix of the tags of YAML itself.
 const OF_YAML: &str = "tag:yaml.org,2002:";
 
-/// The tag that a merge key may have.
+/// Tag of a merge key.
 const OF_MERGE: &str = "tag:yaml.org,2002:merge";
 
-/// The documents of a text, empty ones included.
+/// Documents of a text, including empty ones.
 pub fn documents(plain: &Plain<'_>) -> Result<Vec<Value>, String> {
     let mut options = Options::default();
     options.set_emit_comments(false);
@@ -41,9 +41,9 @@ pub fn documents(plain: &Plain<'_>) -> Result<Vec<Value>, String> {
 struct Composer<'p, 't> {
     plain: &'p Plain<'t>,
     events: Parser<'p, StrInput<'p>>,
-    /// What anchors stand for, and how many values that is.
+    /// Values of anchors, each with the number of values in it.
     anchors: HashMap<usize, (Value, usize)>,
-    /// Values that the text may still have.
+    /// Remaining number of values that the text may have.
     left: usize,
 }
 
@@ -53,7 +53,7 @@ impl<'p> Composer<'p, '_> {
         event.map_err(|error| format!("line {}: {}", error.marker().line(), error.info()))
     }
 
-    /// The next event, where a value must come.
+    /// The next event; an error at the end of the text.
     fn wanted(&mut self) -> Result<(Event<'p>, Span), String> {
         self.next()?.ok_or_else(|| "it ends within a value".to_owned())
     }
@@ -130,7 +130,7 @@ fn of_scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value,
         None => Ok(text.into()),
         Some(tag) => {
             let name = format!("{}{}", tag.handle(), tag.suffix());
-            // Tags of other software say nothing here.
+            // Tags of other software have no meaning here.
             name.strip_prefix(OF_YAML).map_or_else(|| Ok(text.into()), |tag| scalar::resolve(Some(tag), text))
         }
     }
@@ -142,7 +142,7 @@ fn is_merge(event: &Event<'_>) -> bool {
     text == MERGE && (is_tagged || (*style == ScalarStyle::Plain && tag.is_none()))
 }
 
-/// Adds the fields of a map, or of maps in a list, of which the first have precedence.
+/// Adds the fields of a map, or of a list of maps, of which earlier ones take precedence.
 fn merge(value: Value, fields: &mut Map<String, Value>) -> Result<(), String> {
     let maps = if let Value::Array(maps) = value { maps } else { vec![value] };
     for map in maps.into_iter().rev() {

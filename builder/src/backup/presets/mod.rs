@@ -1,7 +1,9 @@
-//! Presets: rules for well-known software, which `build` writes out. A site sees the same rule as if the vendor had written every program.
+//! Presets: backup rules for well-known software, which `build` expands, so that a site sees a rule as if the vendor
+//! had written each program.
 //!
-//! A preset is a YAML file of scripts. `@{name}` in them stands for a parameter: for its value, in its form, or for nothing where it is not
-//! given; a line of nothing else goes then. Values are so plain that they mean themselves to YAML, to a shell and to SQL.
+//! A preset is a YAML file of scripts. `@{name}` in a script stands for a parameter: it is replaced with the formatted
+//! value, or with nothing if the parameter is not given. A line that contains nothing else is then removed. Values are
+//! so restricted that YAML, shells and SQL take them literally.
 
 #[cfg(test)]
 mod tests;
@@ -16,31 +18,31 @@ use super::HoldUntilDefinition;
 use crate::proofs::CommandExpectationDefinition;
 use value::ValueKind;
 
-/// What of a text has another name: from, to.
+/// Replacements in a text, as pairs (from, to).
 type Renames = &'static [(&'static str, &'static str)];
 
-/// All presets: name, text, and what of the text has another name.
+/// All presets: name, text, and replacements in the text.
 const PRESETS: [(&str, &str, Renames); 4] = [
     ("files", include_str!("files.yaml"), &[]),
     ("postgresql", include_str!("postgresql.yaml"), &[]),
-    // Valkey began as Redis, and has its programs under names of its own.
+    // Valkey began as a fork of Redis; its programs have names of their own.
     ("redis", include_str!("valkey.yaml"), &[("valkey-", "redis-"), ("Valkey", "Redis")]),
     ("valkey", include_str!("valkey.yaml"), &[]),
 ];
 
-/// Software that a vendor may look for here, and why there is no preset for it.
+/// Software without a preset, with the reason, for a vendor who looks for one.
 const NONE: [(&str, &str); 1] = [(
     "qdrant",
     "its snapshots are asked for over HTTP, and its image has neither curl nor wget: add a container with one that mounts the volume, and write \
      the whole rule.",
 )];
 
-/// What a preset makes of its parameters.
+/// The content of a preset, with its parameters.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Preset {
     parameters: BTreeMap<String, Parameter>,
-    /// Programs that its scripts run, beside those of every shell.
+    /// Programs that its scripts run, besides the usual ones of a shell.
     pub(super) programs: Vec<String>,
     pub(super) save: String,
     pub(super) load: String,
@@ -48,19 +50,19 @@ pub(super) struct Preset {
     pub(super) log: Option<PresetLog>,
     #[serde(default)]
     pub(super) hold: Option<PresetHold>,
-    /// What prints what the data counts.
+    /// Script that prints the counts of the data.
     #[serde(default)]
     pub(super) counts: Option<String>,
     pub(super) marker: PresetMarker,
-    /// Checks before those of the release.
+    /// Checks that run before those of the release.
     #[serde(default)]
     pub(super) checks: Vec<PresetCheck>,
-    /// Checks after those of the release.
+    /// Checks that run after those of the release.
     #[serde(default)]
     pub(super) last_checks: Vec<PresetCheck>,
 }
 
-/// Scripts of a log.
+/// Scripts for log backups.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PresetLog {
@@ -71,7 +73,7 @@ pub(super) struct PresetLog {
     pub(super) recover: String,
 }
 
-/// Scripts of a hold.
+/// Scripts for a hold.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PresetHold {
@@ -80,7 +82,7 @@ pub(super) struct PresetHold {
     pub(super) until: HoldUntilDefinition,
 }
 
-/// Scripts of a marker.
+/// Scripts for a marker.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PresetMarker {
@@ -88,7 +90,7 @@ pub(super) struct PresetMarker {
     pub(super) read: String,
 }
 
-/// A check whose program is a script.
+/// A check with a script as its program.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct PresetCheck {
@@ -100,25 +102,25 @@ pub(super) struct PresetCheck {
     pub(super) expect: Option<CommandExpectationDefinition>,
 }
 
-/// What a vendor may set.
+/// A parameter that a vendor may set.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Parameter {
-    /// What its value is.
+    /// Kind of its value.
     is: ValueKind,
-    /// What scripts have in its place, in which `@` stands for the value.
+    /// Text that replaces the parameter in scripts; `@` in it stands for the value.
     #[serde(default = "itself")]
     form: String,
-    /// The value where none is given.
+    /// Default value.
     #[serde(default)]
     default: Option<String>,
-    /// Whether a value must be given.
+    /// True if a value must be given.
     #[serde(default)]
     required: bool,
-    /// The variable of the container that is read where no value is given.
+    /// Environment variable of the container that is read if no value is given.
     #[serde(default)]
     variable: Option<String>,
-    /// Whether it is a path on the rule's volume.
+    /// True for a path on the rule's volume.
     #[serde(default)]
     on_volume: bool,
 }
@@ -131,16 +133,16 @@ fn itself() -> String {
 #[derive(Debug, Clone)]
 pub(super) struct Filled {
     pub(super) preset: Preset,
-    /// What must be true of the container.
+    /// Requirements for the container.
     pub(super) needs: ContainerNeeds,
 }
 
-/// What a rule of a preset needs of its container.
+/// Requirements of a preset's rule for its container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct ContainerNeeds {
-    /// Programs.
+    /// Programs that the container must have.
     pub(super) programs: Vec<String>,
-    /// Variables that must be set, each with the parameter that sets it otherwise.
+    /// Variables that must be set, each with the parameter that sets it instead.
     pub(super) variables: BTreeMap<String, String>,
     /// Paths that must be on the rule's volume, by parameter.
     pub(super) paths: BTreeMap<String, String>,
@@ -149,19 +151,19 @@ pub(super) struct ContainerNeeds {
 /// Why a preset cannot be filled.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Misfit {
-    /// There is none of this name; known ones, and what a person should know.
+    /// No preset has this name; with the known names and, for some software, the reason.
     Unknown { known: Vec<&'static str>, why: Option<&'static str> },
-    /// It has no such parameter.
+    /// The preset has no such parameter.
     Parameter { name: String, known: Vec<String> },
-    /// A parameter has another kind of value.
+    /// The value of a parameter is of another kind.
     Value { name: String, expected: &'static str },
     /// A parameter without a default is missing.
     Missing { name: String },
-    /// A file of Landfall's own is wrong.
+    /// A preset file of Landfall is invalid.
     Bug(String),
 }
 
-/// The preset of this name, with these values.
+/// Fills the preset `name` with these values.
 pub(super) fn fill(name: &str, values: &BTreeMap<String, Value>) -> Result<Filled, Misfit> {
     let Some((_, text, renamed)) = PRESETS.iter().find(|(known, ..)| *known == name) else {
         let why = NONE.iter().find(|(known, _)| *known == name).map(|(_, why)| *why);
@@ -194,7 +196,7 @@ fn parsed(text: &str) -> Result<Preset, Misfit> {
     serde_saphyr::from_str(text).map_err(|error| Misfit::Bug(error.to_string()))
 }
 
-/// A text with the forms of its parameters; a line that has nothing but parameters, none of which is given, goes.
+/// Replaces the parameters in a text. Removes lines that contain only parameters, if none of these is given.
 fn filled(text: &str, forms: &BTreeMap<&str, String>) -> String {
     let mut filled = String::new();
     for line in text.split_inclusive('\n') {

@@ -17,7 +17,7 @@ use crate::render::{Origin, Rendered};
 
 const GOOD: &str = include_str!("../../definition/good.yaml");
 
-/// The good definition, in which the database has a rule with these lines.
+/// The valid definition, with these lines in a backup rule of the database.
 fn text(lines: &str) -> String {
     let needs = "    needs: [network]\n";
     let head = "    data: kept\n    backup:\n      - name: rows\n        workload: StatefulSet/database\n        volume: data\n";
@@ -34,7 +34,7 @@ fn rule(lines: &str) -> BackupRule {
     rules(&definition, index).expect("rules").1.remove(0)
 }
 
-/// Every script of a rule.
+/// All scripts of a rule.
 fn scripts(rule: &BackupRule) -> Vec<&str> {
     let log = rule.log.iter().flat_map(|log| [&log.keep, &log.save, &log.saved, &log.load, &log.recover]);
     let marker = rule.marker.iter().flat_map(|marker| [&marker.write, &marker.read]);
@@ -49,7 +49,7 @@ fn scripts(rule: &BackupRule) -> Vec<&str> {
     .collect()
 }
 
-/// What makes a good rule of each preset, without and with all that can be set.
+/// Lines of a valid rule for each preset, with and without all options.
 const WAYS: [&str; 8] = [
     "        preset: files\n        with: {path: /data}\n",
     "        preset: files\n        with: {path: /data/uploads}\n        limitSeconds: 60\n",
@@ -70,7 +70,7 @@ fn every_preset_makes_a_rule_whose_scripts_a_shell_reads() {
         let rule = rule(lines);
         for script in scripts(&rule) {
             assert!(!script.contains("@{") && !script.starts_with('\n'), "{lines}{script}");
-            // What Landfall fills in at the site is a word.
+            // At the site, Landfall replaces these with words.
             let script = script.replace("%{marker}", "word").replace("%{time}", "time").replace("%{seconds}", "30");
             let read = Command::new("sh").args(["-n", "-c", &script]).output().expect("a shell");
             assert!(read.status.success(), "{lines}{script}{}", String::from_utf8_lossy(&read.stderr));
@@ -202,7 +202,8 @@ fn a_preset_without_a_hold_takes_that_of_the_release() {
     assert!(rule(WAYS[0]).hold.is_none());
 }
 
-/// A script of the preset for Valkey with this folder as its volume, and its programs played by scripts in the same folder.
+/// Creates a command for a script of the Valkey preset. `folder` is the volume, and contains scripts in place of the
+/// programs.
 fn valkey(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>) -> Command {
     let rule = rule(&format!("        preset: valkey\n        with: {{path: {}}}\n", folder.display()));
     let program = choose(&rule);
@@ -213,7 +214,7 @@ fn valkey(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>) -> Command
     command
 }
 
-/// A server whose snapshot is slow: it ends when the file `go` is there.
+/// A server with a slow snapshot, which ends when the file `go` exists.
 const SLOW_SNAPSHOT: &str = "#!/bin/sh\nfor file; do :; done\nprintf REDIS > \"$file\"\nuntil [ -e go ]; do sleep 0.05; done\nprintf rest >> \"$file\"\n";
 
 #[test]
@@ -243,12 +244,12 @@ fn writers_of_valkey_go_on_while_a_slow_snapshot_is_read() {
     let base = fs_err::read(at("appendonlydir/appendonly.aof.1.base.rdb")).expect("the base of the log");
     assert_eq!(base, rest);
 
-    // A server that refuses gives no snapshot, and the script says so by its end.
+    // If the server refuses, there is no snapshot, and the script fails.
     write_program(&at("valkey-cli"), b"#!/bin/sh\nexit 1\n");
     assert!(!valkey(folder.path(), |rule| rule.save.clone()).output().expect("a shell").status.success());
 }
 
-/// A client that notes what it is asked, and runs the commands of the shell among it.
+/// A client that records its input, and runs the shell commands in it.
 const NOTING_CLIENT: &str = "#!/bin/sh\nwhile IFS= read -r line; do case $line in '\\! '*) sh -c \"${line#??}\" ;; \
     *) printf '%s\\n' \"$line\" >> asked ;; esac; done\n";
 
@@ -269,7 +270,7 @@ fn slot_of_its_own_keeps_the_log_of_a_base_backup() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.stdout, b"base", "nothing else is in the stream");
     let asked = fs_err::read_to_string(at("asked")).expect("what was asked");
-    // Temporary, and in use from its beginning: it ends with its session.
+    // The slot is temporary and reserved at once: it ends with its session.
     assert!(asked.contains("pg_create_physical_replication_slot('landfall_base_"), "{asked}");
     assert!(asked.contains("', true, true)") && asked.contains("ALTER SYSTEM SET max_slot_wal_keep_size"), "{asked}");
 
@@ -295,14 +296,15 @@ fn data_is_counted_where_there_is_a_time_as_of_which_it_is_true() {
     let postgresql = counts(WAYS[2]).expect("a log leads to the cut");
     assert!(postgresql[2].contains("SELECT 'from='") && postgresql[2].contains("NOWAIT"), "{postgresql:?}");
     assert_eq!(postgresql[2].matches("SET statement_timeout = 0;").count(), 2, "a database may limit statements");
-    // From version 17 on, it may limit transactions, too. An earlier one does not know the setting, and refuses a `SET` of it.
+    // Version 17 and later may also limit transactions. Earlier versions do not know the setting, and refuse to `SET`
+    // it.
     let limit =
         "\nSELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout' \\g /dev/null\n";
     assert_eq!(postgresql[2].matches(limit).count(), 2, "{postgresql:?}");
-    // The lock of each table goes before the next one is read, and the server's room for locks is not filled.
+    // The lock of each table is released before the next one is read, so that the server's lock table does not fill up.
     let releases = "c.oid, c.relfilenode), 'ROLLBACK TO SAVEPOINT locked'\n";
     assert!(postgresql[2].contains(releases) && postgresql[2].contains("max_locks_per_transaction"), "{postgresql:?}");
-    // A database without tables is counted, too.
+    // A database without tables is counted as well.
     let locks = "\n\\if :{?tables}\nLOCK TABLE :tables IN SHARE MODE NOWAIT;\n\\endif\n";
     assert!(postgresql[2].contains(locks), "{postgresql:?}");
     assert!(counts(WAYS[6]).is_some(), "clients are held");
@@ -320,7 +322,7 @@ fn data_is_counted_where_there_is_a_time_as_of_which_it_is_true() {
     }
 }
 
-/// Runs a script of the preset for files, with this folder as its volume.
+/// Runs a script of the preset for files; `folder` is the volume.
 fn run(folder: &Path, choose: impl Fn(&BackupRule) -> Vec<String>, input: &[u8]) -> Output {
     let rule = rule(&format!("        preset: files\n        with: {{path: {}}}\n", folder.display()));
     let program = choose(&rule);
@@ -365,7 +367,7 @@ fn files_come_back_with_their_digests_and_what_changed_is_found() {
     };
     assert_eq!((mode("-rf"), mode(".hidden/deep/\\x")), (0o600, 0o755));
 
-    // A file in the archive is another than the one that was listed.
+    // A file in the archive differs from the listed one.
     let at = |text: &[u8]| saved.stdout.windows(text.len()).position(|window| window == text);
     let size = at(b"./a file|6|").expect("the entry of a file") + "./a file|".len();
     let mut damaged = saved.stdout.clone();
@@ -374,7 +376,7 @@ fn files_come_back_with_their_digests_and_what_changed_is_found() {
     assert!(!run(other.path(), |rule| rule.load.clone(), &damaged).status.success());
 }
 
-/// A program of the preset for files that is slow to be read: once its output begins, `meanwhile` runs.
+/// Runs the program of the preset for files with a slow reader: `meanwhile` runs after its output begins.
 fn save_slowly(folder: &Path, meanwhile: impl FnOnce()) -> (Output, Vec<u8>) {
     let rule = rule(&format!("        preset: files\n        with: {{path: {}}}\n", folder.display()));
     let mut save = Command::new(&rule.save[0])
@@ -391,7 +393,7 @@ fn save_slowly(folder: &Path, meanwhile: impl FnOnce()) -> (Output, Vec<u8>) {
     (save.wait_with_output().expect("an end"), archive)
 }
 
-/// A volume with more data than a pipe holds.
+/// A volume with more data than fits into a pipe.
 fn many_files() -> tempfile::TempDir {
     let volume = tempfile::tempdir().expect("folder");
     for number in 0..200 {
@@ -429,7 +431,8 @@ fn files_that_change_while_saved_fail_the_stream() {
 #[test]
 fn flat_folder_takes_time_linear_in_its_files() {
     let volume = tempfile::tempdir().expect("folder");
-    // More names than fit one list of arguments, and more than a quadratic loop ends in an hour.
+    // The names exceed the length of an argument list, and are so many that a quadratic loop would take more than an
+    // hour.
     let made = Command::new("sh")
         .args(["-c", "cd \"$0\" && seq -f a-file-with-a-name-of-some-length-%06.0f 100000 | xargs touch"])
         .arg(volume.path())

@@ -1,25 +1,25 @@
-//! What the value of a parameter is: so plain that no shell and no SQL reads it otherwise.
+//! Values of parameters, so restricted that every shell and SQL takes them literally.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Longest value.
+/// Maximum length of a value.
 const LONGEST: usize = 255;
 
 /// A kind of value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ValueKind {
-    /// A name of a user or a database.
+    /// Name of a user or a database.
     Name,
-    /// A number of a port.
+    /// A port number.
     Port,
     /// An absolute path.
     Path,
 }
 
 impl ValueKind {
-    /// What it is called in an error.
+    /// Description of the kind in an error.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Name => "a name of letters, digits, `_`, `.` and `-`",
@@ -28,7 +28,7 @@ impl ValueKind {
         }
     }
 
-    /// The value as text, if it is of this kind.
+    /// The value as text; `None` if it is of another kind.
     pub(super) fn text(self, value: &Value) -> Option<String> {
         let text = match value {
             Value::String(text) => text.clone(),

@@ -1,5 +1,7 @@
-//! Objects of a bucket through lock and fetch, and what a hostile server of S3 may do: each has its own code, and nothing of it stays in
-//! the store. A small server stands in, since a real one does not lie; the real one is in the tests crate.
+//! Objects of a bucket through lock and fetch, and attacks by a hostile S3 server: each has its own error code, and
+//! leaves nothing in the store.
+//!
+//! A small fake server takes the place of a real one, which would not lie; the tests crate uses a real one.
 
 use std::path::Path;
 
@@ -32,7 +34,7 @@ impl Case {
         case
     }
 
-    /// What the server lists: key, size and tag.
+    /// Sets the server's list: key, size and tag.
     fn list(&self, objects: &[(&str, u64, &str)]) {
         let object = |(key, size, tag): &(&str, u64, &str)| {
             format!("<Contents><Key>{key}</Key><ETag>\"{tag}\"</ETag><Size>{size}</Size></Contents>")
@@ -62,7 +64,7 @@ impl Case {
         crate::lock::resolve(&lock, &[], client, &self.store("store"), &self.notes).await
     }
 
-    /// The code and the text of the one failure, with its causes.
+    /// Code and text of the only failure, with its causes.
     async fn refusal(&self, client: &Client) -> (&'static str, String) {
         let resolution = self.resolve(client, &self.lock()).await;
         let error = resolution.failures.first().expect("refused");
@@ -76,7 +78,7 @@ impl Case {
         fetch_all(&client(), &self.store(store), "linux/amd64", &[], &[pin], &self.notes).await
     }
 
-    /// The paths that were asked for since the last call.
+    /// Paths of the requests since the last call.
     fn asked(&self) -> Vec<String> {
         self.server.seen().into_iter().map(|seen| seen.path).collect()
     }
@@ -99,7 +101,7 @@ async fn objects_are_listed_read_once_and_fetched_by_their_digests() {
     assert_eq!(resolution.text, text);
     assert_eq!(case.asked().len(), 3, "the list and two objects");
 
-    // What was read is not read again, whether it is pinned or not; what is in the store is not requested.
+    // Known content is not read again, pinned or not; content in the store is not requested.
     let again = case.resolve(&client(), &case.lock()).await;
     assert_eq!((again.text.as_str(), case.asked().as_slice()), (text.as_str(), &[LIST.to_owned()][..]));
     let holds = case.resolve(&client(), &text).await;
@@ -116,7 +118,7 @@ async fn objects_are_listed_read_once_and_fetched_by_their_digests() {
     case.fetch(&text, "another").await.expect("fetched");
     assert_eq!(case.asked().len(), 2);
 
-    // A replaced object is seen by its tag, and its bytes are refused.
+    // A replaced object is detected by its tag, and its bytes are refused.
     case.list(&[("llama/model%20a.gguf", 7, "four"), ("llama/config.json", 2, "two")]);
     case.server.put(WEIGHTS, Resource::File(b"changed".to_vec()));
     let moved = case.resolve(&client(), &text).await.moved;
@@ -140,7 +142,7 @@ async fn what_a_server_refuses_or_lies_about_is_named_and_kept_nowhere() {
         (WEIGHTS, Resource::Redirect(elsewhere.clone()), codes::OBJECT_REFUSED),
         (WEIGHTS, Resource::Status(403), codes::OBJECT_REFUSED),
         (WEIGHTS, Resource::File(b"longer than listed".to_vec()), codes::FETCH_MISMATCH),
-        // Of the same size, but no longer what was listed.
+        // The size is the same, but the content is not the listed one.
         (WEIGHTS, Resource::Page("text/plain\r\nETag: \"five\"", "weights".to_owned()), codes::FETCH_MISMATCH),
     ] {
         let case = Case::new();
@@ -171,7 +173,7 @@ async fn requests_are_signed_with_keys_that_no_message_shows() {
     let registries = write("registries.yaml", &format!("buckets: [{{host: '{host}', credentials: keys}}]\n"));
     let registries = Registries::read(&registries).expect("read");
     let with_keys = Client::new(registries, DockerConfiguration::default(), QUICK);
-    // The server knows the list by its plain address alone.
+    // The server has the list only at its unsigned URL.
     let (code, what) = case.refusal(&with_keys).await;
     assert_eq!(code, codes::FILE_MISSING.id, "{what}");
     let asked = case.asked();

@@ -1,21 +1,22 @@
-//! Registries and servers that mean harm, or are broken: each fault ends soon, with its own code, and nothing wrong is kept.
+//! Hostile or broken registries and servers: each fault fails soon with its own error code, and no wrong content is
+//! kept.
 
 use std::time::Instant;
 
 use super::*;
 use crate::file_url::FileUrl;
 
-/// Less than the silence of a server, and more than its answers take.
+/// Less than the silence of a server, but more than its responses take.
 const STALL: Duration = Duration::from_millis(400);
 
-/// Three tries that wait as long as they may, and room for a busy machine; far less than the servers would go on.
+/// Time for three tries with full waits, plus a margin for a busy machine; far less than the servers would continue.
 const SOON: Duration = Duration::from_secs(10);
 
 fn impatient() -> Client {
     Client::new(Registries::default(), DockerConfiguration::default(), Retry { longest_stall: STALL, ..QUICK })
 }
 
-/// A body that is wrong in so many answers, one after the other.
+/// The same fault in many consecutive responses.
 fn always(fault: &Fault) -> Vec<Fault> {
     vec![fault.clone(); 20]
 }
@@ -36,7 +37,7 @@ async fn a_manifest_without_an_end_and_one_that_stalls_are_given_up() {
     }
 }
 
-/// The lock of an earlier version may pin one.
+/// The lock of an earlier version may pin such an image.
 #[tokio::test]
 async fn a_pinned_image_with_a_foreign_layer_is_refused_before_any_layer_is_fetched() {
     let registry = Registry::start(|_| ()).await;
@@ -110,7 +111,7 @@ async fn half_of_the_rest_of_a_blob_is_refused() {
     let refused = fetch().await.expect_err("half of the rest");
     assert_eq!(refused.code(), codes::RANGE_WRONG, "{refused}");
     assert!(!store.contains(digest(&blob)));
-    // What came before was right, and the rest joins it.
+    // The first part was correct, and the rest is appended to it.
     fetch().await.expect("fetched");
     assert_eq!(store.read(digest(&blob), u64::MAX).expect("stored"), blob);
 }

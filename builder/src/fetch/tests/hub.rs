@@ -1,5 +1,5 @@
-//! Models of a hub through lock and fetch, and everything that a hostile one may do: each has its own code, and nothing of it
-//! stays in the store.
+//! Models of a hub through lock and fetch, and attacks by a hostile hub: each has its own error code, and leaves
+//! nothing in the store.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ const FIRST: &str = "1111111111111111111111111111111111111111";
 const SECOND: &str = "2222222222222222222222222222222222222222";
 const TOKEN: &str = "hf_tokenOfTheTests";
 
-/// A hub with one repository of two files.
+/// A hub with one repository with two files.
 struct Case {
     hub: Hub,
     weights: Vec<u8>,
@@ -37,7 +37,7 @@ impl Case {
         ContentStore::at(self.folder.path().join("store"))
     }
 
-    /// A lock that names the repository, before anything is known of it.
+    /// Text of an unresolved lock with the repository.
     fn lock(&self) -> String {
         let address = self.hub.endpoint();
         format!(
@@ -47,7 +47,7 @@ impl Case {
         )
     }
 
-    /// A client that has the token of this hub in its Docker configuration.
+    /// A client with the token of this hub in its Docker configuration.
     fn with_token(&self) -> Client {
         let path = self.folder.path().join("config.json");
         let host = self.hub.endpoint().replace("http://", "");
@@ -61,7 +61,7 @@ impl Case {
         crate::lock::resolve(&lock, &[], client, &self.store(), &self.notes).await
     }
 
-    /// The lock after it was resolved.
+    /// Text of the resolved lock.
     async fn resolved(&self, client: &Client) -> String {
         let resolution = self.resolve(client, &self.lock()).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
@@ -76,7 +76,7 @@ impl Case {
         fetch_all(client, &self.store(), "linux/amd64", &[], &[pin], &self.notes).await
     }
 
-    /// Whether nothing of the weights is in the store, not even a part of them.
+    /// Returns true if the store contains no part of the weights.
     fn keeps_nothing(&self) -> bool {
         let digest = digest(&self.weights);
         let partial = self.store().root().join("landfall/partial").join(digest.to_hex());
@@ -103,7 +103,7 @@ async fn a_digest_that_a_person_wrote_must_be_what_the_hub_has() {
 
     let good = case.resolve(&client(), &with("model.gguf", digest(&case.weights))).await;
     assert!(good.failures.is_empty() && good.resolved == 1, "{:?}", good.failures);
-    // One that is written later is compared with what is pinned already.
+    // A digest that is written later is compared with the existing pin.
     let lock = Lock::parse(
         Path::new("images.lock"),
         good.text.replacen(&digest(&case.weights).to_string(), &other.to_string(), 1),
@@ -141,7 +141,7 @@ async fn a_branch_is_pinned_by_commit_digest_and_size_and_fetched_once() {
         fetched.artifacts[0].manifest.layers.iter().map(|layer| &layer.annotations["dev.landfall.source"]).collect();
     assert_eq!(*annotations[1], format!("{address}/owner/model/resolve/{FIRST}/model.gguf"));
 
-    // Nothing that the store has is asked for again.
+    // Content in the store is not requested again.
     case.hub.forget();
     case.fetch(&client(), &text).await.expect("at hand");
     assert_eq!(case.hub.seen(), []);
@@ -177,7 +177,7 @@ async fn a_token_opens_a_gated_repository_and_goes_nowhere_else() {
     assert!(!text.contains(TOKEN), "the token is in the lock");
     assert!(case.notes.all().iter().all(|note| !note.contains(TOKEN)), "the token is in a note");
 
-    // The hub of the environment's token is another one.
+    // The token in the environment is for another hub.
     let mut environment = client();
     environment.hub_token = Some(TOKEN.to_owned());
     case.hub.forget();
@@ -196,7 +196,7 @@ async fn a_revision_that_moved_is_reported_and_the_pinned_commit_is_fetched() {
     case.fetch(&client(), &text).await.expect("the commit that is pinned");
     assert!(case.store().contains(digest(&case.weights)));
 
-    // Another revision in the lock makes the pins stale, and they are replaced as a whole.
+    // Another revision in the lock makes all pins stale, and they are replaced together.
     let changed = text.replacen("revision: main", &format!("revision: '{SECOND}'"), 1);
     let lock = Lock::parse(Path::new("images.lock"), changed.clone()).expect("lock");
     let entries: Vec<_> = lock.list(List::Artifacts).iter().collect();
@@ -234,7 +234,7 @@ async fn half_of_a_range_is_refused() {
     let error = case.fetch(&client(), &text).await.expect_err("another range");
     assert_eq!(error.code(), codes::RANGE_WRONG, "{error}");
     assert!(!case.store().contains(digest(&case.weights)));
-    // What came before was right, and the rest joins it.
+    // The first part was correct, and the rest is appended to it.
     case.fetch(&client(), &text).await.expect("fetched");
 }
 
@@ -272,7 +272,7 @@ async fn a_realm_elsewhere_gets_no_token() {
 #[tokio::test]
 async fn a_small_file_that_is_not_of_the_commit_is_refused() {
     let case = Case::new();
-    // Of the same length as what the list names.
+    // The length equals that in the list.
     case.hub.state().small_bytes = Some(b"[]".to_vec());
     let refused = case.resolve(&client(), &case.lock()).await;
     assert_eq!(refused.failures[0].code(), codes::FETCH_MISMATCH, "{:?}", refused.failures);

@@ -1,5 +1,7 @@
-//! A hub of models on loopback that speaks the paths of real ones, and fails on command. Its large files are at the
-//! same port under another name, as real ones are at another host. Requests are kept, so that a test sees who got a token.
+//! A model hub on the loopback interface with the paths of real hubs and with injected faults.
+//!
+//! Its large files are at the same port under another host name, as real hubs keep them on another host. Requests are
+//! recorded, so that a test sees which host received a token.
 
 use std::collections::{HashMap, VecDeque};
 use std::io::{self, Write as _};
@@ -11,46 +13,46 @@ use sha2::Digest as _;
 
 use super::loopback::{Head, serve};
 
-/// What goes wrong with one request for a large file.
+/// Fault in the response to one request for a large file.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// The connection drops after so many bytes of the body.
+    /// The connection drops after this many bytes of the body.
     DropAfter(usize),
     /// The body never ends.
     Endless,
-    /// Other bytes of the same length.
+    /// Other bytes, of the same length.
     OtherBytes,
-    /// A range that begins elsewhere.
+    /// A range with another start.
     OtherRange,
-    /// It leads to this address.
+    /// A redirect to this URL.
     Redirect(String),
 }
 
-/// A request that was answered.
+/// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The name of the host that was asked, without the port.
+    /// Host name of the request, without the port.
     pub host: String,
-    /// The path with its query.
+    /// Path and query.
     pub path: String,
-    /// The value of `Authorization`.
+    /// Value of `Authorization`.
     pub authorization: Option<String>,
-    /// The value of `Range`.
+    /// Value of `Range`.
     pub range: Option<String>,
 }
 
-/// A repository of one branch.
+/// A repository with one branch.
 #[derive(Debug, Default)]
 pub struct Repository {
-    /// The commit that the branch `main` names.
+    /// Commit of the branch `main`.
     pub head: String,
     /// Files of each commit.
     commits: HashMap<String, Vec<File>>,
-    /// What the model card states.
+    /// Content of the model card.
     pub card: Value,
 }
 
-/// A file, hashed once.
+/// A file with its digests.
 #[derive(Debug)]
 struct File {
     path: String,
@@ -68,20 +70,20 @@ impl File {
     }
 }
 
-/// What the hub has, and how it behaves.
+/// Content and behavior of the hub.
 #[derive(Debug, Default)]
 pub struct State {
     /// Repositories by name.
     pub repositories: HashMap<String, Repository>,
-    /// The token without which nothing is answered.
+    /// Required token, if any.
     pub token: Option<String>,
-    /// Where a refusal says that tokens are issued.
+    /// Realm in the challenge of a refusal.
     pub realm: Option<String>,
-    /// The commit that answers name, instead of the one that was asked for.
+    /// Commit that responses state in place of the requested one.
     pub other_commit: Option<String>,
-    /// What every small file is, instead of what the list says.
+    /// Content of each small file, in place of the listed one.
     pub small_bytes: Option<Vec<u8>>,
-    /// What goes wrong with the next requests for large files.
+    /// Faults of the next requests for large files.
     pub faults: VecDeque<Fault>,
     seen: Vec<Seen>,
 }
@@ -99,22 +101,22 @@ pub fn sha256(bytes: &[u8]) -> String {
 }
 
 impl Hub {
-    /// Serves on a free port of loopback.
+    /// Starts a server on a free port of the loopback interface.
     pub fn start() -> io::Result<Self> {
         serve(|address| Self { address, state: Arc::default() }, Self::answer)
     }
 
-    /// Its address, without `/` at the end.
+    /// URL without a trailing `/`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it has and how it behaves, to be changed.
+    /// Mutable state: content and behavior.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a commit to a repository, which `main` names from now on.
+    /// Adds a commit to a repository and sets `main` to it.
     pub fn push(&self, repository: &str, commit: &str, files: &[(&str, &[u8], bool)]) {
         let mut state = self.state();
         let repository = state.repositories.entry(repository.to_owned()).or_default();
@@ -128,7 +130,7 @@ impl Hub {
         self.state().seen.clone()
     }
 
-    /// Forgets the requests so far.
+    /// Clears the recorded requests.
     pub fn forget(&self) {
         self.state().seen.clear();
     }
@@ -195,7 +197,7 @@ impl Hub {
     }
 }
 
-/// The bytes of an answer.
+/// A response.
 struct Answer {
     head: String,
     body: Vec<u8>,
@@ -212,7 +214,7 @@ fn missing() -> Answer {
     plain("404 Not Found", "X-Error-Code: EntryNotFound\r\n", b"")
 }
 
-/// A commit of a repository, by itself or by the branch, and its files.
+/// A commit and its files, by hash or by branch.
 fn commit<'a>(state: &'a State, name: &str, revision: &str) -> Option<(&'a str, &'a [File])> {
     let repository = state.repositories.get(name)?;
     let wanted = if revision == "main" { repository.head.as_str() } else { revision };
@@ -236,7 +238,7 @@ fn list(state: &State, name: &str, revision: &str) -> Answer {
     plain("200 OK", "Content-Type: application/json\r\n", answer.to_string().as_bytes())
 }
 
-/// A large file, from whichever commit it is of.
+/// Response with a large file, from any commit.
 fn large(state: &mut State, digest: &str, range: Option<&str>) -> Answer {
     let fault = state.faults.pop_front();
     let files = state.repositories.values().flat_map(|repository| repository.commits.values()).flatten();
@@ -264,7 +266,7 @@ fn large(state: &mut State, digest: &str, range: Option<&str>) -> Answer {
     answer
 }
 
-/// A path without its escapes.
+/// Decodes the percent-escapes of a path.
 fn decoded(path: &str) -> String {
     let mut bytes = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();

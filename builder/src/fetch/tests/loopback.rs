@@ -1,10 +1,10 @@
-//! What servers of tests on loopback share: connections, each in a thread of its own, and heads of requests.
+//! Common parts of test servers on the loopback interface: connections, each in its own thread, and heads of requests.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 
-/// Makes a server at a free port, which answers until the process ends.
+/// Starts a server on a free port, which runs until the process ends.
 pub fn serve<S: Clone + Send + 'static>(
     make: impl FnOnce(SocketAddr) -> S,
     answer: fn(&S, &TcpStream) -> io::Result<()>,
@@ -15,23 +15,23 @@ pub fn serve<S: Clone + Send + 'static>(
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let server = shared.clone();
-            // A client that closes its connection early is its own matter.
+            // A client may close its connection early.
             std::thread::spawn(move || answer(&server, &stream));
         }
     });
     Ok(server)
 }
 
-/// The head of a request.
+/// Head of a request.
 #[derive(Debug)]
 pub struct Head {
-    /// The path with its query.
+    /// Path and query.
     pub path: String,
     headers: HashMap<String, String>,
 }
 
 impl Head {
-    /// Reads it from a connection.
+    /// Reads the head from a connection.
     pub fn read(stream: &TcpStream) -> io::Result<Self> {
         let mut lines = BufReader::new(stream).lines();
         let first = lines.next().transpose()?.unwrap_or_default();
@@ -44,7 +44,7 @@ impl Head {
         Ok(Self { path: first.split(' ').nth(1).unwrap_or_default().to_owned(), headers })
     }
 
-    /// The value of a header, whose name is in small letters.
+    /// Value of a header; `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).cloned()
     }

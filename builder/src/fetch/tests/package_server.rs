@@ -1,4 +1,5 @@
-//! A package index, or a registry of tarballs, on loopback: pages and files by their paths, and what hostile ones answer.
+//! A package index or a registry of tarballs on the loopback interface: pages and files by path, and responses of
+//! hostile servers.
 
 use std::collections::HashMap;
 use std::io::{self, Write as _};
@@ -7,31 +8,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::loopback::{Head, serve};
 
-/// What is at a path.
+/// Resource at a path.
 #[derive(Debug, Clone)]
 pub enum Resource {
-    /// Bytes of this media type.
+    /// A page with this media type.
     Page(&'static str, String),
     /// A file.
     File(Vec<u8>),
-    /// A file whose length the server does not state.
+    /// A file without a stated length.
     Unsized(Vec<u8>),
-    /// It leads to this address.
+    /// A redirect to this URL.
     Redirect(String),
-    /// The body never ends.
+    /// An endless body.
     Endless(&'static str),
-    /// This status.
+    /// A response with this status.
     Status(u16),
 }
 
-/// A request that was answered.
+/// A recorded request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The path.
+    /// Path of the request.
     pub path: String,
-    /// The value of `Accept`.
+    /// Value of `Accept`.
     pub accept: String,
-    /// The value of `Authorization`.
+    /// Value of `Authorization`.
     pub authorization: Option<String>,
 }
 
@@ -49,23 +50,23 @@ pub struct PackageServer {
 }
 
 impl PackageServer {
-    /// Serves on a free port of loopback.
+    /// Starts a server on a free port of the loopback interface.
     pub fn start() -> io::Result<Self> {
         serve(|address| Self { address, state: Arc::default() }, Self::answer)
     }
 
-    /// Its address, without `/` at the end.
+    /// URL without a trailing `/`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// Puts something at a path; returns its address.
+    /// Sets the resource at a path; returns its URL.
     pub fn put(&self, path: &str, resource: Resource) -> String {
         self.state().resources.insert(path.to_owned(), resource);
         format!("{}{path}", self.endpoint())
     }
 
-    /// The requests since the last call.
+    /// Requests since the last call.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.state().seen)
     }

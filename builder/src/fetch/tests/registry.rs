@@ -1,4 +1,4 @@
-//! A registry, and a server of files, that fails on command.
+//! A registry and file server with injected faults.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -9,51 +9,51 @@ use landfall_bundle_spec::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What goes wrong with one request for a blob or a file.
+/// Fault in the response to one request for a blob or a file.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// The connection drops after so many bytes of the body.
+    /// The connection drops after this many bytes of the body.
     DropAfter(usize),
-    /// The registry answers with this status.
+    /// A response with this status.
     Status(u16),
-    /// The registry answers with this status and this `Retry-After`; its clock says [`NOW`].
+    /// A response with this status and `Retry-After`; its clock says [`NOW`].
     Wait(u16, &'static str),
-    /// It is stored elsewhere.
+    /// A redirect to this URL.
     Redirect(String),
-    /// These bytes replace the old ones, of which the connection drops after so many.
+    /// These bytes replace the old ones; the connection drops after this many of them.
     ChangeAfter(usize, Vec<u8>),
-    /// The body has no length and no end.
+    /// An endless body without length.
     Endless,
-    /// After so many bytes of the body, nothing more comes, and the connection stays open.
+    /// After this many bytes of the body, the connection stays open without data.
     StallAfter(usize),
-    /// The body comes a byte at a time, many times slower than it takes to read it.
+    /// One byte at a time, many times slower than a normal read.
     Trickle,
-    /// The first half of the rest, as a range that is complete.
+    /// The first half of the rest, declared as a complete range.
     HalfRange,
 }
 
-/// How long a body that stalls keeps its connection open.
+/// Time for which a stalled body keeps its connection open.
 const SILENCE: Duration = Duration::from_mins(1);
 
 /// The pause before each byte of [`Fault::Trickle`].
 const TRICKLE: Duration = Duration::from_millis(20);
 
-/// What the clock of a registry says that asks for a wait.
+/// Clock of a registry that asks for a wait.
 pub const NOW: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
-/// How long a withheld answer waits for the request that it is withheld for. A client with one request at a time never
-/// sends that one, so only a failing test waits this long.
+/// Timeout of a withheld response. A client that sends one request at a time never sends the awaited one, so only a
+/// failing test waits this long.
 const WITHHELD: Duration = Duration::from_secs(10);
 
-/// A request that is answered when further ones are open too.
+/// A request that is answered only while others are open.
 #[derive(Debug)]
 struct Awaited {
-    /// A piece of its path.
+    /// Part of its path.
     path: String,
     was_opened: bool,
 }
 
-/// What goes wrong, in order.
+/// Faults in order, and settings of the server.
 #[derive(Debug, Default)]
 pub struct Faults {
     on_blobs: VecDeque<Fault>,
@@ -71,63 +71,63 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Requests with one of these in their paths are answered once there was one with each; after a timeout,
-    /// with 404.
+    /// Answers requests with one of these path parts only after one with each part has arrived; after a timeout, with
+    /// 404.
     pub fn only_together(&mut self, paths: &[&str]) {
         self.together = paths.iter().map(|path| Awaited { path: (*path).to_owned(), was_opened: false }).collect();
     }
 
-    /// The first requests for manifests have these faults.
+    /// Adds faults for the next requests for manifests.
     pub fn on_manifests(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_manifests.extend(faults);
     }
 
-    /// The first requests for tokens have these faults.
+    /// Adds faults for the next requests for tokens.
     pub fn on_tokens(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_tokens.extend(faults);
     }
 
-    /// Every answer needs the token that `realm` issues, in which `SELF` means this server.
+    /// Requires the token that `realm` issues for every request; `SELF` in it stands for this server.
     pub fn ask_for_token(&mut self, realm: &str) {
         self.realm = Some(realm.to_owned());
     }
 
-    /// The headers of a refusal, in place of the one that asks for a token; `REALM` means where that is issued.
+    /// Sets the headers of a refusal, in place of the one that asks for a token; `REALM` stands for the realm.
     pub fn challenge_with(&mut self, headers: &[&str]) {
         self.challenges = headers.iter().map(|header| (*header).to_owned()).collect();
     }
 
-    /// The registry itself is open to everyone, and asks only where a repository is meant.
+    /// Makes the root of the registry public, so that only repositories need authentication.
     pub fn open_itself(&mut self) {
         self.opens_itself = true;
     }
 
-    /// Every answer needs this authorization, which is that of a user's name and password.
+    /// Requires this authorization with a user's name and password for every request.
     pub fn ask_for_password(&mut self, authorization: &str) {
         self.password = Some(authorization.to_owned());
     }
 
-    /// A request for the registry itself is redirected to this one.
+    /// Redirects requests for the root of the registry to another registry.
     pub fn lead_to(&mut self, other: &Registry) {
         self.led_to = Some(format!("http://{}/v2/", other.address));
     }
 
-    /// The first requests for blobs have these faults.
+    /// Adds faults for the next requests for blobs.
     pub fn on_blobs(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_blobs.extend(faults);
     }
 
-    /// The first requests for files have these faults.
+    /// Adds faults for the next requests for files.
     pub fn on_files(&mut self, faults: impl IntoIterator<Item = Fault>) {
         self.on_files.extend(faults);
     }
 
-    /// Files have neither a tag nor a time.
+    /// Omits `ETag` and `Last-Modified` for files.
     pub fn no_versions(&mut self) {
         self.no_versions = true;
     }
 
-    /// Every answer is the whole blob.
+    /// Responds with the whole blob to every request.
     pub fn ignore_ranges(&mut self) {
         self.ignore_ranges = true;
     }
@@ -139,19 +139,19 @@ struct State {
     blobs: HashMap<String, Vec<u8>>,
     manifests: HashMap<String, (String, Vec<u8>)>,
     files: HashMap<String, Vec<u8>>,
-    /// The authorization of each request, of any kind.
+    /// Authorization of each request of any kind.
     authorizations: Vec<Option<String>>,
     ranges: Vec<Option<String>>,
     file_ranges: Vec<Option<String>>,
-    /// Requests for tokens, with what came along.
+    /// Requests for tokens: path or form, and authorization.
     token_requests: Vec<(String, Option<String>)>,
-    /// The authorization of every request for a file.
+    /// Authorization of each request for a file.
     file_authorizations: Vec<Option<String>>,
-    /// What went wrong with the last request of each path: a request for its headers alone gets the same answer.
+    /// Fault of the last request of each path: a request for its headers alone gets the same answer.
     last_faults: HashMap<String, Option<Fault>>,
 }
 
-/// The registry, for as long as the test runs.
+/// The running registry; its requests are recorded.
 #[derive(Debug)]
 pub struct Registry {
     address: SocketAddr,
@@ -164,7 +164,7 @@ pub fn digest(bytes: &[u8]) -> Sha256 {
 }
 
 impl Registry {
-    /// Starts on a free port of loopback.
+    /// Starts on a free port of the loopback interface.
     pub async fn start(plan: impl FnOnce(&mut Faults)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
@@ -194,7 +194,7 @@ impl Registry {
         self.add_blob_as(digest(bytes), bytes);
     }
 
-    /// Serves bytes under a digest that need not be theirs.
+    /// Serves bytes under an arbitrary digest.
     pub fn add_blob_as(&self, digest: Sha256, bytes: &[u8]) {
         lock(&self.state).blobs.insert(digest.to_string(), bytes.to_vec());
     }
@@ -209,49 +209,49 @@ impl Registry {
         }
     }
 
-    /// Serves a list of what refers to a manifest, through the interface for it.
+    /// Serves a list of referrers of a manifest, through the referrers API.
     pub fn add_referrers(&self, repository: &str, subject: Sha256, list: &[u8]) {
         let path = format!("/v2/{repository}/referrers/{subject}");
         lock(&self.state).manifests.insert(path, ("application/vnd.oci.image.index.v1+json".to_owned(), list.to_vec()));
     }
 
-    /// The next requests for blobs have these faults.
+    /// Adds faults for the next requests for blobs.
     pub fn fail_blobs(&self, faults: impl IntoIterator<Item = Fault>) {
         lock(&self.state).faults.on_blobs(faults);
     }
 
-    /// Serves a file below `/files/`, and says where.
+    /// Serves a file below `/files/`; returns its URL.
     pub fn add_file(&self, name: &str, bytes: &[u8]) -> String {
         lock(&self.state).files.insert(format!("/files/{name}"), bytes.to_vec());
         format!("http://{}/files/{name}", self.address)
     }
 
-    /// How many requests there were so far, of any kind.
+    /// Number of requests of any kind so far.
     pub fn requests(&self) -> usize {
         lock(&self.state).authorizations.len()
     }
 
-    /// The authorization of every request so far, of any kind.
+    /// Authorization of each request of any kind so far.
     pub fn authorizations(&self) -> Vec<Option<String>> {
         lock(&self.state).authorizations.clone()
     }
 
-    /// The Range header of every request for a file so far.
+    /// `Range` of each request for a file so far.
     pub fn file_ranges(&self) -> Vec<Option<String>> {
         lock(&self.state).file_ranges.clone()
     }
 
-    /// The authorization of every request for a file so far.
+    /// Authorization of each request for a file so far.
     pub fn file_authorizations(&self) -> Vec<Option<String>> {
         lock(&self.state).file_authorizations.clone()
     }
 
-    /// Every request for a token so far: its path or its form, and its authorization.
+    /// Each request for a token so far: path or form, and authorization.
     pub fn token_requests(&self) -> Vec<(String, Option<String>)> {
         lock(&self.state).token_requests.clone()
     }
 
-    /// The Range header of every request for a blob so far.
+    /// `Range` of each request for a blob so far.
     pub fn ranges(&self) -> Vec<Option<String>> {
         lock(&self.state).ranges.clone()
     }
@@ -261,12 +261,12 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One request per connection.
+/// Answers one request per connection.
 async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         match stream.read_u8().await {
-            // The first byte of TLS, which this server does not speak.
+            // First byte of a TLS handshake, which this server does not support.
             Ok(0x16) if request.is_empty() => return,
             Ok(byte) => request.push(byte),
             Err(_) => return,
@@ -309,7 +309,7 @@ async fn answer(mut stream: TcpStream, state: &Mutex<State>) {
     let _ = stream.shutdown().await;
 }
 
-/// Goes on with a body that does not end as it should, until the client has had enough.
+/// Continues a faulty body until the client closes the connection.
 async fn drag(stream: &mut TcpStream, fault: Option<&Fault>) {
     let begun = Instant::now();
     match fault {
@@ -324,7 +324,7 @@ async fn drag(stream: &mut TcpStream, fault: Option<&Fault>) {
     }
 }
 
-/// Waits for the requests that must be open before this one is answered; returns whether they arrived.
+/// Waits for the requests that must be open before this one is answered; returns true if they arrived.
 async fn wait_for_further_requests(path: &str, state: &Mutex<State>) -> bool {
     {
         let mut state = lock(state);
@@ -347,10 +347,10 @@ fn plain(status: u16) -> (String, Vec<u8>) {
     (format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), Vec::new())
 }
 
-/// The token that this registry issues, and accepts.
+/// The token that this registry issues and accepts.
 const TOKEN: &str = "opened";
 
-/// The headers of the last answer for a path.
+/// Headers of the last response for a path.
 fn headers(path: &str, authorization: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
     let state = lock(state);
     if state.faults.realm.is_some() && authorization != Some(&format!("Bearer {TOKEN}")) {
@@ -399,7 +399,7 @@ fn response(path: &str, range: Option<&str>, authorization: Option<String>, stat
     body(bytes, range, "", fault.as_ref())
 }
 
-/// A file changes its tag with its bytes; a range of another version is answered with the whole file.
+/// Responds with a file, whose `ETag` follows from its bytes; a range of another version gets the whole file.
 fn file(path: &str, range: Option<&str>, version: Option<&str>, state: &Mutex<State>) -> (String, Vec<u8>) {
     let mut state = lock(state);
     state.file_ranges.push(range.map(str::to_owned));

@@ -1,4 +1,4 @@
-//! A server of packages, and a folder with a lock that names a set of them.
+//! A package server, and a folder with a lock that names a package set of it.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::package_server::{PackageServer, Resource};
 use super::*;
 use crate::lock::{List, Lock, Resolution};
 
-/// The server, the folder with lock and store, and what was noted.
+/// The server, a folder with lock and store, and recorded notes.
 pub(super) struct SetBench {
     pub(super) server: PackageServer,
     pub(super) folder: tempfile::TempDir,
@@ -14,7 +14,7 @@ pub(super) struct SetBench {
 }
 
 impl SetBench {
-    /// Serves these files, each below `files`.
+    /// Serves these files below `files`.
     pub(super) fn of(files: &str, packages: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
         let server = PackageServer::start().expect("server");
         for (name, bytes) in packages {
@@ -23,7 +23,7 @@ impl SetBench {
         Self { server, folder: tempfile::tempdir().expect("folder"), notes: Notes::default() }
     }
 
-    /// Writes a file beside the lock.
+    /// Writes a file next to the lock.
     pub(super) fn write(&self, name: &str, text: &str) {
         landfall_media::durable::write_file(&self.folder.path().join(name), text.as_bytes(), 0o644).expect("file");
     }
@@ -40,7 +40,7 @@ impl SetBench {
         self.resolve_by(text, &client()).await
     }
 
-    /// The same by another client.
+    /// Resolves the lock with another client.
     pub(super) async fn resolve_by(&self, text: &str, client: &Client) -> Resolution {
         crate::lock::resolve(&self.lock(text), &[], client, &self.store(), &self.notes).await
     }
@@ -51,14 +51,14 @@ impl SetBench {
         fetch_all(&client(), &self.store(), "linux/amd64", &[], &[pin], &self.notes).await
     }
 
-    /// The paths that were asked for since the last call.
+    /// Sorted paths of the requests since the last call.
     pub(super) fn asked(&self) -> Vec<String> {
         let mut paths: Vec<_> = self.server.seen().into_iter().map(|seen| seen.path).collect();
         paths.sort();
         paths
     }
 
-    /// Errors as a person reads them, without what differs from run to run.
+    /// Errors as shown to a person, without text that varies between runs.
     pub(super) fn shown(&self, errors: &[crate::BuildError]) -> String {
         let folder = format!("{}/", self.folder.path().display());
         let shown = errors.iter().fold(String::new(), |mut text, error| {

@@ -1,4 +1,4 @@
-//! Sets of wheels through lock and fetch, with indexes of both forms, and everything that a hostile one may do.
+//! Sets of wheels through lock and fetch, with both forms of indexes, and attacks by a hostile index.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,7 @@ use crate::lock::{List, Lock};
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";
 
-/// An index with two wheels, and a lock with a file of requirements that names them.
+/// An index with two wheels, and a lock with a requirements file that names them.
 struct Case {
     bench: SetBench,
     wheels: Vec<(String, Vec<u8>)>,
@@ -28,7 +28,7 @@ impl Case {
         case
     }
 
-    /// Pages in JSON of these wheels, whose files are below a path.
+    /// Serves JSON pages for these wheels, with files below a path.
     fn index(&self, wheels: &[(String, Vec<u8>)], files: &str) {
         for (name, bytes) in wheels {
             let project = name.split('-').next().unwrap_or_default();
@@ -50,7 +50,7 @@ impl Case {
         })
     }
 
-    /// A lock that names the set, before anything is known of it.
+    /// Text of a lock with the unresolved set.
     fn text(&self) -> String {
         let index = self.bench.server.endpoint();
         format!(
@@ -60,7 +60,7 @@ impl Case {
         )
     }
 
-    /// The lock after it was resolved.
+    /// Text of the resolved lock.
     async fn resolved(&self) -> String {
         let resolution = self.bench.resolve(&self.text()).await;
         assert!(resolution.failures.is_empty(), "{:?}", resolution.failures);
@@ -68,7 +68,7 @@ impl Case {
         resolution.text
     }
 
-    /// What is wrong with the set.
+    /// Errors for the set.
     async fn refused(&self) -> Vec<crate::BuildError> {
         let resolution = self.bench.resolve(&self.text()).await;
         assert_eq!((resolution.resolved, resolution.failed), (0, 1));
@@ -77,7 +77,7 @@ impl Case {
     }
 }
 
-/// The lock names no index: the same definition is built wherever a vendor's packages are.
+/// Without an index in the lock, the same definition builds against any vendor's index.
 #[tokio::test]
 async fn requirements_without_an_index_are_looked_up_at_the_one_of_the_registries_file() {
     let case = Case::new();
@@ -97,7 +97,7 @@ async fn requirements_without_an_index_are_looked_up_at_the_one_of_the_registrie
     assert_eq!(case.bench.asked(), ["/simple/bard/", "/simple/lyre/"]);
     let (bard, _) = &case.wheels[0];
     assert!(resolution.text.contains(&format!("url: '{server}/files/{bard}'")), "{}", resolution.text);
-    // Hashes decide, not the index: another one makes no pin stale.
+    // Hashes are authoritative, not the index: another one makes no pin stale.
     assert!(resolution.text.contains("resolved: 'requirements.txt, Python 3.12 on"), "{}", resolution.text);
     let again = case.bench.resolve(&resolution.text).await;
     assert_eq!((again.failures.len(), again.text, case.bench.asked()), (0, resolution.text, Vec::new()));
@@ -140,7 +140,7 @@ async fn each_wheel_is_pinned_by_the_page_of_its_project_and_composed_with_the_r
         assert_eq!(case.bench.store().read(digest(bytes), u64::MAX).expect("stored"), *bytes);
     }
 
-    // What is confirmed and stored is not asked for again.
+    // Confirmed and stored files are not requested again.
     case.bench.server.seen();
     case.bench.fetch(&text).await.expect("at hand");
     let again = case.bench.resolve(&text).await;
@@ -313,7 +313,7 @@ async fn other_bytes_than_the_pinned_ones_are_refused() {
         assert!(error.to_string().contains("artifacts[0].wheels.pinned.files[0]"), "{error}");
         assert!(!case.bench.store().contains(digest(bytes)));
     }
-    // An index that states the hash of a wheel that its server does not have, and no length.
+    // The index states the hash of a wheel that its server does not have, without a length.
     let unsized_case = Case::new();
     let page = format!("<a href=\"/files/{name}#sha256={}\">{name}</a>", digest(bytes).to_hex());
     unsized_case.bench.server.put("/simple/bard/", Resource::Page("text/html", page));

@@ -1,18 +1,19 @@
-//! `landfall lock --check`: what a release names, held against its lock. Nothing is asked about it, and nothing is added.
+//! `landfall lock --check`: compares the images that a release names with its lock. Sends no requests for them, and
+//! adds nothing.
 
 use super::named::{Named, NewImage};
 use super::{Discovery, LockFindings, UnlistedImage, in_doubt, none_rendered, unused};
 use crate::lock::command::Opened;
 
-/// What a release names and what its lock has.
+/// Result of the comparison.
 pub(in crate::lock) struct Compared {
-    /// What a person should know.
+    /// Findings for the report.
     pub(in crate::lock) found: LockFindings,
-    /// A line for each image that the release names and the lock lacks.
+    /// A line for each image that the lock lacks.
     pub(in crate::lock) missing: Vec<String>,
 }
 
-/// Renders a release and compares what it names with its lock. Charts that the store lacks are fetched.
+/// Renders a release and compares its images with the lock. Charts that the store lacks are fetched.
 pub(in crate::lock) async fn compare(discovery: Discovery<'_>) -> Compared {
     let Opened { definition, lock, .. } = discovery.opened;
     let mut definition = definition.clone();

@@ -1,4 +1,4 @@
-//! New entries in the text of a lock, after those that it has. Everything else stays as a person left it.
+//! Adds entries to the text of a lock, after the existing ones. All other text stays unchanged.
 
 use landfall_error_codes::codes;
 
@@ -7,13 +7,13 @@ use crate::error::{BuildError, Place, Result};
 use crate::lock::Lock;
 use crate::lock::resolve::Found;
 
-/// The key of the list, which begins a line.
+/// Key of the list, at the start of a line.
 const KEY: &str = "images:";
 
-/// Where entries of a list that has none begin.
+/// Indentation of entries in a list without entries.
 const INDENTATION: usize = 2;
 
-/// The lines of an entry, without indentation. The comment names what uses the image.
+/// Lines of an entry, without indentation. A comment names the users of the image.
 pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
     let name = image.name();
     vec![
@@ -26,14 +26,14 @@ pub(super) fn lines(image: &NewImage, found: &Found) -> Vec<String> {
     ]
 }
 
-/// The same of an image of which nothing is known yet.
+/// Lines of an unresolved entry.
 pub(super) fn open_lines(image: &NewImage) -> Vec<String> {
     let fields = ["digest", "mediaType", "size"].map(|field| format!("  {field}: unresolved"));
     let names = [format!("- reference: {}", image.name()), format!("  resolved: {}", image.reference)];
     names.into_iter().chain(fields).collect()
 }
 
-/// The text of a lock with these entries at the end of its images. Refuses a list that is not written line by line.
+/// The text of a lock with these entries at the end of its images. Returns an error for a list in an inline form.
 pub(super) fn appended(lock: &Lock, entries: &[Vec<String>]) -> Result<String> {
     let text = lock.text();
     let is_empty = lock.document.images.is_empty();
@@ -49,7 +49,7 @@ pub(super) fn appended(lock: &Lock, entries: &[Vec<String>]) -> Result<String> {
 
 /// A place for new lines.
 struct Gap<'a> {
-    /// The text before them, which ends with a line.
+    /// The text before them, which ends with a newline.
     before: String,
     /// The text after them.
     after: &'a str,
@@ -57,12 +57,12 @@ struct Gap<'a> {
     indentation: usize,
 }
 
-/// The number of the line with the key, counted from 0.
+/// Index of the line with the key, counted from 0.
 fn begun(text: &str) -> Option<usize> {
     text.lines().position(|line| line.starts_with(KEY))
 }
 
-/// Below the key of a list without entries, which is written `[]`, or as nothing.
+/// The place below the key of an empty list, written as `[]` or left out.
 fn empty(text: &str, key: usize) -> Option<Gap<'_>> {
     let (start, end) = span(text, key)?;
     let line = text[start..end].trim_end();
@@ -77,7 +77,7 @@ fn empty(text: &str, key: usize) -> Option<Gap<'_>> {
     Some(Gap { before, after: &text[end..], indentation: INDENTATION })
 }
 
-/// After the last line of the last entry.
+/// The place after the last line of the last entry.
 fn end(lock: &Lock, key: usize) -> Option<Gap<'_>> {
     let text = lock.text();
     let lines: Vec<_> = text.lines().collect();
@@ -87,7 +87,8 @@ fn end(lock: &Lock, key: usize) -> Option<Gap<'_>> {
     let first =
         (key + 1..=of_reference).rev().find(|number| lines.get(*number).is_some_and(|line| begins_entry(line)))?;
     let indentation = indentation(lines[first]);
-    // Lines of an entry are further in than its dash; empty lines and comments behind the last of them belong to what follows.
+    // Lines of an entry are indented deeper than its dash; empty lines and comments after the last of them belong to
+    // the following text.
     let is_within = |line: &str| !line.trim().is_empty() && self::indentation(line) > indentation;
     let below = lines[first + 1..].iter().take_while(|line| is_free(line) || is_within(line));
     let length = below.collect::<Vec<_>>().iter().rposition(|line| is_within(line)).map_or(0, |at| at + 1);
@@ -96,12 +97,12 @@ fn end(lock: &Lock, key: usize) -> Option<Gap<'_>> {
     Some(Gap { before: format!("{}{newline}", &text[..end]), after: &text[end..], indentation })
 }
 
-/// Whether the value of a key has no line below it, by the text that follows.
+/// Returns true if the value of a key has no lines below it, according to the following text.
 fn ends_here(rest: &str) -> bool {
     rest.lines().find(|line| !is_free(line)).is_none_or(|line| indentation(line) == 0)
 }
 
-/// Whether a line has no field: it is empty, or a comment.
+/// Returns true for an empty line or a comment.
 fn is_free(line: &str) -> bool {
     line.trim().is_empty() || line.trim_start().starts_with('#')
 }
@@ -110,7 +111,7 @@ fn indentation(line: &str) -> usize {
     line.len() - line.trim_start().len()
 }
 
-/// The bytes of a line with its end, by its number counted from 0.
+/// Byte range of a line with its newline, by its index from 0.
 fn span(text: &str, number: usize) -> Option<(usize, usize)> {
     let mut start = 0;
     for (at, line) in text.split_inclusive('\n').enumerate() {
@@ -150,7 +151,7 @@ mod tests {
         )
     }
 
-    /// Each text with its parts before and behind the place of the new entry.
+    /// Each text with its parts before and after the new entry.
     #[test]
     fn an_entry_comes_behind_the_last_one_and_nothing_else_changes() {
         let inline =

@@ -1,12 +1,13 @@
-//! `landfall lock` looks for the images that a release names, and adds those that its lock does not have.
+//! `landfall lock` collects the images that a release names, and adds those that its lock lacks.
 //!
 //! ```text
 //! node packs ── named ── added ──┐
 //! manifests, charts ── rendered ─┴─ named ── added ── what is unused, and what is in doubt
 //! ```
 //!
-//! Charts are rendered for the Kubernetes of the node pack, so its images come first. Only what a known field holds is added; what
-//! merely looks like an image is reported. Nothing is removed: several releases may use one lock.
+//! Charts are rendered for the Kubernetes version of the node pack, so its images come first. Only images in known
+//! fields are added; texts that merely resemble an image are reported. Nothing is removed, because several releases may
+//! use one lock.
 
 mod compared;
 mod entry;
@@ -36,16 +37,16 @@ use crate::options::LockOptions;
 use crate::pack::{after_rendering, open_charts};
 use crate::render::{self, Program, Rendered, Suspect, Tool, Unchecked};
 
-/// A lock with what was found.
+/// A lock with the images that were found.
 pub(super) struct Discovered {
-    /// Its text.
+    /// Text of the lock.
     pub(super) text: String,
     pub(super) found: LockFindings,
-    /// The images that are named and could not be resolved.
+    /// Error for images that could not be resolved.
     pub(super) refused: Option<BuildError>,
 }
 
-/// Who is asked for what a release names.
+/// Options, lock and client of a discovery.
 #[derive(Clone, Copy)]
 pub(super) struct Discovery<'a> {
     pub(super) options: &'a LockOptions,
@@ -54,15 +55,15 @@ pub(super) struct Discovery<'a> {
     pub(super) progress: &'a dyn Progress,
 }
 
-/// A lock after images were added to it.
+/// A lock after images were added.
 struct Extended {
     lock: Lock,
     added: Vec<AddedImage>,
     failures: Vec<BuildError>,
 }
 
-/// Adds to the text of a lock what the release names. Nothing is written. A component that cannot be rendered is reported, and does
-/// not keep the others from being looked at.
+/// Adds the images of a release to the text of a lock; writes nothing. A component that cannot be rendered is reported,
+/// and the others are still examined.
 pub(super) async fn discover(discovery: Discovery<'_>, text: String) -> Result<Discovered> {
     let mut definition = discovery.opened.definition.clone();
     let lock = Lock::parse(&discovery.opened.path, text)?;
@@ -70,7 +71,7 @@ pub(super) async fn discover(discovery: Discovery<'_>, text: String) -> Result<D
     let Extended { lock, mut added, mut failures } = discovery.extend(lock, of_nodes.new).await?;
     let (components, unrendered) = discovery.rendered(&mut definition, &lock).await?;
     let mut named = Named::by(&definition, &components, &lock);
-    // An image of a node pack that could not be resolved is not asked for again.
+    // Failed images of a node pack are not requested again.
     named.new.retain(|image| !image.is_of_node_packs_alone());
     let extended = discovery.extend(lock, named.new).await?;
     added.extend(extended.added);
@@ -89,7 +90,7 @@ pub(super) async fn discover(discovery: Discovery<'_>, text: String) -> Result<D
 }
 
 impl Discovery<'_> {
-    /// The lock with entries for new images, each resolved. One that cannot be resolved is not added: its name may be wrong.
+    /// Adds entries for new images that can be resolved. Others are not added, because their names may be wrong.
     async fn extend(self, lock: Lock, new: Vec<NewImage>) -> Result<Extended> {
         let (mut added, mut failures, mut entries) = (Vec::new(), Vec::new(), Vec::new());
         let asking = Asking { lock: &lock, client: self.client, store: &self.opened.store, progress: self.progress };
@@ -114,7 +115,7 @@ impl Discovery<'_> {
         Ok(Extended { lock: Lock::parse(&lock.path, text)?, added, failures })
     }
 
-    /// The components that can be rendered, and the others with the reasons. What charts bring becomes part of the definition.
+    /// The components that can be rendered, and the others with reasons. Charts may add to the definition.
     async fn rendered(
         self,
         definition: &mut Definition,
@@ -138,8 +139,8 @@ impl Discovery<'_> {
     }
 }
 
-/// The components that were not rendered. `of_chart` gives the reason for one with a chart, where a better one is known than the
-/// error of rendering it.
+/// Components that were not rendered. `of_chart` returns a better reason for a chart than the error of its rendering,
+/// if there is one.
 fn unrendered(
     definition: &Definition,
     failed: Vec<(usize, BuildError)>,
@@ -153,7 +154,7 @@ fn unrendered(
     failed.into_iter().map(component).collect()
 }
 
-/// All components of a release, where the program that renders is missing.
+/// All components of a release, for a missing renderer.
 fn none_rendered(definition: &Definition, error: &BuildError) -> Vec<UnrenderedComponent> {
     let components = definition.release.components.iter();
     let unrendered = components
@@ -161,7 +162,7 @@ fn none_rendered(definition: &Definition, error: &BuildError) -> Vec<UnrenderedC
     unrendered.collect()
 }
 
-/// What looks like an image in a component, and is not known to be one.
+/// Words in a component that resemble images, but are not known to be images.
 fn in_doubt(definition: &Definition, component: &Rendered, lock: &Lock) -> Vec<ImageInDoubt> {
     let name = &definition.release.components[component.index].name.value;
     let suspects = render::in_doubt(definition, component, lock).into_iter();

@@ -1,4 +1,4 @@
-//! The images that a release names, and what the lock has for each.
+//! Images that a release names, compared with the entries of the lock.
 
 use std::collections::BTreeSet;
 
@@ -10,51 +10,52 @@ use crate::own_image;
 use crate::reference::Reference;
 use crate::render::{Rendered, each_usage};
 
-/// What node packs are called among the users of an image.
+/// Prefix of node packs in the list of an image's users.
 const NODE_PACKS: &str = "nodePacks[";
 
-/// An image that the lock does not have.
+/// An image that is missing from the lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct NewImage {
-    /// With a tag, and with a digest where an object names it by one: the digest then counts, whatever the tag names by now.
+    /// Reference with a tag, and with a digest if an object names it by one. The digest then takes precedence, whatever
+    /// the tag names now.
     pub(super) reference: Reference,
-    /// The first place that names it.
+    /// First place that names it.
     pub(super) place: Place,
-    /// What names it, each once.
+    /// Unique users: components and node packs that name it.
     pub(super) used_by: Vec<String>,
 }
 
 impl NewImage {
-    /// The reference of its entry.
+    /// Reference of its entry.
     pub(super) fn name(&self) -> String {
         without_digest(&self.reference).to_string()
     }
 
-    /// Whether no component names it.
+    /// Returns true if only node packs name it.
     pub(super) fn is_of_node_packs_alone(&self) -> bool {
         self.used_by.iter().all(|user| user.starts_with(NODE_PACKS))
     }
 }
 
-/// The images of a release.
+/// Images of a release.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    /// Those that can be added, in the order in which they are named.
+    /// Images that can be added, in the order in which they are named.
     pub(super) new: Vec<NewImage>,
-    /// The references of the entries that are used.
+    /// References of the entries that are used.
     pub(super) used: BTreeSet<String>,
-    /// Those that are neither in the lock nor can be added.
+    /// Images that are neither in the lock nor can be added.
     pub(super) unlisted: Vec<UnlistedImage>,
 }
 
 impl Named {
-    /// What the node packs and these components name.
+    /// Collects the images that the node packs and these components name.
     pub(super) fn by(definition: &Definition, components: &[Rendered], lock: &Lock) -> Self {
         let mut named = Self::default();
         for (index, pack) in definition.release.node_packs.iter().enumerate() {
             for (role, written) in &pack.images {
                 let place = definition.place(written, format!("nodePacks[{index}].images.{}", role_name(*role)));
-                // The definition was checked when it was read.
+                // The definition was checked when it was read, so the reference parses.
                 if let Ok(reference) = written.value.parse() {
                     let found = lock.find_of_node_pack(&reference, &pack.kubernetes.value, place.clone());
                     named.found(lock, found, reference, place, &format!("{NODE_PACKS}{index}]"));
@@ -92,7 +93,7 @@ impl Named {
         }
     }
 
-    /// One entry serves all references to an image by the same tag, unless they have different digests.
+    /// Adds an image. One entry serves all references with the same tag, unless their digests differ.
     fn add(&mut self, reference: Reference, place: Place, user: &str) {
         let name = without_digest(&reference);
         let Some(known) = self.new.iter_mut().find(|image| without_digest(&image.reference) == name) else {
@@ -125,12 +126,12 @@ fn unlisted(user: &str, error: &BuildError) -> UnlistedImage {
     UnlistedImage { used_by: user.to_owned(), problem: error.in_short() }
 }
 
-/// Whether an image that was not found can have an entry.
+/// Tells whether an image that was not found can have an entry.
 enum Entry {
     Possible,
-    /// The lock has entries from which a person must choose, or one of this tag with another digest.
+    /// The lock has several entries from which a person must choose, or one with this tag and another digest.
     Taken,
-    /// It is named without a tag.
+    /// The reference has no tag.
     WithoutTag(&'static str),
 }
 

@@ -1,5 +1,5 @@
-//! `landfall build` packs the signatures that the lock pins beside their images, after it has verified them once more: a lock is a
-//! file that anyone may have edited.
+//! `landfall build` packs the signatures that the lock pins with their images, after it has verified them again: anyone
+//! may have edited the lock.
 
 use std::collections::BTreeMap;
 
@@ -18,24 +18,25 @@ use crate::lock::{List, Lock, LockEntry, Pin};
 use crate::own_image;
 use crate::reference::Reference;
 
-/// A manifest about an image that travels, all of it in the store.
+/// A travelling manifest about an image, with all of its blobs in the store.
 #[derive(Debug, Clone)]
 pub struct CarriedSignature {
-    /// As the release names it.
+    /// Entry in the release document.
     pub entry: SignatureEntry,
-    /// The image.
+    /// Reference of the image.
     pub image: Reference,
 }
 
-/// What a rule found about an image of the release.
+/// A signature that a rule found for an image of the release.
 struct Stated<'a> {
     rule: &'a OpenRule<'a>,
     image: &'a Pin,
     pinned: PinnedSignature,
 }
 
-/// Fetches into the store what the rules of a lock found for these images, and verifies it again. Asks for nothing that the store
-/// has. An image without what a rule requires is refused before anything is fetched.
+/// Fetches the signatures that the rules of a lock found for these images, and verifies them again.
+///
+/// Content in the store is not requested. Returns an error before any fetch if an image lacks a required signature.
 pub async fn carried(source: SignatureSource<'_>, lock: &Lock, images: &[Pin]) -> Result<Vec<CarriedSignature>> {
     let rules = lock.document.signatures.iter().map(|rule| rule.open(&lock.path));
     let rules: Vec<_> = rules.collect::<Result<_>>()?;
@@ -63,7 +64,7 @@ pub async fn carried(source: SignatureSource<'_>, lock: &Lock, images: &[Pin]) -
     Ok(carried)
 }
 
-/// What the lock states about an image by a rule, which must be all that the rule requires.
+/// Signatures of an image in the lock, found by a rule. Returns an error unless they meet all requirements of the rule.
 fn stated<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec<Stated<'a>>> {
     let name = image.reference.to_string();
     let entry = lock.list(List::Images).iter().find(|entry| entry.reference.value == name);
@@ -76,7 +77,7 @@ fn stated<'a>(lock: &Lock, rule: &'a OpenRule<'a>, image: &'a Pin) -> Result<Vec
     Ok(found.into_iter().map(|pinned| Stated { rule, image, pinned }).collect())
 }
 
-/// Another rule verified the same manifest.
+/// Merges a manifest that a second rule verified as well.
 fn merge(known: &mut SignatureEntry, other: SignatureEntry) {
     known.keys = distinct(known.keys.drain(..).chain(other.keys));
     known.predicates = distinct(known.predicates.drain(..).chain(other.predicates));
@@ -110,7 +111,7 @@ impl SignatureSource<'_> {
         Ok(CarriedSignature { entry, image: image.reference.clone() })
     }
 
-    /// The bytes of a manifest that the lock pins.
+    /// Bytes of a manifest that the lock pins.
     async fn manifest(self, image: &Reference, pinned: &PinnedSignature) -> Result<Vec<u8>> {
         let bytes = if self.store.contains(pinned.digest) {
             self.store.read(pinned.digest, MANIFEST_BYTES)?
@@ -127,7 +128,7 @@ impl SignatureSource<'_> {
         Err(BuildError::new(codes::FETCH_MISMATCH, what))
     }
 
-    /// What a signature is about: the manifest of the image, or the index that names it.
+    /// Subject of a signature: the manifest of the image, or the index that names it.
     async fn subject(self, image: &Pin, subject: Sha256) -> Result<Descriptor> {
         if subject == image.digest {
             return Ok(Descriptor { media_type: image.media_type.clone(), digest: subject, size: image.size });
@@ -142,7 +143,7 @@ impl SignatureSource<'_> {
         Ok(Descriptor { media_type, digest: subject, size: bytes.len() as u64 })
     }
 
-    /// The lists of those without a tag, one for each manifest that they are about: a site's registry has no interface for them.
+    /// Referrers lists of the signatures without a tag, one per subject: a site's registry has no referrers API.
     fn lists(self, carried: &[CarriedSignature]) -> Result<Vec<CarriedSignature>> {
         let mut groups: BTreeMap<(String, Sha256), Vec<&CarriedSignature>> = BTreeMap::new();
         for signature in carried.iter().filter(|signature| signature.entry.tag.is_none()) {
@@ -160,7 +161,8 @@ impl SignatureSource<'_> {
             let Descriptor { media_type, digest, size } = &signature.entry.manifest;
             let manifest: Value = serde_json::from_slice(&self.store.read(*digest, *size)?).unwrap_or_default();
             let mut listed = json!({ "mediaType": media_type, "digest": digest, "size": size });
-            // Registries with the interface do the same: a manifest without a type has that of its configuration.
+            // As in registries with the API, a manifest without `artifactType` gets the media type of its
+            // configuration.
             let kind = manifest["artifactType"].as_str().or(manifest["config"]["mediaType"].as_str());
             listed["artifactType"] = json!(kind.unwrap_or_default());
             if manifest["annotations"].is_object() {

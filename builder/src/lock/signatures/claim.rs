@@ -1,4 +1,4 @@
-//! What one layer of a manifest claims about an image, believed only where one of a rule's keys signed it.
+//! Claims of a manifest's layers about an image, accepted only if one of a rule's keys signed them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,66 +14,66 @@ use super::rule::OpenRule;
 use crate::fetch::Described;
 use crate::reference::Reference;
 
-/// A layer with what cosign signs: a small document about the image, with the signature in an annotation.
+/// Media type of cosign's signed document about an image, with the signature in an annotation.
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 
-/// A layer with an attestation.
+/// Media type of an attestation.
 const ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 
-/// How the types of layers begin that are Sigstore bundles: an attestation, or a signature in the form of one.
+/// Prefix of the media types of Sigstore bundles: attestations, or signatures in their form.
 pub const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 
-/// The annotation with the signature.
+/// Annotation with the signature.
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 
-/// What the small document says it is, in the words of cosign and of those before it.
+/// Values of `type` in the signed document, from cosign and from its predecessors.
 const SIGNATURE_TYPES: [&str; 2] = ["cosign container image signature", "atomic container signature"];
 
-/// The predicate by which cosign signs in the form of an attestation. It names no repository.
+/// Predicate type with which cosign signs in the form of an attestation. It names no repository.
 const SIGN_PREDICATE: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// How the types of statements begin that are read.
+/// Prefix of the statement types that are read.
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v";
 
-/// Which image a claim must be about.
+/// The image that a claim must be about.
 #[derive(Debug, Clone, Copy)]
 pub struct About<'a> {
-    /// The image.
+    /// Reference of the image.
     pub image: &'a Reference,
-    /// The digest of its manifest, or of the index that names it.
+    /// Digest of its manifest, or of an index with it.
     pub subject: Sha256,
 }
 
-/// What a layer claims, signed by at least one of the keys.
+/// A claim of a layer, signed with at least one of the keys.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Claim {
-    /// Whether it signs or states.
+    /// Kind: signature or attestation.
     pub kind: SignatureKind,
-    /// The keys of the rule that signed.
+    /// Keys of the rule that signed.
     pub keys: Vec<KeyId>,
-    /// The type of the predicate of a statement.
+    /// Predicate type of an attestation.
     pub predicate: Option<String>,
 }
 
-/// The keys that signed any of these claims.
+/// Unique keys that signed any of these claims.
 pub fn keys(claims: &[Claim]) -> Vec<KeyId> {
     distinct(claims.iter().flat_map(|claim| claim.keys.iter().copied()))
 }
 
-/// Why a layer does not count; the later one says more about an image.
+/// Reason why a layer is rejected; later variants say more about an image.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// It cannot be read, or is something else.
+    /// The layer cannot be read, or is of another kind.
     Unreadable(String),
-    /// No key of the rule signed it.
+    /// None of the rule's keys signed it.
     OtherKeys,
-    /// It names this repository.
+    /// It names this other repository.
     OtherName(String),
-    /// It is about this digest.
+    /// It is about this other digest.
     OtherDigest(String),
 }
 
-/// Reads the bytes of a layer. The signature is checked first; nothing that no key has signed is interpreted.
+/// Reads a layer. The signature is verified first; unsigned content is not interpreted.
 pub fn claim(layer: &Described, bytes: &[u8], rule: &OpenRule<'_>, about: About<'_>) -> Result<Claim, Fault> {
     let name = "an attestation of an image";
     let envelope = match layer.media_type.as_str() {
@@ -87,7 +87,7 @@ pub fn claim(layer: &Described, bytes: &[u8], rule: &OpenRule<'_>, about: About<
     statement(envelope.payload(), keys, about)
 }
 
-/// The keys for which this holds, at least one.
+/// Keys for which `signed` holds; an error if there are none.
 fn signers(rule: &OpenRule<'_>, signed: impl Fn(&PublicKey) -> bool) -> Result<Vec<KeyId>, Fault> {
     let keys = distinct(rule.keys.iter().filter(|key| signed(key)).map(PublicKey::id));
     if keys.is_empty() { Err(Fault::OtherKeys) } else { Ok(keys) }
@@ -138,7 +138,7 @@ fn simple(signature: Option<&String>, payload: &[u8], rule: &OpenRule<'_>, about
     Ok(Claim { kind: SignatureKind::Signature, keys, predicate: None })
 }
 
-/// A statement without its predicate, which may be large and is not interpreted.
+/// An in-toto statement without its predicate, which may be large and is not interpreted.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Statement {
@@ -181,7 +181,7 @@ fn statement(payload: &[u8], keys: Vec<KeyId>, about: About<'_>) -> Result<Claim
     })
 }
 
-/// A text of other software in a message.
+/// Escapes and truncates a text of other software for a message.
 fn shown(text: &str) -> String {
     text.chars().take(200).flat_map(char::escape_default).collect()
 }

@@ -1,4 +1,4 @@
-//! What a manifest with signatures holds: fetched within limits, and read layer by layer.
+//! Fetches the content of a manifest with signatures within limits, and reads each layer.
 
 use super::claim::{About, Claim, Fault, claim};
 use super::find::SignatureSource;
@@ -6,19 +6,19 @@ use super::rule::{OpenRule, PinnedSignature};
 use crate::error::Result;
 use crate::fetch::{Described, ManifestDocument, fetch_attached};
 
-/// Largest layer of one, in bytes: an attestation may hold a bill of materials.
+/// Maximum size of a layer in bytes: an attestation may contain a bill of materials.
 pub const LAYER_BYTES: u64 = 32 << 20;
 
-/// Largest configuration of one, in bytes.
+/// Maximum size of a configuration, in bytes.
 const CONFIGURATION_BYTES: u64 = 1 << 20;
 
-/// All of one together, in bytes.
+/// Maximum total size of a manifest's content, in bytes.
 const TOTAL_BYTES: u64 = 64 << 20;
 
-/// Maximum number of layers of one: each signature is a layer.
+/// Maximum number of layers; each signature is a layer.
 const LAYERS: usize = 64;
 
-/// What a manifest holds.
+/// The content of a manifest.
 pub(super) struct Examined {
     pub(super) document: Option<ManifestDocument>,
     pub(super) claims: Vec<Claim>,
@@ -26,7 +26,7 @@ pub(super) struct Examined {
 }
 
 impl Examined {
-    /// Whether the manifest is what the lock states of it.
+    /// Returns true if the manifest contains all claims that the lock states.
     pub(super) fn shows(&self, pinned: &PinnedSignature) -> bool {
         let has = |predicate: &String| self.claims.iter().any(|claim| claim.predicate.as_ref() == Some(predicate));
         self.claims.iter().any(|claim| claim.kind == pinned.kind) && pinned.predicates.iter().all(has)
@@ -34,7 +34,7 @@ impl Examined {
 }
 
 impl SignatureSource<'_> {
-    /// Fetches what a manifest holds, within limits, and reads each layer.
+    /// Fetches the content of a manifest within limits, and reads each layer.
     pub(super) async fn examine(self, rule: &OpenRule<'_>, about: About<'_>, manifest: &[u8]) -> Result<Examined> {
         let unreadable =
             |what: String| Examined { document: None, claims: Vec::new(), faults: vec![Fault::Unreadable(what)] };
@@ -58,7 +58,7 @@ impl SignatureSource<'_> {
     }
 }
 
-/// What is too much of a manifest.
+/// The limit that a manifest exceeds, as text.
 fn excess(document: &ManifestDocument) -> Option<String> {
     let layers = &document.layers;
     if !(1..=LAYERS).contains(&layers.len()) {

@@ -1,5 +1,5 @@
-//! `landfall lock` looks for the signatures that rules ask for: under cosign's tags and in the list of referrers, whether the
-//! registry has an interface for it or keeps it under a tag.
+//! `landfall lock` searches for the signatures that rules require: under cosign's tags and in the list of referrers,
+//! through the registry's API or under the fallback tag.
 
 use std::collections::BTreeSet;
 
@@ -20,23 +20,23 @@ use crate::lock::edit;
 use crate::lock::{List, Lock, LockEntry};
 use crate::reference::Reference;
 
-/// Maximum number of manifests of a list of referrers that are looked at.
+/// Maximum number of manifests in a referrers list that are examined.
 const REFERRERS: usize = 32;
 
-/// Largest manifest or index that is read again, in bytes.
+/// Maximum size of a manifest or index that is read from the store, in bytes.
 pub(super) const MANIFEST_BYTES: u64 = 4 << 20;
 
-/// Images that are asked about at the same time.
+/// Number of images that are processed in parallel.
 const PARALLEL: usize = 4;
 
-/// How the types of artifacts begin that may hold signatures, in a list of referrers.
+/// Prefixes of artifact types in a referrers list that may contain signatures.
 const ARTIFACT_TYPES: [&str; 4] =
     [BUNDLE, "application/vnd.dev.cosign.", "application/vnd.dsse.envelope.", "application/vnd.in-toto"];
 
-/// The registries, and the store for what they have.
+/// Access to registries, and the store for fetched content.
 #[derive(Clone, Copy)]
 pub struct SignatureSource<'a> {
-    /// The way to registries.
+    /// Client for registries.
     pub client: &'a Client,
     /// The vendor's content store.
     pub store: &'a ContentStore,
@@ -44,17 +44,17 @@ pub struct SignatureSource<'a> {
     pub progress: &'a dyn Progress,
 }
 
-/// What was found for all rules of a lock.
+/// Signatures found for all rules of a lock.
 pub struct Found {
-    /// The text of the lock with it.
+    /// Text of the lock with the results.
     pub text: String,
-    /// Images of which a signature was verified by a rule.
+    /// Number of images with a signature that a rule verified.
     pub signed: usize,
-    /// Why the others are refused.
+    /// Errors for the other images.
     pub failures: Vec<BuildError>,
 }
 
-/// An image of the lock.
+/// An image of the lock with a known digest.
 struct Signable<'a> {
     number: usize,
     entry: &'a LockEntry,
@@ -63,14 +63,14 @@ struct Signable<'a> {
     index: Option<Sha256>,
 }
 
-/// A manifest that may hold signatures.
+/// A manifest that may contain signatures.
 struct Candidate {
     tag: Option<String>,
     manifest: RawManifest,
 }
 
-/// Verifies the signatures of every image that a rule is about. What an earlier run found by the same rule for the same digest is
-/// kept, unless it is to be looked for again.
+/// Verifies the signatures of every image to which a rule applies. Results of an earlier run for the same rule and
+/// digest are kept, unless `again` is set.
 pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> Result<Found> {
     let (mut replacements, mut failures, mut signed) = (Vec::new(), Vec::new(), BTreeSet::new());
     for rule in &lock.document.signatures {
@@ -104,8 +104,8 @@ pub async fn resolve(source: SignatureSource<'_>, lock: &Lock, again: bool) -> R
     Ok(Found { text: edit::apply(lock, replacements), signed: signed.len(), failures })
 }
 
-/// The images of which the lock does not state what a rule requires, by their number in the list, each with a line that says so.
-/// Nothing is asked.
+/// Images without the required signatures in the lock, by their number in the list, each with a line for the report.
+/// Sends no requests.
 pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
     let mut unchecked = Vec::new();
     for rule in &lock.document.signatures {
@@ -123,7 +123,7 @@ pub fn unchecked(lock: &Lock) -> Vec<(usize, String)> {
     unchecked
 }
 
-/// The images that a rule is about and of which the lock knows the digest.
+/// Images to which a rule applies and whose digest the lock knows.
 fn signable<'a>(lock: &'a Lock, rule: &SignatureRule) -> Vec<Signable<'a>> {
     let images = lock.list(List::Images).iter().enumerate();
     images
@@ -138,7 +138,7 @@ fn signable<'a>(lock: &'a Lock, rule: &SignatureRule) -> Vec<Signable<'a>> {
 }
 
 impl SignatureSource<'_> {
-    /// What a rule finds for an image; an error where it does not find what it requires.
+    /// Signatures that a rule finds for an image. Returns an error unless they meet the rule's requirements.
     async fn found(self, rule: &OpenRule<'_>, image: &Signable<'_>, again: bool) -> Result<Vec<PinnedSignature>> {
         let name = &image.entry.reference.value;
         let known = rule.stated(name, image.digest, image.index);
@@ -174,7 +174,8 @@ impl SignatureSource<'_> {
         }
     }
 
-    /// Whether the store has what was found earlier, signed by the keys of the rule. A lock is a file that anyone may have edited.
+    /// Returns true if the store has the earlier results, signed with the rule's keys. This is checked because anyone
+    /// may have edited the lock.
     async fn holds(self, rule: &OpenRule<'_>, image: &Reference, known: &[PinnedSignature]) -> Result<bool> {
         for pinned in known {
             if !self.store.contains(pinned.digest) {
@@ -189,7 +190,7 @@ impl SignatureSource<'_> {
         Ok(true)
     }
 
-    /// The bytes of an upstream index, if it names this manifest.
+    /// Bytes of an upstream index, if it names this manifest.
     pub(super) async fn index(self, image: &Reference, index: Sha256, names: Sha256) -> Result<Option<Vec<u8>>> {
         let bytes = if self.store.contains(index) {
             self.store.read(index, MANIFEST_BYTES)?
@@ -205,7 +206,7 @@ impl SignatureSource<'_> {
         Ok(is_named.then_some(bytes))
     }
 
-    /// Everything that may hold signatures about a manifest.
+    /// Manifests that may contain signatures of a manifest.
     async fn candidates(self, about: About<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Candidate>> {
         let mut candidates: Vec<Candidate> = Vec::new();
         for suffix in COSIGN_SUFFIXES {
@@ -233,7 +234,7 @@ impl SignatureSource<'_> {
         Ok(kept)
     }
 
-    /// The digests of a list of referrers that may be signatures.
+    /// Digests in a referrers list that may be signatures.
     async fn referrers(self, about: About<'_>, faults: &mut Vec<Fault>) -> Result<Vec<Sha256>> {
         let mut list = self.client.referrers(about.image, about.subject, self.progress).await?;
         if list.is_none() {
@@ -266,7 +267,7 @@ struct Listed {
     artifact_type: Option<String>,
 }
 
-/// The subject that a manifest states.
+/// Digest of the subject in a manifest.
 fn subject_of(manifest: &[u8]) -> Option<Sha256> {
     #[derive(Deserialize)]
     struct OfSubject {
@@ -280,7 +281,7 @@ fn subject_of(manifest: &[u8]) -> Option<Sha256> {
     Some(subject.digest)
 }
 
-/// Another tag in the repository of an image.
+/// Reference with another tag in the repository of an image.
 fn tagged(image: &Reference, tag: &str) -> Reference {
     Reference { tag: Some(tag.to_owned()), digest: None, ..image.clone() }
 }
@@ -299,7 +300,7 @@ fn record(image: &str, subject: Sha256, candidate: &Candidate, claims: &[Claim])
     }
 }
 
-/// Why an image is refused, by what came closest to what the rule asks for.
+/// Error for an image without the required signature, based on the closest candidate.
 fn refusal(image: &str, digest: Sha256, lack: Lack<'_>, closest: Option<Fault>) -> BuildError {
     let image = format!("{image} ({digest})");
     let (code, what) = match (lack, closest) {

@@ -1,4 +1,5 @@
-//! The rules of a lock: whose signatures which images need, and below each what `landfall lock` found.
+//! The signature rules of a lock: which images need whose signatures, and the results of `landfall lock` below each
+//! rule.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -20,70 +21,70 @@ use crate::reference::Reference;
 /// Largest file with a public key, in bytes.
 const KEY_BYTES: u64 = 16 << 10;
 
-/// Maximum number of keys of a rule.
+/// Maximum number of keys per rule.
 const KEYS: usize = 16;
 
-/// The host that cosign writes for Docker Hub, and the one that all other software writes.
+/// The host names of Docker Hub: as cosign writes it, and as all other software writes it.
 const DOCKER_HUB: [&str; 2] = ["index.docker.io/", "docker.io/"];
 
-/// Which images must be signed, and by whose keys.
+/// A rule that says which images must be signed, and with which keys.
 #[derive(Debug, Clone)]
 pub struct SignatureRule {
-    /// The pattern as it is written.
+    /// Pattern of image names, as written.
     images: String,
     patterns: Patterns,
-    /// Files with public keys, beside the lock.
+    /// Paths of public keys, relative to the lock.
     keys: Vec<PathBuf>,
-    /// Whether an image without a signature is refused.
+    /// True if an image without a signature is refused.
     pub required: bool,
-    /// Types of predicates of which an image must have a statement.
+    /// Predicate types; an image must have an attestation of each.
     pub attestations: Vec<String>,
-    /// Repositories that signatures may name instead of the image's own.
+    /// Repositories that signatures may name in place of the image's own.
     identities: Vec<String>,
-    /// What was found; none while it is unresolved.
+    /// Signatures that were found; `None` while unresolved.
     pub pinned: Option<RulePinned>,
     /// Line of the lock with the key `pinned`, counted from 1.
     line: u64,
-    /// Where the rule is.
+    /// Place of the rule.
     pub place: Place,
 }
 
-/// What `landfall lock` found.
+/// The signatures that `landfall lock` found.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RulePinned {
-    /// The rule that it was found by: another text since then makes it stale.
+    /// Text of the rule at that time; if the rule has another text now, the result is stale.
     pub resolved: String,
-    /// Manifests with signatures and attestations.
+    /// Manifests of signatures and attestations.
     pub found: Vec<PinnedSignature>,
 }
 
-/// A manifest with signatures or attestations that a rule's keys verified.
+/// A manifest with signatures or attestations that were verified with a rule's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedSignature {
     /// Reference of the image.
     pub image: String,
-    /// What it is about: the manifest of the image, or the index in which the lock found that.
+    /// Digest of the signed subject: the manifest of the image, or the index in which the lock found that manifest.
     pub subject: Sha256,
-    /// What it is.
+    /// Kind of the signature.
     pub kind: SignatureKind,
-    /// Its tag, where it has one.
+    /// Tag of the manifest, if it has one.
     #[serde(default)]
     pub tag: Option<String>,
-    /// Its digest.
+    /// Digest of the manifest.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size of the manifest in bytes.
     pub size: u64,
-    /// The keys that signed.
+    /// Keys that signed.
     pub keys: Vec<KeyId>,
-    /// Types of the predicates of attestations.
+    /// Predicate types of the attestations.
     #[serde(default)]
     pub predicates: Vec<String>,
 }
 
 impl PinnedSignature {
-    /// Whether this is about the manifest or the index of an image, under a tag that belongs to it.
+    /// Returns true if the subject is the manifest or the index of the image, and if the tag is one of that subject.
     fn is_of(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> bool {
         let is_tag = |tag: &String| {
             let suffix = tag.strip_prefix(&referrers_tag(self.subject));
@@ -94,7 +95,7 @@ impl PinnedSignature {
     }
 }
 
-/// A rule as it is written.
+/// The written form of a rule.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::lock) struct WrittenRule {
@@ -113,7 +114,7 @@ fn required() -> bool {
     true
 }
 
-/// Checks a rule, the one of this number; `text` is that of the lock at this path. Files with keys are not read yet.
+/// Checks the rule with the given number; `text` is that of the lock at `path`. Does not read the files of keys yet.
 pub(in crate::lock) fn read(written: WrittenRule, number: usize, path: &Path, text: &str) -> Result<SignatureRule> {
     let WrittenRule { images, keys, required, attestations, identities, pinned } = written;
     let place = Place::field(path, images.referenced.line(), format!("signatures[{number}]"));
@@ -150,12 +151,12 @@ pub(in crate::lock) fn read(written: WrittenRule, number: usize, path: &Path, te
 }
 
 impl SignatureRule {
-    /// Whether the rule is about the images of this repository.
+    /// Returns true if the rule applies to images of this repository.
     pub fn is_about(&self, image: &Reference) -> bool {
         self.patterns.takes(&image.name())
     }
 
-    /// The rule with its keys, which are read from the folder of the lock.
+    /// Reads the keys of the rule from the folder of the lock.
     pub fn open(&self, lock: &Path) -> Result<OpenRule<'_>> {
         let folder = lock.parent().unwrap_or(Path::new(""));
         let keys = self.keys.iter().map(|file| self.key(&folder.join(file)));
@@ -173,23 +174,23 @@ impl SignatureRule {
         Ok(PublicKey::from_pem(&path.display().to_string(), &text)?)
     }
 
-    /// Writes what was found below the key `pinned`; none where that is not where it was.
+    /// Replacement for the lines below the key `pinned`; `None` if that key is no longer at its line.
     pub(super) fn replacement(&self, lock: &Lock, found: &RulePinned) -> Option<Replacement> {
         pinned::replacement(lock, self.line, &lines(found))
     }
 }
 
-/// A rule whose keys were read.
+/// A rule with its keys.
 #[derive(Debug)]
 pub struct OpenRule<'a> {
     /// The rule.
     pub rule: &'a SignatureRule,
-    /// Its keys.
+    /// Public keys of the rule.
     pub keys: Vec<PublicKey>,
 }
 
 impl OpenRule<'_> {
-    /// The rule as one text, keys included: what was found by another text is stale.
+    /// The rule as one text that includes its keys; a result for another text is stale.
     pub fn source(&self) -> String {
         let mut keys: Vec<_> = self.keys.iter().map(|key| key.id().to_string()).collect();
         keys.sort_unstable();
@@ -202,15 +203,16 @@ impl OpenRule<'_> {
         text
     }
 
-    /// What the lock states about an image, as it was found by the rule as it is now: `manifest` is the image's, `index` the one in which
-    /// the lock found that.
+    /// Signatures of an image in the lock, if they were found by the current text of the rule.
+    ///
+    /// `manifest` is that of the image, `index` the one in which the lock found it.
     pub fn stated(&self, image: &str, manifest: Sha256, index: Option<Sha256>) -> Vec<PinnedSignature> {
         let fresh = self.rule.pinned.iter().filter(|pinned| pinned.resolved == self.source());
         let found = fresh.flat_map(|pinned| &pinned.found);
         found.filter(|pinned| pinned.is_of(image, manifest, index)).cloned().collect()
     }
 
-    /// Whether a signature of an image may claim to be one of this name, such as `docker.io/library/redis:8`.
+    /// Returns true if a signature of `image` may name `claimed`, such as `docker.io/library/redis:8`.
     pub fn allows(&self, image: &Reference, claimed: &str) -> bool {
         let claimed = claimed
             .strip_prefix(DOCKER_HUB[0])
@@ -220,7 +222,7 @@ impl OpenRule<'_> {
         name == image.name() || self.rule.identities.contains(&name)
     }
 
-    /// What the rule requires and these lack.
+    /// The first requirement of the rule that `found` does not meet.
     pub fn lacks(&self, found: &[PinnedSignature]) -> Option<Lack<'_>> {
         if !self.rule.required {
             return None;
@@ -233,16 +235,16 @@ impl OpenRule<'_> {
     }
 }
 
-/// What an image does not have.
+/// A requirement that an image does not meet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lack<'a> {
     /// A signature.
     Signature,
-    /// A statement of this type.
+    /// An attestation with this predicate type.
     Attestation(&'a str),
 }
 
-/// The lines below `pinned`.
+/// Lines below the key `pinned`.
 fn lines(found: &RulePinned) -> Vec<String> {
     let mut lines = vec![format!("resolved: {}", quoted(&found.resolved))];
     if found.found.is_empty() {

@@ -1,4 +1,5 @@
-//! Signatures that these tests make, in a registry that serves whatever a test gives it. Those of the real cosign are in the tests crate.
+//! Signatures made by these tests, in a registry that serves arbitrary content. The tests crate verifies those of the
+//! real cosign.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,14 +25,14 @@ const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
 const SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 
-/// A vendor whose images are locked, and the key of a publisher.
+/// A vendor with locked images, and a publisher's key.
 struct Case {
     bench: Bench,
     key: SigningKey,
     subject: Sha256,
 }
 
-/// A layer of a manifest: its type, its bytes, and the signature beside it.
+/// A layer of a manifest: media type, content, and signature in an annotation.
 struct Layer {
     media_type: &'static str,
     bytes: Vec<u8>,
@@ -49,7 +50,7 @@ impl Case {
         Self { subject: entry.digest().expect("digest"), bench, key }
     }
 
-    /// The same with a rule, which has these further fields.
+    /// Creates a case with a rule that has these further fields.
     async fn with_rule(more: &str) -> Self {
         let case = Self::new().await;
         case.rule(more);
@@ -65,7 +66,7 @@ impl Case {
         self.bench.write(LOCK, format!("{}{rule}{more}", self.text()).as_bytes(), 0o644);
     }
 
-    /// Pushes a manifest of these layers under a tag; returns its bytes.
+    /// Pushes a manifest with these layers under a tag; returns its bytes.
     fn push(&self, tag: &str, layers: &[Layer], subject: Option<Sha256>) -> Vec<u8> {
         let described: Vec<_> = layers
             .iter()
@@ -93,7 +94,7 @@ impl Case {
         format!("{}{suffix}", referrers_tag(self.subject))
     }
 
-    /// Pushes what `cosign sign` does.
+    /// Pushes the same content as `cosign sign`.
     fn sign(&self, key: &SigningKey, subject: Sha256, name: &str) {
         self.push(&self.tag(".sig"), &[simple(key, subject, name)], None);
     }
@@ -121,7 +122,7 @@ impl Case {
     }
 }
 
-/// What cosign signs of an image.
+/// The document that cosign signs for an image.
 fn simple(key: &SigningKey, subject: Sha256, name: &str) -> Layer {
     let payload = json!({
         "critical": {
@@ -134,7 +135,7 @@ fn simple(key: &SigningKey, subject: Sha256, name: &str) -> Layer {
     Layer { media_type: SIMPLE, signature: Some(key.sign(&bytes).expect("signature")), bytes }
 }
 
-/// A signed statement about an image.
+/// A signed attestation about an image.
 fn envelope(key: &SigningKey, subject: Sha256, predicate: &str) -> Value {
     let statement = json!({
         "_type": "https://in-toto.io/Statement/v0.1", "predicateType": predicate,
@@ -150,7 +151,7 @@ fn attestation(key: &SigningKey, subject: Sha256, predicate: &str) -> Layer {
     Layer { media_type: ENVELOPE, bytes: envelope(key, subject, predicate).to_string().into_bytes(), signature: None }
 }
 
-/// A Sigstore bundle, as cosign attaches it to what it signs.
+/// A Sigstore bundle, as cosign attaches it to an image.
 fn bundle(key: &SigningKey, subject: Sha256) -> Layer {
     let bundle =
         json!({ "mediaType": BUNDLE, "verificationMaterial": {}, "dsseEnvelope": envelope(key, subject, SIGN) });
@@ -189,7 +190,7 @@ async fn what_is_signed_is_recorded_and_travels_and_is_not_asked_for_again() {
     let again = case.bench.build_of("2026-11-21T08:16:00Z", &case.bench.path("out")).await.expect("built again");
     assert!(again.kept.is_some(), "the same");
     assert_eq!(case.bench.registry.requests(), requests, "a rebuild asks for nothing");
-    // What was found for this digest is in the store, and is not looked for again until everything is.
+    // Results for this digest are in the store, and the search is repeated only when everything is updated.
     case.sign(&SigningKey::generate(KeyKind::EcdsaP256).expect("key"), case.subject, REPOSITORY);
     assert_eq!((case.lock().await, case.text()), ("locked", text));
     let renewed = crate::lock::update(&case.bench.lock_options(), &[], &Silent).await;
@@ -202,7 +203,7 @@ async fn every_way_in_which_a_signature_can_be_wrong_has_its_code() {
     let other = SigningKey::generate(KeyKind::Ed25519).expect("key");
     let (key, subject) = (&case.key, case.subject);
     assert_eq!(case.lock().await, "LF2118", "none");
-    // An attestation is no signature, and one by another key does not change the reason.
+    // An attestation is not a signature, and one by another key does not change the reason.
     case.push(&case.tag(".att"), &[attestation(&other, subject, PROVENANCE)], None);
     assert_eq!(case.lock().await, "LF2118", "an attestation");
     case.sign(&other, subject, REPOSITORY);
@@ -224,7 +225,7 @@ async fn every_way_in_which_a_signature_can_be_wrong_has_its_code() {
     let many: Vec<_> = (0..65).map(|_| simple(key, subject, REPOSITORY)).collect();
     case.push(&case.tag(".sig"), &many, None);
     assert_eq!(case.lock().await, "LF2146", "too many layers");
-    // One of several is enough, such as where another signer signed, too.
+    // One valid signature of several suffices, for example if there is a second signer.
     case.push(&case.tag(".sig"), &[simple(&other, subject, REPOSITORY), simple(key, subject, REPOSITORY)], None);
     assert_eq!(case.lock().await, "locked");
 }
@@ -286,7 +287,7 @@ async fn referrers_are_found_through_the_interface_and_under_the_tag_and_travel_
 async fn a_list_of_referrers_is_not_believed() {
     let case = Case::with_rule("").await;
     let registry = &case.bench.registry;
-    // Signed by the right key, about the image, and attached to another one.
+    // The bundle is signed with the right key and about the image, but attached to another one.
     let elsewhere = case.push("unused", &[bundle(&case.key, case.subject)], Some(Sha256([7; 32])));
     registry.add_referrers(REPOSITORY, case.subject, &list_of(&[&elsewhere]));
     assert_eq!(case.lock().await, "LF2146", "attached to another image");

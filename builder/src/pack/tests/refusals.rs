@@ -1,4 +1,4 @@
-//! What a build refuses, before it fetches or writes anything large.
+//! Errors of a build, before it fetches or writes anything large.
 
 use super::*;
 
@@ -27,7 +27,7 @@ async fn bad_releases_are_refused_before_anything_is_written() {
         bench.write("release/images.lock", &lock, 0o644);
         bench.write("release/manifests/database/objects.yaml", OBJECTS.as_bytes(), 0o644);
     }
-    // The lock names a manifest that the registry does not have.
+    // The lock pins a manifest that the registry does not have.
     let pinned = digest(b"never pushed").to_string();
     let text = String::from_utf8(lock).expect("text");
     let images = text.find("\nimages:").expect("images");
@@ -41,7 +41,7 @@ async fn bad_releases_are_refused_before_anything_is_written() {
     insta::assert_snapshot!(refusals.join("\n"));
 }
 
-/// Every check of what is rendered, and of the installer, is part of a build, and comes before anything large is fetched.
+/// All checks of rendered objects and of the installer are part of a build, and precede large fetches.
 #[tokio::test]
 async fn what_cannot_run_at_a_site_is_refused_before_anything_is_fetched() {
     let bench = Bench::new(true, false).await;
@@ -148,7 +148,7 @@ async fn too_little_room_is_reported_before_anything_large_is_fetched() {
     assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
 }
 
-/// A store with room beside an output without: packing itself would notice only after hours of fetching.
+/// The store has space, but the output does not: packing alone would detect that only after hours of fetching.
 #[tokio::test]
 async fn too_little_room_for_the_output_is_reported_before_anything_is_fetched() {
     let test = "pack::tests::refusals::too_little_room_for_the_output_is_reported_before_anything_is_fetched";
@@ -160,11 +160,11 @@ async fn too_little_room_for_the_output_is_reported_before_anything_is_fetched()
     assert!(refused.to_string().contains(&small.display().to_string()), "{refused}");
     assert!(bench.registry.ranges().is_empty(), "no blob was asked for");
     assert_eq!(fs_err::read_dir(&small).expect("output").count(), 0);
-    // The other side has room: the same build elsewhere succeeds.
+    // The store does have space: a build with another output succeeds.
     bench.build().await.expect("built");
 }
 
-/// Whoever names a file by mistake learns it at once, and not after an hour of fetching.
+/// A file named by mistake is reported immediately, not after an hour of fetching.
 #[tokio::test]
 async fn an_output_in_which_nothing_can_be_written_is_refused_first() {
     let bench = Bench::new(false, false).await;

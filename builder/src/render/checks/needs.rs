@@ -1,4 +1,5 @@
-//! A custom resource can be applied only where its kind is known: the component that brings the kind must come before.
+//! Checks that the kind of a custom resource is defined before it is applied: its component must need the one that
+//! defines the kind.
 
 use landfall_error_codes::codes;
 use serde_json::Value;
@@ -7,7 +8,8 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
-/// Refuses an object whose kind another component brings that its own does not need, directly or indirectly.
+/// Returns an error if another component defines the kind of an object, but the object's component does not need it,
+/// directly or transitively.
 pub fn check(definition: &Definition, component: &Rendered, object: &Value, brought_by: usize) -> Result<()> {
     if brought_by == component.index || reaches(definition, component.index, brought_by) {
         return Ok(());
@@ -19,10 +21,11 @@ pub fn check(definition: &Definition, component: &Rendered, object: &Value, brou
     Err(BuildError::at(codes::NEED_MISSING, component.place(object, ""), what).hint(hint))
 }
 
-/// What `madeOnSite` says of a kind that running software brings.
+/// Prefix in `madeOnSite` for a kind that running software defines.
 const DEFINITION: &str = "CustomResourceDefinition/";
 
-/// Refuses an object whose kind no component brings, unless a component that its own needs says that its software makes the kind.
+/// Returns an error if no component defines the kind of an object, unless a needed component declares that its software
+/// defines it.
 pub fn check_is_brought(definition: &Definition, component: &Rendered, object: &Value) -> Result<()> {
     let version = object["apiVersion"].as_str().unwrap_or_default();
     let Some((group, _)) = version.split_once('/').filter(|(group, _)| !landfall_kinds::is_of_kubernetes(group)) else {
@@ -44,7 +47,7 @@ pub fn check_is_brought(definition: &Definition, component: &Rendered, object: &
     Err(BuildError::at(codes::OBJECT_UNFIT, component.place(object, ""), "its kind comes with no component").hint(hint))
 }
 
-/// Whether one component needs another, directly or indirectly. The needs of a release have no cycles.
+/// Returns true if one component needs another, directly or transitively. Dependencies of a release have no cycles.
 fn reaches(definition: &Definition, from: usize, to: usize) -> bool {
     let components = &definition.release.components;
     components[from].needs.iter().any(|need| {

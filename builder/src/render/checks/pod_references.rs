@@ -1,5 +1,5 @@
-//! What pods name must exist: Secrets with their keys, `ConfigMap`s with theirs, claims and service accounts, brought
-//! by the release, or made by Landfall or by running software.
+//! Checks that objects named by pods exist: Secrets and `ConfigMap`s with their keys, claims and service accounts. They
+//! come from the release, from Landfall, or from running software.
 
 use landfall_error_codes::codes;
 use landfall_release_document::{ComponentEntry, SiteSecret};
@@ -12,26 +12,26 @@ use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 use crate::secret_entry::{self, SecretEntry};
 
-/// Objects that every namespace has.
+/// Objects that exist in every namespace.
 const EVERYWHERE: [(&str, &str); 2] = [("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")];
 
-/// One thing that a pod names.
+/// An object that a pod names.
 struct Named<'a> {
     kind: &'static str,
     name: &'a str,
-    /// The key of it that is used.
+    /// Key of the object that is used.
     key: Option<&'a str>,
-    /// Where.
+    /// JSON Pointer of the name.
     pointer: String,
 }
 
-/// What is in a namespace.
+/// Declarations and objects in a namespace.
 struct Namespace<'a> {
     definitions: Vec<&'a ComponentDefinition>,
     objects: Vec<&'a Value>,
 }
 
-/// Refuses a pod that names what is not in its namespace.
+/// Returns an error for a pod that names an object missing in its namespace.
 pub fn check(
     definition: &Definition,
     components: &[Rendered],
@@ -71,7 +71,7 @@ pub fn check(
 }
 
 impl Namespace<'_> {
-    /// What is wrong with a name, unless it names something here.
+    /// Error text if a named object or its key is missing.
     fn lacks(&self, named: &Named<'_>) -> Option<String> {
         let Named { kind, name, key, .. } = named;
         let title = format!("{kind}/{name}");
@@ -99,7 +99,7 @@ impl Namespace<'_> {
         Some(format!("the {kind} `{name}` has no key `{key}`{near}"))
     }
 
-    /// The keys of an object of this name, if there is one; unknown where software fills it.
+    /// Keys of an object with this name; `None` if there is none, `Some(None)` if software fills it.
     #[expect(clippy::option_option, reason = "a missing object differs from one of unknown keys")]
     fn keys(&self, kind: &str, name: &str) -> Option<Option<Vec<&str>>> {
         if let Some(secret) = self.secrets().find(|secret| kind == "Secret" && secret.name.value == name) {
@@ -119,7 +119,7 @@ impl Namespace<'_> {
         Some((kind == "ConfigMap").then_some(keys))
     }
 
-    /// What to do where a Secret lacks a key or is missing: a line that declares it with all keys that pods here use.
+    /// Hint for a missing Secret or key: a line that declares it with all keys that pods here use.
     fn declaration(&self, component: &ComponentDefinition, name: &str) -> String {
         let declared = self.secrets().find(|secret| secret.name.value == name);
         let mut entry = declared.map_or_else(
@@ -155,16 +155,16 @@ impl Namespace<'_> {
     }
 }
 
-/// One thing that a pod names, apart from the object.
+/// An object that a pod names, as owned data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Wanted {
     pub kind: &'static str,
     pub name: String,
-    /// The key of it that is used.
+    /// Key of the object that is used.
     pub key: Option<String>,
 }
 
-/// Everything that a pod names, apart from claims that are made for it and what every namespace has.
+/// Everything that a pod names, except claims made for it and objects that exist in every namespace.
 pub(crate) fn wanted(pod: &Pod<'_>) -> Vec<Wanted> {
     let is_made = |named: &Named<'_>| {
         EVERYWHERE.contains(&(named.kind, named.name))
@@ -176,7 +176,7 @@ pub(crate) fn wanted(pod: &Pod<'_>) -> Vec<Wanted> {
         .collect()
 }
 
-/// Everything that a pod names and that must exist.
+/// Every object that a pod names and that must exist.
 fn named<'a>(pod: &'a Pod<'_>) -> Vec<Named<'a>> {
     let mut found = Vec::new();
     let mut add = |kind, name: &'a Value, key: Option<&'a str>, pointer: String| {

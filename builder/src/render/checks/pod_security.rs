@@ -1,7 +1,7 @@
-//! Pod Security, as the API server judges pods by the label of their namespace.
+//! Pod Security checks, equal to those of the API server for the label of a namespace.
 //!
-//! <https://kubernetes.io/docs/concepts/security/pod-security-standards/>: the fields are those of the standards, in their
-//! order.
+//! <https://kubernetes.io/docs/concepts/security/pod-security-standards/>: the checks follow the fields of the
+//! standards, in their order.
 
 use landfall_error_codes::codes;
 use landfall_release_document::PodSecurity;
@@ -13,7 +13,7 @@ use crate::definition::{ComponentDefinition, Definition};
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
-/// Capabilities that `baseline` lets containers add.
+/// Capabilities that `baseline` allows containers to add.
 const BASELINE_CAPABILITIES: [&str; 13] = [
     "AUDIT_WRITE",
     "CHOWN",
@@ -30,10 +30,10 @@ const BASELINE_CAPABILITIES: [&str; 13] = [
     "SYS_CHROOT",
 ];
 
-/// Types of SELinux that `baseline` lets be set.
+/// SELinux types that `baseline` allows.
 const SELINUX_TYPES: [&str; 5] = ["", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"];
 
-/// Kernel settings of a pod of its own.
+/// Sysctls that only affect the pod itself.
 const SAFE_SYSCTLS: [&str; 10] = [
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
@@ -60,7 +60,7 @@ const RESTRICTED_VOLUMES: [&str; 9] = [
     "secret",
 ];
 
-/// Refuses pods that break the level of their namespace, with everything that is wrong with them.
+/// Returns one error with all violations of a pod against the level of its namespace.
 pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod: &Pod<'_>) -> Result<()> {
     let (level, broken) = broken(definition, component, object, pod);
     if broken.is_empty() {
@@ -78,7 +78,7 @@ pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod:
     )))
 }
 
-/// A level as a definition has it.
+/// The level as written in a definition.
 fn name(level: PodSecurity) -> &'static str {
     match level {
         PodSecurity::Restricted => "restricted",
@@ -87,7 +87,7 @@ fn name(level: PodSecurity) -> &'static str {
     }
 }
 
-/// The level of a pod's namespace, and what of the pod breaks it.
+/// The level of a pod's namespace, and the pod's violations of it.
 pub fn broken(
     definition: &Definition,
     component: &Rendered,
@@ -98,7 +98,7 @@ pub fn broken(
     let is_here = |other: &&ComponentDefinition| {
         object["metadata"]["namespace"].as_str().is_some_and(|namespace| namespace == other.namespace.value)
     };
-    // A namespace has the level of the component whose own it is.
+    // The level of a namespace is that of the component that owns it.
     let level = [own].into_iter().chain(&definition.release.components).find(is_here).unwrap_or(own).pod_security;
     let mut broken = Vec::new();
     if level != PodSecurity::Privileged {
@@ -157,7 +157,7 @@ fn baseline(pod: &Pod<'_>, broken: &mut Vec<String>) {
     }
 }
 
-/// What pods and containers have in common.
+/// Checks of fields that pods and containers have in common.
 fn profiles(security: &Value, at: &str, broken: &mut Vec<String>) {
     for field in ["seccompProfile", "appArmorProfile"] {
         if security[field]["type"] == "Unconfined" {
@@ -210,7 +210,7 @@ fn restricted(pod: &Pod<'_>, broken: &mut Vec<String>) {
             broken.push(format!("{at}/capabilities/drop lacks ALL"));
         }
         for capability in capabilities(security, "add").filter(|name| *name != "NET_BIND_SERVICE") {
-            // What baseline forbids was reported above.
+            // Capabilities that baseline forbids were reported above.
             if BASELINE_CAPABILITIES.contains(&capability) {
                 broken.push(format!("{at}/capabilities/add has {capability}"));
             }
@@ -218,7 +218,7 @@ fn restricted(pod: &Pod<'_>, broken: &mut Vec<String>) {
     }
 }
 
-/// A field of the container, else of its pod.
+/// A field of the container, or otherwise of its pod.
 fn inherited<'a>(container: &'a Value, pod: &'a Value, field: &str) -> &'a Value {
     if container[field].is_null() { &pod[field] } else { &container[field] }
 }

@@ -1,5 +1,5 @@
-//! Secrets that a site gives are used by the component that asks for them: a person at a site gives nothing in vain. That no
-//! object brings a value is checked with all objects.
+//! Checks that a component uses each site secret that it asks for, so that no person at a site provides one in vain.
+//! The check that objects contain no values is made for all objects.
 
 use landfall_error_codes::codes;
 use serde_json::Value;
@@ -8,10 +8,11 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::render::{Rendered, title};
 
-/// Refuses a secret that nothing of its component names, and one that an object of the release would replace.
+/// Returns an error for a site secret that nothing in its component names, and for one that an object of the release
+/// would replace.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for (index, component) in definition.release.components.iter().enumerate() {
-        // What a chart's hooks become is a component of its own in the same namespace.
+        // Hooks of a chart become components of their own in the same namespace.
         let is_here = |rendered: &&Rendered| {
             definition.release.components[rendered.index].namespace.value == component.namespace.value
         };
@@ -35,7 +36,8 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a field about a Secret has this name: `secretName: NAME`, or `secretKeyRef: {name: NAME}`, or the like in a custom resource.
+/// Returns true if a field about Secrets has this name: `secretName: NAME`, `secretKeyRef: {name: NAME}`, or a similar
+/// field of a custom resource.
 fn names(value: &Value, name: &str) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| names(item, name)),

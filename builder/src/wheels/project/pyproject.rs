@@ -1,4 +1,4 @@
-//! `pyproject.toml`: whether a `uv.lock` was made of what it declares now.
+//! `pyproject.toml`: checks that a `uv.lock` matches its present declarations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use super::text::Text;
 use super::uv::{Declared, Document};
 use crate::error::{BuildError, Place};
 
-/// The name of the file.
+/// Name of the file.
 pub const FILE_NAME: &str = "pyproject.toml";
 
 #[derive(Debug, Deserialize)]
@@ -30,21 +30,22 @@ struct Project {
     dependencies: Vec<String>,
     #[serde(default)]
     optional_dependencies: BTreeMap<String, Vec<String>>,
-    /// Fields that a build makes, so that nothing is known of them here.
+    /// Fields that a build computes, so that they are unknown here.
     #[serde(default)]
     dynamic: Vec<String>,
 }
 
-/// Why a `uv.lock` is not of the `pyproject.toml` beside it; none where it is, or where nothing can be compared.
+/// Error if a `uv.lock` does not match the `pyproject.toml` next to it; `None` if it does, or if they cannot be
+/// compared.
 ///
-/// Names and versions are compared. Markers are not: uv rewrites them.
+/// Names and versions are compared. Markers are not, because uv rewrites them.
 pub fn outdated(lock: (&Path, &str), declaration: (&Path, &str)) -> Option<BuildError> {
     let declared: Declaration = match Text::new(declaration.0, declaration.1).parsed() {
         Ok(declared) => declared,
         Err(error) => return Some(error),
     };
     let project = declared.project.filter(|project| !project.has_dynamic_dependencies())?;
-    // What is wrong with the file itself is said where it is read.
+    // An error in the file itself is reported where it is read.
     let document: Document = Text::new(lock.0, lock.1).parsed().ok()?;
     let name = normalized(&project.name);
     let is_project = |name_of: &str, folder: Option<&str>| folder.is_some() && normalized(name_of) == name;
@@ -66,21 +67,21 @@ impl Project {
     }
 }
 
-/// What a file does not say as the other one does.
+/// Text about the first difference between the declarations and the lock.
 fn difference(project: &Project, locked: &[Declared]) -> Option<String> {
     let written = project.dependencies.iter().chain(project.optional_dependencies.values().flatten());
     let written: Vec<_> =
         written.filter_map(|text| named(text).map(|(name, versions)| (text, name, versions))).collect();
     let lacking = written.iter().find(|(_, name, versions)| {
         let is_same = |other: &Declared| {
-            // A dependency from elsewhere loses its versions.
+            // uv drops the versions of a dependency from another source.
             let is_elsewhere = versions.is_none() || other.source.is_elsewhere();
             other.name == *name && (is_elsewhere || *versions == Some(specifiers(other.specifier.as_deref())))
         };
         !locked.iter().any(is_same)
     });
     if let Some((text, ..)) = lacking {
-        // What follows is an address, which may have a password.
+        // The text after `@` is a URL, which may contain a password.
         let plain = text.split('@').next().unwrap_or_default().trim();
         let shown: String = plain.chars().filter(|letter| !letter.is_control()).collect();
         return Some(format!("does not have `{shown}`"));
@@ -90,7 +91,8 @@ fn difference(project: &Project, locked: &[Declared]) -> Option<String> {
     Some(format!("has `{}`, which the project no longer needs", gone.name.escape_default()))
 }
 
-/// Name and versions of a requirement; no versions where it is from elsewhere, and nothing where it has no name.
+/// Name and versions of a requirement. The versions are `None` if it is from another source; the result is `None`
+/// without a name.
 fn named(text: &str) -> Option<(String, Option<BTreeSet<String>>)> {
     let text = text.trim();
     let is_of_name = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
@@ -103,7 +105,7 @@ fn named(text: &str) -> Option<(String, Option<BTreeSet<String>>)> {
     (!name.is_empty()).then(|| (normalized(name), versions))
 }
 
-/// Ranges of versions as a set, however they are written.
+/// Version specifiers as a set, independent of their written form.
 fn specifiers(text: Option<&str>) -> BTreeSet<String> {
     let text = text.unwrap_or_default();
     match VersionSpecifiers::from_str(text) {

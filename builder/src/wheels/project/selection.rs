@@ -1,41 +1,41 @@
-//! What is chosen of a project beside its dependencies.
+//! The vendor's selection from a project, in addition to its dependencies.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use landfall_packages::normalized;
 
-/// Names that the vendor wrote, normalized.
+/// The selection, with normalized names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// The project of a workspace; none where the file has only one.
+    /// Project of a workspace; `None` if the file has only one.
     pub project: Option<String>,
     /// Extras of the project.
     pub extras: BTreeSet<String>,
-    /// Groups of dependencies; none where nothing is written, so that those count which the file has by default.
+    /// Dependency groups; `None` for the default groups of the file.
     pub groups: Option<BTreeSet<String>>,
 }
 
 impl Selection {
-    /// From names as they are written.
+    /// Creates a selection from names as written.
     pub fn new(project: Option<&str>, extras: &[String], groups: Option<&[String]>) -> Self {
         let all = |names: &[String]| names.iter().map(|name| normalized(name)).collect();
         Self { project: project.map(normalized), extras: all(extras), groups: groups.map(all) }
     }
 
-    /// Whether nothing is chosen.
+    /// Returns true if nothing is selected.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The groups that are written.
+    /// The selected groups.
     pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
         self.groups.iter().flatten().map(String::as_str)
     }
 }
 
 impl fmt::Display for Selection {
-    /// Each with a comma before it, as it follows the target.
+    /// Writes each part with a comma before it, to follow the target.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(project) = &self.project {
             write!(formatter, ", project {project}")?;

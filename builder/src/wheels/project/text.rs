@@ -1,4 +1,4 @@
-//! The text of a project lock: what it says, and in which line.
+//! The text of a project lock, with line numbers for errors.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -18,15 +18,15 @@ use super::files::{File, listed};
 use crate::error::{BuildError, Place};
 use crate::nearest::nearest;
 
-/// A text with the place that it was read from.
+/// A text with the path of its file.
 pub(super) struct Text<'a> {
     path: &'a Path,
     contents: &'a str,
-    /// Where each line begins, in bytes.
+    /// Byte offset of each line.
     lines: Vec<usize>,
 }
 
-/// A package as a project lock has it.
+/// A package in a project lock.
 pub(super) struct Written<'a> {
     pub(super) name: &'a Spanned<String>,
     pub(super) version: Option<&'a str>,
@@ -40,7 +40,7 @@ impl<'a> Text<'a> {
         Self { path, contents: text, lines: std::iter::once(0).chain(after_newlines).collect() }
     }
 
-    /// What it says.
+    /// Parses the text.
     pub(super) fn parsed<T: DeserializeOwned>(&self) -> Result<T, BuildError> {
         toml::from_str(self.contents).map_err(|error| {
             let line = error.span().map(|span| self.line(span.start));
@@ -49,27 +49,27 @@ impl<'a> Text<'a> {
         })
     }
 
-    /// The file that it was read from.
+    /// Path of the file.
     pub(super) fn path(&self) -> &'a Path {
         self.path
     }
 
-    /// The line of a byte, counted from 1.
+    /// Line number of a byte offset, counted from 1.
     fn line(&self, at: usize) -> u64 {
         self.lines.partition_point(|start| *start <= at) as u64
     }
 
-    /// What is wrong with all of it.
+    /// Error for the file as a whole.
     pub(super) fn refused(&self, what: String) -> BuildError {
         BuildError::at(codes::PROJECT_LOCK_UNREADABLE, Place::file(self.path), what)
     }
 
-    /// What is wrong with what the vendor chose of it.
+    /// Error for the vendor's selection from the file.
     pub(super) fn unchosen(&self, what: String) -> BuildError {
         BuildError::at(codes::PROJECT_SELECTION, Place::file(self.path), what)
     }
 
-    /// Refuses names that the file does not have.
+    /// Returns an error for chosen names that the file lacks.
     pub(super) fn check_known(
         &self,
         noun: &str,
@@ -82,13 +82,13 @@ impl<'a> Text<'a> {
         Err(self.unchosen(format!("it has no {noun} `{}`{near}", unknown.escape_default())))
     }
 
-    /// What is wrong with a package.
+    /// Error for a package, at its line.
     pub(super) fn fault(&self, name: &Spanned<String>, code: Code, what: String) -> BuildError {
         let shown = name.get_ref().escape_default().to_string();
         BuildError::at(code, Place::field(self.path, self.line(name.span().start), shown), what)
     }
 
-    /// Refuses a target whose Python the file is not for.
+    /// Returns an error if the file does not support the target's Python.
     pub(super) fn check_python(&self, requires: Option<&str>, target: &Target) -> Result<(), BuildError> {
         let Some(requires) = requires else { return Ok(()) };
         let specifiers = VersionSpecifiers::from_str(requires)
@@ -106,7 +106,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Refuses a target for which none of the file's environments is; one without any is for all.
+    /// Returns an error if none of the file's environments matches the target. A file without any supports all.
     pub(super) fn check_environments(
         &self,
         markers: &[String],
@@ -125,7 +125,7 @@ impl<'a> Text<'a> {
         Err(self.refused(format!("none of its environments is {}", environment.target())))
     }
 
-    /// A package with its files.
+    /// Converts a package with its files.
     pub(super) fn locked(&self, written: Written<'_>) -> Result<Locked, BuildError> {
         let Written { name, version, files, is_direct } = written;
         let refuse = |code, what| self.fault(name, code, what);
@@ -144,7 +144,7 @@ impl<'a> Text<'a> {
         Ok(Locked { requirement, files, is_direct })
     }
 
-    /// Leaves out what is listed twice in one version; two versions of one package are a fault.
+    /// Removes repetitions of a package in the same version; returns an error for each package with two versions.
     pub(super) fn without_repeats(&self, locked: &mut Vec<Locked>, target: &Target) -> Vec<BuildError> {
         let mut first: HashMap<String, (u64, Version)> = HashMap::new();
         let mut faults = Vec::new();

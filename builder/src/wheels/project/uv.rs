@@ -1,6 +1,6 @@
-//! `uv.lock`: a graph of packages, of which those are taken that the project needs on the target.
+//! `uv.lock`: a graph of packages, from which those are taken that the project needs on the target.
 //!
-//! uv states extras and groups that exclude one another in markers, as values of `extra` that name the package as well.
+//! uv encodes conflicting extras and groups in markers, as values of `extra` that include the name of the package.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use super::walk::Walk;
 use super::{Locked, Selection};
 use crate::error::{BuildError, Place};
 
-/// The file; lenient, since uv writes it and adds fields.
+/// The file, parsed leniently because uv writes it and adds fields.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Document {
@@ -32,7 +32,7 @@ pub(super) struct Document {
     pub(super) packages: Vec<Package>,
 }
 
-/// One of several that exclude one another.
+/// One of several extras or groups that conflict.
 #[derive(Debug, Deserialize)]
 struct Conflict {
     package: String,
@@ -63,7 +63,7 @@ pub(super) struct Package {
     pub(super) metadata: Metadata,
 }
 
-/// Where a package is from: one of these.
+/// Source of a package; one field is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Source {
     #[serde(default)]
@@ -82,7 +82,7 @@ pub(super) struct Source {
     project_alone: Option<String>,
 }
 
-/// What needs another package.
+/// A dependency on another package.
 #[derive(Debug, Deserialize)]
 pub(super) struct Dependency {
     pub(super) name: String,
@@ -96,7 +96,7 @@ pub(super) struct Dependency {
     pub(super) marker: Option<String>,
 }
 
-/// A wheel or a source.
+/// A wheel or a source distribution.
 #[derive(Debug, Deserialize)]
 struct Distribution {
     #[serde(default)]
@@ -109,7 +109,7 @@ struct Distribution {
     size: Option<u64>,
 }
 
-/// What the project declares, as uv read it.
+/// Declarations of the project, as uv read them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Metadata {
@@ -132,18 +132,18 @@ pub(super) struct Declared {
 }
 
 impl Source {
-    /// The folder of one machine that it is.
+    /// Folder of the package, if it is local.
     pub(super) fn folder(&self) -> Option<&str> {
         [&self.editable, &self.project_alone, &self.directory].into_iter().find_map(|folder| folder.as_deref())
     }
 
-    /// Whether it is something else than what an index has.
+    /// Returns true if the package does not come from an index.
     pub(super) fn is_elsewhere(&self) -> bool {
         self.folder().is_some() || [&self.git, &self.url, &self.path].into_iter().any(Option::is_some)
     }
 }
 
-/// The packages that a project needs on a target, and everything that is wrong.
+/// Packages that a project needs on a target, and all errors.
 pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec<Locked>, Vec<BuildError>) {
     let read = || -> Result<_, BuildError> {
         let document: Document = text.parsed()?;
@@ -169,7 +169,7 @@ pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec
     (locked, faults)
 }
 
-/// Refuses a file of another form, and one that is not for the target.
+/// Returns an error for a file of another version, or one that does not support the target.
 fn check(text: &Text<'_>, document: &Document, target: &Target) -> Result<(), BuildError> {
     if document.version != 1 {
         return Err(text.refused(format!("has the version {}, where 1 is needed", document.version)));
@@ -178,7 +178,7 @@ fn check(text: &Text<'_>, document: &Document, target: &Target) -> Result<(), Bu
     text.check_environments(&document.supported_markers, &Environment::of(target))
 }
 
-/// The position of the project: the chosen one, the one in the folder of the file, or the only one.
+/// Index of the project: the chosen one, the one in the folder of the file, or the only one.
 fn project(text: &Text<'_>, document: &Document, chosen: &Selection) -> Result<usize, BuildError> {
     let packages = document.packages.iter().enumerate();
     let projects: Vec<_> = packages.filter(|(_, package)| package.source.folder().is_some()).collect();
@@ -199,7 +199,7 @@ fn project(text: &Text<'_>, document: &Document, chosen: &Selection) -> Result<u
     })
 }
 
-/// The values of `extra` for what is chosen; the error names what the project does not have, and what excludes one another.
+/// Values of `extra` for the selection. Returns an error for names that the project lacks, or that conflict.
 fn extras(
     text: &Text<'_>,
     document: &Document,
@@ -226,7 +226,7 @@ fn extras(
     Ok(of_extras.chain(of_groups).chain([of_project]).collect())
 }
 
-/// How uv writes an extra or a group of a package as a value of `extra`.
+/// Encodes an extra or a group of a package as a value of `extra`, as uv does.
 pub(super) fn value(noun: &str, package: &str, name: &str) -> String {
     format!("{noun}-{}-{package}-{name}", package.len())
 }
@@ -251,7 +251,7 @@ fn check_conflict(text: &Text<'_>, conflict: &[Conflict], project: &str, chosen:
 }
 
 impl Package {
-    /// The chosen extras, with those that they name of the same project.
+    /// The chosen extras, with further ones of the same project that they require.
     fn with_own_extras(&self, chosen: &Selection) -> BTreeSet<String> {
         let mut extras = chosen.extras.clone();
         loop {
@@ -266,7 +266,7 @@ impl Package {
     }
 }
 
-/// A package with its files; the error says with a code why it has none that travel.
+/// A package with its files, or the error why none of its files can travel.
 fn taken(text: &Text<'_>, package: &Package) -> Result<Locked, BuildError> {
     let elsewhere = |what: &str| text.fault(&package.name, codes::REQUIREMENT_ELSEWHERE, what.to_owned());
     let source = &package.source;
