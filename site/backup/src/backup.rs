@@ -1,8 +1,8 @@
-//! One backup, and how a snapshot of restic carries it.
+//! A backup, and its representation as a snapshot of restic.
 //!
-//! Facts and the mark of a proof are tags, which every command of restic shows and keeps. What restic has no place for
-//! is in the snapshot's description, a field of `rustic_core` that restic drops when it rewrites a snapshot (`tag`,
-//! `copy`): digests of the streams and the report of the proof. Names and sizes of streams then come from the trees.
+//! Facts and the mark of a proof are tags, which every command of restic shows and keeps. The snapshot's description, a
+//! field of `rustic_core`, has what restic has no place for: digests of the streams and the report of the proof. restic
+//! drops it when it rewrites a snapshot (`tag`, `copy`); then names and sizes of streams come from the trees.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,16 +18,17 @@ use uuid::Uuid;
 use crate::error::{BackupError, Result};
 use crate::names::{self, DISPROVED, PROVEN, SEQUENCE, StreamName};
 
-/// The tag of every backup of all data: snapshots without it, or that of a log backup, are not Landfall's, and are left alone.
+/// Tag of every backup of all data. Snapshots with neither this tag nor that of a log backup are not Landfall's, and
+/// are left alone.
 const TAG: &str = "landfall";
 
-/// The tag of every log backup. A version that knows none leaves them alone.
+/// Tag of every log backup. Versions that do not know it leave them alone.
 const LOG_TAG: &str = "landfall-log";
 
-/// How far a label may be in the future without being named: time servers correct clocks by less.
+/// Tolerance for a label in the future: time servers correct clocks by less.
 const CORRECTION: SignedDuration = SignedDuration::from_mins(5);
 
-/// What names a backup as long as it exists. It is the id of its first snapshot: a mark makes another one.
+/// Permanent name of a backup: the ID of its first snapshot. A mark creates another snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BackupId(Id);
@@ -62,57 +63,57 @@ impl FromStr for BackupId {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stream {
-    /// Its path within the backup.
+    /// Path within the backup.
     pub name: StreamName,
-    /// All its bytes.
+    /// Size in bytes.
     pub size_bytes: u64,
-    /// SHA-256 of all its bytes, in hexadecimal; missing where restic has rewritten the snapshot.
+    /// SHA-256 of all bytes, in hexadecimal; `None` if restic has rewritten the snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
 
-/// A drill of a backup.
+/// Result of a drill of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
-    /// When the trial ended.
+    /// Time at which the drill ended.
     pub time: Timestamp,
-    /// What it found, as the caller writes it; empty where restic has rewritten the snapshot.
+    /// Report of the caller; empty if restic has rewritten the snapshot.
     pub report: String,
 }
 
-/// What a backup holds.
+/// Kind of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BackupKind {
     /// All data.
     Full,
-    /// What was written since another backup: of no use without that one.
+    /// Data written since another backup: useless without that one.
     Log,
 }
 
-/// A backup that is complete.
+/// A complete backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backup {
-    /// What names it.
+    /// Name of the backup.
     pub id: BackupId,
-    /// What it holds.
+    /// Kind of the backup.
     pub kind: BackupKind,
-    /// Its place in the order in which the site's backups were made, from 1 on; none where an earlier `landfall` made it.
+    /// Position in the order of the site's backups, starting at 1; `None` if an earlier `landfall` made it.
     pub sequence: Option<u64>,
-    /// When the reading of its data began, by a clock that may have been wrong: a label, never an order.
+    /// Start of the reading of its data, by a clock that may have been wrong: a label, never an order.
     pub time: Timestamp,
-    /// When all of its data was stored; missing where restic has rewritten the snapshot.
+    /// Time when all of its data was stored; `None` if restic has rewritten the snapshot.
     pub ended: Option<Timestamp>,
-    /// What the caller noted about it.
+    /// Facts that the caller recorded about it.
     pub facts: BTreeMap<String, String>,
     /// Streams and documents, sorted by name.
     pub streams: Vec<Stream>,
-    /// The latest drill, where every check passed.
+    /// The latest drill, if every check passed.
     pub proof: Option<Proof>,
-    /// The latest drill, where a check failed. A backup never has both.
+    /// The latest drill, if a check failed. A backup never has both.
     pub disproof: Option<Proof>,
 }
 
-/// What restic has no place for.
+/// Parts of a backup that restic has no place for.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Description {
@@ -124,23 +125,24 @@ struct Description {
 }
 
 impl Backup {
-    /// The order in which backups were made. Those without a sequence number come first, by their times.
+    /// Returns the sort key for the order in which backups were made. Those without a sequence number come first, by
+    /// time.
     pub fn order(&self) -> (Option<u64>, Timestamp, BackupId) {
         (self.sequence, self.time, self.id)
     }
 
-    /// Whether its label is later than a clock says now: one of the two is wrong. Time servers correct clocks by less than the
-    /// tolerance.
+    /// Returns true if its label is in the future of `now`, which means that one clock is wrong. Time servers correct
+    /// clocks by less than the tolerance.
     pub fn is_of_future(&self, now: Timestamp) -> bool {
         self.time.duration_since(now) > CORRECTION
     }
 
-    /// Whether it holds all data, and not a log.
+    /// Returns true if it holds all data, false for a log.
     pub fn is_full(&self) -> bool {
         self.kind == BackupKind::Full
     }
 
-    /// The backup that a snapshot carries, if it is Landfall's; its streams are empty if the snapshot does not name them.
+    /// Returns the backup of a snapshot, if it is Landfall's; its streams are empty if the snapshot does not name them.
     pub(crate) fn of(snapshot: &SnapshotFile) -> Option<Self> {
         let is_log = snapshot.tags.contains(LOG_TAG);
         (is_log || snapshot.tags.contains(TAG)).then(|| {
@@ -162,7 +164,7 @@ impl Backup {
         })
     }
 
-    /// Puts streams and the drill where [`Backup::of`] finds them.
+    /// Writes streams and the drill to a snapshot, as [`Backup::of`] reads them.
     pub(crate) fn describe(&self, snapshot: &mut SnapshotFile) -> Result<()> {
         let drill = self.proof.as_ref().or(self.disproof.as_ref());
         let report = drill.map(|drill| drill.report.clone()).unwrap_or_default();
@@ -178,17 +180,17 @@ impl Backup {
     }
 }
 
-/// The value of a tag of Landfall's, if the snapshot has it and it can be read.
+/// Returns the value of one of Landfall's tags, if the snapshot has it and it can be parsed.
 fn tag<T: FromStr>(snapshot: &SnapshotFile, key: &str) -> Option<T> {
     snapshot.tags.iter().find_map(|tag| tag.strip_prefix(key)?.strip_prefix('=')?.parse().ok())
 }
 
-/// Notes the sequence number in a snapshot.
+/// Records the sequence number in a snapshot.
 pub(crate) fn add_sequence(snapshot: &mut SnapshotFile, sequence: u64) {
     snapshot.tags.add(format!("{SEQUENCE}={sequence}"));
 }
 
-/// A snapshot for a new backup, without its tree.
+/// Returns the snapshot of a new backup, without its tree.
 pub(crate) fn new_snapshot(
     site: Uuid,
     kind: BackupKind,
@@ -211,7 +213,7 @@ pub(crate) fn new_snapshot(
     Ok(snapshot)
 }
 
-/// Notes facts in a snapshot.
+/// Records facts in a snapshot.
 pub(crate) fn add_facts(snapshot: &mut SnapshotFile, facts: &BTreeMap<String, String>) -> Result<()> {
     for tag in names::tags_of(facts)? {
         snapshot.tags.add(tag);
@@ -229,7 +231,7 @@ pub(crate) fn clear_verdict(snapshot: &mut SnapshotFile) {
     }
 }
 
-/// A snapshot as it was read from the file of this id.
+/// Returns a snapshot with the ID of the file that it was read from.
 pub(crate) fn identified(id: SnapshotId, mut snapshot: SnapshotFile) -> SnapshotFile {
     snapshot.id = id;
     snapshot
@@ -261,7 +263,7 @@ mod tests {
         backup.describe(&mut snapshot).unwrap();
         let json = serde_json::to_string(&snapshot).unwrap();
         assert_eq!(Backup::of(&serde_json::from_str(&json).unwrap()).unwrap(), backup);
-        // What restic keeps of it.
+        // Only this is left after restic has rewritten it.
         snapshot.description = None;
         let kept = Backup::of(&snapshot).unwrap();
         assert_eq!(kept.proof, Some(Proof { time: Timestamp::UNIX_EPOCH, report: String::new() }));

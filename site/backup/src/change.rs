@@ -1,4 +1,4 @@
-//! A change of the repository, under its lock and with its ledger.
+//! Changes of the repository, under its lock and with its ledger.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,7 +12,7 @@ use crate::folder::{Folder, View};
 use crate::ledger::{Entry, Found, Ledger};
 use crate::repository::{Lock, Repository};
 
-/// The right to change the repository, from [`Change::begin`] until it is dropped.
+/// Exclusive right to change the repository, from [`Change::begin`] until it is dropped.
 pub(crate) struct Change<'a> {
     repository: &'a Repository,
     ledger: Ledger,
@@ -20,8 +20,7 @@ pub(crate) struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Takes the lock, replaces files of the key that are lost, and writes the
-    /// ledger of a change that is in progress.
+    /// Takes the lock, replaces lost files of the key, and writes the ledger of a change in progress.
     pub(crate) fn begin(repository: &'a Repository) -> Result<Self> {
         let lock = repository.lock(Lock::Exclusive)?;
         let mut change = Self { repository, ledger: known(repository)?, _lock: lock };
@@ -32,14 +31,14 @@ impl<'a> Change<'a> {
         Ok(change)
     }
 
-    /// The snapshot exists.
+    /// Adds a snapshot that exists to the ledger.
     pub(crate) fn add(&mut self, snapshot: SnapshotId, backup: &Backup) -> Result<()> {
         self.ledger.add(name_of(snapshot), backup);
         self.write()
     }
 
-    /// The sequence number of the backup that is made now: greater than that of every other one, whatever the clock says. It counts as
-    /// given once a snapshot has it.
+    /// Returns the sequence number for the backup in progress: greater than that of any other, whatever the clock says.
+    /// It counts as used once a snapshot has it.
     pub(crate) fn next_sequence(&mut self) -> Result<u64> {
         let last = if let Some(last) = self.ledger.last_sequence {
             last
@@ -52,14 +51,14 @@ impl<'a> Change<'a> {
         Ok(last.saturating_add(1))
     }
 
-    /// Sequence numbers up to this one are never given.
+    /// Makes sure that sequence numbers up to this one are never assigned.
     pub(crate) fn skip_sequence(&mut self, last: u64) -> Result<()> {
         let next = self.next_sequence()?;
         self.ledger.last_sequence = Some(last.max(next - 1));
         self.write()
     }
 
-    /// The snapshots will be removed.
+    /// Removes snapshots, and first their entries in the ledger.
     pub(crate) fn remove(&mut self, snapshots: &[SnapshotId]) -> Result<()> {
         for snapshot in snapshots {
             self.ledger.snapshots.remove(&name_of(*snapshot));
@@ -67,7 +66,7 @@ impl<'a> Change<'a> {
         self.write()
     }
 
-    /// Snapshots that are lost, with their backups.
+    /// Returns lost snapshots with their backups.
     pub(crate) fn lost(&self) -> Result<Vec<(SnapshotId, Entry)>> {
         let present = self.present(FileType::Snapshot)?;
         let lost = self.ledger.snapshots.iter().filter(|(name, _)| !present.contains(*name));
@@ -80,7 +79,7 @@ impl<'a> Change<'a> {
         self.write()
     }
 
-    /// Names snapshots that the ledger lacks: a change was interrupted, or restic has rewritten a snapshot.
+    /// Adds snapshots that the ledger lacks: a change was interrupted, or restic has rewritten a snapshot.
     fn adopt(&mut self) -> Result<()> {
         let present = self.present(FileType::Snapshot)?;
         if present.iter().all(|name| self.ledger.snapshots.contains_key(name)) {
@@ -105,7 +104,7 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The ledger as it is, or an empty one in place of one that is lost.
+/// Returns the ledger, or an empty one if it is lost.
 fn known(repository: &Repository) -> Result<Ledger> {
     match Ledger::read(&**repository.store())? {
         Found::Ledger(ledger) => Ok(ledger),

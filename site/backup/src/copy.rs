@@ -1,4 +1,4 @@
-//! Copies of backups in another repository of the same site: a disk that is kept elsewhere.
+//! Copies of backups in another repository of the same site, on a disk that is kept elsewhere.
 
 use std::num::NonZero;
 use std::thread::available_parallelism;
@@ -16,14 +16,14 @@ use crate::walk;
 use crate::writers::Writers;
 
 impl Repository {
-    /// Copies a backup, its proof included, into another repository. Data that it has already is not copied again. When
-    /// this returns, all of the copy is on the other's disk; if it fails, the other's backups are as they were.
+    /// Copies a backup, including its proof, to another repository. Data that it already has is not copied again. On
+    /// return, the whole copy is durable; on failure, the other repository's backups are unchanged.
     pub fn copy_to(&self, id: BackupId, other: &Self) -> Result<()> {
         self.copy_all_to(&[id], other)
     }
 
-    /// Copies several, in their order, as [`Repository::copy_to`] does. One that cannot be copied keeps no other from its copy; the
-    /// first failure is returned then.
+    /// Copies several backups in order, as [`Repository::copy_to`] does. A failure does not prevent the other copies;
+    /// the first one is returned at the end.
     pub fn copy_all_to(&self, ids: &[BackupId], other: &Self) -> Result<()> {
         other.settle(self.settle(self.copy_each_to(ids, other)))
     }
@@ -45,7 +45,7 @@ impl Repository {
                 .refuse_incomplete(&source, &backup, &snapshot)
                 .and_then(|()| on_few_cores(|| copy(&source, other, &snapshot, &backup, &mut change)));
             match copied {
-                // The disk takes no more.
+                // The disk accepts no more data.
                 Err(error) if error.is_of_place() => return Err(error),
                 copied => failure = failure.or(copied.err()),
             }
@@ -54,7 +54,7 @@ impl Repository {
         failure.map_or(Ok(()), Err)
     }
 
-    /// The library leaves out silently what no index names.
+    /// Returns an error if the index lacks data of the backup, which the library would silently leave out.
     fn refuse_incomplete(&self, source: &Indexed, backup: &Backup, snapshot: &SnapshotFile) -> Result<()> {
         let (files, unread) = walk::files(source, snapshot.tree);
         if let Some(unread) = unread.into_iter().next() {
@@ -74,7 +74,8 @@ impl Repository {
     }
 }
 
-/// Runs this with a few threads of its own: the library reads with all threads of the pool that it finds, and each holds a pack.
+/// Runs this with its own few threads: the library reads with all threads of the pool that it finds, and each holds a
+/// pack.
 fn on_few_cores(work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     let worked = std::thread::scope(|scope| {
         let worker = scope.spawn(|| {

@@ -1,5 +1,5 @@
-//! The work that opening restic's file of a key takes. scrypt makes guesses of a password slow; a key is random already, so any work protects
-//! it as well.
+//! Cost of opening restic's key file. scrypt slows down guesses of a password; a key is already random, so any cost
+//! protects it equally.
 
 use scrypt::Params;
 use zeroize::Zeroizing;
@@ -7,33 +7,33 @@ use zeroize::Zeroizing;
 use crate::error::{BackupError, Result};
 use crate::master::Master;
 
-/// Block size and parallelism of scrypt, as everyone has them.
+/// Usual block size and parallelism of scrypt.
 const BLOCKS: u32 = 8;
 const LANES: u32 = 1;
 
-/// The work, as a power of two.
+/// The cost, as a power of two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Derivation {
     exponent: u8,
 }
 
 impl Default for Derivation {
-    /// What scrypt recommends: 128 MiB of memory and some tenths of a second.
+    /// Returns scrypt's recommendation: 128 MiB of memory and some tenths of a second.
     fn default() -> Self {
         Self { exponent: 17 }
     }
 }
 
 impl Derivation {
-    /// Hardly any: for keys of which many are made and dropped.
+    /// Minimal cost, for keys that are created and dropped in large numbers.
     pub const LEAST: Self = Self { exponent: 4 };
 
-    /// The numbers that restic's file of a key has: `N`, `r` and `p`.
+    /// Returns the parameters of restic's key file: `N`, `r` and `p`.
     pub(crate) fn numbers(self) -> (u32, u32, u32) {
         (1 << self.exponent, BLOCKS, LANES)
     }
 
-    /// What seals a file for this password.
+    /// Derives the key that seals a file for this password.
     pub(crate) fn lock(self, password: &str, salt: &[u8]) -> Result<Master> {
         let unfit = |error: &dyn std::fmt::Display| BackupError::Bug(format!("scrypt: {error}"));
         let params = Params::new(self.exponent, BLOCKS, LANES).map_err(|error| unfit(&error))?;

@@ -1,4 +1,4 @@
-//! What can go wrong with a backup repository. Every error names the folder or file; `Display` never repeats the source.
+//! Errors of a backup repository. Every error names the folder or file; `Display` never repeats the source.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::library::LibraryError;
 use crate::names::StreamName;
 use crate::store::BucketError;
 
-/// A result of this crate.
+/// Result of this crate.
 pub type Result<T, E = BackupError> = std::result::Result<T, E>;
 
-/// What went wrong, on which file, stream or backup.
+/// Error of a repository, with the affected file, stream or backup.
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// A durable write failed, or fatally did not sync.
@@ -24,11 +24,11 @@ pub enum BackupError {
     /// A file or folder could not be read.
     #[error("cannot {operation} {}", path.display())]
     Io {
-        /// What was tried, as a verb: `read`.
+        /// The attempted operation, as a verb, such as `read`.
         operation: &'static str,
-        /// On what.
+        /// Its path.
         path: PathBuf,
-        /// What the kernel said.
+        /// The kernel's error.
         #[source]
         source: io::Error,
     },
@@ -38,13 +38,13 @@ pub enum BackupError {
     /// The file of the key does not exist.
     #[error("the key of the backup repository, {}, does not exist", .0.display())]
     KeyMissing(PathBuf),
-    /// The file of the key holds something else.
+    /// The file of the key contains something else.
     #[error("{} is not the key of a backup repository, which has 64 hexadecimal digits", .0.display())]
     KeyMalformed(PathBuf),
-    /// A new key would replace one.
+    /// A new key would replace an existing one.
     #[error("{} exists already", .0.display())]
     KeyExists(PathBuf),
-    /// There is nothing to open.
+    /// No repository exists at this place.
     #[error("{} holds no backup repository", .0.display())]
     NoRepository(PathBuf),
     /// A new repository would be mixed with other files.
@@ -52,51 +52,51 @@ pub enum BackupError {
     Occupied {
         /// The folder.
         folder: PathBuf,
-        /// What is in it.
+        /// An entry found in it.
         found: String,
     },
-    /// The repository has another key.
+    /// The repository requires another key.
     #[error("the key does not open the backup repository in {}", .0.display())]
     WrongKey(PathBuf),
-    /// The repository has another owner.
+    /// The repository belongs to another site.
     #[error("the backup repository in {} belongs to the site {found}, not to {expected}", folder.display())]
     OtherSite {
         /// The folder.
         folder: PathBuf,
-        /// Whose it is.
+        /// The owner found.
         found: Uuid,
-        /// Whose it should be.
+        /// The expected owner.
         expected: Uuid,
     },
-    /// Something in the repository is lost or changed.
+    /// A part of the repository is lost or changed.
     #[error("the backup repository in {} is damaged: {what}", folder.display())]
     Damaged {
         /// The folder.
         folder: PathBuf,
-        /// What, and where.
+        /// The damage and its place.
         what: String,
-        /// What the library said, if it was asked.
+        /// The library's error, if it was involved.
         #[source]
         source: Option<LibraryError>,
     },
     /// Another process changes or checks the repository.
     #[error("another operation is using the backup repository in {}", .0.display())]
     InUse(PathBuf),
-    /// What should be stored could not be read to its end.
+    /// Data to be stored could not be read completely.
     #[error("the stream {name} ended with an error; its backup was not made")]
     Stream {
-        /// Which.
+        /// Name of the stream.
         name: StreamName,
-        /// What its reader said.
+        /// Error of its reader.
         #[source]
         source: io::Error,
     },
-    /// More of the disk would have been taken than a backup may take.
+    /// The backup would have used more of the disk than it may.
     #[error("the backup was stopped before it filled the disk of {}: {short}", folder.display())]
     NoRoom {
         /// The repository's folder.
         folder: PathBuf,
-        /// What is free, and what must stay free.
+        /// The free space, and the space that must stay free.
         short: String,
     },
     /// No backup has this id.
@@ -104,15 +104,15 @@ pub enum BackupError {
     NoBackup {
         /// The folder.
         folder: PathBuf,
-        /// What was asked for.
+        /// The requested ID.
         id: BackupId,
     },
-    /// A backup that should be dropped for what it has lost has lost nothing.
+    /// A backup to be dropped because of its losses has lost nothing.
     #[error("the backup {id} in {} has lost nothing", folder.display())]
     NotLost {
         /// The folder.
         folder: PathBuf,
-        /// Which.
+        /// The backup.
         id: BackupId,
     },
     /// The backup has no stream of this name.
@@ -120,34 +120,34 @@ pub enum BackupError {
     NoStream {
         /// The backup.
         id: BackupId,
-        /// What was asked for.
+        /// The requested name.
         name: StreamName,
     },
-    /// A name or fact that a backup cannot have.
+    /// A name or fact is not allowed in a backup.
     #[error("a backup cannot have {name:?}: {why}")]
     Name {
-        /// What was given.
+        /// The given name.
         name: String,
-        /// The rule.
+        /// The violated rule.
         why: &'static str,
     },
-    /// The library of the format could not do something.
+    /// The library of the format failed.
     #[error("cannot {doing} in {}", folder.display())]
     Library {
-        /// What was tried, as a verb and its object: `store a backup`.
+        /// The attempted operation, as a verb and its object, such as `store a backup`.
         doing: &'static str,
         /// The folder.
         folder: PathBuf,
-        /// What it said.
+        /// The library's error.
         #[source]
         source: LibraryError,
     },
-    /// Backups were dropped, but what only they needed is still stored.
+    /// Backups were dropped, but data that only they needed is still stored.
     #[error("{} backups were dropped, but their space was not freed", dropped.len())]
     NotFreed {
-        /// The backups that no longer exist.
+        /// The dropped backups.
         dropped: Vec<Backup>,
-        /// Why.
+        /// Cause of the failure.
         #[source]
         source: Box<BackupError>,
     },
@@ -157,7 +157,7 @@ pub enum BackupError {
 }
 
 impl BackupError {
-    /// Whether the process must end, because a disk can no longer be trusted.
+    /// Returns true if the process must end, because a disk can no longer be trusted.
     pub fn is_fatal(&self) -> bool {
         match self {
             Self::Durable(error) => error.is_fatal(),
@@ -166,12 +166,12 @@ impl BackupError {
         }
     }
 
-    /// Whether the disk takes no more, or should not.
+    /// Returns true if the disk accepts no more data, or must not receive more.
     pub fn is_out_of_room(&self) -> bool {
         matches!(self, Self::NoRoom { .. }) || (!self.is_fatal() && self.code() == codes::NO_SPACE)
     }
 
-    /// Whether it is of the disk or the bucket that is written to, so that whatever is written next fails, too.
+    /// Returns true if the error concerns the target disk or bucket, so that further writes will also fail.
     pub fn is_of_place(&self) -> bool {
         matches!(self, Self::Durable(_) | Self::Bucket(_))
     }

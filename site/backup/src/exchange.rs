@@ -1,8 +1,9 @@
-//! Keys of a repository: which open it, and the exchange of one for another.
+//! Keys that open a repository, and the exchange of one key for another.
 //!
-//! An exchange has two halves, so that at every instant a key that a person has opens the repository: first the new key opens
-//! it beside the former one; once a person has the new one, the former one is shut out. Data is not re-encrypted: the master
-//! key stays, and who has read it with a former key can still read what they get of the repository.
+//! An exchange has two halves, so that a key held by a person opens the repository at every instant. First the new key
+//! opens it in addition to the former one; once a person has the new key, the former one is shut out. Data is not
+//! re-encrypted: the master key stays, so anyone who read it with a former key can still read any part of the
+//! repository that they obtain.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,20 +26,20 @@ use crate::repository::Repository;
 use crate::store::Store;
 use crate::whole;
 
-/// What the user of restic's key file begins with; the name of the key follows.
+/// Prefix of the user in restic's key file; the name of the key follows.
 const USER: &str = "landfall-";
 
-/// Random bytes that make a derived key another one for each file.
+/// Random bytes that make the derived key different for each file.
 const SALT_BYTES: usize = 64;
 
-/// What Landfall reads of restic's key file.
+/// Fields of restic's key file that Landfall reads.
 #[derive(Deserialize)]
 struct KeyFile {
     #[serde(default)]
     username: String,
 }
 
-/// The master key of the repository in this place, which this key opens. It names damage that keeps it from being opened.
+/// Returns the master key of the repository at this place, opened by this key. Reports damage that prevents this.
 pub(crate) fn unlock(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<Master> {
     if let Sealed::Master(master) = Master::read(&**store, key)? {
         return Ok(master);
@@ -65,8 +66,7 @@ pub(crate) fn unlock(store: &Arc<dyn Store>, key: &RepositoryKey) -> Result<Mast
 }
 
 impl Repository {
-    /// Lets another key open the repository, too. All of it is on the disk when this returns. A key that opens it already
-    /// changes nothing.
+    /// Lets another key open the repository as well, durably. A key that already opens it changes nothing.
     pub fn admit(&self, key: &RepositoryKey) -> Result<()> {
         let admitted = self.is_admitted(key).and_then(|is_admitted| {
             if is_admitted {
@@ -79,13 +79,13 @@ impl Repository {
         self.settle(admitted)
     }
 
-    /// Whether this is the key with which the repository was opened.
+    /// Returns true if this is the key with which the repository was opened.
     pub fn opens_with(&self, key: &RepositoryKey) -> bool {
         self.key() == key
     }
 
-    /// Shuts these keys out; the repository's own is kept, whatever the list says. They open nothing once this returns, and all
-    /// of it is on the disk. Returns how many other passwords open the repository, which a person added with restic.
+    /// Shuts these keys out, durably, except the repository's own, even if listed. Returns the number of other
+    /// passwords that open the repository, which a person added with restic.
     pub fn shut_out(&self, former: &[RepositoryKey]) -> Result<usize> {
         self.settle(self.shut_out_each(former))
     }
@@ -95,7 +95,7 @@ impl Repository {
         let mut listed = self.key_files()?;
         if !self.files_of(&former, &listed)?.is_empty() {
             let change = Change::begin(self)?;
-            // Before the last other way in is closed.
+            // The own key must be complete before the last other access is removed.
             self.write_files_of(self.key(), &Master::read(&**self.store(), self.key())?)?;
             listed = self.key_files()?;
             for file in self.files_of(&former, &listed)? {
@@ -106,8 +106,8 @@ impl Repository {
         Ok(listed.iter().filter(|(_, user)| !user.starts_with(USER)).count())
     }
 
-    /// Writes those of the two files of the repository's own key that are lost or damaged. A process that opened the repository with
-    /// a key that was shut out since does not let that one in again.
+    /// Rewrites lost or damaged files of the repository's own key. A process that opened the repository with a key that
+    /// has since been shut out does not readmit that key.
     pub(crate) fn mend_files_of_key(&self) -> Result<()> {
         let sealed = Master::read(&**self.store(), self.key())?;
         if matches!(sealed, Sealed::Missing) && !Master::files(&**self.store())?.is_empty() {
@@ -119,13 +119,13 @@ impl Repository {
         Ok(())
     }
 
-    /// Whether both files of a key are whole.
+    /// Returns true if both files of a key are intact.
     fn is_admitted(&self, key: &RepositoryKey) -> Result<bool> {
         let is_sealed = matches!(Master::read(&**self.store(), key)?, Sealed::Master(_));
         Ok(is_sealed && self.has_key_file(key)?)
     }
 
-    /// Writes those of the two files of a key that are lost or damaged. Returns whether one was.
+    /// Rewrites lost or damaged files of a key. Returns true if it wrote any.
     fn write_files_of(&self, key: &RepositoryKey, sealed: &Sealed) -> Result<bool> {
         let (has_key_file, is_sealed) = (self.has_key_file(key)?, matches!(sealed, Sealed::Master(_)));
         if !has_key_file {
@@ -137,7 +137,7 @@ impl Repository {
         Ok(!has_key_file || !is_sealed)
     }
 
-    /// Adds the file through which a key, as restic's password, opens the repository.
+    /// Adds the file by which a key, as restic's password, opens the repository.
     pub(crate) fn add_key_file(&self, folder: &Folder, key: &RepositoryKey) -> Result<()> {
         let written = |error: serde_json::Error| BackupError::Bug(format!("a key file: {error}"));
         let mut salt = vec![0; SALT_BYTES];
@@ -167,7 +167,8 @@ impl Repository {
         Ok(self.key_files()?.iter().any(is_it))
     }
 
-    /// Files through which one of these keys may open the repository, damaged ones among them, relative to its folder.
+    /// Returns the files by which one of these keys may open the repository, including damaged ones, relative to its
+    /// folder.
     fn files_of(&self, keys: &[&RepositoryKey], listed: &[(Id, String)]) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for key in keys {
@@ -181,7 +182,7 @@ impl Repository {
         Ok(files)
     }
 
-    /// restic's key files, each with the user that it names, or none.
+    /// Returns restic's key files, each with the user that it names, or an empty string.
     fn key_files(&self) -> Result<Vec<(Id, String)>> {
         let root = self.folder();
         let mut found = Vec::new();

@@ -1,5 +1,5 @@
-//! The files of a repository as one session of the library sees them, in the layout of restic: a file for each pack, index,
-//! snapshot and key, named by the SHA-256 of its bytes. Where they are is the [`Store`]'s.
+//! Files of a repository as one session of the library sees them, in the layout of restic: a file for each pack, index,
+//! snapshot and key, named by the SHA-256 of its bytes. The [`Store`] decides where they are.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -21,20 +21,20 @@ pub(crate) const FOLDERS: [&str; 6] = ["data", "index", "keys", "locks", "snapsh
 /// The file that makes a folder a repository.
 pub(crate) const CONFIG: &str = "config";
 
-/// How a session of the library sees the folder.
+/// View of the folder in a session of the library.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    /// Snapshots are not stored: the backup is not complete yet.
+    /// If true, snapshots are not stored, because the backup is not complete yet.
     pub holds_snapshots: bool,
-    /// Files that are treated as missing, because they are damaged.
+    /// Files treated as missing because they are damaged.
     pub hidden: BTreeSet<PathBuf>,
-    /// What the packs that are written leave free.
+    /// Space that written packs leave free.
     pub reserve: Reserve,
-    /// What is written is noted here.
+    /// Record of written files.
     pub written: Written,
-    /// Of the index files, only those are seen that are noted in `written`: nothing is looked for that was stored before.
+    /// If true, only index files recorded in `written` are visible: no earlier data is looked up.
     pub sees_own_index: bool,
-    /// A snapshot can be read only if its name is that of its bytes.
+    /// If true, a snapshot can be read only if its name matches its bytes.
     pub compares_snapshots: bool,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Folder {
     view: View,
     failure: Mutex<Option<BackupError>>,
     last_snapshot: Mutex<Option<Id>>,
-    /// Whether nothing more may be written. Held for reading by each write.
+    /// True if no further writes are allowed. Each write holds it for reading.
     is_closed: RwLock<bool>,
 }
 
@@ -64,22 +64,23 @@ impl Folder {
         self.store.place()
     }
 
-    /// The first write that failed in this session.
+    /// Returns the first failed write of this session.
     pub(crate) fn take_failure(&self) -> Option<BackupError> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Waits for writes in progress, and refuses all later ones of this session: the library's threads outlive a failure of theirs.
+    /// Waits for writes in progress, and refuses all later ones of this session: the library's threads outlive their
+    /// own failure.
     pub(crate) fn close(&self) {
         *self.is_closed.write().unwrap_or_else(PoisonError::into_inner) = true;
     }
 
-    /// The snapshot that this session wrote last.
+    /// Returns the snapshot that this session wrote last.
     pub(crate) fn last_snapshot(&self) -> Option<Id> {
         *self.last_snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The file of this id, relative to the repository's folder.
+    /// Returns the file of this ID, relative to the repository's folder.
     pub(crate) fn relative(kind: FileType, id: &Id) -> PathBuf {
         let (folder, name) = (Path::new(kind.dirname()), id.to_hex());
         match kind {
@@ -93,7 +94,8 @@ impl Folder {
         self.root().join(Self::relative(kind, id))
     }
 
-    /// Every file of this kind that is not hidden, with its size in bytes. Other files in its folder are ignored.
+    /// Returns every file of this kind that is not hidden, with its size in bytes. Other files in its folder are
+    /// ignored.
     pub(crate) fn listed(&self, kind: FileType) -> Result<Vec<(Id, u32)>> {
         self.files(kind).map_err(|error| BackupError::io("list", self.root(), error))
     }
@@ -116,7 +118,7 @@ impl Folder {
         Ok(found)
     }
 
-    /// Writes a file; it is durable when this returns.
+    /// Writes a file durably.
     pub(crate) fn store(&self, kind: FileType, id: &Id, bytes: &[u8]) -> Result<()> {
         let file = Self::relative(kind, id);
         self.store.write(&file, bytes)?;
@@ -127,7 +129,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Reads a file, or a part of it.
+    /// Reads a file, or part of it.
     fn read(&self, kind: FileType, id: &Id, part: Option<(u32, u32)>) -> RusticResult<Bytes> {
         let relative = Self::relative(kind, id);
         let read = match part {
@@ -210,12 +212,12 @@ where
     RusticError::with_source(ErrorKind::Backend, format!("cannot {operation} {}", path.display()), error)
 }
 
-/// The id that a file's name is.
+/// Parses the ID that is a file's name.
 fn id_of(name: &str) -> Option<Id> {
     name.parse().ok().filter(|id: &Id| id.to_hex().as_str() == name)
 }
 
-/// No file of the format has 4 GiB.
+/// Converts a size. No file of the format reaches 4 GiB.
 fn size_of(bytes: u64) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

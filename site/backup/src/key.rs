@@ -1,7 +1,8 @@
-//! The key of a repository: 32 random bytes, in a file as text.
+//! Key of a repository: 32 random bytes, stored as text in a file.
 //!
-//! The text is the repository's password for restic, whose `--password-file` reads this file as it is. The key opens what
-//! everything is encrypted with, the master key (`master.rs`): so a key can be exchanged for another one (`exchange.rs`).
+//! The text is the repository's password for restic, whose `--password-file` reads this file as it is. The key opens
+//! the master key (`master.rs`), with which everything is encrypted, so a key can be exchanged for another one
+//! (`exchange.rs`).
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -18,21 +19,22 @@ use crate::master::Master;
 
 const KEY_BYTES: usize = 32;
 
-/// What is derived from a key, as BLAKE3 asks for it. Another text would be another lock, which opens nothing that exists.
+/// BLAKE3 context of the key derived for the lock. Another text would yield another lock, which opens nothing that
+/// exists.
 const LOCK: &str = "landfall 2026-11-24 lock of the master key of a backup repository";
 const NAME: &str = "landfall 2026-11-24 public name of the key of a backup repository";
 
 /// Bytes of a key's public name.
 const NAME_BYTES: usize = 8;
 
-/// The secret that opens a repository. It is erased from memory when it is dropped; it has no `Debug` form.
+/// Secret that opens a repository. It is erased from memory when dropped; it has no `Debug` form.
 #[derive(Clone)]
 pub struct RepositoryKey {
     bytes: Zeroizing<[u8; KEY_BYTES]>,
     derivation: Derivation,
 }
 
-/// However it is derived, a key is the same one.
+/// Keys are equal whatever their derivation.
 impl PartialEq for RepositoryKey {
     fn eq(&self, other: &Self) -> bool {
         self.bytes == other.bytes
@@ -42,7 +44,7 @@ impl PartialEq for RepositoryKey {
 impl Eq for RepositoryKey {}
 
 impl RepositoryKey {
-    /// A new random key.
+    /// Generates a random key.
     pub fn generate() -> Self {
         Self::of(Zeroizing::new(rand::rng().random()))
     }
@@ -51,18 +53,18 @@ impl RepositoryKey {
         Self { bytes, derivation: Derivation::default() }
     }
 
-    /// The same key, whose file for restic takes this much work to open.
+    /// Returns the same key with another cost of opening its file for restic.
     #[must_use]
     pub fn deriving(self, derivation: Derivation) -> Self {
         Self { derivation, ..self }
     }
 
-    /// The work that opening its file for restic takes.
+    /// Returns the cost of opening its file for restic.
     pub(crate) fn derivation(&self) -> Derivation {
         self.derivation
     }
 
-    /// Reads the file of a key. It distinguishes a missing, an unreadable and a malformed one.
+    /// Reads the file of a key, with distinct errors for a missing, an unreadable and a malformed one.
     pub fn read(path: &Path) -> Result<Self> {
         let mut text = Zeroizing::new(String::new());
         let read = File::open(path).and_then(|file| file.take(LONGEST_FILE).read_to_string(&mut text));
@@ -74,8 +76,8 @@ impl RepositoryKey {
         }
     }
 
-    /// Writes the key into a file that only its owner can read (0600), durably. An existing file is an error: with its
-    /// key lost, a repository could never be read again.
+    /// Writes the key durably to a file that only its owner can read (0600). Fails if the file exists: without its key,
+    /// a repository could never be read again.
     pub fn write_new(&self, path: &Path) -> Result<()> {
         if path.try_exists().map_err(|error| BackupError::io("look at", path, error))? {
             return Err(BackupError::KeyExists(path.to_owned()));
@@ -84,7 +86,7 @@ impl RepositoryKey {
         Ok(durable::write_file(path, line.as_bytes(), 0o600)?)
     }
 
-    /// Reads a file with one key on each line; a missing file has none.
+    /// Reads a file with one key per line; a missing file yields none.
     pub fn read_list(path: &Path) -> Result<Vec<Self>> {
         let mut text = Zeroizing::new(String::new());
         match File::open(path).and_then(|mut file| file.read_to_string(&mut text)) {
@@ -95,7 +97,7 @@ impl RepositoryKey {
         text.lines().map(|line| Self::parse(line).ok_or_else(|| BackupError::KeyMalformed(path.to_owned()))).collect()
     }
 
-    /// Writes such a file in place of one that exists. Only its owner can read it (0600), and it is on the disk when this returns.
+    /// Replaces such a file, durably. Only its owner can read it (0600).
     pub fn write_list(keys: &[Self], path: &Path) -> Result<()> {
         let mut text = Zeroizing::new(String::with_capacity(keys.len() * (2 * KEY_BYTES + 1)));
         for key in keys {
@@ -105,7 +107,7 @@ impl RepositoryKey {
         Ok(durable::write_file(path, text.as_bytes(), 0o600)?)
     }
 
-    /// The repository's password for restic.
+    /// Returns the repository's password for restic.
     pub(crate) fn password(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(2 * KEY_BYTES));
         for byte in self.bytes.iter() {
@@ -114,14 +116,14 @@ impl RepositoryKey {
         text
     }
 
-    /// What names the key in a repository, and betrays nothing of it.
+    /// Returns the key's name in a repository, which reveals nothing of the key.
     pub(crate) fn name(&self) -> String {
         let mut bytes = [0; NAME_BYTES];
         blake3::Hasher::new_derive_key(NAME).update(&*self.bytes).finalize_xof().fill(&mut bytes);
         hex::encode(bytes)
     }
 
-    /// What seals the master key for this key.
+    /// Returns the key that seals the master key.
     pub(crate) fn lock(&self) -> Master {
         Master::filled(|bytes| blake3::Hasher::new_derive_key(LOCK).update(&*self.bytes).finalize_xof().fill(bytes))
     }
@@ -133,7 +135,7 @@ impl RepositoryKey {
     }
 }
 
-/// More than any key has: a file of another kind is not read whole.
+/// Upper limit above any key file, so that a file of another kind is not read completely.
 const LONGEST_FILE: u64 = 256;
 
 #[cfg(test)]
@@ -188,7 +190,7 @@ mod tests {
         assert!(matches!(RepositoryKey::read_list(&path), Err(BackupError::KeyMalformed(_))));
     }
 
-    /// A repository that one version made must open with the next one.
+    /// A repository created by one version must open with the next one.
     #[test]
     fn lock_and_name_of_a_key_never_change() {
         let key = RepositoryKey::parse(&"0f".repeat(KEY_BYTES)).unwrap();

@@ -1,7 +1,7 @@
-//! The ledger: which snapshots and index files must exist. restic has no such list, so that one which was deleted would
-//! not be missed. restic ignores the folder that it is in.
+//! The ledger: a list of the snapshots and index files that must exist. restic has no such list, so a deleted file
+//! would go unnoticed. restic ignores the ledger's folder.
 //!
-//! It is for the check alone. A lost ledger costs no backup: the next change writes it again from what there is.
+//! Only the check needs it. A lost ledger costs no backup: the next change rebuilds it from the existing files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -17,28 +17,29 @@ use crate::error::{BackupError, Result};
 use crate::names::StreamName;
 use crate::store::Store;
 
-/// The folder, in the repository's.
+/// Name of the folder within the repository's.
 pub(crate) const FOLDER: &str = "landfall";
 
-/// The file, relative to the repository's folder.
+/// Path of the file, relative to the repository's folder.
 pub(crate) const FILE: &str = "landfall/ledger.json";
 
-/// What must exist.
+/// List of the files that must exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Ledger {
-    /// Whose repository it is.
+    /// Site that owns the repository.
     pub site: Uuid,
     /// Snapshots by the names of their files.
     pub snapshots: BTreeMap<String, Entry>,
-    /// The sequence number that was given last; none where it must be found: an earlier `landfall` wrote the ledger, or it was lost.
+    /// Last assigned sequence number; `None` if it must be determined, because an earlier `landfall` wrote the ledger
+    /// or it was lost.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sequence: Option<u64>,
-    /// Names of index files; none while a change may replace some, or if one was interrupted.
+    /// Names of index files; `None` while a change may replace some, or after an interrupted one.
     pub indexes: Option<BTreeSet<String>>,
 }
 
-/// The backup of a snapshot, as it is named when the snapshot is lost.
+/// Backup of a snapshot, as it is named if the snapshot is lost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Entry {
     pub backup: BackupId,
@@ -54,13 +55,13 @@ impl Entry {
         Self { backup: backup.id, sequence: backup.sequence, time: backup.time, streams }
     }
 
-    /// The order in which backups were made; see [`Backup::order`].
+    /// Returns the sort key for the order in which backups were made; see [`Backup::order`].
     pub(crate) fn order(&self) -> (Option<u64>, Timestamp, BackupId) {
         (self.sequence, self.time, self.backup)
     }
 }
 
-/// What is found in its place.
+/// Result of reading the ledger.
 #[derive(Debug)]
 pub(crate) enum Found {
     Ledger(Ledger),
@@ -73,7 +74,7 @@ impl Ledger {
         Self { site, snapshots: BTreeMap::new(), last_sequence: None, indexes: None }
     }
 
-    /// The snapshot of this name exists. Its sequence number is never given again.
+    /// Adds a snapshot that exists. Its sequence number is never assigned again.
     pub(crate) fn add(&mut self, name: String, backup: &Backup) {
         self.last_sequence = self.last_sequence.map(|last| last.max(backup.sequence.unwrap_or_default()));
         self.snapshots.entry(name).or_insert_with(|| Entry::of(backup));
@@ -88,12 +89,12 @@ impl Ledger {
         }
     }
 
-    /// Writes it; it is durable when this returns.
+    /// Writes the ledger durably.
     pub(crate) fn write(&self, store: &dyn Store) -> Result<()> {
         store.write(Path::new(FILE), &self.to_bytes()?)
     }
 
-    /// A line with the SHA-256 of everything after it, and the ledger as JSON.
+    /// Encodes a line with the SHA-256 of the rest, followed by the ledger as JSON.
     fn to_bytes(&self) -> Result<Vec<u8>> {
         let mut json = serde_json::to_vec_pretty(self).map_err(|error| BackupError::Bug(error.to_string()))?;
         json.push(b'\n');

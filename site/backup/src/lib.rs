@@ -1,28 +1,31 @@
-//! The backup repository of a site: encrypted, deduplicated backups of streams and small documents in a folder or a
-//! bucket, in the format of restic. It knows nothing of clusters, releases or journals.
+//! Backup repository of a site: encrypted, deduplicated backups of streams and small documents in a folder or a bucket,
+//! in the format of restic. It knows nothing of clusters, releases or journals.
 //!
-//! **One backup is one snapshot of restic.** `rustic_core` archives several readers at once, so no backup is spread over
-//! snapshots, and plain `restic` lists, restores and prunes what is here. Three things are Landfall's own, since
-//! `rustic_core` has no means for them:
+//! **One backup is one snapshot of restic.** `rustic_core` archives several readers at once, so no backup is spread
+//! over snapshots, and plain `restic` can list, restore and prune its content. Three parts are Landfall's own, because
+//! `rustic_core` lacks them:
 //!
-//! - *The place* (`store/`): a folder, or a bucket of an S3 server. Upstream's backend syncs files but not the names of files.
-//!   Here a file is durable before the next one relies on it, and a snapshot is written after everything that it needs.
-//! - *Sizes* (`save/trees.rs`): what is archived from a reader gets size 0 in its tree, because its size is not
-//!   known beforehand. `restic restore` of Debian 12 would silently make empty files. So the trees are written once more.
-//! - *The check* (`check/`): upstream's logs some findings, stops at others and panics at some. Here each damage is
-//!   named, with the backups that it takes. restic's format has no list of what must exist. So a ledger (`ledger.rs`)
-//!   names the snapshots and the index files, so that one that was deleted is reported.
+//! - *The place* (`store/`): a folder, or a bucket of an S3 server. Upstream's backend syncs files but not the names of
+//!   files. Here a file is durable before another one relies on it, and a snapshot is written after everything that it
+//!   needs.
+//! - *Sizes* (`save/trees.rs`): data archived from a reader gets size 0 in its tree, because its size is not known
+//!   beforehand. `restic restore` of Debian 12 would silently create empty files. Therefore the trees are written
+//!   again.
+//! - *The check* (`check/`): upstream's logs some findings, stops at others and panics at some. Here all damage is
+//!   reported, with the affected backups. restic's format has no list of required files. Therefore a ledger
+//!   (`ledger.rs`) names the snapshots and the index files, so that a deleted one is reported.
 //!
-//! **Order of backups.** Each backup gets a sequence number, a tag of its snapshot: one more than the ledger's last. What is
-//! newest, what is kept and what lies between two backups follow it. The time of a backup is a label of a clock that may be
-//! wrong.
+//! **Order of backups.** Each backup gets a sequence number, a tag of its snapshot: one more than the ledger's last. It
+//! determines which backup is newest, which are kept, and which lie between two others. The time of a backup is only a
+//! label, from a clock that may be wrong.
 //!
-//! **Damage.** A failed read notes its pack (`suspects.rs`), and damaged files no longer count as stored from the next backup on
-//! (`mend.rs`). `repair.rs` takes what is lost from a copy.
+//! **Damage.** A failed read records its pack (`suspects.rs`), and damaged files no longer count as stored from the
+//! next backup on (`mend.rs`). `repair.rs` restores lost data from a copy.
 //!
-//! **Order of writes.** Data is written beside other changes (`writers.rs`). What makes it a backup is a change. Every change holds the repository's lock. It first writes the ledger without the names of index
-//! files, then changes the repository, then writes the ledger in full. After a power cut the ledger names nothing that
-//! was not there.
+//! **Order of writes.** Data is written concurrently with other changes (`writers.rs`). Turning it into a backup is a
+//! change. Every change holds the repository's lock. It first writes the ledger without the names of index files, then
+//! changes the repository, then writes the ledger in full. After a power cut the ledger names no file that did not
+//! exist.
 
 mod backup;
 mod change;

@@ -1,4 +1,4 @@
-//! `rustic_core` as this crate uses it: opened without cache and without its own progress, and its errors in one line.
+//! Use of `rustic_core` by this crate: opened without cache and without its own progress, and with errors on one line.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,14 @@ use rustic_core::{
 use crate::error::{BackupError, Result};
 use crate::folder::Folder;
 
-/// An open repository, whose index was not read.
+/// An open repository whose index has not been read.
 pub(crate) type Opened = Repository<OpenStatus>;
 
-/// An open repository with its index in memory: some 60 bytes for each blob.
+/// An open repository with its index in memory: about 60 bytes per blob.
 pub(crate) type Indexed = Repository<IndexedFullStatus>;
 
-/// What `rustic_core` said, in one line. It says more in several: advice for its own command, and where to report it.
+/// Error of `rustic_core` on one line. The library's own text has several: advice for its own command, and where to
+/// report it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct LibraryError(String);
@@ -28,7 +29,7 @@ impl From<Box<RusticError>> for LibraryError {
     }
 }
 
-/// A repository in this folder that is not open yet.
+/// Returns the repository in this folder, not yet open.
 pub(crate) fn closed(folder: &Arc<Folder>) -> Result<Repository<()>, Box<RusticError>> {
     let backends = RepositoryBackends::new(folder.clone(), None);
     Repository::new(&RepositoryOptions::default().no_cache(true), &backends)
@@ -39,7 +40,7 @@ pub(crate) fn open(folder: &Arc<Folder>, credentials: &Credentials) -> Result<Op
     closed(folder)?.open(credentials)
 }
 
-/// The error of something that was done in this folder: the folder's own, which has its code, or else the library's.
+/// Returns the error of an operation in this folder: the folder's own, which has its code, or else the library's.
 pub(crate) fn failure(folder: &Folder, doing: &'static str, error: Box<RusticError>) -> BackupError {
     match folder.take_failure() {
         Some(own) => own,
@@ -47,7 +48,7 @@ pub(crate) fn failure(folder: &Folder, doing: &'static str, error: Box<RusticErr
     }
 }
 
-/// The same for something that can fail only because of damage.
+/// Returns the error of an operation that can fail only because of damage.
 pub(crate) fn damage(folder: &Path, what: impl Into<String>, error: Box<RusticError>) -> BackupError {
     BackupError::Damaged { folder: folder.to_owned(), what: what.into(), source: Some(error.into()) }
 }

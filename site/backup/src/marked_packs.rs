@@ -1,5 +1,5 @@
-//! Packs that no backup needs are marked with a time, and removed some hours later: a reader that began before may still need them.
-//! One that was marked while the clock was ahead would stay until the clock is that far.
+//! Packs that no backup needs are marked with a time, and removed some hours later, because a reader that began before
+//! may still need them. A pack marked while the clock was ahead would stay until the clock reaches that time.
 
 use jiff::Timestamp;
 use rustic_core::repofile::IndexFile;
@@ -12,13 +12,13 @@ use crate::repository::Repository;
 use crate::whole;
 
 impl Repository {
-    /// Marks packs again as of now whose marks are of the future. Each index file that changes is on the disk before the one in whose
-    /// place it comes is removed: a power cut leaves both, which name the same packs.
+    /// Marks packs with marks in the future again as of now. Each changed index file is durable before the one it
+    /// replaces is removed: a power cut leaves both, which name the same packs.
     pub(crate) fn mark_packs_of_future_again(&self, opened: &Opened, now: Timestamp) -> Result<()> {
         self.date_marked_packs(opened, |marked| if marked > now { now } else { marked })
     }
 
-    /// Gives the marks of packs other times.
+    /// Changes the times of marked packs.
     pub(crate) fn date_marked_packs(&self, opened: &Opened, dated: impl Fn(Timestamp) -> Timestamp) -> Result<()> {
         let folder = Folder::new(self.store(), View::default());
         let failure = |error| library::failure(&folder, "read which packs are marked", error);

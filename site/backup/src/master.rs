@@ -1,8 +1,8 @@
-//! The master key of a repository, with which everything in it is encrypted: random, and sealed for each key that opens it.
+//! Master key of a repository, with which everything in it is encrypted: random, and sealed for each key that opens it.
 //!
-//! Each key has it in two files, so that one lost file costs nothing. One is restic's, below `keys`: the password opens it by
-//! scrypt, which takes 128 MiB of memory and some tenths of a second. The other one is Landfall's, below `landfall`, and needs
-//! no scrypt, since a key is random already. restic ignores that folder.
+//! It is stored in two files per key, so that the loss of one costs nothing. One is restic's, below `keys`: the
+//! password opens it by scrypt, which takes 128 MiB of memory and some tenths of a second. The other one is Landfall's,
+//! below `landfall`, and needs no scrypt, because a key is already random. restic ignores that folder.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,22 +23,22 @@ const MASTER_BYTES: usize = 64;
 
 const NONCE_BYTES: usize = 16;
 
-/// What names of Landfall's files of master keys begin with, in the folder of the ledger.
+/// Prefix of the names of Landfall's master key files, in the folder of the ledger.
 const PREFIX: &str = "master-";
 
-/// A master key in the order of restic: encryption, then the two keys of the authentication.
+/// Master key in the order of restic: encryption, then the two keys of the authentication.
 pub(crate) struct Master(Zeroizing<[u8; MASTER_BYTES]>);
 
-/// What is found in the place of a sealed master key.
+/// Result of reading a sealed master key.
 pub(crate) enum Sealed {
-    /// The key opens it.
+    /// The master key, which the key opens.
     Master(Master),
     Missing,
     Changed,
 }
 
 impl Master {
-    /// Its bytes.
+    /// Size in bytes.
     pub(crate) const BYTES: usize = MASTER_BYTES;
 
     pub(crate) fn random() -> Self {
@@ -51,7 +51,7 @@ impl Master {
         Self(bytes)
     }
 
-    /// Of the library's; none if it is no key of its format.
+    /// Converts the library's key; `None` if it does not have the format's lengths.
     pub(crate) fn of_library(key: &MasterKey) -> Option<Self> {
         let bytes = Zeroizing::new([key.encrypt.as_slice(), &key.mac.k, &key.mac.r].concat());
         let bytes: [u8; MASTER_BYTES] = bytes.as_slice().try_into().ok()?;
@@ -63,7 +63,7 @@ impl Master {
         &self.0
     }
 
-    /// In the library's type, which is not erased when it is dropped.
+    /// Converts to the library's type, which is not erased when dropped.
     pub(crate) fn to_library(&self) -> MasterKey {
         let mut key = MasterKey::new();
         for (field, range) in [(&mut key.encrypt, 0..32), (&mut key.mac.k, 32..48), (&mut key.mac.r, 48..64)] {
@@ -73,7 +73,8 @@ impl Master {
         key
     }
 
-    /// A nonce, the ciphertext of AES-256 in counter mode, and its Poly1305-AES authentication, as restic seals.
+    /// Seals bytes as restic does: a nonce, the ciphertext of AES-256 in counter mode, and its Poly1305-AES
+    /// authentication.
     pub(crate) fn seal(&self, plain: &[u8]) -> Result<Vec<u8>> {
         let nonce: [u8; NONCE_BYTES] = rand::rng().random();
         let sealed = self.cipher().encrypt(Nonce::from_slice(&nonce), plain);
@@ -90,12 +91,12 @@ impl Master {
         Aes256CtrPoly1305Aes::new(Key::from_slice(&*self.0))
     }
 
-    /// Landfall's file of the master key for this key, relative to the repository's folder.
+    /// Returns Landfall's file of the master key for this key, relative to the repository's folder.
     pub(crate) fn file_of(key: &RepositoryKey) -> PathBuf {
         Path::new(ledger::FOLDER).join(format!("{PREFIX}{}", key.name()))
     }
 
-    /// Every such file of a repository, whatever its key.
+    /// Returns every such file of a repository, whatever its key.
     pub(crate) fn files(store: &dyn Store) -> Result<Vec<PathBuf>> {
         let folder = Path::new(ledger::FOLDER);
         let named = store.list(ledger::FOLDER);
@@ -114,7 +115,7 @@ impl Master {
         }
     }
 
-    /// Seals it for this key; the file is durable when this returns.
+    /// Seals it for this key and writes the file durably.
     pub(crate) fn write(&self, store: &dyn Store, key: &RepositoryKey) -> Result<()> {
         let text = text_of(&key.lock().seal(&*self.0)?);
         store.write(&Self::file_of(key), text.as_bytes())
@@ -122,7 +123,7 @@ impl Master {
 
     fn parse(text: &[u8], key: &RepositoryKey) -> Option<Self> {
         let sealed = hex::decode(text.trim_ascii_end()).ok()?;
-        // Digits of another case would be another file with the same key.
+        // Digits in another case would be a different file with the same key.
         if text_of(&sealed).as_bytes() != text {
             return None;
         }

@@ -1,8 +1,9 @@
-//! Mending: what is damaged no longer counts as stored, and what is whole in a damaged file stays readable.
+//! Mending: damaged data no longer counts as stored, and intact data in a damaged file stays readable.
 //!
-//! The library trusts the index: data that it names is not stored again. So a damaged pack leaves the index, after its blobs that
-//! can still be read went into another pack; and a damaged index file is written again from the headers of the packs. The
-//! next backup of data that still exists is whole then, and with it every earlier one that lacks nothing else.
+//! The library trusts the index: data that it names is not stored again. Therefore a damaged pack is removed from the
+//! index, after its readable blobs were moved to another pack, and a damaged index file is rebuilt from the headers of
+//! the packs. The next backup of data that still exists is then intact, and so is every earlier one that lacks nothing
+//! else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -19,12 +20,12 @@ use crate::repository::Repository;
 use crate::sealed::{self, SealedBlob};
 use crate::{suspects, whole};
 
-/// Packs that may be damaged, with their blobs; without blobs, if no index file names one.
+/// Packs that may be damaged, with their blobs; without blobs if no index file names the pack.
 type Doubtful = BTreeMap<Id, Vec<IndexBlob>>;
 
 impl Repository {
-    /// Lets damaged index files and packs of which a read failed no longer count, whole blobs of theirs excepted. The caller writes alone
-    /// ([`crate::writers::Writers`]). All of it is on the disk when this returns.
+    /// Makes damaged index files, and packs with failed reads, no longer count, except for their intact blobs. The
+    /// caller must hold the writers' lock alone ([`crate::writers::Writers`]). All changes are durable on return.
     pub(crate) fn mend(&self) -> Result<()> {
         let damaged_indexes = self.view_of_whole_indexes()?.hidden;
         let suspects = suspects::listed(&**self.store())?;
@@ -64,7 +65,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Finds the packs that may be damaged: suspects, those that do not have the size that the index says, and those that no
+    /// Returns the packs that may be damaged: suspects, packs whose size differs from the index, and packs that no
     /// index file names.
     fn doubtful(&self, indexed: &Indexed, suspects: &[Id]) -> Result<Doubtful> {
         let listed = Folder::new(self.store(), View::default()).listed(FileType::Pack)?;
@@ -89,7 +90,7 @@ impl Repository {
         Ok(doubtful)
     }
 
-    /// The blobs of a pack that can be read, as it has them. One that another pack has, too, is left out.
+    /// Returns the readable blobs of a pack, in sealed form. Blobs that another pack also has are left out.
     fn intact_blobs(&self, indexed: &Indexed, pack: &Id, blobs: &[IndexBlob]) -> Vec<SealedBlob> {
         let file = Folder::relative(FileType::Pack, pack);
         let intact = |blob: &IndexBlob| {

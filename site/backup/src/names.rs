@@ -1,4 +1,4 @@
-//! Names of streams and of facts, restricted to what restic's commands and trees take as they are.
+//! Names of streams and of facts, restricted to forms that restic's commands and trees accept unchanged.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{BackupError, Result};
 
-/// The path of a stream or document within a backup, such as `postgres/database`. Each part begins with a letter or
-/// digit, and has letters, digits, `.`, `_` and `-`. Names sort by their parts, as trees of restic do.
+/// Path of a stream or document within a backup, such as `postgres/database`. Each part begins with a letter or digit,
+/// and has letters, digits, `.`, `_` and `-`. Names sort by their parts, as trees of restic do.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct StreamName(String);
@@ -18,7 +18,7 @@ pub struct StreamName(String);
 const LONGEST_NAME: usize = 255;
 
 impl StreamName {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -27,7 +27,7 @@ impl StreamName {
         self.0.split('/')
     }
 
-    /// Whether the other one would be in a folder of this name.
+    /// Returns true if the other name would be in a folder of this name.
     fn holds(&self, other: &Self) -> bool {
         other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/'))
     }
@@ -81,7 +81,7 @@ impl PartialOrd for StreamName {
     }
 }
 
-/// Refuses a name that occurs twice, and one that is a folder of another.
+/// Returns an error if a name occurs twice, or if one is a folder of another.
 pub(crate) fn refuse_clashes<'a>(names: impl Iterator<Item = &'a StreamName>) -> Result<()> {
     let mut sorted: BTreeSet<&StreamName> = BTreeSet::new();
     for name in names {
@@ -100,16 +100,16 @@ pub(crate) fn refuse_clashes<'a>(names: impl Iterator<Item = &'a StreamName>) ->
 /// Key of the tag of a proof; see [`crate::verdict`].
 pub(crate) const PROVEN: &str = "proven";
 
-/// Key of the tag of a drill that failed; see [`crate::verdict`].
+/// Key of the tag of a failed drill; see [`crate::verdict`].
 pub(crate) const DISPROVED: &str = "disproved";
 
 /// Key of the tag with the sequence number of a backup.
 pub(crate) const SEQUENCE: &str = "sequence";
 
-/// Keys of tags that are no facts.
+/// Keys of tags that are not facts.
 const RESERVED: [&str; 3] = [PROVEN, DISPROVED, SEQUENCE];
 
-/// Facts as restic's tags: `release=starter`.
+/// Returns facts as restic's tags, such as `release=starter`.
 pub(crate) fn tags_of(facts: &BTreeMap<String, String>) -> Result<Vec<String>> {
     facts.iter().map(|(key, value)| tag_of(key, value)).collect()
 }
@@ -121,14 +121,14 @@ fn tag_of(key: &str, value: &str) -> Result<String> {
         let rule = "a fact is named by lower-case letters, digits and '-', but not 'proven', 'disproved' or 'sequence'";
         return Err(BackupError::name(key, rule));
     }
-    // restic separates tags by commas where a person types them.
+    // restic separates tags typed by a person with commas.
     if value.len() > LONGEST_NAME || value.chars().any(|c| c == ',' || c.is_control()) {
         return Err(BackupError::name(key, "the value of a fact has at most 255 bytes and no comma"));
     }
     Ok(format!("{key}={value}"))
 }
 
-/// The facts among these tags.
+/// Returns the facts among these tags.
 pub(crate) fn facts_of<'a>(tags: impl Iterator<Item = &'a String>) -> BTreeMap<String, String> {
     tags.filter_map(|tag| tag.split_once('='))
         .filter(|(key, _)| !RESERVED.contains(key))

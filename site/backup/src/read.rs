@@ -1,4 +1,4 @@
-//! Reading a backup: each blob is decrypted, and compared with the SHA-256 that names it, before a byte of it is
+//! Reader of a backup: each blob is decrypted and compared with the SHA-256 that names it, before any of its bytes are
 //! delivered.
 
 use std::io::{self, Read};
@@ -27,18 +27,18 @@ pub struct OpenBackup {
 }
 
 impl Repository {
-    /// Opens a backup: reads the index, so that its streams can be read.
+    /// Opens a backup by reading the index, so that its streams can be read.
     pub fn open_backup(&self, id: BackupId) -> Result<OpenBackup> {
         let opened = self.open_backups(&[id])?.pop();
         opened.ok_or_else(|| BackupError::NoBackup { folder: self.folder().to_owned(), id })
     }
 
-    /// Opens several, in their order; the index is read once.
+    /// Opens several backups, in order; reads the index once.
     pub fn open_backups(&self, ids: &[BackupId]) -> Result<Vec<OpenBackup>> {
         self.settle(self.open_each(ids))
     }
 
-    /// Every backup, and those of them that `choose` names, opened in its order: snapshots and index are read once.
+    /// Returns every backup, and opens those that `choose` selects, in its order; reads snapshots and index once.
     pub fn open_chosen<E>(
         &self,
         choose: impl FnOnce(&Backups) -> Result<Vec<BackupId>, E>,
@@ -72,12 +72,12 @@ impl Repository {
 }
 
 impl OpenBackup {
-    /// The backup itself.
+    /// Returns the backup itself.
     pub fn backup(&self) -> &Backup {
         &self.backup
     }
 
-    /// The bytes of a stream or document, from the first on. Damage is an error of the reader, at the blob that has it.
+    /// Returns a reader of a stream or document from its first byte. Damage is a read error at the damaged blob.
     pub fn read(&self, name: &StreamName) -> Result<StreamReader> {
         let (files, unread) = walk::files(&self.indexed, self.tree);
         match files.into_iter().find(|file| file.name == *name) {
@@ -96,7 +96,7 @@ impl OpenBackup {
     }
 }
 
-/// Delivers a stream. It holds one blob, 1 MiB at most, and the library's cache of 32 MB.
+/// Reader of a stream. It holds one blob of at most 1 MiB, and the library's cache of 32 MB.
 pub struct StreamReader {
     root: PathBuf,
     store: Arc<dyn Store>,
@@ -119,7 +119,7 @@ impl Read for StreamReader {
 }
 
 impl StreamReader {
-    /// Notes the pack of a blob that cannot be read.
+    /// Records the pack of an unreadable blob as suspect.
     fn suspect(&self, blob: DataId) {
         if let Ok(entry) = self.indexed.get_index_entry(&blob) {
             suspects::note(&*self.store, &entry.pack);
@@ -127,7 +127,7 @@ impl StreamReader {
     }
 }
 
-/// The bytes of a blob, whose SHA-256 is its id.
+/// Returns the bytes of a blob, whose SHA-256 is its ID.
 pub(crate) fn checked_blob(indexed: &Indexed, root: &Path, id: BlobId, kind: BlobType) -> Result<Bytes> {
     let what = || format!("the blob {} cannot be read", id.to_hex().as_str());
     let bytes = indexed.get_blob_cached(&id, kind).map_err(|error| library::damage(root, what(), error))?;

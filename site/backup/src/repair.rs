@@ -1,4 +1,4 @@
-//! Repair: everything that is damaged is written again as far as it can be. What is lost comes from copies of the repository.
+//! Repair: rewrites all damaged files as far as possible. Lost data comes from copies of the repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,25 +23,24 @@ use crate::store::Place;
 use crate::writers::Writers;
 use crate::{walk, whole};
 
-/// Bytes of blobs that are stored in one pack.
+/// Maximum bytes of blobs stored in one pack.
 const PACK_BYTES: usize = 16 << 20;
 
-/// What a repair found, and what it made of that.
+/// Result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Repaired {
-    /// Every damaged file, before the repair.
+    /// Every damaged file before the repair.
     pub found: Vec<Damage>,
-    /// Backups that had lost data, and that can be restored now.
+    /// Backups that had lost data and can be restored now.
     pub healed: Vec<BackupId>,
-    /// What of which backups is still lost.
+    /// Data that is still lost, by backup.
     pub lost: Vec<Taken>,
 }
 
-/// A blob that no pack has.
+/// Blobs that no pack has.
 type Lacking = BTreeSet<(BlobType, BlobId)>;
 
-/// Opens a repository to which a key leads, also one whose config is lost: that is written again, and is on the disk when this
-/// returns.
+/// Opens a repository for which the key is valid, even if its config is lost, which is then rewritten durably.
 pub fn open_damaged(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) -> Result<Repository> {
     let place = place.into();
     match Repository::open(&place, site, key) {
@@ -61,9 +60,9 @@ pub fn open_damaged(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) ->
 }
 
 impl Repository {
-    /// Reads everything, and repairs what can be repaired: small files are written again, and lost data is taken from these copies. What no
-    /// copy has no longer counts as stored, so that the next backup stores it again if it still exists. All of it is on the disk when this
-    /// returns.
+    /// Reads everything, and repairs as much as possible: rewrites small files, and takes lost data from these copies.
+    /// Data that no copy has no longer counts as stored, so that the next backup stores it again if it still exists.
+    /// All changes are durable on return.
     pub fn repair(&self, copies: &[Self], progress: &dyn Progress) -> Result<Repaired> {
         self.settle(self.repair_all(copies, progress))
     }
@@ -74,7 +73,7 @@ impl Repository {
         let writers = Writers::alone(self)?;
         self.store().remove_leftovers()?;
         self.mend()?;
-        // Writes the ledger and the files of the key again, too.
+        // This also rewrites the ledger and the files of the key.
         let mut change = Change::begin(self)?;
         self.remove_damaged_keys()?;
         self.return_snapshots(copies, &found, &mut change)?;
@@ -87,20 +86,21 @@ impl Repository {
         Ok(Repaired { found, healed, lost })
     }
 
-    /// What of which backups is lost, as far as it is known: packs are not read.
+    /// Returns the lost data by backup, as far as it is known without reading packs.
     pub fn lost(&self) -> Result<Vec<Taken>> {
         self.settle(self.check_small_files()).map(|found| taken(&found))
     }
 
-    /// Whether a backup cannot be read, or refers to data that no pack has. The caller holds the repository's lock.
+    /// Returns true if a backup cannot be read, or refers to data that no pack has. The caller must hold the
+    /// repository's lock.
     pub(crate) fn has_lost(&self) -> Result<bool> {
         let snapshots = Folder::new(self.store(), View::default()).listed(FileType::Snapshot)?;
         let is_whole = |(id, _): &(Id, u32)| whole::is_named_right(&**self.store(), FileType::Snapshot, id);
         Ok(!snapshots.iter().all(is_whole) || !self.lacking(&self.indexed()?.1)?.is_empty())
     }
 
-    /// Removes restic's key files that are damaged, once another one is whole: the repository's own was written again. Who added a
-    /// password with restic whose file is damaged adds it again.
+    /// Removes damaged key files of restic, once another one is intact: the repository's own was rewritten. A person
+    /// whose additional password had a damaged file must add it again.
     fn remove_damaged_keys(&self) -> Result<()> {
         let keys = Folder::new(self.store(), View::default()).listed(FileType::Key)?.into_iter().map(|(id, _)| id);
         let (whole, damaged): (Vec<Id>, Vec<Id>) =
@@ -127,7 +127,7 @@ impl Repository {
         Ok(())
     }
 
-    /// The lost file is removed once the snapshot is stored.
+    /// Stores the snapshot, then removes the lost file.
     fn return_snapshot(
         &self,
         backup: &Backup,
@@ -149,14 +149,14 @@ impl Repository {
         Ok(())
     }
 
-    /// Takes blobs that no pack has from copies. A tree that returns may name others that are lost.
+    /// Takes blobs that no pack has from copies. A recovered tree may name further lost blobs.
     fn refill(&self, copies: &[Self]) -> Result<()> {
         let sources = copies.iter().map(|copy| Ok((copy, copy.indexed()?.1))).collect::<Result<Vec<_>>>()?;
         let mut lacking = self.lacking(&self.indexed()?.1)?;
         while !lacking.is_empty() {
             self.take_blobs(&sources, &lacking)?;
             let left = self.lacking(&self.indexed()?.1)?;
-            // Each round returns something, or is the last one.
+            // Each round recovers something, or is the last one.
             if left.is_superset(&lacking) {
                 break;
             }
@@ -186,7 +186,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Blobs that backups refer to, and that the index does not have.
+    /// Returns blobs that backups refer to but that the index lacks.
     fn lacking(&self, indexed: &Indexed) -> Result<Lacking> {
         let mut lacking = Lacking::new();
         let trees: BTreeSet<_> = self.all_snapshots()?.into_iter().map(|(_, snapshot)| *snapshot.tree).collect();
@@ -201,7 +201,7 @@ impl Repository {
     }
 }
 
-/// What damage takes, each backup once.
+/// Merges the losses of all damage, each backup once.
 fn taken(damages: &[Damage]) -> Vec<Taken> {
     let mut all: BTreeMap<BackupId, Taken> = BTreeMap::new();
     for taken in damages.iter().flat_map(|damage| &damage.takes) {

@@ -1,4 +1,4 @@
-//! Creating, opening and listing a repository.
+//! Creation, opening and listing of a repository.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -25,19 +25,20 @@ use crate::reserve::Reserve;
 use crate::store::{Place, Store};
 use crate::{exchange, walk, whole};
 
-/// The size of a pack, the unit in which data is written: about five of them are in memory at a time.
+/// Size of a pack, the unit in which data is written: about five of them are in memory at a time.
 const PACK_SIZE: ByteSize = ByteSize::mib(16);
 
-/// The sizes of the pieces into which streams are cut where their content says so. A database changes in small places all over:
-/// a piece that is stored again is mostly data that did not change. An index has some 60 bytes of memory for each piece.
+/// Average size of the content-defined chunks of streams. A database changes in small places throughout, so a chunk
+/// that is stored again is mostly unchanged data. An index uses about 60 bytes of memory per chunk.
 const PIECE_SIZE: ByteSize = ByteSize::kib(256);
 const LEAST_PIECE_SIZE: ByteSize = ByteSize::kib(64);
 const LARGEST_PIECE_SIZE: ByteSize = ByteSize::mib(1);
 
-/// How long a change waits for another one by default: a log backup must not fail the nightly backup that begins beside it.
+/// Default time that a change waits for another one: a log backup must not make the nightly backup that begins at the
+/// same time fail.
 const PATIENCE: Duration = Duration::from_mins(30);
 
-/// Time between two tries to take the lock.
+/// Time between two attempts to take the lock.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The opened backup repository of a site.
@@ -50,41 +51,41 @@ pub struct Repository {
     reserve: Reserve,
 }
 
-/// Every backup of a repository, each list in the order in which they were made.
+/// All backups of a repository, each list in the order in which they were made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Backups {
-    /// Those of all data.
+    /// Backups of all data.
     pub full: Vec<Backup>,
-    /// Those of what was written in between.
+    /// Log backups.
     pub logs: Vec<Backup>,
 }
 
 impl Backups {
-    /// These backups, in any order.
+    /// Sorts these backups, given in any order.
     pub fn of(mut all: Vec<Backup>) -> Self {
         all.sort_by_key(Backup::order);
         let (full, logs) = all.into_iter().partition(Backup::is_full);
         Self { full, logs }
     }
 
-    /// The sequence number of the newest one; none where no backup has one.
+    /// Returns the sequence number of the newest backup; `None` if no backup has one.
     pub fn last_sequence(&self) -> Option<u64> {
         self.full.iter().chain(&self.logs).filter_map(|backup| backup.sequence).max()
     }
 }
 
-/// Who else may hold the lock.
+/// Mode of the lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lock {
-    /// Who only reads everything.
+    /// For readers of everything.
     Shared,
-    /// Who changes something.
+    /// For changes.
     Exclusive,
 }
 
 impl Repository {
-    /// Makes an empty repository in this place, a folder that is created if it is missing; an interrupted creation is finished.
-    /// All of it is durable when this returns. A place that holds anything else is refused.
+    /// Creates an empty repository at this place, durably, including a missing folder; finishes an interrupted
+    /// creation. Refuses a place that holds anything else.
     pub fn create(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) -> Result<Self> {
         let repository = Self::of(&place.into().store(), site, key, Master::random());
         repository.store.make_root()?;
@@ -112,15 +113,15 @@ impl Repository {
 
     /// Writes a config, and opens the repository with it.
     fn write_config(&self, view: &Arc<Folder>) -> Result<Opened, Box<rustic_core::RusticError>> {
-        // The pack size does not grow with the repository, and neither does the memory.
+        // The pack size does not grow with the repository, so memory does not either.
         let config = ConfigOptions::default().set_datapack_size(PACK_SIZE).set_datapack_growfactor(0_u32);
         let config = config.set_treepack_growfactor(0_u32).set_chunk_size(PIECE_SIZE);
         let config = config.set_chunk_min_size(LEAST_PIECE_SIZE).set_chunk_max_size(LARGEST_PIECE_SIZE);
         library::closed(view)?.init(&self.credentials(), &KeyOptions::default(), &config)
     }
 
-    /// Writes the config again if it is lost. It holds nothing that the data depends on, but the places where streams are cut: the
-    /// next backup stores its data once more.
+    /// Rewrites the config if it is lost. The data depends on nothing in it except the chunk boundaries: the next
+    /// backup stores its data once more.
     pub(crate) fn mend_config(&self) -> Result<()> {
         let _lock = self.lock(Lock::Exclusive)?;
         if self.opens() {
@@ -133,8 +134,8 @@ impl Repository {
         made.map(drop).map_err(|error| library::failure(&view, "write the file config again", error))
     }
 
-    /// Opens the repository in this place, and changes nothing. It refuses a repository of another site and one that
-    /// the key does not open, and names damage that keeps it from being opened.
+    /// Opens the repository at this place, without changing it. Refuses a repository of another site and one that the
+    /// key does not open, and reports damage that prevents opening.
     pub fn open(place: impl Into<Place>, site: Uuid, key: &RepositoryKey) -> Result<Self> {
         let store = place.into().store();
         let opened = Self::open_store(&store, site, key);
@@ -145,14 +146,14 @@ impl Repository {
         let place = store.place();
         let config = store.size(Path::new(CONFIG)).map_err(|error| BackupError::io("look at", place, error))?;
         if config.is_none() {
-            // Empty folders are what an interrupted creation leaves.
+            // An interrupted creation leaves empty folders.
             return Err(if has_parts(store)? {
                 BackupError::damaged(place, "its file config is missing")
             } else {
                 BackupError::NoRepository(place.to_owned())
             });
         }
-        // A ledger that cannot be read refuses nothing: the check reports it.
+        // An unreadable ledger is no reason to refuse: the check reports it.
         if let Ok(Found::Ledger(Ledger { site: found, .. })) = Ledger::read(&**store)
             && found != site
         {
@@ -168,7 +169,7 @@ impl Repository {
         Self { store, site, key: key.clone(), master, patience: PATIENCE, reserve }
     }
 
-    /// The site that the repository in this place belongs to; none where that is not known, since its ledger is lost.
+    /// Returns the site that owns the repository at this place; `None` if unknown because its ledger is lost.
     pub fn owner(place: impl Into<Place>) -> Result<Option<Uuid>> {
         match Ledger::read(&*place.into().store())? {
             Found::Ledger(Ledger { site, .. }) => Ok(Some(site)),
@@ -176,7 +177,7 @@ impl Repository {
         }
     }
 
-    /// The repository's folder, or the address of its bucket.
+    /// Returns the repository's folder, or the address of its bucket.
     pub fn folder(&self) -> &Path {
         self.store.place()
     }
@@ -185,18 +186,18 @@ impl Repository {
         &self.store
     }
 
-    /// This result, unless the repository's place has failed meanwhile: then nothing that was found is certain.
+    /// Returns this result, unless the repository's place has failed in the meantime: then no finding is certain.
     pub(crate) fn settle<T>(&self, result: Result<T>) -> Result<T> {
         self.store.failure().map_or(result, Err)
     }
 
-    /// The same repository, whose changes wait this long for another change.
+    /// Returns the same repository, whose changes wait this long for another change.
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// The same repository, whose backups leave this much of its filesystem free, or are not made.
+    /// Returns the same repository, whose backups fail rather than leave less of its filesystem free.
     #[must_use]
     pub fn with_reserve(self, reserve: Reserve) -> Self {
         Self { reserve, ..self }
@@ -206,43 +207,42 @@ impl Repository {
         self.reserve
     }
 
-    /// Every backup of all data that is complete, in the order in which they were made; see [`Repository::everything`].
+    /// Returns every complete backup of all data, in the order in which they were made; see [`Repository::everything`].
     pub fn backups(&self) -> Result<Vec<Backup>> {
         Ok(self.everything()?.full)
     }
 
-    /// Every backup that is complete. A snapshot that cannot be read is left out, with a line in the log: [`Repository::check`]
-    /// names it.
+    /// Returns every complete backup. An unreadable snapshot is left out and logged: [`Repository::check`] reports it.
     pub fn everything(&self) -> Result<Backups> {
         let all = self.settle(self.latest_snapshots())?.into_iter().map(|(backup, _)| backup);
         Ok(Backups::of(all.collect()))
     }
 
-    /// Gives the next backup a greater sequence number than this one: another repository of the site has it. It is on the disk when
-    /// this returns.
+    /// Gives the next backup a greater sequence number than this one, which another repository of the site has. Durable
+    /// on return.
     pub fn continue_after(&self, sequence: u64) -> Result<()> {
         let mut change = Change::begin(self)?;
         change.skip_sequence(sequence)?;
         change.finish()
     }
 
-    /// Backups with the snapshots that count, in the order in which they were made.
+    /// Returns backups with their valid snapshots, in the order in which they were made.
     pub(crate) fn latest_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         Ok(latest_of(self.all_snapshots()?))
     }
 
-    /// The backup of this id, with the snapshot that counts.
+    /// Returns the backup with this ID, with its valid snapshot.
     pub(crate) fn find(&self, id: BackupId) -> Result<(Backup, SnapshotFile)> {
         let found = self.find_all(&[id])?.pop();
         found.ok_or_else(|| BackupError::NoBackup { folder: self.folder().to_owned(), id })
     }
 
-    /// The backups of these ids, in their order, each with the snapshot that counts.
+    /// Returns the backups with these IDs, in order, each with its valid snapshot.
     pub(crate) fn find_all(&self, ids: &[BackupId]) -> Result<Vec<(Backup, SnapshotFile)>> {
         self.pick(self.latest_snapshots()?, ids)
     }
 
-    /// Those of these ids, in their order.
+    /// Selects the backups with these IDs, in order.
     pub(crate) fn pick(
         &self,
         known: Vec<(Backup, SnapshotFile)>,
@@ -254,8 +254,8 @@ impl Repository {
         ids.iter().map(|id| known.remove(id).ok_or_else(|| missing(id))).collect()
     }
 
-    /// Every snapshot that is Landfall's and can be read, in the order of its id, with its backup. A file that is whole under the name of
-    /// another one is none: the library would take it for the other backup.
+    /// Returns every readable snapshot of Landfall's with its backup, ordered by ID. An intact file under the name of
+    /// another one is left out: the library would take it for the other backup.
     pub(crate) fn all_snapshots(&self) -> Result<Vec<(Backup, SnapshotFile)>> {
         let (folder, opened) = self.session(View { compares_snapshots: true, ..View::default() })?;
         let mut files = folder.listed(FileType::Snapshot)?;
@@ -286,7 +286,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// Refuses to take a disk for one without backups that returns the bytes of none of these files.
+    /// Fails if none of these files can be read, so that a failing disk is not taken for one without backups.
     fn expect_answer(&self, files: &[PathBuf]) -> Result<()> {
         let mut failure = None;
         for file in files {
@@ -299,7 +299,7 @@ impl Repository {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Names the streams of backups whose snapshots do not: restic has rewritten them.
+    /// Fills in the streams of backups whose snapshots do not name them, because restic has rewritten them.
     fn name_streams(&self, found: &mut [(Backup, SnapshotFile)]) -> Result<()> {
         let (folder, indexed) = self.indexed()?;
         for (backup, snapshot) in found.iter_mut().filter(|(backup, _)| backup.streams.is_empty()) {
@@ -313,7 +313,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Opens the folder for one use.
+    /// Opens the folder for one session.
     pub(crate) fn session(&self, view: View) -> Result<(Arc<Folder>, Opened)> {
         let folder = Arc::new(Folder::new(&self.store, view));
         match library::open(&folder, &self.credentials()) {
@@ -322,17 +322,17 @@ impl Repository {
         }
     }
 
-    /// Whether the library still opens the folder.
+    /// Returns true if the library still opens the folder.
     pub(crate) fn opens(&self) -> bool {
         library::open(&Arc::new(Folder::new(&self.store, View::default())), &self.credentials()).is_ok()
     }
 
-    /// The same as [`Repository::session`], with the index in memory.
+    /// Like [`Repository::session`], with the index in memory.
     pub(crate) fn indexed(&self) -> Result<(Arc<Folder>, Indexed)> {
         self.indexed_in(self.view_of_whole_indexes()?)
     }
 
-    /// The same of what this view shows.
+    /// Like [`Repository::indexed`], with this view.
     pub(crate) fn indexed_in(&self, view: View) -> Result<(Arc<Folder>, Indexed)> {
         let (folder, opened) = self.session(view)?;
         match opened.to_indexed() {
@@ -341,8 +341,8 @@ impl Repository {
         }
     }
 
-    /// A view without damaged index files, at which the library would stop: what they name counts as missing, and the
-    /// rest can be read and added to.
+    /// Returns a view without damaged index files, at which the library would stop: data that they name counts as
+    /// missing, and the rest can be read and extended.
     pub(crate) fn view_of_whole_indexes(&self) -> Result<View> {
         let files = Folder::new(&self.store, View::default()).listed(FileType::Index)?;
         let names: Vec<_> = files.iter().map(|(id, _)| Folder::relative(FileType::Index, id)).collect();
@@ -352,7 +352,7 @@ impl Repository {
         Ok(View { hidden, ..View::default() })
     }
 
-    /// Takes the lock of the repository, which ends with the returned file. Waits as long as the repository is patient.
+    /// Takes the lock of the repository, held until the returned file is closed. Waits up to the repository's patience.
     pub(crate) fn lock(&self, lock: Lock) -> Result<Option<File>> {
         self.store.lock_file()?.map(|file| self.lock_file(file, lock)).transpose()
     }
@@ -374,7 +374,7 @@ impl Repository {
         }
     }
 
-    /// The site that it belongs to.
+    /// Returns the site that owns it.
     pub fn site(&self) -> Uuid {
         self.site
     }
@@ -391,7 +391,8 @@ impl Repository {
         Credentials::Masterkey(self.master.to_library())
     }
 
-    /// Only what an interrupted creation leaves may be in the folder, or the folder of a filesystem's check.
+    /// Returns an error unless the folder holds only leftovers of an interrupted creation, or the folder of a
+    /// filesystem check.
     fn refuse_occupied(&self) -> Result<()> {
         let names = self.store.names().map_err(|error| BackupError::io("list", self.folder(), error))?;
         let occupied =
@@ -411,7 +412,7 @@ impl Repository {
         Ok(())
     }
 
-    /// The key opened the repository already.
+    /// Explains why the library did not open the repository: the key had already opened it.
     fn why_not_opened(&self, error: Box<rustic_core::RusticError>) -> BackupError {
         let is_there = matches!(self.store.size(Path::new(CONFIG)), Ok(Some(_)));
         let what = if is_there { "its file config is changed" } else { "its file config is missing" };
@@ -419,7 +420,7 @@ impl Repository {
     }
 }
 
-/// Whether there is anything in this place that a backup has stored.
+/// Returns true if any backup data is stored at this place.
 fn has_parts(store: &Arc<dyn Store>) -> Result<bool> {
     let folder = Folder::new(store, View::default());
     for kind in [FileType::Snapshot, FileType::Index, FileType::Pack] {
@@ -430,8 +431,8 @@ fn has_parts(store: &Arc<dyn Store>) -> Result<bool> {
     Ok(false)
 }
 
-/// The snapshot of each backup that counts, in the order in which they were made. A mark that was interrupted leaves two snapshots of
-/// one backup, of which the marked one counts; of two marks, the one of a failed drill.
+/// Returns the valid snapshot of each backup, in the order in which they were made. An interrupted mark leaves two
+/// snapshots of one backup, of which the marked one is valid; of two marks, that of a failed drill.
 pub(crate) fn latest_of(all: Vec<(Backup, SnapshotFile)>) -> Vec<(Backup, SnapshotFile)> {
     let mut latest: BTreeMap<BackupId, (Backup, SnapshotFile)> = BTreeMap::new();
     for (backup, snapshot) in all {

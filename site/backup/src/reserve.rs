@@ -1,26 +1,26 @@
-//! Space of a disk that a backup leaves free: what runs beside it writes there, too.
+//! Disk space that a backup leaves free, because running software also writes there.
 
 use std::path::Path;
 
 use crate::error::{BackupError, Result};
 
-/// What stays free of the filesystem that a repository is on.
+/// Free space to keep on the filesystem of a repository.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reserve {
     /// Bytes.
     pub bytes: u64,
-    /// Files and folders; counted only where the filesystem has a limit of them.
+    /// Files and folders; counted only if the filesystem limits them.
     pub inodes: u64,
 }
 
 impl Reserve {
-    /// Bytes that may be written below `folder` beside the reserve; none where that is not known.
+    /// Returns the bytes that may be written below `folder` without using the reserve; 0 if unknown.
     pub(crate) fn spare_bytes(self, folder: &Path) -> u64 {
         let free = rustix::fs::statvfs(folder).map_or(0, |measured| measured.f_bavail * measured.f_frsize);
         free.saturating_sub(self.bytes)
     }
 
-    /// Refuses to write a file of this size below `folder` if less than the reserve would be free then.
+    /// Returns an error if writing a file of this size below `folder` would leave less than the reserve free.
     pub(crate) fn refuse(self, folder: &Path, size_bytes: u64) -> Result<()> {
         if self == Self::default() {
             return Ok(());

@@ -1,8 +1,9 @@
-//! Writing blobs as restic's format prescribes: sealed in a pack, and the pack in an index file.
+//! Writer of blobs in restic's format: sealed in a pack, and the pack in an index file.
 //!
 //! <https://github.com/restic/restic/blob/v0.18.0/doc/design.rst>: a pack is its sealed blobs, a sealed header and the
-//! header's length. The header has one entry for each blob: its type, its sealed length, its length before compression if
-//! it is compressed, and its id. Sealed is a nonce, the ciphertext of AES-256 in counter mode, and its Poly1305-AES authentication.
+//! header's length. The header has one entry for each blob: its type, its sealed length, its length before compression
+//! if it is compressed, and its id. A sealed text is a nonce, the ciphertext of AES-256 in counter mode, and its
+//! Poly1305-AES authentication.
 
 use std::num::NonZeroU32;
 
@@ -15,15 +16,15 @@ use crate::folder::Folder;
 use crate::master::Master;
 use crate::whole;
 
-/// What is added to the type of a blob in a pack's header if it is compressed.
+/// Value added to the type of a compressed blob in a pack's header.
 const COMPRESSED: u8 = 2;
 
-/// A blob as a pack has it.
+/// A blob as stored in a pack.
 pub(crate) struct SealedBlob {
     pub kind: BlobType,
     pub id: Id,
     pub bytes: Vec<u8>,
-    /// Bytes before compression; none if it is not compressed.
+    /// Bytes before compression; `None` if it is not compressed.
     pub uncompressed_length: Option<NonZeroU32>,
 }
 
@@ -56,7 +57,7 @@ struct IndexBlob {
     uncompressed_length: Option<NonZeroU32>,
 }
 
-/// Stores blobs of one type in a pack of their own, and its index file. Both are on the disk when this returns.
+/// Stores blobs of one type in their own pack, and its index file, both durably.
 pub(crate) fn store_pack(folder: &Folder, master: &Master, sealed: &[SealedBlob]) -> Result<()> {
     let (mut pack, mut header, mut blobs) = (Vec::new(), Vec::new(), Vec::new());
     for SealedBlob { kind, id, bytes, uncompressed_length } in sealed {

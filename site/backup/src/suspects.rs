@@ -1,5 +1,6 @@
-//! Packs of which a read failed. Each has a file in Landfall's folder of the repository, which is durable before the failure is
-//! reported, and which needs no lock. The next backup of all data looks at them before it relies on any: see `mend.rs`.
+//! Packs with failed reads. Each has a file in Landfall's folder of the repository, which is durable before the failure
+//! is reported, and which needs no lock. The next backup of all data examines them before it relies on any: see
+//! `mend.rs`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,12 @@ use crate::error::{BackupError, Result};
 use crate::ledger;
 use crate::store::Store;
 
-/// What their names begin with; the name of the pack follows.
+/// Prefix of their names; the name of the pack follows.
 const PREFIX: &str = "suspect-";
 
-/// Notes that a read of this pack failed. One that cannot be noted is found by the next check.
+/// Records that a read of this pack failed. If that fails, the next check finds the pack.
 pub(crate) fn note(store: &dyn Store, pack: &Id) {
-    // Of a place that no longer answers, nothing is known.
+    // Nothing is known about a place that no longer answers.
     if store.failure().is_some() {
         return;
     }
@@ -23,14 +24,14 @@ pub(crate) fn note(store: &dyn Store, pack: &Id) {
     }
 }
 
-/// Every pack that was noted.
+/// Returns every recorded pack.
 pub(crate) fn listed(store: &dyn Store) -> Result<Vec<Id>> {
     let named = store.list(ledger::FOLDER);
     let named = named.map_err(|error| BackupError::io("list", &store.place().join(ledger::FOLDER), error))?;
     Ok(named.iter().filter_map(|(name, _)| name.strip_prefix(PREFIX)?.parse().ok()).collect())
 }
 
-/// Forgets a pack; it is on the disk when this returns.
+/// Removes the record of a pack, durably.
 pub(crate) fn forget(store: &dyn Store, pack: &Id) -> Result<()> {
     store.remove(&file_of(pack))
 }

@@ -1,5 +1,5 @@
-//! Marking a backup with the verdict of a drill: proven, or disproved. The mark is a tag of the snapshot, so restic shows and copies
-//! it, and it is encrypted and authenticated as the backup itself.
+//! Marks of a backup with the verdict of a drill: proven, or disproved. The mark is a tag of the snapshot, so restic
+//! shows and copies it, and it is encrypted and authenticated like the backup itself.
 
 use crate::backup::{self, Backup, BackupId, Proof};
 use crate::change::Change;
@@ -9,13 +9,13 @@ use crate::library;
 use crate::repository::Repository;
 
 impl Repository {
-    /// Marks a backup as proven, replacing the mark of an earlier drill. The marked snapshot is on the disk before the unmarked one
-    /// is removed: a power cut leaves both, which are the same backup.
+    /// Marks a backup as proven, replacing the mark of an earlier drill. The marked snapshot is durable before the
+    /// unmarked one is removed: a power cut leaves both, which are the same backup.
     pub fn mark_proven(&self, id: BackupId, proof: Proof) -> Result<Backup> {
         self.mark(id, |backup| Backup { proof: Some(proof), disproof: None, ..backup })
     }
 
-    /// Marks a backup as disproved: a check of its drill failed. It replaces the mark of an earlier drill, as
+    /// Marks a backup as disproved, because a check of its drill failed. Replaces the mark of an earlier drill, as
     /// [`Repository::mark_proven`] does.
     pub fn mark_disproved(&self, id: BackupId, disproof: Proof) -> Result<Backup> {
         self.mark(id, |backup| Backup { proof: None, disproof: Some(disproof), ..backup })

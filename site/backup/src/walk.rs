@@ -1,4 +1,4 @@
-//! The files of a snapshot, from its trees.
+//! Files of a snapshot, read from its trees.
 
 use rustic_core::repofile::Node;
 use rustic_core::{DataId, RusticError, TreeId};
@@ -16,7 +16,7 @@ pub(crate) struct TreeFile {
 }
 
 impl TreeFile {
-    /// As a stream, whose digest only the snapshot could have named.
+    /// Converts the file to a stream without a digest, which only the snapshot could have named.
     pub(crate) fn into_stream(self) -> Stream {
         Stream { name: self.name, size_bytes: self.size_bytes, sha256: None }
     }
@@ -29,7 +29,7 @@ pub(crate) struct Unread {
     pub error: Box<RusticError>,
 }
 
-/// Every file below this tree, sorted by name, and the trees below it that could not be read.
+/// Returns every file below this tree, sorted by name, and the unreadable trees below it.
 pub(crate) fn files(indexed: &Indexed, root: TreeId) -> (Vec<TreeFile>, Vec<Unread>) {
     let (mut files, mut unread) = (Vec::new(), Vec::new());
     let mut open = vec![(String::new(), root)];
@@ -53,7 +53,7 @@ pub(crate) fn files(indexed: &Indexed, root: TreeId) -> (Vec<TreeFile>, Vec<Unre
     (files, unread)
 }
 
-/// A file with a name that a stream can have; Landfall writes no other.
+/// Returns a file whose name is valid for a stream; Landfall writes no others.
 fn file(path: &str, node: Node) -> Option<TreeFile> {
     let name = path.parse().ok().filter(|_| node.is_file())?;
     Some(TreeFile { name, size_bytes: node.meta.size, content: node.content.unwrap_or_default() })

@@ -1,31 +1,31 @@
-//! Who writes data into a repository. Data is written beside other changes, for hours if there is much of it; only what makes
-//! it a backup is written under the lock of a [`crate::change::Change`].
+//! Lock for writers of data in a repository. Data is written concurrently with other changes, for hours if there is
+//! much of it; only the records that turn it into a backup are written under the lock of a [`crate::change::Change`].
 //!
-//! Whoever writes data holds this second lock with others. Whoever removes data, or looks for data that it need not write
-//! again, takes it alone: so nothing removes what a backup in progress has written or refers to, and no backup refers to what
-//! another one in progress may remove again. A log backup looks for no earlier data, so it is stored beside a backup of all data.
-//! This lock is taken before that of a change.
+//! Writers of data share this second lock. An operation that removes data, or that looks up stored data so as not to
+//! write it again, takes it exclusively. Therefore nothing removes data that a backup in progress has written or refers
+//! to, and no backup refers to data that another one in progress may remove again. A log backup looks up no earlier
+//! data, so it can be stored concurrently with a backup of all data. This lock is taken before that of a change.
 
 use std::fs::File;
 
 use crate::error::Result;
 use crate::repository::{Lock, Repository};
 
-/// The right to write data, until it is dropped.
+/// Right to write data, until it is dropped.
 pub(crate) struct Writers(Option<File>);
 
 impl Writers {
-    /// Waits until nothing else writes.
+    /// Takes the lock exclusively, after all other writers have ended.
     pub(crate) fn alone(repository: &Repository) -> Result<Self> {
         Self::lock(repository, repository.store().writers_file()?, Lock::Exclusive)
     }
 
-    /// Waits until nothing removes data.
+    /// Takes the lock shared, once nothing removes data.
     pub(crate) fn beside_others(repository: &Repository) -> Result<Self> {
         Self::lock(repository, repository.store().writers_file()?, Lock::Shared)
     }
 
-    /// Lets others write beside, too.
+    /// Downgrades the lock to shared, to admit other writers.
     pub(crate) fn admit_others(self, repository: &Repository) -> Result<Self> {
         Self::lock(repository, self.0, Lock::Shared)
     }

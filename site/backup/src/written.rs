@@ -1,4 +1,4 @@
-//! The files that one backup has written, so that a stopped one can be removed.
+//! Files that one backup has written, so that those of a stopped one can be removed.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,10 +9,10 @@ use crate::change::Change;
 use crate::error::Result;
 use crate::repository::{Lock, Repository};
 
-/// What refers to others comes before them: an interrupted removal leaves nothing that refers to a missing file.
+/// Kinds of files, referring ones first: an interrupted removal leaves nothing that refers to a missing file.
 const KINDS: [FileType; 3] = [FileType::Snapshot, FileType::Index, FileType::Pack];
 
-/// Files that were written, relative to the repository's folder. Its clones are the same list.
+/// Written files, relative to the repository's folder. Clones share the list.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Written(Arc<Mutex<Vec<PathBuf>>>);
 
@@ -25,10 +25,10 @@ impl Written {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(file)
     }
 
-    /// Removes all of them, which no other backup refers to: no other one is stored beside this one that would look for its data. They are
-    /// gone from the disk when this returns.
+    /// Removes all of them, durably. No other backup refers to them, because none that would look up their data is
+    /// stored concurrently.
     pub(crate) fn remove(&self, repository: &Repository) -> Result<()> {
-        // Before the ledger is written: a disk that is full takes none.
+        // This precedes the ledger, which cannot be written to a full disk.
         let lock = repository.lock(Lock::Exclusive)?;
         let files = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for kind in KINDS {

@@ -1,4 +1,4 @@
-//! The memory that a backup takes, whatever its size: a test program of its own, which does nothing else.
+//! Memory use of a backup of any size: a separate test program, which does nothing else.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 const MIB: u64 = 1 << 20;
 
-/// More than any buffer, and quick enough.
+/// Size above any buffer, but quick enough.
 const STREAM_BYTES: u64 = 640 * MIB;
 
-/// What storing, reading and checking may take together: a site's smallest host has 8 GiB for everything.
+/// Memory limit for storing, reading and checking together: a site's smallest host has 8 GiB for everything.
 const LIMIT_BYTES: u64 = 256 * MIB;
 
-/// Bytes that neither compress nor repeat.
+/// Reader of bytes that neither compress nor repeat.
 struct Random(StdRng);
 
 impl Read for Random {
@@ -27,7 +27,7 @@ impl Read for Random {
     }
 }
 
-/// The most memory that this program had at a time.
+/// Returns the peak memory of this program.
 fn peak_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -46,7 +46,7 @@ fn a_large_stream_takes_little_memory() {
         streams: vec![("database".parse().unwrap(), &mut stream)],
         documents: Vec::new(),
     };
-    // restic's key took 128 MiB, which were freed.
+    // restic's key used 128 MiB, which were freed.
     let saved = repository.save(new).unwrap();
     let opened = repository.open_backup(saved.id).unwrap();
     let mut reader = opened.read(&saved.streams[0].name).unwrap();

@@ -1,4 +1,4 @@
-//! Plain restic reads what Landfall stored: the way out that needs nothing of Landfall but the key.
+//! Tests that plain restic reads Landfall's repositories, an exit that needs nothing of Landfall except the key.
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 const SITE: Uuid = Uuid::from_u128(0x5117e);
 
-/// Runs restic with the file of the key as its password file, and returns what it prints.
+/// Runs restic with the file of the key as its password file, and returns its output.
 fn restic(folder: &Path, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("restic")
         .args(["--no-cache", "--quiet", "--repo"])
@@ -38,7 +38,7 @@ fn name(text: &str) -> StreamName {
     text.parse().unwrap()
 }
 
-/// Bytes that do not repeat, without a generator: a chain of digests.
+/// Returns bytes that do not repeat, without a generator: a chain of digests.
 fn data(seed: u8, digests: usize) -> Vec<u8> {
     let mut last = [seed; 32];
     let mut bytes = Vec::with_capacity(32 * digests);
@@ -157,7 +157,7 @@ fn what_restic_rewrites_is_still_a_backup() {
         .unwrap();
     assert!(bytes == rows);
     assert_eq!(repository.check(&Silent).unwrap(), []);
-    // Landfall's prune leaves what restic accepts.
+    // restic accepts the result of Landfall's prune.
     save(&repository, "2026-11-22T12:00:00Z", &data(4, 100_000));
     let retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
     assert_eq!(repository.forget(retention).unwrap().dropped, []);

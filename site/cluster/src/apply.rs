@@ -1,8 +1,9 @@
 //! Server-side apply: the API server merges the declared fields and records that Landfall owns them.
 //!
-//! No other manager is overruled unless a person wants it ([`Edits::Overwrite`](super::Edits)). A field that another manager set to another value is a conflict for a person to
-//! decide: the API server does not record whether the change was intended. What Landfall set by another request than an
-//! apply, such as a number of replicas, counts as another manager's for the API server alone; Landfall overrules itself.
+//! No other manager is overruled unless a person requests it ([`Edits::Overwrite`](super::Edits)). A field that another
+//! manager set to another value is a conflict for a person to decide: the API server does not record whether the change
+//! was intended. Fields that Landfall set by other requests than an apply, such as a number of replicas, belong to
+//! another manager only in the eyes of the API server; Landfall overrules itself.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -16,22 +17,22 @@ use super::labels::{FIELD_MANAGER, is_managed, manager_of};
 use super::retry::{Failure, is_field_conflict};
 use super::{Cluster, ClusterError, ObjectName};
 
-/// How long a kind may take to become known after its definition was established.
+/// Time within which a kind becomes known after its definition was established.
 const KIND_PATIENCE: Duration = Duration::from_secs(15);
 
-/// How often an object is compared, or applied again, while other managers write to it.
+/// Number of times an object is compared, or applied again, while other managers write to it.
 const COMPARISONS: usize = 10;
 
-/// How a live object compares to the one that Landfall would apply.
+/// Result of comparing a live object to the one that Landfall would apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
-    /// It does not exist.
+    /// The object does not exist.
     Absent,
-    /// It is Landfall's and applying it again would change nothing.
+    /// The object is Landfall's, and applying it again would change nothing.
     Same,
-    /// It is Landfall's and applying would change it.
+    /// The object is Landfall's, and applying would change it.
     Different,
-    /// It belongs to another manager.
+    /// The object belongs to another manager.
     Foreign {
         /// The other manager.
         manager: String,
@@ -54,7 +55,7 @@ impl fmt::Display for FieldConflict {
 }
 
 impl Cluster {
-    /// Applies an object and returns it as it is afterwards. The API server has written it to etcd by then.
+    /// Applies an object and returns the result, which the API server has written to etcd.
     ///
     /// An object that exists without Landfall's label is [`ClusterError::Foreign`]; fields of other managers are
     /// [`ClusterError::Conflict`].
@@ -67,7 +68,7 @@ impl Cluster {
         self.patch(&name, object, false)
     }
 
-    /// How a live object compares to what [`Cluster::apply`] would make of it. Changes nothing.
+    /// Compares a live object to the result of [`Cluster::apply`]. Changes nothing.
     pub fn compare(&self, object: &Value) -> Result<Applied, ClusterError> {
         let name = ObjectName::of(object)?;
         for _ in 0..COMPARISONS {
@@ -75,7 +76,7 @@ impl Cluster {
             if !is_managed(&live) {
                 return Ok(Applied::Foreign { manager: manager_of(&live) });
             }
-            // An object that is being deleted counts as absent: it is applied again once it is gone.
+            // An object that is being deleted counts as different: it is applied again once it is gone.
             if live.pointer("/metadata/deletionTimestamp").is_some() {
                 return Ok(Applied::Different);
             }
@@ -83,13 +84,13 @@ impl Cluster {
             if live.pointer("/metadata/resourceVersion") == after.pointer("/metadata/resourceVersion") {
                 return Ok(if declared(live) == declared(after) { Applied::Same } else { Applied::Different });
             }
-            // A controller wrote between the two: the difference may be its work.
+            // A controller wrote between the two reads, so the difference may be its work.
         }
         Ok(Applied::Different)
     }
 
-    /// Applies an object whether or not it is Landfall's, which it is afterwards: for objects that Kubernetes itself
-    /// makes in Landfall's places.
+    /// Applies an object and makes it Landfall's, whoever owned it before. For objects that Kubernetes itself creates
+    /// under Landfall's names.
     pub fn adopt(&self, object: &Value) -> Result<Value, ClusterError> {
         let name = ObjectName::of(object)?;
         self.wait_for_kind(&name)?;
@@ -117,8 +118,8 @@ impl Cluster {
         }
     }
 
-    /// Applies an object with force, if nothing prevents it but what Landfall set. Both requests name the version
-    /// that they are about: the second is refused if another manager wrote after the first.
+    /// Applies an object with force if the only conflicts are with Landfall's own fields. Both requests name the
+    /// object's version: the second is refused if another manager wrote after the first.
     fn overrule_landfall(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         let impatient = self.with_patience(Duration::ZERO);
         let mut pinned = object.clone();
@@ -138,7 +139,7 @@ impl Cluster {
         }
     }
 
-    /// Applies an object and takes over what other managers have set: a person wanted that.
+    /// Applies an object and takes over fields that other managers have set, as a person requested.
     pub(super) fn patch_over(&self, name: &ObjectName, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
         self.patch_once(name, object, dry_run, true)
     }
@@ -167,7 +168,7 @@ impl Cluster {
     }
 }
 
-/// The part that is compared: everything except fields that every write changes.
+/// Returns the compared part of an object: everything except fields that every write changes.
 fn declared(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         for field in ["managedFields", "resourceVersion", "generation"] {
@@ -177,7 +178,7 @@ fn declared(mut object: Value) -> Value {
     object
 }
 
-/// Whether Landfall itself set every field of a conflict.
+/// Returns true if Landfall itself set every field of a conflict.
 fn is_with_landfall(conflicts: &[FieldConflict]) -> bool {
     !conflicts.is_empty() && conflicts.iter().all(|conflict| conflict.manager == FIELD_MANAGER)
 }

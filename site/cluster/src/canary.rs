@@ -1,8 +1,8 @@
-//! A canary in the cluster: one pod of a workload's new form, with copies of what it reads and what the cluster does not have in
-//! that form. What running pods read stays as it is.
+//! Canaries in the cluster: one pod of a workload's new form, with copies of the objects that it reads and that the
+//! cluster lacks in that form. The objects that running pods read stay unchanged.
 //!
-//! The pod has the labels of the workload's pods, so that network policies and Services treat it like them, but a readiness gate
-//! keeps requests of Services from it until it was proved. No controller owns it, so none replaces it silently.
+//! The pod has the labels of the workload's pods, so that network policies and Services treat it alike, but a readiness
+//! gate keeps requests of Services away until it is proved. No controller owns it, so none replaces it silently.
 
 use std::time::{Duration, Instant};
 
@@ -13,19 +13,19 @@ use super::connection::Call;
 use super::drill::references;
 use super::{Cluster, ClusterError, ObjectName};
 
-/// Label of everything that a canary consists of, with the name of its component.
+/// Label of every object of a canary, with the name of its component.
 pub const CANARY_LABEL: &str = "landfall.dev/canary";
 
-/// The condition without which no Service sends requests to a canary's pod.
+/// Condition that a canary's pod needs before Services send requests to it.
 pub const PROVED_CONDITION: &str = "landfall.dev/proved";
 
-/// What the names of a canary's objects end with.
+/// Suffix of the names of a canary's objects.
 const SUFFIX: &str = "-canary";
 
 /// Longest part of another object's name in the name of a canary's object, in bytes: names have up to 253.
 const NAME_BYTES: usize = 240;
 
-/// Kinds of which a canary may have objects, in the order in which they are removed: the pod first, which uses the others.
+/// Kinds of objects that a canary may have, in the order of removal: the pod first, because it uses the others.
 const KINDS: &[(&str, &str)] = &[
     ("v1", "Pod"),
     ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
@@ -36,13 +36,13 @@ const KINDS: &[(&str, &str)] = &[
     ("v1", "ConfigMap"),
 ];
 
-/// Places that name a `ConfigMap` of a pod.
+/// Fields of a pod that name a `ConfigMap`.
 const CONFIG_MAPS: [&str; 3] = ["configMap", "configMapRef", "configMapKeyRef"];
 
-/// Time between looks.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(300);
 
-/// What a canary is made from.
+/// Sources of a canary.
 #[derive(Debug, Clone, Copy)]
 pub struct CanaryForm<'a> {
     /// Name of the component.
@@ -54,14 +54,15 @@ pub struct CanaryForm<'a> {
 }
 
 impl CanaryForm<'_> {
-    /// Name of the pod.
+    /// Returns the name of the pod.
     pub fn pod(&self) -> ObjectName {
         let namespace = self.workload.namespace.as_deref().unwrap_or_default();
         ObjectName::new("v1", "Pod", namespace, &name_of(&self.workload.name))
     }
 
-    /// The objects of the canary, the pod last: none if the component has no such workload. `differs` says whether the cluster has
-    /// an object in another form, or not at all: the canary then has a copy of its own. Pure but for that question.
+    /// Returns the objects of the canary, the pod last; `None` if the component has no such workload. `differs` returns
+    /// true if the cluster lacks an object or has it in another form; the canary then gets its own copy. Pure except
+    /// for that call.
     pub fn objects(
         &self,
         mut differs: impl FnMut(&Value) -> Result<bool, ClusterError>,
@@ -91,7 +92,7 @@ impl CanaryForm<'_> {
                 copies.extend(rights.into_iter().map(|object| self.with_rights(object, &account)));
                 pod["spec"]["serviceAccountName"] = json!(name_of(&account));
                 if let Value::Object(spec) = &mut pod["spec"] {
-                    // The earlier name of the same field.
+                    // Deprecated name of the same field.
                     spec.remove("serviceAccount");
                 }
             }
@@ -121,7 +122,7 @@ impl CanaryForm<'_> {
         pod
     }
 
-    /// An object under the name that the canary has for it, with its content alone.
+    /// Copies an object under its canary name, keeping only its content.
     fn copy(&self, original: &Value) -> Value {
         let mut copy = original.clone();
         let metadata = &original["metadata"];
@@ -133,7 +134,7 @@ impl CanaryForm<'_> {
         copy
     }
 
-    /// A service account, the bindings of the component that name it, and the component's roles that these name.
+    /// Returns a service account, the component's bindings that name it, and the component's roles that these name.
     fn rights_of(&self, account: &str) -> Vec<&Value> {
         let is_binding = |object: &&Value| object["kind"] == "RoleBinding" || object["kind"] == "ClusterRoleBinding";
         let binds = |object: &&Value| list(&object["subjects"]).iter().any(|subject| self.is_account(subject, account));
@@ -158,7 +159,7 @@ impl CanaryForm<'_> {
         self.find(binding["roleRef"]["kind"].as_str()?, binding["roleRef"]["name"].as_str()?)
     }
 
-    /// A copy of a service account, role or binding; a binding's copy is for the canary's account alone.
+    /// Copies a service account, role or binding; the copy of a binding is only for the canary's account.
     fn with_rights(&self, original: &Value, account: &str) -> Value {
         let mut copy = self.copy(original);
         if original["roleRef"].is_object() {
@@ -181,7 +182,7 @@ fn name_of(name: &str) -> String {
     format!("{begin}{SUFFIX}")
 }
 
-/// Lets every place of a pod that names this `ConfigMap` name its copy.
+/// Makes every field of a pod that names this `ConfigMap` name its copy.
 fn rename_config_map(value: &mut Value, name: &str) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| rename_config_map(item, name)),
@@ -202,12 +203,12 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// Which canaries are meant.
+/// Selection of canaries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Canaries<'a> {
-    /// That of a component.
+    /// The canary of a component.
     Of(&'a str),
-    /// All of them.
+    /// All canaries.
     All,
 }
 
@@ -221,7 +222,7 @@ impl Canaries<'_> {
 }
 
 impl Cluster {
-    /// The objects of canaries that exist, the pods first.
+    /// Returns the existing objects of canaries, the pods first.
     pub fn canaries(&self, which: Canaries<'_>) -> Result<Vec<Value>, ClusterError> {
         let mut found = Vec::new();
         for (api_version, kind) in KINDS {
@@ -230,7 +231,7 @@ impl Cluster {
         Ok(found)
     }
 
-    /// Deletes all objects of canaries and waits until they are gone. Returns how many there were.
+    /// Deletes all objects of canaries, waits until they are gone, and returns their number.
     pub fn remove_canaries(&self, which: Canaries<'_>, limit: Duration) -> Result<usize, ClusterError> {
         let found = self.canaries(which)?;
         for live in &found {
@@ -241,7 +242,7 @@ impl Cluster {
         Ok(found.len())
     }
 
-    /// Lets Services send requests to a canary's pod: it was proved.
+    /// Lets Services send requests to a canary's pod, once it is proved.
     pub fn let_canary_serve(&self, pod: &ObjectName) -> Result<(), ClusterError> {
         let condition = json!({"type": PROVED_CONDITION, "status": "True", "reason": "ProofsPassed"});
         let call = Call {
@@ -255,8 +256,8 @@ impl Cluster {
         self.call(&call).map(drop)
     }
 
-    /// Waits until a pod is gone or `test` accepts it. Returns it as it is then; none if it is gone, and the last look if the limit is
-    /// over.
+    /// Waits until a pod is gone or `test` accepts it. Returns its latest state, also when the limit is over; `None` if
+    /// the pod is gone.
     pub fn wait_for_pod(
         &self,
         pod: &ObjectName,

@@ -1,4 +1,4 @@
-//! Making objects that must not exist yet, with nothing but the right to make them.
+//! Creation of objects that must not exist yet, which requires only the right to create them.
 
 use http::Method;
 use serde_json::Value;
@@ -8,7 +8,8 @@ use super::labels::FIELD_MANAGER;
 use super::{Cluster, ClusterError, ObjectName};
 
 impl Cluster {
-    /// Makes an object. Where an answer was lost and the request was repeated, the API server may refuse it as one that exists.
+    /// Creates an object. If an answer was lost and the request repeated, the API server may report the object as
+    /// existing.
     pub(super) fn create(&self, object: &Value) -> Result<(), ClusterError> {
         let name = ObjectName::of(object)?;
         let kind = self.resource(&name.api_version, &name.kind)?;

@@ -1,4 +1,4 @@
-//! Deleting objects, and waiting until they are gone.
+//! Deletion of objects, including the wait until they are gone.
 
 use std::time::{Duration, Instant};
 
@@ -11,14 +11,14 @@ use super::retry::Failure;
 use super::{Cluster, ClusterError, ObjectName};
 
 impl Cluster {
-    /// Deletes an object of Landfall's with everything that depends on it, and waits until it is gone. A missing object
-    /// is no error; one that is not Landfall's is left alone, and the answer is false.
+    /// Deletes one of Landfall's objects with all dependents, and waits until it is gone. A missing object is not an
+    /// error. Leaves an object that is not Landfall's alone, and returns false.
     pub fn delete(&self, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
         self.delete_if(object, limit, is_managed)
     }
 
-    /// The same for an object of this component alone: one that another component has since taken over is left alone, and
-    /// the answer is false.
+    /// Like [`Self::delete`], but only for an object of this component. Leaves an object that another component has
+    /// taken over alone, and returns false.
     pub fn delete_of(&self, owner: &Owner, object: &ObjectName, limit: Duration) -> Result<bool, ClusterError> {
         self.delete_if(object, limit, |live| owner.owns(live))
     }
@@ -38,7 +38,8 @@ impl Cluster {
         Ok(true)
     }
 
-    /// Has exactly this object deleted, whoever owns it, and what depends on it before or after it. Returns its UID.
+    /// Requests the deletion of exactly this object, whoever owns it, and of its dependents before or after it. Returns
+    /// its UID.
     pub(super) fn request_deletion(
         &self,
         object: &ObjectName,
@@ -60,7 +61,7 @@ impl Cluster {
         match self.attempt(&call) {
             Ok(_) => Ok(uid),
             Err(given_up) => match &given_up.failure {
-                // Gone in the meantime, or replaced by another of the same name: the object to delete no longer exists.
+                // The object was deleted in the meantime, or replaced by another one of the same name.
                 Failure::Status(status) if matches!(status.code, 404 | 409) => Ok(uid),
                 _ => Err(self.error(&call, given_up)),
             },
@@ -101,8 +102,8 @@ mod tests {
     use super::*;
     use crate::connection::tests::at;
 
-    /// An API server with one `ConfigMap` of the component `web`, until a request deletes it; and the methods of the requests about
-    /// it.
+    /// Returns an API server with one `ConfigMap` of the component `web`, until a request deletes it, and the methods
+    /// of the requests for it.
     fn server() -> (tempfile::TempDir, Cluster, Arc<Mutex<Vec<String>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (folder, cluster) = at(listener.local_addr().unwrap());
@@ -124,7 +125,7 @@ mod tests {
         let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
         let length =
             head.iter().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
-        // A connection that is closed with unread bytes takes its answer along.
+        // Closing a connection with unread bytes would lose its answer.
         reader.read_exact(&mut vec![0; length.unwrap_or_default()]).unwrap();
         let body = if path.starts_with("/api/v1 ") {
             json!({"resources": [{"name": "configmaps", "kind": "ConfigMap", "namespaced": true}]})

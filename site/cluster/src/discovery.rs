@@ -1,4 +1,4 @@
-//! Which kinds a cluster knows, and where their objects are found.
+//! Kinds that a cluster knows, and the paths of their objects.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -18,19 +18,19 @@ pub struct Resource {
     pub kind: String,
     /// Its name in paths, such as `deployments`.
     pub plural: String,
-    /// Whether its objects live in namespaces.
+    /// True if its objects live in namespaces.
     pub namespaced: bool,
-    /// Whether its objects can be listed: those of some kinds are only questions, or views of other objects.
+    /// True if its objects can be listed. Some kinds are only queries, or views of other objects.
     pub listable: bool,
 }
 
 impl Resource {
-    /// API group; empty for the core group.
+    /// Returns the API group; empty for the core group.
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// Path of all objects of the kind, in a namespace or in all.
+    /// Returns the path of all objects of the kind, in one namespace or in all.
     pub(super) fn collection(&self, namespace: Option<&str>) -> String {
         let root = root(&self.api_version);
         match namespace.filter(|_| self.namespaced) {
@@ -49,8 +49,8 @@ fn root(api_version: &str) -> String {
 pub(super) struct Kinds(BTreeMap<String, Vec<Resource>>);
 
 impl Cluster {
-    /// Looks up a kind. Earlier answers are cached; a kind that is missing from them is requested again, since custom
-    /// resource definitions may be added meanwhile.
+    /// Looks up a kind. Earlier answers are cached; a missing kind is requested again, because custom resource
+    /// definitions may have been added.
     pub fn resource(&self, api_version: &str, kind: &str) -> Result<Resource, ClusterError> {
         let find = |kinds: &Kinds| kinds.0.get(api_version)?.iter().find(|resource| resource.kind == kind).cloned();
         let known = find(&self.kinds().lock().unwrap_or_else(PoisonError::into_inner));
@@ -64,8 +64,8 @@ impl Cluster {
             .ok_or_else(|| ClusterError::UnknownKind { api_version: api_version.to_owned(), kind: kind.to_owned() })
     }
 
-    /// Every kind that the cluster knows, each in the version that its group prefers, or in the first other one that has it. Versions of
-    /// groups that `is_wanted` refuses are not asked for.
+    /// Returns every kind that the cluster knows, each in the preferred version of its group, or in the first other
+    /// version that has it. Skips versions of groups that `is_wanted` rejects.
     pub fn resources(&self, is_wanted: impl Fn(&str) -> bool) -> Result<Vec<Resource>, ClusterError> {
         let groups = self.call_json(&read("/apis".to_owned(), &"the groups of kinds"))?;
         let versions = groups["groups"].as_array().into_iter().flatten().map(versions);
@@ -83,7 +83,7 @@ impl Cluster {
         Ok(resources)
     }
 
-    /// Path of an object. One that lacks a required namespace, or has a surplus one, has no path.
+    /// Returns the path of an object. Fails if it lacks a required namespace or has a superfluous one.
     pub(super) fn path(&self, object: &ObjectName) -> Result<String, ClusterError> {
         let resource = self.resource(&object.api_version, &object.kind)?;
         if resource.namespaced != object.namespace.is_some() {
@@ -108,7 +108,7 @@ impl Cluster {
     }
 }
 
-/// API versions of a group, the preferred one first.
+/// Returns the API versions of a group, the preferred one first.
 fn versions(group: &Value) -> Vec<&str> {
     let preferred = group["preferredVersion"]["groupVersion"].as_str();
     let all = group["versions"].as_array().into_iter().flatten().filter_map(|version| version["groupVersion"].as_str());
@@ -119,7 +119,7 @@ fn read(path: String, what: &dyn std::fmt::Display) -> Call<'_> {
     Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what }
 }
 
-/// Reads one entry of a list of kinds; subresources are left out.
+/// Reads one entry of a list of kinds; `None` for a subresource.
 fn resource(api_version: &str, entry: &Value) -> Option<Resource> {
     let plural = entry["name"].as_str().filter(|name| !name.contains('/'))?;
     Some(Resource {

@@ -1,7 +1,7 @@
-//! What an administrator, or another manager, has edited of Landfall's objects, and what an apply does with it.
+//! Edits of Landfall's objects by an administrator or another manager, and their treatment by an apply.
 //!
-//! The API server reports a field as a conflict if another manager has set it to another value than the one that is applied. A field
-//! that is left out of what is applied stays as that manager set it.
+//! The API server reports a field as a conflict if another manager has set it to another value than the one that is
+//! applied. A field that the applied object leaves out keeps that manager's value.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,37 +12,37 @@ use super::fields::{passes_list, pointer_of, remove};
 use super::labels::{FIELD_MANAGER, is_managed, manager_of};
 use super::{Cluster, ClusterError, FieldConflict, ObjectName};
 
-/// How often fields are left out of one object: each time the API server may name others.
+/// Number of rounds of leaving fields out of one object: each time the API server may name others.
 const ROUNDS: usize = 20;
 
-/// What an apply does with fields that another manager has set to another value.
+/// Treatment, by an apply, of fields that another manager has set to another value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Edits {
-    /// It fails.
+    /// The apply fails.
     #[default]
     Refuse,
-    /// It leaves them as they are.
+    /// The apply leaves them unchanged.
     Leave,
-    /// It takes them over.
+    /// The apply takes them over.
     Overwrite,
 }
 
 impl Edits {
-    /// Whether it is what applies by default.
+    /// Returns true for the default treatment.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// An object, and what becomes of edits of it.
+/// An object, and the treatment of edits to it.
 #[derive(Debug, Clone, Copy)]
 pub struct Edited<'a> {
     /// The object as the release has it.
     pub object: &'a Value,
-    /// JSON Pointers to the fields that the site may change: an edit of one of them, or below it, always stays.
+    /// JSON Pointers to the fields that the site may change: an edit at or below one of them is always kept.
     pub editable: &'a [String],
-    /// What becomes of other edits.
+    /// Treatment of other edits.
     pub edits: Edits,
 }
 
@@ -60,14 +60,14 @@ pub struct FieldEdit {
     pub new: Option<Value>,
     /// Whether it stays, because the release lets the site change it.
     pub stays: bool,
-    /// JSON Pointer to it where no list is on the way, so that it can be made again also where what is around it is missing.
+    /// JSON Pointer to the field if no list is on the way, so that it can be restored even if its parents are missing.
     #[serde(skip)]
     #[schemars(skip)]
     pub pointer: Option<String>,
 }
 
 impl Edited<'_> {
-    /// Whether the release lets the site change the field at this pointer.
+    /// Returns true if the release lets the site change the field at this pointer.
     fn is_editable(&self, pointer: &str) -> bool {
         let is_at = |declared: &String| {
             pointer.strip_prefix(declared.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -75,29 +75,30 @@ impl Edited<'_> {
         self.editable.iter().any(is_at)
     }
 
-    /// Whether an edit of this field stays.
+    /// Returns true if an edit of this field is kept.
     fn stays(&self, pointer: &str) -> bool {
         self.edits == Edits::Leave || self.is_editable(pointer)
     }
 }
 
 impl Cluster {
-    /// Applies an object as [`Cluster::apply`] does, with this for edits of it. Returns the object as it is afterwards; the API server
-    /// has written it to etcd by then.
+    /// Applies an object as [`Cluster::apply`] does, with the given treatment of edits. Returns the result, which the
+    /// API server has written to etcd.
     pub fn apply_edited(&self, edited: &Edited<'_>) -> Result<Value, ClusterError> {
         let left = |object: &Value| self.apply(object);
         Self::leaving(edited, left, |name, object| self.patch_over(name, object, false))
     }
 
-    /// How a live object compares to what [`Cluster::apply_edited`] would make of it. Changes nothing.
+    /// Compares a live object to the result of [`Cluster::apply_edited`]. Changes nothing.
     pub fn compare_edited(&self, edited: &Edited<'_>) -> Result<Applied, ClusterError> {
         let overwritten =
             |name: &ObjectName, object: &Value| self.patch_over(name, object, true).map(|_| Applied::Different);
         Self::leaving(edited, |object| self.compare(object), overwritten)
     }
 
-    /// Every field that another manager has set to another value than this object, and whether it stays. Changes nothing. An object
-    /// that does not exist has none, and one that is not Landfall's is [`ClusterError::Foreign`].
+    /// Returns every field that another manager has set to another value than this object, and whether that edit is
+    /// kept. Changes nothing. An object that does not exist has none; one that is not Landfall's is
+    /// [`ClusterError::Foreign`].
     pub fn edits(&self, edited: &Edited<'_>) -> Result<Vec<FieldEdit>, ClusterError> {
         let name = ObjectName::of(edited.object)?;
         let Some(live) = self.get(&name)? else { return Ok(Vec::new()) };
@@ -124,7 +125,7 @@ impl Cluster {
         Ok(conflicts.into_iter().filter(|conflict| conflict.manager != FIELD_MANAGER).map(edit).collect())
     }
 
-    /// Does something with an object, without the fields whose edits stay.
+    /// Runs an action on an object without the fields whose edits are kept.
     fn leaving<T>(
         edited: &Edited<'_>,
         act: impl Fn(&Value) -> Result<T, ClusterError>,
@@ -138,7 +139,7 @@ impl Cluster {
             };
             let mut is_less = false;
             for conflict in conflicts.iter().filter(|conflict| conflict.manager != FIELD_MANAGER) {
-                // Items of lists move up when one before them is left out.
+                // Items of lists move up when an earlier one is left out.
                 let pointer = pointer_of(&object, &conflict.field);
                 let kept = pointer.filter(|_| {
                     pointer_of(edited.object, &conflict.field).is_some_and(|pointer| edited.stays(&pointer))

@@ -1,4 +1,4 @@
-//! What can go wrong with a cluster, each naming the object it is about.
+//! Errors of a cluster; each names the object it concerns.
 
 use std::path::PathBuf;
 
@@ -16,14 +16,14 @@ pub enum ClusterError {
     Kubeconfig {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause of the failure.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The API server did not answer before the deadline.
     #[error("cannot {action}: the API server at {server} did not answer within {seconds} s")]
     Unreachable {
-        /// What was asked for, with the object: `read Secret postgres/password`.
+        /// The requested action, with the object, such as `read Secret postgres/password`.
         action: String,
         /// The API server's URL.
         server: String,
@@ -36,7 +36,7 @@ pub enum ClusterError {
     /// The API server refused the request.
     #[error("cannot {action}: the API server refused with {} {}: {}", status.code, status.reason, status.message)]
     Refused {
-        /// What was asked for, with the object.
+        /// The requested action, with the object.
         action: String,
         /// The answer.
         status: Box<Status>,
@@ -57,10 +57,10 @@ pub enum ClusterError {
         /// Kind.
         kind: String,
     },
-    /// A rendered object lacks the fields that name it.
+    /// A rendered object lacks the fields that identify it.
     #[error("a rendered object lacks apiVersion, kind or metadata.name: {object}")]
     Unnamed {
-        /// Enough of it to find it.
+        /// Enough of the object to find it.
         object: String,
     },
     /// A rendered object contradicts itself or the cluster.
@@ -68,18 +68,18 @@ pub enum ClusterError {
     BadObject {
         /// The object.
         object: Box<ObjectName>,
-        /// What is wrong with it.
+        /// The contradiction.
         problem: String,
     },
-    /// No pod can be made after a workload.
+    /// No pod can be derived from a workload.
     #[error("no pod can be made after {workload}: {problem}")]
     NoPod {
         /// The workload.
         workload: Box<ObjectName>,
-        /// What it lacks, or what prevents it.
+        /// The missing part, or the obstacle.
         problem: String,
     },
-    /// An object that is not Landfall's has the name of one of Landfall's objects.
+    /// An object that is not Landfall's has the name of one of Landfall's.
     #[error("{object} exists and belongs to {manager}")]
     Foreign {
         /// The object.
@@ -87,22 +87,22 @@ pub enum ClusterError {
         /// Its owner.
         manager: String,
     },
-    /// Something did not become ready in time.
+    /// A component or object did not become ready in time.
     #[error("{what} was not ready after {seconds} s: {reasons}")]
     NotReady {
         /// `component postgres` or an object.
         what: String,
         /// The time waited.
         seconds: u64,
-        /// Every reason, for a person.
+        /// All reasons, for people.
         reasons: String,
     },
-    /// Something failed in a way that waiting does not fix.
+    /// A component or object failed in a way that waiting does not fix.
     #[error("{what} failed: {reasons}")]
     Failed {
         /// `component postgres` or an object.
         what: String,
-        /// Every reason, for a person.
+        /// All reasons, for people.
         reasons: String,
     },
     /// A deleted object still exists.
@@ -112,22 +112,22 @@ pub enum ClusterError {
         object: Box<ObjectName>,
         /// The time waited.
         seconds: u64,
-        /// The finalizers that still hold it.
+        /// Finalizers that still hold it.
         finalizers: Vec<String>,
     },
-    /// The API server's answer is not understood.
+    /// The API server's answer cannot be interpreted.
     #[error("cannot {action}: the API server's answer is not understood")]
     Answer {
-        /// What was asked for, with the object.
+        /// The requested action, with the object.
         action: String,
-        /// Why.
+        /// Cause of the failure.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl ClusterError {
-    /// Whether the same may succeed later, because the API server is only unavailable or busy.
+    /// Returns true if the same request may succeed later, because the API server is only unavailable or busy.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,

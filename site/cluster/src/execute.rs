@@ -1,4 +1,4 @@
-//! Programs that run in containers of a cluster.
+//! Execution of programs in containers of a cluster.
 
 use std::time::{Duration, Instant};
 
@@ -18,26 +18,26 @@ pub struct Program<'a> {
     pub namespace: &'a str,
     /// The pod.
     pub pod: &'a str,
-    /// The container, which must run.
+    /// The container, which must be running.
     pub container: &'a str,
     /// The program's name or path, and its arguments.
     pub arguments: &'a [String],
-    /// How its success is known.
+    /// Criterion for success.
     pub success: Success,
 }
 
-/// How it is known that a program succeeded and that all its output arrived.
+/// Criterion by which a program counts as successful and its output as complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Success {
-    /// The API server reports it. It also does so where the node's connection to the program breaks off, as when
-    /// containerd restarts: good enough where another look follows.
+    /// The API server's report. It also reports success if the node's connection to the program breaks off, as when
+    /// containerd restarts: good enough if a later check follows.
     Reported,
-    /// The container's `sh` runs the program and writes a trailer behind its output, which is checked and removed. The
-    /// image must contain `sh`.
+    /// A trailer that the container's `sh` writes after the program's output; it is checked and removed. The image must
+    /// contain `sh`.
     Trailer,
 }
 
-/// What a program did.
+/// Result of a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executed {
     /// Its exit code.
@@ -48,7 +48,7 @@ pub struct Executed {
     pub stderr: Output,
 }
 
-/// A program that runs, while the cluster's runtime talks with it. The connection is closed when this value goes.
+/// A running program, with which the cluster's runtime communicates. Dropping this value closes the connection.
 pub(super) struct Running {
     cluster: Cluster,
     conversation: JoinHandle<Result<Ended, NoAnswer>>,
@@ -69,8 +69,8 @@ impl Drop for Running {
 }
 
 impl Cluster {
-    /// Runs a program in a container of a pod, without standard input, and waits until it ends. When the time is over the
-    /// connection is closed; what runs in the container is not ended by that.
+    /// Runs a program in a container of a pod, without standard input, and waits for its end. At the time limit the
+    /// connection is closed; that does not end the program.
     pub fn execute(
         &self,
         namespace: &str,
@@ -84,7 +84,7 @@ impl Cluster {
         Ok(Executed { exit_code: ended.exit_code, stdout: ended.stdout, stderr: ended.stderr })
     }
 
-    /// Starts a program, whose conversation ends within the limit.
+    /// Starts a program, with a time limit on the conversation.
     pub(super) fn start(
         &self,
         program: &Program<'_>,

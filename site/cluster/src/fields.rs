@@ -1,10 +1,12 @@
-//! Fields of objects as the API server names them in conflicts, such as `.spec.ports[port=80,protocol="TCP"].targetPort`.
+//! Fields of objects as the API server names them in conflicts, such as
+//! `.spec.ports[port=80,protocol="TCP"].targetPort`.
 //!
-//! The names are not unambiguous: a key may contain dots. So a name is read along an object that has the field.
+//! The names are ambiguous, because a key may contain dots. Therefore a name is resolved against an object that has the
+//! field.
 
 use serde_json::{Value, json};
 
-/// JSON Pointer (RFC 6901) to the field of this name in an object; none if the object does not have it.
+/// Returns the JSON Pointer (RFC 6901) to the field of this name; `None` if the object does not have it.
 pub fn pointer_of(object: &Value, field: &str) -> Option<String> {
     if field.is_empty() {
         return Some(String::new());
@@ -12,7 +14,7 @@ pub fn pointer_of(object: &Value, field: &str) -> Option<String> {
     let (token, found) = match object {
         Value::Object(fields) => {
             let after = field.strip_prefix('.')?;
-            // The longest key that leads to the end.
+            // The longest key that leads to the end wins.
             let mut keys: Vec<(&String, &Value)> =
                 fields.iter().filter(|(key, _)| after.starts_with(key.as_str())).collect();
             keys.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));
@@ -31,7 +33,7 @@ pub fn pointer_of(object: &Value, field: &str) -> Option<String> {
     Some(format!("/{token}{found}"))
 }
 
-/// Removes the field at a JSON Pointer. Returns whether it was there.
+/// Removes the field at a JSON Pointer. Returns true if it existed.
 pub fn remove(object: &mut Value, pointer: &str) -> bool {
     let Some((parent, token)) = pointer.rsplit_once('/') else { return false };
     match object.pointer_mut(parent) {
@@ -47,13 +49,13 @@ pub fn remove(object: &mut Value, pointer: &str) -> bool {
     }
 }
 
-/// Whether a list is on the way to the field at a JSON Pointer, or is what has it.
+/// Returns true if the field at a JSON Pointer is in a list, at any level.
 pub fn passes_list(object: &Value, pointer: &str) -> bool {
     let parents = pointer.match_indices('/').map(|(end, _)| &pointer[..end]);
     parents.filter_map(|parent| object.pointer(parent)).any(Value::is_array)
 }
 
-/// JSON Patch operations that set the field at a JSON Pointer, and make the maps around it that an object lacks.
+/// Returns JSON Patch operations that set the field at a JSON Pointer, and create the missing maps around it.
 pub fn set_operations(object: &Value, pointer: &str, value: &Value) -> Vec<Value> {
     let parents = pointer.match_indices('/').map(|(end, _)| &pointer[..end]);
     let missing = parents.filter(|parent| object.pointer(parent).is_none_or(Value::is_null));
@@ -66,20 +68,20 @@ fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// Which item of a list a name selects.
+/// Selector of a list item in a field name.
 enum Selector {
-    /// The item with these fields: a list that is a map by some of them.
+    /// The item with these fields, of a list that is a map keyed by them.
     Keys(Vec<(String, Value)>),
-    /// The item of this value: a list that is a set.
+    /// The item of this value, of a list that is a set.
     Value(Value),
-    /// The item at this place.
+    /// The item at this index.
     Index(usize),
 }
 
 impl Selector {
     fn selects(&self, index: usize, item: &Value) -> bool {
         match self {
-            // A key that has its default may be missing in what is applied.
+            // A key with its default value may be missing in the applied object.
             Self::Keys(keys) => {
                 let is_equal = |(key, value): &(String, Value)| item.get(key).is_none_or(|found| found == value);
                 keys.iter().any(|(key, _)| item.get(key).is_some()) && keys.iter().all(is_equal)
@@ -90,7 +92,7 @@ impl Selector {
     }
 }
 
-/// The selector at the beginning of a name, and the rest of it.
+/// Parses the selector at the beginning of a name, and returns it with the rest.
 fn selector(field: &str) -> Option<(Selector, &str)> {
     let inner = field.strip_prefix('[')?;
     let end = outside_of_strings(inner, ']').next()?;
@@ -111,7 +113,7 @@ fn selector(field: &str) -> Option<(Selector, &str)> {
     Some((Selector::Keys(keys), rest))
 }
 
-/// Places of a character that are not within a JSON string.
+/// Returns the positions of a character outside of JSON strings.
 fn outside_of_strings(text: &str, wanted: char) -> impl Iterator<Item = usize> {
     let (mut is_string, mut is_escaped) = (false, false);
     text.char_indices().filter_map(move |(place, found)| {

@@ -1,4 +1,4 @@
-//! Requests to end this process, where something must be removed from the cluster before.
+//! Termination signals of this process, deferred so that cluster objects can be removed first.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Cluster;
 
 impl Cluster {
-    /// From now on, no interrupt from the terminal, no request of the system to end and no closed terminal ends this process: what is
-    /// returned becomes true instead.
+    /// Keeps SIGINT, SIGTERM and SIGHUP from ending this process from now on. The returned flag becomes true instead.
     pub fn hold_interrupts(&self) -> std::io::Result<Arc<AtomicBool>> {
         let is_interrupted = Arc::new(AtomicBool::new(false));
         for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {

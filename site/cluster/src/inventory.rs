@@ -1,7 +1,7 @@
-//! The inventory of a component: which objects it has, kept in its namespace.
+//! Inventory of a component: the list of its objects, kept in its namespace.
 //!
-//! It is written before the objects are, so that every object of Landfall's is always in it; undo, prune and status
-//! rely on it. Labels alone would not suffice: kinds can vanish, and listing every kind of a cluster is slow.
+//! It is written before the objects, so that it always covers all of Landfall's objects; undo, prune and status rely on
+//! that. Labels alone would not suffice: kinds can vanish, and listing every kind of a cluster is slow.
 
 use serde_json::{Value, json};
 
@@ -11,7 +11,7 @@ use super::{COMPONENT_LABEL, Cluster, ClusterError, ObjectName, RELEASE_LABEL};
 /// Label that distinguishes inventories from other `ConfigMap`s.
 const INVENTORY_LABEL: &str = "landfall.dev/inventory";
 
-/// Kinds that are never pruned, since deleting one deletes data or other people's objects: group and kind.
+/// Kinds that are never pruned, by group and kind: deleting such an object deletes data or other people's objects.
 const NEVER_PRUNED: &[(&str, &str)] = &[
     ("", "PersistentVolumeClaim"),
     ("", "PersistentVolume"),
@@ -21,38 +21,38 @@ const NEVER_PRUNED: &[(&str, &str)] = &[
 ];
 
 impl ObjectName {
-    /// Whether an object of this kind stays when its component no longer has it, since deleting it deletes data or other
-    /// people's objects.
+    /// Returns true if an object of this kind stays when its component no longer has it, because deleting it deletes
+    /// data or other people's objects.
     pub fn is_never_pruned(&self) -> bool {
         NEVER_PRUNED.contains(&(self.group(), self.kind.as_str()))
     }
 }
 
-/// What a component consists of.
+/// Objects of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inventory {
-    /// Whose objects they are.
+    /// Owner of the objects.
     pub owner: Owner,
-    /// Where the inventory itself is.
+    /// Namespace of the inventory itself.
     pub namespace: String,
-    /// The objects, in the order in which they were applied.
+    /// The objects, in the order of application.
     pub objects: Vec<ObjectName>,
 }
 
 impl Inventory {
-    /// Name of the `ConfigMap` that holds the inventory of a component.
+    /// Returns the name of the `ConfigMap` that holds the inventory of a component.
     pub fn name(namespace: &str, component: &str) -> ObjectName {
         ObjectName::new("v1", "ConfigMap", namespace, &format!("landfall-inventory-{component}"))
     }
 
-    /// Reads the inventory of a component; none where the component was never applied.
+    /// Reads the inventory of a component; `None` if the component was never applied.
     pub fn read(cluster: &Cluster, namespace: &str, component: &str) -> Result<Option<Self>, ClusterError> {
         let name = Self::name(namespace, component);
         let Some(object) = cluster.get(&name)? else { return Ok(None) };
         Self::parse(&name, &object).map(Some)
     }
 
-    /// Every inventory in the cluster, by namespace and component.
+    /// Reads every inventory in the cluster, by namespace and component.
     pub fn all(cluster: &Cluster) -> Result<Vec<Self>, ClusterError> {
         let kind = cluster.resource("v1", "ConfigMap")?;
         let labels = format!("{MANAGED_BY_LABEL}={MANAGED_BY},{INVENTORY_LABEL}=component");
@@ -73,7 +73,7 @@ impl Inventory {
         cluster.apply(&object).map(drop)
     }
 
-    /// The same inventory with more objects: missing ones are added at the end.
+    /// Returns the inventory with more objects: missing ones are added at the end.
     #[must_use]
     pub fn with(mut self, objects: &[ObjectName]) -> Self {
         for object in objects {
@@ -84,8 +84,8 @@ impl Inventory {
         self
     }
 
-    /// Objects of the inventory that are no longer wanted and may be deleted without asking, last first; and those that
-    /// must stay, because data or other people's objects would be deleted with them.
+    /// Returns the objects of the inventory that are no longer wanted: first those that may be deleted, in reverse
+    /// order; then those that must stay, because deleting them would delete data or other people's objects.
     pub fn surplus(&self, wanted: &[ObjectName]) -> (Vec<ObjectName>, Vec<ObjectName>) {
         let surplus = self.objects.iter().rev().filter(|object| !wanted.iter().any(|name| name.is_same_object(object)));
         surplus.cloned().partition(|object| !object.is_never_pruned())

@@ -1,9 +1,9 @@
-//! The labels by which Landfall recognizes its own objects.
+//! Labels by which Landfall recognizes its own objects.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Name under which Landfall owns fields of objects.
+/// Field manager name under which Landfall owns fields of objects.
 pub const FIELD_MANAGER: &str = "landfall";
 
 /// Label that every object of Landfall carries, with the value [`MANAGED_BY`].
@@ -29,7 +29,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Puts the labels on an object's own metadata, never on those of pods it makes, whose selectors are immutable.
+    /// Sets the labels on an object's own metadata, never on those of its pods, whose selectors are immutable.
     pub fn mark(&self, object: &mut Value) {
         let labels =
             [(MANAGED_BY_LABEL, MANAGED_BY), (RELEASE_LABEL, &self.release), (COMPONENT_LABEL, &self.component)];
@@ -41,18 +41,18 @@ impl Owner {
         }
     }
 
-    /// Whether an object carries this owner's labels.
+    /// Returns true if an object carries this owner's labels.
     pub fn owns(&self, object: &Value) -> bool {
         is_managed(object) && label(object, COMPONENT_LABEL) == Some(&self.component)
     }
 }
 
-/// Whether an object carries Landfall's label, whichever component it belongs to.
+/// Returns true if an object carries Landfall's label, whatever its component.
 pub fn is_managed(object: &Value) -> bool {
     label(object, MANAGED_BY_LABEL) == Some(MANAGED_BY)
 }
 
-/// The owner of a live object, in words for a person.
+/// Describes the owner of a live object for people.
 pub fn manager_of(object: &Value) -> String {
     match (label(object, MANAGED_BY_LABEL), label(object, COMPONENT_LABEL)) {
         (Some(MANAGED_BY), Some(component)) => format!("Landfall's component {component}"),

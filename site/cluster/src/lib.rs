@@ -1,8 +1,8 @@
-//! The cluster as steps use it: objects applied server-side, readiness read from objects, and an inventory of
-//! Landfall's objects.
+//! Access to the cluster for steps: server-side apply, readiness read from objects, and an inventory of Landfall's
+//! objects.
 //!
-//! The engine is synchronous, so is [`Cluster`]; it owns the runtime that its connections need. Objects are JSON values
-//! throughout: a release may bring any kinds, and only the API server knows their schemas.
+//! [`Cluster`] is synchronous, like the engine; it owns the runtime that its connections need. Objects are JSON values
+//! throughout: a release may contain any kinds, and only the API server knows their schemas.
 
 mod apply;
 mod canary;

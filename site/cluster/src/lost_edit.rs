@@ -1,4 +1,4 @@
-//! Edits that a change overwrote or deleted, made again on the way back.
+//! Edits that a change overwrote or deleted, restored during the undo.
 
 use std::fmt;
 
@@ -9,29 +9,29 @@ use super::connection::Call;
 use super::fields::{pointer_of, set_operations};
 use super::{Cluster, ClusterError, Edited, Edits, FieldEdit, ObjectName};
 
-/// An edit that a change took away.
+/// An edit that a change removed.
 #[derive(Debug, Clone, Copy)]
 pub struct LostEdit<'a> {
     /// The object.
     pub name: &'a ObjectName,
-    /// The object as it was applied on the way back; none if that release has no such object.
+    /// The object as the undo applied it; `None` if that release has no such object.
     pub applied: Option<&'a Value>,
-    /// The edit, as it was before.
+    /// The edit, as it was before the change.
     pub edit: &'a FieldEdit,
 }
 
-/// What became of it.
+/// Outcome for a lost edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restored {
-    /// The field is as it was before the change.
+    /// The field has its value from before the change.
     Made,
-    /// Its value is secret or was not found, so nothing kept it.
+    /// The value is secret or was not found, so nothing kept it.
     ValueUnknown,
     /// The object is missing.
     ObjectMissing,
-    /// Another manager has set it meanwhile: that stays.
+    /// Another manager has set the field since then; its value is kept.
     EditedSince,
-    /// The field that held it is missing.
+    /// The parent of the field is missing.
     PlaceMissing,
 }
 
@@ -48,8 +48,8 @@ impl fmt::Display for Restored {
 }
 
 impl Cluster {
-    /// Makes an edit again in the name of its manager, unless another one has set the field meanwhile. The API server has written it to etcd
-    /// when this returns [`Restored::Made`].
+    /// Restores an edit in the name of its manager, unless another manager has set the field since then. On
+    /// [`Restored::Made`], the API server has written it to etcd.
     pub fn restore_edit(&self, lost: &LostEdit<'_>) -> Result<Restored, ClusterError> {
         let LostEdit { name, edit, .. } = lost;
         let Some(value) = &edit.now else { return Ok(Restored::ValueUnknown) };
@@ -77,7 +77,8 @@ impl Cluster {
         self.call(&call).map(|_| Restored::Made)
     }
 
-    /// Whether the field is as it was applied on the way back: the API server compares, which knows equal values of other forms.
+    /// Returns true if the field is as the undo applied it. The API server compares, because it knows equal values in
+    /// other forms.
     fn is_as_applied(&self, lost: &LostEdit<'_>) -> Result<bool, ClusterError> {
         let Some(applied) = lost.applied.filter(|applied| pointer_of(applied, &lost.edit.field).is_some()) else {
             return Ok(false);

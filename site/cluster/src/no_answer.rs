@@ -1,11 +1,11 @@
-//! Why a program or a Service did not answer.
+//! Reasons why a program or a Service did not answer.
 
 use std::error::Error;
 use std::time::Duration;
 
 use super::retry::is_transient;
 
-/// Why nothing in the cluster answered.
+/// Reason why nothing in the cluster answered.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// No answer in time.
@@ -17,17 +17,17 @@ pub enum NoAnswer {
     /// The API server or the node refused.
     #[error("it was refused with {code}: {message}")]
     Refused {
-        /// Code of HTTP.
+        /// HTTP status code.
         code: u16,
-        /// Why.
+        /// Reason of the refusal.
         message: String,
-        /// Whether the same may succeed later.
+        /// True if the same request may succeed later.
         transient: bool,
     },
 }
 
 impl NoAnswer {
-    /// Whether the same may succeed a little later.
+    /// Returns true if the same request may succeed soon.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::TimedOut(_) => false,
@@ -36,7 +36,7 @@ impl NoAnswer {
         }
     }
 
-    /// A connection that ended before the program did.
+    /// Returns the error of a connection that ended before the program did.
     pub(super) fn broken_off() -> Self {
         Self::Connection("it broke off before the program ended".into())
     }

@@ -1,4 +1,4 @@
-//! How an object is named: API version, kind, namespace and name.
+//! Name of an object: API version, kind, namespace and name.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::ClusterError;
 
-/// Names one object of a cluster. Two names mean the same object when group, kind, namespace and name are equal; the
+/// Name of one object of a cluster. Two names denote the same object if group, kind, namespace and name are equal; the
 /// version only selects a representation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -16,7 +16,7 @@ pub struct ObjectName {
     pub api_version: String,
     /// Kind, such as `Deployment`.
     pub kind: String,
-    /// Namespace; none for objects of the cluster itself.
+    /// Namespace; `None` for cluster-scoped objects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// Name within kind and namespace.
@@ -24,7 +24,7 @@ pub struct ObjectName {
 }
 
 impl ObjectName {
-    /// A name from its parts; an empty namespace is none.
+    /// Creates a name from its parts; an empty namespace becomes `None`.
     pub fn new(api_version: &str, kind: &str, namespace: &str, name: &str) -> Self {
         Self {
             api_version: api_version.to_owned(),
@@ -34,7 +34,7 @@ impl ObjectName {
         }
     }
 
-    /// Reads the name of an object. An object without API version, kind or name is an error.
+    /// Reads the name of an object. Fails without API version, kind or name.
     pub fn of(object: &Value) -> Result<Self, ClusterError> {
         let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
         let (Some(api_version), Some(kind), Some(name)) = (text("/apiVersion"), text("/kind"), text("/metadata/name"))
@@ -44,12 +44,12 @@ impl ObjectName {
         Ok(Self::new(api_version, kind, text("/metadata/namespace").unwrap_or_default(), name))
     }
 
-    /// API group; empty for the core group.
+    /// Returns the API group; empty for the core group.
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
-    /// Whether both name the same object, in whatever version.
+    /// Returns true if both names denote the same object, in any version.
     pub fn is_same_object(&self, other: &Self) -> bool {
         self.group() == other.group()
             && self.kind == other.kind
@@ -59,7 +59,7 @@ impl ObjectName {
 }
 
 impl fmt::Display for ObjectName {
-    /// Such as `apps/Deployment web/front` or `Namespace web`.
+    /// Formats the name, as in `apps/Deployment web/front` or `Namespace web`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.group().is_empty() {
             write!(formatter, "{}/", self.group())?;
@@ -72,7 +72,7 @@ impl fmt::Display for ObjectName {
     }
 }
 
-/// Enough of an object to find it, without its secrets: its kind and keys.
+/// Describes an object well enough to find it, without its secrets: its kind and keys.
 fn beginning(object: &Value) -> String {
     let kind = object.get("kind").and_then(Value::as_str).unwrap_or("no kind");
     let keys: Vec<&str> = object.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).take(8).collect();

@@ -1,18 +1,18 @@
-//! Output of programs and bodies of answers, of which the beginning is kept.
+//! Output of programs and bodies of answers, limited to their beginning.
 
 /// Maximum bytes of an output that are kept.
 pub(super) const KEPT_BYTES: usize = 256 << 10;
 
-/// What was said, as far as it is kept.
+/// An output, as far as it is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Output {
-    /// Its beginning, as text; what is no UTF-8 is replaced.
+    /// Its beginning, as text; invalid UTF-8 is replaced.
     pub text: String,
-    /// Bytes after it that were dropped.
+    /// Number of bytes dropped after it.
     pub dropped_bytes: u64,
 }
 
-/// The beginning of an output that comes in pieces.
+/// Beginning of an output that arrives in pieces.
 #[derive(Debug, Default)]
 pub(super) struct Beginning {
     kept: Vec<u8>,
@@ -20,7 +20,7 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
-    /// Keeps as much of a piece as there is room for, and counts the rest. Returns whether there was a rest.
+    /// Keeps as much of a piece as fits, and counts the rest. Returns true if there was a rest.
     pub(super) fn add(&mut self, piece: &[u8]) -> bool {
         let room = KEPT_BYTES.saturating_sub(self.kept.len()).min(piece.len());
         self.kept.extend_from_slice(&piece[..room]);

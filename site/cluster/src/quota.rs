@@ -1,11 +1,12 @@
-//! The quota of a namespace, with what its pods need to fit it.
+//! Quota of a namespace, with the defaults that its pods need to fit it.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 /// Default requests and limits of a container that declares none although a quota requires them: the quota's resource,
-/// the `LimitRange`'s field, its resource and amount. They are small, so that a pod of helpers fits any quota.
+/// the `LimitRange`'s field, its resource and amount. They are small, so that a pod of helper containers fits any
+/// quota.
 const SAID_FOR_CONTAINERS: &[(&str, &str, &str, &str)] = &[
     ("requests.cpu", "defaultRequest", "cpu", "50m"),
     ("cpu", "defaultRequest", "cpu", "50m"),
@@ -15,8 +16,8 @@ const SAID_FOR_CONTAINERS: &[(&str, &str, &str, &str)] = &[
     ("limits.memory", "default", "memory", "512Mi"),
 ];
 
-/// The quota of a namespace, as Kubernetes quantities by resource, and with it the default requests of containers, since a
-/// quota refuses pods without requests. No limits, no objects.
+/// Returns the quota of a namespace, given as Kubernetes quantities by resource, and the default requests of
+/// containers, because a quota refuses pods without requests. Empty without limits.
 pub fn quota(namespace: &str, hard: &BTreeMap<String, String>) -> Vec<Value> {
     if hard.is_empty() {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! Reading objects, lists of them, and the logs of containers.
+//! Reading of objects, lists of objects, and container logs.
 
 use http::Method;
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::{Cluster, ClusterError, ObjectName, Resource};
 const PAGE: &str = "500";
 
 impl Cluster {
-    /// Reads an object; none where it, or its kind, does not exist.
+    /// Reads an object; `None` if it, or its kind, does not exist.
     pub fn get(&self, object: &ObjectName) -> Result<Option<Value>, ClusterError> {
         let path = match self.path(object) {
             Err(ClusterError::UnknownKind { .. }) => return Ok(None),
@@ -59,7 +59,7 @@ impl Cluster {
         }
     }
 
-    /// What the kubelet of a node has measured of its pods, as its summary has it.
+    /// Reads the summary of measurements that a node's kubelet made of its pods.
     pub fn node_statistics(&self, node: &str) -> Result<Value, ClusterError> {
         let what = format!("what the node {node} has measured");
         let path = format!("/api/v1/nodes/{node}/proxy/stats/summary");
@@ -73,8 +73,8 @@ impl Cluster {
         })
     }
 
-    /// The last lines of a container's log; of its previous run if it restarts repeatedly. Empty if there is none: a
-    /// log only explains, so its absence is no error.
+    /// Returns the last lines of a container's log, or of its previous run if it restarts repeatedly. Empty if there is
+    /// none: a log only explains, so its absence is not an error.
     pub(super) fn last_log_lines(&self, pod: &ObjectName, container: &str, previous: bool, lines: u32) -> String {
         let Ok(path) = self.path(pod) else { return String::new() };
         let path = format!("{path}/log?container={container}&tailLines={lines}&previous={previous}");
@@ -84,7 +84,7 @@ impl Cluster {
     }
 }
 
-/// Items of a list lack API version and kind.
+/// Adds API version and kind, which items of a list lack.
 fn named(mut item: Value, kind: &Resource) -> Value {
     if let Value::Object(fields) = &mut item {
         fields.insert("apiVersion".to_owned(), Value::String(kind.api_version.clone()));

@@ -1,5 +1,5 @@
-//! HTTP requests to a Service's address, as a program on the node makes them: through the cluster's own service addresses,
-//! without proxies, redirections or TLS.
+//! HTTP requests to a Service's address, made as a program on the node makes them: through the cluster's service
+//! addresses, without proxies, redirections or TLS.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use tokio::net::TcpStream;
 use super::no_answer::NoAnswer;
 use super::output::{Beginning, Output};
 
-/// Longest wait for a connection. A Service without ready pods may drop the request for one, and the kernel would
-/// repeat it only after many seconds.
+/// Longest wait for a connection. A Service without ready pods may drop the connection attempt, which the kernel would
+/// repeat only after many seconds.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
-/// A request, and how the one who is asked is called.
+/// A request and the host name for it.
 #[derive(Debug, Clone)]
 pub struct Question {
-    /// Where the request goes.
+    /// Address of the Service.
     pub address: SocketAddr,
-    /// Value of `Host`.
+    /// Value of the `Host` header.
     pub host: String,
     /// Method.
     pub method: &'static str,
@@ -34,7 +34,7 @@ pub struct Question {
     pub body: Vec<u8>,
 }
 
-/// What was answered.
+/// Answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Status code.
@@ -43,7 +43,7 @@ pub struct Answer {
     pub body: Output,
 }
 
-/// Makes a request and reads the answer. Blocks; not to be called from asynchronous code.
+/// Makes a request and reads the answer. Blocks; must not be called from asynchronous code.
 pub fn ask(question: &Question, limit: Duration) -> Result<Answer, NoAnswer> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| NoAnswer::Connection(error.into()))?;
@@ -73,17 +73,17 @@ async fn exchange(stream: TcpStream, question: &Question) -> Result<Answer, Fail
     }
     let request = request.body(Full::new(Bytes::from(question.body.clone())))?;
     let answer = async { read(sender.send_request(request).await?).await };
-    // The connection moves the bytes: it must be driven while the answer is waited for.
+    // The connection moves the bytes, so it must be driven while the answer is awaited.
     tokio::select! {
         answer = answer => answer,
         ended = drive(connection) => Err(ended),
     }
 }
 
-/// Drives a connection for as long as its answer is awaited.
+/// Drives a connection while its answer is awaited.
 async fn drive(connection: impl Future<Output = hyper::Result<()>>) -> Failed {
     match connection.await {
-        // What was read is still on its way to the reader.
+        // The bytes that were read have not reached the reader yet.
         Ok(()) => std::future::pending().await,
         Err(error) => error.into(),
     }
@@ -96,7 +96,7 @@ async fn read(response: Response<Incoming>) -> Result<Answer, Failed> {
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
         if beginning.add(&data) {
-            // The rest is left unread.
+            // The rest is not read.
             break;
         }
     }
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
     use crate::output::KEPT_BYTES;
 
-    /// A server that answers one request with these bytes; returns the request.
+    /// Runs a server that answers one request with these bytes; returns the answer and the request.
     fn answered(bytes: &[u8], limit: Duration) -> (Result<Answer, NoAnswer>, String) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
@@ -167,7 +167,7 @@ mod tests {
     fn a_connection_that_is_not_accepted_is_given_up_early() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        // Once the queue of a listener that accepts nothing is full, the kernel answers nothing.
+        // Once the queue of a listener that accepts nothing is full, the kernel stops answering.
         rustix::net::listen(&listener, 1).unwrap();
         let next = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(300));
         let held: Vec<_> = std::iter::from_fn(|| next().ok()).take(100).collect();

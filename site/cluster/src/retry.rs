@@ -1,10 +1,10 @@
-//! Which failures are transient, and how long to wait for their end.
+//! Classification of transient failures, and the delays between attempts.
 
 use std::time::Duration;
 
 use kube::core::Status;
 
-/// Why one attempt failed.
+/// Reason why one attempt failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
     /// The API server answered with a status.
@@ -31,8 +31,8 @@ impl From<kube::Error> for Failure {
 }
 
 impl Failure {
-    /// Whether the same request may succeed later, unchanged. Conflicts of field managers are not transient, and
-    /// neither are errors in the request.
+    /// Returns true if the same request may succeed later, unchanged. Conflicts of field managers are not transient,
+    /// nor are errors in the request.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             Self::Transport(_) | Self::TimedOut(_) | Self::Starting(_) => true,
@@ -40,7 +40,7 @@ impl Failure {
         }
     }
 
-    /// How long the API server asks to wait.
+    /// Returns the delay that the API server requested.
     pub(super) fn wait_asked_for(&self) -> Option<Duration> {
         let Self::Status(status) = self else { return None };
         let seconds = status.details.as_ref()?.retry_after_seconds;
@@ -48,13 +48,13 @@ impl Failure {
     }
 }
 
-/// Whether an answer denies rights. An API server that starts serves before it has loaded RBAC, and denies every
-/// request until then.
+/// Returns true if an answer denies rights. An API server serves before it has loaded RBAC, and denies every request
+/// until then.
 pub(super) fn denies_rights(status: &Status) -> bool {
     matches!(status.code, 401 | 403)
 }
 
-/// Whether the API server may answer the same request differently later.
+/// Returns true if the API server may answer the same request differently later.
 pub(super) fn is_transient(status: &Status) -> bool {
     match status.code {
         408 | 429 | 502 | 503 | 504 => true,
@@ -64,12 +64,12 @@ pub(super) fn is_transient(status: &Status) -> bool {
     }
 }
 
-/// Whether an applied object does not fit its schema, which the API server reports as an error of its own (500).
+/// Returns true if an applied object violates its schema, which the API server reports as an internal error (500).
 fn is_schema_violation(status: &Status) -> bool {
     status.message.contains("failed to create typed patch object")
 }
 
-/// Whether a status reports fields that another manager owns.
+/// Returns true if a status reports fields that another manager owns.
 pub(super) fn is_field_conflict(status: &Status) -> bool {
     status.details.iter().flat_map(|details| &details.causes).any(|cause| cause.reason == "FieldManagerConflict")
 }
@@ -88,7 +88,7 @@ impl Backoff {
         Self { next: Self::FIRST }
     }
 
-    /// The next delay, or what the API server asked for where that is longer.
+    /// Returns the next delay, or the one that the API server requested if that is longer.
     pub(super) fn delay(&mut self, asked_for: Option<Duration>) -> Duration {
         let own = self.next;
         self.next = (own * 2).min(Self::LONGEST);

@@ -1,4 +1,4 @@
-//! What a user of a cluster may do, as the API server answers before anything is done.
+//! Rights of a cluster's user, checked with the API server before any change.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 use super::connection::Call;
 use super::{Cluster, ClusterError};
 
-/// Where every user may ask about the own rights.
+/// Path under which every user may query their own rights.
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
 /// A right of the core group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Right<'a> {
-    /// Such as `create`.
+    /// Verb, such as `create`.
     pub verb: &'static str,
-    /// Such as `pods`, or `pods/log`.
+    /// Resource, such as `pods` or `pods/log`.
     pub resource: &'static str,
-    /// The namespace in which it is needed; none for the whole cluster.
+    /// Namespace in which the right is needed; `None` for the whole cluster.
     pub namespace: Option<&'a str>,
 }
 
@@ -46,7 +46,7 @@ impl Right<'_> {
 }
 
 impl Cluster {
-    /// Those of the rights that this user lacks. Changes nothing.
+    /// Returns the rights that this user lacks. Changes nothing.
     pub fn missing_rights<'a>(&self, needed: &[Right<'a>]) -> Result<Vec<Right<'a>>, ClusterError> {
         let mut missing = Vec::new();
         for right in needed {

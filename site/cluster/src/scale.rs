@@ -1,4 +1,4 @@
-//! How many pods a workload has, and stopping them all.
+//! Number of pods of a workload, and the wait for all of them to stop.
 
 use std::time::{Duration, Instant};
 
@@ -10,12 +10,12 @@ use super::labels::FIELD_MANAGER;
 use super::retry::Failure;
 use super::{Cluster, ClusterError, ObjectName};
 
-/// Time between looks.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// How many pods a workload shall have; none where the workload does not exist. A kind that has no number of pods, such
-    /// as `DaemonSet`, counts as not existing.
+    /// Returns the wanted number of pods of a workload; `None` if the workload does not exist. A kind without a replica
+    /// count, such as `DaemonSet`, counts as not existing.
     pub fn replicas(&self, workload: &ObjectName) -> Result<Option<u32>, ClusterError> {
         let path = match self.path(workload) {
             Err(ClusterError::UnknownKind { .. }) => return Ok(None),
@@ -24,7 +24,7 @@ impl Cluster {
         let what = format!("the replicas of {workload}");
         let call = Call { method: Method::GET, path, content_type: "", body: Vec::new(), verb: "read", what: &what };
         match self.attempt(&call) {
-            // An API server leaves out a zero.
+            // An API server omits a zero.
             Ok(text) => Ok(Some(wanted(&parse(&call, &text)?))),
             Err(given_up) => match given_up.failure {
                 Failure::Status(status) if status.code == 404 => Ok(None),
@@ -33,8 +33,8 @@ impl Cluster {
         }
     }
 
-    /// Sets how many pods a workload shall have, and returns without waiting for them. The API server has written it to
-    /// etcd by then. A later [`Cluster::apply`] may set another number.
+    /// Sets the wanted number of pods of a workload and returns without waiting for them. The API server has written it
+    /// to etcd. A later [`Cluster::apply`] may set another number.
     pub fn scale(&self, workload: &ObjectName, replicas: u32) -> Result<(), ClusterError> {
         let what = format!("{workload} to {replicas} replicas");
         let call = Call {
@@ -48,8 +48,9 @@ impl Cluster {
         self.call(&call).map(drop)
     }
 
-    /// Waits until no pod of a namespace that matches a label selector (empty for all) can still write: each is gone or has
-    /// ended for good. Those of jobs do not count: a migration may carry its database's labels, and waits for it. A pod that remains is [`ClusterError::NotDeleted`].
+    /// Waits until no pod of a namespace that matches a label selector (empty for all) can still write: each is gone or
+    /// has ended permanently. Pods of jobs are ignored, because a migration may carry its database's labels, and waits
+    /// for it. A remaining pod is [`ClusterError::NotDeleted`].
     pub fn wait_for_no_pods(&self, namespace: &str, labels: &str, limit: Duration) -> Result<(), ClusterError> {
         let kind = self.resource("v1", "Pod")?;
         let begun = Instant::now();
@@ -72,13 +73,13 @@ fn wanted(scale: &Value) -> u32 {
     scale["spec"]["replicas"].as_u64().and_then(|replicas| u32::try_from(replicas).ok()).unwrap_or(0)
 }
 
-/// Whether a pod is a job's.
+/// Returns true if a job owns the pod.
 fn is_of_job(pod: &Value) -> bool {
     let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     owners.filter(|owner| owner["controller"] == true).any(|owner| owner["kind"] == "Job")
 }
 
-/// Whether all containers of a pod have ended and none is started again. Such a pod may remain for as long as it likes: an
+/// Returns true if all containers of a pod have ended and none will restart. Such a pod may remain indefinitely: an
 /// evicted one is only deleted with its workload.
 fn has_ended(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))

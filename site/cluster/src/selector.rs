@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// A workload's selector, as a list of objects is asked for by it; empty where there is none.
+/// Returns a workload's selector in the form of a list request; empty if it has none.
 pub fn selector(selector: &Value) -> String {
     let labels = selector["matchLabels"].as_object().into_iter().flatten();
     let labels = labels.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));

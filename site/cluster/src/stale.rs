@@ -1,19 +1,19 @@
-//! What the API server still reports from before the machine started.
+//! Stale reports of the API server from before the machine's boot.
 //!
-//! After a power cut it returns the conditions from before: every pod counts as running until the kubelet has looked. A
-//! container that it reports as running, and that the runtime does not have since this boot, does not run.
+//! After a power cut it returns the earlier conditions: every pod counts as running until the kubelet has looked. A
+//! container that is reported as running, but that the runtime has not started since this boot, does not run.
 //!
-//! Times decide nothing here, whichever clock they are from. The kernel computes the time of the boot from the present clock,
-//! so a clock that is set forward makes every running container look older than the machine; a time that was noted at the
-//! boot would do the same to every container that starts after the clock was set back. The runtime gives each start of a
-//! container an id of its own and keeps its state in a folder that the next boot empties: that is true under any clock.
+//! Times decide nothing here, whatever their clock. The kernel computes the boot time from the current clock, so a
+//! clock set forward makes every running container look older than the machine. A time recorded at boot would do the
+//! same to every container that starts after the clock was set back. The runtime gives each start of a container its
+//! own ID, and keeps its state in a folder that the next boot empties. That holds under any clock.
 
 use serde_json::Value;
 
-/// Names of pods with a container that is reported as running, but is none of those that `runs` by its id.
+/// Returns names of pods with a container that is reported as running, but whose ID `runs` rejects.
 pub fn stale_pods(pods: &[Value], runs: impl Fn(&str) -> bool) -> Vec<String> {
     let is_stale = |container: &Value| {
-        // The runtime's name comes first, as in `containerd://ID`.
+        // The ID is prefixed by the runtime's name, as in `containerd://ID`.
         let id = container["containerID"].as_str().unwrap_or_default();
         let id = id.rsplit_once("://").map_or(id, |(_, id)| id);
         container.pointer("/state/running").is_some() && !runs(id)
@@ -49,7 +49,8 @@ mod tests {
 
     #[test]
     fn a_clock_that_was_set_decides_nothing() {
-        // Set forward by years since the container started, set back before it started, and both at a boot in between.
+        // The clock was set forward by years since the container started, or set back before its start, both with a
+        // boot in between.
         for started_at in ["2001-01-01T00:00:00Z", "2099-01-01T00:00:00Z"] {
             let pods = [pod("front", "containerd://one", started_at)];
             assert_eq!(stale_pods(&pods, |id| id == "one"), Vec::<String>::new(), "{started_at}");

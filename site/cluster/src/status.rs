@@ -1,4 +1,4 @@
-//! What `landfall status` says about components: how many of their objects are ready, and why the rest are not.
+//! Status of components for `landfall status`: how many of their objects are ready, and why the rest are not.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use serde_json::Value;
 use super::ready::{Readiness, explain_pod, explain_workload, has_readiness};
 use super::{Cluster, ClusterError, Inventory, ObjectName, ready, selector};
 
-/// The state of one object.
+/// Status of one object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ObjectStatus {
     /// The object.
     pub object: ObjectName,
-    /// Whether it is ready.
+    /// Readiness of the object.
     pub readiness: Readiness,
-    /// The live object, from which its pods are found.
+    /// The live object, by which its pods are found.
     #[serde(skip)]
     live: Option<Value>,
 }
@@ -41,7 +41,7 @@ pub struct ComponentStatus {
 }
 
 impl Cluster {
-    /// The state of one object. An object that does not exist is not ready.
+    /// Returns the status of one object. An object that does not exist is not ready.
     pub fn object_status(&self, object: &ObjectName) -> Result<ObjectStatus, ClusterError> {
         let live = self.get(object)?;
         let readiness = match &live {
@@ -54,7 +54,7 @@ impl Cluster {
         Ok(ObjectStatus { object: object.clone(), readiness, live })
     }
 
-    /// The state of every component of the cluster, by namespace and name.
+    /// Returns the status of every component of the cluster, by namespace and name.
     pub fn components(&self) -> Result<Vec<ComponentStatus>, ClusterError> {
         let mut components = Vec::new();
         for inventory in Inventory::all(self)? {
@@ -63,7 +63,7 @@ impl Cluster {
         Ok(components)
     }
 
-    /// The state of a component, by its inventory.
+    /// Returns the status of a component, by its inventory.
     pub fn component_status(&self, inventory: &Inventory) -> Result<ComponentStatus, ClusterError> {
         let (mut ready, mut total, mut reasons) = (0, 0, Vec::new());
         for object in &inventory.objects {
@@ -87,25 +87,27 @@ impl Cluster {
         })
     }
 
-    /// Why a pod is not ready, with the end of its log; none where it is ready, or nothing is known. What cannot be read is left out.
+    /// Explains why a pod is not ready, with the end of its log; `None` if it is ready, or nothing is known. Unreadable
+    /// parts are left out.
     pub fn why_not_ready(&self, pod: &Value) -> Option<String> {
         let namespace = pod["metadata"]["namespace"].as_str();
         let events = self.resource("v1", "Event").and_then(|kind| self.list(&kind, namespace, "")).unwrap_or_default();
         self.explain_one(pod, &events)
     }
 
-    /// The pods of a component: those that its objects are, select, or make through jobs, by name.
+    /// Returns the names of a component's pods: its objects that are pods, pods that they select, and pods of their
+    /// jobs.
     pub fn pods_of_component(&self, inventory: &Inventory) -> Result<Vec<ObjectName>, ClusterError> {
         let pods = self.found_pods(inventory)?;
         Ok(pods.keys().map(|(namespace, name)| ObjectName::new("v1", "Pod", namespace, name)).collect())
     }
 
-    /// The same pods as they are now.
+    /// Like [`Self::pods_of_component`], but returns the live pods.
     pub fn live_pods_of_component(&self, inventory: &Inventory) -> Result<Vec<Value>, ClusterError> {
         Ok(self.found_pods(inventory)?.into_values().collect())
     }
 
-    /// The pods of a component, by namespace and name.
+    /// Finds the pods of a component, by namespace and name.
     fn found_pods(&self, inventory: &Inventory) -> Result<BTreeMap<(String, String), Value>, ClusterError> {
         let mut found = BTreeMap::new();
         for object in &inventory.objects {
@@ -118,7 +120,8 @@ impl Cluster {
         Ok(found)
     }
 
-    /// Why an object's pods are not ready, or are not there. Explanations are extra: what cannot be read is left out.
+    /// Explains why an object's pods are not ready or missing. Explanations are optional: unreadable parts are left
+    /// out.
     pub(super) fn explain(&self, status: &ObjectStatus) -> Vec<String> {
         let Some(live) = &status.live else { return Vec::new() };
         let Some(namespace) = &status.object.namespace else { return Vec::new() };
@@ -143,7 +146,7 @@ impl Cluster {
         explain_pod(pod, events, &log)
     }
 
-    /// The pods a workload selects; the object itself where it is a pod.
+    /// Returns the pods that a workload selects; for a pod, itself.
     fn pods_of(&self, live: &Value, namespace: &str) -> Result<Vec<Value>, ClusterError> {
         match live["kind"].as_str() {
             Some("Pod") => return Ok(vec![live.clone()]),
@@ -157,7 +160,7 @@ impl Cluster {
         self.list(&self.resource("v1", "Pod")?, Some(namespace), &selector)
     }
 
-    /// The pods of all jobs that a `CronJob` has made and still keeps.
+    /// Returns the pods of all jobs that a `CronJob` has created and still keeps.
     fn pods_of_jobs(&self, live: &Value, namespace: &str) -> Result<Vec<Value>, ClusterError> {
         let jobs = self.list(&self.resource("batch/v1", "Job")?, Some(namespace), "")?;
         let mut pods = Vec::new();
@@ -175,7 +178,7 @@ impl Cluster {
     }
 }
 
-/// Whether an object names another as one of its owners.
+/// Returns true if an object names another one as an owner.
 pub(super) fn is_owned_by(object: &Value, owner: &Value) -> bool {
     let owners = object["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     owners.into_iter().any(|found| found["uid"].is_string() && found["uid"] == owner["metadata"]["uid"])

@@ -1,8 +1,8 @@
-//! Pods that a `StatefulSet` never replaces.
+//! Stuck pods, which a `StatefulSet` never replaces.
 //!
-//! With its usual order, a `StatefulSet` whose template changed waits for each pod to become ready before it replaces the
-//! next. A pod that never became ready thus stays, even where the new template would mend it: Kubernetes documents this and
-//! expects an administrator to delete the pod ("forced rollback").
+//! With its usual order, a `StatefulSet` whose template changed waits for each pod to become ready before it replaces
+//! the next. A pod that never became ready therefore stays, even if the new template would fix it: Kubernetes documents
+//! this and expects an administrator to delete the pod ("forced rollback").
 
 use std::time::{Duration, Instant};
 
@@ -12,21 +12,21 @@ use super::ready;
 use super::status::is_owned_by;
 use super::{Cluster, ClusterError, Inventory, ObjectName, selector};
 
-/// Label with the revision of the template that a pod was made from.
+/// Label with the template revision of a pod.
 const REVISION_LABEL: &str = "controller-revision-hash";
 
-/// Label with a pod's place in its `StatefulSet`.
+/// Label with a pod's index in its `StatefulSet`.
 const INDEX_LABEL: &str = "apps.kubernetes.io/pod-index";
 
-/// Time between looks.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// Deletes the pods of a component's `StatefulSet`s that were made from an earlier template and are not ready, so that
-    /// their controller makes them from the latest one. Returns their names, without waiting for the new ones.
+    /// Deletes the pods of a component's `StatefulSet`s that have an earlier template and are not ready, so that their
+    /// controller recreates them from the latest one. Returns their names, without waiting for the new ones.
     ///
-    /// Before that it waits until the controllers have seen the latest templates, which is an error if it takes longer than
-    /// the limit. Pods that an update strategy leaves to a person are left alone.
+    /// First waits until the controllers have seen the latest templates; fails if that takes longer than the limit.
+    /// Pods that an update strategy leaves to a person are left alone.
     pub fn delete_stuck_pods(&self, inventory: &Inventory, limit: Duration) -> Result<Vec<ObjectName>, ClusterError> {
         let begun = Instant::now();
         let mut deleted = Vec::new();
@@ -44,7 +44,7 @@ impl Cluster {
         Ok(deleted)
     }
 
-    /// A workload after its controller has looked at its latest change; none where it does not exist.
+    /// Returns a workload once its controller has seen its latest change; `None` if it does not exist.
     fn seen_by_its_controller(&self, object: &ObjectName, limit: Duration) -> Result<Option<Value>, ClusterError> {
         let begun = Instant::now();
         loop {
@@ -73,7 +73,7 @@ fn is_seen(live: &Value) -> bool {
     seen.is_some() && seen >= live.pointer("/metadata/generation").and_then(Value::as_i64)
 }
 
-/// Whether a pod of this `StatefulSet` waits for a deletion that never comes.
+/// Returns true if a pod of this `StatefulSet` waits for a deletion that never comes.
 fn is_stuck(live: &Value, pod: &Value) -> bool {
     let strategy = &live["spec"]["updateStrategy"];
     let (Some(latest), Some(own)) =
@@ -87,7 +87,7 @@ fn is_stuck(live: &Value, pod: &Value) -> bool {
     is_owned_by(pod, live) && is_updated && own != latest && !is_deleted && !ready::evaluate(pod).is_ready()
 }
 
-/// A pod's place: the number at the end of its name, which the label repeats.
+/// Returns a pod's index: the number at the end of its name, which the label repeats.
 fn index(pod: &Value) -> Option<u64> {
     let label = pod["metadata"]["labels"][INDEX_LABEL].as_str();
     let name = pod["metadata"]["name"].as_str().and_then(|name| name.rsplit_once('-')).map(|(_, index)| index);

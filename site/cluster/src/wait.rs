@@ -1,4 +1,4 @@
-//! Waiting until objects are ready, and reporting what is being waited for.
+//! Wait until objects are ready, with reports of the unready ones.
 
 use std::time::{Duration, Instant};
 
@@ -9,20 +9,20 @@ use super::ready::{Readiness, has_readiness};
 use super::{Cluster, ClusterError, ObjectName, ObjectStatus};
 use landfall_engine::causes::with_causes;
 
-/// Time between looks.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// Time between notes about what is still not ready.
+/// Time between reports of unready objects.
 const NOTE_INTERVAL: Duration = Duration::from_secs(15);
 
-/// How long an object must stay failed until that ends the waiting: after a power cut, a controller may report an old
-/// failure for a moment before it looks again.
+/// Time that an object must stay failed before the wait ends: after a power cut, a controller may briefly report an old
+/// failure before it looks again.
 const FAILED_FOR: Duration = Duration::from_secs(20);
 
-/// What is waited for, and how long.
+/// Objects to wait for, and a time limit.
 #[derive(Debug, Clone)]
 pub struct Waiting<'a> {
-    /// Its name for a person, such as `component postgres`.
+    /// Name for people, such as `component postgres`.
     pub what: &'a str,
     /// The objects, all of which must be ready.
     pub objects: &'a [ObjectName],
@@ -31,7 +31,7 @@ pub struct Waiting<'a> {
 }
 
 impl Cluster {
-    /// Waits until the API server says that it is ready. Any earlier answer is ignored.
+    /// Waits until the API server reports that it is ready. Any earlier answer is ignored.
     pub fn wait_serving(&self, limit: Duration) -> Result<(), ClusterError> {
         let impatient = self.with_patience(Duration::ZERO);
         let started = Instant::now();
@@ -45,7 +45,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until all objects are ready. It also waits for an API server that does not answer, within the same limit.
+    /// Waits until all objects are ready, including, within the same limit, for an API server that does not answer.
     pub fn wait_ready(&self, waiting: &Waiting<'_>, progress: &dyn Progress) -> Result<(), ClusterError> {
         let patient = self.with_patience(Duration::ZERO);
         let objects: Vec<&ObjectName> = waiting.objects.iter().filter(|object| has_readiness(object)).collect();
@@ -100,7 +100,7 @@ impl Cluster {
         }
     }
 
-    /// All reasons in one line, including those of the pods.
+    /// Returns all reasons on one line, including those of the pods.
     fn reasons(&self, statuses: &[ObjectStatus]) -> String {
         let lines: Vec<String> = statuses
             .iter()

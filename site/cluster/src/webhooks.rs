@@ -1,5 +1,5 @@
-//! Webhooks that judge requests: while the pods that answer for one are stopped, the API server refuses whatever it would judge, unless the
-//! webhook's failures are ignored.
+//! Admission webhooks: while the pods behind one are stopped, the API server refuses every request that it would judge,
+//! unless the webhook's failures are ignored.
 
 use http::Method;
 use serde_json::{Map, Value, json};
@@ -8,18 +8,19 @@ use super::connection::Call;
 use super::labels::FIELD_MANAGER;
 use super::{Cluster, ClusterError, ObjectName};
 
-/// The kinds of configurations, and their version.
+/// API version of webhook configurations.
 const VERSION: &str = "admissionregistration.k8s.io/v1";
 const KINDS: [&str; 2] = ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
 
-/// How often a patch is made that another writer was faster than.
+/// Number of tries of a patch that lost the race against another writer.
 const TRIES: u32 = 10;
 
-/// The annotation of a suspended configuration: an object with the former policy of each webhook, by its name.
+/// Annotation of a suspended configuration: an object with the original policy of each webhook, by its name.
 const SUSPENDED: &str = "landfall.dev/suspended-policies";
 
 impl Cluster {
-    /// The configurations with a webhook that pods of these workloads answer for, and whose failure refuses requests.
+    /// Returns the configurations with a webhook that pods of these workloads serve, and whose failure refuses
+    /// requests.
     pub fn webhooks_of(&self, workloads: &[ObjectName]) -> Result<Vec<ObjectName>, ClusterError> {
         let mut found = Vec::new();
         if workloads.is_empty() {
@@ -49,24 +50,25 @@ impl Cluster {
         Ok(false)
     }
 
-    /// Whether a configuration is suspended; none where it does not exist.
+    /// Returns true if a configuration is suspended; `None` if it does not exist.
     pub fn is_webhook_suspended(&self, configuration: &ObjectName) -> Result<Option<bool>, ClusterError> {
         Ok(self.get(configuration)?.map(|live| live["metadata"]["annotations"][SUSPENDED].is_string()))
     }
 
-    /// Lets failures of a configuration's webhooks be ignored, until it is resumed. One that does not exist, or is suspended, stays as it is.
-    /// The API server has written it to etcd by then.
+    /// Makes the API server ignore failures of a configuration's webhooks until it is resumed. A missing or suspended
+    /// configuration is not changed. The API server has written the change to etcd.
     pub fn suspend_webhook(&self, configuration: &ObjectName) -> Result<(), ClusterError> {
         self.patch_webhook(configuration, "suspend", suspension)
     }
 
-    /// Lets failures of the webhooks refuse requests again, as before. One that does not exist, or is not suspended, stays as it is. The API
-    /// server has written it to etcd by then.
+    /// Makes failures of the webhooks refuse requests again, as before. A missing configuration, or one that is not
+    /// suspended, is not changed. The API server has written the change to etcd.
     pub fn resume_webhook(&self, configuration: &ObjectName) -> Result<(), ClusterError> {
         self.patch_webhook(configuration, "resume", resumption)
     }
 
-    /// Others write to configurations, too, such as whoever renews their certificates: a patch of an older version is made again.
+    /// Patches a configuration. Other writers exist, such as one that renews certificates, so a patch of an older
+    /// version is retried.
     fn patch_webhook(
         &self,
         configuration: &ObjectName,
@@ -97,7 +99,7 @@ impl Cluster {
     }
 }
 
-/// The Services, with their namespaces, that answer for a webhook whose failure refuses requests: so it is unless it is said otherwise.
+/// Returns the Services, with their namespaces, behind webhooks whose failure refuses requests, which is the default.
 fn services_that_refuse(configuration: &Value) -> Vec<(&str, &str)> {
     let webhooks = configuration["webhooks"].as_array().into_iter().flatten();
     let refusing = webhooks.filter(|webhook| webhook["failurePolicy"] != "Ignore");
@@ -108,14 +110,15 @@ fn services_that_refuse(configuration: &Value) -> Vec<(&str, &str)> {
     services.collect()
 }
 
-/// Whether a Service with this selector sends requests to pods with these labels. One without a selector has endpoints of its own.
+/// Returns true if a Service with this selector sends requests to pods with these labels. A Service without a selector
+/// has its own endpoints.
 fn selects(selector: &Value, labels: &Value) -> bool {
     selector.as_object().is_some_and(|selector| {
         !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
     })
 }
 
-/// The patch that suspends a configuration; none where there is nothing to suspend.
+/// Returns the patch that suspends a configuration; `None` if there is nothing to suspend.
 fn suspension(live: &Value) -> Option<Value> {
     if live["metadata"]["annotations"][SUSPENDED].is_string() {
         return None;
@@ -137,7 +140,8 @@ fn suspension(live: &Value) -> Option<Value> {
     Some(Value::Array(patch))
 }
 
-/// The patch that resumes a configuration; none where it is not suspended. A webhook that is new since then keeps its policy.
+/// Returns the patch that resumes a configuration; `None` if it is not suspended. A webhook added since then keeps its
+/// policy.
 fn resumption(live: &Value) -> Option<Value> {
     let noted = live["metadata"]["annotations"][SUSPENDED].as_str()?;
     let former: Map<String, Value> = serde_json::from_str(noted).unwrap_or_default();
@@ -151,7 +155,8 @@ fn resumption(live: &Value) -> Option<Value> {
     Some(Value::Array(patch))
 }
 
-/// The patch fails if the object has changed since it was read: places in a list are of that version.
+/// Returns a test that makes the patch fail if the object has changed since it was read, because list indices are those
+/// of that version.
 fn pinned(live: &Value) -> Vec<Value> {
     vec![json!({"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]})]
 }
@@ -180,7 +185,7 @@ mod tests {
         ]})
     }
 
-    /// What a patch of additions and removals makes of an object.
+    /// Applies a patch of additions and removals to an object.
     fn patched(live: &Value, patch: &Value) -> Value {
         let mut made = live.clone();
         for change in patch.as_array().unwrap() {

@@ -1,9 +1,9 @@
-//! An error with all its causes in one line, for logs and wherever else a person sees only one line. `Display` never
-//! repeats the source, so by itself it says what failed but not why.
+//! Formatting of an error with all its causes on one line, for logs and other single-line output. `Display` never
+//! repeats the source, so on its own it says what failed but not why.
 
 use std::error::Error;
 
-/// What failed, and why: outermost cause first, separated by colons.
+/// Returns the error and its causes, outermost first, separated by colons.
 pub fn with_causes(error: &(dyn Error + 'static)) -> String {
     let all = std::iter::successors(Some(error), |error| (*error).source());
     all.map(ToString::to_string).collect::<Vec<_>>().join(": ")

@@ -1,9 +1,10 @@
-//! Documents of a newer program: their known part, read by the same strict types.
+//! Reader for documents of a newer program: their known part, by the same strict types.
 //!
-//! Landfall's types refuse unknown fields, since whoever continues an operation must understand all of it. Documents about what is over
-//! are only looked up, also by an older program after a rollback. For those the unknown fields are found and dropped: the type
-//! reports an unknown field together with those that it knows, and a probe under another name shows which object it is in. That
-//! works through tagged and flattened types, too, whose contents serde buffers.
+//! Landfall's types refuse unknown fields, because a program that continues an operation must understand all of it.
+//! Documents about closed operations are only looked up, even by an older program after a rollback. In those, unknown
+//! fields are found and dropped: the type reports an unknown field together with those that it knows, and a probe under
+//! another name shows which object has it. This also works through tagged and flattened types, whose contents serde
+//! buffers.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,8 +14,8 @@ use serde::de::{self, DeserializeOwned, Deserializer, IntoDeserializer, Visitor}
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Value};
 
-/// Reads a document strictly, or without the fields that `T` does not know at any level. An unknown variant is still an error. The
-/// error is that of the strict reading.
+/// Reads a document strictly, or without the fields that `T` does not know at any level. An unknown variant is still an
+/// error. The returned error is that of the strict reading.
 pub fn known_part<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|strict| {
         let document = strict.is_data().then(|| serde_json::from_slice(json).ok()).flatten();
@@ -22,9 +23,9 @@ pub fn known_part<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     })
 }
 
-/// The same of a document that is parsed already; `None` if it is not one of `T` even without them.
+/// Reads a parsed document without unknown fields; `None` if it does not match `T` even then.
 pub fn without_unknown<T: DeserializeOwned>(mut document: Value) -> Option<T> {
-    // Objects whose field of this name is known.
+    // Objects whose field of this name is known to their type.
     let mut known = BTreeSet::new();
     loop {
         match T::deserialize(Node(&document)) {
@@ -35,7 +36,7 @@ pub fn without_unknown<T: DeserializeOwned>(mut document: Value) -> Option<T> {
     }
 }
 
-/// Drops a field from one of the objects whose type does not know it; `None` if there is no such object.
+/// Drops a field from an object whose type does not know it; `None` if there is no such object.
 fn forget<T: DeserializeOwned>(
     document: &mut Value,
     field: &str,
@@ -43,7 +44,7 @@ fn forget<T: DeserializeOwned>(
 ) -> Option<()> {
     let mut candidates = Vec::new();
     objects_with(document, field, "", &mut candidates);
-    // A name that no type has, for one object after the other.
+    // A name that no type has, tried in one object after the other.
     let probe = format!("{field}\u{1f}");
     for pointer in candidates {
         let is_known = known.contains(&(pointer.clone(), field.to_owned()));
@@ -58,7 +59,7 @@ fn forget<T: DeserializeOwned>(
             Some(Problem::Unknown { field: named, .. }) if named == probe => {
                 known.insert((pointer.clone(), field.to_owned()));
             }
-            // Not in a strict type, or a later one.
+            // This object's type is not strict, or the error is about a later object.
             _ => {}
         }
         object(document, &pointer)?.insert(field.to_owned(), value);
@@ -70,7 +71,7 @@ fn object<'a>(document: &'a mut Value, pointer: &str) -> Option<&'a mut Map<Stri
     document.pointer_mut(pointer)?.as_object_mut()
 }
 
-/// Pointers to the objects that have this field, in the order in which they are read.
+/// Collects pointers to the objects that have this field, in reading order.
 fn objects_with(value: &Value, field: &str, pointer: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(object) => {
@@ -91,12 +92,12 @@ fn objects_with(value: &Value, field: &str, pointer: &str, found: &mut Vec<Strin
     }
 }
 
-/// Why a document is not one of a type.
+/// Reason why a document does not match a type.
 #[derive(Debug)]
 enum Problem {
     /// A strict type does not know the field; it knows those that it expected.
     Unknown { field: String, expected: &'static [&'static str] },
-    /// Anything else.
+    /// Any other error.
     Other(String),
 }
 
@@ -121,7 +122,7 @@ impl de::Error for Problem {
     }
 }
 
-/// A value as serde reads it, with [`Problem`] for its error.
+/// Value as serde reads it, with [`Problem`] as the error type.
 struct Node<'a>(&'a Value);
 
 impl<'de> IntoDeserializer<'de, Problem> for Node<'de> {
@@ -132,7 +133,7 @@ impl<'de> IntoDeserializer<'de, Problem> for Node<'de> {
     }
 }
 
-/// The fields of an object.
+/// Returns the fields of an object as a deserializer.
 fn fields(object: &Map<String, Value>) -> MapDeserializer<'_, impl Iterator<Item = (&str, Node<'_>)>, Problem> {
     MapDeserializer::new(object.iter().map(|(name, value)| (name.as_str(), Node(value))))
 }
@@ -244,7 +245,7 @@ mod tests {
         })
     }
 
-    /// Pointers to all objects of a document.
+    /// Collects pointers to all objects of a document.
     fn objects(value: &Value, pointer: &str, found: &mut Vec<String>) {
         if value.is_object() {
             found.push(pointer.to_owned());
@@ -261,13 +262,13 @@ mod tests {
         }
     }
 
-    /// New names, and names that other types have: the most confusable ones.
+    /// New names, and names that other types have, which are the most confusable.
     #[test]
     fn unknown_fields_are_dropped_at_every_level() {
         let expected = read(&sample()).unwrap();
         let mut pointers = Vec::new();
         objects(&sample(), "", &mut pointers);
-        // A map takes any name, and the object around a variant has exactly one.
+        // A map accepts any name, and the object around a variant has exactly one.
         pointers.retain(|pointer| !["/labels", "/kind"].contains(&pointer.as_str()));
         assert_eq!(pointers.len(), 9);
         for field in ["later", "bytes"] {

@@ -1,4 +1,4 @@
-//! Running programs of the host and of the node pack: the edge of the process, and the only thing that tests may
+//! Execution of programs of the host and of the node pack: the edge of the process, and the only part that tests may
 //! replace.
 
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ use landfall_engine::step::StepError;
 /// Bytes of a failed program's standard error that its error quotes, from the end.
 const QUOTED_BYTES: usize = 2000;
 
-/// A program with its arguments. Its environment holds only the variables set here, `PATH` and `HOME`, so that no proxy
+/// Program with its arguments. Its environment holds only the variables set here, `PATH` and `HOME`, so that no proxy
 /// or locale of the caller's shell changes its behavior.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostCommand {
@@ -21,38 +21,38 @@ pub struct HostCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
-    /// Variables of its environment.
+    /// Environment variables.
     pub environment: Vec<(String, OsString)>,
 }
 
 impl HostCommand {
-    /// A program without arguments.
+    /// Creates a command without arguments.
     pub fn new(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), arguments: Vec::new(), environment: Vec::new() }
     }
 
-    /// The same with one more argument.
+    /// Adds one argument.
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// The same with more arguments.
+    /// Adds arguments.
     #[must_use]
     pub fn arguments<I: IntoIterator<Item: Into<OsString>>>(mut self, arguments: I) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// The same with a variable of the environment.
+    /// Adds an environment variable.
     #[must_use]
     pub fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
         self
     }
 
-    /// Turns a failure, at the start or at the end, into an error that names the command.
+    /// Returns the standard output, or converts a failed start or exit to an error that names the command.
     pub fn checked(&self, output: io::Result<CommandOutput>) -> Result<Vec<u8>, StepError> {
         let output = output
             .map_err(|source| StepError::new(codes::NODE_PROGRAM, format!("cannot run `{self}`")).because(source))?;
@@ -75,25 +75,25 @@ impl std::fmt::Display for HostCommand {
 /// The result of a program.
 #[derive(Debug, Clone, Default)]
 pub struct CommandOutput {
-    /// Whether it exited with 0.
+    /// True if the exit code was 0.
     pub success: bool,
-    /// All of its standard output.
+    /// Complete standard output.
     pub stdout: Vec<u8>,
-    /// All of its standard error.
+    /// Complete standard error.
     pub stderr: Vec<u8>,
 }
 
-/// Writes a program's standard input.
+/// Writer of a program's standard input.
 pub type Input<'a> = &'a mut (dyn FnMut(&mut dyn Write) -> io::Result<()> + Send);
 
-/// Runs programs to their end.
+/// Runner of programs, which waits for their end.
 pub trait CommandRunner: Send + Sync {
-    /// Runs `command`, feeding it `input`. The error is about starting or feeding it; an exit code other than 0 is part
+    /// Runs `command` and feeds it `input`. Fails if the program cannot be started or fed; a nonzero exit code is part
     /// of the output.
     fn run(&self, command: &HostCommand, input: Option<Input<'_>>) -> io::Result<CommandOutput>;
 }
 
-/// Real programs.
+/// Runner of real programs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Subprocesses;
 
@@ -110,7 +110,7 @@ impl CommandRunner for Subprocesses {
             .stderr(Stdio::piped())
             .spawn()?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        // The program may write more than a pipe holds on either output while it still reads its input.
+        // The program may write more than a pipe holds to either output while it still reads its input.
         let (stdout, stderr, fed) = std::thread::scope(|scope| {
             let stdout = scope.spawn(|| read_all(stdout));
             let stderr = scope.spawn(|| read_all(stderr));
@@ -124,7 +124,7 @@ impl CommandRunner for Subprocesses {
         let lost = |_| io::Error::other("the reader of its output panicked");
         let output = CommandOutput { success, stdout: stdout.map_err(lost)??, stderr: stderr.map_err(lost)?? };
         match fed {
-            // A program that failed closes its input early; its message matters more than the broken pipe.
+            // A failed program closes its input early; its message matters more than the broken pipe.
             Err(error) if output.success || error.kind() != io::ErrorKind::BrokenPipe => Err(error),
             _ => Ok(output),
         }

@@ -1,4 +1,4 @@
-//! Files that a step puts on the host and later removes: compared byte by byte, written durably.
+//! Files that a step places on the host and later removes: compared byte by byte, written durably.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use landfall_media::durable;
 
 use landfall_engine::step::{Observed, StepError};
 
-/// A file that belongs wholly to Landfall.
+/// A file that belongs entirely to Landfall.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFile {
     /// Its path.
@@ -20,13 +20,13 @@ pub struct OwnFile {
 }
 
 impl OwnFile {
-    /// A file with this content and these permission bits.
+    /// Creates a file with this content and these permission bits.
     pub fn new(path: PathBuf, text: impl Into<Vec<u8>>, mode: u32) -> Self {
         Self { path, bytes: text.into(), mode }
     }
 }
 
-/// Done if all exist with their content and no temporary sibling is left, Absent if none exists.
+/// Observes files: `Done` if all exist with their content and no temporary sibling is left, `Absent` if none exists.
 pub fn observe(files: &[OwnFile]) -> Result<Observed, StepError> {
     let mut right = 0;
     let mut first_wrong = None;
@@ -47,7 +47,7 @@ pub fn observe(files: &[OwnFile]) -> Result<Observed, StepError> {
     })
 }
 
-/// Writes all of them with the folders they need; on the disk when it returns.
+/// Writes all files and their folders, durably.
 pub fn write(files: &[OwnFile]) -> Result<(), StepError> {
     for file in files {
         if let Some(folder) = file.path.parent() {
@@ -58,7 +58,7 @@ pub fn write(files: &[OwnFile]) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes all of them, and leftovers of interrupted writes.
+/// Removes all files, and leftovers of interrupted writes.
 pub fn remove(files: &[OwnFile]) -> Result<(), StepError> {
     for file in files {
         durable::remove_file(&file.path)?;
@@ -81,7 +81,7 @@ pub fn remove_leftover(folder: &Path, file: &Path) -> Result<(), StepError> {
     Ok(())
 }
 
-/// A file's content; none if it does not exist.
+/// Reads a file; `None` if it does not exist.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
     match fs_err::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
@@ -90,22 +90,23 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, StepError> {
     }
 }
 
-/// The content of a file that anyone may have written: at most so many bytes and one more, by which its reader sees that it is too long.
+/// Reads a file that anyone may have written: at most this many bytes and one more, by which its reader sees that it is
+/// too long.
 ///
 /// # Errors
-/// It cannot be opened or read.
+/// Fails if it cannot be opened or read.
 pub fn read_at_most(path: &Path, most_bytes: u64) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs_err::File::open(path)?.take(most_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// A text file's content; none if it does not exist.
+/// Reads a text file; `None` if it does not exist.
 pub fn read_text(path: &Path) -> Result<Option<String>, StepError> {
     Ok(read(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// Removes a folder of Landfall's if it is empty.
+/// Removes one of Landfall's folders if it is empty.
 pub fn remove_folder_if_empty(path: &Path) -> Result<(), StepError> {
     match fs_err::read_dir(path) {
         Ok(mut entries) => {
@@ -123,7 +124,7 @@ fn is_absent(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
 }
 
-/// An error about a file; `operation` is a verb.
+/// Returns an error about a file; `operation` is a verb.
 pub fn failed(operation: &str, path: &Path, error: std::io::Error) -> StepError {
     let what = format!("cannot {operation} {}", path.display());
     let step_error = match cases::of_file(&error) {

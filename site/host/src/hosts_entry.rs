@@ -1,5 +1,5 @@
-//! The line of `/etc/hosts` by which every part of the cluster finds its API server, whatever the nameservers say.
-//! Other software manages that file as well and may rewrite it, at boot or at any time; the agent restores the line.
+//! Line of `/etc/hosts` by which every part of the cluster finds its API server, whatever the nameservers say. Other
+//! software manages that file as well and may rewrite it, at boot or at any time; the agent restores the line.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,25 +12,25 @@ use crate::files;
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
-/// The comment that marks Landfall's line.
+/// Comment that marks Landfall's line.
 const MARK: &str = "# landfall";
-/// Content for a missing file: containerd cannot make a sandbox without one.
+/// Content for a missing file, without which containerd cannot create a sandbox.
 pub const MINIMAL: &str = "127.0.0.1 localhost\n::1 localhost\n";
-/// A file that was not changed for this long is complete.
+/// Time after which an unchanged file counts as complete.
 const WRITTEN: Duration = Duration::from_secs(1);
 
 /// Parameters of the step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HostsEntry {
-    /// The name.
+    /// The host name.
     pub name: String,
-    /// What it resolves to.
+    /// Its address.
     pub address: std::net::IpAddr,
 }
 
 impl HostsEntry {
-    /// The file.
+    /// Returns the path of the file.
     pub fn path(paths: &SitePaths) -> PathBuf {
         paths.host("/etc/hosts")
     }
@@ -39,17 +39,17 @@ impl HostsEntry {
         format!("{} {} {MARK}", self.address, self.name)
     }
 
-    /// The text of the file without Landfall's line.
+    /// Returns the text of the file without Landfall's line.
     pub fn without_landfall_line(text: &str) -> String {
         text.split_inclusive('\n').filter(|line| !line.trim_end().ends_with(MARK)).collect()
     }
 
-    /// Whether the text has exactly this line.
+    /// Returns true if the text contains exactly this line.
     pub fn is_in(&self, text: &str) -> bool {
         text.lines().any(|line| line == self.line())
     }
 
-    /// Another program's line that gives the name an address.
+    /// Returns another program's line that assigns the name an address.
     pub fn foreign(&self, text: &str) -> Option<String> {
         Self::without_landfall_line(text)
             .lines()
@@ -57,7 +57,7 @@ impl HostsEntry {
             .find(|line| line.split_whitespace().skip(1).any(|name| name == self.name))
     }
 
-    /// Writes the file with Landfall's line at its end; `text` is what it had. On the disk when it returns.
+    /// Writes the file with Landfall's line at its end, durably; `text` is its previous content.
     pub fn write(&self, path: &Path, text: Option<&str>) -> Result<(), StepError> {
         let mut text = Self::without_landfall_line(text.unwrap_or(MINIMAL));
         if !text.is_empty() && !text.ends_with('\n') {
@@ -68,8 +68,8 @@ impl HostsEntry {
         Ok(durable::write_file(path, text.as_bytes(), 0o644)?)
     }
 
-    /// Whether no line names the API server. Another program's line that gives the name another address is an error;
-    /// Landfall does not remove it.
+    /// Returns true if no line names the API server. Fails if another program's line gives the name another address;
+    /// Landfall does not remove that line.
     fn is_gone(&self, path: &Path) -> Result<bool, StepError> {
         let text = files::read_text(path)?.unwrap_or_default();
         if self.is_in(&text) {
@@ -84,8 +84,8 @@ impl HostsEntry {
         Err(StepError::of(cases::HOSTS_LINE, what))
     }
 
-    /// Restores the line if it is missing: the agent does so at every boot, and while it runs. Returns whether it was
-    /// missing. On the disk when it returns.
+    /// Restores the line if it is missing, durably: the agent does so at every boot, and while it runs. Returns true if
+    /// it was missing.
     pub fn restore(&self, paths: &SitePaths) -> Result<bool, StepError> {
         let path = Self::path(paths);
         if !self.is_gone(&path)? {
@@ -104,7 +104,7 @@ impl HostsEntry {
     }
 }
 
-/// Whether a program has just written to a file, and may continue.
+/// Returns true if a program has just written to a file, and may continue.
 fn is_being_written(path: &Path) -> bool {
     let modified = fs_err::metadata(path).and_then(|metadata| metadata.modified());
     modified.is_ok_and(|modified| modified.elapsed().is_ok_and(|elapsed| elapsed < WRITTEN))
@@ -120,7 +120,7 @@ mod tests {
         HostsEntry { name: "api.landfall.internal".to_owned(), address: [10, 99, 0, 11].into() }
     }
 
-    /// A host with this `/etc/hosts`, written a while ago, and the result of the agent's restore.
+    /// Returns the result of the agent's restore on a host with this `/etc/hosts`, written a while ago.
     fn restored(text: Option<&str>) -> (Result<bool, StepError>, String) {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
@@ -166,7 +166,7 @@ mod tests {
         let paths = SitePaths::below(folder.path());
         let path = HostsEntry::path(&paths);
         durable::create_folder(path.parent().unwrap()).unwrap();
-        // Emptied, and filled a moment later.
+        // The file is emptied, and filled a moment later.
         let mut file = fs_err::OpenOptions::new().create(true).append(true).open(&path).unwrap();
         let writer = std::thread::spawn(move || {
             std::thread::sleep(WRITTEN / 5);

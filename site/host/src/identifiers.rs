@@ -1,4 +1,5 @@
-//! What identifies this host for a license: keyed digests of what its firmware, disks and operating system call it.
+//! Identifiers of this host for a license: keyed digests of the names that its firmware, disks and operating system
+//! have for it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,20 +16,20 @@ const FILES: [(&str, IdentifierKind); 3] = [
     ("/sys/class/dmi/id/board_serial", IdentifierKind::Board),
 ];
 
-/// Where the kernel lists disks.
+/// Folder in which the kernel lists disks.
 const DISKS: &str = "/sys/block";
 
-/// Where a SCSI disk's serial number is, in its folder: a page of vital product data, after a header.
+/// File of a SCSI disk's serial number, in its folder: a page of vital product data, after a header.
 const SERIAL_PAGE: &str = "device/vpd_pg80";
 
 /// Bytes of the header of such a page.
 const PAGE_HEADER: usize = 4;
 
-/// Where other disks' serial numbers may be.
+/// Files that may contain other disks' serial numbers.
 const SERIALS: [&str; 3] = ["device/wwid", "serial", "device/serial"];
 
-/// Every identifier of this host that can be read; root reads more of them than users. The site's UUID is one, once there is
-/// a site.
+/// Returns every identifier of this host that can be read; root can read more than users. The site's UUID is one of
+/// them, once there is a site.
 pub fn host_identifiers(paths: &SitePaths) -> BTreeSet<Identifier> {
     let mut found: BTreeSet<Identifier> =
         FILES.into_iter().filter_map(|(path, kind)| identifier(&paths.host(path), kind)).collect();

@@ -1,21 +1,21 @@
-//! The person behind a command of this host, as far as the host knows one.
+//! Person behind a command of this host, as far as the host knows one.
 
 use crate::files;
 use crate::paths::SitePaths;
 
-/// The user who signed in, by the kernel: it stays the same through `sudo` and `su`.
+/// File with the ID of the signed-in user, which stays the same through `sudo` and `su`.
 const LOGIN: &str = "/proc/self/loginuid";
-/// What the kernel writes there where no one has signed in, such as in a unit of systemd.
+/// Its content if no one has signed in, as in a unit of systemd.
 const NO_LOGIN: u32 = u32::MAX;
-/// Users of the host.
+/// File with the users of the host.
 const USERS: &str = "/etc/passwd";
-/// Most bytes of that file that are read.
+/// Maximum number of bytes read from that file.
 const USERS_BYTES: u64 = 1 << 20;
 /// Longest name, in bytes.
 const NAME_BYTES: usize = 96;
 
-/// The name of the user who runs this process, from before `sudo`; `user 1000` where the host has no name for it, such as one of a directory.
-/// None where no one has signed in.
+/// Returns the name of the user who runs this process, from before `sudo`; `user 1000` if the host has no name for the
+/// ID, as for users of a directory. `None` if no one has signed in.
 pub fn invoker(paths: &SitePaths) -> Option<String> {
     found(paths, std::env::var("SUDO_USER").ok())
 }
@@ -42,7 +42,7 @@ fn name_of(paths: &SitePaths, user: u32) -> Option<String> {
     text.lines().find_map(of_line)
 }
 
-/// Whether a text is short and seen as it is.
+/// Returns true if a text is short and printable.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= NAME_BYTES && text.chars().all(|letter| letter.is_ascii_graphic())
 }

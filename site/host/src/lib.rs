@@ -1,4 +1,5 @@
-//! One host: its paths, files, facts, processes, mounts, network and programs. Nothing here knows a cluster or a release.
+//! Access to one host: its paths, files, facts, processes, mounts, network and programs. Nothing here knows a cluster
+//! or a release.
 
 pub mod command;
 pub mod facts;

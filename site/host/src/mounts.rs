@@ -1,4 +1,4 @@
-//! What is mounted, as the kernel reports it for a process.
+//! Mounts, as the kernel reports them for a process.
 
 use std::path::{Path, PathBuf};
 
@@ -8,33 +8,33 @@ use landfall_media::durable;
 use crate::files;
 use landfall_engine::step::StepError;
 
-/// One mount.
+/// A mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mount {
-    /// Where.
+    /// Mount point.
     pub point: PathBuf,
-    /// The part of a filesystem that is seen there.
+    /// Part of a filesystem that is visible there.
     pub shown: Part,
 }
 
-/// A folder or file of a filesystem, wherever that is mounted.
+/// A folder or file of a filesystem, wherever it is mounted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     /// Major and minor number of the filesystem.
     device: String,
-    /// The path from its root.
+    /// Path from its root.
     path: PathBuf,
 }
 
 impl Mount {
-    /// Major and minor number of its filesystem: `8:17`.
+    /// Returns major and minor number of its filesystem, as in `8:17`.
     pub fn device(&self) -> &str {
         &self.shown.device
     }
 }
 
 impl Part {
-    /// The part that is seen at an absolute path without links.
+    /// Returns the part that is visible at an absolute path without links.
     pub fn at(path: &Path, mounts: &[Mount]) -> Option<Self> {
         // The last mount hides earlier ones.
         let covers = mounts.iter().filter(|mount| path.starts_with(&mount.point));
@@ -43,35 +43,35 @@ impl Part {
         Some(Self { device: nearest.shown.device.clone(), path: nearest.shown.path.join(rest) })
     }
 
-    /// Whether it is this part or inside it.
+    /// Returns true if this part equals the other one or is inside it.
     pub fn is_within(&self, other: &Self) -> bool {
         self.device == other.device && self.path.starts_with(&other.path)
     }
 }
 
-/// All mounts of this process, in the order in which they were mounted.
+/// Returns all mounts of this process, in mount order.
 pub fn own() -> Result<Vec<Mount>, StepError> {
     read(Path::new("/proc/self/mountinfo"))
 }
 
-/// All mounts that another process sees.
+/// Returns all mounts that another process sees.
 pub fn of(pid: i32) -> Result<Vec<Mount>, StepError> {
     read(Path::new(&format!("/proc/{pid}/mountinfo")))
 }
 
-/// Whether something is mounted at exactly this path.
+/// Returns true if something is mounted at exactly this path.
 pub fn is_mounted(path: &Path) -> Result<bool, StepError> {
     Ok(own()?.iter().any(|mount| mount.point == path))
 }
 
-/// Removes a folder with its contents, if nothing is mounted at it or below; a missing one is no error. A share that
-/// another program mounted there must not be emptied.
+/// Removes a folder with its contents, unless something is mounted at or below it; a missing folder is not an error. A
+/// share that another program mounted there must not be emptied.
 pub fn remove_tree(path: &Path) -> Result<(), StepError> {
     refuse_mounted(path)?;
     Ok(durable::remove_tree(path)?)
 }
 
-/// An error that names what is mounted at a path or below it; nothing is changed.
+/// Fails with the name of a mount at or below a path, if there is one. Changes nothing.
 pub fn refuse_mounted(path: &Path) -> Result<(), StepError> {
     let real = match fs_err::canonicalize(path) {
         Ok(real) => real,
@@ -95,7 +95,7 @@ fn read(path: &Path) -> Result<Vec<Mount>, StepError> {
     Ok(text.lines().filter_map(parse).collect())
 }
 
-/// `ID PARENT MAJOR:MINOR ROOT POINT …`
+/// Parses `ID PARENT MAJOR:MINOR ROOT POINT …`.
 fn parse(line: &str) -> Option<Mount> {
     let mut fields = line.split(' ').skip(2);
     let device = fields.next()?.to_owned();
@@ -103,7 +103,7 @@ fn parse(line: &str) -> Option<Mount> {
     Some(Mount { point: unescape(fields.next()?).into(), shown: Part { device, path } })
 }
 
-/// The kernel writes spaces and the like of a path in octal, such as `\040`.
+/// Decodes a path in which the kernel wrote spaces and similar characters in octal, such as `\040`.
 pub(crate) fn unescape(text: &str) -> String {
     let mut parts = text.split('\\');
     let mut result = parts.next().unwrap_or_default().to_owned();

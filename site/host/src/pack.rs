@@ -1,4 +1,4 @@
-//! The identity of a node pack on a host.
+//! Identity of a node pack on a host.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,24 +7,24 @@ use landfall_bundle_spec::Sha256;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
-/// Hexadecimal digits of the digest in a name.
+/// Number of hexadecimal digits of the digest in a name.
 const DIGITS: usize = 12;
 
-/// Names the folder of a node pack's programs: the version of Kubernetes, and a digest of all that the pack has. Two
-/// packs of one Kubernetes version, of which one has a newer containerd, are in folders of their own, so that placing or
+/// Name of the folder of a node pack's programs: the version of Kubernetes, and a digest of the pack's files. Two packs
+/// of one Kubernetes version, such as with different versions of containerd, have separate folders, so that placing or
 /// removing one never touches the programs of the other.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PackId(String);
 
-/// What cannot name a node pack.
+/// A text that is not the ID of a node pack.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not the id of a node pack, such as v1.36.3-0123456789ab")]
 pub struct InvalidPackId(String);
 
 impl PackId {
-    /// The id of a pack with this version of Kubernetes, such as `v1.36.3`, and these files: the path of each, relative to the
-    /// pack's folder, its digest, and the names of symbolic links to it. Their order makes no difference.
+    /// Returns the ID of a pack with this version of Kubernetes, such as `v1.36.3`, and these files: each path relative
+    /// to the pack's folder, its digest, and the names of symbolic links to it. Their order does not matter.
     pub fn of<'a>(
         kubernetes: &str,
         files: impl IntoIterator<Item = (&'a str, &'a Sha256, &'a [String])>,
@@ -83,11 +83,11 @@ impl fmt::Display for PackId {
     }
 }
 
-/// The id of some node pack, for tests.
+/// Returns a sample ID, for tests.
 ///
 /// # Panics
 ///
-/// Never: its text is an id.
+/// Never: its text is a valid ID.
 #[cfg(any(test, feature = "testing"))]
 pub fn sample() -> PackId {
     "v1.36.3-0123456789ab".parse().expect("an id")

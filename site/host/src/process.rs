@@ -1,4 +1,4 @@
-//! Processes identified by pid and start time, so that a reused pid is never taken for the old process.
+//! Processes identified by PID and start time, so that a reused PID is never taken for the old process.
 
 use std::time::{Duration, Instant};
 
@@ -6,46 +6,46 @@ use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 const POLL: Duration = Duration::from_millis(50);
-/// How long a killed process may take to end: one that waits for a slow disk ends only after the disk has answered.
+/// Time that a killed process may take to end: one that waits for a slow disk ends only after the disk has answered.
 const KILL_LIMIT: Duration = Duration::from_mins(2);
 
-/// A process that ran at some time.
+/// Identity of a process, which may have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProcessId {
     pid: i32,
-    /// Clock ticks after boot, from the kernel.
+    /// Start in clock ticks after boot, from the kernel.
     started: u64,
 }
 
 impl ProcessId {
-    /// The process that has this pid now.
+    /// Returns the process that currently has this PID.
     pub fn of(pid: i32) -> Option<Self> {
         Some(Self { pid, started: Stat::of(pid)?.started })
     }
 
-    /// The kernel's data about it, while it has not ended.
+    /// Returns the kernel's data about it, unless it has ended.
     fn stat(self) -> Option<Stat> {
         Stat::of(self.pid).filter(|stat| stat.started == self.started && !stat.has_ended())
     }
 
-    /// Whether it still runs, even if only one of its threads does.
+    /// Returns true if it still runs, even if only one of its threads does.
     pub fn is_alive(self) -> bool {
         self.stat().is_some()
     }
 
-    /// How long ago it started, in whole seconds; none once it has ended.
+    /// Returns its age in whole seconds; `None` once it has ended.
     pub fn age(self) -> Option<Duration> {
         self.is_alive().then(|| Duration::from_secs(time_since_boot().saturating_sub(self.started()).as_secs()))
     }
 
-    /// When it started, as [`time_since_boot`] counts, in clock ticks (10 ms).
+    /// Returns its start, on the scale of [`time_since_boot`], in clock ticks (10 ms).
     pub fn started(self) -> Duration {
         let ticks = rustix::param::clock_ticks_per_second().max(1);
         Duration::from_millis(self.started.saturating_mul(1000) / ticks)
     }
 
-    /// The lines of its control groups, as the kernel shows them; none once it has ended.
+    /// Returns the lines of its control groups, as the kernel shows them; `None` once it has ended.
     pub fn control_groups(self) -> Option<String> {
         let groups = fs_err::read_to_string(format!("/proc/{}/cgroup", self.pid)).ok()?;
         self.is_alive().then_some(groups)
@@ -61,7 +61,7 @@ impl ProcessId {
         }
     }
 
-    /// Whether it handles the signal that asks it to end. A process that does not ends at once or, as the first of its
+    /// Returns true if it handles SIGTERM. A process that does not handle it ends immediately or, as the first of its
     /// container, ignores it.
     fn heeds_a_request(self) -> bool {
         const TERM: u64 = 1 << 14;
@@ -72,7 +72,7 @@ impl ProcessId {
     }
 }
 
-/// The time since boot, in hundredths of a second; suspended time counts.
+/// Returns the time since boot, including suspended time, in hundredths of a second.
 pub fn time_since_boot() -> Duration {
     let text = fs_err::read_to_string("/proc/uptime").unwrap_or_default();
     let seconds = text.split_whitespace().next().and_then(|uptime| uptime.parse().ok());
@@ -93,7 +93,7 @@ impl Stat {
         Self::parse(&fs_err::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// From `/proc/PID/stat`, whose second field may hold spaces and parentheses.
+    /// Parses `/proc/PID/stat`, whose second field may contain spaces and parentheses.
     fn parse(text: &str) -> Option<Self> {
         let (front, rest) = text.rsplit_once(')')?;
         let mut fields = rest.split_whitespace();
@@ -105,13 +105,14 @@ impl Stat {
         })
     }
 
-    /// A zombie has ended once its other threads have; until then they may write and keep its control group busy.
+    /// Returns true if it has ended. A zombie has ended once its other threads have; until then they may write and keep
+    /// its control group busy.
     fn has_ended(&self) -> bool {
         self.state == 'Z' && self.threads <= 1
     }
 }
 
-/// Processes by pid, name and state, for a person who must find out what keeps them.
+/// Describes processes by PID, name and state, for a person who must find out what keeps them alive.
 pub fn describe(processes: &[ProcessId]) -> Vec<String> {
     let one = |process: &ProcessId| {
         let stat = process.stat()?;
@@ -120,7 +121,7 @@ pub fn describe(processes: &[ProcessId]) -> Vec<String> {
     processes.iter().filter_map(one).collect()
 }
 
-/// All processes for which `wanted` is true, except this one.
+/// Returns all processes except this one for which `wanted` returns true.
 pub fn find(wanted: impl Fn(i32) -> bool) -> Vec<ProcessId> {
     let own = i32::try_from(std::process::id()).unwrap_or(0);
     let Ok(entries) = fs_err::read_dir("/proc") else { return Vec::new() };
@@ -132,7 +133,7 @@ pub fn find(wanted: impl Fn(i32) -> bool) -> Vec<ProcessId> {
         .collect()
 }
 
-/// Asks processes to end, and kills those that have not after `patience`. Returns the remaining ones.
+/// Terminates processes, and kills those still alive after `patience`. Returns the remaining ones.
 pub fn end(processes: &[ProcessId], patience: Duration) -> Vec<ProcessId> {
     send(processes, Signal::TERM);
     wait_until(patience, || !processes.iter().any(|process| process.is_alive() && process.heeds_a_request()));
@@ -167,7 +168,7 @@ mod tests {
     fn shell(script: &str) -> (Child, ProcessId) {
         let child = Command::new("/bin/sh").args(["-c", script]).spawn().unwrap();
         let process = ProcessId::of(pid(&child)).unwrap();
-        // Until it has set its traps.
+        // The process needs this long to set its traps.
         std::thread::sleep(Duration::from_millis(200));
         (child, process)
     }
@@ -180,8 +181,8 @@ mod tests {
         assert_eq!(find(|other| other == pid(&child)), [process]);
         let described = describe(&[process]);
         assert!(described[0].starts_with(&format!("{} (sh, state ", process.pid)), "{described:?}");
-        // As a zombie, until its parent waits for it, it counts as ended. There is no wait for a process that ignores
-        // the signal.
+        // As a zombie, it counts as ended even before its parent waits for it. A process that ignores the signal is not
+        // waited for.
         let begin = Instant::now();
         assert_eq!(end(&[process], Duration::from_mins(1)), []);
         assert!(begin.elapsed() < Duration::from_secs(10));
@@ -199,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_process_whose_first_thread_has_ended_lives_on() {
-        // SYS_exit ends one thread alone.
+        // SYS_exit ends only one thread.
         let script = "import ctypes, platform, threading, time\n\
                       threading.Thread(target=time.sleep, args=[60]).start()\n\
                       ctypes.CDLL(None).syscall({'aarch64': 93}.get(platform.machine(), 60), 0)";

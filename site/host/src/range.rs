@@ -25,28 +25,28 @@ pub enum InvalidRange {
 }
 
 impl IpRange {
-    /// The first address.
+    /// Returns the first address.
     pub fn address(&self) -> IpAddr {
         self.address
     }
 
-    /// Length of the prefix in bits.
+    /// Returns the prefix length in bits.
     pub fn prefix(&self) -> u8 {
         self.prefix
     }
 
-    /// Whether an address is in the range.
+    /// Returns true if the range contains an address.
     pub fn contains(&self, address: IpAddr) -> bool {
         first_address(address, self.prefix) == self.address && address.is_ipv4() == self.address.is_ipv4()
     }
 
-    /// Whether two ranges have addresses in common.
+    /// Returns true if two ranges share addresses.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.contains(other.address) || other.contains(self.address)
     }
 }
 
-/// The address with all bits beyond the prefix cleared.
+/// Returns the address with all bits beyond the prefix cleared.
 fn first_address(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(address) => {

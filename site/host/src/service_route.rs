@@ -1,5 +1,5 @@
-//! A route to the cluster's services over loopback. A packet for a service needs a route before kube-proxy can send it
-//! to a pod; until kube-proxy has done so, it must not leave the host. The agent adds it again at every boot.
+//! Route to the cluster's services over loopback. A packet for a service needs a route before kube-proxy can send it to
+//! a pod; until kube-proxy has done so, it must not leave the host. The agent restores it at every boot.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use crate::netlink;
 use crate::range::IpRange;
 use landfall_engine::step::StepError;
 
-/// The interface where packets for unknown services go and end.
+/// Interface to which packets for unknown services go, and where they end.
 const INTERFACE: &str = "lo";
 
 /// Parameters of the step.
@@ -19,7 +19,7 @@ const INTERFACE: &str = "lo";
 pub struct ServiceRoute {
     /// Address ranges of services.
     pub ranges: Vec<IpRange>,
-    /// Address of the node, from which the host's own packets to services come.
+    /// Address of the node, from which the host sends its own packets to services.
     pub source: IpAddr,
 }
 
@@ -37,7 +37,7 @@ fn index() -> Result<u32, StepError> {
 }
 
 impl ServiceRoute {
-    /// The ranges that have a route.
+    /// Returns the ranges that have a route.
     pub fn present(&self) -> Result<Vec<IpRange>, StepError> {
         let (routes, index) = (netlink::routes().map_err(failed)?, index()?);
         let is_there = |range: &&IpRange| {
@@ -48,7 +48,7 @@ impl ServiceRoute {
         Ok(self.ranges.iter().filter(is_there).copied().collect())
     }
 
-    /// Adds the routes that are missing: the agent does so at every boot.
+    /// Adds the missing routes: the agent does so at every boot.
     pub fn add(&self) -> Result<(), StepError> {
         let index = index()?;
         for range in &self.ranges {

@@ -1,4 +1,5 @@
-//! Trusted time on the disk of a site: read, moved forward, and written in two places. Only a site with a license keeps it.
+//! Trusted time on the disk of a site: read, moved forward, and written to two places. Only a site with a license keeps
+//! it.
 
 use fs_err::File;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
@@ -16,7 +17,7 @@ use crate::files;
 use crate::paths::SitePaths;
 use crate::twin::Twin;
 
-/// The clocks of this machine, now.
+/// Reads the clocks of this machine.
 pub fn machine_clocks(paths: &SitePaths) -> MachineClocks {
     let text = |path: &str| files::read_text(&paths.host(path)).ok().flatten().unwrap_or_default();
     MachineClocks::of(Timestamp::now(), text)
@@ -26,14 +27,14 @@ fn twin(paths: &SitePaths) -> Twin {
     Twin::new(paths.trusted_time(), paths.trusted_time_copy())
 }
 
-/// While this lives, no other process changes the license or trusted time. Clocks are read after it was taken.
+/// Lock that keeps other processes from changing the license or trusted time. Clocks are read after it is taken.
 #[derive(Debug)]
 pub struct LicenseLock {
     _file: File,
 }
 
 impl LicenseLock {
-    /// Waits for it. Only root can open the file, so no user of the host can make a command wait.
+    /// Waits for the lock. Only root can open the file, so no user of the host can make a command wait.
     pub fn take(paths: &SitePaths) -> Result<Self, StepError> {
         let path = paths.license_lock();
         let file = lock_file(paths)?;
@@ -42,7 +43,7 @@ impl LicenseLock {
         Ok(Self { _file: file })
     }
 
-    /// Takes it unless another process has it.
+    /// Takes the lock unless another process holds it.
     pub fn try_take(paths: &SitePaths) -> Result<Option<Self>, StepError> {
         let path = paths.license_lock();
         let file = lock_file(paths)?;
@@ -61,7 +62,7 @@ fn lock_file(paths: &SitePaths) -> Result<File, StepError> {
     opened.map_err(|error| files::failed("open", &path, error))
 }
 
-/// Trusted time now; none on a site that keeps none. Changes nothing on the disk.
+/// Returns the current trusted time; `None` on a site that keeps none. Changes nothing on the disk.
 pub fn read(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTime>, StepError> {
     let mut time = stored(paths)?;
     if let Some(time) = &mut time {
@@ -70,13 +71,13 @@ pub fn read(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedT
     Ok(time)
 }
 
-/// Trusted time as it is stored, both copies together.
+/// Returns trusted time as stored, merged from both copies.
 pub fn stored(paths: &SitePaths) -> Result<Option<TrustedTime>, StepError> {
     Ok(twin(paths).read::<TrustedTime>()?.into_iter().reduce(TrustedTime::merged))
 }
 
-/// Trusted time now. Damaged copies are like none: a license must never be kept out by them. A disk that cannot be read is an
-/// error: what it holds may be right.
+/// Returns the current trusted time. Damaged copies count as missing: they must never block a license. A disk that
+/// cannot be read is an error, because its copy may be valid.
 fn usable(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTime>, StepError> {
     match read(paths, clocks) {
         Err(error) if error.code() == codes::LICENSE_RECORD => Ok(None),
@@ -84,8 +85,8 @@ fn usable(paths: &SitePaths, clocks: &MachineClocks) -> Result<Option<TrustedTim
     }
 }
 
-/// Adds the time that the site has run, and begins to keep trusted time where a site with a license lost it; on the disk when
-/// it returns. Does nothing while another process changes it: the next look adds the same time.
+/// Adds the time that the site has run, durably, and begins to keep trusted time if a licensed site lost it. Does
+/// nothing while another process changes it: the next call adds the same time.
 pub fn observe(paths: &SitePaths) -> Result<(), StepError> {
     let kept = [paths.trusted_time(), paths.trusted_time_copy(), paths.license(), paths.license_copy()];
     if !kept.iter().any(|file| file.exists()) {
@@ -103,7 +104,7 @@ fn add_running_time(paths: &SitePaths, _lock: &LicenseLock, clocks: &MachineCloc
     twin(paths).write(&time)
 }
 
-/// When the license that this site keeps was issued; none where there is none that can be used.
+/// Returns the issue time of the license that this site keeps; `None` without a usable license.
 fn license_issued(paths: &SitePaths) -> Option<Timestamp> {
     let issued = |record: Accepted| {
         let sealed = SealedLicense::read("that this site keeps", record.document.as_bytes()).ok()?;
@@ -113,15 +114,15 @@ fn license_issued(paths: &SitePaths) -> Option<Timestamp> {
     license.read::<Accepted>().ok()?.into_iter().filter_map(issued).max()
 }
 
-/// What is read here of a site's record of its license.
+/// Fields read from a site's record of its license.
 #[derive(Deserialize)]
 struct Accepted {
     document: String,
     root: String,
 }
 
-/// Stores that a signed timestamp has passed, and begins to keep trusted time where none is kept, or where it was damaged; on
-/// the disk when it returns.
+/// Records, durably, that a signed timestamp has passed, and begins to keep trusted time if none is kept or if it was
+/// damaged.
 pub fn learn(
     paths: &SitePaths,
     _lock: &LicenseLock,
@@ -133,7 +134,7 @@ pub fn learn(
     Ok(time)
 }
 
-/// What trusted time would be after [`learn`]. Changes nothing on the disk.
+/// Returns trusted time as it would be after [`learn`]. Changes nothing on the disk.
 pub fn would_learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp) -> Result<TrustedTime, StepError> {
     Ok(match usable(paths, clocks)? {
         Some(mut time) => {
@@ -144,8 +145,7 @@ pub fn would_learn(paths: &SitePaths, clocks: &MachineClocks, signed: Timestamp)
     })
 }
 
-/// Takes over the wall clock, which a person has confirmed; on the disk when it returns. None on a site that keeps no trusted
-/// time.
+/// Adopts the wall clock, which a person has confirmed, durably. `None` on a site that keeps no trusted time.
 pub fn confirm(
     paths: &SitePaths,
     _lock: &LicenseLock,
@@ -159,11 +159,11 @@ pub fn confirm(
     Ok(Some(confirmation))
 }
 
-/// Takes over what a backup says of trusted time: what was certain then has passed. On the disk when it returns.
+/// Adopts the trusted time of a backup, durably: what was certain then has passed.
 pub fn adopt(paths: &SitePaths, lock: &LicenseLock, clocks: &MachineClocks, bytes: &[u8]) -> Result<(), StepError> {
     match serde_json::from_slice::<TrustedTime>(bytes) {
         Ok(time) => learn(paths, lock, clocks, time.least()).map(drop),
-        // A backup is of use without it.
+        // A backup is useful without it.
         Err(error) => {
             tracing::warn!(%error, "the trusted time of a backup cannot be read");
             Ok(())
@@ -171,7 +171,7 @@ pub fn adopt(paths: &SitePaths, lock: &LicenseLock, clocks: &MachineClocks, byte
     }
 }
 
-/// Removes it from the operating system's disk, or from both, durably; the lock in any case.
+/// Removes it from the operating system's disk, or from both, durably; always removes the lock.
 pub fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError> {
     twin(paths).remove(keep_data)?;
     Ok(durable::remove_file(&paths.license_lock())?)
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!((read(&paths, &right).unwrap(), confirm(&paths, &lock, &right).unwrap()), (None, None));
         let signed = "2026-11-01T00:00:00Z".parse().unwrap();
         assert_eq!(learn(&paths, &lock, &right, signed).unwrap().now(), right.wall);
-        // The clock dies; an hour runs.
+        // The clock fails, and an hour passes.
         let dead = clocks("1970-01-01T00:00:00Z", 3700);
         add_running_time(&paths, &lock, &dead).unwrap();
         let hour = right.wall + SignedDuration::from_hours(1);
@@ -223,8 +223,8 @@ mod tests {
         assert_eq!(read(&paths, &later).unwrap(), None);
     }
 
-    /// The clocks of look number `count`, an hour after the one before, when every hundredth look is after a boot: right, at their end, in
-    /// the past, frozen, dead.
+    /// Returns the clocks of look number `count`, an hour after the previous one, with a boot before every hundredth:
+    /// right, at their end, in the past, frozen, or dead.
     fn wild(count: u64) -> MachineClocks {
         let (boot, uptime) = (count / 100, Duration::from_hours(count % 100));
         let right: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();

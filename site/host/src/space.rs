@@ -1,4 +1,4 @@
-//! Space of filesystems: what a folder takes, and what is free.
+//! Space on filesystems: used by a folder, and free.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use rustix::fs::StatVfsMountFlags;
 
 use crate::files::failed;
 
-/// Space that something takes, or that is needed.
+/// Space that is used or needed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Space {
     /// Bytes of the filesystem.
@@ -19,40 +19,40 @@ pub struct Space {
 }
 
 impl Space {
-    /// Both together.
+    /// Returns the sum of both.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self { bytes: self.bytes.saturating_add(other.bytes), inodes: self.inodes.saturating_add(other.inodes) }
     }
 
-    /// The same so many times.
+    /// Returns this space multiplied by `count`.
     #[must_use]
     pub fn times(self, count: u64) -> Self {
         Self { bytes: self.bytes.saturating_mul(count), inodes: self.inodes.saturating_mul(count) }
     }
 
-    /// What both need that are not there at the same time.
+    /// Returns the maximum of both, for needs that do not exist at the same time.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self { bytes: self.bytes.max(other.bytes), inodes: self.inodes.max(other.inodes) }
     }
 }
 
-/// What a filesystem still takes.
+/// Free space of a filesystem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeSpace {
-    /// Number of its device: two folders with the same one share their space.
+    /// Device number: two folders with the same one share their space.
     pub device: u64,
     /// Bytes that can be written.
     pub bytes: u64,
-    /// Inodes that can be made; none if the filesystem makes them as needed.
+    /// Inodes that can be created; `None` if the filesystem creates them as needed.
     pub inodes: Option<u64>,
-    /// Whether it is mounted read-only.
+    /// True if it is mounted read-only.
     pub read_only: bool,
 }
 
 impl FreeSpace {
-    /// That of the filesystem of this path, or of its nearest ancestor that exists.
+    /// Returns the free space of the filesystem of this path, or of its nearest existing ancestor.
     pub fn at(path: &Path) -> Result<Self, StepError> {
         let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/"));
         let device = fs_err::metadata(existing).map_err(|error| failed("look at", existing, error))?.dev();
@@ -65,23 +65,23 @@ impl FreeSpace {
         })
     }
 
-    /// Whether it has this space.
+    /// Returns true if this space is available.
     pub fn has(&self, space: Space) -> bool {
         self.bytes >= space.bytes && self.inodes.is_none_or(|free| free >= space.inodes)
     }
 }
 
-/// What a folder and everything in it take of their filesystem. What goes away meanwhile does not count.
+/// Returns the space that a folder and its contents use. Files removed in the meantime are not counted.
 pub fn tree(path: &Path) -> Result<Space, StepError> {
     Ok(walk(path, &|| false)?.unwrap_or_default())
 }
 
-/// The same; none if it is not counted by then.
+/// Like [`tree`]; `None` if counting takes longer than `until`.
 pub fn tree_until(path: &Path, until: Instant) -> Result<Option<Space>, StepError> {
     walk(path, &|| Instant::now() >= until)
 }
 
-/// What a tree takes; none once it is told to stop.
+/// Returns the space of a tree; `None` once `stops` returns true.
 fn walk(path: &Path, stops: &dyn Fn() -> bool) -> Result<Option<Space>, StepError> {
     let gone = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
     let found = match path.symlink_metadata() {

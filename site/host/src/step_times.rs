@@ -1,5 +1,5 @@
-//! How long the steps of the last install took on this machine. The record stays after an uninstall, beside the logs, so that the
-//! next plan for this machine need not guess.
+//! Durations of the last install's steps on this machine. The record stays after an uninstall, next to the logs, so
+//! that the next plan for this machine need not guess.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::paths::SitePaths;
 
-/// Most bytes of the record that are read: whatever made a larger one is no install.
+/// Maximum number of bytes of the record: no install writes a larger one.
 const RECORD_BYTES: u64 = 1 << 20;
 
 /// How long a step took.
@@ -24,19 +24,19 @@ pub struct StepTime {
     pub bytes: u64,
 }
 
-/// How long steps took, by their ids.
+/// Durations of steps, by their IDs.
 pub type StepTimes = BTreeMap<String, StepTime>;
 
-/// The record; empty where none can be read.
+/// Reads the record; empty if it cannot be read.
 pub fn read(paths: &SitePaths) -> StepTimes {
     let mut bytes = Vec::new();
     let read = fs_err::File::open(paths.step_times()).and_then(|file| file.take(RECORD_BYTES).read_to_end(&mut bytes));
     read.ok().and_then(|_| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
-/// Replaces the record. It is on the disk when this returns.
+/// Replaces the record, durably.
 pub fn record(paths: &SitePaths, times: &StepTimes) -> Result<(), StepError> {
-    // A map of texts and numbers has a JSON form.
+    // A map of texts and numbers always has a JSON form.
     let text = serde_json::to_string_pretty(times).unwrap_or_default() + "\n";
     durable::create_folder(&paths.logs())?;
     Ok(durable::write_file(&paths.step_times(), text.as_bytes(), 0o644)?)

@@ -1,5 +1,5 @@
-//! A small document that a site keeps in two places, on the data disk and on the operating system's, so that it survives the
-//! loss of either disk.
+//! Small document that a site keeps in two places, on the data disk and on the operating system's disk, so that it
+//! survives the loss of either.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use crate::files;
 
-/// The two places of a document.
+/// Both places of a document.
 #[derive(Debug, Clone)]
 pub struct Twin {
     data: PathBuf,
@@ -19,13 +19,12 @@ pub struct Twin {
 }
 
 impl Twin {
-    /// The places on the data disk and on the operating system's.
+    /// Creates the pair of places on the data disk and on the operating system's disk.
     pub fn new(data: PathBuf, settings: PathBuf) -> Self {
         Self { data, settings }
     }
 
-    /// Every copy that can be read: none on a site without the document. It is an error if there are copies and none of them
-    /// can be read.
+    /// Returns every readable copy; empty on a site without the document. Fails if copies exist but none can be read.
     pub fn read<T: DeserializeOwned>(&self) -> Result<Vec<T>, StepError> {
         let mut copies = Vec::new();
         let mut damage = None;
@@ -45,12 +44,12 @@ impl Twin {
         }
     }
 
-    /// Writes both copies with the folders they need, readable by root; both are on the disk when it returns.
+    /// Writes both copies and their folders, readable by root, durably.
     pub fn write(&self, document: &impl Serialize) -> Result<(), StepError> {
         for place in [&self.data, &self.settings] {
             let bytes =
                 serde_json::to_vec_pretty(document).map_err(|error| files::failed("write", place, error.into()))?;
-            // A license may come before an install makes the folders.
+            // A license may arrive before an install creates the folders.
             place.parent().map_or(Ok(()), durable::create_own_folder)?;
             durable::write_file(place, &bytes, 0o600)?;
         }
@@ -66,7 +65,7 @@ impl Twin {
         Ok(())
     }
 
-    /// The place on the data disk.
+    /// Returns the path on the data disk.
     pub fn data(&self) -> &Path {
         &self.data
     }

@@ -1,9 +1,9 @@
-//! Stands in for the crate `dirs` of the registry, one of whose dependencies is under MPL-2.0, which would oblige whoever
-//! ships Landfall. `rustic_core` asks it for one thing, the place of a cache, and Landfall opens repositories without one.
+//! Replacement for the registry's crate `dirs`, one of whose dependencies is under MPL-2.0, which would oblige anyone
+//! who ships Landfall. `rustic_core` uses only its cache folder, and Landfall opens repositories without a cache.
 
 use std::path::PathBuf;
 
-/// No folder for caches.
+/// Returns no cache folder.
 pub fn cache_dir() -> Option<PathBuf> {
     None
 }

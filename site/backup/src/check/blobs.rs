@@ -1,5 +1,5 @@
-//! Reading packs: each once from the disk, its bytes compared with its name, then each of its blobs decrypted and compared
-//! with its id.
+//! Check of packs: each is read once from the disk and its bytes compared with its name; then each of its blobs is
+//! decrypted and compared with its ID.
 
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
@@ -20,37 +20,37 @@ use crate::library::{self, Indexed};
 use crate::read::checked_blob;
 use crate::store::Store;
 
-/// Packs that are read at a time, at most: a check leaves processors to running software.
+/// Maximum number of packs read at a time: a check leaves processors to running software.
 const WORKERS: usize = 4;
 
-/// Blobs that cannot be read, each with the file of its pack.
+/// Unreadable blobs, each with the file of its pack.
 pub(super) type BadBlobs = HashMap<(BlobType, BlobId), PathBuf>;
 
-/// A pack as index files describe it.
+/// A pack as described by index files.
 #[derive(Debug, Clone)]
 pub(super) struct Described {
     pub id: Id,
-    /// None, if no index file names the pack.
+    /// Blobs of the pack; empty if no index file names it.
     pub blobs: Vec<(BlobType, BlobId)>,
 }
 
-/// How a pack is read.
+/// Depth of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// Its bytes are compared with its name. Blobs are read only if these differ.
+    /// The bytes are compared with the name. Blobs are read only if these differ.
     Bytes,
-    /// Each blob is decrypted, too.
+    /// In addition, each blob is decrypted.
     Blobs,
 }
 
-/// What is wrong with a pack.
+/// Problem of a pack.
 struct Finding {
     id: Id,
     what: Option<What>,
     bad: Vec<(BlobType, BlobId)>,
 }
 
-/// Reads these packs, and notes the damaged ones. Without an index, their blobs are not known.
+/// Reads these packs, and records the damaged ones. Without an index, their blobs are unknown.
 pub(super) fn check(
     indexed: Option<&Indexed>,
     packs: &[Described],
@@ -80,7 +80,7 @@ pub(super) fn check(
     all_bad
 }
 
-/// Every pack that exists or that an index file names, in the order of their ids.
+/// Returns every pack that exists or that an index file names, ordered by ID.
 pub(super) fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Described>> {
     let unread = |error| library::damage(survey.store.place(), "an index file cannot be read", error);
     let mut packs: BTreeMap<Id, Vec<(BlobType, BlobId)>> =
@@ -90,7 +90,7 @@ pub(super) fn described(indexed: &Indexed, survey: &Survey) -> Result<Vec<Descri
         for IndexPack { id, blobs, .. } in index.packs {
             packs.entry(*id).or_default().extend(blobs.into_iter().map(|blob| (blob.tpe, blob.id)));
         }
-        // The library does not find blobs of packs that a prune has marked; the packs must still be whole.
+        // The library does not find blobs of packs that a prune has marked, but these packs must still be intact.
         for IndexPack { id, .. } in index.packs_to_delete {
             packs.entry(*id).or_default();
         }
@@ -107,7 +107,7 @@ fn examine(
 ) -> Option<Finding> {
     let (root, file) = (store.place(), Folder::relative(FileType::Pack, id));
     let what = state(store, &file, id, &mut |bytes| progress.event(Event::Advanced { bytes }));
-    // Blobs of a damaged pack may be whole, and those of a missing one may be in another pack.
+    // Blobs of a damaged pack may be intact, and those of a missing one may be in another pack.
     let read = indexed.filter(|_| depth == Depth::Blobs || what.is_some());
     let is_bad = |(kind, blob): &&(BlobType, BlobId)| {
         read.is_some_and(|indexed| checked_blob(indexed, root, *blob, *kind).is_err())

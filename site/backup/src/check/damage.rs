@@ -1,4 +1,4 @@
-//! What the check finds.
+//! Findings of the check.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,56 +11,56 @@ use crate::names::StreamName;
 /// The kind of a damaged file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// What makes the folder a repository. Without it nothing can be read.
+    /// The file that makes the folder a repository. Without it nothing can be read.
     Config,
-    /// One of the two files that a key opens. The other one is enough, and the next change writes this one again.
+    /// One of the two files that a key opens. The other one is sufficient, and the next change writes this one again.
     Key,
-    /// A backup's facts and the way to its data.
+    /// Facts of a backup and references to its data.
     Snapshot,
-    /// Where data is, in packs.
+    /// Locations of data in packs.
     Index,
     /// Data.
     Pack,
-    /// What must exist. The next change writes it again.
+    /// List of files that must exist. The next change writes it again.
     Ledger,
 }
 
-/// How a file is damaged.
+/// Kind of damage to a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum What {
     /// It does not exist.
     Missing,
-    /// It has other bytes than it was written with.
+    /// Its bytes differ from those that were written.
     Changed,
-    /// The disk does not return its bytes; with what the kernel said.
+    /// The disk does not return its bytes; with the kernel's message.
     Unreadable(String),
-    /// Its bytes are those that were written, but some of them cannot be decrypted or are not what their id says.
+    /// Its bytes are as written, but some cannot be decrypted or do not match their ID.
     Invalid,
-    /// Index files are whole, and together they lack data that backups need.
+    /// Index files are intact, but together they lack data that backups need.
     Incomplete,
 }
 
-/// What a damage takes of one backup.
+/// Loss that damage causes to one backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
-    /// Which backup.
+    /// The backup.
     pub backup: BackupId,
-    /// When its data was read, if that is still known.
+    /// Time when its data was read, if still known.
     pub time: Option<Timestamp>,
-    /// Streams that can no longer be read to their ends, sorted; none of them is known if this is empty.
+    /// Streams that can no longer be read completely, sorted; if empty, no stream is known.
     pub streams: Vec<StreamName>,
 }
 
 /// A damaged file of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// What kind of file it is.
+    /// Kind of the file.
     pub part: Part,
-    /// Which file, relative to the repository's folder.
+    /// Path relative to the repository's folder.
     pub file: PathBuf,
-    /// How it is damaged.
+    /// The damage.
     pub what: What,
-    /// What can no longer be restored because of it: nothing, if no backup needs the file.
+    /// Data that can no longer be restored because of it; empty if no backup needs the file.
     pub takes: Vec<Taken>,
 }
 
@@ -77,7 +77,8 @@ impl fmt::Display for What {
 }
 
 impl fmt::Display for Damage {
-    /// One line, such as `data/0f/0f… is missing: takes postgres/database of the backup of 2026-11-21T12:00:00Z`.
+    /// Formats the damage on one line, such as `data/0f/0f… is missing: takes postgres/database of the backup of
+    /// 2026-11-21T12:00:00Z`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} {}", self.file.display(), self.what)?;
         if self.takes.is_empty() {

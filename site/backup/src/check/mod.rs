@@ -1,9 +1,9 @@
-//! Reading everything that a repository holds, and naming all damage with what it takes.
+//! Check of a repository: reads everything, and reports all damage with the data that is lost.
 //!
 //! First every file is compared with its name, which is its SHA-256 (`survey.rs`). Damaged index files are hidden from
-//! the library, which would stop at them. Then each blob is decrypted and compared with its id
-//! (`blobs.rs`), and each backup's trees lead from the damage to the streams that it takes (`takes.rs`). A check of each night
-//! compares packs with their names alone, and of a large repository a part of them (`rounds.rs`).
+//! the library, which would stop at them. Then each blob is decrypted and compared with its id (`blobs.rs`), and each
+//! backup's trees lead from the damage to the lost streams (`takes.rs`). The nightly check only compares packs with
+//! their names, and in a large repository only part of them (`rounds.rs`).
 
 mod blobs;
 mod damage;
@@ -23,33 +23,33 @@ use crate::folder::Folder;
 use crate::repository::{Lock, Repository};
 use crate::suspects;
 
-/// Which packs a check reads.
+/// Selection of packs that a check reads.
 #[derive(Debug, Clone, Copy)]
 enum Reading {
-    /// Every one, and each of its blobs is decrypted.
+    /// All packs; each of their blobs is decrypted.
     Everything,
-    /// This many bytes of packs, those that were read longest ago.
+    /// This many bytes of packs: those read longest ago.
     Round { bytes: u64 },
-    /// None.
+    /// No packs.
     SmallFiles,
 }
 
 impl Repository {
-    /// Reads all data of the repository, and returns all damage in the order of its files; nothing if every backup can be
-    /// restored. Packs that are damaged are noted, and no later backup relies on them; nothing else changes. It may run beside changes, which wait
-    /// for it only while it reads small files.
+    /// Reads all data of the repository, and returns all damage in the order of its files; empty if every backup can be
+    /// restored. Damaged packs are recorded, and no later backup relies on them; nothing else changes. It may run
+    /// concurrently with changes, which wait for it only while it reads small files.
     pub fn check(&self, progress: &dyn Progress) -> Result<Vec<Damage>> {
         self.settle(self.check_those(Reading::Everything, progress))
     }
 
-    /// The same of every small file, and of this many bytes of packs: those that were read longest ago. Packs are compared with their
-    /// names. So a repository whose packs have no more bytes is read whole each time. Of a larger one, at least a seventh is
-    /// read.
+    /// Like [`Self::check`], but reads only small files and this many bytes of packs: those read longest ago. Packs are
+    /// compared with their names. A repository with no more bytes of packs is read completely each time; of a larger
+    /// one, at least a seventh is read.
     pub fn check_round(&self, bytes: u64, progress: &dyn Progress) -> Result<Vec<Damage>> {
         self.settle(self.check_those(Reading::Round { bytes }, progress))
     }
 
-    /// The same without packs: what lacks is found, and what is damaged in a pack is not.
+    /// Like [`Self::check`], but without packs: missing data is found, damage within a pack is not.
     pub(crate) fn check_small_files(&self) -> Result<Vec<Damage>> {
         self.check_those(Reading::SmallFiles, &Silent)
     }
@@ -63,7 +63,7 @@ impl Repository {
             Some(indexed) => blobs::described(indexed, &survey)?,
             None => survey.packs.iter().map(|(id, _)| Described { id: *id, blobs: Vec::new() }).collect(),
         };
-        // Packs never change, and stay for hours when nothing needs them: they are read beside changes.
+        // Packs never change, and stay for hours after nothing needs them, so they are read concurrently with changes.
         drop(lock);
         let (lost, present) = survey.part_missing(named);
         let (mut packs, depth) = match reading {
@@ -84,7 +84,7 @@ impl Repository {
         Ok(found)
     }
 
-    /// Leaves out packs that were removed while the check ran, and that nothing names any longer.
+    /// Leaves out packs that were removed during the check and that nothing refers to any longer.
     fn without_removed(&self, mut found: Vec<Damage>) -> Result<Vec<Damage>> {
         let is_missing = |damage: &Damage| damage.part == Part::Pack && damage.what == What::Missing;
         if found.iter().any(is_missing) && self.opens() {

@@ -1,4 +1,5 @@
-//! Which packs the next round of a check reads: those that follow the last one of the round before, in the order of their names.
+//! Selection of packs for the next round of a check: those that follow the last one of the previous round, in the order
+//! of their names.
 
 use std::collections::HashMap;
 use std::io;
@@ -11,14 +12,14 @@ use super::survey::Survey;
 use crate::error::{BackupError, Result};
 use crate::repository::Repository;
 
-/// The file with the name of the pack that was read last, relative to the repository's folder.
+/// File with the name of the pack that was read last, relative to the repository's folder.
 const FILE: &str = "landfall/read-until";
 
-/// Rounds within which everything is read, however much it is.
+/// Number of rounds within which everything is read, whatever its size.
 const ROUNDS: u64 = 7;
 
-/// The packs of the next round; every one where there are no more bytes than these, and a seventh of all otherwise. Those of the round count as read: they are
-/// on the disk when this returns, and a round that is interrupted comes again with the next time around.
+/// Returns the packs of the next round: all if they have no more than this many bytes, otherwise at least a seventh.
+/// They count as read, durably, on return; an interrupted round is repeated only in the next cycle.
 pub(super) fn next(
     repository: &Repository,
     survey: &Survey,

@@ -1,4 +1,5 @@
-//! Which files there are and must be, and whether they have their bytes. Packs are only listed: they are read once, later.
+//! Survey of the files that exist and must exist, and of the integrity of their bytes. Packs are only listed: they are
+//! read once, later.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -16,16 +17,16 @@ use crate::master::{Master, Sealed};
 use crate::repository::Repository;
 use crate::store::Store;
 
-/// What is known before data is read.
+/// Knowledge before data is read.
 pub(super) struct Survey {
     pub store: Arc<dyn Store>,
-    /// The ledger, if it can be read.
+    /// The ledger, if readable.
     pub ledger: Option<Ledger>,
-    /// Snapshots that are whole.
+    /// Intact snapshots.
     pub snapshots: Vec<Id>,
-    /// Packs that exist, with their sizes in bytes.
+    /// Existing packs, with their sizes in bytes.
     pub packs: Vec<(Id, u32)>,
-    /// What was found so far, without what it takes.
+    /// Damage found so far, without the resulting losses.
     pub damage: Vec<Damage>,
 }
 
@@ -54,24 +55,25 @@ impl Survey {
         self.damage.push(Damage { part, file, what, takes: Vec::new() });
     }
 
-    /// Whether the library can open the repository.
+    /// Returns true if the library can open the repository.
     pub(super) fn is_readable(&self) -> bool {
         self.damage.iter().all(|damage| damage.part != Part::Config)
     }
 
-    /// The bytes of these packs, as far as they exist.
+    /// Returns the total size in bytes of these packs, as far as they exist.
     pub(super) fn bytes_of(&self, packs: &[Described]) -> u64 {
         let sizes: HashMap<Id, u32> = self.packs.iter().copied().collect();
         packs.iter().filter_map(|pack| sizes.get(&pack.id)).map(|size| u64::from(*size)).sum()
     }
 
-    /// Those of these packs that do not exist, and those that do.
+    /// Splits packs into missing and existing ones.
     pub(super) fn part_missing(&self, packs: Vec<Described>) -> (Vec<Described>, Vec<Described>) {
         let present: BTreeSet<Id> = self.packs.iter().map(|(id, _)| *id).collect();
         packs.into_iter().partition(|pack| !present.contains(&pack.id))
     }
 
-    /// The key decrypted the config when the repository was opened. So if it no longer does, the config has changed.
+    /// Checks the config. The key decrypted it when the repository was opened, so if it no longer does, the config has
+    /// changed.
     fn look_at_config(&mut self, repository: &Repository) {
         let what = match self.store.read(Path::new(CONFIG)) {
             Ok(_) => (!repository.opens()).then_some(What::Changed),
@@ -107,7 +109,7 @@ impl Survey {
         self.note(Part::Ledger, ledger::FILE.into(), what);
     }
 
-    /// Those of these files that have their bytes; the others are noted.
+    /// Returns the intact files of these, and records the others as damage.
     fn whole(&mut self, kind: FileType, ids: &[Id]) -> Vec<Id> {
         let mut whole = Vec::new();
         self.store.read_ahead(&ids.iter().map(|id| Folder::relative(kind, id)).collect::<Vec<_>>());
@@ -121,7 +123,7 @@ impl Survey {
         whole
     }
 
-    /// Notes index files and snapshots that the ledger names and that do not exist.
+    /// Records index files and snapshots that the ledger names but that do not exist.
     fn miss(&mut self, indexes: &[Id], snapshots: &[Id]) {
         let Some(ledger) = &self.ledger else { return };
         let snapshots_named = ledger.snapshots.keys().map(|name| (FileType::Snapshot, name));
@@ -139,7 +141,7 @@ impl Survey {
     }
 }
 
-/// How a file is damaged, if it is. `advance` gets the number of bytes of each piece that is read.
+/// Returns the damage of a file, if any. `advance` is called with the number of bytes of each piece read.
 pub(super) fn state(store: &dyn Store, file: &Path, id: &Id, advance: &mut dyn FnMut(u64)) -> Option<What> {
     match store.digest(file, advance) {
         Ok(found) if found == *id => None,

@@ -1,4 +1,4 @@
-//! From damage to the backups and streams that it takes.
+//! Mapping from damage to the backups and streams that it affects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,18 +26,18 @@ struct Streams {
     names: BTreeSet<StreamName>,
 }
 
-/// What each damaged file takes.
+/// Losses caused by each damaged file.
 pub(super) struct Takes {
     /// Backups whose snapshots can be read.
     backups: Vec<(Backup, SnapshotFile)>,
     taken: BTreeMap<PathBuf, BTreeMap<BackupId, Streams>>,
 }
 
-/// Stands for index files: which one named a blob that none names is not known.
+/// Placeholder for index files: it is unknown which of them named a blob that none names.
 const INDEX: &str = "index";
 
 impl Takes {
-    /// Reads the snapshots, and attributes what lost snapshots and a lost config take.
+    /// Reads the snapshots, and attributes losses to lost snapshots and a lost config.
     pub(super) fn begin(repository: &Repository, survey: &mut Survey) -> Result<Self> {
         let mut takes = Self { backups: Vec::new(), taken: BTreeMap::new() };
         if survey.is_readable() {
@@ -51,7 +51,7 @@ impl Takes {
         Ok(takes)
     }
 
-    /// Follows each backup's trees to blobs that cannot be read.
+    /// Follows each backup's trees to unreadable blobs.
     pub(super) fn follow(&mut self, indexed: &Indexed, bad: &BadBlobs, survey: &mut Survey) {
         for (backup, snapshot) in std::mem::take(&mut self.backups) {
             let (files, unread) = walk::files(indexed, snapshot.tree);
@@ -65,7 +65,7 @@ impl Takes {
                     self.add(file, backup.id, Some(backup.time), std::slice::from_ref(name));
                 }
             }
-            // What is below a lost tree is known from the snapshot's description.
+            // The snapshot's description tells what is below a lost tree.
             let is_found = |name: &StreamName| files.iter().any(|file| file.name == *name);
             let lost = backup.streams.iter().map(|stream| stream.name.clone()).filter(|name| !is_found(name));
             let lost: Vec<StreamName> = lost.collect();
@@ -79,7 +79,7 @@ impl Takes {
         }
     }
 
-    /// All damage, with what it takes, in the order of its files.
+    /// Returns all damage with its losses, in the order of its files.
     pub(super) fn attribute(self, survey: Survey) -> Vec<Damage> {
         let mut damage = survey.damage;
         for one in &mut damage {
@@ -113,7 +113,7 @@ impl Takes {
         Ok(())
     }
 
-    /// A lost snapshot takes its backup, unless another snapshot has it.
+    /// Attributes the loss of a backup to its lost snapshot, unless another snapshot has it.
     fn lose_snapshots(&mut self, survey: &mut Survey) {
         let found: BTreeSet<BackupId> = self.backups.iter().map(|(backup, _)| backup.id).collect();
         let ledger = survey.ledger.as_ref();

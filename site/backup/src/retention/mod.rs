@@ -1,4 +1,4 @@
-//! Which backups are kept, and the removal of the others with what only they needed.
+//! Retention of backups, and removal of the others with the data that only they needed.
 
 use std::collections::BTreeSet;
 use std::iter;
@@ -18,15 +18,16 @@ use crate::library::{self, Opened};
 use crate::repository::{Backups, Repository, latest_of};
 use crate::writers::Writers;
 
-/// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one, counted back from the
-/// newest; and the same again of the proven ones. The newest backup is always kept, and so are the newest proven one of each of
-/// the newest two versions (the fact `version`), since an upgrade begins with a backup of the version before, and everything that was
-/// made after the newest proven one. One that lacks streams ([`Backup::lacking`]) counts for no period, and is never a proven one: it stays
-/// until a proven one is made after it. Log backups are kept for a number of days, with the backup that the oldest of these days begins
-/// from, and with every one that begins a log (the fact `begins-log`).
+/// Number of backups to keep: the newest of each hour, day, week and month (UTC) that has one, counted back from the
+/// newest; and in addition the same for proven ones. Always kept are the newest backup, everything made after the
+/// newest proven one, and the newest proven one of each of the newest two versions (the fact `version`), because an
+/// upgrade begins with a backup of the previous version. A backup that lacks streams ([`Backup::lacking`]) counts for
+/// no period and never as proven: it stays until a proven one follows. Log backups are kept for a number of days, with
+/// the backup from which the oldest of these days begins, and with every backup that begins a log (the fact
+/// `begins-log`).
 ///
-/// What is newest follows [`Backup::order`]: whatever the clock was, the backup that was made last is the newest one. Times only say
-/// which period a backup is of. A clock that was set back begins a new period.
+/// [`Backup::order`] determines which backup is newest: the one made last, whatever the clock was. Times only determine
+/// the period of a backup. A clock that was set back begins a new period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Hours with a backup.
@@ -37,20 +38,21 @@ pub struct Retention {
     pub weekly: u16,
     /// Months with a backup.
     pub monthly: u16,
-    /// Days of 24 hours, counted back from the newest backup of any kind, of which every point in time comes back.
+    /// Days of 24 hours, counted back from the newest backup of any kind, for which every point in time can be
+    /// restored.
     pub log_days: u16,
 }
 
-/// The fact that names the version whose data a backup holds.
+/// Fact that names the version whose data a backup holds.
 const VERSION: &str = "version";
 
-/// The fact of a backup with which a log begins: nothing before it leads to what follows it.
+/// Fact of a backup that begins a log: nothing before it leads to what follows it.
 pub const BEGINS_LOG: &str = "begins-log";
 
-/// How many versions have a proven backup that is always kept.
+/// Number of versions for which a proven backup is always kept.
 const PROVEN_VERSIONS: usize = 2;
 
-/// How long a reader may take that began before a prune: so long stay the packs that it marked.
+/// Maximum duration of a reader that began before a prune. Marked packs are kept this long.
 const READER_HOURS: i64 = 23;
 
 impl Default for Retention {
@@ -59,35 +61,35 @@ impl Default for Retention {
     }
 }
 
-/// What was removed.
+/// Result of a removal.
 #[derive(Debug)]
 pub struct Forgotten {
-    /// Backups that no longer exist, oldest first.
+    /// Dropped backups, oldest first.
     pub dropped: Vec<Backup>,
-    /// Bytes of packs that were removed now. Packs that become unneeded are only marked, and removed 23 hours later at the
-    /// earliest: a reader that began before may still need them.
+    /// Bytes of packs removed now. Packs that become unneeded are only marked, and removed at least 23 hours later,
+    /// because a reader that began before may still need them.
     pub freed_bytes: u64,
 }
 
-/// What a retention makes of the snapshots that there are.
+/// Division of the existing snapshots by a retention.
 struct Parting {
     kept: Vec<Backup>,
     dropped: Vec<Backup>,
-    /// Snapshots of dropped backups, and unmarked ones of backups that have a marked one: their mark was interrupted.
+    /// Snapshots of dropped backups, and unmarked ones of backups that have a marked one, after an interrupted mark.
     removed: Vec<SnapshotId>,
-    /// Backups of which the ledger says nothing any longer: their snapshots may be lost.
+    /// Backups to remove from the ledger; their snapshots may be lost.
     forgotten: BTreeSet<BackupId>,
 }
 
-/// Number of the hour, day, week or month that a time is in.
+/// Function that returns the number of a time's hour, day, week or month.
 type Period = fn(Timestamp) -> i64;
 
-/// What a removal leaves.
+/// Extent of a removal.
 #[derive(Debug, Clone, Copy)]
 enum Scope {
-    /// What the retention keeps.
+    /// Keeps everything that the retention keeps.
     Wanted,
-    /// Of that, what a site cannot do without.
+    /// Keeps only what a site cannot do without.
     Needed,
 }
 
@@ -97,12 +99,11 @@ impl Repository {
         self.forget_beside_readers(retention, Span::new().hours(READER_HOURS))
     }
 
-    /// Drops what [`Repository::forget`] drops, and every unproven backup that is neither the newest nor one that log backups follow,
-    /// also those that were made after the newest proven one: a disk that is full takes no newer backup.
-    /// It removes at once what no backup needs. Packs of which a part is needed are written again as far as there is room beside the
-    /// reserve: half of it at most, since both are there for a while. A reader that began before may
-    /// miss data, such as another machine's restic. Returns what was
-    /// dropped, oldest first.
+    /// Makes room on a full disk, which accepts no newer backup. Drops what [`Repository::forget`] drops, and every
+    /// unproven backup that is neither the newest nor followed by log backups, even if it was made after the newest
+    /// proven one. Unneeded data is removed immediately. Partly needed packs are rewritten within half of the space
+    /// outside the reserve, because old and new packs coexist for a while. A reader that began before may miss data,
+    /// such as another machine's restic. Returns the dropped backups, oldest first.
     pub fn make_room(&self, retention: Retention) -> Result<Vec<Backup>> {
         let spare = LimitOption::Size(ByteSize(self.reserve().spare_bytes(self.folder()) / 2));
         let options = PruneOptions::default().instant_delete(true).max_repack(spare);
@@ -110,8 +111,8 @@ impl Repository {
         Ok(self.forget_those(|all| retention.part(all, Scope::Needed), &options)?.dropped)
     }
 
-    /// Drops these backups, each of which has lost data, whatever the retention keeps, and removes data that no other backup needs: while they
-    /// are there, nothing is freed. Refused, and nothing is dropped, if one of them has lost nothing.
+    /// Drops these backups, each of which has lost data, whatever the retention, and removes data that no other backup
+    /// needs: while they exist, nothing is freed. Fails, without dropping any, if one of them has lost nothing.
     pub fn forget_lost(&self, named: &BTreeSet<BackupId>) -> Result<Forgotten> {
         let lost: BTreeSet<BackupId> = self.lost()?.into_iter().map(|taken| taken.backup).collect();
         if let Some(id) = named.difference(&lost).next() {
@@ -121,7 +122,7 @@ impl Repository {
         self.forget_those(|all| part_from(all, named), &options)
     }
 
-    /// Drops what the retention does not keep, where no reader takes longer than this.
+    /// Drops what the retention does not keep, if no reader takes longer than this.
     pub(crate) fn forget_beside_readers(&self, retention: Retention, readers: Span) -> Result<Forgotten> {
         let options = PruneOptions::default().keep_delete(readers);
         self.forget_those(|all| retention.part(all, Scope::Wanted), &options)
@@ -145,7 +146,7 @@ impl Repository {
         self.mend()?;
         let mut change = Change::begin(self)?;
         let Parting { kept, dropped, removed, forgotten } = part(self.all_snapshots()?);
-        // A lost backup is named until every backup from before it is gone, or a person forgets it.
+        // A lost backup is reported until every backup from before it is gone, or until a person forgets it.
         let is_past = |entry: &Entry| kept.first().is_some_and(|oldest| entry.order() < oldest.order());
         let is_over = |entry: &Entry| is_past(entry) || forgotten.contains(&entry.backup);
         let lost = change.lost()?.into_iter().filter(|(_, entry)| is_over(entry)).map(|(id, _)| id);
@@ -160,7 +161,7 @@ impl Repository {
             .and_then(|()| prune(&opened, options).map_err(|error| failure("remove data that no backup needs", error)));
         match pruned {
             Ok(freed_bytes) => change.finish().map(|()| Forgotten { dropped, freed_bytes }),
-            // The library frees nothing while it does not know all that is needed. A check names what lacks.
+            // The library frees nothing while it does not know all needed data. A check reports the missing data.
             Err(error) if self.has_lost().unwrap_or(false) => {
                 tracing::warn!(%error, "nothing is freed while data of a backup is lost");
                 change.finish().map(|()| Forgotten { dropped, freed_bytes: 0 })
@@ -170,7 +171,7 @@ impl Repository {
     }
 }
 
-/// Every backup is kept but these.
+/// Divides the snapshots so that only the named backups are dropped.
 fn part_from(all: Vec<(Backup, SnapshotFile)>, named: &BTreeSet<BackupId>) -> Parting {
     let removed =
         all.iter().filter(|(backup, _)| named.contains(&backup.id)).map(|(_, snapshot)| snapshot.id).collect();
@@ -179,7 +180,7 @@ fn part_from(all: Vec<(Backup, SnapshotFile)>, named: &BTreeSet<BackupId>) -> Pa
     Parting { kept, dropped, removed, forgotten: named.clone() }
 }
 
-/// Removes packs that were marked long enough ago, marks those that no snapshot needs, and writes packs again that are
+/// Removes packs that were marked long enough ago, marks those that no snapshot needs, and rewrites packs that are
 /// mostly unneeded. Returns the bytes removed.
 fn prune(opened: &Opened, options: &PruneOptions) -> RusticResult<u64> {
     let plan = opened.prune_plan(options)?;
@@ -205,7 +206,7 @@ impl Retention {
         Parting { kept, dropped, removed, forgotten: BTreeSet::new() }
     }
 
-    /// The backups that are kept, of these.
+    /// Returns the backups to keep.
     pub fn kept(self, backups: &Backups) -> BTreeSet<BackupId> {
         let mut kept = self.scheduled(backups);
         if let Some(proven) = backups.full.iter().rfind(|backup| backup.is_proven()).map(Backup::order) {
@@ -215,7 +216,7 @@ impl Retention {
         kept
     }
 
-    /// What is kept by its period, by its version, or for points in time.
+    /// Returns the backups kept for their period, their version, or points in time.
     fn scheduled(self, backups: &Backups) -> BTreeSet<BackupId> {
         let all: Vec<&Backup> = backups.full.iter().collect();
         let proven: Vec<&Backup> = all.iter().copied().filter(|backup| backup.is_proven()).collect();
@@ -234,7 +235,7 @@ impl Retention {
         kept
     }
 
-    /// The same without unproven backups, unless one is the newest or has log backups that follow it.
+    /// Like [`Self::scheduled`], but without unproven backups, unless one is the newest or is followed by log backups.
     fn needed(self, backups: &Backups) -> BTreeSet<BackupId> {
         let (mut kept, logs) = (self.scheduled(backups), self.logs(backups));
         let newest = backups.full.last().map(|newest| newest.id);
@@ -246,7 +247,7 @@ impl Retention {
         kept
     }
 
-    /// The log backups that are kept, with the backups that they follow.
+    /// Returns the log backups to keep, with the backups that they follow.
     fn logs(self, backups: &Backups) -> Vec<BackupId> {
         if self.log_days == 0 || backups.logs.is_empty() {
             return Vec::new();
@@ -265,7 +266,8 @@ impl Retention {
         full.chain(logs).map(|backup| backup.id).collect()
     }
 
-    /// The newest backup of any kind that was made before the days of which every point in time comes back; none where all are of them.
+    /// Returns the newest backup of any kind from before the days of point-in-time recovery; `None` if all are within
+    /// them.
     fn last_before_days(self, backups: &Backups) -> Option<(Option<u64>, Timestamp, BackupId)> {
         let mut all: Vec<&Backup> = backups.full.iter().chain(&backups.logs).collect();
         all.sort_by_key(|backup| backup.order());
@@ -280,7 +282,7 @@ impl Retention {
         None
     }
 
-    /// The newest of each period, of these, which are sorted oldest first.
+    /// Returns the newest backup of each period; the input is sorted oldest first.
     fn of_periods(self, backups: &[&Backup]) -> impl Iterator<Item = BackupId> + use<> {
         let Self { hourly, daily, weekly, monthly, .. } = self;
         let periods: [(u16, Period); 4] = [(hourly, hour), (daily, day), (weekly, week), (monthly, month)];
@@ -290,15 +292,15 @@ impl Retention {
     }
 }
 
-/// How much time passed between two backups that were made one after the other, by clocks that may have been wrong: none where the
-/// clock was set back, and an hour where more than a day seems to lie between them, since it was set forward then, or the site was off.
-/// So no clock shortens the days of which points in time come back by more than one for each time that it is set.
+/// Returns the time between two consecutive backups, by clocks that may have been wrong: zero if the clock was set
+/// back, and one hour if it appears to exceed a day, because the clock was set forward or the site was off. Therefore
+/// no clock shortens the days of point-in-time recovery by more than one each time it is set.
 fn elapsed(earlier: &Backup, later: &Backup) -> SignedDuration {
     let found = later.time.duration_since(earlier.time).max(SignedDuration::ZERO);
     if found > SignedDuration::from_hours(24) { SignedDuration::from_hours(1) } else { found }
 }
 
-/// The newest of each of the last periods, and the oldest of all where there are fewer periods.
+/// Returns the newest backup of each of the last periods, and the oldest of all if there are fewer periods.
 fn newest_of_each(backups: &[&Backup], count: u16, period: Period) -> Vec<BackupId> {
     let (mut kept, mut later) = (Vec::new(), None::<Timestamp>);
     for (index, backup) in backups.iter().enumerate().rev() {
@@ -322,7 +324,7 @@ fn day(time: Timestamp) -> i64 {
     hour(time).div_euclid(24)
 }
 
-/// Weeks begin on Monday; 1970 began on a Thursday.
+/// Returns the week's number. Weeks begin on Monday; 1970 began on a Thursday.
 fn week(time: Timestamp) -> i64 {
     (day(time) + 3).div_euclid(7)
 }

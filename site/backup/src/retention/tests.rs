@@ -26,10 +26,10 @@ fn kept(retention: Retention, times: &[&str], proven: &[usize]) -> Vec<usize> {
     (0..times.len()).filter(|index| kept.contains(&backups.full[*index].id)).collect()
 }
 
-/// Keeps only what is always kept.
+/// Retention that keeps only what is always kept.
 const NONE: Retention = Retention { hourly: 0, daily: 0, weekly: 0, monthly: 0, log_days: 0 };
 
-/// Two months: several in one hour, in one day, in one week.
+/// Times within two months: several in one hour, in one day, in one week.
 const TIMES: [&str; 8] = [
     "2026-10-05T12:00:00Z",
     "2026-10-30T12:00:00Z",
@@ -111,7 +111,7 @@ fn the_newest_proven_backup_is_kept_whatever_its_age() {
     assert_eq!(kept(NONE, &TIMES, &[7]), [7]);
 }
 
-/// A full backup each night at 02:00 from the 10th to the 20th, and a log backup at noon of each day.
+/// Returns a full backup for each night at 02:00 from the 10th to the 20th, and a log backup at noon of each day.
 fn nights() -> Backups {
     let times = |hour: u8| (10..=20).map(|day| format!("2026-11-{day}T{hour:02}:00:00Z")).collect::<Vec<_>>();
     let as_str = |times: &[String]| backups(&times.iter().map(String::as_str).collect::<Vec<_>>(), &[]);
@@ -136,7 +136,7 @@ fn kept_days(retention: Retention, backups: &Backups) -> (Vec<i8>, Vec<i8>) {
 fn every_point_in_time_of_the_days_comes_back() {
     let nights = nights();
     let two = Retention { daily: 1, log_days: 2, ..NONE };
-    // From noon of the 18th on: the backup of that night, and all that follows it.
+    // Days begin at noon of the 18th: the backup of that night, and all that follow.
     assert_eq!(kept_days(two, &nights), (vec![18, 20], vec![17, 18, 19, 20]));
     assert_eq!(kept_days(Retention { log_days: 0, ..two }, &nights), (vec![20], vec![]));
     // A log began again in the evening of the 19th, and another one an hour later.
@@ -165,7 +165,7 @@ fn a_clock_that_is_wrong_drops_no_log_backup() {
     }
 }
 
-/// Backups in this order, each with its sequence number.
+/// Returns backups in this order, each with its sequence number.
 fn sequence(times: &[&str], proven: &[usize]) -> Backups {
     let numbered = backups(times, proven).into_iter().zip(1..);
     Backups::of(numbered.map(|(backup, number)| Backup { sequence: Some(number), ..backup }).collect())

@@ -1,5 +1,6 @@
-//! Streams on their way to the archiver. It wants readers that it can move to its threads; a stream's reader stays where
-//! it is. So the calling thread reads one stream after another, and hands pieces over a channel for each.
+//! Transfer of streams to the archiver. It requires readers that it can move to its threads, while a stream's reader
+//! stays in place. Therefore the calling thread reads one stream after another, and passes pieces over a channel for
+//! each.
 
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
@@ -16,23 +17,23 @@ use crate::names::StreamName;
 
 const PIECE_BYTES: usize = 1 << 20;
 
-/// Pieces that wait for the archiver.
+/// Number of pieces queued for the archiver.
 const WAITING_PIECES: usize = 2;
 
-/// A piece of a stream, or its good end.
+/// A piece of a stream, or its regular end.
 enum Piece {
     Bytes(Vec<u8>),
     End,
 }
 
-/// Something to store.
+/// A source of data to store.
 pub(super) struct Source<'a> {
     name: StreamName,
     reader: Box<dyn Read + 'a>,
 }
 
 impl<'a> Source<'a> {
-    /// Streams in the order in which they are read, then documents.
+    /// Returns streams in the order in which they are read, then documents.
     pub(super) fn in_order(
         streams: Vec<(StreamName, &'a mut dyn Read)>,
         documents: Vec<(StreamName, Vec<u8>)>,
@@ -43,12 +44,12 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The name below which the archiver stores what is read in this place: it stores in the order of names.
+/// Returns the name under which the archiver stores the source with this index: it stores in the order of names.
 pub(super) fn place(index: usize) -> String {
     format!("{index:08}")
 }
 
-/// The calling thread's end.
+/// The calling thread's end of one stream.
 pub(super) struct Feed<'a> {
     source: Source<'a>,
     pieces: SyncSender<Piece>,
@@ -61,18 +62,18 @@ pub(super) struct FedReader {
     has_ended: bool,
 }
 
-/// The archiver's end of all streams. It takes each once.
+/// The archiver's end of all streams. It takes each one once.
 pub(super) struct Entries(Mutex<Vec<ReadSourceEntry<FedReader>>>);
 
-/// The stream that the archiver no longer takes; it knows why.
+/// The stream that the archiver no longer accepts; the archiver knows why.
 pub(super) struct Stopped(pub(super) StreamName);
 
-/// A stream whose reader failed. What of it was stored before is of no backup.
+/// A stream whose reader failed. Its data stored so far belongs to no backup.
 #[derive(Debug)]
 pub struct FailedStream {
-    /// Which.
+    /// Name of the stream.
     pub name: StreamName,
-    /// What its reader said.
+    /// Error of its reader.
     pub source: io::Error,
 }
 
@@ -82,12 +83,12 @@ impl From<FailedStream> for BackupError {
     }
 }
 
-/// What was read of all sources.
+/// Result of reading all sources.
 #[derive(Default)]
 pub(super) struct Fed {
-    /// Those that were read to their ends, with their places.
+    /// Streams that were read completely, with their indices.
     pub(super) whole: Vec<(usize, Stream)>,
-    /// Those that failed.
+    /// Streams that failed.
     pub(super) failed: Vec<FailedStream>,
 }
 
@@ -105,7 +106,8 @@ pub(super) fn connect(sources: Vec<Source<'_>>) -> (Vec<Feed<'_>>, Entries) {
     (feeds, Entries(Mutex::new(entries)))
 }
 
-/// Reads every source to its end, one after another, and returns what was read. One that fails keeps no other from being read.
+/// Reads every source completely, one after another, and returns the result. A failed source does not prevent the
+/// others from being read.
 pub(super) fn feed_all(feeds: Vec<Feed<'_>>) -> Result<Fed, Stopped> {
     let mut fed = Fed::default();
     for (index, feed) in feeds.into_iter().enumerate() {
@@ -124,7 +126,7 @@ impl Feed<'_> {
         loop {
             let mut piece = Vec::with_capacity(PIECE_BYTES);
             let read = (&mut self.source.reader).take(PIECE_BYTES as u64).read_to_end(&mut piece);
-            // The archiver would fail with it; no tree will name what it has of this stream.
+            // The archiver would fail with it; no tree will name its data of this stream.
             let failure = read.err().map(|source| FailedStream { name: name.clone(), source });
             hasher.update(&piece);
             size_bytes += piece.len() as u64;
@@ -144,7 +146,7 @@ impl Feed<'_> {
 }
 
 impl FedReader {
-    /// One read of what is there; 0 at the end of the stream.
+    /// Reads available bytes; 0 at the end of the stream.
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while !self.has_ended {
             let length = self.piece.read(buffer)?;
@@ -162,7 +164,7 @@ impl FedReader {
 }
 
 impl Read for FedReader {
-    /// Fills the buffer unless the stream ends: the chunker's buffer shrinks for good to what a read returns.
+    /// Fills the buffer unless the stream ends: the chunker's buffer shrinks permanently to the size of a read.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -193,7 +195,7 @@ impl ReadSource for Entries {
 mod tests {
     use super::*;
 
-    /// Delivers one byte at a time.
+    /// Reader that delivers one byte at a time.
     struct Dripping(Cursor<Vec<u8>>);
 
     impl Read for Dripping {

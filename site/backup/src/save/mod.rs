@@ -1,4 +1,4 @@
-//! Storing a backup: its data first, then the trees that name it, then the snapshot, each durable before the next.
+//! Storage of a backup: its data first, then the trees that name it, then the snapshot, each durable before the next.
 
 mod feed;
 mod trees;
@@ -24,41 +24,42 @@ use crate::repository::Repository;
 use crate::writers::Writers;
 use crate::written::Written;
 
-/// What a backup will hold.
+/// Content of a new backup.
 pub struct NewBackup<'a> {
-    /// What it is.
+    /// Kind of the backup.
     pub kind: BackupKind,
-    /// When its data is read.
+    /// Time at which its data is read.
     pub time: Timestamp,
-    /// What to note about it, such as the release: restic shows it as tags. Names have lower-case letters, digits and
-    /// `-`, values no comma.
+    /// Facts to record, such as the release: restic shows them as tags. Names have lower-case letters, digits and `-`;
+    /// values have no comma.
     pub facts: BTreeMap<String, String>,
-    /// Data that is read once, from its beginning to its end. Streams are read one after another, in this order: the first
-    /// read of one comes after the end of the one before.
+    /// Data that is read once, from beginning to end. Streams are read one after another, in this order: the first read
+    /// of one comes after the end of the previous one.
     pub streams: Vec<(StreamName, &'a mut dyn Read)>,
     /// Small documents.
     pub documents: Vec<(StreamName, Vec<u8>)>,
 }
 
-/// The path that every snapshot names: restic groups snapshots by it.
+/// Path that every snapshot names: restic groups snapshots by it.
 const SNAPSHOT_PATH: &str = "/";
 
-/// Processors that storing uses. The library holds two blobs for each, up to 1 MiB each: with few of them, its memory is
-/// bounded on large hosts, too.
+/// Number of processors used for storing. The library holds two blobs of up to 1 MiB for each, so a small number limits
+/// its memory even on large hosts.
 const CORES: usize = 8;
 
 impl Repository {
-    /// Stores a backup. When this returns, all of it is on the disk; if it fails, no backup was made, and older ones are
-    /// as they were. Data that an earlier backup has is not stored again. One that would leave less of the filesystem free than the
-    /// repository's reserve is stopped ([`BackupError::NoRoom`]), and what was written of it is removed.
+    /// Stores a backup. On return, all of it is durable; on failure, no backup was made, and older ones are unchanged.
+    /// Data that an earlier backup has is not stored again. A backup that would leave less of the filesystem free than
+    /// the repository's reserve is stopped ([`BackupError::NoRoom`]), and its written data is removed.
     ///
-    /// Memory is bounded: no stream is held or staged as a whole.
+    /// Memory is bounded: no stream is held or staged completely.
     pub fn save(&self, new: NewBackup<'_>) -> Result<Backup> {
         self.save_what_is_read(new, |failed| failed.into_iter().next().map_or_else(|| Ok(BTreeMap::new()), Err))
     }
 
-    /// The same, but a stream that fails keeps no other from being stored. When every stream was read to its end or failed, `judge` gets
-    /// those that failed, in order: it returns more facts, or the failure for which no backup is made.
+    /// Like [`Self::save`], but a failed stream does not prevent the others from being stored. After every stream was
+    /// read completely or failed, `judge` receives the failed ones, in order: it returns further facts, or the failure
+    /// for which no backup is made.
     pub fn save_what_is_read(
         &self,
         new: NewBackup<'_>,
@@ -74,7 +75,7 @@ impl Repository {
             backup::add_facts(&mut snapshot, &judge(fed.failed)?)?;
             self.publish(&begun, snapshot, fed.whole, new.time)
         });
-        // The next backup would use what is stored already, but a full disk is needed by whatever else runs.
+        // The next backup could use the stored data, but other running software needs the space on a full disk.
         if let Err(error) = &stored
             && error.is_out_of_room()
             && let Err(failed) = begun.written.remove(self)
@@ -84,9 +85,9 @@ impl Repository {
         stored
     }
 
-    /// Waits until the backup may be stored. One of all data uses what earlier ones have, if that is whole. So it begins alone, lets damaged
-    /// data no longer count, and gets its number: log backups that are stored meanwhile come after it. A log backup looks for nothing that
-    /// is stored, so that it costs the same however many there are.
+    /// Waits until the backup may be stored. A backup of all data uses intact data of earlier ones. Therefore it begins
+    /// alone, mends damage, and gets its number: log backups stored in the meantime come after it. A log backup looks
+    /// up no stored data, so its cost does not depend on their number.
     fn begin(&self, kind: BackupKind) -> Result<(Writers, Begun)> {
         let written = Written::default();
         if kind == BackupKind::Log {
@@ -103,7 +104,7 @@ impl Repository {
         Ok((writers.admit_others(self)?, Begun { written, hidden: Some(hidden), sequence: Some(sequence) }))
     }
 
-    /// Makes what is stored a backup: under the repository's lock, which nothing else needs for long.
+    /// Turns the stored data into a backup, under the repository's lock, which no other operation needs for long.
     fn publish(
         &self,
         begun: &Begun,
@@ -123,8 +124,8 @@ impl Repository {
         Ok(backup)
     }
 
-    /// Stores the data of all sources, but no snapshot. A source that fails leaves data that the next backup uses or the
-    /// next prune removes, and is named beside those that were read.
+    /// Stores the data of all sources, but no snapshot. A failed source leaves data that the next backup uses or the
+    /// next prune removes, and is reported with those that were read.
     fn archive(&self, begun: &Begun, snapshot: SnapshotFile, sources: Vec<Source<'_>>) -> Result<(SnapshotFile, Fed)> {
         let view = View { holds_snapshots: true, reserve: self.reserve(), ..begun.view() };
         let (folder, opened) = self.session(view)?;
@@ -134,7 +135,7 @@ impl Repository {
                 use_few_cores();
                 archive_entries(opened, &entries, snapshot)
             });
-            // What is not fed to its end is dropped here, so that the archiver ends in any case.
+            // Streams not fed completely are dropped here, so that the archiver always ends.
             (feed::feed_all(feeds), archiver.join())
         });
         let archived = archived.map_err(|_| BackupError::Bug("the archiver panicked".to_owned()))?;
@@ -149,7 +150,7 @@ impl Repository {
         stored.inspect_err(|_| folder.close())
     }
 
-    /// Makes the backup one that counts.
+    /// Writes the snapshot, which makes the backup valid.
     fn store_snapshot(
         &self,
         begun: &Begun,
@@ -170,12 +171,12 @@ impl Repository {
     }
 }
 
-/// What a backup in progress has written, and what it looks at.
+/// State of a backup in progress.
 struct Begun {
     written: Written,
-    /// Index files that do not count; none if it looks at its own alone.
+    /// Index files to ignore; `None` if it sees only its own.
     hidden: Option<BTreeSet<PathBuf>>,
-    /// Its number; none if it gets one at its end.
+    /// Its number; `None` if it gets one at its end.
     sequence: Option<u64>,
 }
 
@@ -196,7 +197,8 @@ fn archive_entries(opened: Opened, entries: &feed::Entries, snapshot: SnapshotFi
     indexed.archive(&options, entries, snapshot, &[PathBuf::from(SNAPSHOT_PATH)])
 }
 
-/// Limits this thread, and those that it will start, to some of its processors. Best effort: more of them cost memory.
+/// Limits this thread, and those that it will start, to some of its processors. Best effort: more processors only cost
+/// memory.
 pub(crate) fn use_few_cores() {
     let Ok(allowed) = sched_getaffinity(None) else { return };
     let mut few = CpuSet::new();

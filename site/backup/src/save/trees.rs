@@ -1,5 +1,5 @@
-//! The trees of a new backup. The archiver stores streams in the order in which they are read, below one root; the trees that name them
-//! are sorted, and have sizes that were not known when the streams began.
+//! Trees of a new backup. The archiver stores streams in reading order, below one root; the trees that name them are
+//! sorted, and have sizes that were unknown when the streams began.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -23,8 +23,8 @@ const MODE: u32 = 0o600;
 /// Permission bits of a restored folder.
 const FOLDER_MODE: u32 = 0o755;
 
-/// Stores the trees of these streams, which the archiver stored below `read` in these places, and returns their root. It
-/// refuses trees in which a byte of a stream is missing: the library only logs the failure of one stream among several.
+/// Stores the trees of these streams, which the archiver stored below `read` under their indices, and returns their
+/// root. Fails if a byte of a stream is missing: the library only logs the failure of one stream among several.
 pub(super) fn of_streams(
     repository: &Repository,
     view: View,
@@ -51,7 +51,7 @@ struct Naming<'a> {
 }
 
 impl Naming<'_> {
-    /// Each stream with its file, named by the last part of its name.
+    /// Returns each stream with its file, named by the last part of its name.
     fn files<'s>(&self, read: TreeId, streams: &'s [(usize, Stream)]) -> Result<Vec<(&'s StreamName, Node)>> {
         let root = self.repository.folder();
         let tree = self.indexed.get_tree(&read);
@@ -72,7 +72,7 @@ impl Naming<'_> {
         Node { name: stream.name.parts().last().unwrap_or_default().to_owned(), meta, ..node }
     }
 
-    /// The tree of files whose names agree in the first parts, as many as `depth`.
+    /// Stores the tree of files whose names agree in the first `depth` parts.
     fn tree(&mut self, files: &[(&StreamName, Node)], depth: usize) -> Result<TreeId> {
         let part = |(name, _): &(&StreamName, Node)| name.parts().nth(depth).unwrap_or_default().to_owned();
         let mut nodes = Vec::new();
@@ -94,7 +94,7 @@ impl Naming<'_> {
         Ok(id)
     }
 
-    /// The bytes of all blobs of a file.
+    /// Returns the total bytes of all blobs of a file.
     fn size_of(&self, node: &Node) -> Result<u64> {
         let lost = |error| library::damage(self.repository.folder(), "a blob that was just stored is lost", error);
         node.content.iter().flatten().try_fold(0, |size, id| {

@@ -1,5 +1,5 @@
-//! A folder that holds a repository. Every file is written durably: it appears whole, and its bytes and name are on the disk
-//! before the library continues. A pack is dropped from the page cache, which stays with running software.
+//! Folder that holds a repository. Every file is written durably: it appears completely, and its bytes and name are on
+//! the disk before the library continues. A pack is dropped from the page cache, which is left to running software.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -18,7 +18,7 @@ use crate::folder::FOLDERS;
 
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// A folder.
+/// Store in a folder.
 #[derive(Debug)]
 pub(crate) struct Disk {
     root: PathBuf,
@@ -33,7 +33,7 @@ impl Disk {
         let Some(entries) = unless_missing(std::fs::read_dir(folder))? else { return Ok(()) };
         for entry in entries {
             let entry = entry?;
-            // A file may be removed by a prune while a reader lists.
+            // A prune may remove a file while a reader lists.
             let Some(metadata) = unless_missing(entry.metadata())? else { continue };
             if metadata.is_dir() {
                 Self::list_into(&entry.path(), found)?;
@@ -77,7 +77,7 @@ impl Store for Disk {
         Ok(bytes.into())
     }
 
-    /// As the disk has it: what the page cache holds of it is dropped first.
+    /// Returns the digest of the file as stored on the disk: its cached pages are dropped first.
     fn digest(&self, file: &Path, advance: &mut dyn FnMut(u64)) -> io::Result<Id> {
         let path = self.root.join(file);
         forget_cached(&path);
@@ -151,7 +151,7 @@ impl Store for Disk {
     }
 }
 
-/// Drops a file from the page cache. Best effort: a filesystem may keep what it likes.
+/// Drops a file from the page cache. Best effort: a filesystem may keep any page.
 fn forget_cached(path: &Path) {
     if let Ok(file) = File::open(path) {
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::DontNeed);

@@ -1,7 +1,7 @@
-//! Where the files of a repository are: in a folder ([`Disk`]), or in a bucket of an S3 server ([`Bucket`]).
+//! Storage of a repository's files: a folder ([`Disk`]), or a bucket of an S3 server ([`Bucket`]).
 //!
-//! Files are named relative to the repository, in the layout of restic. A file that is written is whole and durable when the
-//! call returns, or is not there.
+//! Files are named relative to the repository, in the layout of restic. A written file is complete and durable when the
+//! call returns, or does not exist.
 
 mod bucket;
 mod disk;
@@ -21,70 +21,72 @@ use crate::error::{BackupError, Result};
 use crate::folder::{CONFIG, FOLDERS};
 use crate::whole;
 
-/// A file of a folder, by its name, with its size in bytes.
+/// Name of a file within its folder, with its size in bytes.
 pub(crate) type Named = (String, u64);
 
-/// What keeps files.
+/// Storage of files.
 pub(crate) trait Store: fmt::Debug + Send + Sync {
-    /// What messages call it: a folder's path, or a bucket's address.
+    /// Returns the name for messages: a folder's path, or a bucket's address.
     fn place(&self) -> &Path;
 
-    /// What is directly in it.
+    /// Lists its direct entries.
     fn names(&self) -> io::Result<Vec<String>>;
 
-    /// The files of one of its folders, and of folders in that; none if there is no such folder.
+    /// Lists the files of one of its folders and of the subfolders; empty if the folder does not exist.
     fn list(&self, folder: &str) -> io::Result<Vec<Named>>;
 
-    /// The size of a file; none if there is no such file.
+    /// Returns the size of a file; `None` if it does not exist.
     fn size(&self, file: &Path) -> io::Result<Option<u64>>;
 
     fn read(&self, file: &Path) -> io::Result<Bytes>;
 
     fn read_part(&self, file: &Path, offset: u32, length: u32) -> io::Result<Bytes>;
 
-    /// The SHA-256 of a file as it is stored now. `advance` gets the number of bytes of each piece.
+    /// Returns the SHA-256 of a file as currently stored. `advance` is called with the number of bytes of each piece.
     fn digest(&self, file: &Path, advance: &mut dyn FnMut(u64)) -> io::Result<Id> {
         let bytes = self.read(file)?;
         advance(bytes.len() as u64);
         Ok(whole::digest_of_bytes(&bytes))
     }
 
-    /// Reads files that are needed soon, and that never change, several at a time where each takes its time. A file that cannot be
-    /// read now is an error when it is needed.
+    /// Prefetches files that are needed soon and never change, several at a time if each is slow. A file that cannot be
+    /// read now is an error only when it is needed.
     fn read_ahead(&self, _files: &[PathBuf]) {}
 
-    /// Makes the folder itself, where it is one.
+    /// Creates the folder itself, if the store is a folder.
     fn make_root(&self) -> Result<()>;
 
-    /// Makes the folders of an empty repository.
+    /// Creates the folders of an empty repository.
     fn make_folders(&self) -> Result<()>;
 
     fn write(&self, file: &Path, bytes: &[u8]) -> Result<()>;
 
-    /// A missing file is no error.
+    /// Removes a file. A missing file is not an error.
     fn remove(&self, file: &Path) -> Result<()>;
 
-    /// Removes what interrupted writes left.
+    /// Removes leftovers of interrupted writes.
     fn remove_leftovers(&self) -> Result<()>;
 
-    /// The file that is under `flock` while the repository changes; none where no other process of this host can change it.
+    /// Opens the file that is under `flock` while the repository changes; `None` if no other process of this host can
+    /// change it.
     fn lock_file(&self) -> Result<Option<File>>;
 
-    /// The file that is under `flock` while data is written or removed; none where no other process of this host does either.
+    /// Opens the file that is under `flock` while data is written or removed; `None` if no other process of this host
+    /// does either.
     fn writers_file(&self) -> Result<Option<File>> {
         Ok(None)
     }
 
-    /// Lets memory forget a file that was read whole, where it remembers files.
+    /// Drops a file that was read completely from the cache, if the store caches files.
     fn forget_cached(&self, _file: &Path) {}
 
-    /// Why it no longer answers: whatever was found out since is doubtful.
+    /// Returns why the store no longer answers: any finding since then is doubtful.
     fn failure(&self) -> Option<BackupError> {
         None
     }
 }
 
-/// Where a repository is, or will be.
+/// Location of an existing or future repository.
 #[derive(Debug, Clone)]
 pub struct Place(pub(crate) Arc<dyn Store>);
 
@@ -93,13 +95,14 @@ impl Place {
         self.0
     }
 
-    /// What is directly in it.
+    /// Lists its direct entries.
     pub fn names(&self) -> Result<Vec<String>> {
         self.0.names().map_err(|error| BackupError::io("list", self.0.place(), error))
     }
 
-    /// Every file of a repository below it, relative to it. For a copy of the repository as it is: a name that no repository has is left
-    /// out, since a hostile server may give any, and none of these leads out of a folder.
+    /// Returns every file of a repository below it, as relative paths, for an exact copy of the repository. Names that
+    /// no repository has are left out: a hostile server may return any, and the remaining ones never lead out of a
+    /// folder.
     pub fn files(&self) -> Result<Vec<PathBuf>> {
         let at = |error| BackupError::io("list", self.0.place(), error);
         let names = self.names()?;
@@ -119,13 +122,13 @@ impl Place {
         Ok(found)
     }
 
-    /// The bytes of a file.
+    /// Reads a file.
     pub fn read(&self, file: &Path) -> Result<Bytes> {
         self.0.read(file).map_err(|error| BackupError::io("read", &self.0.place().join(file), error))
     }
 }
 
-/// Whether a name is one of a file in a folder, and nothing else.
+/// Returns true if a name is a plain file name in a folder.
 fn is_plain(name: &str) -> bool {
     let mut components = Path::new(name).components();
     let only = (components.next(), components.next());

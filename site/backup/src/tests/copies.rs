@@ -1,11 +1,11 @@
-//! Copies of backups in another repository.
+//! Tests of copies of backups in another repository.
 
 use landfall_progress::Silent;
 
 use super::*;
 use crate::Proof;
 
-/// An empty repository of the same site and key.
+/// Returns an empty repository of the same site and key.
 fn beside(kept: &Kept) -> Repository {
     Repository::create(&kept.folder.path().join("copies"), SITE, &kept.key).unwrap()
 }
@@ -56,7 +56,7 @@ fn a_backup_that_cannot_be_read_whole_is_not_copied() {
             let path = root.join(file);
             let whole = std::fs::read(&path).unwrap();
             damage(&path);
-            // Files of the first backup alone are not read.
+            // Files that only the first backup needs are not read.
             let copied = kept.repository.copy_to(second.id, &other);
             let is_there = other.backups().unwrap().contains(&second);
             assert_eq!(copied.is_ok(), is_there, "{}", file.display());
@@ -70,7 +70,7 @@ fn a_backup_that_cannot_be_read_whole_is_not_copied() {
             put(&path, &whole);
         }
     }
-    // The pack and the index of each; those of trees are shared or not.
+    // Each has its own pack and index; those of trees may be shared.
     assert!(refused >= 4 && copied_whole >= 2, "{refused} refused, {copied_whole} copied");
     kept.repository.copy_to(second.id, &other).unwrap();
     assert!(read(&other, second.id, "database").unwrap() == random(4, MIB));

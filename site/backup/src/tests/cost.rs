@@ -1,4 +1,4 @@
-//! What backups cost as a repository grows, counted in files that are opened and bytes that are read.
+//! Tests of the cost of backups as a repository grows, in opened files and read bytes.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::*;
 use crate::exchange;
 use crate::store::{Disk, Named, Store};
 
-/// A folder that counts what is read of it. The ledger has a line for each backup, and is counted by itself.
+/// A folder that counts its reads. The ledger has a line for each backup, and is counted separately.
 #[derive(Debug)]
 struct Counting {
     disk: Disk,
@@ -28,7 +28,7 @@ impl Counting {
         }
     }
 
-    /// Files that were opened, and bytes that were read, since the last call.
+    /// Returns the files opened and the bytes read since the last call.
     fn take(&self) -> (u64, u64) {
         (self.opened.swap(0, Ordering::Relaxed), self.bytes.swap(0, Ordering::Relaxed))
     }
@@ -94,7 +94,7 @@ impl Store for Counting {
     }
 }
 
-/// A repository that counts, with the same files.
+/// Returns a counting repository with the same files.
 fn counted(kept: &Kept) -> (Arc<Counting>, Repository) {
     let disk = Disk::new(kept.repository.folder());
     let counting = Arc::new(Counting { disk, opened: AtomicU64::default(), bytes: AtomicU64::default() });

@@ -1,4 +1,4 @@
-//! Damage that the check must find, name, and attribute to the right streams.
+//! Tests of damage that the check must find, report, and attribute to the right streams.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use super::*;
 use crate::{Damage, Part, Proof, What};
 
-/// Three backups that share data, one of them proven.
+/// Returns three backups that share data, one of them proven.
 fn several() -> (Kept, Vec<Backup>) {
     let kept = empty();
     let mut data = random(10, 2 * MIB);
@@ -25,22 +25,23 @@ fn several() -> (Kept, Vec<Backup>) {
     (kept, saved)
 }
 
-/// What happens to files.
+/// Kind of damage to files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Missing,
     Truncated,
     Flipped,
     Grown,
-    /// A block of zeros, as a disk gives for what it has lost.
+    /// A block of zeros, as a disk returns for lost data.
     Zeroed,
-    /// Two files of one kind have each other's bytes: each is whole, under the wrong name.
+    /// Two files of one kind have each other's bytes: each is intact, under the wrong name.
     Swapped,
 }
 
 const KINDS: [Kind; 6] = [Kind::Missing, Kind::Truncated, Kind::Flipped, Kind::Grown, Kind::Zeroed, Kind::Swapped];
 
-/// Damages this file, and for a swap another one of its kind. Returns every damaged file, relative to the repository's folder.
+/// Damages this file, and for a swap another one of its kind. Returns every damaged file, relative to the repository's
+/// folder.
 fn damage_randomly(root: &Path, all: &[PathBuf], file: &Path, kind: Kind, random: &mut StdRng) -> Vec<(PathBuf, What)> {
     let path = root.join(file);
     let whole = std::fs::read(&path).unwrap();
@@ -57,7 +58,7 @@ fn damage_randomly(root: &Path, all: &[PathBuf], file: &Path, kind: Kind, random
             let begin = random.random_range(0..whole.len());
             let end = whole.len().min(begin + 512);
             changed[begin..end].fill(0);
-            // A byte that is zero already would not change.
+            // A zero byte would not change.
             changed[begin] = !whole[begin];
         }
         Kind::Swapped => {
@@ -73,7 +74,7 @@ fn damage_randomly(root: &Path, all: &[PathBuf], file: &Path, kind: Kind, random
     vec![(file.to_owned(), What::Changed)]
 }
 
-/// The streams that can be read to their ends with the bytes that were stored.
+/// Returns the streams that can be read completely with the bytes that were stored.
 fn readable(repository: &Repository, backup: &Backup) -> Vec<StreamName> {
     let Ok(opened) = repository.open_backup(backup.id) else { return Vec::new() };
     let is_readable = |stream: &&crate::Stream| {
@@ -116,7 +117,7 @@ fn two_hundred_damages_are_found_and_named_with_what_they_take() {
     let mut hit = BTreeSet::new();
     for (seed, index) in (0..200).zip(0_usize..) {
         let mut random = StdRng::seed_from_u64(seed);
-        // Every kind of file as often as any other, however many there are.
+        // Each kind of file is hit equally often, whatever their numbers.
         let (part, kind) = (PARTS[index % PARTS.len()], KINDS[index / PARTS.len() % KINDS.len()]);
         let files = of(part);
         let kind = if files.len() == 1 && kind == Kind::Swapped { Kind::Flipped } else { kind };
@@ -143,7 +144,7 @@ fn two_hundred_damages_are_found_and_named_with_what_they_take() {
             put(&root.join(file), &bytes[file]);
         }
     }
-    // Of config and ledger there is one each, which nothing can be swapped with.
+    // Config and ledger exist once, so they cannot be swapped with another file.
     assert_eq!(hit.len(), PARTS.len() * KINDS.len() - 2, "{hit:?}");
     assert_eq!(kept.repository.check(&Silent).unwrap(), []);
 }
@@ -178,7 +179,7 @@ fn several_damages_are_all_named() {
     put(&root.join(of(Part::Ledger)[0]), b"");
     let found = kept.repository.check(&Silent).unwrap();
     assert_eq!(found.len(), packs.len() + 2);
-    // Without the ledger it is not known of which backup the lost snapshot was.
+    // Without the ledger, the backup of the lost snapshot is unknown.
     let nameless = found.iter().find(|one| one.part == Part::Snapshot).unwrap();
     assert_eq!((nameless.takes.len(), nameless.takes[0].time), (1, None));
     let left = kept.repository.backups().unwrap();
@@ -215,7 +216,7 @@ fn a_lost_ledger_is_written_again_and_a_lost_backup_stays_named() {
     assert_eq!(names(&kept.repository.check(&Silent).unwrap()), [Part::Ledger]);
     save(&kept.repository, "2026-11-22T12:00:00Z", &[("database", b"rows")]).unwrap();
     assert_eq!(names(&kept.repository.check(&Silent).unwrap()), []);
-    // Lost snapshots are not lost from memory by the next change.
+    // The next change does not forget lost snapshots.
     let (_, snapshot) = kept.repository.latest_snapshots().unwrap().remove(0);
     std::fs::remove_file(root.join("snapshots").join(snapshot.id.to_hex().as_str())).unwrap();
     save(&kept.repository, "2026-11-23T12:00:00Z", &[("database", b"rows")]).unwrap();
@@ -225,7 +226,7 @@ fn a_lost_ledger_is_written_again_and_a_lost_backup_stays_named() {
     let line = found[0].to_string();
     assert!(line.contains("is missing: takes empty, own/data, postgres/database"), "{line}");
     assert!(line.contains("of 2026-11-19T12:00:00Z"), "{line}");
-    // It is forgotten when backups of its time are.
+    // It is forgotten with the backups of its time.
     let retention = crate::Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
     kept.repository.forget(retention).unwrap();
     assert_eq!(names(&kept.repository.check(&Silent).unwrap()), []);

@@ -1,4 +1,4 @@
-//! One key is exchanged for another.
+//! Tests of the exchange of one key for another.
 
 use landfall_error_codes::{Coded, codes};
 use landfall_progress::Silent;
@@ -39,7 +39,7 @@ fn both_keys_open_the_repository_until_the_former_one_is_shut_out() {
     assert_eq!(files(kept.repository.folder()), changed, "nothing is left to shut out");
 }
 
-/// A log backup may have opened the repository before, and store something after it.
+/// A log backup may have opened the repository before the exchange, and store something after it.
 #[test]
 fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_again() {
     let (kept, new) = (empty(), new_key());
@@ -52,7 +52,7 @@ fn who_opened_the_repository_with_a_key_that_is_shut_out_does_not_let_it_in_agai
     assert_eq!(opened(&kept, &new).check(&Silent).unwrap(), []);
 }
 
-/// A former key's files are no way in, whatever becomes of those of the key.
+/// A former key's files give no access, whatever happens to the files of the new key.
 #[test]
 fn a_former_key_is_not_needed_where_files_of_the_new_one_are_lost_before_it_is_shut_out() {
     let (kept, new) = (empty(), new_key());

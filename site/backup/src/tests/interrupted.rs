@@ -1,4 +1,4 @@
-//! Full and read-only disks, and what a power cut leaves.
+//! Tests of full and read-only disks, and of states after a power cut.
 
 use landfall_error_codes::{Coded, codes};
 use landfall_media::durable;
@@ -9,7 +9,7 @@ use super::*;
 use crate::Reserve;
 use crate::ledger::{Found, Ledger};
 
-/// A repository in this folder with one backup, and that backup's data.
+/// Returns a repository in this folder with one backup, and that backup's data.
 fn with_older(folder: &Path) -> (Repository, Backup, Vec<u8>) {
     let repository = Repository::create(&folder.join("backups"), SITE, &new_key()).unwrap();
     let data = random(50, 3 * MIB);
@@ -43,7 +43,7 @@ fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
         }
         drop(file);
         std::fs::remove_file(&filler).unwrap();
-        // Nothing of the failed one serves the next, so that it fails in the same places.
+        // The next one uses nothing of the failed one, so that it fails in the same places.
         if repository.backups().unwrap().len() == 1 {
             repository.forget_beside_readers(crate::Retention::default(), jiff::Span::new()).unwrap();
         }
@@ -53,7 +53,7 @@ fn a_full_disk_costs_nothing_older_wherever_it_is_full() {
     assert!(read(&repository, saved.id, "database").unwrap() == new);
 }
 
-/// A stream that notes how much of the disk was free at the least while it was read.
+/// A stream that records the minimum of free disk space while it is read.
 struct Watching<'a> {
     bytes: Cursor<&'a [u8]>,
     disk: &'a Path,
@@ -89,7 +89,7 @@ fn a_backup_stops_before_it_fills_the_disk_and_leaves_nothing_of_itself() {
         documents: Vec::new(),
     });
     assert_eq!(stopped.unwrap_err().code(), codes::BACKUP_STOPPED);
-    // Index files are written whatever is free.
+    // Index files are written whatever space is free.
     assert!(watching.least_free_bytes + MIB as u64 >= reserve.bytes, "{} {reserve:?}", watching.least_free_bytes);
     assert!(watching.least_free_bytes < before - 10 * MIB as u64, "it began to write");
     assert_only_older(&repository, &older, &data);
@@ -114,7 +114,7 @@ fn a_read_only_folder_is_read_and_not_changed() {
     assert_only_older(&repository, &older, &data);
 }
 
-/// As after a power cut before the snapshot was written: its data is stored, and nothing names it.
+/// State after a power cut before the snapshot was written: its data is stored, and nothing names it.
 #[test]
 fn an_unfinished_backup_is_none_and_its_leftovers_are_removed() {
     let folder = tempfile::tempdir().unwrap();
@@ -138,7 +138,7 @@ fn an_unfinished_backup_is_none_and_its_leftovers_are_removed() {
     assert_eq!(repository.check(&Silent).unwrap(), []);
 }
 
-/// As after a power cut while a mark is made: both snapshots exist.
+/// State after a power cut during a mark: both snapshots exist.
 #[test]
 fn an_interrupted_mark_leaves_one_backup() {
     let folder = tempfile::tempdir().unwrap();

@@ -32,14 +32,14 @@ const SITE: Uuid = Uuid::from_u128(0x5117e);
 
 const MIB: usize = 1 << 20;
 
-/// A repository in a folder of its own.
+/// A repository in its own folder.
 struct Kept {
     folder: TempDir,
     key: RepositoryKey,
     repository: Repository,
 }
 
-/// A key of which many are made.
+/// Returns a key that is cheap to create in large numbers.
 fn new_key() -> RepositoryKey {
     RepositoryKey::generate().deriving(Derivation::LEAST)
 }
@@ -58,7 +58,7 @@ fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Bytes that neither compress nor repeat.
+/// Returns bytes that neither compress nor repeat.
 fn random(seed: u64, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     StdRng::seed_from_u64(seed).fill_bytes(&mut bytes);
@@ -85,7 +85,7 @@ fn read(repository: &Repository, id: BackupId, stream: &str) -> Result<Vec<u8>, 
     Ok(bytes)
 }
 
-/// A reader that fails after its bytes.
+/// Reader that fails after its bytes.
 struct Failing<'a>(&'a [u8]);
 
 impl Read for Failing<'_> {
@@ -97,7 +97,7 @@ impl Read for Failing<'_> {
     }
 }
 
-/// Every file of the repository, relative to its folder, sorted.
+/// Returns every file of the repository, relative to its folder, sorted.
 fn files(root: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_owned()];
@@ -115,7 +115,7 @@ fn files(root: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Overwrites or creates a file as it is, without care for durability.
+/// Overwrites or creates a file, without making it durable.
 fn put(path: &Path, bytes: &[u8]) {
     OpenOptions::new().write(true).create(true).truncate(true).open(path).unwrap().write_all(bytes).unwrap();
 }

@@ -1,4 +1,4 @@
-//! What cannot be opened, and why.
+//! Tests of repositories that cannot be opened.
 
 use landfall_error_codes::{Code, Coded, codes};
 
@@ -71,7 +71,7 @@ fn an_occupied_folder_is_not_made_a_repository() {
     let code = |folder: &Path| Repository::create(folder, SITE, &key).err().unwrap().code();
     assert_eq!(code(kept.repository.folder()), codes::BACKUP_FOLDER_OCCUPIED);
     assert_eq!(code(kept.folder.path()), codes::BACKUP_FOLDER_OCCUPIED);
-    // A repository that has lost its config is none to begin again.
+    // A repository that has lost its config is not created again.
     save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", b"rows")]).unwrap();
     std::fs::remove_file(kept.repository.folder().join("config")).unwrap();
     assert_eq!(code(kept.repository.folder()), codes::BACKUP_FOLDER_OCCUPIED);

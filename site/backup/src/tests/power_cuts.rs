@@ -1,5 +1,6 @@
-//! Power cuts at every edge of what changes a repository: before the first act on the disk, between any two, and after the last. Whatever
-//! the disk made of unsynced data, the repository opens, what was good restores, and the same operation succeeds when it is repeated.
+//! Power cuts at every edge of an operation that changes a repository: before the first act on the disk, between any
+//! two, and after the last. Whatever the fate of unsynced data, the repository opens, valid backups restore, and the
+//! operation succeeds when repeated.
 
 use std::path::PathBuf;
 
@@ -40,13 +41,13 @@ impl Disk {
         Repository::open(&self.folder.join("copies"), SITE, &self.key).unwrap()
     }
 
-    /// Runs the operation, and looks at every state that a power cut in it may leave. Returns how many there are.
+    /// Runs the operation, and examines every state that a power cut may leave. Returns their number.
     fn cut(self, operation: impl Fn(&Self), look: impl Fn(&Self, &Left)) -> usize {
         let check = |disk: &Self| assert_eq!(disk.backups().check(&Silent).unwrap(), []);
         self.cut_with(operation, look, check)
     }
 
-    /// The same, with what must be true once the operation was repeated. The disk is as it was before at the end.
+    /// Like [`Self::cut`], with a condition that holds after the operation was repeated. Restores the disk at the end.
     fn cut_with(&self, operation: impl Fn(&Self), look: impl Fn(&Self, &Left), repeated: impl Fn(&Self)) -> usize {
         let recording = Recording::begin(&self.folder).unwrap();
         operation(self);
@@ -57,7 +58,7 @@ impl Disk {
         for left in &states {
             left.place(&self.folder).unwrap();
             look(self, left);
-            // The operation is repeated, as the next night or a person repeats it.
+            // The operation is repeated, as the next night or a person would.
             operation(self);
             repeated(self);
             std::fs::remove_dir_all(&self.folder).unwrap();
@@ -72,7 +73,7 @@ fn named(left: &Left) -> String {
 }
 
 fn data(day: usize) -> Vec<u8> {
-    // What the days share is stored once.
+    // Data that the days share is stored once.
     [random(60, MIB / 2), random(61 + day as u64, MIB / 2)].concat()
 }
 
@@ -84,7 +85,7 @@ fn prove(repository: &Repository, backup: &Backup) -> Backup {
     repository.mark_proven(backup.id, Proof { time: time(NOW), report: "restored".to_owned() }).unwrap()
 }
 
-/// Every backup that is listed can be read whole, and the check finds nothing. Returns the days that are there.
+/// Checks that every listed backup can be read completely, and that the check finds nothing. Returns the existing days.
 fn days(repository: &Repository, left: &Left) -> Vec<usize> {
     assert_eq!(repository.check(&Silent).unwrap(), [], "after {}", named(left));
     let day_of = |backup: Backup| {
@@ -128,7 +129,7 @@ fn an_expiry_cut_at_every_edge_keeps_what_the_retention_keeps() {
     }
     let states = disk.cut(
         |disk| {
-            // What no backup needs is marked, and removed by a later one.
+            // Unneeded data is marked, and removed by a later run.
             for readers in [Span::new().hours(23), Span::new()] {
                 disk.backups().forget_beside_readers(ONE, readers).unwrap();
             }
@@ -194,7 +195,7 @@ fn a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_wit
     save_day(&disk.backups(), 0);
     let open = |disk: &Disk, key: &RepositoryKey| Repository::open(&disk.folder.join("backups"), SITE, key);
     let is_refused = |disk: &Disk, key: &RepositoryKey| matches!(open(disk, key), Err(BackupError::WrongKey(_)));
-    // The half during which both keys open it.
+    // The first half, during which both keys open it.
     let admit = |disk: &Disk| disk.backups().admit(&new).unwrap();
     let states = disk.cut_with(
         admit,
@@ -202,7 +203,7 @@ fn a_key_that_is_exchanged_with_cuts_at_every_edge_never_leaves_a_repository_wit
         |disk| assert_eq!(open(disk, &new).unwrap().check(&Silent).unwrap(), []),
     );
     assert!(states > 15, "{states}");
-    // The half at the end of which only the new one does.
+    // The second half, after which only the new key opens it.
     disk.backups().admit(&new).unwrap();
     let states = disk.cut_with(
         |disk| {

@@ -1,5 +1,5 @@
-//! Backups and their copies on real filesystems, made by a process of their own whose power is cut, or whose disk fails, at any instant:
-//! what it said to be stored is stored, and everything that is listed is whole.
+//! Backups and their copies on real filesystems, made by a separate process whose power is cut, or whose disk fails, at
+//! any instant: whatever it reported as stored is stored, and everything listed is intact.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use landfall_progress::Silent;
 use super::*;
 use crate::{Proof, Retention};
 
-/// How many nights the process has, and how often it is cut on each filesystem.
+/// Number of nights of the process, and of cuts on each filesystem.
 const NIGHTS: usize = 4;
 const CUTS: u32 = 10;
 
@@ -21,11 +21,11 @@ fn night(number: usize) -> String {
 }
 
 fn data(number: usize) -> Vec<u8> {
-    // What the nights share is stored once.
+    // Data that the nights share is stored once.
     [random(260, MIB), random(261 + number as u64, MIB / 2)].concat()
 }
 
-/// The night's work. Returns the backup that it made.
+/// Does the work of a night. Returns the backup that it made.
 fn work(number: usize, site: &Repository, copies: &Repository) -> Result<Backup> {
     let made = save(site, &night(number), &[("database", &data(number)), ("globals", b"roles")])?;
     let proof = Proof { time: made.time, report: "restored".to_owned() };
@@ -46,7 +46,7 @@ fn key_of(disk: &Path) -> RepositoryKey {
     RepositoryKey::read(&disk.join("key")).unwrap().deriving(Derivation::LEAST)
 }
 
-/// The nights that are there, each of them whole.
+/// Returns the existing nights, and checks that each is intact.
 fn nights(repository: &Repository, what: &str) -> Vec<usize> {
     assert_eq!(repository.check(&Silent).unwrap(), [], "{what}");
     let number_of = |backup: Backup| {

@@ -1,4 +1,4 @@
-//! Marks, and the removal of backups.
+//! Tests of marks, and of the removal of backups.
 
 use jiff::Span;
 
@@ -47,7 +47,7 @@ fn the_last_proven_backup_is_never_dropped_nor_what_is_later() {
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
     assert!(read(&kept.repository, saved[1].id, "database").unwrap() == random(1, MIB));
     assert!(read(&kept.repository, saved[3].id, "database").unwrap() == random(3, MIB));
-    // Nothing more to drop.
+    // Nothing more is dropped.
     assert!(kept.repository.forget(ONE).unwrap().dropped.is_empty());
 }
 
@@ -118,7 +118,7 @@ fn newest_is_the_one_made_last_whatever_the_clock() {
     assert_eq!(kept.repository.backups().unwrap(), saved);
     let dropped = kept.repository.forget(ONE).unwrap().dropped;
     assert_eq!(dropped, saved[..2]);
-    // The number of a backup that is gone is not given again, nor where the ledger is lost.
+    // The number of a removed backup is not assigned again, even if the ledger is lost.
     std::fs::remove_file(kept.repository.folder().join(crate::ledger::FILE)).unwrap();
     assert_eq!(save(&kept.repository, clocks[0], &[("database", b"rows")]).unwrap().sequence, Some(4));
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
@@ -128,7 +128,7 @@ fn newest_is_the_one_made_last_whatever_the_clock() {
 fn backups_of_an_earlier_version_come_first() {
     let kept = empty();
     let ahead = save(&kept.repository, "2031-01-01T00:00:00Z", &[("database", b"rows")]).unwrap();
-    // As they were made before: the ledger and the snapshot have no number.
+    // The state that earlier versions left: the ledger and the snapshot have no number.
     let (_, mut snapshot) = kept.repository.latest_snapshots().unwrap().remove(0);
     let tags = snapshot.tags.iter().filter(|tag| !tag.starts_with("sequence=")).cloned().collect::<Vec<_>>();
     snapshot.tags = rustic_core::StringList::default();
@@ -182,7 +182,7 @@ fn packs_marked_under_a_clock_that_was_ahead_are_removed() {
     let (_, opened) = kept.repository.session(crate::folder::View::default()).unwrap();
     kept.repository.date_marked_packs(&opened, |_| time("2099-01-01T00:00:00Z")).unwrap();
     let before = stored_bytes(root);
-    // What is marked again now is kept for readers first.
+    // Newly marked data is first kept for readers.
     assert_eq!(kept.repository.forget(ONE).unwrap().freed_bytes, 0);
     assert!(stored_bytes(root) >= before - MIB as u64);
     assert!(kept.repository.forget_beside_readers(ONE, Span::new()).unwrap().freed_bytes > 20 << 20);

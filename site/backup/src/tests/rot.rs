@@ -1,4 +1,5 @@
-//! Rot: random damage of a repository is found in the night that follows, returns from a copy, and without one costs no later backup.
+//! Tests of rot: random damage to a repository is found the following night, is repaired from a copy, and without one
+//! costs no later backup.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +9,7 @@ use rand::RngExt as _;
 use super::*;
 use crate::{Damage, Proof, open_damaged};
 
-/// Streams of a database that changes in part each night.
+/// Returns streams of a database that changes partly each night.
 fn night(index: u64) -> Vec<(String, Vec<u8>)> {
     let table = [random(70, 300_000), random(80 + index, 120_000)].concat();
     vec![("postgres/database".to_owned(), table), ("own/data".to_owned(), random(90, 150_000))]
@@ -30,7 +31,7 @@ fn open(root: &Path, key: &RepositoryKey) -> Repository {
     open_damaged(root, SITE, key).unwrap()
 }
 
-/// Flips a byte of a file, cuts it off, or removes it.
+/// Flips a byte of a file, truncates it, or removes it.
 fn damage(root: &Path, file: &Path, random: &mut StdRng) -> &'static str {
     let path = root.join(file);
     let mut bytes = std::fs::read(&path).unwrap();
@@ -52,7 +53,8 @@ fn damage(root: &Path, file: &Path, random: &mut StdRng) -> &'static str {
     }
 }
 
-/// Whether the file is named: a removed key has no name that is known, and a config is written again when a repository is opened.
+/// Returns true if the file is reported: a removed key has no known name, and a config is rewritten when a repository
+/// is opened.
 fn is_named(found: &[Damage], file: &Path, kind: &str) -> bool {
     let is_it = |one: &Damage| one.file == *file || (kind == "removed" && one.file == Path::new("keys"));
     found.iter().any(is_it)
@@ -79,7 +81,7 @@ fn two_hundred_damages_are_found_and_heal() {
         let kind = damage(&root, file, &mut random);
         let case = format!("seed {seed}, {} {kind}", file.display());
 
-        // Found in the night that follows, by its name.
+        // The check of the following night reports it by name.
         let found = kept.repository.check_round(u64::MAX, &Silent).unwrap();
         assert!(is_named(&found, file, kind), "{case}: {found:?}");
         if seed % 2 == 0 {
@@ -91,7 +93,7 @@ fn two_hundred_damages_are_found_and_heal() {
                 assert_whole(&repository, backup, index, &case);
             }
         } else {
-            // The same night's backup is whole without a copy, and so are the nights after it.
+            // The same night's backup is intact without a copy, and so are later ones.
             let repository = open(&root, &kept.key);
             let tonight = save_night(&repository, 3);
             assert_whole(&repository, &tonight, 3, &case);
@@ -140,7 +142,7 @@ fn lost_backup_holds_up_every_removal_until_it_is_forgotten() {
     for pack in packs() {
         std::fs::remove_file(root.join(pack)).unwrap();
     }
-    // As the next night finds it.
+    // The next nightly check finds it.
     kept.repository.check_round(u64::MAX, &Silent).unwrap();
     let (old, new) = (saved(701, "2026-11-19T02:00:00Z"), saved(702, "2026-11-20T02:00:00Z"));
     let taken = || -> Vec<BackupId> { kept.repository.lost().unwrap().iter().map(|taken| taken.backup).collect() };
@@ -173,7 +175,7 @@ fn failed_read_makes_the_next_backup_whole() {
     put(&root.join(&pack), &bytes);
     let failed = night(0).iter().filter(|(stream, _)| read(&kept.repository, first.id, stream).is_err()).count();
     assert_eq!(failed, 1);
-    // A new process knows it, too: what lacked returned with live data, for the earlier backup as well.
+    // A new process knows it as well: the missing data returned with live data, also for the earlier backup.
     let repository = Repository::open(&root, SITE, &kept.key).unwrap();
     let second = save_night(&repository, 0);
     for backup in [first, second] {
@@ -199,12 +201,12 @@ fn large_repository_is_read_within_seven_rounds() {
     assert!(rounds.is_some_and(|rounds| rounds > 0), "{rounds:?}");
 }
 
-/// A stream that does something when it is read for the first time.
+/// A stream that performs an action when it is read for the first time.
 struct Acting<'a>(Option<Box<dyn FnOnce() + 'a>>, Cursor<Vec<u8>>);
 
 impl Read for Acting<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // What was read before is stored by now.
+        // The data read before is stored by now.
         if self.1.position() > 0
             && let Some(act) = self.0.take()
         {
@@ -235,7 +237,7 @@ fn log_backup_is_stored_during_a_base_and_nothing_is_removed() {
     let log = std::cell::RefCell::new(None);
     let act = || {
         *log.borrow_mut() = Some(save_log(&other(), b"rows"));
-        // What the base refers to, and what it has written, must stay.
+        // The data that the base refers to and has written must stay.
         let none = crate::Retention { hourly: 0, daily: 0, weekly: 0, monthly: 0, log_days: 7 };
         let refused = [other().forget(none).map(drop), other().make_room(none).map(drop)];
         assert!(refused.iter().all(|refused| matches!(refused, Err(BackupError::InUse(_)))), "{refused:?}");

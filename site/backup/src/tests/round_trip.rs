@@ -1,4 +1,4 @@
-//! Storing, listing and reading.
+//! Tests of storing, listing and reading.
 
 use std::cell::RefCell;
 
@@ -39,7 +39,7 @@ fn streams_and_documents_come_back_byte_by_byte() {
     assert_eq!(opened.backup().id, saved.id);
 }
 
-/// A stream that notes when it is read.
+/// A stream that records when it is read.
 struct Noting<'a> {
     name: &'a str,
     bytes: Cursor<Vec<u8>>,
@@ -101,13 +101,13 @@ fn what_an_earlier_backup_has_is_not_stored_again() {
     let mut data = random(2, 40 * MIB);
     save(&kept.repository, "2026-11-20T12:00:00Z", &[("database", &data)]).unwrap();
     let first = stored_bytes(kept.repository.folder());
-    // Some rows changed, one was inserted, and some were added at the end.
+    // Some rows changed, one was inserted, and some were appended.
     data[10 * MIB] ^= 1;
     data.insert(20 * MIB, 5);
     data.extend(random(3, MIB));
     let saved = save(&kept.repository, "2026-11-21T12:00:00Z", &[("database", &data)]).unwrap();
     let added = stored_bytes(kept.repository.folder()) - first;
-    // Pieces have 256 KiB on average and 1 MiB at most; two or three of them changed, and one mebibyte is new.
+    // Chunks have 256 KiB on average and 1 MiB at most; two or three of them changed, and one mebibyte is new.
     assert!(added * 8 <= first, "{added} of {first} bytes");
     assert!(read(&kept.repository, saved.id, "database").unwrap() == data);
     assert_eq!(kept.repository.backups().unwrap().last().unwrap().id, saved.id);
@@ -134,7 +134,7 @@ fn a_stream_that_fails_half_way_leaves_no_backup() {
     assert_eq!(kept.repository.backups().unwrap(), std::slice::from_ref(&older));
     assert_eq!(read(&kept.repository, older.id, "database").unwrap(), b"rows");
     assert_eq!(kept.repository.check(&landfall_progress::Silent).unwrap(), []);
-    // What was stored of it serves the next one.
+    // The next backup uses its stored data.
     let before = stored_bytes(kept.repository.folder());
     let saved = save(&kept.repository, "2026-11-21T13:00:00Z", &[("database", &data)]).unwrap();
     assert!(stored_bytes(kept.repository.folder()) - before < data.len() as u64 / 4);

@@ -1,4 +1,4 @@
-//! The connection to an API server, and the one place where requests are made and repeated.
+//! Connection to an API server, and the only place where requests are made and repeated.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -22,43 +22,43 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Timeout for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a request is repeated by default: on a slow disk an API server takes minutes to restart.
+/// Default time during which a request is repeated: on a slow disk an API server takes minutes to restart.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A cluster, reached through its API server. Clones share connections and known kinds.
 ///
-/// It must not be used or dropped inside an asynchronous runtime, since it has one of its own and waits for it.
+/// It must not be used or dropped inside an asynchronous runtime, because it blocks on its own.
 #[derive(Clone)]
 pub struct Cluster {
     shared: Arc<Shared>,
     patience: Duration,
-    /// When everything that is asked through it must be answered; none where each answer has its own time.
+    /// Deadline for all requests through this value; `None` if each answer has its own limit.
     until: Option<Instant>,
 }
 
 struct Shared {
     runtime: Runtime,
     client: Client,
-    /// What the client was made from, with no limit on how long a connection may be silent.
+    /// Configuration of the client, with no limit on how long a connection may be silent.
     patient: Config,
     server: String,
     kinds: Mutex<Kinds>,
 }
 
-/// One request, as it is repeated and as errors name it.
+/// A request, as it is repeated and as errors name it.
 pub(super) struct Call<'a> {
     pub method: Method,
     pub path: String,
     pub content_type: &'static str,
     pub body: Vec<u8>,
-    /// The verb for errors: `read`, `apply`.
+    /// Verb for error messages, such as `read` or `apply`.
     pub verb: &'static str,
     /// The object of the request.
     pub what: &'a dyn Display,
 }
 
 impl Call<'_> {
-    /// Asks whether the API server is ready, which includes that it has loaded RBAC.
+    /// Request that asks whether the API server is ready, which includes that it has loaded RBAC.
     pub(super) fn readiness() -> Self {
         Self {
             method: Method::GET,
@@ -75,15 +75,15 @@ impl Call<'_> {
     }
 }
 
-/// How a request ended when it was not answered with success: the last failure, after how many seconds.
+/// Outcome of a request that never succeeded: the last failure, and the seconds spent.
 pub(super) struct GivenUp {
     pub failure: Failure,
     pub seconds: u64,
 }
 
 impl Cluster {
-    /// Reads a kubeconfig; connects with the first request. Proxies of the environment are never used: the API server
-    /// is on this node or beside it.
+    /// Reads a kubeconfig; the first request connects. Proxies of the environment are never used: the API server is on
+    /// this node or next to it.
     pub fn connect(kubeconfig: &Path) -> Result<Self, ClusterError> {
         fn failed(path: &Path) -> impl FnOnce(Box<dyn std::error::Error + Send + Sync>) -> ClusterError {
             let path = path.to_owned();
@@ -115,21 +115,21 @@ impl Cluster {
         Ok(Self { shared, patience: PATIENCE, until: None })
     }
 
-    /// The same cluster with another limit on how long a request is repeated; zero means that it is made once.
+    /// Returns the same cluster with another limit on how long a request is repeated; zero makes it once.
     #[must_use]
     pub fn with_patience(&self, patience: Duration) -> Self {
         Self { shared: Arc::clone(&self.shared), patience, until: self.until }
     }
 
-    /// The same cluster with a limit from now on for everything that is asked through it, however many requests that takes. A server that
-    /// accepts connections and then says nothing holds no caller up for longer.
+    /// Returns the same cluster with a limit, starting now, on all requests through it together. A server that accepts
+    /// connections but never answers delays a caller no longer than this.
     #[must_use]
     pub fn within(&self, limit: Duration) -> Self {
         Self { until: Some(Instant::now() + limit), ..self.clone() }
     }
 
-    /// Waits until the API server answers at all, be it ready or not, and at most this long. A few seconds show that one is stopped or gone;
-    /// a request that matters may take longer.
+    /// Waits, at most this long, until the API server answers, ready or not. A few seconds show that it is stopped or
+    /// gone; a request that matters may take longer.
     pub fn answers(&self, limit: Duration) -> Result<(), ClusterError> {
         let call = Call::readiness();
         match self.within(limit).with_patience(limit).attempt(&call) {
@@ -138,33 +138,33 @@ impl Cluster {
         }
     }
 
-    /// How long the next answer may take.
+    /// Returns the limit for the next answer.
     fn answer_limit(&self) -> Duration {
         let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
         left.map_or(ANSWER_TIMEOUT, |left| left.min(ANSWER_TIMEOUT))
     }
 
-    /// How long a request is repeated.
+    /// Returns how long a request is repeated.
     pub fn patience(&self) -> Duration {
         self.patience
     }
 
-    /// A client of its own for one conversation with a program, which may be silent for as long as it likes.
+    /// Returns a separate client for one conversation with a program, which may be silent for any length of time.
     pub(super) fn talking(&self) -> kube::Result<Client> {
         self.wait_for(async { Client::try_from(self.shared.patient.clone()) })
     }
 
-    /// Waits for what the connections do.
+    /// Blocks until a future of the connections completes.
     pub(super) fn wait_for<T>(&self, what: impl Future<Output = T>) -> T {
         self.shared.runtime.block_on(what)
     }
 
-    /// Lets something run beside.
+    /// Runs a future in the background.
     pub(super) fn spawn<T: Send + 'static>(&self, what: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.shared.runtime.spawn(what)
     }
 
-    /// The API server's URL.
+    /// Returns the API server's URL.
     pub fn server(&self) -> &str {
         &self.shared.server
     }
@@ -173,7 +173,7 @@ impl Cluster {
         &self.shared.kinds
     }
 
-    /// Makes a request until it succeeds, fails for good, or patience ends.
+    /// Repeats a request until it succeeds, fails permanently, or patience ends.
     pub(super) fn attempt(&self, call: &Call<'_>) -> Result<String, GivenUp> {
         let started = Instant::now();
         let mut backoff = Backoff::new();
@@ -192,12 +192,12 @@ impl Cluster {
         }
     }
 
-    /// Makes a request once. A refusal counts only from an API server that is ready: one that has just started refuses
-    /// every request.
+    /// Makes a request once. A refusal counts only if the API server is ready: one that has just started refuses every
+    /// request.
     fn once_with_rights(&self, call: &Call<'_>) -> Result<String, Failure> {
         match self.once(call) {
             Err(Failure::Status(status)) if denies_rights(&status) => match self.once(&Call::readiness()) {
-                // It may have become ready in between.
+                // The server may have become ready in between.
                 Ok(_) => self.once(call),
                 Err(_) => Err(Failure::Starting(status)),
             },
@@ -222,12 +222,12 @@ impl Cluster {
         }
     }
 
-    /// Makes a request and turns a failure into an error that names action and object.
+    /// Makes a request and converts a failure to an error that names action and object.
     pub(super) fn call(&self, call: &Call<'_>) -> Result<String, ClusterError> {
         self.attempt(call).map_err(|given_up| self.error(call, given_up))
     }
 
-    /// The same, reading the answer as JSON.
+    /// Like [`Self::call`], and parses the answer as JSON.
     pub(super) fn call_json(&self, call: &Call<'_>) -> Result<Value, ClusterError> {
         let text = self.call(call)?;
         parse(call, &text)
@@ -247,7 +247,7 @@ impl Cluster {
     }
 }
 
-/// Reads an answer as JSON.
+/// Parses an answer as JSON.
 pub(super) fn parse(call: &Call<'_>, text: &str) -> Result<Value, ClusterError> {
     serde_json::from_str(text).map_err(|source| ClusterError::Answer { action: call.action(), source: source.into() })
 }

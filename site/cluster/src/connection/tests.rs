@@ -1,4 +1,5 @@
-//! Against a server that answers as an API server does while it starts: a real one cannot be kept in that state.
+//! Tests against a server that answers as an API server does while it starts, a state in which a real one cannot be
+//! held.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -9,7 +10,8 @@ use landfall_error_codes::{Coded, codes};
 use super::*;
 use landfall_engine::causes::with_causes;
 
-/// Gives each answer once, in order, to a request for exactly that path. Returns the connection to it.
+/// Starts a server that gives each answer once, in order, to a request for exactly that path. Returns the connection to
+/// it.
 fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::thread::JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -23,7 +25,7 @@ fn server(answers: &[(&'static str, u16)]) -> (tempfile::TempDir, Cluster, std::
     (folder, cluster, serving)
 }
 
-/// The cluster whose API server has this address, and the folder of its kubeconfig.
+/// Returns the cluster whose API server has this address, and the folder of its kubeconfig.
 pub(crate) fn at(address: SocketAddr) -> (tempfile::TempDir, Cluster) {
     let folder = tempfile::tempdir().unwrap();
     let kubeconfig = serde_json::json!({
@@ -78,10 +80,10 @@ fn who_asks_once_learns_that_it_is_still_starting() {
     serving.join().unwrap();
 }
 
-/// A server that accepts connections and never answers, as one that was stopped by a signal. It ends with the test.
+/// Returns a server that accepts connections and never answers, like one stopped by a signal. It ends with the test.
 fn silent() -> (tempfile::TempDir, Cluster, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    // The kernel accepts connections for a listener by itself.
+    // The kernel itself accepts connections for a listener.
     let (folder, cluster) = at(listener.local_addr().unwrap());
     (folder, cluster, listener)
 }
@@ -94,7 +96,7 @@ fn a_server_that_never_answers_holds_no_caller_up_for_longer_than_the_limit() {
     let error = cluster.answers(limit).unwrap_err();
     assert_eq!((error.code(), error.is_transient()), (codes::CLUSTER_UNREACHABLE, true), "{error}");
     assert!(with_causes(&error).contains("no answer within"), "{}", with_causes(&error));
-    // Of all requests together, however patient each of them would be.
+    // The limit covers all requests together, whatever the patience of each.
     let bounded = cluster.within(limit);
     for _ in 0..3 {
         assert_eq!(bounded.call(&call()).unwrap_err().code(), codes::CLUSTER_UNREACHABLE);
@@ -104,7 +106,7 @@ fn a_server_that_never_answers_holds_no_caller_up_for_longer_than_the_limit() {
 
 #[test]
 fn a_server_that_is_gone_is_asked_again_until_the_limit() {
-    // Bound by nothing: the listener is dropped at once.
+    // Nothing is bound to the address: the listener is dropped immediately.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (_folder, cluster) = at(address);
     let begun = Instant::now();

@@ -1,17 +1,17 @@
-//! The conversation with a program in a container: its standard streams and its end, as channels of one WebSocket.
+//! Conversation with a program in a container: its standard streams and its exit, as channels of one WebSocket.
 //!
 //! kube asks the API server for `v5.channel.k8s.io`, in which a client can close a program's standard input and still
 //! read its output. kube's `AttachedProcess` does both over that protocol, but is not used here:
 //!
-//! - It handles one message at a time, in whichever direction. While a piece of standard input waits to be sent, no output
-//!   is read: a program that must write before it reads more waits forever, and so does the client.
+//! - It handles one message at a time, in whichever direction. While a piece of standard input waits to be sent, no
+//!   output is read. A program that must write before it reads more then deadlocks with the client.
 //! - Its pipes stay open when the conversation fails or the other half is dropped. A program that ends early leaves the
 //!   writer of its standard input waiting, and a broken connection leaves the reader of its output waiting.
-//! - It pings. An API server closes a connection right behind the status; a ping that arrives afterwards makes its kernel
-//!   reset the connection, and a slow reader loses the output that was still on its way.
+//! - It pings. An API server closes a connection directly after the status; a ping that arrives later makes its kernel
+//!   reset the connection, and a slow reader loses output that was still in transit.
 //!
-//! The status is the only sign of a program's end, and it comes after all output. A connection that ends without one broke
-//! off. A status of success alone does not show that the output is whole: see [`trailer`].
+//! The status is the only sign of a program's end, and it comes after all output. A connection that ends without one
+//! broke off. A successful status alone does not show that the output is complete: see [`trailer`].
 
 mod status;
 pub(super) mod trailer;
@@ -40,29 +40,29 @@ pub(super) const STDIN: u8 = 0;
 pub(super) const STDOUT: u8 = 1;
 /// Channel of standard error.
 pub(super) const STDERR: u8 = 2;
-/// Channel on which the API server reports how the program ended.
+/// Channel on which the API server reports the program's exit.
 pub(super) const STATUS: u8 = 3;
-/// Not a channel: announces that the channel in the next byte has ended.
+/// Marker, not a channel: the channel named by the next byte has ended.
 pub(super) const CLOSE: u8 = 255;
 
-/// Pieces that wait between a conversation and who feeds or reads it; the API server's pieces have up to 32 KiB. When all
-/// places are taken, nothing more is read, and in the end the program waits.
+/// Number of pieces queued between a conversation and its feeder or reader; pieces of the API server have up to 32 KiB.
+/// When the queue is full, nothing more is read, and eventually the program waits.
 pub(super) const WAITING_PIECES: usize = 16;
 
-/// What is fed to a program.
+/// Input for a program.
 pub(super) enum Input {
-    /// Bytes behind the number of their channel.
+    /// Bytes, preceded by the number of their channel.
     Piece(Bytes),
-    /// Nothing more: standard input is closed.
+    /// End of the input: standard input is closed.
     End,
 }
 
-/// How a program ended, after all its output was passed on.
+/// Result of a program, after all its output was passed on.
 #[derive(Debug)]
 pub(super) struct Ended {
     /// Its exit code.
     pub(super) exit_code: i32,
-    /// Its standard output, where it is kept.
+    /// Its standard output, if kept.
     pub(super) stdout: Output,
     /// Bytes of its standard output.
     pub(super) stdout_bytes: u64,
@@ -70,11 +70,11 @@ pub(super) struct Ended {
     pub(super) stderr: Output,
     /// Bytes of standard input that were sent.
     pub(super) sent_bytes: u64,
-    /// Whether the trailer behind the output of a program that succeeded was found, where there should be one.
+    /// True if the trailer was found after the output of a program that succeeded, or if none is expected.
     pub(super) is_whole: bool,
 }
 
-/// Starts a program. With `has_input`, its standard input is open until [`Input::End`].
+/// Starts a program. With `has_input`, its standard input stays open until [`Input::End`].
 pub(super) async fn start(
     client: Client,
     program: &Program<'_>,
@@ -92,7 +92,7 @@ pub(super) async fn start(
     Ok(connection)
 }
 
-/// Passes everything on until the program ends.
+/// Forwards input and output until the program ends.
 pub(super) async fn converse(
     connection: Connection,
     input: Option<mpsc::Receiver<Input>>,
@@ -111,7 +111,7 @@ pub(super) async fn converse(
     Ok(Ended { exit_code, stdout, stdout_bytes, stderr: stderr.output(), sent_bytes, is_whole })
 }
 
-/// Passes outputs on until the status comes.
+/// Forwards outputs until the status arrives.
 async fn receive(
     mut source: impl Stream<Item = Result<Message, tungstenite::Error>> + Unpin,
     output: &mut StandardOutput,
@@ -122,7 +122,7 @@ async fn receive(
         let Message::Binary(frame) = message.map_err(|error| NoAnswer::Connection(error.into()))? else { continue };
         let Some((channel, content)) = frame.split_first() else { continue };
         match *channel {
-            // The API server announces that a channel is open.
+            // An empty message announces that a channel is open.
             _ if content.is_empty() => {}
             STDOUT => output.take(frame.slice(1..)).await?,
             STDERR => {
@@ -134,8 +134,8 @@ async fn receive(
     }
 }
 
-/// Sends what comes, and the end of it. Returns only if the feeder vanished before the end: a program that ends, or a
-/// connection that breaks off, is learned of by [`receive`] alone.
+/// Sends the input and its end. Returns only if the feeder vanished before the end: [`receive`] alone detects the
+/// program's end and a broken connection.
 async fn send(
     mut sink: impl Sink<Message> + Unpin,
     input: Option<mpsc::Receiver<Input>>,
@@ -165,7 +165,7 @@ fn abandoned() -> NoAnswer {
     NoAnswer::Connection("it was closed before the program ended".into())
 }
 
-/// Where the standard output of a program goes.
+/// Destination of a program's standard output.
 pub(super) struct StandardOutput {
     target: Target,
     trailer: Option<Trailer>,
@@ -178,12 +178,12 @@ enum Target {
 }
 
 impl StandardOutput {
-    /// Its beginning is kept.
+    /// Keeps the beginning of the output.
     pub(super) fn kept(trailer: Option<Trailer>) -> Self {
         Self { target: Target::Kept(Beginning::default()), trailer, bytes: 0 }
     }
 
-    /// All of it is passed on, as fast as it is taken.
+    /// Passes all output on, as fast as it is consumed.
     pub(super) fn passed(to: mpsc::Sender<Bytes>, trailer: Option<Trailer>) -> Self {
         Self { target: Target::Passed(to), trailer, bytes: 0 }
     }
@@ -208,11 +208,12 @@ impl StandardOutput {
         Ok(())
     }
 
-    /// Whether the output is whole, as far as the program can show it; what was kept of it, and its bytes.
+    /// Returns whether the output is complete, as far as the program can show it, with the kept output and its size in
+    /// bytes.
     async fn end(mut self, exit_code: i32) -> Result<(bool, Output, u64), NoAnswer> {
         let is_whole = match self.trailer.take() {
             Some(trailer) if exit_code == 0 => trailer.is_reached(),
-            // A program that failed leaves no trailer: all that was held back is output.
+            // A program that failed writes no trailer, so everything held back is output.
             Some(trailer) => {
                 self.hand_over(trailer.into_held()).await?;
                 true

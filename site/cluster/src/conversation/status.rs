@@ -1,10 +1,10 @@
-//! The status with which the API server reports a program's end.
+//! Status by which the API server reports a program's exit.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 
 use crate::no_answer::NoAnswer;
 
-/// The exit code in the status that ends a program's run: success, or the cause that names it.
+/// Returns the exit code of the status: 0 for success, or the code that its cause names.
 pub(super) fn exit_code(status: Status) -> Result<i32, NoAnswer> {
     if status.status.as_deref() == Some("Success") {
         return Ok(0);

@@ -1,14 +1,14 @@
-//! A trailer behind a program's output, which shows that the output is whole.
+//! Trailer after a program's output, which shows that the output is complete.
 //!
-//! A status that reports success does not show it. The kubelet, or the API server, reads how a program ended from a stream of
-//! the container runtime, and takes a stream that ends empty for success. When containerd or the kubelet restarts, all
-//! streams end like that, and half a backup looks like a whole one (kubernetes/kubectl#1726). So `sh` runs the program, and
-//! writes a word behind its output once it has succeeded. The word is different each time.
+//! A successful status does not show that. The kubelet, or the API server, reads a program's exit from a stream of the
+//! container runtime, and takes a stream that ends empty for success. When containerd or the kubelet restarts, all
+//! streams end like that, and half a backup looks complete (kubernetes/kubectl#1726). Therefore `sh` runs the program,
+//! and writes a word after its output once it has succeeded. The word is different each time.
 
 use hyper::body::Bytes;
 use landfall_release_document::container::RUN_AND_MARK;
 
-/// The trailer, and the end of the output so far, which may be a part of the trailer.
+/// The trailer, and the end of the output so far, which may be part of the trailer.
 #[derive(Debug)]
 pub(crate) struct Trailer {
     word: String,
@@ -16,18 +16,18 @@ pub(crate) struct Trailer {
 }
 
 impl Trailer {
-    /// A trailer that no output holds by chance.
+    /// Creates a trailer that no output contains by chance.
     pub(crate) fn new() -> Self {
         Self { word: format!("landfall-end-{}", uuid::Uuid::new_v4().simple()), held: Vec::new() }
     }
 
-    /// The arguments that run a program and write the trailer behind its output.
+    /// Returns the arguments that run a program and write the trailer after its output.
     pub(crate) fn arguments(&self, program: &[String]) -> Vec<String> {
         ["sh", "-c", RUN_AND_MARK, &self.word].map(str::to_owned).into_iter().chain(program.iter().cloned()).collect()
     }
 
-    /// Takes a piece of the output; returns the bytes that certainly precede the trailer. Only what the trailer may begin with is held back:
-    /// a reader that waits for the first line of an output gets it at once.
+    /// Takes a piece of the output and returns the bytes that certainly precede the trailer. Only a possible beginning
+    /// of the trailer is held back, so a reader that waits for the first line gets it immediately.
     pub(crate) fn pass(&mut self, piece: &[u8]) -> Bytes {
         self.held.extend_from_slice(piece);
         let word = self.word.as_bytes();
@@ -37,12 +37,12 @@ impl Trailer {
         std::mem::replace(&mut self.held, rest).into()
     }
 
-    /// Whether the output so far ends with the trailer.
+    /// Returns true if the output so far ends with the trailer.
     pub(crate) fn is_reached(&self) -> bool {
         self.held == self.word.as_bytes()
     }
 
-    /// The end of an output behind which there is no trailer.
+    /// Returns the end of an output that has no trailer.
     pub(crate) fn into_held(self) -> Bytes {
         self.held.into()
     }

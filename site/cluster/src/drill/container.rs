@@ -1,10 +1,10 @@
-//! Containers after a template's. Pure.
+//! Containers derived from those of a template. Pure.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-/// Fields that a container needs to use volumes as the template's container does.
+/// Fields that a container needs in order to use volumes as the template's container does.
 const SHARED: &[&str] = &[
     "env",
     "envFrom",
@@ -17,8 +17,8 @@ const SHARED: &[&str] = &[
     "workingDir",
 ];
 
-/// Fields of a container that runs its own program. A probe of its life is left out: whoever looks at it decides, and a
-/// server that recovers may be slow.
+/// Fields of a container that runs its own program. The liveness probe is left out: the caller decides, and a
+/// recovering server may be slow.
 const OWN: &[&str] = &[
     "args",
     "command",
@@ -34,14 +34,14 @@ const OWN: &[&str] = &[
     "tty",
 ];
 
-/// Resources that a program which waits gets, too; devices, such as GPUs, are not for it.
+/// Resources that a waiting program also gets. Devices, such as GPUs, are not among them.
 const COMPUTE: &[&str] = &["cpu", "memory", "ephemeral-storage"];
 
-/// What a drill reserves of these: a request that is left out would be as large as its limit.
+/// Requests of a drill for these resources. Without a request, Kubernetes would use the limit.
 const RESERVED: [(&str, &str); 2] = [("cpu", "1m"), ("memory", "1Mi")];
 
-/// Makes a container, or a pod with resources of its own, reserve next to nothing. The disk that it may use is not limited: in a drill
-/// the data itself is on it. Limits and devices stay.
+/// Makes a container, or a pod with its own resources, reserve next to nothing. Disk use is not limited, because in a
+/// drill the disk holds the data itself. Other limits and devices stay.
 pub(super) fn reserve_little(of: &mut Value) {
     let Some(resources) = of.get_mut("resources").and_then(Value::as_object_mut) else { return };
     for field in ["requests", "limits"] {
@@ -57,7 +57,7 @@ pub(super) fn reserve_little(of: &mut Value) {
     }
 }
 
-/// The template's container with another program.
+/// Returns the template's container with another program.
 pub(super) fn loader(template: &Value, command: Value) -> Value {
     let mut container = Map::new();
     take(&mut container, template, SHARED);
@@ -73,7 +73,7 @@ pub(super) fn loader(template: &Value, command: Value) -> Value {
     Value::Object(container)
 }
 
-/// The template's container with its own program, without ports of the host.
+/// Returns the template's container with its own program, without host ports.
 pub(super) fn server(template: &Value) -> Value {
     let mut container = Map::new();
     take(&mut container, template, SHARED);
@@ -82,13 +82,14 @@ pub(super) fn server(template: &Value) -> Value {
         remove(port, &["hostPort", "hostIP"]);
     }
     if let Some(resources) = container.get_mut("resources") {
-        // They name claims of devices that belong to the workload's own pod.
+        // These name claims of devices that belong to the workload's own pod.
         remove(resources, &["claims"]);
     }
     Value::Object(container)
 }
 
-/// The volumes that a container uses, by name, and whether it can write to each. A block device counts as writable.
+/// Returns the volumes that a container uses, by name, and whether it can write to each. A block device counts as
+/// writable.
 pub(super) fn mounted(container: &Value) -> BTreeMap<String, bool> {
     let mut mounted = BTreeMap::new();
     for (field, is_device) in [("volumeMounts", false), ("volumeDevices", true)] {
@@ -101,7 +102,7 @@ pub(super) fn mounted(container: &Value) -> BTreeMap<String, bool> {
     mounted
 }
 
-/// Takes over those of the fields that there are.
+/// Copies those of the fields that exist.
 pub(super) fn take(to: &mut Map<String, Value>, from: &Value, fields: &[&str]) {
     for field in fields {
         if let Some(value) = from.get(*field).filter(|value| !value.is_null()) {

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::{DRILL, TEMPORARY_LABEL, container};
 use crate::Owner;
 
-/// What of a Secret or `ConfigMap` is its content.
+/// Fields of a Secret or `ConfigMap` that are its content.
 const CONTENT: &[&str] = &["apiVersion", "kind", "type", "data", "binaryData"];
 
-/// A Secret or `ConfigMap` as it is needed in a drill's namespace: with its name and content, and nothing else of it.
+/// Copies a Secret or `ConfigMap` for a drill's namespace, with only its name and content.
 pub fn copy(object: &Value, namespace: &str, owner: &Owner) -> Value {
     let name = &object["metadata"]["name"];
     let mut copy = json!({

@@ -1,4 +1,4 @@
-//! Namespaces of drills, which are thrown away afterwards.
+//! Throw-away namespaces of drills.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,30 +9,30 @@ use super::{DRILL, RESTORE, RUNTIME_CLASS, TEMPORARY_LABEL};
 use crate::labels::{MANAGED_BY, MANAGED_BY_LABEL, manager_of};
 use crate::{COMPONENT_LABEL, Cluster, ClusterError, ObjectName, Owner, RELEASE_LABEL, quota};
 
-/// Time between looks.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// The namespace of one drill.
+/// Namespace of one drill.
 #[derive(Debug, Clone, Copy)]
 pub struct DrillNamespace<'a> {
-    /// Its name, which no other namespace has.
+    /// Name, unique among namespaces.
     pub name: &'a str,
-    /// Whose data is looked at.
+    /// Owner of the restored data.
     pub owner: &'a Owner,
-    /// Pod Security Standard that is enforced, such as `restricted`: the component's own.
+    /// Enforced Pod Security Standard, such as `restricted`: the component's own.
     pub pod_security: &'a str,
     /// Kubernetes minor version of that standard, such as `v1.36`.
     pub pod_security_version: &'a str,
     /// Hard limits of its quota, as Kubernetes quantities; empty means no quota.
     pub quota: &'a BTreeMap<String, String>,
-    /// Whether nodes have the runtime of drills.
+    /// True if nodes have the runtime of drills.
     pub has_runtime: bool,
 }
 
 impl DrillNamespace<'_> {
-    /// Its objects, in the order in which they are made: the namespace itself, its default account, which gets no token,
-    /// its quota, a policy that forbids all traffic, and the runtime class by which its pods have a network that leads to their node alone.
-    /// Whether policies are enforced is up to the cluster's network: the node pack's enforces none.
+    /// Returns its objects in the order of their creation: the namespace, its default account without a token, its
+    /// quota, a policy that forbids all traffic, and the runtime class whose pods reach only their node. The cluster's
+    /// network decides whether policies are enforced; that of the node pack enforces none.
     pub fn objects(&self) -> Vec<Value> {
         let mut objects = vec![self.namespace(), self.account()];
         objects.extend(quota(self.name, self.quota));
@@ -57,7 +57,8 @@ impl DrillNamespace<'_> {
         namespace
     }
 
-    /// Kubernetes makes it as well, but only some time after the namespace, and no pod can be made before.
+    /// Returns the default account. Kubernetes creates it as well, but only some time after the namespace, and pods
+    /// cannot be created before.
     fn account(&self) -> Value {
         json!({
             "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": self.name},
@@ -74,18 +75,18 @@ impl DrillNamespace<'_> {
     }
 }
 
-/// A drill's namespace that was not deleted.
+/// Namespace of a drill that was not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeftoverDrill {
     /// The namespace.
     pub namespace: String,
-    /// Whose data is in it.
+    /// Owner of the data in it.
     pub owner: Owner,
 }
 
 impl Cluster {
-    /// Makes the namespace of a drill, or completes it, and waits until pods can be made in it. A namespace of that name
-    /// which is not one of a drill is [`ClusterError::Foreign`], and is not changed.
+    /// Creates or completes the namespace of a drill, and waits until pods can be created in it. An existing namespace
+    /// of that name that is not a drill's is [`ClusterError::Foreign`], and is not changed.
     pub fn make_drill(&self, drill: &DrillNamespace<'_>, limit: Duration) -> Result<(), ClusterError> {
         let name = namespace(drill.name);
         if let Some(live) = self.get(&name)? {
@@ -101,7 +102,8 @@ impl Cluster {
         drill.objects().iter().try_for_each(|object| self.wait_for_usage(&ObjectName::of(object)?, limit))
     }
 
-    /// Waits until the usage of a quota is known: before, the API server refuses pods. Other objects are not waited for.
+    /// Waits until the usage of a quota is known; until then, the API server refuses pods. Returns immediately for
+    /// other objects.
     fn wait_for_usage(&self, object: &ObjectName, limit: Duration) -> Result<(), ClusterError> {
         let begun = Instant::now();
         while object.kind == "ResourceQuota" && !self.get(object)?.is_some_and(|live| is_counted(&live)) {
@@ -117,8 +119,9 @@ impl Cluster {
         Ok(())
     }
 
-    /// Deletes the namespace of a drill with everything in it, after the runtime class of drills, and waits until they are gone. A missing one
-    /// is no error; one that is not of a drill is [`ClusterError::Foreign`], and is not changed.
+    /// Deletes the runtime class of drills, then the namespace of a drill with everything in it, and waits until they
+    /// are gone. A missing namespace is not an error; one that is not a drill's is [`ClusterError::Foreign`], and is
+    /// not changed.
     pub fn delete_drill(&self, name: &str, limit: Duration) -> Result<(), ClusterError> {
         let name = namespace(name);
         let live = self.get(&name)?;
@@ -127,20 +130,21 @@ impl Cluster {
         self.delete(&name, limit).map(drop)
     }
 
-    /// The namespaces of drills, by name: all of them are left over where no drill runs.
+    /// Returns the namespaces of drills, by name. All of them are leftovers if no drill is running.
     pub fn leftover_drills(&self) -> Result<Vec<LeftoverDrill>, ClusterError> {
         let found = self.list(&self.resource("v1", "Namespace")?, None, &temporary(DRILL))?;
         Ok(found.iter().map(leftover).collect())
     }
 
-    /// The pods of restores in the namespaces of components: all of them are left over where no restore runs.
+    /// Returns the pods of restores in the namespaces of components. All of them are leftovers if no restore is
+    /// running.
     pub fn leftover_pods(&self) -> Result<Vec<ObjectName>, ClusterError> {
         let found = self.list(&self.resource("v1", "Pod")?, None, &temporary(RESTORE))?;
         found.iter().map(ObjectName::of).collect()
     }
 }
 
-/// Whether the usage of everything that a quota limits is known.
+/// Returns true if the usage of every resource that a quota limits is known.
 fn is_counted(quota: &Value) -> bool {
     let used = &quota["status"]["used"];
     quota["spec"]["hard"].as_object().into_iter().flatten().all(|(resource, _)| used.get(resource).is_some())
@@ -150,7 +154,7 @@ fn namespace(name: &str) -> ObjectName {
     ObjectName::new("v1", "Namespace", "", name)
 }
 
-/// It belongs to no namespace, and is made and deleted with that of a drill.
+/// Returns the runtime class, which is cluster-scoped; it is created and deleted with the namespace of a drill.
 fn runtime_class() -> Value {
     json!({
         "apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass",
@@ -158,7 +162,7 @@ fn runtime_class() -> Value {
     })
 }
 
-/// Selects what Landfall made for a purpose.
+/// Returns a selector for the objects that Landfall created for a purpose.
 fn temporary(purpose: &str) -> String {
     format!("{MANAGED_BY_LABEL}={MANAGED_BY},{TEMPORARY_LABEL}={purpose}")
 }

@@ -1,4 +1,4 @@
-//! Which Secrets and `ConfigMap`s a pod refers to. Pure.
+//! Secrets and `ConfigMap`s that a pod refers to. Pure.
 
 use std::collections::BTreeMap;
 
@@ -13,24 +13,24 @@ pub struct Reference {
     pub kind: &'static str,
     /// Name in the pod's namespace.
     pub name: String,
-    /// Whether the pod starts without it, too.
+    /// True if the pod also starts without it.
     pub is_optional: bool,
 }
 
 impl Reference {
-    /// The object, in a namespace.
+    /// Returns the name of the object in a namespace.
     pub fn object(&self, namespace: &str) -> ObjectName {
         ObjectName::new("v1", self.kind, namespace, &self.name)
     }
 }
 
-/// The Secrets and `ConfigMap`s of a pod: of environments, volumes, and the credentials for its images; by kind and name.
-/// One that is required anywhere is required.
+/// Returns the Secrets and `ConfigMap`s of a pod, by kind and name: those of environments, of volumes, and of image
+/// credentials. An object that is required anywhere is required.
 pub fn references(pod: &Value) -> Vec<Reference> {
     let mut found = Found::default();
     let spec = &pod["spec"];
     for pull in list(spec, "imagePullSecrets") {
-        // The kubelet starts pods without it, with a warning.
+        // The kubelet starts pods without it and warns.
         found.add("Secret", pull, "name", true);
     }
     for container in ["initContainers", "containers"].into_iter().flat_map(|field| list(spec, field)) {
@@ -55,7 +55,7 @@ pub fn references(pod: &Value) -> Vec<Reference> {
     found.references()
 }
 
-/// What was found: whether it is optional, by kind and name.
+/// References found so far: by kind and name, true if optional.
 #[derive(Default)]
 struct Found(BTreeMap<(&'static str, String), bool>);
 

@@ -1,20 +1,20 @@
-//! Volumes of pods that are made after a workload. Pure.
+//! Volumes of pods derived from a workload. Pure.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-/// Kinds of volumes that every pod has for itself, or that cannot be written to.
+/// Kinds of volumes that every pod has for itself, or that are read-only.
 const OF_ONE_POD: &[&str] = &["configMap", "downwardAPI", "emptyDir", "ephemeral", "image", "projected", "secret"];
 
-/// What is mounted in a volume's place.
+/// Replacement for a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataVolume {
-    /// A claim of the pod's namespace, by name.
+    /// Name of a claim in the pod's namespace.
     Claim(String),
     /// An empty folder, which lives as long as its pod.
     Empty {
-        /// The most that it may hold, as a Kubernetes quantity, such as `2Gi`. A pod that writes more is evicted.
+        /// Maximum size, as a Kubernetes quantity, such as `2Gi`. A pod that writes more is evicted.
         size_limit: String,
     },
 }
@@ -28,8 +28,8 @@ impl DataVolume {
     }
 }
 
-/// The claims of a workload's volumes: the claim's name by the volume's. Of a `StatefulSet`, those of its first pod. These are
-/// the volumes for which a drill needs something else.
+/// Returns the claims of a workload's volumes, by volume name; for a `StatefulSet`, those of its first pod. A drill
+/// must replace these volumes.
 pub fn claims(workload: &Value) -> BTreeMap<String, String> {
     let claim = |(name, volume): (String, Value)| {
         let claim = volume.pointer("/persistentVolumeClaim/claimName")?.as_str()?.to_owned();
@@ -38,7 +38,7 @@ pub fn claims(workload: &Value) -> BTreeMap<String, String> {
     declared(workload).into_iter().filter_map(claim).collect()
 }
 
-/// The volumes of a template by name. Those of claim templates take precedence, as they do in pods.
+/// Returns the volumes of a template by name. Those of claim templates take precedence, as they do in pods.
 fn declared(workload: &Value) -> BTreeMap<String, Value> {
     let listed = |pointer: &str| workload.pointer(pointer).and_then(Value::as_array).cloned().unwrap_or_default();
     let plain = listed("/spec/template/spec/volumes").into_iter().filter_map(|volume| {
@@ -55,8 +55,8 @@ fn declared(workload: &Value) -> BTreeMap<String, Value> {
     plain.chain(claimed).collect()
 }
 
-/// The volumes that a pod needs, with others in place of some. Those that would share data with the workload in another
-/// namespace must be among them; otherwise the error says what is wrong.
+/// Returns the volumes that a pod needs, with some of them replaced. In another namespace, fails if a volume that would
+/// share data with the workload is not replaced.
 pub(super) fn of(
     workload: &Value,
     mounted: &BTreeMap<String, bool>,
@@ -79,18 +79,18 @@ pub(super) fn of(
     mounted.iter().map(volume).collect()
 }
 
-/// Whether pods in several namespaces that have this volume have the same data in it, or only one of them can have it.
+/// Returns true if pods in several namespaces would share the data of this volume, or if only one of them can have it.
 fn is_shared(volume: &Value, writable: bool) -> bool {
     let kind = volume.as_object().into_iter().flatten().map(|(field, _)| field.as_str()).find(|field| *field != "name");
     match kind {
-        // No kind means an empty folder.
+        // A volume without a kind is an empty folder.
         None => false,
         Some("hostPath") => writable,
         Some(kind) => !OF_ONE_POD.contains(&kind),
     }
 }
 
-/// Without the tokens of an account: these pods do not act in the cluster.
+/// Removes the tokens of an account: these pods do not act in the cluster.
 fn without_tokens(mut volume: Value) -> Value {
     if let Some(sources) = volume.pointer_mut("/projected/sources").and_then(Value::as_array_mut) {
         sources.retain(|source| source.get("serviceAccountToken").is_none());

@@ -1,4 +1,4 @@
-//! The containers of a component's pods, whose logs can be read.
+//! Containers of a component's pods whose logs can be read.
 
 use serde_json::Value;
 
@@ -7,25 +7,25 @@ use crate::{Cluster, ClusterError, Inventory};
 /// A pod with its containers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodContainers {
-    /// Its namespace.
+    /// Namespace of the pod.
     pub namespace: String,
-    /// Its name.
+    /// Name of the pod.
     pub pod: String,
-    /// Its containers in the order of the pod, those with which it begins first.
+    /// Its containers in the order of the pod, init containers first.
     pub containers: Vec<PodContainer>,
 }
 
 /// A container of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodContainer {
-    /// Its name.
+    /// Name of the container.
     pub name: String,
-    /// Whether it ran before, and that run's log is kept.
+    /// True if it ran before and that run's log is kept.
     pub has_previous: bool,
 }
 
 impl Cluster {
-    /// The pods of a component with their containers, by namespace and name.
+    /// Returns the pods of a component with their containers, by namespace and name.
     pub fn containers_of_component(&self, inventory: &Inventory) -> Result<Vec<PodContainers>, ClusterError> {
         Ok(self.live_pods_of_component(inventory)?.iter().map(of_pod).collect())
     }

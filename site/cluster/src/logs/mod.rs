@@ -1,7 +1,7 @@
-//! Logs of a component's pods as they are written, those of pods and containers that start meanwhile among them.
+//! Live logs of a component's pods, including pods and containers that start later.
 //!
-//! A watch reports the pods; each run of a container has a stream of its own. A stream that breaks off while its container
-//! runs is opened again after the last line that was passed on.
+//! A watch reports the pods; each run of a container has a stream of its own. A stream that breaks off while its
+//! container runs is reopened after the last line passed on.
 
 mod containers;
 mod recent;
@@ -26,10 +26,10 @@ pub use containers::{PodContainer, PodContainers};
 pub use recent::RecentLines;
 use runs::{Container, Run, Runs};
 
-/// How long changes are waited for before broken streams are looked at.
+/// Wait for changes before broken streams are checked.
 const TICK: Duration = Duration::from_secs(1);
 
-/// How long the API server may let a watch be silent; it must end watches by itself before a connection counts as dead.
+/// Maximum silence of a watch. The API server must end watches on its own before a connection counts as dead.
 const WATCH_SECONDS: u32 = 240;
 
 /// A container of a pod.
@@ -43,44 +43,44 @@ pub struct LogSource {
     pub container: String,
 }
 
-/// What is passed on.
+/// An item of the followed logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Logged {
     /// A line, with the line feed if it has one.
     Line {
-        /// Whose it is.
+        /// Container of the line.
         source: LogSource,
-        /// Its bytes, as they were logged.
+        /// Bytes of the line, as logged.
         text: Vec<u8>,
     },
-    /// A pod appeared after the following began.
+    /// A pod appeared after following began.
     Started {
-        /// Its namespace.
+        /// Namespace of the pod.
         namespace: String,
-        /// Its name.
+        /// Name of the pod.
         pod: String,
     },
-    /// A container was started again.
+    /// A container was restarted.
     Restarted {
         /// The container.
         source: LogSource,
-        /// How many times so far, by Kubernetes' count.
+        /// Number of restarts so far, as counted by Kubernetes.
         times: i32,
-        /// How its previous run ended, such as `OOMKilled, exit code 137`.
+        /// End of its previous run, such as `OOMKilled, exit code 137`.
         ended: String,
     },
-    /// The API server does not answer, and is asked again.
+    /// The API server does not answer; the request is repeated.
     Unanswered(String),
 }
 
-/// Which lines of a component's logs are wanted.
+/// Selection of lines of a component's logs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogSelection {
-    /// Of containers that run already, only what was logged within this time before now.
+    /// For containers already running, the maximum age of lines.
     pub since: Option<Duration>,
-    /// Of containers that run already, only so many of the last lines.
+    /// For containers already running, the maximum number of last lines.
     pub tail: Option<u32>,
-    /// Only containers of this name.
+    /// Name of the containers; all if `None`.
     pub container: Option<String>,
 }
 
@@ -89,7 +89,7 @@ impl LogSelection {
         self.container.as_ref().is_none_or(|name| *name == source.container)
     }
 
-    /// Whether a person who looks at these containers should hear of it.
+    /// Returns true if an item concerns the selected containers.
     fn is_news(&self, news: &Logged) -> bool {
         match news {
             Logged::Line { source, .. } | Logged::Restarted { source, .. } => self.wants(source),
@@ -98,19 +98,19 @@ impl LogSelection {
     }
 }
 
-/// Takes what is passed on, from several threads; breaking ends the following.
+/// Receiver of items, called from several threads; a break ends the following.
 pub type Listener = Arc<dyn Fn(Logged) -> ControlFlow<()> + Send + Sync>;
 
 impl Cluster {
-    /// Follows the logs of a component's pods until the listener breaks: of containers that run, what is selected; of those that
-    /// start later, everything. Fails only if the first look fails.
+    /// Follows the logs of a component's pods until the listener breaks: the selection for running containers,
+    /// everything for those that start later. Fails only if the first request fails.
     pub fn follow_logs(
         &self,
         inventory: &Inventory,
         selection: &LogSelection,
         listener: &Listener,
     ) -> Result<(), ClusterError> {
-        // Unreachable clusters and missing rights are reported here, with patience.
+        // An unreachable cluster or missing rights are reported here, with patience.
         self.pods_of_component(inventory)?;
         let client = self.talking().map_err(|error| self.cannot("follow the logs", inventory, error))?;
         let streams = Streams {
@@ -156,7 +156,7 @@ impl Cluster {
     }
 }
 
-/// The pods of a component's namespaces, by UID, as a watch reports them.
+/// Watch of the pods in a component's namespaces, by UID.
 struct Watch {
     api: Api<Pod>,
     namespaces: BTreeSet<String>,
@@ -171,14 +171,14 @@ impl Watch {
         Self { api: Api::all(client), namespaces, pods: BTreeMap::new(), stream: None }
     }
 
-    /// Waits for a change, at most for a tick. After an error the next call lists all pods again.
+    /// Waits for a change, at most one tick. After an error the next call lists all pods again.
     async fn wait(&mut self) -> kube::Result<()> {
         let mut stream = match self.stream.take() {
             Some(stream) => stream,
             None => self.list().await?,
         };
         match tokio::time::timeout(TICK, stream.next()).await {
-            // It has ended, as watches do.
+            // The watch has ended, as watches do.
             Ok(None) => return Ok(()),
             Ok(Some(event)) => {
                 if !self.take(event?) {
@@ -206,7 +206,7 @@ impl Watch {
         }
     }
 
-    /// Takes one change; returns whether the watch can continue.
+    /// Applies one change; returns true if the watch can continue.
     fn take(&mut self, event: WatchEvent<Pod>) -> bool {
         match event {
             WatchEvent::Added(pod) | WatchEvent::Modified(pod) => self.add(pod),
@@ -214,19 +214,19 @@ impl Watch {
                 self.pods.remove(pod.metadata.uid.as_deref().unwrap_or_default());
             }
             WatchEvent::Bookmark(_) => {}
-            // What the watch began from is too old.
+            // The starting version of the watch is too old.
             WatchEvent::Error(_) => return false,
         }
         true
     }
 }
 
-/// Which pods are the component's, by UID.
+/// Membership of pods in the component, by UID.
 #[derive(Default)]
 struct Members(BTreeMap<String, bool>);
 
 impl Members {
-    /// Asks the cluster about pods that are not known yet.
+    /// Looks up pods that are not known yet.
     fn learn(&mut self, cluster: &Cluster, inventory: &Inventory, pods: &BTreeMap<String, Pod>) -> Result<(), String> {
         if pods.keys().all(|uid| self.0.contains_key(uid)) {
             return Ok(());
@@ -248,25 +248,25 @@ impl Members {
     }
 }
 
-/// How far the log of a container was passed on.
+/// Progress of a container's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Progress {
-    /// Whether a stream of it is open.
+    /// True if a stream of it is open.
     is_open: bool,
-    /// The run that the latest stream was opened for.
+    /// Run for which the latest stream was opened.
     run: String,
-    /// Whether that stream came to its end, rather than broke off.
+    /// True if that stream reached its end and did not break off.
     is_whole: bool,
-    /// The time of the last line.
+    /// Time of the last line.
     until: Option<Timestamp>,
 }
 
-/// All streams of a following.
+/// All streams of a followed component.
 #[derive(Clone)]
 struct Streams {
     client: Client,
     listener: Listener,
-    /// What is wanted, above all of a container's earlier log where it ran before the following began.
+    /// The selection, above all for the earlier log of a container that ran before following began.
     selection: LogSelection,
     shared: Arc<Shared>,
 }
@@ -346,7 +346,7 @@ impl Streams {
     }
 }
 
-/// The time before a line, and the line.
+/// Splits a line into its time and its text.
 fn split(line: &[u8]) -> (Option<Timestamp>, &[u8]) {
     let space = line.iter().position(|byte| *byte == b' ');
     let time = space.and_then(|space| std::str::from_utf8(&line[..space]).ok()?.parse().ok());

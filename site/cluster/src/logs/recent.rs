@@ -1,4 +1,4 @@
-//! What a component's containers logged last.
+//! Last log lines of a component's containers.
 
 use std::collections::BTreeMap;
 
@@ -7,27 +7,28 @@ use serde_json::Value;
 use super::LogSource;
 use crate::{Cluster, ClusterError, Inventory};
 
-/// Bytes of the newest lines of a run that are kept.
+/// Maximum bytes kept of a run's newest lines.
 const RUN_BYTES: usize = 256 << 10;
 
-/// Bytes of all runs of a component together: the console takes answers of 16 MiB, and each of several may be waiting for one.
+/// Maximum bytes of all runs of a component. The console accepts answers of 16 MiB, and several may be pending at once.
 const COMPONENT_BYTES: usize = 8 << 20;
 
-/// What each line counts besides its text: an answer names pod and container with it.
+/// Overhead counted per line: an answer names pod and container with it.
 const LINE_BYTES: usize = 200;
 
-/// What a container logged last.
+/// Last log lines of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecentLines {
-    /// Lines of its previous run, where it was restarted.
+    /// Lines of its previous run, if it was restarted.
     pub previous: String,
-    /// Lines of its present run; while it waits for the next one, of the run that has ended.
+    /// Lines of its current run; while it waits for the next one, of the run that has ended.
     pub present: String,
 }
 
 impl Cluster {
-    /// The last lines of each container of a component's pods, so many of a run, and of these the newest that 256 KiB hold, or less where the
-    /// component has many containers. A container without a log is left out.
+    /// Returns the last lines of each container of a component's pods: at most this many of a run, and of these the
+    /// newest that fit into 256 KiB, or less if the component has many containers. Containers without a log are left
+    /// out.
     pub fn recent_logs(
         &self,
         inventory: &Inventory,
@@ -51,7 +52,7 @@ impl Cluster {
     }
 }
 
-/// Keeps the newest lines of each run where all together would be more than these bytes.
+/// Keeps the newest lines of each run if all together exceed this many bytes.
 fn share(logs: &mut BTreeMap<LogSource, RecentLines>, bytes: usize) {
     let runs = || logs.values().flat_map(|lines| [&lines.previous, &lines.present]).filter(|text| !text.is_empty());
     if runs().flat_map(|text| text.split_inclusive('\n')).map(cost).sum::<usize>() <= bytes {
@@ -65,7 +66,7 @@ fn share(logs: &mut BTreeMap<LogSource, RecentLines>, bytes: usize) {
     }
 }
 
-/// The newest lines that these bytes hold; of a line that is longer than that, its end.
+/// Returns the newest lines that fit into this many bytes; for a single longer line, its end.
 fn newest(mut text: String, bytes: usize) -> String {
     let mut left = bytes;
     let fits = |line: &&str| {
@@ -79,12 +80,13 @@ fn newest(mut text: String, bytes: usize) -> String {
     text.split_off(begin.unwrap_or(text.len()))
 }
 
-/// What a line counts.
+/// Returns the cost of a line in bytes.
 fn cost(line: &str) -> usize {
     line.len() + LINE_BYTES
 }
 
-/// Whether a run came before the one whose log is read. While a container waits for its next run, the log is that of the last one.
+/// Returns true if a run preceded the one whose log is read. While a container waits for its next run, the log is that
+/// of the last one.
 fn has_previous(pod: &Value, container: &str) -> bool {
     let statuses = pod.pointer("/status/containerStatuses").and_then(Value::as_array).into_iter().flatten();
     let mut own = statuses.filter(|status| status["name"] == container);
@@ -110,7 +112,8 @@ mod tests {
     use crate::connection::tests::at;
     use crate::{ObjectName, Owner};
 
-    /// An API server with a pod of three containers: one runs and was restarted, one waits after a crash, and one has run since its start.
+    /// Answers as an API server with a pod of three containers: one runs after a restart, one waits after a crash, and
+    /// one has run since its start.
     fn answer(connection: &mut TcpStream) {
         let mut lines = BufReader::new(connection.try_clone().unwrap()).lines().map(Result::unwrap);
         let first = lines.next().unwrap();

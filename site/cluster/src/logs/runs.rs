@@ -1,4 +1,4 @@
-//! Runs of containers: what is new among them, and whose logs are to be read. Pure.
+//! Runs of containers: changes among them, and the logs to read next. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ContainerStateTerminated, ContainerStatus, Pod}
 
 use super::{LogSource, Logged, Progress};
 
-/// A container of a pod: the pod's UID and the container's name.
+/// Container of a pod: the pod's UID and the container's name.
 pub(super) type Container = (String, String);
 
 /// One run of a container.
@@ -14,32 +14,32 @@ pub(super) type Container = (String, String);
 pub(super) struct Run {
     pub(super) container: Container,
     pub(super) source: LogSource,
-    /// The runtime's id, which every run has anew.
+    /// The runtime's ID, unique to each run.
     pub(super) id: String,
-    /// Whether it was there when the following began.
+    /// True if it existed when following began.
     pub(super) is_early: bool,
 }
 
-/// What a look at the pods showed.
+/// Result of a look at the pods.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
-    /// What a person should know.
+    /// Items for people.
     pub(super) news: Vec<Logged>,
-    /// The runs whose logs must be read, from the beginning or further.
+    /// Runs whose logs must be read, from the beginning or onward.
     pub(super) to_open: Vec<Run>,
 }
 
-/// What is known of a component's pods.
+/// Known state of a component's pods.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     looked: bool,
     pods: BTreeSet<String>,
-    /// The latest run of each container, and whether it was there when the following began.
+    /// The latest run of each container, and true if it existed when following began.
     latest: BTreeMap<Container, (String, bool)>,
 }
 
 impl Runs {
-    /// Looks at the pods of the component as they are now. `progress` says how far a container's log was read.
+    /// Examines the current pods of the component. `progress` returns how far a container's log was read.
     pub(super) fn look<'a>(
         &mut self,
         pods: impl Iterator<Item = &'a Pod>,
@@ -54,7 +54,7 @@ impl Runs {
                 found.news.push(Logged::Started { namespace: namespace.clone(), pod: name.clone() });
             }
             for status in statuses(pod) {
-                // Without a runtime's id it has not run yet.
+                // A container without a runtime ID has not run yet.
                 let Some(id) = status.container_id.clone().filter(|id| !id.is_empty()) else { continue };
                 let container = (uid.clone(), status.name.clone());
                 let source =
@@ -76,8 +76,7 @@ impl Runs {
     }
 }
 
-/// Whether a log has more than was read of it: one that was never opened for this run, that broke off, or whose container
-/// still runs.
+/// Returns true if a log has unread lines: it was never opened for this run, it broke off, or its container still runs.
 fn must_be_read(progress: &Progress, status: &ContainerStatus, id: &str) -> bool {
     let is_running = status.state.as_ref().is_some_and(|state| state.running.is_some());
     !progress.is_open && (progress.run != id || !progress.is_whole || is_running)
@@ -91,7 +90,7 @@ fn statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
     [initial, usual, ephemeral].into_iter().flatten().flatten()
 }
 
-/// How the run before the present one ended.
+/// Describes the end of the previous run.
 fn ended(status: &ContainerStatus) -> String {
     let terminated = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
     let Some(ContainerStateTerminated { exit_code, reason, .. }) = terminated else {

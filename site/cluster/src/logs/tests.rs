@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A pod whose container has this run, with so many restarts.
+/// Returns a pod whose container has this run and this number of restarts.
 fn pod(uid: &str, id: &str, restarts: i32, state: &str) -> Pod {
     serde_json::from_value(json!({
         "metadata": {"name": format!("web-{uid}"), "namespace": "web", "uid": uid},
@@ -19,7 +19,7 @@ fn source(uid: &str) -> LogSource {
     LogSource { namespace: "web".to_owned(), pod: format!("web-{uid}"), container: "web".to_owned() }
 }
 
-/// A following whose streams end as the test says.
+/// A followed component whose streams end as the test says.
 #[derive(Default)]
 struct Followed {
     runs: Runs,
@@ -27,8 +27,8 @@ struct Followed {
 }
 
 impl Followed {
-    /// Looks, opens what must be read, and returns the news and the ids of what was opened, with `!` where earlier lines may
-    /// be left out.
+    /// Examines the pods and opens the logs that must be read. Returns the news and the IDs of the opened runs, with
+    /// `!` if earlier lines may be left out.
     fn look(&mut self, pods: &[Pod]) -> (Vec<Logged>, Vec<String>) {
         let found = self.runs.look(pods.iter(), |container| self.progress.get(container).cloned().unwrap_or_default());
         let mut opened = Vec::new();
@@ -55,14 +55,14 @@ fn pods_that_start_and_containers_that_start_again_are_read_and_reported() {
     assert_eq!(followed.look(std::slice::from_ref(&first)), (Vec::new(), vec!["run-1!".to_owned()]));
     assert_eq!(followed.look(std::slice::from_ref(&first)).1, NONE, "it is open");
 
-    // A second pod; it has no run while its image is pulled.
+    // The second pod has no run while its image is pulled.
     let waiting = pod("b", "", 0, "waiting");
     let started = Logged::Started { namespace: "web".to_owned(), pod: "web-b".to_owned() };
     assert_eq!(followed.look(&[first.clone(), waiting]), (vec![started], Vec::new()));
     let second = pod("b", "run-2", 0, "running");
     assert_eq!(followed.look(&[first, second.clone()]), (Vec::new(), vec!["run-2".to_owned()]));
 
-    // The first one's container is killed and starts again, after its stream has ended.
+    // The container of the first pod is killed and restarts after its stream has ended.
     followed.end("a", true);
     let again = pod("a", "run-3", 1, "running");
     let ended = "OOMKilled, exit code 137".to_owned();
@@ -84,7 +84,7 @@ fn a_log_that_broke_off_is_read_further_and_a_whole_one_is_not() {
     );
     followed.end("a", true);
     assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, NONE);
-    // The pods of a job that has ended before.
+    // The pods belong to a job that has already ended.
     let mut followed = Followed::default();
     assert_eq!(followed.look(&[pod("a", "run-1", 0, "terminated")]).1, ["run-1!"]);
 }

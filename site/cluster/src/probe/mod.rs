@@ -1,5 +1,5 @@
-//! A look at the nodes of a cluster that exists already: a pod on each prints facts, in a namespace that is thrown away afterwards.
-//! Nothing else of the cluster is changed.
+//! Probe of the nodes of an existing cluster: a pod on each node prints facts, in a throw-away namespace. Nothing else
+//! in the cluster is changed.
 
 mod pod;
 mod state;
@@ -17,20 +17,20 @@ use crate::{Cluster, ClusterError, ObjectName};
 pub use pod::ProbePod;
 pub use state::{PodState, pod_state};
 
-/// Value of [`TEMPORARY_LABEL`]: of a probe, in a namespace of its own.
+/// Value of [`TEMPORARY_LABEL`] for a probe, in its own namespace.
 pub const PROBE: &str = "probe";
 
 /// Name of the container in a probe's pod.
 const CONTAINER: &str = "facts";
 
-/// Until this, the account of a new namespace is waited for, without which no pod can be made.
+/// Time limit for the account of a new namespace, which pods require.
 const ACCOUNT_LIMIT: Duration = Duration::from_secs(30);
 
-/// Time between tries.
+/// Delay between tries.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 impl Cluster {
-    /// Makes the namespace of a probe, whose name no other one has.
+    /// Creates the namespace of a probe, under a name that no other one has.
     pub fn make_probe(&self, namespace: &str) -> Result<(), ClusterError> {
         match self.create(&pod::namespace(namespace)) {
             Err(error) if exists(&error) => {
@@ -41,7 +41,7 @@ impl Cluster {
         }
     }
 
-    /// Makes a pod of a probe.
+    /// Creates a pod of a probe.
     pub fn make_probe_pod(&self, pod: &ProbePod<'_>) -> Result<(), ClusterError> {
         let begun = Instant::now();
         loop {
@@ -55,12 +55,12 @@ impl Cluster {
         }
     }
 
-    /// The pods of a probe.
+    /// Lists the pods of a probe.
     pub fn probe_pods(&self, namespace: &str) -> Result<Vec<Value>, ClusterError> {
         self.list(&self.resource("v1", "Pod")?, Some(namespace), "")
     }
 
-    /// The log of a probe's pod, of which no more than these bytes are read.
+    /// Reads the log of a probe's pod, up to this many bytes.
     pub fn probe_log(&self, namespace: &str, pod: &str, bytes: usize) -> Result<String, ClusterError> {
         let name = pod_name(namespace, pod);
         self.call(&Call {
@@ -73,7 +73,7 @@ impl Cluster {
         })
     }
 
-    /// Deletes a pod of a probe without waiting for its kubelet, which may be dead. A missing one is no error.
+    /// Deletes a pod of a probe without waiting for its kubelet, which may be dead. A missing pod is not an error.
     pub fn delete_probe_pod(&self, namespace: &str, pod: &str) -> Result<(), ClusterError> {
         let name = pod_name(namespace, pod);
         let body = json!({"apiVersion": "v1", "kind": "DeleteOptions", "gracePeriodSeconds": 0});
@@ -91,13 +91,13 @@ impl Cluster {
         }
     }
 
-    /// Deletes the namespace of a probe with everything in it, and waits until it is gone. A missing one is no error; one that is not of a
-    /// probe is [`ClusterError::Foreign`], and is not changed.
+    /// Deletes the namespace of a probe with everything in it, and waits until it is gone. A missing namespace is not
+    /// an error; one that is not a probe's is [`ClusterError::Foreign`], and is not changed.
     pub fn delete_probe(&self, namespace: &str, limit: Duration) -> Result<(), ClusterError> {
         let name = namespace_name(namespace);
         let Some(live) = self.get(&name)? else { return Ok(()) };
         check_is_probe(&name, &live)?;
-        // A namespace waits for its pods, and those for their kubelets.
+        // A namespace waits for its pods, and these for their kubelets.
         for pod in self.probe_pods(namespace)? {
             self.delete_probe_pod(namespace, pod["metadata"]["name"].as_str().unwrap_or_default())?;
         }
@@ -113,12 +113,12 @@ fn pod_name(namespace: &str, pod: &str) -> ObjectName {
     ObjectName::new("v1", "Pod", namespace, pod)
 }
 
-/// Whether the API server refused to make what exists.
+/// Returns true if the API server refused a creation because the object exists.
 fn exists(error: &ClusterError) -> bool {
     matches!(error, ClusterError::Refused { status, .. } if status.reason == "AlreadyExists")
 }
 
-/// Whether a pod was refused because the controller has not made the account of its namespace yet.
+/// Returns true if a pod was refused because the controller has not yet created the account of its namespace.
 fn lacks_account(error: &ClusterError) -> bool {
     matches!(error, ClusterError::Refused { status, .. } if status.message.contains("error looking up service account"))
 }

@@ -1,4 +1,4 @@
-//! The objects of a probe. Pure.
+//! Objects of a probe. Pure.
 
 use std::time::Duration;
 
@@ -8,26 +8,27 @@ use super::{CONTAINER, PROBE};
 use crate::drill::TEMPORARY_LABEL;
 use crate::labels::{MANAGED_BY, MANAGED_BY_LABEL};
 
-/// The program in the root of the image, and what it is asked for: the facts of the node, with the node's own mounts.
+/// Program in the root of the image, with arguments that request the facts of the node, including the node's own
+/// mounts.
 const COMMAND: [&str; 3] = ["/landfall-facts", "--mounts", "/proc/1/ns/mnt"];
 
 /// A pod that prints the facts of its node.
 #[derive(Debug, Clone, Copy)]
 pub struct ProbePod<'a> {
-    /// Its namespace.
+    /// Namespace of the pod.
     pub namespace: &'a str,
-    /// Its name.
+    /// Name of the pod.
     pub name: &'a str,
     /// The node.
     pub node: &'a str,
     /// The image.
     pub image: &'a str,
-    /// How long the pod may live; Kubernetes ends it then.
+    /// Maximum lifetime of the pod; Kubernetes ends it then.
     pub lifetime: Duration,
 }
 
-/// The namespace of a probe. Its pods see the node's processes, network and mounts, which the Pod Security Standards allow for
-/// `privileged` alone.
+/// Returns the namespace of a probe. Its pods see the node's processes, network and mounts, which the Pod Security
+/// Standards allow only for `privileged`.
 pub(super) fn namespace(name: &str) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Namespace",
@@ -41,8 +42,8 @@ pub(super) fn namespace(name: &str) -> Value {
 }
 
 impl ProbePod<'_> {
-    /// The pod. No scheduler places it: what a node reserves, its taints and whether it is cordoned do not matter. It has no account, and
-    /// cannot write to its own filesystem.
+    /// Returns the pod. It bypasses the scheduler, so reservations, taints and cordons of the node do not matter. It
+    /// has no account, and its filesystem is read-only.
     pub(super) fn object(&self) -> Value {
         json!({
             "apiVersion": "v1", "kind": "Pod",

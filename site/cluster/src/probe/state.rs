@@ -1,23 +1,23 @@
-//! What became of a probe's pod. Pure.
+//! State of a probe's pod. Pure.
 
 use serde_json::Value;
 
 use crate::ready::PodReason;
 
-/// What became of a probe's pod.
+/// State of a probe's pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodState {
-    /// It has not ended, and this is what the kubelet reports, if anything.
+    /// The pod has not ended; with the kubelet's report, if any.
     Waiting(Option<String>),
-    /// Its program succeeded.
+    /// The program succeeded.
     Succeeded,
-    /// Its program ran and failed.
+    /// The program ran and failed.
     Failed(String),
-    /// Its program did not run, or was ended from outside.
+    /// The program did not run, or was ended from outside.
     NotRun(String),
 }
 
-/// What became of a pod, by its status.
+/// Reads the state of a pod from its status.
 pub fn pod_state(pod: &Value) -> PodState {
     let status = &pod["status"];
     match status["phase"].as_str() {
@@ -29,7 +29,7 @@ pub fn pod_state(pod: &Value) -> PodState {
 }
 
 fn ended(status: &Value) -> PodState {
-    // The kubelet refused it, evicted it, or ended it at its time limit.
+    // The kubelet rejected or evicted the pod, or ended it at its time limit.
     if let Some(reason) = said(status) {
         return PodState::NotRun(reason);
     }
@@ -41,7 +41,7 @@ fn ended(status: &Value) -> PodState {
     }
 }
 
-/// Reason and message of a status, as far as there are any.
+/// Returns reason and message of a status, as far as they exist.
 fn said(status: &Value) -> Option<String> {
     let text = |field: &str| status[field].as_str().map(str::trim).filter(|text| !text.is_empty());
     match (text("reason"), text("message")) {

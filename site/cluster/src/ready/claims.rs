@@ -1,10 +1,10 @@
-//! Claims of volumes, which may legitimately wait for the first pod that uses them.
+//! Readiness of volume claims, which may legitimately wait for the first pod that uses them.
 
 use serde_json::Value;
 
 use super::Readiness;
 
-/// Whether a claim is ready, given the object of its storage class where that is known.
+/// Evaluates a claim, given the object of its storage class if known.
 ///
 /// A class that binds with the first consumer leaves the claim Pending until a pod uses it. Such a claim counts as
 /// ready, and the pod reports if its volume fails.

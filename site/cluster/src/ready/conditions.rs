@@ -1,14 +1,14 @@
-//! Conditions of a status, which most kinds have in the same form.
+//! Conditions of a status, which have the same form in most kinds.
 
 use serde_json::Value;
 
-/// The condition of a type, if the object has it.
+/// Returns the condition of this type, if the object has it.
 pub(super) fn condition<'a>(object: &'a Value, condition_type: &str) -> Option<&'a Value> {
     let conditions = object.pointer("/status/conditions")?.as_array()?;
     conditions.iter().find(|condition| condition["type"] == condition_type)
 }
 
-/// What a condition says, for a person.
+/// Returns the text of a condition for people.
 pub(super) fn message(condition: &Value) -> String {
     let text = |field: &str| condition[field].as_str().filter(|text| !text.is_empty());
     match (text("reason"), text("message")) {

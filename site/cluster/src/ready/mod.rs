@@ -1,7 +1,7 @@
-//! Whether an object is ready, as pure functions over JSON: the rules of Kubernetes' own kstatus library.
+//! Readiness of objects, as pure functions over JSON, by the rules of Kubernetes' own kstatus library.
 //!
-//! Where kstatus is more lenient than a person would be, the stricter answer is taken: a Job is ready when it
-//! completed, not when it started.
+//! If kstatus is more lenient than a person would be, the stricter answer applies: a Job is ready when it completed,
+//! not when it started.
 
 mod claims;
 mod conditions;
@@ -20,25 +20,25 @@ use conditions::{condition, message};
 pub(crate) use pods::QUOTED_LINES;
 pub use pods::{PodReason, explain_pod, explain_workload};
 
-/// Whether an object is in its desired state.
+/// Readiness of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "state", content = "reason")]
 pub enum Readiness {
-    /// It is.
+    /// It is in its desired state.
     Ready,
-    /// Not yet.
+    /// It is not ready yet.
     InProgress(String),
-    /// It is not, and its controller has given up.
+    /// It is not ready, and its controller has given up.
     Failed(String),
 }
 
 impl Readiness {
-    /// Whether it is ready.
+    /// Returns true for [`Readiness::Ready`].
     pub fn is_ready(&self) -> bool {
         *self == Self::Ready
     }
 
-    /// Why it is not ready.
+    /// Returns why the object is not ready.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Ready => None,
@@ -47,7 +47,7 @@ impl Readiness {
     }
 }
 
-/// Kinds whose readiness means more than existence.
+/// Returns true for kinds whose readiness means more than existence.
 pub fn has_readiness(object: &ObjectName) -> bool {
     !matches!(
         object.kind.as_str(),
@@ -70,7 +70,7 @@ pub fn has_readiness(object: &ObjectName) -> bool {
     )
 }
 
-/// Whether a live object is ready.
+/// Evaluates the readiness of a live object.
 pub fn evaluate(object: &Value) -> Readiness {
     if object.pointer("/metadata/deletionTimestamp").is_some() {
         return Readiness::InProgress("it is being deleted".to_owned());
@@ -96,14 +96,14 @@ pub fn evaluate(object: &Value) -> Readiness {
     }
 }
 
-/// Whether the object's controller has not looked at its latest generation yet.
+/// Returns a reason if the object's controller has not yet seen its latest generation.
 fn unobserved(object: &Value) -> Option<String> {
     let observed = object.pointer("/status/observedGeneration")?.as_i64()?;
     let generation = object.pointer("/metadata/generation")?.as_i64()?;
     (observed != generation).then(|| "its controller has not seen its latest change yet".to_owned())
 }
 
-/// Any kind with a condition `Ready`, such as most custom resources; one without conditions is ready.
+/// Evaluates any kind with a condition `Ready`, such as most custom resources. An object without conditions is ready.
 fn generic(object: &Value) -> Readiness {
     for (condition_type, failed) in [("Stalled", true), ("Reconciling", false)] {
         if let Some(found) = condition(object, condition_type).filter(|found| found["status"] == "True") {

@@ -1,4 +1,4 @@
-//! Why pods are not ready, in words for a person who can fix it.
+//! Reasons why pods are not ready, worded for a person who can fix them.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::conditions::{condition, message};
 
-/// Log lines that an explanation quotes.
+/// Number of log lines that an explanation quotes.
 pub(crate) const QUOTED_LINES: u32 = 5;
 
-/// What keeps a pod from being ready, as far as the pod itself shows.
+/// Reason why a pod is not ready, as far as the pod itself shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PodReason {
-    /// No node can run it.
+    /// No node can run the pod.
     Unschedulable(String),
     /// An image cannot be pulled.
     Image {
@@ -23,15 +23,15 @@ pub enum PodReason {
         /// The node's message.
         message: String,
     },
-    /// A container ends again and again, or has ended.
+    /// A container ends repeatedly, or has ended.
     Ended {
         /// The container.
         container: String,
         /// Exit code of the last run.
         exit_code: i64,
-        /// `OOMKilled` and the like, if the node reports more than `Error`.
+        /// `OOMKilled` or another cause, if the node reports more than `Error`.
         cause: Option<String>,
-        /// How often it was started again.
+        /// Number of restarts.
         restarts: i64,
     },
     /// A container cannot be started.
@@ -56,11 +56,11 @@ pub enum PodReason {
 }
 
 impl PodReason {
-    /// What keeps a pod from being ready; none if nothing does, or nothing is known yet.
+    /// Returns the reason why a pod is not ready; `None` if it is ready, or if nothing is known yet.
     pub fn of(pod: &Value) -> Option<Self> {
         let statuses = ["initContainerStatuses", "containerStatuses"];
         let statuses = statuses.iter().filter_map(|field| pod["status"][*field].as_array()).flatten();
-        // A container that waits explains less than the container it waits for.
+        // A waiting container explains less than the container that it waits for.
         let reasons: Vec<Self> = statuses.filter_map(|status| container_reason(pod, status)).collect();
         let first = |test: fn(&Self) -> bool| reasons.iter().find(|reason| test(reason)).cloned();
         let unschedulable = condition(pod, "PodScheduled")
@@ -72,7 +72,7 @@ impl PodReason {
             .or_else(|| first(|_| true))
     }
 
-    /// The container whose log explains more, and whether to read its previous run.
+    /// Returns the container whose log explains more, and true if its previous run should be read.
     pub fn log_wanted(&self) -> Option<(&str, bool)> {
         match self {
             Self::Ended { container, restarts, .. } => Some((container, *restarts > 0)),
@@ -81,7 +81,7 @@ impl PodReason {
         }
     }
 
-    /// Reasons of events that explain more than the pod does.
+    /// Returns reasons of events that explain more than the pod does.
     fn event_reasons(&self) -> &'static [&'static str] {
         match self {
             Self::Waiting { .. } => &["FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "FailedMapVolume"],
@@ -148,7 +148,7 @@ fn container_reason(pod: &Value, status: &Value) -> Option<PodReason> {
     if let Some(terminated) = status.pointer("/state/terminated") {
         return (terminated["exitCode"].as_i64() != Some(0)).then(|| ended(terminated, container));
     }
-    // All containers wait for an init container that runs; a container that runs must report that it is ready.
+    // All containers wait for a running init container; a running container must report that it is ready.
     let is_main = pod["status"]["containerStatuses"].as_array().is_some_and(|all| all.contains(status));
     (is_main && status["ready"] == false && status.pointer("/state/running").is_some())
         .then_some(PodReason::NotReady { container })
@@ -160,8 +160,8 @@ fn spec_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
     containers.into_iter().find(|spec| spec["name"] == container)
 }
 
-/// Why a pod is not ready, with the newest event and the last log lines that explain it. None where it is ready or
-/// nothing is known yet.
+/// Explains why a pod is not ready, with the newest event and the last log lines. `None` if it is ready or nothing is
+/// known yet.
 pub fn explain_pod(pod: &Value, events: &[Value], log: &str) -> Option<String> {
     let reason = PodReason::of(pod)?;
     let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("without a name");
@@ -179,8 +179,8 @@ pub fn explain_pod(pod: &Value, events: &[Value], log: &str) -> Option<String> {
     Some(text)
 }
 
-/// Why a workload has no pods: the error that its controller got when it tried to make them (a quota, a Pod Security
-/// Standard, an admission webhook).
+/// Explains why a workload has no pods by its controller's creation error, such as a quota, a Pod Security Standard or
+/// an admission webhook.
 pub fn explain_workload(name: &str, events: &[Value]) -> Option<String> {
     newest(
         events,
@@ -190,7 +190,8 @@ pub fn explain_workload(name: &str, events: &[Value]) -> Option<String> {
     .map(str::to_owned)
 }
 
-/// Message of the newest event about an object, or about the objects that it made (whose names begin with its own).
+/// Returns the message of the newest event about an object, or about objects that it created, whose names begin with
+/// its own.
 fn newest<'a>(events: &'a [Value], object: &str, reasons: &[&str]) -> Option<&'a str> {
     let about = |event: &Value| {
         let name = event.pointer("/involvedObject/name").and_then(Value::as_str).unwrap_or_default();
@@ -200,7 +201,7 @@ fn newest<'a>(events: &'a [Value], object: &str, reasons: &[&str]) -> Option<&'a
     wanted.filter(|event| about(event)).max_by_key(|event| time_of(event)).and_then(|event| event["message"].as_str())
 }
 
-/// When an event was last seen; RFC 3339 in UTC sorts as text.
+/// Returns the time when an event was last seen; RFC 3339 in UTC sorts as text.
 fn time_of(event: &Value) -> &str {
     let fields = ["/series/lastObservedTime", "/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"];
     fields.iter().find_map(|field| event.pointer(field).and_then(Value::as_str)).unwrap_or_default()

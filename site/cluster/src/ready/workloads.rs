@@ -1,4 +1,4 @@
-//! Workloads: whether all the pods they want exist, run the latest version, and are available.
+//! Readiness of workloads: all wanted pods exist, run the latest version, and are available.
 
 use serde_json::Value;
 
@@ -9,12 +9,12 @@ fn count(object: &Value, pointer: &str) -> i64 {
     object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0)
 }
 
-/// How many pods are wanted; one by default.
+/// Returns the number of wanted pods; one by default.
 fn wanted(object: &Value) -> i64 {
     object.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1)
 }
 
-/// The first of several counts that falls short of what is wanted.
+/// Reports the first of several counts that is below the wanted number.
 fn short_of(wanted: i64, counts: &[(&str, i64)]) -> Option<Readiness> {
     let (what, have) = counts.iter().find(|(_, have)| *have < wanted)?;
     Some(Readiness::InProgress(format!("{have} of {wanted} pods are {what}")))
@@ -25,9 +25,9 @@ fn never_looked_at(object: &Value) -> Option<Readiness> {
     (!seen).then(|| Readiness::InProgress("its controller has not seen it yet".to_owned()))
 }
 
-/// Unlike in kstatus, a deadline that a rollout has exceeded decides nothing here: its controller continues, and the
-/// component decides how long it may take. After a power cut, the time when the machine was off counts toward that
-/// deadline, too.
+/// Evaluates a Deployment. Unlike in kstatus, an exceeded rollout deadline decides nothing: the controller continues,
+/// and the component sets its own limit. After a power cut, the time when the machine was off would also count toward
+/// that deadline.
 pub(super) fn deployment(object: &Value) -> Readiness {
     if let Some(waiting) = never_looked_at(object) {
         return waiting;
@@ -68,7 +68,7 @@ pub(super) fn stateful_set(object: &Value) -> Readiness {
     if count(object, "/status/replicas") > wanted {
         return Readiness::InProgress("surplus pods still run".to_owned());
     }
-    // With OnDelete a person decides when pods are replaced.
+    // With OnDelete, a person decides when pods are replaced.
     if object.pointer("/spec/updateStrategy/type").is_some_and(|strategy| strategy == "OnDelete") {
         return Readiness::Ready;
     }

@@ -1,5 +1,5 @@
-//! What a backup of the cluster's objects leaves out, and why. Where it is not certain that the cluster makes an object again, the backup
-//! has it: above all Secrets and claims, also those that a controller owns.
+//! Objects that a backup of the cluster leaves out, with reasons. If it is uncertain that the cluster recreates an
+//! object, the backup has it, above all Secrets and claims, including those that a controller owns.
 
 use serde_json::Value;
 
@@ -11,17 +11,17 @@ struct LeftOut {
     reason: &'static str,
 }
 
-/// Which objects of a kind.
+/// Selection of objects of a kind.
 enum Which {
-    /// All of them: they are not even listed.
+    /// All objects; they are not even listed.
     All,
-    /// Those that another object controls.
+    /// Objects that another object controls.
     Controlled,
-    /// Those with this label, whatever its value.
+    /// Objects with this label, whatever its value.
     Labeled(&'static str),
-    /// Those with this value of a label.
+    /// Objects with this value of a label.
     LabeledAs(&'static str, &'static str),
-    /// Those of this name.
+    /// Objects with this name.
     Named(&'static str),
 }
 
@@ -31,7 +31,7 @@ const OF_SERVICES: &str = "it is made from Services and pods";
 const OF_NODES: &str = "the node's own programs report it again";
 const OF_SERVER: &str = "the control plane makes it again";
 
-/// The table.
+/// All objects that are left out.
 const TABLE: [LeftOut; 19] = [
     entry("", "Event", Which::All, PASSING),
     entry("events.k8s.io", "Event", Which::All, PASSING),
@@ -65,13 +65,13 @@ const fn entry(group: &'static str, kind: &'static str, which: Which, reason: &'
     LeftOut { group, kind, which, reason }
 }
 
-/// Why no object of a kind is saved, if none is.
+/// Returns why no object of a kind is saved; `None` if some are.
 pub(super) fn kind(group: &str, kind: &str) -> Option<&'static str> {
     let found = TABLE.iter().find(|entry| (entry.group, entry.kind) == (group, kind))?;
     matches!(found.which, Which::All).then_some(found.reason)
 }
 
-/// Why an object of this group is not saved, if it is not.
+/// Returns why an object of this group is not saved; `None` if it is.
 pub(super) fn object(group: &str, object: &Value) -> Option<&'static str> {
     if object["metadata"]["deletionTimestamp"].is_string() {
         return Some(DELETED);

@@ -1,19 +1,20 @@
-//! What of an object is saved, and what of a saved object is applied to a cluster in which it does not exist.
+//! Form of objects in a backup, and their form for a cluster in which they do not exist.
 
 use serde_json::Value;
 
-/// Fields of the metadata that people and programs set.
+/// Metadata fields that people and programs set.
 const METADATA: [&str; 6] = ["name", "namespace", "labels", "annotations", "ownerReferences", "finalizers"];
 
 /// Labels by which a Job finds its pods. The cluster chooses their values.
 const OF_JOBS: [&str; 4] =
     ["controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name"];
 
-/// The type of a Secret that the cluster fills with a token.
+/// Type of a Secret that the cluster fills with a token.
 const TOKEN: &str = "kubernetes.io/service-account-token";
 
-/// An object as it is saved: without what the API server adds, so that one that did not change is the same bytes each night. The state of
-/// Kubernetes' own kinds is reported again; what `status` means in a kind that other software has added, only that knows.
+/// Returns an object as a backup saves it: without the API server's additions, so that an unchanged object is the same
+/// bytes each night. The status of Kubernetes' own kinds is dropped, because it is reported again. In an added kind it
+/// is kept: only its software knows what `status` means.
 pub(super) fn saved(mut object: Value, is_added: bool) -> Value {
     if let Value::Object(fields) = &mut object
         && !is_added
@@ -26,19 +27,19 @@ pub(super) fn saved(mut object: Value, is_added: bool) -> Value {
     object
 }
 
-/// A saved object as it can be applied where it does not exist: without what ties it to the cluster's objects of that time, which would
-/// make the API server refuse it or delete it at once.
+/// Returns a saved object as it can be applied to a cluster that lacks it: without its ties to the objects of that
+/// time, which would make the API server refuse or delete it.
 #[must_use]
 pub fn applicable(mut object: Value) -> Value {
-    // An owner is named by an id that it has no longer, and what finalizers wait for may not run.
+    // The owner has a new ID, and the controllers that finalizers wait for may not run.
     remove(&mut object, "/metadata", &["ownerReferences", "finalizers"]);
     match (object["apiVersion"].as_str(), object["kind"].as_str()) {
-        // A headless Service has no address, and says so.
+        // A headless Service has no address, and declares that.
         (Some("v1"), Some("Service")) if object["spec"]["clusterIP"] != "None" => {
             remove(&mut object, "/spec", &["clusterIP", "clusterIPs"]);
         }
         (Some("v1"), Some("Pod")) => remove(&mut object, "/spec", &["nodeName"]),
-        // The volume went with the claim: the claim gets a new, empty one.
+        // The volume was lost with the claim; the claim gets a new, empty one.
         (Some("v1"), Some("PersistentVolumeClaim")) => {
             remove(&mut object, "/spec", &["volumeName"]);
             retain(&mut object, "/metadata/annotations", |name| !name.starts_with("pv.kubernetes.io/"));

@@ -1,4 +1,4 @@
-//! The objects of a cluster that a backup has: all of them, Secrets included, without what the cluster makes again by itself.
+//! Cluster objects in a backup: all of them, including Secrets, except those that the cluster recreates itself.
 
 mod derived;
 mod form;
@@ -14,27 +14,28 @@ pub use form::applicable;
 
 use super::{Cluster, ClusterError, Resource};
 
-/// How long the API server is asked for objects of a kind that other software has added, before the backup goes without them.
+/// Time limit for listing objects of an added kind, before the backup goes on without them.
 const ADDED_PATIENCE: Duration = Duration::from_secs(20);
 
-/// Kinds without which nothing of the others can be applied, first.
+/// Kinds that all other objects depend on; they come first.
 const FIRST: [(&str, &str); 3] =
     [("", "Namespace"), ("apiextensions.k8s.io", "CustomResourceDefinition"), ("", "ServiceAccount")];
 
-/// The objects of one kind.
+/// Objects of one kind.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ListedKind {
     /// API version and kind, such as `apps/v1 Deployment`.
     pub kind: String,
-    /// The objects that are saved, as they are saved, in the order of their names.
+    /// The saved objects in their saved form, ordered by name.
     pub objects: Vec<Value>,
-    /// Why other objects of the kind are left out.
+    /// Reasons for leaving out other objects of the kind.
     pub left_out: BTreeSet<&'static str>,
-    /// Why the objects cannot be listed: the kind is another program's, which does not answer. etcd has them nevertheless.
+    /// Reason why the objects cannot be listed: another program serves the kind and does not answer. etcd still has
+    /// them.
     pub unreadable: Option<String>,
 }
 
-/// Lists the objects of one kind after another.
+/// Lister of objects, one kind after another.
 pub struct SavedObjects<'a> {
     cluster: &'a Cluster,
     kinds: std::vec::IntoIter<SavedKind>,
@@ -42,13 +43,13 @@ pub struct SavedObjects<'a> {
 
 struct SavedKind {
     resource: Resource,
-    /// Whether a `CustomResourceDefinition` has added it.
+    /// True if a `CustomResourceDefinition` added the kind.
     is_added: bool,
 }
 
 impl Cluster {
-    /// Looks up every kind whose objects a backup has, and lists the objects of each when its turn comes: namespaces and definitions of
-    /// kinds first, so that what needs them follows.
+    /// Looks up every kind whose objects a backup has; the objects of each kind are listed when its turn comes.
+    /// Namespaces and definitions of kinds come first, so that their dependents follow.
     pub fn saved_objects(&self) -> Result<SavedObjects<'_>, ClusterError> {
         let definitions =
             self.list(&self.resource("apiextensions.k8s.io/v1", "CustomResourceDefinition")?, None, "")?;
@@ -93,8 +94,8 @@ impl Cluster {
         Ok(listed)
     }
 
-    /// All objects of a kind. Where one that was added is not answered for long, it is asked for once more with the usual patience: only a
-    /// refusal is its own fault.
+    /// Lists all objects of a kind. If requests for an added kind time out, repeats them once with the usual patience:
+    /// only a refusal is the kind's own fault.
     fn list_of(&self, kind: &SavedKind) -> Result<Vec<Value>, ClusterError> {
         if kind.is_added {
             match self.with_patience(ADDED_PATIENCE).list(&kind.resource, None, "") {
@@ -115,7 +116,7 @@ impl Iterator for SavedObjects<'_> {
 }
 
 impl Resource {
-    /// Where its objects are in a backup.
+    /// Returns the sort key of the kind in a backup.
     fn order(&self) -> (usize, String, String) {
         let is_it = |first: &(&str, &str)| *first == (self.group(), self.kind.as_str());
         let first = FIRST.iter().position(is_it).unwrap_or(FIRST.len());
@@ -123,7 +124,8 @@ impl Resource {
     }
 }
 
-/// The API version that another program serves, if it is one: that program keeps its objects itself, and may be away.
+/// Returns the API version if another program serves it: that program stores its objects itself, and may be
+/// unavailable.
 fn served_elsewhere(service: &Value) -> Option<String> {
     let spec = &service["spec"];
     let version = spec["version"].as_str().filter(|_| spec["service"].is_object())?;

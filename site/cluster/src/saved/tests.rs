@@ -18,7 +18,7 @@ fn what_the_cluster_makes_again_is_left_out_and_secrets_never_are() {
         assert!(!left_out(group, kind, &owned), "{kind}");
         assert!(!left_out(group, kind, &json!({"name": "made-by-hand"})), "{kind}");
     }
-    // A kind of the same name in another group is another kind.
+    // The same kind name in another group is another kind.
     assert!(!left_out("jobs.example.com", "Job", &controlled));
     for kind in ["Secret", "PersistentVolumeClaim", "ConfigMap"] {
         assert!(!left_out("", kind, &controlled), "{kind}");

@@ -1,4 +1,4 @@
-//! Why a stream did not arrive whole.
+//! Errors of streams that did not arrive completely.
 
 use std::io;
 use std::time::Duration;
@@ -6,19 +6,19 @@ use std::time::Duration;
 use crate::no_answer::NoAnswer;
 use crate::output::Output;
 
-/// Characters of a program's standard error that an error quotes.
+/// Number of characters of a program's standard error that an error quotes.
 const QUOTED_CHARACTERS: usize = 1000;
 
-/// Why a stream is not whole. Which program of which pod it was, the caller knows.
+/// Reason why a stream is incomplete. The caller knows the program and the pod.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// The connection was not made, or broke off.
+    /// The connection was not established, or broke off.
     #[error(transparent)]
     NoAnswer(NoAnswer),
     /// The program did not end in time.
     #[error("the program did not end within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// The trailer behind the output is missing.
+    /// The trailer after the output is missing.
     #[error(
         "the program's output was cut off, although its success was reported: the connection to its container broke off"
     )]
@@ -31,7 +31,7 @@ pub enum StreamError {
         /// Its standard error.
         stderr: Output,
     },
-    /// The program failed, and its output is not to be used.
+    /// The program failed, and its output must not be used.
     #[error("the program ended with exit code {exit_code}{}", quoted(stderr))]
     Failed {
         /// Its exit code, not 0.
@@ -39,10 +39,10 @@ pub enum StreamError {
         /// Its standard error.
         stderr: Output,
     },
-    /// The program's output could not be written to where it goes.
+    /// The program's output could not be written to its destination.
     #[error("cannot write the program's output")]
     Writing(#[source] io::Error),
-    /// The program's input could not be read from where it comes.
+    /// The program's input could not be read from its source.
     #[error("cannot read the program's input")]
     Reading(#[source] io::Error),
 }
@@ -56,7 +56,7 @@ impl From<NoAnswer> for StreamError {
     }
 }
 
-/// The end of what a program said about its failure, in one line.
+/// Returns the end of a program's standard error on one line.
 fn quoted(stderr: &Output) -> String {
     let said = stderr.text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" | ");
     if said.is_empty() {

@@ -1,6 +1,6 @@
-//! Streams out of programs in containers and into them, of any length: backups leave pods like that, and return.
+//! Streams of any length from and to programs in containers; backups leave and enter pods this way.
 //!
-//! Bytes are passed on as they come. Whoever is slower lets the other wait; in between there is room for a few pieces.
+//! Bytes are passed on as they arrive. The slower side blocks the other; the buffer in between holds a few pieces.
 
 mod error;
 mod read;
@@ -17,10 +17,10 @@ use super::output::Output;
 pub use error::StreamError;
 pub use read::OutputStream;
 
-/// Bytes of standard input that are sent at once.
+/// Bytes of standard input per message.
 const PIECE_BYTES: usize = 32 << 10;
 
-/// What came of a program whose standard output was passed on.
+/// Result of a program whose standard output was passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Streamed {
     /// Its exit code.
@@ -32,12 +32,13 @@ pub struct Streamed {
 }
 
 impl Cluster {
-    /// Runs a program in a container, without standard input, and writes its standard output to `to` as it comes. Succeeds
-    /// with an exit code, which may be one of failure; a connection that breaks off is an error, whatever came before.
+    /// Runs a program in a container, without standard input, and writes its standard output to `to` as it arrives.
+    /// Returns the exit code, even that of a failure; a connection that breaks off is an error, whatever arrived
+    /// before.
     ///
-    /// The limit includes the time that `to` takes. An output that pauses for four hours is cut off by the API server.
-    /// When the limit has passed or `to` fails, the connection is closed; what runs in the container is not ended by
-    /// that, until it writes.
+    /// The limit includes the time that `to` takes. The API server cuts off an output that pauses for four hours. When
+    /// the limit has passed or `to` fails, the connection is closed; the program in the container continues until it
+    /// writes.
     pub fn read_stream(
         &self,
         program: &Program<'_>,
@@ -52,7 +53,7 @@ impl Cluster {
         stream.ended()
     }
 
-    /// Starts a program in a container, without standard input, and returns its standard output to be read. Limit and
+    /// Starts a program in a container, without standard input, and returns its standard output as a reader. Limit and
     /// connection are as in [`Cluster::read_stream`].
     pub fn open_stream(&self, program: &Program<'_>, limit: Duration) -> Result<OutputStream, StreamError> {
         let (sender, pieces) = mpsc::channel(WAITING_PIECES);
@@ -61,14 +62,13 @@ impl Cluster {
     }
 
     /// Runs a program in a container, feeds it `from` as standard input, closes that at the end, and waits until the
-    /// program ends. Succeeds with an exit code, which may be one of failure, if the program lived until all its input
-    /// was sent.
+    /// program ends. Returns the exit code, even that of a failure, if the program lived until all its input was sent.
     ///
-    /// Kubernetes also closes the standard input of a program whose connection breaks off, whatever the reason: when
-    /// this fails, the program may take the part that it got for the whole. The target of such a program is worthless
-    /// until it was filled again.
+    /// Kubernetes also closes the standard input of a program whose connection breaks off, whatever the reason. When
+    /// this fails, the program may take the part that it got for the whole, so its target is worthless until it is
+    /// filled again.
     ///
-    /// The limit includes the time that `from` takes. It does not interrupt `from` while that waits.
+    /// The limit includes the time that `from` takes. It does not interrupt `from` while `from` blocks.
     pub fn write_stream(
         &self,
         program: &Program<'_>,
@@ -89,7 +89,8 @@ impl Cluster {
     }
 }
 
-/// Feeds a program until the end, or until its conversation ends, which says why. Returns the bytes that were read.
+/// Feeds a program until the end, or until its conversation ends, which reports the reason. Returns the number of bytes
+/// read.
 fn feed(from: &mut (dyn Read + Send), to: &mpsc::Sender<Input>) -> std::io::Result<u64> {
     let mut read_bytes = 0;
     loop {

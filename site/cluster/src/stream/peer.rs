@@ -1,4 +1,4 @@
-//! An API server's side of one conversation, on loopback: a real WebSocket, whose program is a test's function.
+//! API server's side of one conversation, on loopback: a real WebSocket, whose program is a test's function.
 
 use std::net::TcpListener;
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use crate::conversation::{CLOSE, STATUS, STDIN, STDOUT};
 use crate::{Cluster, connection};
 
-/// What the API server was asked for.
+/// The request that the API server received.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
     path: String,
@@ -35,7 +35,7 @@ impl Asked {
     }
 }
 
-/// The connection, as the program's side has it.
+/// The connection, as seen from the program's side.
 pub(super) struct Program {
     pub(super) asked: Asked,
     pub(super) socket: WebSocketStream<TcpStream>,
@@ -51,7 +51,7 @@ impl Program {
         self.say(STDOUT, bytes).await;
     }
 
-    /// Writes the trailer that `sh` was asked to write.
+    /// Writes the trailer that `sh` was told to write.
     pub(super) async fn print_trailer(&mut self) {
         let trailer = self.asked.all("command")[3].to_owned();
         self.print(trailer.as_bytes()).await;
@@ -64,7 +64,7 @@ impl Program {
         while let Some(Ok(_)) = self.socket.next().await {}
     }
 
-    /// The next piece of standard input; none at its end.
+    /// Reads the next piece of standard input; `None` at its end.
     pub(super) async fn read(&mut self) -> Option<Vec<u8>> {
         match self.socket.next().await.unwrap().unwrap() {
             Message::Binary(frame) if frame[0] == STDIN => Some(frame[1..].to_vec()),
@@ -76,7 +76,7 @@ impl Program {
         }
     }
 
-    /// Everything that comes until the connection ends: standard input, and whether it was closed properly.
+    /// Reads standard input until the connection ends; returns it, and true if it was closed properly.
     pub(super) async fn read_rest(&mut self) -> (Vec<u8>, bool) {
         let (mut bytes, mut is_closed) = (Vec::new(), false);
         while let Some(Ok(Message::Binary(frame))) = self.socket.next().await {
@@ -102,7 +102,7 @@ fn failure(code: i32) -> Value {
     })
 }
 
-/// A cluster whose API server takes one connection and lets a program run over it.
+/// A cluster whose API server takes one connection and runs a program over it.
 pub(super) struct Peer<T> {
     pub(super) cluster: Cluster,
     serving: JoinHandle<T>,
@@ -110,7 +110,7 @@ pub(super) struct Peer<T> {
 }
 
 impl<T: Send + 'static> Peer<T> {
-    /// Speaks the protocol with which single streams can be closed.
+    /// Creates a peer that speaks the protocol in which single streams can be closed.
     pub(super) fn new<F: Future<Output = T>>(program: impl FnOnce(Program) -> F + Send + 'static) -> Self {
         Self::speaking("v5.channel.k8s.io", program)
     }
@@ -128,7 +128,7 @@ impl<T: Send + 'static> Peer<T> {
         Self { cluster, serving, _folder: folder }
     }
 
-    /// What the program's side returned.
+    /// Returns the result of the program's side.
     pub(super) fn ended(self) -> T {
         self.serving.join().unwrap()
     }

@@ -1,4 +1,4 @@
-//! The standard output of a program, to be read.
+//! Standard output of a program, as a reader.
 
 use std::io::{Error, Read, Result as IoResult};
 
@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use super::{StreamError, Streamed};
 use crate::execute::Running;
 
-/// The standard output of a program that runs in a container.
+/// Standard output of a program that runs in a container.
 ///
-/// Its end of file means that the program succeeded and that its whole output was read; whatever else ends it is an error
-/// of reading with a [`StreamError`] inside. Dropping it closes the connection. Like [`Cluster`](crate::Cluster), it must
-/// not be used or dropped inside an asynchronous runtime.
+/// End of file means that the program succeeded and that its whole output was read; any other end is a read error with
+/// a [`StreamError`] inside. Dropping it closes the connection. Like [`Cluster`](crate::Cluster), it must not be used
+/// or dropped inside an asynchronous runtime.
 pub struct OutputStream {
     pieces: mpsc::Receiver<Bytes>,
     piece: Bytes,
@@ -25,17 +25,17 @@ impl OutputStream {
         Self { pieces, piece: Bytes::new(), running: Some(running), succeeded: None }
     }
 
-    /// What came of the program, once the end of its output was read.
+    /// Returns the result of the program, once the end of its output was read.
     pub fn succeeded(&self) -> Option<&Streamed> {
         self.succeeded.as_ref()
     }
 
-    /// The next piece; none where the conversation has ended.
+    /// Returns the next piece; `None` once the conversation has ended.
     pub(super) fn next_piece(&mut self) -> Option<Bytes> {
         self.pieces.blocking_recv()
     }
 
-    /// How the conversation ended, after its last piece.
+    /// Returns the outcome of the conversation, after its last piece.
     pub(super) fn ended(&mut self) -> Result<Streamed, StreamError> {
         let Some(running) = self.running.take() else {
             return Err(StreamError::Reading(Error::other("reading it has failed before")));

@@ -1,4 +1,4 @@
-//! Against a peer that speaks as an API server does: none of these ends can be had from a real one at will.
+//! Tests against a peer that acts as an API server: a real one cannot produce these outcomes on demand.
 
 use std::error::Error as _;
 use std::io::{Error, Write};
@@ -16,7 +16,7 @@ use crate::{NoAnswer, Success};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// More than all buffers on the way hold together.
+/// More bytes than all buffers in between hold together.
 const MUCH: usize = 48 << 20;
 
 static ARGUMENTS: LazyLock<[String; 2]> = LazyLock::new(|| ["dump", "--all it"].map(str::to_owned));
@@ -177,7 +177,7 @@ fn who_reads_slowly_slows_the_program_down() {
         it.exit(0).await;
     });
     let mut stream = peer.cluster.open_stream(&program(Success::Trailer), LIMIT).unwrap();
-    // It comes to a halt although nothing is read.
+    // The program halts because nothing is read.
     let mut halted_at = 0;
     loop {
         std::thread::sleep(Duration::from_millis(300));

@@ -1,4 +1,4 @@
-//! Why an operation stopped: which step, at which record of the journal, and what can be done.
+//! Errors that stop an operation: the failed step, its journal record, and the next action.
 
 use landfall_error_codes::{Code, Coded, codes, remedy};
 
@@ -6,7 +6,7 @@ use crate::journal::{JournalError, RecordedError};
 use crate::plan::{Operation, StepId};
 use crate::step::StepError;
 
-/// Why an operation stopped.
+/// An error that stopped an operation.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The journal cannot be used; nothing more was done.
@@ -17,39 +17,39 @@ pub enum EngineError {
     StepFailed {
         /// The step.
         step: StepId,
-        /// What it does.
+        /// Title of the step.
         title: String,
         /// Sequence of the record that reports it.
         record: u64,
-        /// Why.
+        /// Cause of the failure.
         source: Box<StepError>,
     },
-    /// A step found something that is not Landfall's.
+    /// A step found an object that does not belong to Landfall.
     #[error("step {step} ({title}) found what is not Landfall's: {what}; journal record {record}")]
     Foreign {
         /// The step.
         step: StepId,
-        /// What it does.
+        /// Title of the step.
         title: String,
         /// Sequence of the record that reports it.
         record: u64,
-        /// What it found.
+        /// Description of the object.
         what: String,
     },
     /// A step could not be undone.
     #[error("step {step} ({title}) could not be undone; journal record {record}{}", after(.first.as_deref()))]
     UndoFailed {
-        /// The operation that is undone, which decides how that continues.
+        /// The operation being undone, which determines how the undo continues.
         operation: Operation,
         /// The step.
         step: StepId,
-        /// What it does.
+        /// Title of the step.
         title: String,
         /// Sequence of the record that reports it.
         record: u64,
-        /// Why.
+        /// Cause of the failure.
         source: Box<StepError>,
-        /// The error of the step itself, if there was one.
+        /// Error of the step itself, if it had failed.
         first: Option<Box<RecordedError>>,
     },
     /// An irreversible step has run; nothing was changed.
@@ -57,13 +57,13 @@ pub enum EngineError {
     Irreversible {
         /// The step.
         step: StepId,
-        /// What it does.
+        /// Title of the step.
         title: String,
     },
 }
 
 impl EngineError {
-    /// The step that it is about, if it is about one.
+    /// Returns the step that the error concerns, if any.
     pub fn step(&self) -> Option<&StepId> {
         match self {
             Self::Journal(_) => None,
@@ -79,7 +79,7 @@ fn after(first: Option<&RecordedError>) -> String {
     first.map(|first| format!("; before that, {} [{}]", first.what, first.code)).unwrap_or_default()
 }
 
-/// The command by which undoing an operation continues: a person uninstalls an install, and a change goes back by itself.
+/// Returns the command that continues an undo: `uninstall` for an install, `resume` for a change, which undoes itself.
 fn undoing(operation: Operation) -> &'static str {
     match operation {
         Operation::Install => "run `landfall uninstall` again",
@@ -87,12 +87,12 @@ fn undoing(operation: Operation) -> &'static str {
     }
 }
 
-/// A next step, and how an operation continues: the command that began it would be refused.
+/// Appends how the operation continues to a next step: the command that began it would be refused.
 fn resuming(next: &str) -> Option<String> {
     remedy(next).map(|remedy| format!("{remedy} Then run `landfall resume`."))
 }
 
-/// What a person does about an error in an operation; none if the code's fix says it.
+/// Returns what a person does about an error in an operation; `None` if the fix of the error code already says it.
 fn after_failure(source: &impl Coded) -> Option<String> {
     match source.hint() {
         Some(hint) => Some(resuming(&hint).unwrap_or(hint)),

@@ -1,10 +1,10 @@
-//! Executes a plan through its journal, forward or back, and decides nothing.
+//! Executes a plan through its journal, forward or as an undo, and decides nothing.
 //!
-//! Order of a step, each record durable before what follows it: look → `Prepared` (the state before, once) → `Started`
-//! → act → `Done`. After a crash or a failure the engine looks first. A complete step is synced and recorded as done; a
-//! missing or partial one is done again with the recorded state before; an object that is not Landfall's stops the
-//! operation as stuck. Undo goes through the steps in the reverse order of their `Started`, the unfinished one included, once each
-//! had the chance to bring back what the undo of later ones needs.
+//! Order of a step, each record durable before what follows it: observe → `Prepared` (the state before, once) →
+//! `Started` → act → `Done`. After a crash or a failure the engine observes first. A complete step is synced and
+//! recorded as done; a missing or partial one is done again with the recorded state before; an object that is not
+//! Landfall's stops the operation as stuck. Undo goes through the steps in the reverse order of their `Started`, the
+//! unfinished one included, after each had the chance to rescue what the undo of later steps needs.
 
 mod error;
 mod pace;
@@ -24,7 +24,7 @@ use crate::journal::{Event, Journal, Phase, Pinned, RecordedError, StepStatus, S
 use crate::plan::{OnFailure, Plan, PlannedStep, StepId, Undo};
 use crate::step::{Durable, Observed, Step, StepError};
 
-/// How an action of a plan becomes a step.
+/// Function that maps an action of a plan to its step.
 pub type Resolve<A, C> = fn(&A) -> &dyn Step<C>;
 
 /// One operation in progress. `A` is the plan's action, `C` what steps act on, `P` what the journal pins, `S` where the
@@ -34,15 +34,15 @@ pub struct Engine<'a, A, C, P, S: Storage> {
     pub journal: &'a mut Journal<P, S>,
     /// The plan that the journal pins.
     pub plan: &'a Plan<A>,
-    /// How an action becomes a step.
+    /// Maps an action to its step.
     pub resolve: Resolve<A, C>,
-    /// Where progress goes.
+    /// Receiver of progress.
     pub progress: &'a dyn Progress,
 }
 
 impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
-    /// Does every step that is not done yet on this side of the commit. When this returns, all of them are recorded as
-    /// done; the operation is not committed yet, or closed.
+    /// Runs every unfinished step on the current side of the commit. On return, all of them are recorded as done; the
+    /// operation is not yet committed, or it is closed.
     pub fn forward(&mut self, site: &mut C) -> Result<(), EngineError> {
         let mut pace = Pace::begin(Instant::now());
         while let Some(index) = self.journal.state().next_forward() {
@@ -56,9 +56,9 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         Ok(())
     }
 
-    /// Does every step, commits, and does what follows the commit. A step that fails is tried again, stops the operation, or
-    /// makes it go back by itself, as the plan and the error say; `pause` waits before the next try. Data is kept by an
-    /// operation that goes back by itself.
+    /// Runs every step, commits, and runs the steps after the commit. A failed step is retried, stops the operation, or
+    /// triggers its undo, as the plan and the error determine; `pause` waits before a retry. An operation that undoes
+    /// itself keeps data.
     pub fn run(&mut self, site: &mut C, pause: &dyn Fn(Duration)) -> Result<End, EngineError> {
         if let Some(step) = self.deadly_step() {
             return self.back(site, UndoCause::Died { step });
@@ -86,7 +86,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         }
     }
 
-    /// The step in which the process or the machine went down each time, if the operation may go back from it.
+    /// Returns the step in which the process or machine repeatedly went down, if the plan undoes the operation for it.
     fn deadly_step(&self) -> Option<StepId> {
         let state = self.journal.state();
         let index = state.next_forward().filter(|_| state.phase == Phase::Forward)?;
@@ -95,7 +95,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         is_deadly.then(|| self.plan.step(index).map(|planned| planned.id.clone())).flatten()
     }
 
-    /// Goes back, or goes on going back.
+    /// Starts or continues the undo.
     fn back(&mut self, site: &mut C, cause: UndoCause) -> Result<End, EngineError> {
         if !matches!(self.journal.state().phase, Phase::Undoing { .. } | Phase::Undone { .. }) {
             self.refuse_irreversible()?;
@@ -124,7 +124,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         Ok(())
     }
 
-    /// Brings back what undo needs. What cannot be brought back, the undo that needs it reports.
+    /// Rescues what the undo needs. A failed rescue is only logged: the undo that needs the result reports the error.
     fn rescue(&self, site: &mut C) -> Result<(), EngineError> {
         for (planned, state) in self.plan.all().zip(&self.journal.state().steps) {
             if !state.status.is_there() {
@@ -200,7 +200,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         }
     }
 
-    /// Records and reports that a step could not look, prepare or act.
+    /// Records and reports that a step failed to observe, prepare or act.
     fn failed<T>(&mut self, planned: &PlannedStep<A>, source: StepError) -> Result<T, EngineError> {
         log(planned, &source);
         let record = if is_fatal(&source) {
@@ -218,7 +218,7 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
         Err(EngineError::Foreign { step: planned.id.clone(), title: planned.title.clone(), record, what })
     }
 
-    /// Nothing is undone if a step that must be undone is irreversible.
+    /// Returns an error if a step that would have to be undone is irreversible.
     fn refuse_irreversible(&self) -> Result<(), EngineError> {
         let steps = self.plan.all().zip(&self.journal.state().steps);
         let mut done = steps.filter(|(_, state)| state.status.is_there());
@@ -231,16 +231,17 @@ impl<A, C: Durable, P: Pinned, S: Storage> Engine<'_, A, C, P, S> {
     }
 }
 
-/// How an operation ended by itself.
+/// Outcome of an operation that ran to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Every step is done.
+    /// All steps are done.
     Committed,
-    /// Every step that started is undone. The journal says why.
+    /// All started steps are undone. The journal has the cause.
     Undone,
 }
 
-/// Whether the disk failed to make something durable: then not even that is recorded, and the process ends.
+/// Returns true if the disk failed to make a write durable. Then the failure is not recorded either, and the process
+/// ends.
 fn is_fatal(error: &StepError) -> bool {
     error.code() == codes::SYNC_FAILED
 }

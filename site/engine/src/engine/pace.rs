@@ -1,30 +1,30 @@
-//! How long the rest of a plan takes on this machine, learned from the steps that this run has done.
+//! Estimate of a plan's remaining time on this machine, learned from the steps that this run has done.
 
 use std::time::{Duration, Instant};
 
-/// Before much has been done, a machine counts as fast as the reference machine: it has done this much in its time.
+/// Prior weight: the machine counts as fast as the reference machine until measured time outweighs this much.
 const PRIOR: Duration = Duration::from_secs(10);
 
-/// How fast steps go, compared with their predictions.
+/// Speed of a run compared with the predictions of its steps.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     began: Instant,
-    /// Predicted duration of what this run has done.
+    /// Sum of the predicted durations of finished steps.
     predicted: Duration,
 }
 
 impl Pace {
-    /// A run that begins now.
+    /// Starts the measurement of a run.
     pub(super) fn begin(now: Instant) -> Self {
         Self { began: now, predicted: Duration::ZERO }
     }
 
-    /// A step is done whose prediction was this.
+    /// Records a finished step by its predicted duration.
     pub(super) fn done(&mut self, predicted: Duration) {
         self.predicted += predicted;
     }
 
-    /// How long steps will take at this pace that are predicted to take so long.
+    /// Returns the expected duration, at this pace, of steps with this prediction.
     pub(super) fn rest(&self, now: Instant, predicted: Duration) -> Duration {
         let taken = now.duration_since(self.began) + PRIOR;
         predicted.mul_f64(taken.as_secs_f64() / (self.predicted + PRIOR).as_secs_f64())

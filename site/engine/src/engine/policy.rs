@@ -1,4 +1,4 @@
-//! What follows from the error of a step: a pure decision, so that its table can be read and tested.
+//! Decision after the error of a step, as a pure function, so that its table can be read and tested.
 
 use std::time::Duration;
 
@@ -8,28 +8,29 @@ use super::EngineError;
 use crate::journal::{Phase, Pinned, State};
 use crate::plan::{OnFailure, StepId};
 
-/// How often a step is tried that fails for a reason that may pass, and how often a machine may go down in one step.
+/// Number of tries of a step that fails for a transient reason, and number of times that a machine may go down in one
+/// step.
 pub(super) const TRIES: u32 = 3;
 
-/// The wait before the next try.
+/// Wait before the next try.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Reasons that may pass without anyone doing anything.
+/// Error codes of conditions that may pass without intervention.
 const TRANSIENT: [Code; 3] = [codes::CLUSTER_UNREACHABLE, codes::NODE_TIMEOUT, codes::BACKUP_POD_ENDED];
 
-/// What follows.
+/// Reaction to an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The step is tried again after this time.
+    /// Retry the step after this time.
     Again(Duration),
-    /// The operation stops; a person continues it.
+    /// Stop the operation; a person continues it.
     Stop,
-    /// The operation goes back because of this step.
+    /// Undo the operation because of this step.
     Undo(StepId),
 }
 
-/// What follows from an error that is the `tries`th one of its step in a row. A journal that cannot be written, or a disk
-/// that fails to sync, ends everything: going back would need both.
+/// Decides the reaction to an error, which is the `tries`th in a row of its step. A journal that cannot be written, or
+/// a disk that fails to sync, stops everything: an undo would need both.
 pub(super) fn judge<P: Pinned>(on_failure: OnFailure, state: &State<P>, error: &EngineError, tries: u32) -> Verdict {
     let (step, is_transient) = match error {
         EngineError::StepFailed { source, .. } if source.code() == codes::SYNC_FAILED => return Verdict::Stop,
@@ -39,7 +40,7 @@ pub(super) fn judge<P: Pinned>(on_failure: OnFailure, state: &State<P>, error: &
             return Verdict::Stop;
         }
     };
-    // An operation that stops anyway stops at once: the person who began it is there.
+    // An operation that would stop in any case stops immediately: the person who began it is present.
     let goes_back = match on_failure {
         OnFailure::Undo { from } => state.next_forward().is_some_and(|index| index >= from),
         OnFailure::Stop => return Verdict::Stop,
@@ -58,7 +59,7 @@ mod tests {
     use crate::journal::{Event, JournalErrorKind, transition};
     use crate::step::StepError;
 
-    /// An operation of three steps, of which one follows the commit, with this many done.
+    /// State of an operation of three steps, one of them after the commit, with this many done.
     fn state(done: usize) -> State<Outline> {
         let pinned = Outline { closing: 1, ..pins(3) };
         let mut state = transition(&State::default(), &Event::Opened { pins: pinned.clone().into() }).unwrap();
@@ -96,7 +97,7 @@ mod tests {
         let again = || Verdict::Again(WAIT);
         let back = || Verdict::Undo(StepId("2".to_owned()));
         let [transient, other, sync] = [codes::NODE_TIMEOUT, codes::SITE_IO, codes::SYNC_FAILED];
-        // (plan, steps done, error, which one in a row, expected)
+        // (plan, steps done, error, number of the error in a row, expected)
         let cases = [
             (OnFailure::Stop, 1, failed(other), 1, Verdict::Stop, "a person is there"),
             (OnFailure::Stop, 1, failed(transient), 1, Verdict::Stop, "a person is there, and sees it at once"),

@@ -1,4 +1,4 @@
-//! Why a journal cannot be used: missing, corrupt and newer are three different errors.
+//! Errors of journals: missing, corrupt and newer are three different errors.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::folder::Holder;
 use super::record::DecodeError;
 use super::state::Illegal;
 
-/// Why a journal cannot be used, and which one.
+/// Error of a journal, with its path.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub struct JournalError(#[from] Box<JournalErrorKind>);
@@ -21,70 +21,70 @@ pub enum JournalErrorKind {
     /// The folder or the file cannot be read or written.
     #[error("cannot {act} {}", .path.display())]
     Io {
-        /// The operation.
+        /// The attempted operation.
         act: &'static str,
-        /// On what.
+        /// Its path.
         path: PathBuf,
-        /// Why it failed.
+        /// Cause of the failure.
         source: io::Error,
     },
     /// The folder or the file cannot be changed durably.
     #[error("cannot change {}", .path.display())]
     Durable {
-        /// On what.
+        /// Its path.
         path: PathBuf,
-        /// Why it failed.
+        /// Cause of the failure.
         source: DurableError,
     },
     /// A write could not be made durable. The process must end: the kernel may have dropped the data and marked it
-    /// clean, so that another try would succeed without it.
+    /// clean, so a retry would succeed without it.
     #[error("cannot make {} durable", .path.display())]
     Sync {
         /// The journal.
         path: PathBuf,
-        /// Why.
+        /// Cause of the failure.
         source: io::Error,
     },
-    /// The journal must no longer be used, since an earlier write to it failed.
+    /// The journal must no longer be used, because an earlier write to it failed.
     #[error("an earlier write to {} failed", .path.display())]
     Poisoned {
         /// The journal.
         path: PathBuf,
     },
-    /// There is a site, but no journal.
+    /// The site exists, but its journal does not.
     #[error("{} holds a site, but its journal {} is missing", .data.display(), .folder.display())]
     Missing {
         /// The data folder.
         data: PathBuf,
-        /// Where the journal should be.
+        /// Expected folder of the journal.
         folder: PathBuf,
     },
-    /// The journal's contents are not what was written.
+    /// The journal's contents differ from what was written.
     #[error("{} is damaged", .path.display())]
     Corrupt {
         /// The journal.
         path: PathBuf,
-        /// How.
+        /// The damage.
         source: DecodeError,
     },
-    /// A valid record holds what no version writes.
+    /// A valid record holds a payload that no version writes.
     #[error("{}, record {sequence}, cannot be understood", .path.display())]
     Payload {
         /// The journal.
         path: PathBuf,
         /// Sequence of the record.
         sequence: u64,
-        /// Why.
+        /// Parse error of the payload.
         source: serde_json::Error,
     },
-    /// A valid record states something that cannot have happened.
+    /// A valid record states an event that cannot have happened.
     #[error("{}, record {sequence}, contradicts the records before it", .path.display())]
     Contradiction {
         /// The journal.
         path: PathBuf,
         /// Sequence of the record.
         sequence: u64,
-        /// How.
+        /// The illegal transition.
         source: Illegal,
     },
     /// The journal was written by a later version.
@@ -92,7 +92,7 @@ pub enum JournalErrorKind {
     Newer {
         /// The journal.
         path: PathBuf,
-        /// What shows that.
+        /// Evidence that the journal is newer.
         source: Newness,
     },
     /// The engine requested a transition that the state does not allow.
@@ -100,7 +100,7 @@ pub enum JournalErrorKind {
     Illegal {
         /// The journal.
         path: PathBuf,
-        /// Why.
+        /// The illegal transition.
         source: Illegal,
     },
     /// An event cannot be written as JSON, or is too large.
@@ -108,43 +108,43 @@ pub enum JournalErrorKind {
     Unwritable {
         /// The journal.
         path: PathBuf,
-        /// Why.
+        /// Reason for the refusal.
         reason: String,
     },
     /// Another process runs an operation on this site.
     #[error("{holder} runs on this site")]
     Busy {
-        /// The first one.
+        /// The process that runs it.
         holder: Holder,
     },
 }
 
-/// What shows that a journal was written by a later version. Its name, checksums and chain are right.
+/// Evidence that a journal was written by a later version. Its name, checksums and chain are valid.
 #[derive(Debug, thiserror::Error)]
 pub enum Newness {
-    /// This version does not know the operation in its name.
+    /// The operation in its name is unknown to this version.
     #[error("its operation is unknown to this version")]
     Operation,
     /// A record has a later format.
     #[error(transparent)]
     Record(#[from] DecodeError),
-    /// A record is JSON whose meaning is unknown here.
+    /// A record is JSON whose meaning is unknown to this version.
     #[error("record {sequence} is unknown to this version")]
     Contents {
         /// Sequence of the record.
         sequence: u64,
-        /// What is unknown.
+        /// The parse error, which names the unknown part.
         source: serde_json::Error,
     },
 }
 
 impl JournalError {
-    /// What kind of error it is.
+    /// Returns the kind of the error.
     pub fn kind(&self) -> &JournalErrorKind {
         &self.0
     }
 
-    /// Whether the process must end without another write, since the disk lost data.
+    /// Returns true if the process must end without another write, because the disk lost data.
     pub fn is_fatal(&self) -> bool {
         match &*self.0 {
             JournalErrorKind::Sync { .. } | JournalErrorKind::Poisoned { .. } => true,

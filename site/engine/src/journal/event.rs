@@ -9,27 +9,27 @@ use serde_json::Value;
 
 use crate::plan::{Operation, StepId};
 
-/// Everything an operation is pinned to: record 0 of its journal. Resume uses only this. The engine needs little of it.
+/// Pins of an operation: record 0 of its journal, and all that resume uses. The engine needs only these parts.
 pub trait Pinned: Clone + std::fmt::Debug + PartialEq + Serialize + DeserializeOwned {
-    /// What the operation does.
+    /// Kind of the operation.
     fn operation(&self) -> Operation;
 
     /// Ids of the plan's steps, in order, those after the commit included.
     fn steps(&self) -> &[StepId];
 
-    /// How many of them follow the commit.
+    /// Number of steps that follow the commit.
     fn closing(&self) -> usize;
 }
 
-/// What the engine itself needs of an operation's pins: for readers of journals that run no step. Whatever else a journal pins is
-/// passed over.
+/// The part of an operation's pins that the engine itself needs, for readers of journals that run no step. Other pinned
+/// fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outline {
-    /// What the operation does.
+    /// Kind of the operation.
     pub operation: Operation,
     /// Ids of the plan's steps, in order, those after the commit included.
     pub steps: Vec<StepId>,
-    /// How many of them follow the commit.
+    /// Number of steps that follow the commit.
     #[serde(default)]
     pub closing: usize,
 }
@@ -68,7 +68,7 @@ pub enum UndoCause {
 }
 
 impl UndoCause {
-    /// Whether it is the default.
+    /// Returns true for the default cause.
     fn is_requested(&self) -> bool {
         *self == Self::Requested
     }
@@ -89,7 +89,7 @@ pub struct RecordedError {
 }
 
 impl RecordedError {
-    /// Takes an error with all its causes.
+    /// Records an error with all its causes.
     pub fn of<E: Coded>(error: &E) -> Self {
         let causes = std::iter::successors(error.source(), |cause| cause.source());
         Self {
@@ -101,16 +101,16 @@ impl RecordedError {
     }
 }
 
-/// One thing that happened, or is about to.
+/// An event that happened or is about to happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case", deny_unknown_fields, bound = "P: Pinned")]
 pub enum Event<P> {
     /// Record 0: the operation begins.
     Opened {
-        /// What it is pinned to.
+        /// Pins of the operation.
         pins: Box<P>,
     },
-    /// What undoing the step needs to know about the state before. Written once, before its first act.
+    /// State before a step, which its undo needs. Recorded once, before the first act of the step.
     Prepared {
         /// The step.
         step: StepId,
@@ -133,23 +133,23 @@ pub enum Event<P> {
     Failed {
         /// The step.
         step: StepId,
-        /// Why.
+        /// Cause of the failure.
         error: RecordedError,
     },
-    /// The step found something that is not Landfall's, and did not act.
+    /// The step found an object that does not belong to Landfall, and did not act.
     Blocked {
         /// The step.
         step: StepId,
-        /// What it found.
+        /// Description of the object.
         what: String,
     },
     /// Every step before the commit is done; the release runs.
     Committed,
-    /// From here on the operation goes back.
+    /// The operation is undone from here on.
     UndoRequested {
-        /// Whether volumes and generated secrets are kept.
+        /// True if volumes and generated secrets are kept.
         keep_data: bool,
-        /// Why.
+        /// Cause of the undo.
         #[serde(default, skip_serializing_if = "UndoCause::is_requested")]
         cause: UndoCause,
     },
@@ -167,7 +167,7 @@ pub enum Event<P> {
     UndoFailed {
         /// The step.
         step: StepId,
-        /// Why.
+        /// Cause of the failure.
         error: RecordedError,
     },
     /// Every step that started is undone.
@@ -175,7 +175,7 @@ pub enum Event<P> {
 }
 
 impl<P> Event<P> {
-    /// The step it is about, if it is about one.
+    /// Returns the step that the event concerns, if any.
     pub fn step(&self) -> Option<&StepId> {
         match self {
             Self::Prepared { step, .. }
@@ -190,7 +190,7 @@ impl<P> Event<P> {
         }
     }
 
-    /// Its name in the journal.
+    /// Returns the event's name in the journal.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
@@ -209,18 +209,19 @@ impl<P> Event<P> {
     }
 }
 
-/// The payload of a record: an event, and when it was written by the host's clock. No decision depends on the time.
+/// Payload of a record: an event, and the time of its writing by the host's clock. No decision depends on the time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "P: Pinned")]
 pub struct Entry<P> {
-    /// When.
+    /// Time of writing.
     pub at: Timestamp,
-    /// What.
+    /// The event.
     #[serde(flatten)]
     pub event: Event<P>,
 }
 
-/// The form of most records: of one step, without an error. It is read in one pass, while the general form is buffered twice.
+/// Form of most records: an event of one step, without an error. It is read in one pass, while the general form is
+/// buffered twice.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StepRecord<'a> {
@@ -233,13 +234,13 @@ struct StepRecord<'a> {
     output: Option<Value>,
 }
 
-/// A value that is there, also where it is `null`.
+/// Reads a value that is present, even if it is `null`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
 impl StepRecord<'_> {
-    /// It as an entry; none where the general form must say what it is.
+    /// Returns the record as an entry; `None` if only the general form can tell what it is.
     fn into_entry<P>(self) -> Option<Entry<P>> {
         let Self { at, event, step, before, output } = self;
         let event = match (event, before, output) {

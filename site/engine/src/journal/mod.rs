@@ -1,4 +1,4 @@
-//! The one record of truth of an operation: written, and synced, before anything is done.
+//! The single source of truth of an operation, written and synced before every act.
 //!
 //! Every other copy of its contents (status, logs) is a projection of it.
 
@@ -29,24 +29,24 @@ use record::{DecodeError, Decoded, Tail};
 /// Largest payload: far above any plan, far below the largest length.
 const MAX_PAYLOAD_BYTES: usize = 256 << 20;
 
-/// The contents of a journal, read without holding it: for reports.
+/// Contents of a journal, read for reports without holding the lock.
 #[derive(Debug, Clone)]
 pub struct Replay<P> {
-    /// Every valid record, in order; the index is the sequence.
+    /// All valid records, in order; the index is the sequence.
     pub entries: Vec<Entry<P>>,
     /// The resulting state.
     pub state: State<P>,
     /// Bytes of a torn record at the end.
     pub torn_bytes: u64,
-    /// Whether this program knows every field of every record.
+    /// True if this program knows every field of every record.
     pub is_understood: bool,
     valid_bytes: u64,
     tail: Tail,
 }
 
 impl<P: Pinned> Replay<P> {
-    /// Reads the bytes of the journal at `path`. Of an operation that is closed, what a newer program added is passed over: after a
-    /// rollback to an older program, that one reads the journals of the newer one. An open operation is only for a program that
+    /// Reads the bytes of the journal at `path`. For a closed operation, additions of a newer program are ignored, so
+    /// that an older program can read these journals after a rollback. An open operation requires a program that
     /// understands all of it.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
         let decoded = decoded(bytes, path)?;
@@ -80,7 +80,7 @@ impl<P: Pinned> Replay<P> {
         Ok(Self { entries, state, torn_bytes, is_understood: true, valid_bytes, tail })
     }
 
-    /// Sequence of the last record.
+    /// Returns the sequence of the last record.
     pub fn last_sequence(&self) -> u64 {
         self.tail.sequence.saturating_sub(1)
     }
@@ -91,7 +91,7 @@ impl<P: Pinned> Replay<P> {
     }
 }
 
-/// Checks that the bytes of the journal at `path` are what was written, whatever they mean.
+/// Checks that the bytes of the journal at `path` are as written, without interpreting them.
 fn decoded(bytes: &[u8], path: &Path) -> Result<Decoded, JournalError> {
     record::decode(bytes).map_err(|source| {
         let path = path.to_owned();
@@ -103,7 +103,7 @@ fn decoded(bytes: &[u8], path: &Path) -> Result<Decoded, JournalError> {
     })
 }
 
-/// The journal of one operation, held for writing.
+/// Journal of one operation, held for writing.
 #[derive(Debug)]
 pub struct Journal<P, S = FileStorage> {
     storage: S,
@@ -114,7 +114,7 @@ pub struct Journal<P, S = FileStorage> {
 }
 
 impl<P: Pinned, S: Storage> Journal<P, S> {
-    /// Replays a journal whose record 0 is durable. A torn last record is truncated, durably.
+    /// Replays a journal whose record 0 is durable. Truncates a torn last record, durably.
     pub fn load(mut storage: S, path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
         let bytes = storage.read_all().map_err(|source| JournalError::io("read", &path, source))?;
@@ -124,35 +124,35 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
                 .truncate(valid_bytes)
                 .map_err(|source| JournalError::io("truncate the torn record of", &path, source))?;
         }
-        // Also without a torn record: an earlier process may have died between its write and its sync, and records
-        // trusted from here on must survive a power cut.
+        // Required even without a torn record: an earlier process may have died between its write and its sync, and
+        // records trusted from here on must survive a power cut.
         storage.sync().map_err(|source| JournalErrorKind::Sync { path: path.clone(), source })?;
         Ok(Self { storage, path, state, tail, poisoned: false })
     }
 
-    /// Its state.
+    /// Returns the state of the operation.
     pub fn state(&self) -> &State<P> {
         &self.state
     }
 
-    /// What the operation is pinned to.
+    /// Returns the pins of the operation.
     pub fn pins(&self) -> Result<Arc<P>, JournalError> {
         self.state.pins.clone().ok_or_else(|| {
             JournalErrorKind::Unwritable { path: self.path.clone(), reason: "it has no record 0".to_owned() }.into()
         })
     }
 
-    /// Its path.
+    /// Returns the path of the journal.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Sequence of the last record.
+    /// Returns the sequence of the last record.
     pub fn last_sequence(&self) -> u64 {
         self.tail.sequence.saturating_sub(1)
     }
 
-    /// Adds an event; when this returns its sequence, it is durable. After an error nothing more can be added: what
+    /// Appends an event and returns its sequence once it is durable. After an error nothing more can be appended: what
     /// reached the disk is unknown until the journal is loaded again.
     pub fn append(&mut self, event: Event<P>) -> Result<u64, JournalError> {
         if self.poisoned {
@@ -177,15 +177,15 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
     }
 }
 
-/// Whether records may follow, even on a disk that has become full: those of an open operation, and those of the uninstall, which
-/// undoes the install in its own journal.
+/// Returns true if records may follow even on a full disk: those of an open operation, and those of the uninstall,
+/// which undoes the install in the same journal.
 fn may_grow<P: Pinned>(state: &State<P>) -> bool {
     let is_install = state.pins.as_ref().is_some_and(|pins| pins.operation() == Operation::Install);
     !state.is_closed() || (is_install && state.phase == Phase::Committed)
 }
 
-/// Why the payload of a valid record cannot be read: a later version writes other events and fields, none writes other
-/// than JSON.
+/// Classifies an unreadable payload of a valid record. A later version writes other events and fields, but every
+/// version writes JSON.
 fn unreadable(path: PathBuf, sequence: u64, source: serde_json::Error) -> JournalErrorKind {
     if source.is_data() {
         return JournalErrorKind::Newer { path, source: Newness::Contents { sequence, source } };
@@ -193,7 +193,7 @@ fn unreadable(path: PathBuf, sequence: u64, source: serde_json::Error) -> Journa
     JournalErrorKind::Payload { path, sequence, source }
 }
 
-/// The payload of a new record.
+/// Encodes the payload of a new record.
 fn payload_of<P: Pinned>(event: Event<P>) -> Result<Vec<u8>, String> {
     let payload = serde_json::to_vec(&Entry { at: Timestamp::now(), event }).map_err(|error| error.to_string())?;
     #[cfg(any(test, feature = "testing"))]
@@ -204,7 +204,7 @@ fn payload_of<P: Pinned>(event: Event<P>) -> Result<Vec<u8>, String> {
     Ok(payload)
 }
 
-/// The bytes of a journal that holds record 0 alone.
+/// Returns the bytes of a journal that holds only record 0.
 pub fn first_record<P: Pinned>(pins: P, path: &Path) -> Result<Vec<u8>, JournalError> {
     let payload = payload_of(Event::Opened { pins: Box::new(pins) })
         .map_err(|reason| JournalErrorKind::Unwritable { path: path.to_owned(), reason })?;

@@ -1,8 +1,8 @@
-//! A disk for tests that loses unsynced data when the power is cut: files by name, which are all that the engine's own tests need. Names
-//! and folders that were not synced are lost on the disk of `landfall_media::power`.
+//! Test disk that loses unsynced data when the power is cut. It has only files by name, which is all that the engine's
+//! tests need; the disk of `landfall_media::power` also loses unsynced names and folders.
 //!
-//! Every operation counts. Before the operation with the chosen number the power fails: from then on every operation is
-//! an error, until [`Disk::boot`], which decides the fate of unsynced data.
+//! Every operation is counted. The power fails before the operation with the chosen number; every later one returns an
+//! error until [`Disk::boot`], which decides the fate of unsynced data.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,23 +12,23 @@ use std::rc::Rc;
 
 use super::Storage;
 
-/// The fate of data that was written but not synced. All of them are legal for a real disk.
+/// Fate of data that was written but not synced. Each one is legal for a real disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unsynced {
-    /// It is gone.
+    /// Lost.
     Lost,
-    /// It happens to be there.
+    /// Kept by chance.
     Kept,
-    /// Of an append, only this many thousandths of its bytes are there.
+    /// Only this many thousandths of an append's bytes are kept.
     Torn(usize),
-    /// An append has its length, but from this many thousandths on, zeros instead of its bytes.
+    /// An append keeps its length, but its bytes are zeros after this many thousandths.
     Zeroed(usize),
-    /// Each file has a fate of its own, as this number decides: a disk writes in any order.
+    /// Each file has its own fate, derived from this seed: a disk writes in any order.
     Mixed(u64),
 }
 
 impl Unsynced {
-    /// The fate of the file of this name.
+    /// Returns the fate of the file with this name.
     fn of(self, name: &str) -> Self {
         let Self::Mixed(seed) = self else { return self };
         let mut hasher = DefaultHasher::new();
@@ -58,7 +58,7 @@ struct Inner {
 }
 
 impl Inner {
-    /// Counts an operation, unless the power fails before it.
+    /// Counts an operation; fails if the power is off or fails before it.
     fn operate(&mut self) -> io::Result<()> {
         if self.is_off || self.cut_at == Some(self.operations) {
             self.is_off = true;
@@ -69,7 +69,7 @@ impl Inner {
     }
 }
 
-/// The disk; clones are the same disk.
+/// The disk; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Disk(Rc<RefCell<Inner>>);
 
@@ -79,17 +79,17 @@ impl Disk {
         self.0.borrow_mut().cut_at = Some(operation);
     }
 
-    /// Operations since the last boot.
+    /// Returns the number of operations since the last boot.
     pub fn operations(&self) -> usize {
         self.0.borrow().operations
     }
 
-    /// Whether the power is cut.
+    /// Returns true if the power is cut.
     pub fn is_off(&self) -> bool {
         self.0.borrow().is_off
     }
 
-    /// Power comes back; no cut is planned.
+    /// Restores the power; no further cut is planned.
     pub fn boot(&self, unsynced: Unsynced) {
         let mut inner = self.0.borrow_mut();
         for (name, file) in &mut inner.files {
@@ -108,18 +108,18 @@ impl Disk {
         (inner.operations, inner.cut_at, inner.is_off) = (0, None, false);
     }
 
-    /// The process is started again without a power cut: written data is still in the kernel.
+    /// Restarts the process without a power cut: written data is still in the kernel.
     pub fn revive(&self) {
         let mut inner = self.0.borrow_mut();
         (inner.cut_at, inner.is_off) = (None, false);
     }
 
-    /// A journal's storage on it.
+    /// Returns the storage of a journal on this disk.
     pub fn storage(&self, name: &str) -> SimulatedStorage {
         SimulatedStorage { disk: self.clone(), name: name.to_owned() }
     }
 
-    /// Reads a file without counting; empty if it is not there.
+    /// Reads a file without counting an operation; empty if it does not exist.
     pub fn read(&self, name: &str) -> Vec<u8> {
         self.0.borrow().files.get(name).map(|file| file.current.clone()).unwrap_or_default()
     }
@@ -144,7 +144,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Puts a file in place whole and durable, or not at all, as a rename after a sync does.
+    /// Replaces a file as a whole and durably, or not at all, as a rename after a sync does.
     pub fn place(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.write(name, bytes)?;
         let mut inner = self.0.borrow_mut();
@@ -152,18 +152,18 @@ impl Disk {
         Ok(())
     }
 
-    /// What would survive a power cut now.
+    /// Returns the content that would survive a power cut now.
     pub fn durable(&self, name: &str) -> Vec<u8> {
         self.0.borrow().files.get(name).map(|file| file.durable.clone()).unwrap_or_default()
     }
 
-    /// Lets the operation with this number, if it is a sync, fail as a broken disk does: the data is not durable, and
+    /// Makes the operation with this number, if it is a sync, fail like a broken disk: the data is not durable, and
     /// later syncs claim success.
     pub fn fail_sync(&self, operation: usize) {
         self.0.borrow_mut().failing_sync = Some(operation);
     }
 
-    /// Names and contents of all files except journals.
+    /// Returns names and contents of all files except journals.
     pub fn contents(&self) -> BTreeMap<String, Vec<u8>> {
         let inner = self.0.borrow();
         let files = inner.files.iter().filter(|(name, file)| !name.ends_with(".journal") && !file.current.is_empty());

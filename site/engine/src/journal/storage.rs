@@ -5,35 +5,35 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::FallocateFlags;
 
-/// How much a journal can grow on a disk that has become full: far more than an uninstall writes.
+/// Bytes by which a journal can grow on a full disk: far more than an uninstall writes.
 const ROOM_BYTES: u64 = 1 << 20;
 
-/// One journal's bytes. Nothing is durable before [`Storage::sync`] returned, and then all of it is.
+/// Bytes of one journal. Nothing is durable before [`Storage::sync`] returns, and everything is durable after it.
 pub trait Storage {
-    /// Everything there is.
+    /// Reads all bytes.
     fn read_all(&mut self) -> io::Result<Vec<u8>>;
 
-    /// Adds to the end; not durable.
+    /// Appends bytes; not durable.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
 
-    /// Makes everything so far durable. An error is final: the caller must neither retry nor continue.
+    /// Makes all bytes so far durable. An error is final: the caller must neither retry nor continue.
     fn sync(&mut self) -> io::Result<()>;
 
     /// Keeps only the first `length_bytes`; not durable.
     fn truncate(&mut self, length_bytes: u64) -> io::Result<()>;
 
-    /// Returns space that was reserved for records to come, since none follow. A failure costs only that space.
+    /// Releases the space reserved for further records, because none follow. A failure costs only that space.
     fn release_room(&mut self) {}
 }
 
-/// Whether blocks beyond the end of a file are reserved for records to come.
+/// Returns true if blocks beyond the end of a file are reserved for further records.
 pub(super) fn has_room(metadata: &std::fs::Metadata) -> bool {
     const BLOCK_BYTES: u64 = 512;
     metadata.blocks() * BLOCK_BYTES >= metadata.len() + ROOM_BYTES / 2
 }
 
-/// Returns the blocks beyond the end of a file, which does not move: a truncation to the length that it has. Every filesystem that
-/// Landfall runs on frees them then.
+/// Releases the blocks beyond the end of a file by truncating it to its current length. Every filesystem that Landfall
+/// supports frees them then.
 pub(super) fn release(file: &fs_err::File) -> io::Result<()> {
     let metadata = file.metadata()?;
     if has_room(&metadata) {
@@ -42,14 +42,14 @@ pub(super) fn release(file: &fs_err::File) -> io::Result<()> {
     Ok(())
 }
 
-/// A file on the host's disk, which [`super::JournalFolder`] made or found.
+/// Journal file on the host's disk, created or found by [`super::JournalFolder`].
 #[derive(Debug)]
 pub struct FileStorage {
     file: fs_err::File,
 }
 
 impl FileStorage {
-    /// Takes a file that is open for reading and writing, and reserves space for it, so that a site can be uninstalled
+    /// Wraps a file that is open for reading and writing, and reserves space for it, so that a site can be uninstalled
     /// from a full disk. The space belongs to the file: the software that filled the disk cannot take it.
     pub(super) fn new(file: fs_err::File) -> Self {
         let storage = Self { file };
@@ -57,14 +57,15 @@ impl FileStorage {
         storage
     }
 
-    /// Durable with the next sync. A filesystem that does not support this, or is already full, reserves nothing.
+    /// Reserves space, durable with the next sync. A filesystem that does not support this, or is full, reserves
+    /// nothing.
     fn keep_room(&self) {
         if let Err(error) = self.set_room_aside() {
             tracing::debug!(%error, "no space is reserved for the journal");
         }
     }
 
-    /// Blocks beyond the end, which does not move; nothing if enough of them are left from an earlier time.
+    /// Allocates blocks beyond the end, which does not move; does nothing if enough are left from an earlier time.
     fn set_room_aside(&self) -> io::Result<()> {
         let metadata = self.file.metadata()?;
         if has_room(&metadata) {

@@ -58,7 +58,7 @@ fn a_load_trusts_only_durable_records() {
     let (disk, mut journal) = created();
     disk.cut_before(disk.operations() + 1);
     journal.append(prepared()).unwrap_err();
-    // A crash of the process, not of the machine: the unsynced append is still in the kernel.
+    // The process crashes, not the machine: the unsynced append is still in the kernel.
     disk.revive();
     let journal = load(&disk);
     assert_eq!(journal.last_sequence(), 1);

@@ -1,4 +1,4 @@
-//! Facts of the clock: what the kernel reads it from, what keeps it right, how it drifts, and what it starts from at a boot.
+//! Facts of the clock: its source, its synchronization, its drift, and its value at boot.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,10 +6,10 @@ use super::host::read;
 use super::system::System;
 use crate::paths::SitePaths;
 
-/// Programs that keep a clock right.
+/// Programs that synchronize a clock.
 const TIME_PROGRAMS: [&str; 6] = ["chronyd", "systemd-timesyn", "ntpd", "ntpsec", "ptp4l", "openntpd"];
 
-/// Where these programs keep how much faster or slower the clock runs, by program and distribution.
+/// Files in which these programs record the clock's frequency error, by program and distribution.
 const DRIFT_FILES: [&str; 5] = [
     "/var/lib/chrony/chrony.drift",
     "/var/lib/chrony/drift",
@@ -18,30 +18,30 @@ const DRIFT_FILES: [&str; 5] = [
     "/var/lib/ntpsec/ntp.drift",
 ];
 
-/// Clocks that run while the host is off.
+/// Folder of the clocks that run while the host is off.
 const HARDWARE_CLOCKS: &str = "/sys/class/rtc";
 
-/// 2000-01-01 in seconds after 1970: an earlier time is that of a clock that was never set.
+/// 2000-01-01 in seconds after 1970: an earlier time means that a clock was never set.
 const LEAST_SECONDS: i64 = 946_684_800;
 
-/// What the kernel reads time from, such as `tsc`.
+/// Returns the kernel's clock source, such as `tsc`.
 pub(super) fn source(paths: &SitePaths) -> Option<String> {
     let text = read(&paths.host("/sys/devices/system/clocksource/clocksource0/current_clocksource"));
     Some(text.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
-/// The program that keeps the clock right.
+/// Returns the program that synchronizes the clock.
 pub(super) fn time_program(system: &System) -> Option<String> {
     system.running(&TIME_PROGRAMS).into_iter().next()
 }
 
-/// How much the clock gains or loses without correction, in billionths, as the program that keeps it right last found; none where no
-/// such program has kept it.
+/// Returns the clock's drift without correction, in parts per billion, as last measured by the synchronizing program;
+/// `None` without such a record.
 pub(super) fn drift_ppb(paths: &SitePaths) -> Option<i64> {
     DRIFT_FILES.iter().find_map(|path| thousandths(read(&paths.host(path)).split_whitespace().next()?))
 }
 
-/// A decimal number in thousandths: `-12.3456` is -12345.
+/// Parses a decimal number in thousandths: `-12.3456` is -12345.
 fn thousandths(text: &str) -> Option<i64> {
     let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -54,8 +54,8 @@ fn thousandths(text: &str) -> Option<i64> {
     Some(sign * whole.checked_mul(1000)?.checked_add(fraction)?)
 }
 
-/// The time of the hardware clock from which the kernel set its own at the boot, in seconds after 1970; none without one, or where it
-/// was never set.
+/// Returns the time of the hardware clock from which the kernel set its own at boot, in seconds after 1970; `None`
+/// without one, or if it was never set.
 fn hardware_seconds(paths: &SitePaths) -> Option<i64> {
     let clocks = fs_err::read_dir(paths.host(HARDWARE_CLOCKS)).ok()?;
     let mut folders = clocks.filter_map(|entry| Some(entry.ok()?.path()));
@@ -63,7 +63,8 @@ fn hardware_seconds(paths: &SitePaths) -> Option<i64> {
     read(&clock.join("since_epoch")).trim().parse::<i64>().ok().filter(|seconds| *seconds >= LEAST_SECONDS)
 }
 
-/// Seconds by which the system's clock is ahead of the hardware clock; none without one, or where it holds local time.
+/// Returns the seconds by which the system clock is ahead of the hardware clock; `None` without one, or if it holds
+/// local time.
 pub(super) fn ahead_of_hardware(paths: &SitePaths) -> Option<i64> {
     let is_local = read(&paths.host("/etc/adjtime")).lines().any(|line| line.trim() == "LOCAL");
     let hardware = hardware_seconds(paths).filter(|_| !is_local)?;
@@ -133,7 +134,7 @@ mod tests {
         assert_eq!(of(&[old, new, (is_first, "1\n"), (is_second, "0\n")]), Some(1_700_000_000));
         assert_eq!(of(&[old, new, (is_first, "0\n"), (is_second, "0\n")]), None);
         assert_eq!(of(&[old, new]), None);
-        // A clock without a battery.
+        // The clock has no battery.
         assert_eq!(of(&[(first, "86400\n"), (is_first, "1\n")]), None);
     }
 }

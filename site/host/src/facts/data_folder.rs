@@ -1,4 +1,4 @@
-//! Where the data folder is: whether its filesystem can hold containers, and whether it is mounted again after a boot.
+//! Facts of the data folder's mount: its filesystem's fitness for containers, and its persistence across a boot.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use super::{DataFolder, mounted};
 use crate::mounts::unescape;
 use crate::paths::SitePaths;
 
-/// Where systemd writes units from fstab and from partitions that it found by itself, at every boot.
+/// Folders to which systemd writes, at every boot, units from fstab and from partitions that it discovered.
 const GENERATED: [&str; 3] = ["/run/systemd/generator", "/run/systemd/generator.late", "/run/systemd/generator.early"];
 
-/// Facts about the data folder, from the kernel and the host's files.
+/// Collects the facts about the data folder from the kernel and the host's files.
 pub(super) fn collect(paths: &SitePaths) -> DataFolder {
     let Some(mount) = mounted::holding(paths, &paths.data()) else {
         return DataFolder { mount: "/".to_owned(), kind: String::new(), xfs_without_ftype: false, permanent: true };
@@ -23,8 +23,8 @@ pub(super) fn collect(paths: &SitePaths) -> DataFolder {
     }
 }
 
-/// Whether an XFS filesystem does not keep the types of folders' entries, without which overlays do not work on it. An
-/// unreadable superblock does not count against it.
+/// Returns true if an XFS filesystem lacks `ftype`, without which overlays do not work. An unreadable superblock does
+/// not count against it.
 fn lacks_ftype(device: &Path) -> bool {
     const SUPERBLOCK_BYTES: usize = 512;
     let mut block = [0; SUPERBLOCK_BYTES];
@@ -32,18 +32,18 @@ fn lacks_ftype(device: &Path) -> bool {
     is_read.is_ok() && has_ftype(&block) == Some(false)
 }
 
-/// The answer of an XFS superblock; none for anything else.
+/// Reads `ftype` from an XFS superblock; `None` for anything else.
 fn has_ftype(block: &[u8]) -> Option<bool> {
     let number = |at: usize| Some(u32::from_be_bytes(block.get(at..at + 4)?.try_into().ok()?));
     if block.get(..4)? != b"XFSB" {
         return None;
     }
     let version = u16::from_be_bytes(block.get(100..102)?.try_into().ok()?) & 0xf;
-    // Version 5 has it among the features without which it may not be mounted, version 4 among later ones.
+    // Version 5 has the flag among the incompatible features, version 4 among features 2.
     Some(if version >= 5 { number(216)? & 1 != 0 } else { number(200)? & 0x200 != 0 })
 }
 
-/// Whether a boot mounts it again: by fstab, by an enabled unit, or because systemd finds the partition.
+/// Returns true if a boot mounts it again: by fstab, by an enabled unit, or because systemd discovers the partition.
 fn is_permanent(paths: &SitePaths, point: &Path) -> bool {
     if point == Path::new("/") {
         return true;
@@ -60,7 +60,7 @@ fn is_permanent(paths: &SitePaths, point: &Path) -> bool {
     in_fstab || generated || is_wanted(&paths.host("/etc/systemd/system"), &unit)
 }
 
-/// Whether a target wants or requires a unit.
+/// Returns true if a target wants or requires a unit.
 fn is_wanted(folder: &Path, unit: &str) -> bool {
     let Ok(entries) = fs_err::read_dir(folder) else { return false };
     entries.flatten().any(|entry| {
@@ -70,7 +70,7 @@ fn is_wanted(folder: &Path, unit: &str) -> bool {
     })
 }
 
-/// The name that systemd gives the unit of a mount: `/var/lib/landfall` is `var-lib-landfall.mount`.
+/// Returns systemd's name for a mount unit: `/var/lib/landfall` is `var-lib-landfall.mount`.
 fn unit_name(point: &Path) -> String {
     let text = point.to_string_lossy();
     let escaped = text.trim_matches('/').bytes().map(|byte| match byte {
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(unit_name(Path::new("/srv/data-disk")), "srv-data\\x2ddisk.mount");
     }
 
-    /// A superblock as `mkfs.xfs` writes it, as far as it is read.
+    /// Returns a superblock as `mkfs.xfs` writes it, limited to the fields that are read.
     fn superblock(version: u16, features_2: u32, incompatible: u32) -> Vec<u8> {
         let mut block = vec![0; 512];
         block[..4].copy_from_slice(b"XFSB");

@@ -1,4 +1,4 @@
-//! The document that `landfall facts` prints, and how a file of it is read, of this form or an older one.
+//! Document of `landfall facts`, and the reader of its files in the current or an older form.
 
 use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
@@ -9,42 +9,43 @@ use serde_json::{Map, Value};
 
 use super::Facts;
 
-/// What `landfall facts` prints, as the field `kind` of the document says.
+/// Value of the document's field `kind`.
 pub const KIND: &str = "facts";
 
-/// Form of the document. Since 2 it has GPUs, since 3 processor, security, clock, C library, speeds and times, and where closed chains
-/// lead. Since 4 it has programs that listen or belong to endpoint security, kinds and options of filesystems, the kernel's build and
-/// settings, drift and hardware clock. Since 5 it has whether disks rotate.
+/// Version of the document's form. Since 2 it has GPUs; since 3 processor, security, clock, C library, speeds and
+/// times, and the destinations of closed chains. Since 4 it has programs that listen or belong to endpoint security,
+/// kinds and options of filesystems, the kernel's build and settings, drift and hardware clock. Since 5 it tells
+/// whether disks rotate.
 pub const SCHEMA: u32 = 5;
 
-/// The oldest form that is still read: what it does not know yet is unknown.
+/// Oldest form that is still read; facts that it lacks are unknown.
 const OLDEST_SCHEMA: u32 = 1;
 
-/// Maximum size of a file of facts: far above that of a host with many GPUs, addresses and chains of a firewall.
+/// Maximum size of a file of facts: far above that of a host with many GPUs, addresses and firewall chains.
 const FILE_BYTES: u64 = 16 << 20;
 
-/// Why bytes are not the facts of a host.
+/// Reason why bytes are not the facts of a host.
 #[derive(Debug, thiserror::Error)]
 pub enum Unread {
-    /// There are too many bytes.
+    /// The file has too many bytes.
     #[error("is larger than {limit} MiB", limit = FILE_BYTES >> 20)]
     TooLarge,
-    /// It is another document.
+    /// The file is another kind of document.
     #[error("is not a document of the kind {kind}", kind = KIND)]
     Kind,
-    /// It has a form that is not known.
+    /// The form is unknown.
     #[error("has {0}, and this landfall reads {oldest} to {newest}", oldest = OLDEST_SCHEMA, newest = SCHEMA)]
     Schema(String),
-    /// Its part about GPUs has a form that is not known.
+    /// The form of its GPU part is unknown.
     #[error("has facts about GPUs of schema {0}, and this landfall reads {known}", known = landfall_gpu_facts::SCHEMA)]
     GpuSchema(String),
-    /// A field is missing, unknown or wrong, or it is no JSON.
+    /// A field is missing, unknown or invalid, or the file is not JSON.
     #[error("does not hold the facts of a host")]
     Fields(#[from] serde_json::Error),
 }
 
 impl Unread {
-    /// The case that it is.
+    /// Returns the error case.
     fn case(&self) -> Case {
         match self {
             Self::TooLarge | Self::Kind | Self::Fields(_) => cases::FACTS_OTHER,
@@ -54,8 +55,8 @@ impl Unread {
 }
 
 impl Facts {
-    /// Reads the output of `landfall facts` from a host, of this form or an older one; unknown fields are refused, since
-    /// they may matter.
+    /// Reads the output of `landfall facts` from a host, in this form or an older one. Unknown fields are refused,
+    /// because they may matter.
     pub fn read(path: &Path) -> Result<Self, StepError> {
         let failed = |case: Case, what: &str| StepError::of(case, format!("{} {what}", path.display()));
         let unreadable = |error: io::Error| match error.kind() {
@@ -64,7 +65,7 @@ impl Facts {
         };
         let mut bytes = Vec::new();
         let file = fs_err::File::open(path).map_err(unreadable)?;
-        // One byte more shows that the file is too long.
+        // One extra byte shows that the file is too long.
         file.take(FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         Self::parse(&bytes).map_err(|unread| {
             let failure = failed(unread.case(), &unread.to_string());
@@ -75,7 +76,7 @@ impl Facts {
         })
     }
 
-    /// The facts in the bytes of such a file.
+    /// Parses the bytes of such a file.
     pub fn parse(bytes: &[u8]) -> Result<Self, Unread> {
         if u64::try_from(bytes.len()).is_ok_and(|length| length > FILE_BYTES) {
             return Err(Unread::TooLarge);
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
     use crate::paths::SitePaths;
 
-    /// A change of a document.
+    /// Change of a document.
     type Change = fn(&mut Value);
 
     #[test]
@@ -169,7 +170,7 @@ mod tests {
         assert_eq!(error, "/dev/zero is larger than 16 MiB");
     }
 
-    /// Bytes of a customer's file may be anything: it is read, or refused with a reason in one line.
+    /// A customer's file may contain any bytes: it is read, or refused with a reason on one line.
     #[test]
     fn a_damaged_file_is_refused_or_read() {
         let mut document = serde_json::to_value(sample::sample()).unwrap();
@@ -192,14 +193,14 @@ mod tests {
         }
     }
 
-    /// Removes fields of an object that all must have been there.
+    /// Removes fields of an object; all of them must exist.
     fn remove(object: &mut Value, fields: &[&str]) {
         for field in fields {
             assert!(object.as_object_mut().unwrap().remove(*field).is_some(), "{field}");
         }
     }
 
-    /// The document of the sample, without what the form with this number does not have.
+    /// Returns the document of the sample in an older form, without the fields that this form lacks.
     fn older(schema: u64) -> Value {
         let mut document = serde_json::to_value(sample::sample()).unwrap();
         (document["kind"], document["schema"]) = (KIND.into(), schema.into());

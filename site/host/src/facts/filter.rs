@@ -1,5 +1,5 @@
-//! Chains of the host's packet filter that drop what no rule accepts. Any one of them cuts off pods, whatever the other
-//! chains accept. Without this check, that would appear only once everything is staged and the cluster's nameserver
+//! Chains of the host's packet filter that drop packets matched by no rule. Any one of them cuts off pods, whatever the
+//! other chains accept. Without this check, the problem would appear only after staging, when the cluster's nameserver
 //! does not become ready.
 
 use landfall_error_codes::codes;
@@ -11,27 +11,27 @@ use crate::netlink::{self, Chain, Hook, Outcome, Way};
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
-/// ufw's own tables go by the names of iptables.
+/// Table name of iptables, which ufw's own tables also use.
 const IPTABLES_TABLE: &str = "filter";
-/// firewalld decides by zones, which its own facts describe.
+/// Table of firewalld, which decides by zones; its own facts describe them.
 const FIREWALLD_TABLE: &str = "firewalld";
 /// `NFPROTO_IPV6`: packets of a protocol that the cluster does not use.
 const FAMILY_6: u8 = 10;
 
-/// What the host's packet filter does to packets that no rule accepts.
+/// Treatment, by the host's packet filter, of packets that no rule accepts.
 pub(super) struct Rules {
-    /// The chains that drop them.
+    /// Chains that drop them.
     pub(super) closed: Vec<ClosedChain>,
-    /// Whether legacy iptables has rules that cannot be read.
+    /// True if legacy iptables has rules that cannot be read.
     pub(super) legacy_unread: bool,
 }
 
-/// Chains for packets to this host or through it that drop what no rule accepts, as far as they can be read.
+/// Returns chains for packets to or through this host that drop packets matched by no rule, as far as they can be read.
 pub fn closed_chains(paths: &SitePaths) -> Result<Vec<ClosedChain>, StepError> {
     Ok(rules(paths)?.closed)
 }
 
-/// The rules of nftables and iptables as they are now, and those of ufw by its files, which every boot loads.
+/// Reads the current rules of nftables and iptables, and those of ufw from its files, which every boot loads.
 pub(super) fn rules(paths: &SitePaths) -> Result<Rules, StepError> {
     let ufw = ufw(paths);
     let is_ufw = |chain: &Chain| !ufw.is_empty() && chain.table == IPTABLES_TABLE;
@@ -42,7 +42,7 @@ pub(super) fn rules(paths: &SitePaths) -> Result<Rules, StepError> {
     let is_other = |chain: &Chain| chain.family == FAMILY_6 || chain.table == FIREWALLD_TABLE || is_ufw(chain);
     chains.retain(|chain| hook(chain).is_some() && !is_other(chain));
     let mut closed = Vec::new();
-    // Without one there are no rules to read.
+    // Without a chain there are no rules to read.
     if !chains.is_empty() {
         let outcomes = netlink::outcomes(&chains).map_err(failed)?;
         closed.extend(chains.iter().zip(outcomes).filter_map(|(chain, outcome)| {
@@ -58,7 +58,7 @@ pub(super) fn rules(paths: &SitePaths) -> Result<Rules, StepError> {
     Ok(Rules { closed, legacy_unread })
 }
 
-/// What of a chain is a fact: nothing if it drops nothing that is known.
+/// Returns the fact about a chain; `None` if it is not known to drop anything.
 fn closed_by(outcome: Outcome, filter: Filter, name: String, hook: ClosedHook) -> Option<ClosedChain> {
     let Outcome { accepts, accepts_to, drops, drops_to, drops_rest } = outcome;
     let accepted = |accepted: Vec<String>| if drops_rest { accepted } else { vec!["*".to_owned()] };
@@ -67,7 +67,7 @@ fn closed_by(outcome: Outcome, filter: Filter, name: String, hook: ClosedHook) -
     is_closed.then_some(ClosedChain { filter, name, hook, accepts, accepts_to, drops, drops_to })
 }
 
-/// Names of all tables and chains, as far as they can be read: the kernel shows them to root alone.
+/// Returns the names of all tables and chains, as far as they can be read: the kernel shows them only to root.
 pub(super) fn names() -> Vec<String> {
     let tables = netlink::tables().into_iter().flatten().map(|table| table.name);
     tables.chain(netlink::chains().into_iter().flatten().map(|chain| chain.name)).collect()
@@ -81,7 +81,7 @@ fn hook(chain: &Chain) -> Option<ClosedHook> {
     }
 }
 
-/// The chains of legacy iptables, which only its own program can read; none where that one is missing or fails.
+/// Reads the chains of legacy iptables, which requires its own program; `None` if that is missing or fails.
 fn legacy(paths: &SitePaths, commands: &dyn CommandRunner) -> Option<Vec<ClosedChain>> {
     if !read(&paths.host("/proc/net/ip_tables_names")).lines().any(|table| table == IPTABLES_TABLE) {
         return Some(Vec::new());
@@ -91,7 +91,7 @@ fn legacy(paths: &SitePaths, commands: &dyn CommandRunner) -> Option<Vec<ClosedC
     Some(saved(&String::from_utf8_lossy(&output.stdout)))
 }
 
-/// Closed chains in the output of `iptables-save`.
+/// Parses closed chains in the output of `iptables-save`.
 fn saved(text: &str) -> Vec<ClosedChain> {
     let closed = |(name, hook): (&str, ClosedHook)| {
         let by_policy = text.lines().any(|line| line.starts_with(&format!(":{name} DROP")));
@@ -100,8 +100,8 @@ fn saved(text: &str) -> Vec<ClosedChain> {
     [("INPUT", ClosedHook::Input), ("FORWARD", ClosedHook::Forward)].into_iter().filter_map(closed).collect()
 }
 
-/// What becomes of packets in a chain in the words of `iptables-save`, which names interfaces and ranges that packets come from `-i` and `-s`,
-/// and those that they go to `-o` and `-d`. Rules with any other condition are ignored.
+/// Returns the outcome for packets in a chain of `iptables-save`'s output, which names their source interfaces and
+/// ranges with `-i` and `-s`, their destinations with `-o` and `-d`. Rules with any other condition are ignored.
 fn outcome(text: &str, chain: &str, by_policy: bool) -> Outcome {
     let mut found = Outcome { drops_rest: by_policy, ..Outcome::default() };
     for line in text.lines() {
@@ -119,7 +119,7 @@ fn outcome(text: &str, chain: &str, by_policy: bool) -> Outcome {
             _ => continue,
         };
         let Some((at, which)) = at else {
-            // No packet reaches the rules after it.
+            // No packet reaches the later rules.
             found.drops_rest = drops;
             if !drops {
                 found.decide(Way::From, "*", false);
@@ -136,7 +136,7 @@ fn outcome(text: &str, chain: &str, by_policy: bool) -> Outcome {
     found
 }
 
-/// ufw's chains, if it is on and drops or rejects what its rules do not name.
+/// Returns ufw's chains, if it is enabled and drops or rejects packets that its rules do not name.
 fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let setting = |text: &str, name: &str| {
         let mut lines = text.lines().rev();
@@ -150,11 +150,11 @@ fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     let policies = read(&paths.host("/etc/default/ufw"));
     let rules = read(&paths.host("/etc/ufw/user.rules"));
     let closed = |(policy, name, hook): (&str, &str, ClosedHook)| {
-        // ufw's own default for a missing setting.
+        // This is ufw's own default for a missing setting.
         let is_closed = setting(&policies, policy).as_deref() != Some("accept");
         let mut found = outcome(&rules, name, is_closed);
         if hook == ClosedHook::Input && is_closed {
-            // By the rules that it ships.
+            // The rules that it ships accept loopback.
             found.accepts.insert(0, "lo".to_owned());
         }
         closed_by(found, Filter::Ufw, name.to_owned(), hook)
@@ -168,7 +168,7 @@ fn ufw(paths: &SitePaths) -> Vec<ClosedChain> {
     .collect()
 }
 
-/// Whether the host's own firewall deletes all tables of the packet filter whenever it starts.
+/// Returns true if the host's own firewall deletes all tables of the packet filter whenever it starts.
 pub(super) fn flushes_ruleset(paths: &SitePaths) -> bool {
     let wants = ["sysinit.target.wants", "multi-user.target.wants"];
     let link = |folder: &str| paths.host("/etc/systemd/system").join(folder).join("nftables.service");
@@ -215,7 +215,7 @@ mod tests {
         assert!(ufw(&paths).iter().all(|chain| chain.hook == ClosedHook::Input));
     }
 
-    /// `iptables-legacy-save`, which is missing, fails or prints.
+    /// `iptables-legacy-save`, which is missing, fails or prints this.
     struct Save(Option<(bool, &'static str)>);
 
     impl CommandRunner for Save {
@@ -251,13 +251,13 @@ mod tests {
             drops_to: Vec::new(),
         };
         assert_eq!(saved(text), std::slice::from_ref(&expected));
-        // A last rule closes a chain as a policy does; no packet reaches the rules after it.
+        // A final catch-all rule closes a chain like a policy; no packet reaches the later rules.
         let text = "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -i cni+ -j ACCEPT\n\
                     -A FORWARD -d 10.244.0.0/16 -j ACCEPT\n-A FORWARD -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD -i eth0 -j ACCEPT\nCOMMIT\n";
         assert_eq!(saved(text), [ClosedChain { drops: Vec::new(), ..expected }]);
     }
 
-    /// Rules that drop by an interface or a range, of a chain that accepts the rest: whichever comes first decides.
+    /// Rules drop by interface or range, in a chain that accepts the rest: the first match decides.
     #[test]
     fn what_is_dropped_by_name_is_seen_in_a_chain_that_accepts_the_rest() {
         let text = "*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n-A FORWARD -s 10.1.0.0/16 -j ACCEPT\n-A FORWARD -s 10.1.0.0/16 -j DROP\n\

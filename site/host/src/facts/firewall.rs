@@ -1,5 +1,5 @@
-//! What firewalld allows. Its default zone rejects traffic between pods and from pods to the host. Without this check,
-//! that would appear only once everything is staged and the cluster's nameserver does not become ready.
+//! Permissions of firewalld. Its default zone rejects traffic between pods and from pods to the host. Without this
+//! check, the problem would appear only after staging, when the cluster's nameserver does not become ready.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,14 +11,14 @@ use crate::paths::SitePaths;
 /// Name of its table in the packet filter, while it runs.
 const TABLE: &str = "firewalld";
 
-/// The link that starts it at every boot, even if it is stopped now.
+/// Link that starts it at every boot, even if it is stopped now.
 const WANTED_AT_BOOT: &str = "/etc/systemd/system/multi-user.target.wants/firewalld.service";
 
 /// Zones that ship with it, and the site's own zones, which take precedence.
 const ZONE_FOLDERS: [&str; 2] = ["/usr/lib/firewalld/zones", "/etc/firewalld/zones"];
 
-/// What firewalld does by its permanent configuration, which every boot and reload applies; none if it neither runs nor
-/// will run.
+/// Reads firewalld's permanent configuration, which every boot and reload applies; `None` if it neither runs nor will
+/// run.
 pub(super) fn firewalld(paths: &SitePaths, tables: &[String]) -> Option<Firewalld> {
     let is_wanted = paths.host(WANTED_AT_BOOT).symlink_metadata().is_ok();
     if !is_wanted && !tables.iter().any(|table| table == TABLE) {
@@ -36,26 +36,26 @@ pub(super) fn firewalld(paths: &SitePaths, tables: &[String]) -> Option<Firewall
     Some(Firewalld { passes_all: zones.contains_key(default), trusted })
 }
 
-/// The text of each zone, by name, without comments and rules.
+/// Returns the text of each zone by name, without comments and rules.
 fn zones_in(folder: &Path) -> BTreeMap<String, String> {
     let Ok(entries) = fs_err::read_dir(folder) else { return BTreeMap::new() };
     let zones = entries.flatten().filter_map(|entry| {
         let name = entry.file_name().to_string_lossy().strip_suffix(".xml")?.to_owned();
         let text = without(&read(&entry.path()), "<!--", "-->");
-        // Rules have sources of their own, which say nothing about the zone.
+        // Rules have their own sources, which say nothing about the zone.
         Some((name, without(&text, "<rule", "</rule>")))
     });
     zones.collect()
 }
 
-/// A text without everything between two marks.
+/// Removes everything between two markers.
 fn without(text: &str, begin: &str, end: &str) -> String {
     let mut parts = text.split(begin);
     let before = parts.next().unwrap_or_default().to_owned();
     before + &parts.filter_map(|part| Some(part.split_once(end)?.1)).collect::<String>()
 }
 
-/// The values of an attribute of all elements of a name.
+/// Returns the values of an attribute of all elements with this name.
 fn attribute<'a>(text: &'a str, element: &'a str, attribute: &'a str) -> impl Iterator<Item = &'a str> {
     text.split('<').filter_map(move |tag| {
         let tag = tag.split('>').next()?.strip_prefix(element)?.strip_prefix(char::is_whitespace)?;
@@ -69,7 +69,7 @@ fn attribute<'a>(text: &'a str, element: &'a str, attribute: &'a str) -> impl It
 mod tests {
     use super::*;
 
-    /// As firewalld ships it.
+    /// The zone as firewalld ships it.
     const TRUSTED: &str = r#"<?xml version="1.0" encoding="utf-8"?>
 <zone target="ACCEPT">
   <short>Trusted</short>

@@ -1,4 +1,4 @@
-//! GPUs: the bus and the driver as the kernel shows them, and what NVIDIA's library says, if its driver is loaded.
+//! GPUs: bus and driver as the kernel shows them, and the report of NVIDIA's library if its driver is loaded.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,20 +13,21 @@ use landfall_gpu_facts::{GpuReport, NvmlState, Outcome, SCHEMA, probe};
 
 use crate::paths::SitePaths;
 
-/// The program that asks the library, which a static program cannot load.
+/// Name of the program that queries the library, which a static program cannot load.
 const PROGRAM: &str = "landfall-gpu";
 
-/// How long the program may take. It limits the library to half a second less by itself.
+/// Time limit of the program. It limits the library to half a second less on its own.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(5);
 
-/// Where the program is: beside this one, as on a stick, and otherwise among the files of the installed release, which has it if it needs
-/// GPUs.
+/// Returns the path of the program: next to this one, as on a stick, or else among the files of the installed release,
+/// which has it if it needs GPUs.
 pub(super) fn program(paths: &SitePaths) -> PathBuf {
     let beside = std::env::current_exe().map_or_else(|_| PROGRAM.into(), |this| this.with_file_name(PROGRAM));
     if beside.exists() { beside } else { installed(paths).unwrap_or(beside) }
 }
 
-/// The newest one among the files of artifacts: while a release takes another's place, there are two. Only Landfall's own is executable.
+/// Returns the newest copy among the files of artifacts; during an upgrade there are two. Only Landfall's own is
+/// executable.
 fn installed(paths: &SitePaths) -> Option<PathBuf> {
     let folders = fs_err::read_dir(paths.files()).ok()?;
     let found = folders.flatten().filter_map(|folder| {
@@ -38,21 +39,21 @@ fn installed(paths: &SitePaths) -> Option<PathBuf> {
     found.max().map(|(_, program)| program)
 }
 
-/// What the kernel's files show of GPUs.
+/// Result of reading the kernel's files.
 pub(super) enum Look {
-    /// All that there is to know: the library is not asked.
+    /// The report is complete; the library is not queried.
     Complete(GpuReport),
     /// The driver is loaded, so its library knows more.
     Queryable(KernelFacts),
 }
 
-/// What the kernel shows of GPUs and their driver.
+/// Facts that the kernel shows of GPUs and their driver.
 pub(super) struct KernelFacts {
     pub(super) hardware: Hardware,
     pub(super) driver: DriverState,
 }
 
-/// Reads the kernel's files. Without a loaded driver, they show all that there is to know.
+/// Reads the kernel's files. Without a loaded driver, they are all that can be known.
 pub(super) fn look(paths: &SitePaths) -> Look {
     let root = paths.host("/");
     let root = Root::new(&root);
@@ -68,17 +69,17 @@ pub(super) fn look(paths: &SitePaths) -> Look {
 }
 
 impl KernelFacts {
-    /// Asks the library with the program, within this time.
+    /// Queries the library through the program, within this time.
     pub(super) fn query(self, program: &Path, time_limit: Duration) -> GpuReport {
         self.or(ask(program, time_limit))
     }
 
-    /// The same with a program for whose owner the caller answers, by a path that leads nowhere else.
+    /// Like [`Self::query`], with a program that the caller vouches for, by a path that cannot be replaced.
     pub(super) fn query_held(self, program: &Path) -> GpuReport {
         self.or(run(program, TIME_LIMIT, program))
     }
 
-    /// The answer, or what the kernel shows with what became of the question.
+    /// Returns the answer, or the kernel's facts with the outcome of the query.
     fn or(self, answer: Result<GpuReport, NvmlState>) -> GpuReport {
         answer.unwrap_or_else(|nvml| {
             let Self { hardware, driver } = self;
@@ -87,9 +88,9 @@ impl KernelFacts {
     }
 }
 
-/// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often root. Beside `this`
-/// program, which the caller runs already, whoever could have replaced `this` may also have replaced it: on a stick that a desktop has
-/// mounted, every file belongs to the user of the desktop.
+/// Refuses a program that users other than root and the caller could have replaced: it runs as the caller, who is often
+/// root. A copy next to `this` program, which the caller already runs, is trusted as much as `this`: on a stick that a
+/// desktop mounted, every file belongs to the desktop's user.
 fn check_owner(program: &Path, this: Option<&Path>) -> Result<PathBuf, String> {
     let program = fs_err::canonicalize(program).map_err(|error| error.to_string())?;
     let metadata = |path: &Path| fs_err::symlink_metadata(path).map_err(|error| error.to_string());
@@ -109,7 +110,7 @@ fn check_owner(program: &Path, this: Option<&Path>) -> Result<PathBuf, String> {
     Ok(program)
 }
 
-/// Refuses a path that others than these owners could have written, by other permissions than these.
+/// Refuses a path that others than these owners could have written, or whose permissions exceed this mode.
 fn check_replaceable(path: &Path, metadata: &Metadata, owners: &[u32], mode: u32) -> Result<(), String> {
     let (owner, found) = (metadata.uid(), metadata.mode() & 0o7777);
     if !owners.contains(&owner) {
@@ -121,7 +122,7 @@ fn check_replaceable(path: &Path, metadata: &Metadata, owners: &[u32], mode: u32
     Ok(())
 }
 
-/// What the program reports, or what became of it. Without time left, it does not start.
+/// Returns the program's report, or the outcome of the query. Without time left, the program is not started.
 fn ask(program: &Path, time_limit: Duration) -> Result<GpuReport, NvmlState> {
     if time_limit.is_zero() {
         return Err(over(TIME_LIMIT));
@@ -140,7 +141,7 @@ fn not_started(program: &Path, reason: &str) -> NvmlState {
     NvmlState::Failed(NvmlFailure { kind: NvmlFailureKind::Other, detail })
 }
 
-/// Runs the program; `named` is what messages call it.
+/// Runs the program; messages call it `named`.
 fn run(program: &Path, time_limit: Duration, named: &Path) -> Result<GpuReport, NvmlState> {
     match probe(program, time_limit) {
         Outcome::Facts(report) => Ok(*report),

@@ -12,7 +12,7 @@ use super::{CgroupDriver, Cgroups, Filesystem, mounted};
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
-/// Paths whose filesystems matter: data, settings and units, the command, logs.
+/// Paths whose filesystems matter: data, settings and units, the command, and logs.
 const PATHS_IN_QUESTION: [&str; 4] = ["/var/lib/landfall", "/etc", "/usr/local/bin", "/var/log"];
 
 /// Modules that Kubernetes, flannel and kube-proxy need, each with a path that exists if the kernel has it loaded or
@@ -24,12 +24,12 @@ const MODULES: [(&str, &str); 4] = [
     ("vxlan", "/sys/module/vxlan"),
 ];
 
-/// Kernel settings with a minimum; a host that has more keeps its value.
+/// Kernel settings with a minimum; a higher value of the host is kept.
 pub const LIMITS: [(&str, u64); 2] =
     [("fs.inotify.max_user_instances", 8192), ("fs.inotify.max_user_watches", 524_288)];
 
-/// When the file was written in which a site keeps the newest time that it has seen; without one, when an uninstall
-/// recorded what it kept.
+/// Returns the modification time of the site's clock file, which records the newest time seen; without one, that of the
+/// record of an uninstall.
 pub(super) fn clock_seen(paths: &SitePaths) -> Option<String> {
     let written = |path: PathBuf| jiff::Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok();
     let seen = written(paths.clock()).or_else(|| written(paths.kept_record()))?;
@@ -41,7 +41,7 @@ pub(super) fn limits(paths: &SitePaths) -> BTreeMap<String, u64> {
     LIMITS.iter().filter_map(|(name, _)| Some(((*name).to_owned(), current(name)?))).collect()
 }
 
-/// The platform of this program, such as `linux/amd64`.
+/// Returns the platform of this program, such as `linux/amd64`.
 pub fn platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -51,7 +51,7 @@ pub fn platform() -> String {
     format!("linux/{architecture}")
 }
 
-/// `ID` and `VERSION_ID` of `/etc/os-release`, such as `debian 12`.
+/// Returns `ID` and `VERSION_ID` of `/etc/os-release`, such as `debian 12`.
 pub fn operating_system(paths: &SitePaths) -> String {
     let text = read(&paths.host("/etc/os-release"));
     let field = |name: &str| {
@@ -83,7 +83,7 @@ pub(super) fn cgroups(paths: &SitePaths) -> Cgroups {
         controllers.sort();
         (1, controllers)
     };
-    // systemd can make groups for pods only in hierarchies that it manages itself.
+    // systemd can create groups for pods only in hierarchies that it manages itself.
     let managed = version == 2 || paths.host("/sys/fs/cgroup/systemd").is_dir();
     let driver = if has_systemd(paths) && managed { CgroupDriver::Systemd } else { CgroupDriver::Cgroupfs };
     Cgroups { version, driver, controllers }
@@ -98,12 +98,12 @@ pub(super) fn lowers_oom_score(paths: &SitePaths) -> bool {
         .is_some_and(|capabilities| capabilities & CAP_SYS_RESOURCE != 0)
 }
 
-/// Processor cores that programs can use.
+/// Returns the number of processor cores that programs can use.
 pub fn cores() -> u32 {
     std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX))
 }
 
-/// The kernel's id of this start of the host; none where there is none.
+/// Returns the kernel's ID of this boot; `None` if it has none.
 pub fn boot_id(paths: &SitePaths) -> Option<String> {
     let id = fs_err::read_to_string(paths.host("/proc/sys/kernel/random/boot_id")).ok()?;
     Some(id.trim().to_owned())
@@ -128,7 +128,7 @@ pub(super) fn filesystems(paths: &SitePaths, system: &System) -> Result<Vec<File
         });
         let filesystem = &mut found[index].1;
         filesystem.paths.push(path.to_owned());
-        // These belong to the mount, and a filesystem may be mounted in several places.
+        // These flags belong to the mount, and a filesystem may be mounted in several places.
         filesystem.read_only |= measured.f_flag.contains(StatVfsMountFlags::RDONLY);
         if measured.f_flag.contains(StatVfsMountFlags::NOEXEC) {
             filesystem.no_exec.push(path.to_owned());
@@ -137,7 +137,7 @@ pub(super) fn filesystems(paths: &SitePaths, system: &System) -> Result<Vec<File
     Ok(found.into_iter().map(|(_, filesystem)| filesystem).collect())
 }
 
-/// A filesystem with only its size known so far.
+/// Returns a filesystem of which only the size is known.
 fn empty_filesystem(measured: &StatVfs) -> Filesystem {
     Filesystem {
         paths: Vec::new(),
@@ -152,18 +152,18 @@ fn empty_filesystem(measured: &StatVfs) -> Filesystem {
     }
 }
 
-/// The path itself or its nearest ancestor that exists.
+/// Returns the path itself or its nearest existing ancestor.
 pub(super) fn nearest(path: &Path) -> PathBuf {
     path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("/")).to_owned()
 }
 
-/// The modules that are not built in, whether or not they are loaded now: the next boot unloads them.
+/// Returns the modules that are not built in, loaded or not: the next boot unloads them.
 pub(super) fn modules(paths: &SitePaths) -> Vec<String> {
     // Built-in modules without parameters appear only in the list that ships with the kernel.
     MODULES.iter().filter(|(name, _)| !is_built_in(paths, name)).map(|(name, _)| (*name).to_owned()).collect()
 }
 
-/// Those of these modules that are not loaded.
+/// Returns the modules of this list that are not loaded.
 pub(super) fn missing_modules(paths: &SitePaths, modules: &[String]) -> Vec<String> {
     let is_there = |sign: &str| match sign.split_once(':') {
         Some((file, word)) => read(&paths.host(file)).split_whitespace().any(|found| found == word),
@@ -176,13 +176,13 @@ pub(super) fn missing_modules(paths: &SitePaths, modules: &[String]) -> Vec<Stri
 fn is_built_in(paths: &SitePaths, name: &str) -> bool {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let listed = paths.host("/lib/modules").join(release);
-    // Without modules on the disk, nothing can be loaded: the kernel can do only what it has.
+    // Without modules on the disk, nothing can be loaded: the kernel has only what is built in.
     !listed.is_dir() || read(&listed.join("modules.builtin")).lines().any(|line| line.ends_with(&format!("/{name}.ko")))
 }
 
-/// Whether all these modules are among those that ship with the kernel, and whether it still loads any.
+/// Returns true if all these modules ship with the kernel and the kernel still loads modules.
 pub(super) fn are_loadable(paths: &SitePaths, modules: &[String]) -> bool {
-    // A hardened host forbids it until the next boot, and at the next boot again.
+    // A hardened host forbids it until the next boot, and again after that.
     if !modules.is_empty() && read(&paths.host("/proc/sys/kernel/modules_disabled")).trim() == "1" {
         return false;
     }
@@ -204,7 +204,7 @@ pub(super) fn selinux(paths: &SitePaths) -> Option<String> {
     }
 }
 
-/// A file's text; empty where it cannot be read, since kernels differ in what they show.
+/// Returns a file's text; empty if it cannot be read, because kernels differ in what they show.
 pub(super) fn read(path: &Path) -> String {
     fs_err::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
@@ -246,7 +246,7 @@ mod tests {
         };
         set(paths.kept_record(), "2031-01-01T00:00:00Z");
         assert_eq!(clock_seen(&paths).as_deref(), Some("2031-01-01T00:00:00Z"));
-        // A person's confirmation counts for more.
+        // A person's confirmation has priority.
         fs_err::create_dir_all(paths.node()).unwrap();
         landfall_media::durable::write_file(&paths.clock(), b"", 0o644).unwrap();
         set(paths.clock(), "2026-11-21T00:00:00Z");

@@ -1,4 +1,4 @@
-//! What the kernel was built with, and settings of it that software asks for.
+//! Facts of the kernel's build and of settings that software requires.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -8,8 +8,8 @@ use flate2::read::GzDecoder;
 use super::host::read;
 use crate::paths::SitePaths;
 
-/// What the kubelet, containerd, flannel and kube-proxy (which writes rules of nftables) cannot do without, as the kernel's build names
-/// it. What is a module as well is also looked for among the modules.
+/// Options that kubelet, containerd, flannel and kube-proxy (which writes nftables rules) require, as the kernel's
+/// build names them. Those that exist as modules are also checked among the modules.
 const NEEDED: [&str; 24] = [
     "BRIDGE",
     "BRIDGE_NETFILTER",
@@ -40,7 +40,7 @@ const NEEDED: [&str; 24] = [
 /// Upper limit of a kernel's configuration in bytes: ten times that of distributions.
 const CONFIGURATION_BYTES: u64 = 4 << 20;
 
-/// Settings that rules of releases may ask about, beside those with a minimum of Landfall's own.
+/// Settings that rules of releases may query, in addition to those with a minimum of Landfall's own.
 const SETTINGS: [&str; 9] = [
     "fs.file-max",
     "kernel.pid_max",
@@ -53,10 +53,11 @@ const SETTINGS: [&str; 9] = [
     "vm.swappiness",
 ];
 
-/// Needed options that the running kernel was built without; none where its configuration is nowhere to be read.
+/// Returns needed options that the running kernel lacks; `None` if its configuration cannot be read.
 pub(super) fn missing_options(paths: &SitePaths) -> Option<Vec<String>> {
     let text = configuration(paths)?;
-    // An option that the text does not mention has another name in that kernel: only what it denies is missing.
+    // An option that the text does not mention has another name in that kernel: only an explicit denial counts as
+    // missing.
     let is_denied = |option: &&&str| {
         let denial = format!("# CONFIG_{option} is not set");
         text.lines().any(|line| line == denial)
@@ -64,7 +65,7 @@ pub(super) fn missing_options(paths: &SitePaths) -> Option<Vec<String>> {
     Some(NEEDED.iter().filter(is_denied).map(|option| format!("CONFIG_{option}")).collect())
 }
 
-/// The configuration of the running kernel: its own copy, or the distribution's.
+/// Returns the configuration of the running kernel: its own copy, or the distribution's.
 fn configuration(paths: &SitePaths) -> Option<String> {
     let own = fs_err::File::open(paths.host("/proc/config.gz")).ok().and_then(|file| {
         let mut text = String::new();
@@ -77,7 +78,7 @@ fn configuration(paths: &SitePaths) -> Option<String> {
     own.into_iter().chain(kept).find(|text| !text.is_empty())
 }
 
-/// Current values of the settings, by their names.
+/// Returns current values of the settings, by name.
 pub(super) fn settings(paths: &SitePaths) -> BTreeMap<String, u64> {
     let current = |name: &str| read(&paths.host("/proc/sys").join(name.replace('.', "/"))).trim().parse().ok();
     SETTINGS.iter().filter_map(|name| Some(((*name).to_owned(), current(name)?))).collect()

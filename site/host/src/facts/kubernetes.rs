@@ -1,9 +1,9 @@
-//! Signs of another Kubernetes or container runtime; Landfall's own cannot run beside one.
+//! Signs of another Kubernetes or container runtime, next to which Landfall's own cannot run.
 
 use super::system::System;
 use crate::paths::SitePaths;
 
-/// Files and folders that a Kubernetes leaves; folders count only if they are not empty.
+/// Files and folders that a Kubernetes leaves behind; folders count only if they are not empty.
 const SIGNS: [&str; 8] = [
     "/etc/kubernetes",
     "/var/lib/kubelet",
@@ -15,20 +15,22 @@ const SIGNS: [&str; 8] = [
     "/var/snap/microk8s",
 ];
 
-/// Interfaces that its network leaves until the next boot. Some have the names of Landfall's own, others its port or the addresses of services.
+/// Interfaces that its network leaves until the next boot. Some have the names of Landfall's own, others its port or
+/// the addresses of services.
 const INTERFACES: [&str; 8] =
     ["cni0", "flannel.1", "cilium_host", "cilium_vxlan", "kube-ipvs0", "vxlan.calico", "antrea-gw0", "weave"];
 
-/// Names in the packet filter that kube-proxy gives: a table of its own, or the beginning of chains in others' tables.
+/// Names that kube-proxy uses in the packet filter: its own table, or a prefix of chains in others' tables.
 const TABLE: &str = "kube-proxy";
 const CHAINS: &str = "KUBE-";
 
-/// Programs beside which Landfall's cannot run.
+/// Programs next to which Landfall's cannot run.
 const PROGRAMS: [&str; 8] = ["kubelet", "kube-apiserver", "etcd", "k3s", "k0s", "containerd", "dockerd", "crio"];
 
-/// `filter` reads the names of tables and chains of the packet filter: a site, which has many, is not asked for them.
+/// Returns the signs found. `filter` reads the names of tables and chains of the packet filter; it is not called on a
+/// site, which has many.
 pub(super) fn leftovers(paths: &SitePaths, system: &System, filter: impl FnOnce() -> Vec<String>) -> Vec<String> {
-    // A Landfall site has all of them; its identity shows whether this is one.
+    // A Landfall site has all of these signs; its identity shows that it is one.
     if paths.settings_uuid().exists() {
         return Vec::new();
     }

@@ -1,5 +1,5 @@
-//! Which TCP ports something listens on, and the program behind each: the kernel lists the inode of each socket, and the files that a
-//! process has open name the inodes of its sockets.
+//! TCP ports with listeners, and the program behind each: the kernel lists the inode of each socket, and the open files
+//! of a process name the inodes of its sockets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,16 +7,17 @@ use super::Listener;
 use super::host::read;
 use crate::paths::SitePaths;
 
-/// Sockets that listen: the inode and the port of each.
+/// Listening sockets: port by inode.
 type Sockets = BTreeMap<u64, u16>;
 
-/// Where the kernel lists sockets.
+/// Files in which the kernel lists TCP sockets.
 const FILES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
-/// Where the kernel lists sockets of UDP.
+/// Files in which the kernel lists UDP sockets.
 const UDP_FILES: [&str; 2] = ["/proc/net/udp", "/proc/net/udp6"];
 
-/// The UDP ports that some socket has, and that is connected to nothing: one that is asks a question, and lets its port go with the answer.
+/// Returns the UDP ports of unconnected sockets. A connected socket asks a question, and releases its port with the
+/// answer.
 pub(super) fn udp_ports(paths: &SitePaths) -> Vec<u16> {
     const UNCONNECTED: &str = "07";
     let texts = UDP_FILES.map(|file| read(&paths.host(file)));
@@ -25,7 +26,7 @@ pub(super) fn udp_ports(paths: &SitePaths) -> Vec<u16> {
     ports.into_iter().collect()
 }
 
-/// The local port of a line about a socket in such a state.
+/// Returns the local port of a line about a socket in this state.
 fn port(line: &str, wanted: &str) -> Option<u16> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (local, state) = (fields.get(1)?, fields.get(3)?);
@@ -33,7 +34,7 @@ fn port(line: &str, wanted: &str) -> Option<u16> {
     (*state == wanted).then_some(port)
 }
 
-/// The ports, and the programs that this process may see: without root, its own user's alone.
+/// Returns the ports, and the programs visible to this process: without root, only its own user's.
 pub(super) fn collect(paths: &SitePaths) -> (Vec<u16>, Vec<Listener>) {
     let texts = FILES.map(|file| read(&paths.host(file)));
     let sockets: Vec<(u64, u16)> = texts.iter().flat_map(|text| text.lines()).filter_map(listening).collect();
@@ -41,14 +42,14 @@ pub(super) fn collect(paths: &SitePaths) -> (Vec<u16>, Vec<Listener>) {
     (ports.into_iter().collect(), owners(paths, sockets.into_iter().collect()))
 }
 
-/// The inode and the local port of a line of `/proc/net/tcp` whose socket listens.
+/// Returns the inode and local port of a line of `/proc/net/tcp` whose socket listens.
 fn listening(line: &str) -> Option<(u64, u16)> {
     const LISTEN: &str = "0A";
     let inode = line.split_whitespace().nth(9)?;
     Some((inode.parse().ok()?, port(line, LISTEN)?))
 }
 
-/// The process with the lowest id that has each socket: of a server and its workers, the server.
+/// Returns the process with the lowest ID for each socket: of a server and its workers, the server.
 fn owners(paths: &SitePaths, mut sockets: Sockets) -> Vec<Listener> {
     let mut found: Vec<Listener> = Vec::new();
     let Ok(processes) = fs_err::read_dir(paths.host("/proc")) else { return found };
@@ -58,7 +59,7 @@ fn owners(paths: &SitePaths, mut sockets: Sockets) -> Vec<Listener> {
             break;
         }
         let process = paths.host("/proc").join(pid.to_string());
-        // A process may end meanwhile, and another user's shows nothing.
+        // A process may have ended, and another user's shows nothing.
         let Ok(open) = fs_err::read_dir(process.join("fd")) else { continue };
         let links = open.flatten().filter_map(|entry| fs_err::read_link(entry.path()).ok());
         let ports: BTreeSet<u16> = links.filter_map(|link| sockets.remove(&socket(link.to_str()?)?)).collect();
@@ -69,12 +70,12 @@ fn owners(paths: &SitePaths, mut sockets: Sockets) -> Vec<Listener> {
         found.extend(ports.into_iter().map(|port| Listener { port, program: program.clone(), pid }));
     }
     found.sort_by_key(|listener| (listener.port, listener.pid));
-    // One program may listen on a port for each family of addresses.
+    // One program may listen on a port for each address family.
     found.dedup();
     found
 }
 
-/// The inode of `socket:[4711]`.
+/// Returns the inode in `socket:[4711]`.
 fn socket(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }

@@ -1,4 +1,4 @@
-//! Facts of the processor, the firmware, what guards the host, and the C library, each from a file that says it.
+//! Facts of the processor, the firmware, the host's security software, and the C library, each read from a file.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -8,7 +8,7 @@ use super::system::System;
 use super::{Cpu, Security};
 use crate::paths::SitePaths;
 
-/// Features of processors that models and databases make use of; a rule of a release may ask for one.
+/// Processor features that models and databases use; a rule of a release may ask for one.
 const FEATURES: [&str; 15] = [
     "sse4_2",
     "popcnt",
@@ -27,14 +27,14 @@ const FEATURES: [&str; 15] = [
     "asimd",
 ];
 
-/// What each level of x86-64 adds, by the kernel's names.
+/// Features that each level of x86-64 adds, by the kernel's names.
 const LEVELS: [(u8, &[&str]); 3] = [
     (2, &["cx16", "lahf_lm", "popcnt", "sse4_1", "sse4_2", "ssse3"]),
     (3, &["avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe", "xsave"]),
     (4, &["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"]),
 ];
 
-/// Programs of endpoint security on Linux, by the first 15 bytes of their names.
+/// Endpoint security programs on Linux, by the first 15 bytes of their names.
 const ENDPOINT_PROGRAMS: [&str; 21] = [
     "falcon-sensor",
     "falcon-sensor-b",
@@ -59,7 +59,7 @@ const ENDPOINT_PROGRAMS: [&str; 21] = [
     "clamonacc",
 ];
 
-/// Where the C library is, by distribution.
+/// Paths of the C library, by distribution.
 const LIBRARIES: [&str; 6] = [
     "/lib/x86_64-linux-gnu/libc.so.6",
     "/lib/aarch64-linux-gnu/libc.so.6",
@@ -69,13 +69,13 @@ const LIBRARIES: [&str; 6] = [
     "/usr/lib/libc.so.6",
 ];
 
-/// Most bytes of the C library that are searched.
+/// Maximum number of bytes of the C library that are searched.
 const LIBRARY_BYTES: u64 = 16 << 20;
 
-/// What the C library says before its version.
+/// Text that precedes the version in the C library.
 const BEFORE_VERSION: &[u8] = b"GNU C Library ";
 
-/// The firmware's variable that says whether Secure Boot is on; its last byte is the answer.
+/// Firmware variable for the state of Secure Boot; its last byte is the answer.
 const SECURE_BOOT: &str = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c";
 
 pub(super) fn cpu(paths: &SitePaths, system: &System) -> Cpu {
@@ -93,7 +93,7 @@ pub(super) fn cpu(paths: &SitePaths, system: &System) -> Cpu {
     }
 }
 
-/// Nodes of memory; 1 where the kernel does not distinguish them.
+/// Returns the number of NUMA nodes; 1 if the kernel does not distinguish them.
 fn numa_nodes(paths: &SitePaths) -> u32 {
     let Ok(entries) = fs_err::read_dir(paths.host("/sys/devices/system/node")) else { return 1 };
     let is_node = |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
@@ -111,7 +111,7 @@ pub(super) fn security(paths: &SitePaths, system: &System) -> Security {
     }
 }
 
-/// Version of glibc, such as `2.36`; none where the host has another C library.
+/// Returns the version of glibc, such as `2.36`; `None` if the host has another C library.
 pub(super) fn glibc(paths: &SitePaths) -> Option<String> {
     LIBRARIES.iter().find_map(|path| {
         let mut bytes = Vec::new();
@@ -121,7 +121,7 @@ pub(super) fn glibc(paths: &SitePaths) -> Option<String> {
     })
 }
 
-/// `GNU C Library (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.`
+/// Parses `GNU C Library (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.`
 fn version_in(library: &[u8]) -> Option<String> {
     const WORD: &str = "version ";
     let at = library.windows(BEFORE_VERSION.len()).position(|window| window == BEFORE_VERSION)?;

@@ -1,4 +1,4 @@
-//! Where a path is mounted: the filesystem that holds it, its type and its options, as the kernel lists them.
+//! Mount of a path: the filesystem that holds it, its type and its options, as the kernel lists them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,24 +6,24 @@ use super::host::{nearest, read};
 use crate::mounts::unescape;
 use crate::paths::SitePaths;
 
-/// Options with a value that are kept. Others may name users or hold whole lists of folders.
+/// Options with a value that are kept. Others may name users or contain long lists of folders.
 const WITH_VALUE: [&str; 4] = ["barrier=", "commit=", "data=", "errors="];
 
-/// The mount that holds a path.
+/// Mount that holds a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mounted {
-    /// The mount point.
+    /// Mount point.
     pub(super) point: PathBuf,
     /// The kernel's name for the type of the filesystem.
     pub(super) kind: String,
-    /// The device, or what there is instead.
+    /// The device, or its substitute.
     pub(super) source: String,
     /// Options of the mount, then those of the filesystem, each once.
     pub(super) options: Vec<String>,
 }
 
-/// The mount that holds a path, given below the root of `paths`, or that will hold it once the path exists; none where the kernel
-/// lists none.
+/// Returns the mount that holds a path, given below the root of `paths`, or that will hold it once it exists; `None` if
+/// the kernel lists none.
 pub(super) fn holding(paths: &SitePaths, path: &Path) -> Option<Mounted> {
     let existing = nearest(path);
     let real = fs_err::canonicalize(&existing).unwrap_or(existing);
@@ -31,11 +31,11 @@ pub(super) fn holding(paths: &SitePaths, path: &Path) -> Option<Mounted> {
     let seen = Path::new("/").join(real.strip_prefix(&root).unwrap_or(&real));
     let text = read(&paths.host("/proc/self/mountinfo"));
     let mounts = text.lines().filter_map(mounted).filter(|mount| seen.starts_with(&mount.point));
-    // The last mount hides earlier ones, and `max_by_key` takes the last.
+    // The last mount hides earlier ones, and `max_by_key` returns the last.
     mounts.max_by_key(|mount| mount.point.as_os_str().len())
 }
 
-/// `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS … - KIND SOURCE OPTIONS`
+/// Parses `ID PARENT MAJOR:MINOR ROOT POINT OPTIONS … - KIND SOURCE OPTIONS`.
 fn mounted(line: &str) -> Option<Mounted> {
     let (front, back) = line.split_once(" - ")?;
     let mut front = front.split(' ').skip(4);

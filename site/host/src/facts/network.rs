@@ -12,7 +12,7 @@ use crate::netlink;
 use crate::paths::SitePaths;
 use landfall_engine::step::StepError;
 
-/// Addresses, routes, nameservers, ports and firewalls of this host. Changes nothing.
+/// Collects addresses, routes, nameservers, ports and firewalls of this host. Changes nothing.
 pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
     let failed = |error: std::io::Error| {
         StepError::new(codes::NODE_NETWORK, "cannot read the host's network configuration").because(error)
@@ -42,7 +42,7 @@ pub fn collect(paths: &SitePaths) -> Result<Network, StepError> {
         .filter(|route| route.prefix > 0 && route.destination.is_ipv4())
         .map(|route| format!("{}/{}", route.destination, route.prefix))
         .collect::<BTreeSet<_>>();
-    // The kernel shows the packet filter to root alone; what a user collects is no base for an install anyway.
+    // The kernel shows the packet filter only to root; facts collected by a user are no base for an install anyway.
     let (tables, rules) = if rustix::process::geteuid().is_root() {
         (netlink::tables().map_err(failed)?, filter::rules(paths)?)
     } else {
@@ -74,7 +74,8 @@ fn is_usable(address: IpAddr) -> bool {
     }
 }
 
-/// Nameservers that pods can reach: those of `/etc/resolv.conf`, or behind systemd's stub, without loopback.
+/// Returns nameservers that pods can reach: those of `/etc/resolv.conf`, or those behind systemd's stub, without
+/// loopback.
 pub fn nameservers(paths: &SitePaths) -> Vec<String> {
     let of = |path: &str| {
         read(&paths.host(path))

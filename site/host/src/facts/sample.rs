@@ -1,4 +1,4 @@
-//! Facts about a host that no test has to collect.
+//! Sample facts of a host, for tests that collect none.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{
     CgroupDriver, Cgroups, Cpu, DataFolder, Facts, Filesystem, Listener, Network, NodeAddress, Security, Speeds,
 };
 
-/// Facts about a small, current host that meets all needs; each test changes what it is about.
+/// Returns facts about a small, current host that meets all needs; each test changes the part under test.
 pub fn sample() -> Facts {
     Facts {
         collected_at: "2026-01-01T00:00:00Z".to_owned(),
@@ -44,7 +44,7 @@ pub fn sample() -> Facts {
             permanent: true,
         },
         network: network(),
-        // As on Debian: all of them are modules, and already loaded.
+        // As on Debian, all of them are modules, and already loaded.
         modules: ["overlay", "br_netfilter", "nf_conntrack", "vxlan"].map(str::to_owned).to_vec(),
         missing_modules: Vec::new(),
         can_load_modules: true,
@@ -81,7 +81,7 @@ pub fn sample() -> Facts {
     }
 }
 
-/// The network of the same host.
+/// Returns the network of the same host.
 fn network() -> Network {
     Network {
         addresses: vec![NodeAddress { interface: "eth0".to_owned(), address: [10, 99, 0, 11].into(), prefix: 24 }],
@@ -100,7 +100,7 @@ fn network() -> Network {
     }
 }
 
-/// A host that has nothing but these files.
+/// Returns a host that has only these files.
 #[cfg(test)]
 pub(super) fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, crate::paths::SitePaths) {
     let folder = tempfile::tempdir().unwrap();

@@ -1,5 +1,5 @@
-//! How fast the data folder's disk and the processor are, measured in about two seconds. What is written has no name in any
-//! folder, and is gone when the measurement ends, however it ends.
+//! Speed of the data folder's disk and of the processor, measured in about two seconds. Written files have no name in
+//! any folder, and are gone when the measurement ends, however it ends.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -14,32 +14,32 @@ use sha2::{Digest, Sha256};
 use super::host::nearest;
 use crate::paths::SitePaths;
 
-/// Bytes that are written and read back at most.
+/// Maximum number of bytes written and read back.
 const SAMPLE_BYTES: u64 = 64 << 20;
 
-/// Bytes that are made durable together: a slow disk is asked for little more than it completes in time.
+/// Bytes made durable together: a slow disk receives little more than it completes in time.
 const SLICE_BYTES: usize = 4 << 20;
 
-/// Bytes of a synced write, such as one of etcd's.
+/// Bytes of a synced write, similar to one of etcd's.
 const RECORD_BYTES: usize = 4 << 10;
 
-/// Most synced writes.
+/// Maximum number of synced writes.
 const RECORDS: u64 = 200;
 
-/// Fewest of them that say something about the slowest ones.
+/// Minimum number of synced writes that allows a statement about the slowest ones.
 const FEWEST_RECORDS: usize = 20;
 
-/// Bytes that must be free, so that nothing else runs out of space meanwhile: those below which a kubelet evicts pods, what databases write
-/// on, and the sample.
+/// Bytes that must be free, so that no other program runs out of space: the kubelet's eviction threshold, the
+/// databases' working space, and the sample.
 const FREE_BYTES: u64 = (1 << 30) + (256 << 20) + SAMPLE_BYTES;
 
-/// How long writing, and how long synced writes, may take, a last one aside.
+/// Time limit for writes, and for synced writes, not counting the last one.
 const WRITING: Duration = Duration::from_millis(600);
 
-/// How long reading may take.
+/// Time limit for reads.
 const READING: Duration = Duration::from_millis(300);
 
-/// How long hashing takes.
+/// Duration of the hash measurement.
 const HASHING: Duration = Duration::from_millis(100);
 
 /// What was measured.
@@ -56,7 +56,7 @@ pub struct Speeds {
     pub sync_p99_micros: u64,
 }
 
-/// Measures; none where nothing can be written, such as for a user without rights. Nothing is left on the disk.
+/// Measures the speeds; `None` if nothing can be written, as for a user without rights. Leaves nothing on the disk.
 pub(super) fn measure(paths: &SitePaths) -> Option<Speeds> {
     let folder = nearest(&paths.data());
     let free = rustix::fs::statvfs(&folder).ok()?;
@@ -77,27 +77,27 @@ pub(super) fn measure(paths: &SitePaths) -> Option<Speeds> {
     })
 }
 
-/// Bytes, and how long they took.
+/// Bytes moved, and the time it took.
 struct Moved {
     bytes: u64,
     took: Duration,
 }
 
 impl Moved {
-    /// Bytes per second.
+    /// Returns the bytes per second.
     fn rate(&self) -> u64 {
         let nanoseconds = self.took.as_nanos().max(1);
         u64::try_from(u128::from(self.bytes) * 1_000_000_000 / nanoseconds).unwrap_or(u64::MAX)
     }
 }
 
-/// A file that no folder names.
+/// Opens a file without a name in any folder.
 fn unnamed(folder: &Path) -> Option<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR).ok().map(File::from)
 }
 
-/// Bytes that no disk can store in less space.
+/// Returns incompressible bytes.
 fn noise() -> Vec<u8> {
     let mut bytes = Vec::with_capacity(SLICE_BYTES);
     let mut block: [u8; 32] = Sha256::digest(b"landfall").into();
@@ -120,7 +120,7 @@ fn write(file: &File, slice: &[u8]) -> Option<Moved> {
 }
 
 fn read_back(file: &File, written: u64) -> Option<Moved> {
-    // Otherwise the kernel's memory would be measured.
+    // Without this, the page cache would be measured.
     rustix::fs::fadvise(file, 0, None, Advice::DontNeed).ok()?;
     let mut buffer = vec![0; SLICE_BYTES];
     let begun = Instant::now();
@@ -132,7 +132,7 @@ fn read_back(file: &File, written: u64) -> Option<Moved> {
     Some(Moved { bytes, took: begun.elapsed() })
 }
 
-/// The 99th percentile of synced writes, in microseconds. Each is at the end of the file, as those of a log are.
+/// Returns the 99th percentile of synced writes, in microseconds. Each one appends to the file, as a log does.
 fn sync(file: &File, record: &[u8]) -> Option<u64> {
     let end = file.metadata().ok()?.len();
     let begun = Instant::now();
@@ -145,7 +145,7 @@ fn sync(file: &File, record: &[u8]) -> Option<u64> {
         if begun.elapsed() > WRITING && took.len() >= FEWEST_RECORDS {
             break;
         }
-        // On a disk this slow a few say enough.
+        // On a disk this slow a few are enough.
         if begun.elapsed() > 2 * WRITING {
             break;
         }
@@ -180,7 +180,7 @@ mod tests {
         fs_err::create_dir_all(paths.data()).unwrap();
         let begun = Instant::now();
         let speeds = measure(&paths).expect("a folder in which files can be made");
-        // Slices and synced writes of a busy disk may be late.
+        // Slices and synced writes may be late on a busy disk.
         assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         let Speeds { write_bytes_per_second, read_bytes_per_second, hash_bytes_per_second, sync_p99_micros } = speeds;
         assert!(write_bytes_per_second > 1000 && read_bytes_per_second > 1000, "{speeds:?}");
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn where_nothing_can_be_written_nothing_is_known() {
-        // `/proc` has no files of others, and is no disk.
+        // `/proc` has no files of others, and is not a disk.
         assert_eq!(measure(&SitePaths::below("/proc/self/nothing")), None);
     }
 

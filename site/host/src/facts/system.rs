@@ -1,4 +1,4 @@
-//! Readings of the running system by `sysinfo`: memory, processor, programs, disks and interfaces (ADR 115).
+//! Readings of the running system through `sysinfo`: memory, processor, programs, disks and interfaces (ADR 115).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -9,23 +9,23 @@ use sysinfo::{
     ProcessesToUpdate, RefreshKind,
 };
 
-/// One reading of the system that this program runs on. Facts under a made-up root take a reading that a test wrote.
+/// A reading of the system that this program runs on. Facts under a made-up root use a reading from the test.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct System {
     /// Bytes of memory.
     pub(super) memory_bytes: u64,
     /// Bytes of active swap.
     pub(super) swap_bytes: u64,
-    /// Model of the first processor; empty on a kernel that names none.
+    /// Model of the first processor; empty if the kernel names none.
     pub(super) processor: String,
     /// First 15 bytes of the name of each running program.
     pub(super) programs: BTreeSet<String>,
-    /// Whether the disk behind each mount point rotates, for disks that say so.
+    /// True for each mount point whose disk rotates, for disks that report it.
     pub(super) rotating: BTreeMap<PathBuf, bool>,
 }
 
 impl System {
-    /// Reads the system. A part that the kernel hides is empty, as on a host without `/proc`. Changes nothing.
+    /// Reads the system. Parts that the kernel hides are empty, as on a host without `/proc`. Changes nothing.
     pub(super) fn read() -> Self {
         let wanted =
             RefreshKind::nothing().with_memory(MemoryRefreshKind::everything()).with_cpu(CpuRefreshKind::nothing());
@@ -40,7 +40,7 @@ impl System {
         }
     }
 
-    /// Those of these programs that run, by the first 15 bytes of their names, in order.
+    /// Returns those of these programs that run, by the first 15 bytes of their names, in order.
     pub(super) fn running(&self, programs: &[&str]) -> Vec<String> {
         self.programs.iter().filter(|name| programs.contains(&name.as_str())).cloned().collect()
     }
@@ -49,14 +49,14 @@ impl System {
 /// Memory of this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Memory {
-    /// All bytes.
+    /// Total bytes.
     pub total_bytes: u64,
-    /// Bytes that programs can have without swapping, by the kernel's estimate.
+    /// Bytes available to programs without swapping, by the kernel's estimate.
     pub available_bytes: u64,
 }
 
 impl Memory {
-    /// Reads it; none on a kernel that hides it.
+    /// Reads the memory; `None` if the kernel hides it.
     pub fn read() -> Option<Self> {
         let wanted = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
         let system = sysinfo::System::new_with_specifics(wanted).ok()?;
@@ -65,15 +65,15 @@ impl Memory {
     }
 }
 
-/// Bytes of the largest packet of each interface.
+/// Returns the MTU of each interface in bytes.
 pub(super) fn packet_bytes() -> BTreeMap<String, u32> {
     let Ok(networks) = Networks::new_with_refreshed_list() else { return BTreeMap::new() };
     let mtu = |bytes: u64| u32::try_from(bytes).ok().filter(|bytes| *bytes > 0);
     networks.iter().filter_map(|(name, network)| Some((text(name), mtu(network.mtu())?))).collect()
 }
 
-/// Only the kind of each disk is read: its size would be measured on every mount, and a filesystem that hangs would
-/// hang the reading.
+/// Reads only the kind of each disk. Reading sizes would query every mount, and a hung filesystem would hang the
+/// reading.
 fn rotating() -> BTreeMap<PathBuf, bool> {
     let Ok(disks) = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing().with_kind()) else {
         return BTreeMap::new();

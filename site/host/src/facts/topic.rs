@@ -1,4 +1,4 @@
-//! What facts are about, for people and for the findings that judge them.
+//! Topics of facts, for people and for the findings that judge them.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub enum Topic {
 }
 
 impl Topic {
-    /// The topic for people.
+    /// Returns the title for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::Machine => "Machine",

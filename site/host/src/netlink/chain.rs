@@ -1,6 +1,6 @@
-//! Chains and rules of the packet filter: which packets a chain accepts or drops, whatever its other rules say.
+//! Chains and rules of the packet filter: the packets that a chain accepts or drops, whatever its other rules say.
 //!
-//! Only rules with a simple condition count: an interface or a range of addresses, that packets come from or go to. Rules with
+//! Only rules with a simple condition count: an interface or address range that packets come from or go to. Rules with
 //! any other condition are ignored.
 
 use std::collections::BTreeSet;
@@ -24,14 +24,14 @@ const JUMP: i32 = -3;
 const GOTO: i32 = -4;
 const RETURN: i32 = -5;
 
-/// Where a chain sees packets.
+/// Hook at which a chain sees packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hook {
     /// Packets for this host.
     Input,
-    /// Packets that it forwards.
+    /// Packets that the host forwards.
     Forward,
-    /// Any other place.
+    /// Any other hook.
     Other,
 }
 
@@ -40,35 +40,36 @@ pub enum Hook {
 pub struct Chain {
     /// Address family: 2 for `ip`, 10 for `ip6`, 1 for `inet`.
     pub family: u8,
-    /// Its table.
+    /// Table of the chain.
     pub table: String,
-    /// Its name.
+    /// Name of the chain.
     pub name: String,
-    /// Where it sees packets, and its priority there; none where only other chains jump to it.
+    /// Its hook and its priority there; `None` if only other chains jump to it.
     pub hook: Option<(Hook, i32)>,
-    /// Whether it drops what no rule decides.
+    /// True if it drops packets that no rule decides.
     pub drops: bool,
-    /// Its rules and the jumps to it, counted together.
+    /// Number of its rules and of jumps to it, together.
     pub uses: u32,
 }
 
-/// What becomes of packets in a chain.
+/// Outcome for packets in a chain.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// From which interfaces and ranges it accepts everything; `*` for everywhere.
+    /// Source interfaces and ranges from which everything is accepted; `*` for all.
     pub accepts: Vec<String>,
-    /// To which interfaces and ranges it accepts everything.
+    /// Destination interfaces and ranges to which everything is accepted.
     pub accepts_to: Vec<String>,
-    /// From which interfaces and ranges it drops everything that it has not accepted before.
+    /// Source interfaces and ranges from which everything not accepted before is dropped.
     pub drops: Vec<String>,
-    /// To which interfaces and ranges it drops everything that it has not accepted before.
+    /// Destination interfaces and ranges to which everything not accepted before is dropped.
     pub drops_to: Vec<String>,
-    /// Whether it drops or rejects the rest, by its policy or by a rule on every packet.
+    /// True if the rest is dropped or rejected, by the policy or by a catch-all rule.
     pub drops_rest: bool,
 }
 
 impl Outcome {
-    /// A rule accepts or drops everything of one way that it names, `*` for every packet. The first rule about it decides.
+    /// Records a rule that accepts or drops everything in one direction, for one interface or range, or `*` for every
+    /// packet. The first rule about it decides.
     pub fn decide(&mut self, way: Way, which: &str, drops: bool) {
         let (accepted, dropped) = match way {
             Way::From => (&mut self.accepts, &mut self.drops),
@@ -80,7 +81,7 @@ impl Outcome {
     }
 }
 
-/// What one rule does.
+/// Effect of one rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     family: u8,
@@ -90,20 +91,20 @@ struct Rule {
     verdict: Option<(i32, String)>,
 }
 
-/// On which packets a rule acts.
+/// Condition of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Condition {
-    /// All.
+    /// Every packet.
     None,
-    /// Those that arrived on an interface with this name (`cni*` for a prefix), or from this range (`10.0.0.0/8`).
+    /// Packets that arrived on an interface with this name (`cni*` for a prefix), or from this range (`10.0.0.0/8`).
     From(String),
-    /// Those that leave by an interface with this name, or go to this range.
+    /// Packets that leave by an interface with this name, or go to this range.
     To(String),
-    /// Anything else.
+    /// Any other condition.
     Other,
 }
 
-/// All chains. A kernel without nftables has none.
+/// Returns all chains; empty on a kernel without nftables.
 pub fn chains() -> io::Result<Vec<Chain>> {
     Ok(dump(GET_CHAIN)?.iter().filter_map(|body| chain(body)).collect())
 }
@@ -141,7 +142,7 @@ fn hook(value: &[u8]) -> Option<(Hook, i32)> {
     Some((hook, priority))
 }
 
-/// What becomes of packets in each of these chains. The chains that they jump to on every packet count with them.
+/// Returns the outcome for packets in each of these chains, including the chains to which they jump on every packet.
 pub fn outcomes(chains: &[Chain]) -> io::Result<Vec<Outcome>> {
     let names = interfaces()?;
     let name = |index: u32| names.iter().find(|interface| interface.index == index).map(|found| found.name.clone());
@@ -151,7 +152,7 @@ pub fn outcomes(chains: &[Chain]) -> io::Result<Vec<Outcome>> {
 
 fn outcome(chain: &Chain, rules: &[Rule]) -> Outcome {
     let mut walk = Walk { chain, rules, entered: BTreeSet::new(), found: Outcome::default() };
-    // What no rule decides, the policy does.
+    // The policy decides about packets that no rule decides.
     let drops_rest = walk.through(&chain.name).unwrap_or(chain.drops);
     let Outcome { accepts, accepts_to, drops, drops_to, .. } = walk.found;
     let [accepts, accepts_to, drops, drops_to] = [accepts, accepts_to, drops, drops_to].map(sorted);
@@ -163,7 +164,7 @@ fn sorted(mut names: Vec<String>) -> Vec<String> {
     names
 }
 
-/// The way of a packet through a chain and those that it jumps to, rule by rule.
+/// Walk of a packet through a chain and those that it jumps to, rule by rule.
 struct Walk<'a> {
     chain: &'a Chain,
     rules: &'a [Rule],
@@ -172,7 +173,8 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    /// Whether every packet is dropped that comes to the end of a chain; none if it goes on in the chain that jumped to it.
+    /// Returns true if every packet that reaches the end of a chain is dropped; `None` if it continues in the calling
+    /// chain.
     fn through(&mut self, name: &'a str) -> Option<bool> {
         if !self.entered.insert(name) {
             return None;
@@ -196,7 +198,7 @@ impl<'a> Walk<'a> {
                         return end;
                     }
                 }
-                // No packet comes back from there.
+                // No packet returns from there.
                 (Condition::None, GOTO) => return self.through(target),
                 _ => {}
             }
@@ -224,17 +226,17 @@ fn rule(body: &[u8], name: &dyn Fn(u32) -> Option<String>) -> Option<Rule> {
     Some(found)
 }
 
-/// Which way a packet goes at what a condition names.
+/// Direction of a packet relative to the subject of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// It comes from there.
+    /// The packet comes from it.
     From,
-    /// It goes there.
+    /// The packet goes to it.
     To,
 }
 
 impl Way {
-    /// The condition that names this interface or range.
+    /// Returns the condition that names this interface or range.
     fn condition(self, name: String) -> Condition {
         match self {
             Self::From => Condition::From(name),
@@ -243,12 +245,12 @@ impl Way {
     }
 }
 
-/// The last loaded value, to be compared.
+/// The last loaded value, for the next comparison.
 enum Loaded {
     Nothing,
     InterfaceName(Way),
     InterfaceIndex(Way),
-    /// The protocol, which a comparison of addresses also needs.
+    /// The protocol, which a comparison of addresses also requires.
     Protocol,
     /// The first bytes of an address, with a mask.
     Address {
@@ -280,7 +282,7 @@ fn expressions(list: &[u8], name: &dyn Fn(u32) -> Option<String>) -> (Condition,
             }
             "immediate" => verdict = verdict_of(&data).or(verdict),
             "reject" => verdict = Some((DROP, String::new())),
-            // How iptables over nftables rejects and logs: by its own extensions.
+            // iptables over nftables rejects and logs through its own extensions.
             "target" if is_target(&data, "REJECT") => verdict = Some((DROP, String::new())),
             "target" if is_target(&data, "LOG") => {}
             "counter" | "log" => {}
@@ -290,12 +292,12 @@ fn expressions(list: &[u8], name: &dyn Fn(u32) -> Option<String>) -> (Condition,
     (condition, verdict)
 }
 
-/// The value of an attribute.
+/// Returns the value of an attribute.
 fn of<'a>(attributes: &[(u16, &'a [u8])], wanted: u16) -> Option<&'a [u8]> {
     attributes.iter().find(|(kind, _)| *kind == wanted).map(|(_, value)| *value)
 }
 
-/// The bytes of an attribute that holds data.
+/// Returns the bytes of an attribute that holds data.
 fn data_of<'a>(found: &[(u16, &'a [u8])], wanted: u16) -> Option<&'a [u8]> {
     of(&attributes(of(found, wanted)?), 1)
 }
@@ -315,7 +317,7 @@ fn load_meta(data: &[(u16, &[u8])]) -> Loaded {
 fn load_payload(data: &[(u16, &[u8])]) -> Loaded {
     const NETWORK_HEADER: u32 = 1;
     let number = |kind: u16| of(data, kind).and_then(big_endian);
-    // Where the addresses of IPv4 and IPv6 begin.
+    // Offsets of the addresses of IPv4 and IPv6.
     let (way, is_ipv4) = match (number(2), number(3), number(4)) {
         (Some(NETWORK_HEADER), Some(12), Some(1..=4)) => (Way::From, true),
         (Some(NETWORK_HEADER), Some(16), Some(1..=4)) => (Way::To, true),
@@ -354,7 +356,7 @@ fn compare(loaded: &Loaded, data: &[(u16, &[u8])], name: &dyn Fn(u32) -> Option<
 
 fn range(is_ipv4: bool, mask: Option<&[u8]>, bytes: &[u8]) -> Option<String> {
     let bits = match mask {
-        // One bits first, as in a prefix.
+        // One bits come first, as in a prefix.
         Some(mask) => {
             let ones: u32 = mask.iter().map(|byte| byte.count_ones()).sum();
             let leading = mask
@@ -385,7 +387,7 @@ fn verdict_of(data: &[(u16, &[u8])]) -> Option<(i32, String)> {
     Some((code, of(&verdict, 2).map(text).unwrap_or_default()))
 }
 
-/// Numbers of the packet filter are in network order.
+/// Reads a number of the packet filter, which is in network order.
 fn big_endian(value: &[u8]) -> Option<u32> {
     Some(u32::from_be_bytes(value.get(..4)?.try_into().ok()?))
 }

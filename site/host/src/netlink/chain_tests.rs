@@ -2,12 +2,12 @@ use landfall_media::mounted::in_own_network;
 
 use super::*;
 
-/// Chains that drop what they do not accept, with what they accept.
+/// Returns chains that drop packets they do not accept, with the sources that they accept.
 fn closed() -> Vec<(String, Hook, Vec<String>)> {
     closed_with(|outcome| outcome.accepts)
 }
 
-/// The same with this of what they accept.
+/// Like [`closed`], with a chosen part of the outcome.
 fn closed_with(accepts: impl Fn(Outcome) -> Vec<String>) -> Vec<(String, Hook, Vec<String>)> {
     let chains: Vec<Chain> = chains().unwrap().into_iter().filter(|chain| chain.hook.is_some()).collect();
     let outcomes = outcomes(&chains).unwrap();
@@ -92,7 +92,7 @@ fn nftables_that_drops_is_seen_with_what_it_accepts() {
     assert_eq!(input.uses, 12);
 }
 
-/// A packet meets rules in their order, in the chains that are jumped to as well.
+/// A packet meets rules in their order, also in the chains that are jumped to.
 #[test]
 fn what_is_dropped_by_name_is_seen_up_to_the_rule_that_decides_the_rest() {
     if !in_own_network(

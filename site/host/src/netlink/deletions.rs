@@ -1,5 +1,5 @@
-//! The kernel's notices of what is deleted from the packet filter. A table that is deleted, written again and deleted
-//! once more between two looks seems to have been missing all the time; the notices report both deletions.
+//! The kernel's notifications of deletions in the packet filter. A table that is deleted, rewritten and deleted again
+//! between two looks seems to have been missing all the time; the notifications report both deletions.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -15,26 +15,26 @@ const GROUP: u32 = 1 << 6;
 const DELETED_TABLE: u16 = NFTABLES | 2;
 const DELETED_RULE: u16 = NFTABLES | 8;
 
-/// Bytes of notices that may wait: a firewall of ten thousand rules is flushed in one transaction.
+/// Maximum bytes of queued notifications: a firewall of ten thousand rules is flushed in one transaction.
 const WAITING_BYTES: usize = 16 << 20;
 
-/// A subscription.
+/// Subscription to deletions.
 #[derive(Debug)]
 pub struct Deletions {
     socket: OwnedFd,
 }
 
-/// What was deleted.
+/// A deletion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deleted {
-    /// These tables, or rules of them, in any address family.
+    /// These tables, or rules in them, of any address family.
     Tables(Vec<String>),
-    /// Unknown: the kernel had more notices than may wait.
+    /// Unknown: the kernel had more notifications than the queue holds.
     Unknown,
 }
 
 impl Deletions {
-    /// Subscribes, for this process's network namespace. Needs `CAP_NET_ADMIN`.
+    /// Subscribes to this process's network namespace. Requires `CAP_NET_ADMIN`.
     pub fn subscribe() -> io::Result<Self> {
         let flags = SocketFlags::CLOEXEC;
         let socket = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, Some(NETFILTER))?;
@@ -61,7 +61,7 @@ impl Deletions {
     }
 }
 
-/// The tables of one datagram's deletions, each once.
+/// Returns the tables of one datagram's deletions, each once.
 fn deleted_tables(mut bytes: &[u8]) -> Vec<String> {
     let mut tables = Vec::new();
     while let Some((kind, body, next)) = split_message(bytes) {
@@ -69,7 +69,7 @@ fn deleted_tables(mut bytes: &[u8]) -> Vec<String> {
         if !matches!(kind, DELETED_TABLE | DELETED_RULE) {
             continue;
         }
-        // In both kinds of message the first attribute is the table's name.
+        // In both kinds of message, the first attribute is the table's name.
         let name = attributes(body.get(4..).unwrap_or_default()).into_iter().find(|(kind, _)| *kind == 1);
         if let Some(name) = name.map(|(_, name)| text(name)).filter(|name| !tables.contains(name)) {
             tables.push(name);

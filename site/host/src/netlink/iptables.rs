@@ -1,5 +1,5 @@
-//! Chains of the packet filter that a program made through iptables, in its nftables tables. An uninstall removes those
-//! of the kubelet without a program `iptables`, and tables that are then empty.
+//! Chains that a program created through iptables, in its nftables tables. An uninstall removes those of the kubelet
+//! without the program `iptables`, and tables that are then empty.
 
 use std::io;
 
@@ -24,20 +24,20 @@ const ACCEPT: u32 = 1;
 #[derive(Debug, PartialEq, Eq)]
 struct Chain {
     name: String,
-    /// What happens to packets at its end; none for a chain that only others jump to.
+    /// Verdict at its end; `None` for a chain that is only jumped to.
     policy: Option<u32>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
     chain: String,
-    /// Its number, in network order.
+    /// Its handle, in network order.
     handle: Vec<u8>,
-    /// The chain that it jumps to, if it does nothing else at its end.
+    /// The chain that it jumps to, if its verdict is only that.
     jumps_to: Option<String>,
 }
 
-/// Deletes these chains of a table, with the rules that jump to them. Missing chains are no error.
+/// Deletes these chains of a table, with the rules that jump to them. Missing chains are not an error.
 pub fn delete_chains(table: &Table, names: &[&str]) -> io::Result<()> {
     let is_named = |name: &str| names.contains(&name);
     let found: Vec<Chain> = chains(table)?.into_iter().filter(|chain| is_named(&chain.name)).collect();
@@ -52,14 +52,14 @@ pub fn delete_chains(table: &Table, names: &[&str]) -> io::Result<()> {
         }
     }
     for (index, chain) in found.iter().enumerate() {
-        // The last one is acknowledged; whichever fails first is reported before it.
+        // Only the last change is acknowledged; an earlier failure is reported before it.
         let flags = if index + 1 == found.len() { ACKNOWLEDGE } else { 0 };
         changes.push(request(DELETE_CHAIN, flags, table).attribute(3, &terminated(&chain.name)));
     }
     carry_out(changes.into_iter().map(Message::finish))
 }
 
-/// Deletes a table if it has no rule, and no chain except base chains.
+/// Deletes a table if it has no rule, and only base chains that accept.
 pub fn delete_if_idle(table: &Table) -> io::Result<()> {
     let is_idle = |chain: &Chain| chain.policy == Some(ACCEPT);
     if rules(table)?.is_empty() && chains(table)?.iter().all(is_idle) {
@@ -68,7 +68,8 @@ pub fn delete_if_idle(table: &Table) -> io::Result<()> {
     Ok(())
 }
 
-/// Sends all changes as one, which the kernel makes together or not at all; the last one asks for an answer.
+/// Sends all changes as one transaction, which the kernel applies as a whole or not at all; the last one requests an
+/// acknowledgement.
 fn carry_out(changes: impl Iterator<Item = Vec<u8>>) -> io::Result<()> {
     let mut bytes = Message::new(BATCH_BEGIN, REQUEST, &BATCH).finish();
     for change in changes {
@@ -123,7 +124,7 @@ fn rule(body: &[u8]) -> Option<Rule> {
     })
 }
 
-/// The chain of an expression `immediate` whose verdict is a jump.
+/// Returns the target of an expression `immediate` whose verdict is a jump.
 fn jump(expression: &[u8]) -> Option<String> {
     if text(find(expression, 1)?) != "immediate" {
         return None;
@@ -132,7 +133,7 @@ fn jump(expression: &[u8]) -> Option<String> {
     Some(text(find(verdict, 2)?))
 }
 
-/// The attributes of a message's body.
+/// Returns the attributes of a message's body.
 fn fields(body: &[u8]) -> &[u8] {
     body.get(4..).unwrap_or_default()
 }
@@ -152,8 +153,8 @@ mod tests {
 
     const CHAINS: [&str; 2] = ["KUBE-FIREWALL", "KUBE-KUBELET-CANARY"];
 
-    /// In a network namespace of its own, with the iptables of this machine: what the kubelet makes, and a rule of another
-    /// program beside it.
+    /// Runs in its own network namespace, with the iptables of this machine: the kubelet's chains, and another
+    /// program's rule next to them.
     #[test]
     fn chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay() {
         let test = "netlink::iptables::tests::chains_of_the_kubelet_are_removed_and_rules_of_other_software_stay";

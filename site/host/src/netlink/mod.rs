@@ -1,4 +1,4 @@
-//! The kernel's network configuration, through netlink: what a site needs of it, without any program of the host.
+//! The kernel's network configuration through netlink, as far as a site needs it, without any program of the host.
 //!
 //! Messages come from the kernel, so they are trusted; their lengths are checked all the same.
 
@@ -23,10 +23,10 @@ pub use route::{
     interfaces, routes,
 };
 
-/// Flags of a request that wants an acknowledgement.
+/// Flag of a request.
 const REQUEST: u16 = 0x1;
 const ACKNOWLEDGE: u16 = 0x4;
-/// All existing objects.
+/// Flags that request all existing objects.
 const DUMP: u16 = 0x300;
 const CREATE_ONLY: u16 = 0x600;
 
@@ -36,7 +36,7 @@ const HEADER_BYTES: usize = 16;
 /// Largest datagram that the kernel sends in a dump.
 const RECEIVE_BYTES: usize = 1 << 16;
 
-/// Builds one message: header, fixed part, attributes.
+/// Builder of one message: header, fixed part, attributes.
 struct Message {
     bytes: Vec<u8>,
 }
@@ -73,7 +73,7 @@ fn pad(bytes: &mut Vec<u8>) {
     bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
 
-/// A conversation with the kernel.
+/// Conversation with the kernel.
 struct Conversation {
     socket: OwnedFd,
 }
@@ -90,7 +90,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// The bodies, after the header, of all the answers up to the end of the dump or the acknowledgement.
+    /// Returns the bodies, after the header, of all answers up to the end of the dump or the acknowledgement.
     fn answers(&self) -> io::Result<Vec<(u16, Vec<u8>)>> {
         let mut answers = Vec::new();
         let mut buffer = vec![0; RECEIVE_BYTES];
@@ -119,7 +119,7 @@ fn split_message(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((kind, body, bytes.get(length.next_multiple_of(4)..).unwrap_or_default()))
 }
 
-/// The attributes that follow the fixed part of a message's body.
+/// Parses the attributes that follow the fixed part of a message's body.
 fn attributes(mut bytes: &[u8]) -> Vec<(u16, &[u8])> {
     let mut found = Vec::new();
     while let Some(header) = bytes.get(..4) {

@@ -1,4 +1,5 @@
-//! Tables of the kernel's packet filter: uninstalling deletes those of kube-proxy and flannel without a program `nft`.
+//! Tables of the kernel's packet filter: an uninstall deletes those of kube-proxy and flannel without the program
+//! `nft`.
 
 use std::io;
 
@@ -20,16 +21,16 @@ const NFTABLES_SUBSYSTEM: [u8; 2] = 10u16.to_be_bytes();
 pub struct Table {
     /// Address family: 2 for `ip`, 10 for `ip6`, 1 for `inet`.
     pub family: u8,
-    /// Its name.
+    /// Name of the table.
     pub name: String,
 }
 
-/// All tables. A kernel without nftables has none.
+/// Returns all tables; empty on a kernel without nftables.
 pub fn tables() -> io::Result<Vec<Table>> {
     Ok(dump(GET_TABLE)?.iter().filter_map(|body| table(body)).collect())
 }
 
-/// Bodies of all objects of a kind, of every family. A kernel without nftables has none.
+/// Returns the bodies of all objects of a kind, of every family; empty on a kernel without nftables.
 pub(super) fn dump(kind: u16) -> io::Result<Vec<Vec<u8>>> {
     let conversation = match Conversation::open(Some(NETFILTER)) {
         // EPROTONOSUPPORT.
@@ -38,7 +39,7 @@ pub(super) fn dump(kind: u16) -> io::Result<Vec<Vec<u8>>> {
     };
     conversation.send(&Message::new(kind, REQUEST | DUMP, &[0; 4]).finish())?;
     let answers = match conversation.answers() {
-        // EINVAL, EOPNOTSUPP: the kernel has netfilter but no nftables.
+        // EINVAL, EOPNOTSUPP: the kernel has netfilter but not nftables.
         Err(error) if matches!(error.raw_os_error(), Some(22 | 95)) => return Ok(Vec::new()),
         answers => answers?,
     };
@@ -51,7 +52,7 @@ fn table(body: &[u8]) -> Option<Table> {
     Some(Table { family, name: text(name.1) })
 }
 
-/// Deletes a table with its contents. A missing one is no error.
+/// Deletes a table with its contents. A missing table is not an error.
 pub fn delete_table(table: &Table) -> io::Result<()> {
     let batch = [0, 0, NFTABLES_SUBSYSTEM[0], NFTABLES_SUBSYSTEM[1]];
     let mut name = table.name.clone().into_bytes();

@@ -24,13 +24,13 @@ const FAMILY_6: u8 = 10;
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interface {
-    /// The kernel's number.
+    /// The kernel's interface index.
     pub index: u32,
-    /// Its name.
+    /// Name of the interface.
     pub name: String,
-    /// Bytes of its largest packet.
+    /// MTU in bytes.
     pub mtu: u32,
-    /// Number of the bridge or bond that it belongs to.
+    /// Index of the bridge or bond that it belongs to.
     pub master: Option<u32>,
     /// Kind of a virtual interface, such as `bridge` or `veth`.
     pub kind: Option<String>,
@@ -39,11 +39,11 @@ pub struct Interface {
 /// An address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceAddress {
-    /// The interface's number.
+    /// Index of the interface.
     pub index: u32,
     /// The address.
     pub address: IpAddr,
-    /// Bits of its network.
+    /// Prefix length of its network.
     pub prefix: u8,
 }
 
@@ -52,17 +52,17 @@ pub struct InterfaceAddress {
 pub struct Route {
     /// First address; unspecified with prefix 0 for the default route.
     pub destination: IpAddr,
-    /// Bits of the destination.
+    /// Prefix length of the destination.
     pub prefix: u8,
-    /// The interface's number.
+    /// Index of the interface.
     pub index: Option<u32>,
     /// The next hop.
     pub gateway: Option<IpAddr>,
-    /// Lower is preferred.
+    /// Metric; lower is preferred.
     pub metric: u32,
 }
 
-/// All interfaces.
+/// Returns all interfaces.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
     let conversation = Conversation::open(None)?;
     conversation.send(&Message::new(GET_LINK, REQUEST | DUMP, &[0; 16]).finish())?;
@@ -85,7 +85,7 @@ fn interface(body: &[u8]) -> Option<Interface> {
     Some(found)
 }
 
-/// All addresses.
+/// Returns all addresses.
 pub fn addresses() -> io::Result<Vec<InterfaceAddress>> {
     let conversation = Conversation::open(None)?;
     conversation.send(&Message::new(GET_ADDRESS, REQUEST | DUMP, &[0; 8]).finish())?;
@@ -101,7 +101,7 @@ fn address(body: &[u8]) -> Option<InterfaceAddress> {
     Some(InterfaceAddress { index, address: ip(value.1)?, prefix })
 }
 
-/// All unicast routes of the main table.
+/// Returns all unicast routes of the main table.
 pub fn routes() -> io::Result<Vec<Route>> {
     let conversation = Conversation::open(None)?;
     conversation.send(&Message::new(GET_ROUTE, REQUEST | DUMP, &[0; 12]).finish())?;
@@ -131,8 +131,8 @@ fn route(body: &[u8]) -> Option<Route> {
     Some(found)
 }
 
-/// Adds a route over an interface without a next hop, from this address if it has the same family. An existing one is
-/// no error.
+/// Adds a route over an interface without a next hop, from this address if it has the same family. An existing route is
+/// not an error.
 pub fn add_route(destination: IpAddr, prefix: u8, index: u32, source: IpAddr) -> io::Result<()> {
     let source = (source.is_ipv4() == destination.is_ipv4()).then_some(source);
     match change_route(NEW_ROUTE, CREATE_ONLY, destination, prefix, index, source) {
@@ -141,7 +141,7 @@ pub fn add_route(destination: IpAddr, prefix: u8, index: u32, source: IpAddr) ->
     }
 }
 
-/// Deletes such a route. A missing one is no error.
+/// Deletes such a route. A missing route is not an error.
 pub fn delete_route(destination: IpAddr, prefix: u8, index: u32) -> io::Result<()> {
     match change_route(DELETE_ROUTE, 0, destination, prefix, index, None) {
         // ESRCH: no such route; ENODEV: no such interface.
@@ -179,7 +179,7 @@ fn octets(address: IpAddr) -> Vec<u8> {
     }
 }
 
-/// Deletes an interface. A missing one is no error.
+/// Deletes an interface. A missing interface is not an error.
 pub fn delete_interface(name: &str) -> io::Result<()> {
     match interfaces()?.into_iter().find(|interface| interface.name == name) {
         Some(found) => delete_link(found.index),
@@ -187,10 +187,10 @@ pub fn delete_interface(name: &str) -> io::Result<()> {
     }
 }
 
-/// Deletes a bridge with the host's ends of its pairs (`veth`). A missing one is no error.
+/// Deletes a bridge with the host's ends of its `veth` pairs. A missing bridge is not an error.
 ///
-/// The kernel deletes a pair when the other end's network namespace is gone, and a connection that waits for its peer
-/// keeps a namespace for minutes after its last process.
+/// The kernel deletes a pair only when the other end's network namespace is gone, and a connection that waits for its
+/// peer keeps a namespace for minutes after its last process.
 pub fn delete_bridge(name: &str) -> io::Result<()> {
     let found = interfaces()?;
     let Some(bridge) = found.iter().find(|interface| interface.name == name) else { return Ok(()) };
@@ -207,7 +207,7 @@ fn delete_link(index: u32) -> io::Result<()> {
     let conversation = Conversation::open(None)?;
     conversation.send(&Message::new(DELETE_LINK, REQUEST | ACKNOWLEDGE, &fixed).finish())?;
     match conversation.answers() {
-        // ENODEV: deleted meanwhile.
+        // ENODEV: deleted in the meantime.
         Err(error) if error.raw_os_error() == Some(19) => Ok(()),
         deleted => deleted.map(|_| ()),
     }

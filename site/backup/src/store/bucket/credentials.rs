@@ -1,5 +1,5 @@
-//! Credentials for a bucket, in a file that root alone can read. They are nowhere else: no setting, bundle, journal, log or error holds
-//! them.
+//! Credentials for a bucket, in a file that only root can read. They are nowhere else: no setting, bundle, journal, log
+//! or error contains them.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::{BucketError, Trouble};
 use crate::error::Result;
 
-/// More than any such file has.
+/// Size limit above that of any such file.
 const LONGEST_FILE: u64 = 64 << 10;
 
 const KEY: &str = "aws_access_key_id";
@@ -23,14 +23,15 @@ const SECRET: &str = "aws_secret_access_key";
 pub struct BucketCredentials(pub(super) Credentials);
 
 impl BucketCredentials {
-    /// Reads a file as Amazon's own tools have it, such as
+    /// Reads a file in the form of Amazon's own tools, such as
     ///
     /// ```text
     /// aws_access_key_id = AKIAIOSFODNN7EXAMPLE
     /// aws_secret_access_key = …
     /// ```
     ///
-    /// with one profile at most. The file must belong to root or to the user of this process, and only its owner may read it.
+    /// with at most one profile. The file must belong to root or to the user of this process, and only its owner may
+    /// read it.
     pub fn read(path: &Path) -> Result<Self> {
         let refused = |why: String| BucketError::new(path, Trouble::Credentials, why);
         let file = File::open(path).map_err(|error| refused(error.to_string()))?;
@@ -65,7 +66,7 @@ impl BucketCredentials {
             let found = match line.split_once('=').map(|(name, value)| (name.trim(), value.trim())) {
                 Some((KEY, value)) => key.replace(value.to_owned()),
                 Some((SECRET, value)) => secret.replace(value.to_owned()),
-                // The line may hold a secret.
+                // The line may contain a secret.
                 _ => return Err(format!("line {number} is neither `{KEY} = …` nor `{SECRET} = …`")),
             };
             if found.is_some() || profiles > 1 {

@@ -1,4 +1,4 @@
-//! What can go wrong with a bucket.
+//! Errors of a bucket.
 
 use std::error::Error as _;
 use std::io;
@@ -6,26 +6,26 @@ use std::path::{Path, PathBuf};
 
 use landfall_error_codes::{Code, Coded, codes};
 
-/// The kind of what went wrong.
+/// Kind of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// The settings name no bucket that there could be.
+    /// The settings name no possible bucket.
     Address,
-    /// The file of the credentials is missing, is open to others than root, or holds something else.
+    /// The file of the credentials is missing, is accessible to users other than root, or contains something else.
     Credentials,
     /// The server does not answer, or fails.
     Unreachable,
-    /// The server refuses what was asked.
+    /// The server refuses the request.
     Refused,
-    /// The server takes no more.
+    /// The server accepts no more data.
     Full,
     /// The server takes too long.
     Slow,
-    /// The answer is not one of S3.
+    /// The answer does not conform to S3.
     Answer,
 }
 
-/// What went wrong, with which bucket. It holds neither credentials nor a signed address.
+/// An error, with its bucket. It contains neither credentials nor a signed address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {}: {said}", .trouble.lead(), .place.display())]
 pub struct BucketError {
@@ -39,7 +39,7 @@ impl BucketError {
         Self { place: place.to_owned(), trouble, said: said.into() }
     }
 
-    /// The kind of it.
+    /// Returns the kind of the error.
     pub fn trouble(&self) -> Trouble {
         self.trouble
     }
@@ -79,7 +79,7 @@ impl From<BucketError> for io::Error {
     }
 }
 
-/// What the client said, in one line and without the address, whose query is signed.
+/// Returns the client's error on one line and without the address, whose query is signed.
 pub(super) fn said(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();

@@ -1,5 +1,5 @@
-//! What is known of a bucket already: small files that were read or written, which are named by their digests and so never change,
-//! and sizes that were listed, by which a request gets its time.
+//! Cached knowledge about a bucket: small files that were read or written, which are named by their digests and never
+//! change; and listed sizes, which determine the time limit of a request.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rustic_core::FileType;
 
-/// Bytes that are kept at most: the index of a large repository and its snapshots.
+/// Maximum bytes kept: the index of a large repository and its snapshots.
 const CAPACITY: usize = 128 << 20;
 
 const KINDS: [FileType; 3] = [FileType::Index, FileType::Key, FileType::Snapshot];

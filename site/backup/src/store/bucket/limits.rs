@@ -1,28 +1,28 @@
-//! How long a bucket may take.
+//! Time limits of a bucket.
 
 use std::time::Duration;
 
-/// Longer than anything takes.
+/// A duration longer than any operation.
 pub(super) const ENDLESS: Duration = Duration::from_hours(24 * 365);
 
-/// Times and rates after which a server is called silent or slow.
+/// Times and rates beyond which a server counts as silent or slow.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// For a connection.
+    /// Limit for a connection.
     pub connect: Duration,
-    /// For an answer, beside the time that its bytes may take.
+    /// Limit for an answer, in addition to the time for its bytes.
     pub answer: Duration,
-    /// Bytes of a second that a server must take or deliver, on average over one request.
+    /// Minimum bytes per second that a server must transfer, on average over one request.
     pub least_rate: u64,
-    /// How often a request is tried whose failure may pass.
+    /// Number of tries of a request with a transient failure.
     pub tries: u32,
-    /// Time before the second try; each later one is four times as long.
+    /// Time before the second try; each further one is four times as long.
     pub pause: Duration,
-    /// For everything that is done with the bucket. What is there by then stays, and the next copy continues.
+    /// Limit for all work with the bucket. Data stored by then stays, and the next copy continues.
     pub total: Duration,
-    /// For which a signed address is valid.
+    /// Validity of a signed address.
     pub signed: Duration,
-    /// Requests at a time, where many small files are read.
+    /// Number of concurrent requests when reading many small files.
     pub at_a_time: usize,
 }
 
@@ -42,7 +42,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For a request that moves up to so many bytes.
+    /// Returns the limit for a request that transfers up to this many bytes.
     pub(super) fn of(&self, bytes: u64) -> Duration {
         self.answer + Duration::from_secs(bytes / self.least_rate)
     }

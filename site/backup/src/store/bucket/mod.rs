@@ -1,12 +1,12 @@
-//! A bucket of an S3 server that holds a repository.
+//! Bucket of an S3 server that holds a repository.
 //!
-//! An object appears whole or not at all, and is durable when the server has answered: the server's promise replaces the
-//! folder's syncs. Each upload carries its SHA-256, so a server that got other bytes refuses them.
+//! An object appears completely or not at all, and is durable once the server has answered: the server's promise
+//! replaces the folder's syncs. Each upload carries its SHA-256, so a server that received other bytes refuses them.
 //!
-//! *Hostile or failing servers.* Whatever a server returns is compared with its name and authenticated before it is used, as from a
-//! disk. Each request ends within a limit, what an answer may hold is bounded, and after a failure that persists the bucket
-//! answers nothing any longer ([`Store::failure`]): no later finding may take a silent server for damage. No error, log or debug
-//! form holds the credentials or a signed address.
+//! *Hostile or failing servers.* All data from a server is compared with its name and authenticated before use, as with
+//! a disk. Each request has a time limit, and each answer a size limit. After a persistent failure the bucket answers
+//! no further requests ([`Store::failure`]), so that no later finding takes a silent server for damage. No error, log
+//! or debug form contains the credentials or a signed address.
 
 mod credentials;
 mod error;
@@ -39,25 +39,26 @@ use self::request::Request;
 use super::{Named, Store};
 use crate::error::{BackupError, Result};
 
-/// Where a bucket is.
+/// Address of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketAddress {
-    /// The server, such as `https://s3.example.com:9000`.
+    /// URL of the server, such as `https://s3.example.com:9000`.
     pub endpoint: String,
-    /// The region for which requests are signed.
+    /// Region for which requests are signed.
     pub region: String,
-    /// The bucket's name.
+    /// Name of the bucket.
     pub bucket: String,
-    /// The part of the bucket that is used, without `/` at its ends; all of it if this is empty.
+    /// Prefix of the used part of the bucket, without `/` at its ends; empty for all of it.
     pub prefix: String,
-    /// Whether the bucket's name is in the path, as most servers other than Amazon's expect, or in the name of the host.
+    /// True if the bucket's name is in the path, as most servers other than Amazon's expect; false if it is in the host
+    /// name.
     pub path_style: bool,
 }
 
 /// A part of a bucket, over HTTP.
 pub struct Bucket {
     place: PathBuf,
-    /// The prefix with `/` at its end, or nothing.
+    /// The prefix with `/` at its end, or empty.
     prefix: String,
     signed: rusty_s3::Bucket,
     credentials: BucketCredentials,
@@ -70,9 +71,9 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// A bucket; nothing is asked of its server yet. `authority` is the PEM of the certificate authority that its certificate must
-    /// come from; without one, those of the system are trusted. `lock` is a file of this host that is under `flock` while the repository
-    /// changes.
+    /// Creates a bucket without contacting its server. `authority` is the PEM of the certificate authority for its
+    /// certificate; without it, those of the system are trusted. `lock` is a file of this host that is under `flock`
+    /// while the repository changes.
     pub fn new(
         address: &BucketAddress,
         credentials: BucketCredentials,
@@ -127,19 +128,19 @@ impl Bucket {
         })
     }
 
-    /// The same, which may be used for as long as it answers.
+    /// Returns the same bucket without a total time limit.
     #[must_use]
     pub fn without_limit(self) -> Self {
         Self { until: Instant::now() + limits::ENDLESS, ..self }
     }
 
-    /// The name of the object for a file.
+    /// Returns the object name of a file.
     fn object(&self, file: &Path) -> String {
         format!("{}{}", self.prefix, file.display())
     }
 
-    /// Every object whose name begins like this, without the prefix; and, up to the next `/`, what further names begin with if
-    /// `directly` is set.
+    /// Returns every object whose name begins like this, without the prefix. If `directly` is set, names are cut at the
+    /// next `/`, and those common beginnings are returned as well.
     fn objects(&self, begin: &str, directly: bool) -> Result<(Vec<Named>, Vec<String>), BucketError> {
         let (mut found, mut folders, mut after) = (Vec::new(), Vec::new(), None::<String>);
         loop {
@@ -173,7 +174,7 @@ impl Bucket {
         }
     }
 
-    /// An object whole; none if there is none of this name.
+    /// Reads a whole object; `None` if it does not exist.
     fn get(&self, file: &Path) -> Result<Option<Bytes>, BucketError> {
         let object = self.object(file);
         let bytes = self.known().size(&object);
@@ -238,7 +239,7 @@ impl Store for Bucket {
             for _ in 0..self.limits.at_a_time.min(unknown.len()) {
                 scope.spawn(|| {
                     while let Some(file) = unknown.get(next.fetch_add(1, std::sync::atomic::Ordering::Relaxed)) {
-                        // An error comes again where the file is needed.
+                        // The error recurs when the file is needed.
                         if self.read(file).is_err() {
                             return;
                         }

@@ -1,4 +1,4 @@
-//! One request to a bucket's server: signed, bounded, and tried again where its failure may pass.
+//! A request to a bucket's server: signed, bounded, and retried if its failure may be transient.
 
 use std::io::Read as _;
 use std::sync::PoisonError;
@@ -15,19 +15,19 @@ use url::Url;
 use super::error::said;
 use super::{Bucket, BucketError, Trouble};
 
-/// The header that carries an upload's SHA-256.
+/// Header that carries an upload's SHA-256.
 pub(super) const CHECKSUM: &str = "x-amz-checksum-sha256";
 
-/// Most bytes of an answer: no file of a repository comes near it.
+/// Maximum bytes of an answer: no file of a repository comes near it.
 const LARGEST_ANSWER: u64 = 256 << 20;
 
-/// Bytes for which an answer of unknown size gets time: a thousand names, or a small file.
+/// Bytes assumed for the time limit of an answer of unknown size: a thousand names, or a small file.
 const EXPECTED_ANSWER: u64 = 4 << 20;
 
-/// Most bytes of an answer that says why a request failed.
+/// Maximum bytes of an answer that explains a failure.
 const LARGEST_REASON: u64 = 16 << 10;
 
-/// Codes by which servers say that they are full.
+/// Codes by which servers report that they are full.
 const FULL: [&str; 7] = [
     "QuotaExceeded",
     "InsufficientStorage",
@@ -38,16 +38,16 @@ const FULL: [&str; 7] = [
     "StorageQuotaExceeded",
 ];
 
-/// Codes by which servers say that a request did not arrive as it was sent.
+/// Codes by which servers report that a request arrived altered.
 const DISTURBED: [&str; 4] = ["BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentChecksumMismatch"];
 
-/// What is asked.
+/// A request.
 pub(super) struct Request {
     method: Method,
-    /// Header and value beside those of every request.
+    /// Additional header and value.
     header: Option<(&'static str, String)>,
     pub(super) body: Bytes,
-    /// Bytes that are moved at most, for the time that they may take.
+    /// Maximum bytes transferred, which determine the time limit.
     bytes: u64,
 }
 
@@ -56,7 +56,7 @@ impl Request {
         Self { method: Method::GET, header: None, body: Bytes::new(), bytes: EXPECTED_ANSWER }
     }
 
-    /// An object, or its bytes from an offset on; with the size of the answer, if that is known.
+    /// Creates a request for an object, or for a range of its bytes; with the size of the answer, if known.
     pub(super) fn get(part: Option<(u32, u32)>, bytes: Option<u64>) -> Self {
         let range = |(offset, length): (u32, u32)| {
             let end = u64::from(offset) + u64::from(length).saturating_sub(1);
@@ -66,7 +66,7 @@ impl Request {
         Self { method: Method::GET, header: part.map(range), body: Bytes::new(), bytes }
     }
 
-    /// An upload, and the value of its header [`CHECKSUM`], which is signed.
+    /// Creates an upload, and returns the value of its header [`CHECKSUM`], which is signed.
     pub(super) fn put(bytes: &[u8]) -> (Self, String) {
         let checksum = STANDARD.encode(Sha256::digest(bytes));
         let (header, body) = (Some((CHECKSUM, checksum.clone())), Bytes::copy_from_slice(bytes));
@@ -78,20 +78,20 @@ impl Request {
     }
 }
 
-/// What a failed try was.
+/// Failure of one try.
 enum Failed {
-    /// There is no such object.
+    /// The object does not exist.
     Missing,
-    /// The object is shorter than what was asked for.
+    /// The object is shorter than the requested range.
     Short,
-    /// It will not pass.
+    /// The failure is permanent.
     Lasting(Trouble, String),
-    /// It may pass.
+    /// The failure may be transient.
     Passing(Trouble, String),
 }
 
 impl Bucket {
-    /// The answer to a request; a missing object is an error.
+    /// Sends a request and returns the answer; a missing object is an error.
     pub(super) fn send(
         &self,
         request: &Request,
@@ -101,7 +101,8 @@ impl Bucket {
         self.find(request, sign)?.ok_or_else(missing)
     }
 
-    /// The same; none if there is no such object. A failure that persists is that of every later request, too.
+    /// Like [`Self::send`], with `None` for a missing object. A persistent failure is returned for every later request
+    /// as well.
     pub(super) fn find(
         &self,
         request: &Request,
@@ -116,7 +117,7 @@ impl Bucket {
                 let hours = self.limits.total.as_secs_f64() / 3600.0;
                 return Err(self.give_up(Trouble::Slow, format!("{hours:.1} hours were not enough")));
             }
-            // The signature has a time.
+            // The signature contains a time.
             match self.try_once(request, sign(&self.signed, &self.credentials.0)) {
                 Ok(bytes) => return Ok(Some(bytes)),
                 Err(Failed::Missing) => return Ok(None),
@@ -152,7 +153,7 @@ impl Bucket {
         let mut body = Vec::new();
         answer.take(most).read_to_end(&mut body).map_err(|error| {
             let is_late = begun.elapsed() >= limit;
-            // The text may come from the client, with its address.
+            // The client's text may contain its address.
             let said = if is_late { late(limit) } else { format!("the answer broke off ({:?})", error.kind()) };
             Failed::Passing(if is_late { Trouble::Slow } else { Trouble::Unreachable }, said)
         })?;
@@ -174,7 +175,7 @@ fn late(limit: Duration) -> String {
     format!("a request took more than {} s", limit.as_secs())
 }
 
-/// What an answer other than success means. `code` is the server's word for it, or nothing.
+/// Interprets an answer other than success. `code` is the server's error code, or empty.
 fn judge(status: StatusCode, code: &str) -> Failed {
     let said = if code.is_empty() {
         format!("HTTP {}", status.as_u16())
@@ -190,7 +191,7 @@ fn judge(status: StatusCode, code: &str) -> Failed {
         408 | 429 => Failed::Passing(Trouble::Slow, said),
         503 if code == "SlowDown" => Failed::Passing(Trouble::Slow, said),
         500..=599 if status != StatusCode::NOT_IMPLEMENTED => Failed::Passing(Trouble::Unreachable, said),
-        // The bytes were changed or cut off on their way.
+        // The bytes were changed or cut off in transit.
         400 if DISTURBED.contains(&code) => Failed::Passing(Trouble::Unreachable, said),
         // Another region, or another address.
         300..=399 | 401 | 403 => Failed::Lasting(Trouble::Refused, said),
@@ -198,7 +199,7 @@ fn judge(status: StatusCode, code: &str) -> Failed {
     }
 }
 
-/// The code in an answer of S3; what else it holds may quote the request.
+/// Returns the code in an S3 answer; the rest of the answer may quote the request.
 fn code_in(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map(|(code, _)| code);

@@ -1,4 +1,4 @@
-//! Servers that do not serve: each trouble has its code, ends in time, and stays.
+//! Tests with servers that fail: each kind of trouble has its code, ends in time, and persists.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -38,7 +38,7 @@ fn bucket_at(address: SocketAddr, limits: Limits) -> Bucket {
     Bucket::with_limits(&address, BucketCredentials::read(&path).unwrap(), None, None, limits).unwrap()
 }
 
-/// Every form in which the failure of a bucket may be shown; none may hold the credentials or a signature.
+/// Checks every form in which the failure of a bucket may be shown; none may contain the credentials or a signature.
 fn refuse_secrets(error: &BackupError, bucket: &Bucket) {
     for text in [format!("{error}"), format!("{error:?}"), format!("{bucket:?}")] {
         for secret in [SECRET, "AKIAKEY", "X-Amz", "Signature"] {
@@ -47,7 +47,7 @@ fn refuse_secrets(error: &BackupError, bucket: &Bucket) {
     }
 }
 
-/// A server that answers each request like this; none where it never answers.
+/// Starts a server that gives every request this answer; with `None` it never answers.
 fn server(answer: Option<&'static str>) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
@@ -73,7 +73,7 @@ fn trouble_at(address: SocketAddr) -> BackupError {
     let error = BackupError::io("list", bucket.place(), bucket.list("index").unwrap_err());
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     refuse_secrets(&error, &bucket);
-    // The failure is that of all that follows, at once.
+    // Every later request fails with the same error, immediately.
     let begun = Instant::now();
     let again = bucket.write(Path::new("config"), b"config").unwrap_err();
     assert_eq!((again.code(), again.to_string()), (error.code(), error.to_string()));
@@ -96,7 +96,7 @@ fn a_server_that_is_away_silent_or_another_one_has_a_code_each() {
     let elsewhere =
         "HTTP/1.1 307 there\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
     assert_eq!(of(elsewhere), codes::BUCKET_REFUSED);
-    // Half an answer.
+    // The answer is cut off.
     assert_eq!(
         of("HTTP/1.1 200 OK\r\ncontent-length: 500\r\nconnection: close\r\n\r\nhello"),
         codes::BUCKET_UNREACHABLE
@@ -110,7 +110,7 @@ fn a_time_for_everything_ends_what_would_go_on() {
     assert_eq!(error.code(), codes::BUCKET_SLOW);
 }
 
-/// A server that is silent must not look like a repository that lost its files.
+/// A silent server must not look like a repository that lost its files.
 #[test]
 fn a_repository_on_a_silent_server_is_neither_missing_nor_damaged() {
     let (key, site) = (RepositoryKey::generate(), Uuid::from_u128(7));
@@ -142,7 +142,7 @@ fn an_address_that_is_none_is_refused() {
     assert_eq!(authority.err().unwrap().code(), codes::BACKUP_COPY_PLACE);
 }
 
-/// Names of objects that lead out of the folder of a copy: as an absolute path, by `..`, and as a folder's own marker.
+/// Object names that lead out of the folder of a copy: as an absolute path, by `..`, and as a folder's own marker.
 #[test]
 fn names_that_no_repository_has_are_in_no_copy() {
     const NAMES: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n<?xml version=\"1.0\"?>\

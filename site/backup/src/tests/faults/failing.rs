@@ -1,4 +1,5 @@
-//! A folder with a repository on a disk that fails: one call of many is an error, or a write that seems to succeed is lost.
+//! A folder with a repository on a failing disk: one call of many returns an error, or a write that seems to succeed is
+//! lost.
 
 use std::fs::File;
 use std::io;
@@ -11,24 +12,24 @@ use landfall_media::durable::{self, DurableError, SyncFailed};
 use crate::error::{BackupError, Result};
 use crate::store::{Disk, Named, Store};
 
-/// What a disk does wrong.
+/// Fault of a disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Fault {
-    /// A call fails with an error of the device, or of the filesystem where it writes.
+    /// A call fails with an error of the device, or of the filesystem for a write.
     Fails,
-    /// Every call does, from that one on.
+    /// Every call fails from that one on.
     Dies,
     /// A write finds no space.
     Full,
     /// The bytes of a write cannot be made durable, so they never get their name.
     SyncFails,
-    /// Their name cannot be made durable.
+    /// The name of a write cannot be made durable.
     FolderSyncFails,
-    /// A write that has succeeded has lost its last bytes.
+    /// A successful write has lost its last bytes.
     Shortens,
-    /// The same, and has zeros instead.
+    /// A successful write has zeros instead of its last bytes.
     Zeroes,
-    /// Nothing of it is there.
+    /// A successful write is lost completely.
     Loses,
 }
 
@@ -44,35 +45,35 @@ impl Fault {
         Self::Loses,
     ];
 
-    /// Whether only writes can have it.
+    /// Returns true if only writes can have this fault.
     pub(super) fn is_of_writes(self) -> bool {
         !matches!(self, Self::Fails | Self::Dies)
     }
 
-    /// Whether the disk says nothing of it.
+    /// Returns true if the disk does not report this fault.
     pub(super) fn is_silent(self) -> bool {
         matches!(self, Self::Shortens | Self::Zeroes | Self::Loses)
     }
 }
 
-/// A fault at a call of this number, counted among writes alone where only these can have it.
+/// A fault at the call with this number, counted among writes only if only writes can have it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planned {
     pub(super) fault: Fault,
     pub(super) at: usize,
 }
 
-/// What was called.
+/// Record of the calls.
 #[derive(Debug, Default)]
 struct Calls {
     planned: Option<Planned>,
     all: usize,
     writes: usize,
-    /// What the fault met.
+    /// The call that the fault hit.
     hit: Option<String>,
 }
 
-/// The disk; clones are the same one.
+/// The disk; clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct FailingDisk {
     disk: Arc<Disk>,
@@ -84,18 +85,18 @@ impl FailingDisk {
         Self { disk: Arc::new(Disk::new(root)), calls: Arc::new(Mutex::new(Calls { planned, ..Calls::default() })) }
     }
 
-    /// How often it was called, and how often to write.
+    /// Returns the number of calls, and the number of writes.
     pub(super) fn counts(&self) -> (usize, usize) {
         let calls = self.calls.lock().unwrap();
         (calls.all, calls.writes)
     }
 
-    /// What the fault met, if it came.
+    /// Returns the call that the fault hit, if it occurred.
     pub(super) fn hit(&self) -> Option<String> {
         self.calls.lock().unwrap().hit.clone()
     }
 
-    /// Counts a call, and returns the fault that it has.
+    /// Counts a call, and returns its fault.
     fn fault(&self, what: &str, file: &Path, is_write: bool) -> Option<Fault> {
         let mut calls = self.calls.lock().unwrap();
         let (all, writes) = (calls.all, calls.writes);
@@ -129,7 +130,7 @@ impl FailingDisk {
         DurableError::Io { operation, path: self.path(file), source }.into()
     }
 
-    /// What the disk makes of bytes that it should keep.
+    /// Writes the bytes as the faulty disk does.
     fn spoil(&self, fault: Fault, file: &Path, bytes: &[u8]) -> Result<()> {
         let half = bytes.len() / 2;
         match fault {
@@ -225,7 +226,7 @@ impl Store for FailingDisk {
     }
 }
 
-/// Puts every file of a repository back as it was.
+/// Restores every file of a repository.
 pub(super) fn return_files(root: &Path, whole: &[(PathBuf, Vec<u8>)]) {
     for file in super::super::files(root) {
         if whole.binary_search_by(|(known, _)| known.cmp(&file)).is_err() {

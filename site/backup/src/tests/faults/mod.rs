@@ -1,5 +1,5 @@
-//! Faults of the disk below a repository, or below its copies, at any call of what changes or checks one. Each is an error with a code, or
-//! heals; what was said to be done is done, and the other repository loses nothing.
+//! Faults of the disk below a repository, or below its copies, at any call of an operation that changes or checks one.
+//! Each is an error with a code, or heals; reported successes are real, and the other repository loses nothing.
 
 mod failing;
 
@@ -23,11 +23,11 @@ const NOW: &str = "2026-11-22T00:00:00Z";
 
 const ONE: Retention = Retention { hourly: 0, daily: 1, weekly: 0, monthly: 0, log_days: 7 };
 
-/// How many faults are tried for each operation.
+/// Number of faults tried for each operation.
 const FAULTS: u64 = 40;
 
 fn data(day: usize) -> Vec<u8> {
-    // What the days share is stored once.
+    // Data that the days share is stored once.
     [random(160, 150_000), random(161 + day as u64, 90_000)].concat()
 }
 
@@ -41,18 +41,18 @@ fn proof() -> Proof {
 
 type Files = Vec<(PathBuf, Vec<u8>)>;
 
-/// A site with a repository and one with copies, each on a disk of its own.
+/// A site with a repository and one with copies, each on its own disk.
 struct TwoDisks {
     folder: TempDir,
     key: RepositoryKey,
     whole: [Files; 2],
 }
 
-/// Which of the two.
+/// Index of the site's disk.
 const SITE_DISK: usize = 0;
 const COPIES_DISK: usize = 1;
 
-/// An operation, and what is true once it says that it is done.
+/// An operation, and the condition that holds once it reports success.
 struct Operation {
     name: &'static str,
     run: fn(&Repository, &Repository) -> Result<()>,
@@ -62,19 +62,19 @@ struct Operation {
 fn days_of(repository: &Repository) -> Vec<usize> {
     let day_of = |backup: &Backup| DAYS.iter().position(|day| time(day) == backup.time).unwrap();
     let mut days: Vec<usize> = repository.backups().unwrap().iter().map(day_of).collect();
-    // One that was made again is there twice.
+    // A backup that was made again appears twice.
     days.dedup();
     days
 }
 
-/// The backup of a day. One whose snapshot cannot be read is none.
+/// Returns the backup of a day; fails if its snapshot cannot be read.
 fn of_day(repository: &Repository, day: usize) -> Result<BackupId> {
     let found = repository.backups()?.into_iter().find(|backup| backup.time == time(DAYS[day]));
     let id = "0".repeat(64).parse().unwrap();
     found.map(|backup| backup.id).ok_or(BackupError::NoBackup { folder: repository.folder().to_owned(), id })
 }
 
-/// The site has days 0 to 2, of which 0 and 1 are proven; day 0 is copied.
+/// Operations on a site with days 0 to 2, of which 0 and 1 are proven; day 0 is copied.
 const OPERATIONS: [Operation; 8] = [
     Operation {
         name: "save",
@@ -163,7 +163,7 @@ impl TwoDisks {
         }
     }
 
-    /// Runs an operation with a fault below one of them.
+    /// Runs an operation with a fault below one of the repositories.
     fn run(&self, operation: &Operation, failing: usize, planned: Option<Planned>) -> (Result<()>, FailingDisk) {
         let disk = FailingDisk::new(&self.root(failing), planned);
         let opened = Repository::open(Place(Arc::new(disk.clone())), SITE, &self.key);
@@ -175,7 +175,7 @@ impl TwoDisks {
         (ran, disk)
     }
 
-    /// Every backup that is listed can be read whole.
+    /// Checks that every listed backup can be read completely.
     fn expect_whole(&self, disk: usize, what: &str) {
         let repository = self.open(disk);
         for backup in repository.backups().unwrap() {
@@ -187,7 +187,7 @@ impl TwoDisks {
     }
 }
 
-/// What a person can be told of a disk that fails.
+/// Returns true for codes that may be reported for a failing disk.
 fn is_of_disk(code: Code) -> bool {
     let codes = [
         codes::MEDIA_IO,
@@ -201,7 +201,7 @@ fn is_of_disk(code: Code) -> bool {
     codes.contains(&code)
 }
 
-/// One fault after the other, from a clean run's calls. `judge` gets what the operation said, and the disk.
+/// Injects one fault after the other at the calls of a clean run. `judge` receives the operation's result and the disk.
 fn each_fault(
     disks: &TwoDisks,
     operation: &Operation,
@@ -251,7 +251,7 @@ fn faults_of_a_disk_are_told_and_cost_nothing() {
             }
             assert!(days_of(&disks.open(SITE_DISK)).ends_with(&[1, 2]) || operation.name == "save", "{what}");
             assert!(days_of(&disks.open(COPIES_DISK)).starts_with(&[0]), "{what}");
-            // The next night, or a person, does it again.
+            // The next night, or a person, repeats it.
             let (ran, _) = disks.run(operation, SITE_DISK, None);
             assert!(ran.is_ok(), "{what}: again: {ran:?}");
             assert!((operation.is_done)(&disks.open(SITE_DISK), &disks.open(COPIES_DISK)), "{what}: again");
@@ -261,7 +261,7 @@ fn faults_of_a_disk_are_told_and_cost_nothing() {
     }
 }
 
-/// What can still be read is listed; where nothing can, that is said.
+/// Backups that can still be read are listed; if none can, that is reported.
 #[test]
 fn dead_disk_is_not_taken_for_one_without_backups() {
     let disks = TwoDisks::new();
@@ -295,12 +295,12 @@ fn writes_that_a_disk_loses_are_found_and_heal() {
             if let Err(error) = ran {
                 assert!(is_of_disk(error.code()), "{what}: {error:?}");
             }
-            // The other one is as it was, or has what the operation gave it.
+            // The other repository is unchanged, or has what the operation gave it.
             disks.expect_whole(1 - failing, what);
             let open = || open_damaged(&disks.root(failing), SITE, &disks.key).unwrap();
             for backup in open().backups().unwrap() {
                 let day = DAYS.iter().position(|day| time(day) == backup.time).unwrap();
-                // Other bytes are never taken for the backup.
+                // Other bytes are never returned as the backup.
                 let found = read(&open(), backup.id, "database");
                 assert!(found.is_err() || found.is_ok_and(|found| found == data(day)), "{what}: day {day}");
             }
@@ -308,7 +308,7 @@ fn writes_that_a_disk_loses_are_found_and_heal() {
             let repaired = open().repair(&others, &Silent).unwrap();
             let is_elsewhere = |id: BackupId| others[0].backups().unwrap().iter().any(|backup| backup.id == id);
             assert!(repaired.lost.iter().all(|taken| !is_elsewhere(taken.backup)), "{what}: {repaired:?}");
-            // Whatever was lost, the backup after it is whole.
+            // Whatever was lost, the next backup is intact.
             let repository = open();
             let tonight = save(&repository, NOW, &[("database", &data(3))]).unwrap();
             assert!(read(&repository, tonight.id, "database").unwrap() == data(3), "{what}: {repaired:?}");

@@ -1,7 +1,8 @@
-//! Pods that are made after a workload's template. Pure.
+//! Pods derived from a workload's template. Pure.
 //!
-//! They have what is needed to use the workload's volumes as its own pods do: image, user, mounts, environment. They have
-//! nothing by which they could take part in its work: no labels that a Service selects, no account, no network of the host.
+//! They have what they need to use the workload's volumes as its own pods do: image, user, mounts, environment. They
+//! have nothing that would let them take part in its work: no labels that a Service selects, no account, no host
+//! network.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,14 +14,14 @@ use super::volumes::{self, DataVolume};
 use super::{DRILL, RESTORE, RUNTIME_CLASS, TEMPORARY_LABEL, container};
 use crate::{ClusterError, ObjectName, Owner};
 
-/// Name of the container in which a volume is filled, in [`DrillPod::loader_before_server`].
+/// Name of the loader container of [`DrillPod::loader_before_server`].
 pub const LOADER: &str = "landfall-load";
 
-/// The program that ends the loader of [`DrillPod::loader_before_server`] after the volume was filled, to be run in
-/// [`LOADER`]. It returns at once; the server is started a second later.
+/// Program, run in [`LOADER`], that ends the loader of [`DrillPod::loader_before_server`] after the volume was filled.
+/// It returns immediately; the server starts a second later.
 pub const END_LOADING: [&str; 3] = ["sh", "-c", END_FIRST_PROGRAM];
 
-/// Fields of a template's `spec` that its pods share with those made after it.
+/// Fields of a template's `spec` that derived pods keep.
 const POD_FIELDS: &[&str] = &[
     "hostUsers",
     "imagePullSecrets",
@@ -32,45 +33,46 @@ const POD_FIELDS: &[&str] = &[
     "tolerations",
 ];
 
-/// The same, where Services and other hosts may be reached.
+/// Further such fields, kept if Services and other hosts may be reached.
 const NETWORK_FIELDS: &[&str] = &["dnsConfig", "dnsPolicy", "hostAliases"];
 
-/// A pod that is made after a workload.
+/// A pod derived from a workload.
 #[derive(Debug, Clone, Copy)]
 pub struct DrillPod<'a> {
-    /// The Deployment, `StatefulSet` or `DaemonSet`, as it was rendered or as it is in the cluster, with its namespace.
+    /// The Deployment, `StatefulSet` or `DaemonSet`, as rendered or as in the cluster, with its namespace.
     pub workload: &'a Value,
-    /// The container; the workload's first where none is named.
+    /// Name of the container; `None` selects the workload's first one.
     pub container: Option<&'a str>,
-    /// The pod's namespace. In the workload's own, the pod is one of a restore; in any other, one of a drill.
+    /// Namespace of the pod. In the workload's own namespace, the pod belongs to a restore; in any other, to a drill.
     pub namespace: &'a str,
     /// The pod's name.
     pub name: &'a str,
-    /// Whose workload it is.
+    /// Owner of the workload.
     pub owner: &'a Owner,
-    /// Volumes of the workload, by name, in whose place others are mounted. In another namespace, this must include all
+    /// Replacements for volumes of the workload, by volume name. In another namespace, this must include all volumes
     /// that would share data with the workload: see [`claims`](super::claims).
     pub volumes: &'a BTreeMap<String, DataVolume>,
-    /// Whether nodes have the runtime of drills. A pod has it in a drill, unless its template names another one.
+    /// True if nodes have the runtime of drills. Pods of a drill use it, unless their template names another one.
     pub has_runtime: bool,
-    /// How long the pod may live; Kubernetes ends it then.
+    /// Maximum lifetime of the pod; Kubernetes ends it then.
     pub lifetime: Duration,
 }
 
 impl DrillPod<'_> {
-    /// A pod whose container waits for the given lifetime, so that programs can be run in it. Its image must contain
+    /// Returns a pod whose container waits for the lifetime, so that programs can be run in it. Its image must contain
     /// `sleep`.
     pub fn loader(&self) -> Result<Value, ClusterError> {
         let command = json!(["sleep", self.seconds().to_string()]);
         let container = container::loader(&self.container()?, command);
         let mut pod = self.pod(&container)?;
-        // Nothing in it needs time to end, and `sleep` as the first program of a container ignores the request to.
+        // Nothing in it needs time to end, and `sleep` as the first process of a container ignores the termination
+        // signal.
         pod["spec"]["terminationGracePeriodSeconds"] = json!(1);
         Ok(pod)
     }
 
-    /// A pod that runs the container's own program, with the probes of its start and its readiness. It is not started
-    /// again when it ends.
+    /// Returns a pod that runs the container's own program, with its startup and readiness probes. It is not restarted
+    /// when it ends.
     pub fn server(&self) -> Result<Value, ClusterError> {
         let container = container::server(&self.container()?);
         let mut pod = self.pod(&container)?;
@@ -78,9 +80,9 @@ impl DrillPod<'_> {
         Ok(pod)
     }
 
-    /// A pod that is both, one after the other, so that a server finds what was loaded into an empty volume, which lives
-    /// no longer than its pod. The init container [`LOADER`] waits until [`END_LOADING`] is run in it; then the server is
-    /// started. The image must contain `sh` and `sleep`.
+    /// Returns a pod that is first a loader, then a server, so that the server finds the data loaded into an empty
+    /// volume, which lives only as long as its pod. The init container [`LOADER`] waits until [`END_LOADING`] is run in
+    /// it; then the server starts. The image must contain `sh` and `sleep`.
     pub fn loader_before_server(&self) -> Result<Value, ClusterError> {
         let command = json!(["sh", "-c", WAIT_FOR_END, self.seconds().to_string()]);
         let mut loader = container::loader(&self.container()?, command);
@@ -90,7 +92,7 @@ impl DrillPod<'_> {
         Ok(pod)
     }
 
-    /// Whether the pod is made beside the workload's own.
+    /// Returns true if the pod is created in the workload's own namespace.
     fn is_beside(&self) -> bool {
         self.workload["metadata"]["namespace"] == self.namespace
     }
@@ -119,7 +121,8 @@ impl DrillPod<'_> {
         })
     }
 
-    /// The template's container. In a drill it reserves next to nothing: a busy machine must be able to prove its backups.
+    /// Returns the template's container. In a drill it reserves next to nothing: a busy machine must be able to prove
+    /// its backups.
     fn container(&self) -> Result<Value, ClusterError> {
         let mut container = self.template_container()?.clone();
         if !self.is_beside() {
@@ -156,7 +159,7 @@ impl DrillPod<'_> {
         Ok(pod)
     }
 
-    /// Where it runs, and whom it can find. Other pods' places do not matter to it.
+    /// Sets where the pod runs and which names it can resolve. The placement of other pods is ignored.
     fn place(&self, pod: &mut Value) {
         if let Some(nodes) = self.template().pointer("/affinity/nodeAffinity") {
             pod["spec"]["affinity"] = json!({"nodeAffinity": nodes});
@@ -164,7 +167,7 @@ impl DrillPod<'_> {
         if self.is_beside() {
             self.take(pod, NETWORK_FIELDS);
         } else {
-            // In a drill, a server must not find the site's own by their names, and must not reach them either.
+            // In a drill, a server must neither resolve nor reach the site's own servers.
             if self.has_runtime && pod["spec"]["runtimeClassName"].is_null() {
                 pod["spec"]["runtimeClassName"] = json!(RUNTIME_CLASS);
             }
@@ -173,7 +176,7 @@ impl DrillPod<'_> {
         }
     }
 
-    /// Takes fields over from the template.
+    /// Copies fields from the template.
     fn take(&self, pod: &mut Value, fields: &[&str]) {
         if let Value::Object(spec) = &mut pod["spec"] {
             container::take(spec, self.template(), fields);

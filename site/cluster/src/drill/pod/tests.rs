@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::*;
 use crate::drill::claims;
 
-/// A workload with everything that its pods may have.
+/// Returns a workload with every field that its pods may have.
 fn database() -> Value {
     json!({
         "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop", "uid": "1"},
@@ -68,7 +68,7 @@ fn claim() -> BTreeMap<String, DataVolume> {
     claims(&database()).into_iter().map(|(volume, claim)| (volume, DataVolume::Claim(claim))).collect()
 }
 
-/// What is made of a pod that is named like its namespace.
+/// Returns the result for a pod that is named like its namespace.
 fn made<T>(
     namespace: &str,
     workload: &Value,
@@ -93,7 +93,7 @@ fn made<T>(
 fn a_loader_of_a_restore_waits_with_the_workloads_claim() {
     let pod = made("shop", &database(), None, &claim(), |pod| pod.loader()).unwrap();
     insta::assert_json_snapshot!("restore_loader", pod);
-    // Without anything named, a pod beside the workload's own has the same volumes.
+    // Without replacements, a pod in the workload's namespace has the same volumes.
     assert_eq!(made("shop", &database(), Some("main"), &BTreeMap::new(), |pod| pod.loader()).unwrap(), pod);
 }
 
@@ -119,7 +119,7 @@ fn a_drill_reserves_next_to_nothing() {
     assert_eq!(drill["spec"]["containers"][0]["resources"], little);
     assert_eq!(drill["spec"]["initContainers"][0]["resources"], little);
     assert_eq!(drill["spec"]["resources"], json!({"requests": {"memory": "1Mi"}}));
-    // A restore has what the workload has: nothing else runs in its place.
+    // A restore has the workload's resources: nothing else runs in its place.
     let restore = made("shop", &database, None, &claim(), |pod| pod.loader()).unwrap();
     assert_eq!(restore["spec"]["containers"][0]["resources"]["limits"], limits);
     assert_eq!(restore["spec"]["resources"], json!({"requests": {"memory": "3Gi"}}));
@@ -157,7 +157,7 @@ fn workloads_without_the_parts_are_refused() {
     );
 }
 
-/// The program that waits before the server.
+/// Starts the program that waits before the server.
 fn waiting(seconds: &str) -> Child {
     let nothing = || Stdio::null();
     let mut program = Command::new("sh");
@@ -172,7 +172,7 @@ fn the_server_is_started_only_after_the_loader_was_ended() {
 
     let begun = Instant::now();
     let mut ended = waiting("20");
-    // Once `sleep` is a child of it, its trap is set.
+    // The trap is set once `sleep` is a child of the shell.
     let children = format!("/proc/{0}/task/{0}/children", ended.id());
     while std::fs::read_to_string(&children).unwrap().is_empty() {
         std::thread::sleep(Duration::from_millis(10));

@@ -1,5 +1,5 @@
-//! The power is cut at every edge: before and after every append and every sync, in the journal and inside steps, with
-//! every legal outcome for unsynced data.
+//! Power cuts at every edge: before and after every append and sync, in the journal and inside steps, with every legal
+//! fate of unsynced data.
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ const FATES: [Unsynced; 8] = [
     Unsynced::Mixed(2),
 ];
 
-/// Runs `first` with the power cut before operation `cut`; whether the cut came before its end.
+/// Runs `first` with a power cut before operation `cut`. Returns true if the cut came before the end of the run.
 fn run_until_cut(world: &mut World, cut: usize, way: Way) -> bool {
     world.disk.cut_before(cut);
     let result = way.run(world);
@@ -29,7 +29,7 @@ fn run_until_cut(world: &mut World, cut: usize, way: Way) -> bool {
     result.is_err()
 }
 
-/// Steps of all kinds: when they sync, and what they see once they are complete.
+/// Steps of all kinds: when they sync, and what they observe once complete.
 const KINDS: [(Syncs, Sees); 4] = [
     (Syncs::Each, Sees::Done),
     (Syncs::AtTheEnd, Sees::Done),
@@ -75,7 +75,7 @@ fn resume_after_a_cut_at_every_edge_equals_an_uninterrupted_run() {
     }
 }
 
-/// A cut between the end of an act and its Done: the step is found done, not started again.
+/// After a cut between the end of an act and its `Done`, the step is found done and is not started again.
 #[test]
 fn finished_steps_are_not_repeated_after_a_cut() {
     let mut found = 0;
@@ -159,7 +159,7 @@ fn undo_cut_at_every_edge_continues_to_birth() {
     }
 }
 
-/// A process that dies leaves in the kernel's memory what it did not sync; the next one finds it there.
+/// The unsynced writes of a dead process stay in the kernel's memory, where the next process finds them.
 #[test]
 fn what_a_dead_process_left_is_durable_before_it_counts_as_done() {
     for (syncs, sees) in KINDS {
@@ -177,8 +177,8 @@ fn what_a_dead_process_left_is_durable_before_it_counts_as_done() {
     }
 }
 
-/// A step that is complete but does not look so is done once more, from the state before that was recorded at first: a
-/// fresh one would hold what the step itself wrote, and undo would leave that.
+/// A complete step that does not look complete runs again with the state before that was recorded first. A fresh one
+/// would contain the step's own writes, and undo would leave those behind.
 #[test]
 fn a_finished_step_that_looks_unfinished_is_done_again_and_undone_to_birth() {
     let mut repeated = 0;

@@ -1,5 +1,5 @@
-//! Operations that go back by themselves: whatever fails, and wherever the power is cut, the site ends with all of what the
-//! plan makes, or exactly as it was.
+//! Operations that undo themselves: whatever fails, and wherever the power is cut, the site ends either with everything
+//! that the plan makes or exactly as it was.
 
 use super::world::{Fault, Sees, Syncs, World, WriteFiles, birth, plan_of, planned};
 use super::*;
@@ -7,7 +7,8 @@ use crate::journal::UndoCause;
 use crate::journal::simulated::Unsynced;
 use crate::plan::Operation;
 
-/// A step that only prepares, two that change what people see, and one that removes what the state before needed.
+/// Plan with a step that only prepares, two that change what users see, and one that removes what the previous state
+/// needed.
 fn change() -> Plan<WriteFiles> {
     let step = |name: &str| planned(name, vec![format!("{name}.1"), format!("{name}.2")], Syncs::Each, Sees::Done);
     let mut plan = plan_of(vec![step("one"), step("two"), step("three")]);
@@ -20,7 +21,7 @@ fn world() -> World {
     World::new(change(), birth())
 }
 
-/// Why the journal says that the operation went back.
+/// Causes of the undo according to the journal.
 fn causes(world: &World) -> Vec<UndoCause> {
     let cause = |event: Event<_>| match event {
         Event::UndoRequested { cause, keep_data } => {
@@ -113,7 +114,7 @@ fn a_machine_that_goes_down_in_the_same_step_again_and_again_goes_back() {
     assert_eq!(world.disk.contents(), birth());
 }
 
-/// Exactly one of the two, after any cut, with and without a fault that makes it go back.
+/// The site ends in exactly one of the two states, after any cut, with and without a fault that triggers the undo.
 #[test]
 fn a_cut_at_every_edge_ends_with_one_of_the_two() {
     for fault in [None, Some(Fault::Act("three"))] {

@@ -1,4 +1,4 @@
-//! The engine over a disk that loses unsynced writes, with steps that write to the same disk.
+//! Tests of the engine over a disk that loses unsynced writes, with steps that write to that disk.
 
 mod cuts;
 mod going_back;
@@ -35,7 +35,7 @@ fn steps_that_began_bring_back_what_an_undo_needs_before_the_first_undo() {
     let mut world = World::new(starter(), birth());
     world.fault = Some(Fault::Act("two"));
     world.install().unwrap_err();
-    // What cannot be brought back keeps no undo from trying.
+    // A failed rescue does not keep the undo from trying.
     world.fault = Some(Fault::Rescue("one"));
     world.uninstall(false).unwrap();
     assert_eq!(world.rescued, [("one".to_owned(), 0), ("two".to_owned(), 0)]);
@@ -147,8 +147,8 @@ fn after_a_failed_sync_of_a_step_nothing_is_written() {
     assert_eq!(world.disk.contents(), world.goal());
 }
 
-/// A disk that fails to sync once and claims success from then on: the journal must not be used again, and no step may
-/// act on a record that is not durable.
+/// The disk fails one sync and claims success from then on: the journal must not be used again, and no step may act on
+/// a record that is not durable.
 #[test]
 fn a_failed_sync_ends_the_operation_at_once() {
     let mut failures = 0;
@@ -162,7 +162,7 @@ fn a_failed_sync_ends_the_operation_at_once() {
                 assert_eq!(world.operations_of_last_run, operation + 1, "nothing touched the disk after the failure");
                 failures += 1;
             }
-            // The step's own sync failed, or the operation was no sync.
+            // The step's own sync failed, or the operation was not a sync.
             Err(error) => assert_eq!(error.code(), codes::SITE_IO),
             Ok(()) if world.operations_of_last_run < operation => break,
             Ok(()) => {}

@@ -1,4 +1,4 @@
-//! A site on a simulated disk: steps that write two files each, and the facts that tests check afterwards.
+//! Site on a simulated disk: steps that write files, and the facts that tests check afterwards.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,7 +29,7 @@ pub(super) struct WriteFiles {
     pub(super) sees: Sees,
 }
 
-/// When a step syncs what it wrote.
+/// Time at which a step syncs its writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Syncs {
     /// Each file before the next one is written.
@@ -38,21 +38,21 @@ pub(super) enum Syncs {
     AtTheEnd,
 }
 
-/// What a step sees once all of its files are written.
+/// Observation of a step after all of its files are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sees {
-    /// That it is done.
+    /// The step is done.
     Done,
-    /// A part: as of a service that is not ready again after a boot, although nothing is missing.
+    /// The step is partial, like a service that is not ready again after a boot although nothing is missing.
     Partial,
 }
 
-/// What a step writes into a file.
+/// Content that a step writes to a file.
 fn content(file: &str) -> Vec<u8> {
     format!("{file} by landfall").into_bytes()
 }
 
-/// What fails once.
+/// Fault that occurs once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
     Observe(&'static str),
@@ -66,19 +66,19 @@ pub(super) enum Fault {
     Power(&'static str),
 }
 
-/// What steps act on.
+/// Context of the steps.
 #[derive(Debug)]
 pub(super) struct World {
     pub(super) disk: Disk,
     pub(super) plan: Plan<WriteFiles>,
     /// Acts per step, over all runs.
     pub(super) acts: BTreeMap<String, usize>,
-    /// Names of steps in the order in which they could bring back what an undo needs, with how many were undone by then.
+    /// Names of steps in the order of their rescue, each with the number of steps undone by then.
     pub(super) rescued: Vec<(String, usize)>,
     /// Names of steps in the order in which their undo was complete.
     pub(super) undone: Vec<String>,
     pub(super) fault: Option<Fault>,
-    /// What fails once that has.
+    /// Fault that follows the first one.
     pub(super) then: Option<Fault>,
     pub(super) operations_of_last_run: usize,
     birth: Contents,
@@ -113,12 +113,12 @@ pub(super) fn starter() -> Plan<WriteFiles> {
     starter_with(Syncs::Each, Sees::Done)
 }
 
-/// The same with steps that sync at these times and see this of what they wrote.
+/// Plan of three steps with these sync times and observations.
 pub(super) fn starter_with(syncs: Syncs, sees: Sees) -> Plan<WriteFiles> {
     plan_with(&["one", "two", "three"], syncs, sees)
 }
 
-/// What was there before: one file that a step will replace, one that no step touches.
+/// Files before the operation: one that a step replaces, and one that no step touches.
 pub(super) fn birth() -> Contents {
     let files = [("two.1", "two.1 of the customer"), ("other", "something else")];
     files.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec())).into_iter().collect()
@@ -135,7 +135,7 @@ impl World {
         Self { disk, plan, acts, rescued, undone, fault: None, then: None, operations_of_last_run: 0, birth }
     }
 
-    /// What an uninterrupted run leaves.
+    /// Files after an uninterrupted run.
     pub(super) fn goal(&self) -> Contents {
         let mut goal = self.birth.clone();
         for action in self.plan.all().map(|step| &step.action) {
@@ -155,7 +155,7 @@ impl World {
         })
     }
 
-    /// Begins or continues an operation that goes back by itself.
+    /// Begins or continues an operation that undoes itself on failure.
     pub(super) fn change(&mut self) -> Result<End, EngineError> {
         let mut end = End::Undone;
         self.run(|engine, world| {
@@ -250,7 +250,7 @@ impl WriteFiles {
         ["one", "two", "three"].into_iter().find(|name| *name == self.name).map(make)
     }
 
-    /// The write-ahead rule, checked where it matters: what is durable at this moment allows what is about to happen.
+    /// Checks the write-ahead rule at the act itself: the durable records allow what is about to happen.
     fn assert_recorded(&self, world: &World, status: StepStatus, before: &Value) {
         let recorded = world.state_of(&world.disk.durable(JOURNAL), &self.name);
         assert_eq!((recorded.status, &recorded.before), (status, before), "{}", self.name);

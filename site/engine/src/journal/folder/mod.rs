@@ -1,4 +1,4 @@
-//! The folder of journals: one file per operation, numbered, the history kept; and the lock that admits one operation.
+//! The folder of journals: one numbered file per operation, kept as history, and the lock that admits one operation.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -17,10 +17,10 @@ use super::storage::{self, FileStorage};
 use super::{Journal, Pinned, Replay, first_record};
 use crate::plan::Operation;
 
-/// The file that is under `flock` while an operation runs.
+/// Name of the file that is under `flock` while an operation runs.
 const LOCK_NAME: &str = "lock";
 
-/// The suffix of journals' names.
+/// Suffix of journal names.
 const JOURNAL_SUFFIX: &str = ".journal";
 
 /// Who runs an operation, for the message to the second one. No decision depends on it.
@@ -44,7 +44,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The right to change the site: held by one process at a time, released when dropped or when the process dies.
+/// Exclusive right to change the site. One process holds it; it is released on drop or when the process dies.
 #[derive(Debug)]
 pub struct SiteLock {
     file: File,
@@ -52,9 +52,10 @@ pub struct SiteLock {
 
 impl Drop for SiteLock {
     fn drop(&mut self) {
-        // What the file says is for people and is meaningless once the lock is free.
+        // The file's text is for people, and is meaningless once the lock is free.
         let _emptied = self.file.set_len(0);
-        // A program that another thread is just starting has this file, too, until it begins: closing it would release nothing yet.
+        // A program that another thread is starting also holds this file until its exec, so closing the file alone
+        // would not release the lock yet.
         let _released = self.file.file().unlock();
     }
 }
@@ -62,9 +63,9 @@ impl Drop for SiteLock {
 /// A journal by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalFile {
-    /// 1 for the first operation of the site.
+    /// Number of the operation; 1 for the first of the site.
     pub number: u64,
-    /// What the operation does; none if that is unknown to this version.
+    /// Kind of the operation; `None` if this version does not know it.
     pub operation: Option<Operation>,
     /// The file.
     pub path: PathBuf,
@@ -87,17 +88,17 @@ pub struct JournalFolder<P> {
 }
 
 impl<P: Pinned> JournalFolder<P> {
-    /// The folder at `path`, which need not exist.
+    /// Returns the folder at `path`, which need not exist.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), pinned: PhantomData }
     }
 
-    /// Its path.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The journals in the order of their operations. Changes nothing.
+    /// Lists the journals in the order of their operations. Changes nothing.
     pub fn list(&self) -> Result<Vec<JournalFile>, JournalError> {
         let entries = match fs_err::read_dir(&self.path) {
             Ok(entries) => entries,
@@ -113,36 +114,37 @@ impl<P: Pinned> JournalFolder<P> {
         Ok(files)
     }
 
-    /// The journal of the latest operation. Changes nothing.
+    /// Returns the journal of the latest operation. Changes nothing.
     pub fn latest(&self) -> Result<Option<JournalFile>, JournalError> {
         Ok(self.list()?.pop())
     }
 
-    /// What a journal says. Changes nothing, and needs no lock: an append in progress reads as a torn record.
+    /// Replays a journal. Changes nothing, and needs no lock: an append in progress reads as a torn record.
     pub fn read(&self, file: &JournalFile) -> Result<Replay<P>, JournalError> {
         file.expect_known()?;
         let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
         Replay::of(&bytes, &file.path)
     }
 
-    /// Checks that a journal's bytes are what was written, whatever they mean. Changes nothing.
+    /// Checks that a journal's bytes are as written, without interpreting them. Changes nothing.
     pub fn check(&self, file: &JournalFile) -> Result<(), JournalError> {
         let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
         super::decoded(&bytes, &file.path).map(drop)
     }
 
-    /// The process that runs an operation now, if there is one. Changes nothing.
+    /// Returns the process that currently runs an operation, if any. Changes nothing.
     pub fn holder(&self) -> Option<Holder> {
         let mut file = File::open(self.path.join(LOCK_NAME)).ok()?;
         match file.file().try_lock_shared() {
             Err(std::fs::TryLockError::WouldBlock) => Some(read_holder(&mut file)),
-            // Closing alone would release it late, as for a [`SiteLock`]: the next operation would be refused.
+            // Closing alone would release the lock late, as for a [`SiteLock`], and the next operation would be
+            // refused.
             Ok(()) => file.file().unlock().ok().and(None),
             Err(std::fs::TryLockError::Error(_)) => None,
         }
     }
 
-    /// Makes the folder, durably, and takes the right to change the site, or reports which process has it.
+    /// Creates the folder durably and takes the lock of the site, or reports the process that holds it.
     pub fn lock(&self, operation: &str) -> Result<SiteLock, JournalError> {
         durable::create_folder_with_mode(&self.path, 0o700)
             .map_err(|error| JournalError::durable(&self.path, error))?;
@@ -158,11 +160,11 @@ impl<P: Pinned> JournalFolder<P> {
                 }
                 Err(std::fs::TryLockError::Error(error)) => return Err(failed(error)),
             }
-            // An uninstall that ended in between removed the locked file: then the lock is another one.
+            // An uninstall that ended in between removed the locked file: the lock is now another file.
             if is_same_file(&file, &path).map_err(failed)? {
                 let holder =
                     Holder { operation: operation.to_owned(), pid: std::process::id(), started: Timestamp::now() };
-                // Only for people: the lock is held even if a full disk has no space for its text.
+                // The text is only for people: the lock is held even if a full disk has no space for it.
                 if let Err(error) = write_holder(&mut file, &holder) {
                     tracing::warn!(%error, "the lock does not say who holds it");
                 }
@@ -171,8 +173,8 @@ impl<P: Pinned> JournalFolder<P> {
         }
     }
 
-    /// Begins the journal of a new operation: when this returns, the file with record 0 is durable under its name. A
-    /// power cut before leaves no journal.
+    /// Begins the journal of a new operation. On return, the file with record 0 is durable under its name; a power cut
+    /// before that leaves no journal.
     pub fn create(&self, _lock: &SiteLock, pins: P) -> Result<Journal<P>, JournalError> {
         let number = self.latest()?.map_or(1, |file| file.number + 1);
         let path = self.path.join(format!("{number:06}-{}{JOURNAL_SUFFIX}", pins.operation().name()));
@@ -181,14 +183,14 @@ impl<P: Pinned> JournalFolder<P> {
         Self::open_path(&path)
     }
 
-    /// Continues a journal.
+    /// Opens a journal to continue it.
     pub fn open(&self, _lock: &SiteLock, file: &JournalFile) -> Result<Journal<P>, JournalError> {
         file.expect_known()?;
         Self::open_path(&file.path)
     }
 
-    /// Returns the space that a closed journal reserved for records to come. The install's keeps it, for its uninstall. An earlier
-    /// program returned none.
+    /// Releases the space that a closed journal reserved for further records. An install's journal keeps it for the
+    /// uninstall. Earlier programs released none.
     pub fn release_room(&self, _lock: &SiteLock, file: &JournalFile) -> Result<(), JournalError> {
         let failed = |error| JournalError::io("release the reserved space of", &file.path, error);
         let open = OpenOptions::new().write(true).open(&file.path).map_err(failed)?;
@@ -204,8 +206,9 @@ impl<P: Pinned> JournalFolder<P> {
         Journal::load(FileStorage::new(file), path)
     }
 
-    /// Removes the folder with all journals, the first one last, and releases the lock. For the very end of an uninstall: the
-    /// first one says so, and a rerun after a power cut completes it. A journal of a later version is never removed.
+    /// Removes the folder with all journals, the first one last, and releases the lock. This is the very end of an
+    /// uninstall: the first journal records it, so a rerun after a power cut completes it. Never removes a journal of a
+    /// later version.
     pub fn remove(&self, lock: SiteLock) -> Result<(), JournalError> {
         let failed = |error| JournalError::durable(&self.path, error);
         let files = self.list()?;
@@ -220,7 +223,7 @@ impl<P: Pinned> JournalFolder<P> {
     }
 }
 
-/// A journal whatever its operation is: one that a later version began must not be overlooked.
+/// Parses a journal's name, whatever its operation: an operation that a later version began must not be overlooked.
 fn parse_name(name: &str, path: PathBuf) -> Option<JournalFile> {
     let (number, operation) = name.strip_suffix(JOURNAL_SUFFIX)?.split_once('-')?;
     let operation = Operation::ALL.into_iter().find(|known| known.name() == operation);

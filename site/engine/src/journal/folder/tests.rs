@@ -96,7 +96,7 @@ fn a_valid_record_that_cannot_have_happened_is_corrupt() {
     assert!(matches!(error.kind(), JournalErrorKind::Contradiction { sequence: 1, .. }), "{error:?}");
 }
 
-/// Another process holds the lock: `flock` itself, from util-linux, which writes nothing into the file.
+/// Another process holds the lock: util-linux's `flock`, which writes nothing to the file.
 #[test]
 fn a_second_operation_names_the_first() {
     let temporary = tempfile::tempdir().unwrap();
@@ -118,7 +118,7 @@ fn a_second_operation_names_the_first() {
     folder.lock("uninstall").unwrap();
 }
 
-/// Between its fork and its beginning, a program that another thread starts has every open file.
+/// Between its fork and its exec, a program that another thread starts holds every open file.
 #[test]
 fn a_lock_ends_although_a_program_that_starts_still_has_its_file() {
     let temporary = tempfile::tempdir().unwrap();
@@ -132,8 +132,8 @@ fn a_lock_ends_although_a_program_that_starts_still_has_its_file() {
     drop(inherited);
 }
 
-/// The lock's text finds no space; the records have reserved space, which no other file can take. The test adds as many
-/// records as two hundred steps write.
+/// The lock's text finds no space; the records have reserved space, which no other file can take. The test appends as
+/// many records as two hundred steps write.
 #[test]
 fn an_uninstall_can_be_recorded_on_a_full_disk() {
     let name = "journal::folder::tests::an_uninstall_can_be_recorded_on_a_full_disk";
@@ -177,7 +177,7 @@ fn a_lock_of_a_removed_folder_is_no_lock() {
     drop(second);
 }
 
-/// The next version may have begun an operation that this one does not know.
+/// The next version may have begun an operation that this version does not know.
 #[test]
 fn a_newer_operation_is_seen_and_left_alone() {
     let temporary = tempfile::tempdir().unwrap();
@@ -224,7 +224,7 @@ fn a_closed_journal_keeps_no_room() {
     assert!(open * 512 > 1 << 20 && committed * 512 < 1 << 16, "{open} {committed}");
     let (_, committed) = blocks(Operation::Install);
     assert!(committed * 512 > 1 << 20, "its uninstall is recorded in it: {committed}");
-    // What an earlier program left.
+    // The state that an earlier program left.
     let file = folder.list().unwrap().remove(0);
     drop(folder.open(&lock, &file).unwrap());
     assert!(fs_err::metadata(&file.path).unwrap().blocks() * 512 > 1 << 20);
@@ -233,7 +233,7 @@ fn a_closed_journal_keeps_no_room() {
     assert_eq!(folder.read(&file).unwrap().last_sequence(), 4);
 }
 
-/// After a rollback an older program reads what a newer one wrote, unless that is still to be done.
+/// After a rollback an older program reads the journals of a newer one, unless their operation is unfinished.
 #[test]
 fn unknown_fields_are_passed_over_once_a_journal_is_closed() {
     let path = Path::new("000001-configure.journal");
@@ -263,8 +263,9 @@ fn unknown_fields_are_passed_over_once_a_journal_is_closed() {
     }
 }
 
-/// Measured, not guessed: whoever asks for the status waits for it. The part `figures` of `cargo xtask test` runs this in the release profile,
-/// with the goals as limits. Elsewhere they are generous, since other tests run beside; replay in quadratic time takes minutes.
+/// Measured, not guessed: status waits for the replay. The `figures` part of `cargo xtask test` runs this test in the
+/// release profile, with the goals as limits. Elsewhere they are generous, because other tests run at the same time;
+/// a replay in quadratic time takes minutes.
 #[test]
 fn replay_takes_time_in_proportion_to_its_steps() {
     let journal_of = |count: usize| {

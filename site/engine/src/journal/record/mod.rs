@@ -31,7 +31,7 @@ const HEADER_CRC_AT: usize = 49;
 const PAYLOAD_AT: usize = 53;
 const CRC_BYTES: usize = 4;
 
-/// Where a journal ends, and what the next record must carry.
+/// The end of a journal: what the next record must carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tail {
     /// Sequence of the next record.
@@ -40,30 +40,30 @@ pub struct Tail {
     pub previous: [u8; 32],
 }
 
-/// What the bytes of a journal hold.
+/// Decoded bytes of a journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Decoded {
     /// Payloads of the valid records, in order.
     pub payloads: Vec<Vec<u8>>,
     /// Bytes of the valid records.
     pub valid_bytes: u64,
-    /// Bytes of a torn record after them; 0 if there is none.
+    /// Bytes of a torn record after the valid ones; 0 without one.
     pub torn_bytes: u64,
-    /// What the next record must carry.
+    /// End of the journal, for the next record.
     pub tail: Tail,
 }
 
-/// Why the bytes are not a journal.
+/// Reason why the bytes are not a valid journal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// Something is invalid, and it is not a torn last record.
+    /// Bytes are invalid, and they are not a torn last record.
     #[error("record {sequence}, at byte {offset}: {reason}")]
     Corrupt {
-        /// Sequence of the record that should be there.
+        /// Sequence of the expected record.
         sequence: u64,
-        /// Where it should begin.
+        /// Its expected offset.
         offset: usize,
-        /// What is wrong.
+        /// The damage.
         reason: &'static str,
     },
     /// A valid record of a later version.
@@ -76,7 +76,7 @@ pub enum DecodeError {
     },
 }
 
-/// The bytes of the record that follows `tail`, and the tail after it. A payload is at most 4 GiB − 1.
+/// Returns the bytes of the record that follows `tail`, and the tail after it. A payload is at most 4 GiB − 1.
 pub fn encode(payload: &[u8], tail: Tail) -> (Vec<u8>, Tail) {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let mut bytes = Vec::with_capacity(PAYLOAD_AT + payload.len() + CRC_BYTES);
@@ -92,7 +92,7 @@ pub fn encode(payload: &[u8], tail: Tail) -> (Vec<u8>, Tail) {
     (bytes, next)
 }
 
-/// Reads all of a journal.
+/// Decodes a whole journal.
 pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     let mut decoded = Decoded::default();
     let mut offset = 0;
@@ -122,7 +122,8 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
     Ok(decoded)
 }
 
-/// Why the invalid bytes at `offset` are more than a torn last record; `None` if that is all they are.
+/// Returns the reason why the invalid bytes at `offset` are more than a torn last record; `None` for a torn last
+/// record.
 fn damage(bytes: &[u8], offset: usize) -> Option<&'static str> {
     if offset == 0 {
         return Some("the first record is incomplete or damaged");
@@ -134,7 +135,7 @@ fn damage(bytes: &[u8], offset: usize) -> Option<&'static str> {
     later.then_some("it is damaged, and valid records follow")
 }
 
-/// Where the record at `offset` ends, by its own length; `None` if no intact header is there.
+/// Returns the end of the record at `offset` by its own length; `None` without an intact header.
 fn end_of(bytes: &[u8], offset: usize) -> Option<usize> {
     let header = bytes.get(offset..offset.checked_add(PAYLOAD_AT)?)?;
     let crc = crc32c::crc32c(&header[..HEADER_CRC_AT]).to_le_bytes();
@@ -145,7 +146,7 @@ fn end_of(bytes: &[u8], offset: usize) -> Option<usize> {
     offset.checked_add(PAYLOAD_AT)?.checked_add(length)?.checked_add(CRC_BYTES)
 }
 
-/// A record whose CRC is right.
+/// A record with a valid CRC.
 struct Frame<'a> {
     version: u8,
     sequence: u64,

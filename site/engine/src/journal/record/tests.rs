@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A journal with these payloads, and where each record begins.
+/// Returns a journal with these payloads, and the offset of each record.
 fn journal(payloads: &[Vec<u8>]) -> (Vec<u8>, Vec<usize>) {
     let (mut bytes, mut starts, mut tail) = (Vec::new(), Vec::new(), Tail::default());
     for payload in payloads {
@@ -77,7 +77,7 @@ proptest! {
         bytes[from..].fill(0);
         let result = decode(&bytes);
         if bytes == whole {
-            // The end was zeros already, as every 256th checksum's last byte is: nothing was lost.
+            // The end was already zero, as the last byte of every 256th checksum is: nothing was lost.
             prop_assert_eq!(&result.unwrap().payloads, &payloads);
         } else if last == 0 {
             prop_assert!(is_corrupt(&result));

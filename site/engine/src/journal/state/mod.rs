@@ -1,4 +1,4 @@
-//! The state of an operation, and the one table of legal transitions.
+//! State of an operation, and the only table of legal transitions.
 
 use std::sync::Arc;
 
@@ -7,43 +7,43 @@ use serde_json::Value;
 use super::event::{Event, Pinned, RecordedError, UndoCause};
 use crate::plan::StepId;
 
-/// How far an operation is.
+/// Phase of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Phase {
     /// Nothing is recorded yet.
     #[default]
     Empty,
-    /// Steps are done, one after the other.
+    /// Steps run, one after the other.
     Forward,
-    /// Every step before the commit is done. Steps that follow it may not be.
+    /// Every step before the commit is done. Steps after it may be unfinished.
     Committed,
-    /// Steps are undone, last first.
+    /// Steps are being undone, last first.
     Undoing {
-        /// Whether volumes and generated secrets are kept.
+        /// True if volumes and generated secrets are kept.
         keep_data: bool,
     },
     /// Every step that started is undone.
     Undone {
-        /// Whether volumes and generated secrets are kept.
+        /// True if volumes and generated secrets are kept.
         keep_data: bool,
     },
 }
 
-/// How far a step is.
+/// Status of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StepStatus {
-    /// Nothing is recorded about it.
+    /// Nothing is recorded about the step.
     #[default]
     Pending,
     /// The state before is recorded; the step has not acted.
     Prepared,
-    /// It may have acted, in part or in whole.
+    /// It may have acted, partly or fully.
     Started,
-    /// It failed, and may have acted in part.
+    /// It failed, and may have acted partly.
     Failed,
     /// It acted.
     Done,
-    /// It may be undone, in part or in whole.
+    /// It may be undone, partly or fully.
     UndoStarted,
     /// It could not be undone.
     UndoFailed,
@@ -52,7 +52,7 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
-    /// Its name for people.
+    /// Returns the name that people see.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -66,41 +66,41 @@ impl StepStatus {
         }
     }
 
-    /// Whether any effect of it may exist, so that undo must visit it.
+    /// Returns true if the step may have effects, so that undo must visit it.
     pub fn is_there(self) -> bool {
         matches!(self, Self::Started | Self::Failed | Self::Done | Self::UndoStarted | Self::UndoFailed)
     }
 }
 
-/// What is recorded about a step.
+/// Recorded state of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StepState {
-    /// How far it is.
+    /// Status of the step.
     pub status: StepStatus,
-    /// How often it was started since it last ended in a record: more than once means that a process died in it.
+    /// Starts since the last recorded end of the step. More than one means that a process died in it.
     pub starts: u32,
-    /// The state before it, once it is prepared.
+    /// State of the site before the step, once prepared.
     pub before: Value,
-    /// Its output, once it is done.
+    /// Output of the step, once done.
     pub output: Value,
-    /// Why it failed last on the way forward.
+    /// Last error on the way forward.
     pub failure: Option<RecordedError>,
-    /// Why it could not be undone last.
+    /// Last error of its undo.
     pub undo_failure: Option<RecordedError>,
-    /// What it found that is not Landfall's.
+    /// Description of an object found that does not belong to Landfall.
     pub blocked: Option<String>,
 }
 
-/// The state of an operation: what its journal says, and nothing else.
+/// State of an operation, derived only from its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State<P> {
-    /// How far it is.
+    /// Phase of the operation.
     pub phase: Phase,
-    /// What it is pinned to, once it is opened.
+    /// Pins of the operation, once opened.
     pub pins: Option<Arc<P>>,
-    /// Its steps, in the order of the plan. Shared with the state before, where an event is not about them.
+    /// Steps in the order of the plan. Shared with the previous state where an event does not concern them.
     pub steps: Vec<Arc<StepState>>,
-    /// Why it goes back, once it does.
+    /// Cause of the undo, once it began.
     pub undo_cause: Option<UndoCause>,
 }
 
@@ -111,28 +111,28 @@ impl<P> Default for State<P> {
 }
 
 impl<P> State<P> {
-    /// The step that is undone next, in the reverse order of Started; `None` once nothing is left.
+    /// Returns the step to undo next, in the reverse order of `Started`; `None` once nothing is left.
     ///
-    /// Steps with effects come first, since one step goes forward at a time and undo begins with the last one. So a binary search finds it:
-    /// replay asks at each record.
+    /// Steps with effects come first, because one step goes forward at a time and undo begins with the last one. This
+    /// allows a binary search, which matters because replay calls this for each record.
     pub fn next_undo(&self) -> Option<usize> {
         self.steps.partition_point(|step| step.status.is_there()).checked_sub(1)
     }
 }
 
 impl<P: Pinned> State<P> {
-    /// The step that goes forward next on this side of the commit; `None` once all of them are done. Steps that are done come first.
+    /// Returns the next step to run on this side of the commit; `None` once all are done. Done steps come first.
     pub fn next_forward(&self) -> Option<usize> {
         let next = self.steps.partition_point(|step| step.status == StepStatus::Done);
         (next < self.steps.len() && (self.phase != Phase::Forward || next < self.commit_at())).then_some(next)
     }
 
-    /// How many steps come before the commit.
+    /// Returns the number of steps before the commit.
     pub fn commit_at(&self) -> usize {
         self.steps.len().saturating_sub(self.pins.as_ref().map_or(0, |pins| pins.closing()))
     }
 
-    /// Whether nothing is left to do.
+    /// Returns true if nothing is left to do.
     pub fn is_closed(&self) -> bool {
         match self.phase {
             Phase::Committed => self.next_forward().is_none(),
@@ -141,7 +141,7 @@ impl<P: Pinned> State<P> {
         }
     }
 
-    /// Makes a change that was found to be legal in this very state.
+    /// Applies a change that was found to be legal in this very state.
     pub(super) fn make(&mut self, change: Change<P>) {
         match change {
             Change::Open(pins) => {
@@ -157,15 +157,15 @@ impl<P: Pinned> State<P> {
     }
 }
 
-/// The effect of one legal event on a state. It costs the same however many steps there are.
+/// Effect of one legal event on a state. Its cost does not depend on the number of steps.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "one is made for each event, and moved into the state at once")]
 pub(super) enum Change<P> {
     /// The operation begins.
     Open(Arc<P>),
-    /// The operation gets that far.
+    /// The operation enters this phase.
     Phase(Phase),
-    /// The operation goes back.
+    /// The undo begins.
     Undo { keep_data: bool, cause: UndoCause },
     /// The step with this index changes.
     Step(usize, StepState),
@@ -180,7 +180,7 @@ pub struct Illegal {
     reason: String,
 }
 
-/// The state after `event`, or why it cannot happen now. The only such table: appending and replaying go through it.
+/// Returns the state after `event`; fails if the event is illegal now. Both appending and replaying use this table.
 pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State<P>, Illegal> {
     let change = change(state, event)?;
     let mut next = state.clone();
@@ -188,7 +188,7 @@ pub fn transition<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<State
     Ok(next)
 }
 
-/// The effect of `event` on this state, or why it cannot happen now.
+/// Returns the effect of `event` on this state; fails if the event is illegal now.
 pub(super) fn change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Result<Change<P>, Illegal> {
     let illegal = |reason: String| Illegal { event: event.name(), step: event.step().cloned(), reason };
     let refused = |state: &State<P>| illegal(format!("the operation is {:?}", state.phase));
@@ -222,7 +222,7 @@ fn operation_change<P: Pinned>(state: &State<P>, event: &Event<P>) -> Option<Cha
         (Phase::Empty, Event::Opened { pins }) => Some(Change::Open(Arc::new((**pins).clone()))),
         (Phase::Forward, Event::Committed) if state.next_forward().is_none() => Some(Change::Phase(Phase::Committed)),
         (Phase::Forward | Phase::Committed | Phase::Undoing { .. }, Event::UndoRequested { keep_data, cause }) => {
-            // What follows the commit removes what undo would need.
+            // The steps after the commit remove what undo would need.
             let is_committed = state.phase == Phase::Committed && state.commit_at() < state.steps.len();
             (!is_committed).then(|| Change::Undo { keep_data: *keep_data, cause: cause.clone() })
         }
@@ -240,18 +240,18 @@ fn forward_transition<P>(step: &StepState, event: &Event<P>) -> Option<StepState
         (Pending, Event::Prepared { before, .. }) => {
             StepState { status: Prepared, before: before.clone(), blocked: None, ..step }
         }
-        // Started again: a rerun after a crash, with the recorded state before.
+        // Started again after a crash, with the recorded state before.
         (Prepared | Started | Failed, Event::Started { .. }) => {
             StepState { status: Started, starts: step.starts + 1, failure: None, blocked: None, ..step }
         }
-        // Failed, then Done: the effect that it had begun completed by itself.
+        // Done after Failed: an effect that the step had begun completed later.
         (Started | Failed, Event::Done { output, .. }) => {
             StepState { status: Done, starts: 0, output: output.clone(), failure: None, blocked: None, ..step }
         }
         (Started | Failed, Event::Failed { error, .. }) => {
             StepState { status: Failed, starts: 0, failure: Some(error.clone()), ..step }
         }
-        // It could not even look: it has no effects, so there is nothing to undo.
+        // The step failed to observe: it has no effects, so there is nothing to undo.
         (Pending | Prepared, Event::Failed { error, .. }) => StepState { failure: Some(error.clone()), ..step },
         (Pending | Prepared | Started | Failed, Event::Blocked { what, .. }) => {
             StepState { blocked: Some(what.clone()), ..step }

@@ -15,7 +15,7 @@ pub(crate) fn pins(steps: usize) -> Outline {
     Outline { operation: Operation::Install, steps: (1..=steps).map(step).collect(), closing: 0 }
 }
 
-/// Every event there is, for steps 1 and 2 of the plan and for one that the plan lacks.
+/// Returns every possible event for steps 1 and 2 of the plan and for a step that the plan lacks.
 fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
     let error = || RecordedError {
         code: "LF9001".to_owned(),
@@ -45,7 +45,7 @@ fn every_event(pins: &Outline) -> Vec<Event<Outline>> {
     events
 }
 
-/// What matters for legality: the phase and the status of each step.
+/// Returns what determines legality: the phase and the status of each step.
 fn shape(state: &State<Outline>) -> String {
     let steps: Vec<String> = state.steps.iter().map(|step| format!("{:?}", step.status)).collect();
     let phase = match state.phase {
@@ -65,7 +65,7 @@ fn label(event: &Event<Outline>) -> String {
     }
 }
 
-/// Every reachable shape of an operation with these pins, with a state that has it.
+/// Returns every reachable shape of an operation with these pins, each with a state of that shape.
 fn every_state(pins: &Outline) -> BTreeMap<String, State<Outline>> {
     let mut found = BTreeMap::from([(shape(&State::default()), State::default())]);
     let mut queue = VecDeque::from([State::default()]);
@@ -79,7 +79,7 @@ fn every_state(pins: &Outline) -> BTreeMap<String, State<Outline>> {
     found
 }
 
-/// The table of an operation with these pins: every state by every event. What is not listed is refused.
+/// Renders the table of an operation with these pins: every state by every event. Unlisted events are refused.
 fn table(pins: &Outline) -> String {
     let mut table = String::new();
     for (shape_before, state) in every_state(pins) {
@@ -93,13 +93,13 @@ fn table(pins: &Outline) -> String {
     table
 }
 
-/// The whole table against the checked-in one.
+/// Compares the whole table with the checked-in one.
 #[test]
 fn every_state_by_every_event() {
     insta::assert_snapshot!(table(&pins(2)));
 }
 
-/// The same where the second step follows the commit: then there is no way back from it.
+/// Like `every_state_by_every_event`, with the second step after the commit, which makes undo impossible from there on.
 #[test]
 fn every_state_by_every_event_with_a_step_after_the_commit() {
     insta::assert_snapshot!(table(&Outline { closing: 1, ..pins(2) }));
@@ -116,7 +116,7 @@ fn rules_that_no_transition_breaks() {
             statuses.iter().skip(begun).all(|status| *status == StepStatus::Pending),
             "one at a time: {statuses:?}"
         );
-        // What the binary searches rest on.
+        // Preconditions of the binary searches.
         let first_open = statuses.iter().position(|status| *status != StepStatus::Done);
         let is_before_commit = |next: &usize| state.phase != Phase::Forward || *next < state.commit_at();
         assert_eq!(state.next_forward(), first_open.filter(is_before_commit), "{statuses:?}");

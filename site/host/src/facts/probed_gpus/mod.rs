@@ -1,5 +1,5 @@
-//! GPUs with the time at which they were looked at. NVIDIA's library may hang, and it wakes idle GPUs; so a site keeps what was found last
-//! until the next boot, and a status that is read soon again has that, with its age.
+//! GPU facts with the time of the probe. NVIDIA's library may hang, and it wakes idle GPUs. Therefore a site keeps the
+//! latest result until the next boot, and a status read soon after uses it, with its age.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -20,31 +20,31 @@ use super::gpus::{self, KernelFacts, Look, TIME_LIMIT};
 use super::host::boot_id;
 use crate::paths::SitePaths;
 
-/// How long what was found counts.
+/// Validity of a result.
 const LASTS: Duration = Duration::from_mins(1);
 
-/// The same where the library hung: each try may leave a process that the kernel cannot end.
+/// Validity after the library hung: each try may leave a process that the kernel cannot end.
 const LASTS_AFTER_A_HANG: Duration = Duration::from_mins(10);
 
-/// Between two looks whether another process is done.
+/// Interval of checks for the end of another process.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Maximum size of the file that keeps what was found.
+/// Maximum size of the file with the latest result.
 const FILE_BYTES: u64 = 8 << 20;
 
-/// What was found about a host's GPUs, and when.
+/// Facts about a host's GPUs, with the time of the probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbedGpus {
-    /// What was found.
+    /// The facts.
     pub report: GpuReport,
-    /// When, RFC 3339.
+    /// Time of the probe, RFC 3339.
     pub at: String,
-    /// How long ago that was, by a clock that no one sets.
+    /// Age of the facts, by a clock that no one sets.
     pub age: Duration,
 }
 
 impl ProbedGpus {
-    /// Looks now. Where NVIDIA's driver is loaded, its library is asked, for at most seven seconds. Changes nothing.
+    /// Probes now. If NVIDIA's driver is loaded, queries its library, for at most seven seconds. Changes nothing.
     pub fn now(paths: &SitePaths) -> Self {
         Self::new(match gpus::look(paths) {
             Look::Complete(report) => report,
@@ -52,7 +52,7 @@ impl ProbedGpus {
         })
     }
 
-    /// The same with a program that the caller holds open, such as one of another mount namespace.
+    /// Like [`Self::now`], with a program that the caller holds open, such as one of another mount namespace.
     pub fn by(paths: &SitePaths, program: &Path) -> Self {
         Self::new(match gpus::look(paths) {
             Look::Complete(report) => report,
@@ -60,8 +60,8 @@ impl ProbedGpus {
         })
     }
 
-    /// What was found within the last minute (after a library that hung, within ten), and otherwise what is found now, which an installed
-    /// site then keeps. Takes seven seconds at most, also where another process is asking.
+    /// Returns a result of the last minute (ten minutes after a hang of the library), or else a new one, which an
+    /// installed site then keeps. Takes at most seven seconds, even if another process is querying.
     pub fn recent(paths: &SitePaths) -> Self {
         match gpus::look(paths) {
             Look::Complete(report) => Self::new(report),
@@ -72,14 +72,14 @@ impl ProbedGpus {
         }
     }
 
-    /// What was found just now.
+    /// Wraps a result of just now.
     fn new(report: GpuReport) -> Self {
         let at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         Self { report, at, age: Duration::ZERO }
     }
 }
 
-/// What is kept, if it still counts, and otherwise the answer to a query, which is then kept.
+/// Returns the kept result if it is still valid, or else the answer to a query, which is then kept.
 fn recent(
     paths: &SitePaths,
     kernel: KernelFacts,
@@ -93,7 +93,7 @@ fn recent(
     }
     let deadline = Instant::now() + limit;
     let turn = Turn::take(paths, deadline);
-    // Another process may have asked meanwhile.
+    // Another process may have queried in the meantime.
     if let Some(kept) = counting() {
         return kept;
     }
@@ -107,23 +107,24 @@ fn recent(
     probed
 }
 
-/// Whether the library did not answer because waiting for another process had taken most of the time: that is no hang.
+/// Returns true if the library did not answer because waiting for another process had used up most of the time, which
+/// is not a hang.
 fn is_cut_short(answer: &NvmlState, left: Duration, limit: Duration) -> bool {
     matches!(answer, NvmlState::TimedOut(_)) && left < limit / 2
 }
 
-/// Keeps what was found. If that fails, the next one asks again.
+/// Keeps a result. If that fails, the next caller queries again.
 fn keep(paths: &SitePaths, driver: Driver, probed: &ProbedGpus) {
     let Some(since_boot) = SinceBoot::now(paths) else { return };
     let kept = Kept { since_boot, at: probed.at.clone(), driver, report: probed.report.clone() };
-    // It has a JSON form: its keys are names.
+    // It has a JSON form, because its keys are names.
     let bytes = serde_json::to_vec(&kept).unwrap_or_default();
     if let Err(error) = durable::write_file(&paths.probed_gpus(), &bytes, 0o600) {
         tracing::debug!(%error, "what was found about GPUs is not kept");
     }
 }
 
-/// What of a driver decides whether an earlier answer of its library still counts.
+/// Parts of a driver's state that determine whether an earlier answer of its library is still valid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Driver {
@@ -137,17 +138,17 @@ impl Driver {
     }
 }
 
-/// A time since the boot of this host.
+/// Time since the boot of this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SinceBoot {
-    /// The kernel's id of the boot.
+    /// The kernel's ID of the boot.
     boot: String,
     milliseconds: u64,
 }
 
 impl SinceBoot {
-    /// Now; none where the kernel does not report it.
+    /// Returns the current time; `None` if the kernel does not report it.
     fn now(paths: &SitePaths) -> Option<Self> {
         let boot = boot_id(paths)?;
         let uptime = fs_err::read_to_string(paths.host("/proc/uptime")).ok()?;
@@ -156,14 +157,14 @@ impl SinceBoot {
         Some(Self { boot, milliseconds: u64::try_from(milliseconds).ok()? })
     }
 
-    /// How long before the other one it was; none if it was not, or in another boot.
+    /// Returns how long before the other time it was; `None` if it was later, or in another boot.
     fn before(&self, later: &Self) -> Option<Duration> {
         let milliseconds = later.milliseconds.checked_sub(self.milliseconds)?;
         (self.boot == later.boot).then(|| Duration::from_millis(milliseconds))
     }
 }
 
-/// The file with what was found last.
+/// File with the latest result.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Kept {
@@ -174,7 +175,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// The file; none where it cannot be read, or another version of Landfall wrote it.
+    /// Reads the file; `None` if it is unreadable, or if another version of Landfall wrote it.
     fn read(paths: &SitePaths) -> Option<Self> {
         let mut bytes = Vec::new();
         File::open(paths.probed_gpus()).ok()?.take(FILE_BYTES).read_to_end(&mut bytes).ok()?;
@@ -182,7 +183,7 @@ impl Kept {
         (kept.report.schema == SCHEMA).then_some(kept)
     }
 
-    /// What it holds, if that still counts: it is of this boot and of this driver, and young enough.
+    /// Returns the result if it is still valid: from this boot and this driver, and recent enough.
     fn counting(self, paths: &SitePaths, driver: &Driver) -> Option<ProbedGpus> {
         let Self { since_boot, at, driver: former, report } = self;
         let age = since_boot.before(&SinceBoot::now(paths)?)?;
@@ -194,13 +195,14 @@ impl Kept {
     }
 }
 
-/// While this lives, no other process asks the library in order to keep the answer.
+/// Exclusive turn: while this value lives, no other process queries the library in order to keep the answer.
 struct Turn {
     _file: File,
 }
 
 impl Turn {
-    /// Waits for it until the deadline. None then, and where nothing can be kept: without an installed site, and for users other than root.
+    /// Waits for the turn until the deadline. `None` after that, or if nothing can be kept: without an installed site,
+    /// and for users other than root.
     fn take(paths: &SitePaths, deadline: Instant) -> Option<Self> {
         let path = paths.gpu_probe_lock();
         let opened = File::options().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::super::sample;
 use super::*;
 
-/// A host with a site, its driver loaded, at this time since its boot.
+/// A host with a site and a loaded driver, at this time since boot.
 struct Host {
     _folder: tempfile::TempDir,
     paths: SitePaths,
@@ -26,7 +26,7 @@ impl Host {
         }
     }
 
-    /// What a status has, and whether the library was asked for it.
+    /// Returns the result for a status, and true if the library was queried for it.
     fn recent(&self, driver: &str, answer: &GpuReport) -> (ProbedGpus, bool) {
         let asked = Cell::new(false);
         let probed = recent(&self.paths, kernel(driver), TIME_LIMIT, |_, _| {
@@ -37,7 +37,7 @@ impl Host {
     }
 }
 
-/// What the kernel shows of this driver.
+/// Returns the kernel's facts of this driver.
 fn kernel(driver: &str) -> KernelFacts {
     let version = Some(driver.parse().unwrap());
     let driver = DriverState { version, module_loaded: true, ..DriverState::default() };
