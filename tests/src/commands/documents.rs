@@ -23,7 +23,8 @@ const PRINTED: [(&str, &str, &[&str]); 2] = [
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 
-/// Runs the command. The API's document contains schemas, so it is made by a program that was built with the new ones.
+/// Runs the command. The API's document contains schemas, so the program that generates it is built after the schemas
+/// are written.
 pub fn run(_: &Arguments) -> Result<u8> {
     let root = workspace::root();
     let made = schemas(&workspace::landfall()?)?;
