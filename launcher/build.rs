@@ -1,5 +1,5 @@
-//! Build scripts run on the host before anything is built for the target: only here can a host be refused that the
-//! launcher's fixed target does not fit.
+//! Rejects a host that the launcher's fixed target does not fit. Only a build script can do this: it runs on the host
+//! before anything is built for the target.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -1,18 +1,18 @@
-//! The location of the cache for everything that takes long to make.
+//! Location of the cache of everything that takes long to build.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Names the folder of the cache, instead of `~/.cache/landfall`.
+/// Environment variable with the path of the cache folder, instead of `~/.cache/landfall`.
 pub const VARIABLE: &str = "LANDFALL_CACHE";
 
-/// The folder that holds the cache: `$LANDFALL_CACHE`, else `$XDG_CACHE_HOME/landfall`, else `~/.cache/landfall`. None
-/// if no home folder is known. The folder may not exist yet.
+/// Returns the cache folder: `$LANDFALL_CACHE`, else `$XDG_CACHE_HOME/landfall`, else `~/.cache/landfall`. Returns None
+/// if the home folder is unknown. The folder may not exist yet.
 pub fn root() -> Option<PathBuf> {
     root_from(|name| std::env::var_os(name))
 }
 
-/// Whether something of this kind was ever made.
+/// Returns true if the cache has a folder for this kind of entry.
 pub fn holds(kind: &str) -> bool {
     root().map_or(false, |root| root.join(kind).is_dir())
 }
@@ -20,7 +20,7 @@ pub fn holds(kind: &str) -> bool {
 fn root_from(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let folder = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(named) = folder(VARIABLE) {
-        // A relative folder is relative to where the command was started.
+        // A relative path is relative to the folder in which the command was started.
         return Some(if named.is_absolute() { named } else { std::env::current_dir().ok()?.join(named) });
     }
     if let Some(caches) = folder("XDG_CACHE_HOME").filter(|path| path.is_absolute()) {

@@ -1,29 +1,29 @@
-//! Debian's packages of PostgreSQL make a database cluster when they are installed, and start it. The tests start servers of their own, in
-//! folders of their own: a machine that runs them gets no cluster by that.
+//! Debian's PostgreSQL packages create and start a database cluster when they are installed. The tests start their own
+//! servers in their own folders, so the launcher prevents this cluster.
 
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where Debian has the settings for new clusters.
+/// Folder of Debian's settings for new clusters.
 const SETTINGS: &str = "/etc/postgresql-common";
-/// The folder in it with more settings, of which the last file counts.
+/// Subfolder with further settings. The last file in it takes precedence.
 const MORE: &str = "createcluster.d";
-/// The file of this program.
+/// Name of the file that this program writes.
 const FILE: &str = "zz-landfall.conf";
 const TEXT: &str = "# By `cargo xtask`, while it installs packages.\ncreate_main_cluster = false\n";
 
-/// Packages make no cluster while this exists.
+/// Guard that keeps packages from creating a cluster while it exists.
 #[derive(Debug)]
 pub struct NoCluster {
     file: PathBuf,
-    /// Folders that were missing, the outer one first.
+    /// Folders that this guard created, outermost first.
     made: Vec<PathBuf>,
 }
 
 impl NoCluster {
-    /// For the installation of these packages; none where no database is among them.
+    /// Returns a guard for the installation of these packages, or None if no database is among them.
     pub fn during<'a>(mut packages: impl Iterator<Item = &'a str>) -> io::Result<Option<Self>> {
         if packages.any(|package| package.starts_with("postgresql")) {
             Self::below(Path::new(SETTINGS)).map(Some)
@@ -32,7 +32,7 @@ impl NoCluster {
         }
     }
 
-    /// The same with the settings in another folder.
+    /// Like [`during`](Self::during), for any packages and with an explicit settings folder.
     #[allow(clippy::disallowed_methods)]
     pub fn below(settings: &Path) -> io::Result<Self> {
         let more = settings.join(MORE);
@@ -41,7 +41,7 @@ impl NoCluster {
             if !folder.is_dir() {
                 fs::create_dir(folder)?;
                 none.made.push(folder.to_owned());
-                // The server's account reads there, too.
+                // The server's account must be able to read these folders.
                 fs::set_permissions(folder, Permissions::from_mode(0o755))?;
             }
         }
@@ -51,7 +51,7 @@ impl NoCluster {
 }
 
 impl Drop for NoCluster {
-    /// Folders in which packages have files by now stay.
+    /// Keeps folders in which packages have placed files since.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.file);
         for folder in self.made.iter().rev() {

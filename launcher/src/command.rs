@@ -1,8 +1,8 @@
-//! What each command of `cargo xtask` does, and thus what the machine needs for it.
+//! Maps each command of `cargo xtask` to the kinds of work it does, and thus to what it needs of the machine.
 
 use std::collections::BTreeSet;
 
-/// A kind of work that needs something of the machine.
+/// A kind of work with requirements of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// Compiling the commands themselves, which sign and hash with C code.
@@ -11,7 +11,7 @@ pub enum Work {
     Program,
     /// Formatting and linting.
     Lint,
-    /// Running tests, against other software that reads the same formats.
+    /// Running tests, which include other software that reads the same formats.
     Tests,
     /// Driving a browser, and checking pages in it.
     Browser,
@@ -31,7 +31,7 @@ pub enum Work {
     LargeRelease,
 }
 
-/// All of the work.
+/// All kinds of work.
 const ALL: &[Work] = &[
     Work::Compile,
     Work::Program,
@@ -47,7 +47,7 @@ const ALL: &[Work] = &[
     Work::LargeRelease,
 ];
 
-/// The parts of `cargo xtask test`, each with its work beyond compiling the commands.
+/// Parts of `cargo xtask test`, each with its work in addition to compiling the commands.
 pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("setup", &[Work::Lint, Work::Tests, Work::Browser]),
     ("newcomer", &[Work::Program, Work::Lint, Work::Tests, Work::Browser, Work::Parts, Work::Machines]),
@@ -89,7 +89,7 @@ pub const TEST_PARTS: &[(&str, &[Work])] = &[
     ("vm", &[Work::Program, Work::Parts, Work::VirtualMachines]),
 ];
 
-/// Those that only `--full` runs. The others run always or in their turns, and need nothing that those that always run do not.
+/// Parts that only `--full` runs. Other parts run always or in turns; the latter need nothing more than the former.
 pub const PARTS_WHEN_FULL: &[&str] = &[
     "figures",
     "site-figures",
@@ -107,7 +107,7 @@ pub const PARTS_WHEN_FULL: &[&str] = &[
     "vm",
 ];
 
-/// The work of a command line, given without the program's name. An unknown command may do anything.
+/// Returns the work of a command line, given without the program's name. An unknown command counts as all work.
 pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     let mut works: BTreeSet<Work> = match arguments.iter().map(String::as_str).find(|word| !word.starts_with('-')) {
         None | Some("help") => BTreeSet::new(),
@@ -130,7 +130,8 @@ pub fn work_of(arguments: &[String]) -> BTreeSet<Work> {
     works
 }
 
-/// Whether `--only TEXT` asks for this part: it asks for the part of that name or, if there is none, for those whose name contains the text.
+/// Returns true if `--only TEXT` selects this part. It selects the part of that name or, if there is none, every part
+/// whose name contains the text.
 pub fn is_asked_for(only: &str, part: &str) -> bool {
     if TEST_PARTS.iter().any(|(name, _)| *name == only) {
         part == only
@@ -139,7 +140,7 @@ pub fn is_asked_for(only: &str, part: &str) -> bool {
     }
 }
 
-/// `--full` adds the parts that CI leaves out.
+/// Returns the work of `cargo xtask test`. `--full` adds the parts that CI omits.
 fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     let only = value_of(arguments, "--only");
     let is_full = arguments.iter().any(|word| word == "--full");
@@ -149,7 +150,7 @@ fn work_of_test(arguments: &[String]) -> BTreeSet<Work> {
     };
     let works: BTreeSet<Work> =
         TEST_PARTS.iter().filter(|(name, _)| runs(name)).flat_map(|(_, works)| works.iter().copied()).collect();
-    // An unknown part may do anything.
+    // An unknown part counts as all work.
     if works.is_empty() {
         return ALL.iter().copied().collect();
     }

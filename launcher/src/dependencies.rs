@@ -1,9 +1,9 @@
-//! Built dependencies that the cache keeps, so that a fresh clone on the same machine compiles only the project itself.
+//! Built dependencies in the cache, so that a fresh clone on the same machine compiles only the project itself.
 //!
-//! Their content depends on the lock file, the settings of dependencies and profiles, and the compiler, which are the
-//! key. The launcher brings them into the build folder before anything else of the project is compiled. A new build
-//! folder takes those of a relative if there are no others: a clone with the same dependencies from outside, whose own
-//! crates use them differently. Cargo then compiles the few that have other features.
+//! Their content depends on the lock file, the settings of dependencies and profiles, and the compiler. These make up
+//! the key. The launcher copies them into the build folder before anything else of the project is compiled. An empty
+//! build folder without an exact match takes those of a relative: a clone with the same external dependencies, whose
+//! own crates use them differently. Cargo then compiles only the few whose features differ.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,55 +14,56 @@ use std::process::{Command, Stdio};
 
 use crate::{cache, TARGET};
 
-/// The target of programs that load a library of the host.
+/// Target of programs that load a library of the host.
 pub const GLIBC_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// A kind of cache entries: its name, and the folders of the build that it holds.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
-    /// The name of its folder in the cache.
+    /// Name of its folder in the cache.
     pub name: &'static str,
-    /// The folders of the build, each a folder of an entry, too.
+    /// The build's folders, each of which is also a folder of an entry.
     pub builds: &'static [&'static str],
 }
 
 /// Dependencies of tests and lints, for the host (build scripts, macros) and for the target.
 pub const WITH_TESTS: Kind = Kind { name: "dependencies-with-tests", builds: &["debug", "target"] };
 
-/// Those of the programs alone.
+/// Dependencies of only the programs.
 pub const PROGRAMS_ONLY: Kind = Kind { name: "dependencies", builds: &["debug", "target"] };
 
-/// Those of the program that loads a library of the host, which is built for the host's own target.
+/// Dependencies of the program that loads a library of the host. They are built for the host's own target.
 pub const FOR_GLIBC: Kind = Kind { name: "dependencies-for-glibc", builds: &["glibc"] };
 
-/// The file of an entry that says whose relative it is.
+/// File of an entry that holds the digest of its family.
 pub const FAMILY: &str = "family";
 
-/// Where cargo records what is fresh.
+/// Folder in which cargo records what is fresh.
 const FINGERPRINTS: &str = ".fingerprint";
 
-/// Sections of Cargo.toml that no dependency is built differently for.
+/// Sections of Cargo.toml that do not affect how dependencies are built.
 const INDIFFERENT: [&str; 3] = ["[workspace.lints", "[workspace.package]", "[profile.dev.package.landfall"];
 
-/// The folder in which cargo builds this clone.
+/// Returns the folder in which cargo builds this clone.
 pub fn target_folder(clone: &Path) -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| clone.join("target"), PathBuf::from)
 }
 
-/// A build folder, and the digests of what its dependencies are built from.
+/// A build folder, with the digests of the inputs of its dependencies.
 #[derive(Clone, Debug)]
 pub struct Build {
-    /// Where cargo builds.
+    /// Cargo's target folder.
     pub target: PathBuf,
     /// The key of the cache entries: 32 hexadecimal digits.
     pub digest: String,
-    /// The same of what relatives have in common.
+    /// Digest of the inputs that relatives share: 32 hexadecimal digits.
     pub family: String,
 }
 
 impl Build {
-    /// Puts kept dependencies into the build folder, once. Whatever else was built there was built against other builds
-    /// of them and is built again: cargo would take it for fresh, but the compiler would miss its dependencies.
+    /// Copies cached dependencies into the build folder, once. Everything else in the folder was built against other
+    /// builds of them and is rebuilt. Otherwise, cargo would consider it fresh, but the compiler would not find its
+    /// dependencies.
     pub fn bring(&self, cache: &Path) -> Result<(), String> {
         let find = |kind: Kind| self.find(&cache.join(kind.name), kind).map(|entry| (kind, entry));
         let common = find(WITH_TESTS).or_else(|| find(PROGRAMS_ONLY));
@@ -70,7 +71,7 @@ impl Build {
         found.into_iter().try_for_each(|(kind, entry)| self.bring_kind(&entry, kind))
     }
 
-    /// The entry for this clone, or the newest relative's for a build folder that has nothing yet.
+    /// Returns the entry for this clone or, for an empty build folder, that of the newest relative.
     fn find(&self, entries: &Path, kind: Kind) -> Option<PathBuf> {
         let exact = entries.join(&self.digest);
         if exact.is_dir() {
@@ -91,11 +92,12 @@ impl Build {
         if self.marker(kind).exists() {
             return Ok(());
         }
-        // Entries that are not used for long are removed. Another user's cannot be marked, and are valid all the same.
+        // Entries that go unused for long are removed. Another user's entries cannot be marked as used, but are still
+        // valid.
         let _ = run(Command::new("touch").arg("--no-create").arg(entry));
         let brought = kind.builds.iter().try_for_each(|build| bring_folder(&entry.join(build), &self.folder_of(build)));
         if brought.is_err() {
-            // Half a file is new, so cargo would take it for fresh.
+            // A partly copied file is new, so cargo would consider it fresh.
             for build in kind.builds {
                 let _ = fs::remove_dir_all(self.folder_of(build).join(FINGERPRINTS));
             }
@@ -103,7 +105,7 @@ impl Build {
         brought.and_then(|()| self.mark(kind))
     }
 
-    /// Records that the build folder has the dependencies of the cache.
+    /// Records that the build folder has the dependencies from the cache.
     pub fn mark(&self, kind: Kind) -> Result<(), String> {
         let marker = self.marker(kind);
         fs::OpenOptions::new()
@@ -118,7 +120,7 @@ impl Build {
         self.target.join(format!(".{}-{}", kind.name, self.digest))
     }
 
-    /// The folder of the build that has this name in an entry.
+    /// Returns the build's folder that has this name in an entry.
     pub fn folder_of(&self, build: &str) -> PathBuf {
         match build {
             "target" => self.target.join(TARGET).join("debug"),
@@ -128,14 +130,14 @@ impl Build {
     }
 }
 
-/// Files are replaced, not overwritten: a compiler may be reading one.
+/// Copies a folder. Files are replaced, not overwritten, because a compiler may be reading them.
 fn bring_folder(kept: &Path, local: &Path) -> Result<(), String> {
     fs::create_dir_all(local).map_err(|error| format!("cannot create {}: {error}", local.display()))?;
     run(Command::new("cp").args(["--archive", "--remove-destination"]).arg(kept.join(".")).arg(local))?;
     forget_others(&local.join(FINGERPRINTS), &kept.join(FINGERPRINTS))
 }
 
-/// Puts kept dependencies into the build folder of this clone, if there are any for it.
+/// Copies cached dependencies for this clone, if there are any, into its build folder.
 pub fn bring(clone: &Path) -> Result<(), String> {
     let cache = match cache::root() {
         Some(root) if [WITH_TESTS, PROGRAMS_ONLY, FOR_GLIBC].iter().any(|kind| root.join(kind.name).is_dir()) => root,
@@ -145,16 +147,17 @@ pub fn bring(clone: &Path) -> Result<(), String> {
     Build { target: target_folder(clone), digest: digest(&exact)?, family: digest(&of_family)? }.bring(&cache)
 }
 
-/// What the dependencies of a clone are built from, each part with its length, so that no two sequences collide.
+/// The inputs from which a clone's dependencies are built. Each part has its length as a prefix, so that no two
+/// sequences collide.
 #[derive(Debug)]
 pub struct Material {
-    /// Everything.
+    /// All inputs.
     pub exact: Vec<u8>,
-    /// Without the project's own crates in the lock file, which say what each of them uses.
+    /// The inputs without the project's own crates in the lock file, which list what each crate uses.
     pub of_family: Vec<u8>,
 }
 
-/// Reads what the dependencies of this clone are built from.
+/// Reads the inputs from which this clone's dependencies are built.
 pub fn material(clone: &Path) -> Result<Material, String> {
     let mut rustc = Command::new("rustc");
     let compiler = rustc.current_dir(clone).arg("-vV").stderr(Stdio::null()).output();
@@ -178,13 +181,13 @@ pub fn material(clone: &Path) -> Result<Material, String> {
     Ok(Material { exact: with(&lock), of_family: with(&from_outside(&lock)) })
 }
 
-/// The packages of a lock file that have a source. The project's own have none.
+/// Returns the packages of a lock file that have a source. The project's own packages have none.
 fn from_outside(lock: &str) -> String {
     lock.split("[[package]]").filter(|package| package.contains("\nsource = ")).collect()
 }
 
-/// The lines of Cargo.toml that dependencies are built differently for: neither lints, nor profiles of the project's own
-/// crates, nor comments.
+/// Returns the lines of Cargo.toml that affect how dependencies are built: not lints, profiles of the project's own
+/// crates, or comments.
 fn settings(manifest: &str) -> String {
     let mut is_meant = true;
     let mut kept = String::new();
@@ -200,7 +203,8 @@ fn settings(manifest: &str) -> String {
     kept
 }
 
-/// The first 32 hexadecimal digits of a SHA-256. The launcher has no dependencies, but every Debian has `sha256sum`.
+/// Returns the first 32 hexadecimal digits of a SHA-256. The launcher has no dependencies, but every Debian has
+/// `sha256sum`.
 pub fn digest(material: &[u8]) -> Result<String, String> {
     let failed = |error: std::io::Error| format!("sha256sum failed: {error}");
     let mut command = Command::new("sha256sum");
@@ -215,7 +219,7 @@ pub fn digest(material: &[u8]) -> Result<String, String> {
     }
 }
 
-/// Makes cargo build again what the kept build does not have.
+/// Makes cargo rebuild everything that is not in the cached build.
 fn forget_others(local: &Path, kept: &Path) -> Result<(), String> {
     let names = |folder: &Path| -> BTreeSet<OsString> {
         fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.file_name()).collect()

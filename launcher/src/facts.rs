@@ -1,4 +1,4 @@
-//! Facts about a machine. Facts decide nothing; a test can make up any of them.
+//! Facts about a machine. They contain no decisions, and a test can invent any of them.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,39 +10,39 @@ pub type Version = (u32, u32, u32);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // each is a fact for itself
 pub struct Facts {
-    /// True when this process may administer the machine.
+    /// True if this process has root privileges.
     pub is_root: bool,
     /// The operating system.
     pub system: System,
     /// The machine's architecture as the kernel names it, such as `x86_64`.
     pub architecture: String,
-    /// The Rust toolchain; None when no `rustc` can be started.
+    /// The Rust toolchain; None if `rustc` cannot be started.
     pub rust: Option<Rust>,
     /// Debian packages of the work that are not installed.
     pub missing_packages: BTreeSet<&'static str>,
     /// Programs of installed packages that are not in `PATH`: package and program.
     pub missing_programs: BTreeSet<(&'static str, &'static str)>,
-    /// The Go toolchain; None when no `go` can be started.
+    /// The Go toolchain; None if `go` cannot be started.
     pub go: Option<Go>,
     /// The newest Go that a recipe requires.
     pub go_wanted: Version,
-    /// True when `python3 -m pip` works.
+    /// True if `python3 -m pip` works.
     pub has_pip: bool,
-    /// Packages of the browser's work whose programs are not in `PATH`.
+    /// Browser packages whose programs are not in `PATH`.
     pub missing_browser: BTreeSet<&'static str>,
-    /// Memory that processes here may use, in bytes.
+    /// Memory available to processes here, in bytes.
     pub memory_bytes: u64,
-    /// The filesystems that this clone and the cache are on, each once.
+    /// Filesystems of this clone and of the cache, each listed once.
     pub disks: Vec<Disk>,
-    /// True when the cache already holds the real parts.
+    /// True if the cache already holds the real parts.
     pub is_warm: bool,
-    /// True when the kernel provides loop devices here.
+    /// True if the kernel provides loop devices here.
     pub has_loop_devices: bool,
-    /// What this process can do with cgroups.
+    /// This process's access to cgroups.
     pub cgroups: Cgroups,
-    /// Kernel modules that are neither in the kernel nor loadable.
+    /// Kernel modules that are neither built in nor loadable.
     pub missing_modules: BTreeSet<&'static str>,
-    /// The proxy that is set, when requests for loopback would go to it.
+    /// The configured proxy, if requests to loopback would go through it.
     pub loopback_proxy: Option<String>,
     /// Package sources that were tried and did not answer.
     pub unreachable: Vec<Unreachable>,
@@ -57,7 +57,7 @@ pub struct System {
     pub version: String,
     /// `PRETTY_NAME`.
     pub name: String,
-    /// True when apt has at least one source to install from.
+    /// True if apt has at least one source to install from.
     pub has_apt_sources: bool,
 }
 
@@ -68,11 +68,11 @@ pub struct Rust {
     pub version: Version,
     /// The oldest compiler that builds the project.
     pub wanted: Version,
-    /// True when rustup manages it, so that rustup can add to it.
+    /// True if rustup manages the toolchain and can thus extend it.
     pub has_rustup: bool,
-    /// True when the standard library for the target that ships is installed.
+    /// True if the standard library for the target that ships is installed.
     pub has_target: bool,
-    /// The companions that cannot be started, among `rustfmt` and `clippy`.
+    /// Components that cannot be started, among `rustfmt` and `clippy`.
     pub missing_components: Vec<&'static str>,
 }
 
@@ -85,23 +85,23 @@ pub struct Go {
     pub toolchain: String,
 }
 
-/// A filesystem with room to work in.
+/// A filesystem in which the work stores files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disk {
-    /// A folder on it that will be written to.
+    /// A folder on it that the work writes to.
     pub folder: PathBuf,
     /// Free bytes for this user.
     pub free_bytes: u64,
-    /// True when the clone is on it.
+    /// True if it holds the clone.
     pub has_clone: bool,
-    /// True when the cache is on it.
+    /// True if it holds the cache.
     pub has_cache: bool,
 }
 
-/// What this process can do with cgroups.
+/// A process's access to cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cgroups {
-    /// Machines can have groups of their own.
+    /// Machines can have cgroups of their own.
     Delegable,
     /// No version 2 hierarchy is mounted, which is needed to freeze and kill a machine.
     NoVersion2,
@@ -114,10 +114,10 @@ pub enum Cgroups {
 /// A package source that did not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreachable {
-    /// What comes from it, such as `Go modules`.
+    /// Content that comes from it, such as `Go modules`.
     pub what: &'static str,
-    /// The client that was used, and the command line that reproduces the failure.
+    /// The client that was used, with the command line that reproduces the failure.
     pub command: String,
-    /// The client's own words, shortened.
+    /// The client's error message, shortened.
     pub reason: String,
 }

@@ -7,7 +7,7 @@ use crate::checks::{Finding, Remedy};
 use crate::cluster::NoCluster;
 use crate::{report, TARGET};
 
-/// Installs everything that the findings name; all of them must have a remedy. Returns the failure as text.
+/// Installs everything that the findings name. Each finding needs a remedy. Returns an error message on failure.
 pub fn bring(findings: &[Finding]) -> Result<(), String> {
     for finding in findings {
         report::line(&format!("installing {}", finding.what));
@@ -31,7 +31,7 @@ fn install_packages(packages: &BTreeSet<&'static str>) -> Result<(), String> {
     if install().is_ok() {
         return Ok(());
     }
-    // The lists may be missing or old. A broken third-party source must not matter: the second install decides.
+    // The package lists may be missing or old. A broken third-party source is ignored: the second installation decides.
     let _ = run(apt_get().arg("update"));
     install()
 }
@@ -42,7 +42,7 @@ fn apt_get() -> Command {
     command
 }
 
-/// Runs a tool, and keeps its output for the case that it fails.
+/// Runs a tool, and keeps its output in case it fails.
 fn run(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command.current_dir("/").output().map_err(|error| format!("{name} cannot be started: {error}"))?;

@@ -1,7 +1,7 @@
-//! The first stage of `cargo xtask`: it checks the machine, reports everything that is missing at once, and installs
-//! what it may. Only then is anything of the project compiled.
+//! First stage of `cargo xtask`: checks the machine, reports all missing items at once, and installs what it may. Only
+//! then is any part of the project compiled.
 //!
-//! Collecting ([`collect`]) touches the machine and decides nothing; checks ([`checks`]) decide and touch nothing.
+//! Collecting ([`collect`]) reads the machine and decides nothing; checks ([`checks`]) decide and have no effects.
 
 pub mod cache;
 pub mod checks;
@@ -15,11 +15,11 @@ pub mod packages;
 pub mod probe;
 pub mod report;
 
-/// The target that ships; everything except this launcher is built for it.
+/// The target that ships. Everything except this launcher is built for it.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
 
-/// Features of the project's own crates that their tests turn on. Programs of this clone are built with them as well, so that each crate
-/// is compiled once; programs that ship are built without them (`cargo xtask dist`).
+/// Features of the project's own crates that their tests enable. Programs of this clone are built with them as well, so
+/// that each crate is compiled once. Programs that ship are built without them (`cargo xtask dist`).
 pub const TEST_FEATURES: [&str; 12] = [
     "landfall-agent/testing",
     "landfall-bundle-spec/sample",

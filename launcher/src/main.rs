@@ -1,4 +1,4 @@
-//! `cargo xtask`: checks the machine, installs what it may, and hands over to the real commands.
+//! `cargo xtask`: checks the machine, installs what it may, and starts the real command.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,8 @@ use std::process::{Command, ExitCode};
 use landfall_launcher::checks::{self, Finding, Remedy};
 use landfall_launcher::{collect, command, dependencies, install, report, TARGET, TEST_FEATURES};
 
-/// Reports what a command would need, without installing or compiling anything: `cargo xtask preflight demo`.
+/// Command that reports the needs of another command, without installing or compiling anything: `cargo xtask preflight
+/// demo`.
 const PREFLIGHT: &str = "preflight";
 
 fn main() -> ExitCode {
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
             report::line(&format!("error: {error}"));
             return ExitCode::FAILURE;
         }
-        // Installed items are checked, and so are facts that could not be queried without them.
+        // Installed items are checked again, and so are facts that could not be collected without them.
         let left = look(clone, &arguments);
         if !left.is_empty() {
             report::line(&report::missing(&left));
@@ -68,15 +69,16 @@ fn hand_over(clone: &Path, arguments: &[String]) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Builds the program of the commands with the features that all of the workspace has, as everything else is built: its
-/// dependencies are compiled once, or come from the cache.
+/// Builds the commands' program with the features of the whole workspace, like everything else: its dependencies are
+/// compiled once, or come from the cache.
 fn build(clone: &Path) -> Result<PathBuf, String> {
     if let Err(error) = dependencies::bring(clone) {
         report::line(&format!("dependencies are compiled, since the cache could not be used: {error}"));
     }
     let target = dependencies::target_folder(clone);
     let mut cargo = Command::new(collect::cargo());
-    // Cargo names each crate that it compiles, which takes minutes on a new machine; the folder is not a person's setting.
+    // Cargo prints each crate that it compiles, which takes minutes on a new machine. The folder is not a user's
+    // setting.
     cargo.args(["build", "--workspace", "--bin", "xtask", "--features", &TEST_FEATURES.join(",")]);
     cargo.args(["--target", TARGET, "--target-dir"]).arg(&target);
     cargo.arg("--manifest-path").arg(clone.join("Cargo.toml"));
@@ -88,7 +90,7 @@ fn build(clone: &Path) -> Result<PathBuf, String> {
     Ok(target.join(TARGET).join("debug").join("xtask"))
 }
 
-/// Cargo's variables about this program are not passed on.
+/// Removes cargo's variables about this program from a command's environment.
 fn without_own_variables(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();

@@ -1,14 +1,15 @@
-//! The Debian packages each kind of work needs; Ubuntu has them under the same names.
+//! The Debian packages that each kind of work needs. Ubuntu has them under the same names.
 
 use std::collections::BTreeSet;
 
 use crate::command::Work;
 
-/// Building `landfall`: a C compiler for the target that ships, for cryptography and hashing, and the linker that `.cargo/config.toml` names.
+/// For building `landfall`: a C compiler for the target that ships, used by cryptography and hashing, and the linker
+/// named in `.cargo/config.toml`.
 pub const PROGRAM: &[&str] = &["gcc", "lld", "musl-tools"];
 
-/// What the tests themselves need: readers of open formats, shells that completions are for, an interpreter, a database server, and the
-/// foreign programs beside which Landfall must do no harm.
+/// For the tests themselves: readers of open formats, shells with completions, an interpreter, a database server, and
+/// foreign programs that Landfall must not harm.
 pub const TESTS: &[&str] = &[
     "b3sum",
     "curl",
@@ -36,50 +37,50 @@ pub const TESTS: &[&str] = &[
     "zsh",
 ];
 
-/// A token for keys, and OpenSSL's way to it.
+/// For tests with keys in a PKCS #11 token, through OpenSSL.
 pub const TOKEN: &[&str] = &["libengine-pkcs11-openssl", "opensc", "openssl", "softhsm2"];
 
-/// Compiling the node pack's programs, some of which contain C code.
+/// For compiling the node pack's programs, some of which contain C code.
 pub const NODE_PACK: &[&str] = &["gcc", "libc6-dev", "libseccomp-dev", "pkgconf"];
 
-/// Compiling Ollama, with the headers that its Go module lacks.
+/// For compiling Ollama: a compiler, and headers that its Go module lacks.
 pub const OLLAMA: &[&str] = &["g++", "libstb-dev", "nlohmann-json3-dev"];
 
-/// Compiling libFuzzer.
+/// For compiling libFuzzer.
 pub const FUZZ: &[&str] = &["g++"];
 
-/// Looking into programs.
+/// For inspecting programs.
 pub const INSPECTION: &[&str] = &["binutils"];
 
-/// Making a Debian root.
+/// For building a Debian root filesystem.
 pub const ROOTS: &[&str] = &["mmdebstrap", "debian-archive-keyring"];
 
-/// Downloading Python packages.
+/// For downloading Python packages.
 pub const PYTHON: &[&str] = &["python3", "python3-pip"];
 
-/// The switch of a test site.
+/// For the switch of a test site.
 pub const SWITCH: &[&str] = &["iproute2", "procps", "tcpdump", "util-linux"];
 
-/// A test machine.
+/// For a test machine.
 pub const MACHINE: &[&str] = &["curl", "iproute2", "nftables", "openssl", "util-linux", "xfsprogs"];
 
-/// A virtual machine and its stick.
+/// For a virtual machine and its stick.
 pub const VIRTUAL_MACHINE: &[&str] = &["e2fsprogs", "mtools", "qemu-system-x86", "qemu-utils"];
 
-/// Running programs for other processors.
+/// For running programs built for other processors.
 pub const EMULATOR: &[&str] = &["qemu-user-static"];
 
-/// A filesystem that compresses what a vendor of a large release has.
+/// For a filesystem that compresses the files of a large release's vendor.
 pub const COMPRESSING: &[&str] = &["btrfs-progs"];
 
-/// A browser without a window, what drives it, and the client of the registry that its checker of accessibility comes from: packages, and
-/// the program of each, which may come from elsewhere.
+/// For browser tests: a headless browser, its driver, and npm, which downloads the accessibility checker. Each package
+/// is listed with its program, which may come from elsewhere.
 pub const BROWSER: &[(&str, &str)] = &[("chromium", "chromium"), ("chromium-driver", "chromedriver"), ("npm", "npm")];
 
-/// Those of [`BROWSER`] that Ubuntu has in another form alone.
+/// Packages of [`BROWSER`] that Ubuntu has only in another form.
 pub const BROWSER_OF_DEBIAN: &[&str] = &["chromium", "chromium-driver"];
 
-/// The packages of all this work, without those that other software may replace ([`PYTHON`] and [`BROWSER`]).
+/// Returns the packages of all this work, without those that other software may replace ([`PYTHON`] and [`BROWSER`]).
 pub fn of(works: &BTreeSet<Work>) -> BTreeSet<&'static str> {
     works.iter().flat_map(|work| lists_of(*work)).flat_map(|list| list.iter().copied()).collect()
 }
@@ -99,7 +100,7 @@ fn lists_of(work: Work) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// The programs that are started by name and so must be found in `PATH`, with the packages that provide them.
+/// Programs that must be in `PATH`, because they are started by name, each with the package that provides it.
 pub const PROGRAMS: &[(&str, &str)] = &[
     ("curl", "curl"),
     ("gcc", "gcc"),

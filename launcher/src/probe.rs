@@ -1,5 +1,5 @@
-//! Requests something small from each package source, through its own client and thus with the client's own
-//! configuration of mirrors, proxies and credentials.
+//! Sends a small request to each package source, through the source's own client. The client's own configuration of
+//! mirrors, proxies and credentials thus applies.
 
 use std::fs;
 use std::path::Path;
@@ -11,39 +11,39 @@ use crate::collect::cargo;
 use crate::facts::Unreachable;
 use crate::TARGET;
 
-/// How long a source may take to answer.
+/// Maximum time for a source to answer.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A widely used crate without dependencies.
 const CRATE: &str = "cfg-if";
 
-/// The sources from which something must come.
+/// The sources from which something must be downloaded.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(clippy::struct_excessive_bools)] // one per source, each for itself
 pub struct Sources {
-    /// Cargo's.
+    /// Cargo's source.
     pub crates: bool,
-    /// Go's.
+    /// Go's source.
     pub go: bool,
-    /// pip's.
+    /// pip's source.
     pub python: bool,
-    /// npm's.
+    /// npm's source.
     pub npm: bool,
-    /// apt's.
+    /// apt's source.
     pub debian: bool,
 }
 
-/// True when every crate of the lock file is already on this machine.
+/// Returns true if every crate of the lock file is already on this machine.
 pub fn has_crates(clone: &Path) -> bool {
     let mut command = Command::new(cargo());
     command.args(["metadata", "--offline", "--locked", "--format-version", "1", "--filter-platform", TARGET]);
     command.current_dir(clone).output().map_or(false, |output| output.status.success())
 }
 
-/// Queries one source, with files below a folder of its own; None when it answers.
+/// Queries one source, with its files in a folder of its own. Returns None if the source answers.
 type Probe = fn(&Path, &Path) -> Option<Unreachable>;
 
-/// Tries the sources at the same time; returns those that do not answer.
+/// Tries the sources in parallel, and returns those that do not answer.
 pub fn unreachable(clone: &Path, sources: Sources) -> Vec<Unreachable> {
     let folder = clone.join("target/launcher/probe");
     let wanted: [(bool, Probe); 5] = [
@@ -76,7 +76,7 @@ fn crates(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     ask("crates", &format!("cargo info {CRATE}"), &mut command)
 }
 
-/// The module that the smallest recipe with dependencies names.
+/// Queries a module that the smallest recipe with dependencies names.
 fn go(clone: &Path, folder: &Path) -> Option<Unreachable> {
     let text = fs::read_to_string(clone.join("tests/images/node-pack/runc/go.mod")).ok()?;
     let module =
@@ -84,13 +84,13 @@ fn go(clone: &Path, folder: &Path) -> Option<Unreachable> {
     let folder = folder.join("go");
     write(&folder, "go.mod", "module probe\n")?;
     let mut command = Command::new("go");
-    // The query is about modules, not about fetching a toolchain.
+    // The query is about modules, so no toolchain is downloaded.
     command.args(["list", "-m", &format!("{module}@latest")]).current_dir(&folder);
     command.env("GOFLAGS", "-mod=mod").env("GOTOOLCHAIN", "local");
     ask("Go modules", &format!("go list -m {module}@latest"), &mut command)
 }
 
-/// The first wheel of the starter release that runs anywhere.
+/// Queries a platform-independent wheel of the starter release.
 fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
     let text = fs::read_to_string(clone.join("releases/starter/requirements.txt")).ok()?;
     let pin = text.lines().find(|line| line.starts_with("packaging=="))?.to_owned();
@@ -114,10 +114,10 @@ fn python(clone: &Path, folder: &Path) -> Option<Unreachable> {
     ask("Python packages", &format!("python3 -m pip download --no-deps {name}"), &mut command)
 }
 
-/// The one package that the tests install.
+/// Queries the one package that the tests install.
 fn npm(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     let folder = folder.join("npm");
-    // What npm cached during an earlier probe would answer for the registry.
+    // npm's cache of an earlier probe would answer instead of the registry.
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).ok()?;
     let mut command = Command::new("npm");
@@ -126,7 +126,7 @@ fn npm(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     ask("npm packages", "npm view axe-core", &mut command)
 }
 
-/// The signed index of the first suite in apt's own configuration, cached or not.
+/// Queries the signed index of the first suite in apt's own configuration, cached or not.
 fn debian(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     let mut command = Command::new("apt-get");
     command.args(["indextargets", "--no-release-info", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"]);
@@ -142,7 +142,7 @@ fn debian(_clone: &Path, folder: &Path) -> Option<Unreachable> {
     ask("Debian packages", "apt-get update", &mut command)
 }
 
-/// Writes a file of a probe, which the next probe overwrites.
+/// Writes a file of a probe. The next probe overwrites it.
 #[allow(clippy::disallowed_methods)]
 fn write(folder: &Path, name: &str, text: &str) -> Option<()> {
     fs::create_dir_all(folder).ok()?;
@@ -152,7 +152,7 @@ fn write(folder: &Path, name: &str, text: &str) -> Option<()> {
 fn ask(what: &'static str, command: &str, client: &mut Command) -> Option<Unreachable> {
     let failed = |reason: String| Some(Unreachable { what, command: command.to_owned(), reason });
     match within(PATIENCE, client) {
-        // A client that is missing is another finding.
+        // A missing client is a separate finding.
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => failed(error.to_string()),
         Ok(None) => failed(format!("no answer within {} s", PATIENCE.as_secs())),
@@ -161,7 +161,7 @@ fn ask(what: &'static str, command: &str, client: &mut Command) -> Option<Unreac
     }
 }
 
-/// Runs a client to its end; None when it takes too long. Clients print little, so they never block on output.
+/// Runs a client until it ends. Returns None if it takes too long. Clients print little, so they never block on output.
 fn within(patience: Duration, command: &mut Command) -> std::io::Result<Option<Output>> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let begun = Instant::now();
@@ -176,9 +176,9 @@ fn within(patience: Duration, command: &mut Command) -> std::io::Result<Option<O
     child.wait_with_output().map(Some)
 }
 
-/// The most informative line: the last non-empty one, shortened.
+/// Returns the most informative line: the last non-empty one, shortened.
 fn reason(text: &str) -> String {
-    // npm's last line says where its log is.
+    // npm's last line only names its log file.
     let says_why = |line: &&str| !line.is_empty() && !line.contains("A complete log of this run");
     let line = text.lines().map(str::trim).rfind(says_why).unwrap_or("it printed nothing");
     line.chars().filter(|letter| !letter.is_control()).take(200).collect()

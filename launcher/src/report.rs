@@ -1,16 +1,16 @@
-//! Output for people, on stderr: stdout belongs to the command that follows.
+//! Output for people, on stderr. Stdout is reserved for the command that follows.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 
 use crate::checks::Finding;
 
-/// Prints one line. A closed stderr is no error: only messages are lost.
+/// Prints one line. Errors of stderr are ignored: if it is closed, only messages are lost.
 pub fn line(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Everything that is missing, each item with the command that helps.
+/// Returns a report of everything that is missing, with the commands that help.
 pub fn missing(findings: &[Finding]) -> String {
     let mut text = match findings.len() {
         1 => "error: one thing is missing on this machine\n".to_owned(),

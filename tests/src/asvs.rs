@@ -1,4 +1,4 @@
-//! `docs/ASVS.md`, held against the numbers of the standard and against the tests that it names.
+//! Checks `docs/ASVS.md` against the item numbers of the standard, and against the tests that it names.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -84,10 +84,10 @@ const ITEMS: [(&str, &[u8]); 75] = [
     ("17.3", &[1, 2]),
 ];
 
-/// How a row begins that names no test.
+/// Prefixes of rows that name no test.
 const REASONS: [&str; 4] = ["by construction: ", "document: ", "not applicable: ", "open: "];
 
-/// How an open item ends: who decides whether what there is instead is enough.
+/// Suffixes of open items: the person who decides whether the existing protection is enough.
 const DECIDES: [&str; 5] = [
     ". Landfall decides",
     ". The vendor decides",
@@ -96,7 +96,7 @@ const DECIDES: [&str; 5] = [
     ". Landfall and the site decide",
 ];
 
-/// A row: the items, and what shows them.
+/// A row: its items, and the evidence for them.
 struct Row {
     items: Vec<String>,
     shown: String,
@@ -111,7 +111,7 @@ fn rows() -> Vec<Row> {
     cells.filter(is_item).map(|cells| Row { items: items(cells[0]), shown: cells[2..].join(" | ") }).collect()
 }
 
-/// `2.1.1`, or all of `2.1.1 to 2.1.3`.
+/// Parses the items of a cell: `2.1.1`, or all of `2.1.1 to 2.1.3`.
 fn items(cell: &str) -> Vec<String> {
     let (first, last) = cell.split_once(" to ").unwrap_or((cell, cell));
     let parts = |item: &str| {
@@ -123,7 +123,7 @@ fn items(cell: &str) -> Vec<String> {
     (from..=to).map(|number| format!("{section}.{number}")).collect()
 }
 
-/// What a cell has between backticks, if it is a file of tests and a function.
+/// Returns the texts between backticks that name a test file and a function.
 fn tests_of(shown: &str) -> impl Iterator<Item = (&str, &str)> {
     shown
         .split('`')
@@ -166,7 +166,7 @@ fn every_open_item_says_who_decides() {
     }
 }
 
-/// Whether a file has a test of this name: behind the mark of one, with nothing but other marks between.
+/// Returns true if a file has a test of this name: a function after `#[test]`, with only other attributes between.
 fn is_test(source: &str, function: &str) -> bool {
     let begin = source.find(&format!("fn {function}("));
     let before = begin.map(|at| source[..at].trim_end_matches("async ").trim_end()).unwrap_or_default();

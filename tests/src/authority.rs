@@ -1,4 +1,4 @@
-//! An authority of certificates, made with openssl, and a certificate of it for servers on loopback.
+//! A certificate authority made with openssl, and a certificate that it issues for servers on loopback.
 #![expect(clippy::disallowed_methods, reason = "files of the tests, which end with them")]
 
 use std::path::Path;
@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use crate::outcome::Outcome;
 
-/// Makes an authority in a folder, whose certificate is then in `authority.pem`, and a certificate of it for these names in `leaf.pem`,
-/// with its key in `leaf.key`.
+/// Creates an authority in a folder, with its certificate in `authority.pem`. It issues a certificate for these names,
+/// in `leaf.pem`, with its key in `leaf.key`.
 pub fn certify(folder: &Path, names: &[&str]) -> Result<()> {
     let names: Vec<_> = names.iter().map(|name| format!("DNS:{name}")).collect();
     let extensions = format!("basicConstraints=critical,CA:FALSE\nsubjectAltName={}\n", names.join(","));

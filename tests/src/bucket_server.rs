@@ -1,4 +1,4 @@
-//! A real server of S3 on loopback: versitygw over a folder, whose folders are buckets.
+//! A real S3 server on loopback: versitygw over a folder, whose subfolders are buckets.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
@@ -11,20 +11,20 @@ use anyhow::{Context, Result, bail};
 
 use crate::images;
 
-/// How long the server may take until it listens.
+/// Time limit until the server listens.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The only user's access key.
+/// Access key of the only user.
 pub const ACCESS_KEY: &str = "AKIALANDFALLTESTS";
 
-/// Its secret.
+/// Secret of the only user.
 pub const SECRET: &str = "a-secret-that-no-message-may-hold";
 
-/// A certificate and its key, as files of PEM.
+/// A certificate and its key, as PEM files.
 pub struct Identity {
-    /// The certificate.
+    /// File of the certificate.
     pub certificate: PathBuf,
-    /// The key.
+    /// File of the key.
     pub key: PathBuf,
 }
 
@@ -37,11 +37,11 @@ pub struct BucketServer {
 }
 
 impl BucketServer {
-    /// Serves the folders of `root` as buckets, on a free port of 127.0.0.1; with TLS, if it has an identity. What it keeps beside
-    /// the objects is in `beside`.
+    /// Serves the folders of `root` as buckets on a free port of 127.0.0.1, with TLS if `identity` is given. Data other
+    /// than objects is stored in `beside`.
     pub fn start(root: &Path, beside: &Path, identity: Option<&Identity>) -> Result<Self> {
         let program = images::ensure_versitygw()?;
-        // The port is free again until the server takes it.
+        // The port stays free until the server binds it.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         for folder in [root, beside] {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -49,14 +49,14 @@ impl BucketServer {
         let log = File::create(beside.join("log")).context("cannot create the server's log")?;
         let sidecar = beside.join("metadata");
         std::fs::create_dir_all(&sidecar)?;
-        // setpriv, of util-linux, ties the server to this thread's life and then becomes it.
+        // `setpriv` of util-linux ties the server's life to this thread, and then executes the server.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(&program).args(["--port", &address.to_string(), "--quiet"]);
         if let Some(Identity { certificate, key }) = identity {
             command.arg("--cert").arg(certificate).arg("--key").arg(key);
         }
         command.args(["posix", "--sidecar"]).arg(sidecar).arg(root);
-        // Not among its arguments, which everyone can read.
+        // The credentials are not in the arguments, which every user can read.
         command.env("ROOT_ACCESS_KEY", ACCESS_KEY).env("ROOT_SECRET_KEY", SECRET);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().context("cannot start the server")?;
@@ -65,13 +65,13 @@ impl BucketServer {
         Ok(server)
     }
 
-    /// Its address, such as `http://127.0.0.1:41234`.
+    /// Returns the server's URL, such as `http://127.0.0.1:41234`.
     pub fn endpoint(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://{}", self.address)
     }
 
-    /// Kills it, connections and all.
+    /// Kills the server with all its connections.
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill().context("cannot kill the server")?;
         self.child.wait().context("cannot wait for the server")?;
@@ -92,7 +92,7 @@ impl BucketServer {
         bail!("the server did not listen within {} s:\n{}", PATIENCE.as_secs(), self.log()?)
     }
 
-    /// What it logged.
+    /// Returns the server's log.
     pub fn log(&self) -> Result<String> {
         std::fs::read_to_string(self.folder.join("log")).context("cannot read the server's log")
     }

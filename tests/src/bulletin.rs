@@ -1,24 +1,24 @@
-//! The bulletin, which only the later releases have: a component that writes without pause. Whatever is done to its site, it must have every
-//! line in the end that it has acknowledged.
+//! The bulletin, a component of only the later releases that writes continuously. Whatever happens to its site, every
+//! acknowledged line must still exist in the end.
 
 use anyhow::{Context, Result, ensure};
 
 use crate::proofs::in_pod;
 use crate::site::Machine;
 
-/// What its service answers: the number of the last line that is on the disk.
+/// Request to its Service, which returns the number of the last line on the disk.
 const ASK: &str =
     r#"python3 -c "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/').read().decode())""#;
 
-/// Prints the number of the last line; fails where one before it is missing.
+/// Command that prints the number of the last line, and fails if an earlier line is missing.
 const CHECK: &str = "python3 /program/server.py check";
 
-/// The number of the last line that it has acknowledged.
+/// Returns the number of the last acknowledged line.
 pub fn acknowledged(machine: &Machine) -> Result<u64> {
     number(machine, ASK)
 }
 
-/// Fails unless it has every line up to this one. Returns the number of its last line.
+/// Fails unless every line up to this one exists. Returns the number of the last line.
 pub fn expect_kept(machine: &Machine, acknowledged: u64) -> Result<u64> {
     let last = number(machine, CHECK)?;
     ensure!(last >= acknowledged, "the bulletin had acknowledged line {acknowledged}, and its last one is {last}");

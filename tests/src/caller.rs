@@ -1,5 +1,5 @@
-//! A program at a site that calls every component without pause, as a client in the cluster does. The time for which a component does not
-//! answer is its downtime.
+//! A program at a site that calls every component continuously, like a client in the cluster. A component's downtime is
+//! the time for which it does not respond.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::proofs::administer;
 use crate::site::{Machine, wait_until};
 use crate::writer::{logged, longest_pause};
 
-/// The components that have a Service, each with its name in the cluster and a port.
+/// Components with a Service, each with its DNS name in the cluster and a port.
 const CALLED: [(&str, &str, u16); 7] = [
     ("assistant", "assistant.assistant", 80),
     ("bulletin", "bulletin.bulletin", 80),
@@ -23,7 +23,8 @@ const CALLED: [(&str, &str, u16); 7] = [
     ("valkey", "valkey.valkey", 6379),
 ];
 
-/// Connects to each component twice a second, and prints its name once it has answered. A write of one line is never torn by another.
+/// Program that connects to each component twice a second, and prints its name after a response. A one-line write is
+/// never interleaved with another.
 const PROGRAM: &str = "\
 import os, socket, sys, threading, time
 
@@ -41,38 +42,38 @@ for called in sys.argv[1:]:
     threading.Thread(target=call, args=(component, host, int(port))).start()
 ";
 
-/// The logs of all its runs, as the container runtime writes them: time, stream, mark, text.
+/// Command that prints the logs of all its runs, in the container runtime's format: time, stream, tag, text.
 const LOGS: &str = "cat /var/log/pods/landfall-caller_caller_*/caller/*.log";
 
-/// The image of the component that has a Python.
+/// Command that prints the image of a component that has Python.
 const IMAGE: &str = "kubectl --namespace assistant get pods --selector app.kubernetes.io/name=assistant \
     --output jsonpath='{.items[0].spec.containers[0].image}'";
 
-/// How long it may take until the API server takes the pod.
+/// Time limit until the API server accepts the pod.
 const START_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long it may take until all components answer again: see [`crate::writer`].
+/// Time limit until all components respond again: see [`crate::writer`].
 const NEXT_LIMIT: Duration = Duration::from_mins(2);
 
-/// What was answered.
+/// Recorded responses.
 #[derive(Debug)]
 pub struct Answers {
-    /// The times of each component's answers, oldest first.
+    /// Times of each component's responses, oldest first.
     times: BTreeMap<String, Vec<Timestamp>>,
 }
 
-/// The names of the components that can be called, in order.
+/// Returns the names of the components that are called, in order.
 pub fn called() -> impl Iterator<Item = &'static str> {
     CALLED.into_iter().map(|(component, ..)| component)
 }
 
-/// Starts the caller as a pod in a namespace of its own, which no policy keeps from a component: that of the assistant may call the package
-/// index alone.
+/// Starts the caller as a pod in its own namespace, which no policy keeps from a component. The assistant's namespace
+/// may call only the package index.
 pub fn start(machine: &Machine) -> Result<()> {
     let image = administer(machine, IMAGE)?.stdout;
     let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [namespace(), pod(image.trim())] });
     machine.write_file("/root/caller.json", objects.to_string(), 0o600)?;
-    // The pod needs the account that Kubernetes makes a moment after the namespace.
+    // The pod needs the ServiceAccount that Kubernetes creates shortly after the namespace.
     wait_until("a pod in a new namespace", START_LIMIT, || {
         let applied = administer(machine, "kubectl apply --filename /root/caller.json")?;
         std::thread::sleep(Duration::from_secs(1));
@@ -85,14 +86,14 @@ pub fn start(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// The labels are those by which components that deny by default let a namespace in.
+/// Returns a namespace with the labels by which components that deny by default admit it.
 fn namespace() -> Value {
     let labels = json!({ "landfall.dev/uses-postgres": "true", "landfall.dev/uses-valkey": "true" });
     json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "landfall-caller", "labels": labels } })
 }
 
 fn pod(image: &str) -> Value {
-    // An absolute name costs one question.
+    // An absolute name costs only one DNS query.
     let called =
         CALLED.iter().map(|(component, service, port)| format!("{component}:{service}.svc.cluster.local.:{port}"));
     let command: Vec<String> = ["python3", "-c", PROGRAM].map(str::to_owned).into_iter().chain(called).collect();
@@ -113,12 +114,12 @@ fn pod(image: &str) -> Value {
     })
 }
 
-/// What was answered so far.
+/// Returns the responses so far.
 pub fn answers(machine: &Machine) -> Result<Answers> {
     Ok(Answers::of(&machine.run(LOGS)?.stdout))
 }
 
-/// The same, once each of these components that can be called has answered after now.
+/// Like [`answers`], but first waits until each of these components that is called has responded again.
 pub fn next_answers(machine: &Machine, components: &BTreeSet<String>) -> Result<Answers> {
     let now = Timestamp::now();
     let awaited: Vec<&str> = called().filter(|component| components.contains(*component)).collect();
@@ -145,7 +146,7 @@ impl Answers {
         self.times.get(component)?.last().copied()
     }
 
-    /// The longest time without an answer of a component since `from`, in seconds.
+    /// Returns the longest time without a response of a component since `from`, in seconds.
     pub fn longest_pause(&self, component: &str, from: Timestamp) -> f64 {
         longest_pause(self.times.get(component).into_iter().flatten().copied(), from)
     }

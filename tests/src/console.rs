@@ -1,4 +1,4 @@
-//! The console of a machine's site, as a browser on another machine meets it.
+//! The console of a machine's site, as seen by a browser on another machine.
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,28 +8,28 @@ use serde_json::Value;
 
 use crate::site::{Machine, tool, wait_until};
 
-/// How long the host may work on one request: a plan asks the API server about each object.
+/// Time limit for the host to process a request. A plan queries the API server about each object.
 const REQUEST_LIMIT: Duration = Duration::from_mins(6);
-/// Between two looks at a request.
+/// Time between two polls of a request.
 const POLL: Duration = Duration::from_secs(1);
 
-/// What `landfall console` says of it.
+/// Access to the console, as printed by `landfall console`.
 pub struct Console {
-    /// The port on the node.
+    /// Port on the node.
     pub port: u16,
-    /// SHA-256 of its certificate.
+    /// SHA-256 of the console's certificate.
     pub fingerprint: String,
-    /// A token that makes an administrator, once; none where it was not wanted.
+    /// One-use token of the first administrator; None if it was not requested.
     pub token: Option<String>,
 }
 
 impl Console {
-    /// Asks for the way in, with a token.
+    /// Requests access with a new token.
     pub fn with_token(machine: &Machine) -> Result<Self> {
         Self::by(machine, "landfall console --json")
     }
 
-    /// Asks for the way in; earlier tokens still count.
+    /// Requests access without a new token; earlier tokens stay valid.
     pub fn without_token(machine: &Machine) -> Result<Self> {
         Self::by(machine, "landfall console --no-token --json")
     }
@@ -46,13 +46,13 @@ impl Console {
         })
     }
 
-    /// Asks it from the machine's own network, by the host's curl, with these further arguments; returns the answer's code and
-    /// body.
+    /// Sends a request with the host's curl and these further arguments, in the machine's own network. Returns the
+    /// status code and the body.
     pub fn ask(&self, machine: &Machine, path: &str, arguments: &[&str]) -> Result<(u16, String)> {
         self.ask_from(machine, machine, path, arguments)
     }
 
-    /// The same from the network of another machine of the site.
+    /// Like [`ask`](Self::ask), from the network of another machine of the site.
     pub fn ask_from(&self, from: &Machine, node: &Machine, path: &str, arguments: &[&str]) -> Result<(u16, String)> {
         let url = format!("https://{}:{}{path}", node.address(), self.port);
         let mut command = in_network(from, "curl")?;
@@ -64,7 +64,7 @@ impl Console {
         Ok((code.parse()?, body.to_owned()))
     }
 
-    /// The fingerprint of the certificate that a browser is shown.
+    /// Returns the fingerprint of the certificate that a browser receives.
     pub fn shown_fingerprint(&self, machine: &Machine) -> Result<String> {
         let place = format!("{}:{}", machine.address(), self.port);
         let line = format!(
@@ -76,7 +76,7 @@ impl Console {
     }
 }
 
-/// The word that forms of a page carry.
+/// Returns the CSRF token in a page's form.
 pub fn form_word(page: &str) -> Result<&str> {
     let (_, rest) =
         page.split_once("name=\"csrf\" value=\"").with_context(|| format!("the form has no word: {page}"))?;
@@ -85,21 +85,21 @@ pub fn form_word(page: &str) -> Result<&str> {
 
 /// A program that uses the console's API with a key.
 pub struct Program<'a> {
-    /// The console.
+    /// Access to the console.
     pub console: Console,
-    /// Its machine.
+    /// Machine of the console.
     pub machine: &'a Machine,
-    /// The key.
+    /// API key.
     pub key: String,
 }
 
 impl Program<'_> {
-    /// Asks for a document; the answer's code and what it says.
+    /// Gets a document. Returns the status code and the JSON body.
     pub fn get(&self, path: &str) -> Result<(u16, Value)> {
         self.ask(path, &[])
     }
 
-    /// Sends JSON.
+    /// Posts JSON. Returns the status code and the JSON body.
     pub fn post(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
         let body = body.to_string();
         self.ask(path, &["--header", "Content-Type: application/json", "--data-binary", &body])
@@ -112,7 +112,7 @@ impl Program<'_> {
         Ok((code, said))
     }
 
-    /// Sends a wish, and waits until the host is done with it; what became of it.
+    /// Sends a request, and waits until the host has finished it. Returns its outcome.
     pub fn outcome(&self, path: &str, wish: &Value) -> Result<Value> {
         let (code, request) = self.post(path, wish)?;
         ensure!(code == 202, "{path} is answered with {code}: {request:#}");
@@ -126,7 +126,7 @@ impl Program<'_> {
     }
 }
 
-/// A program of the host in the machine's network.
+/// Returns a command that runs a program of the host in the machine's network.
 pub fn in_network(machine: &Machine, program: &str) -> Result<Command> {
     let mut command = Command::new("nsenter");
     command.arg(format!("--target={}", machine.first()?.number)).args(["--net", "--", program]);

@@ -1,7 +1,7 @@
-//! Keeps built dependencies in the cache, from which the launcher brings them ([`landfall_launcher::dependencies`]).
+//! Stores built dependencies in the cache, from which the launcher copies them ([`landfall_launcher::dependencies`]).
 //!
-//! The project's own crates are left out: cargo distinguishes clones only by file times, and would take one clone's
-//! crates for another's.
+//! The project's own crates are left out. Cargo distinguishes clones only by file times, and would confuse crates of
+//! different clones.
 #![expect(clippy::disallowed_methods, reason = "a file of the cache, which syncs its entries")]
 
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use crate::cache::{Cache, Key};
 use crate::printer;
 use crate::workspace::{self, cargo};
 
-/// The files that cargo needs to find a dependency fresh.
+/// Folders that cargo needs to consider a dependency fresh.
 const PARTS: [&str; 3] = [".fingerprint", "build", "deps"];
 
-/// Names per `cp`, far below the limit of a command line.
+/// Number of names per `cp`, far below the limit of a command line.
 const NAMES_PER_COPY: usize = 400;
 
-/// Puts kept dependencies into this clone's build folder, once. Without them, they are compiled.
+/// Copies cached dependencies into this clone's build folder, once. Without them, they are compiled.
 pub fn bring() {
     if let Err(error) = kept::bring(&workspace::root()) {
         printer::note(format!("dependencies are compiled, since the cache could not be used: {error}"));
@@ -33,7 +33,7 @@ pub fn keep_for_programs() -> Result<()> {
     Keeper::of_this_clone()?.keep(PROGRAMS_ONLY)
 }
 
-/// Stores the dependencies that were built for tests and lints, too.
+/// Stores the dependencies that were built for programs, tests and lints.
 pub fn keep_for_tests() -> Result<()> {
     Keeper::of_this_clone()?.keep(WITH_TESTS)
 }
@@ -43,7 +43,7 @@ pub fn keep_for_glibc() -> Result<()> {
     Keeper::of_this_clone()?.keep(FOR_GLIBC)
 }
 
-/// A build folder, what the cache keeps for it, and whose targets it does not keep.
+/// A build folder, its cache, and the project's own targets, which are not stored.
 struct Keeper {
     build: Build,
     cache: Cache,
@@ -72,12 +72,12 @@ impl Keeper {
             }
             std::fs::write(folder.join(FAMILY), &self.build.family).context("cannot write whose relative the entry is")
         })?;
-        // What came from the cache need not be brought again.
+        // Dependencies from the cache need not be copied again.
         self.build.mark(kind).map_err(Error::msg)
     }
 }
 
-/// Copies the entries of a folder that are not of the project's own targets, times included.
+/// Copies a folder's entries, with their times, except those of the project's own targets.
 fn copy(from: &Path, to: &Path, own: &[String]) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     let Ok(entries) = from.read_dir() else { return Ok(()) };
@@ -89,7 +89,7 @@ fn copy(from: &Path, to: &Path, own: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Whether a name of cargo's, `NAME-HASH…` or `libNAME-HASH…`, belongs to one of these targets.
+/// Returns true if a name of cargo's, `NAME-HASH…` or `libNAME-HASH…`, belongs to one of these targets.
 fn is_own(name: &str, own: &[String]) -> bool {
     let name = name.replace('_', "-");
     let begins = |name: &str| own.iter().any(|own| name.strip_prefix(own.as_str()).is_some_and(is_hash));
@@ -101,14 +101,14 @@ fn is_hash(rest: &str) -> bool {
     hash.is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-/// Names of the project's own packages and targets, with hyphens.
+/// Returns the names of the project's own packages and targets, with hyphens.
 fn own_targets() -> Result<Vec<String>> {
     let output = cargo().args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).output()?;
     let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")?;
     let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
     let targets = packages.iter().flat_map(|package| package["targets"].as_array().into_iter().flatten());
     let names = packages.iter().chain(targets).filter_map(|named| named["name"].as_str());
-    // The launcher is a workspace of its own, and belongs to this clone as much as the other crates do.
+    // The launcher is a workspace of its own, and belongs to this clone like the other crates.
     Ok(names.chain(["landfall-launcher"]).map(|name| name.replace('_', "-")).collect())
 }
 
@@ -116,7 +116,7 @@ fn own_targets() -> Result<Vec<String>> {
 mod tests {
     use super::*;
 
-    /// A build folder with one file of each kind in each folder of the build.
+    /// Creates a build folder with one file of each kind in each of the build's folders.
     fn built(target: &Path, cache: &Path) -> Keeper {
         let key = Key::of(b"1");
         let keeper = Keeper {
@@ -144,7 +144,7 @@ mod tests {
         first.keep(WITH_TESTS).unwrap();
         first.keep(FOR_GLIBC).unwrap();
         let second = Build { target: folder.path().join("second"), ..first.build };
-        // What was built there before was built against other dependencies.
+        // Artifacts from before were built against other dependencies.
         let (earlier, own) = (second.folder_of("target"), ".fingerprint/landfall-fedcba9876543210");
         std::fs::create_dir_all(earlier.join(own)).unwrap();
         second.bring(&cache).unwrap();

@@ -1,18 +1,18 @@
-//! What `landfall --json` prints, held against the schemas in docs/schemas.
+//! Validation of the output of `landfall --json` against the schemas in docs/schemas.
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::workspace;
 
-/// Reads a document that a command printed; it must be of a kind that has a schema, and in the form of the schema.
+/// Reads a document that a command printed. Fails unless its kind has a schema and the document is valid.
 pub fn read(text: &str) -> Result<Value> {
     let document: Value = serde_json::from_str(text).with_context(|| format!("landfall printed no JSON: {text}"))?;
     check(&document)?;
     Ok(document)
 }
 
-/// Fails unless a document has the form that the schema of its kind says.
+/// Fails unless a document is valid by the schema of its kind.
 pub fn check(document: &Value) -> Result<()> {
     let kind = document["kind"].as_str().with_context(|| format!("a document does not say what it is: {document}"))?;
     ensure!(kind.chars().all(char::is_alphanumeric), "{kind} is no kind of document");
@@ -27,12 +27,12 @@ pub fn check(document: &Value) -> Result<()> {
     Ok(())
 }
 
-/// The documents in the lines of a command's standard error, each of which must be one.
+/// Reads the documents in a command's standard error. Fails unless each line is one.
 pub fn lines(text: &str) -> Result<Vec<Value>> {
     text.lines().map(read).collect()
 }
 
-/// Fails unless `landfall status` ended with the code that its report asks for; returns the report.
+/// Reads the report of `landfall status`. Fails unless the exit code matches its verdict.
 pub fn status(code: Option<i64>, text: &str) -> Result<Value> {
     let status = read(text)?;
     let expected = match status["verdict"].as_str() {

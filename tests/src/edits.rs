@@ -1,14 +1,14 @@
-//! What an administrator has set in an object of a component, and no release sets: it must be there whatever is done to the site.
+//! An administrator's edit of a component's object, in a field that no release sets. It must survive every operation.
 
 use anyhow::{Result, ensure};
 
 use crate::proofs::administer;
 use crate::site::Machine;
 
-/// Sets an annotation of the database.
+/// Command that sets an annotation of the database.
 const SET: &str = "kubectl --namespace postgres annotate statefulset postgres example.org/owner=research";
 
-/// Prints it.
+/// Command that prints the annotation.
 const SHOW: &str = r"kubectl --namespace postgres get statefulset postgres --output jsonpath='{.metadata.annotations.example\.org/owner}'";
 
 /// Edits an object of the database.
@@ -18,7 +18,7 @@ pub fn make(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the edit is there.
+/// Fails unless the edit still exists.
 pub fn expect_kept(machine: &Machine) -> Result<()> {
     let shown = administer(machine, SHOW)?;
     ensure!(shown.stdout.trim() == "research", "an edit was lost: it is {:?}{}", shown.stdout, shown.stderr);

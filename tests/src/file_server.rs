@@ -1,4 +1,4 @@
-//! A server of a folder's files on loopback, as upstreams of files are.
+//! HTTP server of a folder's files on loopback, like upstream file servers.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// The server, which ends with this value, and with the thread that started it.
+/// A running server. It ends when this value is dropped, and with the thread that started it.
 pub struct FileServer {
     child: Child,
-    /// Its URL, without a slash at the end.
+    /// URL without a trailing slash.
     pub endpoint: String,
 }
 

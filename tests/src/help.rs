@@ -1,8 +1,8 @@
-//! The program's help, as its text lists commands.
+//! Parsing of the program's help.
 
 use std::collections::BTreeSet;
 
-/// Names of the commands that a help text lists, each once.
+/// Returns the names of the commands in a help text, each once.
 pub fn commands(help: &str) -> BTreeSet<String> {
     let is_below = |line: &&str| ["Options:", "Global options:", "Examples:"].contains(line);
     let lines = help.lines().skip_while(|line| !line.starts_with("Usage:")).take_while(|line| !is_below(line));

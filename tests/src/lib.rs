@@ -1,6 +1,6 @@
 //! Test machines, image recipes and the developers' commands of Landfall.
 //!
-//! Everything real runs on separate machines (see [`site`]); the binary `xtask` is a thin entry to [`commands`].
+//! Everything real runs on separate machines (see [`site`]). The binary `xtask` is a thin entry to [`commands`].
 
 #[cfg(test)]
 mod asvs;

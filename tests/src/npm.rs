@@ -1,5 +1,5 @@
-//! What npm installs for the tests: one version of each, by the lock file of its folder, in the cache. It is neither shipped nor stored in
-//! this repository.
+//! npm packages for the tests, in the cache: one version of each, as pinned by the lock file of its folder. They are
+//! neither shipped nor stored in this repository.
 #![expect(clippy::disallowed_methods, reason = "files of a tool, which are fetched again when they are lost")]
 
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use anyhow::{Context, Result};
 use crate::cache::{Cache, Key};
 use crate::workspace;
 
-/// Name and lock file of what npm installs.
+/// Names of the package file and the lock file.
 const RECIPE: [&str; 2] = ["package.json", "package-lock.json"];
 
-/// axe-core, the checker of accessibility that the part `pages` runs inside a browser, as one script.
+/// Returns axe-core, the accessibility checker, as one script. Part `pages` runs it in a browser.
 pub fn axe() -> Result<PathBuf> {
     Ok(installed("axe")?.join("axe-core/axe.min.js"))
 }
 
-/// npm itself, as the script that Node runs, for the test of the package index: what a distribution has may be older than the option by
-/// which it replaces the host of a lock's addresses.
+/// Returns npm itself, as a script for Node, for the test of the package index. A distribution's npm may be too old for
+/// the option that replaces the host in a lock's URLs.
 pub fn client() -> Result<PathBuf> {
     Ok(installed("npm")?.join("npm/bin/npm-cli.js"))
 }
 
-/// The modules of a folder of the tests; npm installs them first if the cache does not have them.
+/// Returns the modules of a test folder. npm installs them first if they are not in the cache.
 fn installed(folder: &str) -> Result<PathBuf> {
     let recipe = workspace::root().join("tests").join(folder);
     let key = RECIPE.iter().try_fold(Key::new(), |key, name| key.with_file(name, &recipe.join(name)))?;

@@ -1,8 +1,8 @@
-//! The one place of this crate that prints: data goes to stdout, everything else to stderr.
+//! The only place of this crate that prints. Data goes to stdout, everything else to stderr.
 
 use std::io::Write;
 
-/// Prints one line of data on stdout. A closed stdout is not an error: its reader has seen enough.
+/// Prints one line of data on stdout. A closed stdout is not an error: its reader needs no more.
 pub fn data(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! Proofs that what landed can be used, and that the proofs can fail.
+//! Checks that an installed release is usable, and that its proofs can fail.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use crate::site::{Machine, Output, wait_until};
 use crate::{documents, printer};
 
-/// Where `landfall` and `kubectl` find the cluster, inside a machine.
+/// Environment in which `landfall` and `kubectl` find the cluster on a machine.
 const ENVIRONMENT: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
-/// How long a site may take to be ready after whatever was done to it.
+/// Time limit until a site is ready after any operation.
 const READY_LIMIT: Duration = Duration::from_mins(2);
 
-/// Runs a line of bash inside with `kubectl` and the administrator's configuration at hand.
+/// Runs a line of bash on the machine, with `kubectl` and the administrator's configuration.
 pub fn administer(machine: &Machine, line: &str) -> Result<Output> {
     machine.try_run(&format!("{ENVIRONMENT} {line}"))
 }
 
-/// Runs such a line, which must succeed, and returns what it printed.
+/// Like [`administer`], but returns stdout, and fails if the line fails.
 pub fn administered(machine: &Machine, line: &str) -> Result<String> {
     let output = administer(machine, line)?;
     ensure!(output.status.success(), "{line}: {}{}", output.stdout, output.stderr);
@@ -32,7 +32,7 @@ pub fn in_pod(machine: &Machine, namespace: &str, pod: &str, script: &str) -> Re
     administer(machine, &format!("kubectl --namespace {namespace} exec {pod} -- sh -euc '{script}'"))
 }
 
-/// Makes a pod of the namespace `default`, waits until it has ended well, and deletes it. Returns what it printed.
+/// Creates a pod in the namespace `default`, waits until it has succeeded, and deletes it. Returns its output.
 pub fn run_pod(machine: &Machine, name: &str, spec: &Value) -> Result<String> {
     let pod =
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "default"}, "spec": spec});
@@ -48,23 +48,23 @@ pub fn run_pod(machine: &Machine, name: &str, spec: &Value) -> Result<String> {
     Ok(said)
 }
 
-/// `psql` as the application's user, in the database's pod; arguments follow it.
+/// Shell command of `psql` as the application's user, in the database's pod. Arguments are appended to it.
 pub const PSQL: &str = "PGPASSWORD=$(cat /run/secrets/postgres/password) psql -h 127.0.0.1 -U \"$POSTGRES_USER\" \
     -d \"$POSTGRES_DB\" -v ON_ERROR_STOP=1 -qtA";
 
-/// Runs `psql` in the database's pod, with these arguments as a shell reads them.
+/// Runs `psql` in the database's pod with these arguments, which the shell parses.
 pub fn psql(machine: &Machine, arguments: &str) -> Result<Output> {
     in_pod(machine, "postgres", "postgres-0", &format!("{PSQL} {arguments}"))
 }
 
-/// Runs one SQL statement in the database, which must succeed, and returns what it printed.
+/// Runs one SQL statement in the database, and returns its output. Fails if the statement fails.
 pub fn sql(machine: &Machine, statement: &str) -> Result<String> {
     let output = psql(machine, &format!("-c \"{statement}\""))?;
     ensure!(output.status.success(), "{statement} failed: {}{}", output.stdout, output.stderr);
     Ok(output.stdout.trim().to_owned())
 }
 
-/// What the release says of itself, from which the proofs take what to expect.
+/// A release's own data, from which the proofs take their expectations.
 pub struct Expected {
     /// Names of the components, in order.
     pub components: Vec<String>,
@@ -72,12 +72,12 @@ pub struct Expected {
     pub weights: String,
     /// Name of the file with the weights.
     pub weights_path: String,
-    /// Names of the proofs that it declares, in order.
+    /// Names of its declared proofs, in order.
     pub proofs: Vec<String>,
 }
 
 impl Expected {
-    /// Reads it from the report of `landfall inspect --json`.
+    /// Reads the data from the report of `landfall inspect --json`.
     pub fn from_inspection(inspection: &Value) -> Result<Self> {
         let artifacts = inspection["release"]["artifacts"].as_array().context("the bundle names no artifacts")?;
         let model = artifacts.iter().find(|artifact| artifact["kind"] == "model").context("the bundle has no model")?;
@@ -125,7 +125,7 @@ pub fn wait_ready(machine: &Machine, expected: &Expected) -> Result<()> {
     expect_ready(&last, expected)
 }
 
-/// Runs every proof that the release declares, as an engineer does; then shows that a wrong digest is found.
+/// Runs every declared proof like an engineer, and then shows that a wrong digest is detected.
 pub fn prove(machine: &Machine, expected: &Expected) -> Result<()> {
     let output = machine.try_run("/usr/local/bin/landfall --json prove")?;
     let report: Value = serde_json::from_str(&output.stdout)
@@ -146,14 +146,14 @@ pub fn prove(machine: &Machine, expected: &Expected) -> Result<()> {
     Ok(())
 }
 
-/// Checks the weights that a pod sees against a digest, as the release's own proof does.
+/// Compares the weights in a pod with a digest, like the release's own proof.
 fn check_weights(machine: &Machine, digest: &str, path: &str) -> Result<Output> {
     let hex = digest.trim_start_matches("sha256:");
     let script = format!("echo '{hex}  /models/minilm/{path}' | sha256sum --check --strict -");
     in_pod(machine, "assistant", "deployment/assistant", &script)
 }
 
-/// The program that the proof of the weights runs must not accept whatever it is given.
+/// Fails unless the program of the weights' proof rejects a wrong digest.
 fn find_wrong_digest(machine: &Machine, expected: &Expected) -> Result<()> {
     let hex = expected.weights.trim_start_matches("sha256:");
     let first = if hex.starts_with('0') { "1" } else { "0" };

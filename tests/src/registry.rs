@@ -1,4 +1,5 @@
-//! A real registry on loopback: CNCF distribution over a finished tree, read-only, or over a folder that takes what is pushed.
+//! A real registry on loopback: CNCF distribution over a finished tree, read-only, or over a folder to which images can
+//! be pushed.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
@@ -13,16 +14,16 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::images::{Workshop, node_pack};
 use crate::token_server::{ISSUER, SERVICE, TokenServer};
 
-/// How long the registry may take until it listens.
+/// Time limit until the registry listens.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Who may pull.
+/// Clients that may pull.
 #[derive(Debug, Clone)]
 enum Access {
     Anyone,
-    /// The users of a file.
+    /// Users listed in a file.
     Users(PathBuf),
-    /// Who has a token of a server at this address, which signs with the key of this certificate.
+    /// Clients with a token from the server at this address. The certificate is that of the server's signing key.
     Tokens(SocketAddr, PathBuf),
 }
 
@@ -31,7 +32,7 @@ pub struct Registry {
     address: SocketAddr,
     root: PathBuf,
     access: Access,
-    /// Whether images can be pushed.
+    /// True if images can be pushed.
     writable: bool,
     program: PathBuf,
     folder: tempfile::TempDir,
@@ -44,17 +45,17 @@ impl Registry {
         Self::start_for(root, Access::Anyone)
     }
 
-    /// The same only for the users in a file as `htpasswd -B` writes it.
+    /// Like [`start`](Self::start), only for the users in a file written by `htpasswd -B`.
     pub fn start_for_users(root: &Path, users: &Path) -> Result<Self> {
         Self::start_for(root, Access::Users(users.to_owned()))
     }
 
-    /// The same for those with a token of this server.
+    /// Like [`start`](Self::start), only for clients with a token of this server.
     pub fn start_for_tokens(root: &Path, tokens: &TokenServer) -> Result<Self> {
         Self::start_for(root, Access::Tokens(tokens.address(), tokens.certificate()))
     }
 
-    /// Serves a folder, which may be empty, and takes what is pushed.
+    /// Serves a folder, which may be empty, and accepts pushes.
     pub fn start_writable(root: &Path) -> Result<Self> {
         Self::start_as(root, Access::Anyone, true)
     }
@@ -78,17 +79,18 @@ impl Registry {
         Ok(registry)
     }
 
-    /// Its address, which stays the same while it is down.
+    /// Returns its address, which stays the same while it is down.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The process, while it runs.
+    /// Returns its process ID while it runs.
     pub fn process(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
-    /// The bytes that it has written so far, mostly responses; a test uses this to kill it in the middle of a blob.
+    /// Returns the number of bytes written so far, mostly responses. A test uses it to kill the registry in the middle
+    /// of a blob.
     pub fn bytes_written(&self) -> Result<u64> {
         let process = self.process().context("the registry does not run")?;
         let path = format!("/proc/{process}/io");
@@ -97,7 +99,7 @@ impl Registry {
         value.parse().with_context(|| format!("{path} has no number of bytes"))
     }
 
-    /// Kills it, connections and all.
+    /// Kills the registry with all its connections.
     pub fn kill(&mut self) -> Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill().context("cannot kill the registry")?;
@@ -106,13 +108,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Kills it if it runs, and starts it again at the same address.
+    /// Kills the registry if it runs, and starts it again at the same address.
     pub fn restart(&mut self) -> Result<()> {
         self.kill()?;
         self.run()
     }
 
-    /// What it logged since it was last started.
+    /// Returns its log since its last start.
     pub fn log(&self) -> Result<String> {
         std::fs::read_to_string(self.log_path()).context("cannot read the registry's log")
     }
@@ -126,7 +128,7 @@ impl Registry {
         let mut file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         file.write_all(configuration(&self.root, self.address, &self.access, self.writable).as_bytes())?;
         let log = File::create(self.log_path()).context("cannot create the registry's log")?;
-        // setpriv, of util-linux, ties the registry to this thread's life and then becomes it.
+        // `setpriv` of util-linux ties the registry's life to this thread, and then executes the registry.
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
             .arg(&self.program)
@@ -168,7 +170,7 @@ impl Drop for Registry {
     }
 }
 
-/// The address in the line that distribution logs once it accepts connections.
+/// Returns the address in the line that distribution logs once it accepts connections.
 fn listening_address(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once("listening on ")?;
     let end = rest.find(|sign: char| !sign.is_ascii_digit() && sign != '.' && sign != ':')?;
@@ -176,7 +178,7 @@ fn listening_address(log: &str) -> Option<SocketAddr> {
 }
 
 fn configuration(root: &Path, address: SocketAddr, access: &Access, writable: bool) -> String {
-    // JSON is YAML too, and quotes whatever a path may hold.
+    // JSON is also valid YAML, and quotes any character of a path.
     let mut configuration = serde_json::json!({
         "version": 0.1,
         "log": { "level": "info" },

@@ -1,5 +1,5 @@
-//! The latest results of what runs too long to be run at every look: both commands of the README, cold and warm, and each part of
-//! `cargo xtask test`. They are kept in the tree, for people in `docs/TESTS.md`.
+//! The latest results of commands that are too slow to repeat whenever they are read: both commands of the README, cold
+//! and warm, and each part of `cargo xtask test`. They are stored in the tree, as `docs/TESTS.md` for people.
 #![expect(clippy::disallowed_methods, reason = "generated documents of the project's own tree")]
 
 use std::fmt::Write;
@@ -15,30 +15,30 @@ use crate::site::{ProcessId, tool};
 use crate::source::Source;
 use crate::workspace;
 
-/// The names of the commands with a line of their own.
+/// Name of a command with a row of its own.
 pub const DEMO: &str = "cargo xtask demo";
 /// See [`DEMO`].
 pub const DEMO_UPGRADE: &str = "cargo xtask demo --upgrade";
 /// See [`DEMO`].
 pub const TEST: &str = "cargo xtask test";
 
-/// What a run finds in the cache.
+/// State of the cache at the start of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Temperature {
-    /// Nothing: everything is downloaded and built.
+    /// Empty: everything is downloaded and built.
     Cold,
-    /// What an earlier run left.
+    /// Filled by an earlier run.
     Warm,
 }
 
 impl Temperature {
-    /// That of the cache at this moment.
+    /// Returns the current state of the cache.
     pub fn now() -> Result<Self> {
         Ok(if Cache::open()?.is_empty()? { Self::Cold } else { Self::Warm })
     }
 
-    /// As it is printed.
+    /// Returns the printed name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cold => "cold",
@@ -47,28 +47,29 @@ impl Temperature {
     }
 }
 
-/// How long the command runs that a person typed, with what was compiled for it: this program has replaced that one in its process.
+/// Returns the running time of the command that a person typed, including compilation: this program has replaced that
+/// command in its process.
 pub fn elapsed() -> Result<Duration> {
     ProcessId::own()?.age()
 }
 
-/// Minutes as they are printed, to a tenth.
+/// Formats minutes with one decimal.
 pub fn minutes(elapsed: Duration) -> String {
     format!("{:.1}", elapsed.as_secs_f64() / 60.0)
 }
 
-/// What one command or part came to.
+/// Result of one command or part.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Name of the command or part.
     pub name: &'static str,
-    /// Minutes that it took, to a tenth.
+    /// Duration in minutes, with one decimal.
     pub minutes: String,
-    /// Whether it passed.
+    /// True if it passed.
     pub has_passed: bool,
 }
 
-/// A run whose outcomes will be kept.
+/// A run whose outcomes will be saved.
 #[derive(Debug)]
 pub struct Run {
     before: Source,
@@ -76,23 +77,23 @@ pub struct Run {
 }
 
 impl Run {
-    /// Notes the sources and the cache before anything changes them.
+    /// Records the sources and the state of the cache before anything changes them.
     pub fn begin() -> Result<Self> {
         Ok(Self { before: Source::of(&workspace::root())?, temperature: Temperature::now()? })
     }
 
-    /// What it found in the cache.
+    /// Returns the state of the cache at the start.
     pub fn temperature(&self) -> Temperature {
         self.temperature
     }
 
-    /// Writes the outcome of a command over that of an earlier run of the same temperature.
+    /// Saves the outcome of a command, in place of an earlier run with the same state of the cache.
     pub fn keep_command(&self, outcome: &Outcome) -> Result<()> {
         let row = self.row(outcome)?;
         change(|kept| kept.put_command(row))
     }
 
-    /// Writes the outcomes of parts over those of earlier runs. `order` names all parts that exist.
+    /// Saves the outcomes of parts, in place of earlier runs. `order` names all existing parts.
     pub fn keep_parts(&self, outcomes: &[Outcome], order: &[&str]) -> Result<()> {
         let rows = outcomes.iter().map(|outcome| self.row(outcome)).collect::<Result<Vec<_>>>()?;
         change(|kept| kept.put_parts(&rows, order))
@@ -120,7 +121,7 @@ struct Row {
     temperature: Temperature,
     passed: bool,
     minutes: String,
-    /// When, from which sources, on how many processors.
+    /// Time, source version, and number of processors.
     ran: String,
 }
 
@@ -128,10 +129,10 @@ struct Row {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Kept {
-    /// One for each command and temperature.
+    /// One row for each command and state of the cache.
     commands: Vec<Row>,
     parts: Vec<Row>,
-    /// Parts of which no run was kept.
+    /// Parts without a saved run.
     #[serde(default)]
     not_run: Vec<String>,
 }
@@ -154,7 +155,7 @@ impl Kept {
             .sort_by(|one, other| (&one.name, one.temperature.name()).cmp(&(&other.name, other.temperature.name())));
     }
 
-    /// Parts that no longer exist lose their rows.
+    /// Updates the rows of parts. Rows of parts that no longer exist are removed.
     fn put_parts(&mut self, rows: &[Row], order: &[&str]) {
         let earlier = std::mem::take(&mut self.parts);
         let latest = |name: &str| rows.iter().chain(&earlier).find(|row| row.name == name).cloned();

@@ -1,4 +1,4 @@
-//! Repeatable randomness.
+//! Repeatable random numbers.
 
 use anyhow::{Context, Result};
 
@@ -7,23 +7,23 @@ use crate::printer;
 /// The default seed.
 const USUAL: u64 = 20_261_120;
 
-/// The variable that names another seed.
+/// Environment variable with another seed.
 const VARIABLE: &str = "LANDFALL_SEED";
 
-/// A sequence of numbers that depends on the seed and a name alone.
+/// A sequence of numbers that depends only on the seed and a name.
 pub struct Seeded(u64);
 
 impl Seeded {
-    /// The sequence of that name, from `LANDFALL_SEED` or the default seed; it prints which one.
+    /// Creates the sequence of this name, from `LANDFALL_SEED` or the default seed. Prints the seed.
     pub fn named(name: &str) -> Result<Self> {
         let seed = seed_of(std::env::var_os(VARIABLE).map(|text| text.to_string_lossy().into_owned()).as_deref())?;
         printer::note(format!("{name}: {VARIABLE}={seed}"));
         Ok(Self(name.bytes().fold(seed, |state, byte| state.wrapping_mul(0x0100_0000_01b3) ^ u64::from(byte))))
     }
 
-    /// A number from `from` on, below `to`.
+    /// Returns a number of at least `from` and below `to`.
     pub fn within(&mut self, from: u64, to: u64) -> u64 {
-        // SplitMix64.
+        // The SplitMix64 algorithm.
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -31,14 +31,14 @@ impl Seeded {
         from + (mixed ^ (mixed >> 31)) % (to - from)
     }
 
-    /// One of these.
+    /// Returns one of these items.
     pub fn one_of<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         let index = self.within(0, items.len() as u64);
         &items[usize::try_from(index).unwrap_or_default()]
     }
 }
 
-/// The seed that the variable names; text that is not a number is an error, and does not mean the default seed.
+/// Returns the seed in the variable. Fails if it is not a number, instead of using the default seed.
 fn seed_of(text: Option<&str>) -> Result<u64> {
     text.map_or(Ok(USUAL), |text| text.trim().parse().with_context(|| format!("{VARIABLE}={text} is no number")))
 }

@@ -1,4 +1,4 @@
-//! How long a program prints nothing while it works.
+//! Measurement of the time in which a working program prints nothing.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -8,10 +8,11 @@ use anyhow::{Context, Result, ensure};
 
 use crate::printer;
 
-/// The longest time in which `landfall build` may print nothing, into a pipe or for a program.
+/// Longest time in which `landfall build` may print nothing, with its output to a pipe or as JSON.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs a command, which must succeed; returns the longest time in which it wrote no line to standard error.
+/// Runs a command, and returns the longest time in which it wrote no line to standard error. Fails if the command
+/// fails.
 pub fn longest(what: &str, command: &mut Command) -> Result<Duration> {
     let begun = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
@@ -28,7 +29,7 @@ pub fn longest(what: &str, command: &mut Command) -> Result<Duration> {
     Ok(silence)
 }
 
-/// Fails if a command, which must succeed, prints nothing for longer than [`LIMIT`].
+/// Fails if a command fails, or prints nothing for longer than [`LIMIT`].
 pub fn expect_none(what: &str, command: &mut Command) -> Result<()> {
     let silence = longest(what, command)?;
     ensure!(silence <= LIMIT, "{what} printed nothing for {:.1} s", silence.as_secs_f64());
@@ -47,7 +48,7 @@ mod tests {
 
     #[test]
     fn silence_counts_before_the_first_line_and_after_the_last() {
-        // A line is read a moment after it was written, so the silence behind it looks shorter than the sleep.
+        // A line is read shortly after it was written, so the silence after it appears shorter than the sleep.
         for script in ["sleep 0.6; echo a >&2", "echo a >&2; sleep 0.6", "echo a >&2; sleep 0.6; echo b >&2"] {
             let silence = longest(script, &mut shell(script)).unwrap();
             assert!(silence >= Duration::from_millis(400), "{script}: {silence:?}");

@@ -1,5 +1,5 @@
-//! The state of this tree from which something is built: the result of an hour's run must name that one, and the tree may have
-//! moved on when it ends.
+//! The state of the source tree from which something is built. The result of an hour-long run must name that state,
+//! although the tree may have changed by its end.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,11 +8,11 @@ use anyhow::Result;
 
 use crate::site::tool;
 
-/// What runs write into the tree themselves; no build depends on it.
+/// Files that runs write into the tree themselves, and on which no build depends.
 const RESULTS: [&str; 4] =
     [":(exclude)docs/VM.md", ":(exclude)docs/vm.json", ":(exclude)docs/TESTS.md", ":(exclude)docs/tests.json"];
 
-/// The commit of a tree, and whether the tree differs from it.
+/// The commit of a tree, and the tree's changes since.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
     commit: String,
@@ -21,10 +21,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// That of the tree with this root.
+    /// Reads the state of the tree with this root.
     pub fn of(root: &Path) -> Result<Self> {
         let git = |arguments: &[&str]| tool::output(Command::new("git").args(arguments).current_dir(root));
-        // Sources may have come without their history.
+        // Sources may lack their history.
         let Ok(commit) = git(&["rev-parse", "--short", "HEAD"]) else {
             return Ok(Self { commit: "an unknown commit".to_owned(), changes: String::new() });
         };
@@ -32,7 +32,7 @@ impl Source {
         Ok(Self { commit: commit.trim().to_owned(), changes: git(&[&status[..], &RESULTS].concat())? })
     }
 
-    /// What was built between two looks, in a few words for a table.
+    /// Describes the source of a build between two recorded states, in a few words for a table.
     pub fn describe(before: &Self, after: &Self) -> String {
         let Self { commit, changes } = before;
         match (before == after, changes.trim().is_empty()) {

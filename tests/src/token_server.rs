@@ -1,4 +1,5 @@
-//! A token server on loopback, whose tokens a real registry accepts. It refuses its first requests as one does that limits them.
+//! A token server on loopback, whose tokens a real registry accepts. It refuses its first requests like a server with
+//! rate limits.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -12,21 +13,21 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-/// Who issues tokens, and for which service.
+/// Issuer of the tokens.
 pub const ISSUER: &str = "tokens of the tests";
 
-/// The service.
+/// Service for which the tokens are valid.
 pub const SERVICE: &str = "registry of the tests";
 
-/// Seconds for which a token counts.
+/// Validity of a token, in seconds.
 const TOKEN_SECONDS: i64 = 300;
 
-/// How requests for tokens are refused.
+/// Refusal of token requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
-    /// How many of them.
+    /// Number of requests to refuse.
     pub requests: usize,
-    /// Seconds of `Retry-After`.
+    /// Value of `Retry-After`, in seconds.
     pub wait_seconds: u32,
 }
 
@@ -38,7 +39,7 @@ pub struct TokenServer {
 }
 
 impl TokenServer {
-    /// Serves on a free port of 127.0.0.1, with a key of its own.
+    /// Serves on a free port of 127.0.0.1, with its own key.
     pub fn start(limit: Limit) -> Result<Self> {
         let folder = Arc::new(tempfile::tempdir().context("cannot make a folder for the token server")?);
         let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
@@ -55,24 +56,24 @@ impl TokenServer {
         let (folder, left) = (Arc::clone(&server.folder), Arc::clone(&server.left));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                // A client that closes its connection early is its own matter.
+                // If a client closes its connection early, the error is ignored.
                 let _closed = answer(stream, folder.path(), &left, limit.wait_seconds);
             }
         });
         Ok(server)
     }
 
-    /// Where tokens are issued.
+    /// Returns the address that issues tokens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The certificate of the key that signs tokens.
+    /// Returns the path of the certificate of the signing key.
     pub fn certificate(&self) -> PathBuf {
         self.folder.path().join("certificate.pem")
     }
 
-    /// How many requests it will still refuse.
+    /// Returns the number of requests that it will still refuse.
     pub fn left(&self) -> usize {
         *self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -103,19 +104,19 @@ fn answer(mut stream: TcpStream, folder: &Path, left: &Mutex<usize>, wait_second
     Ok(())
 }
 
-/// Type, name and actions of the scope in a request line.
+/// Returns type, name and actions of the scope in a request line.
 fn scope(line: &str) -> Result<Vec<String>> {
     let path = line.split(' ').nth(1).context("a request without a path")?;
     let mut fields = path.split(['?', '&']).filter_map(|field| field.strip_prefix("scope="));
     let scope = fields.next().context("a request without a scope")?;
-    // What a client must escape of a scope, and no more than that.
+    // Decodes only the characters of a scope that a client must escape.
     let scope = scope.replace("%3A", ":").replace("%2F", "/").replace("%2C", ",");
     let parts: Vec<String> = scope.splitn(3, ':').map(str::to_owned).collect();
     ensure!(parts.len() == 3, "the scope {scope} has not three parts");
     Ok(parts)
 }
 
-/// A token for this scope, as RFC 7519 has it, signed with the key of the folder.
+/// Returns a token for this scope, by RFC 7519, signed with the key in the folder.
 fn token(folder: &Path, scope: &[String]) -> Result<String> {
     let certificate = std::fs::read_to_string(folder.join("certificate.pem"))?;
     let der: String = certificate.lines().filter(|line| !line.starts_with('-')).collect();

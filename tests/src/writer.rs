@@ -1,5 +1,5 @@
-//! A program at a site that never stops writing. Every row that the database acknowledged must be there in the end, whatever
-//! was done to the site meanwhile.
+//! A program at a site that writes continuously. Every row that the database acknowledged must exist in the end,
+//! whatever happens to the site.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::proofs::{administer, administered, sql};
 use crate::site::{Machine, wait_until};
 
-/// Writes a row, prints its number once the database has acknowledged it, and repeats that without end. The number is the time in
-/// nanoseconds: none is written twice, not even where an undo brings the data of an earlier time back.
+/// Program that writes a row, prints its number once the database has acknowledged it, and repeats. The number is the
+/// time in nanoseconds: none is used twice, even if an undo restores earlier data.
 const PROGRAM: &str = "\
 export PGPASSWORD=$(cat /run/secrets/postgres/password) PGCONNECT_TIMEOUT=3
 while :; do
@@ -21,33 +21,33 @@ while :; do
   sleep 0.2
 done";
 
-/// The logs of all its runs, as the container runtime writes them: time, stream, mark, text.
+/// Command that prints the logs of all its runs, in the container runtime's format: time, stream, tag, text.
 const LOGS: &str = "cat /var/log/pods/postgres_writer_*/writer/*.log";
 
-/// How long it may take until the next row is acknowledged: the cluster's DNS remembers for half a minute that the database had
+/// Time limit until the next row is acknowledged. The cluster's DNS remembers for half a minute that the database had
 /// no address.
 const NEXT_LIMIT: Duration = Duration::from_mins(2);
 
-/// What the database acknowledged.
+/// Acknowledgments of the database.
 #[derive(Debug)]
 pub struct Acknowledged {
     /// Numbers of rows, with the time of each acknowledgment, oldest first.
     rows: Vec<(Timestamp, u64)>,
 }
 
-/// Starts the writer as a pod beside the starter's database.
+/// Starts the writer as a pod in the namespace of the starter's database.
 pub fn start(machine: &Machine) -> Result<()> {
     sql(machine, "CREATE TABLE written (id bigint PRIMARY KEY)")?;
     let pod = pod(&image(machine)?).to_string();
     let made = administer(machine, &format!("kubectl apply --filename - <<'POD'\n{pod}\nPOD"))?;
     ensure!(made.status.success(), "the writer cannot be started: {}", made.stderr);
-    // A site with a pod that still starts is not ready to be upgraded.
+    // A site with a pod that is still starting is not ready to be upgraded.
     let ready = administer(machine, "kubectl --namespace postgres wait --for=condition=Ready pod/writer --timeout=2m")?;
     ensure!(ready.status.success(), "the writer does not start: {}", ready.stderr);
     next_acknowledged(machine).map(drop)
 }
 
-/// The image of the starter's database.
+/// Returns the image of the starter's database.
 pub fn image(machine: &Machine) -> Result<String> {
     let image = "kubectl --namespace postgres get pod postgres-0 --output jsonpath='{.spec.containers[0].image}'";
     Ok(administered(machine, image)?.trim().to_owned())
@@ -75,14 +75,14 @@ fn pod(image: &str) -> Value {
     })
 }
 
-/// What the database acknowledged so far.
+/// Returns all acknowledgments so far.
 pub fn acknowledged(machine: &Machine) -> Result<Acknowledged> {
     let mut rows: Vec<_> = machine.run(LOGS)?.stdout.lines().filter_map(row).collect();
     rows.sort_unstable();
     Ok(Acknowledged { rows })
 }
 
-/// The same, once a row was acknowledged after now.
+/// Like [`acknowledged`], but first waits until another row has been acknowledged.
 pub fn next_acknowledged(machine: &Machine) -> Result<Acknowledged> {
     let now = Timestamp::now();
     wait_until("a row that the database acknowledges", NEXT_LIMIT, || {
@@ -91,14 +91,14 @@ pub fn next_acknowledged(machine: &Machine) -> Result<Acknowledged> {
     })
 }
 
-/// A row of the log: its text is a number.
+/// Parses a log line whose text is the number of a row.
 fn row(line: &str) -> Option<(Timestamp, u64)> {
     let (time, number) = logged(line)?;
     Some((time, number.parse().ok()?))
 }
 
-/// Time and text of `2026-11-22T02:00:00.123456789Z stdout F 17`, a line of a container's log. One that a power cut tore, or whose text has
-/// several words, is none.
+/// Parses time and text of a container's log line, such as `2026-11-22T02:00:00.123456789Z stdout F 17`. Returns None
+/// for a line torn by a power cut, or whose text has several words.
 pub(crate) fn logged(line: &str) -> Option<(Timestamp, &str)> {
     let mut fields = line.split(' ');
     let time = fields.next()?.parse().ok()?;
@@ -106,7 +106,8 @@ pub(crate) fn logged(line: &str) -> Option<(Timestamp, &str)> {
     fields.next().is_none().then_some((time, text))
 }
 
-/// The longest time between two of these times, oldest first, in seconds. `from` counts as one of them, and what is before it does not.
+/// Returns the longest time between two of these times, which are sorted, in seconds. `from` is the first time, and
+/// earlier ones are ignored.
 pub(crate) fn longest_pause(times: impl Iterator<Item = Timestamp>, from: Timestamp) -> f64 {
     let times: Vec<Timestamp> = std::iter::once(from).chain(times.filter(|time| *time >= from)).collect();
     let pauses = times.windows(2).map(|pair| pair[1].duration_since(pair[0]).as_secs_f64());
@@ -114,14 +115,14 @@ pub(crate) fn longest_pause(times: impl Iterator<Item = Timestamp>, from: Timest
 }
 
 impl Acknowledged {
-    /// Fails unless every acknowledged row is in the database. Returns how many there are.
+    /// Fails unless every acknowledged row is in the database. Returns the number of rows.
     pub fn expect_kept(&self, machine: &Machine) -> Result<usize> {
         let lost = self.missing(machine)?;
         ensure!(lost.is_empty(), "{} acknowledged rows are lost: {lost:?}", lost.len());
         Ok(self.rows.len())
     }
 
-    /// The acknowledged rows that are not in the database.
+    /// Returns the acknowledged rows that are not in the database.
     pub fn missing(&self, machine: &Machine) -> Result<BTreeSet<u64>> {
         ensure!(!self.rows.is_empty(), "nothing was acknowledged");
         let found = sql(machine, "SELECT coalesce(string_agg(id::text, ','), '') FROM written")?;
@@ -129,12 +130,13 @@ impl Acknowledged {
         Ok(self.rows.iter().map(|(_, id)| *id).filter(|id| !found.contains(id)).collect())
     }
 
-    /// The largest number that was acknowledged; 0 where none was.
+    /// Returns the largest acknowledged number; 0 if there is none.
     pub fn largest(&self) -> u64 {
         self.rows.iter().map(|(_, id)| *id).max().unwrap_or_default()
     }
 
-    /// The longest time without an acknowledgment since `from`, in seconds. Of a pause that began earlier, what is later counts.
+    /// Returns the longest time without an acknowledgment since `from`, in seconds. Of a pause that began earlier, only
+    /// the part after `from` counts.
     pub fn longest_pause(&self, from: Timestamp) -> f64 {
         longest_pause(self.rows.iter().map(|(time, _)| *time), from)
     }

@@ -1,4 +1,4 @@
-//! From facts to everything that is missing: pure.
+//! Checks that turn facts into a list of missing items. They are pure functions.
 
 use std::collections::BTreeSet;
 
@@ -8,44 +8,44 @@ use crate::{packages, TARGET};
 
 const GIB: u64 = 1 << 30;
 
-/// The memory of an 8 GiB machine after its kernel took its share.
+/// Required memory: that of an 8 GiB machine, less the kernel's share.
 const MEMORY_BYTES: u64 = 7 * GIB + GIB / 4;
 
-/// Space for the cache of everything, when it is empty and when it is filled.
+/// Space for the whole cache, if it is empty and if it is filled.
 const CACHE_COLD_BYTES: u64 = 15 * GIB;
 const CACHE_WARM_BYTES: u64 = 3 * GIB;
 
-/// Space for this clone's build folder with tests, demo and bundle, and for compiling the commands alone.
+/// Space for this clone's build folder with tests, demo and bundle, and for compiling only the commands.
 const BUILD_BYTES: u64 = 10 * GIB;
 const COMMANDS_BYTES: u64 = GIB;
 
-/// Space for what the tests make beside it: bundles on sticks, trees of vendors, and the disks of machines.
+/// Space for files that the tests create: bundles on sticks, vendors' trees, and disks of machines.
 const TESTS_BYTES: u64 = 6 * GIB;
 
-/// The systems this is built and tested on, with the oldest release of each.
+/// Supported systems, with the oldest release of each.
 const SYSTEMS: &[(&str, u32)] = &[("debian", 12), ("ubuntu", 22)];
 
-/// Something that is missing.
+/// A missing item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What, and what was found instead.
+    /// The item, and what was found instead.
     pub what: String,
-    /// Commands that help, or a sentence where no command does.
+    /// Commands that fix it, or a sentence if no command does.
     pub help: Vec<String>,
-    /// What the launcher may fix by itself.
+    /// The fix that the launcher may apply.
     pub remedy: Remedy,
 }
 
-/// Who can provide a missing item.
+/// The means of providing a missing item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// A person.
+    /// Only a person can provide it.
     Person,
-    /// apt, as root.
+    /// Packages, which apt installs as root.
     Packages(BTreeSet<&'static str>),
-    /// rustup: the target.
+    /// The target, which rustup adds.
     Target,
-    /// rustup: components.
+    /// Components, which rustup adds.
     Components(Vec<&'static str>),
 }
 
@@ -56,7 +56,7 @@ impl Finding {
     }
 }
 
-/// Everything that this machine lacks for this work, in the order in which a person would provide it.
+/// Returns everything that this machine lacks for this work, in the order in which a person would provide it.
 pub fn findings(facts: &Facts, works: &BTreeSet<Work>) -> Vec<Finding> {
     let does = |work: Work| works.contains(&work);
     let assembles = does(Work::Parts) || does(Work::Machines) || does(Work::VirtualMachines);
@@ -107,7 +107,7 @@ fn system(system: &System) -> Option<Finding> {
             format!("Debian 12 or Ubuntu 22.04, or a newer one of either: this machine runs {name}"),
             &["run the command on one of them, or in a virtual machine that does"],
         )),
-        // A testing release has no number yet.
+        // A Debian testing release has no number yet.
         Some((_, oldest)) if release.map_or(false, |release| release < *oldest) => Some(Finding::of_a_person(
             format!("Debian 12 or Ubuntu 22.04, or a newer one of either: this machine runs {name}"),
             &["upgrade the machine"],
@@ -139,7 +139,7 @@ fn rust(rust: Option<&Rust>, lints: bool) -> Vec<Finding> {
             format!("install Rust {} or newer with rustup: this one came without it", dotted(rust.wanted))
         };
         let what = format!("Rust {} or newer: this one is {}", dotted(rust.wanted), dotted(rust.version));
-        // Its other gaps do not matter: another one takes its place.
+        // Other gaps of this toolchain do not matter, because another one replaces it.
         return vec![Finding::of_a_person(what, &[&help])];
     }
     let mut found = Vec::new();
@@ -197,12 +197,12 @@ fn debian_packages(facts: &Facts, assembles: bool) -> Vec<Finding> {
     found
 }
 
-/// Whether the system has the package in another form than Debian.
+/// Returns true if Ubuntu has this package only in another form than Debian.
 fn is_foreign(facts: &Facts, package: &str) -> bool {
     facts.system.id == "ubuntu" && packages::BROWSER_OF_DEBIAN.contains(&package)
 }
 
-/// Ubuntu's packages of the browser are empty: they install a snap, which a container cannot.
+/// Reports a missing browser on Ubuntu. Its browser packages install a snap, which does not work in a container.
 fn browser_of_ubuntu(facts: &Facts) -> Option<Finding> {
     let is_missing = facts.missing_browser.iter().any(|package| is_foreign(facts, package));
     is_missing.then(|| {
@@ -227,7 +227,7 @@ fn go(go: Option<&Go>, wanted: Version) -> Option<Finding> {
         return None;
     }
     let what = format!("{newer}: this one is {}", dotted(go.version));
-    // Since 1.21 Go fetches a newer toolchain by itself, unless it is configured to stay local.
+    // Since version 1.21, Go downloads a newer toolchain automatically, unless it is configured to stay local.
     if go.version < (1, 21, 0) {
         return Some(Finding::of_a_person(what, &[&install]));
     }
@@ -250,7 +250,7 @@ fn memory(bytes: u64) -> Option<Finding> {
     (bytes < MEMORY_BYTES).then(|| Finding::of_a_person(what, &["use a machine with more memory"]))
 }
 
-/// Whether the filesystem has space for the files of this work.
+/// Returns a finding if the filesystem has too little space for the files of this work.
 fn room(disk: &Disk, works: &BTreeSet<Work>, is_warm: bool) -> Option<Finding> {
     let mut wanted = 0;
     if disk.has_clone {
@@ -317,7 +317,7 @@ fn dotted(version: Version) -> String {
     format!("{}.{}.{}", version.0, version.1, version.2)
 }
 
-/// Bytes as GiB, rounded down to a tenth: the available amount is never overstated.
+/// Formats bytes as GiB, rounded down to a tenth so that the available amount is never overstated.
 fn gib(bytes: u64) -> String {
     format!("{}.{} GiB", bytes / GIB, bytes % GIB * 10 / GIB)
 }

@@ -39,7 +39,7 @@ fn ready() -> Facts {
     }
 }
 
-/// A machine with one thing changed.
+/// A machine that lacks nothing, with one change.
 fn but(change: impl FnOnce(&mut Facts)) -> Facts {
     let mut facts = ready();
     change(&mut facts);
@@ -52,7 +52,7 @@ fn found(facts: &Facts, works: &[Work]) -> Vec<Finding> {
 
 type Change = fn(&mut Facts);
 
-/// Each thing that may be missing, the words that name it, and the work that can do without it.
+/// Each item that may be missing, the words that name it, and the work that does not need it.
 const MISSING: &[(Change, &str, &[Work])] = &[
     (|facts| facts.is_root = false, "root:", &[Work::Compile, Work::Program]),
     (|facts| facts.system.id = "fedora".to_owned(), "Debian 12 or Ubuntu 22.04", &[Work::Compile]),

@@ -1,5 +1,5 @@
-//! Collects facts about this machine. Anything that cannot be determined counts as good: the real command will report
-//! it.
+//! Collects facts about this machine. A fact that cannot be determined counts as good: the real command reports the
+//! problem.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -12,20 +12,21 @@ use crate::command::Work;
 use crate::facts::{Cgroups, Disk, Facts, Go, Rust, System, Version};
 use crate::{cache, packages, probe, TARGET};
 
-/// Where the recipes of the node pack are, below the clone.
+/// Folder of the node pack's recipes, relative to the clone.
 const GO_RECIPES: &str = "tests/images/node-pack";
 
-/// Modules that Kubernetes' network needs, with a file that shows each wherever it is in use.
+/// Kernel modules that Kubernetes networking needs, each with a file that exists while the module is in use.
 const MODULES: &[(&str, &str)] =
     &[("vxlan", "/sys/module/vxlan"), ("br_netfilter", "/proc/sys/net/bridge"), ("nf_tables", "/sys/module/nf_tables")];
 
-/// Kind of the cache entry that is made last, from all real parts.
+/// Kind of the cache entry that is built last, from all real parts.
 const LAST_ENTRY: &str = "registry";
 
 /// Kind of the cache entry that npm fills.
 const AXE: &str = "axe";
 
-/// Everything that the checks of this work need. Package sources are tried only when something must come from them.
+/// Collects the facts that the checks of this work need. Package sources are tried only if something must be
+/// downloaded.
 pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
     let missing_packages = missing_packages(&packages::of(works));
     let has_pip = !works.contains(&Work::Parts) || succeeds("python3", &["-m", "pip", "--version"]);
@@ -34,7 +35,7 @@ pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
     let fetches_packages = !missing_packages.is_empty() || !missing_browser.is_empty() || !has_pip;
     let has_npm = !missing_browser.contains("npm");
     let rust = rust(clone, works.contains(&Work::Lint));
-    // An old cargo queries in an outdated way; its replacement is queried once it is installed.
+    // An outdated cargo queries differently; its replacement is queried once it is installed.
     let is_new_enough = rust.as_ref().map_or(false, |rust| rust.version >= rust.wanted);
     let sources = probe::Sources {
         crates: is_new_enough && !probe::has_crates(clone),
@@ -65,7 +66,7 @@ pub fn facts(clone: &Path, works: &BTreeSet<Work>) -> Facts {
     }
 }
 
-/// The cargo that started this program, or the one in `PATH`.
+/// Returns the cargo that started this program, or else the one in `PATH`.
 pub fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
@@ -74,7 +75,7 @@ fn read(path: impl AsRef<Path>) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim().to_owned())
 }
 
-/// A program's output on stdout, if it succeeds. It runs where no project configures it.
+/// Returns a program's stdout if it succeeds. The program runs in `/`, so that no project configures it.
 fn output(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).current_dir("/").output().ok()?;
     if !output.status.success() {
@@ -110,7 +111,7 @@ fn parse_system(text: &str) -> System {
     System { id: value("ID"), version: value("VERSION_ID"), name: value("PRETTY_NAME"), has_apt_sources: false }
 }
 
-/// Whether a list of apt's, in either format, has a source that is not commented out.
+/// Returns true if an apt source list, in either format, has an active source.
 fn names_a_source(text: &str) -> bool {
     text.lines()
         .map(str::trim_start)
@@ -137,7 +138,7 @@ fn rust(clone: &Path, lints: bool) -> Option<Rust> {
     Some(Rust {
         version: version_in(&text)?,
         wanted: read(clone.join("Cargo.toml")).and_then(|text| rust_wanted(&text)).unwrap_or_default(),
-        // Set by rustup for every program it starts, so rustup manages this toolchain.
+        // rustup sets this variable for every program that it starts, so rustup manages this toolchain.
         has_rustup: std::env::var_os("RUSTUP_TOOLCHAIN").is_some() && succeeds("rustup", &["--version"]),
         has_target,
         missing_components: companions.iter().filter_map(missing).collect(),
@@ -148,7 +149,7 @@ fn rust_wanted(manifest: &str) -> Option<Version> {
     version_in(manifest.lines().find_map(|line| line.strip_prefix("rust-version"))?)
 }
 
-/// The first number with dots in a text: `rustc 1.95.0 (…)`, `go1.26.8`, `"1.95"`.
+/// Parses the first dotted number in a text: `rustc 1.95.0 (…)`, `go1.26.8`, `"1.95"`.
 fn version_in(text: &str) -> Option<Version> {
     let begin = text.find(|letter: char| letter.is_ascii_digit())?;
     let text = &text[begin..];
@@ -161,7 +162,7 @@ fn missing_packages(wanted: &BTreeSet<&'static str>) -> BTreeSet<&'static str> {
     if wanted.is_empty() {
         return BTreeSet::new();
     }
-    // It fails for unknown packages, but still prints the known ones.
+    // The query fails if a package is unknown, but still prints the known ones.
     let query = Command::new("dpkg-query")
         .args(["--show", "--showformat=${Package} ${db:Status-Status}\n"])
         .args(wanted)
@@ -185,7 +186,7 @@ fn missing_browser() -> BTreeSet<&'static str> {
     packages::BROWSER.iter().filter(|(_, program)| !is_in_path(program)).map(|(package, _)| *package).collect()
 }
 
-/// Whether a program can be started by its name alone.
+/// Returns true if a program can be started by its name, without a path.
 pub fn is_in_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let found = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
@@ -198,7 +199,7 @@ fn go() -> Option<Go> {
     Some(Go { version: version_in(lines.next()?)?, toolchain: lines.next().unwrap_or_default().to_owned() })
 }
 
-/// The newest Go that any recipe's go.mod requires.
+/// Returns the newest Go version that any recipe's go.mod requires.
 fn go_wanted(recipes: &Path) -> Version {
     let modules = fs::read_dir(recipes).into_iter().flatten().flatten();
     let texts = modules.filter_map(|module| read(module.path().join("go.mod")));
@@ -208,7 +209,7 @@ fn go_wanted(recipes: &Path) -> Version {
         .unwrap_or_default()
 }
 
-/// The machine's memory, or what this process's group may use if that is less.
+/// Returns the machine's memory, or the limit of this process's cgroup if that is lower.
 fn memory_bytes() -> u64 {
     let text = read("/proc/meminfo").unwrap_or_default();
     let total =
@@ -237,12 +238,12 @@ fn disks(clone: &Path) -> Vec<Disk> {
     disks.into_iter().map(|(_, disk)| disk).collect()
 }
 
-/// The folder itself or its nearest ancestor that exists.
+/// Returns the folder itself or its nearest existing ancestor.
 fn nearest(folder: &Path) -> PathBuf {
     folder.ancestors().find(|folder| folder.exists()).unwrap_or_else(|| Path::new("/")).to_owned()
 }
 
-/// Free bytes for this user, as `df` reports them.
+/// Returns the free bytes for this user, as reported by `df`.
 fn free_bytes(folder: &Path) -> Option<u64> {
     let text = output("df", &["--output=avail", "--block-size=1", folder.to_str()?])?;
     text.lines().last()?.trim().parse().ok()
@@ -257,7 +258,7 @@ fn cgroups() -> Cgroups {
     if is_read_only(&read("/proc/self/mounts").unwrap_or_default(), "/sys/fs/cgroup") && is_version2 {
         return Cgroups::ReadOnly;
     }
-    // Only the machine's own root group has no type, and only it may hold processes beside groups with controllers.
+    // Only the machine's own root cgroup has no type, and only it may hold processes next to groups with controllers.
     let list = |name: &str| read(root.join(name)).unwrap_or_default();
     let enabled = list("cgroup.subtree_control");
     let lacks = |name: &str| !enabled.split_whitespace().any(|known| known == name);
@@ -281,7 +282,7 @@ fn is_read_only(mounts: &str, folder: &str) -> bool {
 fn missing_modules() -> BTreeSet<&'static str> {
     let release = read("/proc/sys/kernel/osrelease").unwrap_or_default();
     let folder = Path::new("/lib/modules").join(release);
-    // Without a folder of modules nothing can be loaded, and no list shows built-in modules: they count as present.
+    // Without a modules folder, nothing can be loaded, and no list shows built-in modules. They count as present.
     if !folder.is_dir() {
         return BTreeSet::new();
     }
@@ -295,7 +296,7 @@ fn missing_modules() -> BTreeSet<&'static str> {
     MODULES.iter().filter(|module| !is_there(module)).map(|(name, _)| *name).collect()
 }
 
-/// Whether a list that ships with the kernel has a module: lines begin with its path, such as
+/// Returns true if a list that ships with the kernel contains a module. Its lines begin with a path, such as
 /// `kernel/drivers/a/b.ko.xz:`.
 fn is_listed(list: &str, module: &str) -> bool {
     list.lines()
@@ -303,7 +304,7 @@ fn is_listed(list: &str, module: &str) -> bool {
         .any(|name| name.replace('-', "_") == module)
 }
 
-/// The HTTP proxy, when nothing exempts loopback from it. Requests to loopback are plain HTTP.
+/// Returns the HTTP proxy if nothing exempts loopback from it. Requests to loopback are plain HTTP.
 fn loopback_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     let either =
         |name: &str| variable(name).or_else(|| variable(&name.to_ascii_uppercase())).filter(|value| !value.is_empty());
@@ -317,7 +318,7 @@ fn loopback_proxy(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     }
 }
 
-/// A proxy's address may contain a password, which must not reach a log.
+/// Removes credentials from a proxy's address: a password must not reach a log.
 fn without_credentials(address: &str) -> String {
     match (address.find("://"), address.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => format!("{}://{}", &address[..scheme], &address[at + 1..]),

@@ -1,4 +1,4 @@
-//! A browser with one person in front of it.
+//! A browser, with the actions of the person who uses it.
 #![expect(clippy::disallowed_methods, reason = "pictures of a test, which are taken again")]
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use super::check::{PATIENCE, until, until_within};
 use super::driver::Driver;
 use super::webdriver::{WebDriver, WebElement};
 
-/// Chromium without a window and without anything that it does by itself; it knows no host but the loopback.
+/// Chromium's options: headless, without background activity, and with access to no host but loopback.
 const ARGUMENTS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
@@ -27,15 +27,15 @@ const ARGUMENTS: [&str; 11] = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ];
 
-/// A password that no rule refuses.
+/// A password that every password rule accepts.
 pub const PASSWORD: &str = "gravel tuba cinnamon orbit";
 
-/// How a page is looked at.
+/// Presentation of a page.
 #[derive(Debug, Clone, Copy)]
 pub struct Looks {
-    /// Whether it is laid out for paper.
+    /// True if the page is laid out for print.
     pub is_printed: bool,
-    /// Whether its person prefers dark colors.
+    /// True if the user prefers dark colors.
     pub is_dark: bool,
     /// Width of the window in CSS pixels.
     pub width: u32,
@@ -44,37 +44,37 @@ pub struct Looks {
 }
 
 impl Looks {
-    /// A window on a desk, by day.
+    /// A desktop window with light colors.
     pub const LIGHT: Self = Self { is_printed: false, is_dark: false, width: 1280, height: 800 };
-    /// The same by night.
+    /// A desktop window with dark colors.
     pub const DARK: Self = Self { is_dark: true, ..Self::LIGHT };
-    /// The narrowest width that WCAG asks for is 320 CSS pixels.
+    /// A narrow window: 320 CSS pixels is the smallest width that WCAG requires.
     pub const PHONE: Self = Self { width: 320, height: 720, ..Self::LIGHT };
-    /// A4, with its margins, in CSS pixels. Whoever prints may prefer dark pages on the screen.
+    /// An A4 page less its margins, in CSS pixels. A user who prefers dark colors on the screen may print as well.
     pub const PRINTED: Self = Self { is_printed: true, is_dark: true, width: 718, height: 1047 };
 }
 
-/// A browser of its own: no cookie of another one.
+/// A browser with its own profile: it shares no cookies with another one.
 pub struct Browser {
-    /// What no method here does.
+    /// Driver, for actions that have no method here.
     pub driver: WebDriver,
     origin: String,
-    /// Where pictures are stored.
+    /// Folder for screenshots.
     pictures: PathBuf,
     _profile: TempDir,
     _process: Driver,
 }
 
 impl Browser {
-    /// A browser for the pages of one origin, such as `https://127.0.0.1:8443`. It has opened nothing yet, and stores its pictures in this
-    /// folder.
+    /// Starts a browser for the pages of one origin, such as `https://127.0.0.1:8443`. It opens no page yet, and stores
+    /// its screenshots in this folder.
     pub async fn at(origin: String, pictures: PathBuf) -> Result<Self> {
         let (process, profile) = (Driver::start()?, tempfile::tempdir()?);
         let own = format!("--user-data-dir={}", profile.path().display());
         let arguments: Vec<&str> = ARGUMENTS.into_iter().chain([own.as_str()]).collect();
         let wanted = json!({
             "browserName": "chrome",
-            // A person compares the fingerprint and continues.
+            // Stands for a person who compares the fingerprint and continues.
             "acceptInsecureCerts": true,
             "goog:chromeOptions": { "args": arguments },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
@@ -82,14 +82,14 @@ impl Browser {
         let driver = WebDriver::begin(&process.address, wanted).await.context("Chromium does not start")?;
         let browser = Self { driver, origin, pictures, _profile: profile, _process: process };
         browser.look(Looks::LIGHT).await?;
-        // What Chromium shows first is no page of the console.
+        // Chromium's start page does not belong to the console.
         browser.driver.goto("about:blank").await?;
         browser.driver.log("performance").await?;
         browser.driver.log("browser").await?;
         Ok(browser)
     }
 
-    /// Fills in the form of the first administrator, and sends it.
+    /// Fills in and submits the form for the first administrator.
     pub async fn set_up(&self, token: &str, name: &str, [password, again]: [&str; 2]) -> Result<()> {
         for (field, text) in [("#token", token), ("#name", name), ("#password", password), ("#again", again)] {
             self.fill(field, text).await?;
@@ -97,14 +97,14 @@ impl Browser {
         self.click("button.main").await
     }
 
-    /// Fills in the form of the sign-in, and sends it.
+    /// Fills in and submits the sign-in form.
     pub async fn sign_in(&self, name: &str, password: &str) -> Result<()> {
         self.fill("#name", name).await?;
         self.fill("#password", password).await?;
         self.click("button.main").await
     }
 
-    /// Whether an address is on the console, or leads nowhere.
+    /// Returns true if a URL belongs to the console or is a `data:` URL.
     pub fn is_own(&self, url: &str) -> bool {
         url == self.origin || url.starts_with(&format!("{}/", self.origin)) || url.starts_with("data:")
     }
@@ -114,12 +114,12 @@ impl Browser {
         self.driver.goto(format!("{}{path}", self.origin)).await
     }
 
-    /// The path of the page, without the question behind it.
+    /// Returns the page's path, without its query.
     pub async fn path(&self) -> Result<String> {
         Ok(self.driver.current_url().await?.path().to_owned())
     }
 
-    /// Waits for a page.
+    /// Waits until the browser shows the page with this path.
     pub async fn expect_path(&self, path: &str) -> Result<()> {
         let seen = until(&format!("the page is {path}"), async || Ok(self.path().await? == path)).await;
         match seen {
@@ -130,30 +130,30 @@ impl Browser {
         }
     }
 
-    /// The element, which must exist.
+    /// Waits for an element and returns it.
     pub async fn find(&self, selector: &str) -> Result<WebElement<'_>> {
-        // A click may have led to another page, which is on its way.
+        // After a click, the next page may still be loading.
         until(&format!("the page has {selector}"), async || Ok(self.driver.count(selector).await? > 0)).await?;
         let found = self.driver.find(selector).await;
         found.with_context(|| format!("the page has no {selector}"))
     }
 
-    /// How many elements there are.
+    /// Returns the number of elements that match a selector.
     pub async fn count(&self, selector: &str) -> Result<usize> {
         self.driver.count(selector).await
     }
 
-    /// What a person reads in an element.
+    /// Returns an element's visible text.
     pub async fn text(&self, selector: &str) -> Result<String> {
         self.find(selector).await?.text().await
     }
 
-    /// Waits until an element has these words.
+    /// Waits until an element's text contains these words.
     pub async fn expect(&self, selector: &str, words: &str) -> Result<()> {
         self.expect_within(PATIENCE, selector, words).await
     }
 
-    /// The same for what may take longer.
+    /// Like [`expect`](Self::expect), with an explicit time limit.
     pub async fn expect_within(&self, patience: Duration, selector: &str, words: &str) -> Result<()> {
         let what = format!("{selector} says {words:?}");
         match until_within(patience, &what, async || Ok(self.text(selector).await?.contains(words))).await {
@@ -162,32 +162,32 @@ impl Browser {
         }
     }
 
-    /// Replaces what a field has.
+    /// Replaces the content of a field.
     pub async fn fill(&self, selector: &str, text: &str) -> Result<()> {
         let field = self.find(selector).await?;
         field.clear().await?;
         field.send_keys(text).await
     }
 
-    /// Chooses an entry of a list.
+    /// Selects an option of a list by its value.
     pub async fn choose(&self, selector: &str, value: &str) -> Result<()> {
         self.click(&format!("{selector} option[value={value:?}]")).await
     }
 
-    /// Clicks.
+    /// Clicks an element.
     pub async fn click(&self, selector: &str) -> Result<()> {
         self.find(selector).await?.click().await.with_context(|| format!("{selector} cannot be clicked"))
     }
 
-    /// Presses keys, wherever the focus is.
+    /// Presses keys in the element that has the focus.
     pub async fn press(&self, keys: &str) -> Result<()> {
         self.driver.press("", keys).await
     }
 
-    /// Changes the window, and which colors its person prefers.
+    /// Sets the window's size, the media type and the preferred colors.
     pub async fn look(&self, looks: Looks) -> Result<()> {
         let scheme = if looks.is_dark { "dark" } else { "light" };
-        // Colors that change in steps would be judged halfway.
+        // Without animation: colors that fade would be judged halfway.
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
@@ -201,7 +201,7 @@ impl Browser {
         self.driver.command("Emulation.setDeviceMetricsOverride", size).await
     }
 
-    /// Takes a picture of what is seen.
+    /// Saves a screenshot.
     pub async fn picture(&self, name: &str) -> Result<()> {
         let folder = &self.pictures;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;

@@ -1,5 +1,5 @@
-//! Waiting, and what makes a page a good one: no fault in the browser's console, no request that leaves the origin, no finding of axe-core,
-//! nothing wider than the window.
+//! Functions that wait, and checks of a page. A page passes if the browser's console has no errors, no request leaves
+//! the origin, axe-core has no findings, and nothing is wider than the window.
 
 use std::time::{Duration, Instant};
 
@@ -8,17 +8,17 @@ use serde_json::{Value, json};
 
 use super::browser::Browser;
 
-/// How long something may take to come true.
+/// Default time limit for a condition to hold.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-/// Between two looks.
+/// Time between two polls.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Waits until something holds.
+/// Waits until a condition holds, for up to [`PATIENCE`].
 pub async fn until(what: &str, holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     until_within(PATIENCE, what, holds).await
 }
 
-/// The same for what may take longer.
+/// Like [`until`], with an explicit time limit.
 pub async fn until_within(patience: Duration, what: &str, mut holds: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
     let end = Instant::now() + patience;
     loop {
@@ -35,8 +35,8 @@ pub async fn until_within(patience: Duration, what: &str, mut holds: impl AsyncF
     }
 }
 
-/// What the browser itself found wrong since the last question: faults of scripts, refusals of the content policy, loads that failed,
-/// requests to another place than the console. A refusal as the answer to a form is no fault: 403, or 502 where the host refused.
+/// Returns errors that the browser has recorded since the last call: script errors, violations of the content policy,
+/// failed loads, and requests to anywhere but the console. A refused form is no error: 403, or 502 if the host refused.
 pub async fn faults(browser: &Browser) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in browser.driver.log("browser").await? {
@@ -60,7 +60,7 @@ pub async fn faults(browser: &Browser) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Fails if the browser found anything wrong.
+/// Fails if the browser recorded any error.
 pub async fn expect_no_faults(browser: &Browser) -> Result<()> {
     let found = faults(browser).await?;
     if found.is_empty() {
@@ -69,7 +69,7 @@ pub async fn expect_no_faults(browser: &Browser) -> Result<()> {
     bail!("the browser found faults:\n{}", found.join("\n"))
 }
 
-/// Violations of WCAG 2.0 to 2.2 at the levels A and AA, each with the elements that have it.
+/// Returns violations of WCAG 2.0 to 2.2, levels A and AA, each with the elements that violate it.
 pub async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> {
     browser.driver.execute(axe, Vec::new()).await?;
     let rules = json!({
@@ -79,7 +79,7 @@ pub async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> 
     let script = "const done = arguments[1]; axe.run(document, arguments[0]).then(
         found => done({ checked: found.passes.length, violations: found.violations }), error => done({ failed: String(error) }));";
     let said = browser.driver.execute_async(script, vec![rules]).await?.json().clone();
-    // A page of which no rule holds was not looked at.
+    // If almost no rules applied, the page was not really checked.
     let checked = said["checked"].as_u64().with_context(|| format!("axe-core failed: {said}"))?;
     anyhow::ensure!(checked >= 10, "axe-core applied {checked} rules alone");
     let violations = said["violations"].as_array().context("axe-core found no list")?;
@@ -92,7 +92,7 @@ pub async fn accessibility(browser: &Browser, axe: &str) -> Result<Vec<String>> 
     Ok(violations.iter().map(|violation| format!("axe {}: {}", violation["id"], nodes(violation))).collect())
 }
 
-/// Whether the page is wider than the window, or a table than its place, with the elements that reach out of it.
+/// Returns the overflowing elements if the page is wider than the window, or a table than its container.
 pub async fn too_wide(browser: &Browser) -> Result<Option<String>> {
     let script = "const width = document.documentElement.clientWidth;
         const tables = Array.from(document.querySelectorAll('.scroll')).filter(part => part.scrollWidth > part.clientWidth + 1);

@@ -1,11 +1,11 @@
-//! `ChromeDriver`, in a namespace of its own for processes: every Chromium that it starts ends with it, however a test ends.
+//! `ChromeDriver` in its own PID namespace, so that every Chromium it starts ends with it, however a test ends.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// How often a start is tried.
+/// Number of attempts to start it.
 const TRIES: usize = 5;
 
 /// A running `ChromeDriver`.
@@ -21,13 +21,14 @@ impl Drop for Driver {
 }
 
 impl Driver {
-    /// Starts it at a port that it chooses. Another one that starts at the same time may choose the same.
+    /// Starts it on a port that it chooses. It retries, because another `ChromeDriver` that starts at the same time may
+    /// choose the same port.
     pub fn start() -> Result<Self> {
         let started = (0..TRIES).find_map(|_| Self::try_to_start().transpose());
         started.context("ChromeDriver did not start")?
     }
 
-    /// None where it ended without a port.
+    /// Makes one attempt. Returns None if `ChromeDriver` ended without naming a port.
     fn try_to_start() -> Result<Option<Self>> {
         let mut command = Command::new("unshare");
         command.args(["--pid", "--fork", "--kill-child", "--mount-proc", "--", "chromedriver", "--port=0"]);
@@ -39,7 +40,7 @@ impl Driver {
             let (_, rest) = line.split_once("started successfully on port ")?;
             rest.trim_end_matches('.').parse::<u16>().ok()
         });
-        // What it prints from now on must go somewhere, or it waits.
+        // Its further output must be read, or it blocks.
         std::thread::spawn(move || lines.for_each(drop));
         let driver = |port: u16| Self { child, address: format!("http://127.0.0.1:{port}") };
         Ok(port.map(driver))

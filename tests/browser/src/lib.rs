@@ -1,4 +1,4 @@
-//! A real browser for tests: Chromium without a window, driven as a person uses it, and what makes a page a good one.
+//! A real browser for tests: headless Chromium, driven like a person drives it, with checks of its pages.
 
 mod browser;
 mod check;

@@ -1,7 +1,7 @@
-//! The requests of WebDriver (W3C Recommendation) that a person's doings need, and those of Chromium for logs and looks.
+//! WebDriver requests (W3C Recommendation) for a user's actions, and Chromium's own for logs and appearance.
 //!
-//! The libraries for this do not fit: `thirtyfour` makes every JSON object of the workspace keep its order, which changes documents that
-//! Landfall signs, and `fantoccini` needs a crate under MPL-2.0.
+//! The existing libraries do not fit. `thirtyfour` makes every JSON object of the workspace keep its order, which
+//! changes documents that Landfall signs. `fantoccini` needs a crate under MPL-2.0.
 
 use std::time::Duration;
 
@@ -10,24 +10,24 @@ use base64::Engine as _;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// The tabulator, as WebDriver names keys.
+/// The Tab key, by its WebDriver code.
 pub const TAB: &str = "\u{E004}";
-/// Enter.
+/// The Enter key.
 pub const ENTER: &str = "\u{E007}";
-/// Escape.
+/// The Escape key.
 pub const ESCAPE: &str = "\u{E00C}";
-/// The left control key.
+/// The left Control key.
 pub const CONTROL: &str = "\u{E009}";
-/// The arrow that points down.
+/// The down arrow key.
 pub const DOWN: &str = "\u{E015}";
-/// The arrow that points up.
+/// The up arrow key.
 pub const UP: &str = "\u{E013}";
-/// The left shift.
+/// The left Shift key.
 pub const SHIFT: &str = "\u{E008}";
 
-/// How an element is named in answers.
+/// Key of an element's ID in responses.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// How long a request may take; a page that loads is waited for.
+/// Time limit of a request. Requests wait for a page to load.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A session with a browser.
@@ -37,25 +37,25 @@ pub struct WebDriver {
     session: String,
 }
 
-/// An element of the page that is shown.
+/// An element of the current page.
 pub struct WebElement<'a> {
     driver: &'a WebDriver,
     id: String,
 }
 
-/// What a script returned.
+/// The return value of a script.
 pub struct Returned(Value);
 
 /// A line of one of the browser's logs.
 pub struct Entry {
-    /// `SEVERE`, `WARNING` or less.
+    /// Severity: `SEVERE`, `WARNING` or lower.
     pub level: String,
-    /// What happened.
+    /// Text of the entry.
     pub message: String,
 }
 
 impl WebDriver {
-    /// Begins a session of a new browser.
+    /// Starts a session in a new browser.
     pub async fn begin(address: &str, capabilities: Value) -> Result<Self> {
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
         let wanted = json!({ "capabilities": { "alwaysMatch": capabilities } });
@@ -72,56 +72,56 @@ impl WebDriver {
         answer(self.client.post(format!("{}/{path}", self.session)).body(body.to_string())).await
     }
 
-    /// Opens an address, and waits until its page is loaded.
+    /// Opens a URL, and waits until the page is loaded.
     pub async fn goto(&self, url: impl Into<String>) -> Result<()> {
         self.post("url", json!({ "url": url.into() })).await.map(drop)
     }
 
-    /// The address of the page.
+    /// Returns the URL of the page.
     pub async fn current_url(&self) -> Result<reqwest::Url> {
         Ok(self.get("url").await?.as_str().context("the page has no address")?.parse()?)
     }
 
-    /// Goes to the page before.
+    /// Goes back to the previous page.
     pub async fn back(&self) -> Result<()> {
         self.post("back", json!({})).await.map(drop)
     }
 
-    /// The document as it is now.
+    /// Returns the current source of the document.
     pub async fn source(&self) -> Result<String> {
         text(self.get("source").await?)
     }
 
-    /// Names of the cookies that count for the page.
+    /// Returns the names of the cookies that apply to the page.
     pub async fn cookies(&self) -> Result<Vec<String>> {
         let all = self.get("cookie").await?;
         let names = all.as_array().context("cookies are no list")?.iter().map(|cookie| text(cookie["name"].clone()));
         names.collect()
     }
 
-    /// The first element that a CSS selector finds.
+    /// Returns the first element that matches a CSS selector.
     pub async fn find(&self, selector: &str) -> Result<WebElement<'_>> {
         let found = self.post("element", json!({ "using": "css selector", "value": selector })).await?;
         Ok(WebElement { driver: self, id: text(found[ELEMENT].clone())? })
     }
 
-    /// How many elements there are.
+    /// Returns the number of elements that match a CSS selector.
     pub async fn count(&self, selector: &str) -> Result<usize> {
         let found = self.post("elements", json!({ "using": "css selector", "value": selector })).await?;
         Ok(found.as_array().context("elements are no list")?.len())
     }
 
-    /// What a script returns that gets these arguments.
+    /// Runs a script with these arguments, and returns its value.
     pub async fn execute(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
         self.post("execute/sync", json!({ "script": script, "args": arguments })).await.map(Returned)
     }
 
-    /// The same for a script that calls its last argument once it is done.
+    /// Like [`execute`](Self::execute), for a script that calls its last argument when it finishes.
     pub async fn execute_async(&self, script: &str, arguments: Vec<Value>) -> Result<Returned> {
         self.post("execute/async", json!({ "script": script, "args": arguments })).await.map(Returned)
     }
 
-    /// Holds these keys and presses those, wherever the focus is.
+    /// Presses the second keys while holding the first ones, in the element that has the focus.
     pub async fn press(&self, held: &str, pressed: &str) -> Result<()> {
         let down = |key: char| json!({ "type": "keyDown", "value": key });
         let up = |key: char| json!({ "type": "keyUp", "value": key });
@@ -130,7 +130,7 @@ impl WebDriver {
         self.post("actions", json!({ "actions": [{ "type": "key", "id": "keys", "actions": keys }] })).await.map(drop)
     }
 
-    /// The lines of a log since the last question: `browser` or `performance`.
+    /// Returns the entries of a log (`browser` or `performance`) since the last call.
     pub async fn log(&self, kind: &str) -> Result<Vec<Entry>> {
         let all = self.post("se/log", json!({ "type": kind })).await?;
         let entry =
@@ -138,12 +138,12 @@ impl WebDriver {
         all.as_array().context("a log is no list")?.iter().map(entry).collect()
     }
 
-    /// A command of Chromium's own protocol.
+    /// Sends a command of the Chrome DevTools Protocol.
     pub async fn command(&self, name: &str, parameters: Value) -> Result<()> {
         self.post("goog/cdp/execute", json!({ "cmd": name, "params": parameters })).await.map(drop)
     }
 
-    /// What is seen, as PNG.
+    /// Takes a screenshot, as PNG.
     pub async fn picture(&self) -> Result<Vec<u8>> {
         let encoded = text(self.get("screenshot").await?)?;
         base64::engine::general_purpose::STANDARD.decode(encoded).context("a picture is no base64")
@@ -164,61 +164,61 @@ impl WebElement<'_> {
         self.driver.post(&format!("element/{}/{what}", self.id), body).await.map(drop)
     }
 
-    /// What a person reads.
+    /// Returns the visible text.
     pub async fn text(&self) -> Result<String> {
         text(self.get("text").await?)
     }
 
-    /// An attribute of the element; none where it has none.
+    /// Returns an attribute of the element, or None if it is not set.
     pub async fn attribute(&self, name: &str) -> Result<Option<String>> {
         Ok(self.get(&format!("attribute/{name}")).await?.as_str().map(str::to_owned))
     }
 
-    /// A property of the element.
+    /// Returns a property of the element.
     pub async fn property(&self, name: &str) -> Result<Value> {
         self.get(&format!("property/{name}")).await
     }
 
-    /// Whether a person sees it.
+    /// Returns true if the element is visible.
     pub async fn is_displayed(&self) -> Result<bool> {
         Ok(self.get("displayed").await? == true)
     }
 
-    /// Moves the focus here.
+    /// Moves the focus to the element.
     pub async fn focus(&self) -> Result<()> {
         let itself = json!({ ELEMENT: self.id });
         self.driver.execute("arguments[0].focus()", vec![itself]).await.map(drop)
     }
 
-    /// Empties a field.
+    /// Clears a field.
     pub async fn clear(&self) -> Result<()> {
         self.post("clear", json!({})).await
     }
 
-    /// Types into a field, or names the file that it sends.
+    /// Types into a field, or sets the file of a file input.
     pub async fn send_keys(&self, keys: &str) -> Result<()> {
         self.post("value", json!({ "text": keys })).await
     }
 
-    /// Clicks.
+    /// Clicks the element.
     pub async fn click(&self) -> Result<()> {
         self.post("click", json!({})).await
     }
 }
 
 impl Returned {
-    /// What it returned.
+    /// Returns the value as JSON.
     pub fn json(&self) -> &Value {
         &self.0
     }
 
-    /// The same as a type.
+    /// Returns the value, deserialized.
     pub fn convert<T: DeserializeOwned>(&self) -> Result<T> {
         Ok(serde_json::from_value(self.0.clone())?)
     }
 }
 
-/// The value of an answer, or what the browser says went wrong.
+/// Sends a request and returns the value of its response. Fails with the browser's message on an error status.
 async fn answer(request: reqwest::RequestBuilder) -> Result<Value> {
     let response = request.send().await.context("the driver does not answer")?;
     let is_success = response.status().is_success();

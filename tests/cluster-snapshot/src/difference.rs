@@ -1,4 +1,4 @@
-//! What two snapshots differ in.
+//! Comparison of two snapshots.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -8,37 +8,37 @@ use serde_json::Value;
 
 use super::Snapshot;
 
-/// One thing in which two snapshots differ.
+/// One difference between two snapshots.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "difference")]
 pub enum Difference {
-    /// There are more objects of a name in one than in the other.
+    /// The two have different numbers of objects with one name.
     Count {
-        /// Their name in the snapshot.
+        /// Name of the objects in the snapshot.
         object: String,
-        /// How many the first has.
+        /// Number of them in the first snapshot.
         first: usize,
-        /// How many the second has.
+        /// Number of them in the second snapshot.
         second: usize,
     },
     /// A field differs.
     Field {
-        /// The object's name in the snapshot.
+        /// Name of the object in the snapshot.
         object: String,
         /// JSON Pointer of the field.
         path: String,
-        /// The first one's value; null if it has none.
+        /// Value in the first snapshot; null if it has none.
         first: Value,
-        /// The second one's value.
+        /// Value in the second snapshot; null if it has none.
         second: Value,
     },
-    /// An image is on a node in one of them only.
+    /// An image is on a node in only one of them.
     Image {
-        /// The node.
+        /// Name of the node.
         node: String,
-        /// The image, with its digest.
+        /// Name of the image, with its digest.
         image: String,
-        /// Whether the first has it.
+        /// True if the first snapshot has it.
         in_first: bool,
     },
 }
@@ -63,8 +63,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Everything in which two snapshots differ; nothing means that they are equal. Digests of Secrets are left out, since
-/// every site has its own.
+/// Returns all differences between two snapshots; the result is empty if they are equal. Digests of Secrets are
+/// ignored, because every site has its own.
 pub fn difference(first: &Snapshot, second: &Snapshot) -> Vec<Difference> {
     let mut differences = Vec::new();
     let keys: BTreeSet<&String> = first.objects.keys().chain(second.objects.keys()).collect();

@@ -1,8 +1,9 @@
-//! The contents of a cluster, reduced to the part on which two sites of one release must agree.
+//! A cluster's contents, reduced to those on which two sites of one release must agree.
 //!
-//! Two snapshots are equal when the same objects exist by group, kind, namespace and name, with identical content after
-//! the fields of `generated.json` are removed, each for the reason given there. Generated names are compared by owner
-//! and count. An interrupted and resumed install must leave the snapshot of an uninterrupted one.
+//! Two snapshots are equal if the same objects exist by group, kind, namespace and name, with identical content. The
+//! fields in `generated.json` are removed first, each for the reason given there. Objects with generated names are
+//! compared by owner and count. An interrupted and resumed install must produce the same snapshot as an uninterrupted
+//! one.
 
 mod difference;
 mod rules;
@@ -22,17 +23,16 @@ use rules::Rules;
 
 pub use difference::{Difference, difference};
 
-/// A cluster, reduced to the part that does not differ by chance. Its JSON form is canonical: equal snapshots have
-/// equal bytes.
+/// A cluster without anything that differs at random. Its JSON form is canonical: equal snapshots have equal bytes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Snapshot {
-    /// Objects by name, such as `apps/Deployment web/front`. Those with generated names are grouped, such as `Pod
+    /// Objects by name, such as `apps/Deployment web/front`. Objects with generated names are grouped, such as `Pod
     /// web/front-5c9-* of apps/ReplicaSet front-5c9`.
     pub objects: BTreeMap<String, Vec<Value>>,
-    /// Digests of the images on each node, by node, as far as the node reports them.
+    /// Digests of the images on each node, by node, as the node reports them.
     pub images: BTreeMap<String, BTreeSet<String>>,
-    /// SHA-256 of each Secret's data. It differs between sites and never on one; [`difference`] leaves it out.
+    /// SHA-256 of each Secret's data. It differs between sites but never changes at a site; [`difference`] ignores it.
     pub secrets: BTreeMap<String, String>,
 }
 
@@ -57,7 +57,7 @@ impl Snapshot {
                 snapshot.add(&rules, &name, object);
             }
         }
-        // Objects under one generated name have no order of their own.
+        // Objects under one generated name have no defined order.
         for objects in snapshot.objects.values_mut() {
             objects.sort_by_cached_key(Value::to_string);
         }
@@ -78,7 +78,7 @@ impl Snapshot {
     }
 }
 
-/// Names with digests of the images that a node has.
+/// Returns a node's image names that include a digest.
 fn images(node: &Value) -> BTreeSet<String> {
     let images = node.pointer("/status/images").and_then(Value::as_array).into_iter().flatten();
     let names = images.filter_map(|image| image["names"].as_array()).flatten().filter_map(Value::as_str);

@@ -1,14 +1,14 @@
-//! The checked-in list of generated fields, and how objects are reduced by it.
+//! Reduction of objects by the checked-in list of generated fields.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use landfall_cluster::ObjectName;
 
-/// Length of a UUID's text.
+/// Length of a UUID as text.
 const UUID_LENGTH: usize = 36;
 
-/// Everything that differs between sites by chance, with a reason each.
+/// Everything that differs between sites at random, each with a reason.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rules {
@@ -32,27 +32,28 @@ struct ExcludedKind {
 #[serde(deny_unknown_fields)]
 struct GeneratedName {
     kind: String,
-    /// Only names that begin so.
+    /// Prefix of the names to which this applies.
     #[serde(default)]
     prefix: String,
-    /// What distinguishes such objects instead: a reference with kind, namespace and name. Without it, nothing does.
+    /// Reference that distinguishes such objects instead, with kind, namespace and name. If None, nothing distinguishes
+    /// them.
     by: Option<String>,
     #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
     reason: String,
 }
 
-/// A field that differs by chance.
+/// A field that differs at random.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GeneratedField {
     /// `group/Kind`, `Kind` for the core group, or `*` for all.
     kind: String,
-    /// Only objects of this name.
+    /// Name of the only object to which this applies.
     name: Option<String>,
-    /// JSON Pointer, in which `*` stands for every element or key, and at the end of a key for any rest.
+    /// JSON Pointer in which `*` stands for every element or key. At the end of a key, it stands for any suffix.
     path: String,
     treatment: Treatment,
-    /// What [`Treatment::Prefix`] keeps.
+    /// Prefix that [`Treatment::Prefix`] keeps.
     #[serde(default)]
     prefix: String,
     #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
@@ -65,16 +66,16 @@ pub(super) struct GeneratedField {
 enum Treatment {
     /// It is removed.
     Remove,
-    /// A text that begins with the prefix keeps only that.
+    /// If a text begins with the prefix, only the prefix is kept.
     Prefix,
     /// Every UUID in a text becomes `*`.
     Uuid,
-    /// A text becomes its length, so that only its presence and size are compared.
+    /// A text is replaced by its length, so that only its presence and size are compared.
     Length,
 }
 
 impl Rules {
-    /// The list that is checked in.
+    /// Returns the checked-in list.
     pub(super) fn checked_in() -> Self {
         serde_json::from_str(include_str!("generated.json")).expect("a test reads the checked-in list")
     }
@@ -83,7 +84,7 @@ impl Rules {
         self.excluded.iter().any(|excluded| is_kind(&excluded.kind, group, kind))
     }
 
-    /// An object's name in a snapshot, and the object without generated fields.
+    /// Returns an object's name in a snapshot, and the object without generated fields.
     pub(super) fn reduce(&self, name: &ObjectName, mut object: Value) -> (String, Value) {
         let key = self.key(name, &mut object);
         for field in self.fields.iter().filter(|field| field.applies_to(name)) {
@@ -123,8 +124,8 @@ impl Rules {
     }
 }
 
-/// Removes maps of labels and annotations that hold nothing: controllers leave an empty map where they removed the last
-/// entry, and one without a generated entry is no different from none.
+/// Removes empty maps of labels and annotations. Controllers leave an empty map when they remove its last entry. A map
+/// with only generated entries must also equal a missing one.
 fn remove_empty_maps(object: &mut Value) {
     let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else { return };
     for field in ["labels", "annotations"] {
@@ -134,7 +135,7 @@ fn remove_empty_maps(object: &mut Value) {
     }
 }
 
-/// The owner of an object with a generated name.
+/// Returns the owner of an object with a generated name, as ` of KIND NAME`.
 fn owner(object: &Value) -> String {
     let Some(owner) = object.pointer("/metadata/ownerReferences/0") else { return String::new() };
     let text = |field: &str| owner[field].as_str().unwrap_or_default();
@@ -162,7 +163,7 @@ impl GeneratedField {
     }
 }
 
-/// Walks down a path and treats the value at its end; does nothing if the path does not exist.
+/// Walks down a path and treats the value at its end. Does nothing if the path does not exist.
 fn treat(value: &mut Value, path: &[String], field: &GeneratedField) {
     let Some((key, rest)) = path.split_first() else {
         *value = field.treated(value);
@@ -182,7 +183,7 @@ fn treat(value: &mut Value, path: &[String], field: &GeneratedField) {
     }
 }
 
-/// A text with `*` for every UUID in it.
+/// Replaces every UUID in a text by `*`.
 fn without_uuids(text: &str) -> String {
     let mut result = String::new();
     let mut rest = text;

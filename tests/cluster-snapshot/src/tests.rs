@@ -68,7 +68,7 @@ fn sites_that_differ_by_chance_only_are_equal() {
     assert!(keys.contains(&"PersistentVolume * of PersistentVolumeClaim web/data"), "{keys:?}");
 }
 
-/// Changes one field of another site's objects and returns the comparison's result.
+/// Changes one field of another site's objects and returns the differences found.
 #[track_caller]
 fn planted(index: usize, pointer: &str, value: Value) -> Vec<String> {
     let mut objects = site(12);

@@ -1,4 +1,4 @@
-//! A real API server with etcd and the controller manager, on loopback, for as long as the test lasts.
+//! A real API server with etcd and the controller manager, on loopback. It ends with the test.
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
 #![expect(
     clippy::unwrap_used,
@@ -19,16 +19,16 @@ use landfall_media::durable;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Folder with etcd and the programs of Kubernetes.
+/// Environment variable with the folder of etcd and the Kubernetes programs.
 pub const BINARIES_VARIABLE: &str = "LANDFALL_TEST_BINARIES";
 
-/// An unused address (RFC 5737): the API server must advertise one that is not loopback, and it is never used.
+/// An unused address (RFC 5737). The API server must advertise a non-loopback address, but nothing connects to it.
 pub const ADVERTISED: &str = "192.0.2.1";
 
-/// How long a call of kubectl may take on a busy machine.
+/// Time limit of a kubectl call on a busy machine.
 const KUBECTL_LIMIT: Duration = Duration::from_mins(2);
 
-/// Runs a program until the test's end of the pipe closes, which also happens when the test is killed.
+/// Shell script that runs a program until the test's end of the pipe closes, which also happens if the test is killed.
 const WATCHED: &str = r#""$@" & program=$!; read -r _; kill -9 $program; wait $program"#;
 
 /// A control plane without nodes.
@@ -47,7 +47,7 @@ struct Ports {
     api_server: u16,
 }
 
-/// A program that ends when this value goes.
+/// A process that ends when this value is dropped.
 struct Watched(Child);
 
 impl Drop for Watched {
@@ -58,12 +58,12 @@ impl Drop for Watched {
 }
 
 impl ControlPlane {
-    /// Starts everything and waits until the API server says that it is ready.
+    /// Starts all programs and waits until the API server is ready.
     pub fn start() -> Self {
         Self::started(Self::without_programs())
     }
 
-    /// The same with the programs in this folder.
+    /// Like [`start`](Self::start), with the programs in this folder.
     pub fn start_with(binaries: PathBuf) -> Self {
         Self::started(Self::of(binaries))
     }
@@ -77,7 +77,7 @@ impl ControlPlane {
         plane
     }
 
-    /// A folder and free ports for a control plane that does not run yet.
+    /// Prepares a folder and free ports for a control plane, without starting it.
     pub fn without_programs() -> Self {
         let binaries = std::env::var_os(BINARIES_VARIABLE).unwrap_or_else(|| panic!("{BINARIES_VARIABLE} is not set"));
         Self::of(PathBuf::from(binaries))
@@ -92,27 +92,27 @@ impl ControlPlane {
         Self { folder, binaries, ports, etcd: None, api_server: None, controllers: None }
     }
 
-    /// The folder that represents the host's root.
+    /// Returns the folder that stands for the host's root.
     pub fn root(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder of its programs.
+    /// Returns the folder of its programs.
     pub fn binaries(&self) -> &Path {
         &self.binaries
     }
 
-    /// The port on which the API server listens.
+    /// Returns the port of the API server.
     pub fn api_server_port(&self) -> u16 {
         self.ports.api_server
     }
 
-    /// The cluster, through the kubeconfig that kubeadm made.
+    /// Connects to the cluster with kubeadm's kubeconfig.
     pub fn cluster(&self) -> Cluster {
         Cluster::connect(&SitePaths::below(self.root()).admin_kubeconfig()).unwrap()
     }
 
-    /// The cluster, as a user whose groups have only the rights that objects give them.
+    /// Connects to the cluster as a user in this group, with only the rights that RBAC objects grant it.
     pub fn cluster_of(&self, group: &str) -> Cluster {
         let configuration = self.configuration().display().to_string();
         let organization = format!("--org={group}");
@@ -137,14 +137,14 @@ impl ControlPlane {
         self.root().join("kubeadm.yaml")
     }
 
-    /// Runs kubectl, as another user of the cluster, and returns its output. Without etcd it would wait a minute for each kind of
-    /// object, so that it is ended after two minutes, and what the programs said last is part of the failure.
+    /// Runs kubectl as another client of the cluster, and returns its output. Without etcd, kubectl would wait a minute
+    /// per kind of object, so it is ended after two minutes. A failure includes the ends of the programs' logs.
     pub fn kubectl(&self, arguments: &[&str], input: Option<&Value>) -> String {
         let answer = self.answer_of_kubectl(arguments, input);
         answer.unwrap_or_else(|refusal| panic!("kubectl {arguments:?}: {refusal}{}", self.last_words()))
     }
 
-    /// The same for what may be refused: the output, or the errors of kubectl.
+    /// Like [`kubectl`](Self::kubectl), for calls that may be refused. Returns the output, or kubectl's errors.
     pub fn answer_of_kubectl(&self, arguments: &[&str], input: Option<&Value>) -> Result<String, String> {
         let mut child = Command::new("timeout")
             .arg(KUBECTL_LIMIT.as_secs().to_string())
@@ -172,7 +172,8 @@ impl ControlPlane {
         }
     }
 
-    /// Waits until the controller manager has made the account that pods of a namespace have by default: the API server refuses them without.
+    /// Waits until the controller manager has created the namespace's default ServiceAccount. The API server refuses
+    /// pods without it.
     pub fn wait_for_account(&self, namespace: &str) {
         let started = Instant::now();
         let account = ["--namespace", namespace, "get", "serviceaccount", "default"];
@@ -182,7 +183,7 @@ impl ControlPlane {
         }
     }
 
-    /// The ends of the programs' logs.
+    /// Returns the ends of the programs' logs.
     fn last_words(&self) -> String {
         let of = |program: &str| {
             let log = std::fs::read_to_string(self.root().join(format!("{program}.log"))).unwrap_or_default();
@@ -318,7 +319,7 @@ impl ControlPlane {
         Watched(child)
     }
 
-    /// Waits until the API server says that it is ready.
+    /// Waits until the API server is ready.
     pub fn wait_until_ready(&self) {
         let started = Instant::now();
         while !self.is_ready() {
@@ -339,14 +340,14 @@ impl ControlPlane {
     }
 }
 
-/// Ports below those that the kernel gives to connections: nothing takes one while its server is down.
+/// Ports below the ephemeral range, so that no connection takes one while its server is down.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
 
-/// A port without a listener. Control planes of one process have different ones; if another program takes it before it
-/// is used, the program's log says so.
+/// Returns a port without a listener. Control planes of one process get different ports. If another program takes a
+/// port first, the program's log shows it.
 fn free_port() -> u16 {
     static USED: AtomicU32 = AtomicU32::new(0);
-    // Processes begin at different places.
+    // Each process starts its search at a different port.
     let begin = std::process::id().wrapping_mul(101);
     loop {
         let offset = begin.wrapping_add(USED.fetch_add(1, Ordering::Relaxed)) % u32::from(PORTS.end - PORTS.start);

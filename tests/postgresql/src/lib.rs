@@ -1,5 +1,5 @@
-//! A real PostgreSQL for tests: Debian's programs, on the loopback and in a folder of their own, by an account without rights. It has TLS
-//! with an authority of its own, and ends when it is dropped.
+//! A real PostgreSQL for tests, from Debian's programs. It listens on loopback, uses its own folder, and runs as an
+//! unprivileged account. It has TLS with its own certificate authority, and ends when it is dropped.
 #![expect(clippy::disallowed_methods, reason = "files of tests, in a folder that is removed")]
 
 use std::fs::OpenOptions;
@@ -16,15 +16,16 @@ use landfall_peer::{Authority, Terms};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 
-/// Where Debian has each version's programs.
+/// Folder of Debian's programs, by version.
 const PROGRAMS: &str = "/usr/lib/postgresql";
 /// Debian's account `nobody`: PostgreSQL does not run as root.
 const NOBODY: u32 = 65534;
-/// Below a folder that every account may enter, and with a short name: the path of a socket has 107 bytes at most.
+/// Parent folder of each server's folder. Every account may enter it, and its name is short: a socket path has at most
+/// 107 bytes.
 const PLACE: &str = "/tmp";
-/// Who may do everything, by the socket alone.
+/// User with all rights, who connects only through the socket.
 pub const SUPERUSER: &str = "postgres";
-/// The password of each user that is made.
+/// Password of each created user.
 pub const PASSWORD: &str = "seven green owls";
 
 /// A running server.
@@ -44,7 +45,7 @@ impl Drop for Server {
 }
 
 impl Server {
-    /// Starts one, which takes a second or two, and waits until it answers a query.
+    /// Starts a server and waits until it answers a query, which takes a second or two.
     pub fn begin() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("landfall-postgresql-").tempdir_in(PLACE)?;
         let at = folder.path();
@@ -63,7 +64,7 @@ impl Server {
         let issuer = Authority::of("Database", &key)?;
         let (certificate, key) = issuer.issue(&["127.0.0.1".to_owned()], (2020, 1, 1), (2040, 1, 1))?;
         let (certificate, key) = (give(at, "crt", &certificate)?, give(at, "key", &key)?);
-        // The port is free now, and the kernel does not give it to another one at once.
+        // The port is free now, and the kernel does not reassign it immediately.
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let log = OpenOptions::new().create(true).append(true).open(at.join("log"))?;
         let child = program("postgres", at)?
@@ -92,22 +93,22 @@ impl Server {
         anyhow::bail!("PostgreSQL does not begin within 30 seconds: {log}")
     }
 
-    /// The port on 127.0.0.1, with TLS and without.
+    /// Returns the port on 127.0.0.1, which accepts connections with and without TLS.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The folder of the socket.
+    /// Returns the folder of the socket.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The certificate of the authority that issued the server's, in PEM.
+    /// Returns the certificate of the authority that issued the server's certificate, in PEM.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// Has the superuser execute one statement in a database.
+    /// Executes one statement in a database as the superuser.
     fn execute(&self, database: &str, sql: &str) -> Result<()> {
         let mut psql = program("psql", self.folder())?;
         psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--username", SUPERUSER, "--host"]);
@@ -117,14 +118,14 @@ impl Server {
         Ok(())
     }
 
-    /// Makes an empty database, and a user of the same name who owns it, with [`PASSWORD`].
+    /// Creates an empty database, and a user of the same name with [`PASSWORD`] who owns it.
     pub fn make_database(&self, name: &str) -> Result<()> {
         self.execute(SUPERUSER, &format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'"))?;
         self.execute(SUPERUSER, &format!("CREATE DATABASE {name} OWNER {name} TEMPLATE template0"))
     }
 }
 
-/// The folder of the newest version's programs.
+/// Returns the folder of the newest version's programs.
 fn programs() -> Result<PathBuf> {
     let missing = || format!("{PROGRAMS} has no version: install the Debian package postgresql");
     let found = std::fs::read_dir(PROGRAMS).with_context(missing)?;
@@ -132,7 +133,7 @@ fn programs() -> Result<PathBuf> {
     Ok(Path::new(PROGRAMS).join(versions.max().with_context(missing)?.to_string()).join("bin"))
 }
 
-/// A program that runs in a folder, without the rights of root.
+/// Returns a command for a program in a folder. If run as root, the program runs as [`NOBODY`].
 fn program(name: &str, folder: &Path) -> Result<Command> {
     let mut command = Command::new(programs()?.join(name));
     command.current_dir(folder).stdin(Stdio::null());
@@ -142,7 +143,7 @@ fn program(name: &str, folder: &Path) -> Result<Command> {
     Ok(command)
 }
 
-/// Writes a file that belongs to the server, who alone may read it.
+/// Writes a file that belongs to the server and that only the server may read.
 fn give(folder: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let path = folder.join(name);
     std::fs::write(&path, text)?;

@@ -1,14 +1,15 @@
-//! What the console takes in the release profile: the time of its answers under load and of its first page, memory, and the processor.
+//! Performance of the console in the release profile: response times under load and of the first page, memory, and
+//! processor use.
 
 use std::path::PathBuf;
 
 use super::{Figure, Unit};
 use crate::workspace;
 
-/// The test that measures, by its name. The part `figures` runs it alone, with the program that ships.
+/// Name of the test that measures. Part `figures` runs only this test, with the program that ships.
 pub const MEASUREMENT: &str = "the_console_is_measured";
 
-/// Names of figures, which have limits.
+/// Name of a figure that has a limit.
 pub const ANSWERS: &str = "95 of 100 answers at 500 requests a second";
 /// See [`ANSWERS`].
 pub const MEMORY_UNDER_LOAD: &str = "memory at its peak under that load";
@@ -27,7 +28,7 @@ pub const IDLE_MEMORY_AFTER_SIGN_IN: &str = "memory when idle, a minute after a 
 /// See [`ANSWERS`].
 pub const FIRST_PAGE: &str = "first page with its style, 95 of 100";
 
-/// Pages that a browser paints, each with its figure. See [`ANSWERS`].
+/// Pages whose first paint is measured, each with its figure. See [`ANSWERS`].
 pub const FIRST_PAINTS: [(&str, &str); 3] = [
     ("/", "first paint of the overview, 95 of 100"),
     ("/upgrade", "first paint of the page of upgrades, 95 of 100"),
@@ -37,18 +38,18 @@ pub const FIRST_PAINTS: [(&str, &str); 3] = [
 /// The limit of one figure.
 #[derive(Debug, Clone, Copy)]
 pub struct Limit {
-    /// The figure's name.
+    /// Name of the figure.
     pub figure: &'static str,
-    /// The largest value that meets it, in the unit of the figure.
+    /// Largest allowed value, in the unit of the figure.
     pub at_most: f64,
 }
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// How long any page may take to its first paint.
+/// Longest allowed time until the first paint of any page.
 const FIRST_PAINT_MILLISECONDS: f64 = 100.0;
 
-/// All limits. That of listeners is half of what the pod may take; the others are what the console must show.
+/// All limits. The limit with listeners is half of the pod's limit; the others are the console's targets.
 pub const LIMITS: [Limit; 12] = [
     Limit { figure: ANSWERS, at_most: 20.0 },
     Limit { figure: MEMORY_UNDER_LOAD, at_most: 64.0 * MIB },
@@ -64,10 +65,10 @@ pub const LIMITS: [Limit; 12] = [
     Limit { figure: FIRST_PAINTS[2].1, at_most: FIRST_PAINT_MILLISECONDS },
 ];
 
-/// The most memory with 500 listeners.
+/// Largest memory allowed with 500 listeners.
 pub const LISTENERS_BYTES: f64 = 128.0 * MIB;
 
-/// A figure, with its limit if it has one.
+/// Returns a figure, with its limit if it has one.
 pub fn figure(name: &'static str, value: f64, unit: Unit) -> Figure {
     let figure = Figure::new(name, value, unit);
     match LIMITS.iter().find(|limit| limit.figure == name) {
@@ -76,7 +77,7 @@ pub fn figure(name: &'static str, value: f64, unit: Unit) -> Figure {
     }
 }
 
-/// Where the measurement writes its rows.
+/// Returns the path of the file with the measured rows.
 pub fn table() -> PathBuf {
     workspace::root().join("target/console.json")
 }

@@ -1,9 +1,9 @@
-//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, byte counters, what [a site](site)
-//! with a gigabyte of data does, and what [the console](console) takes.
+//! The performance table: ratios to the commands that a person would run by hand, from interleaved pairs, and byte
+//! counters. It also covers [a site](site) with a gigabyte of data, and [the console](console).
 //!
-//! An absolute time says more about the machine than about the program. So each run of `landfall` is followed by a run of its rival where
-//! there is one, and the ratio of the two counts. Some ratios have a [limit](limits). Times of a site have goals that are far from what any
-//! machine takes.
+//! An absolute time says more about the machine than about the program. So each run of `landfall` is followed by a run
+//! of its rival, if it has one, and only the ratio of the two is used. Some ratios have a [limit](limits). Times of a
+//! site have goals far above what any machine needs.
 
 pub mod console;
 pub mod limits;

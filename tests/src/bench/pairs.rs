@@ -1,4 +1,4 @@
-//! Interleaved pairs: A B B A …, each after the page cache was emptied, and the ratio of each pair.
+//! Interleaved pairs of runs (A B B A …), each after emptying the page cache, and the ratio of each pair.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -10,32 +10,32 @@ use serde::Serialize;
 use super::limits;
 use crate::printer;
 
-/// Ratios of paired runs, `landfall` over its rival: below 1 is faster.
+/// Ratios of paired runs, `landfall` over its rival. Below 1 means that `landfall` is faster.
 #[derive(Debug, Clone, Serialize)]
 pub struct Ratio {
-    /// The rival.
+    /// Name of the rival.
     pub rival: String,
-    /// Smallest of the pairs.
+    /// Smallest ratio.
     pub minimum: f64,
-    /// Median of the pairs: the figure to quote.
+    /// Median ratio: the figure to quote.
     pub median: f64,
-    /// Largest of the pairs.
+    /// Largest ratio.
     pub maximum: f64,
-    /// How many pairs.
+    /// Number of pairs.
     pub pairs: usize,
-    /// Whether the page cache was emptied before each run.
+    /// True if the page cache was emptied before each run.
     pub cold: bool,
-    /// The largest median that is good enough, where there is a limit.
+    /// Largest allowed median, if there is a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<f64>,
-    /// Whether the median is within the limit.
+    /// True if the median is within the limit; None if there is no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub met: Option<bool>,
 }
 
-/// Runs `landfall` and `rival` in turn, `count` times, each of them first in every other pair, and compares each pair.
-/// The `programs` of both sides are in memory, for a program that was just installed is: only data is read cold. What `landfall` returns
-/// of its time does not count.
+/// Runs `landfall` and `rival` in turn, `count` times, and compares each pair. Each side goes first in every other
+/// pair. Only data is read cold: the `programs` of both sides are in memory, as those of a new installation are. The
+/// part of its time that `landfall` returns is subtracted.
 pub fn pairs(
     rival_name: &str,
     programs: &[PathBuf],
@@ -51,7 +51,7 @@ pub fn pairs(
             aside = landfall()?;
             Ok(())
         };
-        // Who reads second may find what the first one left in a cache below this machine.
+        // The second reader may benefit from what the first one left in a cache below this machine.
         let ((one, one_cold), (other, other_cold)) = if index % 2 == 0 {
             (timed(programs, &mut counted)?, timed(programs, &mut rival)?)
         } else {
@@ -67,7 +67,7 @@ pub fn pairs(
 }
 
 impl Ratio {
-    /// The ratios of pairs of durations; none without a pair.
+    /// Computes the ratios of pairs of durations; None without a pair.
     pub(super) fn of(rival: &str, pairs: &[(Duration, Duration)], cold: bool) -> Option<Self> {
         let ratio =
             |(landfall, rival): &(Duration, Duration)| landfall.as_secs_f64() / rival.as_secs_f64().max(f64::EPSILON);
@@ -88,7 +88,7 @@ impl Ratio {
     }
 }
 
-/// How long it takes, and whether the page cache was emptied before. The `programs` are in memory.
+/// Returns the time of a run, and true if the page cache was emptied before it. The `programs` are in memory.
 pub(super) fn timed(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) -> Result<(Duration, bool)> {
     let cold = empty_page_cache();
     for program in programs {
@@ -99,13 +99,13 @@ pub(super) fn timed(programs: &[PathBuf], run: &mut impl FnMut() -> Result<()>) 
     Ok((started.elapsed(), cold))
 }
 
-/// Syncs and drops clean pages; false if the kernel does not allow it, and then both sides run warm.
+/// Syncs and drops clean pages. Returns false if the kernel does not allow it; then both sides run warm.
 fn empty_page_cache() -> bool {
     rustix::fs::sync();
     drop_page_cache()
 }
 
-/// The same for pages that are on the disk already.
+/// Drops pages that are already on the disk. Returns false if the kernel does not allow it.
 pub(super) fn drop_page_cache() -> bool {
     let Ok(mut file) = File::options().write(true).open("/proc/sys/vm/drop_caches") else { return false };
     std::io::Write::write_all(&mut file, b"1").is_ok()

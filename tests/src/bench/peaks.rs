@@ -1,4 +1,4 @@
-//! What a command takes at its peak on a machine: memory as the kernel sees it, and room on the machine's disk.
+//! Peak use of a command on a machine: memory as the kernel counts it, and space on the machine's disk.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -7,25 +7,25 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::site::{Machine, ProcessId, kibibytes};
 
-/// Between two looks at what is known.
+/// Time between two polls of the known processes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Between two searches for processes, which take a while.
+/// Time between two searches for processes, which take a while.
 const SEARCH_EVERY: Duration = Duration::from_millis(500);
 
-/// The processes of `landfall` that a site has all the time.
+/// Subcommands of `landfall node` that run permanently at a site.
 const SERVICES: [&[u8]; 2] = [b"run", b"serve"];
 
-/// The peaks of a command.
+/// Peak use of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peaks {
-    /// Largest resident memory of any process of `landfall` that is not one of the site's services, in bytes.
+    /// Largest resident memory of any `landfall` process, except the site's services, in bytes.
     pub memory_bytes: u64,
-    /// Bytes that were free on the machine's disk before, less the fewest that were free meanwhile.
+    /// Largest decrease of the free space on the machine's disk, in bytes.
     pub disk_bytes: u64,
 }
 
-/// Runs something on a machine. Returns its result, and the peaks until it ended.
+/// Runs a closure on a machine. Returns its result, and the peaks until it ended.
 pub fn peaks_of<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result<(T, Peaks)> {
     let (ended, before) = (AtomicBool::new(false), free_bytes(machine)?);
     std::thread::scope(|scope| {
@@ -40,13 +40,14 @@ pub fn peaks_of<T>(machine: &Machine, run: impl FnOnce() -> Result<T>) -> Result
     })
 }
 
-/// The most memory, and the fewest free bytes.
+/// Returns the largest memory and the smallest number of free bytes.
 fn watch(machine: &Machine, ended: &AtomicBool) -> Result<(u64, u64)> {
     let (mut memory, mut least_free) = (0, u64::MAX);
     let (mut known, mut searched): (Vec<ProcessId>, Option<Instant>) = (Vec::new(), None);
     while !ended.load(Ordering::Acquire) {
         if searched.is_none_or(|at| at.elapsed() >= SEARCH_EVERY) {
-            // What systemd starts there is the machine's; what a person types comes from this process.
+            // Processes that systemd starts descend from the machine's first process; those that a person starts
+            // descend from this process.
             let all = [machine.first()?.descendants(), ProcessId::own()?.descendants()].concat();
             known = all.into_iter().filter(is_command).collect();
             searched = Some(Instant::now());
@@ -58,7 +59,7 @@ fn watch(machine: &Machine, ended: &AtomicBool) -> Result<(u64, u64)> {
     Ok((memory, least_free))
 }
 
-/// What anyone but root may still write to the machine's disk.
+/// Returns the bytes that unprivileged users may still write to the machine's disk.
 fn free_bytes(machine: &Machine) -> Result<u64> {
     let root = machine.first()?.proc("root");
     let measured = rustix::fs::statvfs(&root).context("cannot measure the disk of a machine")?;
@@ -70,7 +71,7 @@ fn is_command(process: &ProcessId) -> bool {
     is_command_line(&line)
 }
 
-/// Whether this is `landfall` with a verb that ends.
+/// Returns true if this is `landfall` with a verb that ends.
 fn is_command_line(line: &[u8]) -> bool {
     let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
     let is_landfall = words.first().is_some_and(|program| program.ends_with(b"/landfall"));
@@ -78,7 +79,7 @@ fn is_command_line(line: &[u8]) -> bool {
     is_landfall && !is_service
 }
 
-/// The kernel's high-water mark; none once the process has ended.
+/// Returns the kernel's high-water mark, or None if the process has ended.
 fn peak_memory_bytes(process: &ProcessId) -> Option<u64> {
     let status = std::fs::read_to_string(process.proc("status")).ok()?;
     kibibytes(&status, "VmHWM:").map(|value| value << 10)

@@ -1,5 +1,5 @@
-//! The figures of a site with a gigabyte of data: a backup, one of what has changed since, a restore, an upgrade that is undone, and one
-//! that is committed.
+//! Figures of a site with a gigabyte of data: a full and an incremental backup, a restore, an upgrade that is undone,
+//! and one that is committed.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,29 +16,29 @@ use crate::proofs::{self, Expected, in_pod, sql};
 use crate::site::{Machine, MachineSpec, Site, Stream};
 use crate::{documents, printer, workspace};
 
-/// The machine's disk, which is sparse: data, its backup, its copy and its drill are there at the same time.
+/// Size of the machine's disk, which is sparse. It holds data, backup, copy and drill at the same time.
 const DISK_GIB: u32 = 28;
 
-/// Rows of about a kibibyte: a gigabyte of data that hardly compresses.
+/// Number of rows of about a kibibyte, which add up to a gigabyte of data that hardly compresses.
 const ROWS: u64 = 1_000_000;
 
-/// Rows that one statement writes.
+/// Number of rows that one statement writes.
 const BATCH: u64 = 50_000;
 
-/// A part of the rows that changes: one in a hundred, beside each other.
+/// Number of rows that change: one in a hundred, adjacent to each other.
 const CHANGED: u64 = ROWS / 100;
 
-/// Bytes that the data takes at least.
+/// Minimum size of the data, in bytes.
 const DATA_BYTES: u64 = 1_000_000_000;
 
-/// What a figure must not exceed.
+/// The limit of a figure.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// The row of the figure.
+    /// Row of the figure.
     pub row: &'static str,
-    /// Its name.
+    /// Name of the figure.
     pub figure: &'static str,
-    /// In the unit of the figure.
+    /// Largest allowed value, in the unit of the figure.
     pub at_most: f64,
 }
 
@@ -48,13 +48,13 @@ const RESTORE: &str = "restore";
 const UNDO: &str = "undo";
 const UPGRADE: &str = "upgrade";
 
-/// The row of what a person would type.
+/// Row of the commands that a person would type.
 pub const BY_HAND: &str = "reading the data by hand";
 
-/// Rows of which the rate was measured, and the time over that of each rival.
+/// Rows that have a rate, and a ratio of times to each rival.
 pub const WITH_RATES: [&str; 2] = [BACKUP, RESTORE];
 
-/// The figure of bytes in a second.
+/// Figure of bytes per second.
 pub const RATE: &str = "rate";
 
 /// Figures that have goals.
@@ -63,7 +63,7 @@ const AS_BEFORE: &str = "until everything is as before";
 const PROVEN: &str = "with a proven backup";
 const DISK: &str = "disk at its peak, of the plan";
 
-/// Bytes of memory that any of it may take.
+/// Memory limit of every command, in bytes.
 const MEMORY_BYTES: f64 = 512.0 * 1024.0 * 1024.0;
 
 const fn goal(row: &'static str, figure: &'static str, at_most: f64) -> Goal {
@@ -82,30 +82,31 @@ pub const GOALS: [Goal; 8] = [
     goal(UPGRADE, MEMORY, MEMORY_BYTES),
 ];
 
-/// How many seconds any one command may take.
+/// Time limit of any one command, in seconds.
 const LIMIT: &str = "3600";
 
-/// The repository of the backups.
+/// Path of the backup repository.
 const REPOSITORY: &str = "/var/lib/landfall/backups/repository";
 
-/// What stays free of a filesystem is in the plan, and is not taken.
+/// Suffix of the plan's space that is kept free, and therefore not used.
 const STAYS_FREE: &str = "that stays free";
 
-/// What a person would type to get data out, by the name of the rival.
+/// Commands that a person would type to read the data, as names of the rivals.
 pub const RIVALS: [&str; 2] = ["pg_basebackup | cat", "pg_dump | cat"];
 
-/// The commands of these, which run in the database's pod.
+/// Full commands of the rivals, which run in the database's pod.
 const COMMANDS: [&str; 2] = [
     "pg_basebackup --username=\"$POSTGRES_USER\" --pgdata=- --format=tar --wal-method=fetch --checkpoint=fast",
     "pg_dump --username=\"$POSTGRES_USER\" --dbname=\"$POSTGRES_DB\"",
 ];
 
-/// The file of the rows.
+/// Returns the path of the file with the measured rows.
 pub fn table() -> PathBuf {
     workspace::root().join("target/bench-site.json")
 }
 
-/// Lands the starter release on a machine, fills its database, and measures. The folder, which is emptied first, gets the stick.
+/// Installs the starter release on a machine, fills its database, and measures. The folder is emptied first and
+/// receives the stick.
 pub fn measure(folder: &Path) -> Result<Vec<Row>> {
     empty(folder)?;
     let vendor = released_vendor(&folder.join("vendor"))?;
@@ -126,7 +127,7 @@ pub fn measure(folder: &Path) -> Result<Vec<Row>> {
     Ok(vec![by_hand(&rivals), backup, restore, measured.undo()?, measured.upgrade()?])
 }
 
-/// What a rival has read, and how long it took.
+/// Bytes that a rival read, and the time it took.
 struct Rival {
     name: &'static str,
     bytes: u64,
@@ -134,13 +135,13 @@ struct Rival {
     cold: bool,
 }
 
-/// What a command said.
+/// Result and output of a command.
 struct Said {
     code: Option<i32>,
     data: String,
     lines: Vec<String>,
     elapsed: Duration,
-    /// From the first step that was undone until the end.
+    /// Time from the first undone step until the end.
     undoing: Option<Duration>,
 }
 
@@ -151,7 +152,7 @@ impl Said {
     }
 }
 
-/// A site that is measured.
+/// A site under measurement.
 struct Measured {
     machine: Machine,
     expected: Expected,
@@ -162,7 +163,8 @@ impl Measured {
         proofs::wait_ready(&self.machine, &self.expected)
     }
 
-    /// Writes the data, and everything that a database does with new data later, so that a second backup meets the same files.
+    /// Writes the data, and triggers everything that a database does with new data later, so that a second backup meets
+    /// the same files.
     fn fill(&self) -> Result<()> {
         printer::note(format!("writing {ROWS} rows"));
         let run = |statement: &str| sql(&self.machine, statement);
@@ -181,7 +183,7 @@ impl Measured {
         Ok(())
     }
 
-    /// How long the rivals take to read the same data.
+    /// Measures the time that the rivals take to read the same data.
     fn rivals(&self) -> Result<Vec<Rival>> {
         let measured = RIVALS.into_iter().zip(COMMANDS).map(|(name, command)| {
             printer::note(name);
@@ -192,14 +194,14 @@ impl Measured {
                 read = said.stdout.trim().parse::<u64>()?;
                 Ok(())
             })?;
-            // A dump is text: the numbers of rows, and their bodies.
+            // A dump is text with the rows' numbers and bodies.
             ensure!(read >= ROWS * 960, "{name} has read only {read} bytes");
             Ok(Rival { name, bytes: read, elapsed, cold })
         });
         measured.collect()
     }
 
-    /// A first backup, and one of what has changed since. Returns the id of the second one.
+    /// Makes a full and an incremental backup. Returns the ID of the second one.
     fn backup(&self, rivals: &[Rival]) -> Result<(Row, String)> {
         let ((said, cold), peaks) = peaks_of(&self.machine, || self.cold(&["backup", "run", "--no-drill"]))?;
         let first = said.report()?;
@@ -221,7 +223,7 @@ impl Measured {
         Ok((row(BACKUP, figures, ratios), id.to_owned()))
     }
 
-    /// The data returns from a backup, which is checked by its rule.
+    /// Restores the data from a backup, whose rule checks it.
     fn restore(&self, id: &str, rivals: &[Rival]) -> Result<Row> {
         let name = self.machine.run("hostname")?.stdout;
         let restore = ["restore", "--backup", id, "--component", "postgres", "--confirm", name.trim()];
@@ -235,19 +237,19 @@ impl Measured {
         Ok(row(RESTORE, figures, ratios(said.elapsed, cold, rivals)?))
     }
 
-    /// An upgrade to a release that does not work, from its first step back.
+    /// Upgrades to a broken release, and measures the undo from its first step.
     fn undo(&self) -> Result<Row> {
         let (said, peaks) = peaks_of(&self.machine, || self.landfall(&["upgrade", "/media/stick/broken"]))?;
         ensure!(said.code == Some(4), "a broken release ended with {:?}:\n{}", said.code, said.lines.join("\n"));
         let undoing = said.undoing.context("nothing was undone")?;
         self.wait_ready()?;
         let figures = vec![Figure::new(AS_BEFORE, undoing.as_secs_f64(), Unit::Seconds), memory(peaks)];
-        // What the release made of the data would count as data of the next upgrade.
+        // Data that the undo replaced would otherwise count as data of the next upgrade.
         self.machine.run("rm --recursive --force /var/lib/landfall/storage/after-upgrade.*")?;
         Ok(row(UNDO, figures, Vec::new()))
     }
 
-    /// An upgrade with a proven backup.
+    /// Upgrades with a proven backup.
     fn upgrade(&self) -> Result<Row> {
         let upgrade = ["upgrade", "/media/stick/next"];
         let plan = self.landfall(&[&upgrade[..], &["--dry-run"]].concat())?.report()?;
@@ -276,13 +278,13 @@ impl Measured {
         Ok(())
     }
 
-    /// Bytes of the repository's files.
+    /// Returns the size of the repository's files in bytes.
     fn stored_bytes(&self) -> Result<u64> {
         let said = self.machine.run(&format!("du --summarize --bytes {REPOSITORY}"))?.stdout;
         said.split_whitespace().next().and_then(|bytes| bytes.parse().ok()).context("du prints no number")
     }
 
-    /// Runs a command that finds none of its data in memory, if the kernel allows that.
+    /// Runs a command with none of its data in memory, if the kernel allows that.
     fn cold(&self, arguments: &[&str]) -> Result<(Said, bool)> {
         let mut said = None;
         let (_, cold) = timed(&[], &mut || {
@@ -311,13 +313,13 @@ impl Measured {
     }
 }
 
-/// Whether a line of progress announces a step that is undone.
+/// Returns true if a line of progress announces the undo of a step.
 fn is_undo(line: &str) -> bool {
     let title = serde_json::from_str::<Value>(line).ok();
     title.is_some_and(|line| line["title"].as_str().is_some_and(|title| title.starts_with("undo: ")))
 }
 
-/// What an upgrade takes of the disk as planned, without what stays free.
+/// Returns the disk space that an upgrade uses by its plan, without the reserve.
 fn planned_bytes(plan: &Value) -> Result<u64> {
     let [peak] = plan["space"].as_array().context("the plan takes no space")?.as_slice() else {
         anyhow::bail!("the plan takes space of several filesystems: {}", plan["space"])
@@ -328,7 +330,7 @@ fn planned_bytes(plan: &Value) -> Result<u64> {
     Ok(taken.into_iter().filter_map(|part| part["bytes"].as_u64()).sum())
 }
 
-/// A row whose figures have their goals.
+/// Returns a row whose figures have their goals.
 fn row(name: &'static str, figures: Vec<Figure>, ratios: Vec<Ratio>) -> Row {
     let with_goal = |figure: Figure| {
         let goal = GOALS.into_iter().find(|goal| goal.row == name && goal.figure == figure.name);
@@ -340,7 +342,7 @@ fn row(name: &'static str, figures: Vec<Figure>, ratios: Vec<Ratio>) -> Row {
     Row { name, figures: figures.into_iter().map(with_goal).collect(), ratios }
 }
 
-/// The rates at which the rivals read.
+/// Returns the row of the rivals' reading rates.
 fn by_hand(rivals: &[Rival]) -> Row {
     let figures = rivals.iter().map(|rival| rate(rival.name, rival.bytes, rival.elapsed));
     row(BY_HAND, figures.collect(), Vec::new())

@@ -1,4 +1,4 @@
-//! The start of the program: the time and the memory of verbs that do next to nothing else.
+//! Startup of the program: time and memory of verbs that do little else.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -15,29 +15,29 @@ pub const MEMORY: &str = "memory at its peak, median";
 /// Size of the program's file.
 pub const SIZE: &str = "the program's file";
 
-/// The Debian package of the program that measures memory.
+/// Debian package of the program that measures memory.
 pub const PACKAGE: &str = "time";
 
-/// The rows, and their limits in the release profile.
+/// Rows, with their limits in the release profile.
 pub const LIMITS: [(&str, Limits); 2] = [
     ("inspect", Limits { milliseconds: 10.0, memory_bytes: 10.0 * MIB }),
     ("version", Limits { milliseconds: 5.0, memory_bytes: 10.0 * MIB }),
 ];
 
-/// The largest program that is released, in bytes.
+/// Size limit of a released program, in bytes.
 pub const SIZE_LIMIT_BYTES: f64 = 64.0 * MIB;
 
 const MIB: f64 = 1_048_576.0;
 
-/// Runs of each verb. A process lasts milliseconds, and whatever else the machine does falls into some of them.
+/// Number of runs of each verb. A process lasts milliseconds, so other activity of the machine affects some runs.
 const RUNS: usize = 41;
 
 /// Limits of a verb.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Of [`TIME`].
+    /// Limit of [`TIME`].
     pub milliseconds: f64,
-    /// Of [`MEMORY`].
+    /// Limit of [`MEMORY`].
     pub memory_bytes: f64,
 }
 
@@ -70,7 +70,7 @@ fn median<T: Copy + Ord>(values: &mut [T]) -> T {
     values[values.len() / 2]
 }
 
-/// Time of one run.
+/// Returns the time of one run.
 fn time(program: &Path, arguments: &[&str]) -> Result<Duration> {
     let begun = Instant::now();
     let status = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -80,8 +80,8 @@ fn time(program: &Path, arguments: &[&str]) -> Result<Duration> {
     Ok(elapsed)
 }
 
-/// Largest resident memory of one run. The kernel counts a child's memory from before it becomes another program, so a
-/// small program is its parent.
+/// Returns the largest resident memory of one run. The kernel counts a child's memory from before its exec, so a small
+/// program shows its parent's.
 fn memory_bytes(program: &Path, arguments: &[&str]) -> Result<u64> {
     let mut measured = Command::new("time");
     measured.args(["--quiet", "--format", "%M"]).arg(program).args(arguments).stdout(Stdio::null());

@@ -1,4 +1,4 @@
-//! The table as text and as JSON: subjects, each with figures of any kind, some of which have a goal.
+//! The table as text and as JSON. Each subject has figures of any kind, some of which have a goal.
 
 use std::fmt::Write;
 
@@ -6,44 +6,44 @@ use serde::Serialize;
 
 use super::Ratio;
 
-/// One subject: a verb, or what a site does.
+/// One subject: a verb, or an operation of a site.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
     /// `build`, `verify`, `stage`, `upgrade` …
     pub name: &'static str,
-    /// What was measured of it.
+    /// Measured figures.
     pub figures: Vec<Figure>,
-    /// Times over rivals'.
+    /// Ratios of its time to the rivals' times.
     pub ratios: Vec<Ratio>,
 }
 
 /// One figure.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
-    /// What it is of, in a few words.
+    /// Short description of the measured quantity.
     pub name: &'static str,
-    /// In its unit.
+    /// Value, in the figure's unit.
     pub value: f64,
-    /// Its unit.
+    /// Unit of the value.
     pub unit: Unit,
-    /// The goal, where there is one.
+    /// The goal, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_most: Option<f64>,
 }
 
-/// What a figure counts.
+/// Unit of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unit {
     /// Bytes; shown in MiB.
     Bytes,
-    /// Bytes in a second; shown in MB/s.
+    /// Bytes per second; shown in MB/s.
     BytesPerSecond,
     /// Seconds.
     Seconds,
-    /// Thousandths of a second.
+    /// Milliseconds.
     Milliseconds,
-    /// A part of a whole that the name says, or a multiple of it.
+    /// A share or multiple of the whole that the name states.
     Share,
 }
 
@@ -60,30 +60,30 @@ impl Unit {
 }
 
 impl Figure {
-    /// A figure without a goal.
+    /// Creates a figure without a goal.
     pub fn new(name: &'static str, value: f64, unit: Unit) -> Self {
         Self { name, value, unit, at_most: None }
     }
 
-    /// Bytes.
+    /// Creates a figure in bytes.
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     pub fn bytes(name: &'static str, bytes: u64) -> Self {
         Self::new(name, bytes as f64, Unit::Bytes)
     }
 
-    /// A part over its whole.
+    /// Creates a figure of a part relative to its whole.
     #[expect(clippy::cast_precision_loss, reason = "a ratio of three decimals")]
     pub fn share(name: &'static str, part: u64, whole: u64) -> Self {
         Self::new(name, part as f64 / whole.max(1) as f64, Unit::Share)
     }
 
-    /// The same with a goal.
+    /// Adds a goal.
     #[must_use]
     pub fn at_most(self, goal: f64) -> Self {
         Self { at_most: Some(goal), ..self }
     }
 
-    /// Whether it has a goal and is beyond it.
+    /// Returns true if the figure has a goal and exceeds it.
     pub fn is_missed(&self) -> bool {
         self.at_most.is_some_and(|goal| self.value > goal)
     }
@@ -98,7 +98,7 @@ impl Figure {
     }
 }
 
-/// Every goal that was missed, with its row.
+/// Returns every missed goal, with its row.
 pub fn missed(rows: &[Row]) -> Vec<String> {
     let of_row = |row: &Row| {
         let missed = row.figures.iter().filter(|figure| figure.is_missed());
@@ -107,7 +107,7 @@ pub fn missed(rows: &[Row]) -> Vec<String> {
     rows.iter().flat_map(of_row).collect()
 }
 
-/// The table, for people.
+/// Formats the table for people.
 pub fn render(rows: &[Row]) -> String {
     let mut text = String::new();
     for Row { name, figures, ratios } in rows {

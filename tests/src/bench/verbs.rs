@@ -1,5 +1,4 @@
-//! The measurements: build, verify and stage of the starter bundle, against the commands that a person would run by
-//! hand.
+//! Measurements of build, verify and stage of the starter bundle, against the commands that a person would run by hand.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -17,7 +16,7 @@ use crate::registry::Registry;
 use crate::vendor::{VENDOR_STORE, Vendor};
 use crate::{documents, images, printer, workspace};
 
-/// Names of figures of verbs, which a test reads.
+/// Name of a verb's figure, which a test reads.
 pub const STORE_READ: &str = "store read, of the blobs";
 /// See [`STORE_READ`].
 pub const STORE_WRITTEN: &str = "store written, of the blobs";
@@ -27,23 +26,23 @@ pub const MEDIA_READ: &str = "media read, of the bundle";
 pub const MEDIA_WRITTEN: &str = "media written, of the bundle";
 /// See [`STORE_READ`].
 pub const MEDIA_READ_BACK: &str = "media read back, of the bundle";
-/// What the kernel counted for the whole process (read and written), over what Landfall counted.
+/// Bytes that the kernel counted for the whole process (read and written), relative to Landfall's own count.
 pub const KERNEL: &str = "kernel's count, of Landfall's";
 /// Time until the first byte of the bundle is written: definitions are read, components rendered, the head signed.
 pub const RENDERING: &str = "before the bundle is written";
-/// Time of a build where nothing has changed, which keeps the bundle.
+/// Time of a build that finds nothing changed and keeps the bundle.
 pub const REBUILD: &str = "again, with nothing changed";
-/// The event with which the bundle begins.
+/// Event at the beginning of the bundle.
 const WRITES: &str = r#""event":"phaseStarted","phase":"writing the bundle""#;
 /// Largest resident memory.
 pub const MEMORY: &str = "memory at its peak";
 
-/// The file of the rows.
+/// Returns the path of the file with the measured rows.
 pub fn table() -> PathBuf {
     workspace::root().join("target/bench.json")
 }
 
-/// Measures every verb over this many pairs, in a folder that is emptied first.
+/// Measures every verb with this number of pairs, in a folder that is emptied first.
 pub fn measure(folder: &Path, count: usize) -> Result<Vec<Row>> {
     empty(folder)?;
     let bench = Bench::prepare(folder)?;
@@ -63,21 +62,21 @@ struct Bench {
     blobs: PathBuf,
     fingerprint: String,
     sizes: Sizes,
-    /// What both sides run.
+    /// Programs that either side runs.
     programs: Vec<PathBuf>,
 }
 
 /// The sizes of the bytes to move.
 #[derive(Clone, Copy)]
 struct Sizes {
-    /// Bytes of the bundle as one stream, which the media hold.
+    /// Bytes of the bundle as one stream, on the media.
     bundle: u64,
-    /// Bytes of its blobs, which the store holds.
+    /// Bytes of its blobs, in the store.
     blobs: u64,
 }
 
 impl Sizes {
-    /// Reads them from the report of `landfall inspect --json`.
+    /// Reads the sizes from the report of `landfall inspect --json`.
     fn of(inspection: &Value) -> Result<Self> {
         let blobs = inspection["blobs"].as_array().context("the bundle lists no blobs")?;
         let bundle = inspection["totalBytes"].as_u64().context("the bundle does not say how long it is")?;
@@ -112,8 +111,8 @@ impl Bench {
             before.push(rendering);
             Ok(rendering)
         };
-        // Written bytes are read back, from the stick and not from memory, as a careful person does. What comes before the first of them
-        // takes as long for one gigabyte as for a thousand, and is a figure of its own.
+        // Written bytes are read back from the stick, not from memory, as a careful person would. The time before the
+        // first byte does not depend on the amount of data, so it is a separate figure.
         let ratio = pairs(limits::BUILD.rival, &self.programs, count, by_landfall, || self.copy_and_read_blobs())?;
         before.sort_unstable();
         let median = before.get(before.len() / 2).copied().unwrap_or_default();
@@ -126,7 +125,7 @@ impl Bench {
         Ok(row)
     }
 
-    /// Builds the same into the same folder as often; returns the median of the times.
+    /// Builds the same release into the same folder `count` times; returns the median of the times.
     fn time_rebuild(&self, output: &Path, count: usize) -> Result<Duration> {
         let arguments = self.vendor.build_arguments(&self.release, output, &[]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -141,7 +140,7 @@ impl Bench {
         Ok(times[times.len() / 2])
     }
 
-    /// Builds; returns the report, and the time until the first byte of the bundle is written.
+    /// Builds. Returns the report, and the time until the first byte of the bundle is written.
     fn build_and_time_rendering(&self, output: &Path) -> Result<(Value, Duration)> {
         let arguments = self.vendor.build_arguments(&self.release, output, &["--json"]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -200,7 +199,7 @@ impl Bench {
 
     fn copy_and_read_blobs(&self) -> Result<()> {
         self.copy_blobs()?;
-        // The copy is synced: what other programs have not written yet is not the copy's to wait for.
+        // The copy itself is synced; it must not wait for pages that other programs have yet to write.
         drop_page_cache();
         let read = "find \"$0\" -type f -exec cat {} + > /dev/null";
         workspace::run(Command::new("sh").args(["-c", read]).arg(self.folder.join("copied")))
@@ -211,7 +210,7 @@ impl Bench {
     }
 }
 
-/// Puts a report's counters in relation.
+/// Computes a row of ratios from a report's counters.
 fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> Result<Row> {
     let number =
         |value: &Value| value.as_u64().with_context(|| format!("the report of {verb} lacks a counter: {report}"));
@@ -223,7 +222,8 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
     let read_back = count(media, "readBackBytes")?;
     let process = &report["process"];
     let kernel = number(&process["readBytes"])? + number(&process["writtenBytes"])?;
-    // What goes into the store before packing, and programs that are read for their digests, are counted apart from packing.
+    // Bytes that enter the store before packing, and programs that are read for their digests, are counted separately
+    // from packing.
     let ingested = Some(&report["ingestedBytes"]).filter(|totals| totals.is_object());
     let prepared =
         report["hashedBytes"].as_u64().unwrap_or(0) + count(ingested, "readBytes")? + count(ingested, "writtenBytes")?;
@@ -242,7 +242,7 @@ fn row(verb: &'static str, report: &Value, sizes: Sizes, ratios: Vec<Ratio>) -> 
     Ok(Row { name: verb, figures, ratios })
 }
 
-/// The programs that are timed, by their paths.
+/// Returns the paths of the timed programs.
 fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
@@ -254,7 +254,7 @@ fn programs(vendor: &Vendor) -> Result<Vec<PathBuf>> {
     std::iter::once(Ok(vendor.landfall().to_owned())).chain(rivals).collect()
 }
 
-/// The `landfall` that ships, with the other programs beside it; the one that the environment names, if it names one.
+/// Returns the `landfall` that ships, with the other programs next to it, or the one named by the environment.
 pub fn released_program() -> Result<PathBuf> {
     if let Some(program) = std::env::var_os(workspace::PROGRAM_VARIABLE) {
         return Ok(PathBuf::from(program));
@@ -263,7 +263,7 @@ pub fn released_program() -> Result<PathBuf> {
     Ok(workspace::target_folder().join(workspace::TARGET).join("release/landfall"))
 }
 
-/// A vendor with the `landfall` that ships: the one of development hashes at a fraction of the speed.
+/// Returns a vendor with the `landfall` that ships. A development build hashes at a fraction of the speed.
 pub fn released_vendor(folder: &Path) -> Result<Vendor> {
     let landfall = released_program()?;
     let parts = images::ensure_all()?;
@@ -277,7 +277,7 @@ fn the_bundle(folder: &Path) -> Result<PathBuf> {
     bundle.with_context(|| format!("no bundle in {}", folder.display()))
 }
 
-/// Makes a folder that has nothing in it.
+/// Creates an empty folder, removing an existing one first.
 pub(super) fn empty(folder: &Path) -> Result<()> {
     if folder.exists() {
         std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;

@@ -1,9 +1,9 @@
-//! The cache of everything that takes long to make: roots, disks, node packs, images.
+//! Cache of everything that takes long to build: root filesystems, disks, node packs, images.
 //!
-//! An entry is a folder named by its kind and the hash of everything that went into it, so it is never stale and never
-//! changed. It appears complete or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps
-//! two processes from building the same thing twice. The time of an entry's folder is that of its last use, by which
-//! old entries are removed ([`prune`]).
+//! An entry is a folder named by its kind and the hash of its inputs, so it never becomes stale or changes. It appears
+//! completely or not at all: it is built in a sibling, synced, and renamed. A lock per entry keeps two processes from
+//! building the same entry twice. The modification time of an entry's folder is that of its last use, by which old
+//! entries are removed ([`prune`]).
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
@@ -17,12 +17,12 @@ pub mod prune;
 
 pub use landfall_launcher::cache::VARIABLE as CACHE_VARIABLE;
 
-/// The folder that holds the cache ([`landfall_launcher::cache::root`]).
+/// Returns the cache folder ([`landfall_launcher::cache::root`]).
 pub fn cache_root() -> Result<PathBuf> {
     landfall_launcher::cache::root().with_context(|| format!("no home folder is known: set {CACHE_VARIABLE}"))
 }
 
-/// Collects everything an entry depends on; its digest names the entry.
+/// Key of an entry, computed from everything that the entry depends on. Its digest names the entry.
 #[derive(Clone, Default)]
 pub struct Key(Sha256);
 
@@ -32,7 +32,7 @@ impl Key {
         Self::default()
     }
 
-    /// A key whose digest is that of these bytes, which another program can compute as well.
+    /// Creates a key from these bytes, whose digest other programs can compute as well.
     pub fn of(material: &[u8]) -> Self {
         Self(Sha256::new_with_prefix(material))
     }
@@ -53,7 +53,7 @@ impl Key {
         Ok(self.with(name, content))
     }
 
-    /// Adds the names and contents of all files in a folder and below it.
+    /// Adds the names and contents of all files in a folder and its subfolders.
     pub fn with_folder(self, name: &str, path: &Path) -> Result<Self> {
         let entries = path.read_dir().with_context(|| format!("cannot list {}", path.display()))?;
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -64,7 +64,7 @@ impl Key {
         })
     }
 
-    /// The digest as 32 lowercase hexadecimal digits (128 bits of SHA-256).
+    /// Returns the digest as 32 lowercase hexadecimal digits (128 bits of SHA-256).
     pub fn digest(&self) -> String {
         hex::encode(&self.0.clone().finalize()[..16])
     }
@@ -88,44 +88,44 @@ impl Cache {
         Ok(Self { root: root.to_path_buf() })
     }
 
-    /// The folder of the cache.
+    /// Returns the folder of the cache.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// True when nothing was ever made here.
+    /// Returns true if the cache has no entries.
     pub fn is_empty(&self) -> Result<bool> {
         let mut entries = self.root.read_dir().with_context(|| format!("cannot read {}", self.root.display()))?;
         Ok(entries.next().is_none())
     }
 
-    /// Whether something of this kind was ever made here.
+    /// Returns true if the cache has a folder for this kind of entry.
     pub fn holds(&self, kind: &str) -> bool {
         self.root.join(kind).exists()
     }
 
-    /// The folder of an entry, whether or not it exists.
+    /// Returns the folder of an entry, which may not exist.
     pub fn path(&self, kind: &str, key: &Key) -> PathBuf {
         self.root.join(kind).join(key.digest())
     }
 
-    /// The folder of an existing entry; the call counts as a use of it.
+    /// Returns the folder of an existing entry, and records its use.
     pub fn find(&self, kind: &str, key: &Key) -> Option<PathBuf> {
         let path = self.path(kind, key);
-        // A reader of another user's cache cannot record its use; the entry is valid all the same.
+        // A reader of another user's cache cannot record its use, but the entry is still valid.
         let noted = File::open(&path).and_then(|folder| folder.set_modified(SystemTime::now()));
         (noted.is_ok() || path.is_dir()).then_some(path)
     }
 
-    /// True when the entry exists, so a call of [`Cache::entry`] would not build.
+    /// Returns true if the entry exists, so that a call of [`Cache::entry`] would not build it.
     pub fn contains(&self, kind: &str, key: &Key) -> bool {
         self.path(kind, key).is_dir()
     }
 
     /// Returns the folder of the entry, which `build` fills first if it does not exist yet.
     ///
-    /// `build` gets an empty folder. When it succeeds, its filesystem is synced and the folder renamed into place; when
-    /// it fails, or the process dies, nothing of it is ever returned by a later call.
+    /// `build` gets an empty folder. If it succeeds, its filesystem is synced and the folder renamed into place. If it
+    /// fails, or the process dies, no later call returns any of it.
     pub fn entry(&self, kind: &str, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(path) = self.find(kind, key) {
             return Ok(path);
@@ -148,13 +148,13 @@ impl Cache {
         Ok(path)
     }
 
-    /// Takes the exclusive lock of that name if it is free; it is released like that of [`Cache::lock`].
+    /// Takes the exclusive lock of this name if it is free. It is released like that of [`Cache::lock`].
     pub fn try_lock(&self, name: &str) -> Result<Option<File>> {
         let file = self.lock_file(name)?;
         Ok(file.try_lock().is_ok().then_some(file))
     }
 
-    /// Waits for the exclusive lock of that name; it is released when the returned file is dropped or the process dies.
+    /// Waits for the exclusive lock of this name. It is released when the returned file is dropped or the process dies.
     pub fn lock(&self, name: &str) -> Result<File> {
         let file = self.lock_file(name)?;
         file.lock().with_context(|| format!("cannot take the lock {name}"))?;
@@ -169,7 +169,7 @@ impl Cache {
     }
 }
 
-/// Makes a finished folder durable under its final name.
+/// Syncs a finished folder and renames it to its final name.
 #[expect(clippy::disallowed_methods, reason = "the cache syncs on its own and must not depend on the product")]
 fn commit(unfinished: &Path, path: &Path) -> Result<()> {
     let folder = File::open(unfinished).with_context(|| format!("cannot open {}", unfinished.display()))?;

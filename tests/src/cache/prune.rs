@@ -1,4 +1,4 @@
-//! Removes entries of the cache that were not used for a long time, and the least recently used ones of too many.
+//! Removal of cache entries: those unused for a long time and, if the cache is too large, the least recently used ones.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,24 @@ use anyhow::{Context, Result};
 use super::{Cache, remove_folder};
 use crate::printer;
 
-/// Records when entries were last checked.
+/// File whose modification time is that of the last check.
 const MARKER: &str = "pruned";
 
-/// How often entries are checked.
+/// Time between two checks.
 const PERIOD: Duration = Duration::from_hours(24);
 
-/// What is kept.
+/// Limits of the cache.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// An entry unused for longer is removed.
+    /// Time after which an unused entry is removed.
     pub unused: Duration,
-    /// The most bytes on the disk that are kept; the most recently used entries stay.
+    /// Maximum size on the disk, in bytes. The most recently used entries are kept.
     pub total_bytes: u64,
-    /// An entry used within this time stays whatever the total: a running command may need it.
+    /// Time after its last use within which an entry is always kept, because a running command may need it.
     pub in_use: Duration,
 }
 
-/// A month, and three times the size of a full set of everything.
+/// Default limits: a month, and three times the size of a full set of everything.
 pub const LIMITS: Limits =
     Limits { unused: Duration::from_hours(30 * 24), total_bytes: 40 << 30, in_use: Duration::from_hours(24) };
 
@@ -34,14 +34,14 @@ pub const LIMITS: Limits =
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Item {
     path: PathBuf,
-    /// The lock under which it is made.
+    /// Name of the lock under which the entry is built.
     lock: String,
     used: SystemTime,
     bytes: u64,
     is_finished: bool,
 }
 
-/// Checks the entries once a day. Returns how many were removed.
+/// Checks the entries at most once a day. Returns the number of removed entries.
 pub fn daily(cache: &Cache) -> Result<usize> {
     let marker = cache.root().join(MARKER);
     let last = marker.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
@@ -54,7 +54,7 @@ pub fn daily(cache: &Cache) -> Result<usize> {
     Ok(removed)
 }
 
-/// Removes entries beyond the limits. An entry that is being made, or checked by another call of this, is left alone.
+/// Removes entries beyond the limits. Skips an entry that is being built, or is being checked by another call.
 pub fn prune(cache: &Cache, limits: Limits, now: SystemTime) -> Result<usize> {
     let mut removed = 0;
     for item in superfluous(items(cache)?, limits, now) {
@@ -70,12 +70,12 @@ pub fn prune(cache: &Cache, limits: Limits, now: SystemTime) -> Result<usize> {
     Ok(removed)
 }
 
-/// Which items to remove: pure.
+/// Returns the items to remove. This function is pure.
 fn superfluous(mut items: Vec<Item>, limits: Limits, now: SystemTime) -> Vec<Item> {
     items.sort_by_key(|item| std::cmp::Reverse(item.used));
     let mut kept_bytes = 0_u64;
     items.retain(|item| {
-        // A clock that was set back puts uses into the future: they are recent.
+        // If the clock was set back, last uses are in the future; they count as recent.
         let unused = now.duration_since(item.used).unwrap_or_default();
         let is_kept = unused < limits.in_use
             || (item.is_finished && unused < limits.unused && kept_bytes + item.bytes <= limits.total_bytes);
@@ -85,7 +85,7 @@ fn superfluous(mut items: Vec<Item>, limits: Limits, now: SystemTime) -> Vec<Ite
     items
 }
 
-/// Renames an entry first, so that a partial one is never found.
+/// Removes an entry, which is first renamed so that a partial one is never found.
 #[expect(clippy::disallowed_methods, reason = "the cache syncs on its own, and what is removed need not be")]
 fn remove(item: &Item) -> Result<()> {
     let name = item.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -99,7 +99,7 @@ fn remove(item: &Item) -> Result<()> {
 
 const UNFINISHED: &str = "unfinished-";
 
-/// Every entry: folders named by a digest, in folders named by a kind. Anything else in the cache is not an entry.
+/// Returns every entry: folders named by a digest, in folders named by a kind. Anything else in the cache is ignored.
 fn items(cache: &Cache) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     for kind in folders(cache.root())? {
@@ -118,14 +118,14 @@ fn items(cache: &Cache) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// The folders in a folder, links not followed: they lead to another cache.
+/// Returns the folders in a folder. Links are not followed, because they lead to another cache.
 fn folders(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
     let is_folder = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
     Ok(entries.flatten().filter(is_folder).map(|entry| entry.path()).collect())
 }
 
-/// Bytes on the disk, holes not counted. Files that vanish meanwhile count as zero.
+/// Returns the bytes used on the disk, without holes. Files that vanish during the count are ignored.
 fn bytes_in(folder: &Path) -> u64 {
     let mut bytes = 0;
     let mut open = vec![folder.to_owned()];
@@ -193,7 +193,7 @@ mod tests {
             std::fs::File::open(path).unwrap().set_modified(month_ago).unwrap();
         }
         std::fs::create_dir_all(folder.path().join("sites/demo")).unwrap();
-        // A use is recorded, by whichever call.
+        // Every call records a use.
         cache.entry("root", &used, |_| panic!("it is there")).unwrap();
         let busy = cache.lock(&format!("root-{}", old.digest())).unwrap();
         assert_eq!(prune(&cache, LIMITS, SystemTime::now()).unwrap(), 0, "it is being made, or used");

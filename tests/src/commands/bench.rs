@@ -10,13 +10,14 @@ pub struct Arguments {
     /// How many pairs of runs each ratio is computed from.
     #[arg(long, default_value_t = 5)]
     pairs: usize,
-    /// Measure backup, restore, undo and upgrade of a site with a gigabyte of data instead, on a test machine: half an hour.
+    /// Measure backup, restore, undo and upgrade of a site with a gigabyte of data instead, on a test machine: half an
+    /// hour.
     #[arg(long, conflicts_with = "pairs")]
     site: bool,
 }
 
-/// Runs the command: exit code 0 when every figure meets its goal, 1 otherwise. Ratios are printed with their limits; whether they are met
-/// is judged by the part `figures` of `cargo xtask test`, for a program that was not built for release meets none of them.
+/// Runs the command. The exit code is 0 if every figure meets its goal, 1 otherwise. Ratios are printed with their
+/// limits, but only part `figures` of `cargo xtask test` judges them, because a development build meets none.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let folder = workspace::root().join("target/bench");
     let (rows, file) = if arguments.site {

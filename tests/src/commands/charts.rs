@@ -1,4 +1,4 @@
-//! `cargo xtask charts`: charts of other projects, put through `init`, `lock` and `build`.
+//! `cargo xtask charts`: runs `init`, `lock` and `build` on charts of other projects.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,13 +8,14 @@ use anyhow::{Context, Result, ensure};
 use crate::published::{Attempt, Bench, Ending, LIST, Published, Sources, TinyRegistry, list, markdown};
 use crate::{images, printer, workspace};
 
-/// The page that is written, from the project's root.
+/// Path of the generated page, relative to the project's root.
 const PAGE: &str = "docs/CHARTS.md";
 
-/// How many charts go through at once.
+/// Number of charts that are processed in parallel.
 const AT_ONCE: usize = 6;
 
-/// Puts charts of other projects through init, lock and build. Not a part of `test`: their repositories are fetched fresh.
+/// Puts charts of other projects through init, lock and build. Not a part of `test`: their repositories are fetched
+/// fresh.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder with the projects' repositories, bare, each as OWNER+NAME/repo.
@@ -57,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Says what a chart came to.
+/// Prints the result of a chart.
 fn report(published: &Published, attempt: &Attempt) {
     let ending = match &attempt.ending {
         Ending::Built => "built".to_owned(),
@@ -70,7 +71,8 @@ fn report(published: &Published, attempt: &Attempt) {
     printer::data(format_args!("{} {}: {ending} [{edits}] {compared}", published.repository, attempt.name));
 }
 
-/// Does something for each item, several at once; returns the results in the order of the items, or the first error.
+/// Applies a function to each item, several in parallel. Returns the results in the order of the items, or the first
+/// error.
 fn at_once<T: Sync, R: Send>(items: &[T], each: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     let next = AtomicUsize::new(0);
     let work = || {

@@ -1,4 +1,4 @@
-//! `cargo xtask documents`: the documents that are made from code. Part `lint` compares them with what the code makes now.
+//! `cargo xtask documents`: generates documents from code. Part `lint` compares them with the code's current output.
 #![expect(clippy::disallowed_methods, reason = "documents of the tree, which are made again when they are lost")]
 
 use std::collections::BTreeMap;
@@ -10,10 +10,10 @@ use anyhow::{Context, Result, ensure};
 use crate::site::tool;
 use crate::{printer, workspace};
 
-/// Where schemas of what commands print are kept, in the tree.
+/// Folder of the schemas of printed documents, in the tree.
 const SCHEMAS: &str = "docs/schemas";
 
-/// A document that a program prints.
+/// Documents that programs print.
 const PRINTED: [(&str, &str, &[&str]); 2] = [
     ("docs/ERRORS.md", "landfall", &["errors", "--markdown"]),
     ("docs/openapi.json", "landfall-appliance", &["openapi"]),
@@ -23,7 +23,8 @@ const PRINTED: [(&str, &str, &[&str]); 2] = [
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 
-/// Runs the command. The API's document contains schemas, so it is made by a program that was built with the new ones.
+/// Runs the command. The API's document contains schemas, so the program that generates it is built after the schemas
+/// are written.
 pub fn run(_: &Arguments) -> Result<u8> {
     let root = workspace::root();
     let made = schemas(&workspace::landfall()?)?;
@@ -39,7 +40,7 @@ pub fn run(_: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Fails if a document is not what the code makes.
+/// Fails if a document differs from the code's output.
 pub fn check() -> Result<()> {
     let landfall = workspace::landfall()?;
     let made = schemas(&landfall)?;
@@ -55,7 +56,7 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// The schemas that this `landfall` writes, by path in the tree.
+/// Returns the schemas that this `landfall` writes, by path in the tree.
 fn schemas(landfall: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     tool::output(Command::new(landfall).args(["--quiet", "schemas", "--output"]).arg(folder.path()))?;
@@ -69,7 +70,7 @@ fn schemas(landfall: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
     Ok(schemas)
 }
 
-/// What programs beside this `landfall` print, by path in the tree.
+/// Returns the documents that programs next to this `landfall` print, by path in the tree.
 fn printed(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     let print = |(path, program, words): (&str, &str, &[&str])| {
         let program = landfall.with_file_name(program);
@@ -86,7 +87,7 @@ fn printed(landfall: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
     PRINTED.into_iter().map(print).collect()
 }
 
-/// Schemas in the tree of documents that no command prints now.
+/// Returns schemas in the tree whose document no command prints any more.
 fn left_over(made: &BTreeMap<PathBuf, Vec<u8>>) -> Result<Vec<PathBuf>> {
     let folder = workspace::root().join(SCHEMAS);
     let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;

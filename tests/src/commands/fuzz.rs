@@ -1,6 +1,7 @@
-//! `cargo xtask fuzz`: every reader of bytes that a stranger may have written, under libFuzzer.
+//! `cargo xtask fuzz`: runs every reader of untrusted bytes under libFuzzer.
 //!
-//! The compiler of the project does: the passes that libFuzzer needs are its own, only sanitizers would need another one.
+//! The project's compiler is sufficient: it has the passes that libFuzzer needs. Only sanitizers would need another
+//! compiler.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are made again when they are lost")]
 
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use landfall_launcher::packages;
 use crate::workspace::{self, GLIBC_TARGET, cargo};
 use crate::{printer, setup};
 
-/// The targets, as `fuzz/Cargo.toml` has them.
+/// The targets, as listed in `fuzz/Cargo.toml`.
 const TARGETS: [&str; 23] = [
     "head",
     "trust",
@@ -39,15 +40,15 @@ const TARGETS: [&str; 23] = [
     "facts",
 ];
 
-/// What shows libFuzzer which code an input reached.
+/// Compiler flags that report the code reached by an input to libFuzzer.
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// How many targets run at a time. Each keeps one processor busy.
+/// Number of targets that run in parallel. Each keeps one processor busy.
 const LANES: usize = 2;
 
-/// Largest input, in bytes: above every vector.
+/// Largest input, in bytes. It exceeds every vector.
 const MAX_BYTES: u64 = 256 << 10;
 
 /// Gives every reader of hostile bytes inputs that libFuzzer makes from the frozen vectors.
@@ -61,7 +62,7 @@ pub struct Arguments {
     seconds: u32,
 }
 
-/// Runs the command: an input that fails a target is an error that names its file.
+/// Runs the command. An input that fails a target is an error that names its file.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let programs = build()?;
     let seeds = seeds()?;
@@ -82,7 +83,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Runs every target for so many seconds.
+/// Runs every target for this number of seconds.
 pub fn every_target(seconds: u32) -> Result<()> {
     run(&Arguments { target: None, seconds }).map(drop)
 }
@@ -102,7 +103,7 @@ fn build() -> Result<PathBuf> {
     Ok(folder().join(GLIBC_TARGET).join("release"))
 }
 
-/// A folder with the frozen vectors and the files within them, and with good inputs of the readers that read no bundle.
+/// Creates a folder of seeds: the frozen vectors, the files in them, and valid inputs for readers of other formats.
 fn seeds() -> Result<PathBuf> {
     let seeds = folder().join("seeds");
     if seeds.exists() {
@@ -118,7 +119,7 @@ fn seeds() -> Result<PathBuf> {
             let own = seeds.join(kind).join(&name);
             std::fs::create_dir_all(&own).with_context(|| format!("cannot create {}", own.display()))?;
             std::fs::copy(&vector, own.join("whole")).with_context(|| format!("cannot copy {}", vector.display()))?;
-            // Many of them are made wrong, and tar takes out what it can.
+            // Many of them are malformed on purpose; tar extracts what it can.
             let _ = Command::new("tar").arg("-C").arg(&own).arg("-xf").arg(&vector).output();
             count += 1;
         }
@@ -128,7 +129,7 @@ fn seeds() -> Result<PathBuf> {
     Ok(seeds)
 }
 
-/// Runs one target. What it finds new stays in its corpus, from which the next run begins.
+/// Runs one target. New inputs stay in its corpus, from which the next run starts.
 fn fuzz(program: &Path, target: &str, seeds: &Path, seconds: u32) -> Result<()> {
     let (corpus, failures) = (folder().join("corpus").join(target), folder().join("failures").join(target));
     for folder in [&corpus, &failures] {
@@ -167,7 +168,7 @@ mod tests {
         }
     }
 
-    /// Modules that a source file names by `crate::…` outside of its tests.
+    /// Returns modules that a source file names by `crate::…` outside of its tests.
     fn named(text: &str) -> BTreeSet<String> {
         let text = text.split("mod tests {").next().unwrap_or_default();
         let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -176,7 +177,7 @@ mod tests {
         names.map(name).collect()
     }
 
-    /// The files of a module that a target takes from elsewhere: one, or those of a folder.
+    /// Returns the files of a module that a target includes from elsewhere: one file, or those of a folder.
     fn files_of(path: &Path) -> Vec<PathBuf> {
         if !path.ends_with("mod.rs") {
             return vec![path.to_owned()];

@@ -1,4 +1,4 @@
-//! `cargo xtask gpu`: what `landfall-gpu` reports about this machine's GPUs, against NVIDIA's own program.
+//! `cargo xtask gpu`: compares the report of `landfall-gpu` about this machine's GPUs with NVIDIA's own program.
 
 use std::path::PathBuf;
 

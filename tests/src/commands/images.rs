@@ -1,4 +1,4 @@
-//! `cargo xtask images`: the node pack, the images, the model and the wheels.
+//! `cargo xtask images`: builds the node pack, the images, the model and the wheels.
 
 use anyhow::{Result, bail};
 
@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// Builds the programs of a Go module or a single image or artifact, and prints its path or reference.
+/// Builds a Go module's programs, or a single image or artifact, and prints its path or reference.
 fn build_one(workshop: &Workshop, name: &str) -> Result<u8> {
     let tools = [
         &&node_pack::COSIGN,

@@ -1,4 +1,4 @@
-//! The developers' commands: one file per command, each with its `Arguments` and `run`.
+//! The developers' commands, one file per command, each with its `Arguments` and `run`.
 
 pub mod bench;
 pub mod charts;

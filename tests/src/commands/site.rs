@@ -1,4 +1,4 @@
-//! `cargo xtask site`: test machines for a person.
+//! `cargo xtask site`: test machines for manual use.
 
 use std::io::IsTerminal;
 use std::os::unix::process::ExitStatusExt;
@@ -13,7 +13,7 @@ use crate::cache::cache_root;
 use crate::site::{Machine, MachineSpec, PowerState, Site};
 use crate::{printer, workspace};
 
-/// Between two looks whether a site is still there.
+/// Time between two checks that a site still exists.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// Starts, uses and ends test machines.
@@ -39,7 +39,8 @@ enum Command {
     },
     /// Opens a shell on a machine.
     Shell(Target),
-    /// Leads a port of this host's loopback to a port of a machine, until the command is interrupted or the site is ended.
+    /// Leads a port of this host's loopback to a port of a machine, until the command is interrupted or the site is
+    /// ended.
     Forward {
         #[command(flatten)]
         target: Target,
@@ -157,8 +158,8 @@ fn start(up: &Up) -> Result<()> {
     Ok(())
 }
 
-/// Starts a process that outlives this one, however it ends, and then removes the site's disks and settings: a Ctrl-C
-/// or a SIGKILL leaves this one no time for that. It waits on a pipe whose other end this process holds.
+/// Starts a process that outlives this one, and then removes the site's disks and settings. This process cannot do so
+/// after a Ctrl-C or a SIGKILL. The sweeper waits on a pipe whose other end this process holds.
 fn start_sweeper() -> Result<Child> {
     let mut sweeper = workspace::outliving(&["site", "sweep"]);
     sweeper.stdin(Stdio::piped()).stdout(Stdio::null());
@@ -167,9 +168,9 @@ fn start_sweeper() -> Result<Child> {
 
 fn sweep() -> Result<()> {
     std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).context("cannot wait for the end of standard input")?;
-    // A dying process closes its files before the kernel counts it as dead.
+    // A dying process closes its files before the kernel reports it as dead.
     std::thread::sleep(std::time::Duration::from_millis(500));
-    // A test's cache may be gone by now, and need not be recreated.
+    // A test's cache may be gone by now, and is not needed.
     if !cache_root()?.exists() {
         return Ok(());
     }

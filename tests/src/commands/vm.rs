@@ -1,4 +1,4 @@
-//! `cargo xtask vm`: Landfall on a stock Debian under its own kernel.
+//! `cargo xtask vm`: tests Landfall on a stock Debian under its own kernel.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::printer;
 use crate::vm::{self, Bundle, Lane, Outcome, SCENARIOS, report, scenarios};
 
-/// The time limit of a run without `--full`: what CI allows for it.
+/// Time limit of a run without `--full`, as set by CI.
 const BUDGET: Duration = Duration::from_mins(10);
 
 /// Boots stock Debian machines and tests installs on them: quick scenarios by default.
@@ -34,7 +34,7 @@ pub struct Arguments {
     root: Option<PathBuf>,
 }
 
-/// Runs the command: exit code 0 when every scenario that ran passed, 1 otherwise.
+/// Runs the command. The exit code is 0 if every scenario that ran passed, 1 otherwise.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     if arguments.list {
         for scenario in SCENARIOS {

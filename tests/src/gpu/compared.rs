@@ -1,4 +1,4 @@
-//! Fields of a GPU that both `landfall-gpu` and `nvidia-smi` report, side by side.
+//! Comparison of the GPU fields that both `landfall-gpu` and `nvidia-smi` report.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -11,55 +11,55 @@ use landfall_gpu_facts::{GpuReport, Reading};
 
 use super::smi::{NONE, Smi, SmiGpu, number, profiles};
 
-/// Bytes of a MiB.
+/// Bytes per MiB.
 const MIB: u64 = 1 << 20;
 
-/// How far memory may move while both programs read it, in MiB: the programs themselves take some.
+/// Allowed difference of memory while both programs read it, in MiB. The programs themselves use some.
 const MEMORY_SLACK: f64 = 16.0;
 
-/// How far power may move between two readings, in watts.
+/// Allowed difference of power between two readings, in watts.
 const POWER_SLACK: f64 = 25.0;
 
-/// How far a temperature may move, in degrees Celsius.
+/// Allowed difference of a temperature, in degrees Celsius.
 const TEMPERATURE_SLACK: f64 = 3.0;
 
-/// How far a clock may move, in megahertz: a GPU that was idle speeds up when it is read.
+/// Allowed difference of a clock, in megahertz. An idle GPU speeds up when it is read.
 const CLOCK_SLACK: f64 = 300.0;
 
-/// How many characters of a program's name the kernel keeps.
+/// Number of characters of a program's name that the kernel keeps.
 const NAME_CHARACTERS: usize = 15;
 
-/// One field as both report it.
+/// One field as reported by both programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
-    /// What it is about: the driver, or the address of a GPU.
+    /// Subject of the field: the driver, or the address of a GPU.
     pub subject: String,
     /// Its path in the document of `nvidia-smi`.
     pub name: String,
-    /// What `landfall-gpu` reports, in the units of `nvidia-smi`.
+    /// Value of `landfall-gpu`, in the units of `nvidia-smi`.
     pub landfall: String,
-    /// What `nvidia-smi` reports; two values where it moved between its readings before and after.
+    /// Value of `nvidia-smi`; both values if they changed between its two readings.
     pub nvidia_smi: String,
-    /// Whether these are the same, or as near as a field that moves can be.
+    /// True if the values are equal, or close enough for a field that varies.
     pub agrees: bool,
 }
 
-/// What was read on one machine, the document of `landfall-gpu` between two of `nvidia-smi`.
+/// Readings of one machine: a document of `landfall-gpu`, taken between two of `nvidia-smi`.
 pub struct Readings<'a> {
     /// The document of `landfall-gpu`.
     pub report: &'a GpuReport,
-    /// That of NVML in it.
+    /// NVML's part of that document.
     pub nvml: &'a NvmlFacts,
-    /// The document of `nvidia-smi` before it.
+    /// Earlier document of `nvidia-smi`.
     pub before: &'a Smi,
-    /// The same after it.
+    /// Later document of `nvidia-smi`.
     pub after: &'a Smi,
-    /// The table of `nvidia-smi mig -lgip`.
+    /// Table of `nvidia-smi mig -lgip`.
     pub profiles: &'a str,
 }
 
 impl Readings<'_> {
-    /// The fields that both report.
+    /// Returns the fields that both programs report.
     pub fn compared(&self) -> Vec<Field> {
         let Self { nvml, before, .. } = self;
         let mut fields = vec![
@@ -92,7 +92,7 @@ impl Readings<'_> {
         fields
     }
 
-    /// Nothing of such a GPU can be compared, and that counts as a difference.
+    /// Returns a difference for a GPU that does not answer, because none of its fields can be compared.
     fn of_failing(&self, failed: &FailedGpu) -> Field {
         let address = text_of(&failed.pci_address);
         let uuid = self.before.at(&address).map_or(NONE, |gpu| gpu.field("uuid"));
@@ -105,17 +105,17 @@ fn same(subject: &str, name: &str, landfall: String, nvidia_smi: &str) -> Field 
     Field { subject: subject.to_owned(), name: name.to_owned(), landfall, nvidia_smi: nvidia_smi.to_owned(), agrees }
 }
 
-/// A value as `nvidia-smi` prints it.
+/// Formats a value like `nvidia-smi`.
 fn text(value: Option<impl Display>) -> String {
     value.map_or_else(|| NONE.to_owned(), |value| value.to_string())
 }
 
-/// The same of a reading.
+/// Formats a reading like `nvidia-smi`.
 fn text_of<T: Display>(reading: &Reading<T>) -> String {
     text(reading.value())
 }
 
-/// A reading of yes or no in the words of `nvidia-smi`.
+/// Formats a boolean reading in the words of `nvidia-smi`.
 fn either(reading: &Reading<bool>, [yes, no]: [&str; 2]) -> String {
     reading.value().map_or(NONE, |value| if *value { yes } else { no }).to_owned()
 }
@@ -123,7 +123,7 @@ fn either(reading: &Reading<bool>, [yes, no]: [&str; 2]) -> String {
 const ENABLED: [&str; 2] = ["Enabled", "Disabled"];
 const YES: [&str; 2] = ["Yes", "No"];
 
-/// What `nvidia-smi` reports about one GPU, before and after.
+/// Earlier and later report of `nvidia-smi` about one GPU.
 struct Sides<'a> {
     subject: String,
     before: &'a SmiGpu,
@@ -135,7 +135,8 @@ impl Sides<'_> {
         same(&self.subject, name, landfall, self.before.field(name))
     }
 
-    /// A field that moves: between its two readings, or this near to one.
+    /// Returns a field that varies. It agrees if it lies between the two readings of `nvidia-smi`, or within `slack` of
+    /// one.
     fn moving(&self, name: &str, landfall: Option<f64>, slack: f64) -> Field {
         let nvidia_smi = [self.before.number(name), self.after.number(name)];
         let agrees = match (landfall, nvidia_smi) {
@@ -172,7 +173,7 @@ impl Sides<'_> {
         fields
     }
 
-    /// Before driver 575, another field of `nvidia-smi` has whether a display is attached.
+    /// Before driver 575, `nvidia-smi` reports an attached display in another field.
     fn display(&self, is_attached: &Reading<bool>) -> Field {
         let (name, words) = match self.before.field("display_attached") {
             NONE => ("display_mode", ENABLED),
@@ -192,7 +193,7 @@ impl Sides<'_> {
         ]
     }
 
-    /// `nvidia-smi` rounds up to whole MiB.
+    /// Compares memory, which `nvidia-smi` rounds up to whole MiB.
     fn of_memory(&self, gpu: &Gpu) -> [Field; 4] {
         let memory = gpu.memory.value();
         let mib = |bytes: u64| bytes.div_ceil(MIB);
@@ -230,19 +231,20 @@ impl Sides<'_> {
         fields
     }
 
-    /// `nvidia-smi` counts errors by place and kind, and some drivers have no kinds.
+    /// Compares error counts. `nvidia-smi` counts errors by location and kind, and some drivers have no kinds.
     fn errors(&self, period: &str, kind: &str, landfall: &Reading<u64>) -> Field {
         let places = ["sram", "dram"].map(|place| format!("{place}_{kind}"));
         let kinds = ["_parity", "_secded"].map(|suffix| format!("{}{suffix}", places[0]));
         let counts = places.iter().chain(&kinds).map(|name| self.before.number(&format!("ecc_errors/{period}/{name}")));
         let sum = counts.flatten().reduce(|one, other| one + other);
-        // GPUs before Turing count by bits and place, with a total of their own.
+        // GPUs before Turing count by bits and location, and report their own total.
         let bits = if kind == "correctable" { "single_bit" } else { "double_bit" };
         let sum = sum.or_else(|| self.before.number(&format!("ecc_errors/{period}/{bits}/total")));
         same(&self.subject, &format!("ecc_errors/{period}/{kind}"), text_of(landfall), &text(sum))
     }
 
-    /// The first of these that `nvidia-smi` reports: GPUs before Ampere, and A100 and A30, have no average, and older drivers one field alone.
+    /// Returns the first of these fields that `nvidia-smi` reports. GPUs before Ampere, and A100 and A30, have no
+    /// average, and older drivers have only one field.
     fn power_draw(&self) -> String {
         let names = ["average", "instant"].map(|kind| format!("gpu_power_readings/{kind}_power_draw"));
         let known = names.into_iter().find(|name| self.before.number(name).is_some());
@@ -275,7 +277,7 @@ impl Sides<'_> {
         fields
     }
 
-    /// The processes by number, kind, name and MiB.
+    /// Compares processes by PID, kind, name and MiB.
     fn processes(&self, found: &[GpuProcess]) -> Field {
         let mut landfall: Vec<String> = found.iter().filter_map(|process| shown(process, found)).collect();
         let mut nvidia_smi: Vec<String> = self
@@ -307,7 +309,7 @@ impl Sides<'_> {
         ]
     }
 
-    /// The divisions that the GPU can have, each with its number, how many fit, memory in GiB and multiprocessors.
+    /// Compares the GPU's MIG profiles, by number, maximum count, memory in GiB and multiprocessors.
     fn of_profiles(&self, gpu: &Gpu, table: &str) -> Vec<Field> {
         let known = gpu.mig.value().and_then(|mig| mig.profiles.value()).map(Vec::as_slice).unwrap_or_default();
         let listed = profiles(table, gpu.index);
@@ -329,7 +331,7 @@ impl Sides<'_> {
     }
 }
 
-/// A process as `nvidia-smi` prints it: one that computes and draws, which NVML lists twice, once.
+/// Formats a process like `nvidia-smi`. NVML lists a process that both computes and draws twice; here it appears once.
 fn shown(process: &GpuProcess, all: &[GpuProcess]) -> Option<String> {
     let is_also = |kind| all.iter().any(|other| other.pid == process.pid && other.kind == kind);
     let kind = match process.kind {
@@ -361,7 +363,7 @@ fn virtualization(mode: Virtualization) -> &'static str {
     }
 }
 
-/// MiB of one GPU are few enough for an exact number.
+/// Converts MiB to a float. One GPU has few enough for an exact result.
 fn as_number(mib: u64) -> f64 {
     f64::from(u32::try_from(mib).unwrap_or(u32::MAX))
 }

@@ -1,4 +1,4 @@
-//! The libraries of a driver that no test machine has: one in C stands in for them. NVIDIA's own tools load it.
+//! Stand-in for driver libraries, which no test machine has: a library in C that NVIDIA's own tools can load.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,13 +7,14 @@ use anyhow::{Context, Result, ensure};
 
 use crate::workspace;
 
-/// The version of the driver that the library plays.
+/// Driver version that the library reports.
 pub const VERSION: &str = "580.159.04";
 
-/// The UUIDs of the two GPUs that it plays.
+/// UUIDs of the two GPUs that it reports.
 pub const UUIDS: [&str; 2] = ["GPU-00000000-0000-0000-0000-000000000001", "GPU-00000000-0000-0000-0000-000000000002"];
 
-/// Compiles the library under the name by which programs load it, such as `libnvidia-ml.so.1`. It plays a machine with two GPUs.
+/// Compiles the library under the name by which programs load it, such as `libnvidia-ml.so.1`. It simulates a machine
+/// with two GPUs.
 pub fn compile(name: &str, to: &Path) -> Result<()> {
     let source = workspace::root().join("gpu/probe/tests/machines/nvml.c");
     let mut compiler = Command::new("gcc");

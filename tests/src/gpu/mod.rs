@@ -1,4 +1,4 @@
-//! `landfall-gpu` on a machine with a real GPU, held against NVIDIA's own program, field by field.
+//! Comparison of `landfall-gpu` on a machine with a real GPU with NVIDIA's own program, field by field.
 #![expect(clippy::disallowed_methods, reason = "what a developer keeps of a machine can be printed again")]
 
 mod compared;
@@ -18,7 +18,7 @@ use smi::Smi;
 
 use crate::workspace;
 
-/// The names of what is kept of a machine.
+/// File names of the saved output of a machine.
 const FACTS: &str = "facts.json";
 const BEFORE: &str = "before.xml";
 const AFTER: &str = "after.xml";
@@ -27,7 +27,7 @@ const PROFILES: &str = "profiles.txt";
 /// NVIDIA's program.
 const NVIDIA_SMI: &str = "nvidia-smi";
 
-/// What both programs printed on one machine. Nothing in it was changed: it has the serial number of the GPU.
+/// Output of both programs on one machine. It is unmodified, and thus contains the serial number of the GPU.
 #[derive(Debug)]
 pub struct Printed {
     facts: String,
@@ -37,8 +37,8 @@ pub struct Printed {
 }
 
 impl Printed {
-    /// Runs both programs here: `landfall-gpu` between two runs of `nvidia-smi`, since some fields move. `landfall-gpu` is built only on a
-    /// machine with a GPU.
+    /// Runs both programs here: `landfall-gpu` between two runs of `nvidia-smi`, because some fields vary.
+    /// `landfall-gpu` is built only on a machine with a GPU.
     pub fn here() -> Result<Self> {
         printed(Command::new(NVIDIA_SMI).arg("-L"))
             .context("this command needs a machine with a GPU and NVIDIA's driver")?;
@@ -47,12 +47,12 @@ impl Printed {
         let before = all()?;
         let facts = printed(&mut Command::new(landfall_gpu))?;
         let after = all()?;
-        // GPUs that cannot be divided make it fail.
+        // The command fails for GPUs without MIG support.
         let profiles = printed(Command::new(NVIDIA_SMI).args(["mig", "-lgip"])).unwrap_or_default();
         Ok(Self { facts, before, after, profiles })
     }
 
-    /// Reads what was kept.
+    /// Reads saved output.
     pub fn kept(folder: &Path) -> Result<Self> {
         let text = |name: &str| {
             let path = folder.join(name);
@@ -61,7 +61,7 @@ impl Printed {
         Ok(Self { facts: text(FACTS)?, before: text(BEFORE)?, after: text(AFTER)?, profiles: text(PROFILES)? })
     }
 
-    /// Keeps it in a folder, which is created.
+    /// Saves the output in a folder, which is created.
     pub fn keep(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let Self { facts, before, after, profiles } = self;
@@ -72,7 +72,7 @@ impl Printed {
         Ok(())
     }
 
-    /// The fields that both programs report.
+    /// Returns the fields that both programs report.
     pub fn compared(&self) -> Result<Vec<Field>> {
         let report = GpuReport::read(self.facts.as_bytes())?;
         let NvmlState::Read(nvml) = &report.nvml else { bail!("NVML was not read: {:?}", report.nvml) };

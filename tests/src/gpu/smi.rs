@@ -1,4 +1,4 @@
-//! What `nvidia-smi` prints about GPUs: the reading of NVIDIA's own program, against which that of `landfall-gpu` is held.
+//! Output of `nvidia-smi`, NVIDIA's own program, with which that of `landfall-gpu` is compared.
 
 use std::collections::BTreeMap;
 
@@ -6,37 +6,37 @@ use anyhow::{Context, Result, ensure};
 use landfall_gpu_facts::hardware::PciAddress;
 use roxmltree::{Document, Node, ParsingOptions};
 
-/// What `nvidia-smi` prints for a field that a GPU does not have.
+/// Text that `nvidia-smi` prints for a field that a GPU does not have.
 pub const NONE: &str = "N/A";
 
-/// What it prints for a field that the driver no longer reports.
+/// Text that it prints for a field that the driver no longer reports.
 const DEPRECATED: &str = "Requested functionality has been deprecated";
 
 /// The document of `nvidia-smi -q -x`.
 #[derive(Debug)]
 pub struct Smi {
-    /// The version of the driver.
+    /// Version of the driver.
     pub driver_version: String,
-    /// The newest CUDA that the driver supports.
+    /// Newest CUDA version that the driver supports.
     pub cuda_version: String,
-    /// Its GPUs.
+    /// GPUs of the machine.
     pub gpus: Vec<SmiGpu>,
 }
 
-/// One GPU in that document.
+/// One GPU of the document.
 #[derive(Debug)]
 pub struct SmiGpu {
     fields: BTreeMap<String, String>,
-    /// The fields of each process that holds its memory.
+    /// Fields of each process that uses its memory.
     pub processes: Vec<BTreeMap<String, String>>,
-    /// How many MIG devices it has.
+    /// Number of its MIG devices.
     pub mig_devices: usize,
 }
 
 impl Smi {
     /// Reads the document.
     pub fn read(text: &str) -> Result<Self> {
-        // It names its document type, which is not read.
+        // The document names its document type, which is not read.
         let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
         let document = Document::parse_with_options(text, options).context("nvidia-smi printed no XML")?;
         let root = document.root_element();
@@ -48,7 +48,7 @@ impl Smi {
         Ok(Self { driver_version: value("driver_version")?, cuda_version: value("cuda_version")?, gpus })
     }
 
-    /// The GPU at this address, as `landfall-gpu` writes addresses.
+    /// Returns the GPU at this address, in the notation of `landfall-gpu`.
     pub fn at(&self, address: &str) -> Option<&SmiGpu> {
         let is_at = |gpu: &&SmiGpu| {
             let found = gpu.field("pci/pci_bus_id").parse::<PciAddress>();
@@ -65,18 +65,18 @@ impl SmiGpu {
         Self { fields: leaves(gpu), processes, mig_devices }
     }
 
-    /// A field by its path below the GPU, such as `fb_memory_usage/total`.
+    /// Returns a field by its path below the GPU, such as `fb_memory_usage/total`.
     pub fn field(&self, path: &str) -> &str {
         self.fields.get(path).map_or(NONE, String::as_str)
     }
 
-    /// The number at the beginning of a field, without its unit.
+    /// Returns the number at the beginning of a field, without its unit.
     pub fn number(&self, path: &str) -> Option<f64> {
         number(self.field(path))
     }
 }
 
-/// The number at the beginning of a text such as `143771 MiB`.
+/// Parses the number at the beginning of a text such as `143771 MiB`.
 pub fn number(text: &str) -> Option<f64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
@@ -85,7 +85,7 @@ fn children<'a, 'input>(of: Node<'a, 'input>, name: &str) -> impl Iterator<Item 
     of.children().filter(move |child| child.has_tag_name(name))
 }
 
-/// Every element without elements of its own, by its path; the first of those with the same path.
+/// Returns every element without child elements, by its path. Only the first element with a path is included.
 fn leaves(of: Node<'_, '_>) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for element in of.descendants().filter(|node| node.is_element() && *node != of) {
@@ -102,16 +102,16 @@ fn leaves(of: Node<'_, '_>) -> BTreeMap<String, String> {
     found
 }
 
-/// A division that a GPU can have, as `nvidia-smi mig -lgip` prints it.
+/// A MIG profile as listed by `nvidia-smi mig -lgip`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmiProfile {
-    /// Its name, such as `1g.18gb`.
+    /// Name of the profile, such as `1g.18gb`.
     pub name: String,
-    /// What it has: its number, how many fit, memory in GiB, multiprocessors.
+    /// Number, maximum count, memory in GiB, and multiprocessors.
     pub numbers: [String; 4],
 }
 
-/// The divisions of the GPU of this index.
+/// Returns the profiles of the GPU with this index.
 pub fn profiles(table: &str, gpu: u32) -> Vec<SmiProfile> {
     let index = gpu.to_string();
     let read = |line: &str| {

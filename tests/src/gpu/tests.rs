@@ -1,4 +1,4 @@
-//! On what real machines printed.
+//! Tests with the output of real machines.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::Printed;
 
-/// What real machines printed, without serial numbers, and with another UUID: GPUs that were idle, and while a process held their memory.
+/// Real machines whose output is saved, without serial numbers and with another UUID. Their GPUs were idle, or a
+/// process held their memory.
 const MACHINES: [&str; 4] = ["h100-idle", "h100-held", "h200-idle", "h200-held"];
 
 fn kept(machine: &str) -> Printed {
@@ -33,7 +34,7 @@ fn another_value_of_any_compared_field_is_seen() {
     let altered = |path: &str, text: &str| {
         let element = path.rsplit('/').next().unwrap();
         let (start, end) = (format!("<{element}>"), format!("</{element}>"));
-        // The element of that path: after its parents, one by one.
+        // Finds the element of this path, after its parents, one by one.
         let mut from = 0;
         for parent in path.split('/') {
             from += text[from..].find(&format!("<{parent}>")).unwrap_or_else(|| panic!("{path}"));
@@ -75,7 +76,7 @@ fn processes_and_divisions_that_only_one_of_both_tells_are_seen() {
     assert_eq!(names, ["processes", "mig profile 2g.35gb", "mig profile 2g.36gb"]);
 }
 
-/// Names of the fields that differ where the document of `landfall-gpu` is another one.
+/// Returns the names of the fields that differ after a change of the document of `landfall-gpu`.
 fn differing(change: impl Fn(&mut Value)) -> Vec<String> {
     let mut machine = kept("h200-held");
     let mut facts = serde_json::from_str(&machine.facts).unwrap();
@@ -98,7 +99,7 @@ fn a_gpu_that_does_not_answer_or_is_not_on_the_bus_is_no_agreement() {
 
 #[test]
 fn memory_of_a_division_is_rounded_and_not_cut_off() {
-    // Of an A30's `2g.12gb` and `4g.24gb`, and of an A100's `3g.20gb`, which is halfway between two.
+    // Profiles `2g.12gb` and `4g.24gb` of an A30, and `3g.20gb` of an A100, which lies halfway between two values.
     for (mib, gib) in [(11_968, "11.69"), (24_000, "23.44"), (20_096, "19.62")] {
         let mut machine = kept("h200-held");
         assert!(machine.facts.contains("\"memoryMib\": 143360") && machine.profiles.contains(" 140.00 "));

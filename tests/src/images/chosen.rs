@@ -1,5 +1,5 @@
-//! Packages of a root in another version than its suite has: of the suite of security updates, or files of the archive's pool that suites no
-//! longer list.
+//! Packages of a root filesystem in another version than its suite has. They come from the suite of security updates,
+//! or are files of the archive's pool that suites no longer list.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -15,41 +15,41 @@ use crate::cache::Key;
 use crate::printer;
 use crate::setup::{self, DebianArchive, index};
 
-/// Chooses such packages for a root, if it has any.
+/// Function that chooses such packages for a root filesystem, if it has any.
 pub type Choice = fn(&Workshop) -> Result<Option<Chosen>>;
 
-/// All packages are those of the suite.
+/// Chooses none: all packages are those of the suite.
 pub fn none(_workshop: &Workshop) -> Result<Option<Chosen>> {
     Ok(None)
 }
 
-/// Files of a root, by the beginnings of their paths, that a choice changes while the root is made. No image has them.
+/// Path prefixes of files that a choice changes while the root filesystem is built. No image contains them.
 pub const OWN_FILES: [&str; 2] = ["etc/apt/sources.list", PREFERENCES];
 
-/// The file by which apt takes nothing else from the suite of security updates.
+/// File by which apt installs only chosen packages from the suite of security updates.
 const PREFERENCES: &str = "etc/apt/preferences.d/landfall";
 
 /// Packages in one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// Their names, as [`super::debian::Root::packages`] has them.
+    /// Names of the packages, as in [`super::debian::Root::packages`].
     pub packages: &'static [&'static str],
-    /// Debian's own version of all of them.
+    /// Debian version of all of them.
     pub version: String,
-    /// Where they are.
+    /// Location of the packages.
     pub place: Place,
 }
 
-/// Where packages are.
+/// Location of packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The archive of security updates.
+    /// The security updates archive.
     Security(DebianArchive),
-    /// A folder with their files.
+    /// A folder with the package files.
     Folder(PathBuf),
 }
 
-/// Arguments of mmdebstrap: a source of packages, and hooks. A folder in it exists as long as this.
+/// Arguments of mmdebstrap: a package source, and hooks. A temporary folder that it names exists as long as this value.
 pub struct Source {
     /// The source in apt's one-line format.
     pub line: String,
@@ -59,7 +59,7 @@ pub struct Source {
 }
 
 impl Chosen {
-    /// A key to which the choice is added.
+    /// Adds the choice to a key.
     pub fn key(&self, key: Key) -> Key {
         let place = match self.place {
             Place::Security(_) => "security",
@@ -70,16 +70,16 @@ impl Chosen {
         })
     }
 
-    /// The packages as apt takes them.
+    /// Returns the packages in apt's notation.
     pub fn names(&self) -> impl Iterator<Item = String> {
         self.packages.iter().map(|package| format!("{package}={}", self.version))
     }
 
-    /// Where mmdebstrap finds them.
+    /// Returns the source in which mmdebstrap finds the packages.
     pub fn source(&self, suite: &str) -> Result<Source> {
         match &self.place {
             Place::Security(archive) => {
-                // What is not chosen stays that of the suite.
+                // Packages that are not chosen stay in the suite's version.
                 let pin = format!(
                     "--setup-hook=mkdir -p \"$1/etc/apt/preferences.d\" && printf 'Package: *\\nPin: release \
                      l=Debian-Security\\nPin-Priority: 50\\n' > \"$1/{PREFERENCES}\""
@@ -96,8 +96,8 @@ impl Chosen {
     }
 }
 
-/// An archive that apt reads, which may run as a user without rights here. It has no signature: the digests of the files were checked when
-/// they came.
+/// Creates an archive for apt, which may run as an unprivileged user here. It has no signature, because the files'
+/// digests were checked on download.
 fn local_archive(files: &Path) -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("landfall-packages-").tempdir().context("cannot make a folder")?;
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
@@ -113,32 +113,32 @@ fn local_archive(files: &Path) -> Result<TempDir> {
     Ok(folder)
 }
 
-/// The fields by which a package describes itself.
+/// Returns the control fields of a package.
 fn control(package: &Path) -> Result<String> {
     let output = Command::new("dpkg-deb").arg("--field").arg(package).output().context("cannot run dpkg-deb")?;
     ensure!(output.status.success(), "{} is no package:\n{}", package.display(), last_lines(&output.stderr));
     String::from_utf8(output.stdout).with_context(|| format!("{} has no text", package.display()))
 }
 
-/// A package in the list of an archive.
+/// Returns a package's entry in the archive's list.
 fn stanza(control: &str, name: &str, bytes: &[u8]) -> String {
     let digest = hex::encode(Sha256::digest(bytes));
     format!("{}\nFilename: ./{name}\nSize: {}\nSHA256: {digest}\n\n", control.trim_end(), bytes.len())
 }
 
-/// A version that suites may no longer list, while the pool of the archive still has its files.
+/// A version that suites may no longer list, although the archive's pool still has its files.
 pub struct PoolVersion {
-    /// The source package, by which the pool is divided.
+    /// Name of the source package, which determines the pool folder.
     pub source: &'static str,
-    /// Debian's own version.
+    /// Debian version.
     pub version: &'static str,
-    /// Each package with the SHA-256 of its file.
+    /// Packages, each with the SHA-256 of its file.
     pub packages: &'static [(&'static str, &'static str)],
 }
 
 impl PoolVersion {
-    /// Brings the files into the cache; returns their folder. `None` if no archive of this machine has them, which is asked again after a
-    /// day.
+    /// Downloads the files into the cache, and returns their folder. Returns `None` if no archive of this machine has
+    /// them; it retries after a day.
     pub fn ensure(&self, workshop: &Workshop) -> Result<Option<PathBuf>> {
         const KIND: &str = "debian-packages";
         let start = Key::new().with("version", self.version);

@@ -1,4 +1,4 @@
-//! Roots made of Debian packages, and the layers cut from them: one base for all, and differences above it.
+//! Root filesystems made of Debian packages, and the layers cut from them: one base for all, and differences above it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use super::{SOURCE_DATE_EPOCH, Workshop, last_lines};
 use crate::cache::Key;
 use crate::setup;
 
-/// The Debian release the images are made of.
+/// Debian release from which the images are made.
 pub const SUITE: &str = "trixie";
 
-/// Raised when [`clean`] changes.
+/// Version of [`clean`], which is raised when it changes.
 const CLEANING_VERSION: &str = "1";
 
-/// What every image made of Debian packages starts with.
+/// Base of every image made of Debian packages.
 pub const BASE: Root =
     Root { name: "base", packages: &["ca-certificates"], accounts: &[], removed: &[], chosen: chosen::none };
 
@@ -34,17 +34,17 @@ pub const NGINX: Root =
 pub const REDIS: Root =
     Root { name: "redis", packages: &["redis-server"], accounts: &[], removed: &[], chosen: chosen::none };
 
-/// A Debian root: packages on top of Debian's required ones.
+/// A Debian root filesystem: packages on top of Debian's required ones.
 pub struct Root {
-    /// Its name in messages.
+    /// Name in messages.
     pub name: &'static str,
     /// Packages to install, without recommended ones.
     pub packages: &'static [&'static str],
-    /// Accounts that are made before packages make their own, so that their numbers are stable.
+    /// Accounts that are created before packages create their own, so that their numbers are stable.
     pub accounts: &'static [Account],
     /// Path prefixes that the image omits.
     pub removed: &'static [&'static str],
-    /// Chooses packages in another version than the suite's.
+    /// Function that chooses packages in another version than the suite's.
     pub chosen: Choice,
 }
 
@@ -59,7 +59,8 @@ pub struct Account {
 }
 
 impl Root {
-    /// The key of the root and of layers cut from it: its contents, and those of the archive.
+    /// Returns the key of the root filesystem and of layers cut from it. It covers the contents and the archive's
+    /// state.
     pub fn key(&self, workshop: &Workshop) -> Result<Key> {
         let mut key = workshop.key().with("suite", SUITE).with("cleaning", CLEANING_VERSION);
         key = key.with("archive", workshop.archive_digest(SUITE)?);
@@ -78,7 +79,8 @@ impl Root {
         })
     }
 
-    /// Makes the root if it is missing: `root.tar` as mmdebstrap left it, and `status`, the package manager's list.
+    /// Builds the root filesystem if it is missing: `root.tar` as written by mmdebstrap, and `status`, the package
+    /// manager's list.
     fn ensure_folder(&self, workshop: &Workshop) -> Result<PathBuf> {
         workshop.entry("debian", self.name, &self.key(workshop)?.with("status", "1"), |folder| {
             setup::ensure_packages(packages::ROOTS)?;
@@ -88,8 +90,8 @@ impl Root {
         })
     }
 
-    /// Unpacks the root if that is missing; returns its folder. Its programs run where they are, with the root's own loader: nothing of it
-    /// is installed on this machine.
+    /// Unpacks the root filesystem if necessary; returns its folder. Its programs run from there, with its own loader,
+    /// and nothing is installed on this machine.
     pub fn ensure_unpacked(&self, workshop: &Workshop) -> Result<PathBuf> {
         let root = self.ensure_folder(workshop)?.join("root.tar");
         workshop.entry("unpacked", self.name, &self.key(workshop)?, |folder| {
@@ -117,7 +119,7 @@ impl Root {
         run(command.args(source.iter().map(|source| &source.line)))
     }
 
-    /// Makes the root if it is missing; returns its files without those that no image may contain.
+    /// Builds the root filesystem if it is missing; returns its files without those that no image may contain.
     pub fn ensure_tree(&self, workshop: &Workshop) -> Result<FileTree> {
         let mut tree = FileTree::read_tar(&self.ensure_folder(workshop)?.join("root.tar"))?;
         clean(&mut tree);
@@ -126,20 +128,21 @@ impl Root {
         Ok(tree)
     }
 
-    /// The layer that turns the base into this root.
+    /// Returns the layer that turns the base into this root filesystem.
     pub fn ensure_difference(&self, workshop: &Workshop) -> Result<Layer> {
         let key = self.key(workshop)?.with("above", BASE.key(workshop)?.digest());
         ensure_layer(workshop, self.name, &key, || self.ensure_tree(workshop)?.above(&BASE.ensure_tree(workshop)?))
     }
 
-    /// The upstream version of an installed package: Debian's without epoch, revision and repacking suffix.
+    /// Returns the upstream version of an installed package: Debian's version without epoch, revision and repacking
+    /// suffix.
     pub fn version(&self, workshop: &Workshop, package: &str) -> Result<String> {
         let versions = self.versions(workshop)?;
         let version = versions.get(package).with_context(|| format!("{package} is not installed in {}", self.name))?;
         Ok(upstream_version(version).to_owned())
     }
 
-    /// Every installed package with Debian's own version.
+    /// Returns every installed package with its Debian version.
     pub fn versions(&self, workshop: &Workshop) -> Result<BTreeMap<String, String>> {
         let path = self.ensure_folder(workshop)?.join("status");
         let status = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -152,13 +155,14 @@ impl Account {
         format!("{0}:x:{1}:{1}::{2}:/bin/sh", self.name, self.id, self.home)
     }
 
-    /// A shell command that adds the account to the unfinished root, whose folder is `$1`.
+    /// Returns a shell command that adds the account to the unfinished root filesystem, whose folder is `$1`.
     fn hook(&self) -> String {
         format!("echo {} >> \"$1/etc/passwd\" && echo {}:x:{}: >> \"$1/etc/group\"", self.line(), self.name, self.id)
     }
 }
 
-/// mmdebstrap with these packages on top of the required ones. The suite, the file and the sources follow.
+/// Returns an mmdebstrap command with these packages on top of the required ones. The caller adds the suite, the file
+/// and the sources.
 pub(super) fn mmdebstrap(packages: &[String]) -> Command {
     let mut command = Command::new("mmdebstrap");
     command.args(["--quiet", "--variant=minbase", "--format=tar"]);
@@ -174,12 +178,12 @@ pub(super) fn run(mmdebstrap: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// The base layer, whole.
+/// Returns the complete base layer.
 pub fn ensure_base(workshop: &Workshop) -> Result<Layer> {
     ensure_layer(workshop, BASE.name, &BASE.key(workshop)?.with("above", "nothing"), || BASE.ensure_tree(workshop))
 }
 
-/// Folders whose contents belong to a running machine, to documentation or to the package manager's caches.
+/// Folders that are emptied: they belong to a running machine, to documentation or to the package manager's caches.
 const EMPTIED: &[&str] = &[
     "boot/",
     "dev/",
@@ -196,12 +200,13 @@ const EMPTIED: &[&str] = &[
     "usr/share/lintian/",
     "usr/share/locale/",
     "usr/share/man/",
-    // Debian makes a database cluster when PostgreSQL is installed: with keys and numbers of its own, never used.
+    // On installation, PostgreSQL creates a database cluster with its own keys and numbers, which is never used.
     "var/lib/postgresql/",
     "etc/postgresql/",
 ];
 
-/// Files of the machine that built the root, secrets made at installation, backups of the package manager.
+/// Files that are removed: files of the machine that built the root filesystem, secrets made at installation, backups
+/// of the package manager.
 const REMOVED: &[&str] = &[
     "etc/.pwd.lock",
     "etc/hostname",
@@ -221,12 +226,12 @@ const REMOVED: &[&str] = &[
     "etc/ssl/certs/ssl-cert-snakeoil.pem",
 ];
 
-/// Removes files that belong to the builder's machine or differ from build to build.
+/// Removes files that belong to the build machine or differ between builds.
 pub(super) fn clean(tree: &mut FileTree) {
     tree.retain(|path, entry| {
         let snakeoil = matches!(&entry.kind, Kind::Link(target) if target.contains("ssl-cert-snakeoil"));
         let documentation = path.starts_with("usr/share/doc/") && !is_copyright(path, entry);
-        // Compiled Python differs between runs, and Python does not need it.
+        // Compiled Python differs between builds, and Python does not need it.
         let compiled = path.ends_with("/__pycache__") || path.contains("/__pycache__/");
         !snakeoil
             && !documentation
@@ -240,7 +245,7 @@ fn is_copyright(path: &str, entry: &Entry) -> bool {
     entry.kind == Kind::Folder || path.ends_with("/copyright") || matches!(entry.kind, Kind::Link(_))
 }
 
-/// Every installed package of the package manager's list, with Debian's own version.
+/// Returns every installed package in the package manager's list, with its Debian version.
 pub(super) fn installed_versions(status: &str) -> BTreeMap<String, String> {
     let field = |stanza: &str, name: &str| {
         stanza.lines().find_map(|line| line.strip_prefix(name)).map(|value| value.trim().to_owned())
@@ -258,7 +263,8 @@ fn upstream_version(version: &str) -> &str {
     version.split(['+', '~']).next().unwrap_or(version)
 }
 
-/// Fails unless two builds of a root installed the same packages, which a changed mirror makes impossible.
+/// Fails unless two builds of a root filesystem installed the same packages. They differ if the mirror has changed in
+/// between.
 pub fn same_packages(name: &str, one: &BTreeMap<String, String>, two: &BTreeMap<String, String>) -> Result<()> {
     let changed: Vec<String> = one
         .iter()

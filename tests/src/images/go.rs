@@ -11,25 +11,25 @@ use super::{Workshop, last_lines};
 use crate::cache::Key;
 use crate::setup;
 
-/// The folder of a module with headers that its upstream lacks.
+/// Folder of a module with headers that its upstream lacks.
 const INCLUDE: &str = "include";
 
-/// Flags of compilers of C and C++ for programs that only tests run.
+/// C and C++ compiler flags for programs that only tests run.
 const QUICK: &str = "-O0 -g0";
 
 /// A Go module in the recipes' folder `node-pack`.
 pub struct GoModule {
     /// Name of its folder.
     pub name: &'static str,
-    /// The module whose version is the true version of the programs; empty for Landfall's own programs.
+    /// Module whose version is the true version of the programs; empty for Landfall's own programs.
     pub upstream: &'static str,
-    /// The version that the programs report instead, in tests of upgrades.
+    /// Version that the programs report instead, in tests of upgrades.
     pub stamp: Option<&'static str>,
-    /// The programs to build.
+    /// Programs to build.
     pub programs: &'static [Program],
-    /// The parameters of the build.
+    /// Parameters of the build.
     pub build: Build,
-    /// Variables the linker sets, in which `{version}`, `{major}` and `{minor}` stand for upstream's version.
+    /// Variables that the linker sets, in which `{version}`, `{major}` and `{minor}` stand for upstream's version.
     pub variables: &'static [(&'static str, &'static str)],
 }
 
@@ -41,7 +41,7 @@ pub struct Program {
     pub file: &'static str,
 }
 
-/// How a module is compiled.
+/// Method by which a module is compiled.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Build {
     /// Without C.
@@ -51,19 +51,20 @@ pub enum Build {
         /// Build tags.
         tags: &'static str,
     },
-    /// With C and C++ code, linked statically, and with headers of the recipe's folder `include`. That code is not optimized: what tests use of
-    /// such a program is Go.
+    /// With C and C++ code, linked statically, and with headers from the recipe's folder `include`. The C and C++ code
+    /// is not optimized, because tests use only the program's Go code.
     StaticCpp {
         /// Build tags.
         tags: &'static str,
     },
-    /// With C code that loads a library of the host when it runs, which a static program cannot: it needs the host's glibc, and nothing
-    /// else.
+    /// With C code that loads a library of the host at run time, which a static program cannot do. The program needs
+    /// only the host's glibc.
     LoadingC,
 }
 
 impl GoModule {
-    /// The version that the programs report, such as `v1.36.3`: the one in the module's go.mod, unless they are stamped.
+    /// Returns the version that the programs report, such as `v1.36.3`: the stamp if there is one, else the version in
+    /// the module's go.mod.
     pub fn version(&self, workshop: &Workshop) -> Result<String> {
         if let Some(stamp) = self.stamp {
             return Ok(stamp.to_owned());
@@ -78,7 +79,7 @@ impl GoModule {
         workshop.recipe("node-pack").join(self.name)
     }
 
-    /// Build tags; none without C.
+    /// Returns the build tags; None without C.
     fn tags(&self) -> Option<&'static str> {
         match self.build {
             Build::Go => None,
@@ -87,7 +88,7 @@ impl GoModule {
         }
     }
 
-    /// The key of the built programs: module files, Go version, flags and, with C, the C compiler's version.
+    /// Returns the key of the built programs: module files, Go version, flags and, with C, the C compiler's version.
     pub fn key(&self, workshop: &Workshop) -> Result<Key> {
         let mut key = Key::new().with("go", go_version()?).with("flags", self.linker_flags(workshop)?.join(" "));
         for file in module_files(&self.folder(workshop))? {
@@ -124,12 +125,12 @@ impl GoModule {
         Ok(flags)
     }
 
-    /// Builds the programs if they are missing; returns the folder that holds them.
+    /// Builds the programs if they are missing; returns their folder.
     pub fn ensure(&self, workshop: &Workshop) -> Result<PathBuf> {
         let key = self.key(workshop)?;
         workshop.entry("go", self.name, &key, |folder| {
             setup::ensure_packages(packages::INSPECTION)?;
-            // Compilers fill memory and both cores by themselves: one at a time, at low priority.
+            // Compilers use much memory and both cores, so only one runs at a time, at low priority.
             let _one = workshop.cache().lock("go-build")?;
             let source = tempfile::tempdir().context("cannot make a folder for the module")?;
             for file in module_files(&self.folder(workshop))? {
@@ -184,7 +185,7 @@ pub fn check_static(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless the program needs glibc alone.
+/// Fails unless the program needs only glibc.
 fn check_loading(program: &Path) -> Result<()> {
     let headers = headers(program)?;
     let needed: Vec<&str> = headers.lines().filter(|line| line.contains("(NEEDED)")).collect();
@@ -193,7 +194,7 @@ fn check_loading(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What `readelf` says of a program.
+/// Returns the output of `readelf` about a program.
 fn headers(program: &Path) -> Result<String> {
     let output = Command::new("readelf")
         .args(["--dynamic", "--program-headers", "--wide"])
@@ -206,7 +207,7 @@ fn headers(program: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// The Go release on this machine, such as `go1.26.8`.
+/// Returns the Go release on this machine, such as `go1.26.8`.
 fn go_version() -> Result<String> {
     first_line(Command::new("go").args(["env", "GOVERSION"])).context("cannot run go: install Go 1.26 or newer")
 }
@@ -228,7 +229,7 @@ fn module_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The version a go.mod requires of a module, in a `require` block or line.
+/// Returns the version that a go.mod requires of a module, in a `require` block or line.
 fn required_version(text: &str, module: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let mut words = line.trim().trim_start_matches("require ").split_whitespace();

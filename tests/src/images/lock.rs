@@ -1,7 +1,6 @@
-//! Compares the checked-in list of assembled images with the recipes' results.
+//! Comparison of the checked-in list of assembled images with the recipes' results.
 //!
-//! Tags say the true version inside. When the archive delivers another version, a person must change the list: a tag is
-//! always true.
+//! Tags name the true version of the content. If the archive delivers another version, a person must change the list.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,10 +10,10 @@ use serde::Deserialize;
 
 use super::registry_tree::Reference;
 
-/// Name of the list in the recipes' folder.
+/// File name of the list in the recipes' folder.
 pub const FILE: &str = "assembled.lock";
 
-/// The list, as far as it is compared here; the vendor's tools read it strictly.
+/// The compared part of the list. The vendor's tools read the list strictly.
 #[derive(Deserialize)]
 struct Assembled {
     images: Vec<Listed>,
@@ -27,7 +26,8 @@ struct Listed {
     recipe: String,
 }
 
-/// Fails unless the list has exactly these references, each with its recipe, images and artifacts apart.
+/// Fails unless the list has exactly these references, each with its recipe, with images and artifacts in separate
+/// lists.
 pub fn check(path: &Path, built: &[Reference]) -> Result<()> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let listed: Assembled =

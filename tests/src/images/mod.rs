@@ -1,8 +1,8 @@
-//! The real parts of tests and demo: the node pack built from Go modules, images assembled without Docker from Debian
-//! packages, a model and wheels, all arranged as the storage of a registry.
+//! The real parts of tests and demo: the node pack built from Go modules, images assembled from Debian packages without
+//! Docker, a model and wheels. All of them are arranged as a registry's storage.
 //!
-//! All inputs of a part go into the key of its cache entry ([`crate::cache`]), so nothing is ever stale: a warm call
-//! computes keys and returns. Images are reproducible: the same inputs give the same digests in any folder.
+//! All inputs of a part go into the key of its cache entry ([`crate::cache`]), so nothing is ever stale. A warm call
+//! only computes keys. Images are reproducible: the same inputs give the same digests in any folder.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -36,19 +36,20 @@ pub use registry_tree::RegistryTree;
 
 use oci::Published;
 
-/// Seconds since 1970 of 2026-11-01T00:00:00Z: no file in an image is younger, and images say they were made then.
+/// 2026-11-01T00:00:00Z in seconds since 1970. No file in an image is younger, and images report it as their creation
+/// time.
 pub const SOURCE_DATE_EPOCH: u64 = 1_793_491_200;
 
-/// [`SOURCE_DATE_EPOCH`] as RFC 3339.
+/// [`SOURCE_DATE_EPOCH`] in RFC 3339 format.
 pub const CREATED: &str = "2026-11-01T00:00:00Z";
 
-/// Raised when the code that assembles layers and manifests changes what it writes for the same inputs.
+/// Version of the assembly, raised when the code writes other layers or manifests for the same inputs.
 const ASSEMBLY_VERSION: &str = "1";
 
-/// Makes one image or artifact.
+/// Function that makes one image or artifact.
 pub type Recipe = fn(&Workshop) -> Result<Published>;
 
-/// Builds parts in a cache from the recipes of this crate.
+/// Builder of parts in a cache, from the recipes of this crate.
 pub struct Workshop {
     cache: Cache,
     recipes: PathBuf,
@@ -60,12 +61,12 @@ pub struct Workshop {
 }
 
 impl Workshop {
-    /// A workshop over the developer's cache.
+    /// Opens a workshop over the developer's cache.
     pub fn open() -> Result<Self> {
         Ok(Self::over(Cache::open()?))
     }
 
-    /// A workshop over the given cache.
+    /// Creates a workshop over the given cache.
     pub fn over(cache: Cache) -> Self {
         Self {
             cache,
@@ -78,17 +79,17 @@ impl Workshop {
         }
     }
 
-    /// The cache that holds what this workshop builds.
+    /// Returns the cache of the parts that this workshop builds.
     pub fn cache(&self) -> &Cache {
         &self.cache
     }
 
-    /// A file or folder of the recipes.
+    /// Returns the path of a file or folder of the recipes.
     pub fn recipe(&self, path: &str) -> PathBuf {
         self.recipes.join(path)
     }
 
-    /// The Debian archive of this machine's apt, looked up when it is first needed.
+    /// Returns the Debian archive of this machine's apt, looked up on first use.
     pub fn archive(&self) -> Result<&DebianArchive> {
         if let Some(archive) = self.archive.get() {
             return Ok(archive);
@@ -97,14 +98,14 @@ impl Workshop {
         Ok(self.archive.get_or_init(|| found))
     }
 
-    /// The same, querying the Debian archive instead of trusting a cached answer.
+    /// Queries the Debian archive instead of trusting a cached answer.
     #[must_use]
     pub fn asking_again(mut self) -> Self {
         self.answers_age = Duration::ZERO;
         self
     }
 
-    /// The contents of the suite of all images ([`index::digest`]), looked up when they are first needed.
+    /// Returns the digest of the contents of all images' suite ([`index::digest`]), looked up on first use.
     pub fn archive_digest(&self, suite: &str) -> Result<&str> {
         if let Some(digest) = self.archive_digest.get() {
             return Ok(digest);
@@ -113,7 +114,7 @@ impl Workshop {
         Ok(self.archive_digest.get_or_init(|| found))
     }
 
-    /// Which minor versions of PostgreSQL there are, looked up when they are first needed.
+    /// Returns the available minor versions of PostgreSQL, looked up on first use.
     pub fn minors(&self) -> Result<&postgres::Minors> {
         if let Some(minors) = self.minors.get() {
             return Ok(minors);
@@ -122,17 +123,17 @@ impl Workshop {
         Ok(self.minors.get_or_init(|| found))
     }
 
-    /// How many parts were built rather than found in the cache.
+    /// Returns the number of parts that were built rather than found in the cache.
     pub fn built(&self) -> usize {
         self.built.load(Ordering::Relaxed)
     }
 
-    /// A key that starts with what every assembled part depends on.
+    /// Returns a key with the inputs of every assembled part.
     pub fn key(&self) -> Key {
         Key::new().with("assembly", ASSEMBLY_VERSION).with("epoch", SOURCE_DATE_EPOCH.to_string())
     }
 
-    /// Builds a cache entry and reports how long it took; a warm entry is silent.
+    /// Builds a cache entry and prints the time it took. Prints nothing if the entry exists.
     pub fn entry(&self, kind: &str, name: &str, key: &Key, build: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(path) = self.cache.find(kind, key) {
             return Ok(path);
@@ -149,14 +150,15 @@ impl Workshop {
     }
 }
 
-/// Everything that was built.
+/// All built parts.
 #[derive(Clone, Debug)]
 pub struct Parts {
     /// Images and artifacts, as a registry's storage.
     pub tree: RegistryTree,
-    /// The programs of the node pack, each under its own name in one folder.
+    /// Folder with the programs of the node pack, each under its own name.
     pub binaries: PathBuf,
-    /// Each reference of the starter, of its node pack, its database or its model, that a later release has under another name, and that name.
+    /// References of the starter, its node pack, its database and its model that later releases rename, each with the
+    /// later name.
     pub later: Vec<(String, String)>,
 }
 
@@ -165,10 +167,10 @@ pub fn ensure_all() -> Result<Parts> {
     ensure_all_in(&Workshop::open()?)
 }
 
-/// Builds every part that is missing in the cache of that workshop.
+/// Builds every part that is missing in the workshop's cache.
 pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
     let start = Instant::now();
-    // Debian's packages arrive while Go compiles: one waits for the network, the other for the processor.
+    // Debian packages are downloaded while Go compiles: one waits for the network, the other for the processor.
     let published = std::thread::scope(|scope| {
         let packages = scope.spawn(|| -> Result<Vec<Published>> {
             let mut published = starter::ensure(workshop)?;
@@ -199,74 +201,75 @@ pub fn ensure_all_in(workshop: &Workshop) -> Result<Parts> {
         bytes / 1_000_000,
         start.elapsed().as_secs_f64()
     ));
-    // All needed entries were used just now, so only unneeded ones count as unused.
+    // All needed entries have just been used, so only unneeded ones count as unused.
     prune::daily(workshop.cache())?;
     Ok(parts)
 }
 
-/// The program `cosign`, which only tests use, to accept what is signed here.
+/// Returns the path of `cosign`, which only tests use, to verify signatures.
 pub fn ensure_cosign() -> Result<PathBuf> {
     Ok(node_pack::COSIGN.ensure(&Workshop::open()?)?.join("cosign"))
 }
 
-/// The program `helm`, with which vendors render charts.
+/// Returns the path of `helm`, with which vendors render charts.
 pub fn ensure_helm() -> Result<PathBuf> {
     Ok(node_pack::HELM.ensure(&Workshop::open()?)?.join("helm"))
 }
 
-/// The program `versitygw`, a server of S3 that only tests use.
+/// Returns the path of `versitygw`, an S3 server that only tests use.
 pub fn ensure_versitygw() -> Result<PathBuf> {
     Ok(node_pack::VERSITYGW.ensure(&Workshop::open()?)?.join("versitygw"))
 }
 
-/// The program `ollama`, which runs models from a store of its own.
+/// Returns the path of `ollama`, which runs models from its own store.
 pub fn ensure_ollama() -> Result<PathBuf> {
     Ok(node_pack::OLLAMA.ensure(&Workshop::open()?)?.join("ollama"))
 }
 
-/// The folder of NVIDIA's `nvidia-ctk` and `nvidia-cdi-hook`.
+/// Returns the folder of NVIDIA's `nvidia-ctk` and `nvidia-cdi-hook`.
 pub fn ensure_container_toolkit() -> Result<PathBuf> {
     nvidia::CONTAINER_TOOLKIT.ensure(&Workshop::open()?)
 }
 
-/// NVIDIA's program `nvidia-device-plugin`.
+/// Returns the path of NVIDIA's `nvidia-device-plugin`.
 pub fn ensure_device_plugin() -> Result<PathBuf> {
     Ok(nvidia::DEVICE_PLUGIN.ensure(&Workshop::open()?)?.join("nvidia-device-plugin"))
 }
 
-/// NVIDIA's parts of `examples/gpu`, under the names that it has for them, as a registry's storage: the container toolkit and the device plugin, and
-/// in place of the exporter of metrics, which needs NVIDIA's own libraries to be built, an image that is never run.
+/// Returns NVIDIA's parts of `examples/gpu`, under NVIDIA's names, as a registry's storage: the container toolkit and
+/// the device plugin. The metrics exporter, which needs NVIDIA's own libraries to build, is replaced by an image that
+/// is never run.
 pub fn ensure_gpu_example() -> Result<RegistryTree> {
     let workshop = Workshop::open()?;
     registry_tree::of(&workshop, nvidia::example(&workshop)?)
 }
 
-/// The program `dex`, an identity provider.
+/// Returns the path of `dex`, an identity provider.
 pub fn ensure_dex() -> Result<PathBuf> {
     Ok(node_pack::DEX.ensure(&Workshop::open()?)?.join("dex"))
 }
 
-/// The root of a Debian with the directory server `slapd`.
+/// Returns the folder of a Debian root filesystem with the directory server `slapd`.
 pub fn ensure_slapd() -> Result<PathBuf> {
     debian::SLAPD.ensure_unpacked(&Workshop::open()?)
 }
 
-/// The root of a Debian with the proxy nginx.
+/// Returns the folder of a Debian root filesystem with the proxy nginx.
 pub fn ensure_nginx() -> Result<PathBuf> {
     debian::NGINX.ensure_unpacked(&Workshop::open()?)
 }
 
-/// The root of a Debian with Valkey, as its image has it.
+/// Returns the folder of a Debian root filesystem with Valkey, as in its image.
 pub fn ensure_valkey() -> Result<PathBuf> {
     starter::VALKEY.ensure_unpacked(&Workshop::open()?)
 }
 
-/// The root of a Debian with Redis.
+/// Returns the folder of a Debian root filesystem with Redis.
 pub fn ensure_redis() -> Result<PathBuf> {
     debian::REDIS.ensure_unpacked(&Workshop::open()?)
 }
 
-/// The end of a failed program's output, which usually contains the reason.
+/// Returns the end of a failed program's output, which usually contains the reason.
 fn last_lines(output: &[u8]) -> String {
     const LINES: usize = 20;
     let text = String::from_utf8_lossy(output);

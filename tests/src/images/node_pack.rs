@@ -1,4 +1,4 @@
-//! What makes a machine a Kubernetes node: programs for the host, and the images of the control plane and the network.
+//! The parts of a Kubernetes node: programs for the host, and the images of the control plane and the network.
 
 use std::path::PathBuf;
 
@@ -12,19 +12,19 @@ use super::layer::{FileTree, Kind, Layer, ensure_layer};
 use super::oci::{Blob, Published, Settings, artifact, image};
 use crate::cache::Key;
 
-/// Media type of one file for the host.
+/// Media type of a file for the host.
 pub const FILE: &str = "application/vnd.landfall.file.v1";
 
 /// Type of an artifact that carries files for the host.
 pub const FILES: &str = "application/vnd.landfall.files.v1";
 
-/// Annotation of a file: further names under which it is installed beside its own, separated by commas.
+/// Annotation of a file: additional names under which it is installed, separated by commas.
 pub const LINKS: &str = "dev.landfall.links";
 
-/// Annotation of a layer that is one file: the file's name.
+/// Annotation of a layer that consists of one file: the file's name.
 pub const TITLE: &str = "org.opencontainers.image.title";
 
-/// All Kubernetes commands in one program, which its name chooses from.
+/// All Kubernetes commands in one program, which selects the command by the name it is started with.
 pub const KUBERNETES: GoModule = GoModule {
     name: "kubernetes",
     upstream: "k8s.io/kubernetes",
@@ -66,7 +66,7 @@ pub const RUNC: GoModule = GoModule {
     variables: &[],
 };
 
-/// The network plugins that kubelet's containers need.
+/// The network plugins for the kubelet's containers.
 pub const CNI: GoModule = GoModule {
     name: "cni",
     upstream: "github.com/containernetworking/plugins",
@@ -95,7 +95,7 @@ pub const ETCD: GoModule = GoModule {
     variables: &[],
 };
 
-/// The cluster's name server.
+/// The cluster's DNS server.
 pub const COREDNS: GoModule = GoModule {
     name: "coredns",
     upstream: "github.com/coredns/coredns",
@@ -105,7 +105,7 @@ pub const COREDNS: GoModule = GoModule {
     variables: &[],
 };
 
-/// The registry, of the cluster and of these tests.
+/// The registry, both of the cluster and of these tests.
 pub const DISTRIBUTION: GoModule = GoModule {
     name: "distribution",
     upstream: "github.com/distribution/distribution/v3",
@@ -125,7 +125,7 @@ pub const FLANNEL: GoModule = GoModule {
     variables: &[("github.com/flannel-io/flannel/pkg/version.Version", "{version}")],
 };
 
-/// The provisioner that makes volumes in a folder of the node.
+/// The provisioner that creates volumes in a folder of the node.
 pub const LOCAL_PATH: GoModule = GoModule {
     name: "local-path-provisioner",
     upstream: "github.com/rancher/local-path-provisioner",
@@ -135,10 +135,10 @@ pub const LOCAL_PATH: GoModule = GoModule {
     variables: &[("main.VERSION", "{version}")],
 };
 
-/// The version under which kubeadm and containerd ask for [`PAUSE`].
+/// Version under which kubeadm and containerd request [`PAUSE`].
 const PAUSE_VERSION: &str = "3.10.2";
 
-/// The process that holds a pod's namespaces open; Landfall's own.
+/// Landfall's own process that holds a pod's namespaces open.
 pub const PAUSE: GoModule = GoModule {
     name: "pause",
     upstream: "",
@@ -148,11 +148,11 @@ pub const PAUSE: GoModule = GoModule {
     variables: &[("main.version", PAUSE_VERSION)],
 };
 
-/// Every module of the node pack, in the order they are built.
+/// Modules of the node pack, in build order.
 pub const MODULES: &[&GoModule] =
     &[&PAUSE, &KUBERNETES, &CONTAINERD, &RUNC, &CNI, &ETCD, &COREDNS, &DISTRIBUTION, &FLANNEL, &LOCAL_PATH];
 
-/// The program with which vendors sign and customers verify today; tests check Landfall's signatures with it.
+/// Widely used program for signing and verification, with which tests check Landfall's signatures.
 pub const COSIGN: GoModule = GoModule {
     name: "cosign",
     upstream: "github.com/sigstore/cosign/v3",
@@ -162,8 +162,8 @@ pub const COSIGN: GoModule = GoModule {
     variables: &[("sigs.k8s.io/release-utils/version.gitVersion", "{version}")],
 };
 
-/// The program that renders charts. Its version is the one that is made for the node pack's Kubernetes, and its module takes
-/// all that both need in the versions of [`KUBERNETES`]: that is compiled once.
+/// The program that renders charts, in the version made for the node pack's Kubernetes. Its module uses shared
+/// dependencies in the versions of [`KUBERNETES`], so that they are compiled once.
 pub const HELM: GoModule = GoModule {
     name: "helm",
     upstream: "helm.sh/helm/v3",
@@ -173,7 +173,7 @@ pub const HELM: GoModule = GoModule {
     variables: &[("helm.sh/helm/v3/internal/version.version", "{version}")],
 };
 
-/// A server of S3 over a folder, to which tests copy backups. It is no part of a node pack.
+/// An S3 server over a folder, to which tests copy backups. It is not part of a node pack.
 pub const VERSITYGW: GoModule = GoModule {
     name: "versitygw",
     upstream: "github.com/versity/versitygw",
@@ -183,8 +183,8 @@ pub const VERSITYGW: GoModule = GoModule {
     variables: &[("main.Version", "{version}")],
 };
 
-/// The inference engine whose store of models a vendor may bring, to write and to read one in tests. No Go module can have a folder `vendor`, in
-/// which upstream keeps headers of others: Debian has them, too, but for one.
+/// An inference engine whose model store a vendor may provide; tests write and read such a store. A Go module cannot
+/// contain upstream's folder `vendor` with third-party headers. Debian has all of these headers except one.
 pub const OLLAMA: GoModule = GoModule {
     name: "ollama",
     upstream: "github.com/ollama/ollama",
@@ -194,8 +194,8 @@ pub const OLLAMA: GoModule = GoModule {
     variables: &[("github.com/ollama/ollama/version.Version", "{version}")],
 };
 
-/// An identity provider, at which people of the console sign in. Its tags are no versions of a Go module, so the module names the commit.
-/// It has no form without SQLite.
+/// An identity provider, at which console users sign in. Its tags are not versions of a Go module, so the recipe names
+/// a commit. It cannot be built without SQLite.
 pub const DEX: GoModule = GoModule {
     name: "dex",
     upstream: "github.com/dexidp/dex",
@@ -214,7 +214,7 @@ pub const PACKET_FILTER: Root = Root {
     chosen: chosen::none,
 };
 
-/// What differs between two node packs.
+/// The properties that differ between two node packs.
 pub struct NodePack {
     kubernetes: GoModule,
     containerd: GoModule,
@@ -227,8 +227,8 @@ pub struct NodePack {
 pub const STARTER: NodePack =
     NodePack { kubernetes: KUBERNETES, containerd: CONTAINERD, distribution: DISTRIBUTION, etcd_image_revision: 0 };
 
-/// A later one, for upgrades of the node: the same sources, whose programs report the next versions. Other sources would have to
-/// be compiled for half an hour.
+/// A later node pack, for upgrades of the node. Its sources are the same, but its programs report the next versions,
+/// because compiling other sources would take half an hour.
 pub const LATER: NodePack = NodePack {
     kubernetes: GoModule { stamp: Some("v1.36.4"), ..KUBERNETES },
     containerd: GoModule { stamp: Some("v2.4.3"), ..CONTAINERD },
@@ -236,13 +236,13 @@ pub const LATER: NodePack = NodePack {
     etcd_image_revision: 1,
 };
 
-/// Names under which the Kubernetes program is found on the host, beside its own.
+/// Additional names of the Kubernetes program on the host.
 const KUBERNETES_LINKS: &[&str] = &["kubeadm", "kubectl", "kubelet"];
 
-/// Commands of Kubernetes that run in containers.
+/// Kubernetes commands that run in containers.
 const KUBERNETES_CONTAINERS: &[&str] = &["kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler"];
 
-/// One folder with every program of the node pack, for tests that run one on the developer's machine.
+/// Returns one folder with every program of the node pack, for tests that run one on the developer's machine.
 pub fn ensure_binaries(workshop: &Workshop) -> Result<PathBuf> {
     let mut key = Key::new().with("links", "1");
     for module in MODULES {
@@ -262,7 +262,7 @@ pub fn ensure_binaries(workshop: &Workshop) -> Result<PathBuf> {
     })
 }
 
-/// Images and host files of the starter's node pack.
+/// Returns images and host files of the starter's node pack.
 pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
     let mut published = STARTER.changing(workshop)?;
     published.extend(other_images(workshop)?);
@@ -271,7 +271,7 @@ pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
 }
 
 impl NodePack {
-    /// The images and host files in which node packs differ, in an order that is that of each.
+    /// Returns the images and host files in which node packs differ, in the same order for each pack.
     pub fn changing(&self, workshop: &Workshop) -> Result<Vec<Published>> {
         let mut published = self.kubernetes_images(workshop)?;
         published.push(self.etcd_image(workshop)?);
@@ -307,7 +307,7 @@ impl NodePack {
         Ok(published)
     }
 
-    /// One layer serves four images: the program once, and a link per command of a container.
+    /// Returns one layer for four images: the program once, and a link for each command that runs in a container.
     fn kubernetes_layer(&self, workshop: &Workshop) -> Result<Layer> {
         let key = workshop.key().with("program", self.kubernetes.key(workshop)?.digest()).with("links", "1");
         ensure_layer(workshop, "kubernetes", &key, || {
@@ -345,7 +345,7 @@ impl NodePack {
         Ok(image("distribution", reference, &layers, &settings))
     }
 
-    /// Programs of the host as artifacts, one layer per file.
+    /// Returns programs of the host as artifacts, with one layer per file.
     fn host_files(&self, workshop: &Workshop) -> Result<Vec<Published>> {
         let kubernetes = files(workshop, &self.kubernetes, &["kubernetes"])?;
         let kubernetes =
@@ -358,12 +358,12 @@ impl NodePack {
     }
 }
 
-/// The starter's image of kube-proxy, which is repeated here so that its assembly can be compared.
+/// Returns the starter's kube-proxy image, which is assembled again here for comparison.
 pub fn kube_proxy(workshop: &Workshop) -> Result<Published> {
     STARTER.kube_proxy(workshop)
 }
 
-/// The files that a static program expects: certificates, accounts, a folder for temporary files.
+/// Returns a layer with the files that a static program expects: certificates, accounts, a folder for temporary files.
 fn static_base(workshop: &Workshop) -> Result<Layer> {
     const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
     let key = workshop.key().with("base", BASE.key(workshop)?.digest()).with("static", "1");
@@ -385,7 +385,7 @@ fn static_base(workshop: &Workshop) -> Result<Layer> {
     })
 }
 
-/// A layer that holds programs of a module at the given paths.
+/// Returns a layer with programs of a module at the given paths.
 pub(super) fn program_layer(workshop: &Workshop, module: &GoModule, paths: &[&str]) -> Result<Layer> {
     let mut key = workshop.key().with("program", module.key(workshop)?.digest());
     for path in paths {
@@ -439,7 +439,7 @@ fn other_images(workshop: &Workshop) -> Result<Vec<Published>> {
     ])
 }
 
-/// Programs of a module, one blob per file.
+/// Returns programs of a module, as one blob per file.
 pub(super) fn files(workshop: &Workshop, module: &GoModule, names: &[&str]) -> Result<Vec<Blob>> {
     let folder = module.ensure(workshop)?;
     names.iter().map(|name| Ok(Blob::file(workshop, FILE, &folder.join(name))?.annotated(TITLE, name))).collect()
@@ -450,7 +450,7 @@ fn host_artifact(workshop: &Workshop, module: &GoModule, repository: &str, layer
     Ok(artifact(module.name, reference, FILES, None, layers))
 }
 
-/// The programs of the host that are the same in every node pack.
+/// Returns the host programs that are the same in every node pack.
 fn other_host_files(workshop: &Workshop) -> Result<Vec<Published>> {
     let modules: [(&GoModule, &str, &[&str]); 3] = [
         (&RUNC, "github.com/opencontainers/runc", &["runc"]),

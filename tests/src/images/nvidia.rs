@@ -1,4 +1,4 @@
-//! NVIDIA's programs with which containers get GPUs, and the parts of `examples/gpu` that they are.
+//! NVIDIA's programs that give containers access to GPUs, and the parts of `examples/gpu` that contain them.
 
 use anyhow::Result;
 
@@ -9,7 +9,7 @@ use super::layer::Layer;
 use super::node_pack::{FILES, files, program_layer};
 use super::oci::{Published, Settings, artifact, image};
 
-/// NVIDIA's tools that give containers a GPU.
+/// NVIDIA's tools that give a container a GPU.
 pub const CONTAINER_TOOLKIT: GoModule = GoModule {
     name: "nvidia-container-toolkit",
     upstream: "github.com/NVIDIA/nvidia-container-toolkit",
@@ -35,7 +35,7 @@ pub const DEVICE_PLUGIN: GoModule = GoModule {
     variables: &[("github.com/NVIDIA/k8s-device-plugin/internal/info.version", "{version}")],
 };
 
-/// NVIDIA's parts of `examples/gpu`, in the versions that they have here.
+/// Returns NVIDIA's parts of `examples/gpu`, in the versions of these recipes.
 pub(super) fn example(workshop: &Workshop) -> Result<Vec<Published>> {
     let (toolkit, device_plugin) = (CONTAINER_TOOLKIT.version(workshop)?, DEVICE_PLUGIN.version(workshop)?);
     let tools = files(workshop, &CONTAINER_TOOLKIT, &["nvidia-ctk", "nvidia-cdi-hook"])?;

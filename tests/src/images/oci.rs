@@ -1,4 +1,4 @@
-//! Manifests of images and artifacts, and everything they point to.
+//! Manifests of images and artifacts, and everything that they reference.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::cache::Key;
 /// Media type of every manifest written here.
 pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// Where the bytes of a blob are.
+/// Location of a blob's bytes.
 #[derive(Clone, Debug)]
 pub enum Bytes {
     /// In memory.
@@ -23,12 +23,12 @@ pub enum Bytes {
     File(PathBuf),
 }
 
-/// A blob and how a manifest describes it.
+/// A blob, with its description in a manifest.
 #[derive(Clone, Debug)]
 pub struct Blob {
-    /// Its bytes.
+    /// Bytes of the blob.
     pub bytes: Bytes,
-    /// SHA-256, with its prefix.
+    /// SHA-256, with the prefix `sha256:`.
     pub digest: String,
     /// Size in bytes.
     pub size: u64,
@@ -39,14 +39,14 @@ pub struct Blob {
 }
 
 impl Blob {
-    /// A blob in memory.
+    /// Creates a blob in memory.
     pub fn text(media_type: &str, bytes: Vec<u8>) -> Self {
         let digest = format!("sha256:{}", hex::encode(Sha256::digest(&bytes)));
         let size = bytes.len() as u64;
         Self { bytes: Bytes::Text(bytes), digest, size, media_type: media_type.to_owned(), annotations: Vec::new() }
     }
 
-    /// A file of a cache entry. It is hashed once, for entries never change.
+    /// Creates a blob from a file of a cache entry. The file is hashed only once, because entries never change.
     pub fn file(workshop: &Workshop, media_type: &str, path: &Path) -> Result<Self> {
         let name = path.strip_prefix(workshop.cache().root()).unwrap_or(path).to_string_lossy();
         let key = Key::new().with("path", name.as_bytes());
@@ -81,7 +81,7 @@ impl Blob {
     }
 }
 
-/// How an image runs.
+/// Runtime configuration of an image.
 #[derive(Default)]
 pub struct Settings {
     /// Numeric user and group, so that Kubernetes can check that it is not root; empty for root.
@@ -92,33 +92,33 @@ pub struct Settings {
     pub command: &'static [&'static str],
     /// Environment as NAME=value, besides PATH.
     pub environment: &'static [&'static str],
-    /// Folders to search for programs; the default ones when empty.
+    /// Folders to search for programs; the default ones if empty.
     pub path: &'static str,
-    /// Working folder; the root when empty.
+    /// Working folder; the root if empty.
     pub folder: &'static str,
-    /// The signal that ends it; SIGTERM when empty.
+    /// Signal that ends it; SIGTERM if empty.
     pub stop_signal: &'static str,
 }
 
-/// Something with a manifest, ready to be placed under its reference.
+/// An image or artifact, ready to be stored under its reference.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// Upstream's host, repository and tag.
     pub reference: String,
-    /// Name of the recipe it was made by.
+    /// Name of its recipe.
     pub recipe: &'static str,
     /// True for an image, false for an artifact.
     pub image: bool,
     /// The manifest.
     pub manifest: Blob,
-    /// Configuration and layers.
+    /// Blobs of the configuration and the layers.
     pub blobs: Vec<Blob>,
 }
 
-/// The usual folders of programs.
+/// Default folders of programs.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// An image of the given layers, the lowest first.
+/// Returns an image of the given layers, the lowest first.
 pub fn image(recipe: &'static str, reference: String, layers: &[Layer], settings: &Settings) -> Published {
     let path = if settings.path.is_empty() { PATH } else { settings.path };
     let mut environment = vec![format!("PATH={path}")];
@@ -154,7 +154,7 @@ pub fn image(recipe: &'static str, reference: String, layers: &[Layer], settings
     publish(recipe, reference, None, configuration, layers.collect())
 }
 
-/// An artifact of the given type: one layer per file.
+/// Returns an artifact of the given type, with one layer per file.
 pub fn artifact(
     recipe: &'static str,
     reference: String,
@@ -182,7 +182,7 @@ fn publish(
         "annotations": {
             "org.opencontainers.image.created": CREATED,
             "org.opencontainers.image.version": version,
-            // Shows wherever it is found that this is not upstream's own image.
+            // Shows everywhere that this is not upstream's own image.
             "dev.landfall.assembled": "true",
         },
     });

@@ -1,7 +1,8 @@
-//! One image in two states of a Debian release: the last point release alone, and with everything that its suites of updates have brought since.
+//! One image in two states of a Debian release: the last point release, and the same with all updates of its update
+//! suites since.
 //!
-//! The archive keeps no earlier point release. So the release is one whose last point release stays, while security updates continue: the
-//! two states always differ, and by more from year to year.
+//! The archive keeps no earlier point release. So the recipe uses a release that gets no more point releases, but still
+//! security updates. The two states always differ, and increasingly so over the years.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,30 +20,30 @@ use super::{Workshop, last_lines};
 use crate::cache::Key;
 use crate::setup::{self, index};
 
-/// The Debian release.
+/// Debian release of the image.
 const SUITE: &str = "bookworm";
 
-/// What the image has beside the required packages: some that are updated often, with what they need.
+/// Packages of the image in addition to the required ones: some that are updated often, with their dependencies.
 const PACKAGES: &[&str] = &["ca-certificates", "python3-minimal", "rsync"];
 
-/// The repository of both images.
+/// Repository of both images.
 pub const REPOSITORY: &str = "example.internal/debian";
 
-/// Their tags, the point release first.
+/// Tags of the images, the point release first.
 pub const TAGS: [&str; 2] = ["point-release", "with-updates"];
 
-/// The kind of a layer in the cache.
+/// Kind of a layer's cache entry.
 const LAYER: &str = "layer";
 
-/// Both images, and what the archive says about them.
+/// Both images, and the archive's updates.
 pub struct PointReleases {
     /// The images, as a registry's storage.
     pub tree: RegistryTree,
-    /// Each package of the point release that a suite of updates has in a newer version, with that version.
+    /// Packages of the point release that an update suite has in a newer version, with that version.
     pub newer: BTreeMap<String, String>,
 }
 
-/// Makes what is missing in the cache of that workshop.
+/// Builds missing images in the workshop's cache.
 pub fn ensure(workshop: &Workshop) -> Result<PointReleases> {
     let archive = workshop.archive()?.source_line(SUITE);
     let digest = index::digest(workshop.cache(), SUITE, index::A_DAY)?;
@@ -53,7 +54,7 @@ pub fn ensure(workshop: &Workshop) -> Result<PointReleases> {
     let with = |newer: &str| key.clone().with("newer", newer);
     let mut newer = newer(workshop, &key, &installed, index::A_DAY)?;
     if !workshop.cache().contains(LAYER, &with(&newer)) {
-        // The image gets what the archive has now, not what it had at the last answer.
+        // The image contains the archive's current packages, not those of the last cached answer.
         newer = self::newer(workshop, &key, &installed, Duration::ZERO)?;
     }
     let updates = updates(workshop)?.map(|(archive, suite)| archive.source_line(&suite));
@@ -70,14 +71,14 @@ fn published(tag: &str, layer: Layer) -> Published {
     image("point-releases", format!("{REPOSITORY}:{tag}"), &[layer], &settings)
 }
 
-/// The suites of updates, each with its archive.
+/// Returns the update suites, each with its archive.
 fn updates(workshop: &Workshop) -> Result<[(setup::DebianArchive, String); 2]> {
     let security = setup::security_archive()?;
     let security = security.context("the configuration of this machine names no archive of security updates")?;
     Ok([(workshop.archive()?.clone(), setup::updates_suite(SUITE)), (security, setup::security_suite(SUITE))])
 }
 
-/// A line for each of these packages that a suite of updates has in a newer version: its name, and the version.
+/// Returns a line with name and version for each package that an update suite has in a newer version.
 fn newer(workshop: &Workshop, key: &Key, installed: &BTreeMap<String, String>, age: Duration) -> Result<String> {
     let name = format!("{SUITE}-newer-{}", key.digest());
     let answer = index::answer(workshop.cache(), &name, age, || {
@@ -97,7 +98,7 @@ fn newer(workshop: &Workshop, key: &Key, installed: &BTreeMap<String, String>, a
     Ok(answer)
 }
 
-/// The layer with everything that these sources have of the packages.
+/// Returns a layer with the newest packages of these sources.
 fn layer(workshop: &Workshop, tag: &str, key: &Key, sources: &[String]) -> Result<Layer> {
     let folder = tempfile::tempdir_in(workshop.cache().root()).context("cannot make a folder for a root")?;
     ensure_layer(workshop, &format!("{SUITE}, {tag}"), key, || {
@@ -111,7 +112,7 @@ fn layer(workshop: &Workshop, tag: &str, key: &Key, sources: &[String]) -> Resul
     })
 }
 
-/// Every installed package of a layer, with its version.
+/// Returns every installed package of a layer, with its version.
 fn installed(layer: &Layer) -> Result<BTreeMap<String, String>> {
     let mut tar = Command::new("tar");
     tar.args(["--extract", "--gzip", "--to-stdout", "--file"]).arg(&layer.path).arg(Path::new("var/lib/dpkg/status"));

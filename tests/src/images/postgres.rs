@@ -1,8 +1,9 @@
-//! The images of PostgreSQL with pgvector: that of 1.0.0, and that of later releases, which has a later minor version.
+//! Images of PostgreSQL with pgvector: that of 1.0.0, and that of later releases, which has a later minor version.
 //!
-//! Debian has two minor versions of the same major one for some weeks at a time: in the suite, and a newer one in that of security updates.
-//! Otherwise the earlier image has a version that suites no longer list, as long as the archive's pool has its files. Where there is
-//! neither, the later image is the same version built again, and both of [`server_versions`] are equal.
+//! For some weeks at a time, Debian has two minor versions of one major version: one in the suite, and a newer one in
+//! the security updates. Otherwise, the earlier image uses a version that suites no longer list, if the archive's pool
+//! still has its files. If neither exists, the later image has the same version, rebuilt, and both [`server_versions`]
+//! are equal.
 
 use anyhow::{Context, Result, ensure};
 
@@ -15,16 +16,16 @@ use super::starter::own_layer;
 use crate::printer;
 use crate::setup::{self, index};
 
-/// The package with the server.
+/// Package of the server.
 const SERVER: &str = "postgresql-17";
 
-/// What an earlier version replaces: the programs. They take the library of the suite, which is newer.
+/// Packages that an earlier version replaces: the programs. They use the suite's newer library.
 const OLDER: &[&str] = &[SERVER, "postgresql-client-17"];
 
-/// What a newer version replaces: the programs, which need a library as new as they are.
+/// Packages that a newer version replaces: the programs, and the library, which must be as new as the programs.
 const NEWER: &[&str] = &[SERVER, "postgresql-client-17", "libpq5"];
 
-/// A minor version before that of the suite.
+/// A minor version older than the suite's.
 const POOL: PoolVersion = PoolVersion {
     source: "postgresql-17",
     version: "17.11-0+deb13u1",
@@ -36,7 +37,7 @@ const POOL: PoolVersion = PoolVersion {
 
 const ACCOUNTS: &[Account] = &[Account { name: "postgres", id: 999, home: "/var/lib/postgresql" }];
 
-/// Compiling queries needs LLVM, 160 MB of it; without it PostgreSQL leaves them uncompiled.
+/// Removed files. Compiling queries needs 160 MB of LLVM; without it, PostgreSQL does not compile them.
 const REMOVED: &[&str] = &[
     "usr/lib/postgresql/17/lib/bitcode",
     "usr/lib/postgresql/17/lib/llvmjit",
@@ -49,28 +50,28 @@ const fn root(name: &'static str, chosen: Choice) -> Root {
     Root { name, packages: &[SERVER, "postgresql-17-pgvector"], accounts: ACCOUNTS, removed: REMOVED, chosen }
 }
 
-/// With the suite's version, which is that of one of the two images at least.
+/// The suite's version, which at least one of the two images uses.
 const OF_THE_SUITE: Root = root("postgres", chosen::none);
 
-/// Of 1.0.0.
+/// Root filesystem of 1.0.0.
 pub const EARLIER: Root = root("postgres-earlier", earlier_packages);
 
-/// Of later releases.
+/// Root filesystem of later releases.
 pub const LATER: Root = root("postgres-later", later_packages);
 
-/// Which minor versions there are.
+/// Available minor versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Minors {
-    /// That of the suite, and this newer one.
+    /// The suite's version, and this newer one.
     Newer(Chosen),
-    /// This one, and that of the suite.
+    /// This older version, and the suite's.
     Older(Chosen),
-    /// That of the suite alone.
+    /// Only the suite's version.
     One,
 }
 
 impl Minors {
-    /// Looks at the archives.
+    /// Queries the archives for the available versions.
     pub fn find(workshop: &Workshop) -> Result<Self> {
         let suites = server(&OF_THE_SUITE, workshop)?;
         if let Some(archive) = setup::security_archive()? {
@@ -107,24 +108,24 @@ fn later_packages(workshop: &Workshop) -> Result<Option<Chosen>> {
     })
 }
 
-/// Debian's own version of the server in a root.
+/// Returns the Debian version of the server in a root filesystem.
 fn server(root: &Root, workshop: &Workshop) -> Result<String> {
     let version = root.versions(workshop)?.remove(SERVER);
     version.with_context(|| format!("{SERVER} is not installed in {}", root.name))
 }
 
-/// The version of the server in the image of 1.0.0 and in that of later releases, such as `17.11`. They are equal where the archive has only
-/// one.
+/// Returns the server's version in the image of 1.0.0 and in that of later releases, such as `17.11`. They are equal if
+/// the archive has only one version.
 pub fn server_versions(workshop: &Workshop) -> Result<[String; 2]> {
     Ok([EARLIER.version(workshop, SERVER)?, LATER.version(workshop, SERVER)?])
 }
 
-/// The image of 1.0.0. Its tag names no minor version, as upstream's does not.
+/// Builds the image of 1.0.0. Like upstream's, its tag names no minor version.
 pub fn earlier(workshop: &Workshop) -> Result<Published> {
     assemble(workshop, &EARLIER, "17", None)
 }
 
-/// The image of later releases, whose tag differs by the minor version.
+/// Builds the image of later releases. Its tag names the minor version.
 pub fn later(workshop: &Workshop) -> Result<Published> {
     let rebuilt = match workshop.minors()? {
         Minors::Newer(_) | Minors::Older(_) => None,
@@ -140,7 +141,8 @@ pub fn later(workshop: &Workshop) -> Result<Published> {
     assemble(workshop, &LATER, &LATER.version(workshop, SERVER)?, rebuilt)
 }
 
-/// PostgreSQL 17 with pgvector; the cluster is made at the first start, in a folder of the volume.
+/// Assembles PostgreSQL 17 with pgvector. The database cluster is created at the first start, in a folder of the
+/// volume.
 fn assemble(workshop: &Workshop, root: &Root, tag: &str, rebuilt: Option<Layer>) -> Result<Published> {
     const SCRIPT: &str = "starter/postgres-entrypoint.sh";
     let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
@@ -161,7 +163,7 @@ fn assemble(workshop: &Workshop, root: &Root, tag: &str, rebuilt: Option<Layer>)
         environment: &["LANG=C.UTF-8", "PGDATA=/var/lib/postgresql/data/pgdata"],
         path: "/usr/lib/postgresql/17/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         folder: "/var/lib/postgresql",
-        // A fast stop: open connections are ended, nothing is lost.
+        // Fast shutdown: open connections are ended, and nothing is lost.
         stop_signal: "SIGINT",
     };
     let major = root.version(workshop, SERVER)?;

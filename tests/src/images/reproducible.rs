@@ -1,4 +1,4 @@
-//! Builds images a second time, in another folder and from nothing, and compares digests.
+//! Builds images a second time from scratch, in another folder, and compares digests.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use super::{Recipe, Workshop, node_pack, postgres, starter};
 use crate::cache::Cache;
 use crate::printer;
 
-/// Compares the base layer, every image of the starter release, that of a later one, and one that has packages beside a compiled program,
-/// with a second build. The other images hold only compiled programs, which one image represents: linking all of them a
-/// second time would take minutes at each run.
+/// Compares a second build of some images with the first: the base layer, every image of the starter release, one of a
+/// later release, and one that combines packages with a compiled program. All other images hold only compiled programs;
+/// one image represents them, because linking all of them again would take minutes.
 ///
-/// The second build shares nothing with the first: it has a cache of its own, in a new folder under `scratch`, so Debian
+/// The second build shares nothing with the first. It has its own cache, in a new folder under `scratch`, so Debian
 /// packages are unpacked and Go programs linked again.
 pub fn check(workshop: &Workshop, scratch: &Path) -> Result<()> {
     let folder = tempfile::tempdir_in(scratch).context("cannot make a folder for the second build")?;

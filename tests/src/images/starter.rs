@@ -24,12 +24,12 @@ pub const PYTHON: Root = Root {
     name: "python",
     packages: &["python3", "python3-pip", "python3-venv"],
     accounts: &[Account { name: "python", id: 65532, home: "/home/python" }],
-    // The mark that keeps pip from installing beside Debian's packages; here pip is the purpose of the image.
+    // The file that keeps pip from installing next to Debian's packages. In this image, pip is intended.
     removed: &["usr/lib/python3.13/EXTERNALLY-MANAGED"],
     chosen: chosen::none,
 };
 
-/// Busybox, of which only the program itself gets into the image.
+/// Busybox, of which only the program itself becomes part of the image.
 pub const BUSYBOX: Root =
     Root { name: "busybox", packages: &["busybox-static"], accounts: &[], removed: &[], chosen: chosen::none };
 
@@ -37,12 +37,13 @@ pub const BUSYBOX: Root =
 pub const IMAGES: &[(&str, Recipe)] =
     &[("busybox", busybox), ("postgres", postgres::earlier), ("python", python), ("valkey", valkey)];
 
-/// The images of the starter release.
+/// Builds the images of the starter release.
 pub fn ensure(workshop: &Workshop) -> Result<Vec<Published>> {
     IMAGES.iter().map(|(_, make)| make(workshop)).collect()
 }
 
-/// A layer of Landfall's own on top of a Debian root; `version` changes with what `fill` writes.
+/// Returns a layer of Landfall's own files on top of a Debian root filesystem. `version` must change with the files
+/// that `fill` writes.
 pub(super) fn own_layer(
     workshop: &Workshop,
     name: &str,
@@ -57,7 +58,7 @@ pub(super) fn own_layer(
     })
 }
 
-/// Valkey, which keeps its data in `/data`.
+/// Builds the image of Valkey, which stores its data in `/data`.
 pub fn valkey(workshop: &Workshop) -> Result<Published> {
     const SCRIPT: &str = "starter/valkey-entrypoint.sh";
     let script = std::fs::read(workshop.recipe(SCRIPT)).with_context(|| format!("cannot read {SCRIPT}"))?;
@@ -78,7 +79,7 @@ pub fn valkey(workshop: &Workshop) -> Result<Published> {
     Ok(image("valkey", format!("docker.io/valkey/valkey:{version}"), &layers, &settings))
 }
 
-/// Python with pip, for pods that bring only code.
+/// Builds the image of Python with pip, for pods that provide only code.
 pub fn python(workshop: &Workshop) -> Result<Published> {
     let own = own_layer(workshop, "python-names", "1", |tree| {
         tree.add_link("usr/local/bin/python", "/usr/bin/python3");
@@ -96,7 +97,8 @@ pub fn python(workshop: &Workshop) -> Result<Published> {
     Ok(image("python", format!("docker.io/library/python:{version}"), &layers, &settings))
 }
 
-/// Busybox alone: one static program and its names. Its layer is compressed by Zstandard, so each site's containerd unpacks one.
+/// Builds the image of Busybox: only one static program and its names. Its layer is compressed with Zstandard, so that
+/// the containerd of each site unpacks such a layer.
 pub fn busybox(workshop: &Workshop) -> Result<Published> {
     let layer = own_layer(workshop, "busybox", BUSYBOX.key(workshop)?.with("links", "1").digest(), |tree| {
         let program = BUSYBOX.ensure_tree(workshop)?.read("usr/bin/busybox")?;
@@ -118,7 +120,7 @@ pub fn busybox(workshop: &Workshop) -> Result<Published> {
     Ok(image("busybox", format!("docker.io/library/busybox:{version}"), &[layer], &settings))
 }
 
-/// The commands of a busybox, by its own list: it is static, so it runs here.
+/// Returns the commands of a Busybox by its own list. The program is static, so it runs here.
 fn applets(program: &[u8]) -> Result<Vec<String>> {
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let path = folder.path().join("busybox");
@@ -139,7 +141,7 @@ mod tests {
     #[test]
     fn a_busybox_lists_its_commands_while_other_threads_start_programs() {
         let ended = AtomicBool::new(false);
-        // Long enough that writing it takes a while.
+        // Large enough for the write to take a while.
         let program = format!("#!/bin/sh\n#{}\necho busybox; echo ls; echo sh\n", " ".repeat(1 << 16));
         std::thread::scope(|scope| {
             for _ in 0..4 {

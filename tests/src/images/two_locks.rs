@@ -1,5 +1,6 @@
-//! Compares the lock of upstream's parts with that of the assembled ones, so that what the tests prove is what a vendor builds: the same
-//! parts under the same tags, apart from differences that are listed with their reasons, and of the same major version of PostgreSQL.
+//! Comparison of the lock of upstream's parts with that of the assembled ones, so that tests prove what a vendor
+//! builds. Both must have the same parts under the same tags, except for listed differences with reasons, and the same
+//! major version of PostgreSQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -8,7 +9,7 @@ use serde::Deserialize;
 
 use crate::workspace;
 
-/// A lock, as far as it is compared.
+/// The compared parts of a lock.
 #[derive(Deserialize)]
 struct Lock {
     images: Vec<Entry>,
@@ -20,7 +21,7 @@ struct Entry {
     reference: String,
 }
 
-/// A known difference: of parts whose tags differ alike, for one reason.
+/// A known difference of parts whose tags differ in the same way, with one reason.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Difference {
@@ -30,7 +31,7 @@ struct Difference {
     reason: String,
 }
 
-/// The tag of each part, images and artifacts apart.
+/// Returns the tag of each part, with images and artifacts as separate kinds.
 fn parts(lock: &str) -> BTreeMap<(&'static str, String), String> {
     let lock: Lock = serde_saphyr::from_str(lock).expect("a lock");
     let of = |kind: &'static str, entries: Vec<Entry>| {
@@ -42,12 +43,12 @@ fn parts(lock: &str) -> BTreeMap<(&'static str, String), String> {
     of("image", lock.images).chain(of("artifact", lock.artifacts)).collect()
 }
 
-/// The major version of PostgreSQL that a tag names, such as 17 of `0.8.0-pg17`.
+/// Returns PostgreSQL's major version in a tag, such as 17 for `0.8.0-pg17`.
 fn postgresql(tag: &str) -> Option<u32> {
     tag.split('-').find_map(|word| word.strip_prefix("pg")?.parse().ok())
 }
 
-/// Everything by which the two locks differ and which is not listed, and what is listed but not so.
+/// Returns all unlisted differences between the two locks, and listed ones that do not exist.
 fn problems(upstream: &str, assembled: &str, listed: &str) -> Vec<String> {
     let (upstream, assembled) = (parts(upstream), parts(assembled));
     let listed: Vec<Difference> = serde_saphyr::from_str(listed).expect("differences");
@@ -61,7 +62,7 @@ fn problems(upstream: &str, assembled: &str, listed: &str) -> Vec<String> {
         if tag == other {
             continue;
         }
-        // Its data has another form in each: what the tests prove of one says nothing of the other.
+        // The data formats differ between major versions, so a proof of one says nothing about the other.
         if postgresql(tag) != postgresql(other) {
             problems.push(format!("{part} is {tag} upstream and {other} here: another PostgreSQL"));
         }
@@ -96,7 +97,7 @@ fn both_locks_name_the_same_parts_and_every_other_tag_has_a_reason() {
     assert!(parts(&upstream).len() > 15, "the locks were read");
 }
 
-/// A lock of these images and artifacts.
+/// Returns a lock of these images and artifacts.
 fn lock(images: &[&str], artifacts: &[&str]) -> String {
     let entries = |references: &[&str]| -> String {
         references.iter().fold(String::new(), |mut text, reference| {
@@ -116,7 +117,7 @@ fn what_differs_must_be_listed_and_what_is_listed_must_differ() {
     let assembled = upstream.replace("v1.2.3", "v1.2.9").replace("9.1.1", "8.1.1");
     assert_eq!(problems(&upstream, &assembled, listed), Vec::<String>::new());
 
-    // A patch and a variant are differences, too.
+    // A patch version or a variant is a difference as well.
     let newer = assembled.replace("web:v1.2.9", "web:v1.2.9-slim").replace("8.1.1", "8.1.2");
     assert_eq!(
         problems(&upstream, &newer, listed),

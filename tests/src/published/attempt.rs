@@ -1,4 +1,4 @@
-//! One chart's way to a bundle, doing whatever the messages ask for.
+//! An attempt to build a bundle from one chart by following all error messages.
 #![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
 
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ use super::{Published, Sources, TinyRegistry};
 use crate::vendor::KEY_PASSWORD;
 use crate::workspace;
 
-/// How many edits a person would make before giving up.
+/// Number of edits after which a person would give up.
 const PATIENCE: usize = 30;
 
-/// The lock whose node pack is taken, from the project's root.
+/// Lock with the node pack to use, relative to the project's root.
 const LOCK: &str = "tests/images/assembled.lock";
 
-/// What every attempt uses.
+/// Programs and folder that every attempt uses.
 pub struct Bench {
     landfall: PathBuf,
     kubectl: PathBuf,
@@ -27,34 +27,35 @@ pub struct Bench {
     folder: PathBuf,
 }
 
-/// What a chart came to.
+/// Result of an attempt.
 #[derive(Debug)]
 pub struct Attempt {
-    /// The chart's name, or the folder of a kustomization.
+    /// Name of the chart, or folder of the kustomization.
     pub name: String,
-    /// The chart's version; none of a kustomization.
+    /// Version of the chart; None for a kustomization.
     pub version: Option<String>,
-    /// What was edited, in the order in which the messages asked.
+    /// Edits, in the order in which messages asked for them.
     pub edits: Vec<String>,
-    /// How it ended.
+    /// Ending of the attempt.
     pub ending: Ending,
-    /// What is built beside what `helm template` prints; none of what is not built, and of a kustomization.
+    /// Comparison of the built objects with the output of `helm template`; None if nothing was built, or for a
+    /// kustomization.
     pub compared: Option<Comparison>,
 }
 
-/// How an attempt ended.
+/// Ending of an attempt.
 #[derive(Debug)]
 pub enum Ending {
-    /// With a bundle.
+    /// A bundle was built.
     Built,
-    /// With a message after which a person would give up, or write values that nothing here knows.
+    /// The message would make a person give up, or asks for values that are unknown here.
     Refused(String),
-    /// Before it began: it cannot be had here.
+    /// The chart is not available here, so nothing was attempted.
     Unavailable(String),
 }
 
 impl Bench {
-    /// A bench with a development key, in a folder.
+    /// Creates a bench with a development key in a folder.
     pub fn new(folder: &Path, programs: [&Path; 3], registry: &TinyRegistry) -> Result<Self> {
         let [landfall, kubectl, helm] = programs.map(Path::to_owned);
         let bench = Self { landfall, kubectl, helm, folder: folder.to_owned() };
@@ -70,7 +71,7 @@ impl Bench {
         self.folder.join(name)
     }
 
-    /// Runs `landfall`; returns its error, if it ends with one.
+    /// Runs `landfall`. Returns its error if it fails.
     fn run(&self, arguments: &[&str]) -> Result<Option<Value>> {
         let mut command = Command::new(&self.landfall);
         command.args(arguments).arg("--json").env("LANDFALL_KEY_PASSWORD", KEY_PASSWORD).stdin(Stdio::null());
@@ -84,7 +85,7 @@ impl Bench {
         error.map(Some).with_context(|| format!("landfall {} says nothing of use: {messages}", arguments.join(" ")))
     }
 
-    /// Puts a chart or a kustomization through everything. What is written goes away with it.
+    /// Runs all commands on a chart or a kustomization. Written files are removed afterwards.
     pub fn attempt(&self, published: &Published, sources: &Sources) -> Result<Attempt> {
         let Published { repository, path, .. } = published;
         let unavailable = |name: &str, version, why: String| {
@@ -111,7 +112,7 @@ impl Bench {
         Ok(Attempt { name, version, edits, ending, compared: compared.transpose()? })
     }
 
-    /// Compares what was built from a chart with what Helm renders.
+    /// Compares the objects built from a chart with Helm's output.
     fn compare(&self, source: &Path, folder: &Path) -> Result<Comparison> {
         let release = folder.join("release");
         let draft = Draft::new(std::fs::read_to_string(release.join("release.yaml"))?).context("no component")?;
@@ -119,7 +120,7 @@ impl Bench {
         chart.compare(&self.helm, &self.kubectl)
     }
 
-    /// From the sources to a bundle; returns the error at which it ends.
+    /// Builds a bundle from the sources. Returns the error at which it ends, if any.
     fn build(&self, of: &Published, source: &Path, folder: &Path, edits: &mut Vec<String>) -> Result<Option<Value>> {
         let text = |path: PathBuf| path.display().to_string();
         let [release, out, store] = ["release", "out", "store"].map(|name| text(folder.join(name)));

@@ -1,7 +1,8 @@
-//! The objects of a bundle beside those of `helm template`: of the same chart, values, namespace and name.
+//! Comparison of a bundle's objects with those of `helm template`, for the same chart, values, namespace and name.
 //!
-//! kubectl reads what Helm prints, so that no reader of Landfall's decides what a number or a text is. What Landfall documents that it
-//! changes is taken for equal: images with digests, namespaces, names of Jobs, annotations of hooks, Secrets, and what is left out.
+//! kubectl reads Helm's output, so that Landfall's readers do not decide whether a value is a number or a text.
+//! Landfall's documented changes count as equal: images with digests, namespaces, names of Jobs, annotations of hooks,
+//! Secrets, and omissions.
 
 #![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
 
@@ -12,49 +13,49 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-/// An annotation that kubectl sets, since it prints what it reads only where it changes something.
+/// Annotation that kubectl sets, because it prints its input only if it changes something.
 const READ: &str = "landfall.example/read";
 
-/// The suffix of names of Jobs in the version that `init` writes.
+/// Suffix of Job names for the version that `init` writes.
 const VERSION: &str = "-0-1-0";
 
-/// The annotation that makes an object a hook, and the begin of others about it.
+/// Annotation that makes an object a hook, and prefix of other annotations about it.
 const HOOK: &str = "helm.sh/hook";
 
-/// Annotations that differ where a Secret does.
+/// Prefix of annotations that differ if a Secret differs.
 const CHECKSUM: &str = "checksum/";
 
-/// How the digest of an image begins.
+/// Prefix of an image's digest.
 const DIGEST: &str = "@sha256:";
 
-/// What every Kubernetes serves, and Helm does not know without a cluster.
+/// API versions that every Kubernetes serves, but that Helm does not know without a cluster.
 const SERVED: &str = "apiregistration.k8s.io/v1,apiextensions.k8s.io/v1,networking.k8s.io/v1/IngressClass";
 
-/// How many differences are listed.
+/// Maximum number of listed differences.
 const LISTED: usize = 5;
 
-/// A chart as it was built.
+/// A built chart.
 pub struct Chart<'a> {
-    /// The folder of the release.
+    /// Folder of the release.
     pub release: &'a Path,
-    /// The folder of the bundle.
+    /// Folder of the bundle.
     pub bundle: &'a Path,
-    /// The folder of the chart.
+    /// Folder of the chart.
     pub source: &'a Path,
-    /// The name of its component, and of its release in Helm.
+    /// Name of its component, and of its release in Helm.
     pub name: &'a str,
 }
 
-/// What a comparison came to.
+/// Result of a comparison.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// How many objects were compared.
+    /// Number of compared objects.
     pub objects: usize,
-    /// Where they differ.
+    /// Places where they differ.
     pub differences: Vec<String>,
 }
 
-/// What a release says about a chart's objects.
+/// A release's declarations about a chart's objects.
 #[derive(Debug, Default)]
 struct Declared {
     namespace: String,
@@ -73,7 +74,7 @@ impl Chart<'_> {
         let render = |is_upgrade| self.rendered(helm, kubectl, &declared, is_upgrade);
         let mut rendered = render(false)?;
         if !declared.repeatable.is_empty() {
-            // One that asks for the passwords of its install is built as it is at an install.
+            // A chart that looks up the passwords of its installation is built as for an installation.
             let at_upgrade = render(true).unwrap_or_default().into_iter();
             rendered.extend(at_upgrade.filter(|object| declared.repeatable.contains(&title(object))));
         }
@@ -127,7 +128,7 @@ impl Chart<'_> {
         Ok(found)
     }
 
-    /// What Helm renders, as kubectl reads it.
+    /// Returns Helm's output as parsed by kubectl.
     fn rendered(&self, helm: &Path, kubectl: &Path, declared: &Declared, is_upgrade: bool) -> Result<Vec<Value>> {
         let lock = std::fs::read_to_string(self.release.join("images.lock"))?;
         let (_, version) = lock.split_once("registry.k8s.io/kube-apiserver:").context("no API server")?;
@@ -155,14 +156,14 @@ struct Head {
     components: Vec<Value>,
 }
 
-/// A document of a bundle's head.
+/// Returns a document of a bundle's head.
 fn document(head: &Path, name: &str) -> Result<Value> {
-    // tar reports that the archive ends early: a head is its beginning.
+    // tar reports an unexpected end of the archive, because a head is only its beginning.
     let output = Command::new("tar").args(["--extract", "--to-stdout", "--file"]).arg(head).arg(name).output()?;
     serde_json::from_slice(&output.stdout).with_context(|| format!("the head has no {name}"))
 }
 
-/// Objects of a file as kubectl reads them.
+/// Returns the objects of a file as parsed by kubectl.
 fn read(kubectl: &Path, file: &Path) -> Result<Vec<Value>> {
     let mut command = Command::new(kubectl);
     command.args(["annotate", "--local", "--output", "json", &format!("{READ}=1"), "--filename"]).arg(file);
@@ -179,7 +180,7 @@ fn read(kubectl: &Path, file: &Path) -> Result<Vec<Value>> {
     objects.collect()
 }
 
-/// Compares objects, whatever their order.
+/// Compares objects, regardless of their order.
 fn compared(declared: &Declared, built: &[Value], rendered: &[Value]) -> Comparison {
     let key = |object: &Value, is_built: bool| {
         let name = text(object, "/metadata/name");
@@ -194,7 +195,7 @@ fn compared(declared: &Declared, built: &[Value], rendered: &[Value]) -> Compari
     let mut found = Comparison { objects: built.len(), differences: Vec::new() };
     for object in built {
         let of_built = key(object, true);
-        // An object of the cluster has no namespace, whatever is written there.
+        // A cluster-scoped object has no namespace, even if one is specified.
         let other = expected.remove(&of_built).or_else(|| {
             let (group, kind, _, name) = &of_built;
             let same = expected.keys().find(|(one, other, _, named)| (one, other, named) == (group, kind, name));
@@ -216,7 +217,7 @@ fn compared(declared: &Declared, built: &[Value], rendered: &[Value]) -> Compari
 }
 
 impl Declared {
-    /// Whether a release does without an object of Helm's, or makes it itself.
+    /// Returns true if a release omits an object of Helm's, or creates it itself.
     fn is_left_out(&self, object: &Value) -> bool {
         let name = text(object, "/metadata/name");
         let is_of_landfall = match text(object, "/kind") {
@@ -230,7 +231,7 @@ impl Declared {
     }
 }
 
-/// An object without what Landfall says that it changes, on either side.
+/// Returns an object without the fields that Landfall changes, for either side.
 fn plain(object: &Value) -> Value {
     let mut object = object.clone();
     if object["kind"] == "Job" && object["apiVersion"] == "batch/v1" {
@@ -252,7 +253,7 @@ fn plain(object: &Value) -> Value {
     object
 }
 
-/// The pointers of the smallest parts in which an object of a bundle differs from Helm's.
+/// Adds pointers to the smallest parts in which a bundle's object differs from Helm's.
 fn differences(helm: &Value, built: &Value, pointer: &str, found: &mut Vec<String>) {
     match (helm, built) {
         (Value::Object(fields), Value::Object(others)) => {
@@ -279,9 +280,9 @@ fn differences(helm: &Value, built: &Value, pointer: &str, found: &mut Vec<Strin
     }
 }
 
-/// Whether a text is an image of Helm's with the digest that the lock pins.
+/// Returns true if a text is an image of Helm's with the digest that the lock pins.
 fn is_bound(helm: &str, built: &str) -> bool {
-    // Some operators take a digest in the field of a tag.
+    // Some operators accept a digest in the field of a tag.
     let is_digest = |text: &str| text.len() == 71 && text.starts_with(&DIGEST[1..]);
     let Some((built, _)) = built.split_once(DIGEST) else { return is_digest(built) && !is_digest(helm) };
     let helm = helm.split_once(DIGEST).map_or(helm, |(named, _)| named);
@@ -305,7 +306,7 @@ fn title(object: &Value) -> String {
 }
 
 impl Comparison {
-    /// What differs, in a few words; none where nothing does.
+    /// Returns a short description of the differences, or None if there are none.
     pub fn said(&self) -> Option<String> {
         let listed = self.differences.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
         let more = self.differences.len().saturating_sub(LISTED);

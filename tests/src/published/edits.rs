@@ -1,28 +1,28 @@
-//! What a vendor does who follows the messages of `landfall` to the letter: fields that are to be filled in, and lines to paste.
+//! Edits of a vendor who follows the messages of `landfall` literally: placeholders to fill in, and lines to paste.
 
 use serde_json::Value;
 
-/// The text of a definition that a person changes as a message asks, and the component that it is about.
+/// A release definition that is edited as messages ask, and the component that they concern.
 pub struct Draft {
-    /// The text.
+    /// Text of the definition.
     pub text: String,
     component: String,
 }
 
 impl Draft {
-    /// The text of `release.yaml` as `init` wrote it, with what was made of the sources.
+    /// Creates a draft from the `release.yaml` that `init` wrote, with the result of the sources.
     pub fn new(text: String) -> Option<Self> {
         let (_, made) = text.split_once("# Made of what was given")?;
         let component = made.lines().find_map(|line| line.strip_prefix("  - name: "))?.to_owned();
         Some(Self { text, component })
     }
 
-    /// The name of the component.
+    /// Returns the name of the component.
     pub fn component(&self) -> &str {
         &self.component
     }
 
-    /// Fills in what a person must decide; returns what that was, in words.
+    /// Fills in the decisions that a person must make. Returns a description of each.
     pub fn fill_in(&mut self) -> Vec<&'static str> {
         let filled = [
             ("save: [FILL-IN]", "save: [tar, -cf, '-', .]", "backup rules"),
@@ -44,7 +44,8 @@ impl Draft {
         found
     }
 
-    /// Does what an error asks; returns it in a few words, or nothing where the message says nothing that this program knows to do.
+    /// Applies the edit that an error asks for. Returns a short description of it, or None if this program cannot
+    /// derive an edit from the message.
     pub fn follow(&mut self, error: &Value) -> Option<String> {
         let said = |field: &str| error[field].as_str().unwrap_or_default().to_owned();
         let (code, what, next) = (said("code"), said("what"), said("next"));
@@ -64,7 +65,7 @@ impl Draft {
         (code == "LF2083" && !self.text.contains("lookups: empty")).then(|| self.in_chart("lookups", "empty"))
     }
 
-    /// Lines to paste: Secrets, and volumes that no backup has.
+    /// Pastes lines: Secrets, and volumes without a backup.
     fn entries(&mut self, next: &str) -> Option<String> {
         let of = |start: &str| {
             let lines = next.lines().map(str::trim).filter(|line| line.starts_with(start) && line.ends_with('}'));
@@ -97,7 +98,7 @@ impl Draft {
         Some(format!("podSecurity: {other}"))
     }
 
-    /// Words that a message says to list somewhere.
+    /// Adds words to the list that a message names.
     fn listed(&mut self, what: &str, next: &str) -> Option<String> {
         let quoted = |text: &str, before: &str, after: &str| {
             let (_, rest) = text.split_once(before)?;
@@ -130,14 +131,14 @@ impl Draft {
         Some(format!("madeOnSite: {title}"))
     }
 
-    /// Objects of an install or an upgrade alone, which a message lists.
+    /// Adds the objects that exist only at an install or an upgrade, as listed by a message.
     fn repeated(&mut self, next: &str) -> Option<String> {
         let titles = next.split_once("repeatable: [")?.1.split_once(']')?.0.to_owned();
         self.in_chart("repeatable", &titles);
         Some(format!("repeatable: {titles}"))
     }
 
-    /// Hooks without a place.
+    /// Decides hooks for which a message reports no position.
     fn hook(&mut self, code: &str, what: &str) -> Option<String> {
         if !["LF2085", "LF2088"].contains(&code) {
             return None;
@@ -154,7 +155,7 @@ impl Draft {
         Some(format!("{list}: {title}"))
     }
 
-    /// The lines of the component.
+    /// Returns all lines, and the range of the component's lines.
     fn lines(&self) -> (Vec<String>, std::ops::Range<usize>) {
         let lines: Vec<String> = self.text.lines().map(str::to_owned).collect();
         let first = lines.iter().position(|line| line.trim_end() == format!("  - name: {}", self.component));
@@ -189,7 +190,7 @@ impl Draft {
         self.field(field, &format!("[{all}]"));
     }
 
-    /// Adds entries to a field of the component that has one in each line.
+    /// Adds entries to a field of the component that has one entry per line.
     fn block(&mut self, field: &str, entries: &[String]) {
         let start = format!("    {field}:");
         self.edit(|lines, range| {

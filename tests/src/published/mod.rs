@@ -1,5 +1,5 @@
-//! Charts and kustomizations as their projects publish them, put through `init`, `lock` and `build`. They are fetched fresh and never
-//! committed; only what they came to is.
+//! Charts and kustomizations as published by their projects, processed with `init`, `lock` and `build`. They are
+//! downloaded for each run and never committed; only the results are.
 
 mod attempt;
 mod compare;
@@ -16,17 +16,17 @@ pub use registry::TinyRegistry;
 pub use sources::Sources;
 pub use table::markdown;
 
-/// The list, from the project's root.
+/// Path of the list, relative to the project's root.
 pub const LIST: &str = "tests/charts/published.tsv";
 
 /// A chart or a kustomization of the list.
 #[derive(Debug, Clone)]
 pub struct Published {
-    /// The repository, as `OWNER+NAME`.
+    /// Repository, as `OWNER+NAME`.
     pub repository: String,
-    /// Its folder there.
+    /// Folder in the repository.
     pub path: String,
-    /// Values that its messages ask for, as YAML in one line; empty where it needs none.
+    /// Values that its messages ask for, as YAML in one line; empty if it needs none.
     pub values: String,
 }
 

@@ -1,7 +1,8 @@
-//! A registry on loopback that has a tiny image under every name: charts of others name images that no test needs.
+//! A registry on loopback that serves a tiny image under every name, because third-party charts name images that no
+//! test needs.
 //!
-//! Artifacts that the tests' own registry tree has are served from there, so that a node pack is a real one; their large files give way to a
-//! few bytes.
+//! Artifacts in the tests' own registry tree are served from there, so that a node pack is real. Their large files are
+//! replaced by a few bytes.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -19,26 +20,26 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 
-/// Bytes of a file of an artifact that is served as it is.
+/// Size in bytes up to which a file of an artifact is served unmodified.
 const SMALL: u64 = 64 << 10;
 
 /// Programs that rules and proofs of releases may name.
 const PROGRAMS: [&str; 3] = ["bin/ls", "bin/sh", "bin/tar"];
 
-/// The registry, whose threads end with the process.
+/// A running registry, whose threads end with the process.
 pub struct TinyRegistry {
-    /// Where it listens.
+    /// Address on which it listens.
     pub address: SocketAddr,
 }
 
-/// What was made up so far.
+/// Generated content so far, and the registry tree.
 struct Shelf {
     tree: PathBuf,
     blobs: Mutex<HashMap<String, Vec<u8>>>,
 }
 
 impl TinyRegistry {
-    /// Serves every name, those of a registry tree from there.
+    /// Serves every name, and names in the registry tree from that tree.
     pub fn start(tree: &Path) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen")?;
         let address = listener.local_addr()?;
@@ -54,7 +55,7 @@ impl TinyRegistry {
 }
 
 impl Shelf {
-    /// Answers one request; false once the client has closed.
+    /// Answers one request. Returns false if the client has closed the connection.
     fn answer(&self, mut stream: &TcpStream) -> Result<bool> {
         let mut lines = BufReader::new(stream.try_clone()?).lines();
         let Some(first) = lines.next().transpose()? else { return Ok(false) };
@@ -77,7 +78,7 @@ impl Shelf {
         Ok(true)
     }
 
-    /// A manifest or a blob.
+    /// Returns a manifest or a blob.
     fn found(&self, of: &str) -> Result<Option<Vec<u8>>> {
         if let Some((_, name)) = of.split_once("/blobs/") {
             return Ok(self.blob(name));
@@ -106,7 +107,7 @@ impl Shelf {
         json!({ "digest": name, "size": size })
     }
 
-    /// An artifact of the tree, whose large files are a few bytes; none of an image.
+    /// Returns an artifact of the tree, with its large files replaced by a few bytes. Returns None for an image.
     fn lightened(&self, repository: &str, manifest: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut read: Value = serde_json::from_slice(manifest)?;
         if read["config"]["mediaType"] == CONFIG {
@@ -121,7 +122,7 @@ impl Shelf {
         serde_json::to_vec(&read).map(Some).context("a manifest is no JSON")
     }
 
-    /// An image of a few files, another one for each repository.
+    /// Returns an image of a few files, which differs for each repository.
     fn tiny(&self, repository: &str) -> Result<Vec<u8>> {
         let mut tar = tar::Builder::new(Vec::new());
         for program in PROGRAMS {

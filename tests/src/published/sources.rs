@@ -1,4 +1,4 @@
-//! Charts and kustomizations out of the repositories of their projects, which lie beside one another as Git has them.
+//! Charts and kustomizations from their projects' repositories, which are bare Git clones in one folder.
 
 #![expect(clippy::disallowed_methods, reason = "files of an experiment, which end with it")]
 
@@ -9,28 +9,28 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// How deep charts of charts are looked for.
+/// Maximum depth at which charts of charts are searched.
 const DEPTH: usize = 5;
 
 /// The repositories of this machine: bare, in `OWNER+NAME/repo`.
 pub struct Sources {
     folder: PathBuf,
-    /// The charts of all repositories by name.
+    /// Charts of all repositories by name.
     charts: BTreeMap<String, Vec<(String, String)>>,
 }
 
-/// What was taken out of a repository.
+/// A chart or kustomization extracted from a repository.
 pub struct Taken {
-    /// The folder of the chart or kustomization.
+    /// Folder of the chart or kustomization.
     pub folder: PathBuf,
-    /// The chart's name and version; none of a kustomization.
+    /// Name and version of the chart; None for a kustomization.
     pub chart: Option<(String, String)>,
-    /// Charts that it needs and no repository here has.
+    /// Charts that it needs and that no repository here has.
     pub missing: Vec<String>,
 }
 
 impl Sources {
-    /// Looks at every repository.
+    /// Reads every repository.
     pub fn open(folder: &Path) -> Result<Self> {
         let mut charts: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
         let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
@@ -51,18 +51,19 @@ impl Sources {
         Ok(Self { folder: folder.to_owned(), charts })
     }
 
-    /// The commit of a repository's files.
+    /// Returns the commit of a repository's files.
     pub fn commit(&self, repository: &str) -> Result<String> {
         let commit = git(&self.folder.join(repository), &["log", "-1", "--format=%h of %cs"])?;
         Ok(String::from_utf8_lossy(&commit).trim().to_owned())
     }
 
-    /// Whether a repository is here.
+    /// Returns true if a repository exists here.
     pub fn has(&self, repository: &str) -> bool {
         self.folder.join(repository).join("repo").is_dir()
     }
 
-    /// Takes a chart with all that it needs; of a kustomization, the whole repository, since it may name any folder of it.
+    /// Extracts a chart with its dependencies. For a kustomization, extracts the whole repository, because it may name
+    /// any folder.
     pub fn take(&self, repository: &str, path: &str, into: &Path) -> Result<Taken> {
         let mut names = [path, repository].into_iter().flat_map(|text| text.rsplit(['/', '+']));
         let plain = |name: &&str| !["default", "deployment", "helm", "."].contains(name);
@@ -95,7 +96,7 @@ impl Sources {
         tar::Archive::new(archive.as_slice()).unpack(into).context("cannot unpack")
     }
 
-    /// What links of a chart's folder mean takes their place, as in the archive that `helm package` makes.
+    /// Replaces links in a chart's folder by their targets, as in the archive that `helm package` writes.
     fn follow_links(&self, repository: &str, path: &str, folder: &Path) -> Result<()> {
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?.path();
@@ -120,8 +121,8 @@ impl Sources {
         Ok(())
     }
 
-    /// Brings the charts that a chart needs, from whichever repository has one of that name. Where they are not those of its
-    /// `Chart.lock`, that is removed.
+    /// Adds the charts that a chart needs, from any repository that has a chart of that name. If they differ from
+    /// `Chart.lock`, that file is removed.
     fn complete(&self, folder: &Path, at: (&str, &str), missing: &mut BTreeSet<String>, depth: usize) -> Result<()> {
         let chart = yaml(&folder.join("Chart.yaml"))?;
         let below = folder.join("charts");
@@ -155,7 +156,8 @@ impl Sources {
         Ok(())
     }
 
-    /// A chart by its name: of the owner that the repository of charts is named by, of the same repository, or of any.
+    /// Finds a chart by its name: from the owner named by the chart repository, else from the same repository, else
+    /// from any.
     fn find(&self, name: &str, own: &str, repository: &str) -> Option<(String, String)> {
         let found = self.charts.get(name)?;
         let is_named = |(other, _): &&(String, String)| {
@@ -166,13 +168,13 @@ impl Sources {
     }
 }
 
-/// Whether values switch off a chart that another one needs, by its condition.
+/// Returns true if values disable a dependency of a chart through its condition.
 fn is_off(values: &Value, condition: &Value) -> bool {
     let mut paths = condition.as_str().unwrap_or_default().split(',').filter(|path| !path.is_empty());
     paths.any(|path| values.pointer(&format!("/{}", path.trim().replace('.', "/"))) == Some(&Value::Bool(false)))
 }
 
-/// Removes a chart from those that another one needs.
+/// Removes a dependency of a chart.
 fn without_dependency(file: &Path, name: &str) -> Result<()> {
     let mut chart = yaml(file)?;
     if let Some(needed) = chart["dependencies"].as_array_mut() {
@@ -182,17 +184,17 @@ fn without_dependency(file: &Path, name: &str) -> Result<()> {
     if lock.exists() {
         std::fs::remove_file(lock)?;
     }
-    // JSON is YAML, too.
+    // JSON is also valid YAML.
     std::fs::write(file, serde_json::to_vec(&chart)?).context("cannot write a chart")
 }
 
-/// Whether a folder or an archive in `charts` is of this chart: `NAME` or `NAME-VERSION.tgz`.
+/// Returns true if a folder or archive in `charts` belongs to this chart: `NAME` or `NAME-VERSION.tgz`.
 fn is_chart_file(file: &str, name: &str) -> bool {
     let rest = file.strip_prefix(name).map(|rest| rest.trim_start_matches(['-', 'v']));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// Digests of images are removed: under them, no registry has something else.
+/// Removes digests of images, because the registry here serves other content than these digests.
 fn without_digests(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -212,7 +214,7 @@ fn without_digests(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A line without the digest of an image.
+/// Returns a line without digests of images.
 fn without_digest(line: &str) -> String {
     let is_digest = |text: &str| text.len() >= 64 && text.bytes().take(64).all(|byte| byte.is_ascii_hexdigit());
     let mut parts = line.split("sha256:");
@@ -238,7 +240,7 @@ fn yaml(path: &Path) -> Result<Value> {
     serde_saphyr::from_str(&text).with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// A path from a folder of a repository, without `..`.
+/// Returns a path relative to a folder of a repository, without `..`.
 fn joined(folder: &str, path: &str) -> String {
     let mut found: Vec<String> = Vec::new();
     for part in Path::new(folder).join(path).components() {

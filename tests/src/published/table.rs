@@ -1,14 +1,15 @@
-//! What the charts came to, as a page of the documentation.
+//! Results of the charts, as a page of the documentation.
 
 use super::{Attempt, Comparison, Ending, Published};
 
-/// The longest reason in the table, in characters.
+/// Length limit of a reason in the table, in characters.
 const REASON: usize = 300;
 
-/// What the row of a chart that differs says beside the number of its objects.
+/// Text after the number of objects in the row of a chart that differs.
 const DIFFERING: &str = "differing";
 
-/// The page about these attempts, each with its chart and the commit that it was taken from. Rows of other charts stay as `page` has them.
+/// Returns the page about these attempts, each with its chart and its commit. Rows of other charts are kept as in
+/// `page`.
 pub fn markdown(attempts: &[(Published, String, Attempt)], page: &str) -> String {
     let mut rows: Vec<String> = page.lines().filter(|line| line.starts_with("| ")).skip(1).map(str::to_owned).collect();
     for (published, commit, attempt) in attempts {
@@ -22,7 +23,7 @@ pub fn markdown(attempts: &[(Published, String, Attempt)], page: &str) -> String
     heading(&rows) + &rows_text
 }
 
-/// What is above the rows: how many charts came to what.
+/// Returns the text above the rows, with the number of charts for each result.
 fn heading(rows: &[String]) -> String {
     let count = |is: &dyn Fn(&str) -> bool| rows.iter().filter(|row| is(column(row, 4))).count();
     let unavailable = count(&|ending| ending == "–");
@@ -51,7 +52,7 @@ fn heading(rows: &[String]) -> String {
     )
 }
 
-/// The row of a chart.
+/// Returns the row of a chart.
 fn row(published: &Published, commit: &str, attempt: &Attempt) -> String {
     let differences = attempt.compared.as_ref().and_then(Comparison::said);
     let objects = attempt.compared.as_ref().map(|found| found.objects.to_string());
@@ -69,17 +70,17 @@ fn row(published: &Published, commit: &str, attempt: &Attempt) -> String {
     format!("| {name} | {version} | {from} | {ending} | {objects} | {details} |")
 }
 
-/// A cell of a row, by its number; the last cell alone may have a bar in it.
+/// Returns a cell of a row by its number. Only the last cell may contain a bar.
 fn column(row: &str, number: usize) -> &str {
     row.splitn(7, '|').nth(number).unwrap_or_default().trim()
 }
 
-/// The repository and the folder of a row.
+/// Returns the repository and the folder of a row.
 fn source(row: &str) -> &str {
     column(row, 3).rsplit_once(", ").map_or("", |(source, _)| source)
 }
 
-/// A text in one cell of a table.
+/// Formats a text as one cell of a table.
 fn cell(text: &str) -> String {
     let plain = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
     match plain.char_indices().nth(REASON) {

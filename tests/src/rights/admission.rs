@@ -1,31 +1,32 @@
-//! The admission policy that confines the storage provisioner: of the pods that its account could create, it allows those alone that make
-//! or remove the folder of a volume, which give no right.
+//! The admission policy that confines the storage provisioner. Its account could create pods; the policy allows only
+//! pods that create or remove a volume's folder, which give no further rights.
 //!
-//! A policy is code, which is not understood here. It counts only where it is word for word that of `manifests/storage`. A policy or a
-//! binding of its name that differs in anything is an error. A test at a running site shows what the policy refuses.
+//! A policy is code, which this module does not interpret. It counts only if it is identical to that of
+//! `manifests/storage`. A policy or binding of that name with any difference is an error. A test at a running site
+//! shows which pods the policy refuses.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
 use super::Holder;
 
-/// The policies as the release has them.
+/// The policies of the release.
 const MANIFEST: &str = include_str!("../../../manifests/storage/admission.yaml");
-/// The name of the policy and of its binding.
+/// Name of the policy and of its binding.
 const NAME: &str = "local-path-helper-pods";
 const POLICY: &str = "ValidatingAdmissionPolicy";
 const BINDING: &str = "ValidatingAdmissionPolicyBinding";
-/// The image in it, which `landfall build` binds to a digest.
+/// Image in the policy, which `landfall build` pins to a digest.
 const IMAGE: &str = "docker.io/library/busybox";
-/// Where that image is.
+/// JSON Pointer of that image.
 const IMAGE_POINTER: &str = "/variables/0/expression";
 
-/// The namespace of the account that it confines.
+/// Namespace of the account that the policy confines.
 pub(super) const NAMESPACE: &str = "local-path-storage";
-/// The name of that account.
+/// Name of that account.
 const ACCOUNT: &str = "local-path-provisioner";
 
-/// The account that the policy confines; none without the policy or its binding.
+/// Returns the account that the policy confines; None without the policy or its binding.
 pub(super) fn confined(items: &[Value]) -> Result<Option<Holder>> {
     let (Some(policy), Some(binding)) = (named(items, POLICY), named(items, BINDING)) else { return Ok(None) };
     let known: Vec<Value> = serde_saphyr::from_multiple(MANIFEST).context("the policies of manifests/storage")?;
@@ -42,7 +43,8 @@ fn named<'a>(items: &'a [Value], kind: &str) -> Option<&'a Value> {
     items.iter().find(|item| item["kind"] == kind && item["metadata"]["name"] == NAME)
 }
 
-/// What an object of a running site specifies, in the words of the manifests: the image without its digest.
+/// Returns the specification of a running site's object in the form of the manifests: with the image without its
+/// digest.
 fn spec(object: &Value) -> Result<Value> {
     let mut spec = stripped(&object["spec"]);
     if let Some(image) = spec.pointer_mut(IMAGE_POINTER) {
@@ -53,7 +55,7 @@ fn spec(object: &Value) -> Result<Value> {
     Ok(spec)
 }
 
-/// Whether it is the image with a tag and a digest.
+/// Returns true if it is the image with a tag and a digest.
 fn is_pinned(reference: &str) -> bool {
     let Some((name, digest)) = reference.split_once("@sha256:") else { return false };
     let is_tag =
@@ -62,8 +64,8 @@ fn is_pinned(reference: &str) -> bool {
     tag.is_some_and(is_tag) && digest.len() == 64 && digest.chars().all(|character| character.is_ascii_hexdigit())
 }
 
-/// A specification without what the API server adds to each, and with each expression on one line: readers of YAML fold lines, and CEL reads
-/// any space as one. No expression of the manifests has a comment or a text with spaces.
+/// Returns a specification without the API server's defaults, and with each expression on one line. YAML readers fold
+/// lines, and CEL treats all whitespace alike. No expression of the manifests has a comment or a string with spaces.
 fn stripped(spec: &Value) -> Value {
     let mut spec = spec.clone();
     for list in ["matchConditions", "variables", "validations"] {
@@ -92,7 +94,7 @@ fn remove(object: &mut Map<String, Value>, key: &str, default: &Value) {
     }
 }
 
-/// The policy and its binding, as a site has them.
+/// Returns the policy and its binding as they exist at a site.
 #[cfg(test)]
 pub(super) fn at_a_site() -> Vec<Value> {
     let digest = "0123456789abcdef".repeat(4);

@@ -1,4 +1,4 @@
-//! The rights that the objects of a cluster give.
+//! The rights that the objects of a cluster grant.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,14 +9,14 @@ use serde_json::Value;
 
 use super::{Holder, RoleName, admission};
 
-/// The label of what a component of a release consists of, and that of everything that Landfall made.
+/// Label of the objects of a release's component, and label of everything that Landfall created.
 const COMPONENT: &str = "landfall.dev/component";
 const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
-/// The label of the Pod Security Standard of a namespace.
+/// Label of a namespace's Pod Security Standard.
 const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 
-/// Paths of the host that give nothing beside their own contents, and whether pods may write there: addresses of flannel and a lock of the
-/// packet filter, the host's nameservers, what the registry serves.
+/// Host paths that give access only to their own contents, each with true if pods may write there: flannel's addresses,
+/// the packet filter's lock, the host's nameservers, and the registry's content.
 const HARMLESS: [(&str, bool); 5] = [
     ("/run/flannel", true),
     ("/run/xtables.lock", true),
@@ -39,13 +39,13 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Every right.
+    /// Returns a rule that grants every right.
     fn everything() -> Self {
         let any = || vec!["*".to_owned()];
         Self { api_groups: any(), resources: any(), resource_names: Vec::new(), verbs: any() }
     }
 
-    /// Whether it is every right.
+    /// Returns true if the rule grants every right.
     pub(super) fn is_everything(&self) -> bool {
         let has_any = |list: &[String]| list.iter().any(|item| item == "*");
         self.resource_names.is_empty()
@@ -68,58 +68,58 @@ pub(super) struct Binding {
 pub(super) struct Secret {
     pub(super) namespace: String,
     pub(super) name: String,
-    /// What its contents make of whoever reads them.
+    /// Identities that a reader of its contents can assume.
     pub(super) opens: Vec<Holder>,
 }
 
-/// A pod, or what pods are made from.
+/// A pod, or a template of pods.
 #[derive(Debug, Clone)]
 pub(super) struct Pod {
     pub(super) namespace: String,
     pub(super) name: String,
-    /// Its service account; none for a pod that the node itself runs.
+    /// Service account; None for a static pod of the node.
     pub(super) account: Option<String>,
-    /// Whether the account's token is in it.
+    /// True if the pod contains the account's token.
     pub(super) has_token: bool,
-    /// Whether it reaches the files or processes of its node.
+    /// True if it reaches the files or processes of its node.
     pub(super) has_host: bool,
 }
 
-/// A part of Landfall or of its release, from which an attacker begins.
+/// A part of Landfall or of its release, from which an attacker starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// What it is, such as `landfall-console/StatefulSet/console`.
+    /// Namespace, kind and name, such as `landfall-console/StatefulSet/console`.
     pub what: String,
-    /// Its service account, whether or not its pods have the token.
+    /// Service account, whether or not its pods have the token.
     pub account: Option<Holder>,
-    /// Whether its pods have the token.
+    /// True if its pods have the token.
     pub has_token: bool,
-    /// What whoever took it over holds at once.
+    /// Identities that an attacker gains immediately by taking it over.
     pub holders: Vec<Holder>,
 }
 
-/// What decides who may do what.
+/// The objects that determine the rights in a cluster.
 pub struct Cluster {
     pub(super) accounts: BTreeSet<(String, String)>,
-    /// Each namespace, and whether its pods may have the host.
+    /// Namespaces, each with true if its pods may access the host.
     pub(super) namespaces: BTreeMap<String, bool>,
     pub(super) roles: BTreeMap<RoleName, Vec<Rule>>,
     pub(super) bindings: Vec<Binding>,
     pub(super) secrets: Vec<Secret>,
     pub(super) pods: Vec<Pod>,
     pub(super) everything: Rule,
-    /// The account that an admission policy of the release confines.
+    /// Account that an admission policy of the release confines.
     pub(super) confined: Option<Holder>,
     starts: Vec<Start>,
 }
 
 impl Cluster {
-    /// The objects that are needed, as `kubectl get` names them.
+    /// Kinds of the objects that are needed, as arguments of `kubectl get`.
     pub const KINDS: &str = "namespaces,serviceaccounts,secrets,roles,rolebindings,clusterroles,clusterrolebindings,pods,\
          deployments,statefulsets,daemonsets,jobs,cronjobs,validatingadmissionpolicies,validatingadmissionpolicybindings";
 
-    /// Reads the list that `kubectl get --all-namespaces --output json` prints of them. Fails where a policy has the name of one of the
-    /// release and is another.
+    /// Reads these objects from the output of `kubectl get --all-namespaces --output json`. Fails if a policy has the
+    /// name of one of the release but differs from it.
     pub fn read(list: &Value) -> Result<Self> {
         let items = list["items"].as_array().context("the cluster's objects are no list")?;
         let of_kind = |kind: &'static str| items.iter().filter(move |item| item["kind"] == kind);
@@ -149,13 +149,13 @@ impl Cluster {
         })
     }
 
-    /// Every part of Landfall and its release that has pods.
+    /// Returns every part of Landfall and its release that has pods.
     #[must_use]
     pub fn starts(&self) -> &[Start] {
         &self.starts
     }
 
-    /// Rules that an account has and that not every account has, with the namespace in which they count.
+    /// Returns the rules that this account has but not every account, each with the namespace to which it is limited.
     pub fn own_rules(&self, account: &Holder) -> impl Iterator<Item = (Option<&str>, &Rule)> {
         self.bindings.iter().filter(move |binding| binding.subjects.contains(account)).flat_map(move |binding| {
             let rules = self.roles.get(&binding.role).into_iter().flatten();
@@ -203,7 +203,7 @@ impl Secret {
 type Accounts = BTreeMap<(String, String), bool>;
 
 impl Pod {
-    /// A pod with this name and specification. Where it names no account, it has this one.
+    /// Creates a pod from a name and a specification. `account` is used if the specification names none.
     fn of(item: &Value, spec: &Value, account: Option<&str>, accounts: &Accounts) -> Self {
         let (namespace, name) = place(item);
         let account =
@@ -249,7 +249,7 @@ impl Start {
     }
 }
 
-/// Whether a pod reaches the files or processes of its node.
+/// Returns true if a pod reaches the files or processes of its node.
 fn has_host(spec: &Value) -> bool {
     let containers =
         ["containers", "initContainers", "ephemeralContainers"].into_iter().flat_map(|kind| values(&spec[kind]));
@@ -271,12 +271,12 @@ fn has_host(spec: &Value) -> bool {
     spec["hostPID"] == true || containers.iter().any(is_mighty) || values(&spec["volumes"]).any(opens)
 }
 
-/// Whether the pods of a namespace may have the host: no standard forbids it.
+/// Returns true if pods of a namespace may access the host, because no standard forbids it.
 fn may_have_host(namespace: &Value) -> bool {
     !matches!(namespace["metadata"]["labels"][POD_SECURITY].as_str(), Some("baseline" | "restricted"))
 }
 
-/// Whether pods of an account have its token unless their own specification decides otherwise.
+/// Returns true if pods of an account have its token, unless their own specification overrides that.
 fn is_mounted(account: &Value) -> bool {
     account["automountServiceAccountToken"] != false
 }

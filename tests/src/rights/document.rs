@@ -1,4 +1,4 @@
-//! The table of rights in docs/THREATS.md agrees with the manifests of the starter release.
+//! Checks that the table of rights in docs/THREATS.md agrees with the manifests of the starter release.
 
 use std::path::Path;
 
@@ -6,16 +6,16 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// The heading of the section.
+/// Heading of the section.
 const SECTION: &str = "## Rights in the cluster";
-/// What has no manifest among the release's, or no account of its own.
+/// Rows without a manifest in the release, or without an account of their own.
 const OTHERS: [&str; 4] = ["registry", "agent and host's API", "packages", "license check"];
 
 fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// All objects of a folder of manifests.
+/// Returns all objects of a folder of manifests.
 fn objects(folder: &Path) -> Vec<Value> {
     let mut files: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
@@ -29,7 +29,7 @@ fn words(list: &Value) -> String {
     words.join(", ")
 }
 
-/// The rules of all roles: `pods`: get (in its namespace); …
+/// Formats the rules of all roles: `pods`: get (in its namespace); …
 fn rights(objects: &[Value]) -> String {
     let places = [("Role", "in its namespace"), ("ClusterRole", "everywhere")];
     let of_kind = |(kind, place): (&str, &str)| {
@@ -42,7 +42,7 @@ fn rights(objects: &[Value]) -> String {
     if all.is_empty() { "none".to_owned() } else { all.join("; ") }
 }
 
-/// Whether pods of the workload have the token of their account.
+/// Returns true if pods of the workload have the token of their account.
 fn has_token(objects: &[Value]) -> bool {
     let is_off = |value: &Value| value["automountServiceAccountToken"] == false;
     let account = objects.iter().find(|object| object["kind"] == "ServiceAccount").unwrap();

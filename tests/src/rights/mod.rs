@@ -1,8 +1,9 @@
-//! Who could become the administrator of a cluster, and how: a graph over the objects of a running one. Its nodes are identities and what
-//! else gives rights, such as a node's files; its edges are acts that a right allows.
+//! A graph of ways to become the administrator of a running cluster. Its nodes are identities and other sources of
+//! rights, such as a node's files. Its edges are actions that a right allows.
 //!
-//! Not seen are flaws of programs, traffic that a pod on the host's network listens to, names and endpoints that lead clients elsewhere,
-//! resources that other software adds, and secrets whose contents only their owner understands.
+//! The graph ignores flaws of programs, traffic that a pod on the host's network can capture, and names and endpoints
+//! that redirect clients. It also ignores resources that other software adds, and secrets whose contents only their
+//! owner understands.
 
 mod admission;
 mod cluster;
@@ -19,32 +20,32 @@ use std::slice;
 
 pub use cluster::{Cluster, Rule, Start};
 
-/// What gives rights.
+/// A source of rights.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holder {
     /// A service account.
     Account {
-        /// Its namespace.
+        /// Namespace of the account.
         namespace: String,
-        /// Its name.
+        /// Name of the account.
         name: String,
     },
-    /// A user of a certificate.
+    /// A user named by a certificate.
     User(String),
     /// A group of users.
     Group(String),
-    /// A role that could be bound, everywhere or in one namespace.
+    /// A role that could be bound, in the cluster or in one namespace.
     Role {
-        /// The role.
+        /// Name of the role.
         role: RoleName,
-        /// Where it counts.
+        /// Namespace of the binding; None for the whole cluster.
         namespace: Option<String>,
     },
     /// Every right in a namespace.
     Namespace(String),
-    /// A node, as the API server knows it.
+    /// A node's identity at the API server.
     Node,
-    /// The files and processes of a node of the control plane.
+    /// The files and processes of a control plane node.
     Host,
     /// Every right in the cluster.
     Administrator,
@@ -56,12 +57,12 @@ impl Holder {
     }
 }
 
-/// A role: of a namespace, or of the cluster.
+/// Name of a role of a namespace or of the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoleName {
-    /// Its namespace; none for a `ClusterRole`.
+    /// Namespace; None for a `ClusterRole`.
     pub namespace: Option<String>,
-    /// Its name.
+    /// Name in the namespace or cluster.
     pub name: String,
 }
 
@@ -81,12 +82,12 @@ impl fmt::Display for Holder {
     }
 }
 
-/// An act, and what it gives.
+/// An action, and the rights it gives.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Step {
-    /// What is done.
+    /// Description of the action.
     pub act: String,
-    /// What that gives.
+    /// Source of rights that it gives.
     pub gives: Holder,
 }
 
@@ -96,14 +97,15 @@ impl fmt::Display for Step {
     }
 }
 
-/// A way in words.
+/// Formats a path as text.
 #[must_use]
 pub fn shown(path: &[Step]) -> String {
     path.iter().map(Step::to_string).collect::<Vec<_>>().join("; ")
 }
 
 impl Cluster {
-    /// The shortest way to every right of the cluster, of so many steps at most. It has none where the holder has them already.
+    /// Returns the shortest path to every right of the cluster, with at most `most` steps. The path is empty if the
+    /// holder already has all rights.
     #[must_use]
     pub fn path(&self, from: &Holder, most: usize) -> Option<Vec<Step>> {
         let mut ways = BTreeMap::from([(from.clone(), Vec::new())]);

@@ -1,4 +1,4 @@
-//! What each right gives.
+//! Further rights that each right gives.
 
 use super::cluster::{Cluster, Rule};
 use super::{Holder, RoleName, Step, admission};
@@ -11,7 +11,7 @@ const CHANGE: [&str; 2] = ["update", "patch"];
 /// Verbs that write or remove objects.
 const ALTER: [&str; 5] = ["create", "update", "patch", "delete", "deletecollection"];
 
-/// What makes pods, beside pods themselves.
+/// Resources, other than pods, that create pods.
 const WORKLOADS: [(&str, &str); 7] = [
     ("apps", "deployments"),
     ("apps", "statefulsets"),
@@ -21,14 +21,14 @@ const WORKLOADS: [(&str, &str); 7] = [
     ("batch", "jobs"),
     ("batch", "cronjobs"),
 ];
-/// Ways into a pod that runs.
+/// Ways into a running pod.
 const INTO_PODS: [(&[&str], &str, &str); 4] = [
     (&["create", "get"], "pods/exec", "runs a command in"),
     (&["create", "get"], "pods/attach", "attaches to"),
     (&CHANGE, "pods/ephemeralcontainers", "adds a container to"),
     (&CHANGE, "pods", "changes the image of"),
 ];
-/// What every request of an administrator passes.
+/// Resources that affect every request of an administrator.
 const ON_THE_WAY: [(&str, &str); 4] = [
     (ADMISSION, "mutatingwebhookconfigurations"),
     (ADMISSION, "validatingwebhookconfigurations"),
@@ -36,22 +36,22 @@ const ON_THE_WAY: [(&str, &str); 4] = [
     ("apiregistration.k8s.io", "apiservices"),
 ];
 
-/// A rule with the namespace in which it counts; none where it counts everywhere.
+/// A rule with the namespace to which it is limited; None for the whole cluster.
 type Grant<'a> = (Option<&'a str>, &'a Rule);
 
-/// Which object a right is asked of.
+/// The object for which a right is checked.
 #[derive(Clone, Copy)]
 enum Of<'a> {
-    /// One that is made.
+    /// A new object.
     New,
-    /// Any one, whichever it is.
+    /// An existing object, no matter which.
     Any,
-    /// The one of this name.
+    /// The object of this name.
     Named(&'a str),
 }
 
 impl Cluster {
-    /// Whether it has every right of the cluster.
+    /// Returns true if the holder has every right of the cluster.
     pub(super) fn is_administrator(&self, holder: &Holder) -> bool {
         match holder {
             Holder::Administrator => true,
@@ -60,7 +60,7 @@ impl Cluster {
         }
     }
 
-    /// What is one act away.
+    /// Returns the steps that the holder can take.
     pub(super) fn steps(&self, holder: &Holder) -> Vec<Step> {
         let step = |act: &str, gives| Step { act: act.to_owned(), gives };
         match holder {
@@ -77,7 +77,7 @@ impl Cluster {
         }
     }
 
-    /// The rules of a holder, and of the groups that it is always in.
+    /// Returns the rules of a holder, and of the groups to which it always belongs.
     fn grants<'a>(&'a self, holder: &'a Holder) -> Vec<Grant<'a>> {
         let group = |name: &str| Holder::Group(name.to_owned());
         let everyone = || group("system:authenticated");
@@ -99,11 +99,11 @@ impl Cluster {
     }
 }
 
-/// What a holder of these rules can do.
+/// The abilities of a holder of these rules.
 struct Reach<'a> {
     cluster: &'a Cluster,
     grants: Vec<Grant<'a>>,
-    /// Whether the admission policy of the release binds it.
+    /// True if the release's admission policy applies to it.
     is_bound: bool,
 }
 
@@ -123,7 +123,7 @@ impl Reach<'_> {
         parts.into_iter().flatten().collect()
     }
 
-    /// Whether one of these verbs is allowed: in a namespace, or on what is in none.
+    /// Returns true if one of these verbs is allowed, in a namespace or for cluster-scoped resources.
     fn may(&self, verbs: &[&str], (group, resource): (&str, &str), namespace: Option<&str>, of: Of<'_>) -> bool {
         let has = |list: &[String], item: &str| list.iter().any(|one| one == "*" || one == item);
         let kind = resource.split_once('/').map(|(_, part)| format!("*/{part}"));
@@ -145,13 +145,13 @@ impl Reach<'_> {
         })
     }
 
-    /// Whether something of a kind can be made, or one that exists be changed.
+    /// Returns true if an object of a kind can be created, or an existing one changed.
     fn may_write(&self, resource: (&str, &str), namespace: Option<&str>) -> bool {
         self.may(&["create"], resource, namespace, Of::New) || self.may(&CHANGE, resource, namespace, Of::Any)
     }
 
-    /// Whether the pods that it may create itself give it nothing: a policy binds it, and it can change neither that policy nor the scripts
-    /// that those pods run.
+    /// Returns true if the pods that it may create directly give it no rights. That is so if a policy applies, and it
+    /// can change neither the policy nor the scripts of those pods.
     fn is_confined(&self) -> bool {
         let lifts = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"]
             .into_iter()
@@ -159,7 +159,7 @@ impl Reach<'_> {
         self.is_bound && !lifts && !self.may(&ALTER, ("", "configmaps"), Some(admission::NAMESPACE), Of::Any)
     }
 
-    /// How pods can be made in a namespace.
+    /// Returns a way to create pods in a namespace, if there is one.
     fn makes_pods(&self, namespace: &str) -> Option<String> {
         if !self.is_confined() && self.may(&["create"], ("", "pods"), Some(namespace), Of::New) {
             return Some(format!("creates a pod in {namespace}"));
@@ -244,7 +244,8 @@ impl Reach<'_> {
         accounts.map(step).collect()
     }
 
-    /// The API server refuses to bind what one does not have, unless one may `bind` it.
+    /// Returns steps through bindings. The API server refuses to bind rights that the holder lacks, unless it may
+    /// `bind` the role.
     fn bindings(&self) -> Vec<Step> {
         let spaces = || self.cluster.namespaces.keys().map(|name| Some(name.as_str()));
         let everywhere = std::iter::once(None).filter(|_| self.may_write((RBAC, "clusterrolebindings"), None));
@@ -266,7 +267,8 @@ impl Reach<'_> {
         places.into_iter().flat_map(of_place).collect()
     }
 
-    /// The API server refuses to write what one does not have into a role, unless one may `escalate` it.
+    /// Returns steps through roles. The API server refuses to add rights that the holder lacks to a role, unless it may
+    /// `escalate` it.
     fn roles(&self) -> Vec<Step> {
         let may = |kind: &str, place: Option<&str>| {
             self.may(&["escalate"], (RBAC, kind), place, Of::Any) && self.may_write((RBAC, kind), place)
@@ -277,7 +279,7 @@ impl Reach<'_> {
         given.map(|gives| Step { act: "writes every right into a role".to_owned(), gives }).collect()
     }
 
-    /// Identities that bindings name, with the administrators that always exist.
+    /// Returns identities named by bindings, and the administrators that always exist.
     fn known(&self) -> impl Iterator<Item = Holder> {
         let masters = Holder::Group("system:masters".to_owned());
         self.cluster.bindings.iter().flat_map(|binding| binding.subjects.clone()).chain([masters])
@@ -298,7 +300,7 @@ impl Reach<'_> {
         allowed.map(|gives| Step { act: "speaks in another name".to_owned(), gives }).collect()
     }
 
-    /// No signer of the API server signs for `system:masters`.
+    /// Returns steps through certificates. No signer of the API server signs for `system:masters`.
     fn certificates(&self) -> Vec<Step> {
         let requests = |part: &'static str| (CERTIFICATES, part);
         if !self.may(&["create"], requests("certificatesigningrequests"), None, Of::New) {
@@ -327,7 +329,8 @@ impl Reach<'_> {
         steps
     }
 
-    /// A kubelet runs commands in every pod of its node, those of the control plane included.
+    /// Returns steps through nodes and requests. A kubelet runs commands in every pod of its node, including those of
+    /// the control plane.
     fn nodes_and_requests(&self) -> Vec<Step> {
         let node = self.may(&["get", "create"], ("", "nodes/proxy"), None, Of::Any);
         let node = node.then(|| Step { act: "asks a kubelet to run a command".to_owned(), gives: Holder::Host });

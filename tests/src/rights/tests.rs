@@ -22,7 +22,7 @@ fn space(name: &str, standard: &str) -> Value {
     object("Namespace", None, name, json!({ "labels": { "pod-security.kubernetes.io/enforce": standard } }))
 }
 
-/// A role with these rules, bound to this subject; everywhere, or in a namespace.
+/// Returns a role with these rules, bound to this subject in a namespace or in the cluster.
 fn bound(name: &str, namespace: Option<&str>, rules: &Value, subject: &Value) -> [Value; 2] {
     let [role, binding] =
         if namespace.is_some() { ["Role", "RoleBinding"] } else { ["ClusterRole", "ClusterRoleBinding"] };
@@ -41,8 +41,8 @@ fn rule(group: &str, resource: &str, verbs: &[&str], names: &[&str]) -> Value {
     json!({ "apiGroups": [group], "resources": [resource], "verbs": verbs, "resourceNames": names })
 }
 
-/// A cluster as it is before anything bad is in it: administrators, an account that may write roles as one of Kubernetes' own may, a pod
-/// of the control plane, and software without rights.
+/// Returns a cluster before anything bad is added: administrators, an account that may write roles like one of
+/// Kubernetes' own, a pod of the control plane, and software without rights.
 fn sound() -> Vec<Value> {
     let all = json!([rule("*", "*", &["*"], &[])]);
     let aggregates = json!([rule("rbac.authorization.k8s.io", "clusterroles", &["update", "escalate"], &[])]);
@@ -87,7 +87,8 @@ fn web() -> Holder {
     Holder::account("apps", "web")
 }
 
-/// What the account of the software can do once it has these rules, each everywhere or in a namespace.
+/// Returns the path of the software's account to every right, after adding these rules, each in a namespace or in the
+/// cluster.
 fn with(planted: &[(Option<&str>, Value)]) -> Option<Vec<Step>> {
     let mut objects = sound();
     for (index, (namespace, rule)) in planted.iter().enumerate() {
@@ -114,10 +115,11 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const REQUESTS: &str = "certificates.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
-/// One bad right, or the rights that are bad together, each everywhere or in a namespace; and the act to which they lead.
+/// An action, and the rights that lead to it: one bad right, or several that are bad together, each in a namespace or
+/// in the cluster.
 type Bad = (&'static str, Vec<(Option<&'static str>, Value)>);
 
-/// Rights on pods and on what makes them.
+/// Rights on pods and on resources that create them.
 fn bad_on_pods() -> Vec<Bad> {
     let (apps, kube, quiet, tools) = (Some("apps"), Some("kube-system"), Some("quiet"), Some("tools"));
     vec![
@@ -329,7 +331,8 @@ fn pods_that_reach_their_host_are_known() {
     }
 }
 
-/// A cluster with a storage provisioner that has these rules in its namespace, and these more objects.
+/// Adds a storage provisioner with these rules in its namespace, these cluster rules and these other objects. Returns
+/// its account's path to every right.
 fn with_provisioner(rules: &[Value], everywhere: &[Value], more: &[Value]) -> anyhow::Result<Option<Vec<Step>>> {
     let (space_name, name) = (admission::NAMESPACE, "local-path-provisioner");
     let mut objects = sound();

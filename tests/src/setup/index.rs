@@ -1,5 +1,5 @@
-//! The current contents of a suite of the Debian archive: a point release changes them, and with them the keys of all
-//! roots. And the version of a package there.
+//! The current contents of a suite in the Debian archive, and the versions of its packages. A point release changes the
+//! contents, and thereby the keys of all root filesystems.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::Path;
@@ -12,26 +12,27 @@ use super::DebianArchive;
 use crate::cache::Cache;
 use crate::printer;
 
-/// How long an answer is valid: point releases come every two months.
+/// Time for which an answer is valid. Point releases come every two months.
 pub const A_DAY: Duration = Duration::from_hours(24);
 
-/// The answer where there is none.
+/// Answer if none is known.
 pub const UNKNOWN: &str = "unknown";
 
-/// The folder of answers in the cache.
+/// Folder of answers in the cache.
 const FOLDER: &str = "debian-archive";
 
-/// The list of all packages, by its name in a suite's signed index.
+/// Name of the list of all packages in a suite's signed index.
 const LIST: &str = "main/binary-amd64/Packages.xz";
 
-/// apt's own downloader, so that proxies and mirrors are those of apt's configuration.
+/// apt's own downloader, which uses the proxies and mirrors of apt's configuration.
 const DOWNLOADER: &str = "/usr/lib/apt/apt-helper";
 
-/// SHA-256 of the suite's list of packages. A cached answer suffices while it is no older than this. If the archive
-/// cannot be queried, the last answer stays valid, or `unknown` if there is none: a build that needs the archive will
-/// fail.
+/// Returns the SHA-256 of the suite's list of packages. A cached answer is used if it is at most this old. If the
+/// archive cannot be queried, the last answer stays valid, or `unknown` if there is none. A build that needs the
+/// archive will then fail.
 ///
-/// The index's signature is not checked here: this names what is cached, and mmdebstrap checks what it installs.
+/// The index's signature is not checked here: the digest only names a cache entry, and mmdebstrap checks the packages
+/// that it installs.
 pub fn digest(cache: &Cache, suite: &str, age: Duration) -> Result<String> {
     answer(cache, suite, age, || {
         let archive = super::debian_archive()?;
@@ -40,8 +41,8 @@ pub fn digest(cache: &Cache, suite: &str, age: Duration) -> Result<String> {
     })
 }
 
-/// Debian's own version of a package in a suite of this archive, by the same rules. `None` if the suite lacks the package, or was never
-/// reached.
+/// Returns the Debian version of a package in a suite of this archive, cached like [`digest`]. `None` if the suite
+/// lacks the package, or was never reached.
 pub fn version(
     cache: &Cache,
     archive: &DebianArchive,
@@ -56,19 +57,19 @@ pub fn version(
     Ok((found != UNKNOWN).then_some(found))
 }
 
-/// The list of all packages of a suite, as the archive has it now.
+/// Downloads the current list of all packages of a suite.
 pub fn list(cache: &Cache, archive: &DebianArchive, suite: &str) -> Result<String> {
     fetch(cache, &archive.address(&format!("dists/{suite}/{LIST}")), "Packages.xz", unpacked)
 }
 
-/// Whether a version is newer than another one, as Debian compares them.
+/// Returns true if a version is newer than another one by Debian's rules.
 pub fn is_newer(version: &str, other: &str) -> Result<bool> {
     let status = Command::new("dpkg").args(["--compare-versions", version, "gt", other]).status();
     Ok(status.context("cannot run dpkg")?.success())
 }
 
-/// An answer about the archive by its name. A cached one suffices while it is no older than this; without one, and where `ask` fails, it is
-/// `unknown`.
+/// Returns an answer about the archive by its name. A cached answer is used if it is at most this old. If `ask` fails,
+/// the last answer is used, or `unknown` if there is none.
 pub fn answer(cache: &Cache, name: &str, age: Duration, ask: impl FnOnce() -> Result<String>) -> Result<String> {
     let _lock = cache.lock(FOLDER)?;
     let path = cache.root().join(FOLDER).join(name);
@@ -93,7 +94,7 @@ pub fn answer(cache: &Cache, name: &str, age: Duration, ask: impl FnOnce() -> Re
     }
 }
 
-/// Reads a file of the archive, which gets this name meanwhile.
+/// Downloads a file of the archive under this name, and reads it.
 fn fetch(cache: &Cache, address: &str, name: &str, read: impl FnOnce(&Path) -> Result<String>) -> Result<String> {
     let folder = tempfile::tempdir_in(cache.root()).context("cannot make a folder for the index")?;
     let file = folder.path().join(name);
@@ -101,7 +102,7 @@ fn fetch(cache: &Cache, address: &str, name: &str, read: impl FnOnce(&Path) -> R
     read(&file)
 }
 
-/// Copies a file of the archive to this path. Its bytes are not checked.
+/// Downloads a file of the archive to this path. Its bytes are not checked.
 pub fn download(address: &str, file: &Path) -> Result<()> {
     let output = Command::new(DOWNLOADER)
         .args(["-oAcquire::Retries=1", "-oAcquire::http::Timeout=20", "-oAcquire::https::Timeout=20"])
@@ -113,7 +114,7 @@ pub fn download(address: &str, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The text of a compressed list, which the downloader unpacks by its name.
+/// Returns the text of a compressed list. The downloader recognizes the compression by the file's name.
 fn unpacked(file: &Path) -> Result<String> {
     let output = Command::new(DOWNLOADER).arg("cat-file").arg(file).output();
     let output = output.with_context(|| format!("cannot run {DOWNLOADER}"))?;
@@ -121,7 +122,7 @@ fn unpacked(file: &Path) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{} is no text", file.display()))
 }
 
-/// The newest version of a package in a list.
+/// Returns the newest version of a package in a list.
 pub fn newest(list: &str, package: &str) -> Result<Option<String>> {
     let mut newest: Option<&str> = None;
     for stanza in list.split("\n\n") {
@@ -142,7 +143,7 @@ fn read_digest(file: &Path) -> Result<String> {
     parse(&text).with_context(|| format!("the index names no {LIST}"))
 }
 
-/// The SHA-256 line of the list: digest, size, name.
+/// Returns the digest in the list's SHA-256 line: digest, size, name.
 fn parse(index: &str) -> Option<String> {
     index.lines().find_map(|line| {
         let mut words = line.strip_prefix(' ')?.split_whitespace();
@@ -155,7 +156,7 @@ fn parse(index: &str) -> Option<String> {
 pub(crate) mod tests {
     use super::*;
 
-    /// A cache that knows this digest of a suite since just now.
+    /// Returns a cache with a fresh answer for a suite's digest.
     pub(crate) fn cache_with(folder: &Path, suite: &str, digest: &str) -> Cache {
         std::fs::create_dir(folder.join(FOLDER)).unwrap();
         std::fs::write(folder.join(FOLDER).join(suite), digest).unwrap();
@@ -198,7 +199,7 @@ pub(crate) mod tests {
     #[test]
     fn a_recent_answer_is_not_asked_for_again() {
         let folder = tempfile::tempdir().unwrap();
-        // No archive has a suite of this name, so only the cache can know it.
+        // No archive has a suite of this name, so the answer must come from the cache.
         let cache = cache_with(folder.path(), "no-such-suite", DIGEST);
         assert_eq!(digest(&cache, "no-such-suite", A_DAY).unwrap(), DIGEST);
     }

@@ -1,7 +1,7 @@
-//! What the machine of a developer must have: Debian packages, and the Debian archive it already uses.
+//! Requirements of a developer's machine: Debian packages, and the Debian archive that it already uses.
 //!
-//! No archive is named here: mirror and signing key are those of the machine's own apt. On Ubuntu, whose apt has
-//! another archive, the Debian mirror is the one that `$LANDFALL_DEBIAN_MIRROR` names, or mmdebstrap's own default.
+//! No archive is named here: mirror and signing key are those of the machine's own apt. On Ubuntu, whose apt uses
+//! another archive, `$LANDFALL_DEBIAN_MIRROR` names the Debian mirror; mmdebstrap's own default is the fallback.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -18,43 +18,43 @@ mod sources;
 
 use sources::Source;
 
-/// The keyring Debian's own package `debian-archive-keyring` installs; apt's default where a source names none.
+/// Keyring of Debian's package `debian-archive-keyring`, which apt uses if a source names none.
 const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
-/// The Debian archive this machine's apt uses.
+/// The Debian archive that this machine's apt uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DebianArchive {
-    /// Address of the main archive, which serves every suite (bookworm, trixie…).
+    /// URL of the main archive, which serves every suite (bookworm, trixie…).
     pub mirror: String,
-    /// Keys that sign it.
+    /// Keyring with its signing keys.
     pub keyring: PathBuf,
-    /// Codename of the system this machine runs.
+    /// Codename of this machine's operating system.
     pub codename: String,
 }
 
 impl DebianArchive {
-    /// The one-line source for a suite of this archive, as mmdebstrap and apt take it.
+    /// Returns the one-line source for a suite of this archive, as accepted by mmdebstrap and apt.
     pub fn source_line(&self, suite: &str) -> String {
         format!("deb [signed-by={}] {} {suite} main", self.keyring.display(), self.mirror)
     }
 
-    /// The address of a file or folder of this archive.
+    /// Returns the URL of a file or folder of this archive.
     pub fn address(&self, path: &str) -> String {
         format!("{}/{path}", self.mirror.trim_end_matches('/'))
     }
 }
 
-/// The name of the suite with security updates of a suite.
+/// Returns the name of the suite with the security updates of a suite.
 pub fn security_suite(suite: &str) -> String {
     format!("{suite}-security")
 }
 
-/// The name of the suite with what a suite gets between two point releases, beside security updates.
+/// Returns the name of the suite with other updates of a suite between two point releases.
 pub fn updates_suite(suite: &str) -> String {
     format!("{suite}-updates")
 }
 
-/// Installs the Debian packages of the list that are missing, through the machine's own apt.
+/// Installs the missing packages of the list through the machine's own apt.
 pub fn ensure_packages(packages: &[&str]) -> Result<()> {
     if packages.is_empty() || missing_packages(packages)?.is_empty() {
         return Ok(());
@@ -77,7 +77,7 @@ pub fn ensure_packages(packages: &[&str]) -> Result<()> {
     if apt_get(&arguments).is_ok() {
         return Ok(());
     }
-    // The lists may be missing or old. A broken third-party source must not matter: the second install decides.
+    // The package lists may be missing or old. A broken third-party source is ignored: the second installation decides.
     let updated = apt_get(&["update"]);
     apt_get(&arguments).with_context(|| match updated {
         Ok(()) => format!("cannot install {list}"),
@@ -85,13 +85,13 @@ pub fn ensure_packages(packages: &[&str]) -> Result<()> {
     })
 }
 
-/// Installs the packages whose programs are not in `PATH`: other software may provide them.
+/// Installs the packages whose programs are not in `PATH`. Other software may provide the programs.
 pub fn ensure_programs(programs: &[(&str, &str)]) -> Result<()> {
     let missing = programs.iter().filter(|(_, program)| !landfall_launcher::collect::is_in_path(program));
     ensure_packages(&missing.map(|(package, _)| *package).collect::<Vec<_>>())
 }
 
-/// Names the Debian mirror, before any other.
+/// Environment variable with the Debian mirror, which takes precedence.
 const MIRROR_VARIABLE: &str = "LANDFALL_DEBIAN_MIRROR";
 
 fn named_mirror() -> Option<String> {
@@ -104,7 +104,7 @@ pub fn ensure_pip() -> Result<()> {
     if pip.is_ok_and(|output| output.status.success()) { Ok(()) } else { ensure_packages(packages::PYTHON) }
 }
 
-/// Finds the Debian archive in the configuration of this machine's apt; third-party sources are never chosen.
+/// Finds the Debian archive in the configuration of this machine's apt. Third-party sources are never chosen.
 pub fn debian_archive() -> Result<DebianArchive> {
     let system = System::read()?;
     if let Some(mirror) = named_mirror() {
@@ -130,8 +130,8 @@ pub fn debian_archive() -> Result<DebianArchive> {
     })
 }
 
-/// Finds the archive of security updates in the same way. It serves such a suite of every release. `None` where it is not known: a mirror
-/// that was named is one of the main archive.
+/// Finds the archive of security updates in the same way. It serves such a suite for every release. Returns `None` if
+/// the mirror was set explicitly, because that is a mirror of the main archive.
 pub fn security_archive() -> Result<Option<DebianArchive>> {
     let system = System::read()?;
     if named_mirror().is_some() {
@@ -144,7 +144,7 @@ pub fn security_archive() -> Result<Option<DebianArchive>> {
     Ok(choose(&sources::read_all()?, &official_addresses("Debian-Security", &suite)?, &suite))
 }
 
-/// The first source of the suite whose address apt itself found to be Debian's.
+/// Returns the first source of the suite whose URL apt itself recognized as Debian's.
 fn choose(sources: &[Source], official: &[String], codename: &str) -> Option<DebianArchive> {
     let source = sources.iter().find(|source| {
         source.suites.iter().any(|suite| suite == codename)
@@ -158,7 +158,7 @@ fn choose(sources: &[Source], official: &[String], codename: &str) -> Option<Deb
     })
 }
 
-/// Addresses of which apt holds lists whose signed Release file has this label, and Debian as origin.
+/// Returns URLs of apt's lists whose signed Release file has this label and the origin Debian.
 fn official_addresses(label: &str, codename: &str) -> Result<Vec<String>> {
     let format = "$(ORIGIN)|$(LABEL)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)";
     let output = Command::new("apt-get")
@@ -171,10 +171,11 @@ fn official_addresses(label: &str, codename: &str) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_prefix(&wanted)).map(str::to_owned).collect())
 }
 
-/// The program that makes roots.
+/// Program that builds root filesystems.
 const MMDEBSTRAP: &str = "/usr/bin/mmdebstrap";
 
-/// The archive that mmdebstrap itself falls back to, which this variable of its program names, with the keys of Debian's own package.
+/// Returns the archive that mmdebstrap itself falls back to, from this variable of its program, with the keys of
+/// Debian's own package.
 fn archive_of_mmdebstrap(variable: &str, codename: String) -> Result<Option<DebianArchive>> {
     ensure_packages(packages::ROOTS)?;
     let program = std::fs::read_to_string(MMDEBSTRAP).with_context(|| format!("cannot read {MMDEBSTRAP}"))?;
@@ -182,7 +183,7 @@ fn archive_of_mmdebstrap(variable: &str, codename: String) -> Result<Option<Debi
     Ok(default_mirror(&program, variable).map(archive))
 }
 
-/// The value of a variable, such as that of `my $mirror = '…';`.
+/// Returns the value of a variable, as in `my $mirror = '…';`.
 fn default_mirror(program: &str, variable: &str) -> Option<String> {
     let (_, rest) = program.split_once(variable)?;
     let line = rest.lines().next()?;
@@ -190,7 +191,7 @@ fn default_mirror(program: &str, variable: &str) -> Option<String> {
     value.starts_with("http").then(|| value.to_owned())
 }
 
-/// The operating system of this machine, as far as the choice of the archive depends on it.
+/// The properties of this machine's operating system that determine the archive.
 #[derive(Debug, PartialEq, Eq)]
 struct System {
     id: String,
@@ -258,7 +259,7 @@ mod tests {
         );
     }
 
-    /// Debian's own program finds the setting, as its package does when it is installed.
+    /// Debian's own program finds the setting, like its package during installation.
     #[test]
     fn postgresql_is_installed_without_a_cluster() {
         let etc = tempfile::tempdir().unwrap();

@@ -1,23 +1,23 @@
-//! Reads apt's own lists of sources, in the one-line and the deb822 format (`sources.list(5)`).
+//! Parser of apt's source lists, in the one-line and the deb822 format (`sources.list(5)`).
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// One address of apt's configuration that delivers binary packages.
+/// A URL in apt's configuration that delivers binary packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// Address as written, variables of apt not expanded.
+    /// URL as written, without expansion of apt's variables.
     pub address: String,
     /// Suites, such as `bookworm`.
     pub suites: Vec<String>,
     /// Components, such as `main`.
     pub components: Vec<String>,
-    /// The keyring file the source itself names, if any.
+    /// Keyring file that the source itself names, if any.
     pub keyring: Option<PathBuf>,
 }
 
-/// Reads every file apt would read, in apt's order.
+/// Reads every file that apt would read, in apt's order.
 pub fn read_all() -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     let main = Path::new("/etc/apt/sources.list");
@@ -98,7 +98,7 @@ fn stanza_sources(stanza: &[(String, String)]) -> Vec<Source> {
     words("uris").into_iter().map(source).collect()
 }
 
-/// A keyring named by path; fingerprints and keys written into the source are left to apt's own keyrings.
+/// Returns a keyring's path. Fingerprints and inline keys are left to apt's own keyrings.
 fn keyring(value: &str) -> Option<PathBuf> {
     let path = value.split([',', ' ', '\n']).next().filter(|path| path.starts_with('/'))?;
     Some(PathBuf::from(path))

@@ -1,4 +1,4 @@
-//! Reads the recording of the switch: a pcap file of Ethernet frames, whose end may still be being written.
+//! Reader of the switch's recording: a pcap file of Ethernet frames, whose end may still be being written.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -8,15 +8,15 @@ use anyhow::{Result, bail, ensure};
 /// A packet for an address outside the site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForeignPacket {
-    /// When it passed the switch, since 1970.
+    /// Time at which it passed the switch, since 1970.
     pub time: Duration,
-    /// Who sent it.
+    /// Sender of the packet.
     pub source: IpAddr,
-    /// Its foreign destination. For ARP, the requested address.
+    /// Destination outside the site. For ARP, the requested address.
     pub destination: IpAddr,
     /// `icmp`, `tcp 443`, `udp 53`, `arp`, `protocol 47`…
     pub protocol: String,
-    /// The requested name, if it is a query to a nameserver.
+    /// Requested name, if it is a DNS query.
     pub question: Option<String>,
 }
 
@@ -30,7 +30,7 @@ impl std::fmt::Display for ForeignPacket {
 const GLOBAL_HEADER: usize = 24;
 const PACKET_HEADER: usize = 16;
 
-/// Parses a recording. An incomplete last packet is left for the next reading.
+/// Parses a recording. An incomplete last packet is left for the next call.
 pub fn parse(content: &[u8]) -> Result<Vec<ForeignPacket>> {
     if content.len() < GLOBAL_HEADER {
         return Ok(Vec::new());
@@ -68,7 +68,7 @@ fn parse_frame(frame: &[u8]) -> Option<(IpAddr, IpAddr, String)> {
     }
 }
 
-/// The name in a query to a nameserver over IPv4, with a dot after each label; for the root alone, a dot.
+/// Returns the name in a DNS query over IPv4, with a dot after each label. The root is a single dot.
 fn question(frame: &[u8]) -> Option<String> {
     const ETHERNET: usize = 14;
     const UDP: usize = 8;

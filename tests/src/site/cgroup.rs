@@ -8,10 +8,10 @@ use anyhow::{Context, Result};
 use super::files;
 use super::process::wait_until;
 
-/// Version 1 controllers a machine gets when the host has them, in hierarchies of their own.
+/// Version 1 controllers, each in its own hierarchy, that a machine gets if the host has them.
 const CONTROLLERS: [&str; 8] = ["cpu", "cpuacct", "cpuset", "memory", "devices", "freezer", "blkio", "pids"];
 
-/// The version 2 tree without controllers that version 1 hosts may have; the systemd inside uses it if it exists.
+/// Version 2 tree without controllers that version 1 hosts may have. The systemd inside uses it if it exists.
 const UNIFIED: &str = "unified";
 
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -19,9 +19,9 @@ const MOUNT: &str = "/sys/fs/cgroup";
 /// The cgroup layout of this host, as seen by this process.
 #[derive(Debug)]
 pub enum Layout {
-    /// One folder per controller below [`MOUNT`], each with the path this process has in it.
+    /// One folder per controller below [`MOUNT`], each with this process's path in it.
     Version1(Vec<(String, PathBuf)>),
-    /// One tree; machines get a branch at its top, because a branch that holds processes can have no controllers below.
+    /// One tree. Machines get a branch at its top, because a branch with processes can have no controllers below it.
     Version2(PathBuf),
 }
 
@@ -38,7 +38,7 @@ impl Layout {
         Ok(Self::Version1(groups))
     }
 
-    /// `1` or `2`.
+    /// Returns `1` or `2`.
     pub fn version(&self) -> &'static str {
         match self {
             Self::Version1(_) => "1",
@@ -46,7 +46,7 @@ impl Layout {
         }
     }
 
-    /// The version 1 controllers to mount inside a machine.
+    /// Returns the version 1 controllers to mount inside a machine.
     pub fn controllers(&self) -> String {
         match self {
             Self::Version1(groups) => {
@@ -58,7 +58,7 @@ impl Layout {
         }
     }
 
-    /// The folders of a machine's cgroups, which need not exist yet.
+    /// Returns the folders of a machine's cgroups, which may not exist yet.
     pub fn groups_of(&self, name: &str) -> Vec<PathBuf> {
         match self {
             Self::Version1(groups) => groups.iter().map(|(_, path)| path.join(name)).collect(),
@@ -66,7 +66,7 @@ impl Layout {
         }
     }
 
-    /// Creates a machine's cgroups, ready to take processes.
+    /// Creates a machine's cgroups, ready for processes.
     pub fn create(&self, name: &str) -> Result<()> {
         if let Self::Version2(top) = self {
             create(top)?;
@@ -103,7 +103,7 @@ fn create(group: &Path) -> Result<()> {
     std::fs::create_dir_all(group).with_context(|| format!("cannot create the cgroup {}", group.display()))
 }
 
-/// Lets the children of a version 2 group have every controller the group has.
+/// Enables every controller of a version 2 group for its children.
 fn enable_controllers(group: &Path) -> Result<()> {
     let names = |file: &str| -> Result<Vec<String>> {
         let path = group.join(file);
@@ -118,7 +118,7 @@ fn enable_controllers(group: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A new version 1 cpuset has no processor, so nothing could run in it.
+/// Sets the processors of a new version 1 cpuset. It has none initially, so nothing could run in it.
 fn inherit_cpus(group: &Path) -> Result<()> {
     let parent = group.parent().context("a cgroup has a parent")?;
     for name in ["cpuset.cpus", "cpuset.mems"] {
@@ -129,10 +129,11 @@ fn inherit_cpus(group: &Path) -> Result<()> {
     files::set(&group.join("cgroup.clone_children"), "1")
 }
 
-/// Stops every process of a machine where it is; returns when all have stopped.
+/// Freezes every process of a machine. Returns when all are frozen.
 ///
-/// A container runtime freezes a container by the freezer of version 1 while it sets it up. A process that is frozen so never gets to
-/// the stop of version 2, and no signal ends it: those groups are thawed, and their processes stop like the others.
+/// A container runtime uses the version 1 freezer while it sets up a container. A process frozen that way never reaches
+/// the version 2 freeze, and no signal ends it. So these groups are thawed first, and their processes freeze like the
+/// others.
 pub fn freeze(groups: &[PathBuf]) -> Result<()> {
     let group = version2_group(groups)?;
     files::set(&group.join("cgroup.freeze"), "1")?;
@@ -146,8 +147,8 @@ pub fn freeze(groups: &[PathBuf]) -> Result<()> {
     })
 }
 
-/// Thaws a group of a version 1 freezer, and those below it; other groups have no such state. A group that is removed meanwhile has no
-/// process left.
+/// Thaws a group of a version 1 freezer and the groups below it. Other groups have no such state. A group that is
+/// removed meanwhile has no processes left.
 fn thaw(group: &Path) -> Result<()> {
     let state = group.join("freezer.state");
     match std::fs::read_to_string(&state) {
@@ -162,12 +163,12 @@ fn thaw(group: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Kills every process of a machine, stopped ones before they run another instruction.
+/// Kills every process of a machine. Frozen processes do not run another instruction.
 pub fn kill(groups: &[PathBuf]) -> Result<()> {
     files::set(&version2_group(groups)?.join("cgroup.kill"), "1")
 }
 
-/// The group in a version 2 tree, which hosts of version 1 have beside their hierarchies.
+/// Returns the group in a version 2 tree, which version 1 hosts have in addition to their hierarchies.
 fn version2_group(groups: &[PathBuf]) -> Result<&PathBuf> {
     let found = groups.iter().find(|group| group.join("cgroup.freeze").exists());
     found.context("this host has no cgroup version 2 tree (at /sys/fs/cgroup or /sys/fs/cgroup/unified)")
@@ -193,7 +194,7 @@ fn remove_tree(group: &Path) -> std::io::Result<()> {
     std::fs::remove_dir(group)
 }
 
-/// Every group below the given one, as paths relative to it.
+/// Returns every group below the given one, as paths relative to it.
 pub fn descendants(group: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut pending = vec![PathBuf::new()];

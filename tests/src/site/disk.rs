@@ -1,4 +1,4 @@
-//! The disk every machine starts from: a formatted image holding a minimal Debian, made once and cached.
+//! The disk from which every machine starts: a formatted image with a minimal Debian, built once and cached.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,21 +11,21 @@ use crate::cache::{Cache, Key};
 use crate::printer;
 use crate::setup::{self, index};
 
-/// The Debian release inside the machines.
+/// Debian release of the machines.
 const SUITE: &str = "bookworm";
 
-/// The packages of a minimal server, beyond mmdebstrap's minbase. No compiler, no interpreter, no packet filter.
+/// Packages of a minimal server, in addition to mmdebstrap's minbase. No compiler, no interpreter, no packet filter.
 const PACKAGES: &[&str] =
     &["systemd-sysv", "dbus", "iproute2", "iputils-ping", "procps", "kmod", "mount", "ca-certificates"];
 
-/// Turns a Debian tree into a formatted disk.
+/// Script that turns a Debian tree into a formatted disk.
 const SCRIPT: &str = include_str!("disk.sh");
 
 /// Name of the image in its cache entry.
 const IMAGE: &str = "disk.img";
 
-/// The image a machine's disk is copied from. Never written to once it is in the cache. With more packages, it is another one: that of all
-/// other machines stays.
+/// Returns the image from which a machine's disk is copied. It is never written to once it is in the cache. Additional
+/// packages give a separate image, without changing that of all other machines.
 pub fn template(cache: &Cache, size_gib: u32, more: &[String]) -> Result<PathBuf> {
     let key = Key::new()
         .with("suite", SUITE)
@@ -45,12 +45,12 @@ pub fn template(cache: &Cache, size_gib: u32, more: &[String]) -> Result<PathBuf
     Ok(entry.join(IMAGE))
 }
 
-/// Every package of a machine, beyond mmdebstrap's minbase.
+/// Returns every package of a machine, in addition to mmdebstrap's minbase.
 fn packages(more: &[String]) -> Vec<&str> {
     PACKAGES.iter().copied().chain(more.iter().map(String::as_str)).collect()
 }
 
-/// A tar of the Debian tree, from the archive this machine's own apt uses.
+/// Builds a tar of the Debian tree from the archive of this machine's own apt.
 fn debian(cache: &Cache, more: &[String]) -> Result<PathBuf> {
     setup::ensure_packages(ROOTS)?;
     let packages = packages(more);
@@ -72,7 +72,7 @@ fn debian(cache: &Cache, more: &[String]) -> Result<PathBuf> {
     Ok(entry.join("root.tar"))
 }
 
-/// Gives a machine its own copy of the template; holes stay holes.
+/// Gives a machine its own copy of the template, which stays sparse.
 pub fn copy(template: &Path, disk: &Path) -> Result<()> {
     let mut command = Command::new("cp");
     command.args(["--sparse=always", "--reflink=auto"]).arg(template).arg(disk);

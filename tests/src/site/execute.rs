@@ -1,4 +1,4 @@
-//! Runs programs inside a machine.
+//! Execution of programs inside a machine.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -10,23 +10,23 @@ use anyhow::{Context, Result, bail, ensure};
 use super::machine::Machine;
 use super::tool;
 
-/// Joins a cgroup of its own below the machine's, so that its processes count as the machine's and not as the host's.
+/// Shell code that joins a cgroup below the machine's, so that processes count as the machine's and not as the host's.
 const JOIN: &str = "groups=/sys/fs/cgroup; [ -e $groups/cgroup.procs ] || groups=$(echo $groups/*); \
     for group in $groups; do mkdir -p $group/session && echo $$ > $group/session/cgroup.procs; done 2> /dev/null; \
     exec \"$@\"";
 
-/// The result of a program that ended.
+/// Result of a program that ended.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// How it ended; no exit code when a signal, or the end of the machine, ended it.
+    /// Exit status, without an exit code if a signal or the end of the machine ended it.
     pub status: ExitStatus,
-    /// Its standard output.
+    /// Standard output.
     pub stdout: String,
-    /// Its standard error.
+    /// Standard error.
     pub stderr: String,
 }
 
-/// Which output a program used.
+/// Output stream of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -36,8 +36,8 @@ pub enum Stream {
 }
 
 impl Machine {
-    /// A command that will run a program inside: its standard streams are the caller's to connect, its environment is
-    /// a fresh one, its working folder `/`. It ends when the machine ends.
+    /// Returns a command that runs a program inside. The caller connects its standard streams. It has a fresh
+    /// environment and the working folder `/`, and ends when the machine ends.
     pub fn command(&self, program: &str, arguments: &[&str]) -> Result<Command> {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.first()?.number));
@@ -47,7 +47,7 @@ impl Machine {
         Ok(command)
     }
 
-    /// Runs a line of bash to its end, whatever its outcome.
+    /// Runs a line of bash until it ends, and returns its result even if it fails.
     pub fn try_run(&self, line: &str) -> Result<Output> {
         let mut command = self.command("/bin/bash", &["-c", line])?;
         let output = command.stdin(Stdio::null()).output().context("cannot run nsenter")?;
@@ -55,7 +55,7 @@ impl Machine {
         Ok(Output { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) })
     }
 
-    /// Runs a line of bash, which must succeed.
+    /// Runs a line of bash. Fails if the line fails.
     pub fn run(&self, line: &str) -> Result<Output> {
         let output = self.try_run(line)?;
         if !output.status.success() {
@@ -65,8 +65,8 @@ impl Machine {
         Ok(output)
     }
 
-    /// Runs a program and hands over its output line by line while it runs. The callback may do anything to the machine
-    /// meanwhile, cut its power included; the program then ends by a signal.
+    /// Runs a program and passes on its output line by line while it runs. The callback may do anything to the machine,
+    /// including a power cut; the program then ends by a signal.
     pub fn run_streaming(
         &self,
         program: &str,
@@ -89,12 +89,12 @@ impl Machine {
         child.wait().context("cannot wait for nsenter")
     }
 
-    /// Writes a file inside, following links as the machine does; not synced. Folders are made.
+    /// Writes a file inside, following links as the machine does, without syncing it. Missing folders are created.
     pub fn write_file(&self, path: &str, content: impl AsRef<[u8]>, mode: u32) -> Result<()> {
         self.feed(path, mode, &mut content.as_ref())
     }
 
-    /// Copies a file of the host into the machine; not synced.
+    /// Copies a file of the host into the machine, without syncing it.
     pub fn copy_in(&self, source: &Path, path: &str, mode: u32) -> Result<()> {
         let mut file = std::fs::File::open(source).with_context(|| format!("cannot open {}", source.display()))?;
         self.feed(path, mode, &mut file)
@@ -113,7 +113,7 @@ impl Machine {
         copied.with_context(|| format!("cannot write {path} on {}", self.name()))
     }
 
-    /// Reads a file inside.
+    /// Reads a file inside the machine.
     pub fn read_file(&self, path: &str) -> Result<Vec<u8>> {
         let output = self.command("cat", &["--", path])?.stdin(Stdio::null()).output().context("cannot run nsenter")?;
         let text = String::from_utf8_lossy(&output.stderr);
@@ -121,14 +121,14 @@ impl Machine {
         Ok(output.stdout)
     }
 
-    /// Packets that the machine refused for lack of a route since its boot: its own, and those that it should forward
-    /// for its pods. Without a default route a packet for a foreign address ends here and never reaches the switch.
+    /// Returns the number of packets that the machine refused for lack of a route since its boot: its own, and those of
+    /// its pods. Without a default route, a packet for a foreign address ends here and never reaches the switch.
     pub fn unroutable_packets(&self) -> Result<u64> {
         let own = self.count_of_kernel("/proc/net/snmp", "Ip: ", "OutNoRoutes")?;
         Ok(own + self.count_of_kernel("/proc/net/netstat", "IpExt: ", "InNoRoutes")?)
     }
 
-    /// A counter from a file that has a line of names above a line of values.
+    /// Returns a counter from a file that has a line of names above a line of values.
     fn count_of_kernel(&self, path: &str, group: &str, counter: &str) -> Result<u64> {
         let text = String::from_utf8(self.read_file(path)?)?;
         let mut lines = text.lines().filter_map(|line| line.strip_prefix(group));

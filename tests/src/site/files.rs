@@ -1,4 +1,4 @@
-//! Small files of the test machines' own bookkeeping, and files that may have vanished.
+//! Small files in which the test machines' state is recorded, and files that may have vanished.
 
 use std::path::Path;
 
@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Replaces a file as a whole: a reader sees the old or the new content. Not synced: it dies with the host's boot.
+/// Replaces a file atomically: a reader sees either the old or the new content. It is not synced, because it is useless
+/// after the host's next boot.
 #[expect(clippy::disallowed_methods, reason = "bookkeeping of tests, which must not depend on the product")]
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     let unfinished = path.with_added_extension("unfinished");
@@ -14,7 +15,7 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
     std::fs::rename(&unfinished, path).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Writes into a file of the kernel (cgroup, sysctl), which must exist.
+/// Writes to an existing file of the kernel (cgroup, sysctl).
 pub fn set(path: &Path, value: &str) -> Result<()> {
     use std::io::Write;
     let mut file =
@@ -22,18 +23,18 @@ pub fn set(path: &Path, value: &str) -> Result<()> {
     file.write_all(value.as_bytes()).with_context(|| format!("cannot write {value:?} to {}", path.display()))
 }
 
-/// Replaces a file by the JSON of a value.
+/// Replaces a file with the JSON of a value.
 pub fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
     write(path, serde_json::to_vec_pretty(value)?)
 }
 
-/// Reads a value back.
+/// Reads a value that [`write_json`] wrote.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     serde_json::from_slice(&content).with_context(|| format!("cannot understand {}", path.display()))
 }
 
-/// Removes a folder with everything in it; a missing one is no error.
+/// Removes a folder with everything in it. A missing folder is not an error.
 pub fn remove_folder(path: &Path) -> Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -43,7 +44,7 @@ pub fn remove_folder(path: &Path) -> Result<()> {
     }
 }
 
-/// A file may vanish while it is being read; everything else is an error.
+/// Returns None if a file has vanished while being read. All other errors are passed on.
 pub fn still_there<T>(outcome: std::io::Result<T>) -> Result<Option<T>> {
     match outcome {
         Ok(value) => Ok(Some(value)),

@@ -1,4 +1,4 @@
-//! A port of the host's loopback that leads to a port of a machine, so that the host's browser reaches what runs there.
+//! A loopback port of the host that forwards to a port of a machine, so that the host's browser reaches services there.
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -9,7 +9,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::Machine;
 
-/// How long a connection may take to be made.
+/// Time limit for establishing a connection.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A listener on loopback.
@@ -20,7 +20,7 @@ pub struct Forward {
 }
 
 impl Machine {
-    /// Begins to listen on loopback, at any free port, for connections to a port of this machine.
+    /// Listens on a free loopback port for connections to a port of this machine.
     pub fn forward(&self, port: u16) -> Result<Forward> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on loopback")?;
         Ok(Forward { listener, machine: self.clone(), port })
@@ -31,7 +31,7 @@ impl Machine {
         let namespace = self.first()?.proc("ns/net");
         let file = std::fs::File::open(&namespace).with_context(|| format!("cannot open {}", namespace.display()))?;
         let address = SocketAddr::from((self.address(), port));
-        // The thread alone enters the machine's network; a socket stays in the one in which it was made.
+        // Only this thread enters the machine's network; a socket stays in the network in which it was created.
         let connecting = std::thread::spawn(move || -> Result<TcpStream> {
             move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
                 .context("cannot enter the machine's network")?;
@@ -42,12 +42,12 @@ impl Machine {
 }
 
 impl Forward {
-    /// Where it listens.
+    /// Returns the address on which it listens.
     pub fn address(&self) -> Result<SocketAddr> {
         self.listener.local_addr().context("the listener has no address")
     }
 
-    /// Passes connections on until the listener fails. A connection that cannot be passed on is closed.
+    /// Forwards connections until the listener fails. A connection that cannot be forwarded is closed.
     pub fn run(&self) -> Result<()> {
         loop {
             let (near, _) = self.listener.accept().context("cannot accept a connection")?;
@@ -59,7 +59,7 @@ impl Forward {
     }
 }
 
-/// Passes bytes from one to the other, until either ends.
+/// Copies bytes from one stream to the other until either ends.
 fn pass(from: &TcpStream, to: &TcpStream) {
     let (Ok(mut from), Ok(mut to)) = (from.try_clone(), to.try_clone()) else { return };
     std::thread::spawn(move || {

@@ -1,8 +1,9 @@
 //! Kernel settings that a machine shares with the host: recorded while sites exist, restored afterwards.
 //!
-//! Those that an install or a kubelet sets, [`COPIED`], are files of its own in each machine: machines of different sites
-//! run at the same time, and each checks that an uninstall restores them. The Debian inside applies its sysctl files to the others.
-//! Values that differ from those before the first site are restored when the last site has ended.
+//! Settings that an install or a kubelet changes ([`COPIED`]) are separate files in each machine. Machines of different
+//! sites run at the same time, and each checks that an uninstall restores them. The Debian inside applies its sysctl
+//! files to all other settings. When the last site has ended, values that differ from those before the first site are
+//! restored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,13 +15,13 @@ use super::files;
 use super::process::boot_id;
 use crate::printer;
 
-/// Where the kernel has its settings.
+/// Folder of the kernel's settings.
 const ROOT: &str = "/proc/sys";
 
-/// The parts of `/proc/sys` that have no namespace (`net` has one).
+/// Parts of `/proc/sys` without a namespace (`net` has one).
 const PARTS: [&str; 3] = ["fs", "kernel", "vm"];
 
-/// Not settings: actions on write, values that change by themselves, and what has a namespace.
+/// Entries that are not settings: actions on write, values that change on their own, and entries with a namespace.
 const EXCLUDED: [&str; 14] = [
     "fs/binfmt_misc",
     "kernel/domainname",
@@ -38,7 +39,7 @@ const EXCLUDED: [&str; 14] = [
     "vm/stat_refresh",
 ];
 
-/// Settings of which each machine has a copy. Nothing acts on a copy; the host itself gets [`LIMITS`].
+/// Settings of which each machine has a copy. A copy has no effect; the host itself gets [`LIMITS`].
 const COPIED: [&str; 8] = [
     "fs/inotify/max_user_instances",
     "fs/inotify/max_user_watches",
@@ -53,7 +54,7 @@ const COPIED: [&str; 8] = [
 /// Limits that all machines share, high enough for a few clusters.
 const LIMITS: [(&str, u64); 2] = [("fs/inotify/max_user_instances", 8192), ("fs/inotify/max_user_watches", 1 << 20)];
 
-/// Values by path below `/proc/sys`, of one boot of the host.
+/// Values of one boot of the host, by path below `/proc/sys`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostSettings {
     boot: String,
@@ -61,7 +62,7 @@ pub struct HostSettings {
 }
 
 impl HostSettings {
-    /// The values now.
+    /// Reads the current values.
     pub fn read() -> Self {
         Self::read_below(Path::new(ROOT))
     }
@@ -74,15 +75,15 @@ impl HostSettings {
         Self { boot: boot_id().to_owned(), values }
     }
 
-    /// What a machine's own settings are when it boots.
+    /// Returns a machine's own settings at boot.
     pub fn copied(&self) -> BTreeMap<String, String> {
         let copied =
             |(name, value): (&String, &String)| COPIED.contains(&name.as_str()).then(|| (name.clone(), value.clone()));
         self.values.iter().filter_map(copied).collect()
     }
 
-    /// Restores the values that differ, unless the host has booted since; values that cannot be written are reported,
-    /// and are no error.
+    /// Restores the values that differ, unless the host has booted since. Values that cannot be written are reported,
+    /// but are not an error.
     pub fn restore(&self) {
         self.restore_below(Path::new(ROOT));
     }
@@ -102,8 +103,8 @@ impl HostSettings {
     }
 }
 
-/// Records the settings at the start of the first site, and then raises the host's limits; an existing file is older and
-/// right. Returns what is recorded.
+/// Records the settings at the start of the first site, and then raises the host's limits. An existing file is older
+/// and thus correct. Returns the recorded settings.
 pub fn remember(path: &Path) -> Result<HostSettings> {
     if path.exists() {
         return files::read_json(path);
@@ -118,7 +119,7 @@ pub fn remember(path: &Path) -> Result<HostSettings> {
     Ok(settings)
 }
 
-/// Restores the settings recorded in the file and removes the file; a missing file is no error.
+/// Restores the settings recorded in the file, and removes the file. A missing file is not an error.
 pub fn restore(path: &Path) -> Result<()> {
     restore_from(path, HostSettings::restore)
 }
@@ -166,7 +167,7 @@ mod tests {
         assert_eq!(settings.copied().len(), COPIED.len());
     }
 
-    /// A folder represents the kernel's, which only root may write; `tests/site.rs` shows the same of the kernel's own.
+    /// A folder stands for the kernel's settings, which only root may write; `tests/site.rs` checks the kernel's own.
     #[test]
     fn a_changed_setting_is_restored_and_then_forgotten() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! One test machine: its disk, its namespaces, its power.
+//! A test machine: its disk, its namespaces, its power.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
@@ -18,40 +18,40 @@ use super::switch::{GATEWAY, Switch};
 use super::{Record as SiteRecord, address_of, disk, files, spawn, tool};
 use crate::setup;
 
-/// Starts the namespaces.
+/// Script that starts the namespaces.
 const START: &str = include_str!("start.sh");
-/// The script that becomes systemd.
+/// Script that executes systemd.
 const INSIDE: &str = include_str!("inside.sh");
 
-/// The folder of the machines in the folder of a site.
+/// Folder of the machines in a site's folder.
 const FOLDER: &str = "machines";
 pub(super) const RECORD: &str = "machine.json";
 pub(super) const BIRTH: &str = "birth.json";
 
-/// How long systemd may take to start its basic units, and a killed machine to be gone.
+/// Time limit for systemd to start its basic units, and for a killed machine to end.
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// The specification of a machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MachineSpec {
-    /// Its name and hostname.
+    /// Name and hostname.
     pub name: String,
-    /// Size of its disk; the file is sparse.
+    /// Size of its disk, whose file is sparse.
     pub disk_gib: u32,
-    /// A folder of the host that appears read-only at `/media/stick`.
+    /// Folder of the host that appears read-only at `/media/stick`.
     pub stick: Option<PathBuf>,
-    /// Whether it has a default route, through [`GATEWAY`], which drops everything.
+    /// True if it has a default route, through [`GATEWAY`], which drops everything.
     pub has_default_route: bool,
-    /// Whether it has a nameserver, at [`GATEWAY`], which answers nothing.
+    /// True if it has a nameserver, at [`GATEWAY`], which answers nothing.
     #[serde(default)]
     pub has_nameserver: bool,
-    /// Debian packages that it has beyond those of every machine.
+    /// Debian packages in addition to those of every machine.
     #[serde(default)]
     pub packages: Vec<String>,
 }
 
 impl MachineSpec {
-    /// A machine with a disk of 14 GiB, no stick, no default route and no nameserver.
+    /// Specifies a machine with a disk of 14 GiB, no stick, no default route and no nameserver.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -63,35 +63,35 @@ impl MachineSpec {
         }
     }
 
-    /// With that folder as its stick.
+    /// Sets the folder that is its stick.
     #[must_use]
     pub fn stick(mut self, folder: impl Into<PathBuf>) -> Self {
         self.stick = Some(folder.into());
         self
     }
 
-    /// With a default route that leads nowhere.
+    /// Adds a default route that leads nowhere.
     #[must_use]
     pub fn default_route(mut self) -> Self {
         self.has_default_route = true;
         self
     }
 
-    /// With a nameserver that answers nothing, and whose queries are recorded: see [`Switch::asked_names`].
+    /// Adds a nameserver that answers nothing and whose queries are recorded: see [`Switch::asked_names`].
     #[must_use]
     pub fn nameserver(mut self) -> Self {
         self.has_nameserver = true;
         self
     }
 
-    /// With one more Debian package. The disk of such machines is made, and cached, on its own.
+    /// Adds a Debian package. The disk of such machines is built and cached separately.
     #[must_use]
     pub fn package(mut self, name: &str) -> Self {
         self.packages.push(name.to_owned());
         self
     }
 
-    /// With a disk of that size.
+    /// Sets the size of its disk.
     #[must_use]
     pub fn disk_gib(mut self, size: u32) -> Self {
         self.disk_gib = size;
@@ -105,33 +105,33 @@ pub(super) struct Record {
     pub(super) spec: MachineSpec,
     pub(super) number: u8,
     pub(super) machine_id: String,
-    /// Written before the first process starts, so that a sweep finds what to remove.
+    /// Recorded before the first process starts, so that a sweep finds the cgroups to remove.
     groups: Vec<PathBuf>,
     running: Option<Running>,
 }
 
-/// The processes of a machine that is on, as the host sees them.
+/// Host process IDs of a machine that is on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Running {
     keeper: ProcessId,
     first: Option<ProcessId>,
 }
 
-/// Whether a machine is on.
+/// Power state of a machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PowerState {
-    /// Its first process lives.
+    /// Its first process is alive.
     On,
-    /// It was never booted, or crashed, or was cut.
+    /// It was never booted, has crashed, or lost its power.
     Off,
 }
 
-/// How far systemd got.
+/// Progress of systemd's startup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BootState {
     /// Every unit that should start has started.
     Running,
-    /// Everything has settled, and these units have failed.
+    /// Startup has finished, and these units have failed.
     Degraded(Vec<String>),
 }
 
@@ -169,7 +169,7 @@ impl Machine {
         Ok(machine)
     }
 
-    /// The recorded machines in the folder of a site.
+    /// Returns the recorded machines in a site's folder.
     pub(super) fn all(site: &SiteRecord, site_folder: &Path) -> Result<Vec<Self>> {
         let Ok(entries) = site_folder.join(FOLDER).read_dir() else { return Ok(Vec::new()) };
         let mut machines = Vec::new();
@@ -183,32 +183,32 @@ impl Machine {
         Ok(machines)
     }
 
-    /// The name, which is the hostname inside.
+    /// Returns its name, which is also its hostname.
     pub fn name(&self) -> &str {
         &self.spec.name
     }
 
-    /// Its number on the switch, from 1.
+    /// Returns its number on the switch, from 1.
     pub fn number(&self) -> u8 {
         self.number
     }
 
-    /// Its address on the switch, `10.99.0.(10 + number)`.
+    /// Returns its address on the switch, `10.99.0.(10 + number)`.
     pub fn address(&self) -> Ipv4Addr {
         address_of(self.number)
     }
 
-    /// The image that is its disk.
+    /// Returns the path of its disk image.
     pub fn disk(&self) -> PathBuf {
         self.folder.join("disk.img")
     }
 
-    /// The host's loop devices that hold its disk: one while it is on.
+    /// Returns the host's loop devices that hold its disk: one while it is on.
     pub fn loop_devices(&self) -> Result<Vec<String>> {
         loop_devices(&self.disk())
     }
 
-    /// Whether it is on.
+    /// Returns its power state.
     pub fn power(&self) -> PowerState {
         if self.is_running() { PowerState::On } else { PowerState::Off }
     }
@@ -217,14 +217,14 @@ impl Machine {
         self.first().is_ok()
     }
 
-    /// Its first process, as the host sees it; an error when the machine is off.
+    /// Returns its first process, as seen by the host. Fails if the machine is off.
     pub fn first(&self) -> Result<ProcessId> {
         let first = self.record()?.running.and_then(|running| running.first).filter(ProcessId::is_alive);
         first.with_context(|| format!("machine {} of site {} is off", self.spec.name, self.site.name))
     }
 
-    /// Switches it on and waits until systemd has started its basic units; services may still be starting, see
-    /// [`Machine::wait_settled`]. The first boot waits for everything and records the machine as it was born.
+    /// Switches it on, and waits until systemd has started its basic units. Services may still be starting, see
+    /// [`Machine::wait_settled`]. The first boot waits for everything, and records the machine's initial state.
     pub fn boot(&self) -> Result<()> {
         ensure!(!self.is_running(), "machine {} of site {} is on already", self.spec.name, self.site.name);
         setup::ensure_packages(packages::MACHINE)?;
@@ -248,7 +248,7 @@ impl Machine {
         })
     }
 
-    /// Makes cgroups and namespaces and waits until systemd is the first process.
+    /// Creates cgroups and namespaces, and waits until systemd is the first process.
     fn power_on(&self, is_first_boot: bool) -> Result<()> {
         let layout = Layout::detect()?;
         let group = format!("landfall-{}-{}", self.site.name, self.spec.name);
@@ -324,14 +324,14 @@ impl Machine {
         })
     }
 
-    /// Kills its first process, and with it everything inside. Written data stays, synced or not.
+    /// Kills its first process, and thereby everything inside. Written data stays, synced or not.
     pub fn crash(&self) -> Result<()> {
         self.first()?;
         self.off()
     }
 
-    /// Cuts its power: every process stops where it is, so none sees a disk error. The filesystem stops without
-    /// flushing its log, so unsynced data is lost. Then everything inside ends.
+    /// Cuts its power. Every process is frozen first, so none sees a disk error. The filesystem stops without flushing
+    /// its log, so unsynced data is lost. Then everything inside ends.
     pub fn power_cut(&self) -> Result<()> {
         let root = self.first()?.proc("root");
         cgroup::freeze(&self.record()?.groups)?;
@@ -347,7 +347,8 @@ impl Machine {
         self.off()
     }
 
-    /// Ends all of its processes, and waits until processes, mounts and loop device are gone. No error if it is off.
+    /// Ends all of its processes, and waits until processes, mounts and loop device are gone. Does nothing if it is
+    /// off.
     pub(super) fn off(&self) -> Result<()> {
         let mut record = self.record()?;
         if let Some(running) = record.running.take() {
@@ -366,7 +367,7 @@ impl Machine {
         self.save(&record)
     }
 
-    /// Removes the cgroups of a machine that ended by itself; true when it has not ended, but runs or is being booted.
+    /// Removes the cgroups of a machine that has ended on its own. Returns true if the machine is running or booting.
     pub(super) fn sweep(&self) -> Result<bool> {
         let running = self.record()?.running;
         if running.is_some_and(|running| running.keeper.is_alive()) {
@@ -379,7 +380,7 @@ impl Machine {
         self.off().map(|()| false)
     }
 
-    /// Held while the machine is being booted.
+    /// Opens the lock that is held while the machine boots.
     fn lock_file(&self) -> Result<File> {
         let path = self.folder.join("lock");
         File::create(&path).with_context(|| format!("cannot create the lock {}", path.display()))
@@ -398,19 +399,19 @@ impl Machine {
         self.save(&record)
     }
 
-    /// The running machine as it is now.
+    /// Takes a snapshot of the running machine.
     pub fn snapshot(&self) -> Result<Snapshot> {
         let birth = self.folder.join(BIRTH);
         let known = if birth.exists() { Some(files::read_json::<Snapshot>(&birth)?) } else { None };
         Snapshot::take(self, known.as_ref())
     }
 
-    /// What has changed since the first boot was complete.
+    /// Returns all changes since the first boot was complete.
     pub fn difference_since_birth(&self) -> Result<Difference> {
         Ok(Difference::between(&self.birth()?, &self.snapshot()?))
     }
 
-    /// The same for files, folders and mounts only.
+    /// Returns changes of files, folders and mounts since the first boot was complete.
     pub fn files_since_birth(&self) -> Result<Difference> {
         let birth = self.birth()?.files_alone();
         Ok(Difference::between(&birth, &Snapshot::take_files(self, Some(&birth))?))
@@ -421,18 +422,18 @@ impl Machine {
             .with_context(|| format!("machine {} was never booted", self.spec.name))
     }
 
-    /// Its cgroups on the host, one per hierarchy.
+    /// Returns its cgroups on the host, one per hierarchy.
     pub(super) fn groups(&self) -> Result<Vec<PathBuf>> {
         Ok(self.record()?.groups)
     }
 
-    /// The switch it is plugged into.
+    /// Returns the switch to which it is connected.
     pub fn switch(&self) -> Switch {
         let site = self.folder.parent().and_then(Path::parent).unwrap_or(&self.folder);
         Switch::recorded(site, self.site.switch.clone())
     }
 
-    /// The folder with everything of it.
+    /// Returns the folder with all files of the machine.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -446,14 +447,14 @@ impl Machine {
     }
 }
 
-/// A random machine-id, from the kernel's own source of identifiers.
+/// Returns a random machine-id from the kernel's source of identifiers.
 fn random_id() -> Result<String> {
     let path = "/proc/sys/kernel/random/uuid";
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
     Ok(text.trim().replace('-', ""))
 }
 
-/// The loop devices that hold a file, by their names.
+/// Returns the names of the loop devices that hold a file.
 fn loop_devices(file: &Path) -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in Path::new("/sys/block").read_dir().context("cannot read /sys/block")? {

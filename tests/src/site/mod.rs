@@ -1,9 +1,9 @@
 //! Test sites: separate machines, joined by a switch without an uplink.
 //!
-//! A machine is a set of namespaces over a minimal Debian on a disk of its own, with systemd as its first process. It
-//! can crash ([`Machine::crash`]), lose power ([`Machine::power_cut`]) and boot again from the same disk. It knows what
-//! changed since its birth ([`Machine::difference_since_birth`]), and its switch knows which packets tried to leave the
-//! site ([`Site::foreign_packets`]).
+//! A machine is a set of namespaces over a minimal Debian on its own disk, with systemd as its first process. It can
+//! crash ([`Machine::crash`]), lose power ([`Machine::power_cut`]) and boot again from the same disk. It reports
+//! changes since its first boot ([`Machine::difference_since_birth`]), and its switch reports packets that tried to
+//! leave the site ([`Site::foreign_packets`]).
 //!
 //! ```text
 //! use landfall_tests::site::{MachineSpec, Site};
@@ -16,8 +16,8 @@
 //! assert!(machine.difference_since_birth()?.is_empty());
 //! ```
 //!
-//! Everything dies with the process that made the site, even on SIGKILL; only empty cgroups and files in the cache
-//! stay, which the next site removes. A kept site ([`Site::kept`]) outlives its maker until [`Site::down`].
+//! Everything ends with the process that created the site, even on SIGKILL. Only empty cgroups and files in the cache
+//! stay, which the next site removes. A kept site ([`Site::kept`]) outlives its creator until [`Site::down`].
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -69,7 +69,7 @@ struct Record {
     kept: bool,
     owner: ProcessId,
     switch: ProcessId,
-    /// The kernel's settings of which each machine has a copy, by path below `/proc/sys`.
+    /// Kernel settings of which each machine has a copy, by path below `/proc/sys`.
     settings: BTreeMap<String, String>,
 }
 
@@ -79,28 +79,28 @@ impl Record {
     }
 }
 
-/// A site: a switch and its machines. Dropping one that is not kept takes it down.
+/// A site: a switch and its machines. Dropping a site that is not kept ends it.
 #[derive(Debug)]
 pub struct Site {
     cache: Cache,
     folder: PathBuf,
     record: Record,
-    /// When it was started, if it ends with this value.
+    /// Start time, if the site ends with this value.
     owned_since: Option<Instant>,
 }
 
 impl Site {
-    /// Starts a site that ends with this value or this process, whichever is first.
+    /// Starts a site that ends with this value or this process, whichever ends first.
     pub fn new(name: &str) -> Result<Self> {
         Self::start(name, false)
     }
 
-    /// Starts a site that lasts until [`Site::down`], whatever happens to this process.
+    /// Starts a site that lasts until [`Site::down`], even if this process ends.
     pub fn kept(name: &str) -> Result<Self> {
         Self::start(name, true)
     }
 
-    /// A site name no other test uses.
+    /// Returns a site name that no other test uses.
     pub fn unique_name(prefix: &str) -> String {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         format!("{prefix}-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
@@ -136,7 +136,7 @@ impl Site {
         }
     }
 
-    /// Finds a site another process made.
+    /// Opens a site that another process created.
     pub fn open(name: &str) -> Result<Self> {
         let cache = Cache::open()?;
         let folder = folder_of(&cache, name);
@@ -145,7 +145,7 @@ impl Site {
         Ok(Self { cache, folder, record, owned_since: None })
     }
 
-    /// Every site of this host, after removing the leftovers of dead callers.
+    /// Returns every site of this host, after removing the leftovers of dead callers.
     pub fn list() -> Result<Vec<Self>> {
         let cache = Cache::open()?;
         let _lock = sweep::lock(&cache)?;
@@ -154,29 +154,29 @@ impl Site {
         names.iter().filter(|name| folder_of(&cache, name).join(RECORD).exists()).map(|name| Self::open(name)).collect()
     }
 
-    /// The name.
+    /// Returns the name of the site.
     pub fn name(&self) -> &str {
         &self.record.name
     }
 
-    /// True for a site that outlives its maker.
+    /// Returns true if the site outlives its creator.
     pub fn is_kept(&self) -> bool {
         self.record.kept
     }
 
-    /// The folder with disks, logs and the recording of the switch.
+    /// Returns the folder with disks, logs and the recording of the switch.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Makes a machine with a fresh disk; it is off until [`Machine::boot`].
+    /// Creates a machine with a fresh disk, which is off until [`Machine::boot`].
     pub fn machine(&self, spec: MachineSpec) -> Result<Machine> {
         let number = self.next_number()?;
         let template = disk::template(&self.cache, spec.disk_gib, &spec.packages)?;
         self.create_machine(spec, number, &template)
     }
 
-    /// The number that the next machine gets.
+    /// Returns the number of the next machine.
     fn next_number(&self) -> Result<u8> {
         let number = u8::try_from(self.machines()?.len() + 1)?;
         ensure!(number < 200, "the switch of a site has no more ports");
@@ -187,14 +187,14 @@ impl Site {
         Machine::create(&self.record, &self.folder, spec, number, disk)
     }
 
-    /// The machines, in the order in which they were made.
+    /// Returns the machines in the order of their creation.
     pub fn machines(&self) -> Result<Vec<Machine>> {
         let mut machines = Machine::all(&self.record, &self.folder)?;
         machines.sort_by_key(Machine::number);
         Ok(machines)
     }
 
-    /// The machine of that name.
+    /// Returns the machine of this name.
     pub fn find(&self, name: &str) -> Result<Machine> {
         let machines = self.machines()?;
         let names: Vec<String> = machines.iter().map(|machine| machine.name().to_owned()).collect();
@@ -204,18 +204,18 @@ impl Site {
         }
     }
 
-    /// The switch.
+    /// Returns the switch.
     pub fn switch(&self) -> Switch {
         Switch::recorded(&self.folder, self.record.switch.clone())
     }
 
-    /// Every packet for an address outside the site since the site started; see [`Switch::foreign_packets`].
+    /// Returns every packet for an address outside the site since the site started; see [`Switch::foreign_packets`].
     pub fn foreign_packets(&self) -> Result<Vec<ForeignPacket>> {
         self.switch().foreign_packets()
     }
 
-    /// Ends the site: machines off, switch gone, cgroups and disks removed, the host's settings restored if it was the
-    /// last one.
+    /// Ends the site. Switches its machines off, ends its switch, and removes cgroups and disks. If it was the last
+    /// site, restores the host's settings.
     pub fn down(mut self) -> Result<()> {
         self.owned_since = None;
         self.end()
@@ -245,7 +245,7 @@ fn folder_of(cache: &Cache, name: &str) -> PathBuf {
     cache.root().join(sweep::FOLDER).join(name)
 }
 
-/// The address of the machine with that number on the switch.
+/// Returns the address on the switch of the machine with this number.
 fn address_of(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 99, 0, 10 + number)
 }

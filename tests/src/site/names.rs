@@ -1,5 +1,5 @@
-//! Names of a machine's files, read from the host, without random parts: two sites of one release have the same names,
-//! so leftovers of an interrupted write on one of them show.
+//! File names of a machine, read from the host, without random parts. Two sites of one release have the same names, so
+//! leftovers of an interrupted write show as a difference.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
@@ -11,14 +11,14 @@ use serde::Deserialize;
 use super::Machine;
 use super::files::still_there;
 
-/// Where an install writes.
+/// Folders in which an install writes.
 const TOPS: [&str; 4] = ["/etc", "/opt", "/run/landfall", "/var/lib/landfall"];
 
-/// A random name.
+/// A rule for random names.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Rule {
-    /// A path, in whose parts `*` matches any text.
+    /// Path in which `*` matches any text within a component.
     path: String,
     treatment: Treatment,
     #[cfg_attr(not(test), expect(dead_code, reason = "the reason is for readers, a test demands it"))]
@@ -29,11 +29,11 @@ struct Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Treatment {
-    /// It is compared by its pattern, and everything below it by exact name.
+    /// The name is compared by its pattern, and everything below it by exact name.
     Name,
-    /// It is compared by its pattern, and nothing below it is compared.
+    /// The name is compared by its pattern, and nothing below it is compared.
     Below,
-    /// Neither it nor anything below it is compared.
+    /// Neither the name nor anything below it is compared.
     LeaveOut,
 }
 
@@ -48,7 +48,7 @@ impl Rules {
             .context("the list of random names is wrong")
     }
 
-    /// The name as it is compared; `None` if it is not.
+    /// Returns the name in its compared form, or `None` if it is not compared.
     fn reduce(&self, name: &str) -> Option<String> {
         let parts: Vec<&str> = name.split('/').collect();
         for rule in &self.0 {
@@ -66,7 +66,7 @@ impl Rules {
     }
 }
 
-/// Whether a part of a path fits a pattern with at most one `*`.
+/// Returns true if a path component matches a pattern with at most one `*`.
 fn matches(pattern: &str, part: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == part,
@@ -74,7 +74,7 @@ fn matches(pattern: &str, part: &str) -> bool {
     }
 }
 
-/// The names of everything where an install writes, on the running machine.
+/// Returns the names of everything in these folders on the running machine.
 pub fn names(machine: &Machine) -> Result<BTreeSet<String>> {
     let (root, rules) = (machine.first()?.proc("root"), Rules::checked_in()?);
     let mut names = BTreeSet::new();

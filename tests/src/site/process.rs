@@ -1,4 +1,4 @@
-//! Processes by identity, so that a recycled process number is never mistaken for the intended process.
+//! Processes by identity, so that a reused process ID is never mistaken for the intended process.
 
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -10,41 +10,42 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::{Deserialize, Serialize};
 
-/// A value in a file of the kernel, such as that of `VmHWM:` in a process's status.
+/// Parses a value in kB from a file of the kernel, such as that of `VmHWM:` in a process's status.
 pub fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     value.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
-/// A process of this host: its number, the moment it started, and the boot of the host it belongs to.
+/// A process of this host: its ID, its start time, and the boot of the host to which it belongs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
-    /// Number of the process, as the host sees it.
+    /// Process ID on the host.
     pub number: i32,
-    /// Start in clock ticks since the host booted.
+    /// Start time, in clock ticks since the host booted.
     started_ticks: u64,
-    /// The boot of the host.
+    /// ID of the host's boot.
     boot: String,
 }
 
 impl ProcessId {
-    /// The running process of that number.
+    /// Returns the running process with this ID.
     pub fn of(number: i32) -> Result<Self> {
         let started_ticks = start_of(number).with_context(|| format!("there is no process {number}"))?;
         Ok(Self { number, started_ticks, boot: boot_id().to_owned() })
     }
 
-    /// This process.
+    /// Returns this process.
     pub fn own() -> Result<Self> {
         Self::of(rustix::process::getpid().as_raw_nonzero().get())
     }
 
-    /// True while the process runs; one that has ended but was not reaped yet counts as ended.
+    /// Returns true while the process runs. A zombie counts as ended.
     pub fn is_alive(&self) -> bool {
         self.boot == boot_id() && start_of(self.number) == Some(self.started_ticks)
     }
 
-    /// How long ago it started. A program that replaced another one in the same process counts from the first one's start.
+    /// Returns the time since its start. A program that has replaced another one in the same process counts from the
+    /// first one's start.
     pub fn age(&self) -> Result<Duration> {
         let text = std::fs::read_to_string("/proc/uptime").context("cannot read for how long this host is up")?;
         let uptime = text.split_whitespace().next().and_then(|seconds| seconds.parse().ok());
@@ -53,12 +54,12 @@ impl ProcessId {
         Ok(uptime.saturating_sub(Duration::from_millis(millis)))
     }
 
-    /// Its folder below `/proc`.
+    /// Returns the path of an entry in its folder below `/proc`.
     pub fn proc(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{name}", self.number))
     }
 
-    /// Sends SIGKILL and waits until the process has ended. A process that has already ended is no error.
+    /// Sends SIGKILL and waits until the process has ended. A process that has already ended is not an error.
     pub fn kill(&self, timeout: Duration) -> Result<()> {
         let Some(handle) = self.handle() else { return Ok(()) };
         if rustix::process::pidfd_send_signal(&handle, Signal::KILL).is_err() && !self.is_alive() {
@@ -68,7 +69,7 @@ impl ProcessId {
         Ok(())
     }
 
-    /// Waits until the process has ended; false when it still runs after the timeout.
+    /// Waits until the process has ended. Returns false if it still runs after the timeout.
     pub fn wait(&self, timeout: Duration) -> Result<bool> {
         match self.handle() {
             Some(handle) => wait_ended(&handle, timeout),
@@ -76,13 +77,13 @@ impl ProcessId {
         }
     }
 
-    /// A handle that can never refer to another process: opened first, then the identity is compared.
+    /// Returns a handle that can never refer to another process: the identity is compared after opening it.
     fn handle(&self) -> Option<OwnedFd> {
         let handle = rustix::process::pidfd_open(Pid::from_raw(self.number)?, PidfdFlags::empty()).ok()?;
         self.is_alive().then_some(handle)
     }
 
-    /// The processes that it and its descendants started, parents first.
+    /// Returns its descendants, parents first.
     pub fn descendants(&self) -> Vec<Self> {
         let threads = self.proc("task").read_dir().into_iter().flatten().flatten();
         let text = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("children"));
@@ -92,7 +93,7 @@ impl ProcessId {
         children.flat_map(|child| [vec![child.clone()], child.descendants()].concat()).collect()
     }
 
-    /// Its children, as the host numbers them.
+    /// Returns the IDs of its children on the host.
     pub fn children(&self) -> Vec<i32> {
         let path = self.proc("task").join(self.number.to_string()).join("children");
         let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -114,7 +115,7 @@ fn wait_ended(handle: &OwnedFd, timeout: Duration) -> Result<bool> {
     }
 }
 
-/// Start in clock ticks; none when there is no such process or only its zombie is left.
+/// Returns the start time in clock ticks, or None if there is no such process or only its zombie.
 fn start_of(number: i32) -> Option<u64> {
     let text = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
@@ -122,7 +123,7 @@ fn start_of(number: i32) -> Option<u64> {
     if matches!(state, "Z" | "X") { None } else { fields.nth(18)?.parse().ok() }
 }
 
-/// Names the present boot of the host.
+/// Returns the ID of the host's current boot.
 pub fn boot_id() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {
@@ -131,7 +132,7 @@ pub fn boot_id() -> &'static str {
     })
 }
 
-/// Polls a condition every 10 ms; an error names the condition.
+/// Polls a condition every 10 ms. A timeout error names the condition.
 pub fn wait_until<T>(what: &str, timeout: Duration, mut condition: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let end = Instant::now() + timeout;
     loop {

@@ -1,4 +1,5 @@
-//! The disk of a machine that is off, from which others start: what takes minutes to make is made once.
+//! A saved disk of a machine that is off, from which other machines start. A state that takes minutes to build is thus
+//! built once.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +12,14 @@ use super::{Site, Snapshot, disk, files, tool};
 /// Name of the disk in the folder.
 const DISK: &str = "disk.img";
 
-/// A disk that was saved, with what is known of the machine that it was taken from.
+/// A saved disk, with properties of the machine from which it was taken.
 #[derive(Clone, Debug)]
 pub struct SavedDisk {
     folder: PathBuf,
 }
 
 impl SavedDisk {
-    /// Takes the disk of a machine, which is ended, into a folder, which is emptied first. The machine has no disk afterwards.
+    /// Ends a machine and moves its disk into a folder, which is emptied first. The machine has no disk afterwards.
     pub fn take(machine: &Machine, folder: &Path) -> Result<Self> {
         ensure!(!machine.is_running(), "the disk of a machine that is on cannot be saved");
         machine.off()?;
@@ -27,7 +28,7 @@ impl SavedDisk {
         let saved = Self { folder: folder.to_owned() };
         files::write_json(&saved.folder.join(RECORD), &machine.record()?)?;
         files::write_json(&saved.folder.join(BIRTH), &machine.birth()?)?;
-        // The folder may be on another filesystem, where a rename is a copy.
+        // The folder may be on another filesystem, to which a file cannot be renamed.
         tool::output(Command::new("mv").arg(machine.disk()).arg(saved.folder.join(DISK)))?;
         Ok(saved)
     }
@@ -42,8 +43,8 @@ impl SavedDisk {
 }
 
 impl Site {
-    /// Makes a machine that has a copy of this disk; it is off until [`Machine::boot`]. Its name and its place in the site must be
-    /// those of the machine that was saved, since the disk has its hostname and its address.
+    /// Creates a machine with a copy of this disk, which is off until [`Machine::boot`]. Its name and its number in the
+    /// site must be those of the saved machine, because the disk contains its hostname and address.
     pub fn machine_from(&self, saved: &SavedDisk, spec: MachineSpec) -> Result<Machine> {
         let record = saved.record()?;
         let number = self.next_number()?;
@@ -65,7 +66,7 @@ impl Site {
 }
 
 impl Machine {
-    /// Ends it without regard to its state, and gives it another copy of the disk; it is off afterwards.
+    /// Ends the machine regardless of its state, and gives it another copy of the disk. It is off afterwards.
     pub fn return_to(&self, saved: &SavedDisk) -> Result<()> {
         self.off()?;
         saved.copy_to(self)

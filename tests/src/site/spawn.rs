@@ -1,8 +1,8 @@
 //! Starts the processes that hold a site.
 //!
-//! Processes that belong to this one must die with it, even on SIGKILL. The kernel offers that (the parent-death
-//! signal), but ties it to the *thread* that started the child; so one thread that never ends starts them all. A
-//! process that a keeper holds gets a session of its own instead, and outlives its caller.
+//! Processes that belong to this process must die with it, even on SIGKILL. The kernel offers that (the parent-death
+//! signal), but ties it to the *thread* that started the child. So one thread that never ends starts them all. A kept
+//! process gets a session of its own instead, and outlives its caller.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,7 +14,7 @@ use anyhow::{Context, Result, anyhow};
 
 use super::process::ProcessId;
 
-/// Whether a process ends with the one that started it.
+/// Lifetime of a process relative to the one that started it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
     /// The kernel kills it when this process ends, however it ends.
@@ -25,7 +25,7 @@ pub enum Lifetime {
 
 type Request = (Command, Sender<std::io::Result<u32>>);
 
-/// Starts the bash script in a file with the given variables; its output is appended to the log file.
+/// Starts a bash script file with the given variables. Its output is appended to the log file.
 pub fn script(script: &Path, variables: &[(&str, String)], lifetime: Lifetime, log: &Path) -> Result<ProcessId> {
     let output = File::options()
         .create(true)
@@ -50,7 +50,7 @@ pub fn script(script: &Path, variables: &[(&str, String)], lifetime: Lifetime, l
         .with_context(|| format!("a process of the site ended at once; see {}", log.display()))
 }
 
-/// The one thread that starts processes; each child is reaped by a thread of its own.
+/// Returns a channel to the one thread that starts processes. A thread per child reaps it.
 fn starter() -> &'static Sender<Request> {
     static STARTER: OnceLock<Sender<Request>> = OnceLock::new();
     STARTER.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! Ends sites and removes the leftovers of dead ones; never touches a living one.
+//! Ends sites and removes the leftovers of dead ones. Never changes a living site.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,23 +11,23 @@ use super::{RECORD, Record, files, host_settings};
 use crate::cache::Cache;
 use crate::printer;
 
-/// The folder of all sites in the cache.
+/// Folder of all sites in the cache.
 pub const FOLDER: &str = "sites";
 
-/// How long a process may take to end after SIGKILL.
+/// Time limit for a process to end after SIGKILL.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// The lock for making, ending and sweeping sites.
+/// Takes the lock for creating, ending and sweeping sites.
 pub fn lock(cache: &Cache) -> Result<File> {
     cache.lock("sites")
 }
 
-/// The file with the host's settings from before the first site.
+/// Returns the path of the host's settings from before the first site.
 pub fn settings_path(cache: &Cache) -> PathBuf {
     cache.root().join("host-settings.json")
 }
 
-/// Names of the folders of sites, finished or not.
+/// Returns the names of the folders of sites, finished or not.
 pub fn names(cache: &Cache) -> Result<Vec<String>> {
     let folder = cache.root().join(FOLDER);
     if !folder.exists() {
@@ -41,13 +41,13 @@ pub fn names(cache: &Cache) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Removes sites whose maker is dead, and the cgroups of kept machines that are off. The lock must be held.
+/// Removes sites whose creator is dead, and the cgroups of kept machines that are off. The lock must be held.
 pub fn sweep(cache: &Cache) -> Result<()> {
     let mut living = 0;
     for name in names(cache)? {
         let folder = cache.root().join(FOLDER).join(&name);
         let Ok(record) = files::read_json::<Record>(&folder.join(RECORD)) else {
-            // Made under the lock that is held here, so its maker is dead.
+            // It was created under the lock that is held here, so its creator is dead.
             files::remove_folder(&folder)?;
             continue;
         };

@@ -1,4 +1,5 @@
-//! The switch that joins the machines of a site: a bridge without an uplink, which records packets for the outside.
+//! The switch that joins the machines of a site: a bridge without an uplink, which records packets for addresses
+//! outside.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -14,17 +15,17 @@ use super::spawn::{self, Lifetime};
 use super::{files, tool};
 use crate::setup;
 
-/// The gateway a machine may have. It answers to ARP and drops everything: a default route that leads nowhere.
+/// Gateway that a machine may have. It answers ARP and drops everything: a default route that leads nowhere.
 pub const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 99, 0, 1);
 
-/// An address of the documentation range, to which only the proof of the recording is sent.
+/// Address of the documentation range, used only for the packet that proves the recording works.
 const MARKER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 
 const SCRIPT: &str = include_str!("switch.sh");
 
-/// Everything for an address that no machine of the site has: unicast, wide multicast, and ARP for a foreign address.
-/// Packets whose address never leaves a link (link-local, 224.0.0.0/24, limited broadcast) are not foreign. Queries to
-/// the gateway's nameserver are recorded, too: software that phones home resolves a name first.
+/// Packets for addresses that no machine of the site has: unicast, wide multicast, and ARP for a foreign address.
+/// Addresses that never leave a link (link-local, 224.0.0.0/24, limited broadcast) are not foreign. Queries to the
+/// gateway's nameserver are recorded as well, because software that phones home resolves a name first.
 const FILTER: &str = "(dst host 10.99.0.1 and dst port 53) or (ip and not (dst net 10.99.0.0/24 or dst net 224.0.0.0/24 or dst host 255.255.255.255)) \
     or (arp and not arp dst net 10.99.0.0/24) \
     or (ip6 and not (dst net fe80::/10 or dst net ff02::/16 or dst net ff01::/16))";
@@ -37,7 +38,7 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Starts a switch that records into the given folder; returns when it records.
+    /// Starts a switch that records into the given folder. Returns once it is recording.
     pub fn start(folder: &Path, lifetime: Lifetime) -> Result<Self> {
         setup::ensure_packages(packages::SWITCH)?;
         let capture = folder.join("foreign.pcap");
@@ -59,37 +60,37 @@ impl Switch {
         Ok(Self { process, capture })
     }
 
-    /// The switch whose process and folder are on record.
+    /// Returns the switch with a recorded process and folder.
     pub fn recorded(folder: &Path, process: ProcessId) -> Self {
         Self { process, capture: folder.join("foreign.pcap") }
     }
 
-    /// The process whose network namespace is the switch.
+    /// Returns the process whose network namespace is the switch.
     pub fn process(&self) -> &ProcessId {
         &self.process
     }
 
-    /// Disconnects a machine that has ended from the switch: half-closed sockets keep its network namespace for
-    /// minutes, and the kernel would continue to answer for it.
+    /// Disconnects an ended machine from the switch. Half-closed sockets keep its network namespace for minutes, in
+    /// which the kernel would continue to answer for it.
     pub(super) fn unplug(&self, number: u8) {
         let mut command = Command::new("nsenter");
         command.arg(format!("--target={}", self.process.number));
         command.args(["--net", "ip", "link", "delete", &format!("port{number}")]);
         if self.process.is_alive() {
-            // Most often the port has gone with the machine already.
+            // In most cases, the port has already gone with the machine.
             let _ = tool::output(&mut command);
         }
     }
 
-    /// Every packet for a foreign address since the switch started; a query to the gateway does not count.
+    /// Returns every packet for a foreign address since the switch started, without queries to the gateway.
     pub fn foreign_packets(&self) -> Result<Vec<ForeignPacket>> {
         let mut packets = self.recorded_packets()?;
         packets.retain(|packet| packet.destination != GATEWAY);
         Ok(packets)
     }
 
-    /// Every name that was requested from the gateway's nameserver since the switch started. It answers none of them.
-    /// CoreDNS's own probes of its nameserver are left out: the root, and two random numbers.
+    /// Returns every name that was requested from the gateway's nameserver since the switch started. It answers none of
+    /// them. CoreDNS's own probes of its nameserver are left out: the root, and two random numbers.
     pub fn asked_names(&self) -> Result<Vec<String>> {
         let packets = self.recorded_packets()?.into_iter().filter(|packet| packet.destination == GATEWAY);
         let names = packets.map(|packet| packet.question.unwrap_or_else(|| packet.protocol.clone()));
@@ -98,10 +99,10 @@ impl Switch {
         Ok(names.filter(|name| !is_own(name)).collect())
     }
 
-    /// Everything that was recorded since the switch started.
+    /// Returns every recorded packet since the switch started.
     ///
-    /// A marker packet is sent first and must appear in the recording, so an empty answer means no packets, and
-    /// everything that passed the switch before the call is in it.
+    /// A marker packet is sent first and must appear in the recording. So an empty result means that there were no
+    /// packets, and packets from before the call are included.
     fn recorded_packets(&self) -> Result<Vec<ForeignPacket>> {
         ensure!(self.process.is_alive(), "the switch has ended, so packets for foreign addresses were not recorded");
         let nanoseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.subsec_nanos();
@@ -125,5 +126,5 @@ impl Switch {
     }
 }
 
-/// Packets are stamped in microseconds, so a stamp may be slightly before the moment of sending.
+/// Timestamps have microseconds, so one may be slightly before the moment of sending.
 const SKEW: Duration = Duration::from_millis(1);

@@ -7,13 +7,13 @@ use anyhow::{Context, Result, bail};
 
 use crate::printer;
 
-/// Where tools are looked for, on the host and inside machines.
+/// Search path of tools, on the host and inside machines.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The maximum number of runs of a read-only command.
 const LOOKS: usize = 4;
 
-/// Runs a command of the host to its end and returns its stdout; failure is an error with its stderr.
+/// Runs a command of the host and returns its stdout. A failure is an error with its stderr.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = run(command)?;
     good(command, output).map(text)
@@ -23,7 +23,8 @@ fn text(output: Output) -> String {
     String::from_utf8(output.stdout).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-/// The same for a read-only command, which is run again if it crashes: nft occasionally does while it lists rules.
+/// Like [`output`], for a read-only command, which is retried if it crashes: nft occasionally does while it lists
+/// rules.
 pub fn output_of_a_look(command: &mut Command) -> Result<String> {
     for _ in 1..LOOKS {
         let output = run(command)?;
@@ -47,7 +48,7 @@ fn good(command: &Command, output: Output) -> Result<Output> {
     Ok(output)
 }
 
-/// Program and arguments, shortened: scripts are named by their first line.
+/// Describes a command by program and arguments, shortened to the first line.
 fn describe(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let text = words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ");

@@ -1,5 +1,5 @@
-//! Whether this host's KVM boots the distribution's kernel. A host that is itself a virtual machine may offer a
-//! `/dev/kvm` that runs only kernels made for it; an emulated processor runs all of them, many times slower.
+//! Test of whether this host's KVM boots the distribution's kernel. If the host is itself a virtual machine, its
+//! `/dev/kvm` may run only kernels made for it. An emulated processor runs any kernel, many times slower.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::cache::Cache;
 use crate::printer;
 use crate::site::boot_id;
 
-/// How long a kernel may take to its first line under KVM: it needs less than a second.
+/// Time limit for a kernel's first line under KVM, which takes less than a second.
 const FIRST_LINE_LIMIT: Duration = Duration::from_secs(20);
 
-/// The first line of every kernel.
+/// First line of every kernel.
 const FIRST_LINE: &str = "Linux version";
 
-/// What runs the machine's instructions.
+/// Executor of the machine's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accelerator {
     /// The host's processor.
@@ -29,7 +29,7 @@ pub enum Accelerator {
 }
 
 impl Accelerator {
-    /// The one for this host. The answer is kept until the host boots again.
+    /// Returns the accelerator for this host. The answer is kept until the host boots again.
     pub fn of_this_host(cache: &Cache, image: &Image) -> Result<Self> {
         let key = image.key().with("boot", boot_id());
         let entry = cache.entry("vm-accelerator", &key, |folder| {
@@ -41,7 +41,7 @@ impl Accelerator {
         Ok(if name == "kvm" { Self::Kvm } else { Self::Emulated })
     }
 
-    /// QEMU's arguments for it.
+    /// Returns QEMU's arguments for it.
     pub fn arguments(self) -> [&'static str; 4] {
         match self {
             Self::Kvm => ["-accel", "kvm", "-cpu", "host"],
@@ -49,15 +49,16 @@ impl Accelerator {
         }
     }
 
-    /// Whether a kernel's text shows that the emulator ran what the kernel had replaced already. Linux changes its own code
-    /// by a breakpoint that is there for a moment; now and then another emulated processor runs into it afterwards.
+    /// Returns true if a kernel's output shows that the emulator executed code that the kernel had already replaced.
+    /// Linux changes its own code by means of a temporary breakpoint. Occasionally, another emulated processor runs
+    /// into the breakpoint afterwards.
     pub fn has_tripped(self, console: &str) -> bool {
         self == Self::Emulated && console.contains("Oops: int3")
     }
 
-    /// Its options on the kernel's command line. Mitigations protect nothing in an emulated processor, and cost time.
-    /// On a busy host its timer may be late at boot, and a kernel that counts the ticks then panics; under KVM a kernel
-    /// counts none either. systemd gives up on a unit after 90 s, and such a host may need longer.
+    /// Returns its options for the kernel's command line. In an emulated processor, mitigations protect nothing and
+    /// cost time. On a busy host, its timer may be late at boot, and a kernel that counts ticks then panics; under KVM,
+    /// the kernel does not count them either. systemd gives up on a unit after 90 s, and such a host may need longer.
     pub fn kernel_options(self) -> &'static str {
         match self {
             Self::Kvm => "",
@@ -65,8 +66,8 @@ impl Accelerator {
         }
     }
 
-    /// How many times longer computation may take than on a dedicated machine. Measured on two processors that had little else to
-    /// do: an emulated install took 978 s, and takes about 150 s on the processors themselves.
+    /// Returns the factor by which computation may be slower than on a dedicated machine. Measured on two mostly idle
+    /// processors: an emulated install took 978 s, and one on the processors themselves about 150 s.
     pub fn slowness(self) -> u32 {
         match self {
             Self::Kvm => 1,

@@ -1,4 +1,4 @@
-//! Runs programs in a virtual machine through QEMU's guest agent, over a separate serial line: neither a firewall of
+//! Runs programs in a virtual machine through QEMU's guest agent, over a separate serial line. Neither a firewall of
 //! the machine nor a loss of its network interferes.
 
 use std::path::Path;
@@ -11,38 +11,38 @@ use serde_json::{Value, json};
 
 use super::wire::Wire;
 
-/// How long the agent of a running machine may take to answer a request. An emulated machine is slow, a busy host
-/// slower.
+/// Time limit for the agent of a running machine to answer a request. An emulated machine is slow, and slower on a busy
+/// host.
 const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long one attempt to synchronize waits: a request from before the agent's start is never answered.
+/// Time limit of one attempt to synchronize. A request from before the agent's start is never answered.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(5);
 
-/// The interval between checks whether a program has ended.
+/// Time between two checks that a program has ended.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// The environment of programs inside.
+/// Environment of programs inside.
 const ENVIRONMENT: [&str; 4] =
     ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8", "TERM=dumb"];
 
-/// The result of a program that ended.
+/// Result of a program that ended.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// Its exit code; none when a signal ended it.
+    /// Exit code; None if a signal ended it.
     pub code: Option<i64>,
-    /// Its standard output.
+    /// Standard output.
     pub stdout: String,
-    /// Its standard error.
+    /// Standard error.
     pub stderr: String,
 }
 
 impl Output {
-    /// True when it ended with code 0.
+    /// Returns true if it ended with code 0.
     pub fn is_success(&self) -> bool {
         self.code == Some(0)
     }
 
-    /// Everything that it wrote.
+    /// Returns everything that it wrote.
     pub fn text(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
     }
@@ -60,7 +60,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Connects with the serial line; the agent may start later.
+    /// Connects to the serial line. The agent may start later.
     pub fn connect(socket: &Path) -> Result<Self> {
         Ok(Self { wire: Wire::connect(socket, ANSWER_LIMIT)? })
     }
@@ -100,12 +100,12 @@ impl Agent {
         }
     }
 
-    /// A program's result, if it has ended.
+    /// Returns a program's result if it has ended.
     pub fn ended(&mut self, running: Running) -> Result<Option<Output>> {
         let asked = self.wire.ask("guest-exec-status", &json!({ "pid": running.pid }), ANSWER_LIMIT);
         let status = match asked {
             Ok(status) => status,
-            // A late answer must not be taken for the next one.
+            // A late answer must not be mistaken for the next one.
             Err(error) => {
                 self.wait(ANSWER_LIMIT)?;
                 let again = self.wire.ask("guest-exec-status", &json!({ "pid": running.pid }), ANSWER_LIMIT);

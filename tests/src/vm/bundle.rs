@@ -1,5 +1,5 @@
-//! The bundle that the lane installs. Everything that its content depends on is its key, so a disk on which it is installed
-//! counts for every later run with the same inputs, although another build of it would have another time and signature.
+//! The bundle that the lane installs. Its key covers all inputs of its content. So a disk on which it is installed
+//! stays valid for every later run with the same inputs, although another build would have another time and signature.
 
 use std::path::{Path, PathBuf};
 
@@ -11,41 +11,41 @@ use crate::source::Source;
 use crate::vendor::Vendor;
 use crate::{commands, workspace};
 
-/// The vendor's folder in the cache. Its keys are inputs of the bundle, so they must last as long as the disks do.
+/// Vendor's folder in the cache. Its signing keys are inputs of the bundle, so they must last as long as the disks.
 const VENDOR: &str = "vm-vendor";
 
-/// What the starter release is made of, besides what its lock pins.
+/// Sources of the starter release, in addition to the parts pinned by its lock.
 const DEFINITIONS: [&str; 2] = ["releases/starter", "manifests"];
 
-/// Hexadecimal digits by which a program is named.
+/// Number of hexadecimal digits that name a program.
 const NAMED_DIGITS: usize = 12;
 
-/// A bundle to install, and its first trust.
+/// A bundle to install, and the anchor of its trust.
 pub struct Bundle {
     origin: Origin,
-    /// Everything that its content depends on.
+    /// Key of everything on which its content depends.
     pub key: Key,
     /// `sha256:…` of the vendor's root document.
     pub fingerprint: String,
-    /// The sources of bundle and program, in a few words.
+    /// Short description of the sources of bundle and program.
     pub source: String,
 }
 
-/// Where its files come from.
+/// Origin of its files.
 enum Origin {
     /// This vendor builds the starter release when a stick needs it.
     Starter(Box<Vendor>),
-    /// They are in this folder.
+    /// The files are in this folder.
     Folder(PathBuf),
 }
 
 impl Bundle {
-    /// The starter release of this tree. The program is built now, the bundle only when a stick needs it.
+    /// Prepares the starter release of this tree. The program is built now, the bundle only when a stick needs it.
     pub fn starter() -> Result<Self> {
         let before = Source::of(&workspace::root())?;
         let vendor = Vendor::open(&cache_root()?.join(VENDOR))?;
         vendor.lock(&commands::demo::release())?;
-        // The program is the builder as well as what is delivered; kubectl renders.
+        // The program is both the builder and part of the content; kubectl renders.
         let files = [
             ("landfall", vendor.landfall().to_owned()),
             ("kubectl", vendor.binaries().join("kubectl")),
@@ -60,7 +60,7 @@ impl Bundle {
         Ok(Self { fingerprint: vendor.fingerprint()?, origin: Origin::Starter(Box::new(vendor)), key, source })
     }
 
-    /// An earlier build, with the vendor's root document.
+    /// Returns an earlier build, with the vendor's root document.
     pub fn built(folder: &Path, root: &Path) -> Result<Self> {
         let document = std::fs::read(root).with_context(|| format!("cannot read {}", root.display()))?;
         let fingerprint = format!("sha256:{}", hex::encode(Sha256::digest(document)));
@@ -69,7 +69,7 @@ impl Bundle {
         Ok(Self { origin: Origin::Folder(folder.to_owned()), key, fingerprint, source })
     }
 
-    /// Its files, which are built in the scratch folder unless they exist.
+    /// Returns its files, which are built in the scratch folder unless they exist.
     pub fn files(&self, scratch: &Path) -> Result<Vec<PathBuf>> {
         match &self.origin {
             Origin::Starter(vendor) => files(&commands::demo::write_stick(vendor, scratch)?),
@@ -78,8 +78,8 @@ impl Bundle {
     }
 }
 
-/// Everything that the content of the starter release depends on, except when it is built: its definition in the tree, and these
-/// files.
+/// Returns a key of everything on which the starter release's content depends, except the build time: its definition in
+/// the tree, and these files.
 fn inputs(tree: &Path, files: &[(&str, PathBuf)]) -> Result<Key> {
     let mut key = Key::new().with("options", commands::demo::BUILD_OPTIONS.join(" "));
     for folder in DEFINITIONS {
@@ -88,8 +88,8 @@ fn inputs(tree: &Path, files: &[(&str, PathBuf)]) -> Result<Key> {
     files.iter().try_fold(key, |key, (name, path)| key.with_file(name, path))
 }
 
-/// What a built bundle is, without reading all of its bytes: its head, against which the rest is checked, and the program that
-/// reads it.
+/// Returns a key of a built bundle without reading all of its bytes. It covers the head, against which the rest is
+/// verified, and the program that reads it.
 fn identity(folder: &Path, files: &[PathBuf]) -> Result<Key> {
     let named = |name: &str, is_it: fn(&Path) -> bool| {
         let found = files.iter().find(|path| is_it(path));
@@ -100,7 +100,7 @@ fn identity(folder: &Path, files: &[PathBuf]) -> Result<Key> {
     Key::new().with_file("head", head)?.with_file("landfall", landfall)
 }
 
-/// The files of a folder, sorted.
+/// Returns the files of a folder, sorted.
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))?;
     let mut files = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
@@ -109,7 +109,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// A program whose sources are unknown, by its digest.
+/// Describes a program with unknown sources by its digest.
 fn program(path: &Path) -> Result<String> {
     let content = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(format!("landfall {}", &hex::encode(Sha256::digest(content))[..NAMED_DIGITS]))

@@ -1,4 +1,5 @@
-//! A field engineer's work at a virtual machine: types `landfall`, reads its output, uses the installed software.
+//! Actions of a field engineer at a virtual machine: typing `landfall`, reading its output, using the installed
+//! software.
 
 use std::time::{Duration, Instant};
 
@@ -11,24 +12,25 @@ use super::machine::Machine;
 use crate::proofs::PSQL;
 use crate::{documents, printer};
 
-/// How long an install may take on a dedicated machine.
+/// Time limit of an install on a dedicated machine.
 const INSTALL_LIMIT: Duration = Duration::from_mins(30);
 
-/// Codes of a control plane and of a component that were not ready in their time, and how often a person resumes then.
+/// Error codes of a control plane and of a component that were not ready in time, and the maximum number of resumes
+/// after them.
 const NOT_READY_IN_TIME: [&str; 2] = ["LF4104", "LF4208"];
 const RESUMES: usize = 3;
 
-/// How long a site may take to be ready by itself after a boot, on a dedicated machine.
+/// Time limit for a site to become ready on its own after a boot, on a dedicated machine.
 pub const READY_LIMIT: Duration = Duration::from_mins(10);
 
-/// How long all proofs of the release may take, on a machine of its own.
+/// Time limit of all proofs of the release, on a dedicated machine.
 const PROVE_LIMIT: Duration = Duration::from_mins(5);
 
-/// Where `kubectl` finds the cluster.
+/// Environment in which `kubectl` finds the cluster.
 const ENVIRONMENT: &str = "export KUBECONFIG=/etc/kubernetes/admin.conf PATH=$PATH:/var/lib/landfall/node/current;";
 
-/// Installs from the mounted stick. Returns how often the install had to be resumed, because the control plane or a component was
-/// not ready in its time; on a machine that is not emulated, that is never right.
+/// Installs from the mounted stick. Returns the number of resumes that were needed because the control plane or a
+/// component was not ready in time. On a machine that is not emulated, any resume is a defect.
 pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<usize> {
     let limit = machine.patience(INSTALL_LIMIT);
     let line = format!("{STICK}/landfall --json install {STICK} --trust {fingerprint}");
@@ -47,12 +49,12 @@ pub fn install(machine: &mut Machine, fingerprint: &str) -> Result<usize> {
     Ok(RESUMES)
 }
 
-/// The plan of an install, or its blockers.
+/// Returns the plan of an install, or its blockers.
 pub fn dry_run(machine: &mut Machine, fingerprint: &str) -> Result<Output> {
     machine.try_run(&format!("{STICK}/landfall --json install {STICK} --trust {fingerprint} --dry-run"))
 }
 
-/// What preflight finds that did not pass: the name of each, its fix, and its commands.
+/// Returns preflight's findings that did not pass: the name of each, with its fix and its commands.
 pub fn preflight(machine: &mut Machine, fingerprint: &str) -> Result<Vec<(String, String)>> {
     let output = machine.try_run(&format!("{STICK}/landfall --json preflight {STICK} --trust {fingerprint}"))?;
     let report = documents(&output).into_iter().find(|document| document["findings"].is_array());
@@ -67,7 +69,7 @@ pub fn preflight(machine: &mut Machine, fingerprint: &str) -> Result<Vec<(String
         .collect())
 }
 
-/// The documents that a command printed, on whichever of its outputs.
+/// Returns the documents that a command printed, on either output.
 pub fn documents(output: &Output) -> Vec<Value> {
     let of = |text: &str| -> Vec<Value> {
         let begins = text.match_indices('{').filter(|(at, _)| *at == 0 || text.as_bytes()[at - 1] == b'\n');
@@ -79,26 +81,26 @@ pub fn documents(output: &Output) -> Vec<Value> {
     documents
 }
 
-/// The error that a command reported.
+/// Returns the error that a command reported.
 pub fn failure(output: &Output) -> Result<Value> {
     let found = documents(output).into_iter().rev().find(|document| document["code"].is_string());
     found.with_context(|| format!("no error was reported ({:?}): {}", output.code, output.text()))
 }
 
-/// What [`status_of`] reads.
+/// Command whose output [`status_of`] reads.
 pub const STATUS: &str = "landfall --json status";
 
-/// The status.
+/// Returns the current status.
 pub fn status(machine: &mut Machine) -> Result<Value> {
     status_of(&machine.try_run(STATUS)?)
 }
 
-/// What a status printed, whose exit code must be that of what it says.
+/// Reads the status in a command's output. Fails unless the exit code matches the status.
 pub fn status_of(output: &Output) -> Result<Value> {
     documents::status(output.code, &output.stdout).with_context(|| output.text())
 }
 
-/// Waits until the status says ready. Returns how long that took.
+/// Waits until the status says ready. Returns the time that took.
 pub fn wait_ready(machine: &mut Machine) -> Result<Duration> {
     let begun = Instant::now();
     let limit = machine.patience(READY_LIMIT);
@@ -110,17 +112,17 @@ pub fn wait_ready(machine: &mut Machine) -> Result<Duration> {
         if begun.elapsed() > limit {
             bail!("not ready after {} s: {:#}", limit.as_secs(), status?);
         }
-        // Each look costs a slow machine as much as what it waits for.
+        // On a slow machine, each poll costs as much as the awaited work.
         std::thread::sleep(machine.patience(Duration::from_secs(2)));
     }
 }
 
-/// Runs a line of bash with `kubectl` available, which must succeed.
+/// Runs a line of bash with `kubectl` available. Fails if the line fails.
 pub fn administer(machine: &mut Machine, line: &str) -> Result<String> {
     machine.run(&format!("{ENVIRONMENT} {line}"))
 }
 
-/// Containers that were restarted, with how often: what made a boot slow, if it was.
+/// Returns restarted containers with the number of restarts, which may explain a slow boot.
 pub fn restarts(machine: &mut Machine) -> Result<String> {
     let columns = "NAME:.metadata.name,RESTARTS:.status.containerStatuses[*].restartCount";
     let listed = administer(
@@ -136,18 +138,18 @@ pub fn restarts(machine: &mut Machine) -> Result<String> {
     })
 }
 
-/// A service that pods and the host reach.
+/// A service that pods and the host can reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Service {
     /// `namespace/name`.
     pub name: String,
-    /// Its address.
+    /// IP address of the service.
     pub address: String,
-    /// A TCP port of it.
+    /// TCP port of the service.
     pub port: u64,
 }
 
-/// Every service that has an address and a TCP port.
+/// Returns every service that has an address and a TCP port.
 pub fn services(machine: &mut Machine) -> Result<Vec<Service>> {
     let listed = administer(machine, "kubectl get services --all-namespaces --output json")?;
     let listed: Value = serde_json::from_str(&listed).context("kubectl printed no JSON")?;
@@ -164,7 +166,7 @@ fn service(item: &Value) -> Option<Service> {
     Some(Service { name, address: address.to_owned(), port })
 }
 
-/// The services that do not accept a connection from the host within three seconds.
+/// Returns the services that do not accept a connection from the host within three seconds.
 pub fn silent(machine: &mut Machine, services: &[Service]) -> Result<Vec<String>> {
     let tries: Vec<String> = services
         .iter()
@@ -176,15 +178,15 @@ pub fn silent(machine: &mut Machine, services: &[Service]) -> Result<Vec<String>
     Ok(output.lines().map(str::to_owned).collect())
 }
 
-/// Proofs that use every component and compute little: an emulated machine installs wheels for minutes.
+/// Proofs that use every component but compute little. On an emulated machine, installing wheels takes minutes.
 const LIGHT_PROOFS: &str = "vector key names service index";
 
-/// Uses what landed: every proof of the release passes, and every service accepts connections.
+/// Uses the installed release: runs all of its proofs, and connects to every service.
 pub fn prove(machine: &mut Machine) -> Result<()> {
     prove_all_of(machine, "")
 }
 
-/// The same with the proofs that use every component and compute little.
+/// Like [`prove`], with only those proofs that compute little.
 pub fn prove_lightly(machine: &mut Machine) -> Result<()> {
     prove_all_of(machine, LIGHT_PROOFS)
 }
@@ -199,12 +201,12 @@ fn prove_all_of(machine: &mut Machine, names: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs an SQL statement in the database's pod and returns what it printed.
+/// Runs an SQL statement in the database's pod and returns its output.
 pub fn in_database(machine: &mut Machine, statement: &str) -> Result<String> {
     administer(machine, &format!("kubectl --namespace postgres exec postgres-0 -- sh -euc '{PSQL} -c \"{statement}\"'"))
 }
 
-/// The container of the database, as its runtime names it.
+/// Returns the ID of the database's container.
 pub fn database_container(machine: &mut Machine) -> Result<String> {
     let path = "jsonpath={.status.containerStatuses[0].containerID}";
     let named = administer(machine, &format!("kubectl --namespace postgres get pod postgres-0 --output '{path}'"))?;
@@ -212,15 +214,16 @@ pub fn database_container(machine: &mut Machine) -> Result<String> {
     Ok(id.to_owned())
 }
 
-/// Runs an SQL statement in that container without the API server, which accepts no certificate under a wrong clock, and returns what it printed.
+/// Runs an SQL statement in that container without the API server, which accepts no certificate under a wrong clock.
+/// Returns the output.
 pub fn in_database_container(machine: &mut Machine, container: &str, statement: &str) -> Result<String> {
     let runtime = "ctr --address /run/landfall/containerd/containerd.sock --namespace k8s.io";
     let program = format!("sh -euc '{PSQL} -c \"{statement}\"'");
     administer(machine, &format!("{runtime} tasks exec --exec-id landfall-test {container} {program}"))
 }
 
-/// A line of bash that sends the statements of another line to the database, one after the other, each committed before
-/// the next one.
+/// Returns a line of bash that sends the statements of another line to the database, one after another, each committed
+/// before the next one.
 pub fn into_database(statements: &str) -> String {
     format!("{ENVIRONMENT} {statements} | kubectl --namespace postgres exec -i postgres-0 -- sh -euc '{PSQL}'")
 }

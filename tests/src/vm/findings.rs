@@ -1,5 +1,5 @@
-//! A scenario's observations, and the expectations that were not met. A machine is expensive: a scenario continues
-//! after an expectation that was not met, as long as the rest makes sense.
+//! A scenario's observations, and its unmet expectations. A machine is expensive, so a scenario continues after an
+//! unmet expectation as long as the rest makes sense.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::lane::Lane;
 use super::scenarios::Scenario;
 use crate::printer;
 
-/// Collects observations while a scenario runs.
+/// Collector of observations during a scenario.
 #[derive(Debug, Default)]
 pub struct Findings {
     seen: Vec<String>,
@@ -17,14 +17,14 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Notes an observation.
+    /// Records an observation.
     pub fn saw(&mut self, what: impl Into<String>) {
         let what = what.into();
         printer::note(format!("  {what}"));
         self.seen.push(what);
     }
 
-    /// Notes an expectation that was not met. Returns whether it was.
+    /// Records an expectation if it was not met. Returns true if it was met.
     pub fn expect(&mut self, is_met: bool, otherwise: impl FnOnce() -> String) -> bool {
         if !is_met {
             let unmet = otherwise();
@@ -35,33 +35,33 @@ impl Findings {
     }
 }
 
-/// The outcome of a scenario.
+/// Outcome of a scenario.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its name.
+    /// Name of the scenario.
     pub name: &'static str,
-    /// How long it took.
+    /// Duration of the scenario.
     pub took: Duration,
     /// Its observations.
     pub seen: Vec<String>,
-    /// Expectations that were not met, and the error that ended it, if one did.
+    /// Unmet expectations, and the error that ended it, if any.
     pub unmet: Vec<String>,
 }
 
 impl Outcome {
-    /// True when every expectation was met.
+    /// Returns true if every expectation was met.
     pub fn has_passed(&self) -> bool {
         self.unmet.is_empty()
     }
 
-    /// Minutes, with one digit.
+    /// Returns its duration in minutes, with one decimal.
     pub fn minutes(&self) -> String {
         format!("{:.1}", self.took.as_secs_f64() / 60.0)
     }
 }
 
 impl Scenario {
-    /// Runs it.
+    /// Runs the scenario.
     pub fn run(&self, lane: &Lane) -> Outcome {
         printer::note(format!("== {}: {} ==", self.name, self.what));
         let begun = Instant::now();

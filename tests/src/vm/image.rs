@@ -1,4 +1,4 @@
-//! The disk that every virtual machine branches from: a stock Debian with the distribution's own kernel.
+//! The disk from which every virtual machine branches: a stock Debian with the distribution's own kernel.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,28 +11,29 @@ use crate::setup::index;
 use crate::site::tool;
 use crate::{printer, setup};
 
-/// The Debian release inside.
+/// Debian release of the machine.
 pub const SUITE: &str = "trixie";
 
-/// The name of the machine.
+/// Hostname of the machine.
 pub const HOSTNAME: &str = "debian";
 
-/// Its interface, by the network card's position on the bus (see [`super::machine`]).
+/// Network interface, named by the card's position on the bus (see [`super::machine`]).
 pub const INTERFACE: &str = "enp0s3";
 
-/// Its address. It has no default route.
+/// IP address. There is no default route.
 pub const ADDRESS: &str = "10.0.2.15";
 
-/// Its swap file. `/etc/fstab` names it, and no boot uses it until `noauto` is removed.
+/// Swap file. `/etc/fstab` names it, but no boot uses it until `noauto` is removed.
 pub const SWAP: &str = "/swapfile";
 
-/// Where the machine mounts its stick.
+/// Folder on which the machine mounts its stick.
 pub const STICK: &str = "/media/stick";
 
-/// Size of the disk; the file is sparse.
+/// Size of the disk, whose file is sparse.
 const SIZE: &str = "24G";
 
-/// A server's packages beyond Debian's important ones. None is for Landfall; the guest agent is only for this lane.
+/// Packages of a server in addition to Debian's important ones. None is for Landfall, and the guest agent is only for
+/// this lane.
 const PACKAGES: &[&str] = &[
     "apparmor",
     "ca-certificates",
@@ -53,19 +54,19 @@ const PACKAGES: &[&str] = &[
     "zstd",
 ];
 
-/// Before the kernel is installed: an initramfs with only the drivers of this disk, which an emulated machine unpacks
-/// in a fraction of the time.
+/// Hook before the installation of the kernel. It limits the initramfs to the drivers of this disk, which an emulated
+/// machine unpacks in a fraction of the time.
 const INITRAMFS: &str = "mkdir -p \"$1/etc/initramfs-tools/conf.d\" && echo MODULES=list > \
     \"$1/etc/initramfs-tools/conf.d/modules\" && printf 'virtio_pci\\nvirtio_blk\\next4\\n' > \
     \"$1/etc/initramfs-tools/modules\"";
 
-/// The Debian tree in its cache entry.
+/// Name of the Debian tree in its cache entry.
 const TREE: &str = "root.tar";
 
-/// Turns a Debian tree into a disk with kernel and initramfs beside it.
+/// Script that turns a Debian tree into a disk with kernel and initramfs next to it.
 const SCRIPT: &str = include_str!("disk.sh");
 
-/// The image, in the cache. Never written to once it exists.
+/// The image, in the cache. It is never written to once it exists.
 #[derive(Clone)]
 pub struct Image {
     folder: PathBuf,
@@ -73,7 +74,7 @@ pub struct Image {
 }
 
 impl Image {
-    /// Makes the image unless it exists.
+    /// Builds the image unless it exists.
     pub fn ensure(cache: &Cache) -> Result<Self> {
         let key = key(cache)?;
         let folder = cache.entry("vm-image", &key, |folder| {
@@ -87,40 +88,40 @@ impl Image {
         Ok(Self { folder, key })
     }
 
-    /// The key of everything that depends on the image.
+    /// Returns the key of everything that depends on the image.
     pub fn key(&self) -> Key {
         self.key.clone()
     }
 
-    /// The disk: raw, one filesystem, no partitions.
+    /// Returns the path of the disk: raw, one filesystem, no partitions.
     pub fn disk(&self) -> PathBuf {
         self.folder.join("disk.img")
     }
 
-    /// The distribution's kernel.
+    /// Returns the path of the distribution's kernel.
     pub fn kernel(&self) -> PathBuf {
         self.folder.join("vmlinuz")
     }
 
-    /// Its initramfs.
+    /// Returns the path of its initramfs.
     pub fn initramfs(&self) -> PathBuf {
         self.folder.join("initrd.img")
     }
 }
 
-/// A tar of the Debian tree, from the archive this machine's own apt uses.
+/// Builds a tar of the Debian tree from the archive of this machine's own apt.
 fn debian(cache: &Cache) -> Result<PathBuf> {
     let entry = cache.entry("vm-root", &key_of_tree(cache)?, |folder| bootstrap(&folder.join(TREE)))?;
     Ok(entry.join(TREE))
 }
 
-/// The key of the image: of the tree in it, and of what is made of that.
+/// Returns the key of the image: of the Debian tree, and of everything added to it.
 fn key(cache: &Cache) -> Result<Key> {
     let names = [HOSTNAME, INTERFACE, ADDRESS, SWAP, STICK].join(" ");
     Ok(key_of_tree(cache)?.with("script", SCRIPT).with("size", SIZE).with("names", names))
 }
 
-/// The key of the Debian tree: a point release of the archive changes it.
+/// Returns the key of the Debian tree. A point release of the archive changes it.
 fn key_of_tree(cache: &Cache) -> Result<Key> {
     Ok(Key::new()
         .with("suite", SUITE)
@@ -143,7 +144,7 @@ fn bootstrap(output: &Path) -> Result<()> {
     tool::output(&mut command).context("cannot make the Debian of the virtual machines").map(drop)
 }
 
-/// Makes a disk that begins as a copy of another one and leaves that one unchanged.
+/// Creates a disk that starts as a copy of another one, without changing that one.
 pub fn branch(from: &Path, format: &str, to: &Path) -> Result<()> {
     let mut command = Command::new("qemu-img");
     command.args(["create", "-q", "-f", "qcow2", "-F", format, "-b"]).arg(from).arg(to);

@@ -1,4 +1,4 @@
-//! The shared parts of all scenarios: the hardware, the bundle, and the disks that they branch from.
+//! The shared parts of all scenarios: the hardware, the bundle, and the disks from which they branch.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::cell::OnceCell;
@@ -23,23 +23,23 @@ use crate::cache::{Cache, Key};
 use crate::site::tool;
 use crate::{printer, setup, workspace};
 
-/// The machine in the folder of a cache entry.
+/// Name of the machine in a cache entry.
 const MACHINE: &str = "machine";
 
-/// The memory of a machine that sleeps, in the folder of a cache entry.
+/// Name of a suspended machine's memory in a cache entry.
 const MEMORY: &str = "memory";
 
-/// What was seen when it was made, in the folder of a cache entry.
+/// Name of the record of its creation in a cache entry.
 const RECORD: &str = "record";
 
-/// What was seen of an install.
+/// Measurements of an install.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct InstallRecord {
     /// Seconds until the last command of the install ended.
     pub seconds: u64,
     /// Seconds until the site was ready.
     pub ready_seconds: u64,
-    /// How often it was resumed.
+    /// Number of times it was resumed.
     pub resumes: usize,
 }
 
@@ -50,21 +50,22 @@ impl std::fmt::Display for InstallRecord {
     }
 }
 
-/// The lane. One runs at a time on a host.
+/// The lane. Only one runs at a time on a host.
 pub struct Lane {
     cache: Cache,
     hardware: Hardware,
     fingerprint: String,
     source: String,
-    /// An install takes long: its result counts for all scenarios that need it.
+    /// Disk of an install, which takes long; all scenarios that need it share the result.
     installed: OnceCell<Result<PathBuf, String>>,
-    /// So does a boot of it.
+    /// Machine booted from that disk, which scenarios share as well.
     living: OnceCell<Result<PathBuf, String>>,
     _turn: File,
 }
 
 impl Lane {
-    /// Makes what is missing: packages, the bundle's inputs, image, stick. `bundle` is called once it is this lane's turn.
+    /// Prepares what is missing: packages, the bundle's inputs, image, stick. `bundle` is called once it is this lane's
+    /// turn.
     pub fn open(bundle: impl FnOnce() -> Result<Bundle>) -> Result<Self> {
         ensure!(rustix::process::geteuid().is_root(), "making disks of virtual machines needs root");
         let cache = Cache::open()?;
@@ -84,34 +85,35 @@ impl Lane {
         Ok(lane)
     }
 
-    /// The hardware of every machine of the lane.
+    /// Returns the hardware of every machine of the lane.
     pub fn hardware(&self) -> &Hardware {
         &self.hardware
     }
 
-    /// `sha256:…` of the vendor's root document.
+    /// Returns `sha256:…` of the vendor's root document.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// The sources of the bundle and of the `landfall` that installs it, in a few words.
+    /// Returns a short description of the sources of the bundle and of the `landfall` that installs it.
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// A machine that has booted once and has no Landfall. It is off.
+    /// Returns a machine that has booted once, without Landfall. It is off.
     pub fn born(&self, name: &str) -> Result<Machine> {
         let disk = self.ensure_born()?.join(MACHINE).join("disk.qcow2");
         Machine::branch(&self.hardware, &disk, &folder_of(name))
     }
 
-    /// A machine with the bundle installed, shut down when it was ready. It is off.
+    /// Returns a machine with the bundle installed, which was shut down once it was ready. It is off.
     pub fn installed(&self, name: &str) -> Result<Machine> {
         let disk = self.ensure_installed()?.join(MACHINE).join("disk.qcow2");
         Machine::branch(&self.hardware, &disk, &folder_of(name))
     }
 
-    /// A machine on which the bundle is installed and everything is ready: it continues from the memory of one that has booted.
+    /// Returns a machine with the bundle installed and everything ready. It continues from the memory of a booted
+    /// machine.
     pub fn living(&self, name: &str) -> Result<Machine> {
         let entry = self.ensure_living()?;
         let mut machine = Machine::branch(&self.hardware, &entry.join(MACHINE).join("disk.qcow2"), &folder_of(name))?;
@@ -119,14 +121,14 @@ impl Lane {
         Ok(machine)
     }
 
-    /// The state of a machine at its birth.
+    /// Returns the initial state of a machine.
     pub fn birth(&self) -> Result<Moment> {
         let path = self.ensure_born()?.join("birth.json");
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("cannot understand {}", path.display()))
     }
 
-    /// The report of its install, which may be from an earlier run with the same inputs.
+    /// Returns the record of its install, which may be from an earlier run with the same inputs.
     pub fn install_record(&self) -> Result<InstallRecord> {
         let path = self.ensure_installed()?.join(RECORD);
         let text = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -138,12 +140,13 @@ impl Lane {
     }
 
     fn installed_key(&self, born: &Path) -> Result<Key> {
-        // The record of an emulated install says nothing of one under KVM.
+        // The record of an emulated install does not apply to one under KVM.
         let key = Key::new().with("stick", self.hardware.stick.key.digest());
         over(born, key.with("install", "3").with("accelerator", self.hardware.accelerator.to_string()))
     }
 
-    /// A machine's memory continues only under the emulator, and with the accelerator, that it was saved by.
+    /// Returns the key of a suspended machine. Its memory works only with the emulator and the accelerator that saved
+    /// it.
     fn living_key(&self, installed: &Path) -> Result<Key> {
         let emulator = tool::output(Command::new("qemu-system-x86_64").arg("--version"))?;
         let key = Key::new().with("accelerator", self.hardware.accelerator.to_string()).with("emulator", emulator);
@@ -215,8 +218,8 @@ impl Lane {
         Ok(path)
     }
 
-    /// Removes entries of the same kind that belong to earlier bundles and images: each is up to several gigabytes, and
-    /// no run will need them again. The lane's lock ensures that they are not in use.
+    /// Removes entries of the same kind for earlier bundles and images: each has up to several gigabytes, and no run
+    /// will need them again. The lane's lock ensures that they are not in use.
     fn keep_only(kept: &Path) -> Result<()> {
         let folder = kept.parent().context("an entry of the cache is in a folder")?;
         for entry in folder.read_dir().with_context(|| format!("cannot list {}", folder.display()))? {
@@ -229,8 +232,8 @@ impl Lane {
     }
 }
 
-/// The key of what branches from a disk. A disk that was lost and made again from the same inputs is another one: blocks of a
-/// branch that was made before would not fit it.
+/// Returns the key of an entry that branches from a disk. A disk that was rebuilt from the same inputs counts as
+/// another one, because blocks of an earlier branch would not match it.
 fn over(base: &Path, key: Key) -> Result<Key> {
     let made = base.metadata().with_context(|| format!("cannot look at {}", base.display()))?;
     Ok(key.with("base", format!("{}.{:09} {}", made.mtime(), made.mtime_nsec(), made.len())))

@@ -1,4 +1,4 @@
-//! One virtual machine: its disk, its power, its stick.
+//! A virtual machine: its disk, its power, its stick.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,39 +16,39 @@ use super::stick::{LABEL, Stick};
 use super::wire::Wire;
 use crate::printer;
 
-/// How long QEMU may take to answer.
+/// Time limit for QEMU to answer.
 const MONITOR_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long a boot may take on a dedicated machine.
+/// Time limit of a boot on a dedicated machine.
 const BOOT_LIMIT: Duration = Duration::from_mins(10);
 
-/// The last message of a kernel, within how many lines of the end, and how often it is searched.
+/// Last message of a panicked kernel, number of final lines in which it is searched, and interval of the search.
 const PANIC: &str = "Kernel panic - not syncing";
 const PANIC_LINES: usize = 100;
 const PANIC_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long the interface may take after the rest of a boot, on a dedicated machine.
+/// Time limit for the interface to appear after the rest of a boot, on a dedicated machine.
 const ADDRESS_LIMIT: Duration = Duration::from_mins(1);
 
-/// How long a clean shutdown may take on a dedicated machine.
+/// Time limit of a clean shutdown on a dedicated machine.
 const OFF_LIMIT: Duration = Duration::from_mins(3);
 
-/// The serial line by which a program inside writes lines to a file of this host, where they survive any failure of the
-/// machine.
+/// Serial line through which a program inside writes lines to a file of this host, where they survive any failure of
+/// the machine.
 pub const LINES: &str = "/dev/virtio-ports/landfall.lines";
 
-/// The hardware of a machine.
+/// Hardware of a machine.
 #[derive(Clone)]
 pub struct Hardware {
     /// Its accelerator.
     pub accelerator: Accelerator,
     /// The image with its kernel.
     pub image: Image,
-    /// The stick that can be plugged in.
+    /// Stick that can be plugged in.
     pub stick: Stick,
 }
 
-/// A virtual machine. It ends with this value, with the thread that made it, and with this process.
+/// A virtual machine. It ends with this value, with the thread that created it, and with this process.
 pub struct Machine {
     hardware: Hardware,
     folder: PathBuf,
@@ -65,8 +65,8 @@ struct Power {
 }
 
 impl Machine {
-    /// A machine whose disk begins as a copy of the given one, which is left unchanged; it is off. Its folder is made
-    /// again.
+    /// Creates a machine whose disk starts as a copy of the given one, which is not changed. It is off. An existing
+    /// folder is replaced.
     pub fn branch(hardware: &Hardware, from: &Path, folder: &Path) -> Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
@@ -78,22 +78,22 @@ impl Machine {
         Ok(Self { hardware: hardware.clone(), folder: folder.to_owned(), sockets, clock: None, power: None })
     }
 
-    /// Its disk: the differences from the original.
+    /// Returns the path of its disk, which holds the differences from the original.
     pub fn disk(&self) -> PathBuf {
         self.folder.join("disk.qcow2")
     }
 
-    /// How much longer computation inside may take than on a dedicated machine.
+    /// Returns a time limit for the machine, given the limit on a dedicated one.
     pub fn patience(&self, on_its_own: Duration) -> Duration {
         on_its_own * self.hardware.accelerator.slowness()
     }
 
-    /// Sets what its clock says at the next boot; none is the right time.
+    /// Sets the time of its clock at the next boot; None means the correct time.
     pub fn set_clock(&mut self, time: Option<Timestamp>) {
         self.clock = time;
     }
 
-    /// Switches it on and waits until everything that starts at boot has started. Returns how long that took.
+    /// Switches it on, and waits until everything that starts at boot has started. Returns the time that took.
     #[expect(clippy::disallowed_methods, reason = "a file of the tests' tools")]
     pub fn boot(&mut self) -> Result<Duration> {
         let begun = Instant::now();
@@ -113,12 +113,12 @@ impl Machine {
         Ok(begun.elapsed())
     }
 
-    /// What its kernel wrote, over all its boots.
+    /// Returns the path of its kernel's output, from all its boots.
     fn console(&self) -> PathBuf {
         self.folder.join("console")
     }
 
-    /// Starts QEMU with additional arguments and connects with it.
+    /// Starts QEMU with additional arguments, and connects to it.
     pub(super) fn power_up(&mut self, more: &[String]) -> Result<()> {
         ensure!(self.power.is_none(), "the machine is on");
         let mut qemu = self.start(more)?;
@@ -137,7 +137,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Waits until the agent answers and systemd has started what it starts at boot.
+    /// Waits until the agent answers and systemd has finished the boot.
     fn settle(&mut self) -> Result<()> {
         let limit = self.patience(BOOT_LIMIT);
         self.wait_answer(limit)?;
@@ -151,14 +151,14 @@ impl Machine {
         self.within(&found, limit).context("the interface has no address").map(drop)
     }
 
-    /// Names of the units that failed, with a space between them.
+    /// Returns the names of the failed units, separated by spaces.
     pub fn failed_units(&mut self) -> Result<String> {
         let failed = self.run("systemctl list-units --failed --plain --no-legend")?;
         let names: Vec<&str> = failed.lines().filter_map(|line| line.split_whitespace().next()).collect();
         Ok(names.join(" "))
     }
 
-    /// Waits until the agent answers, or until the kernel has panicked.
+    /// Waits until the agent answers. Fails if the kernel panics.
     fn wait_answer(&mut self, limit: Duration) -> Result<()> {
         let end = Instant::now() + limit;
         loop {
@@ -172,7 +172,7 @@ impl Machine {
         }
     }
 
-    /// Reboots it as `systemctl reboot` does. Returns how long that took.
+    /// Reboots it with `systemctl reboot`. Returns the time that took.
     pub fn reboot(&mut self) -> Result<Duration> {
         const BOOT_ID: &str = "cat /proc/sys/kernel/random/boot_id";
         let begun = Instant::now();
@@ -230,26 +230,26 @@ impl Machine {
         self.run(&format!("mount -o ro /dev/disk/by-label/{LABEL} {STICK}")).map(drop)
     }
 
-    /// Pulls the stick out, whatever is running.
+    /// Removes the stick, even if it is in use.
     pub fn pull_stick(&mut self) -> Result<()> {
         self.monitor("device_del", &json!({ "id": "stick" }))?;
         self.power()?.monitor.wait_for_event("DEVICE_DELETED", MONITOR_LIMIT)
     }
 
-    /// Runs a line of bash to its end, whatever its outcome.
+    /// Runs a line of bash until it ends, and returns its result even if it fails.
     pub fn try_run(&mut self, line: &str) -> Result<Output> {
         let limit = self.patience(Duration::from_mins(2));
         self.within(line, limit)
     }
 
-    /// Runs a line of bash, which must succeed, and returns its standard output.
+    /// Runs a line of bash, and returns its standard output. Fails if the line fails.
     pub fn run(&mut self, line: &str) -> Result<String> {
         let output = self.try_run(line)?;
         ensure!(output.is_success(), "`{line}` failed ({:?}): {}", output.code, output.text());
         Ok(output.stdout)
     }
 
-    /// Runs a line of bash to its end, with a time limit.
+    /// Runs a line of bash until it ends, with a time limit.
     pub fn within(&mut self, line: &str, limit: Duration) -> Result<Output> {
         let running = self.start_line(line)?;
         self.power()?.agent.wait_ended(running, limit).with_context(|| format!("`{line}`"))
@@ -268,12 +268,12 @@ impl Machine {
         self.power()?.agent.start(line, &[])
     }
 
-    /// The result of a started line, if it has ended.
+    /// Returns the result of a started line, if it has ended.
     pub fn ended(&mut self, running: Running) -> Result<Option<Output>> {
         self.power()?.agent.ended(running)
     }
 
-    /// The lines that programs of the machine have written to this host so far, across its boots.
+    /// Returns the lines that programs of the machine have written to this host so far, from all its boots.
     pub fn lines(&self) -> Result<String> {
         let path = self.folder.join("lines");
         std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
@@ -287,7 +287,7 @@ impl Machine {
         let folder = &self.folder;
         let Some(power) = &mut self.power else { bail!("the machine of {} is off", folder.display()) };
         if let Some(status) = power.qemu.try_wait().context("cannot wait for QEMU")? {
-            // A machine that shuts down ends its QEMU with success; `power_off` waits for that itself.
+            // If the machine shuts down, its QEMU ends successfully; `power_off` waits for that itself.
             ensure!(status.success(), "QEMU ended with {status}; see {}", folder.join("qemu.log").display());
         }
         Ok(power)
@@ -296,15 +296,15 @@ impl Machine {
     fn start(&self, more: &[String]) -> Result<Child> {
         let log = File::options().create(true).append(true).open(self.folder.join("qemu.log"));
         let log = log.context("cannot make the log of QEMU")?;
-        // setpriv, of util-linux, ties QEMU to this thread's life and then becomes it.
+        // `setpriv` of util-linux ties QEMU's life to this thread, and then executes it.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]).args(self.arguments()).args(more);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         command.spawn().context("cannot start qemu-system-x86_64")
     }
 
-    /// The machine: two processors, a disk without host caching, a network card without an uplink, USB, and three
-    /// serial lines.
+    /// Returns QEMU's arguments: two processors, a disk without host caching, a network card without an uplink, USB,
+    /// and three serial lines.
     fn arguments(&self) -> Vec<String> {
         let Hardware { accelerator, image, stick } = &self.hardware;
         let file = |name: &str| self.folder.join(name).display().to_string();

@@ -34,9 +34,9 @@ pub use findings::{Findings, Outcome};
 pub use lane::Lane;
 pub use scenarios::{SCENARIOS, Scenario};
 
-/// Runs the scenarios that fit into a budget, in their order: each begins only if its usual time is left. Those that a
-/// change must never break ([`Scenario::always`]) run whatever the budget. `after_each` sees the outcomes so far: a run that
-/// is interrupted after an hour has shown something. Returns the outcome of each.
+/// Runs the scenarios in order, within a time budget. Each starts only if its usual time is left. Scenarios that no
+/// change may break ([`Scenario::always`]) run regardless of the budget. `after_each` receives the outcomes so far, so
+/// that a run that is interrupted after an hour still has a result. Returns the outcome of each.
 pub fn within(lane: &Lane, budget: Duration, after_each: impl Fn(&[Outcome]) -> Result<()>) -> Result<Vec<Outcome>> {
     let begun = std::time::Instant::now();
     let mut outcomes = Vec::new();

@@ -14,32 +14,32 @@ use super::scenarios::SCENARIOS;
 use crate::site::tool;
 use crate::workspace;
 
-/// Longest text of one cell; the full text was printed.
+/// Length limit of one cell; the full text was printed.
 const CELL: usize = 400;
 
-/// The path of the result.
+/// Returns the path of the result.
 pub fn path() -> PathBuf {
     workspace::root().join("docs/VM.md")
 }
 
-/// The results behind it, which a later run of other scenarios keeps.
+/// Returns the path of the underlying data. A later run of other scenarios keeps it.
 fn results_path() -> PathBuf {
     workspace::root().join("docs/vm.json")
 }
 
-/// The latest result of one scenario.
+/// Latest result of one scenario.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Row {
     scenario: String,
-    /// When, with a bundle from which commit, on which hardware.
+    /// Time, commit of the bundle, and hardware.
     ran: String,
     passed: bool,
     minutes: String,
     seen: Vec<String>,
 }
 
-/// Writes the results of this run over those of earlier runs of the same scenarios, and the document anew.
+/// Saves the results of this run, replacing earlier ones of the same scenarios, and rewrites the document.
 pub fn write(lane: &Lane, outcomes: &[Outcome]) -> Result<()> {
     let ran = ran(lane)?;
     let fresh = outcomes.iter().map(|outcome| Row {
@@ -66,13 +66,13 @@ fn read() -> Result<Vec<Row>> {
     }
 }
 
-/// The rows of this run, and those of earlier runs of other scenarios, in the order of the scenarios.
+/// Returns the rows of this run, and earlier rows of other scenarios, in the order of the scenarios.
 fn merged(earlier: &[Row], fresh: &[Row]) -> Vec<Row> {
     let of = |rows: &[Row], name: &str| rows.iter().find(|row| row.scenario == name).cloned();
     SCENARIOS.iter().filter_map(|scenario| of(fresh, scenario.name).or_else(|| of(earlier, scenario.name))).collect()
 }
 
-/// When the run ended, what it was about, and where it ran.
+/// Returns the end time of the run, its sources and its hardware.
 fn ran(lane: &Lane) -> Result<String> {
     let date = tool::output(Command::new("date").args(["--utc", "+%Y-%m-%d %H:%M"]))?;
     let load = std::fs::read_to_string("/proc/loadavg").context("cannot read the load of this host")?;
@@ -102,7 +102,7 @@ fn document(rows: &[Row]) -> String {
     text
 }
 
-/// A text that fits into one cell of a table.
+/// Formats a text as one cell of a table.
 fn cell(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
     match line.char_indices().nth(CELL) {

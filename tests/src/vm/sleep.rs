@@ -1,5 +1,5 @@
-//! Machines that sleep: a site takes minutes from its boot until everything is ready, and longer where the processor is
-//! emulated. One machine boots, and the scenarios continue from its memory.
+//! Suspended machines. A site takes minutes from its boot until everything is ready, and longer on an emulated
+//! processor. So one machine boots, and the scenarios continue from its memory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 
 use super::machine::Machine;
 
-/// How long reading or writing the memory may take.
+/// Time limit for reading or writing the memory.
 const MEMORY_LIMIT: Duration = Duration::from_mins(5);
 
-/// The interval between looks.
+/// Time between two polls.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Bytes per second, as good as unlimited.
+/// Practically unlimited bandwidth, in bytes per second.
 const BANDWIDTH: u64 = 4 << 30;
 
 impl Machine {
-    /// Stops it where it is, writes its memory into a file, and ends it. Its disk stays as it is at this instant.
+    /// Stops the machine, writes its memory to a file, and ends it. Its disk stays as it is at this instant.
     pub fn suspend(&mut self, memory: &Path) -> Result<()> {
         self.run("sync")?;
         self.monitor("stop", &json!({}))?;
@@ -39,7 +39,7 @@ impl Machine {
         self.cut_power()
     }
 
-    /// Continues from a memory that [`Machine::suspend`] wrote, on a branch of its disk, and sets its clock.
+    /// Continues from a memory written by [`Machine::suspend`], on a branch of its disk, and sets its clock.
     pub fn wake(&mut self, memory: &Path) -> Result<()> {
         self.power_up(&["-incoming".to_owned(), format!("exec:cat '{}'", memory.display())])?;
         let end = Instant::now() + MEMORY_LIMIT;

@@ -1,4 +1,4 @@
-//! The state of a virtual machine at one moment, seen from inside: it has its own kernel.
+//! The state of a virtual machine at one moment, read from inside, because it has its own kernel.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::machine::Machine;
 use crate::site::{Category, Difference, Items, Snapshot, tables};
 
-/// Lists the files on the disk, and in memory below `/run` and `/dev/shm`.
+/// Command that lists the files on the disk, and in memory below `/run` and `/dev/shm`.
 const LIST: &str = r"find / -xdev -printf '%y\t%m\t%U:%G\t%s\t%i-%C@\t%l\t%p\0'; \
     find /run /dev/shm -mindepth 1 -xdev -printf '%y\t%m\t%U:%G\t%s\t%i-%C@\t%l\t%p\0' 2> /dev/null || true";
 
-/// Digests of the files whose names are on the standard input.
+/// Command that prints digests of the files named on its standard input.
 const HASH: &str = "xargs --null --no-run-if-empty sha256sum --zero --";
 
-/// Modules that add settings. No uninstall unloads a module, so both moments have them.
+/// Command that loads modules with settings. No uninstall unloads a module, so both moments have them.
 const MODULES: &str = "modprobe --all br_netfilter nf_conntrack overlay vxlan";
 
 /// Workers of systemd's device manager, which start and end at any time.
 const UDEV_WORKER: &str = "(udev-worker)";
 
-/// What changes by itself on this machine, beyond what changes on every Debian.
+/// Items that change on their own on this machine, in addition to those of every Debian.
 const RESTLESS: &[(Category, &str)] = &[
     (Category::Runtime, "/run/udev"),
     (Category::Runtime, "/run/systemd"),
@@ -30,7 +30,7 @@ const RESTLESS: &[(Category, &str)] = &[
     (Category::Runtime, "/run/user"),
     (Category::Runtime, "/run/motd.dynamic"),
     (Category::Runtime, "/run/initctl"),
-    // The first boot's identity, until systemd has written it to the disk.
+    // Identity of the first boot, until systemd has written it to the disk.
     (Category::Runtime, "/run/machine-id"),
     (Category::File, "/var/lib/logrotate"),
     (Category::File, "/var/log/lastlog"),
@@ -38,18 +38,18 @@ const RESTLESS: &[(Category, &str)] = &[
     (Category::File, "/var/tmp"),
 ];
 
-/// A moment, with the digests that a later one need not compute again.
+/// A snapshot, with digests that a later one need not compute again.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Moment {
     snapshot: Snapshot,
-    /// By inode, time of change and size.
+    /// Digests by inode, change time and size.
     digests: BTreeMap<String, String>,
 }
 
 impl Moment {
-    /// Takes a snapshot of a running machine; `known` is an earlier moment of the same disk.
+    /// Takes a snapshot of a running machine. `known` is an earlier one of the same disk.
     pub fn of(machine: &mut Machine, known: Option<&Self>) -> Result<Self> {
-        // Processes first, before the traces of this snapshot.
+        // Processes come first, before the processes of this snapshot itself.
         let processes = processes(&machine.run("ps --ppid 2 -p 2 --deselect --no-headers -o args=")?);
         machine.run(MODULES)?;
         let network = [
@@ -78,7 +78,7 @@ impl Moment {
         Ok(Self { snapshot: Snapshot::of(items), digests })
     }
 
-    /// The differences.
+    /// Returns the differences.
     pub fn difference(&self, now: &Self) -> Difference {
         Difference::between(&self.snapshot, &now.snapshot)
     }
@@ -90,7 +90,7 @@ struct Listed<'a> {
     mode: &'a str,
     owner: &'a str,
     size: &'a str,
-    /// Inode and time of change.
+    /// Inode and change time.
     version: &'a str,
     target: &'a str,
     path: &'a str,
@@ -112,7 +112,7 @@ impl<'a> Listed<'a> {
         format!("{}-{}", self.version, self.size)
     }
 
-    /// Everything but its time. A folder's size and a swap file's content have no meaning.
+    /// Describes everything but its time. A folder's size and a swap file's content are ignored.
     fn describe(&self, digest: Option<&String>) -> String {
         let Self { kind, mode, owner, size, target, .. } = self;
         match (*kind, digest) {
@@ -143,7 +143,7 @@ fn files(machine: &mut Machine, known: Option<&Moment>) -> Result<Found> {
         }
     }
     let names: String = unknown.iter().flat_map(|file| [file.path, "\0"]).collect();
-    // A file may vanish meanwhile; it then has no digest, which is a difference of its own.
+    // A vanished file has no digest, which is itself a difference.
     let hashed = machine.feed(HASH, names.as_bytes())?.stdout;
     let by_path: BTreeMap<&str, &str> = hashed.split('\0').filter_map(|line| swap(line.split_once("  "))).collect();
     for file in unknown {
@@ -182,7 +182,7 @@ fn routes(machine: &mut Machine) -> Result<Items> {
     Ok(items)
 }
 
-/// Mounts by mount point; several on one point are numbered.
+/// Returns mounts by mount point. Several mounts on one point are numbered.
 fn mounts(text: &str) -> Items {
     let mut items = Items::new();
     for (point, rest) in text.lines().filter_map(|line| line.split_once(' ')) {
@@ -197,7 +197,8 @@ fn mounts(text: &str) -> Items {
     items
 }
 
-/// A mount without what each boot chooses: an automount names a pipe of systemd, by descriptor and inode.
+/// Returns a mount without options that differ between boots: an automount names a pipe of systemd by descriptor and
+/// inode.
 fn without_numbers_of_a_boot(mount: &str) -> String {
     if !mount.starts_with("autofs ") {
         return mount.to_owned();
@@ -206,7 +207,7 @@ fn without_numbers_of_a_boot(mount: &str) -> String {
     mount.split(',').filter(is_chosen).collect::<Vec<_>>().join(",")
 }
 
-/// Unit files with their state, and systemd's services, slices, scopes and sockets.
+/// Returns unit files with their state, and systemd's services, slices, scopes and sockets.
 fn units(machine: &mut Machine) -> Result<Items> {
     let mut items = by_first_word(&machine.run("systemctl list-unit-files --no-legend --no-pager")?);
     let loaded =
@@ -226,7 +227,7 @@ fn settings(text: &str) -> Items {
     items
 }
 
-/// Processes by command line, with their number; those of this snapshot do not count.
+/// Returns processes by command line, with their number, except those of this snapshot.
 fn processes(text: &str) -> Items {
     let mut counts = BTreeMap::<&str, u32>::new();
     let is_of_the_look = |line: &str| line.starts_with("ps --ppid") || line.contains("bash -c ps");

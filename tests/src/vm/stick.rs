@@ -1,4 +1,4 @@
-//! A stick as sold in a shop: FAT32 in an image file, without a driver for it on this host.
+//! A stick as sold in a shop: FAT32 in an image file, which needs no driver on this host.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::fs::File;
@@ -11,32 +11,33 @@ use super::bundle::Bundle;
 use crate::cache::{Cache, Key};
 use crate::site::tool;
 
-/// The label by which the machine finds it.
+/// Label by which the machine finds it.
 pub const LABEL: &str = "LANDFALL";
 
-/// The space of the filesystem besides the files.
+/// Size of the filesystem in addition to its files.
 const OVERHEAD_BYTES: u64 = 64 << 20;
 
-/// Where a bundle is built for a stick, in the folder of its cache entry.
+/// Folder of the cache entry in which a bundle is built for a stick.
 const SCRATCH: &str = "bundle";
 
 /// The image of a stick, and a key for everything that depends on its content.
 #[derive(Clone)]
 pub struct Stick {
-    /// The image.
+    /// Path of the image.
     pub image: PathBuf,
-    /// The key.
+    /// Key of the content.
     pub key: Key,
 }
 
 impl Stick {
-    /// A stick with the files of a bundle and the `landfall` beside it. The bundle is built only if there is no stick with one
-    /// of the same inputs.
+    /// Returns a stick with the files of a bundle, and `landfall` next to it. The bundle is built only if no stick with
+    /// the same inputs exists.
     pub fn of(cache: &Cache, bundle: &Bundle) -> Result<Self> {
         Self::with(cache, &bundle.key, |scratch| bundle.files(scratch))
     }
 
-    /// A stick with the files that `make` finds or makes in a scratch folder, by everything that they depend on.
+    /// Returns a stick with the files that `make` finds or builds in a scratch folder. `inputs` is the key of
+    /// everything on which they depend.
     fn with(cache: &Cache, inputs: &Key, make: impl FnOnce(&Path) -> Result<Vec<PathBuf>>) -> Result<Self> {
         let key = Key::new().with("layout", "2").with("bundle", inputs.digest());
         let entry = cache.entry("vm-stick", &key, |entry| {
@@ -61,7 +62,7 @@ fn write(image: &Path, files: &[PathBuf]) -> Result<()> {
     tool::output(&mut format)?;
     let mut copy = Command::new("mcopy");
     tool::output(copy.arg("-i").arg(image).args(files).arg("::"))?;
-    // mcopy's exit code does not report a file that it refused.
+    // The exit code of mcopy does not report a file that it refused.
     let mut list = Command::new("mdir");
     let listed = tool::output(list.arg("-b").arg("-i").arg(image).arg("::"))?;
     ensure!(listed.lines().count() == files.len(), "the stick does not hold every file:\n{listed}");

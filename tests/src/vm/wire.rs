@@ -1,5 +1,4 @@
-//! Commands and answers as lines of JSON over a local socket: the protocol of QEMU itself and of the guest agent
-//! inside.
+//! Commands and answers as lines of JSON over a local socket: the protocol of QEMU itself and of the guest agent.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
@@ -9,13 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-/// Begins a synchronization with the guest agent; never part of JSON.
+/// Byte that starts a synchronization with the guest agent and is never part of JSON.
 const SENTINEL: u8 = 0xff;
 
-/// The connection with one of them.
+/// A connection to QEMU or to the guest agent.
 pub struct Wire {
     reader: BufReader<UnixStream>,
-    /// Bytes of a line whose end has not arrived yet.
+    /// Bytes of an incomplete line.
     pending: Vec<u8>,
     /// Events that arrived during another wait.
     events: Vec<Value>,
@@ -23,7 +22,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Connects, once the socket exists.
+    /// Connects once the socket exists.
     pub fn connect(socket: &Path, timeout: Duration) -> Result<Self> {
         let end = Instant::now() + timeout;
         let stream = loop {
@@ -39,7 +38,7 @@ impl Wire {
         Ok(Self { reader, pending: Vec::new(), events: Vec::new(), synchronizations: 0 })
     }
 
-    /// Runs a command and returns its result. An error of the other side is an error, with its description.
+    /// Runs a command and returns its result. Fails with the description of an error that the other side reports.
     pub fn ask(&mut self, command: &str, arguments: &Value, timeout: Duration) -> Result<Value> {
         self.send(&[], &json!({ "execute": command, "arguments": arguments }))?;
         let end = Instant::now() + timeout;
@@ -55,7 +54,7 @@ impl Wire {
         }
     }
 
-    /// Waits for an event of that name; an earlier, unclaimed one counts.
+    /// Waits for an event of this name. An earlier, unclaimed event counts as well.
     pub fn wait_for_event(&mut self, name: &str, timeout: Duration) -> Result<()> {
         let end = Instant::now() + timeout;
         loop {
@@ -73,7 +72,7 @@ impl Wire {
         self.next(Instant::now() + timeout)
     }
 
-    /// Agrees with a guest agent on where answers begin: its answers to earlier commands are skipped.
+    /// Synchronizes with a guest agent: its answers to earlier commands are skipped.
     pub fn synchronize(&mut self, timeout: Duration) -> Result<()> {
         self.synchronizations += 1;
         let id = self.synchronizations;
@@ -96,7 +95,7 @@ impl Wire {
         self.reader.get_mut().write_all(&line).context("the connection is closed")
     }
 
-    /// The next document; other lines, such as the rest of an interrupted one, are skipped.
+    /// Returns the next document. Other lines, such as the rest of an interrupted one, are skipped.
     fn next(&mut self, end: Instant) -> Result<Value> {
         loop {
             let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
@@ -126,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    /// The answers of a simulated agent to each line it reads.
+    /// Answers of a simulated agent to each line that it reads.
     type Answers = Vec<&'static [u8]>;
 
     fn wire(answers: Answers) -> (tempfile::TempDir, Wire) {

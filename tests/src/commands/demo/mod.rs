@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: from real software to a running site that reaches no network.
+//! `cargo xtask demo`: from real software to a running site without network access.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 pub(crate) mod upgrade;
@@ -17,10 +17,10 @@ use crate::site::{Machine, MachineSpec, Site, Stream};
 use crate::vendor::Vendor;
 use crate::{printer, workspace};
 
-/// The demo's site; it stays until `--down`.
+/// Name of the demo's site, which stays until `--down`.
 pub const SITE: &str = "demo";
 
-/// The demo's machine.
+/// Name of the demo's machine.
 pub const MACHINE: &str = "node-1";
 
 /// Builds the starter bundle, installs it on a disconnected machine, and proves use.
@@ -38,7 +38,7 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// The command as it is listed with its results.
+    /// Returns the command under which its results are listed.
     fn listed(&self) -> &'static str {
         if self.upgrade { results::DEMO_UPGRADE } else { results::DEMO }
     }
@@ -61,8 +61,8 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     let expected = Expected::from_inspection(&vendor.report(&["inspect", &bundle.display().to_string()])?)?;
     end_earlier_demo()?;
     let site = Site::kept(SITE)?;
-    // With a default route and a nameserver, software that phones home reaches the switch, which records and drops its
-    // packets. Without them, the machine's own kernel would refuse them unrecorded.
+    // With a default route and a nameserver, packets of software that phones home reach the switch, which records and
+    // drops them. Otherwise, the machine's own kernel would refuse them unrecorded.
     let spec = MachineSpec::new(MACHINE).stick(folder.join("stick")).default_route().nameserver();
     let machine = site.machine(spec)?;
     machine.boot()?;
@@ -86,15 +86,15 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(0)
 }
 
-/// The folder of the starter release.
+/// Returns the folder of the starter release.
 pub(crate) fn release() -> PathBuf {
     workspace::root().join("releases/starter")
 }
 
-/// How `landfall build` makes what a FAT32 stick takes.
+/// Options with which `landfall build` writes a bundle for a FAT32 stick.
 pub(crate) const BUILD_OPTIONS: [&str; 2] = ["--part-size", "fat32"];
 
-/// Locks and builds the starter release anew, and puts what a vendor publishes beside the stick.
+/// Locks and builds the starter release, and writes what a vendor publishes next to the stick.
 fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let stick = folder.join("stick");
     if stick.exists() {
@@ -107,11 +107,11 @@ fn build(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     write_stick(vendor, folder)
 }
 
-/// Builds the locked starter release, and returns the folder with everything that is on its stick.
+/// Builds the locked starter release, and returns the folder with the content of its stick.
 pub(crate) fn write_stick(vendor: &Vendor, folder: &Path) -> Result<PathBuf> {
     let stick = folder.join("stick");
     vendor.build(&release(), &stick, &BUILD_OPTIONS)?;
-    // A vendor hands over the installer beside the bundle: extracting it from a bundle needs a tool.
+    // A vendor ships the installer next to the bundle, because extracting it from a bundle needs a tool.
     copy_program(vendor.landfall(), &stick.join("landfall"));
     Ok(stick)
 }
@@ -134,7 +134,7 @@ pub fn land(machine: &Machine, vendor: &Vendor) -> Result<()> {
     Ok(())
 }
 
-/// Runs the proofs that the release declares, as a field engineer would, showing what is said.
+/// Runs the release's proofs like a field engineer, and shows their output.
 fn prove(machine: &Machine) -> Result<()> {
     printer::note("site# landfall prove");
     let status = machine.run_streaming("/media/stick/landfall", &["prove"], show)?;
@@ -142,7 +142,7 @@ fn prove(machine: &Machine) -> Result<()> {
     Ok(())
 }
 
-/// Passes on what a program inside says.
+/// Prints a line of a program on the machine.
 fn show(stream: Stream, line: &str) {
     match stream {
         Stream::Stdout => printer::data(line),
@@ -150,33 +150,33 @@ fn show(stream: Stream, line: &str) {
     }
 }
 
-/// Shows the status once it says that everything is ready.
+/// Waits until the status says that everything is ready, and shows it.
 fn show_status(machine: &Machine, expected: &Expected) -> Result<()> {
     proofs::wait_ready(machine, expected)?;
     printer::data(machine.run("/media/stick/landfall status")?.stdout.trim_end());
     Ok(())
 }
 
-/// The way into the console for a browser of this host.
+/// Access to the console for a browser on this host.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WayIn {
-    /// The console's address, which ends with a slash.
+    /// URL of the console, with a trailing slash.
     pub(crate) address: String,
-    /// What makes the first administrator, once.
+    /// One-use token for the first administrator.
     pub(crate) token: String,
 }
 
-/// How the line begins that shows the way, and what is between address and token.
+/// Prefix of the printed line, and the text between URL and token.
 const WAY_IN: [&str; 2] = ["its console:  ", "first, entered once with the token "];
 
 impl WayIn {
-    /// The line that a person reads.
+    /// Returns the line that is printed for a person.
     fn line(&self) -> String {
         let [begin, between] = WAY_IN;
         format!("{begin}{}{between}{}", self.address, self.token)
     }
 
-    /// The way that a line of the demo shows, if it shows one.
+    /// Parses a line of the demo; None if it shows no access to the console.
     pub(crate) fn read(line: &str) -> Option<Self> {
         let [begin, between] = WAY_IN;
         let (address, token) = line.strip_prefix(begin)?.split_once(between)?;
@@ -184,12 +184,13 @@ impl WayIn {
     }
 }
 
-/// The token among what `landfall console` prints for people: another call would end it.
+/// Returns the token in the output of `landfall console`. Another call would invalidate it.
 fn printed_token(said: &str) -> Option<&str> {
     said.lines().find_map(|line| line.strip_prefix("token ")?.split_whitespace().next())
 }
 
-/// Shows the way into the console, once a browser would find it there with the certificate that is named; returns it.
+/// Waits until a browser would reach the console with the printed certificate, and shows its URL and token. Returns
+/// both.
 fn open_console(machine: &Machine) -> Result<WayIn> {
     printer::note("site# landfall console");
     let said = machine.run("/media/stick/landfall console")?.stdout;
@@ -209,10 +210,10 @@ fn open_console(machine: &Machine) -> Result<WayIn> {
     Ok(WayIn { address, token })
 }
 
-/// Leads a port of this host's loopback to a port of the machine, until the demo is ended; returns its address.
+/// Forwards a loopback port of this host to a port of the machine until the demo is ended. Returns its address.
 fn lead_to(port: u16) -> Result<String> {
     let mut forward = workspace::outliving(&["site", "forward", SITE, "--port", &port.to_string()]);
-    // It writes nothing more to a terminal that is a person's again.
+    // It must not write to the terminal once that belongs to a person again.
     let mut forward = forward.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut address = String::new();
     let output = forward.stdout.take().context("the way to the console says nothing")?;

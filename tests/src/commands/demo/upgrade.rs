@@ -1,5 +1,5 @@
-//! `cargo xtask demo --upgrade`: the demo's site becomes another release, refuses one that does not work, and goes back, while
-//! programs write and call every component without pause.
+//! `cargo xtask demo --upgrade`: upgrades the demo's site, refuses a broken release, and rolls back. Meanwhile,
+//! programs write and call every component continuously.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,16 +13,16 @@ use crate::site::Machine;
 use crate::vendor::Vendor;
 use crate::{bulletin, caller, documents, edits, later_releases, printer, writer};
 
-/// Something that is done.
+/// An operation of the demo.
 struct Act {
     name: &'static str,
     command: &'static [&'static str],
     exit_code: i32,
-    /// The version that is installed afterwards.
+    /// Version that is installed afterwards.
     version: &'static str,
 }
 
-/// What is done, in order.
+/// All operations, in order.
 static ACTS: [Act; 4] = [
     Act { name: "upgrade", command: &["upgrade", "/media/stick/next"], exit_code: 0, version: "1.1.0" },
     Act { name: "upgrade that fails", command: &["upgrade", "/media/stick/broken"], exit_code: 4, version: "1.1.0" },
@@ -30,26 +30,26 @@ static ACTS: [Act; 4] = [
     Act { name: "upgrade again", command: &["upgrade", "/media/stick/next"], exit_code: 0, version: "1.1.0" },
 ];
 
-/// One line of the demo's tables.
+/// One row of the demo's tables.
 struct Row {
     act: &'static Act,
     seconds: f64,
-    /// The longest time in which the database acknowledged no row.
+    /// Longest time in which the database acknowledged no row.
     pause_seconds: f64,
-    /// The longest time for which each component did not answer, in seconds; those alone that both releases have.
+    /// Longest time without a response of each component, in seconds. Only components of both releases are included.
     downtimes: BTreeMap<&'static str, f64>,
 }
 
-/// What must be there after each act, whatever was done.
+/// State that must survive each operation.
 struct Kept<'a> {
     machine: &'a Machine,
-    /// The number of the last line that the bulletin has acknowledged; 0 before it was there.
+    /// Number of the last line that the bulletin has acknowledged; 0 before it is installed.
     line: u64,
-    /// The components that are installed.
+    /// Installed components.
     components: BTreeSet<String>,
 }
 
-/// Builds the later releases beside the starter on the stick, in a folder with the starter's.
+/// Builds the later releases in a folder that already has the starter's, next to the starter on the stick.
 pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
     let defined = later_releases::define(&folder.join("later-releases"))?;
     for (name, release) in defined.into_iter().filter(|(name, _)| *name != "unproved") {
@@ -59,7 +59,7 @@ pub(crate) fn build(vendor: &Vendor, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Does all of it on a site that has landed, and prints what was measured.
+/// Runs all operations on an installed site, and prints the measurements.
 pub(super) fn rehearse(machine: &Machine) -> Result<()> {
     writer::start(machine)?;
     caller::start(machine)?;
@@ -77,7 +77,7 @@ pub(super) fn rehearse(machine: &Machine) -> Result<()> {
 }
 
 impl Kept<'_> {
-    /// Does it, and fails unless everything is there afterwards.
+    /// Runs an operation, and fails unless everything has survived.
     fn perform(&mut self, act: &'static Act) -> Result<Row> {
         let (machine, command) = (self.machine, act.command.join(" "));
         printer::note(format!("site# landfall {command}"));
@@ -87,7 +87,7 @@ impl Kept<'_> {
         ensure!(status.code() == Some(act.exit_code), "landfall {command} ended with {status}");
         let found = installed(machine)?;
         ensure!(found == act.version, "{found} is installed after: {}", act.name);
-        // What is acknowledged or answered after it ends the last pause.
+        // An acknowledgment or a response after the operation ends the last pause.
         let acknowledged = writer::next_acknowledged(machine)?;
         acknowledged.expect_kept(machine)?;
         let before = std::mem::replace(&mut self.components, components(machine)?);
@@ -115,7 +115,7 @@ fn installed(machine: &Machine) -> Result<String> {
     version.map(str::to_owned).context("the site names no installed release")
 }
 
-/// The names of the installed components.
+/// Returns the names of the installed components.
 fn components(machine: &Machine) -> Result<BTreeSet<String>> {
     let output = machine.try_run("/media/stick/landfall status --json")?;
     let status = documents::status(output.status.code().map(i64::from), &output.stdout).context(output.stderr)?;
@@ -137,7 +137,7 @@ fn print_downtimes(rows: &[Row]) {
     }
 }
 
-/// A heading, and a line for each act.
+/// Returns a heading, and a line for each operation.
 fn downtimes(rows: &[Row]) -> Vec<String> {
     let width = |name: &str| name.len().max(6);
     let headings: Vec<String> = caller::called().map(|name| format!("  {name:>0$}", width(name))).collect();

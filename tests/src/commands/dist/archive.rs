@@ -20,11 +20,11 @@ struct Entry {
     mode: u32,
 }
 
-/// What `landfall` writes about itself, which is the same on every platform.
+/// Files that `landfall` writes about itself, which are the same on every platform.
 pub(super) struct Manual(BTreeMap<String, Vec<u8>>);
 
 impl Manual {
-    /// That of the program among these, which this machine must be able to run.
+    /// Generates the files with the `landfall` among these programs. It must run on this machine.
     pub(super) fn of(programs: &[Program]) -> Result<Self> {
         let landfall =
             programs.iter().find(|program| program.name == LANDFALL).context("there is no landfall to pack")?;
@@ -43,7 +43,8 @@ impl Manual {
     }
 }
 
-/// Files and folders of the tree that vendors read and copy: the handbook with what it shows, and what a release is begun from.
+/// Files and folders of the tree that vendors read and copy: the handbook with its figures, and the starting points of
+/// a release.
 const READING: [&str; 10] = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
@@ -57,7 +58,7 @@ const READING: [&str; 10] = [
     "releases",
 ];
 
-/// The archive with programs, completions, manual pages, the handbook and the examples.
+/// Returns the archive with programs, completions, manual pages, the handbook and the examples.
 pub(super) fn of(programs: &[Program], manual: &Manual, version: &str, time: u64) -> Result<Vec<u8>> {
     let mut entries = BTreeMap::new();
     for program in programs {
@@ -75,7 +76,7 @@ pub(super) fn of(programs: &[Program], manual: &Manual, version: &str, time: u64
     pack(&entries, &format!("landfall-{version}"), time)
 }
 
-/// The file of this name in the tree, or all files of the folder, but hidden ones.
+/// Returns the file of this name in the tree or, for a folder, all of its files that are not hidden.
 fn below(name: &str) -> Result<Vec<(String, PathBuf)>> {
     let path = workspace::root().join(name);
     if !path.is_dir() {
@@ -92,14 +93,15 @@ fn below(name: &str) -> Result<Vec<(String, PathBuf)>> {
     Ok(files)
 }
 
-/// The program without what the environment may set for it: what it writes about itself is then a function of its bytes.
+/// Returns a command that runs the program without environment variables: its output then depends only on its bytes.
 fn alone(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.env_clear();
     command
 }
 
-/// Names are sorted; owner, group and times are no one's; gzip's header has neither name nor time.
+/// Packs the entries in the order of their names. Owner, group and times are fixed, and gzip's header has neither name
+/// nor time.
 fn pack(entries: &BTreeMap<String, Entry>, root: &str, time: u64) -> Result<Vec<u8>> {
     let gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     let mut archive = tar::Builder::new(gzip);

@@ -1,4 +1,4 @@
-//! The bill of materials: the programs by their digests, the crates that they are made of, and which crate needs which, as SPDX 2.3.
+//! The bill of materials, in SPDX 2.3: the programs by digest, their crates, and the dependencies among the crates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,19 +12,19 @@ use crate::workspace::{self, cargo};
 
 const UNKNOWN: &str = "NOASSERTION";
 
-/// Name and version to the SHA-256 of the published archive.
+/// SHA-256 of each published archive, by name and version of the crate.
 type Checksums = BTreeMap<(String, String), String>;
 
-/// A program of the archive, whose crate has its name.
+/// A program of the archive, whose crate has the same name.
 #[derive(Debug, Clone)]
 pub(super) struct Shipped {
-    /// Its name.
+    /// Name of the program.
     pub(super) name: &'static str,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub(super) sha256: String,
 }
 
-/// The bill of these programs of this tree.
+/// Returns the bill of these programs, built from this tree.
 pub(super) fn of_this_tree(programs: &[Shipped], target: &str, version: &str, time: u64) -> Result<Vec<u8>> {
     let mut cargo = cargo();
     cargo.args(["metadata", "--locked", "--format-version", "1", "--filter-platform", target]);
@@ -53,13 +53,14 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// The ids of the packages that a resolved package needs, other than for builds and tests alone.
+/// Returns the IDs of a resolved package's dependencies, without those that only builds and tests need.
 fn needed(node: &Value) -> impl Iterator<Item = &str> {
     let is_normal = |next: &&Value| list(&next["dep_kinds"]).any(|kind| kind["kind"].is_null());
     list(&node["deps"]).filter(is_normal).filter_map(|next| next["pkg"].as_str())
 }
 
-/// Packages that the roots reach through normal dependencies; those of builds and tests are not in the programs.
+/// Returns packages that the roots reach through normal dependencies. Those of only builds and tests are not in the
+/// programs.
 fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>> {
     let nodes: BTreeMap<&str, &Value> =
         list(&metadata["resolve"]["nodes"]).filter_map(|node| Some((node["id"].as_str()?, node))).collect();
@@ -79,7 +80,7 @@ fn reached<'a>(metadata: &'a Value, roots: &[&str]) -> Result<BTreeSet<&'a str>>
     Ok(reached)
 }
 
-/// Which package needs which, of those that are reached, by their ids.
+/// Returns the dependencies among the reached packages, as pairs of IDs.
 fn needs<'a>(metadata: &'a Value, reached: &BTreeSet<&'a str>) -> BTreeSet<(&'a str, &'a str)> {
     let of_node = |node: &'a Value| {
         let id = node["id"].as_str().filter(|id| reached.contains(id));
@@ -132,7 +133,7 @@ fn relationship(one: &str, kind: &str, other: &str) -> Value {
     json!({ "spdxElementId": one, "relationshipType": kind, "relatedSpdxElement": other })
 }
 
-/// What a crate is called in the bill.
+/// Returns the SPDX identifier of a crate.
 fn identifier(name: &str, version: &str) -> String {
     let id = format!("{name}-{version}").replace(|letter: char| !letter.is_ascii_alphanumeric() && letter != '.', "-");
     format!("SPDXRef-{id}")
@@ -142,7 +143,7 @@ fn program_id(program: &Shipped) -> String {
     format!("SPDXRef-Program-{}", program.name)
 }
 
-/// A program as a file of the archive, with the license of its crate.
+/// Returns a program as a file of the archive, with the license of its crate.
 fn shipped(program: &Shipped, made_of: &Value, version: &str) -> Value {
     let Shipped { name, sha256 } = program;
     json!({
@@ -156,13 +157,13 @@ fn shipped(program: &Shipped, made_of: &Value, version: &str) -> Value {
 fn entry(package: &Value, sums: &Checksums) -> Result<Value> {
     let field = |name: &str| package[name].as_str().with_context(|| format!("a package has no {name}"));
     let (name, version) = (field("name")?, field("version")?);
-    // Some older crates write `MIT/Apache-2.0`, which is no expression of SPDX.
+    // Some older crates write `MIT/Apache-2.0`, which is not a valid SPDX expression.
     let license = package["license"].as_str().map_or_else(|| UNKNOWN.to_owned(), |text| text.replace('/', " OR "));
     let mut entry = json!({
         "SPDXID": identifier(name, version), "name": name, "versionInfo": version, "downloadLocation": UNKNOWN,
         "filesAnalyzed": false, "licenseConcluded": UNKNOWN, "licenseDeclared": license, "copyrightText": UNKNOWN,
     });
-    // What is not published has neither a checksum nor a package URL.
+    // Unpublished packages have neither a checksum nor a package URL.
     if let Some(sum) = sums.get(&(name.to_owned(), version.to_owned())) {
         let purl = format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"));
         entry["checksums"] = json!([{ "algorithm": "SHA256", "checksumValue": sum }]);
@@ -194,7 +195,7 @@ mod tests {
         let rustls = find("rustls").unwrap();
         assert_eq!(rustls["checksums"][0]["checksumValue"].as_str().unwrap().len(), 64);
         assert!(rustls["externalRefs"][0]["referenceLocator"].as_str().unwrap().starts_with("pkg:cargo/rustls@"));
-        // Each program is a file with a digest, and leads to every crate in it.
+        // Each program is a file with a digest, from which every crate in it is reachable.
         let program = packages.iter().find(|package| package["SPDXID"] == "SPDXRef-Program-landfall").unwrap();
         assert_eq!(program["packageFileName"], "landfall-1.2.3/landfall");
         assert_eq!(program["checksums"][0]["checksumValue"], "ab".repeat(32));

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: what a release page holds. The same programs and the same commit give the same bytes.
+//! `cargo xtask dist`: creates the files of a release page. The same programs and the same commit give the same bytes.
 #![expect(clippy::disallowed_methods, reason = "files of a distribution, which is made again when it is lost")]
 
 use std::path::{Path, PathBuf};
@@ -16,24 +16,26 @@ mod bill;
 mod programs;
 mod signature;
 
-/// The file of checksums, in the form that `sha256sum --check` reads.
+/// File of checksums, in the format of `sha256sum --check`.
 pub(super) const SUMS: &str = "SHA256SUMS";
 
-/// The names of the programs that are packed.
+/// Returns the names of the packed programs.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     programs::names()
 }
 
-/// The time of every file when set, in seconds since 1970.
+/// Environment variable that sets the time of every file, in seconds since 1970.
 const TIME_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
-/// Makes what a release page holds: programs, completions, manual pages, a bill of materials, checksums and their signature.
+/// Makes what a release page holds: programs, completions, manual pages, a bill of materials, checksums and their
+/// signature.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder that receives the files. [default: target/dist]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// A cosign private key that signs the checksums; the password comes from `LANDFALL_KEY_PASSWORD` or `COSIGN_PASSWORD`.
+    /// A cosign private key that signs the checksums; the password comes from `LANDFALL_KEY_PASSWORD` or
+    /// `COSIGN_PASSWORD`.
     #[arg(long)]
     key: Option<PathBuf>,
     /// What to build for, besides amd64, whose program writes the manual of all; may be given again. [default: all]
@@ -57,7 +59,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     }
     let sums = sums(&files);
     write(&output.join(SUMS), sums.as_bytes())?;
-    // A signature of an earlier distribution in this folder would be of other sums.
+    // The folder may have a signature of an earlier distribution, which would not match these checksums.
     signature::remove(&output)?;
     match key {
         Some(key) => signature::write(&key, &output, sums.as_bytes())?,
@@ -68,12 +70,12 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
 }
 
 impl Arguments {
-    /// The programs of each platform.
+    /// Returns the programs of each platform.
     fn built(&self) -> Result<Vec<(Platform, Vec<Program>)>> {
         if let Some(folder) = &self.programs {
             return Ok(vec![(Platform::Amd64, programs::in_folder(folder)?)]);
         }
-        // What this machine runs comes first: it writes what the others are packed with.
+        // This machine's platform comes first: its program writes the manual that is packed with the others.
         let wanted = Platform::ALL.into_iter().filter(|platform| self.wants(*platform));
         wanted.map(|platform| Ok((platform, programs::build(platform)?))).collect()
     }
@@ -83,7 +85,7 @@ impl Arguments {
     }
 }
 
-/// An archive and a bill of materials for each platform.
+/// Returns an archive and a bill of materials for each platform.
 fn files(built: &[(Platform, Vec<Program>)]) -> Result<Vec<(String, Vec<u8>)>> {
     let (time, version) = (time()?, env!("CARGO_PKG_VERSION"));
     let own = built.iter().find(|(platform, _)| *platform == Platform::Amd64).context("nothing is built for here")?;
@@ -101,7 +103,7 @@ fn files(built: &[(Platform, Vec<Program>)]) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(files)
 }
 
-/// The time of every file: `$SOURCE_DATE_EPOCH`, or that of the commit.
+/// Returns the time of every file: `$SOURCE_DATE_EPOCH`, or else the time of the commit.
 fn time() -> Result<u64> {
     if let Ok(text) = std::env::var(TIME_VARIABLE) {
         return text.parse().with_context(|| format!("{TIME_VARIABLE} is no number of seconds: `{text}`"));
@@ -113,7 +115,7 @@ fn time() -> Result<u64> {
     text.trim().parse().with_context(|| format!("git printed no time: `{}`", text.trim()))
 }
 
-/// Lines in the order of the names.
+/// Returns the checksum lines, sorted by file name.
 fn sums(files: &[(String, Vec<u8>)]) -> String {
     let mut lines: Vec<_> =
         files.iter().map(|(name, bytes)| (name, format!("{}  {name}\n", hex::encode(Sha256::digest(bytes))))).collect();

@@ -1,4 +1,4 @@
-//! The programs, built so that nothing of the building machine is in them.
+//! The programs, built so that they contain nothing of the building machine.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,10 +13,11 @@ use crate::source::Source;
 use crate::workspace::{self, GLIBC_TARGET, TARGET, cargo};
 use crate::{printer, python_tools, setup};
 
-/// The main program.
+/// Name of the main program.
 pub(super) const LANDFALL: &str = "landfall";
 
-/// Each program, and the C library that it needs: `landfall-gpu` loads a library of the host's driver, so it alone is not static.
+/// Each program, with the C library that it needs. Only `landfall-gpu` is not static, because it loads a library of the
+/// host's driver.
 const PROGRAMS: [(&str, Library); 5] = [
     (LANDFALL, Library::Musl),
     ("landfall-appliance", Library::Musl),
@@ -28,9 +29,9 @@ const PROGRAMS: [(&str, Library); 5] = [
 /// The C library of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Library {
-    /// Within the program.
+    /// Linked statically.
     Musl,
-    /// The host's.
+    /// Provided by the host.
     Glibc,
 }
 
@@ -46,10 +47,10 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// All of them.
+    /// All platforms.
     pub(super) const ALL: [Self; 2] = [Self::Amd64, Self::Arm64];
 
-    /// As names of files have it.
+    /// Returns the name used in file names.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Amd64 => "linux-amd64",
@@ -57,7 +58,7 @@ impl Platform {
         }
     }
 
-    /// The target of its static programs.
+    /// Returns the target of its static programs.
     pub(super) const fn target(self) -> &'static str {
         self.target_with(Library::Musl)
     }
@@ -71,7 +72,7 @@ impl Platform {
         }
     }
 
-    /// Cargo's command that builds for it, up to its target. This machine's own compilers build for amd64.
+    /// Returns cargo's build command for it, up to the target. This machine's own compilers build for amd64.
     fn build(self, library: Library) -> Result<Command> {
         let target = self.target_with(library);
         if self == Self::Amd64 {
@@ -89,10 +90,10 @@ impl Platform {
     }
 }
 
-/// The oldest glibc that programs for Arm run with: that of the oldest distributions that Kubernetes is run on.
+/// Oldest supported glibc of programs for Arm: that of the oldest distributions on which Kubernetes is run.
 const OLDEST_GLIBC: &str = ".2.28";
 
-/// Separates the flags in cargo's variable, so that paths may have spaces.
+/// Separator of the flags in cargo's variable, which allows paths with spaces.
 const SEPARATOR: &str = "\u{1f}";
 
 /// A built program.
@@ -101,12 +102,12 @@ pub(super) struct Program {
     pub(super) path: PathBuf,
 }
 
-/// The name of each program.
+/// Returns the name of each program.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     PROGRAMS.iter().map(|(name, _)| *name)
 }
 
-/// Programs that were built before. What they were built from is not known.
+/// Returns programs that were built earlier, from unknown sources.
 pub(super) fn in_folder(folder: &Path) -> Result<Vec<Program>> {
     let found: Vec<_> = PROGRAMS.iter().map(|(name, _)| Program { name, path: folder.join(name) }).collect();
     found
@@ -151,12 +152,12 @@ pub(super) fn build(platform: Platform) -> Result<Vec<Program>> {
         .collect()
 }
 
-/// A flag as a word of a shell: the folders of a machine may have spaces.
+/// Quotes a flag as a word of a shell, because a machine's folders may contain spaces.
 fn quoted(flag: &str) -> String {
     format!("'{}'", flag.replace('\'', r"'\''"))
 }
 
-/// Brings Rust's standard library for another target, which rustup has.
+/// Installs Rust's standard library for another target, through rustup.
 fn ensure_standard_library(target: &str) -> Result<()> {
     let sysroot = PathBuf::from(rustc(&["--print", "sysroot"])?.trim());
     if sysroot.join("lib/rustlib").join(target).is_dir() {
@@ -167,7 +168,7 @@ fn ensure_standard_library(target: &str) -> Result<()> {
     added.with_context(|| format!("Rust's standard library for {target} is missing, and rustup does not bring it"))
 }
 
-/// Folders of this machine, and what takes their place; the compiler uses the last one that fits.
+/// Returns folders of this machine with their replacements. The compiler uses the last one that matches.
 fn maps(target: &Path) -> Result<Vec<(PathBuf, String)>> {
     let sysroot = PathBuf::from(rustc(&["--print", "sysroot"])?.trim());
     let version = rustc(&["--version", "--verbose"])?;
@@ -176,7 +177,7 @@ fn maps(target: &Path) -> Result<Vec<(PathBuf, String)>> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home =
         home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).context("there is no home folder of cargo")?;
-    // With the library's sources installed, the compiler would name them in place of their commit.
+    // With the library's sources installed, the compiler would name their path instead of the commit.
     let library = sysroot.join("lib/rustlib/src/rust");
     Ok(vec![
         (home, "/cargo".to_owned()),
@@ -194,7 +195,7 @@ fn rustc(arguments: &[&str]) -> Result<String> {
     String::from_utf8(ran.stdout).context("rustc printed no text")
 }
 
-/// Fails where a program names a folder of the building machine.
+/// Fails if a program contains the path of a folder of the building machine.
 fn refuse_paths<'a>(name: &str, bytes: &[u8], paths: impl Iterator<Item = &'a Path>) -> Result<()> {
     for path in paths {
         let text = path.as_os_str().as_encoded_bytes();

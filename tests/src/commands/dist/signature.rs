@@ -7,10 +7,10 @@ use landfall_bundle_spec::trust::{SignatureFile, SigningKey};
 
 use super::{SUMS, read};
 
-/// The environment variables of the password, first wins.
+/// Environment variables of the password. The first one that is set is used.
 const PASSWORDS: [&str; 2] = ["LANDFALL_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
-/// A key file of cosign or of `landfall key new`.
+/// Reads a key file of cosign or of `landfall key new`.
 pub(super) fn key(path: &Path) -> Result<SigningKey> {
     let password = PASSWORDS.iter().find_map(|name| std::env::var(name).ok());
     let password = password.with_context(|| format!("no password of {}: set {}", path.display(), PASSWORDS[0]))?;
@@ -22,12 +22,12 @@ fn name() -> String {
     format!("{SUMS}.sigstore.json")
 }
 
-/// Signs the checksums, as a Sigstore bundle.
+/// Signs the checksums, and writes the signature as a Sigstore bundle.
 pub(super) fn write(key: &SigningKey, folder: &Path, sums: &[u8]) -> Result<()> {
     super::write(&folder.join(name()), &SignatureFile::sign(key, sums)?.to_bytes()?)
 }
 
-/// Removes a signature.
+/// Removes a signature, if there is one.
 pub(super) fn remove(folder: &Path) -> Result<()> {
     let path = folder.join(name());
     match std::fs::remove_file(&path) {

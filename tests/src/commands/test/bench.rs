@@ -1,6 +1,6 @@
-//! The part "bench": the performance table is complete, and its counters match the design. They are the same in every
-//! profile, so the program that the other parts use is measured, which spares a compilation of everything. Ratios of
-//! time count in the release profile alone: the part "figures" measures and judges them.
+//! The part "bench": the performance table is complete, and its counters match the design. Counters are the same in
+//! every profile, so the program of the other parts is measured, which saves a full compilation. Ratios of time are
+//! valid only in the release profile: the part "figures" measures and judges them.
 
 use std::path::Path;
 use std::process::Command;
@@ -15,31 +15,31 @@ use crate::bench::verbs::{
 };
 use crate::workspace;
 
-/// The counters of a row, per byte of the bundle (media) or of its blobs (store).
+/// Counters of a row, per byte of the bundle (media) or of its blobs (store).
 const COUNTERS: [&str; 5] = [STORE_READ, STORE_WRITTEN, MEDIA_READ, MEDIA_WRITTEN, MEDIA_READ_BACK];
 
-/// Verb, rivals, and the required counters, to two digits.
+/// Verb, rivals, and the required counters with two digits.
 const ROWS: [(&str, &[&str], [f64; 5]); 3] = [
     ("build", &["cp + syncfs + cold read of the blobs"], [1.0, 0.0, 0.0, 1.0, 1.0]),
     ("verify", &["cat > /dev/null", "b3sum"], [0.0, 0.0, 1.0, 0.0, 0.0]),
     ("stage", &["cp + syncfs of the blobs"], [0.0, 1.0, 1.0, 0.0, 0.0]),
 ];
 
-/// The memory limit of every command: twice that of the release profile. Of the program as it is built for tests, 70 MiB of code, what
-/// was read ahead counts as well: up to 95 MiB in all were measured.
+/// Memory limit of every command: twice that of the release profile. The test build's code has 70 MiB, and read-ahead
+/// pages of it count as well. Up to 95 MiB in all were measured.
 const MEMORY_BYTES: f64 = 2.0 * MEMORY_LIMIT_BYTES;
 
-/// The exit code of `cargo xtask bench` where a goal is missed.
+/// Exit code of `cargo xtask bench` if a goal is missed.
 const GOAL_MISSED: i32 = 1;
 
-/// Runs one pair of each.
+/// Runs one pair of each verb.
 pub(super) fn run() -> Result<()> {
     let rows = rows_of(&table(), || {
         let landfall = workspace::landfall()?;
         let mut bench = Command::new(workspace::THIS_PROGRAM);
         let status = bench.args(["bench", "--pairs", "1"]).env(workspace::PROGRAM_VARIABLE, landfall).status();
         let status = status.context("cannot start cargo xtask bench")?;
-        // Goals of time are for the release profile, too. Without the table, this part fails.
+        // Goals of time are also meant for the release profile. Without the table, this part fails.
         ensure!(matches!(status.code(), Some(0 | GOAL_MISSED)), "cargo xtask bench ended with {status}");
         Ok(())
     })?;
@@ -50,7 +50,7 @@ pub(super) fn run() -> Result<()> {
     })
 }
 
-/// The rows that a measurement writes into this file. Those of an earlier one are removed before it.
+/// Returns the rows that a measurement writes into this file. Rows of an earlier measurement are removed first.
 pub(super) fn rows_of(file: &Path, measure: impl FnOnce() -> Result<()>) -> Result<Vec<Value>> {
     if file.exists() {
         std::fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
@@ -60,12 +60,12 @@ pub(super) fn rows_of(file: &Path, measure: impl FnOnce() -> Result<()>) -> Resu
     serde_json::from_slice(&text).with_context(|| format!("{} is no list", file.display()))
 }
 
-/// The row of this name.
+/// Returns the row of this name.
 pub(super) fn row<'a>(rows: &'a [Value], name: &str) -> Result<&'a Value> {
     rows.iter().find(|row| row["name"] == name).with_context(|| format!("{name} was not measured"))
 }
 
-/// A figure of a row.
+/// Returns a figure of a row.
 pub(super) fn figure(row: &Value, name: &str) -> Result<f64> {
     let found = row["figures"].as_array().into_iter().flatten().find(|figure| figure["name"] == name);
     number(&found.with_context(|| format!("there is no figure `{name}`"))?["value"])
@@ -75,7 +75,7 @@ fn number(value: &Value) -> Result<f64> {
     value.as_f64().with_context(|| format!("{value} is no number"))
 }
 
-/// A verb that does next to nothing was measured.
+/// Fails unless the startup figures are plausible.
 fn expect_startup(row: &Value) -> Result<()> {
     let [time, memory] = [figure(row, startup::TIME)?, figure(row, startup::MEMORY)?];
     ensure!(time > 0.0 && memory > f64::from(1 << 20) && memory <= MEMORY_BYTES, "the start is {row}");

@@ -1,5 +1,5 @@
-//! Parts with machines or control planes run beside the others, one after the other: these wait most of the time, for pods and boots,
-//! while compilers wait for nothing but the processors.
+//! Parts with machines or control planes run in the background, one after another. They mostly wait for pods and boots,
+//! while compilers use the processors.
 #![expect(clippy::disallowed_methods, reason = "logs of the tests, which are recreated with each run")]
 
 use std::fs::File;
@@ -17,16 +17,16 @@ use super::parts::Part;
 use crate::site::ProcessId;
 use crate::{printer, workspace};
 
-/// How often a running part is looked at.
+/// Time between two polls of a running part.
 const POLL: Duration = Duration::from_millis(300);
 
-/// Lines of a failed part that are printed at the end.
+/// Number of a failed part's last lines that are printed.
 const LAST_LINES: usize = 40;
 
-/// The niceness of parts with machines.
+/// Niceness of parts with machines.
 const NICENESS: i32 = -5;
 
-/// How long a killed process may take to end.
+/// Time limit until a killed process has ended.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
 /// Parts that run in processes of their own.
@@ -36,7 +36,7 @@ pub(super) struct Beside<'scope> {
 }
 
 impl<'scope> Beside<'scope> {
-    /// Starts the first of them.
+    /// Starts the first part.
     pub(super) fn start<'env>(
         scope: &'scope Scope<'scope, 'env>,
         parts: Vec<&'static Part>,
@@ -60,18 +60,18 @@ impl<'scope> Beside<'scope> {
         Self { rows, is_stopped }
     }
 
-    /// Ends the one that runs, and starts no other.
+    /// Ends the running part, and starts no other.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Waits for all of them.
+    /// Waits for all parts.
     pub(super) fn join(self) -> Vec<Row> {
         self.rows.join().unwrap_or_default()
     }
 }
 
-/// Runs a part as a person would, its output in a file, which is printed if it fails.
+/// Runs a part as a person would, with its output in a file. Prints the output if the part fails.
 fn run(part: &Part, is_stopped: &AtomicBool) -> Row {
     let started = Instant::now();
     let outcome = wait_for(part, is_stopped);
@@ -92,7 +92,7 @@ fn run(part: &Part, is_stopped: &AtomicBool) -> Row {
     Row { name: part.name, started, elapsed: started.elapsed(), failure }
 }
 
-/// The last lines of a text.
+/// Returns the last lines of a text.
 fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
@@ -121,14 +121,15 @@ fn wait_for(part: &Part, is_stopped: &AtomicBool) -> Result<()> {
     Ok(())
 }
 
-/// Machines have time limits and use little: they get the processors first. A host that does not allow it runs them all the same.
+/// Gives a part priority on the processors, because machines have time limits and use little. If the host does not
+/// allow it, the part runs without priority.
 fn prefer(child: &Child) {
     if let Err(error) = rustix::process::setpriority_process(Some(Pid::from_child(child)), NICENESS) {
         printer::note(format!("parts with machines get no priority: {error}"));
     }
 }
 
-/// Ends the part and every process it started: machines end with the test that made them.
+/// Ends the part and every process that it started. Machines end with the test that created them.
 fn end(child: &Child) -> Result<()> {
     let part = ProcessId::of(Pid::from_child(child).as_raw_nonzero().get())?;
     for process in [vec![part.clone()], part.descendants()].concat() {

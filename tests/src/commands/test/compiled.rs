@@ -1,4 +1,4 @@
-//! The part "compiled": whoever compiles the same commit in another folder gets the same files, bit for bit.
+//! The part "compiled": compiling the same commit in another folder gives the same files, bit for bit.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use super::release;
 use crate::site::tool;
 use crate::{printer, setup, workspace};
 
-/// Compiles everything in this tree and in a clone elsewhere, each from nothing. Takes an hour.
+/// Compiles everything in this tree and in a clone elsewhere, each from scratch. Takes an hour.
 pub(super) fn run() -> Result<()> {
     let tree = workspace::root();
     let mut status = Command::new("git");
@@ -19,7 +19,7 @@ pub(super) fn run() -> Result<()> {
     ensure!(changed.is_empty(), "a clone would lack what is not committed:\n{changed}");
     let folder = tempfile::tempdir().context("cannot make a folder")?;
     let [first, second, clone] = ["first", "second", "another place"].map(|name| folder.path().join(name));
-    // What only a strange folder's name shows is found before the other half of the time is spent.
+    // An error that only the other folder's name reveals is found before the second half of the time is spent.
     workspace::run(Command::new("git").args(["clone", "--quiet"]).arg(&tree).arg(&clone))?;
     workspace::run(&mut in_clone(&clone, &second))?;
     std::fs::remove_dir_all(&clone).with_context(|| format!("cannot remove {}", clone.display()))?;
@@ -32,7 +32,7 @@ pub(super) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The archive for Arm holds programs that run there, by an emulator.
+/// Fails unless the programs of the Arm archive run in an emulator.
 fn runs_on_arm(distribution: &Path, folder: &Path) -> Result<()> {
     setup::ensure_packages(packages::EMULATOR)?;
     let root = release::unpacked(distribution, "linux-arm64", folder)?;
@@ -44,7 +44,7 @@ fn runs_on_arm(distribution: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `cargo xtask dist` as a stranger runs it.
+/// Returns the command `cargo xtask dist` as an outsider runs it.
 fn in_clone(clone: &Path, output: &Path) -> Command {
     let mut cargo = workspace::cargo();
     cargo.args(["xtask", "dist", "--output"]).arg(output).current_dir(clone);
@@ -54,7 +54,7 @@ fn in_clone(clone: &Path, output: &Path) -> Command {
     cargo
 }
 
-/// Programs of an earlier distribution would not be compiled.
+/// Removes programs of an earlier distribution, because they would not be compiled again.
 fn forget_programs() -> Result<()> {
     let programs = workspace::target_folder().join("release-programs");
     if programs.exists() {

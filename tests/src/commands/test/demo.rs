@@ -1,5 +1,5 @@
-//! The parts "demo" and "demo-upgrade": the commands that a newcomer runs, run from outside, and everything that they promise to leave
-//! behind.
+//! The parts "demo" and "demo-upgrade": the commands of a newcomer, run from outside, with checks of everything that
+//! they promise to leave.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -21,35 +21,35 @@ use crate::site::{Machine, PowerState, Site, wait_until};
 use crate::vendor::VENDOR_STORE;
 use crate::{documents, images, printer, workspace};
 
-/// How long it may take with a full cache, on two cores that others may use as well.
+/// Time limit with a full cache, on two cores that other processes may use as well.
 const WARM_LIMIT: Duration = Duration::from_mins(8);
 
-/// How long it may take with an empty cache, or with one that holds the images alone.
+/// Time limit with an empty cache, or with one that holds only the images.
 const COLD_LIMIT: Duration = Duration::from_mins(35);
 
-/// How long the site may take to be ready once the last upgrade has ended.
+/// Time limit until the site is ready after the last upgrade.
 const READY_LIMIT: Duration = Duration::from_mins(2);
 
-/// How long the kernel may take to give back what an ended machine had.
+/// Time limit until the kernel releases the resources of an ended machine.
 const GIVEN_BACK_LIMIT: Duration = Duration::from_secs(20);
 
-/// How long the last lines of the demo may take once it has ended.
+/// Time limit for the demo's last lines after it has ended.
 const LAST_LINES_LIMIT: Duration = Duration::from_secs(2);
 
-/// A password that no rule refuses.
+/// A password that every rule accepts.
 const PASSWORD: &str = "ostrich-lantern-quarry-71";
 
-/// The release that the demo's last upgrade installs.
+/// Release that the demo's last upgrade installs.
 const LATER_VERSION: &str = "1.1.0";
 
-/// Runs the demo, checks what it left behind, ends it, and checks that nothing is left.
+/// Runs the demo, checks what it leaves, ends it, and checks that nothing remains.
 pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     let cache = Cache::open()?;
     let is_fresh = cache.is_empty()?;
     let is_warm = cache.holds(VENDOR_STORE);
     if !is_fresh {
-        // In a full run on a fresh machine the images are assembled beside this part: neither its time nor the turn of the
-        // machines is spent on them.
+        // On a fresh machine, a full run assembles the images in the background. This part's time limit and its turn
+        // with the machines begin only afterwards.
         images::ensure_all()?;
     }
     let limit = if is_warm { WARM_LIMIT } else { COLD_LIMIT };
@@ -64,7 +64,7 @@ pub(super) fn run(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     end(landed)
 }
 
-/// Runs the demo as a person would; returns what it said.
+/// Runs the demo as a person would. Returns its output.
 fn demo() -> Result<Vec<String>> {
     let mut demo = Command::new(workspace::THIS_PROGRAM).arg("demo").stderr(Stdio::piped()).spawn()?;
     let lines = BufReader::new(demo.stderr.take().context("the demo says nothing")?).lines();
@@ -76,13 +76,13 @@ fn demo() -> Result<Vec<String>> {
         }
     });
     let status = demo.wait()?;
-    // The machine outlives the demo, and may keep the pipe open: the pipe's end is not waited for.
+    // The machine outlives the demo, and may keep the pipe open. So the end of the pipe is not awaited.
     let said = std::iter::from_fn(|| heard.recv_timeout(LAST_LINES_LIMIT).ok()).collect();
     ensure!(status.success(), "the demo ended with {status}");
     Ok(said)
 }
 
-/// At the address that the demo printed, the token that it printed makes an administrator.
+/// Opens the console at the printed URL, and creates an administrator with the printed token.
 fn enter_console(said: &[String]) -> Result<()> {
     let way = said.iter().find_map(|line| WayIn::read(line)).context("the demo printed no way into its console")?;
     let folder = tempfile::tempdir()?;
@@ -102,7 +102,7 @@ fn enter_console(said: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// What a server of this host's loopback answers.
+/// Returns the response of a server on this host's loopback.
 fn curl(arguments: &[&str]) -> Result<String> {
     let mut curl = Command::new("curl");
     curl.args(["--noproxy", "*", "--insecure", "--silent", "--show-error", "--fail", "--max-time", "30"]);
@@ -111,14 +111,15 @@ fn curl(arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?)
 }
 
-/// Runs the demo with upgrades, which has its own checks; looks at the site that it leaves, ends it, and checks that nothing is left.
+/// Runs the demo with upgrades, which has its own checks. Then checks the site that it leaves, ends it, and checks that
+/// nothing remains.
 pub(super) fn run_upgrade(turn: impl FnOnce() -> Result<File>) -> Result<()> {
     images::ensure_all()?;
     let _turn = turn()?;
     end(xtask(&["demo", "--upgrade"]).and_then(|()| expect_upgraded()))
 }
 
-/// Ends the demo. Whatever its result, no machine is left behind.
+/// Ends the demo. Whatever the result, no machine remains.
 fn end(landed: Result<()>) -> Result<()> {
     let machine =
         Site::open(SITE).and_then(|site| site.find(MACHINE)).and_then(|machine| Ok((machine.first()?, machine)));
@@ -130,12 +131,12 @@ fn end(landed: Result<()>) -> Result<()> {
     expect_nothing_left(&machine)
 }
 
-/// The bundle, the key and the root exist and belong together, and the machine runs, ready and quiet.
+/// Fails unless the bundle, the key and the root exist and match, and the machine is running, ready and quiet.
 fn expect_everything_there(folder: &Path) -> Result<()> {
     let (stick, root) = (folder.join("stick"), folder.join("1.root.json"));
     let verified = report(&stick.join("landfall"), &["verify", &text(&stick), "--trust", &text(&root)])?;
     ensure!(verified["verified"] == true && verified["development"] == true, "the demo's bundle: {verified}");
-    // The one signature is by a key of that root, as was just verified; and cosign checks whether it is this key.
+    // The only signature is by a key of that root, as just verified. Cosign checks that it is this key.
     let judged = Judged::head(&head_on(&stick)?)?;
     let is_of_the_key = judged.accepts(&folder.join("cosign.pub"), &judged.document())?;
     ensure!(is_of_the_key, "the demo's cosign.pub is not the key that signed its bundle");
@@ -154,7 +155,7 @@ fn expect_everything_there(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The machine runs the release that was upgraded to last, ready and quiet.
+/// Fails unless the machine runs the release of the last upgrade, ready and quiet.
 fn expect_upgraded() -> Result<()> {
     let site = Site::open(SITE)?;
     let machine = site.find(MACHINE)?;
@@ -170,14 +171,15 @@ fn expect_upgraded() -> Result<()> {
     Ok(())
 }
 
-/// The head beside the bundle.
+/// Returns the path of the head next to the bundle.
 fn head_on(stick: &Path) -> Result<PathBuf> {
     let entries = stick.read_dir().with_context(|| format!("cannot list {}", stick.display()))?;
     let mut paths = entries.flatten().map(|entry| entry.path());
     paths.find(|path| path.extension().is_some_and(|name| name == "head")).context("the demo's stick has no head")
 }
 
-/// The kernel gives back loop devices and cgroups a moment after the last process that had them.
+/// Waits until nothing of the demo remains. The kernel releases loop devices and cgroups shortly after the last process
+/// that used them.
 fn expect_nothing_left(machine: &Machine) -> Result<()> {
     ensure!(Site::open(SITE).is_err(), "the demo's site is still there");
     ensure!(!machine.disk().exists(), "the demo's disk is still there");
@@ -186,7 +188,7 @@ fn expect_nothing_left(machine: &Machine) -> Result<()> {
         .with_context(|| format!("still there: {:?}", left(machine).unwrap_or_default()))
 }
 
-/// Loop devices and cgroups of the demo.
+/// Returns loop devices and cgroups of the demo.
 fn left(machine: &Machine) -> Result<Vec<String>> {
     let group = format!("landfall-{SITE}-*");
     let mut find = Command::new("find");
@@ -195,7 +197,7 @@ fn left(machine: &Machine) -> Result<Vec<String>> {
     Ok([machine.loop_devices()?, groups].concat())
 }
 
-/// Runs a `landfall --json`, which must succeed.
+/// Runs `landfall --json`; returns the report, or an error if the command fails.
 fn report(landfall: &PathBuf, arguments: &[&str]) -> Result<Value> {
     let output = Command::new(landfall).arg("--json").args(arguments).output().context("cannot start landfall")?;
     if !output.status.success() {

@@ -1,4 +1,5 @@
-//! What was free of memory and of the disks while parts ran: a machine that runs out of either makes them fail in ways that name neither.
+//! Free memory and disk space while parts run. A machine that runs out of either makes parts fail with misleading
+//! errors.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,14 +12,14 @@ use crate::cache::cache_root;
 use crate::site::kibibytes;
 use crate::workspace;
 
-/// How often it is looked at.
+/// Time between two measurements.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Bytes that were free at one moment.
+/// Free bytes at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Free {
     memory: u64,
-    /// On the filesystem that has the least, of those that hold the clone, the cache and temporary files.
+    /// Free bytes on the filesystem with the least, among those of the clone, the cache and temporary files.
     disk: u64,
 }
 
@@ -41,18 +42,18 @@ impl std::fmt::Display for Free {
     }
 }
 
-/// Bytes that are free on the filesystem that has the least of those that hold these folders.
+/// Returns the free bytes on the filesystem with the least, among those of these folders.
 fn free_disk(folders: &[PathBuf]) -> u64 {
     let disk = folders.iter().filter_map(|folder| rustix::fs::statvfs(folder).ok());
     disk.map(|disk| disk.f_bavail * disk.f_frsize).min().unwrap_or(u64::MAX)
 }
 
-/// What the parts use of the disk.
+/// Returns the folders in which parts use disk space.
 fn folders() -> Result<Vec<PathBuf>> {
     Ok(vec![workspace::root(), cache_root()?, std::env::temp_dir()])
 }
 
-/// Refuses to begin where a part would fill the disk after minutes.
+/// Fails early if a part would fill the disk after minutes.
 pub(super) fn require_disk(bytes: u64) -> Result<()> {
     let folders = folders()?;
     let free = free_disk(&folders);
@@ -70,12 +71,12 @@ fn gigabytes(bytes: u64) -> String {
     format!("{}.{} GB", bytes / 1_000_000_000, bytes % 1_000_000_000 / 100_000_000)
 }
 
-/// `MemAvailable` in bytes.
+/// Parses `MemAvailable`, in bytes.
 fn available(meminfo: &str) -> Option<u64> {
     kibibytes(meminfo, "MemAvailable:").map(|value| value << 10)
 }
 
-/// Looks at this machine until it goes.
+/// Monitor that measures this machine until it is dropped.
 pub(super) struct Headroom {
     seen: Arc<Mutex<Vec<(Instant, Free)>>>,
     watcher: Thread,
@@ -98,7 +99,7 @@ impl Headroom {
         Ok(Self { seen, watcher: watcher.thread().clone() })
     }
 
-    /// The least that was free between two moments, as of the last look before the first of them.
+    /// Returns the smallest free amounts between two moments, including the last measurement before the first moment.
     pub(super) fn least_between(&self, begun: Instant, ended: Instant) -> Free {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let first = seen.partition_point(|(at, _)| *at < begun).saturating_sub(1);

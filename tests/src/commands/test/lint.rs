@@ -1,4 +1,4 @@
-//! The part "lint": formatting, lints, documentation, licenses, dependencies, and the documents that are made from code.
+//! The part "lint": formatting, lints, documentation, licenses, dependencies, and generated documents.
 
 use std::process::Command;
 
@@ -10,7 +10,7 @@ use crate::site::tool;
 use crate::workspace::{self, cargo};
 use crate::{printer, tools};
 
-/// Runs all of them.
+/// Runs all checks.
 pub(super) fn run() -> Result<()> {
     workspace::run(cargo().args(["fmt", "--all", "--check"]))?;
     workspace::run(launcher("fmt").args(["--", "--check"]))?;
@@ -26,11 +26,11 @@ pub(super) fn run() -> Result<()> {
     documents::check()
 }
 
-/// Blocks of documentation that are no code of Rust.
+/// Kinds of documentation blocks that are not Rust code.
 const PLAIN: [&str; 2] = ["text", "console"];
 
-/// An example in documentation is code that nothing compiles: doc tests are off, since every crate would be linked once more for them.
-/// So a block says that it is none, and an example is a test.
+/// Fails if documentation contains an example, which nothing would compile: doc tests are off, because they would link
+/// every crate once more. So every block has a kind, and examples are tests.
 fn refuse_unchecked_examples() -> Result<()> {
     let root = workspace::root();
     let files = tool::output(Command::new("git").args(["ls-files", "*.rs"]).current_dir(&root))?;
@@ -43,7 +43,7 @@ fn refuse_unchecked_examples() -> Result<()> {
     Ok(())
 }
 
-/// The line on which a block begins that may be code.
+/// Returns the line of the first block that may be Rust code.
 fn unchecked_example(text: &str) -> Option<usize> {
     let mut is_inside = false;
     (1..).zip(text.lines()).find_map(|(number, line)| {
@@ -55,7 +55,8 @@ fn unchecked_example(text: &str) -> Option<usize> {
     })
 }
 
-/// Newer releases of Rust bring new lints: their warnings fail nothing; only those of the project's own release do.
+/// Returns the flags that deny warnings with the project's own Rust release. Newer releases bring new lints, whose
+/// warnings fail nothing.
 fn denied_warnings() -> Result<&'static [&'static str]> {
     let output = Command::new("rustc").arg("--version").output().context("cannot start rustc")?;
     let version = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -69,13 +70,14 @@ fn denied_warnings() -> Result<&'static [&'static str]> {
     Ok(&[])
 }
 
-/// Whether a compiler that prints this is of a release such as `1.95`.
+/// Returns true if a compiler with this version output is of a release such as `1.95`.
 fn is_of_release(version: &str, release: &str) -> bool {
     let number = version.strip_prefix("rustc ").unwrap_or_default();
     number.strip_prefix(release).is_some_and(|rest| rest.starts_with('.')) && !number.contains("nightly")
 }
 
-/// The advisory database is on a network that CI may not have: its absence is reported, its findings fail.
+/// Checks advisories. Their database is on a network that CI may not have: if it cannot be reached, that is reported;
+/// findings fail.
 fn advisories() -> Result<()> {
     let fetched = tools::cargo_deny()?.args(["fetch", "db"]).output().context("cannot start cargo deny")?;
     if !fetched.status.success() {

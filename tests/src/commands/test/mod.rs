@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that CI runs, in parts, each with its minutes.
+//! `cargo xtask test`: everything that CI runs, in parts, with the minutes of each part.
 
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -53,7 +53,7 @@ struct Row {
     name: &'static str,
     started: Instant,
     elapsed: Duration,
-    /// What it said last, if it failed: much of what the others printed may be between.
+    /// Its last output, if it failed. The output of other parts may have followed it.
     failure: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl Row {
 }
 
 impl Arguments {
-    /// Whether a part runs in this turn: one that is named always does.
+    /// Returns true if a part runs in this turn. A part that is named always runs.
     fn asks_for(&self, part: &Part, turn: Turn) -> bool {
         match (&self.only, part.runs) {
             (Some(only), _) => is_asked_for(only, part.name),
@@ -78,7 +78,7 @@ impl Arguments {
         }
     }
 
-    /// Keeps the results of the parts, and that of the whole if it was what CI runs.
+    /// Saves the results of the parts, and the total if the run included everything that CI runs.
     fn keep(&self, run: &Run, rows: &[Row]) -> Result<()> {
         let outcomes: Vec<Outcome> = rows.iter().map(Row::outcome).collect();
         if outcomes.iter().any(|outcome| outcome.name == pages::NAME && outcome.has_passed) {
@@ -93,7 +93,7 @@ impl Arguments {
     }
 }
 
-/// Runs the command: exit code 0 when every part passed, 1 otherwise.
+/// Runs the command. The exit code is 0 if every part passed, 1 otherwise.
 pub fn run(arguments: &Arguments) -> Result<u8> {
     let run = Run::begin()?;
     let temperature = run.temperature().name();
@@ -122,7 +122,7 @@ pub fn run(arguments: &Arguments) -> Result<u8> {
     Ok(u8::from(failed > 0))
 }
 
-/// Says which parts wait for another turn.
+/// Prints the parts that wait for another turn.
 fn announce(arguments: &Arguments, chosen: &[&Part], turn: Turn) {
     if arguments.only.is_some() {
         return;
@@ -135,7 +135,8 @@ fn announce(arguments: &Arguments, chosen: &[&Part], turn: Turn) {
     }
 }
 
-/// Runs the parts, some of them beside the others if there are others. A failure ends all, unless they keep going.
+/// Runs the parts. Some run in the background if there are others. A failure ends all parts, unless `keep_going` is
+/// set.
 fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
     let (mut waiting, in_turn): (Vec<&Part>, Vec<&Part>) = parts.iter().partition(|part| part.place == Place::Beside);
     if in_turn.is_empty() {
@@ -161,7 +162,7 @@ fn run_parts(parts: &[&'static Part], keep_going: bool) -> Vec<Row> {
             is_built |= part.name == BUILD;
         }
         rows.extend(running.map(Beside::join).unwrap_or_default());
-        // Nothing came after what they wait for.
+        // No other part ran that they would have to wait for.
         if keep_going || rows.iter().all(|row| !row.has_failed()) {
             rows.extend(waiting.into_iter().map(run_part));
         }

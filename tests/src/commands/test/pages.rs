@@ -1,4 +1,4 @@
-//! The part "pages": the console in a browser. With `--report`, the pictures that it took become those of docs/CONSOLE.md.
+//! The part "pages": the console in a browser. With `--report`, its screenshots become those of docs/CONSOLE.md.
 #![expect(clippy::disallowed_methods, reason = "pictures of the documents, which a later report replaces")]
 
 use anyhow::{Context, Result};
@@ -8,10 +8,10 @@ use crate::bench::console::MEASUREMENT;
 use crate::workspace::{self, cargo};
 use crate::{images, npm, python_tools, setup};
 
-/// Its name.
+/// Name of the part.
 pub(super) const NAME: &str = "pages";
 
-/// Pictures that the documents show.
+/// Screenshots that the documents show.
 const PICTURES: [&str; 15] = [
     "first",
     "overview",
@@ -30,23 +30,23 @@ const PICTURES: [&str; 15] = [
     "audit",
 ];
 
-/// Each test has a browser of its own; one that waits for a page to refresh itself needs no processor.
+/// Runs the part. Each test has its own browser. A test that waits for a page to refresh needs no processor.
 pub(super) fn run() -> Result<()> {
     ensure()?;
     super::invocation::run_end_to_end(NAME, &["--test-threads", "2", "--skip", MEASUREMENT])?;
-    // The checker of accessibility comes by npm, which the test of the package index uses as well.
+    // The accessibility checker is installed with npm, which the test of the package index uses as well.
     workspace::run(
         cargo().args(["test", "--quiet", "--workspace", "--test", "npm"]).env("LANDFALL_NPM", npm::client()?),
     )
 }
 
-/// Provides what all of its tests need.
+/// Provides everything that its tests need.
 fn ensure() -> Result<()> {
     ensure_packages()?;
-    // Where people of a directory come from.
+    // Sources of directory users.
     images::ensure_dex()?;
     images::ensure_slapd()?;
-    // What is before a console behind an ingress.
+    // Reverse proxy in front of a console behind an ingress.
     images::ensure_nginx()?;
     python_tools::schemathesis().map(drop)
 }
@@ -56,13 +56,13 @@ fn ensure_packages() -> Result<()> {
     ensure_browser()
 }
 
-/// Provides the browser, and what checks pages in it.
+/// Provides the browser, and the checker of its pages.
 pub(super) fn ensure_browser() -> Result<()> {
     setup::ensure_programs(packages::BROWSER)?;
     npm::axe().map(drop)
 }
 
-/// Puts the pictures of the latest run into the documents.
+/// Copies the screenshots of the latest run into the documents.
 pub(super) fn keep_pictures() -> Result<()> {
     let (from, to) = (workspace::target_folder().join("pages"), workspace::root().join("docs/console"));
     std::fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;

@@ -1,4 +1,4 @@
-//! The parts: their order, when and where each runs, and what the small ones do.
+//! The parts: their order, when and where each runs, and the code of the small ones.
 
 use anyhow::Result;
 use landfall_launcher::packages;
@@ -9,7 +9,7 @@ use crate::commands::fuzz;
 use crate::workspace::{self, cargo};
 use crate::{dependencies, images, python_tools, setup, tools};
 
-/// One part: a name, and what it does.
+/// A part: its name, its function, and when and where it runs.
 pub(super) struct Part {
     pub(super) name: &'static str,
     pub(super) run: fn() -> Result<()>,
@@ -17,26 +17,26 @@ pub(super) struct Part {
     pub(super) place: Place,
 }
 
-/// Where a part runs, if others run, too.
+/// Place where a part runs if other parts run as well.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In its turn.
+    /// In sequence with other parts.
     InTurn,
-    /// Beside the others, after [`BUILD`]: it has machines or control planes, which wait most of the time.
+    /// In the background, after [`BUILD`]: it has machines or control planes, and mostly waits.
     Beside,
 }
 
-/// The part that compiles what the parts with machines need.
+/// Part that compiles what the parts with machines need.
 pub(super) const BUILD: &str = "build";
 
-/// When a part runs that is not requested by name.
+/// Condition on which a part runs if it is not requested by name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Runs {
     /// Always: it fits CI.
     Always,
     /// In these turns, and with `--full`.
     InTurns(&'static [u32]),
-    /// With `--full`: it takes longer, or needs more of the machine than CI has.
+    /// With `--full`: it takes longer than CI allows, or needs more of the machine than CI has.
     WhenFull,
 }
 
@@ -49,7 +49,7 @@ const fn beside(name: &'static str, run: fn() -> Result<()>) -> Part {
 }
 
 impl Part {
-    /// The same in these turns alone.
+    /// Returns this part, to run only in these turns.
     const fn in_turns(self, turns: &'static [u32]) -> Self {
         Self { runs: Runs::InTurns(turns), ..self }
     }
@@ -110,7 +110,7 @@ fn set_up() -> Result<()> {
     Ok(())
 }
 
-/// Everything that the parts beside the others would have to compile while those compile, too.
+/// Compiles everything that background parts need. Otherwise they would compile it while other parts compile as well.
 fn build() -> Result<()> {
     workspace::landfall()?;
     workspace::run(cargo().args(["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]))?;
@@ -118,7 +118,8 @@ fn build() -> Result<()> {
     compile_gpu_tests()
 }
 
-/// Tests of the program that reads GPU facts, on the target that it ships for: a static program cannot load NVIDIA's library.
+/// Tests of the program that reads GPU facts, on the target that it ships for, because a static program cannot load
+/// NVIDIA's library.
 const GPU_TESTS: [&str; 5] = ["test", "--quiet", "--package", "landfall-gpu", "--target"];
 
 fn gpu() -> Result<()> {
@@ -137,7 +138,7 @@ fn machines() -> Result<()> {
     end_to_end("site")
 }
 
-/// The test of the part `reproducible`, by a part of its name.
+/// Part of the name of the `reproducible` part's test.
 const REPRODUCIBLE: &str = "a_second_build";
 
 fn assemble_images() -> Result<()> {
@@ -152,7 +153,7 @@ fn reproducible() -> Result<()> {
     run_end_to_end("images", &[REPRODUCIBLE])
 }
 
-/// Backups in buckets of a real server of S3.
+/// Tests backups in buckets of a real S3 server.
 fn buckets() -> Result<()> {
     images::ensure_versitygw()?;
     end_to_end("buckets")
@@ -160,19 +161,19 @@ fn buckets() -> Result<()> {
 
 fn cluster() -> Result<()> {
     let binaries = images::ensure_all()?.binaries;
-    // One at a time: some start two control planes, and test the time limits of each.
+    // One at a time: some tests start two control planes and test time limits of each.
     run_named("apiserver", &["--test-threads", "1"], ("LANDFALL_TEST_BINARIES", binaries.as_path()))
 }
 
-/// The test of the part `strings`, by a part of its name; `vendor` takes a fourth of them.
+/// Part of the name of the `strings` part's test. Part `vendor` covers a quarter of its strings.
 const STRINGS: &str = "every_string_of_a_stick";
 
-/// Takes six minutes: each of some hundred kinds of strings is read by every verb that reads a stick.
+/// Takes six minutes: every verb that reads a stick reads each of some hundred kinds of strings.
 fn strings() -> Result<()> {
     run_end_to_end("vendor", &[STRINGS])
 }
 
-/// The test of the part `ollama`, by a part of its name.
+/// Part of the name of the `ollama` part's test.
 const OLLAMA: &str = "ollama_reads_what";
 
 /// Takes five to nine minutes on a machine that has not compiled Ollama yet.
@@ -185,16 +186,16 @@ fn vendor() -> Result<()> {
     run_end_to_end("vendor", &["--test-threads", "1", "--skip", STRINGS, "--skip", OLLAMA])?;
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths([python_tools::uv_folder()?].into_iter().chain(std::env::split_paths(&folders)))?;
-    // The images are made with pip, which the test of the package index uses as well; uv is found beside it.
+    // The images are built with pip, which the test of the package index uses as well; uv is in the same folder.
     let mut clients = cargo();
     clients.args(["test", "--quiet", "--workspace", "--test", "pip", "--", "--include-ignored"]).env("PATH", path);
     workspace::run(&mut clients)
 }
 
-/// Seconds for each fuzz target.
+/// Time for each fuzz target, in seconds.
 const FUZZ_SECONDS: u32 = 60;
 
-/// Tests that take minutes each, by a part of their names: a million mutated licenses, and as many answers.
+/// Part of the names of tests that take minutes each: a million mutated licenses, and as many mutated answers.
 const MUTATIONS: &str = "none_of_a_million";
 
 fn fuzz() -> Result<()> {
@@ -202,7 +203,7 @@ fn fuzz() -> Result<()> {
     workspace::run(cargo().args(["test", "--quiet", "--workspace", "--lib", "--", "--ignored", MUTATIONS]))
 }
 
-/// The cache is checked before the lock, which is in it.
+/// Runs the demo. The cache must be checked before the lock is taken, because the lock is a file in it.
 fn demo() -> Result<()> {
     demo::run(turn_on_this_host)
 }
@@ -212,8 +213,9 @@ fn demo_upgrade() -> Result<()> {
     demo::run_upgrade(turn_on_this_host)
 }
 
-/// A stock Debian boots under its own kernel, and preflight meets its firewalls. The machines are emulated where the host's KVM boots no
-/// stock kernel, and install nothing: they need no turn of those that do.
+/// Boots a stock Debian under its own kernel, where preflight meets its firewalls. The machines are emulated if the
+/// host's KVM cannot boot a stock kernel. They install nothing, so this part does not wait for the turn of parts that
+/// do.
 fn stock() -> Result<()> {
     xtask(&["vm"])
 }

@@ -1,6 +1,6 @@
-//! The part "release": what `cargo xtask dist` makes is the same twice, also in another folder, time zone and environment, is complete, is
-//! what its checksums, its bill and its signature say, and runs in an empty folder. It packs the programs that the other parts use, which
-//! spares a compilation of everything.
+//! The part "release": tests of `cargo xtask dist`. Two runs give the same files, even in another folder, time zone and
+//! environment. The files are complete, match the checksums, the bill and the signature, and work in an empty folder.
+//! It packs the programs of the other parts, which saves a full compilation.
 
 use std::collections::BTreeMap;
 use std::fs::Permissions;
@@ -21,13 +21,13 @@ use crate::help::commands;
 use crate::site::tool;
 use crate::workspace;
 
-/// The password of the key that signs.
+/// Password of the signing key.
 const PASSWORD: &str = "of a test";
 
-/// A password's variable.
+/// Environment variable of a password.
 const PASSWORD_VARIABLE: &str = "LANDFALL_KEY_PASSWORD";
 
-/// Makes two distributions, and uses one as a vendor would.
+/// Creates two distributions, and uses one as a vendor would.
 pub(super) fn run() -> Result<()> {
     let landfall = workspace::landfall()?;
     let folder = tempfile::tempdir().context("cannot make a folder")?;
@@ -52,7 +52,7 @@ pub(super) fn run() -> Result<()> {
     expect_usable(&root)
 }
 
-/// The programs of a folder in another one: other times and other rights, and an unrelated file beside them.
+/// Copies the programs to another folder, with other times and permissions and an unrelated file next to them.
 #[expect(clippy::disallowed_methods, reason = "throw-away copies of a test")]
 fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
     std::fs::create_dir(folder).context("cannot make a folder for programs")?;
@@ -67,11 +67,11 @@ fn copies(programs: &Path, folder: &Path) -> Result<PathBuf> {
     Ok(folder.to_owned())
 }
 
-/// This program in another folder, with other rights for new files, another time zone and language, and settings of `landfall` in its
-/// environment.
+/// Returns a command for this program in another folder, with another umask, time zone and language, and with
+/// `landfall` settings in its environment.
 fn elsewhere(folder: &Path) -> Command {
     let mut command = Command::new("sh");
-    // By number: in the shell, `/proc/self/exe` would name the shell.
+    // By process ID: in the shell, `/proc/self/exe` would be the shell.
     let this = format!("/proc/{}/exe", std::process::id());
     command.args(["-c", "umask 077 && exec \"$0\" \"$@\"", &this]).current_dir(folder);
     command.env("TZ", "Asia/Kathmandu").env("LC_ALL", "tr_TR.UTF-8").env("COLUMNS", "40");
@@ -79,7 +79,7 @@ fn elsewhere(folder: &Path) -> Command {
     command
 }
 
-/// Names of the files that the checksums name, in their order.
+/// Returns the names of the files in the checksums, in their order.
 fn summed(folder: &Path) -> Result<Vec<String>> {
     let sums = String::from_utf8(read(&folder.join(SUMS))?).context("the checksums are no text")?;
     Ok(sums.lines().filter_map(|line| Some(line.split_once("  ")?.1.to_owned())).collect())
@@ -103,7 +103,7 @@ pub(super) fn expect_same(first: &Path, second: &Path, count: usize) -> Result<(
     Ok(())
 }
 
-/// OpenSSL and cosign accept the signature of the checksums, and of nothing else.
+/// Fails unless OpenSSL and cosign accept the signature of the checksums, and of nothing else.
 fn expect_signed(folder: &Path, key: &Path) -> Result<()> {
     let bundle: Value = serde_json::from_slice(&read(&folder.join(format!("{SUMS}.sigstore.json")))?)?;
     let signature = bundle["messageSignature"]["signature"].as_str().context("the bundle has no signature")?;
@@ -127,7 +127,7 @@ fn expect_signed(folder: &Path, key: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The checksums are those of the files, and one flipped bit is found.
+/// Fails unless the checksums match the files, and one flipped bit is detected.
 fn expect_summed(folder: &Path) -> Result<()> {
     let check =
         || Command::new("sha256sum").args(["--check", "--strict", "--quiet", SUMS]).current_dir(folder).output();
@@ -144,7 +144,7 @@ fn expect_summed(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The bill names each program of the archive by its digest, and none that is not there.
+/// Fails unless the bill names the programs of the archive by digest, and no others.
 fn expect_billed(folder: &Path) -> Result<()> {
     let name = summed(folder)?.into_iter().find(|name| name.ends_with(".spdx.json"));
     let bill: Value = serde_json::from_slice(&read(&folder.join(name.context("the checksums name no bill")?))?)?;
@@ -169,7 +169,7 @@ fn expect_billed(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The archive's one folder, unpacked into an empty one.
+/// Unpacks an archive into an empty folder, and returns the archive's one folder.
 pub(super) fn unpacked(distribution: &Path, platform: &str, folder: &Path) -> Result<PathBuf> {
     let place = folder.join(format!("unpacked-{platform}"));
     std::fs::create_dir(&place).context("cannot make a folder")?;
@@ -184,17 +184,18 @@ pub(super) fn unpacked(distribution: &Path, platform: &str, folder: &Path) -> Re
     Ok(root.path())
 }
 
-/// Every page of the handbook is there with what it leads to, and so is what its guide has one copy.
+/// Fails unless every page of the handbook exists with all its link targets, and so does everything that its guide
+/// copies.
 fn expect_readable(root: &Path) -> Result<()> {
     let pages = documents(root)?;
     ensure!(pages.len() > 100, "the archive has {} documents", pages.len());
     for page in &pages {
         let text = String::from_utf8(read(page)?).with_context(|| format!("{} is no text", page.display()))?;
         let folder = page.parent().context("a page is in a folder")?;
-        // A link to a file of the tree; what follows `#` is checked where the handbook is written.
+        // A link to a file of the tree. The fragment after `#` is checked where the handbook is written.
         let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next());
         for target in targets.filter(|target| !target.is_empty() && !target.contains("://")) {
-            // What proves the format in another language stays in the tree.
+            // The vectors, which prove the format in another language, are not in the archive.
             let is_there = folder.join(target).exists() || target.ends_with("bundle-spec/vectors");
             ensure!(is_there, "{} leads to {target}, which the archive lacks", page.display());
         }
@@ -205,13 +206,13 @@ fn expect_readable(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every Markdown file below a folder.
+/// Returns every Markdown file below a folder.
 fn documents(folder: &Path) -> Result<Vec<PathBuf>> {
     let found = tool::output(Command::new("find").arg(folder).args(["-type", "f", "-name", "*.md"]))?;
     Ok(found.lines().map(PathBuf::from).collect())
 }
 
-/// The program runs, completes, and has a page for itself and for each of its commands.
+/// Fails unless the program runs, has completions, and has manual pages for itself and for each of its commands.
 fn expect_usable(root: &Path) -> Result<()> {
     let landfall = root.join("landfall");
     let version = tool::output(Command::new(&landfall).arg("--version"))?;

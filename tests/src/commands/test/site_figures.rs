@@ -1,4 +1,5 @@
-//! The part "site-figures": what a site with a gigabyte of data takes for backup, restore, undo and upgrade, in the release profile.
+//! The part "site-figures": performance of backup, restore, undo and upgrade at a site with a gigabyte of data, in the
+//! release profile.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -15,7 +16,7 @@ pub(super) fn run() -> Result<()> {
     judge_rates(&rows)
 }
 
-/// Fails unless each figure that has a goal was measured, and meets it.
+/// Fails unless each figure with a goal was measured, and meets it.
 fn judge(rows: &[Value]) -> Result<()> {
     let mut exceeded = Vec::new();
     for goal in GOALS {
@@ -30,7 +31,7 @@ fn judge(rows: &[Value]) -> Result<()> {
     Ok(())
 }
 
-/// Fails unless backup and restore were compared with what a person would type.
+/// Fails unless backup and restore were compared with commands that a person would type.
 fn judge_rates(rows: &[Value]) -> Result<()> {
     for rival in RIVALS {
         ensure!(bench::figure(row(rows, BY_HAND)?, rival)? > 0.0, "{rival} has no rate");
@@ -56,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// Rows in which each figure is this part of its goal.
+    /// Returns rows in which each figure is its goal times a factor.
     fn rows(factor: f64) -> Vec<Value> {
         let mut figures: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
         for goal in GOALS {

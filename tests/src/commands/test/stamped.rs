@@ -1,4 +1,5 @@
-//! Output of tests that take minutes. Each line has the minute in which it was written, so that a log shows how long each test took.
+//! Output of tests that take minutes. Each line has the minute in which it was written, so that a log shows how long
+//! each test took.
 
 use std::io::{BufRead, BufReader, PipeReader};
 use std::process::Command;
@@ -10,27 +11,27 @@ use anyhow::{Context, Result, ensure};
 use crate::printer;
 use crate::results::minutes;
 
-/// How long what a command has left running may hold its output, once it has ended.
+/// Time limit for leftover processes of an ended command to close its output.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
-/// Runs a command, and prints what it writes on stdout and stderr. Fails if the command fails.
+/// Runs a command, and prints its stdout and stderr. Fails if the command fails.
 pub(super) fn run(command: Command) -> Result<()> {
     print_lines(command, printer::note)
 }
 
-/// The same for any printer.
+/// Like [`run`], for any printer.
 fn print_lines(mut command: Command, print: impl Fn(String) + Send + 'static) -> Result<()> {
     let (reader, writer) = std::io::pipe().context("cannot create a pipe")?;
     command.stdout(writer.try_clone().context("cannot share a pipe")?).stderr(writer);
     let name = format!("{command:?}");
     let child = command.spawn();
-    // Its ends of the pipe stay open as long as it does.
+    // The command's ends of the pipe stay open until the command is dropped.
     drop(command);
     let mut child = child.with_context(|| format!("cannot start {name}"))?;
     let (ended, end) = mpsc::channel();
     std::thread::spawn(move || {
         read(reader, print);
-        // Where a process holds the pipe for longer, this is no longer waited for.
+        // If a process holds the pipe for longer, it is no longer awaited.
         let _ = ended.send(());
     });
     let status = child.wait().with_context(|| format!("cannot wait for {name}"))?;
@@ -39,7 +40,7 @@ fn print_lines(mut command: Command, print: impl Fn(String) + Send + 'static) ->
     Ok(())
 }
 
-/// Prints each line, with the minutes since the first could come.
+/// Prints each line, with the minutes since this function began to read.
 fn read(output: PipeReader, print: impl Fn(String)) {
     let begun = Instant::now();
     for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
@@ -53,7 +54,7 @@ mod tests {
 
     use super::*;
 
-    /// The lines of a shell's command, and how it ended.
+    /// Returns the lines of a shell command, and its result.
     fn lines_of(script: &str) -> (Vec<String>, Result<()>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&lines);

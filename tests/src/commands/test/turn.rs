@@ -1,5 +1,5 @@
-//! Turns: parts that take minutes run with every fifth commit or so, chosen by the commit's hash, so that a run of CI
-//! ends in time and each of them runs often.
+//! Turns: parts that take minutes run with about every fifth commit, chosen by the commit's hash. A CI run thus ends in
+//! time, and each of these parts runs often.
 
 use std::process::Command;
 
@@ -8,12 +8,12 @@ use crate::workspace;
 /// Number of turns.
 const COUNT: u32 = 5;
 
-/// One of the turns, which a commit has.
+/// A commit's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Turn(u32);
 
 impl Turn {
-    /// The turn of the commit that is checked out, and the first one where there is no repository.
+    /// Returns the turn of the checked-out commit, or the first turn if there is no repository.
     pub(super) fn of_this_commit() -> Self {
         let mut git = Command::new("git");
         let output = git.current_dir(workspace::root()).args(["rev-parse", "HEAD"]).output();
@@ -21,13 +21,13 @@ impl Turn {
         Self::of(&String::from_utf8_lossy(&hash.unwrap_or_default()))
     }
 
-    /// The turn of a commit's hash, by the first seven hexadecimal digits.
+    /// Returns the turn of a commit's hash, by its first seven hexadecimal digits.
     fn of(hash: &str) -> Self {
         let digits = hash.get(..7).and_then(|digits| u32::from_str_radix(digits, 16).ok());
         Self(digits.unwrap_or_default() % COUNT)
     }
 
-    /// Whether it is among these.
+    /// Returns true if it is one of these turns.
     pub(super) fn is_among(self, turns: &[u32]) -> bool {
         turns.contains(&self.0)
     }

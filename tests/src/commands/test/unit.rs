@@ -9,8 +9,8 @@ use super::invocation::built_launcher;
 use crate::workspace::{self, cargo};
 use crate::{dependencies, setup};
 
-/// Tests of whole crates that need no machine: bytes counted, the frozen vectors, a hundred roots, the memory of a backup, programs of
-/// containers, and every verb of the command line.
+/// Tests of whole crates that need no machine: byte counters, the frozen vectors, a hundred roots, memory of a backup,
+/// programs of containers, and every verb of the command line.
 const UNIT_TESTS: [&str; 24] = [
     "--test",
     "counters",
@@ -38,7 +38,8 @@ const UNIT_TESTS: [&str; 24] = [
     "wrong_inputs",
 ];
 
-/// Tests with disks that fail and with mounts, which only root can make, and with restic. Without these they fail rather than pass unseen.
+/// Tests with failing disks and mounts, which only root can create, and with restic. If these are unavailable, the
+/// tests fail instead of passing unnoticed.
 const DEMANDING_TESTS: [&str; 10] = [
     "--test",
     "failing_disk",
@@ -52,14 +53,15 @@ const DEMANDING_TESTS: [&str; 10] = [
     "--include-ignored",
 ];
 
-/// Where the host keeps files in memory.
+/// Folder in which the host keeps files in memory.
 const MEMORY: &str = "/dev/shm";
 
-/// What must be free there for all tests that run at a time.
+/// Free space that all tests running in parallel need there.
 const MEMORY_BYTES: u64 = 4 << 30;
 
-/// A folder for temporary files in memory, where there is room, and where programs may run, which some tests write: thousands of syncs take
-/// a hundredth of a second each on a disk. [`UNIT_TESTS`] and [`DEMANDING_TESTS`] prove what must reach one.
+/// Returns a folder for temporary files in memory, if it has enough space and allows executing programs, which some
+/// tests write. On a disk, each of thousands of syncs takes a hundredth of a second. [`UNIT_TESTS`] and
+/// [`DEMANDING_TESTS`] prove what must reach a disk.
 fn folder_in_memory() -> Result<Option<TempDir>> {
     let is_fit = rustix::fs::statvfs(MEMORY).is_ok_and(|memory| {
         let runs_programs = !memory.f_flag.contains(StatVfsMountFlags::NOEXEC);
@@ -69,15 +71,15 @@ fn folder_in_memory() -> Result<Option<TempDir>> {
     folder.with_context(|| format!("cannot create a folder in {MEMORY}"))
 }
 
-/// The tests of the part `filesystems`, by a part of their names.
+/// Part of the names of the `filesystems` part's tests.
 const REAL_FILESYSTEMS: &str = "real_filesystem";
 
-/// Cuts the power of ext4 and XFS while real code writes to them. Nothing passes unseen where no such disks can be made: the tests fail.
+/// Cuts the power of ext4 and XFS while real code writes to them. The tests fail if such disks cannot be created.
 pub(super) fn run_on_filesystems() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let memory = folder_in_memory()?;
     let mut tests = cargo();
-    // One at a time: an instant of a process that shares its processor is not the instant that was meant.
+    // One at a time: a process that shares its processor is not interrupted at the intended instant.
     tests.args(["test", "--quiet", "--workspace", "--lib", "--", "--ignored", "--test-threads", "1", REAL_FILESYSTEMS]);
     if let Some(folder) = &memory {
         tests.env("TMPDIR", folder.path());
@@ -88,7 +90,7 @@ pub(super) fn run_on_filesystems() -> Result<()> {
 /// Modules of the console whose tests run with both of its databases.
 const STORING: [&str; 6] = ["approval::", "audit::", "forward::", "people::", "server::canaries", "trend::"];
 
-/// Runs all of them.
+/// Runs all tests.
 pub(super) fn run() -> Result<()> {
     setup::ensure_packages(packages::TESTS)?;
     let memory = folder_in_memory()?;
@@ -105,9 +107,9 @@ pub(super) fn run() -> Result<()> {
     dependencies::keep_for_tests()
 }
 
-/// What the console stores, once more with PostgreSQL behind it. What is about the database's file stays out. The whole workspace is named, and
-/// other crates have few tests of these names: for the console's package alone, Cargo would compile its dependencies once more, since they then
-/// have other features.
+/// Repeats the tests of the console's storage with PostgreSQL, without those about the database file. It names the
+/// whole workspace, because other crates have few tests with these names. For only the console's package, cargo would
+/// compile its dependencies again, with other features.
 fn run_with_postgresql() -> Result<()> {
     let mut tests = cargo();
     tests.args(["test", "--quiet", "--workspace", "--lib", "--"]).args(STORING);

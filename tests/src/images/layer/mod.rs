@@ -1,5 +1,5 @@
-//! File trees and the layers made of them: sorted, with fixed times and a fixed gzip header, so equal trees have equal
-//! bytes wherever and whenever they are written.
+//! File trees and the layers made of them. They are sorted, with fixed times and a fixed gzip header, so that equal
+//! trees always give equal bytes.
 #![expect(clippy::disallowed_methods, reason = "files of the tests' tools, which are recreated when they are lost")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{SOURCE_DATE_EPOCH, Workshop};
 use crate::cache::Key;
 
-/// The location of a file's bytes: a range of another file.
+/// Location of a file's bytes: a range of another file.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Slice {
     file: PathBuf,
@@ -33,7 +33,7 @@ impl Slice {
     }
 }
 
-/// What an entry is.
+/// Type of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A folder.
@@ -42,14 +42,14 @@ pub enum Kind {
     Link(String),
     /// A regular file with bytes of its own.
     Text(Vec<u8>),
-    /// A regular file whose bytes are in another file. Two entries with the same slice are one file with two names.
+    /// A regular file whose bytes are in another file. Two entries with the same slice are hard links to one file.
     Stored(Slice),
 }
 
 /// One entry of a [`FileTree`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// What it is.
+    /// Type of the entry.
     pub kind: Kind,
     /// Permission bits.
     pub mode: u32,
@@ -64,7 +64,7 @@ pub struct Entry {
 pub struct FileTree(BTreeMap<String, Entry>);
 
 impl FileTree {
-    /// Reads a tar as mmdebstrap writes it; device files are left out, for the runtime makes its own.
+    /// Reads a tar written by mmdebstrap. Device files are left out, because the runtime creates its own.
     pub fn read_tar(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let mut archive = tar::Archive::new(BufReader::new(file));
@@ -108,12 +108,12 @@ impl FileTree {
         Ok(tree)
     }
 
-    /// Adds an entry owned by root, and the folders above it that are missing.
+    /// Adds an entry owned by root, and any missing parent folders.
     pub fn add(&mut self, path: &str, mode: u32, kind: Kind) {
         self.add_owned(path, mode, (0, 0), kind);
     }
 
-    /// Adds an entry, and the folders above it that are missing, which root owns.
+    /// Adds an entry, and any missing parent folders, which root owns.
     pub fn add_owned(&mut self, path: &str, mode: u32, owner: (u64, u64), kind: Kind) {
         for (position, _) in path.match_indices('/') {
             let folder = Entry { kind: Kind::Folder, mode: 0o755, owner: (0, 0), modified: SOURCE_DATE_EPOCH };
@@ -122,7 +122,7 @@ impl FileTree {
         self.0.insert(path.to_owned(), Entry { kind, mode, owner, modified: SOURCE_DATE_EPOCH });
     }
 
-    /// Adds the bytes of a file of this machine.
+    /// Adds a file with the bytes of a file of this machine.
     pub fn add_file(&mut self, path: &str, mode: u32, file: &Path) -> Result<()> {
         let length = file.metadata().with_context(|| format!("cannot read {}", file.display()))?.len();
         self.add(path, mode, Kind::Stored(Slice { file: file.to_path_buf(), offset: 0, length }));
@@ -134,22 +134,22 @@ impl FileTree {
         self.add(path, 0o777, Kind::Link(target.to_owned()));
     }
 
-    /// Keeps only the entries that fulfill the condition.
+    /// Keeps only the entries that satisfy the condition.
     pub fn retain(&mut self, mut condition: impl FnMut(&str, &Entry) -> bool) {
         self.0.retain(|path, entry| condition(path, entry));
     }
 
-    /// The entry at a path.
+    /// Returns the entry at a path.
     pub fn get(&self, path: &str) -> Option<&Entry> {
         self.0.get(path)
     }
 
-    /// Paths and entries in the order of a layer.
+    /// Iterates over paths and entries in the order of a layer.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.0.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
-    /// The bytes of a regular file.
+    /// Returns the bytes of a regular file.
     pub fn read(&self, path: &str) -> Result<Vec<u8>> {
         let entry = self.get(path).with_context(|| format!("{path} is not in the tree"))?;
         let mut bytes = Vec::new();
@@ -163,7 +163,8 @@ impl FileTree {
         Ok(bytes)
     }
 
-    /// The layer over `base` that gives this tree: new and changed entries, and whiteouts for removed ones.
+    /// Returns the layer over `base` that results in this tree: new and changed entries, and whiteouts for removed
+    /// ones.
     pub fn above(&self, base: &Self) -> Result<Self> {
         let mut difference = Self::default();
         for (path, entry) in &self.0 {
@@ -179,7 +180,7 @@ impl FileTree {
         }
         for path in base.0.keys().filter(|path| !self.0.contains_key(*path)) {
             let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
-            // Where the folder itself is gone or no longer a folder, its own entry hides everything below it.
+            // If the folder itself is gone or no longer a folder, its own entry hides everything below it.
             if !folder.is_empty() && !matches!(self.0.get(folder), Some(Entry { kind: Kind::Folder, .. })) {
                 continue;
             }
@@ -191,7 +192,7 @@ impl FileTree {
         Ok(difference)
     }
 
-    /// Adds the folders above every entry as `whole` has them, so that unpacking never invents their owner or mode.
+    /// Adds the parent folders of every entry as in `whole`, so that unpacking never invents their owner or mode.
     fn with_folders_of(&mut self, whole: &Self) {
         let folders: Vec<String> = self
             .0
@@ -268,17 +269,17 @@ fn same_bytes(mut left: impl Read, mut right: impl Read) -> Result<bool> {
     }
 }
 
-/// A finished layer, kept in the cache.
+/// A finished layer in the cache.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
-    /// SHA-256 of the compressed bytes, with its prefix.
+    /// SHA-256 of the compressed bytes, with the prefix `sha256:`.
     pub digest: String,
-    /// SHA-256 of the tar inside, with its prefix.
+    /// SHA-256 of the uncompressed tar, with the prefix `sha256:`.
     pub diff_id: String,
     /// Compressed size in bytes.
     pub size: u64,
-    /// How it is compressed.
+    /// Compression of the file.
     #[serde(default)]
     pub packing: Packing,
     /// The compressed file.
@@ -286,19 +287,19 @@ pub struct Layer {
     pub path: PathBuf,
 }
 
-/// How a layer is compressed.
+/// Compression of a layer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Packing {
-    /// What most registries have.
+    /// Gzip, as in most registries.
     #[default]
     Gzip,
-    /// What `BuildKit` writes with `compression=zstd`.
+    /// Zstandard, as written by `BuildKit` with `compression=zstd`.
     Zstd,
 }
 
 impl Packing {
-    /// The layer's media type.
+    /// Returns the layer's media type.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Gzip => "application/vnd.oci.image.layer.v1.tar+gzip",
@@ -307,7 +308,7 @@ impl Packing {
     }
 }
 
-/// Returns the layer of that key, writing the tree that `make` returns if it is missing.
+/// Returns the layer of this key. If it is missing, writes the tree that `make` returns.
 pub fn ensure_layer(
     workshop: &Workshop,
     name: &str,
@@ -317,7 +318,7 @@ pub fn ensure_layer(
     kept(workshop, name, key, "layer.tar.gz", |path| write_layer(&make()?, path))
 }
 
-/// The same layer, compressed by Zstandard.
+/// Returns the same layer, compressed with Zstandard.
 pub fn ensure_zstd(workshop: &Workshop, name: &str, layer: &Layer) -> Result<Layer> {
     let key = workshop.key().with("compressed again", "zstd").with("layer", &layer.digest);
     kept(workshop, name, &key, "layer.tar.zst", |path| {
@@ -329,7 +330,7 @@ pub fn ensure_zstd(workshop: &Workshop, name: &str, layer: &Layer) -> Result<Lay
     })
 }
 
-/// The layer of that key, which `write` writes to a file of this name if it is missing.
+/// Returns the layer of this key. If it is missing, `write` writes it to a file of this name.
 fn kept(
     workshop: &Workshop,
     name: &str,
@@ -350,7 +351,7 @@ fn kept(
 pub fn write_layer(tree: &FileTree, path: &Path) -> Result<Layer> {
     let file = File::create(path).with_context(|| format!("cannot create {}", path.display()))?;
     let packed = Hashing::over(BufWriter::with_capacity(1 << 20, file));
-    // No name and no time in the header, and "unknown" as operating system.
+    // The header has no name and no time, and the operating system "unknown".
     let compressor = GzBuilder::new().mtime(0).operating_system(255).write(packed, Compression::new(6));
     let mut plain = Hashing::over(compressor);
     tree.write_tar(&mut plain).with_context(|| format!("cannot write {}", path.display()))?;
@@ -360,7 +361,7 @@ pub fn write_layer(tree: &FileTree, path: &Path) -> Result<Layer> {
     Ok(Layer { digest, diff_id, size, packing: Packing::Gzip, path: path.to_path_buf() })
 }
 
-/// Hashes what passes through to another writer.
+/// Writer that hashes everything it passes to another writer.
 struct Hashing<W> {
     inner: W,
     hash: Sha256,
@@ -390,7 +391,7 @@ impl<W: Write> Write for Hashing<W> {
     }
 }
 
-/// Writes a file of a cache entry, which the cache makes durable as a whole.
+/// Writes a file of a cache entry. The cache syncs the entry as a whole.
 #[expect(clippy::disallowed_methods, reason = "the cache syncs its entries")]
 pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))

@@ -1,11 +1,11 @@
-//! What a Debian changes by itself while running and booting; everything else counts as a difference.
+//! Changes that a Debian makes on its own while running and booting. All others count as differences.
 
 use super::Category;
 
-/// How far an entry of the list reaches.
+/// Scope of an entry in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
-    /// This item alone.
+    /// Only this item.
     Item,
     /// The path and everything below it.
     Below,
@@ -15,7 +15,7 @@ pub enum Reach {
 
 use Reach::{Beginning, Below, Item};
 
-/// Files, settings and groups that change by themselves, each with its reason.
+/// Files, settings and groups that change on their own, each with its reason.
 pub const EXPECTED_CHANGES: &[(Category, Reach, &str, &str)] = &[
     (Category::File, Below, "/var/log/journal", "the journal's own growth"),
     (Category::File, Below, "/var/log/wtmp", "record of boots"),
@@ -44,7 +44,7 @@ pub const EXPECTED_CHANGES: &[(Category, Reach, &str, &str)] = &[
     (Category::Cgroup, Below, "session", "where this tool runs its own programs"),
 ];
 
-/// True for items on the list.
+/// Returns true for items on the list.
 pub fn is_expected(category: Category, item: &str) -> bool {
     // The names of groups begin with their hierarchy.
     let item = if category == Category::Cgroup { item.split_once(' ').map_or(item, |(_, path)| path) } else { item };
@@ -56,7 +56,7 @@ pub fn is_expected(category: Category, item: &str) -> bool {
     })
 }
 
-/// True for the path itself and for everything below it.
+/// Returns true for the path itself and for everything below it.
 pub fn is_below(item: &str, path: &str) -> bool {
     item.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }

@@ -1,4 +1,4 @@
-//! Files of a machine, read from the host through `/proc/PID/root`; links are never followed.
+//! Files of a machine, read from the host through `/proc/PID/root`. Links are never followed.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -24,14 +24,14 @@ impl Hashes {
     }
 }
 
-/// Every file of the machine's disk.
+/// Reads every file of the machine's disk.
 pub fn disk(first: &ProcessId, known: Option<&Hashes>) -> Result<(Items, Hashes)> {
     let mut walk = Walk { items: Items::new(), known, hashes: Hashes::default() };
     walk.walk(&first.proc("root"), Path::new("/"))?;
     Ok((walk.items, walk.hashes))
 }
 
-/// Every file that is in memory: `/run`, `/dev/shm`, and whatever is mounted below them from memory.
+/// Reads every file in memory: in `/run`, `/dev/shm`, and memory filesystems mounted below them.
 pub fn memory(first: &ProcessId) -> Result<Items> {
     let mut walk = Walk { items: Items::new(), known: None, hashes: Hashes::default() };
     for mount in system::memory_mounts(first)? {
@@ -118,7 +118,7 @@ fn hash(path: &Path) -> std::io::Result<String> {
     }
 }
 
-/// Extended attributes, which carry capabilities and access lists.
+/// Returns extended attributes, which hold capabilities and access lists.
 fn attributes(path: &Path) -> std::io::Result<String> {
     let mut names = vec![0_u8; 1024];
     let size = match rustix::fs::llistxattr(path, &mut names) {

@@ -16,13 +16,13 @@ pub use expected::{EXPECTED_CHANGES, Reach};
 use files::Hashes;
 pub(crate) use network::tables;
 
-/// Where something of a machine can change.
+/// Category of a machine's items that can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Category {
-    /// Files, folders, links of the disk: kind, mode, owner, size, content.
+    /// Files, folders and links of the disk: kind, mode, owner, size, content.
     File,
-    /// The same for files in memory below `/run` and `/dev/shm`.
+    /// Files, folders and links in memory, below `/run` and `/dev/shm`.
     Runtime,
     /// Mounts: type, source, options, propagation.
     Mount,
@@ -32,7 +32,7 @@ pub enum Category {
     Address,
     /// Routes and routing rules.
     Route,
-    /// The packet filter's rules.
+    /// Rules of the packet filter.
     Filter,
     /// Units of systemd.
     Unit,
@@ -65,10 +65,10 @@ impl std::fmt::Display for Category {
 /// Categories with a name in the filesystem.
 const FILES: [Category; 3] = [Category::File, Category::Runtime, Category::Mount];
 
-/// Everything of one category: values by item.
+/// All items of one category, with their values.
 pub(crate) type Items = BTreeMap<String, String>;
 
-/// A machine at one moment.
+/// State of a machine at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     items: BTreeMap<Category, Items>,
@@ -77,11 +77,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Takes a snapshot of a running machine; `known` is an earlier one of the same disk.
+    /// Takes a snapshot of a running machine. `known` is an earlier one of the same disk.
     pub(super) fn take(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
         let first = machine.first()?;
         let mut items = BTreeMap::new();
-        // Settings are read by a program inside, so they come first and processes last.
+        // A program inside reads the settings, so they come first, and processes come last.
         items.insert(Category::Setting, system::settings(machine)?);
         items.insert(Category::Link, network::links(&first)?);
         items.insert(Category::Address, network::addresses(&first)?);
@@ -94,7 +94,7 @@ impl Snapshot {
         Ok(Self { items, hashes: files.hashes }.without_expected())
     }
 
-    /// Takes a snapshot of only the named items in a running machine's filesystem.
+    /// Takes a snapshot of only the files, folders and mounts of a running machine.
     pub(super) fn take_files(machine: &Machine, known: Option<&Snapshot>) -> Result<Self> {
         let first = machine.first()?;
         let (files, hashes) = files::disk(&first, known.map(|known| &known.hashes))?;
@@ -106,13 +106,13 @@ impl Snapshot {
         Ok(Self { items, hashes }.without_expected())
     }
 
-    /// Only its named items in the filesystem.
+    /// Keeps only files, folders and mounts.
     pub(super) fn files_alone(mut self) -> Self {
         self.items.retain(|category, _| FILES.contains(category));
         self
     }
 
-    /// A snapshot from data that was collected in another way, for any machine.
+    /// Creates a snapshot from data that was collected in another way, for any machine.
     pub(crate) fn of(items: BTreeMap<Category, Items>) -> Self {
         Self { items, hashes: Hashes::default() }.without_expected()
     }
@@ -124,7 +124,7 @@ impl Snapshot {
         self
     }
 
-    /// The values of one category, by item.
+    /// Returns the items of one category, with their values.
     pub fn items(&self, category: Category) -> impl Iterator<Item = (&str, &str)> {
         let items = self.items.get(&category).into_iter().flatten();
         items.map(|(item, value)| (item.as_str(), value.as_str()))
@@ -136,11 +136,11 @@ impl Snapshot {
 pub struct Change {
     /// Its category.
     pub category: Category,
-    /// The item: a path, an interface, the name of a setting…
+    /// Name of the item: a path, an interface, the name of a setting…
     pub item: String,
-    /// Its earlier value; none if it did not exist.
+    /// Earlier value; None if the item did not exist.
     pub before: Option<String>,
-    /// Its value now; none if it is gone.
+    /// Current value; None if the item is gone.
     pub after: Option<String>,
 }
 
@@ -156,7 +156,7 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// Everything that differs between two snapshots, in order of category and item.
+/// All differences between two snapshots, in the order of category and item.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The changes.
@@ -184,12 +184,12 @@ impl Difference {
         Self { changes }
     }
 
-    /// True when nothing differs.
+    /// Returns true if nothing differs.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Without changes of these files and folders and everything below them.
+    /// Removes changes of these files and folders and of everything below them.
     #[must_use]
     pub fn outside(mut self, paths: &[&str]) -> Self {
         self.changes.retain(|change| {
@@ -199,7 +199,7 @@ impl Difference {
         self
     }
 
-    /// The changes of one category.
+    /// Returns the changes of one category.
     pub fn of(&self, category: Category) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(move |change| change.category == category)
     }

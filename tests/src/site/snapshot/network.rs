@@ -1,5 +1,5 @@
-//! The network of a machine, queried with the host's tools in the machine's network namespace: the machine has no
-//! `nft`.
+//! The network of a machine, queried with the host's tools in the machine's network namespace, because the machine has
+//! no `nft`.
 
 use std::process::Command;
 
@@ -10,12 +10,12 @@ use super::Items;
 use crate::site::process::ProcessId;
 use crate::site::tool;
 
-/// Interfaces with type, state, address, master and details; counters and the host's numbering are left out.
+/// Returns interfaces with type, state, address, master and details, without counters and the host's numbering.
 pub fn links(first: &ProcessId) -> Result<Items> {
     let mut items = Items::new();
     for mut link in json(first, &["ip", "-details", "-json", "link", "show"])? {
         let name = text(&link, "ifname");
-        // Numbers depend on the host; `linkinfo.info_data` of a bridge holds running timers.
+        // Indexes depend on the host, and a bridge's `linkinfo.info_data` contains running timers.
         for field in ["ifindex", "link_index", "link_netnsid", "ifname"] {
             remove(&mut link, field);
         }
@@ -27,7 +27,7 @@ pub fn links(first: &ProcessId) -> Result<Items> {
     Ok(items)
 }
 
-/// Addresses of every interface.
+/// Returns the addresses of every interface.
 pub fn addresses(first: &ProcessId) -> Result<Items> {
     let mut items = Items::new();
     for link in json(first, &["ip", "-json", "address", "show"])? {
@@ -41,7 +41,7 @@ pub fn addresses(first: &ProcessId) -> Result<Items> {
     Ok(items)
 }
 
-/// Routes of every table, and the rules that choose tables.
+/// Returns the routes of every table, and the rules that choose tables.
 pub fn routes(first: &ProcessId) -> Result<Items> {
     let mut items = Items::new();
     for (family, commands) in [("-4", ["route", "rule"]), ("-6", ["route", "rule"])] {
@@ -58,12 +58,12 @@ pub fn routes(first: &ProcessId) -> Result<Items> {
     Ok(items)
 }
 
-/// The rules of the packet filter, table by table, without counters.
+/// Returns the rules of the packet filter, table by table, without counters.
 pub fn filter(first: &ProcessId) -> Result<Items> {
     Ok(tables(&in_network(first, &["nft", "--stateless", "list", "ruleset"])?))
 }
 
-/// The tables of a listing of `nft`, by family and name.
+/// Returns the tables in an `nft` listing, by family and name.
 pub(crate) fn tables(rules: &str) -> Items {
     let mut items = Items::new();
     let mut table = String::new();

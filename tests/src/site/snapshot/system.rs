@@ -7,7 +7,7 @@ use crate::site::cgroup;
 use crate::site::machine::Machine;
 use crate::site::process::ProcessId;
 
-/// Mounts by mount point; several on one point are numbered.
+/// Returns mounts by mount point. Several mounts on one point are numbered.
 pub fn mounts(first: &ProcessId) -> Result<Items> {
     let mut items = Items::new();
     for mount in mount_lines(first)? {
@@ -22,7 +22,7 @@ pub fn mounts(first: &ProcessId) -> Result<Items> {
     Ok(items)
 }
 
-/// Mount points of filesystems in memory that hold a machine's runtime files.
+/// Returns the mount points of memory filesystems that hold a machine's runtime files.
 pub fn memory_mounts(first: &ProcessId) -> Result<Vec<String>> {
     let mounts = mount_lines(first)?.into_iter();
     let in_memory = mounts.filter(|mount| matches!(mount.kind.as_str(), "tmpfs" | "ramfs"));
@@ -42,9 +42,9 @@ fn mount_lines(first: &ProcessId) -> Result<Vec<Mount>> {
     text.lines().map(|line| parse_mount(line).with_context(|| format!("cannot understand the mount: {line}"))).collect()
 }
 
-/// Parses a line of `/proc/PID/mountinfo`, leaving out what differs from boot to boot: numbers of mounts and of peer
-/// groups, and the loop device of the disk; and what differs from site to site: the name of the machine's cgroup, which a
-/// reader on the host sees in the root of the mounts of cgroups.
+/// Parses a line of `/proc/PID/mountinfo`. Omits values that differ between boots: IDs of mounts and peer groups, and
+/// the loop device of the disk. Also omits the name of the machine's cgroup, which differs between sites and is visible
+/// on the host in the root of cgroup mounts.
 fn parse_mount(line: &str) -> Option<Mount> {
     let (left, right) = line.split_once(" - ")?;
     let mut left = left.split(' ').skip(3);
@@ -58,13 +58,13 @@ fn parse_mount(line: &str) -> Option<Mount> {
     Some(Mount { point: point.to_owned(), kind: kind.to_owned(), description })
 }
 
-/// The path of a cgroup as the machine whose cgroup is above it sees it.
+/// Returns the path of a cgroup as seen by the machine to whose cgroup it belongs.
 fn inside_own_cgroup(path: &str) -> &str {
     let Some((_, own)) = path.split_once("/landfall-") else { return path };
     own.find('/').map_or("/", |end| &own[end..])
 }
 
-/// Settings of the kernel as they are inside.
+/// Returns the kernel settings as seen inside.
 pub fn settings(machine: &Machine) -> Result<Items> {
     let output = machine.try_run("sysctl --all 2> /dev/null")?;
     let mut items = Items::new();
@@ -78,7 +78,7 @@ pub fn settings(machine: &Machine) -> Result<Items> {
     Ok(items)
 }
 
-/// Groups below the machine's own; names begin with the hierarchy.
+/// Returns cgroups below the machine's own. Their names begin with the hierarchy.
 pub fn cgroups(machine: &Machine) -> Result<Items> {
     let mut items = Items::new();
     for group in machine.groups()? {
@@ -90,7 +90,7 @@ pub fn cgroups(machine: &Machine) -> Result<Items> {
     Ok(items)
 }
 
-/// Processes by command line, with how many there are.
+/// Returns processes by command line, with their number.
 pub fn processes(first: &ProcessId) -> Result<Items> {
     let namespace = std::fs::read_link(first.proc("ns/pid")).context("the machine has just ended")?;
     let mut counts = std::collections::BTreeMap::<String, u32>::new();
@@ -101,7 +101,7 @@ pub fn processes(first: &ProcessId) -> Result<Items> {
         {
             continue;
         }
-        // A process that ends meanwhile no longer has a command line.
+        // A process that has just ended has no command line.
         let line = std::fs::read(path.join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ").trim().to_owned();
         if !line.is_empty() {

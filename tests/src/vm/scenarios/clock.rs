@@ -1,4 +1,4 @@
-//! A clock that cannot be right for one boot: a dead battery sets it years back, a wrong time source years ahead.
+//! A clock that is wrong for one boot: a dead battery sets it years back, a wrong time source years ahead.
 
 use anyhow::{Context, Result};
 use jiff::{Timestamp, Zoned};
@@ -9,21 +9,22 @@ use super::super::lane::Lane;
 use super::super::machine::Machine;
 use super::living;
 
-/// Before any site existed.
+/// A time before any site existed.
 const LONG_AGO: &str = "2015-01-01T00:00:00Z";
 
-/// How far ahead the wrong source is.
+/// Number of years by which the wrong source is ahead.
 const YEARS_AHEAD: i16 = 10;
 
-/// By how much the clock of a running machine is set forward: more than it has been on, and far less than a certificate lasts.
+/// Step by which a running machine's clock is set forward: more than its uptime, and far less than the lifetime of a
+/// certificate.
 const SET_FORWARD: &str = "+3 hours";
 
-/// What the database is asked for under a wrong clock.
+/// Value that the database must return under a wrong clock.
 const ROW: &str = "4711";
 
-/// Hours ahead without a boot: the site is ready again by itself. Then ten years ahead, at first while everything runs and then for one
-/// boot, and right again; the same with a clock of 2015. What runs continues. Under the wrong clock the status names it and never says ready;
-/// under the right one the site is ready by itself.
+/// Sets the clock hours ahead without a boot: the site becomes ready again on its own. Then sets it ten years ahead,
+/// first while everything runs and then for one boot, and back; likewise to 2015. Running containers continue. Under
+/// the wrong clock, the status reports it and never says ready; afterwards, the site becomes ready on its own.
 pub(super) fn wrong_for_one_boot(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "clock", findings)?;
     engineer::prove_lightly(&mut machine)?;
@@ -48,7 +49,7 @@ pub(super) fn wrong_for_one_boot(lane: &Lane, findings: &mut Findings) -> Result
     machine.power_off()
 }
 
-/// Sets the clock while everything runs: the database's container is not ended, and gives its row.
+/// Sets the clock while everything runs: the database's container is not ended, and returns its row.
 fn keeps_running(machine: &mut Machine, (what, wrong): (&str, Timestamp), findings: &mut Findings) -> Result<()> {
     let container = engineer::database_container(machine)?;
     machine.run(&format!("date --set '{wrong:.0}'"))?;
@@ -59,7 +60,7 @@ fn keeps_running(machine: &mut Machine, (what, wrong): (&str, Timestamp), findin
     Ok(())
 }
 
-/// Shuts the machine down and boots it with this time in its clock; none is the right one.
+/// Shuts the machine down and boots it with this time; None means the correct time.
 fn boot_at(machine: &mut Machine, time: Option<Timestamp>) -> Result<()> {
     machine.power_off()?;
     machine.set_clock(time);

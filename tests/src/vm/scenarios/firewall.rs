@@ -1,5 +1,5 @@
-//! Ordinary firewall administration on a living node. Debian's `/etc/nftables.conf` begins with `flush ruleset`, so
-//! every restart of the service also removes the tables of kube-proxy and of the pods' network.
+//! Ordinary firewall administration on a running node. Debian's `/etc/nftables.conf` begins with `flush ruleset`, so
+//! every restart of the service also removes the tables of kube-proxy and of the pod network.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,16 @@ use super::super::lane::Lane;
 use super::super::machine::Machine;
 use super::living;
 
-/// How soon services answer again on a dedicated machine.
+/// Time limit for services to answer again, on a dedicated machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// The maximum wait, to see whether they ever do.
+/// Maximum time to wait in order to see if they ever answer.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Debian's own configuration, which accepts everything.
+/// Commands that apply Debian's own configuration, which accepts everything.
 const RESTART: &str = "systemctl enable --quiet nftables; systemctl restart nftables";
 
-/// The service is restarted, then all rules are flushed.
+/// Restarts the service, then flushes all rules.
 pub(super) fn restarted_and_flushed(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "firewall", findings)?;
     let services = engineer::services(&mut machine)?;
@@ -40,16 +40,16 @@ pub(super) fn restarted_and_flushed(lane: &Lane, findings: &mut Findings) -> Res
     machine.power_off()
 }
 
-/// What the agent has logged of tables that the packet filter lost, with the time of each line: which program it restarts in its pod,
-/// and which pod it replaces.
+/// Returns the agent's log lines about lost packet filter tables, each with its time. They name the program that it
+/// restarts in its pod, or the pod that it replaces.
 fn lost_tables(machine: &mut Machine) -> Result<Vec<String>> {
     let line = "journalctl --unit landfall-agent --boot --output short-precise --no-pager | grep 'the packet filter lost a table' || true";
     let shown = |line: &str| line.split_whitespace().skip(2).collect::<Vec<_>>().join(" ");
     Ok(machine.run(line)?.lines().map(shown).collect())
 }
 
-/// Waits until all services answer, and asks for the status all the time: one that says ready between two looks that both found
-/// a service silent is untrue. The status is asked for beside the looks, since an emulated machine computes it for many seconds.
+/// Waits until all services answer, and polls the status in parallel, because an emulated machine takes many seconds to
+/// compute it. A status that says ready is false if the checks before and after it found the same service silent.
 fn answer_again(machine: &mut Machine, services: &[Service], what: &str, findings: &mut Findings) -> Result<bool> {
     let begun = Instant::now();
     let (limit, patience) = (machine.patience(ANSWER_LIMIT), machine.patience(PATIENCE));
@@ -57,7 +57,7 @@ fn answer_again(machine: &mut Machine, services: &[Service], what: &str, finding
     let mut untrue = 0;
     let (took, silent) = loop {
         let said = asked.as_ref().map(|asked| machine.ended(asked.running)).transpose()?.flatten();
-        // Each look begins when it connects: a packet that went astray before the rules were back does not come again.
+        // Each check starts with new connections: a packet lost before the rules were restored is not sent again.
         let looked = begun.elapsed();
         let silent = engineer::silent(machine, services)?;
         if let Some(said) = said {
@@ -88,9 +88,9 @@ fn answer_again(machine: &mut Machine, services: &[Service], what: &str, finding
     Ok(answers)
 }
 
-/// A status that is being computed.
+/// A pending status.
 struct Asked {
     running: Running,
-    /// The services that did not answer before.
+    /// Services that did not answer before it was requested.
     silent: Vec<String>,
 }

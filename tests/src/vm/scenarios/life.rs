@@ -1,4 +1,4 @@
-//! The life of a site on a virtual machine: it is installed, boots, is renamed, gets swap.
+//! Events in the life of a site on a virtual machine: install, boots, a new hostname, swap.
 
 use anyhow::Result;
 
@@ -10,8 +10,8 @@ use super::super::lane::Lane;
 use super::super::machine::Machine;
 use super::{booted, living};
 
-/// The release is installed; its record says how long that took. Only an emulated machine may be so slow that a component is
-/// not ready in its time.
+/// Checks the install by its record of times. Only an emulated machine may be so slow that a component is not ready in
+/// time.
 pub(super) fn install(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let record = lane.install_record()?;
     findings.saw(record.to_string());
@@ -20,7 +20,7 @@ pub(super) fn install(lane: &Lane, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// Ready by itself after a shutdown and a boot, and after a reboot.
+/// Checks that the site is ready on its own after a shutdown and a boot, and after a reboot.
 pub(super) fn reboot(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = booted(lane, "reboot", findings)?;
     engineer::prove_lightly(&mut machine)?;
@@ -28,7 +28,7 @@ pub(super) fn reboot(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.power_off()
 }
 
-/// Reboots, waits until the status says ready, and proves that it is true.
+/// Reboots, waits until the status says ready, and proves that it is.
 fn ready_after_reboot(machine: &mut Machine, findings: &mut Findings) -> Result<()> {
     let boot = machine.reboot()?;
     let ready = engineer::wait_ready(machine)?;
@@ -36,10 +36,10 @@ fn ready_after_reboot(machine: &mut Machine, findings: &mut Findings) -> Result<
     engineer::prove_lightly(machine)
 }
 
-/// The machine's later name.
+/// Later hostname of the machine.
 const RENAMED: &str = "renamed";
 
-/// A renamed host is ready by itself and can be used; named back, too.
+/// Checks that a renamed host becomes ready on its own and is usable, and likewise under its old name.
 pub(super) fn rename(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "rename", findings)?;
     for (name, what) in [(RENAMED, "renamed"), (HOSTNAME, "named back")] {
@@ -52,7 +52,7 @@ pub(super) fn rename(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.power_off()
 }
 
-/// Swap that `/etc/fstab` turns on again: on Ubuntu, every boot undoes a `swapoff`.
+/// Enables swap through `/etc/fstab`: on Ubuntu, every boot undoes a `swapoff`.
 pub(super) fn swap(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "swap", findings)?;
     machine.run("sed --in-place 's/sw,noauto/sw/' /etc/fstab")?;

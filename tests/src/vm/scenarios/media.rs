@@ -1,4 +1,4 @@
-//! A stick that is pulled in the middle of staging.
+//! Removal of a stick in the middle of staging.
 
 use std::time::{Duration, Instant};
 
@@ -11,24 +11,24 @@ use super::super::image::STICK;
 use super::super::lane::Lane;
 use super::super::machine::Machine;
 
-/// How much is staged before the stick is pulled.
+/// Amount that is staged before the stick is removed, in KiB.
 const STAGED_KIB: u64 = 100 << 10;
 
-/// What a resume may read again, beside the rest: what was not yet synced and what was read ahead (ADR 11), the program, and
+/// Bytes that a resume may read again, in addition to the rest: unsynced data and read-ahead (ADR 11), the program, and
 /// the filesystem's own tables.
 const AGAIN_BYTES: u64 = (104 << 20) + (32 << 20);
 
-/// How long staging may take to that point, and to its end, on a dedicated machine.
+/// Time limit for staging to reach that point, and for it to end, on a dedicated machine.
 const STAGING_LIMIT: Duration = Duration::from_mins(3);
 
-/// How long it may take until the loss is reported, on a dedicated machine.
+/// Time limit until the loss is reported, on a dedicated machine.
 const REPORT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The folder that staging writes to.
+/// Folder to which staging writes.
 const STORE: &str = "/var/lib/landfall/registry";
 
-/// The stick is pulled while it is read. The report comes at once and its advice works: the stick is connected again
-/// and mounted as before, and the command that the report names continues from the staged data.
+/// Removes the stick while it is read. The report comes immediately, and its advice works: after the stick is mounted
+/// again, the named command continues from the staged data.
 pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = lane.born("stick-pulled")?;
     machine.boot()?;
@@ -77,13 +77,13 @@ pub(super) fn stick_pulled(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.cut_power()
 }
 
-/// What was written: space is reserved before.
+/// Returns the staged KiB without reserved space.
 fn staged_kib(machine: &mut Machine) -> Result<u64> {
     let used = format!("du --summarize --apparent-size --block-size=1K {STORE} 2> /dev/null || echo 0");
     Ok(machine.run(&used)?.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0))
 }
 
-/// Bytes that were read from the stick since it was connected.
+/// Returns the bytes read from the stick since it was connected.
 fn read_bytes(machine: &mut Machine) -> Result<u64> {
     let sectors = format!(
         "device=$(basename $(findmnt --noheadings --output SOURCE {STICK})) && \
@@ -91,11 +91,11 @@ fn read_bytes(machine: &mut Machine) -> Result<u64> {
     );
     let sectors = machine.run(&sectors)?;
     let sectors: u64 = sectors.trim().parse().with_context(|| format!("no number of sectors: {sectors}"))?;
-    // The kernel counts sectors of 512 bytes, whatever the device has.
+    // The kernel counts sectors of 512 bytes, regardless of the device's sector size.
     Ok(sectors * 512)
 }
 
-/// Bytes of the bundle on the stick.
+/// Returns the bytes of the bundle on the stick.
 fn bundle_bytes(machine: &mut Machine) -> Result<u64> {
     let total = machine.run(&format!("du --bytes --total {STICK}/*.landfall* | tail -n 1"))?;
     let bytes = total.split_whitespace().next().and_then(|word| word.parse().ok());

@@ -1,4 +1,4 @@
-//! The scenarios for virtual machines. Each branches from a disk of the lane and runs alone.
+//! The scenarios for virtual machines. Each branches from a disk of the lane and runs independently.
 
 use std::time::Duration;
 
@@ -19,15 +19,15 @@ mod uninstall;
 
 /// One scenario.
 pub struct Scenario {
-    /// Its name, which also selects it alone.
+    /// Name, by which it can be selected.
     pub name: &'static str,
-    /// What it shows.
+    /// Behavior that it shows.
     pub what: &'static str,
-    /// Whether it runs regardless of the remaining time.
+    /// True if it runs regardless of the remaining time.
     pub always: bool,
-    /// How long it usually takes on a dedicated machine.
+    /// Usual duration on a dedicated machine.
     pub usual: Duration,
-    /// Its code. An error ends it; expectations that were not met are in the findings.
+    /// Function of the scenario. An error ends it; unmet expectations are in the findings.
     pub(super) act: fn(&Lane, &mut Findings) -> Result<()>,
 }
 
@@ -130,7 +130,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// A machine with the release installed, which is ready.
+/// Returns a machine with the release installed, once it is ready.
 fn living(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
     let mut machine = lane.living(name)?;
     let ready = engineer::wait_ready(&mut machine)?;
@@ -148,7 +148,7 @@ fn booted(lane: &Lane, name: &str, findings: &mut Findings) -> Result<Machine> {
     Ok(machine)
 }
 
-/// The scenario of that name.
+/// Returns the scenario of this name.
 pub fn find(name: &str) -> Result<&'static Scenario> {
     let names = || SCENARIOS.iter().map(|scenario| scenario.name).collect::<Vec<_>>().join(", ");
     let found = SCENARIOS.iter().find(|scenario| scenario.name == name);

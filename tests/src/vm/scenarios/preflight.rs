@@ -1,4 +1,4 @@
-//! Before an install: the properties of a stock Debian, and the effect of its firewalls.
+//! The state before an install: properties of a stock Debian, and effects of its firewalls.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use super::super::image::{ADDRESS, INTERFACE};
 use super::super::lane::Lane;
 use super::super::machine::Machine;
 
-/// Facts of a stock Debian, and the command that checks each.
+/// Facts of a stock Debian, with the command that checks each.
 const STOCK: [(&str, &str); 6] = [
     ("control groups version 2", "[ $(stat --file-system --format %T /sys/fs/cgroup) = cgroup2fs ]"),
     ("AppArmor", "aa-enabled --quiet"),
@@ -20,14 +20,14 @@ const STOCK: [(&str, &str); 6] = [
     ("ufw, nftables and iptables", "command -v ufw nft iptables"),
 ];
 
-/// A fault: lines that make it and take it away, and the findings of it, each with a part of its fix or of a command.
+/// A fault: the lines that cause and fix it, and its findings, each with a part of its fix or command.
 struct Fault {
     make: &'static str,
     mend: &'static str,
     found: &'static [(&'static str, &'static str)],
 }
 
-/// Faults that need a kernel, a clock or a disk of one's own.
+/// Faults that need a separate kernel, clock or disk.
 const FAULTS: [Fault; 6] = [
     Fault {
         make: "echo $(($(date +%s) - $(cut -d. -f1 /proc/uptime))) > /run/fault; date --set 2015-01-01",
@@ -62,7 +62,7 @@ const FAULTS: [Fault; 6] = [
     },
 ];
 
-/// Each fault alone is found with its fix, and nothing besides; once all are mended, nothing is found.
+/// Checks that each fault is found with its fix, and nothing else. Once all are fixed, nothing is found.
 pub(super) fn faults(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = lane.born("preflight-faults")?;
     machine.boot()?;
@@ -92,7 +92,7 @@ fn names(findings: &[(String, String)]) -> BTreeSet<String> {
     findings.iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// The machine matches the lane's description, and a dry run finds no blocker.
+/// Checks that the machine matches the lane's description, and that a dry run finds no blocker.
 pub(super) fn stock(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = lane.born("boot")?;
     let took = machine.boot()?;
@@ -112,12 +112,12 @@ pub(super) fn stock(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.power_off()
 }
 
-/// As `ufw enable` leaves it on Debian: incoming packets denied, forwarding off.
+/// Applies the state of `ufw enable` on Debian: incoming packets denied, forwarding off.
 pub(super) fn ufw(lane: &Lane, findings: &mut Findings) -> Result<()> {
     blocked_by(lane, findings, "ufw", "ufw --force enable && ufw status verbose")
 }
 
-/// An administrator's own rules: everything that is not allowed is dropped, and nothing is forwarded.
+/// Applies an administrator's own rules: packets are dropped unless allowed, and nothing is forwarded.
 pub(super) fn nftables(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let rules = "flush ruleset
 table inet filter {
@@ -137,7 +137,7 @@ table inet filter {
     blocked_by(lane, findings, "nft", &enable)
 }
 
-/// Turns a firewall on: a dry run must be blocked, name the firewall's own commands, and succeed once they were run.
+/// Enables a firewall. A dry run must be blocked, name the firewall's own commands, and succeed after they have run.
 fn blocked_by(lane: &Lane, findings: &mut Findings, tool: &str, enable: &str) -> Result<()> {
     let mut machine = lane.born(&format!("preflight-{tool}"))?;
     machine.boot()?;
@@ -159,7 +159,7 @@ fn blocked_by(lane: &Lane, findings: &mut Findings, tool: &str, enable: &str) ->
     machine.power_off()
 }
 
-/// The advice of an install's blocker; none if nothing blocks.
+/// Returns the advice of an install's blockers; None if nothing blocks.
 fn blockers(machine: &mut Machine, lane: &Lane) -> Result<Option<Vec<String>>> {
     let output = engineer::dry_run(machine, lane.fingerprint())?;
     if output.is_success() {
@@ -171,7 +171,7 @@ fn blockers(machine: &mut Machine, lane: &Lane) -> Result<Option<Vec<String>>> {
     Ok(Some(blockers.iter().filter_map(|blocker| blocker["next"].as_str()).map(str::to_owned).collect()))
 }
 
-/// The commands of a tool in a piece of advice, which are in backquotes; without those that turn the tool off.
+/// Returns a tool's commands in a piece of advice, which are in backquotes, without those that disable the tool.
 fn commands(advice: &str, tool: &str) -> Vec<String> {
     let quoted = advice.split('`').skip(1).step_by(2);
     let is_of_tool = |command: &&str| {

@@ -1,4 +1,4 @@
-//! The power is cut while rows are written.
+//! A power cut while rows are written.
 
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,14 @@ use super::super::lane::Lane;
 use super::super::machine::LINES;
 use super::living;
 
-/// How many rows are acknowledged before the power is cut.
+/// Number of acknowledged rows before the power is cut.
 const ROWS: u64 = 300;
 
-/// How long they may take on a dedicated machine.
+/// Time limit for these rows, on a dedicated machine.
 const ROWS_LIMIT: Duration = Duration::from_mins(2);
 
-/// Each row is its own transaction, and its number leaves the machine once the database has acknowledged it. All
-/// numbers that left exist after a boot.
+/// Writes each row in its own transaction, and sends its number out of the machine once the database has acknowledged
+/// it. After a boot, all sent numbers must exist.
 pub(super) fn hard_reset(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let mut machine = living(lane, "hard-reset", findings)?;
     engineer::in_database(&mut machine, "CREATE TABLE acknowledged (id bigint PRIMARY KEY)")?;
@@ -49,7 +49,7 @@ pub(super) fn hard_reset(lane: &Lane, findings: &mut Findings) -> Result<()> {
     machine.power_off()
 }
 
-/// The last number that arrived whole.
+/// Returns the last number that arrived completely.
 fn acknowledged(lines: &str) -> u64 {
     let whole = lines.rsplit_once('\n').map_or("", |(whole, _)| whole);
     whole.lines().rev().find_map(|line| line.trim().parse().ok()).unwrap_or(0)

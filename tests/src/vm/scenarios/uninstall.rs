@@ -1,4 +1,4 @@
-//! What an uninstall leaves.
+//! The state after an uninstall.
 
 use std::time::{Duration, Instant};
 
@@ -10,19 +10,19 @@ use super::super::lane::Lane;
 use super::super::snapshot::Moment;
 use super::living;
 
-/// How long it may take on a dedicated machine.
+/// Time limit of the uninstall on a dedicated machine.
 const UNINSTALL_LIMIT: Duration = Duration::from_mins(5);
 
-/// What stays: the logs of Landfall's operations.
+/// Folder that remains: the logs of Landfall's operations.
 const KEPT: &str = "/var/log/landfall";
 
-/// The machine is as it was at its birth: files, units, interfaces, mounts, routes, packet filter, settings.
+/// Checks that the machine is in its initial state: files, units, interfaces, mounts, routes, packet filter, settings.
 pub(super) fn leaves_nothing(lane: &Lane, findings: &mut Findings) -> Result<()> {
     let birth = lane.birth()?;
     let mut machine = living(lane, "uninstall", findings)?;
     let begun = Instant::now();
     let limit = machine.patience(UNINSTALL_LIMIT);
-    // The site has its node's name, which is the host's.
+    // The site is named after its node, which has the host's name.
     let command = format!("landfall --json uninstall --delete-data --confirm {HOSTNAME}");
     let output = machine.within(&command, limit)?;
     ensure!(output.is_success(), "landfall uninstall ended with {:?}: {}", output.code, output.text());

@@ -1,4 +1,4 @@
-//! A machine with less than this one has, made of links to this one's files.
+//! A machine that lacks things, made of links to files of this machine.
 #![expect(clippy::disallowed_methods, reason = "files of a test, which are recreated when they are lost")]
 
 use std::collections::BTreeSet;
@@ -15,19 +15,19 @@ use super::{name_of, tool};
 use crate::runnable::write_program;
 use crate::workspace::{self, TARGET};
 
-/// Seconds that one run may take.
+/// Time limit of one run, in seconds.
 const PATIENCE: &str = "240";
 
-/// The exit code of `timeout` when it had to end a program.
+/// Exit code of `timeout` if it had to end a program.
 const TIMED_OUT: i32 = 124;
 
-/// The address of a proxy that does not exist.
+/// Address of a proxy that does not exist.
 const DEAD_PROXY: &str = "http://127.0.0.1:9";
 
-/// Folders of a toolchain that compilers need; documentation is not among them.
+/// Folders of a toolchain that compilers need; documentation is not needed.
 const TOOLCHAIN_FOLDERS: [&str; 3] = ["bin", "lib", "libexec"];
 
-/// The programs of a toolchain that a build starts.
+/// Programs of a toolchain that a build starts.
 const TOOLCHAIN_PROGRAMS: [&str; 7] =
     ["cargo", "rustc", "rustdoc", "cargo-clippy", "clippy-driver", "cargo-fmt", "rustfmt"];
 
@@ -39,11 +39,11 @@ pub struct Bare {
     cases: AtomicU32,
 }
 
-/// Its paths.
+/// Paths of a [`Bare`] machine.
 #[derive(Clone)]
 struct Places {
     folder: PathBuf,
-    /// This machine's own toolchain.
+    /// Folder of this machine's own toolchain.
     sysroot: PathBuf,
 }
 
@@ -69,17 +69,17 @@ impl Places {
     }
 }
 
-/// Which toolchain's programs are in `PATH`.
+/// The toolchain whose programs are in `PATH`.
 #[derive(Clone, Copy)]
 pub enum Toolchain {
-    /// This machine's own.
+    /// The toolchain of this machine.
     Whole,
     /// A copy without the target that ships.
     WithoutTarget,
 }
 
 impl Bare {
-    /// Makes it in the folder, which is emptied first.
+    /// Creates the files in a folder, which is emptied first.
     pub fn make(folder: &Path) -> Result<Self> {
         if folder.exists() {
             std::fs::remove_dir_all(folder).with_context(|| format!("cannot empty {}", folder.display()))?;
@@ -88,7 +88,7 @@ impl Bare {
         let sysroot = tool(Command::new("rustc").args(["--print", "sysroot"]).current_dir("/"))?;
         let sysroot = Path::new(&sysroot).canonicalize().context("rustc's sysroot is missing")?;
         let rustup = folders_of_path().into_iter().map(|folder| folder.join("rustup")).find(|program| program.exists());
-        // Rust from a distribution may exist beside an unrelated rustup.
+        // A distribution's Rust may exist next to an unrelated rustup.
         let rustup = rustup.filter(|_| sysroot.parent().is_some_and(|parent| parent.ends_with("toolchains")));
         let components = std::fs::read_to_string(sysroot.join("lib/rustlib/components")).ok();
         let places = Places { folder: folder.to_owned(), sysroot };
@@ -98,24 +98,24 @@ impl Bare {
         Ok(bare)
     }
 
-    /// The fresh clone.
+    /// Returns the folder of the fresh clone.
     pub fn clone_folder(&self) -> PathBuf {
         self.places.clone_folder()
     }
 
-    /// True when this machine's Rust is rustup's.
+    /// Returns true if rustup manages this machine's Rust.
     pub fn has_rustup(&self) -> bool {
         self.rustup.is_some()
     }
 
-    /// Hard links to every file, which rustup never writes to, and copies of those that it does.
+    /// Copies the toolchain: hard links to files that rustup never writes to, and copies of the other files.
     fn copy_toolchain(&self) -> Result<()> {
         let (sysroot, toolchain) = (&self.places.sysroot, self.places.toolchain());
         std::fs::create_dir_all(&toolchain)?;
         for name in TOOLCHAIN_FOLDERS.iter().filter(|name| sysroot.join(name).exists()) {
             let from = sysroot.join(name);
             let copy = |how: &str| tool(Command::new("cp").args(["--archive", how]).arg(&from).arg(&toolchain));
-            // Links do not cross filesystems.
+            // Hard links do not work across filesystems.
             copy("--link").or_else(|_| copy("--reflink=auto"))?;
         }
         let libraries = toolchain.join("lib/rustlib");
@@ -157,7 +157,7 @@ impl Bare {
         machine.run(arguments)
     }
 
-    /// Fails unless the run reached a compiled crate of the project's dependencies.
+    /// Fails unless the run compiled a crate of the project's dependencies.
     pub fn expect_first_crate(&self, output: &Output, of: &str) -> Result<()> {
         let text = String::from_utf8_lossy(&output.stderr);
         ensure!(self.places.first_crate().exists(), "{of}: no crate was compiled for {TARGET}:\n{text}");
@@ -170,7 +170,7 @@ impl Bare {
         Ok(())
     }
 
-    /// This machine's toolchain is unchanged.
+    /// Fails if this machine's toolchain has changed.
     pub fn expect_machine_unharmed(&self) -> Result<()> {
         let components = std::fs::read_to_string(self.places.sysroot.join("lib/rustlib/components")).ok();
         ensure!(components == self.components, "the toolchain of this machine was changed: {components:?}");
@@ -178,7 +178,7 @@ impl Bare {
     }
 }
 
-/// Clones this project as it is, with uncommitted changes; new files belong to it once git knows them.
+/// Clones this project with uncommitted changes. New files are included if they have been added to git.
 fn clone(folder: &Path) -> Result<()> {
     let root = workspace::root();
     let git = || {
@@ -196,7 +196,7 @@ fn clone(folder: &Path) -> Result<()> {
     tool(Command::new("git").arg("-C").arg(folder).args(["checkout", "--quiet", &changed])).map(drop)
 }
 
-/// rustup's record of a toolchain, without the target.
+/// Removes the target from rustup's record of a toolchain.
 fn without_target(path: &Path, content: Vec<u8>) -> Vec<u8> {
     let Ok(text) = String::from_utf8(content.clone()) else { return content };
     let kept = |separator: &str| {
@@ -215,14 +215,14 @@ fn folders_of_path() -> Vec<PathBuf> {
     std::env::split_paths(&path).filter(|folder| folder.is_dir()).collect()
 }
 
-/// One machine that lacks things.
+/// A machine that lacks certain things.
 pub struct Machine {
     places: Places,
     case: PathBuf,
     hidden: BTreeSet<String>,
     fakes: Vec<(String, String)>,
     files: Vec<(PathBuf, String)>,
-    /// The first commands of its shell, in a mount namespace of its own.
+    /// First commands of its shell, which run in a mount namespace of their own.
     script: String,
 }
 
@@ -237,7 +237,7 @@ impl Machine {
         self.fakes.push((program.to_owned(), format!("#!/bin/sh\n{script}\n")));
     }
 
-    /// Puts a toolchain's own programs into `PATH`, and rustup out of it.
+    /// Adds a toolchain's own programs to `PATH`, and removes rustup from it.
     pub fn plain(&mut self, toolchain: Toolchain) {
         let folder = match toolchain {
             Toolchain::Whole => self.places.sysroot.clone(),
@@ -249,29 +249,30 @@ impl Machine {
         }
     }
 
-    /// Covers a file of the system with another text.
+    /// Covers a system file with another text.
     pub fn cover(&mut self, file: &str, text: &str) {
         let cover = self.case.join(file.replace('/', "_"));
         self.files.push((cover.clone(), text.to_owned()));
         self.first(&format!("mount --bind {} {file}", cover.display()));
     }
 
-    /// A cache with 64 MiB, at its current path.
+    /// Provides a cache with 64 MiB, at its current path.
     pub fn small_cache(&mut self) {
         self.first("mkdir -p \"$LANDFALL_CACHE\" && mount -t tmpfs -o size=64m tmpfs \"$LANDFALL_CACHE\"");
     }
 
-    /// Devices, but no loop device.
+    /// Provides devices, but no loop device.
     pub fn without_devices(&mut self) {
         self.first("mount -t tmpfs tmpfs /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9");
     }
 
-    /// No hierarchy of cgroups.
+    /// Removes the cgroup hierarchy.
     pub fn without_cgroups(&mut self) {
         self.first("mount -t tmpfs tmpfs /sys/fs/cgroup");
     }
 
-    /// Cgroups as in a container whose root group holds processes: the kernel would refuse controllers below it.
+    /// Provides cgroups as in a container whose root group holds processes: the kernel would refuse controllers below
+    /// it.
     pub fn with_occupied_cgroups(&mut self) {
         self.without_cgroups();
         let files = [("controllers", "cpu memory pids"), ("type", "domain"), ("procs", "1"), ("subtree_control", "")];
@@ -280,14 +281,14 @@ impl Machine {
         }
     }
 
-    /// Cgroups as in a container that must not change them.
+    /// Provides read-only cgroups, as in an unprivileged container.
     pub fn with_read_only_cgroups(&mut self) {
         self.with_occupied_cgroups();
         self.first("mount -o remount,ro /sys/fs/cgroup");
     }
 
-    /// A kernel that has modules, and not those for networks of pods: neither loaded nor built in nor on the disk. Kernels
-    /// without modules of any kind have no folder of them, so this one is elsewhere.
+    /// Provides a kernel whose modules for pod networks are neither loaded, built in, nor on the disk. Kernels without
+    /// any modules have no modules folder, so this one is elsewhere.
     pub fn without_modules(&mut self) {
         let folder = self.case.join("modules").display().to_string();
         self.cover("/proc/sys/kernel/osrelease", &folder);
@@ -298,12 +299,12 @@ impl Machine {
         }
     }
 
-    /// An unprivileged user who owns the same files.
+    /// Runs as an unprivileged user who owns the same files.
     pub fn without_root(&mut self) {
         self.script += "set -- unshare --user -- \"$@\"\n";
     }
 
-    /// Nothing is cached, and every connection goes through a proxy that does not exist.
+    /// Removes all caches, and sends every connection through a proxy that does not exist.
     pub fn cut_off(&mut self) {
         for name in ["http_proxy", "https_proxy"] {
             self.setting(name, DEAD_PROXY);
@@ -316,7 +317,7 @@ impl Machine {
         }
     }
 
-    /// Ends the build once one crate was compiled for the target, and records that in a file.
+    /// Ends the build after one crate was compiled for the target, and records that in a file.
     pub fn stop_after_first_crate(&mut self) {
         let script = format!(
             "case \" $* \" in\n*\" --crate-name ___ \"*) exec \"$@\" ;;\n\
@@ -364,13 +365,14 @@ impl Machine {
         Ok(output)
     }
 
-    /// A folder with the fakes, then every folder of `PATH`; links replace a folder that contains a hidden program.
+    /// Returns a `PATH` with a folder of fakes, followed by the original folders. A folder with a hidden program is
+    /// replaced by a folder of links.
     fn make_path(&self) -> Result<OsString> {
         let fakes = self.case.join("bin");
         std::fs::create_dir_all(&fakes)?;
         for (name, script) in &self.fakes {
             let path = fakes.join(name);
-            // Of two fakes of one program, the later counts.
+            // The later of two fakes of one program is used.
             write_program(&path, script);
         }
         let mut folders = vec![fakes];
@@ -394,7 +396,7 @@ impl Machine {
     }
 }
 
-/// Variables that cargo and rustup set for this program, or that a person set for this build only.
+/// Returns true for variables that cargo and rustup set for this program, or that a person set only for this build.
 fn is_of_this_build(name: &OsString) -> bool {
     const BEGINNINGS: [&str; 6] =
         ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_", "CARGO_BUILD_", "RUSTC", "LANDFALL_"];

@@ -1,16 +1,16 @@
-//! What a machine may lack: how it is removed, and the words that name it.
+//! Items that a machine may lack, with the way to remove each and the words that name it.
 
 use super::bare::Machine;
 
-/// One thing that a machine may lack.
+/// One item that a machine may lack.
 pub struct Lack {
-    /// Its name in this test's own words.
+    /// Name used in this test.
     pub name: &'static str,
-    /// Removes it.
+    /// Function that removes it.
     pub take: fn(&mut Machine),
-    /// What the launcher must then report.
+    /// Words that the launcher must then report.
     pub words: &'static [&'static str],
-    /// Why it is not named when everything is missing.
+    /// Reason why it is not named if everything is missing.
     pub stays_alone: Option<&'static str>,
 }
 
@@ -18,13 +18,13 @@ const fn lack(name: &'static str, take: fn(&mut Machine), words: &'static [&'sta
     Lack { name, take, words, stays_alone: None }
 }
 
-/// A fake interpreter that has no pip.
+/// Fake interpreter without pip.
 const PYTHON: &str = "exit 1";
 
-/// A fake dpkg-query that knows no package.
+/// Fake `dpkg-query` that knows no package.
 const DPKG: &str = "exit 1";
 
-/// Everything that can be removed without changing the machine.
+/// Every item that can be removed without changing the machine.
 pub const LACKS: &[Lack] = &[
     lack("C compiler for the target", |machine| machine.hide(&["musl-gcc"]), &["musl-gcc in PATH"]),
     lack("linker", |machine| machine.hide(&["ld.lld"]), &["ld.lld in PATH: the package lld"]),
@@ -90,7 +90,8 @@ pub const LACKS: &[Lack] = &[
             "requests to 127.0.0.1 would go to the proxy http://127.0.0.1:9",
         ],
     ),
-    // After the entries that move the cache. The bytes distinguish it from this machine's own disk, which may be nearly full, too.
+    // Comes after the entries that move the cache. The number of bytes distinguishes it from this machine's own disk,
+    // which may be nearly full as well.
     lack("disk", Machine::small_cache, &[": 0.0 GiB are free"]),
     Lack {
         name: "network for Go, Python and npm",

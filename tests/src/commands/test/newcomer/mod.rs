@@ -1,8 +1,8 @@
-//! The part "newcomer": a fresh clone on a machine that lacks things. The launcher must name whatever is missing before
-//! anything of the project is compiled. What it may install by itself, it must install, and then continue.
+//! The part "newcomer": a fresh clone on a machine that lacks things. The launcher must name all missing items before
+//! any part of the project is compiled. It must install what it may install, and then continue.
 //!
 //! The tests use this machine's own tools: a folder of links replaces `PATH`, hard links replace the toolchain, and
-//! files of the system are covered in a mount namespace. Nothing of the machine is changed.
+//! system files are covered in a mount namespace. The machine itself is not changed.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -31,7 +31,7 @@ pub(super) fn run() -> Result<()> {
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
 }
 
-/// The launcher's output; it must have refused, in words and not with a trace.
+/// Returns the launcher's output. Fails unless the launcher refused with an error message, not with a stack trace.
 fn refusal(output: &Output, of: &str) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     ensure!(!output.status.success(), "{of}: the launcher let it through:\n{text}");
@@ -44,17 +44,18 @@ fn expect_words(text: &str, words: &str, of: &str) -> Result<()> {
     Ok(())
 }
 
-/// Before the launcher itself can be linked, its linker reports. This comes first, while nothing is built.
+/// Without a linker, the launcher itself cannot be built; the linker wrapper reports it. This test comes first, before
+/// anything is built.
 fn without_a_compiler(bare: &Bare) -> Result<()> {
     let output = bare.xtask(&["preflight", "test"], |machine| machine.hide(&["cc", "gcc", "apt-get"]))?;
     expect_words(&refusal(&output, "cc")?, "this machine has no C compiler", "cc")
 }
 
-/// Each thing is named when it alone is missing, and is not named while it exists.
+/// Checks that each item is named if only that item is missing, and not named if it exists.
 fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
     let whole = bare.xtask(&["preflight", "test"], |_| ())?;
     let whole = String::from_utf8_lossy(&whole.stderr).into_owned();
-    // The one thing that this machine always lacks shows that it was checked.
+    // This machine always lacks the target, whose report shows that the check ran.
     expect_words(&whole, TARGET, "a machine without the target alone")?;
     for lack in LACKS {
         let text = refusal(&bare.xtask(&["preflight", "test"], lack.take)?, lack.name)?;
@@ -67,14 +68,14 @@ fn everything_that_is_missing_is_named(bare: &Bare) -> Result<()> {
             expect_words(&text, words, lack.name)?;
         }
     }
-    // Every command is compiled, C code included, also one that does nothing else.
+    // Every command is compiled, including C code, even one that only removes things.
     let down = bare.xtask(&["preflight", "demo", "--down"], |machine| machine.hide(&["musl-gcc"]))?;
     expect_words(&refusal(&down, "a command that only removes")?, "musl-gcc in PATH", "a command that only removes")?;
     printer::note(format!("named when missing: {}", LACKS.iter().map(|lack| lack.name).collect::<Vec<_>>().join(", ")));
     Ok(())
 }
 
-/// Programs of a toolchain in `PATH`, without rustup: with its own standard library for the target, and without.
+/// Checks toolchains in `PATH` without rustup: one with the standard library for the target, and one without.
 fn a_distributions_rust(bare: &Bare) -> Result<()> {
     let without = bare.xtask(&["preflight", "test"], |machine| machine.plain(Toolchain::WithoutTarget))?;
     let text = refusal(&without, "a distribution's Rust without the target")?;
@@ -87,7 +88,7 @@ fn a_distributions_rust(bare: &Bare) -> Result<()> {
     bare.expect_first_crate(&with, "a distribution's Rust with the target")
 }
 
-/// Everything missing: one report has all of it, and nothing was compiled.
+/// Checks that one report names everything if everything is missing, and that nothing was compiled.
 fn everything_at_once(bare: &Bare) -> Result<()> {
     let take = |machine: &mut bare::Machine| {
         LACKS.iter().filter(|lack| lack.stays_alone.is_none()).for_each(|lack| (lack.take)(machine));
@@ -102,8 +103,9 @@ fn everything_at_once(bare: &Bare) -> Result<()> {
     Ok(())
 }
 
-/// The one thing that is installed as soon as it is missing. Rust that came without rustup cannot add it: then a command that builds
-/// names it and stops before anything is compiled, and builds with a toolchain that has it, as [`a_distributions_rust`] proved.
+/// Checks that the launcher installs the target, the one item that it always installs. Without rustup, Rust cannot add
+/// it: then a command that builds names it, and stops before anything is compiled. With a toolchain that has it, the
+/// command builds, as [`a_distributions_rust`] proves.
 fn the_target_is_brought(bare: &Bare) -> Result<()> {
     let output = bare.xtask(&["--help"], bare::Machine::stop_after_first_crate)?;
     if bare.has_rustup() {
@@ -123,7 +125,7 @@ fn the_target_is_brought(bare: &Bare) -> Result<()> {
     Ok(())
 }
 
-/// Runs a tool, which must succeed.
+/// Runs a tool and returns its output. Fails if the tool fails.
 fn tool(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !output.status.success() {
