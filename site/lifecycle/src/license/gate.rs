@@ -1,4 +1,4 @@
-//! What the license of a site comes to for a release: the one that it has, or the one that a person passes with the command.
+//! Judgment of a site's license for a release: the stored license, or one that a person passes with the command.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,23 +23,23 @@ use crate::marks::Marks;
 use crate::operations::TrustedRelease;
 use crate::preflight::Finding;
 
-/// More than any license has, in bytes: a stick may bring a file of any length.
+/// Maximum size of a license in bytes, because a stick may bring a file of any length.
 const MOST_BYTES: u64 = landfall_license::FILE_BYTES as u64;
 
-/// For which machine a license is looked at.
+/// Machine for which a license is judged.
 pub(crate) enum LicensedHost<'a> {
-    /// This one. Its cluster's identifier, where it answers.
+    /// This machine, with its cluster's identifier if it answers.
     Here {
         /// The paths of the host.
         paths: &'a SitePaths,
-        /// What identifies its cluster.
+        /// Identifier of its cluster.
         cluster: Option<Identifier>,
     },
-    /// One that a file describes: its clock when it was described. What identifies it is not known.
+    /// A machine that a file describes, with its clock at that time. Its identifiers are unknown.
     Elsewhere(Timestamp),
 }
 
-/// A license that a person passes: the bytes that the vendor signed, and what they are called in errors.
+/// A license that a person passes: the vendor's signed bytes, and a name for errors.
 #[derive(Debug, Clone)]
 pub(crate) struct GivenLicense {
     name: String,
@@ -53,33 +53,33 @@ impl GivenLicense {
         Ok(Self { name: path.display().to_string(), bytes })
     }
 
-    /// A license that the console sent.
+    /// Returns a license that the console sent.
     pub(crate) fn sent(text: &str) -> Self {
         Self { name: "that the console sent".to_owned(), bytes: text.as_bytes().to_vec() }
     }
 }
 
-/// The license that counts for an operation, and what it comes to.
+/// The applicable license of an operation, and its standing.
 #[derive(Debug, Clone)]
 pub(crate) struct Licensing {
     held: Option<Held>,
-    /// The newest signed time that the operation brings.
+    /// Newest signed time that the operation brings.
     signed: Timestamp,
-    /// Why the license of the site cannot be used, if it cannot.
+    /// Reason why the site's license is unusable, if it is.
     pub(crate) note: Option<String>,
 }
 
-/// What a license comes to, and the date by which it was judged.
+/// Standing of a license, and the date by which it was judged.
 #[derive(Debug, Clone)]
 pub(crate) struct Judged {
-    /// What it comes to.
+    /// Standing of the license.
     pub(crate) standing: Standing,
     /// Trusted time.
     pub(crate) date: Timestamp,
 }
 
 impl Judged {
-    /// The standing in words; with the date, where another date would make another standing of it.
+    /// Describes the standing, including the date if another date would change it.
     fn text(&self, license: &License) -> String {
         let text = self.standing.text(license);
         match self.standing {
@@ -89,8 +89,8 @@ impl Judged {
     }
 }
 
-/// What to do where an end is not one, and only the date is wrong: whose first clock was ahead, or who confirmed a wrong date, needs no
-/// new license.
+/// Advice for an end that only a wrong date causes. After a clock that was ahead, or a confirmed wrong date, no new
+/// license is needed.
 const WRONG_DATE: &str =
     "If that date is wrong, set the clock, run `landfall license confirm-date`, then the same command again.";
 
@@ -99,13 +99,13 @@ struct Held {
     record: LicenseRecord,
     license: License,
     judged: Judged,
-    /// Whether a person passed it: it is stored once the operation begins.
+    /// True if a person passed it. It is stored when the operation begins.
     is_new: bool,
 }
 
 impl Licensing {
-    /// Looks at the license that a person passes, or at the one that the site has, for a trusted release. A license that this site
-    /// must not have is refused. Changes nothing.
+    /// Judges the license that a person passes, or the stored one, for a trusted release. Fails for a license that this
+    /// site must not have. Changes nothing.
     pub(crate) fn look(
         place: &LicensedHost<'_>,
         release: &TrustedRelease,
@@ -147,12 +147,12 @@ impl Licensing {
         Ok(Self { held: Some(Held { record, license, judged, is_new: given.is_some() }), signed, note })
     }
 
-    /// The license that counts.
+    /// Returns the applicable license.
     pub(crate) fn license(&self) -> Option<&License> {
         self.held.as_ref().map(|held| &held.license)
     }
 
-    /// What blocks an install or an upgrade to this release.
+    /// Returns the blockers of an install or an upgrade to this release.
     pub(crate) fn blockers(&self, release: &ReleaseDocument, built_at: Timestamp) -> Vec<Finding> {
         let held = self.held.as_ref().map(|held| (&held.license, &held.judged.standing));
         let blocker = |shortfall: Shortfall| {
@@ -169,7 +169,7 @@ impl Licensing {
         shortfalls(&needs(release), built_at, held).into_iter().map(blocker).collect()
     }
 
-    /// Names the date by which a license has ended, or does not apply yet.
+    /// Adds the date by which a license has ended or does not apply yet.
     fn add_date(&self, blocker: &mut Finding) {
         let Some(held) = &self.held else { return };
         if [codes::LICENSE_ENDED.id, codes::LICENSE_NOT_YET.id].contains(&blocker.code) {
@@ -180,8 +180,8 @@ impl Licensing {
         }
     }
 
-    /// Stores what the operation brings: the license, its revocation, and the signed times. On the disk when it returns; a
-    /// site without a license stores nothing.
+    /// Stores the license, its revocation and the signed times of the operation. On the disk on return. Without a
+    /// license, stores nothing.
     pub(crate) fn store(&self, paths: &SitePaths) -> Result<(), StepError> {
         let Some(held) = &self.held else { return Ok(()) };
         if held.is_new {
@@ -191,9 +191,9 @@ impl Licensing {
             tracing::info!(license = held.license.terms().id, "the license is stored");
         }
         let lock = LicenseLock::take(paths)?;
-        // Before the license: one without trusted time would be judged by the clock.
+        // Before the license: without trusted time, it would be judged by the clock.
         site_time::learn(paths, &lock, &machine_clocks(paths), self.signed)?;
-        // Another command may have changed it since the look.
+        // Another command may have changed it in the meantime.
         let current = LicenseRecord::read(paths).ok().flatten();
         let mut record = match current {
             current if held.is_new => LicenseRecord::with(&held.license, current.as_ref())?,
@@ -205,7 +205,7 @@ impl Licensing {
     }
 }
 
-/// Refuses a license that does not count now where the one that the site has does: a replaced license never returns.
+/// Fails for a license that is not valid now if the stored one is, because a replaced license never returns.
 fn refuse_worse(
     place: &LicensedHost<'_>,
     release: &TrustedRelease,
@@ -226,8 +226,8 @@ fn refuse_worse(
     Err(if found.standing == Standing::Ended { error.hint(format!("{} {WRONG_DATE}", code.fix)) } else { error })
 }
 
-/// The license that the site has, if it is one of the vendor who signed this release: an earlier installation may have left
-/// another vendor's. Its signer may have lost the role since; the license stays.
+/// Returns the stored license, if it is from the vendor of this release: an earlier installation may have left another
+/// vendor's. The license stays even if its signer has lost the role.
 fn held(record: LicenseRecord, release: &TrustedRelease) -> Result<(LicenseRecord, License), StepError> {
     let (license, trusted) = (record.license()?, release.verified.trusted().root());
     let terms = license.terms();
@@ -247,7 +247,7 @@ fn held(record: LicenseRecord, release: &TrustedRelease) -> Result<(LicenseRecor
     Err(StepError::new(codes::LICENSE_RECORD, what))
 }
 
-/// Verifies a license that a person passes, and makes the record of it.
+/// Verifies a license that a person passes, and creates its record.
 fn opened(
     GivenLicense { name, bytes }: &GivenLicense,
     root: &Root,
@@ -276,7 +276,7 @@ fn refused(error: LicenseError) -> StepError {
     }
 }
 
-/// What a license comes to at a place, now; with the newest signed time and the revocation that a release brings.
+/// Judges a license for a machine at the present time, with a release's newest signed time and revocation.
 pub(crate) fn judge(
     place: &LicensedHost<'_>,
     record: &LicenseRecord,
@@ -301,12 +301,12 @@ pub(crate) fn judge(
     Ok(Judged { standing: license.standing(&circumstances), date: now })
 }
 
-/// The revocation that counts of those that are known: the one with the highest number.
+/// Returns the revocation with the highest number, which is in force.
 fn newest(known: [Option<&Revocation>; 3]) -> Option<&Revocation> {
     known.into_iter().flatten().max_by_key(|revocation| revocation.number())
 }
 
-/// What the components of a release need.
+/// Returns the needs of a release's components.
 pub(crate) fn needs(release: &ReleaseDocument) -> Vec<Need<'_>> {
     let components = release.components.iter();
     components

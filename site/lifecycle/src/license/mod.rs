@@ -1,5 +1,5 @@
-//! The site's license: how it is stored, which one takes the place of which, and what it comes to before an install or an
-//! upgrade. Nothing else asks for it: what runs, backups, restores, rollbacks and uninstalls go on without one.
+//! The site's license: storage, replacement, and judgment before an install or an upgrade. Nothing else needs it:
+//! running software, backups, restores, rollbacks and uninstalls continue without one.
 
 mod gate;
 mod record;

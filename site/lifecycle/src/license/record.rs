@@ -1,5 +1,5 @@
-//! The record of a site's license, in two places like the marks: the file that the vendor signed, the root document that
-//! accepted it, and what must outlive it.
+//! Record of a site's license, stored in two places like the marks. It holds the vendor's signed file, the root
+//! document that accepted it, and facts that must outlive the license.
 
 use std::collections::BTreeSet;
 
@@ -17,26 +17,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::usage;
 
-/// Form of the record.
+/// Schema number of the record.
 const SCHEMA: u32 = 1;
 
-/// What the license is called in errors.
+/// Name of the license in errors.
 const KEPT: &str = "that this site keeps";
 
-/// The license of a site, as it is stored.
+/// The license of a site as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LicenseRecord {
     schema: u32,
-    /// Grows with every change: of two copies, the greater one is newer.
+    /// Number that grows with every change: of two copies, the greater one is newer.
     sequence: u64,
     /// The vendor's file.
     document: String,
-    /// The root document whose license keys accepted it. A later root does not end it: only a revocation does.
+    /// Root document whose license keys accepted it. A later root does not invalidate it; only a revocation does.
     root: String,
-    /// Ids of licenses that later ones have replaced: they never count here again.
+    /// IDs of replaced licenses, which are never valid here again.
     superseded: BTreeSet<String>,
-    /// Identifiers of the cluster and the site, as they are or, in a site whose backups came to new hardware, were.
+    /// Identifiers of the cluster and the site. They include earlier ones of a site whose backups moved to new
+    /// hardware.
     identifiers: BTreeSet<Identifier>,
 }
 
@@ -45,17 +46,18 @@ fn twin(paths: &SitePaths) -> Twin {
 }
 
 impl LicenseRecord {
-    /// The record of this site; none on a site without a license. Its signatures are checked by [`LicenseRecord::license`].
+    /// Reads the record of this site; `None` on a site without a license. [`LicenseRecord::license`] checks its
+    /// signatures.
     pub fn read(paths: &SitePaths) -> Result<Option<Self>, StepError> {
         Ok(twin(paths).read::<Self>()?.into_iter().reduce(Self::merged))
     }
 
-    /// The license, its signatures checked again under the root document that accepted it.
+    /// Returns the license, after checking its signatures again under the root document that accepted it.
     pub fn license(&self) -> Result<License, StepError> {
         self.verified(self.root.as_bytes())
     }
 
-    /// Whether a root document accepts the license, too.
+    /// Returns true if this root document also accepts the license.
     pub(crate) fn is_accepted_by(&self, root: &Root) -> bool {
         self.verified(root.bytes()).is_ok()
     }
@@ -68,8 +70,8 @@ impl LicenseRecord {
         sealed.verify(&TrustAnchor::Root(root.to_vec())).map_err(unusable)
     }
 
-    /// The record after this license came to a site with an earlier record, if it had one. Refused if a newer license has
-    /// taken its place: a replaced license must not return.
+    /// Returns the record after this license arrives at a site with or without an earlier record. Fails if a newer
+    /// license has replaced it, because a replaced license must not return.
     pub fn with(license: &License, before: Option<&Self>) -> Result<Self, StepError> {
         let terms = license.terms();
         let mut superseded: BTreeSet<String> = before.map(|before| before.superseded.clone()).unwrap_or_default();
@@ -77,7 +79,7 @@ impl LicenseRecord {
         if superseded.contains(&terms.id) {
             return older(format!("this site has a license that replaced {}", terms.id));
         }
-        // A damaged one is replaced by whatever is valid.
+        // Any valid license replaces a damaged one.
         if let Some(held) = before.and_then(|before| before.license().ok()) {
             let held = held.terms();
             if held.issued > terms.issued && !terms.supersedes.contains(&held.id) {
@@ -103,17 +105,17 @@ impl LicenseRecord {
         })
     }
 
-    /// Ids of licenses that count no more here.
+    /// Returns the IDs of licenses that are no longer valid here.
     pub fn superseded(&self) -> &BTreeSet<String> {
         &self.superseded
     }
 
-    /// Every identifier that is this site's: those of the host, and those of its cluster and of its lost predecessor.
+    /// Returns all identifiers of this site: the host's, its cluster's, and those of its lost predecessor.
     pub fn identifiers(&self, paths: &SitePaths) -> BTreeSet<Identifier> {
         self.identifiers.iter().copied().chain(host_identifiers(paths)).collect()
     }
 
-    /// Adds identifiers of the cluster and the site; returns whether any was new.
+    /// Adds identifiers of the cluster and the site. Returns true if any was new.
     pub fn remember(&mut self, identifiers: impl IntoIterator<Item = Identifier>) -> bool {
         let lasting = |found: &Identifier| matches!(found.kind(), IdentifierKind::Cluster | IdentifierKind::Site);
         let known = self.identifiers.len();
@@ -123,12 +125,12 @@ impl LicenseRecord {
         is_new
     }
 
-    /// Writes the record, readable by root; in both places and on the disk when it returns.
+    /// Writes the record, readable by root. In both places and on the disk on return.
     pub fn write(&self, paths: &SitePaths) -> Result<(), StepError> {
         twin(paths).write(self)
     }
 
-    /// The one that counts of two copies. What either has replaced stays replaced.
+    /// Merges two copies: the newer one counts, but licenses that either has replaced stay replaced.
     fn merged(self, other: Self) -> Self {
         let (mut newer, older) = if other.sequence > self.sequence { (other, self) } else { (self, other) };
         newer.superseded.extend(older.superseded);
@@ -137,7 +139,7 @@ impl LicenseRecord {
     }
 }
 
-/// The identifier of a cluster: the UID of the namespace `kube-system`, which lasts as long as the cluster.
+/// Returns the identifier of a cluster: the UID of the namespace `kube-system`, which lasts as long as the cluster.
 pub(crate) fn cluster_identifier(cluster: &Cluster) -> Option<Identifier> {
     let [api_version, kind, name] = ["v1", "Namespace", "kube-system"].map(str::to_owned);
     let namespace = ObjectName { api_version, kind, namespace: None, name };
@@ -145,8 +147,8 @@ pub(crate) fn cluster_identifier(cluster: &Cluster) -> Option<Identifier> {
     Identifier::of(IdentifierKind::Cluster, found.pointer("/metadata/uid")?.as_str()?)
 }
 
-/// Stores what identifies a cluster with the site's license, so that it is in the site's backups. A site without a license
-/// stores nothing; a failure is logged, and stops nothing.
+/// Stores the cluster's identifiers with the site's license, so that backups contain them. Without a license, stores
+/// nothing. A failure is only logged.
 pub(crate) fn remember_cluster(paths: &SitePaths, cluster: &Cluster) {
     let found = || cluster_identifier(cluster).into_iter().chain(host_identifiers(paths));
     let remember = || {
@@ -163,18 +165,19 @@ pub(crate) fn remember_cluster(paths: &SitePaths, cluster: &Cluster) {
     }
 }
 
-/// Removes license, trusted time and the record of usage from the operating system's disk, durably; from the data disk, too, unless data is kept.
+/// Durably removes the license, trusted time and the record of usage from the operating system's disk. Also removes
+/// them from the data disk unless data is kept.
 pub(crate) fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError> {
     twin(paths).remove(keep_data)?;
     usage::remove(paths, keep_data)?;
     site_time::remove(paths, keep_data)
 }
 
-/// Names of what a backup stores of the license.
+/// Names of the license's documents in a backup.
 pub(crate) const SAVED: [&str; 3] = ["LANDFALL/license.json", "LANDFALL/time.json", "LANDFALL/usage.jsonl"];
 
-/// What a backup stores of the license, by name in the backup: both copies together. What cannot be read is logged: it must not
-/// stop a backup.
+/// Returns the license's documents for a backup, by name, each with both copies. Unreadable ones are logged, because
+/// they must not stop a backup.
 pub(crate) fn saved_documents(paths: &SitePaths) -> Vec<(&'static str, Vec<u8>)> {
     let read = |found: Result<Option<Vec<u8>>, StepError>| {
         found.unwrap_or_else(|error| {
@@ -191,8 +194,8 @@ pub(crate) fn saved_documents(paths: &SitePaths) -> Vec<(&'static str, Vec<u8>)>
     SAVED.into_iter().zip(saved).filter_map(|(name, bytes)| Some((name, bytes?))).collect()
 }
 
-/// Takes over a part of a backup that [`saved_documents`] names; on the disk when it returns. A license that this machine has
-/// stays; one that cannot be read is replaced.
+/// Adopts a part of a backup that [`saved_documents`] names. On the disk on return. A valid license of this machine
+/// stays; an unreadable one is replaced.
 pub(crate) fn adopt(paths: &SitePaths, name: &str, bytes: &[u8]) -> Result<(), StepError> {
     let lock = LicenseLock::take(paths)?;
     match name {
@@ -201,7 +204,7 @@ pub(crate) fn adopt(paths: &SitePaths, name: &str, bytes: &[u8]) -> Result<(), S
         "LANDFALL/license.json" if LicenseRecord::read(paths).ok().flatten().is_none() => {
             match serde_json::from_slice::<LicenseRecord>(bytes) {
                 Ok(record) => record.write(paths),
-                // A backup is of use without it.
+                // A backup is useful without it.
                 Err(error) => {
                     tracing::warn!(%error, "the license of a backup cannot be read");
                     Ok(())
@@ -212,7 +215,7 @@ pub(crate) fn adopt(paths: &SitePaths, name: &str, bytes: &[u8]) -> Result<(), S
     }
 }
 
-/// The code and the words of an error about a license, for a report that must not fail because of it.
+/// Formats an error about a license with its code, for a report that must not fail because of it.
 pub(crate) fn why(error: &StepError) -> String {
     format!("{} [{}]", landfall_engine::causes::with_causes(error), error.code().id)
 }
@@ -287,7 +290,7 @@ mod tests {
         record.remember([cluster]);
         record.write(&old).unwrap();
         landfall_media::durable::write_file(&old.usage(), b"{\"measured\":1}\n", 0o600).unwrap();
-        // One copy of the old machine is damaged, and so is what an earlier installation left on the new one.
+        // One copy of the old machine is damaged, and so is the new machine's earlier license.
         landfall_media::durable::write_file(&old.license(), b"{", 0o600).unwrap();
         landfall_media::durable::create_own_folder(&new.data()).unwrap();
         landfall_media::durable::write_file(&new.license(), b"{", 0o600).unwrap();

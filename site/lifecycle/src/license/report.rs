@@ -99,7 +99,7 @@ pub struct TrustedDate {
 }
 
 impl LicenseTerms {
-    /// A license and its standing.
+    /// Returns a license and its standing.
     pub(crate) fn of(license: &License, standing: &Standing) -> Self {
         let terms = license.terms();
         let time = |time: Timestamp| format!("{time:.0}");
@@ -128,7 +128,7 @@ impl LicenseTerms {
         }
     }
 
-    /// What a person should do about it; none where nothing is to be done.
+    /// Returns advice for people; `None` if nothing is to be done.
     pub(crate) fn note(&self) -> Option<String> {
         let Self { id, text, contact, .. } = self;
         let advice = match self.standing {
@@ -142,14 +142,14 @@ impl LicenseTerms {
 }
 
 impl TrustedDate {
-    /// Trusted time beside the clock.
+    /// Returns trusted time beside the clock.
     pub(crate) fn of(time: &TrustedTime, clock: Timestamp) -> Self {
         let text = |time: Timestamp| format!("{time:.0}");
         let agrees = time.agreement(clock) == Agreement::Agree;
         Self { now: text(time.now()), least: text(time.least()), clock: text(clock), agrees }
     }
 
-    /// What a person should know of a clock that disagrees.
+    /// Returns a note about a clock that disagrees.
     pub(crate) fn note(&self) -> Option<String> {
         let Self { now, clock, agrees, .. } = self;
         let advice = "set it if it is wrong (`timedatectl set-time`), then run `landfall license confirm-date`";
@@ -157,7 +157,7 @@ impl TrustedDate {
     }
 }
 
-/// Identifiers as text, sorted.
+/// Returns identifiers as sorted text.
 pub(crate) fn shown(identifiers: &BTreeSet<Identifier>) -> Vec<String> {
     identifiers.iter().map(ToString::to_string).collect()
 }

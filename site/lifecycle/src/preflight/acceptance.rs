@@ -1,5 +1,5 @@
-//! Warnings that a person accepts by name. A blocker cannot be accepted: what it says stays true whoever knows it. A name that
-//! means nothing is refused, since whoever mistyped it believes that a warning is accepted.
+//! Acceptance of warnings by name. A blocker cannot be accepted, because knowing it does not change it. An unknown name
+//! is refused, because the person would wrongly believe that a warning is accepted.
 
 use std::collections::BTreeSet;
 
@@ -31,8 +31,8 @@ pub struct AcceptedWarning {
     pub by: AcceptedBy,
 }
 
-/// Marks the warnings that are accepted: by `command_line`, whose every name must be that of a finding, and by the site
-/// configuration, whose names may be those of findings of another day.
+/// Marks the accepted warnings. Every name in `command_line` must be that of a finding; names in `site` may belong to
+/// findings of other times.
 pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]) -> Result<(), StepError> {
     let names = |wanted: fn(&Finding) -> bool| -> BTreeSet<&str> {
         findings.iter().filter(|finding| wanted(finding)).map(|finding| finding.name.as_str()).collect()
@@ -49,7 +49,7 @@ pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]
         };
         match finding.severity {
             Severity::Warning => finding.accepted = Some(by),
-            // It is listed in any case: that it was named there does not help.
+            // The blocker is listed in any case; naming it has no effect.
             Severity::Blocker => {
                 let gap = if finding.fix.is_empty() { "" } else { " " };
                 finding.fix.push_str(gap);
@@ -61,14 +61,14 @@ pub fn accept(findings: &mut [Finding], command_line: &[String], site: &[String]
     Ok(())
 }
 
-/// Refuses names in the site configuration that no finding of this release can have.
+/// Fails for names in the site configuration that no finding of this release can have.
 pub fn refuse_unknown(site: &[String], release: &ReleaseDocument) -> Result<(), StepError> {
     let mut names: BTreeSet<&str> = catalog::names().collect();
     names.extend(release.rules.iter().map(|rule| rule.name.as_str()));
     refuse(site, &names, &names, "no finding can have the name that `accept` in the site configuration has:")
 }
 
-/// What was accepted, for the journal.
+/// Returns the accepted warnings for the journal.
 pub fn accepted(findings: &[Finding]) -> Vec<AcceptedWarning> {
     let accepted = findings.iter().filter_map(|finding| {
         Some(AcceptedWarning {
@@ -82,7 +82,7 @@ pub fn accepted(findings: &[Finding]) -> Vec<AcceptedWarning> {
     accepted.collect()
 }
 
-/// Refuses the first of these names that is not known, and names the nearest of those that can be accepted, or all of them.
+/// Fails for the first unknown name, and suggests the nearest name that can be accepted, or all of them.
 fn refuse(wanted: &[String], known: &BTreeSet<&str>, offered: &BTreeSet<&str>, what: &str) -> Result<(), StepError> {
     let Some(unknown) = wanted.iter().find(|name| !known.contains(name.as_str())) else { return Ok(()) };
     let listed: Vec<&str> = offered.iter().copied().collect();
@@ -159,7 +159,7 @@ mod tests {
         assert!(hint_of(&error).starts_with("Did you mean `firewall-flush`?"));
         let error = accept(&mut findings(), &names(&["zzz"]), &[]).unwrap_err();
         assert_eq!(hint_of(&error), "What can be accepted is clock, firewall-flush.", "no blocker");
-        // One that is known, but of which nothing was found now, is refused there as well.
+        // A known name without a present finding is refused on the command line.
         assert!(accept(&mut findings(), &names(&["selinux"]), &[]).is_err());
     }
 

@@ -1,22 +1,22 @@
-//! Names and topics of findings, by the code of each, in the order in which a person should deal with them.
+//! Names and topics of findings by code, in the order in which a person should handle them.
 
 use landfall_error_codes::{Code, codes};
 
 use landfall_host::facts::Topic;
 
-/// What the catalog says about the findings of one code.
+/// Catalog entry for the findings of one code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// The name of the findings.
+    /// Name of the findings.
     pub(super) name: &'static str,
-    /// What they are about.
+    /// Topic of the findings.
     pub(super) topic: Topic,
-    /// Their place: lower ones come first.
+    /// Position: lower ones come first.
     pub(super) rank: usize,
 }
 
-/// First what hides other findings, then what calls for another machine, then what needs a package or a reboot, then disks, clock,
-/// other software and network, and last what the vendor decides. The names are stable: programs and people refer to them.
+/// Findings that hide others come first. Problems of the machine, packages and reboots, disks, clock, other software,
+/// the network and the vendor's decisions follow. The names are stable, because programs and people refer to them.
 const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::NOT_ROOT, "root", Topic::System),
     (codes::WRONG_PLATFORM, "platform", Topic::Machine),
@@ -87,10 +87,10 @@ const ENTRIES: &[(Code, &str, Topic)] = &[
     (codes::LICENSE_UNJUDGED, "license-unjudged", Topic::License),
 ];
 
-/// What the licenses' codes begin with: all of them have one name.
+/// Prefix of the licenses' codes, which share one name.
 const OF_LICENSES: &str = "LF47";
 
-/// What the catalog says about the findings of a code.
+/// Returns the catalog entry for a code.
 pub(super) fn entry(code: &str) -> Entry {
     let mut numbered = ENTRIES.iter().zip(0..);
     if let Some(((_, name, topic), rank)) = numbered.find(|((known, ..), _)| known.id == code) {
@@ -100,7 +100,7 @@ pub(super) fn entry(code: &str) -> Entry {
     Entry { name, topic, rank: ENTRIES.len() }
 }
 
-/// The names that findings can have, those of a release's rules aside.
+/// Returns the names that findings can have, except those of a release's rules.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().map(|(_, name, _)| *name).chain(["license"])
 }
@@ -123,10 +123,10 @@ mod tests {
         }
     }
 
-    /// A blocker of preflight that the catalog lacks would have the name of any other.
+    /// A blocker that the catalog lacks would share the default name.
     #[test]
     fn every_code_of_preflight_has_a_name_of_its_own() {
-        // What a file of facts or a command says about itself, and the probe's own errors, are no findings.
+        // Errors of a facts file, a command or the probe itself are not findings.
         let none = [
             codes::NOT_READY,
             codes::FACTS_FILE,
@@ -135,12 +135,12 @@ mod tests {
             codes::GPU_PROBE_TIMED_OUT,
             codes::GPU_FACTS_MALFORMED,
             codes::GPU_FACTS_SCHEMA,
-            // Refusals of host packs, which are no findings.
+            // Refusals of host packs, which are not findings.
             codes::HOST_PACK_UNFIT,
             codes::HOST_PACK_CONFLICT,
             codes::HOST_PACK_DIFFERS,
             codes::HOST_PACKAGES_REFUSED,
-            // Of a probe of an existing cluster, which prints facts and finds nothing.
+            // Errors of a probe of an existing cluster, which prints facts without findings.
             codes::PROBE_NOT_PERMITTED,
             codes::PROBE_NOT_RUN,
             codes::PROBE_NO_FACTS,

@@ -1,5 +1,5 @@
-//! The clock, before certificates are made under it: they would not be valid once it is set right, and the authorities
-//! among them can never be made again.
+//! Check of the clock before certificates are made. They would be invalid after a correction, and the authorities among
+//! them can never be made again.
 
 use jiff::Timestamp;
 use landfall_agent::clock::{Evidence, Plausibility, evidence, plausibility};
@@ -9,18 +9,18 @@ use super::Finding;
 use landfall_host::facts::Facts;
 use landfall_host::paths::SitePaths;
 
-/// A clock that cannot be right, on a host that gets a site.
+/// Returns a blocker for a clock that cannot be right, on a host that gets a site.
 pub(super) fn blocker(facts: &Facts, built_at: &str) -> Option<Finding> {
     let (now, built) = (time(&facts.collected_at), time(built_at));
     let (Some(now), Some(built)) = (now, built) else {
         return Some(wrong(facts.collected_at.clone(), "a time in the format of RFC 3339".to_owned()));
     };
-    // The release is the first that is known to have existed.
+    // The release's build is the earliest known time.
     let evidence = Evidence { authority_begins: Some(built), authority_ends: None, seen: seen(facts) };
     implausible(now, plausibility(now, &evidence))
 }
 
-/// A clock that holds nothing up, but says less than this host has seen.
+/// Returns a warning for a clock that blocks nothing but is behind the times that this host has seen.
 pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     let now = time(&facts.collected_at)?;
     let found = plausibility(now, &Evidence { seen: seen(facts), ..Evidence::default() });
@@ -32,7 +32,7 @@ pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     Some(Finding { message: "The clock was set back".to_owned(), ..finding })
 }
 
-/// Judges the clock of a site whose install continues: the blocker, or what a person should know.
+/// Judges the clock of a site whose install continues: fails with a blocker, or returns a note for people.
 pub(crate) fn of_site(paths: &SitePaths, built_at: &str, now: Timestamp) -> Result<Option<String>, Box<Finding>> {
     let mut evidence = evidence(paths);
     let has_authority = evidence.authority_begins.is_some();

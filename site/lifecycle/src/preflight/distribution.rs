@@ -1,4 +1,4 @@
-//! Distributions, how far Landfall supports each, and until when its maintainer does.
+//! Distributions, Landfall's support for each, and the end of its maintainer's support.
 
 use std::fmt::Display;
 
@@ -7,14 +7,14 @@ use landfall_host::facts::Facts;
 
 use super::Finding;
 
-/// How far Landfall supports a distribution.
+/// Landfall's support for a distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// Landfall's own tests install on it.
     Supported,
-    /// Kernel and C library are new enough; Landfall's own tests do not install on it.
+    /// Kernel and C library are new enough, but Landfall's own tests do not install on it.
     Works,
-    /// The kernel that it comes with is too old; a newer one can be installed on some.
+    /// Its kernel is too old. On some, a newer one can be installed.
     Unsupported,
 }
 
@@ -22,11 +22,11 @@ enum Standing {
 struct Distribution {
     /// `ID` of `/etc/os-release`.
     id: &'static str,
-    /// The first numbers of `VERSION_ID`.
+    /// First numbers of `VERSION_ID`.
     version: &'static str,
     standing: Standing,
-    /// The last day of its maintainer's updates that cost nothing extra, for a distribution with paid support those of the regular
-    /// subscription; none where that day is not known.
+    /// Last day of the maintainer's free updates, or of the regular subscription for a distribution with paid support;
+    /// `None` if unknown.
     ends: Option<&'static str>,
 }
 
@@ -34,7 +34,7 @@ const fn row(id: &'static str, version: &'static str, standing: Standing, ends: 
     Distribution { id, version, standing, ends }
 }
 
-/// From the maintainers' own tables. Debian's days are those of its long-term support.
+/// Data from the maintainers' own tables. Debian's days are those of its long-term support.
 const DISTRIBUTIONS: &[Distribution] = &[
     row("debian", "11", Standing::Unsupported, Some("2026-08-31")),
     row("debian", "12", Standing::Supported, Some("2028-06-30")),
@@ -63,22 +63,23 @@ const DISTRIBUTIONS: &[Distribution] = &[
     row("sles", "16.0", Standing::Works, None),
 ];
 
-/// What `facts.operating_system` says where `/etc/os-release` does not name the distribution.
+/// Value of `facts.operating_system` if `/etc/os-release` does not name the distribution.
 const UNKNOWN: &str = "unknown";
 
-/// The entry of a distribution, such as `rhel 9.6`.
+/// Returns the entry of a distribution, such as `rhel 9.6`.
 fn entry(operating_system: &str) -> Option<&'static Distribution> {
     let (id, version) = operating_system.split_once(' ')?;
     let begins = |known: &str| version.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     DISTRIBUTIONS.iter().find(|one| one.id == id && begins(one.version))
 }
 
-/// Whether the facts name a distribution at all.
+/// Returns true if the facts name a distribution.
 pub(super) fn is_named(facts: &Facts) -> bool {
     !facts.operating_system.is_empty() && !facts.operating_system.starts_with(UNKNOWN)
 }
 
-/// A warning on a distribution whose kernel is too old, that is not known, or without updates when the facts were collected.
+/// Returns a warning for a distribution with too old a kernel, an unknown one, or one without updates when the facts
+/// were collected.
 pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     let name = &facts.operating_system;
     let warn = |what: &dyn Display| {
@@ -88,7 +89,7 @@ pub(super) fn warning(facts: &Facts) -> Option<Finding> {
         return None;
     }
     let Some(found) = entry(name) else { return warn(&"Landfall has not been tried on it") };
-    // Days of RFC 3339 sort as texts.
+    // RFC 3339 dates sort as text.
     let today = facts.collected_at.get(..10).unwrap_or_default();
     match found.ends {
         _ if found.standing == Standing::Unsupported => warn(&"its own kernel is too old"),
@@ -97,7 +98,7 @@ pub(super) fn warning(facts: &Facts) -> Option<Finding> {
     }
 }
 
-/// What is known of a distribution without a finding, for people.
+/// Describes a distribution without a finding, for people.
 pub(super) fn standing(facts: &Facts) -> String {
     let name = &facts.operating_system;
     let Some(found) = entry(name) else { return name.clone() };

@@ -1,4 +1,4 @@
-//! What preflight finds: one type for everything, whether it blocks, warns or passes.
+//! Findings of preflight: one type for all, whether they block, warn or pass.
 
 use landfall_error_codes::{Code, Coded};
 use schemars::JsonSchema;
@@ -34,7 +34,7 @@ pub enum AcceptedBy {
 }
 
 impl AcceptedBy {
-    /// The place for people.
+    /// Returns the place as text for people.
     pub fn title(self) -> &'static str {
         match self {
             Self::CommandLine => "on the command line",
@@ -78,7 +78,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A blocker, with the message and the fix of its code.
+    /// Returns a blocker with the message and the fix of its code.
     pub(crate) fn new(code: Code, measured: impl Into<String>, threshold: impl Into<String>) -> Self {
         let entry = catalog::entry(code.id);
         Self {
@@ -96,17 +96,17 @@ impl Finding {
         }
     }
 
-    /// A warning with a fix of its own.
+    /// Returns a warning with a separate fix.
     pub(crate) fn warning(code: Code, measured: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, fix: fix.into(), ..Self::new(code, measured, "") }
     }
 
-    /// A warning that a person must accept by its name before anything is changed.
+    /// Returns a warning that a person must accept by name before anything is changed.
     pub(super) fn to_accept(code: Code, measured: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { must_accept: true, ..Self::warning(code, measured, fix) }
     }
 
-    /// What cannot be judged: facts of this schema and older ones do not say.
+    /// Returns a finding that cannot be judged, because facts of this schema and older ones lack the data.
     pub(super) fn unknown(code: Code, message: &str, schema: u32) -> Self {
         Self {
             severity: Severity::Unknown,
@@ -116,7 +116,7 @@ impl Finding {
         }
     }
 
-    /// What passed.
+    /// Returns a passed finding.
     pub(crate) fn passed(code: Code, message: &str, measured: String, threshold: String) -> Self {
         Self {
             severity: Severity::Passed,
@@ -134,17 +134,17 @@ impl Finding {
         finding
     }
 
-    /// The same with these commands.
+    /// Sets the commands.
     pub(super) fn commands(self, commands: impl IntoIterator<Item = String>) -> Self {
         Self { commands: commands.into_iter().collect(), ..self }
     }
 
-    /// The same with this fix.
+    /// Sets the fix.
     pub(crate) fn fix(self, fix: impl Into<String>) -> Self {
         Self { fix: fix.into(), ..self }
     }
 
-    /// All of it in one line, for a note.
+    /// Formats the whole finding in one line, for a note.
     pub fn note(&self) -> String {
         let what =
             if self.why().is_empty() { self.message.clone() } else { format!("{}: {}", self.message, self.why()) };
@@ -154,7 +154,7 @@ impl Finding {
         }
     }
 
-    /// What a person does next: the fix, and how to accept what may be accepted.
+    /// Returns a person's next step: the fix, and how to accept the warning if that is allowed.
     pub fn next(&self) -> String {
         if self.is_unaccepted() {
             let accept =
@@ -164,22 +164,22 @@ impl Finding {
         self.fix.clone()
     }
 
-    /// Whether it is a warning that must be accepted, and is not.
+    /// Returns true if it is a warning that must be accepted and is not.
     pub fn is_unaccepted(&self) -> bool {
         self.severity == Severity::Warning && self.must_accept && self.accepted.is_none()
     }
 
-    /// Whether nothing may be changed because of it.
+    /// Returns true if it forbids all changes.
     pub fn stops(&self) -> bool {
         self.is_blocker() || self.is_unaccepted()
     }
 
-    /// Whether it forbids the operation.
+    /// Returns true if it forbids the operation.
     pub fn is_blocker(&self) -> bool {
         self.severity == Severity::Blocker
     }
 
-    /// What was measured and what is needed, in one line.
+    /// Formats the measured and the needed values in one line.
     pub fn why(&self) -> String {
         match (self.measured.is_empty(), self.threshold.is_empty()) {
             (_, true) => self.measured.clone(),
@@ -195,8 +195,9 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Puts what must be done first first: blockers, then warnings that must be accepted, other warnings, and what is not known; of each, what may call for another machine or a reboot before what
-/// a command repairs, and the vendor's rules and the license last.
+/// Sorts findings by urgency: blockers, warnings that must be accepted, other warnings, then unknown findings. Within
+/// each, problems that may need another machine or a reboot come first. Repairs by commands follow, and the vendor's
+/// rules and the license come last.
 pub fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.severity, !finding.must_accept, catalog::entry(finding.code).rank));
 }

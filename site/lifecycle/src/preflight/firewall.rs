@@ -1,4 +1,4 @@
-//! Firewalls that cut pods off, and the commands that open them.
+//! Firewalls that block pods' traffic, and the commands that open them.
 
 use landfall_error_codes::codes;
 
@@ -10,23 +10,23 @@ use landfall_agent::bridge::BRIDGE;
 use landfall_host::facts::{ClosedChain, ClosedHook, Filter, Network};
 use landfall_host::range::IpRange;
 
-/// The device that leads to pods on further nodes.
+/// Device that leads to pods on further nodes.
 const OVERLAY: &str = "flannel.1";
 
-/// What of the host's firewalls cuts pods off, now or at the next boot.
+/// Returns the findings about firewalls that block pods' traffic, now or after the next boot.
 pub(crate) fn closed(network: &Network, networks: &Networks) -> Vec<Finding> {
     firewalld(network, networks).into_iter().chain(chains(network, networks)).chain(unread(network)).collect()
 }
 
-/// Rules that nobody here can read may drop what pods send, which would appear only when the cluster's nameserver does not get ready. The
-/// table may as well have none, as some kernels make it: that blocks nothing.
+/// Returns a warning about unreadable rules, which may drop pods' packets. That would appear only when the cluster's
+/// nameserver fails to get ready. Some kernels create an empty table, which blocks nothing.
 fn unread(network: &Network) -> Option<Finding> {
     let measured = "legacy iptables has a table, and iptables-legacy-save cannot read its rules";
     network.legacy_filter_unread.then(|| Finding::warning(codes::FIREWALL_UNREAD, measured, codes::FIREWALL_UNREAD.fix))
 }
 
-/// firewalld rejects everything that its rules do not name, and another program's accept does not override a reject. So
-/// pods reach neither one another nor the API server unless firewalld trusts their addresses.
+/// Returns a blocker for firewalld. It rejects everything that its rules do not name, and another program's accept does
+/// not override that. Pods reach neither one another nor the API server unless firewalld trusts their addresses.
 fn firewalld(network: &Network, networks: &Networks) -> Option<Finding> {
     let firewalld = network.firewalld.as_ref().filter(|firewalld| !firewalld.passes_all)?;
     let trusted: Vec<IpRange> = firewalld.trusted.iter().filter_map(|source| source.parse().ok()).collect();
@@ -43,7 +43,8 @@ fn firewalld(network: &Network, networks: &Networks) -> Option<Finding> {
     Some(Finding::new(codes::FIREWALL_CLOSED, found, "all of them accepted").fix(fix).commands([trust, reload]))
 }
 
-/// Chains that drop packets must accept traffic from pods: another chain's accept does not override a drop.
+/// Returns a blocker for chains that drop packets and do not accept pods' traffic. Another chain's accept does not
+/// override a drop.
 fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
     let is_closed = |chain: &&ClosedChain| !passes_pods(chain, &networks.pods);
     let opened = Opened::of(network, is_closed, |chain| commands(chain, &networks.pods))?;
@@ -58,8 +59,8 @@ fn chains(network: &Network, networks: &Networks) -> Option<Finding> {
     Some(Finding::new(codes::FIREWALL_CLOSED, found, needed).fix(fix).commands(opened.commands))
 }
 
-/// Chains that let pods out, but let no packet in: the cluster works, and no other host reaches a service in it, the console among them.
-/// Facts of an older landfall do not say what goes in.
+/// Returns a finding for chains that let pods' packets out but none in. The cluster then works, but no other host
+/// reaches its services, including the console. Facts of an older landfall lack this data.
 pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding> {
     let is_closed = |chain: &&ClosedChain| lets_in(chain, &networks.pods) == Some(false);
     let Some(opened) = Opened::of(network, is_closed, commands_inbound) else {
@@ -72,7 +73,8 @@ pub(crate) fn inbound(network: &Network, networks: &Networks) -> Option<Finding>
     Some(Finding::warning(codes::FIREWALL_INBOUND, found, fix).commands(opened.commands))
 }
 
-/// Whether packets to pods pass a chain; none where the facts do not say. One that blocks pods altogether is judged by [`chains`].
+/// Returns true if packets to pods pass a chain; `None` if the facts do not show it. [`chains`] judges chains that
+/// block pods altogether.
 fn lets_in(chain: &ClosedChain, pods: &[IpRange]) -> Option<bool> {
     if chain.hook == ClosedHook::Input || !passes_pods(chain, pods) {
         return Some(true);
@@ -86,16 +88,16 @@ fn lets_in(chain: &ClosedChain, pods: &[IpRange]) -> Option<bool> {
     chain.accepts_to.as_ref().map(|accepted| is_open(accepted, pods))
 }
 
-/// Chains, and what opens them.
+/// Closed chains, and the commands that open them.
 struct Opened {
     names: String,
     commands: Vec<String>,
-    /// The commands for people, with what makes them last.
+    /// Commands for people, with advice for making them permanent.
     advice: String,
 }
 
 impl Opened {
-    /// The chains that are closed; none if none is.
+    /// Returns the closed chains, if any.
     fn of(
         network: &Network,
         is_closed: impl Fn(&&ClosedChain) -> bool,
@@ -120,20 +122,21 @@ fn listed(ranges: &[IpRange]) -> String {
     ranges.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether a chain accepts everything that comes from pods and, where it sees packets for the host, from the host itself.
+/// Returns true if a chain accepts everything from pods. If it handles packets for the host, it must also accept the
+/// host's own.
 pub(crate) fn passes_pods(chain: &ClosedChain, pods: &[IpRange]) -> bool {
     let is_open_to_host = chain.hook == ClosedHook::Forward || names_interface(&chain.accepts, "lo");
     is_open_to_host && is_open(&chain.accepts, pods) && !hits(&chain.drops, pods)
 }
 
-/// Whether some of these interfaces and ranges are those of pods.
+/// Returns true if some of these interfaces and ranges belong to pods.
 fn hits(dropped: &[String], pods: &[IpRange]) -> bool {
     let mut ranges = dropped.iter().filter_map(|one| one.parse::<IpRange>().ok());
     let is_interface = [BRIDGE, OVERLAY].into_iter().any(|interface| names_interface(dropped, interface));
     is_interface || ranges.any(|range| pods.iter().any(|pods| pods.overlaps(&range)))
 }
 
-/// Whether these interfaces and ranges include those of pods.
+/// Returns true if these interfaces and ranges include all of the pods.
 fn is_open(accepted: &[String], pods: &[IpRange]) -> bool {
     let by_address = |range: &IpRange| {
         let mut ranges = accepted.iter().filter_map(|one| one.parse::<IpRange>().ok());
@@ -142,7 +145,7 @@ fn is_open(accepted: &[String], pods: &[IpRange]) -> bool {
     names_interface(accepted, BRIDGE) || (!pods.is_empty() && pods.iter().all(by_address))
 }
 
-/// Whether one of them is this interface, or a beginning of its name.
+/// Returns true if one of them is this interface, or a prefix of its name.
 fn names_interface(accepted: &[String], interface: &str) -> bool {
     accepted.iter().any(|one| match one.strip_suffix('*') {
         Some(beginning) => interface.starts_with(beginning),
@@ -158,7 +161,7 @@ fn name(filter: Filter) -> &'static str {
     }
 }
 
-/// The commands that open a chain for what comes from pods, and for what goes to them.
+/// Returns the commands that open a chain for packets from and to pods.
 fn commands(chain: &ClosedChain, pods: &[IpRange]) -> Vec<String> {
     let own = (chain.hook == ClosedHook::Input && chain.filter != Filter::Ufw).then_some("lo");
     let command = |interface: &str| match (chain.filter, chain.hook) {
@@ -170,12 +173,12 @@ fn commands(chain: &ClosedChain, pods: &[IpRange]) -> Vec<String> {
     let is_accepted = chain.accepts_to.as_ref().is_some_and(|accepted| is_open(accepted, pods));
     let lets_in = is_accepted && !hits(&chain.drops_to, pods);
     let inbound = if lets_in { Vec::new() } else { commands_inbound(chain) };
-    // What a drill's pod answers to the node's probes; ufw accepts answers by itself.
+    // Answers of a drill's pod to the node's probes; ufw accepts answers automatically.
     let drills = own.map(|_| drill_network::BRIDGE);
     own.into_iter().chain([BRIDGE, OVERLAY]).chain(drills).map(command).chain(inbound).collect()
 }
 
-/// The commands that let packets to pods through a chain; none for one that sees only packets for the host.
+/// Returns the commands that let packets to pods pass a chain; none for a chain that sees only packets for the host.
 fn commands_inbound(chain: &ClosedChain) -> Vec<String> {
     let command = |interface: &str| match (chain.filter, chain.hook) {
         (_, ClosedHook::Input) => None,
@@ -186,12 +189,12 @@ fn commands_inbound(chain: &ClosedChain) -> Vec<String> {
     [BRIDGE, OVERLAY].into_iter().filter_map(command).collect()
 }
 
-/// Family, table and chain, each as a word of its own.
+/// Quotes family, table and chain as separate words.
 fn words(name: &str) -> String {
     name.split(' ').map(quote).collect::<Vec<_>>().join(" ")
 }
 
-/// How the rules outlive a boot.
+/// Returns advice for keeping the rules over a boot.
 fn keep(filter: Filter) -> Option<&'static str> {
     match filter {
         Filter::Ufw => None,

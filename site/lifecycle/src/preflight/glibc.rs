@@ -1,4 +1,4 @@
-//! The glibc that programs for the node need, against that of the host.
+//! Comparison of the glibc that the node's programs need with the host's.
 
 use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
@@ -6,9 +6,9 @@ use landfall_release_document::ReleaseDocument;
 
 use super::{Finding, two_numbers};
 
-/// What is found about the host's glibc; nothing where every program of its last node pack is linked statically.
+/// Returns the finding about the host's glibc; `None` if every program of the last node pack is linked statically.
 pub(super) fn finding(facts: &Facts, release: &ReleaseDocument) -> Option<Finding> {
-    // An install uses the last node pack alone.
+    // An install uses only the last node pack.
     let needed = two_numbers(release.node_packs.last()?.glibc.as_deref()?)?;
     let threshold = format!("glibc {}.{} or newer", needed.0, needed.1);
     let Some(version) = facts.glibc.as_deref() else {

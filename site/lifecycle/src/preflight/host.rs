@@ -1,20 +1,22 @@
-//! What is wrong with the host beside hardware and network: what it runs, how its kernel was built, and from what its clock starts.
+//! Problems of the host other than hardware and network: running programs, build options of the kernel, and the
+//! hardware clock.
 
 use landfall_error_codes::codes;
 use landfall_host::facts::Facts;
 
 use super::Finding;
 
-/// Seconds by which system clock and hardware clock may differ: a time program writes the hardware clock every eleven minutes.
+/// Seconds by which system clock and hardware clock may differ: a time program writes the hardware clock every eleven
+/// minutes.
 const CLOCK_DIFFERENCE_SECONDS: u64 = 60;
 
-/// Options that the kernel was built without, and that Kubernetes cannot do without.
+/// Returns a blocker for kernel options that Kubernetes needs and the kernel lacks.
 pub(super) fn kernel_options(facts: &Facts) -> Option<Finding> {
     let missing = facts.missing_kernel_options.as_ref().filter(|missing| !missing.is_empty())?;
     Some(Finding::new(codes::KERNEL_OPTIONS, missing.join(", "), "built in, or as modules"))
 }
 
-/// What cannot be judged, because neither this host nor the facts of an older landfall say it.
+/// Returns findings that cannot be judged, because neither this host nor the facts of an older landfall have the data.
 pub(super) fn unknown(facts: &Facts) -> Vec<Finding> {
     const OF_KERNEL: &str = "Whether the kernel was built with what Kubernetes needs";
     let is_older = facts.security.as_ref().is_none_or(|security| security.endpoint_programs.is_none());
@@ -36,13 +38,13 @@ pub(super) fn unknown(facts: &Facts) -> Vec<Finding> {
     vec![Finding { measured: measured.to_owned(), ..Finding::unknown(codes::KERNEL_OPTIONS, OF_KERNEL, 3).fix(fix) }]
 }
 
-/// Programs that look at each file and process.
+/// Returns a warning for programs that inspect each file and process.
 pub(super) fn endpoint_security(facts: &Facts) -> Option<Finding> {
     let programs = facts.security.as_ref()?.endpoint_programs.as_ref().filter(|programs| !programs.is_empty())?;
     Some(Finding::warning(codes::ENDPOINT_SECURITY, programs.join(", "), codes::ENDPOINT_SECURITY.fix))
 }
 
-/// A hardware clock that would set the host's clock wrong at the next boot.
+/// Returns a warning for a hardware clock that would set the host's clock wrong at the next boot.
 pub(super) fn hardware_clock(facts: &Facts) -> Option<Finding> {
     let ahead = facts.ahead_of_hardware_clock_seconds?;
     if ahead.unsigned_abs() <= CLOCK_DIFFERENCE_SECONDS {
@@ -55,7 +57,7 @@ pub(super) fn hardware_clock(facts: &Facts) -> Option<Finding> {
     Some(Finding { threshold, ..finding.commands(["hwclock --systohc".to_owned()]) })
 }
 
-/// What passed there, in words.
+/// Describes a passed hardware clock.
 pub(super) fn hardware_clock_difference(facts: &Facts) -> String {
     let ahead = facts.ahead_of_hardware_clock_seconds;
     ahead.map(|ahead| format!("{} s apart", ahead.unsigned_abs())).unwrap_or_default()

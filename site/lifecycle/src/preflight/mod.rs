@@ -1,5 +1,5 @@
-//! Everything that would block an installation, found at once and before anything is changed: a field engineer visits
-//! once, and must not discover a second blocker after removing the first.
+//! All blockers of an installation, found at once and before anything is changed. A field engineer visits once, and
+//! must not discover a second blocker after removing the first.
 
 use landfall_error_codes::{Code, codes};
 use landfall_release_document::{DataRoom, ReleaseDocument};
@@ -32,54 +32,54 @@ mod rules;
 mod shell;
 mod storage;
 
-/// Oldest kernel whose nftables, overlay and cgroups Kubernetes' parts need.
+/// Oldest kernel whose nftables, overlay and cgroups satisfy Kubernetes' parts.
 const KERNEL: (u32, u32) = (5, 14);
-/// The kubelet evicts pods below this much free space; it is added to the need.
+/// Free space in bytes below which the kubelet evicts pods; it is added to the need.
 pub(crate) const EVICTION_BYTES: u64 = 1 << 30;
-/// Firmware and kernel reserve a part of the installed memory, so a little less counts as enough.
+/// Percentage of installed memory that may be missing, because firmware and kernel reserve some.
 const MEMORY_TOLERANCE_PERCENT: u64 = 8;
-/// Controllers that the kubelet cannot do without.
+/// Cgroup controllers that the kubelet requires.
 const CONTROLLERS: [&str; 4] = ["cpu", "cpuset", "memory", "pids"];
-/// The path of the data folder.
+/// Path of the data folder.
 pub(crate) const DATA: &str = "/var/lib/landfall";
 
-/// The sizes of the release, from the head.
+/// Sizes of the release, from the head.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sizes {
-    /// What it takes of the data folder.
+    /// Space of the data folder that it needs.
     pub room: DataRoom,
-    /// Files, folders and links of its layers.
+    /// Number of files, folders and links of its layers.
     pub unpacked_inodes: u64,
 }
 
-/// What preflight judges.
+/// Inputs of preflight.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
     /// The host.
     pub facts: &'a Facts,
     /// The release.
     pub release: &'a ReleaseDocument,
-    /// What the site sets.
+    /// The site's configuration.
     pub configuration: &'a SiteConfiguration,
     /// The sizes of the release.
     pub sizes: Sizes,
-    /// Ports of the host that its components take.
+    /// Ports of the host that its components use.
     pub host_ports: &'a HostPorts,
-    /// When the release was built, RFC 3339 in UTC.
+    /// Build time of the release, RFC 3339 in UTC.
     pub built_at: &'a str,
 }
 
-/// What a site had before an upgrade.
+/// State of a site before an upgrade.
 #[derive(Debug, Clone, Copy)]
 pub struct Before<'a> {
     /// The installed release.
     pub release: &'a ReleaseDocument,
-    /// Ports of the host that its components have.
+    /// Ports of the host that its components use.
     pub host_ports: &'a HostPorts,
 }
 
-/// Everything that is found before an installation, what must be done first first. Blockers are among it unless the host is
-/// ready. A pure function: it looks at nothing but its subject.
+/// Returns all findings before an installation, the most urgent first. They include blockers unless the host is ready.
+/// A pure function of its subject.
 pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
     let Subject { facts, release, sizes, built_at, .. } = *subject;
     let mut findings = system(facts, release);
@@ -99,13 +99,13 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
     findings
 }
 
-/// The name of the findings of a code, which stays the same from version to version.
+/// Returns the name of the findings of a code, which is the same in all versions.
 pub fn finding_name(code: Code) -> &'static str {
     catalog::entry(code.id).name
 }
 
-/// What is found before an upgrade of a site: space at the peaks, ports that only the later release needs,
-/// and what the later release asks of the host beyond that.
+/// Returns the findings before an upgrade of a site: peaks of space, ports that only the later release needs, and its
+/// further requirements for the host.
 pub(crate) fn upgrade(subject: &Subject<'_>, before: Option<&Before<'_>>, peaks: &[FilesystemPeak]) -> Vec<Finding> {
     let Subject { facts, release, .. } = *subject;
     let mut findings = upgrade_space(facts, peaks);
@@ -116,7 +116,7 @@ pub(crate) fn upgrade(subject: &Subject<'_>, before: Option<&Before<'_>>, peaks:
     findings
 }
 
-/// Warnings before an installation, which do not block, and what cannot be judged.
+/// Returns warnings before an installation, which do not block, and findings that cannot be judged.
 fn warnings(facts: &Facts) -> Vec<Finding> {
     let mut warnings = Vec::new();
     if facts.network.flushes_ruleset {
@@ -147,11 +147,11 @@ fn warnings(facts: &Facts) -> Vec<Finding> {
     warnings
 }
 
-/// What decides which programs may run, beside SELinux.
+/// Returns a finding about programs other than SELinux that decide which programs may run.
 fn program_rules(facts: &Facts) -> Option<Finding> {
     match &facts.security {
         None => Some(Finding::unknown(codes::PROGRAM_RULES, "Whether fapolicyd decides which programs may run", 2)),
-        // What its rules allow is not known.
+        // The content of its rules is unknown.
         Some(security) if security.fapolicyd => {
             Some(Finding::to_accept(codes::PROGRAM_RULES, "fapolicyd runs", codes::PROGRAM_RULES.fix))
         }
@@ -191,13 +191,13 @@ fn system(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
     blockers
 }
 
-/// The first two numbers of a version, such as that of a kernel.
+/// Returns the first two numbers of a version, such as a kernel's.
 fn two_numbers(release: &str) -> Option<(u32, u32)> {
     let mut numbers = release.split(|letter: char| !letter.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Processor and memory.
+/// Returns findings about processor and memory.
 fn machine(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
     let mut blockers = Vec::new();
     let wanted = &release.requirements;
@@ -210,7 +210,7 @@ fn machine(facts: &Facts, release: &ReleaseDocument) -> Vec<Finding> {
     blockers
 }
 
-/// Bytes, for people.
+/// Formats bytes for people.
 pub(crate) fn size(bytes: u64) -> String {
     const GIBIBYTE: u64 = 1 << 30;
     const MEBIBYTE: u64 = 1 << 20;

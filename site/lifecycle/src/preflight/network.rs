@@ -1,4 +1,4 @@
-//! Addresses, ports and modules of the network, and the firewalls.
+//! Checks of addresses, ports, kernel modules and firewalls.
 
 use landfall_error_codes::{Coded, codes};
 use landfall_host::facts::Facts;
@@ -12,18 +12,18 @@ use crate::node_name::LONGEST_NODE_NAME;
 use crate::plan::host_ports::{HostPorts, Transport};
 use crate::plan::network::{Networks, node_identity};
 
-/// API server, etcd, kubelet, kube-proxy, controller manager, scheduler, registry.
+/// TCP ports of the API server, etcd, kubelet, kube-proxy, controller manager, scheduler and registry.
 const PORTS: [u16; 11] = [2379, 2380, 2381, 5000, 6443, 10248, 10249, 10250, 10256, 10257, 10259];
 
-/// The overlay network, on UDP.
+/// UDP port of the overlay network.
 const UDP_PORT: u16 = 8472;
 
-/// The ports that a site of this release listens on.
+/// Returns the ports on which a site of this release listens.
 fn ports(release: &ReleaseDocument) -> Vec<u16> {
     PORTS.into_iter().chain(console_of(release).map(|_| HOST_PORT)).collect()
 }
 
-/// Ports that only the later release needs, and that something else has.
+/// Returns findings for ports that only the later release needs and another program uses.
 pub(super) fn upgrade_ports(subject: &Subject<'_>, before: &Before<'_>) -> Vec<Finding> {
     let Subject { facts, release, host_ports, .. } = *subject;
     let known = ports(before.release);
@@ -37,7 +37,7 @@ fn busy(facts: &Facts, ports: &[u16]) -> Option<Finding> {
     (!busy.is_empty()).then(|| Finding::new(codes::PORT_IN_USE, format!("TCP {}", busy.join(", ")), "all of them free"))
 }
 
-/// Ports that components take, and that something else has.
+/// Returns a blocker for ports that components need and another program uses.
 fn taken(facts: &Facts, ports: &HostPorts) -> Option<Finding> {
     let is_taken = |transport, number| match transport {
         Transport::Tcp => facts.network.ports_in_use.contains(&number),
@@ -59,14 +59,14 @@ fn taken(facts: &Facts, ports: &HostPorts) -> Option<Finding> {
     })
 }
 
-/// A port that something else has, on which the overlay network would get no packet from other nodes.
+/// Returns a blocker if another program uses the overlay's port, so no packet from other nodes would arrive.
 fn overlay_is_busy(facts: &Facts) -> Option<Finding> {
     let is_busy = facts.network.udp_ports_in_use.contains(&UDP_PORT);
     let finding = is_busy.then(|| Finding::new(codes::PORT_IN_USE, format!("UDP {UDP_PORT}"), "free"))?;
     Some(finding.fix("Run `ss -lunp` to find the program that has it, then stop it or give it another port."))
 }
 
-/// A port and the program behind it, as far as that is known.
+/// Formats a port with its program, if known.
 fn with_program(facts: &Facts, port: u16) -> String {
     match facts.network.listeners.iter().find(|listener| listener.port == port) {
         Some(listener) => format!("{port} ({}, process {})", listener.program, listener.pid),
@@ -74,7 +74,7 @@ fn with_program(facts: &Facts, port: u16) -> String {
     }
 }
 
-/// What is wrong with the network of a host.
+/// Returns findings about the network of a host.
 pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     let Subject { facts, release, configuration, host_ports, .. } = *subject;
     let mut blockers = Vec::new();
@@ -100,7 +100,7 @@ pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     blockers
 }
 
-/// What keeps the host from being a node: a name, and an address, each of which may be wrong.
+/// Returns blockers for a node's name and address, each of which may be invalid.
 fn identity(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Finding> {
     const NEEDED: &str = "a name and an address for the node";
     let Err(error) = node_identity(facts, configuration) else { return Vec::new() };
@@ -110,14 +110,14 @@ fn identity(facts: &Facts, configuration: &SiteConfiguration) -> Vec<Finding> {
     }
     let name = usable_name(&facts.hostname).filter(|_| configuration.node.name.is_none());
     let renamed = finding.commands(name.map(|name| format!("hostnamectl set-hostname {}", quote(&name))));
-    // The address is judged only under a name that can be one.
+    // The address can be judged only under a valid name.
     let mut named = configuration.clone();
     named.node.name = Some("node".to_owned());
     let address = node_identity(facts, &named).err().map(|error| Finding::of(&error, NEEDED));
     [renamed].into_iter().chain(address).collect()
 }
 
-/// A name that a node can have, as near to this one as possible.
+/// Returns a valid node name that is as close to this one as possible.
 fn usable_name(name: &str) -> Option<String> {
     let inner = |letter: char| letter.is_ascii_alphanumeric() || letter == '.';
     let usable: String = name.to_lowercase().chars().map(|letter| if inner(letter) { letter } else { '-' }).collect();
@@ -126,7 +126,7 @@ fn usable_name(name: &str) -> Option<String> {
     (!usable.is_empty() && usable.len() <= LONGEST_NODE_NAME).then_some(usable)
 }
 
-/// The command that installs the kernel's further modules, where the distribution has a package of its own for them.
+/// Returns the command that installs additional kernel modules, if the distribution has a separate package for them.
 fn package_of_modules(operating_system: &str) -> Option<&'static str> {
     match operating_system.split(' ').next()? {
         "ubuntu" => Some("apt-get install \"linux-modules-extra-$(uname -r)\""),
@@ -135,7 +135,7 @@ fn package_of_modules(operating_system: &str) -> Option<&'static str> {
     }
 }
 
-/// IPv6 is refused, alone and beside IPv4, until it is fully supported.
+/// Returns a blocker for IPv6, alone or beside IPv4, until it is fully supported.
 fn ipv6(facts: &Facts, configuration: &SiteConfiguration) -> Option<Finding> {
     let ranges = configuration.network.pod_ranges.iter().chain(&configuration.network.service_ranges);
     let wanted: Vec<String> = ranges.filter(|range| range.address().is_ipv6()).map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! What was judged and is as it must be, so that a report shows what was looked at, and not only what is wrong.
+//! Passed findings, which show in a report all that was checked, not only problems.
 
 use landfall_error_codes::{Code, codes};
 use landfall_host::facts::Facts;
@@ -6,7 +6,7 @@ use landfall_host::facts::Facts;
 use super::storage::{SYNC_MICROS, SYSTEM_BYTES, data_options, milliseconds};
 use super::{CONTROLLERS, DATA, EVICTION_BYTES, Finding, KERNEL, Subject, distribution, host, size};
 
-/// What is said where nothing of these codes was found, with what was measured and what is needed.
+/// A passed finding for codes without a finding, with its measured and needed values.
 struct Passing {
     codes: &'static [Code],
     message: &'static str,
@@ -208,11 +208,11 @@ fn free(subject: &Subject<'_>) -> Option<u64> {
     filesystems.find(|filesystem| filesystem.paths.iter().any(|path| path == DATA)).map(|found| found.free_bytes)
 }
 
-/// Whether the facts say enough for the finding of this code: what was not looked at did not pass.
+/// Returns true if the facts suffice for the finding of this code: an unchecked one did not pass.
 fn is_known(facts: &Facts, code: Code) -> bool {
     let security = facts.security.as_ref();
     match code {
-        // Another user sees no packet filter.
+        // Only root sees the packet filter.
         codes::FIREWALL_CLOSED => facts.root,
         codes::SLOW_SYNC => facts.speeds.is_some(),
         codes::KERNEL_OPTIONS => facts.missing_kernel_options.is_some(),
@@ -224,7 +224,7 @@ fn is_known(facts: &Facts, code: Code) -> bool {
     }
 }
 
-/// What passed, where this was found.
+/// Returns the passed findings, given the other findings.
 pub(super) fn findings(subject: &Subject<'_>, found: &[Finding]) -> Vec<Finding> {
     let is_found = |code: &Code| found.iter().any(|finding| finding.code == code.id);
     let passing = PASSING.iter().filter(|passing| !passing.codes.iter().any(is_found));

@@ -1,4 +1,4 @@
-//! The release's own rules, as findings.
+//! The release's own rules as findings.
 
 use landfall_error_codes::codes;
 use landfall_release_document::RuleSeverity;
@@ -7,13 +7,13 @@ use serde_json::Value;
 
 use super::{Finding, Severity, Subject};
 
-/// What the release's rules come to on this host.
+/// Returns the results of the release's rules on this host.
 pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
     let Subject { facts, release, configuration, .. } = *subject;
     if release.rules.is_empty() {
         return Vec::new();
     }
-    // Trees of texts and numbers have a JSON form, so neither fails.
+    // Trees of text and numbers always have a JSON form, so neither conversion fails.
     let [facts, site] =
         [serde_json::to_value(facts), serde_json::to_value(configuration)].map(|value| value.unwrap_or(Value::Null));
     judge(&release.rules, &Inputs::new(facts, &ReleaseView::from(release), site)).into_iter().map(finding).collect()
@@ -37,7 +37,7 @@ fn finding(judgment: Judgment) -> Finding {
             commands,
             ..Finding::new(codes::RULE_NOT_MET, measured, threshold)
         },
-        // A rule that cannot be judged may have been the one that keeps the release off this host.
+        // A rule that cannot be judged may be the one that excludes this host.
         Outcome::Unusable(reason) => Finding::new(codes::RULE_UNUSABLE, format!("{rule}: {reason}"), ""),
     };
     Finding { name, ..finding }

@@ -1,6 +1,6 @@
-//! Words for a shell: whatever a fact holds, it stays one word.
+//! Quoting for a shell: any text of a fact stays one word.
 
-/// A word as `sh` reads it: as it is where that is safe, and in quotes otherwise.
+/// Quotes a word for `sh` if needed.
 pub fn quote(word: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&byte);
     if !word.is_empty() && word.bytes().all(is_plain) && !word.starts_with('-') {
@@ -28,7 +28,7 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// The shell itself is the judge.
+        /// The shell itself verifies the result.
         #[test]
         fn any_text_stays_one_word(word in "[^\u{0}]{0,40}") {
             let script = format!("printf %s {}", quote(&word));

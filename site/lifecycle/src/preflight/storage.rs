@@ -1,4 +1,4 @@
-//! Filesystems: room, modes and kinds, on a host that gets a site or whose site gets another release.
+//! Checks of filesystems: space, modes and kinds, before an install or an upgrade.
 
 use landfall_error_codes::codes;
 use landfall_host::facts::{Facts, Filesystem};
@@ -8,10 +8,10 @@ use super::shell::quote;
 use super::{DATA, EVICTION_BYTES, Finding, Sizes, size};
 use crate::room::FilesystemPeak;
 
-/// Free space that the operating system's own filesystem must keep: logs, settings, certificates.
+/// Free bytes that the operating system's own filesystem must keep: for logs, settings and certificates.
 pub(super) const SYSTEM_BYTES: u64 = 256 << 20;
 
-/// What is wrong with the filesystems of a host.
+/// Returns findings about the filesystems of a host.
 pub(super) fn findings(facts: &Facts, sizes: Sizes) -> Vec<Finding> {
     let mut blockers = Vec::new();
     for filesystem in &facts.filesystems {
@@ -33,7 +33,7 @@ pub(super) fn findings(facts: &Facts, sizes: Sizes) -> Vec<Finding> {
     blockers
 }
 
-/// What keeps an upgrade with these peaks from being made.
+/// Returns the blockers of an upgrade with these peaks.
 pub(crate) fn upgrade_space(facts: &Facts, peaks: &[FilesystemPeak]) -> Vec<Finding> {
     let is_fixed = |filesystem: &&Filesystem| filesystem.read_only && filesystem.paths.iter().any(|path| path == DATA);
     let fixed = facts.filesystems.iter().filter(is_fixed);
@@ -41,7 +41,7 @@ pub(crate) fn upgrade_space(facts: &Facts, peaks: &[FilesystemPeak]) -> Vec<Find
     fixed.chain(peaks.iter().flat_map(lacking)).collect()
 }
 
-/// What a filesystem lacks for this peak, with the exact figures: a person frees as much.
+/// Returns the shortage of a filesystem for this peak, with exact figures for the person who frees space.
 fn lacking(peak: &FilesystemPeak) -> Vec<Finding> {
     let mut blockers = Vec::new();
     let of = filesystem_of(std::slice::from_ref(&peak.folder));
@@ -62,10 +62,10 @@ fn lacking(peak: &FilesystemPeak) -> Vec<Finding> {
     blockers
 }
 
-/// How long 99 of 100 synced writes may take, in microseconds: etcd's own advice.
+/// Time limit in microseconds for 99 of 100 synced writes: etcd's own advice.
 pub(super) const SYNC_MICROS: u64 = 10_000;
 
-/// A disk that is too slow for etcd to be at ease.
+/// Returns a warning for a disk that is slower than etcd advises.
 pub(super) fn slow_sync(facts: &Facts) -> Option<Finding> {
     let slow = facts.speeds.filter(|speeds| speeds.sync_p99_micros > SYNC_MICROS)?;
     let found = format!("99 of 100 synced writes within {}", milliseconds(slow.sync_p99_micros));
@@ -73,16 +73,16 @@ pub(super) fn slow_sync(facts: &Facts) -> Option<Finding> {
     Some(Finding { threshold: milliseconds(SYNC_MICROS), ..finding })
 }
 
-/// Options under which a filesystem does not wait until the disk has kept what it was given.
+/// Mount options that do not wait until the disk has stored its data.
 const WITHOUT_BARRIERS: [&str; 2] = ["nobarrier", "barrier=0"];
 
-/// The options of the filesystem that holds the data folder; none where the facts have no such filesystem.
+/// Returns the mount options of the data folder's filesystem; `None` if the facts lack that filesystem.
 pub(super) fn data_options(facts: &Facts) -> Option<&[String]> {
     let holds_data = |filesystem: &&Filesystem| filesystem.paths.iter().any(|path| path == DATA);
     facts.filesystems.iter().find(holds_data).map(|filesystem| filesystem.options.as_slice())
 }
 
-/// A filesystem of the data folder that loses synced writes in a power cut.
+/// Returns a warning if the data folder's filesystem loses synced writes in a power cut.
 pub(super) fn barriers(facts: &Facts) -> Option<Finding> {
     let found = data_options(facts)?.iter().find(|option| WITHOUT_BARRIERS.contains(&option.as_str()))?;
     let mount = &facts.data_folder.mount;
@@ -91,7 +91,7 @@ pub(super) fn barriers(facts: &Facts) -> Option<Finding> {
     Some(finding.commands([format!("mount -o remount,barrier {}", quote(mount))]))
 }
 
-/// Microseconds for people.
+/// Formats microseconds for people.
 pub(super) fn milliseconds(micros: u64) -> String {
     format!("{}.{} ms", micros / 1000, micros % 1000 / 100)
 }
@@ -100,7 +100,8 @@ fn filesystem_of(paths: &[String]) -> String {
     format!("the filesystem of {}", paths.join(", "))
 }
 
-/// The space that the data folder needs, part by part: what the vendor's build announced, and the kubelet's reserve.
+/// Returns the space that the data folder needs by purpose: the values announced by the vendor's build, and the
+/// kubelet's reserve.
 fn data_parts(room: DataRoom) -> Vec<(u64, &'static str)> {
     let DataRoom { staged_bytes, unpacked_bytes, unpacking_bytes, data_bytes } = room;
     vec![
@@ -112,10 +113,10 @@ fn data_parts(room: DataRoom) -> Vec<(u64, &'static str)> {
     ]
 }
 
-/// Filesystems that hold data folders: local, with what overlays of containers need, and proved.
+/// Supported filesystems of data folders: local, tested, and with the features that containers' overlays need.
 const FIT: [&str; 3] = ["ext4", "xfs", "btrfs"];
 
-/// What is wrong with a kind of filesystem for the data folder; none for one that is fit, and where the facts do not know it.
+/// Returns why a kind of filesystem cannot hold the data folder; `None` if it can or is unknown to the facts.
 fn unfit(kind: &str) -> Option<&'static str> {
     match kind {
         "" => None,
@@ -154,7 +155,7 @@ fn data_folder(facts: &Facts) -> Vec<Finding> {
     blockers
 }
 
-/// A filesystem that must be writable.
+/// Returns a blocker for a filesystem that must be writable.
 fn read_only(filesystem: &Filesystem, facts: &Facts) -> Finding {
     let finding = Finding::new(codes::READ_ONLY, filesystem_of(&filesystem.paths), "writable");
     let remount = match filesystem.paths.first() {

@@ -1,4 +1,4 @@
-//! Who is asked where a canary is proved: its pod alone, by the same questions that a workload or a Service gets. Pure.
+//! Target of proofs for a canary: only its pod, with the same questions as for a workload or a Service. Pure.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 /// A canary's pod, and the objects of its component in their new form.
 #[derive(Debug, Clone)]
 pub(crate) struct CanaryPod {
-    /// The pod as it is in the cluster.
+    /// The pod from the cluster.
     pub(crate) pod: Value,
-    /// Its address.
+    /// Address of the pod.
     pub(crate) address: Option<IpAddr>,
-    /// The objects, Services among them: they say to which port of a pod a request goes.
+    /// The objects, including Services: they map a request to a port of a pod.
     pub(crate) objects: Vec<Value>,
 }
 
@@ -21,13 +21,13 @@ impl CanaryPod {
         self.pod["metadata"]["name"].as_str().unwrap_or_default()
     }
 
-    /// The container in which a command runs: the named one, or the first.
+    /// Returns the container in which a command runs: the named one, or the first.
     pub(super) fn container(&self, command: &CommandProof) -> Option<&str> {
         let mut names = list(&self.pod["spec"]["containers"]).iter().filter_map(|one| one["name"].as_str());
         names.find(|name| command.container.as_deref().is_none_or(|wanted| *name == wanted))
     }
 
-    /// Where the pod answers what is asked of a Service; in words where it does not.
+    /// Returns the pod's address for a request to a Service, or the reason why there is none.
     pub(super) fn address(&self, request: &RequestProof) -> Result<SocketAddr, String> {
         let address = self.address.ok_or("the pod has no address")?;
         let is_it = |object: &&Value| object["kind"] == "Service" && object["metadata"]["name"] == *request.service;

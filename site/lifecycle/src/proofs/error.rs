@@ -1,22 +1,22 @@
-//! Why nothing was proved.
+//! Errors of proofs that did not run.
 
 use landfall_cluster::ClusterError;
 use landfall_error_codes::{Code, Coded, codes};
 
-/// Why no proof was run.
+/// Reason why no proof ran.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
     /// Nothing is installed.
     #[error("no release is installed on this machine")]
     NoSite,
-    /// A proof was named that the release does not declare.
+    /// The release does not declare the named proof.
     #[error("release {release} declares no proof `{name}`")]
     Unknown {
         /// The name.
         name: String,
         /// The release.
         release: String,
-        /// Names of the proofs that it declares.
+        /// Names of the proofs that the release declares.
         known: Vec<String>,
     },
     /// The API server does not answer.

@@ -1,4 +1,4 @@
-//! Whether an answer is what a proof expects: pure, and in words for a person where it is not.
+//! Judgment of answers by a proof's expectation. Pure, with explanations for people.
 
 use landfall_cluster::{Answer, Executed, Output};
 use landfall_release_document::{CommandExpectation, ProofTrial, ResponseExpectation, TextExpectation};
@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Most characters of an output that a report quotes.
+/// Maximum number of characters of an output that a report quotes.
 const QUOTED_CHARACTERS: usize = 500;
 
 /// What was expected, and what came instead.
@@ -19,7 +19,7 @@ pub struct Mismatch {
     pub found: String,
 }
 
-/// What a proof expects, in words.
+/// Describes a proof's expectation.
 pub(super) fn expectation(trial: &ProofTrial) -> String {
     match trial {
         ProofTrial::Command(command) => command_expectation(&command.expect),
@@ -29,7 +29,7 @@ pub(super) fn expectation(trial: &ProofTrial) -> String {
     }
 }
 
-/// What is expected of a command, in words.
+/// Describes a command's expectation.
 pub(crate) fn command_expectation(expect: &CommandExpectation) -> String {
     with_text(format!("exit code {}", expect.exit_code), "standard output", expect.stdout.as_ref())
 }
@@ -54,7 +54,7 @@ fn text_in_words(text: &TextExpectation) -> String {
     }
 }
 
-/// What came instead of what a command must do, if something did.
+/// Judges the result of a command; fails with a description of it.
 pub(crate) fn command(expect: &CommandExpectation, executed: &Executed) -> Result<(), String> {
     let Executed { exit_code, stdout, stderr } = executed;
     let wrong = match &expect.stdout {
@@ -72,7 +72,7 @@ pub(crate) fn command(expect: &CommandExpectation, executed: &Executed) -> Resul
     Err(found.join("; "))
 }
 
-/// What came instead of what a response must be, if something did.
+/// Judges a response; fails with a description of it.
 pub(super) fn response(expect: &ResponseExpectation, answer: &Answer) -> Result<(), String> {
     let wrong = match &expect.body {
         _ if answer.status != expect.status => None,
@@ -96,7 +96,7 @@ fn quoted(what: &str, text: &str, output: &Output) -> String {
     }
 }
 
-/// Whether an output is as expected; where it is not, what is wrong with it beyond what can be seen.
+/// Judges an output; fails with the part of the problem that the output itself does not show, if any.
 fn holds(expect: &TextExpectation, output: &Output) -> Result<(), Option<String>> {
     let right = match expect {
         TextExpectation::Equals(text) => output.dropped_bytes == 0 && output.text.trim_end() == text.trim_end(),
@@ -123,7 +123,7 @@ fn place(pointer: &str) -> &str {
     if pointer.is_empty() { "the whole" } else { pointer }
 }
 
-/// The beginning of a text, without white space at its end.
+/// Returns the beginning of a text, without trailing white space.
 fn beginning(text: &str) -> String {
     let text = text.trim_end();
     match text.char_indices().nth(QUOTED_CHARACTERS) {
@@ -132,7 +132,7 @@ fn beginning(text: &str) -> String {
     }
 }
 
-/// The end of a text, which is where programs say why they failed.
+/// Returns the end of a text, in which programs usually explain a failure.
 fn end(text: &str) -> String {
     let text = text.trim_end();
     match text.char_indices().rev().nth(QUOTED_CHARACTERS) {

@@ -1,5 +1,5 @@
-//! Proofs: what a release declares to show that it is of use is done on a site, and judged. Changes nothing but what the
-//! proofs themselves change.
+//! Proofs: runs and judges the tests that a release declares for a site. Changes nothing except the proofs' own
+//! effects.
 
 mod canary;
 mod error;
@@ -39,7 +39,7 @@ pub struct ProofResult {
     pub failure: Option<Mismatch>,
 }
 
-/// The proofs that are named, or all of them, in the order of the release.
+/// Returns the named or all proofs, in the order of the release.
 pub(crate) fn chosen<'a>(release: &'a ReleaseDocument, names: &[String]) -> Result<Vec<&'a Proof>, ProveError> {
     let proofs = &release.proofs;
     if let Some(unknown) = names.iter().find(|name| proofs.iter().all(|proof| proof.name != **name)) {
@@ -52,7 +52,7 @@ pub(crate) fn chosen<'a>(release: &'a ReleaseDocument, names: &[String]) -> Resu
     Ok(proofs.iter().filter(|proof| names.is_empty() || names.contains(&proof.name)).collect())
 }
 
-/// Does one proof and reports.
+/// Runs one proof and returns its result.
 pub(crate) fn result(prover: &Prover, proof: &Proof) -> ProofResult {
     let begun = Instant::now();
     let done = prover.prove(proof);
@@ -67,7 +67,8 @@ pub(crate) fn result(prover: &Prover, proof: &Proof) -> ProofResult {
     }
 }
 
-/// Runs a proof for `left` at most. Returns none where that is less than the proof's limit and ends before the proof passes or fails.
+/// Runs a proof for at most `left`. Returns `None` if that is shorter than the proof's limit and ends before the proof
+/// passes or fails.
 pub(crate) fn result_within(prover: &Prover, proof: &Proof, left: Duration) -> Option<ProofResult> {
     let limit = left.as_secs().min(proof.limit_seconds);
     if limit == 0 {

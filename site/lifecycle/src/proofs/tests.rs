@@ -23,7 +23,7 @@ fn output(text: &str) -> Output {
     Output { text: text.to_owned(), dropped_bytes: 0 }
 }
 
-/// What was expected and what came, or nothing where a proof passed.
+/// Returns the expectation and the result of a failed proof; `None` if it passed.
 fn executed(expect: &Value, exit_code: i32, stdout: Output, stderr: &str) -> Option<String> {
     let trial = command(expect);
     let ProofTrial::Command(command) = &trial else { unreachable!() };

@@ -1,4 +1,4 @@
-//! A proof is done: who is asked is found in the cluster, asked until there is an answer, and the first answer is judged.
+//! Execution of a proof: finds its target in the cluster, asks until there is an answer, and judges the first answer.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -12,29 +12,29 @@ use super::canary::CanaryPod;
 use super::judge::{self, Mismatch};
 use crate::pods::{Container, NoContainer, ready_container};
 
-/// Time between two tries.
+/// Time between two attempts.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Who does proofs of a release.
+/// Runner of a release's proofs.
 pub(crate) struct Prover {
     cluster: Cluster,
     release: Arc<ReleaseDocument>,
-    /// The pod that is asked instead of workloads and Services.
+    /// Pod that is asked instead of workloads and Services.
     canary: Option<CanaryPod>,
 }
 
-/// What came of a proof.
+/// Outcome of a proof.
 pub(super) struct Done {
-    /// Who was asked last.
+    /// The last target.
     pub(super) asked: Option<String>,
-    /// What was expected and what came, where they differ.
+    /// Success, or the expected and found values.
     pub(super) verdict: Result<(), Mismatch>,
 }
 
-/// Why a try gave nothing to judge.
+/// Reason why an attempt gave nothing to judge.
 pub(super) struct Unanswered {
     reason: String,
-    /// Whether there may be an answer a little later.
+    /// True if a later attempt may get an answer.
     pub(super) transient: bool,
 }
 
@@ -54,7 +54,8 @@ impl From<NoAnswer> for Unanswered {
     }
 }
 
-/// Whether a kubelet that has just started refused a pod that the API server has listed: it learns of its pods one by one.
+/// Returns true if a newly started kubelet refused a pod that the API server has listed: it learns of its pods one by
+/// one.
 fn is_unknown_yet(error: &NoAnswer) -> bool {
     matches!(error, NoAnswer::Refused { code: 404, .. })
 }
@@ -75,7 +76,7 @@ impl From<ClusterError> for Unanswered {
     }
 }
 
-/// What a try found: nothing wrong, or what came instead.
+/// Result of an attempt: success, or a description of the mismatch.
 type Tried = Result<Result<(), String>, Unanswered>;
 
 impl Prover {
@@ -83,12 +84,12 @@ impl Prover {
         Self { cluster, release: Arc::clone(release), canary: None }
     }
 
-    /// The same for one pod: commands run in it, and it gets the requests that a Service would.
+    /// Returns a prover for one pod: commands run in it, and it gets the requests for a Service.
     pub(crate) fn of_canary(cluster: Cluster, release: &Arc<ReleaseDocument>, canary: CanaryPod) -> Self {
         Self { canary: Some(canary), ..Self::new(cluster, release) }
     }
 
-    /// Does a proof. Who does not answer yet is asked again until the limit; an answer is judged at once.
+    /// Runs a proof. Asks again until the limit if there is no answer; judges an answer at once.
     pub(super) fn prove(&self, proof: &Proof) -> Done {
         let limit = Duration::from_secs(proof.limit_seconds);
         let begun = Instant::now();
@@ -110,7 +111,7 @@ impl Prover {
 
     fn try_once(&self, proof: &Proof, left: Duration, asked: &mut Option<String>) -> Tried {
         let component = self.release.components.iter().find(|component| component.name == proof.component);
-        // The document was checked: its proofs are of its components.
+        // The document was checked, so its proofs belong to its components.
         let namespace = component.map(|component| component.namespace.as_str()).unwrap_or_default();
         match &proof.trial {
             ProofTrial::Command(command) => self.command(namespace, command, left, asked),
@@ -134,7 +135,7 @@ impl Prover {
         Ok(Container { namespace: namespace.to_owned(), pod: canary.name().to_owned(), name: name.to_owned() })
     }
 
-    /// Where a request goes, and in words.
+    /// Returns the target of a request, as an address and as text.
     fn address(&self, namespace: &str, request: &RequestProof) -> Result<(SocketAddr, String), Unanswered> {
         if let Some(canary) = &self.canary {
             let address = canary.address(request).map_err(Unanswered::ever)?;

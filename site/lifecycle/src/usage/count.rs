@@ -1,4 +1,4 @@
-//! Counting what a license limits.
+//! Counts of what a license limits.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use crate::license::needs;
 /// Namespaces that every cluster has.
 const OWN_NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// What the cluster knows: its nodes, and its namespaces without Kubernetes' own and those of drills.
+/// Counts nodes and namespaces in the cluster, without Kubernetes' own namespaces and those of drills.
 pub fn cluster_counts(cluster: &Cluster) -> Result<Counts, ClusterError> {
     let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
     let namespaces = cluster.list(&cluster.resource("v1", "Namespace")?, None, &format!("!{TEMPORARY_LABEL}"))?;
@@ -28,13 +28,13 @@ pub fn cluster_counts(cluster: &Cluster) -> Result<Counts, ClusterError> {
     Ok(Counts { nodes: Some(nodes.len() as u64), namespaces: Some(counted as u64), ..Counts::default() })
 }
 
-/// GPUs of this host, which is the site's only one.
+/// Counts the GPUs of this host, which is the site's only one.
 pub(crate) fn host_gpus(paths: &SitePaths) -> u64 {
     gpus(&Root::new(&paths.host("/")).hardware())
 }
 
-/// Devices that compute: every one of NVIDIA's, and of other vendors those that are no controller of a screen. A part of a
-/// device that virtual machines get is none of its own.
+/// Counts devices that compute: all of NVIDIA's, and those of other vendors that are not display controllers. Parts of
+/// a device for virtual machines do not count separately.
 fn gpus(hardware: &Hardware) -> u64 {
     let is_screen = |device: &PciDevice| {
         let class = device.class.0 >> 8;
@@ -45,7 +45,7 @@ fn gpus(hardware: &Hardware) -> u64 {
     on_bus as u64 + u64::from(hardware.system_on_chip.is_some())
 }
 
-/// Entitlements that components of a release need, and those of them that a license does not include.
+/// Returns the entitlements that components of a release need, and those that a license lacks.
 pub(crate) fn needed_entitlements(release: &ReleaseDocument, terms: &Terms) -> (BTreeSet<String>, BTreeSet<String>) {
     let needed: BTreeSet<String> = needs(release).into_iter().map(|need| need.entitlement.to_owned()).collect();
     let granted = &terms.entitlements.components;

@@ -1,5 +1,5 @@
-//! The record of usage on the site's disk. It is written whole each time, so a power cut leaves the one before; it is read
-//! under [`LicenseLock`] by whoever writes it.
+//! Record of usage on the site's disk. It is written as a whole, so a power cut leaves the earlier record. Writers read
+//! it under [`LicenseLock`].
 
 use jiff::{SignedDuration, Timestamp};
 use landfall_engine::step::StepError;
@@ -11,25 +11,25 @@ use landfall_license::usage::{Sample, UsageLog, first_break};
 use landfall_media::durable;
 use serde::{Deserialize, Serialize};
 
-/// For how long the console's word on its users counts: it gives it every few minutes.
+/// Time for which the console's number of users is valid; it reports the number every few minutes.
 const KNOWN_USERS: SignedDuration = SignedDuration::from_hours(24);
 
-/// The record; an empty one where there is none. Damage is not an error: what can be read counts.
+/// Reads the record; empty if there is none. Damage is not an error: readable lines count.
 pub(crate) fn read(paths: &SitePaths) -> Result<UsageLog, StepError> {
     Ok(UsageLog::read(&files::read(&paths.usage())?.unwrap_or_default()))
 }
 
-/// The newest sample; none where there is none, or where it cannot be read.
+/// Returns the newest sample; `None` if there is none or it cannot be read.
 pub(crate) fn newest(paths: &SitePaths) -> Option<Sample> {
     UsageLog::newest_of(&files::read(&paths.usage()).ok().flatten()?)
 }
 
-/// Writes the record, readable by root; on the disk when it returns.
+/// Writes the record, readable by root. On the disk on return.
 pub(crate) fn write(paths: &SitePaths, _lock: &LicenseLock, log: &UsageLog) -> Result<(), StepError> {
     Ok(durable::write_file(&paths.usage(), &log.bytes(), 0o600)?)
 }
 
-/// What a person should know of a record that was edited or cut; none for one that is whole.
+/// Returns a note about a record that was edited or cut; `None` if it is complete.
 pub(crate) fn broken(log: &UsageLog) -> Option<String> {
     let day = first_break(&log.days())?;
     let code = codes::USAGE_BROKEN.id;
@@ -38,12 +38,12 @@ pub(crate) fn broken(log: &UsageLog) -> Option<String> {
     ))
 }
 
-/// The record as a backup has it; none where there is none.
+/// Returns the record for a backup, if there is one.
 pub(crate) fn saved(paths: &SitePaths) -> Result<Option<Vec<u8>>, StepError> {
     files::read(&paths.usage())
 }
 
-/// Takes over the record of a backup, unless this machine has one; on the disk when it returns.
+/// Adopts the record of a backup, unless this machine has one. On the disk on return.
 pub(crate) fn adopt(paths: &SitePaths, _lock: &LicenseLock, bytes: &[u8]) -> Result<(), StepError> {
     if paths.usage().exists() {
         return Ok(());
@@ -51,27 +51,27 @@ pub(crate) fn adopt(paths: &SitePaths, _lock: &LicenseLock, bytes: &[u8]) -> Res
     Ok(durable::write_file(&paths.usage(), bytes, 0o600)?)
 }
 
-/// Removes the record, durably, unless data is kept; the console's word in any case.
+/// Durably removes the record unless data is kept, and the console's number of users in any case.
 pub(crate) fn remove(paths: &SitePaths, keep_data: bool) -> Result<(), StepError> {
     durable::remove_file(&paths.known_users())?;
     if keep_data { Ok(()) } else { Ok(durable::remove_file(&paths.usage())?) }
 }
 
-/// The console's word on its users.
+/// The console's number of users.
 #[derive(Serialize, Deserialize)]
 struct Users {
     users: u64,
     at: Timestamp,
 }
 
-/// How many users the console has, if it said so lately.
+/// Returns the console's number of users, if it is recent.
 pub(crate) fn users(paths: &SitePaths, now: Timestamp) -> Option<u64> {
     let bytes = files::read(&paths.known_users()).ok().flatten()?;
     let Users { users, at } = serde_json::from_slice(&bytes).ok()?;
     (now.duration_since(at).abs() <= KNOWN_USERS).then_some(users)
 }
 
-/// Stores how many users the console has; on the disk when it returns.
+/// Stores the console's number of users. On the disk on return.
 pub(crate) fn write_users(paths: &SitePaths, users: u64, now: Timestamp) -> Result<(), StepError> {
     let bytes = serde_json::to_vec(&Users { users, at: now })
         .map_err(|error| StepError::new(codes::BUG, "cannot write a number of users as JSON").because(error))?;

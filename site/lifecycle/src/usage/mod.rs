@@ -1,5 +1,5 @@
-//! What a site uses of what its license limits: counted in the cluster and on the host, kept beside the license, reported. It
-//! warns, and nothing asks it before anything is installed.
+//! A site's usage of what its license limits: counted in the cluster and on the host, kept beside the license, and
+//! reported. It only warns, and no installation depends on it.
 
 mod count;
 mod kept;

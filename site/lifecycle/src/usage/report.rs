@@ -1,4 +1,4 @@
-//! Usage as `landfall license usage` reports it, and what `status` says of limits that are exceeded.
+//! Usage as `landfall license usage` reports it, and the notes in `status` about exceeded limits.
 
 use landfall_license::usage::{ComponentUse, Counts, LimitUse, Metric, Period, Sample};
 use landfall_license::{License, Terms};
@@ -45,7 +45,7 @@ pub struct LimitStatus {
 }
 
 impl UsageStatus {
-    /// The usage under a license: what the days since it came come to, and the newest sample.
+    /// Returns the usage under a license: the periods since it arrived, and the newest sample.
     pub(crate) fn of(
         license: &License,
         periods: Vec<Period>,
@@ -84,15 +84,15 @@ impl UsageStatus {
     }
 }
 
-/// A limit of which nothing was measured.
+/// Returns a limit without measurements.
 fn unused(metric: Metric, terms: &Terms) -> LimitUse {
     let limit = Counts::limits(&terms.entitlements).of(metric);
     let most = limit.map(|limit| Terms::limit_with_overage(limit, terms.overage_percent));
     LimitUse { metric, limit, most, peak: None, peak_on: None, overage_days: 0, excess_days: 0 }
 }
 
-/// What a person should know of the newest sample: each limit that is exceeded. Installed components that the license does not
-/// include are reported with what they need.
+/// Returns a note for each limit that the newest sample exceeds. Installed components that the license does not include
+/// are reported with their needs.
 pub(crate) fn notes(terms: &LicenseTerms, newest: &Sample) -> Vec<String> {
     let LicenseTerms { id, contact, entitlements, overage_percent, .. } = terms;
     let note = |metric: Metric| {

@@ -8,10 +8,10 @@ use landfall_release_document::GpuRequirements;
 use super::Finding;
 use super::driver_package::{DriverPackage, oldest_branch};
 
-/// The kernel's own driver, which leaves a GPU to NVIDIA's only where it is kept from loading.
+/// The kernel's own driver, which must be kept from loading for NVIDIA's to use a GPU.
 const NOUVEAU: &str = "nouveau";
 
-/// The command that makes what the kernel boots from again: it may load a driver before the host's own files are read.
+/// Returns the command that rebuilds the initramfs, which may load a driver before the host's own files are read.
 fn initramfs(operating_system: &str) -> Option<&'static str> {
     match operating_system.split(' ').next()? {
         "ubuntu" | "debian" => Some("update-initramfs -u"),
@@ -22,7 +22,7 @@ fn initramfs(operating_system: &str) -> Option<&'static str> {
     }
 }
 
-/// A GPU without NVIDIA's driver.
+/// Returns the finding for a GPU without NVIDIA's driver.
 pub(super) fn missing(
     facts: &Facts,
     report: &GpuReport,
@@ -47,7 +47,7 @@ pub(super) fn missing(
         commands.push(format!("echo 'blacklist {NOUVEAU}' > /etc/modprobe.d/no-{NOUVEAU}.conf"));
         commands.extend(initramfs(&facts.operating_system).map(str::to_owned));
     }
-    // GPUs of a generation may need a newer one than the release.
+    // Some generations of GPUs need a newer driver than the release.
     let oldest = match oldest_branch(hardware) {
         Some(oldest) if branch < Some(oldest) => Some(oldest.to_string()),
         _ => wanted.driver.clone(),
@@ -62,7 +62,7 @@ pub(super) fn missing(
     finding.fix(fix).commands(commands)
 }
 
-/// What Secure Boot asks of the driver's modules.
+/// Returns Secure Boot's requirement for the driver's modules.
 fn signature(facts: &Facts, package: &DriverPackage) -> &'static str {
     match facts.security.as_ref().map(|security| security.secure_boot) {
         _ if package.is_signed => "",

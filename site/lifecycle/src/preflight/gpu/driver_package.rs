@@ -1,4 +1,4 @@
-//! The package that has NVIDIA's driver for a host's GPUs, by distribution and its version.
+//! Package with NVIDIA's driver for a host's GPUs, by distribution and version.
 //!
 //! Sources: *NVIDIA Driver Installation Guide*, kernel modules and version locking (docs.nvidia.com/datacenter/tesla/driver-installation-guide);
 //! the package lists of Ubuntu 22.04 and 24.04 and of Debian 12 and 13.
@@ -8,13 +8,14 @@ use std::fmt;
 use landfall_gpu_facts::hardware::{Hardware, NVIDIA, PciDevice, SupportedBy};
 use landfall_host::facts::Facts;
 
-/// A branch with long support that drives every GPU since Maxwell, where neither release nor GPU needs a newer one.
+/// Branch with long support that drives every GPU since Maxwell. Used if neither the release nor a GPU needs a newer
+/// one.
 const USUAL_BRANCH: u32 = 580;
 
-/// The first branch that drives GPUs since Blackwell.
+/// First branch that drives GPUs since Blackwell.
 const BLACKWELL_BRANCH: u32 = 570;
 
-/// The branch in each version of Debian.
+/// Branch in each version of Debian.
 const DEBIAN: [(u32, u32); 2] = [(12, 535), (13, 550)];
 
 /// NVIDIA's two sets of kernel modules.
@@ -24,18 +25,18 @@ enum Modules {
     Proprietary,
 }
 
-/// Packages that have the driver.
+/// Packages with the driver.
 #[derive(Debug)]
 pub(super) struct DriverPackage {
     names: Vec<String>,
-    /// The branch of the driver in them, or the oldest one that will do.
+    /// Branch of the driver in them, or the oldest sufficient one.
     branch: u32,
-    /// Whether the repository has newer branches under the same names.
+    /// True if the repository has newer branches under the same names.
     is_oldest: bool,
     repository: &'static str,
-    /// What installs them, from the repository or a mirror of it.
+    /// Commands that install them, from the repository or a mirror.
     pub(super) commands: Vec<String>,
-    /// Whether the kernel modules are signed with a key that comes with the distribution's kernel.
+    /// True if the kernel modules are signed with a key of the distribution's kernel.
     pub(super) is_signed: bool,
 }
 
@@ -49,7 +50,8 @@ impl fmt::Display for DriverPackage {
 }
 
 impl DriverPackage {
-    /// Those of the host's distribution, for a driver of this branch or a newer one; none where the distribution is not known.
+    /// Returns the packages of the host's distribution for a driver of this branch or newer; `None` for an unknown
+    /// distribution.
     pub(super) fn of(facts: &Facts, hardware: &Hardware, oldest: Option<u32>) -> Option<Self> {
         let oldest = oldest.max(oldest_branch(hardware));
         let (modules, branch) = (modules(hardware), oldest.unwrap_or(USUAL_BRANCH).max(USUAL_BRANCH));
@@ -67,7 +69,7 @@ impl DriverPackage {
     }
 }
 
-/// The first branch that drives the host's GPUs, if not every supported branch does.
+/// Returns the first branch that drives the host's GPUs, unless every supported branch does.
 pub(super) fn oldest_branch(hardware: &Hardware) -> Option<u32> {
     supported_by(hardware).any(|by| by == SupportedBy::OpenModules).then_some(BLACKWELL_BRANCH)
 }
@@ -76,7 +78,8 @@ fn supported_by(hardware: &Hardware) -> impl Iterator<Item = SupportedBy> {
     hardware.of_vendor(NVIDIA).filter_map(PciDevice::supported_by)
 }
 
-/// The modules that drive the host's GPUs: the open ones where both would, as NVIDIA advises. No driver has both, so the newest GPU decides.
+/// Returns the modules that drive the host's GPUs: the open ones if both work, as NVIDIA advises. No driver has both,
+/// so the newest GPU decides.
 fn modules(hardware: &Hardware) -> Modules {
     match supported_by(hardware).max() {
         Some(SupportedBy::OpenModules) => Modules::Open,
@@ -85,7 +88,8 @@ fn modules(hardware: &Hardware) -> Modules {
     }
 }
 
-/// Ubuntu has the branches for servers. With Secure Boot, the kernel loads the modules that Canonical built and signed for exactly it.
+/// Returns Ubuntu's packages, from the branches for servers. With Secure Boot, the kernel loads the modules that
+/// Canonical built and signed for this kernel.
 fn ubuntu(facts: &Facts, modules: Modules, branch: u32) -> DriverPackage {
     let flavor = match modules {
         Modules::Open => format!("{branch}-server-open"),
@@ -99,7 +103,7 @@ fn ubuntu(facts: &Facts, modules: Modules, branch: u32) -> DriverPackage {
     DriverPackage { names, branch, is_oldest: false, repository: "the distribution's repository", commands, is_signed }
 }
 
-/// Debian's own driver where it is new enough, and otherwise NVIDIA's.
+/// Returns Debian's own driver if it is new enough, otherwise NVIDIA's.
 fn debian(major: u32, modules: Modules, oldest: Option<u32>, branch: u32) -> DriverPackage {
     let own = DEBIAN.iter().find(|(version, _)| *version == major).map(|(_, branch)| *branch);
     let Some(own) = own.filter(|own| oldest.is_none_or(|oldest| *own >= oldest)) else {
@@ -115,7 +119,7 @@ fn debian(major: u32, modules: Modules, oldest: Option<u32>, branch: u32) -> Dri
     }
 }
 
-/// What NVIDIA's repositories call the driver.
+/// Returns the package of NVIDIA's repositories.
 fn nvidia(tool: &str, modules: Modules, branch: u32) -> DriverPackage {
     let name = match modules {
         Modules::Open => "nvidia-open",
@@ -131,7 +135,7 @@ fn nvidia(tool: &str, modules: Modules, branch: u32) -> DriverPackage {
     }
 }
 
-/// Repositories that have a stream of packages for each branch.
+/// Returns the package from repositories with a stream for each branch.
 fn streams(modules: Modules, branch: u32) -> DriverPackage {
     let stream = match modules {
         Modules::Open => format!("{branch}-open"),
@@ -142,7 +146,7 @@ fn streams(modules: Modules, branch: u32) -> DriverPackage {
     package
 }
 
-/// SUSE signs the open modules for its kernel; the libraries of either are NVIDIA's.
+/// Returns SUSE's packages. SUSE signs the open modules for its kernel; the libraries are always NVIDIA's.
 fn suse(modules: Modules, branch: u32) -> DriverPackage {
     let kernel_package = match modules {
         Modules::Open => "nvidia-open-driver-G06-signed-kmp-default",

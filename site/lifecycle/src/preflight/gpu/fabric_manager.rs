@@ -1,18 +1,19 @@
-//! Fabric Manager, without which no program of CUDA starts on GPUs that switches join.
+//! Fabric Manager, without which no CUDA program starts on GPUs that are joined by switches.
 
 use landfall_error_codes::codes;
 use landfall_gpu_facts::hardware::{Hardware, MELLANOX};
 
 use super::Finding;
 
-/// Starts it, now and at each boot.
+/// Command that starts it now and at each boot.
 const START: &str = "systemctl enable --now nvidia-fabricmanager";
 
-/// The kernel module through which it reaches switches behind adapters, and loading it at each boot.
+/// Commands that load the kernel module for switches behind adapters, now and at each boot.
 const MODULE: [&str; 2] = ["echo ib_umad > /etc/modules-load.d/ib_umad.conf", "modprobe ib_umad"];
 
-/// Switches without Fabric Manager. Those since Blackwell also need the `NVLink` Subnet Manager: without it, Fabric Manager ends at once.
-/// Source: *NVIDIA Fabric Manager User Guide*, systems using fourth generation `NVSwitches`.
+/// Returns the finding for switches without Fabric Manager. Switches since Blackwell also need the `NVLink` Subnet
+/// Manager, without which Fabric Manager ends at once. Source: *NVIDIA Fabric Manager User Guide*, systems using fourth
+/// generation `NVSwitches`.
 pub(super) fn missing(hardware: &Hardware, needed: String) -> Finding {
     let finding = Finding::new(codes::GPU_FABRIC_MANAGER, "Fabric Manager is not running", needed);
     let is_behind_adapters = hardware.switches.iter().any(|switch| switch.vendor.0 == MELLANOX);

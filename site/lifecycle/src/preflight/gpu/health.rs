@@ -1,18 +1,18 @@
-//! GPUs that work, and what is wrong with them.
+//! Faults of GPUs that work.
 
 use landfall_error_codes::codes;
 use landfall_gpu_facts::judge::Warning;
 
 use super::Finding;
 
-/// What is wrong with the GPU of this index.
+/// Returns the finding for a fault of the GPU with this index.
 pub(super) fn finding(index: u32, warning: Warning) -> Finding {
     let (found, fix, command) = advice(warning);
     let finding = Finding::warning(codes::GPU_UNHEALTHY, format!("GPU {index} {found}"), fix);
     finding.commands(command.map(|command| command.replace("INDEX", &index.to_string())))
 }
 
-/// What is wrong with a GPU, as the rest of a sentence that begins with it.
+/// Returns a GPU's fault as the rest of a sentence that begins with the GPU.
 pub(crate) fn problem_of_gpu(warning: Warning) -> &'static str {
     advice(warning).0
 }

@@ -1,4 +1,4 @@
-//! GPUs that a release needs, against those that the host has.
+//! Comparison of the GPUs that a release needs with the host's.
 
 use landfall_error_codes::{Code, codes};
 use landfall_gpu_facts::hardware::{AMD, INTEL};
@@ -20,10 +20,10 @@ mod health;
 
 pub(crate) use health::problem_of_gpu;
 
-/// A GPU reserves a part of its memory for itself, so a little less than its nominal size counts as enough.
+/// Percentage of nominal memory that may be missing, because a GPU reserves some for itself.
 const MEMORY_TOLERANCE_PERCENT: u64 = 8;
 
-/// What is wrong with a host's GPUs for a release that needs some; what passed otherwise.
+/// Returns the faults of a host's GPUs for a release that needs some, otherwise passed findings.
 pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<Finding> {
     let Some(wanted) = wanted else { return Vec::new() };
     let Some(report) = &facts.gpus else {
@@ -33,13 +33,13 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     let fitting = devices.iter().filter(|device| device.unfit(wanted).is_none()).count();
     let is_enough = u32::try_from(fitting).unwrap_or(u32::MAX) >= wanted.count;
     let state = host_state(report, &Needs::default());
-    // What one lost GPU hides keeps the others from being used as well.
+    // A lost GPU hides the missing Fabric Manager, which also keeps the others from use.
     let is_hidden = matches!(state, HostState::DeviceLost { .. }) && lacks_fabric_manager(report);
     let hidden = is_hidden.then(|| fabric_manager::missing(&report.hardware, needed(wanted)));
     let mut findings: Vec<Finding> = obstacle(facts, report, wanted, state).into_iter().chain(hidden).collect();
     let can_be_counted = findings.iter().all(|finding| finding.code == codes::GPU_DEVICE_LOST.id);
     if is_enough && can_be_counted {
-        // One that is lost matters less where the others are enough.
+        // A lost GPU matters less if the others suffice.
         for finding in &mut findings {
             finding.severity = Severity::Warning;
         }
@@ -57,7 +57,7 @@ pub(super) fn findings(facts: &Facts, wanted: Option<&GpuRequirements>) -> Vec<F
     findings
 }
 
-/// A C library with which GPUs cannot be looked at; none where the version is not known.
+/// Returns a blocker for a C library with which GPUs cannot be examined; `None` if the version is unknown.
 fn old_library(facts: &Facts) -> Option<Finding> {
     let version = facts.glibc.as_deref()?;
     let found = two_numbers(version)?;
@@ -65,13 +65,13 @@ fn old_library(facts: &Facts) -> Option<Finding> {
     (found < GPU_GLIBC).then(|| Finding::new(codes::GLIBC_TOO_OLD, format!("glibc {version}"), needed))
 }
 
-/// The first obstacle to using any GPU.
+/// Returns the first obstacle to using any GPU.
 fn obstacle(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements, state: HostState) -> Option<Finding> {
     let needed = needed(wanted);
     let none = |found: String| Finding::new(codes::GPU_MISSING, found, needed.clone());
     let blocker = |code: Code, found: &str| Finding::new(code, found, needed.clone());
     Some(match state {
-        // A version that is too old is compared below.
+        // A version that is too old is reported below.
         HostState::Ready | HostState::DriverTooOld { .. } => return None,
         HostState::NoGpu => none("no GPU is on the PCI bus".to_owned()),
         HostState::OtherVendor => none(format!("GPUs of {} only; NVIDIA's are needed", vendors(report))),
@@ -103,7 +103,7 @@ fn vendors(report: &GpuReport) -> String {
     named.map(|(name, _)| name).collect::<Vec<_>>().join(" and ")
 }
 
-/// A driver that is older than the release needs.
+/// Returns a blocker for a driver that is older than the release needs.
 fn old_driver(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Option<Finding> {
     let oldest: DriverVersion = wanted.driver.as_ref()?.parse().ok()?;
     let found = driver_version(report).filter(|found| **found < oldest)?;
@@ -118,7 +118,7 @@ fn old_driver(facts: &Facts, report: &GpuReport, wanted: &GpuRequirements) -> Op
     })
 }
 
-/// A GPU, or a MIG device of one.
+/// A GPU or a MIG device.
 struct Device {
     name: String,
     memory_bytes: Option<u64>,
@@ -126,7 +126,7 @@ struct Device {
     is_divided: bool,
 }
 
-/// What a GPU offers to a release that wants whole GPUs, MIG devices, or either.
+/// Returns a GPU's devices for a release that needs whole GPUs, MIG devices, or either.
 fn devices(gpu: &Gpu, wanted: Option<MigRequirement>) -> Vec<Device> {
     let model = gpu.model.value().cloned().unwrap_or_else(|| "of an unknown model".to_owned());
     let name = format!("GPU {} ({model})", gpu.index);
@@ -148,7 +148,7 @@ fn devices(gpu: &Gpu, wanted: Option<MigRequirement>) -> Vec<Device> {
 }
 
 impl Device {
-    /// Why it does not count; none if it does.
+    /// Returns the reason why it does not count; `None` if it does.
     fn unfit(&self, wanted: &GpuRequirements) -> Option<String> {
         let name = &self.name;
         match wanted.mig {
@@ -196,7 +196,7 @@ fn counted(count: usize, wanted: &GpuRequirements) -> String {
     format!("{count} fitting {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// What the release needs, for people.
+/// Describes the release's needs for people.
 fn needed(wanted: &GpuRequirements) -> String {
     let plural = if wanted.count == 1 { "" } else { "s" };
     let mut parts = vec![match wanted.mig {

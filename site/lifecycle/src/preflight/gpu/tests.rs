@@ -1,7 +1,7 @@
 use super::*;
 use landfall_host::facts::sample::sample;
 
-/// What the probe printed for a made-up machine.
+/// Returns the facts that the probe printed for a sample machine.
 fn host(machine: &str) -> Facts {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../gpu/facts/testdata/machines");
     let bytes = fs_err::read(format!("{folder}/{machine}.json")).unwrap();

@@ -1,14 +1,14 @@
-//! Files of facts that no host has written: whatever the numbers and texts in them, preflight comes to findings.
+//! Fuzzed facts: preflight returns findings for any numbers and text in them.
 
 use serde_json::{Value, json};
 
 use super::spoiled::{good, look};
 use super::*;
 
-/// Maximum length of what a finding says that was measured.
+/// Maximum length of the measured value in a finding.
 const MEASURED_BYTES: usize = 1 << 20;
 
-/// The paths (RFC 6901) of all numbers, texts and lists of a document, the report about GPUs aside.
+/// Collects the paths (RFC 6901) of all numbers, texts and lists of a document, except the report about GPUs.
 fn places(value: &Value, path: &str, found: &mut Vec<String>) {
     match value {
         Value::Object(fields) => {

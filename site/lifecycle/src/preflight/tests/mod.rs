@@ -17,7 +17,7 @@ fn text(blockers: &[Finding]) -> String {
     blockers.iter().map(|blocker| format!("{blocker}\n    {}\n", blocker.fix)).collect::<Vec<_>>().concat()
 }
 
-/// What blocks, of all that is found.
+/// Returns the blockers among all findings.
 fn blockers(facts: &Facts, configuration: &SiteConfiguration, sizes: Sizes) -> Vec<Finding> {
     findings(facts, &release(), configuration, sizes).into_iter().filter(Finding::is_blocker).collect()
 }
@@ -26,12 +26,12 @@ fn findings(facts: &Facts, release: &ReleaseDocument, configuration: &SiteConfig
     preflight(&Subject { facts, release, configuration, sizes, host_ports: &HostPorts::default(), built_at: BUILT })
 }
 
-/// What the release takes without a bundle.
+/// Returns the space of the release without a bundle.
 fn room() -> DataRoom {
     DataRoom::of(&[], &release().requirements)
 }
 
-/// To the byte: a vendor who ordered a disk by what `build` said must not be refused at the site.
+/// Exact to the byte: a disk ordered by the output of `build` must suffice at the site.
 #[test]
 fn preflight_asks_for_what_the_build_announced_and_the_reserves() {
     let room = DataRoom { staged_bytes: 3 << 30, unpacked_bytes: 5 << 30, ..room() };
@@ -98,7 +98,7 @@ fn a_port_is_named_with_the_program_that_has_it() {
     assert_eq!(measured, ["TCP 5000, 6443 (k3s-server, process 812)"]);
 }
 
-/// What was not looked at is neither wrong nor as it must be.
+/// An unchecked item is neither wrong nor passed.
 #[test]
 fn what_facts_do_not_say_is_not_shown_as_passed() {
     let mut facts = sample();
@@ -120,7 +120,7 @@ fn what_facts_do_not_say_is_not_shown_as_passed() {
     facts.operating_system = "unknown unknown".to_owned();
     facts.security.as_mut().unwrap().endpoint_programs = None;
     facts.filesystems[0].options.clear();
-    // What is known of another filesystem says nothing about that of the data folder.
+    // Facts of another filesystem say nothing about the data folder's.
     let boot =
         Filesystem { paths: vec!["/boot".to_owned()], options: vec!["rw".to_owned()], ..facts.filesystems[0].clone() };
     facts.filesystems.push(boot);
@@ -178,7 +178,7 @@ fn a_port_that_a_component_takes_is_named_with_it() {
     assert!(busy(upgrade(&subject, Some(&has_all), &[])).is_empty(), "the site has them itself");
 }
 
-/// Upstream's kubelet needs glibc; the release says which, by its last node pack.
+/// Upstream's kubelet needs glibc; the release declares the version in its last node pack.
 #[test]
 fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
     let mut release = release();
@@ -219,7 +219,8 @@ fn the_glibc_of_the_host_is_compared_with_what_programs_of_the_release_need() {
     assert_eq!(found(&is_static, &of(Some("2.31"))), None, "programs that are linked statically need no glibc");
 }
 
-/// Under a clock that is years ahead the site's authorities would not be valid once it is right, and they are made once.
+/// Authorities made under a clock that is years ahead would be invalid after its correction, and they are made only
+/// once.
 #[test]
 fn a_clock_that_is_far_ahead_blocks_until_it_is_set_or_confirmed() {
     let found = |collected: &str, seen: Option<&str>| {
@@ -258,7 +259,7 @@ fn a_clock_that_was_set_back_only_warns() {
     assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
 }
 
-/// Until there is an authority, the release's build is the earliest time that is possible; afterwards the authority's.
+/// Without an authority, the release's build is the earliest possible time; afterwards it is the authority's begin.
 #[test]
 fn a_site_that_lost_its_time_waits_until_the_clock_is_set() {
     let folder = tempfile::tempdir().unwrap();
@@ -268,7 +269,7 @@ fn a_site_that_lost_its_time_waits_until_the_clock_is_set() {
     assert_eq!(look("2015-01-01T00:00:00Z"), Err(codes::CLOCK_WRONG.id));
     assert_eq!(look("2036-01-01T00:00:00Z"), Err(codes::NODE_CLOCK.id));
     assert_eq!(look("2026-01-01T00:00:00Z"), Ok(None));
-    // What the disk has seen is newer than that.
+    // The disk has newer files.
     landfall_media::durable::create_folder(&paths.journal()).unwrap();
     landfall_media::durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
     let now = jiff::Timestamp::now();
@@ -336,7 +337,7 @@ fn a_firewall_blocks_until_it_trusts_the_pods() {
         ([].as_slice(), true),
         (&["10.244.0.0/16"], false),
         (&["10.0.0.0/8"], false),
-        // Only some of the pods, or of another family.
+        // Only some of the pods, or another address family.
         (&["10.244.0.0/24", "10.96.0.0/16", "::/0", "aa:bb:cc:dd:ee:ff"], true),
     ] {
         facts.network.firewalld = trusting(sources);
@@ -379,14 +380,15 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
         (&["cni0"], &["10.244.0.0/16"], ClosedHook::Forward),
         (&["*"], &[], ClosedHook::Forward),
         (&["cni0", "lo"], &[], ClosedHook::Input),
-        // What comes from pods is dropped, too: the blocker names both.
+        // Packets from pods are dropped as well, so the blocker names both.
         (&[], &[], ClosedHook::Forward),
     ] {
         assert_eq!(warned(accepts, to, hook), None, "{accepts:?} {to:?} {hook:?}");
     }
 }
 
-/// A rule that drops packets of pods by name does so whatever the chain accepts else; one about other addresses is none of ours.
+/// A rule that drops pods' packets by name does so whatever else the chain accepts. Rules about other addresses do not
+/// matter.
 #[test]
 fn a_chain_that_accepts_the_rest_blocks_by_what_it_drops() {
     let found = |drops: &[&str], drops_to: &[&str]| {
@@ -428,18 +430,18 @@ fn what_facts_of_an_older_landfall_do_not_say_is_neither_a_warning_nor_passed() 
     assert_eq!(of(&found, codes::FIREWALL_INBOUND), unknown);
     assert!(!found.iter().any(Finding::stops), "{found:?}");
 
-    // What is known to be closed is said, whatever is not known of another chain.
+    // A chain that is known to be closed is reported, even if another chain is unknown.
     let closed = chain(Filter::Nftables, "inet other forward", ClosedHook::Forward, &["cni0"]);
     facts.network.closed_chains.push(closed);
     let warned = of(&look(&facts), codes::FIREWALL_INBOUND);
     assert!(matches!(&warned[..], [(Severity::Warning, measured)] if !measured.contains("inet filter forward")));
-    // Where older facts say enough, that is judged.
+    // Older facts are judged if they contain enough data.
     open.accepts = vec!["*".to_owned()];
     facts.network.closed_chains = vec![open];
     assert_eq!(of(&look(&facts), codes::FIREWALL_INBOUND), []);
 }
 
-/// Codes of all blockers of a host.
+/// Returns the codes of all blockers of a host.
 fn codes_of(facts: &Facts, configuration: &SiteConfiguration) -> Vec<&'static str> {
     let found = blockers(facts, configuration, Sizes::default());
     found.iter().map(|blocker| blocker.code).collect()
@@ -454,7 +456,7 @@ fn a_closed_chain_blocks_until_it_accepts_all_from_pods() {
         (ClosedHook::Forward, &["10.244.0.0/16"], false),
         (ClosedHook::Forward, &["10.244.0.0/24", "cni1", "flannel.1"], true),
         (ClosedHook::Forward, &["*"], false),
-        // The host's own packets to itself are for it, too.
+        // The host's packets to itself also pass the input chain.
         (ClosedHook::Input, &["cni0"], true),
         (ClosedHook::Input, &["cni0", "lo"], false),
         (ClosedHook::Input, &["*"], false),

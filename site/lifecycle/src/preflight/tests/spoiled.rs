@@ -1,5 +1,5 @@
-//! Machines that are spoiled on purpose, one fault at a time and ten at a time: every fault is found in one run, with its fix, and
-//! nothing is found that was not spoiled.
+//! Machines with deliberate faults, one at a time and ten at a time. One run finds every fault with its fix, and
+//! nothing else.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// One fault: what it changes, the code under which it is found, and a part of its fix or of a command.
+/// A fault: its change of the facts, its code, and a part of its fix or of a command.
 struct Fault {
     name: &'static str,
     spoil: fn(&mut Facts),
@@ -46,7 +46,7 @@ const FAULTS: &[Fault] = &[
         codes::MODULE_MISSING,
         "apt-get install \"linux-modules-extra-$(uname -r)\"",
     ),
-    // After the modules, whose fix is that of the same distribution.
+    // Placed after the modules, whose fix is that of the same distribution.
     warned(
         "distribution",
         |facts| facts.operating_system = "ubuntu 20.04".to_owned(),
@@ -169,12 +169,12 @@ const FAULTS: &[Fault] = &[
     fault("rule", |facts| facts.cpu.as_mut().unwrap().features.clear(), codes::RULE_NOT_MET, "with AVX2"),
 ];
 
-/// Lets synced writes take so many microseconds.
+/// Sets the duration of synced writes in microseconds.
 fn slow_down(facts: &mut Facts, micros: u64) {
     facts.speeds = facts.speeds.map(|speeds| landfall_host::facts::Speeds { sync_p99_micros: micros, ..speeds });
 }
 
-/// Faults of the GPU exclude one another: a machine has one.
+/// Returns true for faults of the GPU, which exclude one another: a machine has only one.
 fn is_of_gpu(fault: &Fault) -> bool {
     fault.name.starts_with("gpu")
 }
@@ -184,7 +184,7 @@ fn machine(name: &str) -> GpuReport {
     GpuReport::read(&fs_err::read(format!("{folder}/{name}.json")).unwrap()).unwrap()
 }
 
-/// A host whose two GPUs no process uses.
+/// Returns a host with two GPUs that no process uses.
 pub(super) fn good() -> Facts {
     let mut report = serde_json::to_value(machine("two-l4")).unwrap();
     for gpu in report["nvml"]["read"]["gpus"].as_array_mut().unwrap() {
@@ -193,7 +193,7 @@ pub(super) fn good() -> Facts {
     Facts { gpus: Some(serde_json::from_value(report).unwrap()), ..sample() }
 }
 
-/// A release that asks for everything that can be asked for.
+/// Returns a release with all possible requirements.
 fn demanding() -> ReleaseDocument {
     let mut release = release();
     release.requirements.gpus = Some(GpuRequirements {
@@ -225,7 +225,7 @@ pub(super) fn look(facts: &Facts) -> Vec<Finding> {
     findings(facts, &demanding(), &SiteConfiguration::default(), sizes)
 }
 
-/// What is open of all that is found: severity and code.
+/// Returns severity and code of the findings that did not pass.
 fn open(findings: &[Finding]) -> BTreeSet<(Severity, &'static str)> {
     let open = findings.iter().filter(|finding| finding.severity != Severity::Passed);
     open.map(|finding| (finding.severity, finding.code)).collect()
@@ -240,7 +240,7 @@ fn expect(faults: &[&Fault]) {
     let names: Vec<&str> = faults.iter().map(|fault| fault.name).collect();
     let mut expected: BTreeSet<_> = faults.iter().map(|fault| (fault.severity, fault.code.id)).collect();
     let mut seen = open(&found);
-    // Where the only GPU is lost, there are too few as well.
+    // If the only GPU is lost, there are also too few.
     if seen.remove(&(Severity::Blocker, codes::GPU_TOO_FEW.id)) {
         assert!(names.contains(&"gpu-lost"), "{names:?}");
     }
@@ -273,7 +273,7 @@ fn machines_spoiled_one_by_one() {
 
 #[test]
 fn machines_spoiled_ten_at_a_time() {
-    // Every ten in a row, around the end, so that each fault meets many others.
+    // Every ten consecutive faults, cyclically, so that each fault meets many others.
     for begin in 0..FAULTS.len() {
         let mut faults: Vec<&Fault> = FAULTS.iter().cycle().skip(begin).take(10).collect();
         let mut seen_gpu = false;
@@ -310,14 +310,14 @@ fn blockers_come_first_and_in_the_order_of_what_to_do() {
     assert!(order.is_sorted_by_key(|(severity, _)| *severity));
 }
 
-/// It may be met or not: that no rule of the release is judged by a guess is why it blocks.
+/// The rule may hold or not. It blocks, because no rule of the release is guessed.
 #[test]
 fn a_rule_about_what_facts_of_an_older_landfall_do_not_say_cannot_be_judged() {
     let found = open(&look(&Facts { cpu: None, ..good() }));
     assert_eq!(found, BTreeSet::from([(Severity::Blocker, codes::RULE_UNUSABLE.id)]));
 }
 
-/// What rules are tried on where a release is built is what hosts report.
+/// The samples for testing rules where a release is built must have the form of host reports.
 #[test]
 fn the_samples_of_rules_are_facts() {
     for name in ["small", "two-gpus"] {
@@ -328,7 +328,7 @@ fn the_samples_of_rules_are_facts() {
     }
 }
 
-/// What the machines of the test are spoiled with is what they must be spoiled with: a fault that is dropped from the table is missed.
+/// The test names all kinds of faults, so that a fault removed from the table is noticed.
 #[test]
 fn the_table_has_every_kind_of_fault() {
     let wanted = "ports disk inodes memory clock nameservers modules swap leftovers overlap noexec read-only cgroups ufw nftables \
