@@ -1,5 +1,5 @@
-//! `landfall-gpu` as an artifact of a release that needs GPUs. It asks NVIDIA's library, which a static program cannot load; at a site,
-//! `landfall` runs it from the artifact's files. No registry needs to have it.
+//! `landfall-gpu` as an artifact of a release that needs GPUs. It calls NVIDIA's library, which a static program cannot
+//! load. At a site, `landfall` runs it from the artifact's files. No registry needs to hold it.
 
 use std::path::Path;
 
@@ -15,27 +15,27 @@ use crate::fetch::OCI_MANIFEST;
 use crate::files::TITLE;
 use crate::pack::check_gpu_program;
 
-/// Name of the program, beside `landfall`.
+/// File name of the program, next to `landfall`.
 pub const GPU_PROGRAM: &str = "landfall-gpu";
 
-/// The license of Landfall's own programs.
+/// License of Landfall's own programs.
 pub const OWN_LICENSE: &str = "Apache-2.0";
 
 const ARTIFACT: &str = "application/vnd.landfall.files.v1";
 const FILE: &str = "application/vnd.landfall.file.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
-/// The artifact, as it is in the store.
+/// The artifact in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuProgram {
-    /// What the site reads of it.
+    /// Its entry in the release document.
     pub entry: ArtifactEntry,
     /// SHA-256 of the program.
     pub program: Sha256,
 }
 
-/// Makes the artifact where the release needs GPUs, unless it has one of this name itself. Manifest, configuration and program are in the
-/// store, and on the disk, when it returns. The same program gives the same artifact.
+/// Makes the artifact if the release needs GPUs, unless it has an artifact with this name. On return, manifest,
+/// configuration and program are in the store and synced to disk. The same program gives the same artifact.
 pub fn make(definition: &Definition, program: &Path, store: &ContentStore) -> Result<Option<GpuProgram>> {
     let release = &definition.release;
     let is_brought = release.artifacts.iter().any(|artifact| artifact.name.value == GPU_ARTIFACT);
@@ -71,7 +71,7 @@ fn artifact(bytes: &[u8], store: &ContentStore) -> Result<GpuProgram> {
     let entry = ArtifactEntry {
         name: GPU_ARTIFACT.to_owned(),
         kind: ArtifactKind::Files,
-        // Two programs of one version are two artifacts.
+        // The tag contains the program's digest, because two programs may have the same version.
         reference: format!("{GPU_REPOSITORY}:{}-{}", env!("CARGO_PKG_VERSION"), &file.sha256.to_hex()[..12]),
         manifest: descriptor(OCI_MANIFEST, manifest.sha256, manifest.size),
         config: descriptor(EMPTY, config.sha256, config.size),

@@ -1,4 +1,5 @@
-//! `landfall license issue`: a license from its description, signed as a bundle is, by the license role.
+//! `landfall license issue`: makes a license from its description and signs it with keys of the license role, like a
+//! bundle.
 
 use std::path::PathBuf;
 
@@ -11,20 +12,21 @@ use crate::error::Result;
 use crate::pack::{check_signers, read_trust};
 use crate::signing;
 
-/// What a license is made from.
+/// Inputs of a license.
 #[derive(Debug, Clone)]
 pub struct IssueOptions {
-    /// The description, in YAML.
+    /// Path of the description, in YAML.
     pub description: PathBuf,
-    /// Folder with the vendor's root documents, and its revocation where there is one: all of them travel.
+    /// Folder with the vendor's root documents and, if present, its revocation; all of them travel.
     pub roots: PathBuf,
-    /// Commands that sign, too.
+    /// Commands that sign in addition to the keys.
     pub sign_commands: Vec<String>,
-    /// When it is issued.
+    /// Time of issue.
     pub issued: jiff::Timestamp,
 }
 
-/// Makes a license, signed by each of the keys and commands, and checked against the newest root document. Writes nothing.
+/// Makes a license, signed with each of the keys and commands, and verified against the newest root document. Writes
+/// nothing.
 pub fn issue(options: &IssueOptions, keys: &[SigningKey]) -> Result<SealedLicense> {
     let trust = read_trust(&options.roots)?;
     let newest = trust.newest();
@@ -53,7 +55,7 @@ mod tests {
     const DESCRIPTION: &str = "id: acme-1\nvendor: V\ncustomer: C\ncontact: a@b\nrelease: starter\nends: 2099-01-01\n\
                                entitlements: {components: [assistant]}\n";
 
-    /// A folder with a root whose license role has two keys, both of which must sign.
+    /// A folder with a root whose license role has two keys and requires both.
     fn folder(keys: &[&SigningKey; 2]) -> (tempfile::TempDir, Root) {
         let folder = tempfile::tempdir().expect("folder");
         let mut contents = RootContents::single(keys[0].public(), true);

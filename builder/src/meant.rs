@@ -1,8 +1,8 @@
-//! What a person may have meant by a name that is not known.
+//! Suggestions for unknown names.
 
 use crate::error::BuildError;
 
-/// The known name that is nearest, where one is near.
+/// The most similar known name, if one is similar enough.
 fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|known| (strsim::damerau_levenshtein(name, known), known))
@@ -11,7 +11,7 @@ fn near<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str>
         .map(|(_, known)| known)
 }
 
-/// An error about an unknown name, with the name that was meant, or with all known names.
+/// Adds a hint to an error about an unknown name: the similar name, or all known names.
 pub(crate) fn hinted<'a>(error: BuildError, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> BuildError {
     if let Some(near) = near(name, known.clone()) {
         return error.hint(format!("Did you mean `{near}`?"));

@@ -1,4 +1,4 @@
-//! Which files of a repository are taken, by their names.
+//! Patterns that select files by name.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use landfall_error_codes::codes;
 
 use crate::error::BuildError;
 
-/// A file of every repository that says how Git stores the others; no program of a site reads it.
+/// A file in every repository that says how Git stores the others; no program at a site reads it.
 const GIT_ATTRIBUTES: &str = ".gitattributes";
 
-/// The longest pattern, in bytes, and the maximum number of them.
+/// Maximum length of a pattern in bytes, and maximum number of patterns.
 const PATTERN_BYTES: usize = 256;
 const PATTERNS: usize = 64;
 
-/// How many names of files a message lists.
+/// Maximum number of file names in a message.
 const NAMES_LISTED: usize = 12;
 
-/// Patterns of file names. `*` stands for any characters, `/` among them; `?` for one; `[ab]` for one of these.
+/// Patterns of file names. `*` matches any characters including `/`, `?` matches one, `[ab]` one of the listed ones.
 #[derive(Debug, Clone, Default)]
 pub struct Patterns {
     include: Vec<Pattern>,
@@ -31,7 +31,8 @@ struct Pattern {
 }
 
 impl Patterns {
-    /// Reads patterns; the error says what is wrong with the first bad one. Without any to include, every file is.
+    /// Parses patterns. Returns an error text for the first invalid one. Without patterns to include, every file is
+    /// included.
     pub fn new(include: &[String], exclude: &[String]) -> Result<Self, String> {
         if include.len() + exclude.len() > PATTERNS {
             return Err(format!("there are more than {PATTERNS} patterns"));
@@ -40,13 +41,13 @@ impl Patterns {
         Ok(Self { include: read(include)?, exclude: read(exclude)? })
     }
 
-    /// Whether a file is taken.
+    /// Returns true if a file is selected.
     pub fn takes(&self, path: &str) -> bool {
         let any = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matcher.is_match(path));
         path != GIT_ATTRIBUTES && (self.include.is_empty() || any(&self.include)) && !any(&self.exclude)
     }
 
-    /// The patterns to include that no path fits: a mistyped one would leave out what it means.
+    /// Patterns to include that match no path: a mistyped one would omit files.
     pub fn idle<'a>(&'a self, paths: &[&str]) -> Vec<&'a str> {
         let is_idle = |pattern: &&Pattern| !paths.iter().any(|path| pattern.matcher.is_match(path));
         self.include.iter().filter(is_idle).map(|pattern| pattern.text.as_str()).collect()
@@ -67,8 +68,8 @@ impl fmt::Display for Patterns {
     }
 }
 
-/// The error where nothing is taken by patterns, or by one of them: the message begins with `what`, and
-/// ends with the names of what is there as they are shown, or with `none`.
+/// Error if nothing matches the patterns, or one of them. The message starts with `what`, and ends with the given
+/// names, or with `none`.
 pub fn not_taken(what: &str, names: impl ExactSizeIterator<Item = impl fmt::Display>, none: &str) -> BuildError {
     let more = if names.len() > NAMES_LISTED { ", …" } else { "" };
     let listed: Vec<_> = names.take(NAMES_LISTED).map(|name| format!("`{name}`")).collect();

@@ -1,4 +1,4 @@
-//! Pointers of Git LFS in place of files: what a build would otherwise carry for the file, whatever kind it is of.
+//! Detection of Git LFS pointers, which a build would otherwise carry in place of the files.
 
 use landfall_error_codes::codes;
 use landfall_media::store::ContentStore;
@@ -10,7 +10,7 @@ use crate::error::{BuildError, Place, Result};
 use crate::fetch::FetchedArtifact;
 use crate::render::Rendered;
 
-/// Refuses an artifact with a pointer in place of a file.
+/// Returns an error for an artifact with a pointer in place of a file.
 pub fn refuse_in_artifact(entry: &ArtifactEntry, fetched: &FetchedArtifact, store: &ContentStore) -> Result<()> {
     for file in entry.files.iter().filter(|file| file.blob.size < POINTER_BYTES) {
         if is_pointer(&store.read(file.blob.digest, POINTER_BYTES)?) {
@@ -23,7 +23,8 @@ pub fn refuse_in_artifact(entry: &ArtifactEntry, fetched: &FetchedArtifact, stor
     Ok(())
 }
 
-/// Refuses a component with a pointer in place of a text, as a generator of a kustomization makes it of a file.
+/// Returns an error for a component with a pointer in place of a text, as a kustomization's generator creates it from a
+/// file.
 pub fn refuse_in_objects(component: &Rendered) -> Result<()> {
     for object in &component.objects {
         if let Some(field) = field_of_pointer(object) {
@@ -34,12 +35,12 @@ pub fn refuse_in_objects(component: &Rendered) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with such a file.
+/// Error for a pointer in place of a file.
 pub fn pointer(place: Place, file: &str) -> BuildError {
     BuildError::at(codes::PLACEHOLDER, place, format!("{file} is a pointer of Git LFS, not the file itself"))
 }
 
-/// Where a text is a pointer, such as `/data/model.bin`.
+/// JSON Pointer of a text that is a Git LFS pointer, such as `/data/model.bin`.
 fn field_of_pointer(value: &Value) -> Option<String> {
     let below = |(name, value): (String, &Value)| Some(format!("/{name}{}", field_of_pointer(value)?));
     match value {
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(error.code().id, "LF2094");
         assert!(error.to_string().contains("/data/words.txt"), "{error}");
     }
-    /// A pointer pushed as a file of a model, which no engine could load.
+    /// A pointer pushed as a file of a model, which no inference engine could load.
     #[tokio::test]
     async fn a_build_refuses_an_artifact_with_a_pointer_in_place_of_a_file() {
         let bench = Bench::new(false, false).await;

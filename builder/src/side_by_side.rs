@@ -1,4 +1,4 @@
-//! The same done to several things at a time, as many as there are processors.
+//! Parallel processing of a list, with one thread per CPU.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +9,11 @@ use landfall_error_codes::codes;
 
 use crate::error::{BuildError, Result};
 
-/// Does it to each of them, beginning in their order; returns what each came to, in that order.
+/// Applies `act` to all items in parallel, started in order; returns the results in that order.
 ///
 /// # Errors
 ///
-/// Where a thread panics.
+/// Fails if a thread panics.
 pub fn side_by_side<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Sync) -> Result<Vec<R>> {
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::with_capacity(items.len())));
     let act_on_some = || {

@@ -1,7 +1,7 @@
-//! Signing with a key elsewhere: a program of the person's choice reads a file and writes a signature.
+//! Signing by an external program, which reads a file and writes a signature.
 //!
-//! The program may be cosign (keys in a file, a KMS, a hardware token), openssl with a PKCS#11 provider, or a script that
-//! waits for a colleague. Nothing it says is believed: the signature must verify with one of the keys that may sign.
+//! The program may be cosign (keys in a file, a KMS, a hardware token), openssl with a PKCS#11 provider, or a script
+//! that waits for a colleague. Its output is not trusted: the signature must verify with one of the allowed keys.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -12,21 +12,24 @@ use landfall_media::durable;
 
 use crate::error::{BuildError, Result};
 
-/// Variable that names the file to be signed.
+/// Environment variable with the path of the file to sign.
 pub const DOCUMENT_VARIABLE: &str = "DOCUMENT";
 
-/// Variable that names the file that receives the signature.
+/// Environment variable with the path of the signature to write.
 pub const SIGNATURE_VARIABLE: &str = "SIGNATURE";
 
-/// Longest signature file that is read, in bytes; a Sigstore bundle with log entries has some KiB.
+/// Maximum size of a signature file in bytes; a Sigstore bundle with log entries has a few KiB.
 const SIGNATURE_BYTES: u64 = 64 * 1024;
 
-/// Lets a command sign a document of this name by one of these keys. The command is run by `sh -c` with [`DOCUMENT_VARIABLE`]
-/// and [`SIGNATURE_VARIABLE`] set; it may ask for a PIN at the terminal, and what it prints goes to standard error.
+/// Runs a command that signs a document with one of these keys.
+///
+/// The command is run by `sh -c` with [`DOCUMENT_VARIABLE`] and [`SIGNATURE_VARIABLE`] set. It may ask for a PIN at the
+/// terminal; its output goes to standard error.
 ///
 /// # Errors
-/// With `LF1135` where the command fails or writes nothing, with `LF1134` where what it wrote is no signature of the
-/// document by one of the keys.
+///
+/// `LF1135` if the command fails or writes nothing, `LF1134` if its output is not a signature of the document by one of
+/// the keys.
 pub fn sign_by_command(
     command: &str,
     name: &str,
@@ -90,7 +93,7 @@ mod tests {
 
     #[test]
     fn openssl_signs_as_a_command() {
-        // What a hardware token does by a provider, openssl does with a key of its own.
+        // openssl with its own key takes the place of a hardware token with a provider.
         let folder = tempfile::tempdir().expect("folder");
         let private = folder.path().join("key.pem").display().to_string();
         let run = |command: &str| Command::new("sh").args(["-c", command]).output().expect("openssl");

@@ -1,7 +1,8 @@
-//! What a layer unpacks to, counted from its bytes.
+//! Unpacked size of a layer, computed from its bytes.
 //!
-//! Threats: the bytes come from upstream. An entry may declare more bytes than the archive has, or than any disk: only counters
-//! depend on them, and they do not overflow. Names and attributes that precede an entry are in memory: they are bounded.
+//! Threats: the bytes come from upstream. An entry may declare more bytes than the archive has, or than any disk holds:
+//! only counters depend on these, and they do not overflow. Names and attributes before an entry are held in memory:
+//! their size is limited.
 
 use std::cell::Cell;
 use std::io::{self, Read};
@@ -11,11 +12,12 @@ use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::blobs::LayerContents;
 use sha2::Digest as _;
 
-/// The longest names and attributes before an entry, in bytes, with the padding of the entry before: `tar` holds them in memory.
+/// Maximum size of names and attributes before an entry, in bytes, with the padding of the previous entry: `tar` holds
+/// them in memory.
 pub const BEFORE_ENTRY_BYTES: u64 = 1 << 20;
 
-/// Counts entries and their bytes, and digests everything that is read, also what follows the last entry. Calls for each
-/// entry, which may read its bytes.
+/// Counts entries and their bytes, and computes the digest of everything that is read, including data after the last
+/// entry. Calls `each` for each entry, which may read its bytes.
 pub fn read<R: Read>(
     reader: R,
     mut each: impl FnMut(&mut tar::Entry<'_, &mut Hashing<R>>) -> io::Result<()>,
@@ -30,7 +32,7 @@ pub fn read<R: Read>(
         let entry = entries.next();
         before_entry.set(u64::MAX);
         let Some(entry) = entry else { break };
-        // A sparse file declares any size without having it.
+        // A sparse file may declare any size without having it.
         let mut entry = entry?;
         unpacked_bytes = unpacked_bytes.saturating_add(entry.size());
         inodes += 1;
@@ -41,7 +43,7 @@ pub fn read<R: Read>(
     Ok(LayerContents { diff_id: Sha256(hashing.hasher.finalize().into()), unpacked_bytes, inodes })
 }
 
-/// The bytes of an entry in the archive, which precede the next entry where they were not read.
+/// Stored size of an entry; its bytes precede the next entry if they were not read.
 fn stored_bytes<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<u64> {
     match entry.header().entry_type() {
         tar::EntryType::GNUSparse => entry.header().entry_size(),
@@ -49,7 +51,7 @@ fn stored_bytes<R: Read>(entry: &tar::Entry<'_, R>) -> io::Result<u64> {
     }
 }
 
-/// Digests what is read.
+/// A reader that computes the digest of its data.
 pub struct Hashing<R> {
     reader: R,
     hasher: sha2::Sha256,
@@ -72,7 +74,7 @@ impl<R: Read> Read for Hashing<R> {
 mod tests {
     use super::*;
 
-    /// An archive of sparse files that declare this size and have no byte.
+    /// An archive of sparse files that declare this size but contain no byte.
     fn sparse(files: usize, size: u64) -> Vec<u8> {
         let mut archive = Vec::new();
         for _ in 0..files {
@@ -93,7 +95,7 @@ mod tests {
         archive
     }
 
-    /// An archive of a large file that is not read, and a file with a name of this many bytes, as GNU tar writes it.
+    /// An archive with a large unread file, and a file with a name of this length, in the form of GNU tar.
     fn long_name(bytes: usize) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         let long = vec![b'a'; bytes];

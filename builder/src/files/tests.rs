@@ -10,7 +10,7 @@ use crate::error::BuildError;
 
 const LIMITS: Limits = Limits { entries: 8, member_bytes: 5000, unpacked_bytes: 100_000 };
 
-/// Adds one entry with any name, which the tar crate would refuse to write.
+/// Adds one entry with an arbitrary name, even one that the tar crate would refuse to write.
 pub(super) fn add(archive: &mut tar::Builder<Vec<u8>>, name: &str, kind: tar::EntryType, bytes: &[u8]) {
     let mut header = tar::Header::new_ustar();
     header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -80,7 +80,7 @@ fn named_members_are_taken_once_and_remembered() {
     let both = bench.take(archive, &["bin/ctr", "bridge"]).expect("taken");
     assert_eq!((both["bin/ctr"], both["bridge"].size), (found["bin/ctr"], 4000));
 
-    // What is remembered needs no archive; what is lost is unpacked again.
+    // Recorded members need no archive; missing ones are unpacked again.
     let path = bench.store.path(archive);
     let bytes = bench.store.read(archive, u64::MAX).expect("archive");
     fs_err::remove_file(&path).expect("removed");

@@ -1,4 +1,4 @@
-//! Artifacts whose layers are archives: what they become, and everything that a hostile one may hold.
+//! Artifacts with archives as layers: their conversion, and attacks through hostile archives.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use crate::lock::Pin;
 const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1";
 const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
 
-/// A layer as it is pushed: media type, bytes and annotations.
+/// A pushed layer: media type, content and annotations.
 struct Pushed<'a>(&'a str, Vec<u8>, Value);
 
 struct Bench {
@@ -40,7 +40,7 @@ impl Bench {
         Expected { digest: sums.sha256, size: sums.size }
     }
 
-    /// An artifact of these layers with this configuration, unpacked.
+    /// Unpacks an artifact with these layers and this configuration.
     fn unpacked(&self, config: (&str, &Value), layers: &[Pushed<'_>]) -> Result<FetchedArtifact> {
         let described = |media_type: &str, blob: Expected, annotations: &Value| json!({ "mediaType": media_type, "digest": blob.digest, "size": blob.size, "annotations": annotations });
         let layers = layers.iter().map(|Pushed(kind, bytes, notes)| described(kind, self.stored(bytes), notes));
@@ -63,7 +63,7 @@ impl Bench {
         unpack(&self.store, &pin, &serde_json::from_value(manifest).expect("manifest"), &Silent)
     }
 
-    /// Type, path and bytes of each layer.
+    /// Media type, path and content of each layer.
     fn files(&self, artifact: &FetchedArtifact) -> Vec<(String, String, Vec<u8>)> {
         let layers = artifact.manifest.layers.iter().map(|layer| {
             let path = ["org.cncf.model.filepath", "org.opencontainers.image.title"];
@@ -89,7 +89,7 @@ fn of_files(files: &[(&str, &[u8])]) -> Vec<u8> {
     })
 }
 
-/// The configuration of a model whose layers unpack to these.
+/// Configuration of a model with these diff IDs.
 fn model(diff_ids: &[Sha256]) -> Value {
     json!({ "descriptor": { "name": "m" }, "config": { "paramSize": "1b" }, "modelfs": { "type": "layers", "diffIds": diff_ids } })
 }
@@ -129,7 +129,7 @@ fn every_archive_becomes_files_and_what_the_model_states_follows() {
     assert_eq!(annotations["dev.landfall.source.digest"], Sha256::of(gzip(&weights)).to_string());
     assert_eq!(annotations["dev.landfall.source.member"], "sub/b.safetensors");
 
-    // The manifest and the configuration are in the store, and state what travels.
+    // Manifest and configuration are in the store, and describe the travelling files.
     let manifest: Value =
         serde_json::from_slice(&bench.store.read(found.pin.digest, found.pin.size).expect("manifest")).expect("JSON");
     assert_eq!(manifest["artifactType"], "application/vnd.example");
@@ -139,7 +139,7 @@ fn every_archive_becomes_files_and_what_the_model_states_follows() {
     assert_eq!(config["modelfs"]["diffIds"], json!(digests));
     assert_eq!((&config["descriptor"]["name"], &config["config"]["paramSize"]), (&json!("m"), &json!("1b")));
 
-    // The same again is the same; what the store has is not unpacked a second time.
+    // A repetition gives the same result; content in the store is not unpacked again.
     let again = bench.unpacked((MODEL_CONFIGURATION, &model(&diff_ids)), &layers).expect("unpacked");
     assert_eq!(again.pin, found.pin);
     let blob = bench.stored(&gzip(&weights));
@@ -209,7 +209,7 @@ fn a_file_of_a_model_that_is_not_what_its_configuration_states_is_refused() {
     }
     let (code, what) = unpacked(&[], &[raw()]).expect_err("refused");
     assert!(code == codes::ARTIFACT_LAYER_MISMATCH && what.contains("describes 0"), "{what}");
-    // A model that states nothing is as it is.
+    // A model whose configuration does not describe layers is unchanged.
     let stated = json!({ "descriptor": { "name": "m" } });
     bench.unpacked((MODEL_CONFIGURATION, &stated), &[raw()]).expect("as it is");
 }
@@ -247,7 +247,7 @@ fn a_record_of_an_empty_file_by_an_earlier_version_hides_it_no_longer() {
     assert_eq!(error.code(), codes::ARTIFACT_ARCHIVE, "{error}");
 }
 
-/// An archive whose member has a name of this many bytes, as GNU tar writes it.
+/// An archive whose member has a name of this length, in the form of GNU tar.
 fn long_name(bytes: usize) -> Vec<u8> {
     archive(|archive| {
         add(archive, "././@LongLink", tar::EntryType::GNULongName, &vec![b'a'; bytes]);
@@ -301,7 +301,7 @@ fn a_layer_is_bounded_in_bytes_members_and_names() {
         layer::unpack(&bench.store, "a layer", bench.stored(&gzip(bytes)), Compression::Gzip, limits)
     };
     assert_eq!(take(&of_files(&[("a", &[1; 5000]), ("b", b"2")])).expect("fits").files.len(), 2);
-    // A long name that fits is read.
+    // A long name within the limit is accepted.
     assert_eq!(take(&long_name(300)).expect("fits").files[0].path.len(), 300);
     let zeros = [of_files(&[("a", b"1")]), vec![0; 100_000]].concat();
     for (what, bytes) in [

@@ -1,4 +1,4 @@
-//! Locks whose entries are taken: one that the vendor names, and that of the starter release.
+//! Locks from which entries are copied: one that the vendor names, and that of the starter release.
 
 use std::path::Path;
 
@@ -6,33 +6,33 @@ use crate::error::{Place, Result};
 use crate::lock::{List, Lock, LockEntry};
 use crate::reference::Reference;
 
-/// The lock of the reference platform, as it was when this program was built.
+/// Lock of the reference platform, as of the build of this program.
 const STARTER: &str = include_str!("../../../images.lock");
 
-/// The locks, the vendor's first.
+/// The two locks; the vendor's takes precedence.
 pub struct Donors {
     named: Option<Lock>,
     starter: Lock,
 }
 
 impl Donors {
-    /// Reads the lock that was named, if one was.
+    /// Reads the vendor's lock, if given.
     pub fn read(named: Option<&Path>) -> Result<Self> {
         let starter = Lock::parse(Path::new("images.lock"), STARTER.to_owned())?;
         Ok(Self { named: named.map(Lock::read).transpose()?, starter })
     }
 
-    /// The lock of the starter release.
+    /// Lock of the starter release.
     pub fn starter(&self) -> &Lock {
         &self.starter
     }
 
-    /// Whether what is taken was assembled for tests.
+    /// Returns true if the copied entries were assembled for tests.
     pub fn assembled(&self) -> bool {
         self.named.as_ref().is_some_and(|lock| lock.document.assembled.value)
     }
 
-    /// The entry of a reference: full reference, and its lines.
+    /// The entry for a reference: the full reference, and the lines of the entry.
     pub fn entry(&self, list: List, wanted: &Reference) -> Option<(String, String)> {
         let mut locks = self.named.iter().chain(std::iter::once(&self.starter));
         locks.find_map(|lock| {
@@ -42,7 +42,7 @@ impl Donors {
     }
 }
 
-/// The lines of an entry, from its dash to the next one or to what is less indented; none for an entry in another style.
+/// Lines of an entry, up to the next dash or a line with less indentation; `None` for an entry in another style.
 fn lines(lock: &Lock, entry: &LockEntry) -> Option<String> {
     let line = usize::try_from(entry.reference.referenced.line()).ok()?.checked_sub(1)?;
     let mut lines = lock.text().lines().skip(line);

@@ -1,11 +1,11 @@
-//! License checks: one line of the release definition, and `build` adds the containers that ask the site what its license allows to
-//! the pods of a component ([ADR 58](../../../docs/adr/0058-software-asks-and-the-host-answers.md)).
+//! License checks: for one line of the release definition, `build` adds containers to a component's pods that ask the
+//! site what its license allows ([ADR 58](../../../docs/adr/0058-software-asks-and-the-host-answers.md)).
 //!
 //! ```text
 //! licenseCheck: [init, sidecar] ─ check ─▶ (rendered) ─ inject ─▶ pods with containers, volumes and a label; a NetworkPolicy
 //! ```
 //!
-//! A site, its upgrades and an older `landfall` see pods like any others.
+//! For a site, its upgrades and an older `landfall`, the result consists of ordinary pods.
 
 mod inject;
 #[cfg(test)]
@@ -23,25 +23,25 @@ pub use inject::inject;
 use crate::definition::{ComponentDefinition, Release, needed_by};
 use crate::error::{BuildError, Place, Result};
 
-/// The first minor version of Kubernetes whose init containers may run beside the others.
+/// First minor version of Kubernetes with sidecars: init containers that keep running.
 const SIDECARS_SINCE: u32 = 29;
 
-/// How pods learn what the license allows.
+/// Forms of a license check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LicenseCheckForm {
-    /// Once, before their own containers begin.
+    /// Asks once, before the pod's own containers start.
     Init,
-    /// All the time, on loopback and in a file.
+    /// Asks continuously; serves the answer on the loopback interface and in a file.
     Sidecar,
 }
 
-/// The forms that a component declares; none without a license check.
+/// Forms that a component declares; `None` without a license check.
 fn forms(component: &ComponentDefinition) -> Option<&[Spanned<LicenseCheckForm>]> {
     component.license_check.as_ref().map(|check| check.value.as_slice())
 }
 
-/// Refuses license checks that nothing would answer.
+/// Returns an error for license checks that nothing would answer.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     for index in 0..release.components.len() {
         let Some(declared) = &release.components[index].license_check else { continue };
@@ -54,7 +54,7 @@ pub fn check(path: &Path, release: &Release) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with the license check of a component.
+/// Error text about the license check of a component.
 fn fault(release: &Release, index: usize) -> Option<String> {
     let component = &release.components[index];
     let (name, forms) = (&component.name.value, forms(component)?);

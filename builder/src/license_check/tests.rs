@@ -12,7 +12,7 @@ const CHECKED: &str = "  - {name: reports, manifests: manifests/reports, namespa
 
 const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: license}\nspec:\n  selector: {app: console}\n  ports: [{name: answers, port: 8444, targetPort: 8444}]\n";
 
-/// Two kinds of pods: one with an init container and an environment of its own, one that ends.
+/// Two kinds of pods: one with an init container and its own environment, and one that ends.
 const REPORTS: &str = "\
 apiVersion: apps/v1
 kind: Deployment
@@ -50,7 +50,7 @@ spec:
               securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 ";
 
-/// A vendor whose release has these components more, and whose manifests of them are these.
+/// A vendor whose release has these further components, with these manifests.
 async fn bench(components: &str, console: &str, reports: &str) -> Bench {
     let bench = Bench::new(true, false).await;
     bench.edit("release/release.yaml", "components:\n", &format!("components:\n{components}"));
@@ -62,7 +62,7 @@ async fn bench(components: &str, console: &str, reports: &str) -> Bench {
     bench
 }
 
-/// The definition with these components more, read.
+/// Error for the definition with these further components.
 fn refusal(components: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("release.yaml");
@@ -133,7 +133,7 @@ async fn pods_that_cannot_have_it_are_refused() {
     insta::assert_snapshot!(refusals.join("\n"));
 }
 
-/// What is asked is what the validator's settings take.
+/// The variables are those that the validator reads.
 #[tokio::test]
 async fn an_init_container_alone_has_no_port() {
     let bench = bench(&format!("{CONSOLE}{}", CHECKED.replace("[sidecar, init]", "[init]")), SERVICE, REPORTS).await;

@@ -1,4 +1,4 @@
-//! Resolving charts that are archives: what a repository's index offers, and what the archive is.
+//! Resolves charts in archives: the version in a repository's index, and the digest of the archive.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -14,15 +14,15 @@ use crate::fetch::{Asked, Measured};
 use crate::file_url::FileUrl;
 use crate::reference::Reference;
 
-/// What was found for an archive.
+/// A resolved archive.
 struct Found {
-    /// Its address, where it is a repository's.
+    /// URL of the archive, if it is in a repository.
     url: Option<FileUrl>,
     measured: Measured,
 }
 
 impl Asking<'_> {
-    /// Finds an archive, reads it for its digest, and opens it: no hostile chart is pinned.
+    /// Finds an archive, reads it for its digest, and opens it, so that no hostile chart is pinned.
     pub(super) async fn archive(self, entry: &LockEntry, fields: &ArchiveFields) -> Result<Outcome> {
         let reference: Reference = entry
             .reference
@@ -56,7 +56,7 @@ impl Asking<'_> {
         self.replaced(self.archive_fields(entry, fields, &found, name), &entry.reference.value)
     }
 
-    /// The archive that a repository offers; or that it still offers the same, or another one by now.
+    /// Compares an archive with the repository's present offer: a new one to pin, the same, or a moved one.
     async fn offered(
         self,
         address: &str,
@@ -96,7 +96,7 @@ impl Asking<'_> {
         Ok(Ok(Found { url: Some(offer.url), measured }))
     }
 
-    /// Keeps nothing of a file that was refused.
+    /// Removes a refused file from the store.
     pub(super) fn forget(self, digest: Sha256) -> Result<()> {
         durable::remove_file(&self.store.path(digest))?;
         Ok(())

@@ -1,4 +1,4 @@
-//! Which entries of a lock `landfall lock --update` means.
+//! Entries of a lock that the arguments of `landfall lock --update` select.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use super::position::Position;
 use crate::error::{BuildError, Place, Result};
 use crate::nearest::distance;
 
-/// How many near names a message lists.
+/// Maximum number of similar names in a message.
 const NEAR_LISTED: usize = 3;
 
 const HINT: &str = "Name an entry by its `reference` in the lock, or by the end of it, with or without the tag.";
 
-/// The entries that the names mean; without a name, all of them. One error has every name that means none, or several.
+/// Entries that the names select; without names, all. One error lists every unknown or ambiguous name.
 pub(super) fn chosen(lock: &Lock, names: &[String]) -> Result<BTreeSet<Position>> {
     if names.is_empty() {
         return Ok(lock.entries().map(|(position, _)| position).collect());
@@ -33,7 +33,8 @@ pub(super) fn chosen(lock: &Lock, names: &[String]) -> Result<BTreeSet<Position>
     Err(BuildError::at(codes::IMAGE_NOT_LOCKED, Place::file(&lock.path), faults.join("; ")).hint(HINT))
 }
 
-/// The entries of this reference, else the one entry that is called so; or what is wrong with the name.
+/// Entries with this reference, otherwise the single entry with this short name. Returns an error text for an unknown
+/// or ambiguous name.
 fn meant(lock: &Lock, name: &str) -> Result<Vec<Position>, String> {
     let exact = lock.entries().filter(|(_, entry)| entry.reference.value == name);
     let exact: Vec<_> = exact.map(|(position, _)| position).collect();
@@ -54,7 +55,7 @@ fn meant(lock: &Lock, name: &str) -> Result<Vec<Position>, String> {
 fn unknown(lock: &Lock, name: &str) -> String {
     let nearness = |reference: &str| calls(reference).into_iter().filter_map(|call| distance(name, call)).min();
     let references = lock.entries().map(|(_, entry)| entry.reference.value.as_str());
-    // In the order of nearness; of the same reference in two lists, one.
+    // Sorted by similarity; a reference in two lists counts once.
     let near: BTreeSet<_> = references.filter_map(|reference| Some((nearness(reference)?, reference))).collect();
     let near: Vec<_> = near.into_iter().take(NEAR_LISTED).map(|(_, reference)| reference).collect();
     let meant = if near.is_empty() { String::new() } else { format!("; did you mean {}?", listed(near)) };
@@ -66,7 +67,7 @@ fn listed<'a>(references: impl IntoIterator<Item = &'a str>) -> String {
     quoted.join(" or ")
 }
 
-/// What an entry may be called: its reference, or the end of it from a segment on, with or without the tag.
+/// Accepted names of an entry: its reference, or a suffix of it from any segment, with or without the tag.
 fn calls(reference: &str) -> Vec<&str> {
     let (untagged, _) = split_tag(reference);
     let segments = untagged.match_indices('/').map(|(at, _)| at + 1);

@@ -1,21 +1,21 @@
-//! Writes found values into the text of a lock, so that order, comments and layout stay as a person left them.
+//! Writes resolved values into the text of a lock, and keeps order, comments and layout.
 
 use serde_saphyr::Spanned;
 
 use super::Lock;
 use super::pinned::quoted;
 
-/// One value that takes the place of another.
+/// A replacement of a byte range in the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
-    /// Bytes of the text.
+    /// Start of the byte range.
     from: usize,
     to: usize,
     value: String,
 }
 
 impl Replacement {
-    /// Puts `value` in place of the field's; none where the parser does not know the field's bytes.
+    /// Replaces the value of a field; `None` if the parser does not know its byte range.
     pub fn new<T>(field: &Spanned<T>, value: impl Into<String>) -> Option<Self> {
         let span = field.referenced.span();
         let from = usize::try_from(span.byte_offset()?).ok()?;
@@ -23,20 +23,20 @@ impl Replacement {
         Some(Self { from, to: from + length, value: value.into() })
     }
 
-    /// The same within quotes where the field is written within quotes.
+    /// Replaces the value of a field; quotes the new value if the old one is quoted.
     pub fn in_style<T>(lock: &Lock, field: &Spanned<T>, value: &str) -> Option<Self> {
         let plain = Self::new(field, value)?;
         let is_quoted = lock.text.get(plain.from..)?.starts_with(['\'', '"']);
         Some(if is_quoted { Self { value: quoted(value), ..plain } } else { plain })
     }
 
-    /// Puts `value` in place of these bytes of the text.
+    /// Replaces the bytes from `from` to `to`.
     pub fn between(from: usize, to: usize, value: String) -> Self {
         Self { from, to, value }
     }
 }
 
-/// New fields after an existing one, in the style in which that one is written; none where its place is not known.
+/// Inserts fields after an existing one, in the same style; `None` if its position is unknown.
 pub fn beside(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> Option<Replacement> {
     let text = lock.text.as_str();
     let known = Replacement::new(field, "")?;
@@ -60,7 +60,7 @@ pub fn beside(lock: &Lock, field: &Spanned<String>, new: &[(&str, String)]) -> O
     Some(Replacement { from: at, to: at, value: newline.to_owned() + &lines.concat() })
 }
 
-/// The text of a lock with the replacements applied.
+/// Applies the replacements to the text of a lock.
 pub fn apply(lock: &Lock, mut replacements: Vec<Replacement>) -> String {
     replacements.sort_by_key(|replacement| replacement.from);
     let mut text = String::with_capacity(lock.text.len());

@@ -1,4 +1,4 @@
-//! The examples of this repository, as far as they can be judged without a network and without programs.
+//! Tests of the examples in this repository, as far as they need neither network nor programs.
 
 use std::path::{Path, PathBuf};
 
@@ -22,10 +22,10 @@ fn example(name: &str) -> (Definition, Lock) {
     (definition, lock)
 }
 
-/// The example that brings what the starter does not have, beside the others.
+/// The example with parts that the starter lacks.
 const GPU: &str = "gpu";
 
-/// The images that the files below a folder name as manifests do, those of templates aside.
+/// Images in manifests below a folder, without those in templates.
 fn named_images(folder: &Path) -> Vec<String> {
     let mut images = Vec::new();
     for entry in fs_err::read_dir(folder).expect("folder") {
@@ -67,7 +67,7 @@ fn the_lock_of_each_example_has_all_that_its_definition_names() {
     }
 }
 
-/// A vendor who copies an example begins with the versions that this Landfall is tested with.
+/// A vendor who copies an example starts with the versions with which this Landfall is tested.
 #[test]
 fn the_examples_name_the_versions_of_the_starter() {
     let starter = Lock::read(&root().join("images.lock")).expect("lock");
@@ -85,7 +85,7 @@ fn the_examples_name_the_versions_of_the_starter() {
     }
 }
 
-/// What it adds to the starter's versions is NVIDIA's.
+/// Besides the starter's versions, it only has parts of NVIDIA.
 #[test]
 fn the_example_of_gpus_adds_nvidias_parts_alone() {
     let starter = Lock::read(&root().join("images.lock")).expect("lock");
@@ -102,7 +102,7 @@ fn the_example_of_gpus_adds_nvidias_parts_alone() {
     assert_eq!(added(List::Artifacts), ["example.internal/nvidia-container-toolkit:1.20.0"]);
 }
 
-/// A number that the site may choose without a configuration would keep the device plugin from starting.
+/// A number without a configuration would prevent the device plugin from starting.
 #[test]
 fn each_number_of_containers_that_share_a_gpu_has_its_configuration() {
     let (definition, _) = example(GPU);

@@ -1,7 +1,7 @@
-//! Resolving repositories of models: the commit that a revision names, and what each of its files is.
+//! Resolves model repositories: the commit that a revision names, and the digest of each file.
 //!
-//! A hub lists the SHA-256 of large files; it is pinned as it is, and `landfall build` refuses other bytes. Small files are
-//! fetched at the commit, compared with Git's name for their content, and kept.
+//! A hub lists the SHA-256 of large files; it is pinned as stated, and `landfall build` refuses other content. Small
+//! files are fetched at the commit, compared with their Git object ID, and kept.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_bundle_spec::Sha256;
@@ -16,14 +16,14 @@ use crate::error::{BuildError, Result};
 use crate::fetch::{Asked, Of};
 use crate::hub::{Commit, ListedContent, ListedFile, Listing};
 
-/// Small files of one repository that are fetched at the same time.
+/// Number of small files in one repository that are fetched in parallel.
 const PARALLEL: usize = 4;
 
-/// The largest file that is fetched for its digest: hubs keep only small files without listing a SHA-256.
+/// Maximum size of a file that is fetched for its digest: hubs omit the SHA-256 only for small files.
 const SMALL_BYTES: u64 = 64 << 20;
 
 impl Asking<'_> {
-    /// Finds the commit, and pins its files.
+    /// Resolves the commit and pins its files.
     pub(super) async fn hub(self, entry: &LockEntry, fields: &HubFields) -> Result<Outcome> {
         let url = fields.name.list_url().ok_or_else(|| unaddressable(fields, "its list"))?;
         let asked = Asked { url: &url, of: Of::HubList };
@@ -47,7 +47,7 @@ impl Asking<'_> {
         self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)
     }
 
-    /// What a file of a list is.
+    /// Pin of a listed file.
     async fn pinned(self, fields: &HubFields, commit: &Commit, file: &ListedFile) -> Result<PinnedFile> {
         let (path, size) = (file.path.clone(), file.size);
         let git_name = match &file.content {
@@ -75,7 +75,7 @@ impl Asking<'_> {
     }
 }
 
-/// Refuses a list that says otherwise about the commit than before: a commit never changes.
+/// Returns an error if the list of a commit differs from its pins: a commit never changes.
 fn unchanged(fields: &HubFields, pinned: &HubPinned, listing: &Listing) -> Result<()> {
     for file in &pinned.files {
         let listed = listing.files.iter().find(|listed| listed.path == file.path);
@@ -93,7 +93,7 @@ fn unchanged(fields: &HubFields, pinned: &HubPinned, listing: &Listing) -> Resul
     Ok(())
 }
 
-/// Git's name for a content: SHA-1 of its kind and length, and its bytes.
+/// Git object ID of a content: SHA-1 of its type and length, and its bytes.
 fn git_name_of(bytes: &[u8]) -> [u8; 20] {
     let mut hasher = sha1::Sha1::new_with_prefix(format!("blob {}\0", bytes.len()));
     hasher.update(bytes);

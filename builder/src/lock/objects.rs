@@ -1,7 +1,7 @@
-//! Resolving parts of buckets: the list of the objects, and the SHA-256 of each.
+//! Resolves parts of buckets: lists the objects, and computes the SHA-256 of each.
 //!
-//! No server of S3 lists a SHA-256, so each object is read once, continued by Range where the connection broke, and stays in the store.
-//! Its tag and size are pinned beside its digest: they show that an object was replaced, without reading it.
+//! S3 servers do not list SHA-256 digests, so each object is read once, resumed by Range after a broken connection, and
+//! kept in the store. Its `ETag` and size are pinned with its digest: they show a replacement without reading it.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use landfall_error_codes::codes;
@@ -13,11 +13,11 @@ use crate::bucket::{BucketName, ListedObject, ObjectListing, ObjectPage, keep, s
 use crate::error::{BuildError, Result};
 use crate::fetch::{Asked, Of};
 
-/// Objects of one bucket that are read at the same time.
+/// Number of objects in one bucket that are read in parallel.
 const PARALLEL: usize = 4;
 
 impl Asking<'_> {
-    /// Lists the objects, and pins them.
+    /// Lists the objects and pins them.
     pub(super) async fn bucket(self, entry: &LockEntry, fields: &BucketFields) -> Result<Outcome> {
         let listing = self.objects(&fields.name).await?;
         let taken = listing.taken(&fields.name, &fields.patterns)?;
@@ -31,7 +31,7 @@ impl Asking<'_> {
         self.replaced([fields.replacement(self.lock, &found)], &entry.reference.value)
     }
 
-    /// All objects below a prefix.
+    /// Lists all objects below a prefix.
     async fn objects(self, name: &BucketName) -> Result<ObjectListing> {
         let url = name.list_url().ok_or_else(|| unaddressable(name, "its list"))?;
         let (mut listing, mut after) = (ObjectListing::default(), None::<String>);
@@ -46,7 +46,7 @@ impl Asking<'_> {
         }
     }
 
-    /// What an object is: as it was read before, or by reading it now.
+    /// Pin of an object, from an earlier record or by reading it.
     async fn object(self, name: &BucketName, object: &ListedObject) -> Result<BucketFile> {
         let ListedObject { path, size, tag } = object;
         let url = name.object_url(path).ok_or_else(|| unaddressable(name, path))?;
@@ -67,7 +67,7 @@ impl Asking<'_> {
     }
 }
 
-/// The first object that is another one than is pinned, as it is pinned and as it is now.
+/// The first object that differs from its pin: pinned and present state.
 fn changed(pinned: &BucketPinned, taken: &[&ListedObject]) -> Option<(String, String)> {
     let described =
         |path: &str, size: u64, tag: &str| format!("`{}` of {size} bytes with the ETag `{tag}`", path.escape_default());

@@ -19,13 +19,13 @@ fn renderer() -> Renderer {
     Renderer { version: "v1.36.3".to_owned(), digest: digest(b"kubectl") }
 }
 
-/// Resolves a lock with a store of its own.
+/// Resolves a lock with a new store.
 async fn resolved(lock: &Lock, client: &Client) -> resolve::Resolution {
     let folder = tempfile::tempdir().expect("folder");
     resolve::resolve(lock, &[(Tool::Kubectl, &renderer())], client, &ContentStore::at(folder.path()), &Silent).await
 }
 
-/// What a resolved lock says besides what was found.
+/// Adds the renderer, which a resolved lock records.
 fn with_renderer(text: &str) -> String {
     let Renderer { version, digest } = renderer();
     let line = format!("platform: linux/amd64\nrenderer: {{version: {version}, digest: {digest}}}\n");
@@ -50,7 +50,7 @@ fn a_repository_alone_must_mean_one_entry() {
     insta::assert_snapshot!(refusals.join("\n"));
 }
 
-/// Charts bring a scheduler of their own, beside that of the node pack.
+/// Charts have their own scheduler, in addition to that of the node pack.
 #[test]
 fn a_node_pack_means_the_tag_of_its_version() {
     let entry =
@@ -166,7 +166,7 @@ async fn resolving_keeps_everything_else_as_it_was() {
         );
     assert_eq!(resolution.text, expected);
 
-    // An index that the tag does not name is not believed.
+    // An index that the tag does not name is refused.
     let pinned = Lock::parse(
         Path::new("images.lock"),
         TEXT.replacen("index: unresolved", &format!("index: {}", digest(&arm64)), 1),
@@ -174,13 +174,13 @@ async fn resolving_keeps_everything_else_as_it_was() {
     let resolution = resolved(&pinned.expect("good"), &client).await;
     assert_eq!(resolution.failures[0].code(), codes::FETCH_MISMATCH);
 
-    // All that is resolved is asked for again, and nothing changes.
+    // All resolved entries are checked again, and nothing changes.
     let again = Lock::parse(Path::new("images.lock"), expected.clone()).expect("good");
     let resolution = resolved(&again, &client).await;
     assert_eq!((resolution.resolved, resolution.moved.len(), resolution.text), (0, 0, expected));
 }
 
-/// A registry with two manifests of one repository, and a client that has no other.
+/// A registry with two manifests in one repository, and a client for it.
 async fn two_tags() -> (Registry, Client, [Sha256; 2]) {
     let registry = Registry::start(|_| ()).await;
     let manifest = |name: &str| format!("{{\"mediaType\":\"{MANIFEST}\",\"name\":\"{name}\"}}").into_bytes();
@@ -220,7 +220,7 @@ async fn a_changed_tag_makes_its_digest_stale_for_build_and_is_resolved_again_by
     let new = lock(&resolution.text).expect("good");
     assert_eq!(new.document.images[0].digest(), Some(second));
     assert_eq!(refused_for_build(&new), None);
-    // A tag that does not exist is an error, not a digest that was left.
+    // A missing tag is an error, and the old digest is not kept.
     let gone = resolved(&locked(&registry, "3", Some("1"), first), &client).await;
     assert_eq!((gone.resolved, gone.failures[0].code()), (0, codes::IMAGE_MISSING));
 }
@@ -334,7 +334,7 @@ async fn files_are_measured_and_what_is_pinned_must_match() {
     registry.add_file("tools.tar.gz", &tools);
     let server = format!("http://{}/files", registry.address());
     let client = Client::new(Registries::default(), DockerConfiguration::default(), Retry::default());
-    // One digest is public: it is not replaced, and it must match.
+    // One digest is already known: it is not replaced, and must match.
     let text = files_lock(&server);
     let pinned = text.replacen("digest: unresolved", &format!("digest: {}", digest(&kubelet)), 1);
     let resolution = resolved(&lock(&pinned).expect("good"), &client).await;

@@ -1,4 +1,4 @@
-//! The registry that is asked instead of the one that a `package-lock.json` names.
+//! A registry that replaces those in a `package-lock.json`.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use url::Url;
 
 use crate::file_url::{FileUrl, InvalidFileUrl};
 
-/// The address of a registry.
+/// URL of a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registry(Url);
 
 impl Registry {
-    /// Reads an address; what is true of the address of a file is true of it.
+    /// Parses a URL, with the rules for URLs of files.
     pub fn new(text: &str) -> Result<Self, InvalidFileUrl> {
         let plain = text.trim_end_matches('/');
         let file: FileUrl = format!("{plain}/-").parse()?;
@@ -22,7 +22,8 @@ impl Registry {
         Ok(Self(url))
     }
 
-    /// The same file in this registry: npm's `replace-registry-host` keeps the path, below that of the registry.
+    /// The same file in this registry. Like npm's `replace-registry-host`, it keeps the path, below that of the
+    /// registry.
     pub fn instead_of(&self, resolved: &Url) -> Url {
         let own = self.0.path().trim_end_matches('/');
         let path = resolved.path();
@@ -32,7 +33,7 @@ impl Registry {
         url
     }
 
-    /// The file of this path, as every registry has it.
+    /// The file at this path, which is the same in every registry.
     pub fn file(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}/{path}", self.0.path().trim_end_matches('/')));

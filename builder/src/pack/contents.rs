@@ -1,4 +1,4 @@
-//! The documents of the head, and the three files with places of their own.
+//! The documents of the head, and the three files that are stored under their own paths.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,17 +36,17 @@ const BINARY: &str = "application/octet-stream";
 const JSON: &str = "application/json";
 const REFERENCE_NAME: &str = "org.opencontainers.image.ref.name";
 
-/// Everything of a release but the blobs that were fetched.
+/// The content of a release, except for fetched blobs.
 #[derive(Debug)]
 pub struct Contents {
-    /// The release as the planner reads it.
+    /// The release document, which the planner reads.
     pub release: ReleaseDocument,
-    /// The small documents of the head.
+    /// Small documents of the head.
     pub documents: Vec<NewDocument>,
 }
 
-/// Makes the documents from the definition, the objects bound to digests, and what was fetched into the store. Refuses programs for
-/// the node that need more of a host than glibc.
+/// Makes the documents from the definition, the bound objects, and the content fetched into the store. Returns an error
+/// for node programs that require more of a host than glibc.
 pub fn contents(
     definition: &Definition,
     inputs: &Inputs,
@@ -66,7 +66,7 @@ pub fn contents(
     };
     let mut artifacts = named.map(artifact).collect::<Result<Vec<_>>>()?;
     components.iter().try_for_each(pointers::refuse_in_objects)?;
-    // After those of the lock, which others pair with their pins by their order.
+    // It follows the artifacts of the lock, which others match with their pins by index.
     artifacts.extend(gpu.map(|gpu| gpu.entry.clone()));
     let proofs = proofs::proofs(definition, &artifacts)?;
     let glibc = programs::check(&artifacts, &inputs.artifacts, store)?;
@@ -103,11 +103,11 @@ pub fn contents(
 }
 
 fn canonical(name: &str, document: &impl serde::Serialize) -> Result<NewDocument> {
-    // Objects, values and their schemas have numbers of their own.
+    // Objects, values and their schemas may contain fractions.
     Ok(NewDocument { name: name.to_owned(), bytes: to_canonical_with_fractions(name, document)? })
 }
 
-/// The notes, as they are shown.
+/// The document with the release notes.
 fn notes(text: &str) -> NewDocument {
     NewDocument { name: NOTES_DOCUMENT_NAME.to_owned(), bytes: text.as_bytes().to_vec() }
 }
@@ -201,7 +201,7 @@ fn values(definition: &Definition) -> Vec<SiteValue> {
         .collect()
 }
 
-/// Opens the installer: a build that would miss it at the end does not begin.
+/// Opens the installer, so that a build fails at the start if it is missing.
 pub fn open_installer(path: &Path) -> Result<fs_err::File> {
     fs_err::File::open(path).map_err(|error| unusable_installer(path, error))
 }
@@ -211,7 +211,7 @@ fn unusable_installer(path: &Path, error: std::io::Error) -> BuildError {
 }
 
 /// Takes the installer, `oci-layout` and `index.json` into the store, in the order of the archive. The installer is
-/// copied only where the store lacks it.
+/// copied only if the store lacks it.
 pub fn placed(
     store: &ContentStore,
     release: &ReleaseDocument,
@@ -221,7 +221,7 @@ pub fn placed(
     placed_beside(store, &index(release), installer, digests)
 }
 
-/// The same with this `index.json`.
+/// Like [`placed`], with this `index.json`.
 pub fn placed_beside(
     store: &ContentStore,
     index: &serde_json::Value,
@@ -240,7 +240,7 @@ pub fn placed_beside(
     ])
 }
 
-/// One descriptor per image and artifact, named by the full upstream reference.
+/// The `index.json`, with one descriptor per image and artifact, named by the full upstream reference.
 fn index(release: &ReleaseDocument) -> serde_json::Value {
     let (os, architecture) = release.platform.split_once('/').unwrap_or((&release.platform, ""));
     let descriptor = |manifest: &Descriptor, reference: &str| {

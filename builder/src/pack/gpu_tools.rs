@@ -1,4 +1,4 @@
-//! The programs with which containers get GPUs, in the node pack of a release that offers some to its pods.
+//! Checks for the programs that give GPUs to containers, in the node pack of a release with a device plugin.
 
 use landfall_error_codes::codes;
 use landfall_release_document::{ArtifactEntry, GPU_TOOLS, NodePack, ReleaseDocument};
@@ -6,7 +6,7 @@ use landfall_release_document::{ArtifactEntry, GPU_TOOLS, NodePack, ReleaseDocum
 use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 
-/// Refuses a release with a device plugin whose node pack lacks one of the programs.
+/// Returns an error for a release with a device plugin whose node pack lacks one of the programs.
 pub fn check(definition: &Definition, release: &ReleaseDocument) -> Result<()> {
     let plugin = release.requirements.gpu_plugin();
     let (Some(gpus), Some(_), Some(pack)) = (&definition.release.requirements.gpus, plugin, release.node_packs.last())
@@ -21,7 +21,8 @@ pub fn check(definition: &Definition, release: &ReleaseDocument) -> Result<()> {
     Err(BuildError::at(codes::GPU_TOOLS_MISSING, definition.place(gpus, "requirements.gpus"), what))
 }
 
-/// Whether an artifact of the pack has a file or link of this name, which a site places in the pack's folder of programs.
+/// Returns true if an artifact of the pack has a file or link with this name, which a site places into the pack's
+/// folder of programs.
 fn has(pack: &NodePack, artifacts: &[ArtifactEntry], tool: &str) -> bool {
     let of_pack = artifacts.iter().filter(|artifact| pack.artifacts.contains(&artifact.name));
     let mut files = of_pack.flat_map(|artifact| &artifact.files);

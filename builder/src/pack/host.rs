@@ -1,4 +1,4 @@
-//! Host packs: packages of distributions, in the same signed bundle as a release, and nothing else.
+//! Host packs: only packages of distributions, in a signed bundle like that of a release.
 
 use std::path::{Path, PathBuf};
 
@@ -38,7 +38,7 @@ const FILE_NAME: &str = "host-pack.yaml";
 /// Media type of packages.
 const PACKAGE: &str = "application/octet-stream";
 
-/// The definition of a host pack.
+/// Definition of a host pack.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Definition {
@@ -49,7 +49,7 @@ struct Definition {
     recipes: Vec<Recipe>,
 }
 
-/// What is installed on some versions of a distribution.
+/// Packages for some versions of a distribution.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Recipe {
@@ -58,7 +58,7 @@ struct Recipe {
     packages: Vec<Package>,
 }
 
-/// A package: its name and version, and its file below the folder of the definition.
+/// A package: name, version, and path of its file below the definition's folder.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Package {
@@ -67,13 +67,13 @@ struct Package {
     file: String,
 }
 
-/// The definition of a host pack that a person names by its file or its folder; none if it is a release.
+/// The definition of a host pack, given as its file or folder; `None` for a release.
 pub fn definition(path: &Path) -> Option<PathBuf> {
     let file = if path.is_dir() { path.join(FILE_NAME) } else { path.to_owned() };
     (file.file_name().is_some_and(|name| name == FILE_NAME) && file.is_file()).then_some(file)
 }
 
-/// Builds a host pack from its definition, signed by each of the keys. Nothing is written to the output before everything is read and
+/// Builds a host pack, signed with each of the keys. Nothing is written to the output before everything is read and
 /// signed.
 pub fn build(
     definition: &Path,
@@ -97,7 +97,7 @@ pub fn build(
     write(options, output, &document, &payload, &trust, (&store, &digests), progress)
 }
 
-/// The document, once every package is in the store.
+/// Reads every package into the store, and makes the document.
 fn document(path: &Path, store: &ContentStore) -> Result<HostPackDocument> {
     let Definition { name, version, counter, platform, recipes } = yaml(path, codes::HOST_PACK_INVALID)?;
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -128,7 +128,7 @@ fn package(definition: &Path, folder: &Path, package: Package, store: &ContentSt
     Ok(HostPackage { name, version, file: own_name, blob })
 }
 
-/// The signed head.
+/// Makes the signed head.
 fn sign(
     options: &BuildOptions,
     document: &HostPackDocument,
@@ -137,7 +137,7 @@ fn sign(
     trust: &Trust,
     keys: &[SigningKey],
 ) -> Result<Payload> {
-    // Two versions of a distribution may have a package in common.
+    // Two versions of a distribution may share a package.
     let packages = document.recipes.iter().flat_map(|recipe| &recipe.packages);
     let order = order_of_files(store, placed, packages.map(|package| &package.blob))?;
     let bytes = to_canonical(HOST_PACK_DOCUMENT_NAME, document)?;
@@ -217,7 +217,7 @@ mod tests {
     const DEFINITION: &str = "name: gpu-driver\nversion: '580.1'\ncounter: 1\nplatform: linux/amd64\nrecipes:\n- distribution: debian\n  \
                               versions: ['12']\n  packages:\n  - {name: gpu-driver, version: 580.1-1, file: debian/gpu-driver.deb}\n";
 
-    /// The document of this definition beside one package, and the folder that keeps the store.
+    /// Makes the document from a definition, next to one package.
     fn read(text: &str) -> Result<HostPackDocument> {
         let folder = tempfile::tempdir().expect("folder");
         durable::create_folder(&folder.path().join("debian")).expect("folder");

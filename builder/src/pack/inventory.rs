@@ -1,4 +1,4 @@
-//! `documents/inventory.json`: the packages of the release's images, from the databases in their layers, and licenses.
+//! `documents/inventory.json`: packages in the release's images, from the databases in their layers, and licenses.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -22,10 +22,11 @@ use crate::listing;
 use crate::lock::ArtifactPin;
 use crate::record;
 
-/// Changes with what is made of an image's layers. Records of another type, or made of listings of another type, are made again.
+/// Type of a record. It changes with any change to what is derived from layers. Records of another type, or derived
+/// from listings of another type, are made again.
 const RECORD_TYPE: &str = "landfall.dev/image-inventory/6";
 
-/// Bytes of a README or a configuration in which a license is looked for.
+/// Bytes of a README or a configuration that are searched for a license.
 const LICENSE_BYTES: u64 = 64 << 10;
 
 #[derive(Serialize, Deserialize)]
@@ -33,12 +34,13 @@ const LICENSE_BYTES: u64 = 64 << 10;
 struct Record {
     #[serde(rename = "type")]
     document_type: String,
-    /// The type of the listings that it was made of.
+    /// Type of the listings from which it was derived.
     listing: String,
     inventory: ImageInventory,
 }
 
-/// The document. The blobs must be in the store; `pins` are of the release's artifacts, in their order, and `gpu` is the one without a pin.
+/// Makes the document. The blobs must be in the store; `pins` are those of the release's artifacts, in the same order,
+/// and `gpu` is the one without a pin.
 pub fn document(
     release: &ReleaseDocument,
     pins: &[ArtifactPin],
@@ -69,7 +71,8 @@ fn read_image(image: &FetchedImage, store: &ContentStore) -> Result<ReadImage> {
     })
 }
 
-/// What an image's layers hold: from its record, or from the lists of its layers, in which case the record is written, synced.
+/// Inventory of an image: from its record, or from the listings of its layers. In the latter case the record is written
+/// and synced.
 fn inventory(image: &FetchedImage, store: &ContentStore) -> Result<ImageInventory> {
     let path = record_path(store, image.pin.digest);
     if let Some(inventory) = read_record(&path) {
@@ -84,7 +87,7 @@ fn record_path(store: &ContentStore, manifest: Sha256) -> PathBuf {
     record::path(store, "inventories", manifest)
 }
 
-/// None where there is no record that this version understands: it is made again.
+/// Reads a record; `None` if this version does not understand it, so that it is made again.
 fn read_record(path: &Path) -> Option<ImageInventory> {
     let record: Record = record::read(path)?;
     (record.document_type == RECORD_TYPE && record.listing == listing::RECORD_TYPE).then_some(record.inventory)
@@ -95,7 +98,7 @@ fn write_record(path: &Path, inventory: ImageInventory) -> Result<()> {
     record::write(path, &record, "an image's inventory")
 }
 
-/// The license that a model states: in its configuration as a `ModelPack`, or in the front matter of its README.
+/// License of a model: in its configuration as a `ModelPack`, or in the front matter of its README.
 fn model_license(artifact: &ArtifactEntry, store: &ContentStore) -> Option<String> {
     if artifact.kind != ArtifactKind::Model {
         return None;
@@ -108,7 +111,7 @@ fn model_license(artifact: &ArtifactEntry, store: &ContentStore) -> Option<Strin
     of_configuration().or_else(of_readme)
 }
 
-/// The beginning of a blob. One that cannot be read states no license; packing it will fail.
+/// Beginning of a blob; `None` if it cannot be read, in which case packing will fail.
 fn beginning(store: &ContentStore, blob: Sha256) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     fs_err::File::open(store.path(blob)).ok()?.take(LICENSE_BYTES).read_to_end(&mut bytes).ok()?;
@@ -143,7 +146,7 @@ mod tests {
 
     const PAUSE: &str = "registry.k8s.io/pause:3.10.2";
 
-    /// A layer of these files; a path that ends with a slash is a folder, and a text that begins with `->` a link.
+    /// A layer with these files. A path with a trailing slash is a folder, and a text that starts with `->` is a link.
     fn layer(files: &[(&str, &str)]) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         for (path, text) in files {
@@ -171,7 +174,7 @@ mod tests {
         packages.iter().map(paragraph).collect()
     }
 
-    /// Inventory and release of a bundle whose image of pods is made of these layers.
+    /// Inventory and release document of a bundle whose pause image has these layers.
     async fn built(bench: &Bench, layers: &[Vec<u8>]) -> (InventoryDocument, ReleaseDocument) {
         bench.push_image_of(PAUSE, false, layers);
         bench.lock().await.expect("locked");
@@ -252,7 +255,7 @@ mod tests {
         let bench = Bench::new(true, false).await;
         let database = |version| layer(&[("var/lib/dpkg/status", &status(&[("libc6", version), ("zlib1g", "1.3")]))]);
         let (old, old_release) = built(&bench, &[database("2.41-12")]).await;
-        // The lock takes what the tag names now.
+        // The new lock pins the present manifest of the tag.
         bench.write("release/images.lock", crate::pack::tests::lock_text(false).as_bytes(), 0o644);
         let (new, new_release) = built(&bench, &[database("2.41-13")]).await;
         let identity =

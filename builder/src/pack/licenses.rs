@@ -1,4 +1,4 @@
-//! Licenses that are stated beside the lock: by wheels and npm packages about themselves, and by images in their labels.
+//! Licenses stated outside of the lock: in wheels and npm packages, and in labels of images.
 
 use std::io::Read;
 
@@ -11,10 +11,11 @@ use landfall_release_document::{ArtifactEntry, ArtifactFile, ArtifactKind};
 
 use crate::fetch::FetchedImage;
 
-/// The label in which images state their license.
+/// Label with the license of an image.
 const LABEL: &str = "org.opencontainers.image.licenses";
 
-/// What the wheels and npm packages of artifacts declare. The files are in the store; they were read before, so one that cannot be read declares nothing.
+/// Licenses in the wheels and npm packages of artifacts. The files in the store were read before, so an unreadable one
+/// is skipped.
 pub fn of_files(artifacts: &[ArtifactEntry], store: &ContentStore) -> Vec<FileLicense> {
     let mut found = Vec::new();
     for artifact in artifacts {
@@ -31,7 +32,7 @@ pub fn of_files(artifacts: &[ArtifactEntry], store: &ContentStore) -> Vec<FileLi
     found
 }
 
-/// The license in an image's label.
+/// License in the label of an image.
 pub fn of_image(image: &FetchedImage) -> Option<String> {
     let labels = image.configuration.config.as_ref()?.labels.as_ref()?;
     read::license(labels.get(LABEL)?)
@@ -49,7 +50,7 @@ fn of_tarball(file: &ArtifactFile, store: &ContentStore) -> Option<String> {
     declared(Source::Npm, &npm::package_json_in(tarball).ok()?[..])
 }
 
-/// The license of the package that a file describes.
+/// License of the package that a file describes.
 fn declared(source: Source, file: impl Read + AsRef<[u8]>) -> Option<String> {
     let bytes = file.as_ref().len() as u64;
     match read::read(source, bytes, file).ok()? {

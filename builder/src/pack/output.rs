@@ -1,4 +1,4 @@
-//! Whether a bundle can be written where it is wanted: asked first, since fetching and packing may take hours.
+//! Checks that a bundle can be written to its output, before fetching and packing, which may take hours.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 use crate::error::{BuildError, Place, Result};
 use crate::options::BuildOutput;
 
-/// Fails where the output is no folder and cannot become one, or where this process may not write.
+/// Returns an error if the output is not a folder and cannot become one, or if this process may not write to it.
 pub fn check(output: &BuildOutput<'_>) -> Result<()> {
     let BuildOutput::Folder { path, .. } = output else { return Ok(()) };
     let nearest = existing_parent(path);
@@ -22,7 +22,7 @@ pub fn check(output: &BuildOutput<'_>) -> Result<()> {
     access(nearest, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| refused(&what).because(error))
 }
 
-/// The folder, or where it is going to be made.
+/// The folder, or its nearest existing ancestor.
 pub(super) fn existing_parent(folder: &Path) -> &Path {
     let mut ancestors = folder.ancestors();
     ancestors.find(|path| !path.as_os_str().is_empty() && path.exists()).unwrap_or(Path::new("."))

@@ -1,4 +1,4 @@
-//! The chain of root documents that travels with every bundle, and the revocation beside it.
+//! The chain of root documents that travels with every bundle, and the revocation.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,24 +8,24 @@ use landfall_error_codes::codes;
 
 use crate::error::{BuildError, Place, Result};
 
-/// What travels of a vendor's trust.
+/// The parts of a vendor's trust that travel.
 #[derive(Debug)]
 pub struct Trust {
-    /// From the lowest number in the folder to the highest, without a gap; never empty.
+    /// Root documents from the lowest number in the folder to the highest, without a gap; never empty.
     pub roots: Vec<Root>,
-    /// The vendor's revocation, where the folder holds one.
+    /// The vendor's revocation, if the folder contains one.
     pub revocation: Option<Revocation>,
 }
 
 impl Trust {
-    /// The newest root document: its keys sign.
+    /// The newest root document, whose keys sign.
     pub fn newest(&self) -> &Root {
         &self.roots[self.roots.len() - 1]
     }
 }
 
-/// Reads every `N.root.json` of a folder and `revocation.json`, and checks that they are signed as they must be: sites that
-/// trust the lowest number or any later one accept the bundle.
+/// Reads every `N.root.json` of a folder and `revocation.json`, and verifies their signatures, so that sites that trust
+/// any of these roots accept the bundle.
 pub fn read_trust(folder: &Path) -> Result<Trust> {
     let roots = read_roots(folder)?;
     let path = folder.join(REVOCATION_FILE_NAME);
@@ -76,8 +76,8 @@ fn numbers(folder: &Path) -> Result<BTreeSet<u64>> {
     Ok(names.filter_map(|name| number(&name)).collect())
 }
 
-/// Checks that the newest root names the keys at hand for a role, and that they can be enough together with commands, each of
-/// which signs with a key that is known only once it has signed.
+/// Checks that the newest root lists the given keys for a role, and that they can reach the threshold together with the
+/// commands. The key of a command is known only after it has signed.
 pub fn check_signers(folder: &Path, newest: &Root, role: Role, keys: &[SigningKey], commands: usize) -> Result<()> {
     let refused =
         |what: String| Err(BuildError::at(codes::SIGNING_REFUSED, Place::file(&folder.join(newest.name())), what));

@@ -1,6 +1,7 @@
-//! A component that serves wheels to pip and uv, and npm packages to npm, pnpm and Yarn: one line of the release definition, and `build`
-//! writes its objects and the lists of what it serves ([ADR 54](../../../docs/adr/0054-a-package-index-serves-what-was-signed.md),
-//! [ADR 61](../../../docs/adr/0061-a-package-index-speaks-npm.md)).
+//! Package indexes: components that serve wheels to pip and uv, and npm packages to npm, pnpm and Yarn. For one line of
+//! the release definition, `build` writes their objects and lists ([ADR
+//! 54](../../../docs/adr/0054-a-package-index-serves-what-was-signed.md), [ADR
+//! 61](../../../docs/adr/0061-a-package-index-speaks-npm.md)).
 //!
 //! ```text
 //! packageIndex: [wheels, web] ─ expand ─▶ mounts ─ objects ─▶ rendered ─ (fetched) ─ fill ─▶ lists of files, with digests
@@ -24,10 +25,10 @@ use crate::error::{BuildError, Place, Result};
 pub use fill::{check_mounted, fill};
 pub use objects::objects;
 
-/// A Service's name may have so many letters, and what is named after it has a few more.
+/// Maximum length of the name: that of a Service is limited, and derived names are a few characters longer.
 const NAME_BYTES: usize = 52;
 
-/// Checks what is declared, and adds the mounts of the artifacts, as if the vendor had declared them.
+/// Checks the declarations, and adds mounts of the artifacts, as if the vendor had declared them.
 pub fn expand(path: &Path, release: &mut Release) -> Result<()> {
     for index in 0..release.components.len() {
         let Some(ObjectSource::PackageIndex(served)) = release.components[index].source() else { continue };
@@ -64,7 +65,7 @@ fn check(path: &Path, release: &Release, index: usize, served: &[Spanned<String>
     })
 }
 
-/// What is wrong with the artifacts that a component serves: the number of one, and why.
+/// Checks the artifacts that a component serves. The error is the number of an artifact, and the reason.
 fn check_artifacts(release: &Release, index: usize, served: &[Spanned<String>]) -> Result<(), (usize, String)> {
     let component = &release.components[index];
     let mut seen = HashSet::new();
@@ -78,7 +79,7 @@ fn check_artifacts(release: &Release, index: usize, served: &[Spanned<String>]) 
         if !seen.insert(artifact.value.as_str()) {
             return Err((number, format!("artifact `{}` is named twice", artifact.value)));
         }
-        // Package indexes before this one have their mounts already.
+        // Earlier package indexes already have their mounts.
         let others = release.components.iter().enumerate().filter(|(other, _)| *other != index);
         let mut sharing = others.map(|(_, it)| it).filter(|it| it.namespace.value == component.namespace.value);
         let clash = sharing.find(|it| it.mounts.iter().any(|mount| mount.claim.value == artifact.value));

@@ -1,4 +1,4 @@
-//! Whether a component renders what a proof uses: its workload and container, its Service and port.
+//! Checks that a component renders the workload and container, or the Service and port, of its proofs.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::render::Rendered;
 use crate::workloads::{self, Unknown};
 
-/// Refuses a proof of something that its component does not render.
+/// Returns an error for a proof whose target its component does not render.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for declared in Declared::all(&definition.path, &definition.release) {
         let component = &declared.definition.component.value;

@@ -1,5 +1,6 @@
-//! Every input of a kustomization must be a local file: kubectl would fetch a remote base as it is today, and the same
-//! release could render to other bytes tomorrow. Each is read once here, for its digest, before kubectl reads it.
+//! Checks that every input of a kustomization is a local file: kubectl would fetch the present state of a remote base,
+//! so the same release could render to other bytes tomorrow. Each file is read once for its digest, before kubectl
+//! reads it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -13,32 +14,33 @@ use super::kustomize::{kustomization, parse};
 use crate::definition::without_detours;
 use crate::error::{BuildError, Place, Result};
 
-/// The files that a folder's kustomization takes in, with their digests: itself, what it names, and the same for each
-/// kustomization below it. Paths are relative to the folder, as kustomizations write them.
+/// Files that a folder's kustomization uses, with digests, including those of nested kustomizations. Paths are relative
+/// to the folder, as kustomizations write them.
 pub type Sources = BTreeMap<PathBuf, Sha256>;
 
-/// Reads the files that a folder's kustomization takes in. Refuses one that names anything that is no local file or folder.
+/// Reads the files that a folder's kustomization uses. Returns an error for anything that is not a local file or
+/// folder.
 pub fn sources(folder: &Path) -> Result<Sources> {
     let mut walk = Walk { folder, seen: HashSet::new(), found: BTreeMap::new() };
     walk.visit(Path::new(""), None)?;
     Ok(walk.found)
 }
 
-/// A walk through kustomizations. Paths are relative to `folder`.
+/// A traversal of kustomizations. Paths are relative to `folder`.
 struct Walk<'a> {
     folder: &'a Path,
-    /// Kustomizations, each with the folder for which its objects configure kubectl.
+    /// Visited kustomizations, each with the folder for which its objects configure kubectl.
     seen: HashSet<(PathBuf, Option<PathBuf>)>,
     found: Sources,
 }
 
-/// Where something is named.
+/// Context of a name.
 struct At<'a> {
-    /// The folder to which it is relative.
+    /// Folder to which it is relative.
     below: &'a Path,
-    /// The file, for messages.
+    /// Path of the file, for messages.
     file: &'a Path,
-    /// The folder for which the objects here configure kubectl.
+    /// Folder for which the objects here configure kubectl.
     configures: Option<&'a Path>,
 }
 
@@ -69,7 +71,7 @@ impl Walk<'_> {
         kustomization.names().iter().try_for_each(|named| self.take(&at, named))
     }
 
-    /// Reads what is named. What is missing is for kubectl to refuse.
+    /// Reads a named file. A missing one is left for kubectl to report.
     fn take(&mut self, at: &At<'_>, named: &Named) -> Result<()> {
         match named.form {
             Form::File => self.file(at, named, &named.text),
@@ -95,7 +97,7 @@ impl Walk<'_> {
         if self.folder.join(&path).is_file() { self.add(&path).map(drop) } else { Ok(()) }
     }
 
-    /// Takes a file, or a folder with a kustomization, whose objects may configure kubectl for another folder.
+    /// Reads a file, or a folder with a kustomization, whose objects may configure kubectl for another folder.
     fn file_or_folder(&mut self, at: &At<'_>, named: &Named, configures: Option<&Path>) -> Result<()> {
         if named.text.contains('\n') {
             return Err(at.refuse(
@@ -121,7 +123,7 @@ impl Walk<'_> {
         parse(&text).map_err(refused)?.iter().try_for_each(|object| self.configure(&at, &kind(object), object))
     }
 
-    /// Takes what an object names that configures kubectl.
+    /// Reads the files that a configuration object of kubectl names.
     fn configure(&mut self, at: &At<'_>, place: &str, object: &Value) -> Result<()> {
         if is_inflator(object) {
             return Err(at.elsewhere(&format!("{place}.kind"), "charts are fetched while rendering"));
@@ -129,14 +131,14 @@ impl Walk<'_> {
         named_by(place, object).iter().try_for_each(|named| self.take(at, named))
     }
 
-    /// The text of a file that is taken.
+    /// Reads a file as text.
     fn read(&mut self, path: &Path) -> Result<String> {
         let place = Place::file(&self.folder.join(path));
         let not_text = |error| BuildError::at(codes::MANIFEST_INVALID, place, "is not UTF-8").because(error);
         String::from_utf8(self.add(path)?).map_err(not_text)
     }
 
-    /// Reads a file, and keeps its digest.
+    /// Reads a file and records its digest.
     fn add(&mut self, path: &Path) -> Result<Vec<u8>> {
         let here = self.folder.join(path);
         let bytes = fs_err::read(&here).map_err(|error| {
@@ -146,8 +148,8 @@ impl Walk<'_> {
         Ok(bytes)
     }
 
-    /// An absolute path of a kustomization leads into its own folder, since kubectl refuses others. Where that is a base
-    /// elsewhere, the file's name is all that is kept.
+    /// Relative form of a path. kubectl refuses absolute paths outside of the kustomization's folder; for a base
+    /// elsewhere, only the file name is kept.
     fn relative(&self, path: &Path) -> PathBuf {
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let inside = || real(path).strip_prefix(real(self.folder)).map(Path::to_owned).ok();
@@ -160,7 +162,7 @@ impl Walk<'_> {
     }
 }
 
-/// What kubectl would fetch rather than miss: an address, or a repository by its host.
+/// Returns true for an entry that kubectl would fetch: a URL, or a repository with its host.
 fn is_elsewhere(entry: &str) -> bool {
     let first = entry.split('/').next().unwrap_or_default();
     let names_host = entry.contains('/') && !first.starts_with('.') && first.contains('.');
@@ -178,7 +180,7 @@ mod tests {
         found(files).map(drop)
     }
 
-    /// The files that the kustomization in `a` takes in.
+    /// Files that the kustomization in `a` uses.
     fn found(files: &[(&str, &str)]) -> Result<Vec<String>> {
         let folder = tempfile::tempdir().expect("folder");
         for (name, text) in files {
@@ -256,11 +258,11 @@ mod tests {
             ("b/f.txt", "of the base"),
             ("c/Kustomization", "kind: Component\npatches: [{path: p.yaml}]\n"),
             ("c/p.yaml", "{}"),
-            // A folder of objects that configure kubectl: what they name is relative to the folder that lists it.
+            // A folder of configuration objects: paths in them are relative to the folder that lists it.
             ("d/kustomization.yaml", "resources: [replace.yaml]\n"),
             ("d/replace.yaml", "kind: ReplacementTransformer\nreplacements: [{path: r2.yaml}]\n"),
             ("d/r2.yaml", "another file"),
-            // Nothing names these.
+            // Nothing names these files.
             ("a/no.yaml", ""),
             ("a/key=f2.txt", ""),
         ];
@@ -307,7 +309,7 @@ mod tests {
 
     #[test]
     fn what_might_name_a_file_unseen_is_refused() {
-        // kubectl takes `Resources` for `resources`.
+        // kubectl accepts `Resources` for `resources`.
         for text in ["Resources: ['https://a.example/b']\n", "later: [x.yaml]\n"] {
             let refused = checked(&[("a/kustomization.yaml", text)]).expect_err(text);
             assert_eq!(refused.code(), codes::MANIFEST_INVALID, "{refused}");

@@ -1,12 +1,12 @@
-//! Fields that hold images and that no rule about containers finds: those of known operators, and those that a release lists under
-//! `imageFields`. `landfall lock` and `landfall build` read the same table.
+//! Fields that hold images outside of containers: those of known operators, and those that a release lists under
+//! `imageFields`. `landfall lock` and `landfall build` use the same table.
 
 use serde_json::Value;
 
 use super::escape;
 use crate::definition::ImageFieldDefinition;
 
-/// Fields of custom resources that are references: group, kind, and the path.
+/// Fields of custom resources with references: API group, kind and path.
 const KNOWN: [(&str, &str, &str); 39] = [
     ("postgresql.cnpg.io", "Cluster", "/spec/imageName"),
     ("postgresql.cnpg.io", "Cluster", "/spec/postgresql/extensions/*/image/reference"),
@@ -54,13 +54,13 @@ const KNOWN: [(&str, &str, &str); 39] = [
 pub struct FoundField {
     /// JSON Pointer of the field.
     pub pointer: String,
-    /// What its text has before the image.
+    /// Text before the image.
     pub prefix: String,
-    /// The image as it is written.
+    /// The image as written.
     pub written: String,
 }
 
-/// The fields of an object that the tables have: Landfall's own, and the release's.
+/// Fields of an object in Landfall's table and in the release's.
 pub fn of_tables(object: &Value, own: &[ImageFieldDefinition]) -> Vec<FoundField> {
     let known = KNOWN.iter().filter(|(of_group, of_kind, _)| is_of(object, of_group, of_kind));
     let mut found: Vec<_> = known.flat_map(|(.., path)| texts(object, path, "")).collect();
@@ -74,7 +74,7 @@ pub fn of_tables(object: &Value, own: &[ImageFieldDefinition]) -> Vec<FoundField
     found
 }
 
-/// The fields of an object that one line of the release's table means.
+/// Fields of an object that match one line of the release's table.
 pub fn of_definition(object: &Value, field: &ImageFieldDefinition) -> Vec<FoundField> {
     let is_named =
         field.name.as_ref().is_none_or(|name| object.pointer("/metadata/name").and_then(Value::as_str) == Some(name));
@@ -90,7 +90,7 @@ fn is_of(object: &Value, group: &str, kind: &str) -> bool {
     found == group && object["kind"] == kind
 }
 
-/// The texts at a path that begin with a prefix.
+/// Texts at a path that start with a prefix.
 fn texts(object: &Value, path: &str, prefix: &str) -> Vec<FoundField> {
     let mut found = Vec::new();
     let segments: Vec<_> = path.split('/').skip(1).collect();
@@ -133,7 +133,7 @@ fn walk(value: &Value, path: &[&str], pointer: String, found: &mut dyn FnMut(Str
     }
 }
 
-/// The name in a segment `[name=NAME]`, which means the element of a list that is called so.
+/// The name in a segment `[name=NAME]`, which selects the element of a list with this name.
 pub fn name_in(segment: &str) -> Option<&str> {
     segment.strip_prefix("[name=")?.strip_suffix(']').filter(|name| !name.is_empty())
 }

@@ -1,4 +1,4 @@
-//! The folders of all components, rendered several at a time: each waits for a program to start.
+//! Renders the folders of all components in parallel, because each rendering waits for a program to start.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::definition::{Definition, ObjectSource};
 use crate::error::Result;
 use crate::side_by_side::side_by_side;
 
-/// What each folder of manifests is rendered to, by the index of its component in the definition.
+/// Renders each folder of manifests; results by index of the component in the definition.
 pub(super) fn render(definition: &Definition, kubectl: &Program) -> Result<BTreeMap<usize, Result<RenderedFolder>>> {
     let components = definition.release.components.iter().enumerate();
     let folders: Vec<_> = components

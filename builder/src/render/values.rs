@@ -1,4 +1,5 @@
-//! Values that a site may set: that they fit their schemas and the rendered objects, and the schema of `site.yaml`.
+//! Checks values that a site may set against their schemas and the rendered objects, and makes the schema of
+//! `site.yaml`.
 
 use landfall_error_codes::codes;
 use landfall_release_document::{COMPUTED_PREFIX, SiteSecret};
@@ -8,7 +9,7 @@ use super::{Rendered, checks, title};
 use crate::definition::{Definition, ValueDefinition};
 use crate::error::{BuildError, Result};
 
-/// Refuses a value whose schema is no schema, whose default does not fit it, or whose targets do not exist.
+/// Returns an error for a value with an invalid schema, a default that violates it, or missing targets.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for (index, value) in definition.release.values.iter().enumerate() {
         let field = format!("values[{index}]");
@@ -34,7 +35,8 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a default with which an object is not what the API server or the site's policies take; objects fit without it.
+/// Returns an error for a default that makes an object invalid for the API server or the site's policies. The objects
+/// are valid without defaults.
 pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let all: Vec<&ValueDefinition> = definition.release.values.iter().collect();
     let together = checks::check(definition, &with_defaults(definition, components, &all));
@@ -48,7 +50,7 @@ pub fn check_defaults(definition: &Definition, components: &[Rendered]) -> Resul
             BuildError::at(codes::VALUE_INVALID, place, format!("does not fit its object: {error}"))
         })?;
     }
-    // Each fits alone, and all of them together do not.
+    // Each default is valid alone, but not all together.
     together
 }
 
@@ -73,7 +75,8 @@ fn with_defaults(definition: &Definition, components: &[Rendered], values: &[&Va
     changed
 }
 
-/// Refuses an editable field that does not exist: a misspelled one would let an upgrade overwrite what it should leave.
+/// Returns an error for an editable field that does not exist: with a misspelled one, an upgrade would overwrite the
+/// real field.
 pub fn check_editable(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for rendered in components {
         for (number, field) in definition.release.components[rendered.index].editable.iter().enumerate() {
@@ -105,7 +108,7 @@ fn check_default(definition: &Definition, value: &ValueDefinition, field: &str) 
     })
 }
 
-/// The JSON Schema of `site.yaml`: the release's values, beside the part that is the same for all releases.
+/// JSON Schema of `site.yaml`: the release's values, and the part that all releases have in common.
 pub fn site_schema(definition: &Definition) -> Result<Value> {
     let release = &definition.release;
     let properties: Map<String, Value> = release
@@ -132,13 +135,13 @@ pub fn site_schema(definition: &Definition) -> Result<Value> {
     Ok(schema)
 }
 
-/// What is the same for all releases.
+/// The part that all releases have in common.
 fn fixed_part() -> Result<Value> {
     serde_json::from_str(include_str!("site.schema.json"))
         .map_err(|error| BuildError::new(codes::BUG, "the schema of site.yaml is not JSON").because(error))
 }
 
-/// The files of the secrets that a site gives, by their names.
+/// Schema of the site secrets, with their sources.
 fn secret_files(definition: &Definition) -> Map<String, Value> {
     let secrets = definition.release.components.iter().flat_map(|component| &component.site_secrets);
     let file = json!({ "type": "string", "pattern": "^/" });

@@ -1,4 +1,4 @@
-//! What `landfall lock` would add, as far as it can be known without asking a server.
+//! Entries that `landfall lock` would add, as far as they are known without a request.
 
 use super::entry::{self, open_lines};
 use super::named::{Named, NewImage};
@@ -11,11 +11,12 @@ use crate::options::LockOptions;
 use crate::pack::kubernetes;
 use crate::render::{self, Program, Rendered, Tool, Unchecked};
 
-/// Why a chart is not looked at.
+/// Reason why a chart is not examined.
 const NOT_HERE: &str = "its chart is fetched before it is rendered";
 
-/// The lock with entries for the images that it lacks, of which nothing is resolved, and the components that were not looked at. Nothing
-/// is written, and nothing is asked: a chart that the lock names is not rendered.
+/// The lock with unresolved entries for the images that it lacks, and the components that were not examined.
+///
+/// Writes nothing and sends no requests, so charts that the lock pins are not rendered.
 pub(in crate::lock) fn foreseen(
     options: &LockOptions,
     definition: &Definition,
@@ -59,7 +60,7 @@ fn rendered(
     (components, unrendered)
 }
 
-/// The charts that are folders of the release.
+/// Opens charts in folders of the release.
 fn folders(options: &LockOptions, definition: &Definition, lock: &Lock) -> Result<Charts> {
     if !definition.has_charts() {
         return Ok(Charts::default());

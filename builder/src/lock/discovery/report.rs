@@ -1,4 +1,4 @@
-//! What `landfall lock` reports of the images that it looked for.
+//! The report of `landfall lock` about the images of a release.
 
 use landfall_bundle_spec::Sha256;
 use schemars::JsonSchema;

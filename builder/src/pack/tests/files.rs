@@ -1,4 +1,4 @@
-//! Files of upstream, programs for the node, and models: what their contents say reaches the head.
+//! Upstream files, node programs and models: facts from their content appear in the head.
 
 use super::*;
 
@@ -40,7 +40,7 @@ async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
     refusals.push(bench.refusal().await);
     insta::assert_snapshot!(refusals.join("\n"));
 
-    // A library beside those of glibc.
+    // A library outside of glibc.
     let bench = Bench::new(true, false).await;
     let versions = ["GLIBC_2.34"];
     let foreign = crate::pack::programs::linked_program(
@@ -57,14 +57,14 @@ async fn a_program_for_the_node_that_needs_libraries_of_the_host_is_refused() {
         "{refusal}"
     );
 
-    // What is no program of the node may be anything.
+    // Files that are not node programs may have any content.
     let bench = Bench::new(true, false).await;
     bench.push_artifact_of(ARTIFACTS[1].0, "model.bin", &dynamic);
     bench.lock().await.expect("locked");
     bench.build().await.expect("built");
 }
 
-/// Upstream's kubelet is such a program. Which host has such a glibc is judged at the site.
+/// Upstream's kubelet is such a program. The glibc of a host is checked at the site.
 #[tokio::test]
 async fn the_glibc_that_programs_for_the_node_need_is_in_the_head() {
     let bench = Bench::new(true, false).await;

@@ -1,4 +1,4 @@
-//! What the content store keeps of what a build refuses.
+//! Content that the store keeps after a build refuses it.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,21 @@ use super::*;
 /// An image of the release.
 const DATABASE: &str = IMAGES[7];
 
-/// Every file of a store.
+/// All files of a store.
 fn listed(folder: &Path) -> BTreeSet<PathBuf> {
     let entries = fs_err::read_dir(folder).expect("listed").map(|entry| entry.expect("entry").path());
     entries.flat_map(|path| if path.is_dir() { listed(&path) } else { BTreeSet::from([path]) }).collect()
 }
 
-/// Shows what differs alone. What is known of this machine's own programs is written as soon as they are old enough, whatever is refused.
+/// Asserts that two lists are equal, and shows only the differences. Records of this machine's programs are ignored,
+/// because they are written as soon as the programs are old enough.
 fn assert_same(after: &BTreeSet<PathBuf>, before: &BTreeSet<PathBuf>) {
     let mut differs: Vec<_> = after.symmetric_difference(before).collect();
     differs.retain(|path| path.components().all(|part| part.as_os_str() != "programs"));
     assert!(differs.is_empty(), "{differs:?}");
 }
 
-/// Replaces the image by one of these layers whose configuration states something else of the last one; returns its manifest.
+/// Replaces the image with one with these layers and a wrong diff ID for the last of them; returns its manifest.
 fn push_lying_image(bench: &Bench, layers: &[Vec<u8>]) -> Value {
     let mut manifest = bench.manifest_of("amd64", false, layers);
     let mut stated: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
@@ -40,7 +41,7 @@ fn push_lying_image(bench: &Bench, layers: &[Vec<u8>]) -> Value {
 }
 
 impl Bench {
-    /// Pins what the tags name now.
+    /// Pins the present manifests of the tags.
     async fn lock_again(&self) {
         self.write("release/images.lock", lock_text(false).as_bytes(), 0o644);
         self.lock().await.expect("locked");
@@ -64,7 +65,7 @@ async fn nothing_of_a_lying_image_is_kept_but_what_an_honest_one_has_too() {
     let names = listed(store.root());
     assert!(!names.iter().any(|path| path.ends_with(digest(&own).to_hex())), "{names:?}");
 
-    // It is refused again, and the true image is fetched again.
+    // It is refused again, and the correct image is fetched again.
     assert!(bench.refusal().await.starts_with("LF2117 "));
     bench.push_image(DATABASE, false);
     bench.lock_again().await;

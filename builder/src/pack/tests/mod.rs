@@ -1,5 +1,5 @@
-//! Whole builds of a small release. Registry and kubectl are small programs here, because these tests are about what the
-//! builder makes of their answers; the real ones are used in the tests crate.
+//! Complete builds of a small release. Registry and kubectl are small programs here, because these tests concern what
+//! the builder makes of their output; the tests crate uses the real ones.
 
 mod changes;
 mod files;
@@ -41,7 +41,7 @@ pub(crate) const OBJECTS: &str = "apiVersion: apps/v1\nkind: StatefulSet\nmetada
 
 const KUBECTL: &str = "#!/bin/sh\nif [ \"$1\" = version ]; then\n  echo '{\"clientVersion\": {\"gitVersion\": \"v1.36.3\"}}'\nelse\n  cat \"$2/objects.yaml\"\nfi\n";
 
-/// A vendor's folder with a release, a key and its root, and the registry that has the images.
+/// A vendor's folder with a release, a key and its root, and a registry with the images.
 pub(crate) struct Bench {
     folder: tempfile::TempDir,
     pub(crate) registry: Registry,
@@ -120,7 +120,7 @@ impl Bench {
         self.push(reference, &self.manifest_of("amd64", assembled, layers));
     }
 
-    /// The manifest of an image for this processor, whose blobs are in the registry.
+    /// Manifest of an image for this CPU, with its blobs in the registry.
     fn manifest_of(&self, architecture: &str, assembled: bool, layers: &[Vec<u8>]) -> Value {
         let layer_ids: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
         let configuration = json!({
@@ -152,7 +152,7 @@ impl Bench {
         self.push_files(reference, &[(file, bytes)]);
     }
 
-    /// An artifact of these files, each a layer.
+    /// Pushes an artifact with these files, one per layer.
     pub(crate) fn push_files(&self, reference: &str, files: &[(&str, &[u8])]) {
         let layers = files.iter().map(|(file, bytes)| {
             self.registry.add_blob(bytes);
@@ -237,7 +237,7 @@ impl Bench {
     }
 }
 
-/// A layer with one file, by name a shell.
+/// A layer with one file at the path of a shell.
 fn tar_of(text: &str) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_ustar();
@@ -288,19 +288,19 @@ async fn a_release_becomes_a_bundle_that_a_site_can_read() {
     let image = objects[0].pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str).expect("image");
     assert_eq!(image, format!("ghcr.io/small/database:1@{}", release.images[7].manifest.digest));
 
-    // Node files first, then images, then what components mount; layers say what they unpack to.
+    // Node files come first, then images, then mounted artifacts; layers state their unpacked size.
     let entries = verified.blobs().entries();
     assert_eq!(entries[3].sha256, release.artifacts[0].manifest.digest);
     assert_eq!(entries.last().expect("last").sha256, release.artifacts[1].files[0].blob.digest);
     let layers: Vec<_> = entries.iter().filter_map(|entry| entry.layer).collect();
     assert_eq!((layers.len(), layers[0].inodes, layers[0].unpacked_bytes), (8, 1, IMAGES[0].len() as u64));
 
-    // What the vendor reads is what a site's preflight asks for.
+    // The report shows the same sizes as a site's preflight.
     assert_eq!(report.site_room, DataRoom::of(entries, &release.requirements).into());
     let (staged, unpacked) = (entries.iter().map(|entry| entry.size), layers.iter().map(|layer| layer.unpacked_bytes));
     assert_eq!((report.site_room.bundle_bytes, report.site_room.unpacked_bytes), (staged.sum(), unpacked.sum()));
 
-    // Each byte of the store once.
+    // Each byte in the store is read once.
     assert_eq!(report.store_bytes.read_bytes, entries.iter().map(|entry| entry.size).sum::<u64>());
     let sheet = beside(&report, "html");
     let page = fs_err::read_to_string(bench.path("out").join(&sheet.name)).expect("page");
@@ -352,7 +352,7 @@ async fn a_release_that_needs_gpus_brings_the_program_that_reads_their_facts() {
     assert!(sheet.contains(&format!("{}</td><td>Apache-2.0", gpu.reference)), "{sheet}");
 }
 
-/// The database with a volume of its own.
+/// The database with its own volume.
 fn with_claims() -> String {
     let claims = "  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]\n  selector:";
     let mounts = "volumeMounts: [{name: data, mountPath: /data}]\n          securityContext: {allow";
@@ -369,7 +369,7 @@ async fn backup_rules_and_upgrades_reach_the_site() {
     bench.write("release/manifests/database/objects.yaml", with_claims().as_bytes(), 0o644);
     bench.edit("release/release.yaml", "    secrets:", rule);
     bench.edit("release/release.yaml", "counter: 7", "counter: 7\nsoakSeconds: 90\nupgrades: [{from: 1.2.2}]");
-    // The image has a shell, and nothing else.
+    // The image contains only a shell.
     let refused = bench.refusal().await;
     assert!(refused.starts_with("LF2039"), "{refused}");
     assert!(
@@ -387,7 +387,7 @@ async fn backup_rules_and_upgrades_reach_the_site() {
     assert_eq!(release.soak_seconds, Some(90));
 }
 
-/// The lock with the node's artifact composed of files that the registry's machine serves as well.
+/// The lock with the node's artifact composed of files, which the server of the registry serves as well.
 pub(crate) fn composed(bench: &Bench, archive: &[u8]) -> String {
     composed_of(bench, b"the program kubelet", archive)
 }
@@ -395,7 +395,7 @@ pub(crate) fn composed(bench: &Bench, archive: &[u8]) -> String {
 fn composed_of(bench: &Bench, kubelet: &[u8], archive: &[u8]) -> String {
     bench.registry.add_file("v1/kubelet", kubelet);
     bench.registry.add_file("v1/containerd-2.tar.gz", archive);
-    // The mirror of all hosts has the files of the host `files` below that name.
+    // The mirror for all hosts has the files of the host `files` below its name.
     let (kubelet, tools) = ("https://files/v1/kubelet", "https://files/v1/containerd-2.tar.gz");
     let entry = format!(
         "  - reference: {}\n    license: Apache-2.0\n    files:\n      - {{url: '{kubelet}', digest: unresolved, size: unresolved, path: kubelet}}\n      - {{url: '{tools}', digest: unresolved, size: unresolved, members: {{bin/containerd: containerd, bin/ctr: ctr}}}}\n",
@@ -418,7 +418,7 @@ pub(crate) fn tools() -> Vec<u8> {
     archive.into_inner().and_then(flate2::write::GzEncoder::finish).expect("archive")
 }
 
-/// Every byte of a bundle, as a site reads it; the release document, and the bytes of the node's files by path.
+/// All content of a bundle, read as at a site: the release document, and the node's files by path.
 fn read_as_a_site(bench: &Bench) -> (landfall_release_document::ReleaseDocument, Vec<(String, Vec<u8>)>) {
     use landfall_media::counters::Counters;
     use landfall_media::{Payload, bundle, verify};

@@ -1,4 +1,4 @@
-//! One definition for two platforms: the same upstream, an index for each image, two locks, two bundles in one folder.
+//! One definition for two platforms: the same upstream, one index per image, two locks, two bundles in one folder.
 
 use landfall_release_document::ReleaseDocument;
 
@@ -7,7 +7,7 @@ use crate::fetch::OCI_INDEX;
 
 const PLATFORMS: [&str; 2] = ["amd64", "arm64"];
 
-/// Pushes each image for both platforms, under one tag.
+/// Pushes each image for both platforms under one tag.
 fn push_indexes(bench: &Bench) {
     for reference in IMAGES {
         let (repository, tag) = reference.rsplit_once(':').expect("tag");
@@ -25,7 +25,7 @@ fn push_indexes(bench: &Bench) {
     }
 }
 
-/// Makes the bench's definition, lock and programs those of a platform.
+/// Switches the definition, lock and programs of the bench to a platform.
 fn turn_to(bench: &Bench, architecture: &str) {
     let definition = fs_err::read_to_string(bench.path("release/release.yaml")).expect("release");
     let (from, to) = ("platform: linux/amd64", format!("platform: linux/{architecture}"));
@@ -62,7 +62,7 @@ async fn two_platforms_of_one_release_are_built_into_one_folder() {
         assert!(travels(false) && !travels(true), "{architecture}");
     }
 
-    // The same again is kept; another one of this platform takes its place, and the other platform's stays.
+    // The same bundle is kept; a changed one replaces it, and that of the other platform stays.
     assert!(bench.build().await.expect("kept").kept.is_some());
     bench.edit("release/manifests/database/objects.yaml", "replicas: 1", "replicas: 2");
     let third = bench.build().await.expect("built");

@@ -1,5 +1,5 @@
-//! Checks of rendered objects that a site would otherwise make, after hours of staging: the fields of their kinds, the
-//! kinds that other components must bring first, Pod Security, GPUs, node ports, and that what pods name exists.
+//! Checks of rendered objects that would otherwise fail only at a site, after hours of staging: fields, kinds that
+//! other components must define first, Pod Security, GPUs, node ports, and objects that pods name.
 
 mod crds;
 mod gpus;
@@ -23,7 +23,7 @@ use super::Rendered;
 use crate::definition::Definition;
 use crate::error::Result;
 
-/// Refuses objects that the API server, or the site's policies, would refuse. Namespaces are set.
+/// Returns an error for objects that the API server or the site's policies would refuse. Namespaces must be set.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let crds = crds::Crds::of(components)?;
     for component in components {
@@ -46,12 +46,12 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     site_secrets::check(definition, components)
 }
 
-/// What the pods of these objects name and that must exist beside them: Secrets, `ConfigMap`s, claims, service accounts.
+/// Objects that the pods among these objects need: Secrets, `ConfigMap`s, claims, service accounts.
 pub(crate) fn wanted(objects: &[Value]) -> Vec<Wanted> {
     objects.iter().filter_map(pods::of).flat_map(|pod| pod_references::wanted(&pod)).collect()
 }
 
-/// The strictest level of Pod Security that allows the pods of a component.
+/// The strictest Pod Security level that allows the pods of a component.
 pub(crate) fn lowest_pod_security(definition: &Definition, component: &Rendered) -> PodSecurity {
     let allows = |level: PodSecurity| {
         let mut definition = definition.clone();

@@ -1,4 +1,4 @@
-//! A page in JSON, as PEP 691 has it, with the sizes of PEP 700.
+//! A page in JSON (PEP 691), with the sizes of PEP 700.
 
 use std::collections::BTreeMap;
 
@@ -33,12 +33,12 @@ struct File {
     requires_python: Option<String>,
     #[serde(default)]
     size: Option<u64>,
-    /// Whether it was withdrawn, or why.
+    /// True if it was yanked, or the reason as text.
     #[serde(default)]
     yanked: Value,
 }
 
-/// The files of a page; the error says what is wrong with it.
+/// Files of a page. Returns an error text for an invalid one.
 pub fn read(bytes: &[u8], project: &str) -> Result<Vec<Listed>, String> {
     let page: Page = serde_json::from_slice(bytes).map_err(|error| format!("is malformed: {error}"))?;
     let version = &page.meta.api_version;
