@@ -1,4 +1,4 @@
-//! What is checked and restored before anything starts: the site's identity and mounts.
+//! Checks and restores before anything starts: the site's identity and mounts.
 
 use landfall_error_codes::codes;
 use rustix::mount::{MountPropagationFlags, mount_bind, mount_change};
@@ -7,7 +7,7 @@ use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_host::{files, mounts};
 
-/// Refuses a data folder that is not this site's: a disk that is not mounted must never look like a fresh site.
+/// Returns an error if the data folder is not this site's: an unmounted disk must never look like a fresh site.
 pub fn check_identity(paths: &SitePaths) -> Result<(), StepError> {
     let refused = |what: String| Err(StepError::new(codes::NODE_IDENTITY, what));
     let (settings, data) = (paths.settings_uuid(), paths.data_uuid());

@@ -1,8 +1,8 @@
-//! The bridge network's configuration, made from the subnet file of flannel's daemon. Flannel's own CNI plugin does the
-//! same at every call; writing the result once saves one program on the host.
+//! Configuration of the bridge network, derived from the subnet file of flannel's daemon. Flannel's own CNI plugin does
+//! the same at every call; writing the result once saves one program on the host.
 //!
-//! It sets neither `ipMasq` nor port mappings, which need `nft` or `iptables` on the host: flannel's daemon masks
-//! addresses from its own image, and kube-proxy serves node ports.
+//! It sets neither `ipMasq` nor port mappings, which require `nft` or `iptables` on the host: flannel's daemon
+//! masquerades addresses from its own image, and kube-proxy serves node ports.
 
 use std::net::IpAddr;
 
@@ -13,14 +13,14 @@ use landfall_engine::step::StepError;
 use landfall_host::paths::SitePaths;
 use landfall_host::range::IpRange;
 
-/// The file in which flannel's daemon states its subnet.
+/// File in which flannel's daemon states its subnet.
 const SUBNET_FILE: &str = "/run/flannel/subnet.env";
-/// containerd takes the first file of the folder.
+/// Name of the file; containerd uses the first file of the folder.
 const NAME: &str = "10-landfall.conflist";
-/// The bridge.
+/// Name of the bridge.
 pub const BRIDGE: &str = "cni0";
 
-/// Writes the configuration if flannel's daemon has stated its subnet and the file differs. Returns whether it wrote.
+/// Writes the configuration if flannel's daemon has stated its subnet and the file differs. Returns true if it wrote.
 pub fn keep(paths: &SitePaths) -> Result<bool, StepError> {
     let Ok(subnet) = fs_err::read_to_string(paths.host(SUBNET_FILE)) else { return Ok(false) };
     let leases = paths.run().join("addresses");
@@ -36,8 +36,8 @@ pub fn keep(paths: &SitePaths) -> Result<bool, StepError> {
     Ok(true)
 }
 
-/// The configuration for a subnet file; none if the file is incomplete. `leases` is on a filesystem that a boot
-/// empties, since no pod's network outlives a boot: otherwise, addresses that were in use at a power cut would stay
+/// Returns the configuration for a subnet file; `None` if the file is incomplete. `leases` is on a filesystem that a
+/// boot empties, because no pod's network outlives a boot: otherwise, addresses in use at a power cut would stay
 /// reserved.
 fn configuration(subnet: &str, leases: &str) -> Option<Value> {
     let field = |name: &str| subnet.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
@@ -72,7 +72,7 @@ fn configuration(subnet: &str, leases: &str) -> Option<Value> {
     }))
 }
 
-/// The range of `prefix` bits that holds an address.
+/// Returns the range of `prefix` bits that contains an address.
 fn range_of(address: IpAddr, prefix: u8) -> Option<IpRange> {
     let first: IpAddr = match address {
         IpAddr::V4(address) => {

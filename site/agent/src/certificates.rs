@@ -1,6 +1,6 @@
-//! Certificates of the control plane and the kubelet are renewed at two thirds of their life. They are issued again if
+//! Renewal of the certificates of the control plane and the kubelet at two thirds of their life. They are reissued if
 //! they expired while the machine was off, were damaged by a power cut, or began under a clock that was ahead.
-//! Authorities and the key of service accounts are never made again, because everything that they signed would become
+//! Authorities and the key of service accounts are never replaced, because everything that they signed would become
 //! invalid.
 
 use std::collections::BTreeSet;
@@ -27,13 +27,13 @@ use landfall_host::{files, process};
 
 /// Programs that must be restarted to read a renewed certificate.
 const CONTROL_PLANE: [&str; 4] = ["kube-apiserver", "kube-controller", "kube-scheduler", "etcd"];
-/// Files that cannot be made again.
+/// Files that cannot be recreated.
 const LASTING: [&str; 4] = [AUTHORITIES[0], AUTHORITIES[1], AUTHORITIES[2], "pki/sa"];
 /// Authorities, by path below `/etc/kubernetes` without extension.
 pub(crate) const AUTHORITIES: [&str; 3] = ["pki/ca", "pki/front-proxy-ca", "pki/etcd/ca"];
 
-/// Pairs that kubeadm makes of every control plane with an etcd of its own, by path below `/etc/kubernetes` without extension. One of
-/// which nothing is left must be missed.
+/// Pairs that kubeadm creates for every control plane with its own etcd, by path below `/etc/kubernetes` without
+/// extension. The list reveals a pair of which nothing is left.
 const MADE: [&str; 7] = [
     "pki/apiserver",
     "pki/apiserver-etcd-client",
@@ -44,14 +44,14 @@ const MADE: [&str; 7] = [
     "pki/front-proxy-client",
 ];
 
-/// What must be done about the control plane's certificates.
+/// Pending work on the control plane's certificates.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Work {
-    /// Paths below `/etc/kubernetes`, without extension, of pairs that are damaged.
+    /// Damaged pairs, by path below `/etc/kubernetes` without extension.
     pairs: Vec<String>,
-    /// Names of kubeconfigs that are damaged.
+    /// Names of damaged kubeconfigs.
     kubeconfigs: Vec<&'static str>,
-    /// Whether a certificate must be renewed.
+    /// True if a certificate must be renewed.
     renews: bool,
 }
 
@@ -65,7 +65,7 @@ pub fn renew(paths: &SitePaths, pack: &PackId, now: Timestamp) -> Result<(), Ste
         return Ok(());
     }
     let programs = Programs::of(paths, pack);
-    // What is to restart is known before anything is renewed: a renewal that is done is not looked at again.
+    // The processes to restart are determined before anything is renewed: a completed renewal is not examined again.
     let control_plane = SitePods::of(paths).and_then(|pods| {
         if renew_control_plane(paths, &programs, now)? {
             restart_control_plane(&pods);
@@ -80,13 +80,13 @@ pub fn renew(paths: &SitePaths, pack: &PackId, now: Timestamp) -> Result<(), Ste
     control_plane
 }
 
-/// The manifests come after all certificates.
+/// Returns true if the control plane is installed: its manifests are written after all certificates.
 pub(crate) fn is_installed(paths: &SitePaths) -> bool {
     paths.static_pods().join("kube-apiserver.yaml").exists()
 }
 
-/// Renews the control plane's certificates if one is due, in a copy. Returns whether there are new ones, which the
-/// control plane reads only when it is restarted.
+/// Renews the control plane's certificates in a copy, if one is due. Returns true if there are new ones, which the
+/// control plane reads only on a restart.
 pub fn renew_control_plane(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<bool, StepError> {
     let _lock = renewal::lock(paths)?;
     let was_cut = renewal::finish(paths)?;
@@ -102,7 +102,7 @@ pub fn renew_control_plane(paths: &SitePaths, programs: &Programs, now: Timestam
     Ok(true)
 }
 
-/// kubeadm makes missing files and keeps existing ones, so damaged pairs are removed first, key included.
+/// Runs kubeadm. It creates missing files and keeps existing ones, so damaged pairs are removed first, key included.
 fn carry_out(paths: &SitePaths, renewal: &Renewal<'_>, work: &Work) -> Result<(), StepError> {
     for pair in &work.pairs {
         for extension in ["crt", "key"] {
@@ -124,8 +124,8 @@ fn carry_out(paths: &SitePaths, renewal: &Renewal<'_>, work: &Work) -> Result<()
     Ok(())
 }
 
-/// Issues the kubelet's client certificate again: an expired or lost one cannot renew itself, since the cluster no
-/// longer accepts it. To be called while the kubelet does not run.
+/// Reissues the kubelet's client certificate: an expired or lost one cannot renew itself, because the cluster no longer
+/// accepts it. The kubelet must not be running.
 pub fn reissue_kubelet(paths: &SitePaths, programs: &Programs, need: Need) -> Result<(), StepError> {
     tracing::warn!("issuing the kubelet's client certificate again: it {need}");
     let _lock = renewal::lock(paths)?;
@@ -134,12 +134,12 @@ pub fn reissue_kubelet(paths: &SitePaths, programs: &Programs, need: Need) -> Re
     let renewal = Renewal::begin(paths, programs)?;
     renewal.kubeadm(&["init", "phase", "kubeconfig", "kubelet"])?;
     renewal.commit()?;
-    // The new one is in the kubeconfig itself.
+    // The new certificate is in the kubeconfig itself.
     kubelet_files::remove_client(paths)
 }
 
-/// The kubelet starts their containers again, which then read the new files. The host may run the control plane of another cluster, too,
-/// for example in containers: that one is left alone.
+/// Restarts the control plane: the kubelet starts the containers again, which then read the new files. The host may
+/// also run the control plane of another cluster, for example in containers; that one is left alone.
 fn restart_control_plane(pods: &SitePods) {
     let found = process::find(|pid| {
         let name = fs_err::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
@@ -169,7 +169,8 @@ fn work(paths: &SitePaths, now: Timestamp) -> Result<Work, StepError> {
     Ok(work)
 }
 
-/// Pairs that kubeadm makes and renews, by path below `/etc/kubernetes` without extension, those that are lost included.
+/// Returns the pairs that kubeadm creates and renews, by path below `/etc/kubernetes` without extension, including lost
+/// ones.
 pub(crate) fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
     let pair = |file: PathBuf| {
         let extension = file.extension()?.to_str()?;
@@ -180,7 +181,7 @@ pub(crate) fn pairs(paths: &SitePaths) -> Result<BTreeSet<String>, StepError> {
     Ok(MADE.into_iter().map(str::to_owned).chain(found).collect())
 }
 
-/// Fails if a file is lost that only a backup can restore. kubeadm would make a new one that matches nothing.
+/// Fails if a file is lost that only a backup can restore. kubeadm would create a new one that matches nothing.
 fn check_authorities(paths: &SitePaths) -> Result<(), StepError> {
     let is_whole = |path: &Path| fs_err::metadata(path).is_ok_and(|metadata| metadata.len() > 0);
     for authority in LASTING {
@@ -208,7 +209,7 @@ mod tests {
     }
 
     impl Host {
-        /// One on which every certificate is [`PEM`].
+        /// Creates a host on which every certificate is [`PEM`].
         fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let host = Self { paths: SitePaths::below(folder.path()), _folder: folder };
@@ -252,7 +253,7 @@ mod tests {
         host.write("pki/etcd/server.key", "");
         host.write("scheduler.conf", "");
         fs_err::remove_file(host.paths.kubernetes().join("super-admin.conf")).unwrap();
-        // Of one, nothing is left.
+        // One pair is completely lost.
         for extension in ["crt", "key"] {
             fs_err::remove_file(host.paths.kubernetes().join(format!("pki/front-proxy-client.{extension}"))).unwrap();
         }
@@ -277,7 +278,8 @@ mod tests {
         let host = Host::new();
         host.write("manifests/kube-apiserver.yaml", "whole");
         host.write("pki/ca.crt", PEM);
-        // Not due: no program is run, which would fail here. The witnessed time is kept with the time of this machine.
+        // If nothing is due, no program is run, which would fail here. The witnessed time is stored with this machine's
+        // time.
         let renewed = |now: &str| renew(&host.paths, &pack::sample(), at(now)).map_err(|error| error.to_string());
         let before = renewed("2025-01-01T00:00:00Z").unwrap_err();
         assert!(before.contains("was installed after 2026-01-01"), "{before}");

@@ -1,4 +1,4 @@
-//! Whether the machine's clock can be right. A dead battery sets it back by years, a wrong time source sets it ahead by
+//! Plausibility of the machine's clock. A dead battery sets it back by years, a wrong time source sets it ahead by
 //! years; nothing may be renewed under such a clock.
 
 use std::path::Path;
@@ -12,26 +12,26 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// How far the clock may be ahead of the newest time that the site has seen. It is the validity of a certificate, since
-/// a site may wait that long in a warehouse. A clock that is ahead by less renews too early at worst, and what it
-/// issued is issued again once the clock is right.
+/// Maximum by which the clock may be ahead of the newest time that the site has seen. It is the validity of a
+/// certificate, because a site may wait that long in a warehouse. A clock that is ahead by less renews too early at
+/// worst, and its certificates are reissued once the clock is right.
 const LONGEST_SILENCE: SignedDuration = SignedDuration::from_hours(43_800);
 
-/// By how much a clock may be earlier than a time that the site has seen: time servers correct clocks by less.
+/// Tolerance for a clock earlier than a time that the site has seen: time servers correct clocks by less.
 const CORRECTION: SignedDuration = SignedDuration::from_mins(5);
 
-/// What limits the clock.
+/// Limits of the clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Evidence {
-    /// When the cluster's authority begins: the site did not exist before.
+    /// Begin of the cluster's authority: the site did not exist before.
     pub authority_begins: Option<Timestamp>,
-    /// When the cluster's authority ends: nothing that is issued later can be valid.
+    /// End of the cluster's authority: nothing issued later can be valid.
     pub authority_ends: Option<Timestamp>,
     /// The newest time that the site has seen.
     pub seen: Option<Timestamp>,
 }
 
-/// Whether the clock can be right.
+/// Plausibility of the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Plausibility {
     /// No known time contradicts it.
@@ -44,7 +44,7 @@ pub enum Plausibility {
     Ahead(Timestamp),
 }
 
-/// Judges the clock. The lower limit is fixed: if it moved with the newest time seen, one boot with the clock ahead
+/// Evaluates the clock. The lower limit is fixed: if it moved with the newest time seen, one boot with the clock ahead
 /// would forbid every repair until that time.
 pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
     if let Some(begins) = evidence.authority_begins.filter(|begins| now < *begins) {
@@ -62,7 +62,7 @@ pub fn plausibility(now: Timestamp, evidence: &Evidence) -> Plausibility {
 }
 
 impl Plausibility {
-    /// The error for an implausible clock.
+    /// Returns the error for an implausible clock.
     pub fn error(self, now: Timestamp, paths: &SitePaths) -> Option<StepError> {
         let what = match self {
             Self::Plausible | Self::Reset(_) => return None,
@@ -76,7 +76,7 @@ impl Plausibility {
         Some(StepError::new(codes::NODE_CLOCK, what).hint(hint))
     }
 
-    /// What a person should know of a clock that holds nothing up.
+    /// Returns a note for people about a clock that blocks nothing.
     pub fn note(self, now: Timestamp, paths: &SitePaths) -> Option<String> {
         let Self::Reset(seen) = self else { return None };
         Some(format!(
@@ -87,12 +87,12 @@ impl Plausibility {
     }
 }
 
-/// Whether this machine's clock can be right, by the times on the site's disk.
+/// Returns the plausibility of this machine's clock, by the times on the site's disk.
 pub fn clock_plausibility(paths: &SitePaths, now: Timestamp) -> Plausibility {
     plausibility(now, &evidence(paths))
 }
 
-/// What the site's disk says about the time.
+/// Returns the evidence about the time on the site's disk.
 pub fn evidence(paths: &SitePaths) -> Evidence {
     let authority = files::read(&paths.kubernetes().join("pki/ca.crt")).ok().flatten();
     let (authority_begins, authority_ends) = match Found::in_pem(authority.as_deref()) {
@@ -102,8 +102,8 @@ pub fn evidence(paths: &SitePaths) -> Evidence {
     Evidence { authority_begins, authority_ends, seen: seen(paths) }
 }
 
-/// The newest time that the site has seen. Journals count only until there is a file for it: a person who confirms the
-/// clock with `touch` is right even if a journal was written while the clock was ahead.
+/// Returns the newest time that the site has seen. Journals count only until there is a file for it: a person who
+/// confirms the clock with `touch` is right even if a journal was written while the clock was ahead.
 fn seen(paths: &SitePaths) -> Option<Timestamp> {
     let journals = fs_err::read_dir(paths.journal()).into_iter().flatten().flatten().map(|entry| entry.path());
     written(&paths.clock()).or_else(|| journals.filter_map(|path| written(&path)).max())
@@ -113,9 +113,8 @@ fn written(path: &Path) -> Option<Timestamp> {
     Timestamp::try_from(fs_err::metadata(path).ok()?.modified().ok()?).ok()
 }
 
-/// Stores a plausible time as seen; it is on the disk when this returns. The file's modification time counts, so that a
-/// person can confirm a clock with `touch`. A newer time that the site has seen stays, until the clock reaches it or a
-/// person confirms the clock.
+/// Stores a plausible time as seen, durably. The file's modification time counts, so that a person can confirm a clock
+/// with `touch`. A newer time that the site has seen stays, until the clock reaches it or a person confirms the clock.
 pub fn witness(paths: &SitePaths, now: Timestamp) -> Result<(), StepError> {
     if matches!(clock_plausibility(paths, now), Plausibility::Reset(_)) {
         return Ok(());
@@ -140,7 +139,7 @@ mod tests {
         for (now, evidence, expected) in [
             (2027, installed, Plausibility::Plausible),
             (2015, installed, Plausibility::Behind(at(2026))),
-            // Four years in a warehouse.
+            // The machine spent four years in a warehouse.
             (2031, installed, Plausibility::Plausible),
             (2037, installed, Plausibility::Ahead(at(2027) + LONGEST_SILENCE)),
             // The agent or a person has seen it.
@@ -148,7 +147,7 @@ mod tests {
             // The clock was ahead for one boot; the right time must not count as behind.
             (2027, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Reset(at(2030))),
             (2027, Evidence { seen: Some(at(2027) + CORRECTION), ..installed }, Plausibility::Plausible),
-            // Before the authority counts for more.
+            // A time before the authority has priority.
             (2015, Evidence { seen: Some(at(2030)), ..installed }, Plausibility::Behind(at(2026))),
             (2047, Evidence { seen: Some(at(2047)), ..installed }, Plausibility::Ahead(at(2046))),
             (1970, Evidence::default(), Plausibility::Plausible),
@@ -180,7 +179,7 @@ mod tests {
         let now = Timestamp::now();
         let earlier = now - SignedDuration::from_hours(20_000);
         witness(&paths, now).unwrap();
-        // Renewals continue; the newer time stays.
+        // Renewals continue, and the newer time stays.
         witness(&paths, earlier).unwrap();
         assert!(fs_err::read_to_string(paths.clock()).unwrap().starts_with(&format!("{now:.0}\n")));
         let reset = clock_plausibility(&paths, earlier);
@@ -190,7 +189,7 @@ mod tests {
         );
         assert!(reset.error(earlier, &paths).is_none());
         assert!(reset.note(earlier, &paths).unwrap().contains("`touch "), "{reset:?}");
-        // `touch` under the earlier clock. A journal of the time before does not contradict the person.
+        // `touch` under the earlier clock. A journal from before does not contradict the person.
         durable::create_folder(&paths.journal()).unwrap();
         durable::write_file(&paths.journal().join("000001-install.journal"), b"", 0o600).unwrap();
         let confirmed = std::fs::FileTimes::new().set_modified(earlier.into());

@@ -8,14 +8,14 @@ use landfall_error_codes::{Coded, codes};
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;
 
-/// The current problems: a few words each, with the last logged error.
+/// The current problems: a short description of each, with the last logged error.
 #[derive(Debug, Default)]
 pub struct Concerns(BTreeMap<&'static str, String>);
 
 impl Concerns {
-    /// Logs an error and continues, since the next look may succeed. A failed sync is different: the kernel may have
-    /// dropped the data and would report success next time. So the agent ends, and systemd starts one that reads the
-    /// disk. Returns whether there was news.
+    /// Logs an error and continues, because the next look may succeed. A failed sync is different: the kernel may have
+    /// dropped the data and would report success next time. The agent then ends, and systemd starts one that reads the
+    /// disk. Returns true if it logged a change.
     pub fn unless_fatal<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> Result<bool, StepError> {
         match outcome {
             Err(error) if error.code() == codes::SYNC_FAILED => Err(error),
@@ -23,7 +23,7 @@ impl Concerns {
         }
     }
 
-    /// Logs an error, whatever it is, and continues. Returns whether there was news.
+    /// Logs any error and continues. Returns true if it logged a change.
     pub fn note<T>(&mut self, outcome: Result<T, StepError>, what: &'static str) -> bool {
         let Err(error) = outcome else {
             let is_over = self.0.remove(what).is_some();

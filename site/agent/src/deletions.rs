@@ -1,5 +1,5 @@
-//! When something was last deleted from each table of the packet filter. A thread listens to the kernel's notices, so that
-//! the time is right however long the agent is at something else, and wakes the agent if it waits.
+//! Times of the last deletion from each table of the packet filter. A thread listens to the kernel's notifications, so
+//! that the time is right even if the agent is busy, and wakes a waiting agent.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,30 +8,30 @@ use std::time::Duration;
 use landfall_host::netlink::{self, Deleted};
 use landfall_host::process;
 
-/// What the notices reported since the agent began, as times after boot.
+/// Notified deletions since the agent began, as times after boot.
 #[derive(Debug, Clone, Default)]
 pub struct Deletions(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     last: Mutex<Last>,
-    /// Wakes whoever waits for a notice.
+    /// Wakes those who wait for a notification.
     news: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct Last {
-    /// From when on nothing is missed; none without a listening thread.
+    /// Time after which nothing is missed; `None` without a listening thread.
     since: Option<Duration>,
     by_table: BTreeMap<String, Duration>,
-    /// When notices were lost: any table may have been deleted then.
+    /// Time at which notifications were lost: any table may have been deleted then.
     unknown: Option<Duration>,
-    /// How many notices there were.
+    /// Number of notifications.
     notices: u64,
 }
 
 impl Deletions {
-    /// Listens from now on. Without the kernel's notices nothing is ever known to be deleted: the log says so, and the
+    /// Listens from now on. Without the kernel's notifications no deletion is ever known: this is logged, and only the
     /// agent's looks remain.
     pub fn listen() -> Self {
         let deletions = Self::default();
@@ -70,23 +70,24 @@ impl Deletions {
         self.0.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many notices there were so far.
+    /// Returns the number of notifications so far.
     pub fn notices(&self) -> u64 {
         self.last().notices
     }
 
-    /// Waits until there is another notice than so many, or until the time is up. Returns whether there is.
+    /// Waits until the number of notifications differs from `notices`, or until the time limit. Returns true if it
+    /// differs.
     pub fn wait(&self, notices: u64, limit: Duration) -> bool {
         let waited = self.0.news.wait_timeout_while(self.last(), limit, |last| last.notices == notices);
         waited.unwrap_or_else(PoisonError::into_inner).0.notices != notices
     }
 
-    /// Whether every deletion after this time is known.
+    /// Returns true if every deletion after this time is known.
     pub fn are_known_after(&self, time: Duration) -> bool {
         self.last().since.is_some_and(|since| since < time)
     }
 
-    /// Whether something of a table was deleted, or may have been, after this time.
+    /// Returns true if anything in a table was deleted, or may have been, after this time.
     pub fn any_after(&self, table: &str, time: Duration) -> bool {
         let last = self.last();
         last.by_table.get(table).copied().max(last.unknown).is_some_and(|deleted| deleted > time)

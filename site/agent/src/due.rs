@@ -1,5 +1,5 @@
-//! When certificates are looked at: each hour, each minute after a renewal failed, and at once after the clock was set. A
-//! certificate that a wrong clock calls ended may be valid under the right one, and the other way around.
+//! Schedule of certificate checks: each hour, each minute after a failed renewal, and immediately after the clock was
+//! set. A certificate that has expired under a wrong clock may be valid under the right one, and vice versa.
 
 use std::time::{Duration, Instant};
 
@@ -7,25 +7,25 @@ use jiff::{SignedDuration, Timestamp};
 
 const INTERVAL: Duration = Duration::from_hours(1);
 const INTERVAL_AFTER_FAILURE: Duration = Duration::from_mins(1);
-/// A clock that is corrected bit by bit was not set.
+/// Threshold for a set clock; gradual corrections are smaller.
 const SET_BY: SignedDuration = SignedDuration::from_mins(1);
 
-/// One look at both clocks: the wall clock, which people and time servers set, and the monotonic one.
+/// Reading of both clocks: the wall clock, which people and time servers set, and the monotonic one.
 #[derive(Debug, Clone, Copy)]
 pub struct Clocks {
-    /// The wall clock's time.
+    /// Time of the wall clock.
     pub now: Timestamp,
-    /// The monotonic clock's.
+    /// Time of the monotonic clock.
     pub running: Instant,
 }
 
 impl Clocks {
-    /// Both, now.
+    /// Reads both clocks.
     pub fn read() -> Self {
         Self { now: Timestamp::now(), running: Instant::now() }
     }
 
-    /// Whether the clock was set since an earlier look.
+    /// Returns true if the clock was set since an earlier reading.
     fn was_set_since(&self, earlier: &Self) -> bool {
         let ran = SignedDuration::try_from(self.running.duration_since(earlier.running)).unwrap_or(SignedDuration::MAX);
         let seemed = self.now.duration_since(earlier.now);
@@ -33,21 +33,21 @@ impl Clocks {
     }
 }
 
-/// When the next look is due.
+/// Time of the next check.
 #[derive(Debug, Default)]
 pub struct Due {
     last: Option<(Clocks, Duration)>,
 }
 
 impl Due {
-    /// Whether to look now.
+    /// Returns true if a check is due.
     pub fn is_now(&self, clocks: &Clocks) -> bool {
         self.last.as_ref().is_none_or(|(last, interval)| {
             clocks.running.duration_since(last.running) >= *interval || clocks.was_set_since(last)
         })
     }
 
-    /// Notes a look, and whether what it found to do succeeded.
+    /// Records a check, and the success of its work.
     pub fn looked(&mut self, clocks: Clocks, succeeded: bool) {
         self.last = Some((clocks, if succeeded { INTERVAL } else { INTERVAL_AFTER_FAILURE }));
     }
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn certificates_are_looked_at_when_time_or_the_clock_says_so() {
         let begin = Clocks { now: "2026-11-21T08:00:00Z".parse().unwrap(), running: Instant::now() };
-        // (seconds that passed, seconds by which the clock was set, last look succeeded, whether it is due)
+        // (seconds that passed, seconds by which the clock was set, last check succeeded, due)
         let cases = [
             (1, 0, true, false),
             (3599, 0, true, false),

@@ -1,7 +1,7 @@
-//! Containers whose control group was left frozen. runc freezes a group while it changes the group's settings. If it is killed in that
-//! moment, as when containerd is replaced while a container starts, the group stays frozen: with control groups of version 1, its
-//! processes cannot even be killed then, and their pod never ends. Nothing in Kubernetes pauses a container, so a group that is frozen
-//! for half a minute is one of these.
+//! Containers whose control group was left frozen. runc freezes a group while it changes the group's settings. If it is
+//! killed in that moment, as when containerd is replaced while a container starts, the group stays frozen: with control
+//! groups of version 1, its processes cannot even be killed, and their pod never ends. Nothing in Kubernetes pauses a
+//! container, so a group frozen for half a minute is such a leftover.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -13,37 +13,37 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// How long a group may be frozen: runc needs milliseconds.
+/// Maximum time that a group may be frozen: runc needs milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Where pods' groups are, with each version of control groups and each driver.
+/// Folders of pods' groups, for each version of control groups and each driver.
 const PLACES: [&str; 4] = [
     "/sys/fs/cgroup/freezer/kubepods.slice",
     "/sys/fs/cgroup/freezer/kubepods",
     "/sys/fs/cgroup/kubepods.slice",
     "/sys/fs/cgroup/kubepods",
 ];
-/// Levels of groups below these: quality of service, pod, container.
+/// Levels of groups below these folders: quality of service, pod, container.
 const LEVELS: usize = 3;
 
-/// A way to freeze a group: its file, what the file holds then, and what thaws it.
+/// Switch that freezes a group: its file, the file's content when frozen, and the content that thaws it.
 struct Switch {
     file: &'static str,
     frozen: &'static str,
     thaw: &'static str,
 }
 
-/// Of version 1, and of version 2.
+/// Switches of version 1 and version 2.
 const SWITCHES: [Switch; 2] = [
     Switch { file: "freezer.state", frozen: "FROZEN", thaw: "THAWED" },
     Switch { file: "cgroup.freeze", frozen: "1", thaw: "0" },
 ];
 
-/// The groups that are frozen, since when they were seen so.
+/// Frozen groups, with the time when each was first seen frozen.
 #[derive(Debug, Default)]
 pub(crate) struct Frozen(BTreeMap<PathBuf, Instant>);
 
 impl Frozen {
-    /// Thaws the groups of containers that have been frozen for too long.
+    /// Thaws groups of containers that have been frozen for too long.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Result<(), StepError> {
         let found: Vec<_> = PLACES.iter().flat_map(|place| frozen_below(&paths.host(place), LEVELS)).collect();
         self.0.retain(|group, _| found.iter().any(|(known, _)| known == group));
@@ -61,7 +61,7 @@ impl Frozen {
     }
 }
 
-/// The frozen groups below one, however deep. A group that is gone meanwhile is none.
+/// Returns the frozen groups at or below a group, down to this many levels. Groups that have disappeared are ignored.
 fn frozen_below(group: &Path, levels: usize) -> Vec<(PathBuf, &'static Switch)> {
     let mut found: Vec<_> = SWITCHES
         .iter()
@@ -104,7 +104,7 @@ mod tests {
         frozen.tend(&paths, begun + Duration::from_secs(31)).unwrap();
         assert_eq!((read(&one).as_str(), read(&two).as_str()), ("THAWED", "0"));
         assert_eq!((read(&running).as_str(), read(&foreign).as_str()), ("0\n", "1\n"));
-        // One that thawed in between counts from its beginning.
+        // The time of a group that thawed in between starts again.
         frozen.tend(&paths, begun + Duration::from_secs(40)).unwrap();
         durable::write_file(&two, b"1\n", 0o644).unwrap();
         frozen.tend(&paths, begun + Duration::from_secs(50)).unwrap();

@@ -1,9 +1,10 @@
-//! How containers get GPUs: a specification (CDI) that NVIDIA's own tool writes from what its driver reports, in a folder that the site's
-//! containerd alone reads and that a boot empties. A node pack without that tool gives containers no GPUs.
+//! Access of containers to GPUs: a CDI specification that NVIDIA's own tool derives from its driver's report, in a
+//! folder that only the site's containerd reads and that a boot empties. A node pack without that tool gives containers
+//! no GPUs.
 //!
-//! Threats: the tool loads the driver's library, which may hang or crash with a broken GPU, so it runs within limits, and never in the
-//! agent's loop; nor are the driver's own files read there, which wait for the driver. What the tool prints is judged before containerd sees
-//! it: root does what it says.
+//! Threats: the tool loads the driver's library, which may hang or crash with a broken GPU. Therefore it runs within
+//! limits, and never in the agent's loop. The driver's own files are not read there either, because such reads wait for
+//! the driver. The tool's output is validated before containerd sees it, because root follows its instructions.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -19,20 +20,20 @@ use landfall_gpu_facts::look::Root;
 use landfall_host::paths::SitePaths;
 use landfall_media::durable;
 
-/// How long the tool may take. It initializes GPUs that are idle, which takes seconds where there are many.
+/// Time limit of the tool. It initializes idle GPUs, which takes seconds if there are many.
 const TIME_LIMIT: Duration = Duration::from_secs(20);
 
-/// Most that the tool may print, in bytes.
+/// Maximum output of the tool, in bytes.
 const OUTPUT_BYTES: usize = 4 << 20;
 
-/// Between two tries while none succeeds: each try with a library that hangs may leave a process that the kernel cannot end.
+/// Time between two failed tries: each one with a hanging library may leave a process that the kernel cannot end.
 const AGAIN: Duration = Duration::from_mins(10);
 
-/// Where the tool finds `modprobe` and `ldconfig`.
+/// `PATH` by which the tool finds `modprobe` and `ldconfig`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// Options with which the tool prints a specification as JSON. A device has its UUID and its index as names. The root is named, since
-/// the configuration of another container toolkit on the host may name a different one.
+/// Options with which the tool prints a specification as JSON. A device is named by its UUID and its index. The root is
+/// explicit, because the configuration of another container toolkit on the host may name a different one.
 const GENERATE: [&str; 7] = [
     "cdi",
     "generate",
@@ -43,24 +44,24 @@ const GENERATE: [&str; 7] = [
     "--device-name-strategy=index",
 ];
 
-/// Options with which the tool loads the driver's further modules and makes their device files: nothing else does before the first
-/// program of CUDA, and a specification has only files that exist.
+/// Options with which the tool loads the driver's further modules and creates their device files. Nothing else does so
+/// before the first CUDA program, and a specification only contains existing files.
 const MAKE_FILES: [&str; 4] = ["system", "create-device-nodes", "--control-devices", "--load-kernel-modules"];
 
-/// The folder of NVIDIA's driver, where it is loaded.
+/// Folder of NVIDIA's driver, if it is loaded.
 const DRIVER: &str = "/proc/driver/nvidia";
 
-/// NVIDIA's programs in the node pack that runs.
+/// NVIDIA's programs in the running node pack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Tools {
     generator: PathBuf,
     hook: PathBuf,
-    /// Where the link to the node pack leads.
+    /// Target of the link to the node pack.
     programs: PathBuf,
 }
 
 impl Tools {
-    /// Those of the node pack; none where it lacks one.
+    /// Returns the programs of the node pack; `None` if it lacks one.
     fn of(paths: &SitePaths) -> Option<Self> {
         let link = paths.node_link();
         let (generator, hook) = (link.join(GENERATOR), link.join(HOOK));
@@ -71,7 +72,7 @@ impl Tools {
     fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, StepError> {
         let hook = format!("--nvidia-cdi-hook-path={}", self.hook.display());
         let mut command = Command::new(&self.generator);
-        // Of its messages, errors alone: warnings about what a driver does not have may be longer than what is kept.
+        // Only errors are kept of its messages: warnings about features that a driver lacks may exceed the limit.
         command.args(arguments).env_clear().env("PATH", PATH).env("NVIDIA_CTK_QUIET", "true");
         if arguments == GENERATE {
             command.arg(hook);
@@ -92,15 +93,15 @@ impl Tools {
     }
 }
 
-/// The tool may print other messages before its error.
+/// Returns the last line, because the tool may print other messages before its error.
 fn last_line(errors: &str) -> &str {
     errors.lines().last().unwrap_or("it gave no reason")
 }
 
-/// What a specification is written from.
+/// Inputs of a specification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
-    /// No GPU, no driver, or no tool: there is no specification.
+    /// No GPU, no driver, or no tool: no specification is written.
     Nothing,
     /// GPUs, and the tool.
     Gpus { tools: Tools, layout: GpuLayout },
@@ -113,13 +114,13 @@ impl Source {
         found().unwrap_or(Self::Nothing)
     }
 
-    /// Whether it is certainly [`Self::Nothing`], by files that need no answer of the driver.
+    /// Returns true if it is certainly [`Self::Nothing`], judging by files that do not wait for the driver.
     fn is_certainly_nothing(paths: &SitePaths) -> bool {
         Tools::of(paths).is_none() || !paths.host(DRIVER).exists()
     }
 }
 
-/// Makes the folder that containerd watches for specifications, if the node pack can write one.
+/// Creates the folder that containerd watches for specifications, if the node pack can write one.
 pub(crate) fn make_folder(paths: &SitePaths) -> Result<(), StepError> {
     if Tools::of(paths).is_some() {
         durable::create_folder(&paths.gpu_specifications())?;
@@ -127,12 +128,12 @@ pub(crate) fn make_folder(paths: &SitePaths) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Writes the specification before any pod starts; it takes a minute at most. Nothing where there is nothing to write.
+/// Writes the specification before any pod starts, within a minute. Does nothing without inputs.
 pub(crate) fn before_pods(paths: &SitePaths) -> Result<(), StepError> {
     write(paths, &Source::of(paths)).map(drop)
 }
 
-/// Writes it, or removes it where there is nothing to write it from. Returns whether something changed on the disk.
+/// Writes the specification, or removes it without inputs. Returns true if the disk changed.
 fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
     let path = paths.gpu_specification();
     let Source::Gpus { tools, .. } = source else {
@@ -141,7 +142,7 @@ fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
         return Ok(exists);
     };
     if let Err(error) = tools.run(&MAKE_FILES) {
-        // Drivers without graphics lack one of the modules, and some distributions make the files themselves.
+        // Drivers without graphics lack one of the modules, and some distributions create the files themselves.
         tracing::debug!("device files of the GPUs' driver may be missing: {error}");
     }
     let bytes = tools.run(&GENERATE)?;
@@ -157,7 +158,7 @@ fn write(paths: &SitePaths, source: &Source) -> Result<bool, StepError> {
     Ok(true)
 }
 
-/// A look of the agent: what was found, and what came of writing the specification from it; none where nothing had changed.
+/// A look of the agent: the inputs found, and the result of writing the specification; `None` if nothing had changed.
 #[derive(Debug)]
 struct Looked {
     source: Source,
@@ -172,18 +173,19 @@ impl Looked {
     }
 }
 
-/// The agent's part: the specification follows the driver, the GPUs, their division and the node pack.
+/// The agent's part: it keeps the specification in line with the driver, the GPUs, their division and the node pack.
 #[derive(Debug, Default)]
 pub(crate) struct GpuSpecification {
-    /// What it was last written from, or tried to be; none before the first look.
+    /// Inputs of the last write or attempt; `None` before the first look.
     last: Option<Source>,
     running: Option<JoinHandle<Looked>>,
-    /// When it is tried again after a failure.
+    /// Time of the next try after a failure.
     again: Option<Instant>,
 }
 
 impl GpuSpecification {
-    /// Looks on a thread of its own, which writes it where something changed. Returns what became of that; none where there is no news.
+    /// Looks on its own thread, which writes the specification if something changed. Returns the result of a write;
+    /// `None` without news.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<bool, StepError>> {
         if let Some(running) = self.running.take() {
             if !running.is_finished() {
@@ -210,7 +212,7 @@ impl GpuSpecification {
         if is_idle {
             return None;
         }
-        // Some time after a failure, it is written from the same once more.
+        // Some time after a failure, it is written again from the same inputs.
         let last = self.last.clone().filter(|_| waits || self.again.is_none());
         let paths = paths.clone();
         self.running = Some(std::thread::spawn(move || Looked::now(&paths, last.as_ref())));
@@ -226,7 +228,7 @@ mod tests {
 
     use super::*;
 
-    /// What a tool that succeeds prints, for GPUs of these names.
+    /// Returns the output of a successful tool for GPUs of these names.
     fn printed(paths: &SitePaths, names: &[&str]) -> String {
         let device = |name: &&str| {
             format!(r#"{{"name":"{name}","containerEdits":{{"deviceNodes":[{{"path":"/dev/nvidia0"}}]}}}}"#)
@@ -240,7 +242,7 @@ mod tests {
         )
     }
 
-    /// A node pack whose tool is this script; it notes its arguments.
+    /// Installs a node pack whose tool is this script, which records its arguments.
     fn tools(paths: &SitePaths, script: &str) {
         let programs = paths.node().join("pack/bin");
         durable::create_folder(&programs).unwrap();
@@ -250,7 +252,7 @@ mod tests {
         durable::symlink(&programs, &paths.node_link()).unwrap();
     }
 
-    /// A machine with the driver and a GPU.
+    /// Returns a machine with the driver and a GPU.
     fn machine() -> (Tree, SitePaths) {
         const ADDRESS: &str = "0000:01:00.0";
         let tree = Tree::empty().pci(ADDRESS, 0x10de, 0x27b8, 0x03_0200).nvidia_driver("580.159.04", &[ADDRESS]);

@@ -1,4 +1,4 @@
-//! Every certificate that a node holds, for reports of when they end.
+//! All certificates of a node, for reports of their expiry.
 
 use std::path::PathBuf;
 
@@ -10,16 +10,16 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// A certificate, or what is where it should be.
+/// A certificate, or the damage in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// The file that holds it, or a kubeconfig.
+    /// The certificate's file, or a kubeconfig.
     pub file: PathBuf,
-    /// What is there.
+    /// Content of the file.
     pub found: Found,
 }
 
-/// The certificates of the control plane and the kubelet; none where there is no control plane. Changes nothing.
+/// Returns the certificates of the control plane and the kubelet; empty without a control plane. Changes nothing.
 pub fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
     if !certificates::is_installed(paths) {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! The kubelet: what it needs before it can start, and its state.
+//! The kubelet: its prerequisites, and its state.
 
 use std::net::IpAddr;
 
@@ -7,13 +7,13 @@ use super::units::UnitState;
 use landfall_host::netlink;
 use landfall_host::paths::SitePaths;
 
-/// What the kubelet lacks.
+/// Missing prerequisite of the kubelet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Lack {
     /// The runtime is not up.
     #[error("containerd does not answer yet")]
     Runtime,
-    /// kubeadm has not written all the files that the kubelet needs; without them it would exit at once.
+    /// kubeadm has not written all the files that the kubelet needs; without them it would exit immediately.
     #[error("kubeadm has not configured it yet")]
     Configuration,
     /// The node's address is down: etcd binds to it, and would be restarted with growing delays.
@@ -24,7 +24,7 @@ pub enum Lack {
     Addresses(String),
 }
 
-/// The first thing that the kubelet lacks, if any.
+/// Returns the first missing prerequisite of the kubelet, if any.
 pub fn lacks(paths: &SitePaths, settings: &AgentSettings, runtime_answers: bool) -> Option<Lack> {
     if !runtime_answers {
         return Some(Lack::Runtime);
@@ -36,7 +36,7 @@ pub fn lacks(paths: &SitePaths, settings: &AgentSettings, runtime_answers: bool)
     lacking_address(settings.node.address)
 }
 
-/// Why the node's address is not usable, if it is not.
+/// Returns why the node's address is not usable, if it is not.
 pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     match netlink::addresses() {
         Ok(found) if found.iter().any(|one| one.address == wanted) => None,
@@ -45,7 +45,8 @@ pub fn lacking_address(wanted: IpAddr) -> Option<Lack> {
     }
 }
 
-/// The node's state, in one line. `last_error` is called only if the kubelet does not run although nothing is lacking.
+/// Returns the node's state on one line. `last_error` is called only if the kubelet does not run although nothing is
+/// missing.
 pub fn status_line(
     containerd: &UnitState,
     kubelet: &UnitState,
@@ -82,7 +83,7 @@ mod tests {
     fn the_reason_for_waiting_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(folder.path());
-        // Everywhere on lo, and, being for documentation, nowhere at all.
+        // The first address is on lo everywhere; the second one, reserved for documentation, is nowhere.
         let (here, nowhere) = (sample([127, 0, 0, 1].into()), sample([192, 0, 2, 17].into()));
         let (runs, waits) = (unit("active", "running", ""), unit("activating", "start-pre", ""));
         let lack = |settings, answers| lacks(&paths, settings, answers);

@@ -16,15 +16,15 @@ use landfall_host::paths::SitePaths;
 
 /// The kubelet's serving pair.
 const PAIR: [&str; 2] = ["kubelet.crt", "kubelet.key"];
-/// The link to the kubelet's client certificate for the API server.
+/// Link to the kubelet's client certificate for the API server.
 const CLIENT: &str = "kubelet-client-current.pem";
 
-/// The contents of the kubelet's kubeconfig.
+/// Content of the kubelet's kubeconfig.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kubeconfig {
-    /// The name of [`CLIENT`].
+    /// The path of [`CLIENT`].
     Names,
-    /// A certificate, or its absence.
+    /// An embedded certificate, or its absence.
     Holds(Found),
 }
 
@@ -36,19 +36,19 @@ impl Kubeconfig {
     }
 }
 
-/// What must happen to the client certificate before the kubelet starts.
+/// Required repair of the client certificate before the kubelet starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Repair {
-    /// Nothing.
+    /// No repair.
     Keep,
-    /// The newest one is removed: the one in the kubeconfig is good.
+    /// Remove the newest one: the one in the kubeconfig is good.
     Drop,
-    /// It is issued again.
+    /// Reissue it.
     Reissue(Need),
 }
 
-/// Decides what a start of the kubelet needs. A certificate in the kubeconfig counts even where a newer one is beside it,
-/// since the kubelet looks at it first and ends if it cannot be used.
+/// Decides the repair before a start of the kubelet. A certificate in the kubeconfig has priority over a newer separate
+/// one: the kubelet reads it first, and exits if it is unusable.
 fn repair(kubeconfig: Kubeconfig, current: Found, now: Timestamp) -> Repair {
     match kubeconfig {
         Kubeconfig::Names => current.unusable(now).map_or(Repair::Keep, Repair::Reissue),
@@ -73,8 +73,8 @@ fn client(paths: &SitePaths, now: Timestamp) -> Result<Repair, StepError> {
     Ok(repair(Kubeconfig::read(&kubeconfig(paths))?, Found::in_pem(current.as_deref()), now))
 }
 
-/// The kubelet's certificates: the one by which it speaks to the API server, and the one by which it serves if it has made
-/// one already.
+/// Returns the kubelet's certificates: its client certificate for the API server, and its serving certificate if it has
+/// already created one.
 pub(crate) fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
     let (kubeconfig, current) = (kubeconfig(paths), folder(paths).join(CLIENT));
     let client = match Kubeconfig::read(&kubeconfig)? {
@@ -86,7 +86,7 @@ pub(crate) fn held(paths: &SitePaths) -> Result<Vec<Held>, StepError> {
     Ok([client].into_iter().chain(serving).collect())
 }
 
-/// Whether the pair by which the kubelet serves must go; one that was never there need not.
+/// Returns why the kubelet's serving pair must be removed, if so; a pair that never existed need not be.
 fn serving(paths: &SitePaths, now: Timestamp) -> Result<Option<Need>, StepError> {
     let [certificate, key] = PAIR.map(|name| files::read(&folder(paths).join(name)));
     let (certificate, key) = (certificate?, key?);
@@ -97,13 +97,13 @@ fn serving(paths: &SitePaths, now: Timestamp) -> Result<Option<Need>, StepError>
     Ok(Found::in_pem(certificate.as_deref()).due(now).or((!has_key).then_some(Need::Unreadable)))
 }
 
-/// Whether [`prepare`] would change something.
+/// Returns true if [`prepare`] would change something.
 pub fn needs_repair(paths: &SitePaths, now: Timestamp) -> Result<bool, StepError> {
     Ok(serving(paths, now)?.is_some() || client(paths, now)? != Repair::Keep)
 }
 
-/// Repairs whatever would keep the kubelet from starting. To be called while it does not run, and under a plausible
-/// clock.
+/// Repairs whatever would keep the kubelet from starting. The kubelet must not be running, and the clock must be
+/// plausible.
 pub fn prepare(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result<(), StepError> {
     if let Some(need) = serving(paths, now)? {
         tracing::warn!("the kubelet's serving certificate {need}: it will make a new one");
@@ -118,7 +118,7 @@ pub fn prepare(paths: &SitePaths, programs: &Programs, now: Timestamp) -> Result
     }
 }
 
-/// Removes the newest client certificate with the link to it.
+/// Removes the newest client certificate and the link to it.
 pub(crate) fn remove_client(paths: &SitePaths) -> Result<(), StepError> {
     let link = folder(paths).join(CLIENT);
     if let Ok(target) = fs_err::read_link(&link) {
@@ -186,14 +186,14 @@ mod tests {
         write(&folder.join("kubelet.key"), "key");
         prepare(NOW, false);
         assert_eq!(names(&folder), ["kubelet.crt", "kubelet.key"]);
-        // The kubelet's own is valid for a year; this one ends in 2031.
+        // The kubelet's own certificate is valid for a year; this one ends in 2031.
         prepare("2029-06-01T00:00:00Z", true);
         assert!(names(&folder).is_empty());
         write(&folder.join("kubelet.crt"), PEM);
         prepare(NOW, true);
         assert!(names(&folder).is_empty(), "half a pair");
 
-        // A torn client certificate beside a good one is removed with its target.
+        // A torn client certificate next to a good one is removed with its target.
         write(&folder.join("kubelet-client-1.pem"), "");
         std::os::unix::fs::symlink(folder.join("kubelet-client-1.pem"), folder.join(CLIENT)).unwrap();
         prepare(NOW, true);

@@ -1,5 +1,5 @@
-//! Usage of the license, measured each hour by a process of its own: it asks the cluster, which the agent never waits for. What
-//! it cannot measure, it says in the agent's log.
+//! Measurement of the license's usage, each hour, by a separate process: it queries the cluster, for which the agent
+//! never waits. The agent's log reports what could not be measured.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,16 +8,16 @@ use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
 use landfall_host::paths::SitePaths;
 
-/// Between two samples.
+/// Time between two samples.
 const HOUR: Duration = Duration::from_hours(1);
-/// Between two tries while none succeeds: the cluster may still be starting.
+/// Time between two failed tries: the cluster may still be starting.
 const AGAIN: Duration = Duration::from_mins(5);
-/// After the agent's start, so that a boot has other work first.
+/// Delay after the agent's start, because a boot has other work first.
 const SETTLED: Duration = Duration::from_mins(2);
-/// How long one may take.
+/// Time limit of one measurement.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// The measuring that runs, and when the next one begins.
+/// The running measurement, and the time of the next one.
 #[derive(Debug)]
 pub(crate) struct Measuring {
     next: Instant,
@@ -25,13 +25,13 @@ pub(crate) struct Measuring {
 }
 
 impl Measuring {
-    /// From the agent's start on.
+    /// Starts the schedule at the agent's start.
     pub(crate) fn begin() -> Self {
         Self { next: Instant::now() + SETTLED, running: None }
     }
 
-    /// Looks after the one that runs, and begins the next one when it is due on a site with a license. Returns what became of
-    /// one; none where there is no news.
+    /// Checks the running measurement, and begins the next one when it is due on a site with a license. Returns the
+    /// result of a finished one; `None` without news.
     pub(crate) fn tend(&mut self, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         let news = self.running.take().and_then(|(child, begun)| self.look(paths, child, begun, now));
         let has_license = || paths.license().exists() || paths.license_copy().exists();
@@ -48,7 +48,7 @@ impl Measuring {
         }
     }
 
-    /// Looks at one that was begun; it still runs where this returns none.
+    /// Checks a running measurement; `None` if it is still running.
     fn look(
         &mut self,
         paths: &SitePaths,
@@ -67,7 +67,8 @@ impl Measuring {
                 return None;
             }
             Ok(None) => {
-                // One that waits for a disk does not even end now, so it is not waited for: a later look finds its end.
+                // A process that waits for a disk does not end even now, so it is not waited for: a later look finds
+                // its end.
                 let killed = child.kill();
                 let how = killed.map_or_else(|error| format!(", and cannot be killed: {error}"), |()| String::new());
                 self.running = Some((child, begun));
@@ -103,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// A machine whose command is this script.
+    /// Returns a machine whose command is this script.
     fn machine(script: &str) -> (tempfile::TempDir, SitePaths) {
         let root = tempfile::tempdir().unwrap();
         let paths = SitePaths::below(root.path());
@@ -113,7 +114,7 @@ mod tests {
         (root, paths)
     }
 
-    /// Tends until there is news of what runs.
+    /// Tends until there is news of the running process.
     fn settle(measuring: &mut Measuring, paths: &SitePaths, now: Instant) -> Option<Result<(), StepError>> {
         loop {
             match measuring.tend(paths, now) {
@@ -154,7 +155,7 @@ mod tests {
         assert!(measuring.tend(&paths, begin + AGAIN + PATIENCE / 2).is_none() && measuring.running.is_some());
         let error = measuring.tend(&paths, begin + AGAIN + PATIENCE).unwrap().unwrap_err();
         assert!(error.to_string().contains("did not end in 300 seconds"), "{error}");
-        // It was killed, and ends when the kernel comes to it.
+        // The process was killed, and ends as soon as the kernel handles that.
         let mut ended = None;
         while measuring.running.is_some() {
             std::thread::sleep(Duration::from_millis(5));

@@ -1,6 +1,6 @@
-//! Where the cluster's nameserver forwards queries for names outside the cluster. The host's nameservers may change
-//! after an install, and CoreDNS exits if its configuration names a file without any. So its configuration imports this
-//! file, which CoreDNS reads again within seconds of a change.
+//! Forwarding targets of the cluster's nameserver for names outside the cluster. The host's nameservers may change
+//! after an install, and CoreDNS exits if its configuration names a file without any. Therefore its configuration
+//! imports this file, which CoreDNS rereads within seconds of a change.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,12 @@ use landfall_host::paths::SitePaths;
 /// Name of the file; CoreDNS's configuration imports every file of its folder with this suffix.
 const NAME: &str = "forward.conf";
 
-/// The folder, which CoreDNS's pod sees at the same place.
+/// Returns the folder, which CoreDNS's pod sees at the same path.
 pub fn folder(paths: &SitePaths) -> PathBuf {
     paths.run().join("nameservers")
 }
 
-/// Writes the file if it does not match the host's nameservers. Returns whether it wrote.
+/// Writes the file if it does not match the host's nameservers. Returns true if it wrote.
 pub fn keep(paths: &SitePaths, settings: &AgentSettings) -> Result<bool, StepError> {
     // A nameserver that is a service of the cluster would query itself in a loop.
     let is_outside = |address: &String| {
@@ -40,7 +40,7 @@ fn write(folder: &Path, text: &str) -> Result<bool, StepError> {
     Ok(true)
 }
 
-/// CoreDNS refuses more than 15 servers of one `forward`.
+/// Maximum number of servers that CoreDNS accepts for one `forward`.
 const MOST: usize = 15;
 
 fn text(nameservers: &[String]) -> String {

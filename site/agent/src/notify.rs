@@ -8,12 +8,12 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 #[derive(Debug)]
 pub struct Systemd {
     socket: Option<OsString>,
-    /// The line that was reported last.
+    /// The last reported line.
     status: String,
 }
 
 impl Systemd {
-    /// The one that started this process.
+    /// Returns the service manager that started this process.
     pub fn of_this_process() -> Self {
         Self { socket: std::env::var_os("NOTIFY_SOCKET"), status: String::new() }
     }
@@ -23,7 +23,7 @@ impl Systemd {
         self.send("READY=1");
     }
 
-    /// Reports the unit's state in one line, to systemd and to the log, if it differs from the last report. An empty
+    /// Reports the unit's state on one line, to systemd and to the log, if it differs from the last report. An empty
     /// line clears the last one.
     pub fn status(&mut self, line: String) {
         if self.status != line {

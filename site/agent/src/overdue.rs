@@ -1,4 +1,5 @@
-//! A machine that is off at the time of its nightly backup would never make one. The agent starts the backup that is overdue.
+//! Overdue backups: a machine that is off at the time of its nightly backup would never make one. The agent starts it
+//! instead.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -13,21 +14,22 @@ use serde::Deserialize;
 
 use super::units::{BACKUP, BACKUP_TIMER, FOLDER, RANDOM_DELAY_HOURS, UnitState, systemctl};
 
-/// From the time of each day's backup until it is overdue: the timer's own delay is an hour, and a backup takes its time.
+/// Time from the scheduled time of each day's backup until it is overdue: the timer's own delay is an hour, and a
+/// backup takes its time.
 const PATIENCE: SignedDuration = SignedDuration::from_hours(3);
-/// How long the agent leaves a machine alone after its start.
+/// Time after its start for which the agent leaves a machine alone.
 const SETTLED: Duration = Duration::from_mins(15);
-/// Between two starts by the agent, whatever the clock says.
+/// Time between two starts by the agent, whatever the clock says.
 const AGAIN: Duration = Duration::from_hours(6);
 
-/// What the agent reads of the record of the latest try.
+/// Fields that the agent reads from the record of the latest attempt.
 #[derive(Deserialize)]
 struct Tried {
     #[serde(default)]
     succeeded: Option<Timestamp>,
 }
 
-/// When backups were started for being overdue.
+/// Times at which overdue backups were started.
 #[derive(Debug)]
 pub(crate) struct Overdue {
     begun: Instant,
@@ -35,7 +37,7 @@ pub(crate) struct Overdue {
 }
 
 impl Overdue {
-    /// From the agent's start on.
+    /// Starts the schedule at the agent's start.
     pub(crate) fn begin() -> Self {
         Self { begun: Instant::now(), started: None }
     }
@@ -53,8 +55,8 @@ impl Overdue {
     }
 }
 
-/// Whether no backup has succeeded since the time of the last one that is due. A site that has none is as old as its UUID. A success
-/// in the future counts for nothing: the clock was wrong then.
+/// Returns true if no backup has succeeded since the last one that is due. A site without one is as old as its UUID. A
+/// success in the future is ignored: the clock was wrong then.
 fn is_overdue(paths: &SitePaths, now: &Zoned) -> Result<bool, StepError> {
     let Some(time) = files::read_text(&timer(paths))?.as_deref().and_then(time_of_day) else { return Ok(false) };
     let tried = files::read(&paths.backup_try())?.and_then(|bytes| serde_json::from_slice::<Tried>(&bytes).ok());
@@ -68,16 +70,16 @@ fn birth(paths: &SitePaths) -> Option<Timestamp> {
     Timestamp::try_from(modified).ok()
 }
 
-/// When each day's backup begins.
+/// Schedule of the daily backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DailyBackup {
-    /// The time of day, in the machine's time zone.
+    /// Time of day, in the machine's time zone.
     pub time: Time,
-    /// How much later it may begin.
+    /// Maximum delay of the start.
     pub delay: SignedDuration,
 }
 
-/// When each day's backup begins, by the unit of its timer; none where there is none. Changes nothing.
+/// Returns the schedule of the daily backup, from the unit of its timer; `None` without a timer. Changes nothing.
 pub fn daily_backup(paths: &SitePaths) -> Result<Option<DailyBackup>, StepError> {
     let Some(unit) = files::read_text(&timer(paths))? else { return Ok(None) };
     let random = format!("RandomizedDelaySec={RANDOM_DELAY_HOURS}h");
@@ -85,19 +87,19 @@ pub fn daily_backup(paths: &SitePaths) -> Result<Option<DailyBackup>, StepError>
     Ok(time_of_day(&unit).map(|time| DailyBackup { time, delay: SignedDuration::from_hours(hours.into()) }))
 }
 
-/// The unit of the timer.
+/// Returns the path of the timer's unit.
 fn timer(paths: &SitePaths) -> PathBuf {
     paths.host(FOLDER).join(BACKUP_TIMER)
 }
 
-/// The time of each day's backup, in the machine's time zone, as the unit of its timer has it.
+/// Parses the time of the daily backup, in the machine's time zone, from the unit of its timer.
 fn time_of_day(unit: &str) -> Option<Time> {
     let text = unit.lines().find_map(|line| line.strip_prefix("OnCalendar=*-*-* "))?;
     let (hour, minute) = text.trim().split_once(':')?;
     Time::new(hour.parse().ok()?, minute.get(..2)?.parse().ok()?, 0, 0).ok()
 }
 
-/// The time of the last backup for which the patience is over.
+/// Returns the time of the last backup that is overdue by now.
 fn last_due(now: &Zoned, time: Time) -> Option<Timestamp> {
     let until = now.checked_sub(PATIENCE).ok()?;
     let today = until.with().time(time).build().ok()?;

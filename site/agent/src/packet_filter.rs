@@ -1,10 +1,10 @@
 //! kube-proxy's and flannel's tables of the packet filter. `flush ruleset`, which a restart of the host's own firewall
 //! runs, deletes them with all tables. Neither program checks: kube-proxy writes when services change, flannel once. A
-//! program that starts again writes its table again.
+//! restarted program rewrites its table.
 //!
-//! Its process is ended, and the kubelet starts it again in the same pod, which no controller, scheduler or new network has to
-//! prepare. The kubelet waits longer each time before it does so; where it would, the pod is deleted, and its controller makes
-//! another at once.
+//! The agent ends the process, and the kubelet restarts it in the same pod, which needs no controller, scheduler or new
+//! network. The kubelet waits longer before each restart; if it would wait, the pod is deleted instead, and its
+//! controller immediately creates another.
 
 use std::time::Duration;
 
@@ -17,79 +17,80 @@ use landfall_engine::step::StepError;
 use landfall_host::netlink::{self, Chain};
 use landfall_host::process::{self, ProcessId};
 
-/// Tables, each with the program of a pod that writes it.
+/// Tables, each with the pod's program that writes it.
 const TABLES: [(&str, &str); 2] = [("kube-proxy", "kube-proxy"), ("flannel-ipv4", "flanneld")];
 
-/// How long a program that is older than the agent may lack its table: the agent cannot know whether it has written it. On a
-/// slow machine, each program that was restarted for nothing gives the next one twice as long.
+/// Time that a program older than the agent may lack its table: the agent cannot know whether it has written it. On a
+/// slow machine, each needless restart doubles the time for the next program.
 const FIRST_WRITE: Duration = Duration::from_mins(1);
 const LONGEST_FIRST_WRITE: Duration = Duration::from_mins(16);
 
-/// How long a program may take to end by itself.
+/// Time that a program may take to end on its own.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long the kubelet may take to end a program whose pod was deleted. To delete the pod again before would only cost time.
+/// Time that the kubelet may take to end a program whose pod was deleted. Deleting the pod again earlier would only
+/// cost time.
 const LEAVES_WITHIN: Duration = Duration::from_secs(30);
 
-/// What is known about one table.
+/// State of one watched table.
 #[derive(Debug)]
 struct Watched {
     table: &'static str,
     program: &'static str,
-    /// The process that ran while the table existed: it assumes that the table still exists.
+    /// Process that ran while the table existed: it assumes that the table still exists.
     writer: Option<ProcessId>,
-    /// How long the next process may take to write the table.
+    /// Time that the next process may take to write the table.
     first_write: Duration,
-    /// A process whose pod was deleted, and when, as [`process::time_since_boot`] counts.
+    /// Process whose pod was deleted, and the time of deletion on the scale of [`process::time_since_boot`].
     leaving: Option<(ProcessId, Duration)>,
 }
 
-/// What is known about the tables.
+/// State of the watched tables.
 #[derive(Debug)]
 pub struct PacketFilter {
     tables: Vec<Watched>,
     deletions: Deletions,
-    /// How many notices of deletions there were before the last look.
+    /// Number of deletion notifications before the last look.
     notices: u64,
 }
 
-/// What one look at a table shows.
+/// Result of one look at a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
-    /// It is in use.
+    /// The table is in use.
     InUse,
-    /// It is missing, or has no rules; whether its program has ever written it is unknown.
+    /// The table is missing or has no rules; it is unknown whether its program has ever written it.
     Missing,
-    /// It is not in use, and nothing of it was deleted since its program began: that one is still to write it.
+    /// The table is not in use, and nothing in it was deleted since its program began, which has yet to write it.
     Unwritten,
-    /// Neither is it in use, and something of it was deleted while its program ran: the agent may not have seen it.
+    /// The table is not in use, and something in it was deleted while its program ran, which the agent may have missed.
     Deleted,
 }
 
-/// What follows from one look at a table.
+/// Decision after one look at a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
-    /// It exists, or the program still has time.
+    /// The table exists, or the program still has time.
     Fine,
     /// The program must restart.
     Restart,
 }
 
 impl PacketFilter {
-    /// Begins to watch.
+    /// Starts to watch the tables.
     pub fn watch() -> Self {
         let tables = TABLES.map(|(table, program)| Watched::new(table, program)).into();
         Self { tables, deletions: Deletions::listen(), notices: 0 }
     }
 
-    /// Waits until something was deleted since the last look, or until the time is up. Returns whether something was.
+    /// Waits until something was deleted since the last look, or until the time limit. Returns true if something was.
     pub fn wait(&self, limit: Duration) -> bool {
         self.deletions.wait(self.notices, limit)
     }
 
     /// Checks the tables, and restarts the program of each that is missing.
     pub fn tend(&mut self, pods: &Pods<'_>) -> Result<(), StepError> {
-        // Before the look, so that no deletion is missed that follows it.
+        // This precedes the look, so that no later deletion is missed.
         self.notices = self.deletions.notices();
         let failed = |error: std::io::Error| {
             StepError::new(codes::FILTER_UNREADABLE, "cannot read the packet filter's tables").because(error)
@@ -97,7 +98,7 @@ impl PacketFilter {
         let chains = netlink::chains().map_err(failed)?;
         let deletions = &self.deletions;
         let tended = self.tables.iter_mut().map(|watched| watched.tend(&chains, deletions, pods));
-        // Each, whatever becomes of the others.
+        // All tables are tended, whatever the result for the others.
         tended.collect::<Vec<_>>().into_iter().collect()
     }
 }
@@ -125,14 +126,14 @@ impl Watched {
         }
     }
 
-    /// Whether the kubelet ends this process, and has not yet had its time for that.
+    /// Returns true while the kubelet still has time to end this process.
     fn is_leaving(&self, program: ProcessId) -> bool {
         self.leaving.is_some_and(|(leaving, since)| {
             leaving == program && process::time_since_boot() < since.saturating_add(LEAVES_WITHIN)
         })
     }
 
-    /// The program of a pod on this host's network.
+    /// Returns the program in a pod on this host's network.
     fn running_program(&self, pods: &Pods<'_>) -> Result<Option<ProcessId>, StepError> {
         match self.writer.filter(|writer| writer.is_alive()) {
             Some(writer) => Ok(Some(writer)),
@@ -187,7 +188,7 @@ impl Watched {
             self.writer = None;
             return Verdict::Restart;
         }
-        // However long it takes: after a boot, a slow machine needs minutes, and a restart would begin them anew.
+        // It may take any time: after a boot, a slow machine needs minutes, and a restart would start them over.
         if look == Look::Unwritten {
             return Verdict::Fine;
         }
@@ -199,7 +200,7 @@ impl Watched {
     }
 }
 
-/// Whether the packet filter has a table in use: one whose rules were flushed counts as missing.
+/// Returns true if the packet filter has a table in use: one whose rules were flushed counts as missing.
 pub fn holds_rules(chains: &[Chain], table: &str) -> bool {
     chains.iter().any(|chain| chain.table == table && chain.hook.is_some() && chain.uses > 0)
 }

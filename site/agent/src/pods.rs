@@ -1,6 +1,5 @@
-//! Pods of this host, replaced by deleting them: their controllers make new ones at once. What a pod is called, and how often
-//! its containers were restarted, is in the names of the folders and files of its logs, so only the deletion asks the API
-//! server.
+//! Pods of this host, replaced by deletion: their controllers immediately create new ones. The name of a pod and the
+//! restarts of its containers are in the names of its log folders and files, so only the deletion needs the API server.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use landfall_host::command::CommandRunner;
 use landfall_host::paths::SitePaths;
 use landfall_host::process::{self, ProcessId};
 
-/// How long a container must have run until the kubelet restarts it at once again: twice its longest delay.
+/// Running time after which the kubelet again restarts a container immediately: twice its longest delay.
 const DELAY_FORGOTTEN: Duration = Duration::from_mins(10);
 
 /// Pods that run on this host.
@@ -24,7 +23,7 @@ pub struct Pods<'a> {
     runner: &'a dyn CommandRunner,
 }
 
-/// The folder of a pod's logs, `NAMESPACE_NAME_UID`: none of the three contains an underscore.
+/// Folder of a pod's logs, `NAMESPACE_NAME_UID`: none of the three contains an underscore.
 #[derive(Debug, PartialEq, Eq)]
 struct LogFolder {
     path: PathBuf,
@@ -33,12 +32,12 @@ struct LogFolder {
 }
 
 impl<'a> Pods<'a> {
-    /// Those of the host with these paths.
+    /// Returns the pods of the host with these paths.
     pub fn of(paths: &'a SitePaths, programs: &'a Programs, runner: &'a dyn CommandRunner) -> Self {
         Self { programs, paths, runner }
     }
 
-    /// The program with this name in a pod of the site that is on the host's network.
+    /// Returns the program with this name in a pod of the site on the host's network.
     pub fn on_host_network(&self, program: &str) -> Result<Option<ProcessId>, StepError> {
         let pods = SitePods::of(self.paths)?;
         let network = |pid: &str| fs_err::read_link(format!("/proc/{pid}/ns/net")).ok();
@@ -56,8 +55,8 @@ impl<'a> Pods<'a> {
         self.delete(&uid.ok_or_else(|| failed("the process runs in no pod"))?)
     }
 
-    /// Whether the kubelet starts the program of a pod again at once if its process ends. It waits longer before each further
-    /// restart, until the container has run for long enough.
+    /// Returns true if the kubelet immediately restarts the program of a pod when its process ends. It waits longer
+    /// before each further restart, until the container has run for long enough.
     pub fn restarts_at_once(&self, process: ProcessId) -> bool {
         let is_old = process.age().is_some_and(|age| age > DELAY_FORGOTTEN);
         is_old
@@ -73,11 +72,11 @@ impl<'a> Pods<'a> {
         command.checked(self.runner.run(&command, None)).map(drop)
     }
 
-    /// How often the container of a pod was restarted that was restarted most. None if that is unknown.
+    /// Returns the highest restart count among a pod's containers; `None` if unknown.
     fn restarts(&self, uid: &str) -> Option<u64> {
         let containers = fs_err::read_dir(self.log_folder(uid)?.path).ok()?.flatten();
         let logs = containers.filter_map(|container| fs_err::read_dir(container.path()).ok()).flatten().flatten();
-        // `0.log`, `1.log`, and rotated ones with a time behind.
+        // `0.log`, `1.log`, and rotated ones followed by a time.
         logs.filter_map(|log| log.file_name().to_string_lossy().split_once(".log")?.0.parse().ok()).max()
     }
 
@@ -95,8 +94,8 @@ fn failed(what: &str) -> StepError {
     StepError::new(codes::FILTER_NOT_RESTORED, what)
 }
 
-/// The id of the pod that control groups belong to: `/kubepods/burstable/podUID/...` or, if systemd makes the groups,
-/// `/kubepods.slice/kubepods-podUID.slice/...` with underscores for hyphens.
+/// Returns the UID of the pod of these control groups: `/kubepods/burstable/podUID/...` or, if systemd creates the
+/// groups, `/kubepods.slice/kubepods-podUID.slice/...` with underscores for hyphens.
 fn pod_uid(groups: &str) -> Option<String> {
     const LENGTH: usize = 36;
     groups.split(['/', '\n']).find_map(|part| {
@@ -119,7 +118,7 @@ mod tests {
 
     const UID: &str = "6663c80f-9f79-41a4-8713-32a073a8b184";
 
-    /// Answers every command with success, and keeps the commands.
+    /// Runner that reports success for every command, and records the commands.
     #[derive(Default)]
     struct Recorded(Mutex<Vec<String>>);
 
@@ -130,7 +129,7 @@ mod tests {
         }
     }
 
-    /// Logs of a pod, each by the names of its container and its file.
+    /// Creates logs of a pod, each given by container and file name.
     fn logs(paths: &SitePaths, files: &[&str]) {
         for file in files {
             let path = paths.pod_logs().join(format!("kube-system_kube-proxy-x_{UID}")).join(file);
@@ -198,7 +197,7 @@ mod tests {
         assert_eq!(pods.restarts(UID), Some(0));
         logs(&paths, &["kube-proxy/11.log", "kube-proxy/2.log"]);
         assert_eq!(pods.restarts(UID), Some(11));
-        // This test is young, and runs in no pod.
+        // This test is young, and not in a pod.
         let this = ProcessId::of(i32::try_from(std::process::id()).unwrap()).unwrap();
         assert!(!pods.restarts_at_once(this));
     }

@@ -1,5 +1,5 @@
-//! What must happen before systemd starts containerd and the kubelet. Each preparation waits a while for whatever is
-//! missing, and its unit's status names it. Then it ends, so that a boot does not wait for it, and systemd tries again.
+//! Preparations before systemd starts containerd and the kubelet. Each one waits a while for missing prerequisites,
+//! which its unit's status names. Then it ends, so that a boot does not wait for it, and systemd retries.
 
 use std::time::{Duration, Instant};
 
@@ -18,19 +18,19 @@ use landfall_engine::step::StepError;
 use landfall_host::command::{CommandRunner, Subprocesses};
 use landfall_host::paths::SitePaths;
 
-/// How long a unit's preparation waits before it leaves the retry to systemd.
+/// Time that a unit's preparation waits before it leaves the retry to systemd.
 const PATIENCE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(500);
 
-/// Prepares the host for containerd: checks that the data folder is this site's, binds it to the paths that
-/// Kubernetes expects, and makes the folder of specifications of GPUs.
+/// Prepares the host for containerd: checks that the data folder is this site's, binds it to the paths that Kubernetes
+/// expects, and creates the folder of GPU specifications.
 pub fn containerd(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;
     boot::bind(paths)?;
     gpu_specification::make_folder(paths)
 }
 
-/// Prepares the host for the kubelet: its requirements are met, the API server has its name, its certificates are
+/// Prepares the host for the kubelet: its prerequisites are met, the API server's name resolves, its certificates are
 /// usable, and containers get the GPUs.
 pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
     wait(PATIENCE, || boot::check_identity(paths))?;
@@ -45,11 +45,11 @@ pub fn kubelet(paths: &SitePaths) -> Result<(), StepError> {
     })?;
     let now = Timestamp::now();
     match clock::clock_plausibility(paths, now).error(now, paths) {
-        // It may be able to run all the same; its own errors are reported with the rest.
+        // It may be able to run anyway; its own errors are reported with the rest.
         Some(error) => tracing::warn!("the kubelet's certificates are left as they are: {error}"),
         None => kubelet_files::prepare(paths, &programs, now)?,
     }
-    // Pods without GPUs do not need it. The agent tries again, and logs why it fails.
+    // Pods without GPUs do not need it. The agent retries, and logs why it fails.
     if let Err(error) = gpu_specification::before_pods(paths) {
         tracing::warn!("containers get no GPUs yet: {error}");
     }
@@ -60,7 +60,7 @@ fn runtime_answers(programs: &Programs) -> bool {
     Subprocesses.run(&programs.runtime_version(), None).is_ok_and(|output| output.success)
 }
 
-/// Tries until it succeeds or patience ends; meanwhile the unit's status is the reason for failure.
+/// Retries until success or until patience ends; in between, the unit's status shows the reason.
 fn wait(patience: Duration, mut attempt: impl FnMut() -> Result<(), StepError>) -> Result<(), StepError> {
     let begin = Instant::now();
     let mut systemd = Systemd::of_this_process();

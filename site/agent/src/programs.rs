@@ -1,4 +1,4 @@
-//! Programs of the node pack as commands.
+//! Programs of the node pack, as commands.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use landfall_host::command::HostCommand;
 use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 
-/// The paths of a node pack's programs, and how they are called.
+/// Paths of a node pack's programs, and their invocation.
 #[derive(Debug, Clone)]
 pub struct Programs {
     folder: PathBuf,
@@ -16,7 +16,7 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Those of a node pack.
+    /// Returns the programs of a node pack.
     pub fn of(paths: &SitePaths, pack: &PackId) -> Self {
         Self {
             folder: paths.node_programs(pack),
@@ -26,13 +26,13 @@ impl Programs {
         }
     }
 
-    /// Any program.
+    /// Returns a command for any program.
     pub fn program(&self, name: &str) -> HostCommand {
         HostCommand::new(self.folder.join(name))
     }
 
-    /// `kubectl` with the rights that need no object of the cluster: the administrator's own come only with the phase
-    /// that uploads the configuration. Its cache goes to a folder that a boot empties.
+    /// Returns `kubectl` with the rights that need no object of the cluster: the administrator's own exist only after
+    /// the phase that uploads the configuration. Its cache is in a folder that a boot empties.
     pub fn kubectl(&self, arguments: &[&str]) -> HostCommand {
         self.program("kubectl")
             .argument("--kubeconfig")
@@ -43,23 +43,23 @@ impl Programs {
             .arguments(arguments.iter().copied())
     }
 
-    /// A program that finds the node pack's other programs by its `PATH`.
+    /// Returns a program that finds the node pack's other programs by its `PATH`.
     pub fn with_path(&self, name: &str) -> HostCommand {
         let path = format!("{}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", self.folder.display());
         self.program(name).variable("PATH", path)
     }
 
-    /// `kubeadm`, which looks for the kubelet.
+    /// Returns `kubeadm`, which looks for the kubelet.
     pub fn kubeadm(&self, arguments: &[&str]) -> HostCommand {
         self.with_path("kubeadm").arguments(arguments.iter().copied())
     }
 
-    /// Asks containerd whether it answers. A containerd that hangs must not make the caller hang.
+    /// Returns a command that checks that containerd answers. A hung containerd must not hang the caller.
     pub fn runtime_version(&self) -> HostCommand {
         self.ctr(&["--connect-timeout", "1s", "--timeout", "10s", "version"])
     }
 
-    /// `ctr` in the namespace in which the kubelet's images and containers are.
+    /// Returns `ctr` in the namespace of the kubelet's images and containers.
     pub fn ctr(&self, arguments: &[&str]) -> HostCommand {
         self.program("ctr")
             .argument("--address")

@@ -1,6 +1,6 @@
-//! Work on certificates in a copy. kubeadm rewrites files in place and syncs nothing, so it runs in a copy as its root.
-//! Changed files are put into place only when the copy is whole and on the disk. A renewal that a cut interrupted is
-//! finished at the next look: no pair is ever left half old.
+//! Work on certificates in a copy. kubeadm rewrites files in place and syncs nothing, so it runs with a copy as its
+//! root. Changed files are put into place only when the copy is complete and durable. The next look finishes a renewal
+//! that a power cut interrupted: no pair is ever left half old.
 
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -18,17 +18,17 @@ use landfall_host::paths::SitePaths;
 pub const KUBECONFIGS: [&str; 4] = ["admin", "super-admin", "controller-manager", "scheduler"];
 /// kubeadm's configuration in the copy.
 const CONFIGURATION: &str = "kubeadm.yaml";
-/// The mark that the copy is whole.
+/// Marker of a complete copy.
 const COMPLETE: &str = "complete";
 
-/// A copy of the certificates, in which kubeadm may work.
+/// Copy of the certificates, in which kubeadm may work.
 pub struct Renewal<'a> {
     paths: &'a SitePaths,
     programs: &'a Programs,
 }
 
-/// Keeps the agent and the kubelet's preparation from working at the same time. The folder itself is locked: a lock
-/// file would exist only on sites that have renewed something since their boot.
+/// Takes the lock that keeps the agent and the kubelet's preparation from working at the same time. The folder itself
+/// is locked: a lock file would exist only on sites that have renewed something since their boot.
 pub fn lock(paths: &SitePaths) -> Result<File, StepError> {
     let path = paths.run();
     durable::create_folder(&path)?;
@@ -39,11 +39,11 @@ pub fn lock(paths: &SitePaths) -> Result<File, StepError> {
 }
 
 impl<'a> Renewal<'a> {
-    /// Copies what kubeadm needs. An earlier copy must have been finished by [`finish`].
+    /// Copies what kubeadm needs. [`finish`] must have completed any earlier copy.
     pub fn begin(paths: &'a SitePaths, programs: &'a Programs) -> Result<Self, StepError> {
         let renewal = Self { paths, programs };
         durable::remove_tree(&paths.renewal())?;
-        // Keys are in it.
+        // The copy contains keys.
         durable::create_folder_with_mode(&paths.renewal(), 0o700)?;
         copy(&paths.kubeadm_configuration(), &paths.renewal().join(CONFIGURATION))?;
         for name in KUBECONFIGS {
@@ -60,7 +60,7 @@ impl<'a> Renewal<'a> {
         root(self.paths)
     }
 
-    /// Where a file of `/etc/kubernetes` is in the copy.
+    /// Returns the path in the copy of a file of `/etc/kubernetes`.
     pub fn in_copy(&self, file: &Path) -> PathBuf {
         self.root().join(file.strip_prefix(self.paths.kubernetes()).unwrap_or(file))
     }
@@ -77,7 +77,7 @@ impl<'a> Renewal<'a> {
         command.checked(Subprocesses.run(&command, None)).map(drop)
     }
 
-    /// Puts changed files into place; they are on the disk when this returns.
+    /// Puts changed files into place, durably.
     pub fn commit(self) -> Result<(), StepError> {
         durable::sync_filesystem(&self.paths.renewal())?;
         durable::write_file(&self.paths.renewal().join(COMPLETE), b"", 0o600)?;
@@ -85,7 +85,8 @@ impl<'a> Renewal<'a> {
     }
 }
 
-/// Puts a whole copy into place that a cut left, and removes any other. Returns whether there was a whole one.
+/// Puts a complete copy that a power cut left into place, and removes any other. Returns true if there was a complete
+/// one.
 pub fn finish(paths: &SitePaths) -> Result<bool, StepError> {
     let is_complete = paths.renewal().join(COMPLETE).exists();
     if is_complete {
@@ -106,7 +107,7 @@ fn root(paths: &SitePaths) -> PathBuf {
     paths.renewal().join("etc/kubernetes")
 }
 
-/// Copies a file with its permission bits, if it is there.
+/// Copies a file with its permission bits, if it exists.
 fn copy(from: &Path, to: &Path) -> Result<(), StepError> {
     let Some(bytes) = files::read(from)? else { return Ok(()) };
     to.parent().map_or(Ok(()), durable::create_folder)?;
@@ -118,7 +119,7 @@ fn mode(path: &Path) -> Result<u32, StepError> {
     Ok(metadata.permissions().mode() & 0o777)
 }
 
-/// All files below a folder, without leftovers of interrupted writes. A missing folder has none.
+/// Returns all files below a folder, without leftovers of interrupted writes; none for a missing folder.
 pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
     let failed = |error| files::failed("list", folder, error);
     let mut found = Vec::new();
@@ -158,13 +159,13 @@ mod tests {
         write(&kubelet, "the kubelet's own", 0o600);
         let read = |path: &Path| fs_err::read_to_string(path).unwrap();
 
-        // The power is cut before the copy is whole.
+        // The power is cut before the copy is complete.
         let renewal = Renewal::begin(&paths, &programs).unwrap();
         write(&renewal.in_copy(&certificate), "new", 0o644);
         assert!(!finish(&paths).unwrap() && !paths.renewal().exists());
         assert_eq!(read(&certificate), "old");
 
-        // It is cut after a part of the whole copy was put into place.
+        // The power is cut after part of the complete copy was put into place.
         let renewal = Renewal::begin(&paths, &programs).unwrap();
         assert!(!renewal.in_copy(&kubelet).exists(), "it may change meanwhile");
         write(&renewal.in_copy(&certificate), "new", 0o644);

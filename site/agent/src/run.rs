@@ -1,4 +1,4 @@
-//! The agent's loop: maintain the host, renew certificates, and report the node's state in one line. systemd runs
+//! The agent's loop: maintains the host, renews certificates, and reports the node's state on one line. systemd runs
 //! containerd and the kubelet; neither needs the agent to continue.
 
 use std::time::{Duration, Instant};
@@ -25,17 +25,18 @@ use landfall_host::paths::SitePaths;
 use landfall_host::site_time;
 
 const TICK: Duration = Duration::from_secs(1);
-/// Ticks between two looks at routes, names and units: ten seconds.
+/// Ticks between two checks of routes, names and units: ten seconds.
 const SLOW_TICKS: u64 = 10;
-/// Ticks between two looks at the packet filter without a notice of a deletion: two seconds.
+/// Ticks between two checks of the packet filter without a deletion notification: two seconds.
 const FILTER_TICKS: u64 = 2;
-/// Ticks between two looks for an open operation: ten minutes, so that one which cannot end at once is tried again.
+/// Ticks between two checks for an open operation: ten minutes, so that one that cannot end immediately is retried.
 const OPERATION_TICKS: u64 = 600;
-/// The same in the first ten minutes after a boot: a machine that is still starting may be too slow for a step.
+/// Like [`OPERATION_TICKS`], for the first ten minutes after a boot: a machine that is still starting may be too slow
+/// for a step.
 const EARLY_OPERATION_TICKS: u64 = 60;
-/// Ticks between two looks at trusted time: ten minutes. A reboot under a dead clock loses no more of it.
+/// Ticks between two updates of trusted time: ten minutes. A reboot under a dead clock loses no more than that.
 const TIME_TICKS: u64 = 600;
-/// Between two looks at a data folder that is not this site's.
+/// Interval of checks of a data folder that is not this site's.
 const IDENTITY_POLL: Duration = Duration::from_secs(5);
 
 /// Runs the agent; returns only with an error, which is also in its log.
@@ -54,7 +55,7 @@ struct Agent<'a> {
     settings: AgentSettings,
     programs: Programs,
     packet_filter: PacketFilter,
-    /// When certificates are looked at.
+    /// Schedule of certificate checks.
     certificates: Due,
     overdue: Overdue,
     measuring: Measuring,
@@ -67,7 +68,7 @@ struct Agent<'a> {
 impl<'a> Agent<'a> {
     fn begin(paths: &'a SitePaths) -> Result<Self, StepError> {
         let mut systemd = Systemd::of_this_process();
-        // Its waiting must not delay a boot.
+        // The agent's waiting must not delay a boot.
         systemd.ready();
         while let Err(error) = boot::check_identity(paths) {
             systemd.status(error.to_string());
@@ -98,7 +99,7 @@ impl<'a> Agent<'a> {
             if let Some(written) = self.gpu_specification.tend(self.paths, Instant::now()) {
                 self.concerns.note(written, "containers do not get the GPUs of this host");
             }
-            // Nothing that runs depends on it, as on trusted time.
+            // Nothing that runs depends on it, as with trusted time.
             if let Some(measured) = self.measuring.tend(self.paths, Instant::now()) {
                 self.concerns.note(measured, "the use of the license is not measured");
             }
@@ -133,7 +134,7 @@ impl<'a> Agent<'a> {
         self.concerns.unless_fatal(self.packet_filter.tend(&pods), "the packet filter cannot be maintained").map(drop)
     }
 
-    /// Waits for the next tick. Once in that time, it looks at the packet filter as soon as something is deleted there:
+    /// Waits for the next tick. Once per tick, it checks the packet filter as soon as something is deleted there:
     /// kube-proxy itself deletes rules all the time.
     fn pause(&mut self) -> Result<(), StepError> {
         let begun = Instant::now();
@@ -144,11 +145,11 @@ impl<'a> Agent<'a> {
         Ok(())
     }
 
-    /// Restores what a boot or another program undid.
+    /// Restores what a boot or another program has undone.
     fn restore_host(&mut self) -> Result<(), StepError> {
         let named = self.settings.hosts_entry.restore(self.paths);
         self.concerns.unless_fatal(named, "the API server's name is not what the cluster needs")?;
-        // Before the node's address is up, the route has no source address.
+        // Until the node's address is up, the route has no source address.
         self.concerns.unless_fatal(self.settings.service_route.add(), "the route to services is missing")?;
         let kept = nameservers::keep(self.paths, &self.settings);
         self.concerns.unless_fatal(kept, "the cluster's nameserver does not get the host's nameservers")?;

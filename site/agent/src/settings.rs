@@ -1,4 +1,4 @@
-//! What the agent needs to know at boot, written by the agent's step.
+//! Settings that the agent needs at boot, written by the agent's step.
 
 use landfall_error_codes::codes;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use landfall_host::service_route::ServiceRoute;
 /// Settings of the agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentSettings {
-    /// The node pack whose programs run.
+    /// Node pack whose programs run.
     pub pack: PackId,
     /// The host's name and address in its cluster.
     pub node: NodeIdentity,
@@ -24,7 +24,7 @@ pub struct AgentSettings {
 }
 
 impl AgentSettings {
-    /// Reads them.
+    /// Reads the settings.
     pub fn read(paths: &SitePaths) -> Result<Self, StepError> {
         let path = paths.agent_settings();
         let failed = || StepError::new(codes::NODE_SETTINGS, format!("cannot read {}", path.display()));
@@ -32,7 +32,7 @@ impl AgentSettings {
         serde_json::from_slice(&bytes).map_err(|error| failed().because(error))
     }
 
-    /// As they are written.
+    /// Encodes the settings as written to the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).unwrap_or_default();
         bytes.push(b'\n');
@@ -44,7 +44,7 @@ impl AgentSettings {
 ///
 /// # Panics
 ///
-/// Never: its range is one.
+/// Never: its range is valid.
 #[cfg(any(test, feature = "testing"))]
 pub fn sample(address: std::net::IpAddr) -> AgentSettings {
     AgentSettings {

@@ -1,4 +1,4 @@
-//! Which processes are those of pods of this site.
+//! Processes of this site's pods.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,16 @@ use landfall_engine::step::StepError;
 use landfall_host::files;
 use landfall_host::paths::SitePaths;
 
-/// The pods and containers of this site, by the names that its kubelet and its containerd gave them: the host may run
-/// pods of another Kubernetes, for example in containers.
+/// Pods and containers of this site, by the names from its kubelet and its containerd: the host may run pods of another
+/// Kubernetes, for example in containers.
 #[derive(Debug)]
 pub struct SitePods {
-    /// Pods' UIDs and containers' ids.
+    /// UIDs of pods and IDs of containers.
     names: BTreeSet<String>,
 }
 
 impl SitePods {
-    /// Those that are there now.
+    /// Returns the current pods and containers.
     pub fn of(paths: &SitePaths) -> Result<Self, StepError> {
         let mut names = BTreeSet::new();
         for folder in [paths.kubelet().join("pods"), paths.containers()] {
@@ -29,20 +29,20 @@ impl SitePods {
         Ok(Self { names })
     }
 
-    /// Whether a process runs in one of them.
+    /// Returns true if a process runs in one of them.
     pub fn has(&self, pid: i32) -> bool {
         fs_err::read_to_string(format!("/proc/{pid}/cgroup")).is_ok_and(|groups| self.has_group(&groups))
     }
 
-    /// Whether one of these control groups is that of a pod or container of the site.
+    /// Returns true if one of these control groups belongs to a pod or container of the site.
     fn has_group(&self, groups: &str) -> bool {
         let paths = groups.lines().filter_map(|line| line.splitn(3, ':').nth(2));
         paths.flat_map(|path| path.split('/')).any(|group| self.names.contains(&name_of_group(group)))
     }
 }
 
-/// The pod's UID or the container's id in the name of a control group, as the kubelet and containerd make it with and
-/// without systemd: `podUID`, `kubepods-burstable-podUID.slice`, `ID` and `cri-containerd-ID.scope`.
+/// Returns the pod's UID or the container's ID in the name of a control group, as the kubelet and containerd create it
+/// with and without systemd: `podUID`, `kubepods-burstable-podUID.slice`, `ID` and `cri-containerd-ID.scope`.
 fn name_of_group(group: &str) -> String {
     if let Some(slice) = group.strip_suffix(".slice") {
         // systemd treats a dash as a level of the hierarchy, so the kubelet writes underscores.

@@ -5,49 +5,49 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use landfall_host::command::{CommandRunner, HostCommand};
 
-/// Where units of the host's administrator are.
+/// Folder of the units of the host's administrator.
 pub const FOLDER: &str = "/etc/systemd/system";
-/// By how many hours each day's backup may begin later, where the site sets no time of its own.
+/// Maximum delay of each day's backup in hours, if the site sets no time of its own.
 pub const RANDOM_DELAY_HOURS: u8 = 1;
-/// Runs the site's containers.
+/// Service that runs the site's containers.
 pub const CONTAINERD: &str = "landfall-containerd.service";
-/// Runs the node's pods.
+/// Service that runs the node's pods.
 pub const KUBELET: &str = "landfall-kubelet.service";
-/// Maintains certificates, names and the network's configuration.
+/// Service that maintains certificates, names and the network's configuration.
 pub const AGENT: &str = "landfall-agent.service";
-/// Continues the operation that is open; started when there is one, and never at boot by systemd itself.
+/// Service that continues the open operation; started if there is one, and never at boot by systemd itself.
 pub const OPERATION: &str = "landfall-operation.service";
-/// Makes a backup, and proves it; started by its timer.
+/// Service that makes and proves a backup; started by its timer.
 pub const BACKUP: &str = "landfall-backup.service";
-/// Starts a backup every night.
+/// Timer that starts a backup every night.
 pub const BACKUP_TIMER: &str = "landfall-backup.timer";
-/// Saves what was logged since the last time; started by its timer.
+/// Service that saves data logged since the last run; started by its timer.
 pub const LOG_BACKUP: &str = "landfall-log-backup.service";
-/// Starts a log backup every four minutes.
+/// Timer that starts a log backup every four minutes.
 pub const LOG_BACKUP_TIMER: &str = "landfall-log-backup.timer";
-/// A drill that the console asked for; systemd knows it only while it runs.
+/// Service of a drill that the console requested; systemd knows it only while it runs.
 pub const DRILL: &str = "landfall-drill.service";
-/// Answers the console's pods; nothing that runs depends on it.
+/// Service that answers the console's pods; nothing that runs depends on it.
 pub const HOST_API: &str = "landfall-host-api.service";
-/// Holds the three services.
+/// Slice of the three services.
 pub const SLICE: &str = "landfall.slice";
-/// The services, in the order in which they start.
+/// The services, in the order of their start.
 pub const SERVICES: [&str; 3] = [CONTAINERD, KUBELET, AGENT];
 
-/// How many lines of the kubelet's log are searched for its last error.
+/// Number of lines of the kubelet's log that are searched for its last error.
 const LINES: &str = "300";
-/// Longest error that is quoted, in characters.
+/// Maximum length of a quoted error, in characters.
 const QUOTED: usize = 400;
 
-/// `systemctl` with these arguments.
+/// Returns `systemctl` with these arguments.
 pub fn systemctl(arguments: &[&str]) -> HostCommand {
     HostCommand::new("/bin/systemctl").arguments(arguments.iter().copied())
 }
 
-/// A unit as systemd reports it.
+/// State of a unit as systemd reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
-    /// `active`, `activating`, `inactive`, `failed`; empty if systemd does not answer.
+    /// `active`, `activating`, `inactive` or `failed`; empty if systemd does not answer.
     pub active: String,
     /// The finer state, such as `start-pre` or `auto-restart`.
     pub sub: String,
@@ -56,7 +56,7 @@ pub struct UnitState {
 }
 
 impl UnitState {
-    /// Asks systemd. A manager that does not answer gives an empty state.
+    /// Queries systemd. A manager that does not answer yields an empty state.
     pub fn of(unit: &str, commands: &dyn CommandRunner) -> Self {
         let ask = systemctl(&["show", "--property", "ActiveState,SubState,StatusText", unit]);
         let output = commands.run(&ask, None).unwrap_or_default();
@@ -69,28 +69,28 @@ impl UnitState {
         Self { active: field("ActiveState"), sub: field("SubState"), status: field("StatusText") }
     }
 
-    /// Whether the unit's program runs.
+    /// Returns true if the unit's program runs.
     pub fn is_active(&self) -> bool {
         self.active == "active"
     }
 
-    /// Whether the unit's program runs, is about to, or has not ended yet.
+    /// Returns true if the unit's program runs, is about to, or has not ended yet.
     pub fn is_on(&self) -> bool {
         matches!(self.active.as_str(), "active" | "activating" | "reloading" | "deactivating")
     }
 }
 
-/// A timer as systemd reports it.
+/// State of a timer as systemd reports it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TimerState {
-    /// Whether it starts its service again; false if systemd does not answer.
+    /// True if it will start its service again; false if systemd does not answer.
     pub is_active: bool,
-    /// When it starts it next; none where that depends on the end of what runs now.
+    /// Time of its next start; `None` if that depends on the end of the current run.
     pub next: Option<Timestamp>,
 }
 
 impl TimerState {
-    /// Asks systemd. A manager that does not answer gives a timer that is not active.
+    /// Queries systemd. A manager that does not answer yields an inactive timer.
     pub fn of(timer: &str, commands: &dyn CommandRunner) -> Self {
         let ask = systemctl(&["show", "--property", "ActiveState,NextElapseUSecRealtime", timer]);
         // systemd writes times in the time zone of its caller.
@@ -105,13 +105,14 @@ impl TimerState {
     }
 }
 
-/// A time as systemd writes it, such as `Fri 2026-11-27 01:47:12 UTC`.
+/// Parses a time as systemd writes it, such as `Fri 2026-11-27 01:47:12 UTC`.
 fn time(text: &str) -> Option<Timestamp> {
     let (_, time) = text.split_once(' ')?;
     format!("{}Z", time.strip_suffix(" UTC")?.replace(' ', "T")).parse().ok()
 }
 
-/// The last error that the kubelet logged since the machine started; none if it logged none or the log cannot be read.
+/// Returns the last error that the kubelet logged since the machine started; `None` without one, or if the log cannot
+/// be read.
 pub fn last_kubelet_error(commands: &dyn CommandRunner) -> Option<String> {
     let ask = HostCommand::new("/bin/journalctl").arguments([
         "--boot",
@@ -128,7 +129,7 @@ pub fn last_kubelet_error(commands: &dyn CommandRunner) -> Option<String> {
     last_error(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The text of the last line that klog marks as an error, such as `E1120 22:15:34.948951 97 server.go:72] "…"`.
+/// Returns the text of the last line that klog marks as an error, such as `E1120 22:15:34.948951 97 server.go:72] "…"`.
 fn last_error(log: &str) -> Option<String> {
     let error = |line: &str| {
         let (level, date) = line.split_at_checked(1)?;

@@ -1,4 +1,4 @@
-//! When certificates are valid, and whether they must be renewed.
+//! Validity of certificates, and their need for renewal.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,38 +6,38 @@ use jiff::Timestamp;
 use x509_cert::Certificate;
 use x509_cert::der::DecodePem;
 
-// The first certificate of a file is cut out by hand: kubeadm and the kubelet write keys, chains and texts beside it, and a torn end after it
-// must not hide it. The library decodes what is between these lines.
+// The first certificate of a file is located by these lines instead of a PEM parser: kubeadm and the kubelet write
+// keys, chains and texts next to it, and a torn end must not hide it. The library decodes the lines in between.
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-/// Time in which a certificate is valid.
+/// Validity period of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Validity {
-    /// The beginning.
+    /// Begin of the period.
     pub begins: Timestamp,
-    /// The end.
+    /// End of the period.
     pub ends: Timestamp,
 }
 
-/// What was found in place of a certificate.
+/// Content found in place of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found {
     /// No file.
     Missing,
-    /// A file that holds no certificate: a power cut may leave it empty or torn.
+    /// A file without a certificate: a power cut may leave it empty or torn.
     Unreadable,
     /// A certificate.
     Whole(Validity),
 }
 
-/// Why a certificate must be issued again.
+/// Reason why a certificate must be reissued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Need {
-    /// There is none.
+    /// It does not exist.
     #[error("is missing")]
     Missing,
-    /// It is no certificate.
+    /// It is not a certificate.
     #[error("is damaged")]
     Unreadable,
     /// It was issued under a clock that was ahead.
@@ -46,20 +46,20 @@ pub enum Need {
     /// It has reached two thirds of its life.
     #[error("ends soon")]
     Ending,
-    /// It has ended.
+    /// It has expired.
     #[error("has ended")]
     Ended,
 }
 
 impl Need {
-    /// Whether no usable certificate is left to renew.
+    /// Returns true if no usable certificate is left to renew.
     pub fn is_damage(self) -> bool {
         matches!(self, Self::Missing | Self::Unreadable)
     }
 }
 
 impl Found {
-    /// The first certificate of a PEM file, in which keys and further certificates may be as well.
+    /// Reads the first certificate of a PEM file, which may also contain keys and further certificates.
     pub fn in_pem(pem: Option<&[u8]>) -> Self {
         match pem {
             None => Self::Missing,
@@ -67,7 +67,7 @@ impl Found {
         }
     }
 
-    /// The client certificate that a kubeconfig holds.
+    /// Reads the client certificate of a kubeconfig.
     pub fn in_kubeconfig(text: Option<&[u8]>) -> Self {
         let Some(bytes) = text else { return Self::Missing };
         let text = String::from_utf8_lossy(bytes);
@@ -76,7 +76,7 @@ impl Found {
         Self::in_pem(Some(pem.unwrap_or_default().as_slice()))
     }
 
-    /// Why it cannot be used now.
+    /// Returns why it cannot be used now.
     pub fn unusable(self, now: Timestamp) -> Option<Need> {
         match self {
             Self::Missing => Some(Need::Missing),
@@ -87,7 +87,7 @@ impl Found {
         }
     }
 
-    /// Why it should be issued again now, whether or not it can still be used.
+    /// Returns why it should be reissued now, usable or not.
     pub fn due(self, now: Timestamp) -> Option<Need> {
         let is_ending = |validity: Validity| {
             let life = validity.ends.as_second() - validity.begins.as_second();
@@ -114,14 +114,14 @@ fn validity(pem: &str) -> Option<Validity> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Valid from the beginning of 2026 to the beginning of 2031.
+    /// Certificate that is valid from the beginning of 2026 to the beginning of 2031.
     pub(crate) const PEM: &str = include_str!("testdata/certificate.pem");
 
     pub(crate) fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    /// A kubeconfig that holds [`PEM`].
+    /// Returns a kubeconfig that contains [`PEM`].
     pub(crate) fn kubeconfig() -> String {
         format!("users:\n- user:\n    client-certificate-data: {}\n", STANDARD.encode(PEM))
     }

@@ -1,26 +1,26 @@
-//! How often something may be asked for: so many times at once, and then again after a pause for each.
+//! Rate limit of requests: a burst, and then one more after each pause.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A bucket of tokens, full at first.
+/// Token bucket, initially full.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     burst: u32,
     pause: Duration,
-    /// When the bucket is full again; none while it is.
+    /// Time when the bucket will be full again; `None` while it is.
     full: Mutex<Option<Instant>>,
 }
 
 impl Allowance {
-    /// So many at once, and one more after each pause.
+    /// Allows `burst` at once, and one more after each pause.
     pub(crate) fn new(burst: u32, pause: Duration) -> Self {
         Self { burst, pause, full: Mutex::default() }
     }
 
-    /// Takes one, if there is one. Otherwise says how long until there is.
+    /// Takes a token, if there is one. Otherwise returns the time until there is.
     pub(crate) fn take(&self, now: Instant) -> Result<(), Duration> {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         let until = full.map_or(now, |full| full.max(now)) + self.pause;

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use landfall_peer::{Problem, routes};
 use serde::Serialize;
 
-/// Why a request gets no answer.
+/// Refusal of a request.
 pub(crate) struct Refused(pub(crate) Problem);
 
 impl From<Problem> for Refused {
@@ -15,7 +15,7 @@ impl From<Problem> for Refused {
 }
 
 impl Refused {
-    /// A problem that the API itself found.
+    /// Creates a problem that the API itself found.
     pub(crate) fn new(status: StatusCode, title: &str) -> Self {
         Self(Problem { status: status.as_u16(), title: title.to_owned(), detail: None, code: None, hint: None })
     }
@@ -30,12 +30,12 @@ impl IntoResponse for Refused {
     }
 }
 
-/// A document as it was printed.
+/// Returns a printed document as a response.
 pub(crate) fn document(json: String) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], json).into_response()
 }
 
-/// A value as JSON. One that cannot be written is an empty object: none of ours is such a value.
+/// Encodes a value as JSON. A value that cannot be encoded yields an empty object, but none of ours is such a value.
 pub(crate) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "{}".to_owned())
 }

@@ -1,5 +1,5 @@
-//! The routes of changes: media, plans, approved changes, and what became of each request. What takes time is answered with 202, and
-//! is worked on whether or not the console still waits.
+//! Routes of changes: media, plans, approved changes, and the outcome of each request. Lengthy work is answered with
+//! 202, and continues even if the console no longer waits.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -15,7 +15,7 @@ use super::desk::{Outcome, Taken, Wanted, problem};
 use super::routes::{Host, Result};
 use super::site::Site;
 
-/// The routes.
+/// Returns the routes.
 pub(crate) fn routes() -> Router<Host> {
     Router::new()
         .route(routes::MEDIA, get(media).post(look))
@@ -34,12 +34,12 @@ fn now() -> String {
     jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A request with the status 202.
+/// Returns a request with the status 202.
 fn accepted(request: &Request) -> Response {
     (StatusCode::ACCEPTED, document(json(request))).into_response()
 }
 
-/// Works on a request outside of the threads that serve, once.
+/// Works on a request once, outside of the serving threads.
 pub(crate) fn work(
     host: &Host,
     asking: &Asking,
@@ -84,10 +84,10 @@ pub(crate) fn sound(asking: &Asking) -> Result<()> {
     Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into())
 }
 
-/// What the last look found, and the upload that is whole: it is found without a look.
+/// Returns the result of the last look, and a complete upload, which is known without a look.
 async fn media(State(host): State<Host>) -> Result<Response> {
     let mut page = host.desk.media();
-    // The other media are known also where the disk cannot be asked.
+    // The other media are known even if the disk cannot be queried.
     let uploads = host.ask_quickly(|site| site.uploads().page().ok()).await?;
     page.media.extend(uploads.and_then(|uploads| uploads.upload?.as_medium()));
     Ok(document(json(&page)))

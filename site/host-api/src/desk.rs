@@ -1,8 +1,8 @@
-//! Where wishes for a change arrive: one is worked on at a time, beside which a support bundle and an undo may go, each is known by its id,
-//! and a plan counts once.
+//! Queue of requests for a change. One is processed at a time, while a support bundle and an undo may run concurrently.
+//! Each is known by its ID, and a plan can be approved once.
 //!
-//! What is kept here is bounded and lasts as long as the process: an upgrade starts the API again, and then every plan has to be made
-//! and approved again. The journal is the truth about changes.
+//! Its content is bounded and lasts as long as the process: an upgrade restarts the API, and then every plan must be
+//! made and approved again. The journal is the truth about changes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,14 +14,14 @@ use landfall_peer::{
 };
 use tokio::time::{Duration, Instant};
 
-/// Requests that are remembered.
+/// Number of requests that are remembered.
 const REQUESTS: usize = 32;
-/// Plans that are kept.
+/// Number of plans that are kept.
 const PLANS: usize = 8;
-/// How long a plan can be approved.
+/// Time for which a plan can be approved.
 const PLAN_LIFE: Duration = Duration::from_hours(1);
 
-/// The desk; cheap to clone.
+/// The queue; cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Desk(Arc<Mutex<State>>);
 
@@ -32,7 +32,7 @@ struct State {
     media: MediaPage,
 }
 
-/// A request with what was wanted, so that its id is not used for something else.
+/// A request with its content, so that its ID cannot be reused for something else.
 struct Known {
     request: Request,
     wanted: Wanted,
@@ -43,7 +43,7 @@ struct Kept {
     since: Instant,
 }
 
-/// What a request wants.
+/// Content of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     Look,
@@ -51,13 +51,13 @@ pub(crate) enum Wanted {
     /// A change, by the digest of its plan.
     Begin(Change, String),
     Abort(u64),
-    /// A support bundle, with logs of so many hours.
+    /// A support bundle, with logs of this many hours.
     Support(u32),
 }
 
 impl Wanted {
-    /// Whether it need not wait for another one: an undo uses no medium, and must not wait for one that answers slowly or never. A support
-    /// bundle is wanted most while something else hangs, and runs no proofs while a change does.
+    /// Returns true if it need not wait for `running`. An undo uses no medium, and must not wait for one that answers
+    /// slowly or never. A support bundle is most needed while something else hangs, and runs no proofs during a change.
     fn goes_beside(&self, running: &Self) -> bool {
         let is_support = |wanted: &Self| matches!(wanted, Self::Support(_));
         let is_undo = matches!(self, Self::Abort(_)) && matches!(running, Self::Look | Self::Plan(_));
@@ -75,25 +75,25 @@ impl Wanted {
     }
 }
 
-/// What became of a request.
+/// Outcome of a request.
 pub(crate) enum Outcome {
     Looked(Vec<Medium>),
     Planned(PlanPage),
-    /// With what a person should read of it.
+    /// The change has begun; with messages for people.
     Begun(Vec<String>),
-    /// A support bundle, which the host keeps.
+    /// The host has collected and keeps a support bundle.
     Collected,
 }
 
-/// Whether a request is to be worked on.
+/// Decision about a received request.
 pub(crate) enum Taken {
-    /// It is new.
+    /// The request is new.
     New(Request),
-    /// It was sent before: this is how far it is.
+    /// The request was sent before; with its progress.
     Again(Request),
 }
 
-/// A problem with an entry of the registry.
+/// Creates a problem with an entry of the registry.
 pub(crate) fn problem(status: StatusCode, code: Code, title: impl Into<String>) -> Problem {
     Problem {
         status: status.as_u16(),
@@ -109,7 +109,7 @@ impl Desk {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a request, unless another one is worked on. One that was sent before is not worked on again.
+    /// Accepts a request, unless another one is in progress. A repeated request is not processed again.
     pub(crate) fn take(&self, asking: &Asking, wanted: Wanted, now: String) -> Result<Taken, Problem> {
         let mut state = self.state();
         if let Some(known) = state.requests.iter().find(|known| known.request.request == asking.request) {
@@ -142,7 +142,7 @@ impl Desk {
         Ok(Taken::New(request))
     }
 
-    /// Notes what a request waits for, until it has ended.
+    /// Records what a request waits for, until it has ended.
     pub(crate) fn note(&self, id: &str, what: String) {
         let mut state = self.state();
         if let Some(known) = state.requests.iter_mut().find(|known| known.request.request == id) {
@@ -150,7 +150,7 @@ impl Desk {
         }
     }
 
-    /// Notes what became of a request.
+    /// Records the outcome of a request.
     pub(crate) fn end(&self, id: &str, outcome: Result<Outcome, Refusal>, now: String) {
         let mut state = self.state();
         let (mut plan, mut said) = (None, Vec::new());
@@ -177,24 +177,24 @@ impl Desk {
         known.request.blockers = blockers.unwrap_or_default();
     }
 
-    /// A request, if it is remembered.
+    /// Returns a request, if it is remembered.
     pub(crate) fn request(&self, id: &str) -> Option<Request> {
         self.state().requests.iter().find(|known| known.request.request == id).map(|known| known.request.clone())
     }
 
-    /// What the last look found.
+    /// Returns the result of the last look.
     pub(crate) fn media(&self) -> MediaPage {
         self.state().media.clone()
     }
 
-    /// A plan that can be approved.
+    /// Returns a plan that can be approved.
     pub(crate) fn plan(&self, digest: &str) -> Option<PlanPage> {
         let mut state = self.state();
         state.plans.retain(|kept| kept.since.elapsed() < PLAN_LIFE);
         state.plans.iter().find(|kept| kept.plan.digest == digest).map(|kept| kept.plan.clone())
     }
 
-    /// The plan that a wish approves. From then on it is no longer kept: an approval counts once.
+    /// Returns the plan that a request approves, and forgets it: an approval counts once.
     pub(crate) fn approve(&self, wish: &ApprovedWish) -> Result<PlanPage, Problem> {
         let unknown = || problem(StatusCode::NOT_FOUND, codes::PLAN_UNKNOWN, "the host keeps no plan with this digest");
         let plan = self.plan(&wish.plan).ok_or_else(unknown)?;

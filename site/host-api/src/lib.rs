@@ -1,7 +1,8 @@
-//! The host's API for the console, on the node's address. It answers with what `landfall … --json` prints, signs answers about the
-//! license for software, and takes few wishes:
-//! a one-use token is checked, a backup or a drill begins, media are looked at, a bundle arrives, a support bundle is collected, a change is planned, begun by the digest of its plan, or
-//! undone: an upgrade, a rollback, a restore. Whoever takes over the console's pod can do no more than that.
+//! The host's API for the console, on the node's address. It returns what `landfall … --json` prints, signs answers
+//! about the license for software, and accepts few requests. A one-use token is checked, a backup or a drill begins,
+//! media are examined, a bundle arrives, or a support bundle is collected. A change (upgrade, rollback, restore) is
+//! planned, begun by the digest of its plan, or undone. An attacker who takes over the console's pod can do no more
+//! than that.
 
 mod allowance;
 mod answer;

@@ -1,4 +1,4 @@
-//! An entry of the audit log that is too long for one request, as it arrives in pieces. There is one at a time, of bounded length.
+//! Audit log entry that is too long for one request, received in pieces. There is one at a time, of bounded length.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,12 +7,12 @@ use landfall_audit::ENTRY_BYTES;
 
 use super::answer::Refused;
 
-/// What has arrived of the entry.
+/// Received part of the entry.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces(Mutex<String>);
 
 impl Pieces {
-    /// Adds a piece that follows so many bytes. One at the beginning takes the place of an entry that did not arrive as a whole.
+    /// Adds a piece at this offset in bytes. A piece at the beginning replaces an entry that did not arrive completely.
     pub(crate) fn add(&self, offset: usize, piece: &str) -> Result<(), Refused> {
         let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if offset == 0 {
@@ -29,7 +29,7 @@ impl Pieces {
         Ok(())
     }
 
-    /// The entry, which is forgotten here.
+    /// Returns the entry, and forgets it.
     pub(crate) fn take(&self) -> String {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,4 +1,4 @@
-//! The routes, and what each asks the host.
+//! Routes, and the question that each asks the host.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -31,62 +31,62 @@ use super::pieces::Pieces;
 use super::site::{Question, Site};
 use super::{support, uploads};
 
-/// Questions that the host answers at the same time; more wait.
+/// Number of questions that the host answers concurrently; more wait.
 const AT_ONCE: usize = 4;
-/// The same of what it answers at once: progress, tokens.
+/// Number of concurrent questions with an immediate answer, such as progress and tokens.
 const QUICK_AT_ONCE: usize = 8;
-/// Between two backups that the console begins, and between two drills.
+/// Time between two backups that the console begins, and between two drills.
 const BACKUP_PAUSE: Duration = Duration::from_mins(10);
-/// Between two support bundles that are collected for the console.
+/// Time between two support bundles collected for the console.
 const SUPPORT_PAUSE: Duration = Duration::from_mins(1);
 
-/// Between two words of the console on how many users it has.
+/// Time between two statements of the console about the number of its users.
 const USERS_PAUSE: Duration = Duration::from_mins(1);
-/// Between two refused checkpoints of the audit log that are noted.
+/// Time between two logged refusals of audit log checkpoints.
 const REFUSAL_PAUSE: Duration = Duration::from_mins(1);
-/// Longest body of a request, in bytes.
+/// Maximum size of a request's body, in bytes.
 const BODY_BYTES: usize = 16 << 10;
-/// The same of one with a license, each byte of which may need two in JSON.
+/// Maximum size of a body with a license, each byte of which may take two in JSON.
 const LICENSE_BODY_BYTES: usize = 2 * LICENSE_BYTES + BODY_BYTES;
-/// The same of one with a value of a secret.
+/// Maximum size of a body with a secret's value.
 const SECRET_BODY_BYTES: usize = 2 * SECRET_BYTES + BODY_BYTES;
-/// The same of one with entries of the audit log, in which JSON within JSON takes up to two bytes for one.
+/// Maximum size of a body with audit log entries, for which JSON within JSON takes up to two bytes per byte.
 const AUDIT_BODY_BYTES: usize = 2 * AUDIT_BYTES + 2 * BODY_BYTES;
-/// How long progress waits for news.
+/// Time that a progress request waits for news.
 const NEWS_PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks for news.
+/// Interval of checks for news.
 const NEWS_POLL: Duration = Duration::from_millis(500);
-/// Most lines of a container's log.
+/// Maximum number of lines of a container's log.
 const MOST_LINES: usize = 2000;
 
 pub(crate) type Result<T> = std::result::Result<T, Refused>;
 
-/// The host with bounds on how much it is asked at once.
+/// The host, with bounds on concurrent questions.
 #[derive(Clone)]
 pub(crate) struct Host {
     pub(crate) site: Arc<dyn Site>,
-    /// What the console wants changed.
+    /// Queue of the console's requests for changes.
     pub(crate) desk: Desk,
     turns: Arc<Semaphore>,
     quick_turns: Arc<Semaphore>,
-    /// Checkpoints are signed one after the other.
+    /// Serializes the signing of checkpoints.
     signing: Arc<Semaphore>,
-    /// One piece of an upload is read and taken at a time.
+    /// Serializes the reading of upload pieces.
     pub(crate) arriving: Arc<Semaphore>,
-    /// How many checkpoints the console may ask for.
+    /// Allowance of checkpoints for the console.
     checkpoints: Arc<Allowance>,
-    /// How many answers about the license the console may ask for.
+    /// Allowance of license answers for the console.
     answers: Arc<Allowance>,
-    /// An entry of the audit log that arrives in pieces.
+    /// Audit log entry that arrives in pieces.
     pieces: Arc<Pieces>,
-    /// When the console last began a backup.
+    /// Time when the console last began a backup.
     last_backup: Arc<Mutex<Option<Instant>>>,
-    /// When the console last began a drill.
+    /// Time when the console last began a drill.
     last_drill: Arc<Mutex<Option<Instant>>>,
-    /// When a support bundle was last collected for the console.
+    /// Time when a support bundle was last collected for the console.
     last_support: Arc<Mutex<Option<Instant>>>,
     last_refusal: Arc<Mutex<Option<Instant>>>,
-    /// When the console last said how many users it has.
+    /// Time when the console last stated the number of its users.
     last_users: Arc<Mutex<Option<Instant>>>,
 }
 
@@ -111,7 +111,7 @@ impl Host {
         }
     }
 
-    /// Asks what may take the host seconds.
+    /// Asks a question that may take the host seconds.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Site) -> T + Send + 'static,
@@ -119,7 +119,7 @@ impl Host {
         Self::in_turn(&self.turns, &self.site, question).await
     }
 
-    /// Asks what the host answers at once.
+    /// Asks a question that the host answers immediately.
     pub(crate) async fn ask_quickly<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Site) -> T + Send + 'static,
@@ -132,7 +132,7 @@ impl Host {
         Self::in_turn(&self.signing, &self.site, signing).await
     }
 
-    /// Asks outside of the threads that serve. The turn ends with the question itself: whoever gives up waiting does not end it.
+    /// Asks outside of the serving threads. The turn ends with the question itself, even if the client stops waiting.
     async fn in_turn<T: Send + 'static>(
         turns: &Arc<Semaphore>,
         site: &Arc<dyn Site>,
@@ -149,29 +149,30 @@ impl Host {
         asked.await.map_err(|_| failed())
     }
 
-    /// Whether a support bundle may be collected now. The pause is counted from the last one that was: after a refusal or a failure,
-    /// the console may ask again.
+    /// Returns true if a support bundle may be collected now. The pause starts at the last collected one: after a
+    /// refusal or a failure, the console may ask again.
     pub(crate) fn may_collect(&self) -> bool {
         is_past(*self.last_support.lock().unwrap_or_else(PoisonError::into_inner), SUPPORT_PAUSE)
     }
 
-    /// Notes that a support bundle was collected.
+    /// Records that a support bundle was collected.
     pub(crate) fn note_collected(&self) {
         *self.last_support.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// Whether the console's word on its users is taken: one that was taken over makes the host write once a minute at most.
+    /// Returns true if the console's statement on its users is accepted: a compromised console makes the host write at
+    /// most once a minute.
     fn may_note_users(&self) -> bool {
         is_due(&self.last_users, USERS_PAUSE)
     }
 
-    /// Whether a refused checkpoint is noted in the log: a console that was taken over must not fill the disk with refusals.
+    /// Returns true if a refused checkpoint is logged: a compromised console must not fill the disk with refusals.
     fn may_note_refusal(&self) -> bool {
         is_due(&self.last_refusal, REFUSAL_PAUSE)
     }
 }
 
-/// Whether something was long enough ago; it counts as of now then.
+/// Returns true if the last time is long enough ago, and then sets it to now.
 fn is_due(last: &Mutex<Option<Instant>>, pause: Duration) -> bool {
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     let is_due = is_past(*last, pause);
@@ -181,13 +182,13 @@ fn is_due(last: &Mutex<Option<Instant>>, pause: Duration) -> bool {
     is_due
 }
 
-/// Whether something was long enough ago.
+/// Returns true if the last time is long enough ago.
 fn is_past(last: Option<Instant>, pause: Duration) -> bool {
     last.is_none_or(|last| last.elapsed() >= pause)
 }
 
-/// Begins what the host begins once in ten minutes at most; whether it did. The pause is counted from what began: after a refusal, the
-/// console may ask again.
+/// Begins work that the host begins at most once in ten minutes; returns whether it began. The pause starts only when
+/// work began: after a refusal, the console may ask again.
 async fn begin_after_pause(
     host: &Host,
     last: &Mutex<Option<Instant>>,
@@ -206,7 +207,7 @@ async fn begin_after_pause(
     Ok(has_begun)
 }
 
-/// The API over a host.
+/// Returns the router of the API over a host.
 pub(crate) fn router(site: Arc<dyn Site>) -> Router {
     Router::new()
         .route(routes::STATUS, get(|host| answer(host, Question::Status)))
@@ -234,12 +235,12 @@ pub(crate) fn router(site: Arc<dyn Site>) -> Router {
         .with_state(Host::new(site))
 }
 
-/// A request that is larger than others.
+/// Route of the license import, with a larger body limit.
 fn import_route() -> MethodRouter<Host> {
     post(import_license).layer(DefaultBodyLimit::max(LICENSE_BODY_BYTES))
 }
 
-/// The other ones.
+/// Sets the body limit of routes with audit log entries.
 fn of_entries(route: MethodRouter<Host>) -> MethodRouter<Host> {
     route.layer(DefaultBodyLimit::max(AUDIT_BODY_BYTES))
 }
@@ -253,10 +254,10 @@ async fn answer(State(host): State<Host>, question: Question) -> Result<Response
 struct Asked {
     #[serde(default)]
     after: u64,
-    /// The run that the number belongs to.
+    /// Run that the number belongs to.
     #[serde(default)]
     run: u64,
-    /// Whether the asker knows of a running operation, whose end is news then.
+    /// True if the client knows of a running operation, whose end is news then.
     running: Option<bool>,
 }
 
@@ -315,7 +316,8 @@ async fn checkpoint(State(host): State<Host>, Json(wish): Json<CheckpointWish>) 
     sign(&host, wish).await
 }
 
-/// Keeps a piece of a long entry, and signs with the last one. Only that counts as a checkpoint: the others touch neither key nor disk.
+/// Keeps a piece of a long entry, and signs on the last one. Only the last one counts as a checkpoint: the others touch
+/// neither key nor disk.
 async fn entry_piece(State(host): State<Host>, Json(piece): Json<EntryPiece>) -> Result<Response> {
     host.pieces.add(piece.offset, &piece.text)?;
     match piece.wish {
@@ -324,7 +326,7 @@ async fn entry_piece(State(host): State<Host>, Json(piece): Json<EntryPiece>) ->
     }
 }
 
-/// Signs a checkpoint, if there was not one too many before. A refused one counts, too: it reads the key.
+/// Signs a checkpoint within the allowance. A refused one also counts, because it reads the key.
 async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
     if let Err(wait) = host.checkpoints.take(Instant::now()) {
         if host.may_note_refusal() {
@@ -354,7 +356,7 @@ async fn sign(host: &Host, wish: CheckpointWish) -> Result<Response> {
     Ok(document(json(&signed)))
 }
 
-/// Refuses to sign, and says when the next one may be asked for.
+/// Refuses to sign, and states when the next request is possible.
 fn too_many(code: Code, what: &str, wait: Duration) -> Response {
     let seconds = wait.as_millis().div_ceil(1000);
     let title = format!("the host signs the next {what} in {seconds} seconds");
@@ -400,7 +402,7 @@ async fn import_license(State(host): State<Host>, Json(wish): Json<LicenseWish>)
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Keeps a value for a change that a person will approve. Only the secret's name is noted.
+/// Keeps a value for a change that a person will approve. Only the secret's name is logged.
 async fn keep_secret(State(host): State<Host>, Json(wish): Json<SecretWish>) -> Result<Response> {
     let SecretWish { by, correlation, name, .. } = &wish;
     tracing::info!(by, correlation, secret = name, "another value of a secret arrives");
@@ -408,7 +410,7 @@ async fn keep_secret(State(host): State<Host>, Json(wish): Json<SecretWish>) -> 
     Ok(document(json(&kept)))
 }
 
-/// Signs an answer for software. Software asks the console, and no question is noted: pods ask all day.
+/// Signs an answer for software. Software asks through the console, and questions are not logged: pods ask all day.
 async fn license_answer(State(host): State<Host>, Json(question): Json<LicenseQuestion>) -> Result<Response> {
     if let Err(error) = question.check() {
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, error.code(), error.to_string()).into());

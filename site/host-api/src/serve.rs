@@ -1,4 +1,4 @@
-//! Serving: HTTP/1.1 over TLS 1.3, to the one client whose certificate is known.
+//! Server: HTTP/1.1 over TLS 1.3, for the one client whose certificate is known.
 
 use std::io;
 use std::net::TcpListener;
@@ -14,17 +14,17 @@ use rustls::ServerConfig;
 use super::routes::router;
 use super::site::Site;
 
-/// Connections at the same time.
+/// Maximum number of concurrent connections.
 const CONNECTIONS: usize = 64;
-/// How long a client may take to show who it is.
+/// Time limit of a client's handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// For the first request of a connection to arrive.
+/// Time limit for the first request of a connection.
 const FIRST_REQUEST: Duration = Duration::from_secs(30);
-/// For the head of each further request to arrive. The console keeps connections for its next question.
+/// Time limit for the head of each further request. The console keeps connections for its next question.
 const IDLE: Duration = Duration::from_mins(5);
 
-/// Answers until the future ends, or until the listener fails.
+/// Serves until the future completes, or until the listener fails.
 pub async fn serve(
     site: Arc<dyn Site>,
     listener: TcpListener,

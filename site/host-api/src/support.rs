@@ -1,4 +1,5 @@
-//! The routes of the support bundle. It is collected like any other request, beside changes, and leaves in pieces of bounded size.
+//! Routes of the support bundle. It is collected like any other request, concurrently with changes, and is returned in
+//! pieces of bounded size.
 
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,7 +15,7 @@ use super::changes::{sound, work};
 use super::desk::{Outcome, Wanted, problem};
 use super::routes::{Host, Result};
 
-/// The routes.
+/// Returns the routes.
 pub(crate) fn routes() -> Router<Host> {
     Router::new()
         .route(routes::SUPPORT, get(page).post(collect))
@@ -32,7 +33,7 @@ async fn collect(State(host): State<Host>, Json(wish): Json<SupportWish>) -> Res
         let title = "a support bundle has logs of 1 to 168 hours";
         return Err(problem(StatusCode::UNPROCESSABLE_ENTITY, codes::REQUEST_INVALID, title).into());
     }
-    // One that was sent before is not collected again.
+    // A repeated request is not collected again.
     let is_new = host.desk.request(&wish.asking.request).is_none();
     if is_new && !host.may_collect() {
         let title = "a support bundle was collected less than a minute ago";

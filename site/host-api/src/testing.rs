@@ -1,4 +1,5 @@
-//! The host's key in memory, its part of the audit log, an upload, and a support bundle, for tests of what asks it.
+//! In-memory parts of a host for tests of its clients: its key, its part of the audit log, an upload, and a support
+//! bundle.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,21 +13,21 @@ use landfall_peer::{
 
 use super::{SupportBundles, Uploads};
 
-/// A key, and what was signed with it.
+/// A key, and the state of its signatures.
 pub struct Signer {
     /// The key.
     pub key: SiteKey,
-    /// What it has signed.
+    /// State of the signed audit log.
     pub ledger: Ledger,
 }
 
 impl Signer {
-    /// One with a new key, which has signed nothing.
+    /// Creates a signer with a new key and without signatures.
     pub fn generate() -> Result<Self, AuditError> {
         Ok(Self { key: SiteKey::generate()?, ledger: Ledger::default() })
     }
 
-    /// What the host answers about it.
+    /// Returns the host's answer about it.
     pub fn page(&self) -> AuditPage {
         AuditPage { key: self.key.public().to_pem(), last: self.ledger.last.clone() }
     }
@@ -39,7 +40,7 @@ impl Signer {
         unsigned.seal(self.key.public().id(), signature).map_err(|error| refused(error.to_string()))
     }
 
-    /// Signs what a wish comes to.
+    /// Signs the checkpoint of a request.
     pub fn sign(&mut self, site: &str, wish: &CheckpointWish, now: Timestamp) -> Result<Checkpoint, Problem> {
         self.ledger.sign(&self.key, site, wish, now).map_err(|error| {
             let code = Some(error.code().id.to_owned());
@@ -48,12 +49,12 @@ impl Signer {
     }
 }
 
-/// How an upload begins that the judge in memory refuses.
+/// Beginning of an upload that the in-memory host refuses.
 pub const UNSIGNED: &[u8] = b"unsigned";
-/// What an upload in memory may have.
+/// Room for an in-memory upload.
 pub const ROOM_BYTES: u64 = 1 << 30;
 
-/// An upload in memory. Everything that arrives is believed, unless it begins as [`UNSIGNED`].
+/// An upload in memory. All data is accepted, unless it begins with [`UNSIGNED`].
 #[derive(Default)]
 pub struct MemoryUploads(Mutex<Arrived>);
 
@@ -68,7 +69,7 @@ impl MemoryUploads {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What has arrived.
+    /// Returns the received bytes.
     pub fn bytes(&self) -> Vec<u8> {
         self.arrived().bytes.clone()
     }
@@ -141,13 +142,13 @@ impl Uploads for MemoryUploads {
     }
 }
 
-/// Bytes of a support bundle in memory: more than one piece.
+/// Size of an in-memory support bundle in bytes: more than one piece.
 pub const SUPPORT_BYTES: usize = SUPPORT_PIECE_BYTES + 1000;
 
 /// Hours of logs for which there is no room in memory.
 pub const NO_ROOM_HOURS: u32 = 167;
 
-/// A support bundle in memory, with bytes that are no archive.
+/// A support bundle in memory, whose bytes are not an archive.
 #[derive(Default)]
 pub struct MemorySupport(Mutex<Option<SupportBundle>>);
 
@@ -156,7 +157,7 @@ impl MemorySupport {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The bytes of any bundle.
+    /// Returns the bytes of any bundle.
     pub fn bytes() -> Vec<u8> {
         b"support ".iter().copied().cycle().take(SUPPORT_BYTES).collect()
     }

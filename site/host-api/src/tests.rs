@@ -1,4 +1,4 @@
-//! The API over real connections, with a host that remembers what it was asked.
+//! Tests of the API over real connections, with a host that remembers its questions.
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,7 +24,7 @@ struct Remembering {
     token: Mutex<Option<String>>,
     is_backing_up: AtomicBool,
     asked: AtomicU64,
-    /// While this is set, a look does not end.
+    /// While this is true, a look does not end.
     looks_on: Arc<AtomicBool>,
     begun: Arc<Mutex<Vec<String>>>,
     signer: Mutex<Option<Signer>>,
@@ -33,7 +33,7 @@ struct Remembering {
 }
 
 impl Remembering {
-    /// Asks what signs the audit log.
+    /// Calls a function with the signer of the audit log.
     fn with_signer<T>(&self, question: impl FnOnce(&mut Signer) -> T) -> T {
         question(self.signer.lock().unwrap().get_or_insert_with(|| Signer::generate().unwrap()))
     }
@@ -226,7 +226,7 @@ impl Served {
         (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or_default())
     }
 
-    /// What became of a wish, once it is done.
+    /// Returns the outcome of a request, once it is done.
     async fn outcome(&self, path: &str, body: Value) -> Value {
         let (status, request) = self.send(path, body).await;
         assert_eq!(status, StatusCode::ACCEPTED, "{request}");
@@ -265,7 +265,7 @@ async fn questions_are_answered_with_documents_and_problems_with_their_code() {
     assert_eq!((used, requested), (&json!(0), &Value::Null), "zero was measured, and nothing else was");
 }
 
-/// Whatever the TLS of both agrees to, the client begins as HTTP/2 does.
+/// The client begins with the HTTP/2 preface, whatever the TLS of both sides negotiated.
 #[tokio::test(flavor = "multi_thread")]
 async fn http_2_is_refused() {
     use std::io::{Read as _, Write as _};
@@ -346,7 +346,7 @@ async fn a_license_may_be_longer_than_other_requests() {
     let served = Served::begin(Remembering { begun: Arc::clone(&begun), ..Remembering::default() });
     let license = |bytes: usize| json!({ "by": "root", "correlation": "1", "license": "\"".repeat(bytes) });
     assert_eq!(served.post("/v1/license", license(LICENSE_BYTES)).await, StatusCode::NO_CONTENT);
-    // The client may not have sent all when the host has read enough.
+    // The client may not have sent everything when the host has read enough.
     for times in [2, 3].repeat(5) {
         assert_eq!(served.post("/v1/license", license(times * LICENSE_BYTES)).await, StatusCode::PAYLOAD_TOO_LARGE);
     }
@@ -377,7 +377,7 @@ async fn a_stranger_gets_no_answer() {
     assert_eq!(served.get("/v1/status").await.0, StatusCode::OK, "the console is still answered");
 }
 
-/// A wish by ada with this id.
+/// Returns a request by ada with this ID.
 #[expect(clippy::needless_pass_by_value, reason = "tests pass what `json!` makes")]
 fn wish(request: &str, more: Value) -> Value {
     let mut wish = json!({ "request": request, "by": "ada", "correlation": "c" });
@@ -397,7 +397,7 @@ async fn one_request_is_worked_on_and_the_second_learns_whose_it_is() {
     let (status, problem) = served.send("/v1/plans", other.clone()).await;
     assert_eq!((status, &problem["code"]), (StatusCode::CONFLICT, &json!("LF4810")));
     assert!(problem["title"].as_str().unwrap().contains("the look that ada asked for"), "{problem}");
-    // An undo waits for no stick.
+    // An undo does not wait for a stick.
     let undo = wish("00000003", json!({ "operation": 3 }));
     assert_eq!(served.send("/v1/operations/abort", undo).await.0, StatusCode::ACCEPTED);
     assert_eq!(served.end_of("00000003").await["state"], "done");
@@ -483,7 +483,7 @@ async fn a_restore_is_begun_by_its_plan_at_its_own_route_and_no_other_way() {
     for (path, wish, code) in refused {
         assert_eq!(served.send(path, wish).await.1["code"], code, "{path}");
     }
-    // Without a digest there is nothing that could be begun.
+    // Without a digest nothing can be begun.
     let bare = wish("00000008", json!({ "change": "restore", "confirm": "node-1" }));
     assert_eq!(served.send("/v1/restores", bare).await.0, StatusCode::UNPROCESSABLE_ENTITY);
     looks_on.store(true, Ordering::Relaxed);
@@ -569,7 +569,7 @@ async fn a_collection_that_fails_uses_up_no_pause() {
     assert_eq!(served.send("/v1/support", hours("00000004", 24)).await.0, StatusCode::TOO_MANY_REQUESTS);
 }
 
-/// Entries of together at least so many bytes behind another one.
+/// Returns entries after another one, with at least this many bytes in total.
 fn entries(begin: Head, bytes: usize) -> CheckpointWish {
     let (mut follower, mut texts, mut length) = (Follower::behind(begin), Vec::new(), 0);
     while length < bytes {
@@ -598,7 +598,7 @@ async fn the_audit_log_is_signed_as_far_as_it_continues() {
     let post = async |wish: &CheckpointWish| served.send("/v1/audit", serde_json::to_value(wish).unwrap()).await;
     let (status, page) = served.get("/v1/audit").await;
     assert!(status == StatusCode::OK && page["last"].is_null(), "{page}");
-    // Entries of which JSON within JSON takes two bytes for one in many places.
+    // The entries contain many characters that take two bytes in JSON within JSON.
     let first = entries(Head::EMPTY, AUDIT_BYTES - 4000);
     let (status, signed) = post(&first).await;
     assert_eq!(
@@ -614,7 +614,8 @@ async fn the_audit_log_is_signed_as_far_as_it_continues() {
     assert_eq!(post(&entries(first.head, 1)).await.0, StatusCode::OK);
 }
 
-/// A console that was taken over asks without end: the host signs and writes a bounded number of times, and says when it goes on.
+/// A compromised console asks endlessly: the host signs and writes a bounded number of times, and states when it
+/// continues.
 #[tokio::test]
 async fn checkpoints_have_an_allowance_and_a_refusal_says_when_it_ends() {
     let served = Served::begin(Remembering::default());
@@ -644,7 +645,7 @@ async fn checkpoints_have_an_allowance_and_a_refusal_says_when_it_ends() {
     assert_eq!(served.post("/v1/audit/entry", piece).await, StatusCode::TOO_MANY_REQUESTS, "the other way in");
 }
 
-/// An entry that fits into no request: nothing that the console writes now, but it may be in a database.
+/// An entry that fits into no request: the console currently writes none, but a database may contain one.
 #[tokio::test]
 async fn a_long_entry_is_signed_in_pieces() {
     let served = Served::begin(Remembering::default());

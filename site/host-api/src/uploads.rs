@@ -1,4 +1,5 @@
-//! The routes of the upload. Its bytes pass here in pieces of bounded size, one at a time, and are neither kept nor read.
+//! Routes of the upload. Its bytes pass through in pieces of bounded size, one at a time, and are neither kept nor
+//! interpreted.
 
 use std::time::Duration;
 
@@ -18,10 +19,10 @@ use super::changes::sound;
 use super::desk::problem;
 use super::routes::{Host, Result};
 
-/// How long a piece may take to arrive: the console has all of it when it begins to send.
+/// Time limit for the arrival of a piece: the console has all of it when it begins to send.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The routes.
+/// Returns the routes.
 pub(crate) fn routes() -> Router<Host> {
     Router::new()
         .route(routes::UPLOADS, get(page).post(begin))
@@ -55,7 +56,8 @@ struct At {
     offset: u64,
 }
 
-/// The turn is taken before the piece is read, so that pieces whose sender no longer waits take no memory.
+/// Adds a piece. The turn is taken before the piece is read, so that pieces whose sender no longer waits take no
+/// memory.
 async fn add(
     State(host): State<Host>,
     Path(id): Path<String>,
@@ -97,7 +99,7 @@ async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// An id in the log; what is none is not repeated there.
+/// Returns an ID for the log; a malformed one is not repeated there.
 fn shown(id: &str) -> &str {
     if is_id(id) { id } else { "none" }
 }

@@ -1,7 +1,8 @@
-//! The site's own authority for the certificate that browsers see, and what it issues.
+//! The site's own certificate authority for the certificate that browsers see, and its issuing.
 //!
-//! People let their browsers trust it, and its key is on the site. So its own certificate says, critically, that it is for servers with
-//! the site's names and addresses alone: whoever steals the key can pose as the site, and as nobody else.
+//! People make their browsers trust it, and its key is on the site. Therefore its own certificate has critical name
+//! constraints, which permit only servers with the site's names and addresses: a stolen key can impersonate only the
+//! site.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,15 +16,15 @@ use super::identity::IdentityError;
 /// A day of the calendar, in UTC: year, month, day.
 pub type Day = (i32, u8, u8);
 
-/// An authority that can issue.
+/// Authority that can issue certificates.
 pub struct Authority(Issuer<'static, KeyPair>);
 
-/// What the certificate of an authority says.
+/// Content of an authority's certificate.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms<'a> {
-    /// What the authority is called.
+    /// Name of the authority.
     pub name: &'a str,
-    /// Names and addresses of servers, the only ones that it may issue for.
+    /// Names and addresses of the only servers for which it may issue.
     pub servers: &'a [String],
     /// First day.
     pub begin: Day,
@@ -32,18 +33,19 @@ pub struct Terms<'a> {
 }
 
 impl Authority {
-    /// Makes an authority with a new key. Returns the PEM texts of its certificate and of its key.
+    /// Creates an authority with a new key. Returns its certificate and its key as PEM.
     pub fn generate(terms: Terms<'_>) -> Result<(String, String), IdentityError> {
         let key = KeyPair::generate().map_err(not_made)?;
         Ok((certified(terms, &key)?, key.serialize_pem()))
     }
 
-    /// Another certificate for the same key, as PEM. Who trusts an earlier one goes on until that ends, for the servers that it names.
+    /// Creates another certificate for the same key, as PEM. Clients that trust an earlier one continue until its end,
+    /// for the servers that it names.
     pub fn renew(terms: Terms<'_>, key: &str) -> Result<String, IdentityError> {
         certified(terms, &read_key(key)?)
     }
 
-    /// The authority with this name and this key.
+    /// Returns the authority with this name and this key.
     pub fn of(name: &str, key: &str) -> Result<Self, IdentityError> {
         Ok(Self(Issuer::new(params_of(name), read_key(key)?)))
     }
@@ -74,7 +76,8 @@ fn certified(terms: Terms<'_>, key: &KeyPair) -> Result<String, IdentityError> {
     Ok(params.self_signed(key).map_err(not_made)?.pem())
 }
 
-/// The servers and nothing else. A kind of name of which none is permitted is unconstrained by itself, so it is excluded as a whole.
+/// Returns constraints to exactly these servers. A kind of name without any permitted entry would be unconstrained, so
+/// it is excluded as a whole.
 fn constraints(servers: &[String]) -> NameConstraints {
     let subtree = |server: &String| match server.parse::<IpAddr>() {
         Ok(address) => {
@@ -128,7 +131,7 @@ mod tests {
 
     const NAME: &str = "Landfall site 1234";
 
-    /// What a browser that trusts the authority says of a certificate, for a name at a time.
+    /// Verifies a certificate for a name at a time, like a browser that trusts the authority.
     fn judged(authority: &str, issued: &str, name: &str, seconds: u64) -> Result<(), String> {
         let der = |text: &str| CertificateDer::from_pem_slice(text.as_bytes()).unwrap();
         let mut roots = RootCertStore::empty();
@@ -140,7 +143,7 @@ mod tests {
         verifier.verify_server_cert(&der(issued), &[], &name, &[], now).map(drop).map_err(|error| error.to_string())
     }
 
-    /// Names and addresses of a site.
+    /// Returns names and addresses of a site.
     fn servers(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }

@@ -1,5 +1,5 @@
-//! A bound on the connections of a server, on those of each address, and on how slowly a client takes its answers. Its port is open to
-//! everything that reaches the node, and a stranger costs a handshake.
+//! Limits on a server's connections, on those of each address, and on how slowly a client reads its answers. Its port
+//! is open to everything that reaches the node, and each unknown client costs a handshake.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 
 use super::pace::{Pace, Rate, SLOWEST};
 
-/// Places for connections. An address holds at most as many as are free, so that one alone takes half of them, a second one a quarter,
-/// and an address without a connection finds a place until the last one is taken.
+/// Slots for connections. An address holds at most as many as are free, so that a single one takes half of them, a
+/// second one a quarter, and an address without a connection finds a slot until the last one is taken.
 #[derive(Clone)]
 struct Places {
     most: usize,
@@ -48,7 +48,7 @@ impl Places {
     }
 }
 
-/// A place that is taken, until it is dropped.
+/// A slot that is taken until it is dropped.
 struct Place {
     places: Places,
     address: IpAddr,
@@ -67,7 +67,7 @@ impl Drop for Place {
     }
 }
 
-/// What counts as one address: a device has a whole /64 of IPv6.
+/// Returns the unit that counts as one address: a device has a whole /64 of IPv6.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & (u128::MAX << 64)).into(),
@@ -75,7 +75,7 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Accepts a bounded number of connections.
+/// Acceptor of a limited number of connections.
 #[derive(Clone)]
 pub struct Bounded<A> {
     acceptor: A,
@@ -84,13 +84,13 @@ pub struct Bounded<A> {
 }
 
 impl<A> Bounded<A> {
-    /// Of at most so many at the same time, those that are still shaking hands included; more are closed at once. One address holds at
-    /// most as many as are free.
+    /// Limits concurrent connections to `most`, including those in their handshake; further ones are closed
+    /// immediately. One address holds at most as many as are free.
     pub fn new(acceptor: A, most: usize) -> Self {
         Self { acceptor, places: Places { most, taken: Arc::default() }, slowest: SLOWEST }
     }
 
-    /// The same with another rate that each client has to keep.
+    /// Returns the same acceptor with another minimum rate for each client.
     #[must_use]
     pub fn slowest(self, slowest: Rate) -> Self {
         Self { slowest, ..self }
@@ -108,10 +108,10 @@ where
     type Service = A::Service;
     type Future = BoxFuture<'static, io::Result<(Self::Stream, Self::Service)>>;
 
-    /// Its answers leave at once: their last part would otherwise wait until the other side has acknowledged the first, which that side
-    /// delays by 40 ms.
+    /// Accepts a connection whose answers are sent without delay: otherwise their last part would wait for the
+    /// acknowledgment of the first, which the other side delays by 40 ms.
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        // An answer that is late is still one.
+        // Without this option the answer is only late.
         let _delays = stream.set_nodelay(true);
         let place = stream.peer_addr().map(|peer| self.places.take(peer.ip()));
         let accepted = self.acceptor.accept(stream, service);
@@ -125,7 +125,7 @@ where
     }
 }
 
-/// A connection with its place among the connections, which it frees when it ends.
+/// A connection with its slot, which it frees when it ends.
 pub struct Held<T> {
     stream: T,
     pace: Pace,
@@ -169,7 +169,7 @@ mod tests {
 
     use super::*;
 
-    /// A client, and the server's side of its connection, which has to take so much in this time.
+    /// Returns a client and the server's side of its connection; the client must take this many bytes in this time.
     async fn connected(bytes: usize, within: Duration) -> (TcpStream, Held<TcpStream>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -178,7 +178,7 @@ mod tests {
         (client, bounded.accept(stream, ()).await.unwrap().0)
     }
 
-    /// More than the kernel holds for a client.
+    /// More bytes than the kernel buffers for a client.
     const ANSWER: usize = 64 << 20;
 
     /// Sends the answer, and flushes it.

@@ -10,38 +10,38 @@ use serde::{Deserialize, Serialize};
 /// A one-use token, which `landfall console` printed on the host.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Claim {
-    /// The token as a person typed it.
+    /// The token as typed by a person.
     pub token: String,
 }
 
-/// A wish for a backup, with who made it.
+/// Request for a backup, with its requester.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupRequest {
-    /// The user's name.
+    /// Name of the user.
     pub by: String,
     /// Id that leads to the request in the appliance's log.
     pub correlation: String,
 }
 
-/// A license that a person gave the console, with who it was.
+/// License that a person gave the console, with that person.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct LicenseWish {
-    /// The user's name.
+    /// Name of the user.
     pub by: String,
     /// Id that leads to the request in the appliance's log.
     pub correlation: String,
-    /// The text of the vendor's file. What it says counts only by its signatures, which the host verifies.
+    /// Text of the vendor's file. Its content is valid only by its signatures, which the host verifies.
     pub license: String,
 }
 
-/// Another value of a secret that the site gives, as a person gave it the console. No `Debug`: the value must not reach a log.
+/// New value of a site secret, as a person gave it to the console. No `Debug`: the value must not reach a log.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct SecretWish {
-    /// The user's name.
+    /// Name of the user.
     pub by: String,
     /// Id that leads to the request in the appliance's log.
     pub correlation: String,
-    /// The secret's name, as the release has it.
+    /// Name of the secret in the release.
     pub name: String,
     /// The value as text: a password, or PEM.
     pub value: String,
@@ -54,55 +54,57 @@ pub struct KeptSecret {
     pub id: String,
 }
 
-/// Longest value of a secret that the console takes, in bytes. Longer ones, and those that are no text, are given on the host.
+/// Maximum size of a secret's value that the console accepts, in bytes. Longer and non-text values are given on the
+/// host.
 pub const SECRET_BYTES: usize = 64 << 10;
 
-/// How long the host keeps a value that no approved change has used.
+/// Time for which the host keeps a value that no approved change has used.
 pub const SECRET_LIFE: Duration = Duration::from_hours(1);
 
-/// How many users the console has, which a license may limit. It is the console's word: the host does not know them.
+/// Number of the console's users, which a license may limit. The console states it: the host does not know them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsersWord {
-    /// Those who can sign in.
+    /// Number of users who can sign in.
     pub users: u64,
 }
 
-/// What the host has signed of the console's audit log.
+/// State of the host's signatures on the console's audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditPage {
-    /// The public key, as PEM. What the console holds of it proves nothing: who verifies a log gets it from the host.
+    /// The public key, as PEM. The console's copy proves nothing: a verifier of a log must get it from the host.
     pub key: String,
     /// The last checkpoint, if there is one.
     pub last: Option<Checkpoint>,
 }
 
-/// Longest texts of entries in one request for a checkpoint, in bytes together. A longer entry is sent alone, in pieces.
+/// Maximum total size of the entries in one request for a checkpoint, in bytes. A longer entry is sent on its own, in
+/// pieces.
 pub const AUDIT_BYTES: usize = 64 << 10;
 
-/// Checkpoints that the console may ask for at once, after it has not asked for a while.
+/// Number of checkpoints that the console may request at once, after a pause.
 pub const AUDIT_BURST: u32 = 60;
 
-/// Between two more, once it has asked for that many.
+/// Time between two further ones after that.
 pub const AUDIT_PAUSE: Duration = Duration::from_secs(10);
 
-/// A piece of an entry whose text is longer than [`AUDIT_BYTES`].
+/// Piece of an entry whose text exceeds [`AUDIT_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EntryPiece {
-    /// Bytes of the text before it; 0 begins another entry.
+    /// Number of bytes of the text before it; 0 begins another entry.
     pub offset: usize,
     /// The piece, of at most [`AUDIT_BYTES`].
     pub text: String,
-    /// With the last piece: the wish for a checkpoint, without entries. The one that was sent is its only one.
+    /// With the last piece, the request for a checkpoint, without entries: its only one is the entry that was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wish: Option<CheckpointWish>,
 }
 
-/// Answers about the license that the console may ask for at once, after it has not asked for a while: the pods of a site that
+/// Number of license answers that the console may request at once, after a pause: enough for the pods of a site that
 /// all start together.
 pub const ANSWER_BURST: u32 = 300;
 
-/// Between two more, once it has asked for that many.
+/// Time between two further ones after that.
 pub const ANSWER_PAUSE: Duration = Duration::from_millis(200);
 
 /// What the running operation reported after a number.
@@ -151,20 +153,20 @@ pub struct LogLine {
     pub text: String,
 }
 
-/// Why a request failed (RFC 9457).
+/// Problem details of a failed request (RFC 9457).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
-    /// The HTTP status again.
+    /// HTTP status, repeated.
     pub status: u16,
-    /// What failed.
+    /// Summary of the failure.
     pub title: String,
-    /// Why, where there is more to say.
+    /// Details, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Its code in the one registry: `LF4607`.
+    /// Error code in the registry, such as `LF4607`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// What to do next.
+    /// Next step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

@@ -1,21 +1,21 @@
-//! Who a side is: a key, and the certificate that carries its public half.
+//! Identity of a peer: a key, and the certificate with its public half.
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};
 
-/// A certificate, as the other side knows it.
+/// Certificate as known to the other side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate(pub(crate) CertificateDer<'static>);
 
 impl Certificate {
-    /// Reads one from PEM.
+    /// Reads a certificate from PEM.
     pub fn from_pem(text: &[u8]) -> Result<Self, IdentityError> {
         CertificateDer::from_pem_slice(text).map(Self).map_err(|error| IdentityError::Certificate(error.to_string()))
     }
 
-    /// SHA-256 of the certificate, as browsers show it: `AB:CD:…`.
+    /// Returns the SHA-256 of the certificate in the form that browsers show: `AB:CD:…`.
     pub fn fingerprint(&self) -> String {
         let digest = Sha256::digest(&self.0);
         digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
@@ -29,16 +29,16 @@ pub struct Identity {
     pub(crate) key: PrivateKeyDer<'static>,
 }
 
-/// Why there is no identity.
+/// Reason why there is no identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// No key or certificate could be made.
+    /// No key or certificate could be created.
     #[error("cannot make a key and its certificate: {0}")]
     NotMade(String),
-    /// A text is no certificate.
+    /// A text is not a certificate.
     #[error("is not a certificate in PEM: {0}")]
     Certificate(String),
-    /// A text is no key.
+    /// A text is not a key.
     #[error("is not a private key in PEM: {0}")]
     Key(String),
     /// A key belongs to another certificate.
@@ -47,9 +47,10 @@ pub enum IdentityError {
 }
 
 impl Identity {
-    /// Makes a new key on P-256. Returns the PEM texts of its certificate and of the key.
+    /// Creates a new P-256 key. Returns its certificate and the key as PEM.
     ///
-    /// The certificate is never judged by its dates, so that no clock can end the connection: they say so.
+    /// The certificate is never checked against its dates, so that no clock can end the connection; the dates reflect
+    /// that.
     pub fn generate(name: &str) -> Result<(String, String), IdentityError> {
         let failed = |error: rcgen::Error| IdentityError::NotMade(error.to_string());
         let key = KeyPair::generate().map_err(failed)?;
@@ -61,14 +62,14 @@ impl Identity {
         Ok((certificate.pem(), key.serialize_pem()))
     }
 
-    /// Reads one from the two PEM texts.
+    /// Reads an identity from both PEM texts.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, IdentityError> {
         let certificate = Certificate::from_pem(certificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| IdentityError::Key(error.to_string()))?;
         Ok(Self { certificate, key })
     }
 
-    /// Its certificate, for the other side.
+    /// Returns its certificate, for the other side.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }

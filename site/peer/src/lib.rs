@@ -1,5 +1,5 @@
-//! The console, which runs as a pod, and its host, which serves an API on the node's address, as peers. Both sides
-//! know the other's certificate exactly: no authority, no name and no date decides who may speak.
+//! The console, which runs as a pod, and its host, which serves an API on the node's address, as peers. Each side knows
+//! the other's exact certificate: no authority, name or date decides who may connect.
 
 mod authority;
 mod bounded;

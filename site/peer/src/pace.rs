@@ -1,4 +1,5 @@
-//! A client that takes what it asked for too slowly, or not at all, holds a connection and the memory of its answer. It is cut.
+//! Minimum rate of clients. A client that reads its answer too slowly, or not at all, holds a connection and the memory
+//! of the answer, so it is disconnected.
 
 use std::io;
 use std::pin::Pin;
@@ -7,19 +8,19 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// What a client has to take while something waits for it.
+/// Rate at which a client must read while data waits for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Rate {
-    /// So many bytes at least
+    /// Minimum number of bytes
     pub bytes: usize,
-    /// in each span of this length.
+    /// in each period of this length.
     pub within: Duration,
 }
 
-/// What every client has to take: about a kilobyte in a second, as the slowest line does.
+/// Minimum rate of every client: about a kilobyte per second, as on the slowest line.
 pub const SLOWEST: Rate = Rate { bytes: 64 << 10, within: Duration::from_mins(1) };
 
-/// Watches what one client takes. Time counts only while something waits to be taken.
+/// Watches the reading of one client. Time counts only while data waits to be read.
 pub(crate) struct Pace {
     rate: Rate,
     span: Option<Span>,
@@ -35,7 +36,7 @@ impl Pace {
         Self { rate, span: None }
     }
 
-    /// What becomes of an attempt to write.
+    /// Returns the result of an attempt to write.
     pub(crate) fn write(
         &mut self,
         context: &mut Context<'_>,
@@ -53,7 +54,7 @@ impl Pace {
         }
     }
 
-    /// What becomes of an attempt to send all that was written.
+    /// Returns the result of an attempt to flush.
     pub(crate) fn flush(&mut self, context: &mut Context<'_>, flushed: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
         match flushed {
             Poll::Pending => self.wait(context).map(Err),
@@ -64,7 +65,7 @@ impl Pace {
         }
     }
 
-    /// Waits for the client; ready with why it is cut.
+    /// Waits for the client; ready with the error that disconnects it.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let Rate { bytes, within } = self.rate;
         let span = self.span.get_or_insert_with(|| Span { end: Box::pin(sleep(within)), taken: 0 });

@@ -1,5 +1,5 @@
-//! TLS 1.3 in which each side accepts exactly one certificate. The handshake proves that the other side holds its key; nothing
-//! else is asked.
+//! TLS 1.3 in which each side accepts exactly one certificate. The handshake proves that the other side holds its key;
+//! nothing else is checked.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rustls::{
 
 use super::identity::{Certificate, Identity, IdentityError};
 
-/// How the host serves: as `own`, to the one that holds `peer`'s key.
+/// Returns the host's server configuration: as `own`, for the holder of `peer`'s key.
 pub fn server(own: &Identity, peer: Certificate) -> Result<ServerConfig, IdentityError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Pinned::new(peer, &provider));
@@ -26,7 +26,7 @@ pub fn server(own: &Identity, peer: Certificate) -> Result<ServerConfig, Identit
         .map_err(mismatch)
 }
 
-/// How the appliance connects: as `own`, to the one that holds `peer`'s key. Any name of the server passes.
+/// Returns the appliance's client configuration: as `own`, to the holder of `peer`'s key. Any server name is accepted.
 pub fn client(own: &Identity, peer: Certificate) -> Result<ClientConfig, IdentityError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Pinned::new(peer, &provider));
@@ -44,7 +44,7 @@ fn mismatch(error: Error) -> IdentityError {
     IdentityError::Mismatch(error.to_string())
 }
 
-/// The one certificate that is accepted.
+/// Verifier that accepts one certificate.
 #[derive(Debug)]
 struct Pinned {
     certificate: Certificate,
@@ -64,7 +64,7 @@ impl Pinned {
     }
 }
 
-/// TLS 1.2 is not offered, so its signatures never come.
+/// Rejects a TLS 1.2 signature, which never occurs because TLS 1.2 is not offered.
 fn no_tls12() -> Result<HandshakeSignatureValid, Error> {
     Err(Error::General("TLS 1.2 is not offered".to_owned()))
 }
@@ -153,7 +153,8 @@ mod tests {
         Identity::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
     }
 
-    /// Whether the two sides can speak: bytes must go both ways, because a client learns of a refusal only when it reads.
+    /// Checks that both sides can communicate: bytes must go both ways, because a client learns of a rejection only
+    /// when it reads.
     async fn speak(server: ServerConfig, client: ClientConfig) -> std::io::Result<()> {
         let (near, far) = duplex(1 << 16);
         let serving = async {

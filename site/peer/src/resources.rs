@@ -1,4 +1,5 @@
-//! What a component asks for and uses of CPU, memory and space. A figure that is absent was not measured, or is not set: zero is a figure.
+//! Requests and usage of CPU, memory and space by a component. An absent figure was not measured, or is not set: zero
+//! is a figure.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -58,7 +59,7 @@ pub struct PodResources {
 }
 
 impl PodResources {
-    /// Whether it has ended for good, so that it holds nothing anymore.
+    /// Returns true if it has ended permanently, so that it holds no resources.
     pub fn has_ended(&self) -> bool {
         matches!(self.phase.as_str(), "Succeeded" | "Failed")
     }

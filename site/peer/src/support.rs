@@ -1,4 +1,5 @@
-//! Documents of the host's API about the support bundle that is collected for the console. The host keeps one at a time.
+//! Documents of the host's API about the support bundle that is collected for the console. The host keeps one at a
+//! time.
 
 use std::ops::RangeInclusive;
 
@@ -7,24 +8,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::Asking;
 
-/// How far back logs may reach, in hours.
+/// Permitted age of logs, in hours.
 pub const SUPPORT_HOURS: RangeInclusive<u32> = 1..=168;
 
-/// Most bytes of a piece of a bundle: the console holds two of them for each browser that downloads it.
+/// Maximum bytes of a piece of a bundle: the console holds two of them for each downloading browser.
 pub const SUPPORT_PIECE_BYTES: usize = 256 << 10;
 
-/// A wish for a support bundle. The id of the request becomes that of the bundle.
+/// Request for a support bundle. The ID of the request becomes that of the bundle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SupportWish {
-    /// Who wants it.
+    /// The requester.
     #[serde(flatten)]
     pub asking: Asking,
-    /// How far back logs reach, in hours.
+    /// Age of the oldest logs, in hours.
     pub hours: u32,
 }
 
 impl SupportWish {
-    /// Whether its parts are within bounds.
+    /// Returns true if its parts are within bounds.
     pub fn is_sound(&self) -> bool {
         self.asking.is_sound() && SUPPORT_HOURS.contains(&self.hours)
     }

@@ -1,14 +1,15 @@
-//! Characters that no person sees, in texts that strangers write and people read.
+//! Invisible characters, in untrusted texts that people read.
 
 use std::fmt::Write as _;
 
-/// Whether a character is invisible, or changes how others are shown: controls, the format characters of Unicode (`Cf`), and the
-/// separators of lines and paragraphs. U+202E, for example, shows what follows from right to left, so that a page says something else.
+/// Returns true if a character is invisible, or changes how others are shown: controls, the format characters of
+/// Unicode (`Cf`), and the separators of lines and paragraphs. U+202E, for example, shows the following text from right
+/// to left, so that a page reads differently.
 pub fn is_hidden(letter: char) -> bool {
     letter.is_control() || is_format(letter)
 }
 
-/// Whether a character is hidden, and no control.
+/// Returns true if a character is hidden but not a control.
 fn is_format(letter: char) -> bool {
     matches!(
         u32::from(letter),
@@ -26,7 +27,7 @@ fn is_format(letter: char) -> bool {
     )
 }
 
-/// A text whose format characters are spelled out, such as `[U+202E]`. Controls remain: formats of logs escape them.
+/// Spells out the format characters of a text, as in `[U+202E]`. Controls remain: log formats escape them.
 pub fn spelled_out(text: &str) -> String {
     let mut said = String::with_capacity(text.len());
     for letter in text.chars() {

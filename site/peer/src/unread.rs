@@ -1,5 +1,5 @@
-//! What a server has not read of a request when its answer is ready. Closing a connection with unread bytes resets it, and the client
-//! then learns of a broken pipe instead of the answer (RFC 9112, section 9.6).
+//! Unread rest of a request when its answer is ready. Closing a connection with unread bytes resets it, and the client
+//! then gets a broken pipe instead of the answer (RFC 9112, section 9.6).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,22 +13,23 @@ use axum::response::Response;
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::timeout;
 
-/// Most that is read for nothing, in bytes.
+/// Maximum number of bytes read and discarded.
 const MOST: usize = 8 << 20;
-/// Longest time that it takes.
+/// Time limit for reading them.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A layer that reads what is left of a request's body, within bounds, before its answer leaves. Nothing of it is kept.
+/// Middleware that reads the rest of a request's body, within bounds, before its answer is sent. The bytes are
+/// discarded.
 pub async fn read_rest(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let body = Lent(Arc::new(Mutex::new(body.into_data_stream())));
     let response = next.run(Request::from_parts(parts, Body::from_stream(body.clone()))).await;
-    // A client that sends more, or slower, learns of a broken pipe after all.
+    // A client that sends more, or more slowly, gets a broken pipe after all.
     let _late = timeout(PATIENCE, body.drain()).await;
     response
 }
 
-/// A body that comes back from its handler.
+/// A body that its handler returns.
 #[derive(Clone)]
 struct Lent(Arc<Mutex<BodyDataStream>>);
 

@@ -1,6 +1,6 @@
 //! Documents of the host's API about the bundle that a browser uploads. The host keeps one at a time.
 //!
-//! The name is text for people. It becomes no path: the host gives the file a name of its own.
+//! The name is text for people and never becomes a path: the host names the file itself.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,38 +8,39 @@ use serde_json::Value;
 
 use crate::{Asking, Medium, MediumRelease, Problem, is_hidden};
 
-/// Most bytes of a piece, which the host makes durable before it answers.
+/// Maximum bytes of a piece, which the host makes durable before it answers.
 pub const PIECE_BYTES: usize = 4 << 20;
-/// Most bytes of an upload: what the bundle's format can state. The room on the host's disk is less.
+/// Maximum bytes of an upload: the limit of the bundle's format. The room on the host's disk is smaller.
 pub const UPLOAD_BYTES: u64 = (1 << 53) - 1;
 
-/// Longest name of an uploaded file, in bytes.
+/// Maximum length of an uploaded file's name, in bytes.
 const NAME_BYTES: usize = 255;
 
-/// A wish to upload a bundle. The id of the request becomes that of the upload.
+/// Request to upload a bundle. The ID of the request becomes that of the upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadWish {
-    /// Who wants it.
+    /// The requester.
     #[serde(flatten)]
     pub asking: Asking,
-    /// Name of the file, as the browser gives it.
+    /// Name of the file, as given by the browser.
     pub name: String,
-    /// Bytes of the whole bundle.
+    /// Size of the whole bundle in bytes.
     pub size_bytes: u64,
 }
 
 impl UploadWish {
-    /// Whether its parts are within bounds, and its name has no characters that mean something elsewhere.
+    /// Returns true if its parts are within bounds, and its name has no characters that have a special meaning
+    /// elsewhere.
     pub fn is_sound(&self) -> bool {
         let is_named = (1..=NAME_BYTES).contains(&self.name.len()) && !self.name.chars().any(is_hidden);
         self.asking.is_sound() && is_named && (1..=UPLOAD_BYTES).contains(&self.size_bytes)
     }
 }
 
-/// A wish to remove an upload.
+/// Request to remove an upload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemovalWish {
-    /// Who wants it.
+    /// The requester.
     #[serde(flatten)]
     pub asking: Asking,
 }
@@ -87,7 +88,7 @@ pub struct Upload {
 }
 
 impl Upload {
-    /// The medium that it is, once all of it has arrived and was checked.
+    /// Returns the upload as a medium, once all of it has arrived and was checked.
     pub fn as_medium(&self) -> Option<Medium> {
         Some(Medium {
             id: self.medium.clone()?,
