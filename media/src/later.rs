@@ -1,6 +1,7 @@
 //! A later program, for tests of two programs at one site: it writes one field more into each of its documents.
 //!
-//! It is a copy of this program whose [`mark`] ends with another byte, so that it has a digest of its own and needs no second build.
+//! It is a copy of this program whose [`mark`] ends with another byte. So it has a digest of its own, without a second
+//! build.
 
 use std::borrow::Cow;
 use std::hint::black_box;

@@ -1,5 +1,5 @@
-//! Two programs at one site: a later release brings a `landfall` that writes one field more into every document. The site goes back, and its
-//! earlier `landfall` does with those documents what it did before.
+//! Two programs at one site. A later release brings a `landfall` that writes one field more into every document; the
+//! site goes back, and its earlier `landfall` works with those documents as before.
 
 use std::collections::BTreeMap;
 
@@ -14,13 +14,13 @@ use super::engineer::Engineer;
 use super::installed::installed_machine;
 use super::later_releases::{LATER, ensure_release_with_later_program};
 
-/// What a person at the site types.
+/// Command of a person at the site.
 const COMMAND: &str = "/usr/local/bin/landfall";
 
-/// The program on the later release's stick.
+/// Program on the later release's stick.
 const LATER_PROGRAM: &str = "/media/stick/later/landfall";
 
-/// Verbs that need a site, as far as they leave it as it is, or as the others need it. The settings are those that it has.
+/// Verbs that need a site and leave it usable for the verbs after them. The settings are those of the site.
 const VERBS: &[&[&str]] = &[
     &["status"],
     &["doctor"],
@@ -69,7 +69,7 @@ const FORGET_WRITTEN: &str =
 /// Files of the later program that the earlier one must be able to read.
 const READ: [&str; 4] = ["backup-try.json", "drill-try.json", "help.json", "marks.json"];
 
-/// Verbs that end otherwise by their nature: there is an earlier release to return to, or none; and the stick's release is installed, or not.
+/// Verbs with another outcome by nature: an earlier release exists or not, and the stick's release is installed or not.
 const BY_NATURE: [&str; 2] = ["rollback --dry-run", "upgrade /media/stick/later --dry-run"];
 
 #[test]
