@@ -60,7 +60,7 @@ pub(crate) enum Of<'a> {
     /// An S3 server: a page of the list of objects with the prefix; `after` is the continuation token of the page
     /// before.
     ObjectList { region: &'a str, prefix: &'a str, after: Option<&'a str> },
-    /// An S3 server: an object of a bucket; `tag` is its ETag in the bucket's list, if that version is required.
+    /// An S3 server: an object of a bucket; `tag` is its `ETag` in the bucket's list, if that version is required.
     Object { region: &'a str, tag: Option<&'a str> },
 }
 

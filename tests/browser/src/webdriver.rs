@@ -138,7 +138,7 @@ impl WebDriver {
         all.as_array().context("a log is no list")?.iter().map(entry).collect()
     }
 
-    /// Sends a command of the Chrome DevTools Protocol.
+    /// Sends a command of the Chrome `DevTools` Protocol.
     pub async fn command(&self, name: &str, parameters: Value) -> Result<()> {
         self.post("goog/cdp/execute", json!({ "cmd": name, "params": parameters })).await.map(drop)
     }

@@ -172,7 +172,7 @@ impl ControlPlane {
         }
     }
 
-    /// Waits until the controller manager has created the namespace's default ServiceAccount. The API server refuses
+    /// Waits until the controller manager has created the namespace's default `ServiceAccount`. The API server refuses
     /// pods without it.
     pub fn wait_for_account(&self, namespace: &str) {
         let started = Instant::now();

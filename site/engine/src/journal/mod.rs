@@ -45,16 +45,25 @@ pub struct Replay<P> {
 }
 
 impl<P: Pinned> Replay<P> {
-    /// Reads the bytes of the journal at `path`. For a closed operation, additions of a newer program are ignored, so
-    /// that an older program can read these journals after a rollback. An open operation requires a program that
-    /// understands all of it.
+    /// Reads the bytes of the journal at `path` for a report. Additions of a newer program are ignored, so that an older
+    /// program can read these journals after a rollback, and while one is in progress.
     pub fn of(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
+        Self::read(bytes, path, |_| true)
+    }
+
+    /// Like [`of`](Self::of), for a program that adds records. An open operation requires a program that understands all
+    /// of it.
+    fn to_continue(bytes: &[u8], path: &Path) -> Result<Self, JournalError> {
+        Self::read(bytes, path, State::is_closed)
+    }
+
+    fn read(bytes: &[u8], path: &Path, may_be_newer: impl Fn(&State<P>) -> bool) -> Result<Self, JournalError> {
         let decoded = decoded(bytes, path)?;
         match Self::read_entries(&decoded, path, Entry::read) {
             Err(error) if matches!(error.kind(), JournalErrorKind::Newer { .. }) => {
                 let known = Self::read_entries(&decoded, path, newer::known_part).ok();
-                let closed = known.filter(|replay| replay.state.is_closed()).ok_or(error)?;
-                Ok(Self { is_understood: false, ..closed })
+                let known = known.filter(|replay| may_be_newer(&replay.state)).ok_or(error)?;
+                Ok(Self { is_understood: false, ..known })
             }
             read => read,
         }
@@ -118,7 +127,7 @@ impl<P: Pinned, S: Storage> Journal<P, S> {
     pub fn load(mut storage: S, path: impl Into<PathBuf>) -> Result<Self, JournalError> {
         let path = path.into();
         let bytes = storage.read_all().map_err(|source| JournalError::io("read", &path, source))?;
-        let Replay { state, torn_bytes, valid_bytes, tail, .. } = Replay::of(&bytes, &path)?;
+        let Replay { state, torn_bytes, valid_bytes, tail, .. } = Replay::to_continue(&bytes, &path)?;
         if torn_bytes > 0 {
             storage
                 .truncate(valid_bytes)

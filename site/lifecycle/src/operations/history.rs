@@ -54,13 +54,10 @@ impl Past {
         self.pins().map(release_of).unwrap_or_default()
     }
 
-    /// Returns its plan. For a closed operation, additions of a newer program are ignored.
+    /// Returns its plan, without additions of a newer program.
     pub(super) fn plan(&self) -> Result<Option<Plan<Action>>> {
         let Some(pins) = self.pins() else { return Ok(None) };
-        let plan = serde_json::from_str(&pins.plan).or_else(|strict| {
-            let known = self.replay.state.is_closed().then(|| known_plan(&pins.plan)).flatten();
-            known.ok_or(strict)
-        });
+        let plan = serde_json::from_str(&pins.plan).or_else(|strict| known_plan(&pins.plan).ok_or(strict));
         plan.map(Some).map_err(|source| OperationError::Plan { path: self.file.path.clone(), source })
     }
 
@@ -454,7 +451,12 @@ impl Operations {
     /// Reads the history in order to continue or end an operation. Does not return if a newer program began the last
     /// one and the site keeps that program: it then replaces this process.
     pub(super) fn history_or_hand_over(&self) -> Result<History> {
-        let history = self.history();
+        let history = self.history().and_then(|history| {
+            if let Some(past) = history.deciding() {
+                self.journals().read_to_continue(&past.file)?;
+            }
+            Ok(history)
+        });
         if history.as_ref().is_err_and(|error| error.code() == codes::JOURNAL_NEWER)
             && let Some(engine) = self.journals().latest()?.and_then(|file| pinned_engine(&file))
             && engine_file::is_kept(&self.paths, engine)

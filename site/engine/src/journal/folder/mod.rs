@@ -119,17 +119,21 @@ impl<P: Pinned> JournalFolder<P> {
         Ok(self.list()?.pop())
     }
 
-    /// Replays a journal. Changes nothing, and needs no lock: an append in progress reads as a torn record.
+    /// Replays a journal for a report. Changes nothing, and needs no lock: an append in progress reads as a torn record.
     pub fn read(&self, file: &JournalFile) -> Result<Replay<P>, JournalError> {
         file.expect_known()?;
-        let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
-        Replay::of(&bytes, &file.path)
+        Replay::of(&bytes_of(file)?, &file.path)
+    }
+
+    /// Like [`read`](Self::read), but fails if the operation is open and a newer program began it.
+    pub fn read_to_continue(&self, file: &JournalFile) -> Result<Replay<P>, JournalError> {
+        file.expect_known()?;
+        Replay::to_continue(&bytes_of(file)?, &file.path)
     }
 
     /// Checks that a journal's bytes are as written, without interpreting them. Changes nothing.
     pub fn check(&self, file: &JournalFile) -> Result<(), JournalError> {
-        let bytes = fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))?;
-        super::decoded(&bytes, &file.path).map(drop)
+        super::decoded(&bytes_of(file)?, &file.path).map(drop)
     }
 
     /// Returns the process that currently runs an operation, if any. Changes nothing.
@@ -243,6 +247,10 @@ fn write_holder(file: &mut File, holder: &Holder) -> io::Result<()> {
     let text = serde_json::to_vec(holder)?;
     file.set_len(0)?;
     file.write_all(&text)
+}
+
+fn bytes_of(file: &JournalFile) -> Result<Vec<u8>, JournalError> {
+    fs_err::read(&file.path).map_err(|error| JournalError::io("read", &file.path, error))
 }
 
 fn read_holder(file: &mut File) -> Holder {

@@ -25,7 +25,7 @@ fn no_verb_mistakes_a_newer_operation_for_an_older_one() {
 }
 
 #[test]
-fn an_install_with_a_field_of_a_later_version_is_newer() {
+fn an_install_with_a_field_of_a_later_version_is_shown_and_left() {
     let fixture = Fixture::new();
     fixture.prepared().run().unwrap();
     let path = fixture.journal();
@@ -34,5 +34,6 @@ fn an_install_with_a_field_of_a_later_version_is_newer() {
     first["pins"]["tenant"] = "north".into();
     let (bytes, _) = record::encode(first.to_string().as_bytes(), record::Tail::default());
     durable::write_file(&path, &bytes, 0o600).unwrap();
-    assert_eq!(fixture.operations.status().unwrap_err().code(), codes::JOURNAL_NEWER);
+    assert_eq!(fixture.operations.status().unwrap().state, SiteState::InstallInterrupted);
+    assert_eq!(fixture.operations.resume(None).unwrap_err().code(), codes::JOURNAL_NEWER);
 }

@@ -5,6 +5,7 @@ use landfall_engine::journal::record;
 use serde_json::Value;
 
 use super::*;
+use crate::operations::{DataWish, SiteState};
 use crate::pins::Entry;
 
 /// Field that the newer program adds.
@@ -145,17 +146,30 @@ fn documents_of_a_newer_program_are_read_after_a_rollback() {
     assert_eq!(crate::marks::Marks::read(&fixture.operations.paths).unwrap(), marks);
 }
 
+/// The daemon of the earlier release starts while the newer program still undoes its own work, and must answer.
 #[test]
-fn an_open_journal_of_a_newer_program_is_refused() {
+fn an_open_journal_of_a_newer_program_is_shown_and_left() {
     let fixture = site_with_changes();
     let operations = &fixture.operations;
-    let lock = operations.journals().lock("upgrade").unwrap();
-    let pins = Pins { operation: Operation::Upgrade, ..pins(&fixture) };
+    let lock = operations.journals().lock("rollback").unwrap();
+    let pins = Pins { operation: Operation::Rollback, ..pins(&fixture) };
     let path = operations.journals().create(&lock, pins).unwrap().path().to_owned();
+    drop(lock);
     write_as_newer(&path);
-    let error = operations.status().unwrap_err();
-    assert_eq!(error.code(), codes::JOURNAL_NEWER);
-    assert!(error.to_string().contains("000004-upgrade.journal"), "{error}");
+    let before = fs_err::read(&path).unwrap();
+    assert_eq!(operations.status().unwrap().state, SiteState::ChangeInterrupted);
+    assert!(operations.history().unwrap().deciding().unwrap().plan().unwrap().is_some());
+    for (verb, error) in [
+        ("resume", operations.resume(None).unwrap_err()),
+        ("abort", operations.begin_abort(4).unwrap_err()),
+        ("uninstall", operations.uninstall(&DataWish::Keep).unwrap_err()),
+    ] {
+        assert_eq!(error.code(), codes::JOURNAL_NEWER, "{verb}");
+        assert!(error.to_string().contains("000004-rollback.journal"), "{error}");
+    }
+    let Err(error) = operations.prepare_rollback(None, None, Edits::Refuse) else { panic!("a change is open") };
+    assert_eq!(error.code(), codes::CHANGE_OPEN);
+    assert_eq!(fs_err::read(&path).unwrap(), before);
 }
 
 /// Every kind of action in a plan can be read without its unknown fields.
