@@ -1,5 +1,5 @@
-//! The site's key, with which a host signs checkpoints of the audit log, reports of usage, manifests of what is carried
-//! out, and answers to software that asks about the license.
+//! The site's key, with which a host signs checkpoints of the audit log, reports of usage, manifests of carried parts,
+//! and answers to software that asks about the license.
 
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
@@ -40,8 +40,8 @@ impl SiteKey {
         &self.public
     }
 
-    /// Signs a message. No two kinds of messages may begin alike: checkpoints, reports of usage and manifests of what
-    /// is carried out begin with the context of their kind, answers to software with `{`.
+    /// Signs a message. No two kinds of messages may begin alike: checkpoints, reports of usage and manifests of
+    /// carried parts begin with the context of their kind, answers to software with `{`.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         self.pair.sign(message).map_err(|error| unusable("used", &error))
     }

@@ -1,8 +1,10 @@
 //! The host's ledger: the checkpoints that it has signed, and the rules for signing the next one.
 //!
-//! Threats, with a compromised console: a rewritten chain (the host follows each entry from the one that it signed
-//! last, so another chain does not fit), two chains at once (there is one last checkpoint), and an unnoticed return to
-//! an earlier entry (only a restart does that, which is signed, counted and named in every later checkpoint).
+//! Threats, with a compromised console:
+//! - a rewritten chain (the host follows each entry from the one that it signed last, so another chain does not fit);
+//! - two chains at once (there is one last checkpoint);
+//! - an unnoticed return to an earlier entry (only a restart does that, which is signed, counted and named in every
+//!   later checkpoint).
 //!
 //! The host itself may lose its state, if its files are restored from an earlier copy. Then the console has a newer
 //! checkpoint than the host, with the host's own signature, and the host continues after that one.

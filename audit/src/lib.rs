@@ -1,8 +1,8 @@
 //! The audit log of a console as bytes: a hash chain, the checkpoints that the site's host signs, and their
 //! verification.
 //!
-//! An owner of the console's database can rewrite a whole chain. A [`Checkpoint`] prevents that. The host signs the
-//! head of the chain with a key that the console never has, and only after it has followed every entry since the last
+//! An owner of the console's database can rewrite a whole chain. A [`Checkpoint`] reveals that. The host signs the head
+//! of the chain with a key that the console never has. It does so only after it has followed every entry since the last
 //! signed one ([`Ledger::sign`]). Everything in this crate is a function of bytes and times: no files, no network, no
 //! cluster, no clock.
 

@@ -1,9 +1,9 @@
 //! Verification, without the console, that an exported log is complete and is the one that the site signed.
 //!
 //! Without a key, it finds any changed byte, any removed, inserted, swapped or repeated entry, and any cut. With the
-//! site's public key, it also finds a rewrite of the log from some entry on, by an owner of the database, up to the
-//! last checkpoint in the export. The console writes the export, and may omit the newest checkpoints. With the
-//! checkpoint that the host signed last, it finds that as well.
+//! site's public key, it also finds a rewrite of the log by an owner of the database, up to the last checkpoint in the
+//! export. The console writes the export, and may omit the newest checkpoints. With the checkpoint that the host signed
+//! last, it also finds that.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;

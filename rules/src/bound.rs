@@ -1,6 +1,6 @@
 //! An upper bound of the cost of an expression, computed before it is evaluated.
 //!
-//! CEL always terminates. But macros within macros take as many steps as the product of their lists has elements, and a
+//! CEL always terminates. But macros within macros take as many steps as the product of their lists has elements. A
 //! chain of macros that double a text makes it as large as memory. So each part of an expression gets a bound of its
 //! steps and of the size of its value, derived from the sizes of its inputs. An expression above the limit, or without
 //! a known bound, is an error.

@@ -8,7 +8,7 @@ pub(super) const BYTES: usize = 8192;
 pub(super) const DEPTH: usize = 64;
 
 /// Functions and macros of which the corpus has a case. Functions that the interpreter evaluates differently from an
-/// API server (`url`, `type`, optional values) are left out, and so are those that can take any amount of memory
+/// API server are left out (`url`, `type`, optional values). Those that can take any amount of memory are also left out
 /// (`lists.range`).
 const FUNCTIONS: [&str; 39] = [
     "all",

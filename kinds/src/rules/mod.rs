@@ -115,7 +115,7 @@ fn line_fits(value: &Value, (path, rule): &Line) -> Found {
     places_fit(value, &segments, rule)
 }
 
-/// Checks every place to which a path leads. If a field on the way is missing, there is none.
+/// Checks every place to which a path leads. If a field on the way is missing, nothing is checked.
 fn places_fit(value: &Value, path: &[&str], rule: &Rule) -> Found {
     let Some((segment, rest)) = path.split_first() else { return rule.fits(value) };
     match (*segment, value) {

@@ -1,10 +1,10 @@
 //! Reader of a tarball: reads `package.json` in its only top folder, whatever the folder's name, and checks whether two
 //! other files exist.
 //!
-//! Threats: a tarball may unpack endlessly, have any number of members, names and headers of any length, two files with
-//! one name, or another length in an extended header than in the plain one. So it is read as a stream with a limit.
-//! Extended headers are read here within a limit, and one that changes lengths is an error. A path is interpreted as
-//! npm does: its first folder is left out.
+//! Threats: a tarball may unpack endlessly, and have any number of members, names and headers of any length, or two
+//! files with one name. An extended header may state another length than the plain one. So a tarball is read as a
+//! stream with a limit. Extended headers are read here within a limit, and one that changes lengths is an error. A path
+//! is interpreted as npm does: its first folder is left out.
 
 use std::borrow::Cow;
 use std::io::{self, Read};

@@ -1,9 +1,9 @@
 //! Running of a program within limits: its time, and the bytes of its output that are kept.
 //!
-//! Threats: the program may hang, even where no signal reaches it (in a driver's call), start children that outlive it
-//! or keep its output open, or write without end. So it gets its own process group, which is killed as a whole. Output
-//! is read without waiting for its end. A process that does not die is left to a thread, which collects it when it
-//! dies.
+//! Threats: the program may hang, even where no signal reaches it (in a driver's call). It may start children that
+//! outlive it or keep its output open, or write without end. So it gets its own process group, which is killed as a
+//! whole. Output is read without waiting for its end. A process that does not die is left to a thread, which collects
+//! it when it dies.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;

@@ -99,8 +99,8 @@ fn known(volumes: &HashSet<&str>) -> String {
     if names.is_empty() { String::new() } else { format!(", only {}", names.join(", ")) }
 }
 
-/// Checks that a volume is mounted either as a folder or as a device, that only privileged containers propagate mounts
-/// to the host, and that a mount has at most one kind of subpath.
+/// Checks the mounts of a container. A volume is mounted either as a folder or as a device, only privileged containers
+/// propagate mounts to the host, and a mount has at most one kind of subpath.
 pub fn mounts_of_devices(container: &Value) -> Found {
     let devices: HashSet<&str> = items(container, "volumeDevices").map(|(_, device)| word(device, "name")).collect();
     let is_privileged = container.pointer("/securityContext/privileged") == Some(&Value::Bool(true));
