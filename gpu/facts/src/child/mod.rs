@@ -35,7 +35,7 @@ const DEATH_LIMIT: Duration = Duration::from_millis(500);
 /// The end of a program's run.
 #[derive(Debug)]
 pub enum Ended {
-    /// It ended without being killed.
+    /// It ended before it reached a limit.
     ByItself {
         /// Its exit code, or the signal that ended it.
         status: ExitStatus,
