@@ -34,9 +34,9 @@ const COMPATIBLE: &[(u32, [u32; 3])] = &[(13, [580, 65, 6]), (12, [525, 60, 13])
 const OLDEST_DEVICE: &[(u32, ComputeCapability)] =
     &[(13, ComputeCapability::new(7, 5)), (12, ComputeCapability::new(5, 0)), (11, ComputeCapability::new(3, 5))];
 
-/// Returns the newest CUDA of the table that shipped with this driver or an older one; `None` for a driver before CUDA
-/// 11. A driver newer than the table supports at least the newest CUDA of the table: the driver's own answer takes
-/// precedence.
+/// Returns the newest CUDA of the table that shipped with this driver or an older one. Returns `None` if the driver is
+/// older than CUDA 11. A driver newer than the table supports at least the newest CUDA of the table: the driver's own
+/// answer takes precedence.
 pub fn newest_cuda(driver: &DriverVersion) -> Option<CudaVersion> {
     NATIVE.iter().find(|(_, oldest)| driver.is_at_least(*oldest)).map(|(cuda, _)| *cuda)
 }

@@ -132,7 +132,7 @@ fn root(schema: &Value) -> Value {
     schema
 }
 
-/// Handles the differences between JSON Schema and Kubernetes: unknown fields are errors unless they are preserved, a
+/// Converts a schema where JSON Schema differs from Kubernetes. Unknown fields are errors unless they are preserved, a
 /// field with a default may be missing, and some values may have either of two types.
 fn strict(schema: &Value) -> Value {
     let Value::Object(fields) = schema else { return schema.clone() };

@@ -128,7 +128,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Collects the names of properties in a schema that the crate writes differently from Kubernetes.
+/// Collects the names of properties with an underscore, which the crate writes differently from Kubernetes.
 fn names_with_underscores(schema: &Value, names: &mut Vec<String>) {
     match schema {
         Value::Array(items) => items.iter().for_each(|item| names_with_underscores(item, names)),

@@ -84,8 +84,8 @@ fn kernel_driver(folder: &Path) -> Option<String> {
     Some(target.file_name()?.to_str()?.to_owned())
 }
 
-/// Returns true if the device answers. The kernel caches `vendor` from its first contact with the device, so only the
-/// configuration space shows that it has since fallen off the bus.
+/// Returns true if the device answers, or `None` if its configuration space cannot be read. The kernel caches `vendor`
+/// from its first contact with the device, so only the configuration space shows that it has since fallen off the bus.
 fn answers(folder: &Path) -> Option<bool> {
     let identity = head(&folder.join("config"), IDENTITY_BYTES).filter(|bytes| bytes.len() == 4)?;
     Some(identity.iter().any(|byte| *byte != u8::MAX))
