@@ -94,7 +94,7 @@ impl Reading {
     }
 }
 
-/// Converts Debian's name of a license, or several joined by `and` and `or`, to SPDX's terms. The part before a comma
+/// Converts Debian's name of a license, or several joined by `and` and `or`, to SPDX's terms. Each part between commas
 /// is grouped.
 fn in_spdx(license: &str) -> String {
     let words = |group: &str| group.split_whitespace().map(word_in_spdx).map(Cow::into_owned).collect::<Vec<_>>();

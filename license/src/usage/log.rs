@@ -132,8 +132,8 @@ impl UsageLog {
         self.samples.last().map(|linked| &linked.sample)
     }
 
-    /// Adds a sample, and turns old samples into days. Returns true if it was added: a sample that comes too soon after
-    /// the newest one, or is dated before it, is left out.
+    /// Adds a sample, and turns old samples into days. Returns true if it was added. A sample is left out if it comes
+    /// too soon after the newest one, or is dated less than a day before it.
     pub fn add(&mut self, sample: Sample) -> bool {
         let since = self.newest().map(|newest| sample.at.duration_since(newest.at));
         if since.is_some_and(|since| since < PAUSE && since > -DAY) {
