@@ -1,5 +1,5 @@
-//! The site's key, with which a host signs checkpoints of the audit log, reports of usage, manifests of carried parts,
-//! and answers to software that asks about the license.
+//! The site's key, with which a host signs checkpoints of the audit log, reports of usage and manifests of carried
+//! parts. It also signs answers to software that asks about the license.
 
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;

@@ -247,8 +247,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Returns an error for an object of a Kubernetes kind with unknown fields, wrong types or missing required fields, and
-/// for an unknown version or kind of Kubernetes. An object of a group that is not Kubernetes' own passes.
+/// Returns an error for an object of a Kubernetes kind with unknown fields, wrong types or missing required fields. An
+/// unknown version or kind of Kubernetes is also an error. An object of a group that is not Kubernetes' own passes.
 pub fn check(object: &Value) -> Result<(), Fault> {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     let mut written = object.clone();

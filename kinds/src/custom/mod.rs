@@ -86,8 +86,8 @@ impl CustomKind {
         Ok(Self { versions: versions.collect::<Result<_, Fault>>()? })
     }
 
-    /// Returns an error for an object that the API server would refuse by the schema or by one of its rules, or whose
-    /// version is not served.
+    /// Returns an error if the version of the object is not served, or if the API server would refuse the object by the
+    /// schema or one of its rules.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
         let name = text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
         let Some(version) = self.versions.get(name) else {

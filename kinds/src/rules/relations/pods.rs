@@ -99,7 +99,7 @@ fn known(volumes: &HashSet<&str>) -> String {
     if names.is_empty() { String::new() } else { format!(", only {}", names.join(", ")) }
 }
 
-/// Checks the mounts of a container. A volume is mounted either as a folder or as a device, only privileged containers
+/// Checks the mounts of a container. A volume is mounted either as a folder or as a device. Only privileged containers
 /// propagate mounts to the host, and a mount has at most one kind of subpath.
 pub fn mounts_of_devices(container: &Value) -> Found {
     let devices: HashSet<&str> = items(container, "volumeDevices").map(|(_, device)| word(device, "name")).collect();
