@@ -1,4 +1,4 @@
-//! What the host signs about a log.
+//! Checkpoints: the host's signatures on a log.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,58 +10,60 @@ use crate::head::Head;
 use crate::key::SiteKey;
 use crate::{AuditError, Result};
 
-/// What the signed bytes begin with, so that a signature of anything else is none of a checkpoint.
+/// Prefix of the signed bytes, so that a signature of anything else is not valid for a checkpoint.
 const CONTEXT: &str = "landfall.dev/audit-checkpoint/1\n";
 
-/// The host has followed the chain up to this entry. The fields are in the order of the alphabet, which is that of the signed text.
+/// A statement that the host has followed the chain up to this entry. The fields are in alphabetical order, which is
+/// that of the signed text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Checkpoint {
-    /// When it was signed, by the host's clock.
+    /// Time of the signature, by the host's clock.
     pub at: Timestamp,
-    /// The last entry that it covers.
+    /// Last entry that it covers.
     pub head: Head,
-    /// Id of the key that signed.
+    /// Id of the signing key.
     pub key: KeyId,
-    /// The latest restart before it, or by it; none where there never was one.
+    /// Latest restart before it, or by it; `None` if there never was one.
     pub restart: Option<Restart>,
-    /// How many restarts there were.
+    /// Number of restarts.
     pub restarts: u64,
-    /// Its number among those of its key, from 1.
+    /// Sequence number among the checkpoints of its key, from 1.
     pub sequence: u64,
     /// The signature in base64.
     pub signature: String,
-    /// The site's UUID.
+    /// UUID of the site.
     pub site: String,
 }
 
-/// A log was continued from an earlier entry than the last signed one: a backup was restored, or someone removed the newest entries.
+/// A restart: a log was continued from an earlier entry than the last signed one, because a backup was restored or
+/// someone removed the newest entries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Restart {
-    /// What the host had signed last; the entries after `kept` up to it are no longer part of the log.
+    /// Head that the host had signed last. The entries after `kept`, up to this one, are no longer part of the log.
     pub abandoned: Head,
-    /// When the host learned of it, by its clock.
+    /// Time at which the host learned of it, by its clock.
     pub at: Timestamp,
-    /// The signed entry behind which the log continues, as the console named it; number 0 for the beginning.
+    /// Signed entry after which the log continues, as named by the console; number 0 for the beginning.
     pub kept: Head,
 }
 
 impl Checkpoint {
-    /// The bytes that are signed: everything but the signature.
+    /// Returns the signed bytes: everything except the signature.
     fn message(&self) -> Result<Vec<u8>> {
         let unsigned = Self { signature: String::new(), ..self.clone() };
         let text = serde_json::to_string(&unsigned).map_err(|error| AuditError::broken(error.to_string()))?;
         Ok(format!("{CONTEXT}{text}").into_bytes())
     }
 
-    /// Signs it, whatever its signature was.
+    /// Signs the checkpoint, replacing any existing signature.
     pub(crate) fn signed(self, key: &SiteKey) -> Result<Self> {
         let signature = STANDARD.encode(key.sign(&self.message()?)?);
         Ok(Self { signature, ..self })
     }
 
-    /// Whether this key signed it as it is.
+    /// Returns true if this key signed the checkpoint in its present form.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
         let signature = STANDARD.decode(&self.signature).unwrap_or_default();
         self.key == key.id() && self.message().is_ok_and(|message| key.verifies(&message, &signature))

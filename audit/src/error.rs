@@ -1,11 +1,11 @@
-//! Why a log or a checkpoint is refused.
+//! Errors for logs and checkpoints that are refused.
 
 use landfall_error_codes::{Code, Coded, codes};
 
-/// The result of everything in this crate that can refuse.
+/// The result of fallible functions in this crate.
 pub type Result<T, E = AuditError> = std::result::Result<T, E>;
 
-/// Why a log or a checkpoint is refused. The text names the entry.
+/// The reason why a log or a checkpoint is refused. The text names the entry.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub struct AuditError {
@@ -20,22 +20,22 @@ impl AuditError {
         Self { code, what: what.into(), source: None }
     }
 
-    /// An entry, or a line, is not as it was written.
+    /// An entry or a line differs from what was written.
     pub(crate) fn broken(what: impl Into<String>) -> Self {
         Self::new(codes::AUDIT_BROKEN, what)
     }
 
-    /// The log is not the one that the site signed.
+    /// The log differs from the one that the site signed.
     pub(crate) fn rewritten(what: impl Into<String>) -> Self {
         Self::new(codes::AUDIT_REWRITTEN, what)
     }
 
-    /// The log lacks its end.
+    /// The end of the log is missing.
     pub(crate) fn truncated(what: impl Into<String>) -> Self {
         Self::new(codes::AUDIT_TRUNCATED, what)
     }
 
-    /// Entries do not continue what the host signed.
+    /// The entries do not continue those that the host signed.
     pub(crate) fn forked(what: impl Into<String>) -> Self {
         Self::new(codes::AUDIT_FORKED, what)
     }

@@ -1,4 +1,4 @@
-//! The rule that every chain keeps, whether it is in a database or in a file, or on its way to the host.
+//! The check that every chain must pass, in a database, in a file, or on its way to the host.
 
 use crate::entry::{ENTRY_BYTES, Entry};
 use crate::error::{AuditError, Result};
@@ -9,17 +9,18 @@ use crate::head::{Hash, Head};
 pub struct Follower(Head);
 
 impl Follower {
-    /// Begins behind an entry; [`Head::EMPTY`] is the beginning of a chain.
+    /// Begins after an entry; [`Head::EMPTY`] is the beginning of a chain.
     pub const fn behind(head: Head) -> Self {
         Self(head)
     }
 
-    /// The entry that it is at.
+    /// The current entry.
     pub const fn head(&self) -> Head {
         self.0
     }
 
-    /// Takes the next entry, if it is the next one and as it was written. The error names the entry by its place.
+    /// Takes the next entry. Returns an error that names its number if it is not the next one, or not as it was
+    /// written.
     pub fn follow(&mut self, text: &str, hash: &str) -> Result<Entry> {
         let (entry, next) = self.read(text)?;
         if hash.parse::<Hash>() != Ok(next.hash) {
@@ -29,7 +30,7 @@ impl Follower {
         Ok(entry)
     }
 
-    /// Takes the next entry by its text alone; its hash follows from it.
+    /// Takes the next entry by its text, from which its hash is computed.
     pub fn extend(&mut self, text: &str) -> Result<Entry> {
         let (entry, next) = self.read(text)?;
         self.0 = next;

@@ -1,4 +1,4 @@
-//! The end of the chain, which names everything before it.
+//! The head of the chain, whose hash covers everything before it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Hash(pub(crate) [u8; 32]);
 
 impl Hash {
-    /// What the first entry follows.
+    /// Predecessor hash of the first entry.
     pub const BEGIN: Self = Self([0; 32]);
 }
 
@@ -34,9 +34,9 @@ impl FromStr for Hash {
 /// The last entry of a log: its number and its hash. Written `NUMBER:HASH`, also in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// How many entries there are.
+    /// Number of entries.
     pub number: i64,
-    /// Hash of the last one.
+    /// Hash of the last entry.
     pub hash: Hash,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Head {
 impl FromStr for Head {
     type Err = ();
 
-    /// Reads what `Display` writes, and nothing else.
+    /// Parses exactly the output of `Display`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let (number, hash) = text.split_once(':').ok_or(())?;
         let head = Self { number: number.parse().map_err(|_| ())?, hash: hash.parse()? };

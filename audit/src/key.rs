@@ -1,5 +1,5 @@
-//! The key by which a host signs checkpoints of the audit log, reports of usage, manifests of what is carried out, and answers to software
-//! that asks about the license.
+//! The site's key, with which a host signs checkpoints of the audit log, reports of usage and manifests of carried
+//! parts. It also signs answers to software that asks about the license.
 
 use landfall_bundle_spec::trust::PublicKey;
 use landfall_error_codes::codes;
@@ -7,19 +7,19 @@ use rcgen::{KeyPair, PublicKeyData as _, SigningKey as _};
 
 use crate::error::{AuditError, Result};
 
-/// A key on P-256. No `Debug`: it must not reach a log.
+/// A key on P-256. It has no `Debug`, so that it cannot reach a log.
 pub struct SiteKey {
     pair: KeyPair,
     public: PublicKey,
 }
 
 impl SiteKey {
-    /// Makes a new one from the operating system's random numbers.
+    /// Generates a key from the operating system's random numbers.
     pub fn generate() -> Result<Self> {
         Self::of(KeyPair::generate().map_err(|error| unusable("made", &error))?)
     }
 
-    /// Reads what [`SiteKey::to_pem`] wrote. The error never quotes it.
+    /// Reads the output of [`SiteKey::to_pem`]. The error never quotes it.
     pub fn from_pem(pem: &str) -> Result<Self> {
         Self::of(KeyPair::from_pem(pem).map_err(|error| unusable("read", &error))?)
     }
@@ -30,18 +30,18 @@ impl SiteKey {
         Ok(Self { pair, public })
     }
 
-    /// The private key, PKCS #8 as PEM, not encrypted.
+    /// Returns the private key as unencrypted PKCS #8 in PEM.
     pub fn to_pem(&self) -> String {
         self.pair.serialize_pem()
     }
 
-    /// Its public half, which verifies.
+    /// The public key, which verifies.
     pub const fn public(&self) -> &PublicKey {
         &self.public
     }
 
-    /// Signs a message. No two kinds of messages may begin alike: checkpoints, reports of usage and manifests of what is carried out
-    /// begin with the context of their kind, answers to software with `{`.
+    /// Signs a message. No two kinds of messages may begin alike: checkpoints, reports of usage and manifests of
+    /// carried parts begin with the context of their kind, answers to software with `{`.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         self.pair.sign(message).map_err(|error| unusable("used", &error))
     }

@@ -1,11 +1,13 @@
-//! The host's side: what it has signed, and what it signs next.
+//! The host's ledger: the checkpoints that it has signed, and the rules for signing the next one.
 //!
-//! The console is assumed to be taken over. What it could try, and what stops it: a chain that it wrote anew (the host follows each entry
-//! from what it signed last, so another chain does not fit), two chains at once (there is one last checkpoint), and a quiet return
-//! to an earlier entry (only a restart leads there, which is signed, counted and named in every later checkpoint).
+//! Threats, with a compromised console:
+//! - a rewritten chain (the host follows each entry from the one that it signed last, so another chain does not fit);
+//! - two chains at once (there is one last checkpoint);
+//! - an unnoticed return to an earlier entry (only a restart does that, which is signed, counted and named in every
+//!   later checkpoint).
 //!
-//! The host itself may forget: its files may come back from a copy of an earlier time. Then the console has a newer checkpoint than the
-//! host, with the host's own signature, and the host continues behind that one.
+//! The host itself may lose its state, if its files are restored from an earlier copy. Then the console has a newer
+//! checkpoint than the host, with the host's own signature, and the host continues after that one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -16,39 +18,39 @@ use crate::follower::Follower;
 use crate::head::Head;
 use crate::key::SiteKey;
 
-/// Restarts whose details are kept; all are counted.
+/// Maximum number of restarts whose details are kept; all are counted.
 const RESTARTS: usize = 100;
 
-/// What the console sends for a checkpoint.
+/// The console's request for a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointWish {
-    /// The entries after the last checkpoint, in order, each as the text that was hashed. At least one.
+    /// Entries after the last checkpoint, in order, each as the text that was hashed. At least one.
     pub entries: Vec<String>,
-    /// The last of them.
+    /// Head of these entries.
     pub head: Head,
-    /// Where the log does not contain what the host signed last.
+    /// Restart, if the log does not contain the head that the host signed last.
     pub restart: Option<RestartWish>,
-    /// A checkpoint of this host that is newer than the last one that it names: it has forgotten what it signed, as after a restore of
-    /// its files. The entries follow this one.
+    /// A checkpoint of this host that is newer than the last one in its ledger. The host has lost it, as after a
+    /// restore of its files. The entries follow this checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newer: Option<Checkpoint>,
-    /// What the first entry of the log follows, where it has dropped entries and this host has signed none of the rest.
+    /// Predecessor of the log's first entry, if the log has dropped entries and this host has signed none of the rest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<Head>,
 }
 
-/// The console says that its log lacks what the host signed last.
+/// The console's statement that its log lacks the head that the host signed last.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RestartWish {
-    /// What the host signed last, so that two restarts are not mixed up.
+    /// Head that the host signed last, so that two restarts are not confused.
     pub abandoned: Head,
-    /// The newest checkpoint that the log contains; its entries begin behind that one, or at the beginning.
+    /// Newest checkpoint that the log contains; the entries begin after it, or at the beginning.
     pub from: Option<Checkpoint>,
 }
 
-/// What a host has signed.
+/// The checkpoints that a host has signed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
@@ -59,7 +61,8 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The checkpoint that a wish comes to. It counts once the ledger is on the disk. A wish that is refused changes nothing.
+    /// Signs the requested checkpoint. It becomes effective once the ledger is on the disk. A refused request changes
+    /// nothing.
     pub fn sign(&mut self, key: &SiteKey, site: &str, wish: &CheckpointWish, now: Timestamp) -> Result<Checkpoint> {
         let mut next = self.clone();
         if let Some(newer) = &wish.newer {
@@ -95,8 +98,8 @@ impl Ledger {
         Ok(signed)
     }
 
-    /// Takes up a checkpoint that the host has forgotten, and the restart that it names. Only the host can have signed one, so
-    /// this leads to what it has signed and nowhere else.
+    /// Adopts a checkpoint that the host has lost, and the restart in it. Only the host can have signed it, so this
+    /// restores only a state that it has signed.
     fn remember(&mut self, key: &SiteKey, newer: &Checkpoint) -> Result<()> {
         if !newer.is_signed_by(key.public()) {
             return Err(AuditError::forked("the newer checkpoint is not this host's"));
@@ -131,7 +134,7 @@ fn head_of(checkpoint: Option<&Checkpoint>) -> Head {
     checkpoint.map_or(Head::EMPTY, |checkpoint| checkpoint.head)
 }
 
-/// Follows the entries of a wish from where the signed chain ends.
+/// Follows the entries of a request from the end of the signed chain.
 fn follow(begin: Head, wish: &CheckpointWish) -> Result<()> {
     let mut follower = Follower::behind(begin);
     for text in &wish.entries {

@@ -1,8 +1,10 @@
-//! The audit log of a console as bytes: a chain of hashes, the checkpoints that the site's host signs, and their verification.
+//! The audit log of a console as bytes: a hash chain, the checkpoints that the site's host signs, and their
+//! verification.
 //!
-//! Whoever owns the console's database can write a whole chain anew. A [`Checkpoint`] stops that: the host signs the head of the chain
-//! with a key that the console never has, and only after it has followed every entry since the one that it signed before
-//! ([`Ledger::sign`]). Everything here is a function of bytes and times: no files, no network, no cluster, no clock.
+//! An owner of the console's database can rewrite a whole chain. A [`Checkpoint`] reveals that. The host signs the head
+//! of the chain with a key that the console never has. It does so only after it has followed every entry since the last
+//! signed one ([`Ledger::sign`]). Everything in this crate is a function of bytes and times: no files, no network, no
+//! cluster, no clock.
 
 mod checkpoint;
 mod entry;

@@ -1,4 +1,5 @@
-//! The lines of an exported log, of which each has a bound: the file may be anyone's, and one endless line must not fill the memory.
+//! The lines of an exported log, with a maximum length: the file is untrusted, and one endless line must not fill the
+//! memory.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -7,10 +8,10 @@ use landfall_error_codes::codes;
 use crate::entry::ENTRY_BYTES;
 use crate::error::{AuditError, Result};
 
-/// Longest line that is read, in bytes, without its end: that of the longest entry, with its hash.
+/// Maximum length of a line in bytes, without its end: that of the longest entry, with its hash.
 pub const LINE_BYTES: usize = ENTRY_BYTES + (4 << 10);
 
-/// Reads a log line by line.
+/// A reader of a log, line by line.
 pub(crate) struct Lines<R> {
     log: R,
     line: Vec<u8>,
@@ -22,11 +23,11 @@ impl<R: BufRead> Lines<R> {
         Self { log, line: Vec::new(), number: 0 }
     }
 
-    /// The next line without its end; none at the end of the log.
+    /// Returns the next line without its end; `None` at the end of the log.
     pub(crate) fn next(&mut self) -> Result<Option<&str>> {
         self.line.clear();
         self.number += 1;
-        // Two more, for the end of the longest line.
+        // Two more bytes, for the end of the longest line.
         let most = LINE_BYTES as u64 + 2;
         self.log.by_ref().take(most).read_until(b'\n', &mut self.line).map_err(AuditError::unreadable)?;
         if self.line.is_empty() {

@@ -1,8 +1,9 @@
-//! Whether an exported log is whole, and the one that the site signed, without the console.
+//! Verification, without the console, that an exported log is complete and is the one that the site signed.
 //!
-//! What it finds without a key: any change of a byte, a removed, inserted, swapped or repeated entry, and a cut anywhere. With the site's
-//! public key also: a log that was rewritten from some entry on, by someone who owns the database, up to the last checkpoint that it still
-//! has: the console writes the export, and may leave the newest checkpoints out. With what the host signed last also: that.
+//! Without a key, it finds any changed byte, any removed, inserted, swapped or repeated entry, and any cut. With the
+//! site's public key, it also finds a rewrite of the log by an owner of the database, up to the last checkpoint in the
+//! export. The console writes the export, and may omit the newest checkpoints. With the checkpoint that the host signed
+//! last, it also finds that.
 
 use std::collections::BTreeMap;
 use std::io::BufRead;
@@ -18,45 +19,47 @@ use crate::head::Head;
 use crate::line::Line;
 use crate::lines::Lines;
 
-/// What is known about a log from elsewhere.
+/// External knowledge about a log.
 #[derive(Debug, Default)]
 pub struct Known {
     /// Public keys of the site. Without one, checkpoints are only compared with the chain.
     pub keys: Vec<PublicKey>,
-    /// The head of an earlier export.
+    /// Head of an earlier export.
     pub head: Option<Head>,
-    /// What the host signed last.
+    /// Checkpoint that the host signed last.
     pub last: Option<Checkpoint>,
-    /// Whether a person says that the export is of an earlier time, so that it may end before what the host signed last. What the
-    /// export itself says of its time is the console's word.
+    /// True if a person states that the export is from an earlier time, so that it may end before the last signed
+    /// entry. The export's own time is only the console's claim.
     pub is_earlier_export: bool,
 }
 
-/// What a log was found to be.
+/// The result of verifying a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// What the first entry follows: the last one that the console has dropped for its age, which an entry records.
+    /// Predecessor of the first entry: the last entry that the console has dropped because of its age, which another
+    /// entry records.
     pub start: Head,
-    /// The last entry. All up to it are as they were written.
+    /// Last entry. All entries up to it are unchanged.
     pub head: Head,
-    /// When the export began, as it says.
+    /// Time at which the export began, according to the export.
     pub exported: Timestamp,
-    /// Checkpoints of known keys, all of them verified.
+    /// Number of checkpoints by known keys, all of them verified.
     pub verified: u64,
-    /// Checkpoints of keys that are not known: they prove nothing.
+    /// Number of checkpoints by unknown keys, which prove nothing.
     pub unverified: u64,
-    /// The last verified checkpoint, or what the host signed last, if the log has that entry; entries after it are not covered by any
-    /// signature.
+    /// Last verified checkpoint, or the one that the host signed last, if the log has its entry. No signature covers
+    /// later entries.
     pub covered: Option<Checkpoint>,
-    /// How often the log was continued from an earlier entry, under all known keys, as their last checkpoints count it.
+    /// Number of times that the log was continued from an earlier entry, under all known keys, according to their last
+    /// checkpoints.
     pub restarts: u64,
-    /// The latest of these times.
+    /// Latest of these restarts.
     pub restart: Option<Restart>,
-    /// The log ends before what the host signed last, as an export of an earlier time may.
+    /// True if the log ends before the entry that the host signed last, which is allowed for an earlier export.
     pub is_earlier: bool,
 }
 
-/// Checks an exported log. The error names the first entry that is not as it was.
+/// Verifies an exported log. The error names the first entry that was changed.
 pub fn verify(log: impl BufRead, known: &Known) -> Result<Report> {
     let (mut reader, mut lines) = (Reader::new(known), Lines::of(log));
     while let Some(line) = lines.next()? {
@@ -68,18 +71,18 @@ pub fn verify(log: impl BufRead, known: &Known) -> Result<Report> {
 struct Reader<'a> {
     known: &'a Known,
     follower: Follower,
-    /// What the first entry follows.
+    /// Predecessor of the first entry.
     start: Head,
-    /// Whether an entry records that the ones before were dropped.
+    /// True if an entry records that the previous ones were dropped.
     is_start_recorded: bool,
-    /// Whether the known head was met.
+    /// True if the known head was found.
     has_head: bool,
-    /// Whether the entry that the host signed last was met.
+    /// True if the entry that the host signed last was found.
     has_last: bool,
     verified: u64,
     unverified: u64,
     covered: Option<Checkpoint>,
-    /// The last verified checkpoint of each key.
+    /// Last verified checkpoint of each key.
     last: BTreeMap<KeyId, Checkpoint>,
     end: Option<(String, Timestamp)>,
 }
@@ -131,7 +134,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A checkpoint before any entry says what the first one follows.
+    /// Handles a checkpoint before any entry, which states the predecessor of the first one.
     fn begin_behind(&mut self, start: Head) {
         self.start = start;
         self.follower = Follower::behind(start);
@@ -139,7 +142,7 @@ impl<'a> Reader<'a> {
         self.has_last |= self.known.last.as_ref().is_some_and(|last| last.head == start);
     }
 
-    /// Compares the entry that was just read with what is known of it.
+    /// Compares the entry that was just read with what is known about it.
     fn compare(&mut self) -> Result<()> {
         let head = self.follower.head();
         self.has_head |= Some(head) == self.known.head;
@@ -185,7 +188,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Checkpoints of one key are in the order in which they were signed.
+    /// Checks that checkpoints of one key are in the order in which they were signed.
     fn follows(&self, next: &Checkpoint) -> Result<()> {
         match self.last.get(&next.key) {
             Some(before) if before.sequence >= next.sequence => {
@@ -196,14 +199,15 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Takes a checkpoint as the latest one, unless one of the same entry is later: of two keys, an export has them in any order.
+    /// Takes a checkpoint as the latest one, unless the present one covers a later entry, or the same entry at a later
+    /// time. An export has checkpoints of two keys in any order.
     fn cover(&mut self, next: Checkpoint) {
         if self.covered.as_ref().is_none_or(|known| (known.head.number, known.at) < (next.head.number, next.at)) {
             self.covered = Some(next);
         }
     }
 
-    /// Takes up what the host remembers: an export may lack its newest checkpoints, and the restarts that these name.
+    /// Adds the host's knowledge: an export may lack its newest checkpoints, and the restarts in them.
     fn recall(&mut self) {
         let Some(last) = &self.known.last else { return };
         if self.has_last {

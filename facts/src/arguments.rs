@@ -1,4 +1,4 @@
-//! The arguments: few enough to be read without a library.
+//! The command-line arguments: few enough to be read without a library.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use landfall_error_codes::codes;
 use landfall_facts::failure::Failure;
 
-/// The argument for JSON, of which errors take notice, too.
+/// Argument for JSON output, which also applies to errors.
 pub(crate) const JSON: &str = "--json";
 
-/// What is printed for `--help`.
+/// Text printed for `--help`.
 pub(crate) const USAGE: &str = "\
 Usage: landfall-facts [--json] [--output FILE]
        landfall-facts --mounts FILE
@@ -36,14 +36,14 @@ pub(crate) enum Request {
     Help,
 }
 
-/// Where the facts go.
+/// The destinations of the facts.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
-    /// Whether a terminal gets JSON, too.
+    /// True if even a terminal gets JSON.
     pub(crate) json: bool,
-    /// The file that receives the document, too.
+    /// File to which the document is also written.
     pub(crate) output: Option<PathBuf>,
-    /// The file that names the mounts of the node, in a container on it.
+    /// File that names the mounts of the node, for use in a container on it.
     pub(crate) mounts: Option<PathBuf>,
 }
 

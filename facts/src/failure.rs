@@ -1,4 +1,4 @@
-//! The error of a command: a code, what failed, why, and what to do next.
+//! The error of a command: a code, what failed, the causes, and the next step.
 
 use std::error::Error;
 use std::path::Path;
@@ -10,13 +10,13 @@ use serde::Serialize;
 
 use crate::{printed, shown};
 
-/// What a printed failure is, as the field `kind` and the name of its schema have it.
+/// Kind of a printed failure, in the field `kind` and in the name of its schema.
 pub const KIND: &str = "error";
 
-/// Form of that document.
+/// Schema of that document.
 pub const SCHEMA: u32 = 1;
 
-/// An error on its way to the person at the keyboard.
+/// An error to be shown to the person who ran the command.
 #[derive(Debug)]
 pub struct Failure(Box<Parts>);
 
@@ -55,7 +55,7 @@ pub struct ErrorDocument<'a> {
 }
 
 impl<'a> ErrorDocument<'a> {
-    /// The document of a failure.
+    /// Creates the document of a failure.
     pub fn of(failure: &'a Failure) -> Self {
         let code = failure.code();
         Self {
@@ -70,7 +70,7 @@ impl<'a> ErrorDocument<'a> {
     }
 }
 
-/// Boxed, so that a result which carries a failure stays small.
+/// The parts of a failure, boxed so that a result with a failure stays small.
 #[derive(Debug)]
 struct Parts {
     code: Code,
@@ -81,7 +81,7 @@ struct Parts {
 }
 
 impl Failure {
-    /// A failure that the command line itself found.
+    /// Creates a failure that the command line itself detected.
     pub fn new(code: Code, what: impl Into<String>) -> Self {
         Self(Box::new(Parts {
             code,
@@ -92,17 +92,17 @@ impl Failure {
         }))
     }
 
-    /// That of a case, whose next step it has.
+    /// Creates the failure of a case, with the case's next step.
     pub fn of(case: Case, what: impl Into<String>) -> Self {
         Self::new(case.code(), what).next(case.next)
     }
 
-    /// That of a file which this error keeps from passing its check.
+    /// Creates the failure of a file that did not pass its check because of this error.
     pub fn not_passed(file: &Path, error: &impl Coded) -> Self {
         Self::new(error.code(), format!("{} does not pass", file.display())).because(error)
     }
 
-    /// The same with its causes, outermost first.
+    /// Adds the error and its causes, outermost first.
     #[must_use]
     pub fn because(mut self, source: &dyn Error) -> Self {
         let mut cause = Some(source);
@@ -113,46 +113,46 @@ impl Failure {
         self
     }
 
-    /// The same with what to do next, where that is better known than in the registry of codes.
+    /// Sets the next step, if it is better known than in the registry of codes.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
         self.0.next = next.into();
         self
     }
 
-    /// The same with its blockers.
+    /// Sets the blockers.
     #[must_use]
     pub fn blocked_by(mut self, blockers: Vec<Blocking>) -> Self {
         self.0.blockers = blockers;
         self
     }
 
-    /// The entry of the registry.
+    /// Entry in the registry of codes.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// What failed, and on what.
+    /// Description of what failed, and on what.
     pub fn what(&self) -> &str {
         &self.0.what
     }
 
-    /// Why, outermost cause first.
+    /// Causes, the outermost first.
     pub fn causes(&self) -> &[String] {
         &self.0.causes
     }
 
-    /// Every blocker, where there are several.
+    /// All blockers, if there are several.
     pub fn blockers(&self) -> &[Blocking] {
         &self.0.blockers
     }
 
-    /// What to do next.
+    /// Next step for the person.
     pub fn next_step(&self) -> &str {
         &self.0.next
     }
 
-    /// The failure for a person, whatever it quotes: what, why, what next, and its code.
+    /// Formats the failure for a person: what failed, why, the next step, and its code. Quoted text is made safe.
     pub fn text(&self) -> String {
         let mut lines = vec![format!("error[{}]: {}", self.code().id, shown::paragraph(self.what()))];
         for (blocker, number) in self.blockers().iter().zip(1..) {
@@ -164,7 +164,7 @@ impl Failure {
         lines.join("\n")
     }
 
-    /// The same as a document in one line.
+    /// Returns the failure as a document in one line.
     pub fn json(&self) -> String {
         printed::line(KIND, SCHEMA, &ErrorDocument::of(self))
     }

@@ -1,5 +1,5 @@
-//! What `landfall` and the small program `landfall-facts` have in common: the facts of a host as a person reads them, and how a program
-//! says what failed. Facts themselves are collected by `landfall_host`.
+//! Code that `landfall` and the small program `landfall-facts` share: the facts of a host for people, and the form of
+//! errors. `landfall_host` collects the facts themselves.
 
 pub mod failure;
 pub mod printed;

@@ -1,8 +1,8 @@
-//! `landfall-facts`: prints what an install depends on at this host, as `landfall facts` does. It is small and static, so that a vendor can
-//! mail it ahead, and changes nothing but the file that `--output` names.
+//! `landfall-facts`: prints the facts of this host on which an install depends, like `landfall facts`. It is small and
+//! static, so that a vendor can mail it ahead. It changes nothing except the file given by `--output`.
 //!
-//! A terminal gets text, everything else the document. Errors have the codes and exit codes of `landfall`. In the pods of `landfall probe`, it
-//! collects the facts of the node, with the node's mounts in place of the container's.
+//! A terminal gets text, other outputs get the document. Errors have the codes and exit codes of `landfall`. In the
+//! pods of `landfall probe`, it collects the facts of the node, with the node's mounts in place of the container's.
 
 mod arguments;
 mod mounts;
@@ -21,7 +21,7 @@ use landfall_media::durable::{self, DurableError};
 
 use arguments::{Arguments, JSON, Request, USAGE};
 
-/// Anyone who gets the file may read it: it holds no secrets.
+/// Readable by everyone: the file contains no secrets.
 const FILE_MODE: u32 = 0o644;
 
 fn main() -> ExitCode {
@@ -44,7 +44,7 @@ fn run(given: &[OsString]) -> Result<(), Failure> {
     }
 }
 
-/// Collects the facts once: what is printed is what the file has, which is on the disk by then.
+/// Collects the facts once. The file has the same document as the output, and is on the disk before it is printed.
 fn report(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(namespace) = &arguments.mounts {
         return report_node(namespace);
@@ -61,7 +61,7 @@ fn report(arguments: &Arguments) -> Result<(), Failure> {
     print(&text::text(&facts))
 }
 
-/// Prints the facts of the node below a container. Speeds are not measured: software runs there.
+/// Prints the facts of the node on which the container runs. Speeds are not measured, because software runs there.
 fn report_node(namespace: &Path) -> Result<(), Failure> {
     let program = mounts::enter(namespace)?;
     let paths = SitePaths::default();
@@ -69,12 +69,12 @@ fn report_node(namespace: &Path) -> Result<(), Failure> {
     print(&document(&facts::collect(&paths, &gpus)?))
 }
 
-/// The document of `landfall facts`.
+/// Returns the document of `landfall facts`.
 fn document(facts: &Facts) -> String {
     printed::pretty(facts::KIND, facts::SCHEMA, facts) + "\n"
 }
 
-/// Prints on standard output. A reader that left has what it wants; any other error would leave half a document.
+/// Prints to standard output. A closed pipe is not an error; any other error would leave half a document.
 fn print(text: &str) -> Result<(), Failure> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
@@ -85,7 +85,7 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints a line for the person who started this. If that fails, no one reads it.
+/// Prints a line for the person who started the program. A failure to print it is ignored.
 fn say(line: &str) {
     let _no_one_reads = writeln!(io::stderr(), "{line}");
 }

@@ -1,5 +1,5 @@
-//! The facts of a node from a container on it: with the node's mounts in place of the container's, everything that facts are made of is
-//! where it is for a program on the node itself.
+//! The facts of a node, collected in a container on it. With the node's mounts in place of the container's, all sources
+//! of facts are where a program on the node itself finds them.
 
 use std::fs::File;
 use std::io;
@@ -10,21 +10,21 @@ use landfall_error_codes::codes;
 use landfall_facts::failure::Failure;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
-/// Name of the program that asks NVIDIA's library, beside this one.
+/// Name of the program beside this one that queries NVIDIA's library.
 const GPU_PROGRAM: &str = "landfall-gpu";
 
-/// A program of this one's folder, held open, since its folder is out of reach afterwards.
+/// A program from this one's folder, held open because the folder is unreachable afterwards.
 pub(crate) struct HeldProgram(File);
 
 impl HeldProgram {
-    /// A path that leads to it in every mount namespace, for as long as this process lives.
+    /// Returns a path that leads to it in every mount namespace, as long as this process lives.
     pub(crate) fn path(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd()))
     }
 }
 
-/// Takes over the mounts that a file such as `/proc/1/ns/mnt` names. Returns the program about GPUs that was beside this one. The kernel
-/// wants a process without threads, with the rights of root.
+/// Enters the mount namespace that a file such as `/proc/1/ns/mnt` names. Returns the GPU program that was beside this
+/// one. The kernel requires a process without threads, with root's privileges.
 pub(crate) fn enter(namespace: &Path) -> Result<Option<HeldProgram>, Failure> {
     let beside = std::env::current_exe().map(|this| this.with_file_name(GPU_PROGRAM)).and_then(File::open);
     match moved(namespace) {

@@ -1,11 +1,11 @@
-//! Documents as they are printed: each names what it is in `kind`, and its form in `schema` (docs/JSON.md).
+//! Documents in their printed form: each states its kind in `kind`, and its form in `schema` (docs/JSON.md).
 
 use serde::Serialize;
 use serde_json::json;
 
 use crate::shown;
 
-/// A document as it is printed.
+/// A document in its printed form.
 #[derive(Serialize)]
 struct Printed<'a, D> {
     kind: &'static str,
@@ -14,12 +14,12 @@ struct Printed<'a, D> {
     document: &'a D,
 }
 
-/// A document in several lines, for standard output.
+/// Returns a document in several lines, for standard output.
 pub fn pretty<D: Serialize>(kind: &'static str, schema: u32, document: &D) -> String {
     plain(serde_json::to_string_pretty(&Printed { kind, schema, document }))
 }
 
-/// A document in one line, for standard error.
+/// Returns a document in one line, for standard error.
 pub fn line<D: Serialize>(kind: &'static str, schema: u32, document: &D) -> String {
     plain(serde_json::to_string(&Printed { kind, schema, document }))
 }

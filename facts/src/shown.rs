@@ -1,32 +1,33 @@
-//! Text as it may reach a terminal: whatever a stick wrote, it moves no cursor, colors nothing, forges no line and floods no
-//! screen.
+//! Text that is safe for a terminal. Whatever a stick contains, it cannot move the cursor, set colors, forge a line or
+//! flood the screen.
 
 use std::fmt::Write;
 
 use landfall_release_document::is_invisible;
 
-/// Maximum length of a line, in characters.
+/// Maximum length of a line in characters.
 const LINE_CHARACTERS: usize = 1000;
 
-/// Maximum length of a paragraph, in characters: of what failed, of a cause, of what to do next.
+/// Maximum length in characters of a paragraph: what failed, a cause, or the next step.
 const PARAGRAPH_CHARACTERS: usize = 8000;
 
-/// Whether a text shows everything that it holds.
+/// Returns true if a text has no invisible characters.
 pub fn is_plain(text: &str) -> bool {
     !text.chars().any(is_invisible)
 }
 
-/// One line, with its end cut off where it is too long.
+/// Returns one safe line, truncated if it is too long.
 pub fn line(text: &str) -> String {
     limited(text, LINE_CHARACTERS)
 }
 
-/// Several lines, each of them plain: for texts whose lines this program made.
+/// Returns several safe lines, for texts whose line breaks come from this program.
 pub fn block(text: &str) -> String {
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A text that may quote anything: its later lines are marked as such, so that none passes for a line of this program.
+/// Returns a safe text that may quote anything: its later lines are marked, so that none looks like a line of this
+/// program.
 pub fn paragraph(text: &str) -> String {
     let text: String = match text.char_indices().nth(PARAGRAPH_CHARACTERS) {
         Some((end, _)) => format!("{} [{} more bytes]", &text[..end], text.len() - end),
@@ -35,7 +36,8 @@ pub fn paragraph(text: &str) -> String {
     text.trim_end().split('\n').map(line).collect::<Vec<_>>().join("\n    | ")
 }
 
-/// JSON in which what is not seen is escaped as JSON does it: the same document, for a program and for a terminal.
+/// Returns JSON with invisible characters escaped by JSON's rules: the same document for a program, and safe for a
+/// terminal.
 pub fn json(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {

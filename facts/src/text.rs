@@ -3,7 +3,8 @@
 use landfall_facts::{rows, shown};
 use landfall_host::facts::Facts;
 
-/// The facts by topic, one a line. What is not seen is spelled out, so that no name on the host passes for a line of its own.
+/// Formats the facts by topic, one per line. Invisible characters are spelled out, so that no name on the host looks
+/// like a separate line.
 pub(crate) fn text(facts: &Facts) -> String {
     let mut lines = vec![format!("{}, {}", shown::line(&facts.hostname), shown::line(&facts.collected_at))];
     if !facts.root {

@@ -1,4 +1,4 @@
-//! The program as a customer gets it: alone, in a mail.
+//! Tests of the program in the form in which a customer gets it: alone, in a mail.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -14,10 +14,11 @@ use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_landfall-facts");
 
-/// Maximum size of the program in the development profile, with its symbols: what many mail servers take. The one that ships is smaller.
+/// Maximum size in bytes of the program in the development profile, with its symbols: a limit of many mail servers. The
+/// shipped one is smaller.
 const PROGRAM_BYTES: u64 = 20 << 20;
 
-/// Crates of `landfall` that make it large: a cluster's client, databases, what builds and what operates.
+/// Crates of `landfall` that make it large: a cluster's client, databases, and the code that builds and operates.
 const HEAVY: [&str; 7] = [
     "kube-client",
     "landfall-appliance",
@@ -28,7 +29,7 @@ const HEAVY: [&str; 7] = [
     "sqlx-core",
 ];
 
-/// Runs it with these arguments, its output in pipes.
+/// Runs the program with these arguments, its output in pipes.
 fn run(arguments: &[&str]) -> Output {
     Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
@@ -37,7 +38,7 @@ fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Standard error of a run that printed nothing else and ended with this code.
+/// Returns standard error of a run that printed nothing else and ended with this code.
 fn error_of(output: &Output, exit_code: u8) -> String {
     assert_eq!(output.status.code(), Some(exit_code.into()), "{}", shown(&output.stderr));
     assert_eq!(shown(&output.stdout), "");
@@ -66,7 +67,7 @@ fn the_printed_document_holds_the_facts_of_this_host() {
     }
 }
 
-/// Whatever the umask of the person is, who then sends the file.
+/// The file's mode must not depend on the umask of the person who sends it.
 #[test]
 fn the_file_has_the_document_that_was_printed() {
     let folder = tempfile::tempdir().unwrap();
@@ -81,7 +82,7 @@ fn the_file_has_the_document_that_was_printed() {
     assert_eq!(names(folder.path()), ["facts.json"]);
 }
 
-/// A path that root cannot write to, either.
+/// Not even root can write to this path.
 #[test]
 fn a_file_that_cannot_be_written_is_an_error_with_a_code() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,7 +135,7 @@ fn a_terminal_gets_text_and_json_where_it_is_asked_for() {
         let side = ioctl_tiocgptpeer(&terminal, flags).unwrap();
         let mut child = Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).stdout(side).spawn().unwrap();
         let mut text = Vec::new();
-        // Ends with an error, as terminals do, once the program has closed the other side.
+        // Once the program has closed the other side, this ends with an error, as terminals do.
         let _hung_up = File::from(terminal).read_to_end(&mut text);
         assert!(child.wait().unwrap().success());
         shown(&text).replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-//! The program in a container, whose mounts hide what the node has.
+//! Test of the program in a container whose mounts hide those of the node.
 
 use std::process::{Command, Output};
 
@@ -11,7 +11,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// An empty `/etc` hides what is there, as a container's own does.
+/// An empty `/etc` hides the real one, as a container's own does.
 #[test]
 #[ignore = "needs root, with which `cargo xtask test` runs it"]
 fn with_the_mounts_of_another_process_the_facts_are_its_own() {

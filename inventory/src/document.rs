@@ -1,4 +1,4 @@
-//! `documents/inventory.json`: the packages of a release's images, and the licenses and charts of the rest.
+//! `documents/inventory.json`: the packages of a release's images, and the licenses and charts of its other contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,43 +15,43 @@ pub const INVENTORY_DOCUMENT_TYPE: &str = "landfall.dev/inventory/1";
 /// Name of the document in the bundle's head.
 pub const INVENTORY_DOCUMENT_NAME: &str = "documents/inventory.json";
 
-/// What a release is made of, beyond what the release document says.
+/// The contents of a release, in addition to those in the release document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InventoryDocument {
     /// Always [`INVENTORY_DOCUMENT_TYPE`].
     #[serde(rename = "type")]
     pub document_type: String,
-    /// Every package of every image, each once, in a fixed order.
+    /// Every package of every image, without duplicates, in a fixed order.
     pub packages: Vec<Package>,
     /// The images, in the order of the release.
     pub images: Vec<ImagePackages>,
-    /// Licenses of artifacts, where one is recorded.
+    /// Licenses of artifacts, if recorded.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<ArtifactLicense>,
-    /// Licenses of wheels and npm packages, by artifact and path, where they declare one.
+    /// Licenses of wheels and npm packages, by artifact and path, if they declare one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileLicense>,
-    /// Charts of which components were rendered, each followed by those that came with it.
+    /// Charts from which components were rendered, each followed by its subcharts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub charts: Vec<ChartEntry>,
 }
 
-/// What is known about an image.
+/// The packages and other facts of an image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImagePackages {
     /// Full upstream reference.
     pub reference: String,
-    /// Its distribution, such as `debian 13`, where it says.
+    /// Distribution of the image, such as `debian 13`, if stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// License of the image, where the lock says so.
+    /// License of the image, if stated in the lock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// Its packages, as positions in the document's list, ascending.
+    /// Packages of the image, as positions in the document's list, ascending.
     pub packages: Vec<u32>,
-    /// Files of it that list packages and were not read.
+    /// Files of the image that list packages and were not read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<UnreadFile>,
 }
@@ -60,9 +60,9 @@ pub struct ImagePackages {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnreadFile {
-    /// Its path in the image.
+    /// Path in the image.
     pub path: String,
-    /// Why, in words.
+    /// Reason, in words.
     pub reason: String,
 }
 
@@ -72,7 +72,7 @@ pub struct UnreadFile {
 pub struct ArtifactLicense {
     /// Name of the artifact.
     pub name: String,
-    /// Its license.
+    /// License of the artifact.
     pub license: String,
 }
 
@@ -82,13 +82,13 @@ pub struct ArtifactLicense {
 pub struct FileLicense {
     /// Name of the artifact.
     pub artifact: String,
-    /// Path of the file in it.
+    /// Path of the file in the artifact.
     pub path: String,
-    /// Its license.
+    /// License of the file.
     pub license: String,
 }
 
-/// A chart of which a component was rendered, or one that came with it.
+/// A chart from which a component was rendered, or a subchart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChartEntry {
@@ -96,15 +96,15 @@ pub struct ChartEntry {
     pub component: String,
     /// Name of the chart.
     pub name: String,
-    /// Its version.
+    /// Version of the chart.
     pub version: String,
-    /// Its folder in the component's chart, such as `charts/cache`; none for that chart itself.
+    /// Folder in the component's chart, such as `charts/cache`; `None` for that chart itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Its license, where the lock or the chart states one.
+    /// License of the chart, if stated in the lock or the chart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
-    /// The reference by which the lock pins it; none for a folder of the release.
+    /// Reference by which the lock pins the chart; `None` for a folder of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// SHA-256 of the archive or manifest that the lock pins.
@@ -112,20 +112,20 @@ pub struct ChartEntry {
     pub digest: Option<Sha256>,
 }
 
-/// An image that was read, for the document.
+/// An image that was read for the document.
 #[derive(Debug, Clone)]
 pub struct ReadImage {
     /// Full upstream reference.
     pub reference: String,
-    /// License of the image, where the lock says so.
+    /// License of the image, if stated in the lock.
     pub license: Option<String>,
-    /// What its layers hold.
+    /// Contents of its layers.
     pub inventory: ImageInventory,
 }
 
 impl InventoryDocument {
-    /// A document of these images. A package that two images describe with different licenses has the first one. Fails with the reason
-    /// where there is more than a head may list.
+    /// Creates a document of these images. A package that two images describe with different licenses gets the first
+    /// one. Fails, with the reason, if there is more than a head may list.
     pub fn new(
         images: &[ReadImage],
         artifacts: Vec<ArtifactLicense>,
@@ -175,12 +175,12 @@ impl InventoryDocument {
         Ok(document)
     }
 
-    /// The bytes of the document, canonical.
+    /// Returns the canonical bytes of the document.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         to_canonical(INVENTORY_DOCUMENT_NAME, self)
     }
 
-    /// What the document says about an image, by its full reference.
+    /// Returns the entry of an image, by its full reference.
     pub fn image(&self, reference: &str) -> Option<&ImagePackages> {
         self.images.iter().find(|image| image.reference == reference)
     }
@@ -190,13 +190,13 @@ impl InventoryDocument {
         image.packages.iter().filter_map(|position| self.packages.get(*position as usize))
     }
 
-    /// The recorded license of an artifact.
+    /// Returns the recorded license of an artifact.
     pub fn artifact_license(&self, name: &str) -> Option<&str> {
         let found = self.artifacts.iter().find(|artifact| artifact.name == name);
         found.map(|artifact| artifact.license.as_str())
     }
 
-    /// The license that a wheel or an npm package of an artifact declares.
+    /// Returns the license that a wheel or an npm package of an artifact declares.
     pub fn file_license(&self, artifact: &str, path: &str) -> Option<&str> {
         let key = |file: &FileLicense| (file.artifact.as_str(), file.path.as_str()).cmp(&(artifact, path));
         let found = self.files.binary_search_by(key).ok()?;
@@ -255,7 +255,7 @@ impl ImagePackages {
     }
 }
 
-/// A package without its license, which does not identify it.
+/// Returns a package without its license, which does not identify it.
 fn identity(package: &Package) -> Package {
     Package { license: None, ..package.clone() }
 }

@@ -1,4 +1,4 @@
-//! What the files of an image come to: its packages, its distribution, and what could not be read.
+//! The inventory of an image from its files: its packages, its distribution, and the files that could not be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,24 +9,24 @@ use crate::limits;
 use crate::package::{Package, PackageKind};
 use crate::read::{Found, package_of, short};
 
-/// A distribution, as `os-release` names it.
+/// A distribution, as named in `os-release`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct System {
     /// `ID`, such as `debian`.
     pub distribution: String,
-    /// `VERSION_ID`, such as `13`; rolling ones have none.
+    /// `VERSION_ID`, such as `13`; rolling distributions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
 
-/// What is known about the packages of an image.
+/// The packages and other facts of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageInventory {
-    /// Its packages, each once, sorted.
+    /// Packages of the image, sorted and without duplicates.
     pub packages: Vec<Package>,
-    /// Its distribution, where it says.
+    /// Distribution of the image, if stated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
     /// Files that list packages and were not read.
@@ -35,14 +35,15 @@ pub struct ImageInventory {
 }
 
 impl ImageInventory {
-    /// Puts together what the files of an image say, each with its path in the image. A file to which links lead has several.
+    /// Combines the contents of an image's files, each with its path in the image. A file with links to it has several
+    /// paths.
     pub fn of(found: impl IntoIterator<Item = (String, Found)>) -> Self {
         let (mut packages, mut unread, mut system) = (BTreeSet::new(), Vec::new(), None);
         let mut licenses = BTreeMap::new();
         for (path, found) in found {
             match found {
                 Found::Packages(found) => packages.extend(found),
-                // Both paths of os-release name one file, or the one in /etc was written by hand.
+                // Both paths of os-release name the same file, or the one in /etc was written by hand.
                 Found::System(found) if system.is_none() || path.starts_with("/etc/") => system = Some(found),
                 Found::System(_) => {}
                 Found::License(license) => {
@@ -63,7 +64,7 @@ impl ImageInventory {
     }
 }
 
-/// dpkg's database has no licenses; the package's `copyright` has.
+/// Adds a license to a package: dpkg's database has none, but the package's `copyright` file does.
 fn licensed(package: Package, licenses: &BTreeMap<String, String>) -> Package {
     match licenses.get(&package.name) {
         Some(license) if package.kind == PackageKind::Deb => Package { license: Some(license.clone()), ..package },

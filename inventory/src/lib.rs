@@ -1,12 +1,13 @@
-//! What a bundle is made of: readers of package databases, the document about packages in a head, bills of materials, and the
-//! difference between two bundles.
+//! The contents of a bundle: readers of package databases, the document about packages in a head, bills of materials,
+//! and the differences between two bundles.
 //!
 //! ```text
 //! files of layers ── read ── image ── InventoryDocument ──┬── sbom ── SPDX, CycloneDX
 //!                                     release document ───┴── diff ── BundleDiff
 //! ```
 //!
-//! `landfall build` reads the layers once, and the bundle's head carries the document. Bills and differences are pure functions of heads.
+//! `landfall build` reads the layers once, and the bundle's head carries the document. Bills and differences are pure
+//! functions of heads.
 
 pub mod diff;
 mod document;

@@ -1,34 +1,35 @@
-//! What is read of hostile layers and of heads, and what is refused.
+//! Limits for reading hostile layers and heads.
 
-/// Distinct packages of a release. A head's document may hold [`landfall_bundle_spec::limits::CONTAINERS`] objects and arrays.
+/// Maximum number of distinct packages of a release. A head's document may contain
+/// [`landfall_bundle_spec::limits::CONTAINERS`] objects and arrays.
 pub const PACKAGES: usize = 60_000;
 
-/// Packages of all images together, each counted in every image that has it.
+/// Maximum number of packages of all images together; a package counts once for each image.
 pub const USES: usize = 300_000;
 
-/// Images, artifacts or charts.
+/// Maximum number of images, artifacts or charts.
 pub const ENTRIES: usize = 10_000;
 
-/// Bytes of a name, a version, a license or a reason.
+/// Maximum length of a name, a version, a license or a reason in bytes.
 pub const TEXT_BYTES: usize = 256;
 
-/// Licenses that a `copyright` file may name; what follows is not read.
+/// Maximum number of licenses read from a `copyright` file; the rest is skipped.
 pub const LICENSES: usize = 1000;
 
-/// Bytes of the path of a file of an artifact.
+/// Maximum length of the path of an artifact's file in bytes.
 pub const PATH_BYTES: usize = 1024;
 
-/// Bytes of a file that lists packages.
+/// Maximum size of a file that lists packages in bytes.
 pub const DATABASE_BYTES: u64 = 128 << 20;
 
-/// Bytes of a row of RPM's database: the header of one package, which lists its files.
+/// Maximum size in bytes of a row of RPM's database: the header of one package, which lists its files.
 pub const RPM_ROW_BYTES: usize = 32 << 20;
 
-/// Bytes of the metadata of one package.
+/// Maximum size of the metadata of one package in bytes.
 pub const METADATA_BYTES: u64 = 1 << 20;
 
-/// Bytes of a line; what follows is not kept.
+/// Maximum length of a line in bytes; the rest is dropped.
 pub const LINE_BYTES: usize = 16 << 10;
 
-/// Files of an image that could not be read, by name; further ones are only counted.
+/// Maximum number of an image's unreadable files to list by name; others are only counted.
 pub const UNREAD: usize = 100;

@@ -1,4 +1,4 @@
-//! One package of an image.
+//! A package of an image.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum PackageKind {
 }
 
 impl PackageKind {
-    /// The word of a package URL.
+    /// Type of such packages in a package URL.
     pub fn name(self) -> &'static str {
         match self {
             Self::Deb => "deb",
@@ -32,7 +32,7 @@ impl PackageKind {
         }
     }
 
-    /// Whether such a package belongs to a distribution, so that its version means something there alone.
+    /// Returns true if such a package belongs to a distribution, so that its version is meaningful only there.
     pub fn is_of_system(self) -> bool {
         matches!(self, Self::Deb | Self::Apk | Self::Rpm)
     }
@@ -42,28 +42,28 @@ impl PackageKind {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Package {
-    /// Who manages it.
+    /// Package manager that installed it.
     pub kind: PackageKind,
-    /// Its name; of npm with the scope, of Python normalized as PEP 503 has it.
+    /// Name of the package: for npm with its scope, for Python normalized by PEP 503.
     pub name: String,
-    /// Its version, as the package manager prints it.
+    /// Version, as the package manager prints it.
     pub version: String,
-    /// Its architecture in the words of the distribution; none for packages that name none.
+    /// Architecture in the distribution's terms; `None` if the package states none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architecture: Option<String>,
-    /// The distribution, such as `debian`, as `os-release` names it; none for packages that belong to none.
+    /// Distribution, such as `debian`, as named in `os-release`; `None` for a package that belongs to none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distribution: Option<String>,
-    /// The version of the distribution, such as `13`.
+    /// Version of the distribution, such as `13`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub distribution_version: Option<String>,
-    /// Its license as it declares it; an SPDX expression or other words.
+    /// Declared license: an SPDX expression or other text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub license: Option<String>,
 }
 
 impl Package {
-    /// A package with a name and a version, if both are usable.
+    /// Creates a package from a name and a version, or returns an error if either is unusable.
     pub(crate) fn new(kind: PackageKind, name: &str, version: &str) -> Result<Self, String> {
         let package = Self {
             kind,
@@ -78,7 +78,7 @@ impl Package {
         Ok(package)
     }
 
-    /// Fails unless every text is one.
+    /// Returns an error unless every text is valid.
     pub(crate) fn check(&self) -> Result<(), String> {
         let kind = self.kind.name();
         check_text(&format!("the name of a package of {kind}"), &self.name)?;
@@ -95,12 +95,12 @@ impl Package {
     }
 }
 
-/// Whether a text is neither empty nor too long, and has no control characters.
+/// Returns true if a text is neither empty nor too long, and has no control characters.
 pub(crate) fn is_text(text: &str) -> bool {
     (1..=limits::TEXT_BYTES).contains(&text.len()) && !text.chars().any(char::is_control)
 }
 
-/// Fails unless [`is_text`].
+/// Returns an error unless the text passes [`is_text`].
 pub(crate) fn check_text(what: &str, text: &str) -> Result<(), String> {
     if is_text(text) { Ok(()) } else { Err(format!("{what} is empty, too long, or has control characters")) }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::package::{Package, PackageKind};
 
-/// Percent-encodes what a part of a package URL may not contain. A colon stays.
+/// Percent-encodes the characters that a part of a package URL may not contain. A colon is kept.
 pub(crate) fn encoded(text: &str, also: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -12,14 +12,14 @@ pub(crate) fn encoded(text: &str, also: &str) -> String {
         if letter.is_ascii_alphanumeric() || ".-_~:".contains(letter) || also.contains(letter) {
             out.push(letter);
         } else {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _infallible = write!(out, "%{byte:02X}");
         }
     }
     out
 }
 
-/// The qualifiers of a package URL, which are in the order of their names.
+/// Appends the qualifiers of a package URL, which are given in the order of their names.
 fn qualified(url: String, qualifiers: &[(&str, Option<String>)]) -> String {
     let known = qualifiers.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
     known
@@ -28,7 +28,7 @@ fn qualified(url: String, qualifiers: &[(&str, Option<String>)]) -> String {
 }
 
 impl Package {
-    /// Its package URL, which identifies it wherever it is.
+    /// Returns the package URL, which identifies the package anywhere.
     pub fn purl(&self) -> String {
         let kind = self.kind.name();
         let version = encoded(&self.version, "");
@@ -46,7 +46,7 @@ impl Package {
         }
     }
 
-    /// The package URL of a package of RPM, whose epoch is no part of the version, and whose name keeps its letters.
+    /// Returns the package URL of an RPM package. The epoch is not part of the version, and the name keeps its case.
     fn rpm_purl(&self) -> String {
         let (epoch, version) = match self.version.split_once(':') {
             Some((epoch, version)) => (Some(epoch.to_owned()), version),
@@ -55,7 +55,7 @@ impl Package {
         let distribution = self.distribution.as_deref().map(str::to_lowercase);
         let system = distribution.as_ref().zip(self.distribution_version.as_ref());
         let system = system.map(|(distribution, version)| format!("{distribution}-{version}"));
-        // Red Hat's own system calls itself otherwise than package URLs do.
+        // Red Hat's own system uses another name than package URLs do.
         let vendor = distribution.map(|name| if name == "rhel" { "redhat".to_owned() } else { name });
         let namespace = vendor.map(|name| format!("{}/", encoded(&name, ""))).unwrap_or_default();
         let url = format!("pkg:rpm/{namespace}{}@{}", encoded(&self.name, ""), encoded(version, ""));
@@ -63,14 +63,15 @@ impl Package {
     }
 }
 
-/// The package URL of what a language's registry has, which needs no more than name and version.
+/// Returns the package URL of a package in a language's registry, for which name and version suffice.
 pub fn of(kind: PackageKind, name: &str, version: &str) -> String {
     let lower = name.to_lowercase();
     let name = if kind == PackageKind::Npm { encoded(&lower, "/") } else { encoded(&lower.replace('_', "-"), "") };
     format!("pkg:{}/{name}@{}", kind.name(), encoded(version, ""))
 }
 
-/// The package URL of what a registry has: the last segment of the name, the digest as version.
+/// Returns the package URL of an image or artifact in a registry: the last segment of the name, with the digest as
+/// version.
 pub fn oci(reference: &str, digest: &str, architecture: Option<&str>) -> String {
     let (repository, tag) = split_tag(reference);
     let name = repository.rsplit('/').next().unwrap_or(repository).to_lowercase();
@@ -84,7 +85,7 @@ pub fn oci(reference: &str, digest: &str, architecture: Option<&str>) -> String 
     )
 }
 
-/// A reference without its tag, and the tag.
+/// Splits a reference into the part without its tag, and the tag.
 pub fn split_tag(reference: &str) -> (&str, Option<&str>) {
     match reference.rsplit_once(':') {
         Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag)),

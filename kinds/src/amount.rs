@@ -1,6 +1,6 @@
-//! Amounts of resources as Kubernetes writes them.
+//! Amounts of resources in Kubernetes' notation.
 
-/// What may follow the figure, and what it stands for: so many, or one of so many parts.
+/// Suffixes of a figure, each with its factor as a numerator and a denominator.
 const UNITS: [(&str, u128, u128); 16] = [
     ("", 1, 1),
     ("n", 1, 1_000_000_000),
@@ -20,23 +20,24 @@ const UNITS: [(&str, u128, u128); 16] = [
     ("Ei", 1 << 60, 1),
 ];
 
-/// Bytes, or other whole things; rounded up, as Kubernetes does. None of what is no amount, is negative, or is too large.
+/// Parses bytes or other whole units, rounded up, as Kubernetes does. Returns `None` for text that is not an amount, or
+/// that is negative or too large.
 pub fn whole(text: &str) -> Option<u64> {
     parts(text, 1)
 }
 
-/// Thousandths of a core, in the same way.
+/// Parses an amount as thousandths of a core, in the same way.
 pub fn thousandths(text: &str) -> Option<u64> {
     parts(text, 1_000)
 }
 
-/// Whether this is an amount below nothing.
+/// Returns true if this is a negative amount.
 pub(super) fn is_negative(text: &str) -> bool {
     let above = text.strip_prefix('-').and_then(split);
     above.is_some_and(|(figure, _)| figure.bytes().any(|byte| (b'1'..=b'9').contains(&byte)))
 }
 
-/// Figure and suffix of an amount without its sign; none of what is no amount.
+/// Splits an amount without a sign into figure and suffix; `None` if it is not an amount.
 pub(super) fn split(number: &str) -> Option<(&str, &str)> {
     let end = number.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(number.len());
     let (figure, suffix) = number.split_at(end);
@@ -50,7 +51,7 @@ fn is_exponent(suffix: &str) -> bool {
     digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// So many parts of a whole.
+/// Parses an amount in units of which `of_one` make a whole.
 fn parts(text: &str, of_one: u128) -> Option<u64> {
     let (figure, suffix) = split(text.strip_prefix('+').unwrap_or(text))?;
     let (before, behind) = figure.split_once('.').unwrap_or((figure, ""));

@@ -1,10 +1,11 @@
-//! Amounts of resources: any text fits the published types, and the API server takes only numbers with a unit.
+//! Validation of amounts of resources: the published types accept any text, but the API server accepts only numbers
+//! with a unit.
 
 use serde_json::Value;
 
 use super::{Fault, amount, escape};
 
-/// Kinds with containers, claims or quotas, in which these fields mean amounts.
+/// Kinds with containers, claims or quotas, in which these fields contain amounts.
 const KINDS: [&str; 11] = [
     "CronJob",
     "DaemonSet",
@@ -19,7 +20,8 @@ const KINDS: [&str; 11] = [
     "StatefulSet",
 ];
 
-/// Refuses a malformed amount in the resources of containers and claims, in quotas, and in limits of volumes.
+/// Returns an error for a malformed amount in the resources of containers and claims, in quotas, and in limits of
+/// volumes.
 pub(super) fn check(kind: &str, object: &Value) -> Result<(), Fault> {
     if !KINDS.contains(&kind) {
         return Ok(());
@@ -39,7 +41,7 @@ fn walk(value: &Value, pointer: &str) -> Result<(), Fault> {
                     .into_iter()
                     .try_for_each(|part| check_all(&field[part], &format!("{pointer}/{part}"))),
                 "sizeLimit" => check_one(field, &pointer),
-                // People choose the keys there: none of them means amounts.
+                // People choose the keys there, so they do not indicate amounts.
                 "annotations" | "labels" | "matchLabels" => Ok(()),
                 _ => walk(field, &pointer),
             }
@@ -65,7 +67,7 @@ fn check_one(amount: &Value, pointer: &str) -> Result<(), Fault> {
     }
 }
 
-/// Whether this is a number with a unit or an exponent, as Kubernetes writes amounts.
+/// Returns true for a number with a unit or an exponent, in Kubernetes' notation of amounts.
 fn is_amount(text: &str) -> bool {
     amount::split(text.strip_prefix(['+', '-']).unwrap_or(text)).is_some()
 }

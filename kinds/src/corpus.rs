@@ -1,4 +1,4 @@
-//! A corpus of objects, valid ones and ones with a single fault, for tests here and against a real API server.
+//! A corpus of valid objects, and of objects with a single fault, for tests here and against a real API server.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -8,30 +8,30 @@ use crate::Fault;
 const CORPUS: &str = include_str!("corpus.yaml");
 const CORPUS_OF_RULES: &str = include_str!("corpus_of_rules.yaml");
 
-/// An object, and who takes it.
+/// An object, and the expected verdict.
 #[derive(Debug)]
 pub struct Case {
     /// Kind and change, for people.
     pub name: String,
-    /// The object with the change.
+    /// The object after the change.
     pub object: Value,
-    /// Who takes it.
+    /// Expected verdict.
     pub verdict: Verdict,
 }
 
-/// Who takes an object.
+/// The parties that accept an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The API server and [`crate::check`].
+    /// The API server and [`crate::check`] accept it.
     Taken,
-    /// Neither of them.
+    /// Neither accepts it.
     Refused {
         /// JSON Pointer to the field that [`crate::check`] names.
         field: String,
     },
-    /// Only [`crate::check`] does.
+    /// Only [`crate::check`] accepts it.
     RefusedByServerAlone {
-        /// Why it does.
+        /// Reason why it does.
         why: String,
     },
 }
@@ -62,7 +62,7 @@ struct Change {
     why: Option<String>,
 }
 
-/// A value that is null is one, too.
+/// Deserializes a value; null also counts as present.
 fn present<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(from).map(Some)
 }
@@ -71,18 +71,18 @@ fn present<'a, D: serde::Deserializer<'a>>(from: D) -> Result<Option<Value>, D::
 ///
 /// # Panics
 ///
-/// If the corpus is malformed.
+/// Panics if the corpus is malformed.
 #[must_use]
 pub fn cases() -> Vec<Case> {
     let entries: Vec<Entry> = serde_saphyr::from_str(CORPUS).expect("the corpus is well-formed");
     entries.iter().flat_map(cases_of).collect()
 }
 
-/// A definition with rules, and cases of the kind that it brings.
+/// Returns a definition with rules, and cases of the kind that it defines.
 ///
 /// # Panics
 ///
-/// If the corpus is malformed.
+/// Panics if the corpus is malformed.
 #[must_use]
 pub fn cases_of_rules() -> (Value, Vec<Case>) {
     let entry: Entry = serde_saphyr::from_str(CORPUS_OF_RULES).expect("the corpus is well-formed");
@@ -90,11 +90,11 @@ pub fn cases_of_rules() -> (Value, Vec<Case>) {
     (entry.definition, cases)
 }
 
-/// Expects that each case is taken, or refused by its field.
+/// Checks that each case gets its expected verdict, with the expected field.
 ///
 /// # Panics
 ///
-/// If one is not; all of these are listed.
+/// Panics if any case does not; the message lists all of these.
 pub fn expect_verdicts(cases: &[Case], check: impl Fn(&Value) -> Result<(), Fault>) {
     let wrong = cases.iter().filter_map(|case| {
         let found = check(&case.object);
@@ -134,7 +134,7 @@ fn cases_of(entry: &Entry) -> Vec<Case> {
 }
 
 impl Change {
-    /// The object with this change.
+    /// Returns the object after this change.
     fn made(&self, object: &Value) -> Value {
         let mut object = object.clone();
         let (above, name) = self.at.rsplit_once('/').expect("a change has a JSON Pointer");

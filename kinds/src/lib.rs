@@ -1,7 +1,7 @@
-//! Kubernetes' own kinds, read as the types of its published API, and written again. A field that is missing afterwards
-//! is one that the kind does not have. A field that is new afterwards is one that the object lacks.
+//! Validation of Kubernetes' own kinds: an object is read as the type of the published API, and written again. A field
+//! that is then missing does not exist in the kind. A field that is then new is one that the object lacks.
 //!
-//! `landfall build` checks what a vendor renders, and a plan what the values of a site make of it.
+//! `landfall build` checks the objects that a vendor renders, and a plan checks them with the values of a site.
 
 pub mod amount;
 mod amounts;
@@ -27,10 +27,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The minor version of Kubernetes whose kinds these are, as its feature of `k8s-openapi` has it.
+/// Minor version of Kubernetes of these kinds, as in the feature of `k8s-openapi`.
 pub const MINOR: &str = "v1.36";
 
-/// Maps of amounts, which the API server also takes as numbers.
+/// Maps of amounts, which the API server also accepts as numbers.
 const AMOUNTS: [&str; 10] = [
     "limits",
     "requests",
@@ -44,12 +44,12 @@ const AMOUNTS: [&str; 10] = [
     "podFixed",
 ];
 
-/// Fields that are one amount.
+/// Fields that contain one amount.
 const AMOUNT: [&str; 2] = ["sizeLimit", "divisor"];
 
 macro_rules! kinds {
     ($($version:literal { $($kind:ident = $type:ty),* $(,)? })*) => {
-        /// The kinds of each version of a group; all that it has and a release may bring.
+        /// The kinds of each version of a group: all that exist and that a release may bring.
         const VERSIONS: &[(&str, &[&str])] = &[$(($version, &[$(stringify!($kind)),*])),*];
 
         fn written_again(version: &str, kind: &str, object: Value) -> Option<Result<Value, Fault>> {
@@ -115,7 +115,8 @@ kinds! {
     "apiregistration.k8s.io/v1" { APIService = aggregation::APIService }
 }
 
-/// Versions whose objects are questions to the API server, with their kinds. It answers them and keeps none, so no release can bring one.
+/// Versions whose objects are requests to the API server, with their kinds. It answers them and stores none, so no
+/// release can bring one.
 const QUESTIONS: &[(&str, &[&str])] = &[
     ("authentication.k8s.io/v1", &["SelfSubjectReview", "TokenReview"]),
     (
@@ -124,10 +125,10 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Groups that Kubernetes once had, and the version that has their kinds now.
+/// Former groups of Kubernetes, and the versions that have their kinds now.
 const FORMER: [(&str, &str); 1] = [("extensions", "apps/v1, networking.k8s.io/v1 and policy/v1")];
 
-/// Whether a group is one of Kubernetes' own, of which no release brings kinds. The core group has no name.
+/// Returns true if a group is one of Kubernetes' own, for which no release defines kinds. The core group has no name.
 pub fn is_of_kubernetes(group: &str) -> bool {
     group.is_empty() || FORMER.iter().any(|(former, _)| *former == group) || versions_of(group).next().is_some()
 }
@@ -137,7 +138,7 @@ fn served_versions() -> impl Iterator<Item = (&'static str, &'static [&'static s
     VERSIONS.iter().chain(QUESTIONS).copied()
 }
 
-/// The versions that Kubernetes serves of a group.
+/// The served versions of a group.
 fn versions_of(group: &str) -> impl Iterator<Item = &'static str> {
     served_versions().map(|(version, _)| version).filter(move |version| group_of(version) == group)
 }
@@ -146,7 +147,7 @@ fn group_of(version: &str) -> &str {
     version.split_once('/').map_or("", |(group, _)| group)
 }
 
-/// Refuses a version of a group of Kubernetes that it does not serve.
+/// Returns an error for a version of a Kubernetes group that is not served.
 fn check_version(version: &str) -> Result<(), Fault> {
     let group = group_of(version);
     if !is_of_kubernetes(group) {
@@ -157,7 +158,8 @@ fn check_version(version: &str) -> Result<(), Fault> {
     Err(Fault::UnknownVersion { version: version.to_owned(), served })
 }
 
-/// Refuses a kind that its version does not have, or of which no object stays. `kind` is none that is written again here.
+/// Returns an error for a kind that its version does not have, or whose objects are not stored. `kind` is not one of
+/// those written again here.
 fn check_kind(version: &str, kind: &str) -> Result<(), Fault> {
     let Some((_, known)) = served_versions().find(|(served, _)| *served == version) else {
         return check_version(version);
@@ -169,7 +171,8 @@ fn check_kind(version: &str, kind: &str) -> Result<(), Fault> {
     Err(Fault::UnknownKind { version: version.to_owned(), kind: kind.to_owned(), known })
 }
 
-/// What the node pack's Kubernetes serves, as charts ask for it: versions, and versions with their kinds.
+/// Returns the API versions of the node pack's Kubernetes in the form that charts query: versions, and versions with
+/// their kinds.
 pub fn served() -> Vec<String> {
     let kinds = |(version, kinds): (&'static str, &'static [&'static str])| {
         let kinds = kinds.iter().map(move |kind| format!("{version}/{kind}"));
@@ -184,7 +187,7 @@ fn again<T: DeserializeOwned + Serialize>(object: Value) -> Result<Value, Fault>
     serde_json::to_value(read).map_err(|error| Fault::field("", error.to_string()))
 }
 
-/// The JSON Pointer to where a type does not fit.
+/// Converts the path of a type mismatch to a JSON Pointer.
 fn pointer_of(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     path.iter().fold(String::new(), |mut pointer, segment| {
@@ -197,7 +200,7 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
     })
 }
 
-/// Why the API server would not take an object.
+/// The reason why the API server would not accept an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// A version of Kubernetes' own does not have the kind.
@@ -206,21 +209,21 @@ pub enum Fault {
         version: String,
         /// The kind.
         kind: String,
-        /// The kinds that the version has.
+        /// Kinds that the version has.
         known: &'static [&'static str],
     },
     /// Kubernetes does not serve the version.
     UnknownVersion {
         /// The version, such as `policy/v1beta1`.
         version: String,
-        /// What it serves instead, for people.
+        /// Description of the served versions, for people.
         served: String,
     },
-    /// The object, or a field of it, is not what its kind has.
+    /// The object, or a field of it, does not fit its kind.
     Field {
         /// JSON Pointer to the field; empty for the whole object.
         pointer: String,
-        /// What is wrong.
+        /// Description of the fault.
         what: String,
     },
 }
@@ -244,12 +247,12 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Refuses an object of a kind of Kubernetes with fields that the kind does not have, or of other types, or without ones
-/// that it must have; and a version or a kind that Kubernetes does not have. An object of a group that is not its own passes.
+/// Returns an error for an object of a Kubernetes kind with unknown fields, wrong types or missing required fields. An
+/// unknown version or kind of Kubernetes is also an error. An object of a group that is not Kubernetes' own passes.
 pub fn check(object: &Value) -> Result<(), Fault> {
     let (version, kind) = (text(object, "/apiVersion"), text(object, "/kind"));
     let mut written = object.clone();
-    // The fields that a definition describes have any names, such as `max`, and their schemas have numbers.
+    // The fields that a definition describes may have any names, such as `max`, and their schemas contain numbers.
     if kind != "CustomResourceDefinition" {
         amounts_as_texts(&mut written);
     }
@@ -259,7 +262,7 @@ pub fn check(object: &Value) -> Result<(), Fault> {
         let near = near_field(&written, &path);
         return Err(Fault::field(path, format!("a {kind} has no such field{near}")));
     }
-    // Objects inside other objects, such as claims of a StatefulSet, need not say again what they are.
+    // Objects inside other objects, such as claims of a StatefulSet, need not repeat their version and kind.
     if let Some(path) = lacking(&again, &written, &["apiVersion", "kind"]) {
         return Err(Fault::field(path, format!("a {kind} must have this field")));
     }
@@ -271,13 +274,13 @@ fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A key as a segment of a JSON Pointer.
+/// Escapes a key as a segment of a JSON Pointer.
 pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// The first field of one value that another does not have, as a JSON Pointer, apart from those of some names. A null
-/// field counts as missing.
+/// Returns the first field of one value that another lacks, as a JSON Pointer, except fields with the names in `apart`.
+/// A null field counts as missing.
 fn lacking(value: &Value, other: &Value, apart: &[&str]) -> Option<String> {
     match (value, other) {
         (Value::Object(fields), Value::Object(others)) => fields.iter().find_map(|(key, field)| {
@@ -302,7 +305,7 @@ fn lacking(value: &Value, other: &Value, apart: &[&str]) -> Option<String> {
     }
 }
 
-/// Names in another case than Kubernetes writes them are the commonest mistake.
+/// Returns a hint for the most common mistake: names in another case than Kubernetes writes them.
 fn near_field(object: &Value, path: &str) -> String {
     let key = path.rsplit('/').next().unwrap_or_default();
     let wrong = object.pointer(path).is_some_and(|_| key.contains(['_', '-']) || key.starts_with(char::is_uppercase));

@@ -15,7 +15,7 @@ fn deployment() -> Value {
     })
 }
 
-/// The fault of the Deployment with another value at a place.
+/// Returns the fault of the Deployment after setting a value; empty if there is none.
 fn fault(pointer: &str, value: Value) -> String {
     let mut object = deployment();
     *object.pointer_mut(pointer).unwrap() = value;

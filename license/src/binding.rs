@@ -1,8 +1,10 @@
 //! The site to which a license is bound: digests of identifiers, some of which must match, so that a site stays
 //! licensed when a disk or a machine is replaced.
 //!
-//! Threats: a license file that reveals serial numbers (it contains only keyed digests), identifiers that many machines
-//! share (placeholders of manufacturers have no digest), and one identifier that counts twice (they are a set).
+//! Threats:
+//! - a license file that reveals serial numbers (it contains only keyed digests);
+//! - identifiers that many machines share (placeholders of manufacturers have no digest);
+//! - one identifier that counts twice (they are a set).
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,8 +1,10 @@
 //! `ID.license`: the license, its signatures, the vendor's root documents, and the revocation of the day of issue.
 //!
-//! Threats: terms that are trusted before their signatures are checked (a [`SealedLicense`] gives no access to
-//! entitlements), a license signed by keys of another role, a chain of roots that leads to another vendor, and a file
-//! from which the revocation was removed (its number is in the signed terms).
+//! Threats:
+//! - terms that are trusted before their signatures are checked (a [`SealedLicense`] gives no access to entitlements);
+//! - a license signed by keys of another role;
+//! - a chain of roots that leads to another vendor;
+//! - a file from which the revocation was removed (its number is in the signed terms).
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,11 @@
 //! The terms of a license: the signed part, interpreted.
 //!
-//! Threats: terms that are read before their signatures are checked (only [`crate::SealedLicense`] calls
-//! [`Terms::read`]), numbers that overflow, names that break out of a message, and times that contradict each other.
+//! Threats:
+//! - terms that are read before their signatures are checked (only [`crate::SealedLicense`] calls [`Terms::read`]);
+//! - numbers that overflow;
+//! - names that break out of a message;
+//! - times that contradict each other.
+//!
 //! Fields of later versions are signed like all others and ignored; `requires` names what a reader must know.
 
 use jiff::{SignedDuration, Timestamp};

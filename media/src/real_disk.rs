@@ -150,8 +150,8 @@ impl RealDisk {
         (begun.elapsed(), self.promised())
     }
 
-    /// Runs that test on a disk that fails at an instant after the first promise and accepts no more writes, waits
-    /// until it ends, and boots. Returns all its promises.
+    /// Runs that test on a disk that fails at an instant after the first promise and accepts no more writes. Waits
+    /// until the test ends, and boots. Returns all its promises.
     ///
     /// # Panics
     ///

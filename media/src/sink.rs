@@ -26,7 +26,7 @@ pub trait BlobSink {
         Ok(())
     }
 
-    /// Ends the copy. On return, everything is on the disk. Returns how many more bytes than before are there.
+    /// Ends the copy. On return, everything is on the disk. Returns how many more bytes than before are on the disk.
     fn finish(&mut self) -> Result<u64>;
 }
 

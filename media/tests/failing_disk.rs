@@ -63,8 +63,8 @@ impl ThinDisk {
         disk
     }
 
-    /// Makes the folders of a store, and uses each inode once. This filesystem does not survive the loss of its own
-    /// blocks; the kernel forgets only the loss of files' blocks.
+    /// Makes the folders of a store, and uses enough inodes once that later writes need no new blocks for them. This
+    /// filesystem does not survive the loss of its own blocks; the kernel forgets only the loss of files' blocks.
     fn prepare_folders(&self, payload: &Payload) {
         let store = self.store();
         for blob in payload.blobs() {

@@ -1,5 +1,5 @@
-//! A hundred rotations of a root whose roles have separate keys. Two of three keys sign, and a bundle of its own
-//! carries each rotation to a site.
+//! A hundred rotations of a root whose roles have separate keys. Two of three keys sign, and a separate bundle carries
+//! each rotation to a site.
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
-//! The one file of a wheel's archive that is read: `NAME-VERSION.dist-info/METADATA`.
+//! Reader of `NAME-VERSION.dist-info/METADATA`, the only file of a wheel's archive that is read.
 //!
-//! What an archive may do: claim sizes that it does not have, have a directory of any length or two files of one name, unpack
-//! without end, overlap. So its directory is read as a stream with a bound, exactly one entry of that name is looked for,
-//! and what it unpacks to is bounded and held against the length and the CRC of the directory. No path of it is used.
+//! Threats: an archive may state false sizes, have a directory of any length or two files with one name, unpack
+//! endlessly, or have overlapping entries. So its directory is read as a stream with a limit, and there must be exactly
+//! one entry with that name. The unpacked bytes are limited and compared with the length and the CRC in the directory.
+//! No path in it is used.
 
 use std::io::Read;
 
@@ -12,26 +13,26 @@ use rawzip::{CompressionMethod, RECOMMENDED_BUFFER_SIZE, ReaderAt, ZipArchive, Z
 use crate::error::WheelFault;
 use crate::limits;
 
-/// How the name of the entry ends; before it is the folder's name.
+/// Ending of the entry's name; the folder's name comes before it.
 const ENDING: &str = ".dist-info/METADATA";
 
-/// What the archive says that matters.
+/// The relevant contents of the archive.
 #[derive(Debug)]
 pub struct Contents {
     /// `NAME-VERSION` of the folder with `METADATA`.
     pub folder: String,
-    /// The bytes of `METADATA`.
+    /// Bytes of `METADATA`.
     pub metadata: Vec<u8>,
 }
 
-/// The entry that is read.
+/// The entry to read.
 struct Entry {
     folder: String,
     at: ZipArchiveEntryWayfinder,
     method: CompressionMethod,
 }
 
-/// Reads the archive of so many bytes.
+/// Reads an archive of this many bytes.
 pub fn contents(archive: impl ReaderAt, bytes: u64) -> Result<Contents, WheelFault> {
     let mut buffer = vec![0; RECOMMENDED_BUFFER_SIZE];
     let locator = ZipArchive::with_max_search_space(limits::SEARCH_BYTES);
@@ -71,14 +72,14 @@ fn too_large(what: &str) -> WheelFault {
     WheelFault::ArchiveTooLarge { what: what.to_owned() }
 }
 
-/// The folder's name, if this is the path of the entry that is looked for.
+/// Returns the folder's name if this is the path of the wanted entry.
 fn folder_of_metadata(path: &[u8]) -> Option<String> {
     let folder = std::str::from_utf8(path).ok()?.strip_suffix(ENDING)?;
     (!folder.is_empty() && folder.len() <= limits::FILE_NAME_BYTES && !folder.contains(['/', '\\']))
         .then(|| folder.to_owned())
 }
 
-/// All that it unpacks to, within the limit.
+/// Reads all unpacked bytes, within the limit.
 fn unpacked(reader: ZipVerifier<impl Read>) -> Result<Vec<u8>, WheelFault> {
     let mut bytes = Vec::new();
     reader.take(limits::METADATA_BYTES + 1).read_to_end(&mut bytes).map_err(WheelFault::Unpack)?;

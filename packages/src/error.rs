@@ -1,41 +1,41 @@
-//! What can be wrong with a set of wheels.
+//! Errors about a set of wheels.
 
 use landfall_error_codes::{Code, Coded, codes};
 
 use crate::limits;
 
-/// Wheels that no index can serve: which file, and why.
+/// The reason why an index cannot serve wheels, with the file.
 #[derive(Debug, thiserror::Error)]
 pub enum PackagesError {
     /// A wheel cannot be used.
     #[error("the wheel {file} cannot be served")]
     Wheel {
-        /// Its path in its artifact.
+        /// Path of the wheel in its artifact.
         file: String,
-        /// Why.
+        /// The fault of the wheel.
         #[source]
         source: WheelFault,
     },
     /// There are no wheels.
     #[error("there are no wheels to serve")]
     Empty,
-    /// Two wheels would have one address.
+    /// Two wheels would have the same address.
     #[error("{first} and {second} are two wheels of one file name")]
     Twice {
-        /// The path of one.
+        /// Path of one wheel.
         first: String,
-        /// The path of the other.
+        /// Path of the other wheel.
         second: String,
     },
-    /// The list would not fit where it has to travel.
+    /// The list is too large to travel.
     #[error("the list of {wheels} wheels has {bytes} bytes, and at most {} can travel", limits::LIST_BYTES)]
     TooMany {
-        /// How many wheels there are.
+        /// Number of wheels.
         wheels: usize,
-        /// Bytes of their list.
+        /// Bytes of the list.
         bytes: usize,
     },
-    /// A list of wheels is not what `landfall build` writes.
+    /// A list of wheels is not in the form that `landfall build` writes.
     #[error("the list of wheels cannot be used: {0}")]
     List(String),
     /// The list cannot be read or written as a document.
@@ -43,10 +43,10 @@ pub enum PackagesError {
     Document(#[from] landfall_bundle_spec::Error),
 }
 
-/// Why a wheel cannot be served.
+/// The reason why a wheel cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum WheelFault {
-    /// Its file has no name of a wheel.
+    /// Its file name is not that of a wheel.
     #[error("its file name is not a wheel's: {0}")]
     FileName(&'static str),
     /// Its archive cannot be read.
@@ -55,7 +55,7 @@ pub enum WheelFault {
     /// Its archive is larger than any real one.
     #[error("its archive has {what}")]
     ArchiveTooLarge {
-        /// What is too large, in words.
+        /// The excessive quantity, in words.
         what: String,
     },
     /// `METADATA` cannot be unpacked.
@@ -64,12 +64,12 @@ pub enum WheelFault {
     /// `METADATA` cannot be used.
     #[error("its METADATA {0}")]
     Metadata(String),
-    /// `METADATA` is of another package than the file name says.
+    /// `METADATA` describes another package than the file name.
     #[error("its file name says {named}, and its METADATA {found}")]
     Differs {
-        /// What the file name says.
+        /// Package according to the file name.
         named: String,
-        /// What `METADATA` says.
+        /// Package according to `METADATA`.
         found: String,
     },
 }

@@ -1,23 +1,23 @@
-//! Names of wheels' files, as PEP 427 has them.
+//! File names of wheels, as specified by PEP 427.
 
 use crate::error::WheelFault;
 use crate::limits;
 use crate::name::{is_name, normalized};
 
-/// What the name of a wheel's file says: `numpy-2.5.5-cp313-cp313-manylinux_2_28_x86_64.whl`.
+/// The parts of a wheel's file name, such as `numpy-2.5.5-cp313-cp313-manylinux_2_28_x86_64.whl`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WheelName {
     /// Name of the package, normalized.
     pub project: String,
-    /// Its version, as the file name has it.
+    /// Version, as in the file name.
     pub version: String,
 }
 
 impl WheelName {
-    /// The ending of every wheel.
+    /// Ending of every wheel.
     pub const ENDING: &'static str = ".whl";
 
-    /// Reads the name of a file, without a folder.
+    /// Parses a file name, without a folder.
     pub fn read(file_name: &str) -> Result<Self, WheelFault> {
         let wrong = |why| Err(WheelFault::FileName(why));
         if file_name.len() > limits::FILE_NAME_BYTES {

@@ -1,4 +1,4 @@
-//! The folder of an index's files. They are opened below it, and nowhere else: no link is followed, and no `..`.
+//! The folder of an index's files. Files are opened only below it: links and `..` are not followed.
 
 use std::fs::File;
 use std::io;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 
-/// A folder that was opened; what is mounted on its path later does not change it.
+/// An open folder. A later mount on its path does not change it.
 #[derive(Debug)]
 pub struct Folder(OwnedFd);
 
@@ -18,9 +18,10 @@ impl Folder {
         Ok(Self(openat(CWD, path, flags, Mode::empty())?))
     }
 
-    /// Opens a regular file of so many bytes below the folder. A file of another length is not the one that was listed.
+    /// Opens a regular file of `size` bytes below the folder. A file of another length is not the listed one, and is an
+    /// error.
     pub fn file(&self, path: &str, size: u64) -> io::Result<File> {
-        // A pipe would otherwise block whoever opens it.
+        // Otherwise a pipe would block the caller.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         let file = File::from(openat2(&self.0, path, flags, Mode::empty(), resolve)?);

@@ -1,14 +1,14 @@
-//! The package index: what pip and uv read of a release's wheels, and npm, pnpm and Yarn of its [npm packages](npm), at a site that has
-//! no other source of packages.
+//! The package index: serves a release's wheels to pip and uv, and its [npm packages](npm) to npm, pnpm and Yarn, at a
+//! site without another source of packages.
 //!
 //! ```text
 //! wheels ── inspect ── WheelList ──▶ signed in the bundle ──▶ Index ── pages (PEP 503, 691, 700, 714)
 //!                                    wheels on the node ───▶ Folder ── files, and METADATA of each (PEP 658)
 //! ```
 //!
-//! `landfall build` inspects each wheel and writes the list, so that the index of a site states the digests that the vendor
-//! signed, whatever the disk has. Wheels are hostile until then: their archives are read within [`limits`], nothing of
-//! them is unpacked, and of what an archive says only its `METADATA` is looked at. A server opens files of the list alone.
+//! `landfall build` inspects each wheel and writes the list, so that a site's index states the digests that the vendor
+//! signed, whatever is on the disk. Until then, wheels are hostile: their archives are read within [`limits`], nothing
+//! in them is unpacked to disk, and only their `METADATA` is examined. A server opens only files in the list.
 
 mod archive;
 mod error;

@@ -1,4 +1,4 @@
-//! The list of wheels: a signed document that says what an index serves.
+//! The list of wheels: a signed document with the files that an index serves.
 
 use std::collections::HashMap;
 
@@ -17,19 +17,20 @@ pub const WHEEL_LIST_TYPE: &str = "landfall.dev/wheels/1";
 /// Name of the document's file.
 pub const WHEEL_LIST_NAME: &str = "wheels.json";
 
-/// What an index serves.
+/// The wheels that an index serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WheelList {
     /// Always [`WHEEL_LIST_TYPE`].
     #[serde(rename = "type")]
     document_type: String,
-    /// The wheels, by path.
+    /// Wheels, sorted by path.
     wheels: Vec<Wheel>,
 }
 
 impl WheelList {
-    /// A list of these wheels: at least one, no two of one file name, and no more than can travel.
+    /// Creates a list of these wheels. There must be at least one, without duplicate file names, and the list must be
+    /// small enough to travel.
     pub fn new(mut wheels: Vec<Wheel>) -> Result<Self, PackagesError> {
         wheels.sort_by(|one, other| one.path.cmp(&other.path));
         let list = Self { document_type: WHEEL_LIST_TYPE.to_owned(), wheels };
@@ -51,12 +52,12 @@ impl WheelList {
         Ok(list)
     }
 
-    /// The bytes of the document.
+    /// Returns the bytes of the document.
     pub fn to_bytes(&self) -> Result<Vec<u8>, PackagesError> {
         Ok(to_canonical(WHEEL_LIST_NAME, self)?)
     }
 
-    /// The wheels, by path.
+    /// The wheels, sorted by path.
     pub fn wheels(&self) -> &[Wheel] {
         &self.wheels
     }
@@ -85,7 +86,7 @@ impl WheelList {
     }
 }
 
-/// Whether a path is relative and leads down only.
+/// Returns true if a path is relative and never leads upward.
 pub(crate) fn is_path(path: &str) -> bool {
     let segment = |segment: &str| {
         !matches!(segment, "" | "." | "..") && is_printable(segment.as_bytes()) && !segment.contains('\\')

@@ -1,22 +1,23 @@
-//! Core metadata of a wheel: the three fields that an index states.
+//! Core metadata of a wheel: the three fields that an index needs.
 
 use crate::error::WheelFault;
 use crate::limits;
 use crate::name::is_name;
 
-/// What `METADATA` says that an index states, or that must fit the file's name.
+/// The fields of `METADATA` that an index states, or that must match the file's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
-    /// `Name`, as it is written.
+    /// `Name`, as written.
     pub name: String,
     /// `Version`.
     pub version: String,
-    /// `Requires-Python`, if there is one.
+    /// `Requires-Python`, if present.
     pub requires_python: Option<String>,
 }
 
 impl Metadata {
-    /// Reads the fields, which end at the first empty line. A field that occurs twice is refused: readers differ on which one counts.
+    /// Reads the fields, which end at the first empty line. Returns an error for a field that occurs twice, because
+    /// readers disagree about which one is effective.
     pub fn read(bytes: &[u8]) -> Result<Self, WheelFault> {
         let (mut name, mut version, mut requires_python) = (None, None, None);
         for line in bytes.split(|byte| *byte == b'\n') {
@@ -50,7 +51,7 @@ impl Metadata {
     }
 }
 
-/// The value of a field: printable ASCII of limited length.
+/// Returns the value of a field: printable ASCII of limited length.
 fn plain(field: &str, value: &[u8]) -> Result<String, WheelFault> {
     let value = value.trim_ascii();
     if value.len() > limits::FIELD_BYTES || !is_printable(value) {
@@ -60,12 +61,12 @@ fn plain(field: &str, value: &[u8]) -> Result<String, WheelFault> {
     Ok(String::from_utf8_lossy(value).into_owned())
 }
 
-/// Whether these are characters of ASCII that are seen, and spaces.
+/// Returns true if all bytes are visible ASCII characters or spaces.
 pub fn is_printable(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| (0x20..0x7f).contains(byte))
 }
 
-/// Whether a text may be a version: PEP 440 has no other characters.
+/// Returns true if a text may be a version: PEP 440 allows no other characters.
 pub fn is_version(text: &str) -> bool {
     let usual = |byte: u8| byte.is_ascii_alphanumeric() || b"._+!-".contains(&byte);
     !text.is_empty() && text.len() <= limits::FIELD_BYTES && text.bytes().all(usual)
@@ -86,7 +87,7 @@ mod tests {
         assert_eq!((read.name.as_str(), read.version.as_str()), ("Small.Wheel", "1.0"));
         assert_eq!(read.requires_python.as_deref(), Some(">=3.9,<4"));
         assert_eq!(Metadata::read(b"Name: a\nVersion: 1\nRequires-Python:\n").unwrap().requires_python, None);
-        // A continued line of another field is no field.
+        // A continuation line of another field is not a field.
         assert!(Metadata::read(b"Name: a\nVersion: 1\nLicense: x\n  Name: b\n").is_ok());
     }
 

@@ -1,6 +1,6 @@
 //! Names of Python packages.
 
-/// A name as PEP 503 normalizes it: lower case, each run of `-`, `_` and `.` one hyphen.
+/// Normalizes a name by PEP 503: lower case, with a hyphen for each run of `-`, `_` and `.`.
 pub fn normalized(name: &str) -> String {
     let mut normalized = String::with_capacity(name.len());
     for letter in name.chars() {
@@ -13,7 +13,7 @@ pub fn normalized(name: &str) -> String {
     normalized
 }
 
-/// Whether a text is the name of a package: letters, digits, and `.`, `-` and `_` between them.
+/// Returns true if a text is a package's name: letters and digits, with `.`, `-` and `_` between them.
 pub fn is_name(text: &str) -> bool {
     let ends = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))

@@ -1,18 +1,19 @@
-//! Made-up wheels: archives that pip installs, and such as it must never see.
+//! Made-up wheels: archives that pip installs, and hostile ones.
 
 use std::io::Write as _;
 
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
-/// `WHEEL` of a wheel of pure Python.
+/// The file `WHEEL` of a wheel of pure Python.
 const WHEEL: &str = "Wheel-Version: 1.0\nGenerator: landfall\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
 
-/// The core metadata of a package.
+/// Returns the core metadata of a package.
 pub fn metadata(name: &str, version: &str, more: &str) -> String {
     format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}\nA package for tests.\n")
 }
 
-/// The file name and the bytes of a wheel with one module, `NAME.py`, whose `METADATA` has `more` fields. `name` is a module's name.
+/// Returns the file name and the bytes of a wheel with one module, `NAME.py`, whose `METADATA` has the fields of
+/// `more`. `name` is a module's name.
 pub fn wheel(name: &str, version: &str, more: &str) -> (String, Vec<u8>) {
     let info = format!("{name}-{version}.dist-info");
     let module = format!("VERSION = \"{version}\"\n");
@@ -28,9 +29,10 @@ pub fn wheel(name: &str, version: &str, more: &str) -> (String, Vec<u8>) {
     (format!("{name}-{version}-py3-none-any.whl"), archive(&files))
 }
 
-/// An archive of these files, compressed where that makes them smaller.
+/// Returns an archive of these files, compressed where that makes them smaller.
 ///
 /// # Panics
+///
 /// Never: it is written to memory.
 pub fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -1,4 +1,4 @@
-//! Wheels, lists and pages as a whole, and what is hostile.
+//! Tests of whole wheels, lists and pages, including hostile ones.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Code, Coded as _, codes};
@@ -12,7 +12,7 @@ fn inspected(path: &str, bytes: &[u8]) -> Result<Wheel, PackagesError> {
     inspect(path, Sha256::of(bytes), bytes.len() as u64, bytes)
 }
 
-/// The code and the reason for which a wheel is refused.
+/// Returns the code and the reason for which a wheel is refused.
 fn refusal(file_name: &str, files: &[(&str, &[u8])]) -> (Code, String) {
     let error = inspected(file_name, &archive(files)).unwrap_err();
     let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
@@ -27,7 +27,7 @@ fn list() -> WheelList {
         [("small", "1.0", "Requires-Python: >=3.9,<4 & \"x\"\n"), ("small", "1.1", ""), ("Other_One", "2+cpu", "")];
     let wheels = wheels.iter().map(|(name, version, more)| {
         let (file, bytes) = wheel(name, version, more);
-        // What an archive compresses to changes with the library that made it.
+        // The compressed bytes of an archive change with the library that made it.
         Wheel { sha256: Sha256([7; 32]), size: 1000, ..inspected(&format!("set/{file}"), &bytes).unwrap() }
     });
     WheelList::new(wheels.collect()).unwrap()
@@ -52,7 +52,7 @@ fn wheels_that_nobody_could_install_are_refused_with_their_reason() {
     assert_eq!((code, why.as_str()), (codes::WHEEL_METADATA, "its METADATA is missing"));
     let (code, why) = refusal(FILE, &[(INFO, good), ("other-1.0.dist-info/METADATA", good)]);
     assert_eq!((code, why.as_str()), (codes::WHEEL_METADATA, "its METADATA occurs several times"));
-    // A folder below is another package's copy.
+    // A copy in a subfolder belongs to another package.
     assert!(refusal(FILE, &[("vendored/small-1.0.dist-info/METADATA", good)]).1.contains("is missing"));
     let (code, why) = refusal(FILE, &[(INFO, metadata("other", "1.0", "").as_bytes())]);
     assert_eq!(
@@ -88,7 +88,7 @@ fn an_archive_that_lies_about_its_metadata_is_refused() {
     let directory = bytes.windows(4).rposition(|four| four == b"PK\x01\x02").unwrap();
     let of_metadata = bytes.windows(4).enumerate().filter(|(_, four)| four == b"PK\x01\x02").nth(1).unwrap().0;
     assert!(of_metadata < directory);
-    // CRC, compressed size and size of the entry in the directory.
+    // Offsets of CRC, compressed size and size of the entry in the directory.
     for field in [16, 20, 24] {
         let mut changed = bytes.clone();
         changed[of_metadata + field] ^= 1;

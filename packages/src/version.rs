@@ -1,11 +1,11 @@
-//! Whether two texts are one version of a package, in another spelling, as PEP 440 has them.
+//! Comparison of versions in different spellings, as specified by PEP 440.
 
 use std::str::FromStr;
 
 use pep440_rs::Version;
 
-/// Whether they are the same version: `1.0` and `1.0.0`, `2.0-RC_1` and `2.0rc1`. File names have `_` where versions have `-`.
-/// A version from before PEP 440 has one spelling.
+/// Returns true if both texts are the same version: `1.0` and `1.0.0`, or `2.0-RC_1` and `2.0rc1`. File names have `_`
+/// where versions have `-`. A version from before PEP 440 has only one spelling.
 pub fn is_same(one: &str, other: &str) -> bool {
     match (Version::from_str(one), Version::from_str(other)) {
         (Ok(one), Ok(other)) => one == other,

@@ -1,4 +1,4 @@
-//! One wheel, as the list of an index has it.
+//! A wheel, as listed for an index.
 
 use landfall_bundle_spec::Sha256;
 use rawzip::ReaderAt;
@@ -11,19 +11,19 @@ use crate::metadata::Metadata;
 use crate::name::normalized;
 use crate::version;
 
-/// A wheel that may be served, with what pages say about it.
+/// A wheel that may be served, with the facts for pages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Wheel {
-    /// Its path in the folder of the index, with `/`.
+    /// Path in the folder of the index, with `/`.
     pub path: String,
     /// Digest of its bytes.
     pub sha256: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Its version, as its `METADATA` has it.
+    /// Version, as in its `METADATA`.
     pub version: String,
-    /// What it asks of Python, if anything.
+    /// Required versions of Python, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requires_python: Option<String>,
     /// Digest of its `METADATA`.
@@ -31,13 +31,13 @@ pub struct Wheel {
 }
 
 impl Wheel {
-    /// The name of its file, without folders.
+    /// Returns its file name, without folders.
     pub fn file_name(&self) -> &str {
         self.path.rsplit_once('/').map_or(self.path.as_str(), |(_, name)| name)
     }
 }
 
-/// Reads a wheel whose bytes have this digest and size. `path` is where the index will have it.
+/// Reads a wheel whose bytes have this digest and size. `path` is its future path in the index.
 pub fn inspect(path: &str, sha256: Sha256, size: u64, archive: impl ReaderAt) -> Result<Wheel, PackagesError> {
     let wheel = Wheel {
         path: path.to_owned(),
@@ -58,12 +58,12 @@ pub fn inspect(path: &str, sha256: Sha256, size: u64, archive: impl ReaderAt) ->
     Ok(Wheel { version: metadata.version, requires_python: metadata.requires_python, metadata: digest, ..wheel })
 }
 
-/// The bytes of a wheel's `METADATA`. They are those of the list only if they have its digest.
+/// Returns the bytes of a wheel's `METADATA`. The caller must compare their digest with the list's.
 pub fn metadata_of(archive: impl ReaderAt, size: u64) -> Result<Vec<u8>, WheelFault> {
     Ok(archive::contents(archive, size)?.metadata)
 }
 
-/// pip takes the name from the file, from the folder and from the field: all must mean one package.
+/// Checks that all names mean one package: pip takes the name from the file, from the folder and from the field.
 fn check(named: &WheelName, folder: &str, metadata: &Metadata) -> Result<(), WheelFault> {
     let differs =
         |found: String| Err(WheelFault::Differs { named: format!("{} {}", named.project, named.version), found });

@@ -1,7 +1,8 @@
-//! Progress as data: mechanisms emit events, the command line draws them, and a console of another version reads them.
+//! Progress as data: mechanisms emit events, the command line renders them, and a console of another version reads
+//! them.
 //!
-//! As JSON each event is one object with its name in `event`. A reader of an older version takes a name that it does not
-//! know for [`Event::Unknown`], and ignores fields that it does not know; so names and fields are added and never changed.
+//! In JSON, each event is one object with its name in `event`. A reader of an older version reads an unknown name as
+//! [`Event::Unknown`], and ignores unknown fields. So names and fields are only added, never changed.
 
 use std::time::Duration;
 
@@ -115,13 +116,13 @@ impl From<Wire> for Event {
     }
 }
 
-/// Takes events; implementations must be cheap, since mechanisms call them per chunk.
+/// A receiver of events. Implementations must be cheap, because mechanisms call them for each chunk.
 pub trait Progress: Send + Sync {
-    /// Takes one event.
+    /// Receives one event.
     fn event(&self, event: Event);
 }
 
-/// Shows nothing.
+/// A receiver that ignores all events.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

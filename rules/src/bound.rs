@@ -1,23 +1,24 @@
-//! An upper bound of what an expression costs, before it is evaluated.
+//! An upper bound of the cost of an expression, computed before it is evaluated.
 //!
-//! CEL always ends, yet macros within macros take as many steps as the product of their lists has elements, and a chain of macros
-//! that double a text makes it as large as memory. So each part of an expression gets a bound of its steps and of the size of its
-//! value, from the sizes of what it reads; what exceeds the limit is refused. What is not known to be bounded is refused, too.
+//! CEL always terminates. But macros within macros take as many steps as the product of their lists has elements. A
+//! chain of macros that double a text makes it as large as memory. So each part of an expression gets a bound of its
+//! steps and of the size of its value, derived from the sizes of its inputs. An expression above the limit, or without
+//! a known bound, is an error.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
 use crate::Inputs;
 
-/// Most steps of one expression. A step is about a tenth of a microsecond, or 16 bytes that are copied.
+/// Maximum number of steps of an expression. A step takes about a tenth of a microsecond, or copies 16 bytes.
 pub(crate) const STEPS: u64 = 4_000_000;
 
-/// Most levels of an expression: evaluation needs stack for each.
+/// Maximum nesting of an expression: evaluation needs stack for each level.
 const DEPTH: u32 = 100;
 
-/// Bytes that one step copies.
+/// Number of bytes that one step copies.
 const BYTES_PER_STEP: u64 = 16;
 
-/// Functions that an expression may call, with the least and the greatest number of operands.
+/// Allowed functions, each with the minimum and maximum number of operands.
 const FUNCTIONS: [(&str, usize, usize); 7] = [
     ("size", 1, 1),
     ("contains", 2, 2),
@@ -44,19 +45,20 @@ const SCALAR: [&str; 12] = [
     operators::LESS_EQUALS,
 ];
 
-/// How large what an expression reads is.
+/// The sizes of an expression's inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Sizes {
-    /// Elements of the longest list or map.
+    /// Number of elements of the longest list or map.
     pub(crate) elements: u64,
-    /// Bytes of the longest text.
+    /// Number of bytes of the longest text.
     pub(crate) bytes: u64,
-    /// Values altogether.
+    /// Total number of values.
     pub(crate) values: u64,
 }
 
 impl Sizes {
-    /// The sizes of these inputs, and no less than these: a rule that is checked where it is built must work at sites.
+    /// Returns the sizes of these inputs, but at least `least`: a rule that is checked at build time must work at
+    /// sites.
     pub(crate) fn of(inputs: &Inputs, least: Self) -> Self {
         [&inputs.facts, &inputs.release, &inputs.site].into_iter().fold(least, Self::with)
     }
@@ -80,7 +82,7 @@ impl Sizes {
     }
 }
 
-/// Bounds of one part: of its steps, and of its value and everything in that.
+/// The bounds of one part: of its steps, and of its value, including everything in that.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bound {
     steps: u64,
@@ -98,7 +100,7 @@ impl Bound {
     }
 }
 
-/// A variable of a macro, and what it may hold.
+/// A variable of a macro, with the bound of its value.
 struct Local<'a> {
     name: &'a str,
     bound: Bound,
@@ -108,7 +110,7 @@ struct Walk {
     sizes: Sizes,
 }
 
-/// The bound of an expression's steps; the reason if it has none, or more than is allowed.
+/// Returns a bound of an expression's steps, or a reason if there is none or it is too high.
 pub(crate) fn steps(tree: &IdedExpr, sizes: Sizes) -> Result<u64, String> {
     let bound = Walk { sizes }.bound(&tree.expr, &mut Vec::new(), 0)?;
     if bound.steps > STEPS {
@@ -161,7 +163,7 @@ impl Walk {
         Err(format!("`{name}` is not a variable: there are {}", Inputs::NAMES.join(", ")))
     }
 
-    /// The bound of a list or a map with these parts.
+    /// Returns the bound of a list or a map with these parts.
     fn all<'a>(
         &self,
         parts: impl Iterator<Item = &'a IdedExpr>,
@@ -197,7 +199,7 @@ impl Walk {
                 bytes: operands.iter().map(|one| one.bytes).fold(0, u64::saturating_add),
             }),
             operators::NEGATE => Ok(Bound::scalar(steps)),
-            // Comparing may look at everything in both.
+            // A comparison may visit everything in both operands.
             operators::EQUALS | operators::NOT_EQUALS | operators::IN => {
                 let is_literal = call.args.iter().any(|operand| matches!(operand.expr, Expr::Literal(_)));
                 let compared = if is_literal { largest(|one| one.copied()) } else { self.sizes.values.max(copied) };
@@ -212,7 +214,8 @@ impl Walk {
         }
     }
 
-    /// A macro: `all`, `exists`, `exists_one`, `map` or `filter`. Nothing else makes one.
+    /// Returns the bound of a macro: `all`, `exists`, `exists_one`, `map` or `filter`. Only these become
+    /// comprehensions.
     fn comprehension<'a>(
         &self,
         comprehension: &'a ComprehensionExpr,
@@ -222,7 +225,7 @@ impl Walk {
         let range = self.bound(&comprehension.iter_range.expr, locals, depth + 1)?;
         let rounds = range.elements;
         let begin = self.bound(&comprehension.accu_init.expr, locals, depth + 1)?;
-        // A list that grows by one element in each round, or something that does not grow.
+        // The accumulator is a list that grows by one element in each round, or a value that does not grow.
         let grown = Bound { steps: 1, elements: rounds, bytes: begin.bytes };
         let outside = locals.len();
         let iterated = comprehension.iter_var2.iter().chain([&comprehension.iter_var]);
@@ -230,7 +233,7 @@ impl Walk {
         let accumulated = comprehension.accu_var.as_str();
         locals.push(Local { name: accumulated, bound: grown });
         let condition = self.bound(&comprehension.loop_cond.expr, locals, depth + 1)?;
-        // A macro appends to its list in place, so the list is no operand that is copied.
+        // A macro appends to its list in place, so the list is not an operand that is copied.
         if let Some(list) = locals.last_mut() {
             list.bound = Bound { steps: 1, elements: 0, bytes: begin.bytes };
         }
@@ -247,7 +250,7 @@ impl Walk {
     }
 }
 
-/// Whether this function may be called with so many operands.
+/// Returns an error unless this function may be called with this many operands.
 fn called(name: &str, operands: usize) -> Result<(), String> {
     let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
     match known {

@@ -1,4 +1,4 @@
-//! One expression: parsed, and evaluated to a value.
+//! A parsed expression, and its evaluation to a value.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use landfall_release_document::Rule;
 use crate::Inputs;
 use crate::bound::{self, Sizes};
 
-/// How deep parentheses and operators may be nested for the parser.
+/// Maximum nesting of parentheses and operators for the parser.
 const PARSER_DEPTH: u16 = 48;
 
-/// Most characters of a text that an expression makes, and of the reason why it makes none.
+/// Maximum number of characters of a text from an expression, and of the reason for an error.
 const TEXT_CHARACTERS: usize = 1000;
 const REASON_CHARACTERS: usize = 300;
 
-/// Most elements of a list that is printed.
+/// Maximum number of elements of a printed list.
 const SHOWN_ELEMENTS: usize = 20;
 
-/// An expression that was parsed.
+/// A parsed expression.
 pub(crate) struct Expression {
     parsed: Parsed,
 }
 
 impl Expression {
-    /// Parses it.
+    /// Parses an expression.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.len() > Rule::EXPRESSION_BYTES {
             return Err(format!("it has {} bytes, and up to {} are allowed", text.len(), Rule::EXPRESSION_BYTES));
@@ -36,12 +36,12 @@ impl Expression {
         Ok(Self { parsed })
     }
 
-    /// What it is made of.
+    /// The syntax tree.
     pub(crate) fn tree(&self) -> &Parsed {
         &self.parsed
     }
 
-    /// An upper bound of the steps that its evaluation takes, where that is allowed at all.
+    /// Returns an upper bound of the steps of its evaluation, or an error if it is not allowed.
     pub(crate) fn steps(&self, sizes: Sizes) -> Result<u64, String> {
         bound::steps(&self.parsed, sizes)
     }
@@ -50,7 +50,7 @@ impl Expression {
         context.resolve(&self.parsed).map_err(|error| shortened(&error.to_string(), REASON_CHARACTERS))
     }
 
-    /// Evaluates it to true or false.
+    /// Evaluates the expression to true or false.
     pub(crate) fn holds(&self, context: &Context<'_, '_>) -> Result<bool, String> {
         match self.value(context)? {
             Value::Bool(holds) => Ok(holds),
@@ -58,14 +58,14 @@ impl Expression {
         }
     }
 
-    /// Evaluates it to a text.
+    /// Evaluates the expression to a text.
     pub(crate) fn text(&self, context: &Context<'_, '_>) -> Result<String, String> {
         let text = text_of(&self.value(context)?)?;
         Ok(shortened(&text, TEXT_CHARACTERS))
     }
 }
 
-/// The variables as expressions see them.
+/// Creates the evaluation context with the variables.
 pub(crate) fn context(inputs: &Inputs) -> Context<'static, 'static> {
     let mut context = Context::with_env(Arc::new(Env::stdlib()));
     for name in Inputs::NAMES {
@@ -76,7 +76,8 @@ pub(crate) fn context(inputs: &Inputs) -> Context<'static, 'static> {
     context
 }
 
-/// JSON as CEL has it. Whole numbers are `int`, so that they compare and add with the numbers that people write.
+/// Converts JSON to a CEL value. Whole numbers become `int`, so that they compare and add with the numbers that people
+/// write.
 fn cel_value(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::Null => Value::Null,
@@ -131,7 +132,7 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
-/// The first characters of a text that may quote anything.
+/// Returns the first characters of a text, which may quote anything.
 pub(crate) fn shortened(text: &str, characters: usize) -> String {
     match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{}…", &text[..end]),

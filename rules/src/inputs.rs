@@ -1,4 +1,4 @@
-//! What an expression reads.
+//! The inputs of an expression.
 
 use std::collections::BTreeMap;
 
@@ -8,34 +8,34 @@ use serde_json::{Map, Value, json};
 /// The variables of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inputs {
-    /// `facts`: what `landfall facts` prints.
+    /// Variable `facts`: the output of `landfall facts`.
     pub facts: Value,
-    /// `release`: name, version, counter, platform, components and requirements.
+    /// Variable `release`: name, version, counter, platform, components and requirements.
     pub release: Value,
-    /// `site`: the site configuration, with the release's defaults for the values that it does not set.
+    /// Variable `site`: the site configuration, with the release's defaults for unset values.
     pub site: Value,
 }
 
-/// Facts of hosts that a rule is tried on where the release is built: one without GPUs, and one with two.
+/// Sample facts of hosts for testing rules at build time: one host without GPUs, and one with two.
 const SAMPLES: [&str; 2] = [include_str!("../samples/small.json"), include_str!("../samples/two-gpus.json")];
 
 impl Inputs {
-    /// The names of the variables.
+    /// Names of the variables.
     pub const NAMES: [&str; 3] = ["facts", "release", "site"];
 
-    /// What rules of this release read at a site.
+    /// Creates the inputs for rules of this release at a site.
     pub fn new(facts: Value, release: &ReleaseView<'_>, mut site: Value) -> Self {
         add_defaults(&mut site, &release.defaults);
         Self { facts, release: release.shown(), site }
     }
 
-    /// What rules of this release are tried on where it is built: sample hosts, and a site that sets nothing.
+    /// Creates sample inputs for rules of this release at build time: sample hosts, and a site that sets nothing.
     pub fn samples(release: &ReleaseView<'_>) -> Vec<Self> {
         let facts = SAMPLES.iter().filter_map(|text| serde_json::from_str(text).ok());
         facts.map(|facts| Self::new(facts, release, json!({ "node": {}, "network": {}, "values": {} }))).collect()
     }
 
-    /// The variable of this name.
+    /// Returns the variable with this name.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         match name {
             "facts" => Some(&self.facts),
@@ -49,19 +49,19 @@ impl Inputs {
 /// The part of a release that rules may refer to.
 #[derive(Debug, Clone)]
 pub struct ReleaseView<'a> {
-    /// Its name.
+    /// Name of the release.
     pub name: &'a str,
-    /// Its version.
+    /// Version of the release.
     pub version: &'a str,
-    /// Its counter.
+    /// Counter of the release.
     pub counter: u64,
-    /// Its platform, such as `linux/amd64`.
+    /// Platform, such as `linux/amd64`.
     pub platform: &'a str,
-    /// Names of its components.
+    /// Names of the components.
     pub components: Vec<&'a str>,
-    /// Its fixed requirements.
+    /// Fixed requirements.
     pub requirements: &'a Requirements,
-    /// Defaults of its values, by name.
+    /// Defaults of the values, by name.
     pub defaults: BTreeMap<String, Value>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> From<&'a ReleaseDocument> for ReleaseView<'a> {
 }
 
 impl ReleaseView<'_> {
-    /// The variable `release`; names as in a release definition.
+    /// Returns the variable `release`, with names as in a release definition.
     fn shown(&self) -> Value {
         let requirements = self.requirements;
         json!({
@@ -100,7 +100,7 @@ impl ReleaseView<'_> {
     }
 }
 
-/// Gives a site configuration the release's defaults for the values that it does not set.
+/// Adds the release's defaults to a site configuration, for the values that it does not set.
 fn add_defaults(site: &mut Value, defaults: &BTreeMap<String, Value>) {
     if !site.is_object() {
         *site = Value::Object(Map::new());

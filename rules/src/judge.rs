@@ -1,4 +1,4 @@
-//! Rules are judged in a thread of their own, one after another, within a deadline.
+//! Evaluation of rules in a separate thread, one after another, within a deadline.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -10,73 +10,73 @@ use crate::bound::{STEPS, Sizes};
 use crate::expression::{self, Expression};
 use crate::paths::unknown_field;
 
-/// Most steps of all rules of a release.
+/// Maximum total steps of a release's rules.
 const ALL_STEPS: u64 = 4 * STEPS;
 
-/// Time for all rules of a release. The bound of their steps keeps them far below.
+/// Time limit for all rules of a release. The bound of their steps keeps them far below it.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Stack of the worker, in bytes. The parser descends once for each level of parentheses.
+/// Stack of the worker in bytes. The parser recurses once for each level of parentheses.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Sizes that a rule must be able to read where it is built: a large host's.
+/// Sizes of inputs for which a rule must work at build time: those of a large host.
 const LARGE_HOST: Sizes = Sizes { elements: 256, bytes: 1024, values: 4000 };
 
 const NOTHING: Sizes = Sizes { elements: 0, bytes: 0, values: 0 };
 
-/// What a rule came to on a host.
+/// The judgment of a rule on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgment {
-    /// The name of the rule.
+    /// Name of the rule.
     pub name: String,
-    /// What it means where it is not met.
+    /// Consequence if the rule is not met.
     pub severity: RuleSeverity,
-    /// What it came to.
+    /// Result of the rule.
     pub outcome: Outcome,
 }
 
-/// What a rule came to.
+/// The result of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is met.
+    /// The rule is met.
     Met {
-        /// What was measured; empty where the rule does not say.
+        /// Measured value; empty if the rule does not state it.
         measured: String,
-        /// What is needed; empty where the rule does not say.
+        /// Required value; empty if the rule does not state it.
         threshold: String,
     },
-    /// It is not met.
+    /// The rule is not met.
     NotMet {
-        /// What is wrong.
+        /// Description of the fault.
         message: String,
-        /// What was measured; empty where the rule does not say.
+        /// Measured value; empty if the rule does not state it.
         measured: String,
-        /// What is needed; empty where the rule does not say.
+        /// Required value; empty if the rule does not state it.
         threshold: String,
-        /// What a person does about it.
+        /// Advice to a person on fixing the fault.
         fix: String,
-        /// Commands that do it.
+        /// Commands that fix the fault.
         commands: Vec<String>,
     },
-    /// It cannot be judged, and why.
+    /// The rule cannot be evaluated, for this reason.
     Unusable(String),
 }
 
-/// Why a rule cannot be used.
+/// The reason why a rule cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` of rule `{rule}`: {reason}")]
 pub struct RuleFault {
-    /// Place of the rule in its list, from 0.
+    /// Index of the rule in its list, from 0.
     pub index: usize,
-    /// The name of the rule.
+    /// Name of the rule.
     pub rule: String,
-    /// The field of the rule.
+    /// Field of the rule.
     pub field: &'static str,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// Judges every rule. An error of one is its own outcome and keeps no other from being judged.
+/// Evaluates every rule. An error in one rule is its own outcome and does not affect the others.
 pub fn judge(rules: &[Rule], inputs: &Inputs) -> Vec<Judgment> {
     let (work, shared) = (rules.to_vec(), inputs.clone());
     let outcomes = in_worker(rules.len(), move |send| {
@@ -97,8 +97,8 @@ pub fn judge(rules: &[Rule], inputs: &Inputs) -> Vec<Judgment> {
         .collect()
 }
 
-/// Checks rules where they are built: they are understood, name fields that hosts have, stay within the bounds on a large host, and
-/// come to a result on every sample.
+/// Checks rules at build time: they must parse, use only fields that hosts have, stay within the bounds on a large
+/// host, and produce a result on every sample.
 pub fn check(rules: &[Rule], samples: &[Inputs]) -> Result<(), RuleFault> {
     let (work, shared) = (rules.to_vec(), samples.to_vec());
     let checked = in_worker(rules.len(), move |send| {
@@ -113,7 +113,7 @@ pub fn check(rules: &[Rule], samples: &[Inputs]) -> Result<(), RuleFault> {
     Ok(())
 }
 
-/// A field of a rule, and what is wrong with it.
+/// A field of a rule, and its fault.
 type Fault = (&'static str, String);
 
 fn check_one(rule: &Rule, samples: &[Inputs]) -> Result<(), Fault> {
@@ -170,8 +170,8 @@ fn outcome(rule: &Rule, inputs: &Inputs, sizes: Sizes, left: &mut u64) -> Result
     Ok(Outcome::NotMet { message, measured, threshold, fix, commands })
 }
 
-/// Runs work that sends `count` results in a thread with a large stack. What does not come in time, or at all, is an error: the
-/// thread of work that does not end is left alone, and ends with the process.
+/// Runs work that sends `count` results in a thread with a large stack. A result that is late or missing becomes an
+/// error. A thread that does not end is abandoned, and ends with the process.
 fn in_worker<T: Send + 'static>(
     count: usize,
     work: impl FnOnce(&dyn Fn(T)) + Send + 'static,

@@ -1,10 +1,11 @@
-//! Rules of a release: what its vendor asks of a host, as expressions in CEL over the facts, the release and the site configuration
-//! (docs/VENDOR.md lists what they may use; ADR 34 says why it is so little).
+//! Rules of a release: a vendor's requirements for a host, as CEL expressions over the facts, the release and the site
+//! configuration. `docs/VENDOR.md` lists the allowed elements; ADR 34 explains why they are so few.
 //!
-//! A rule travels in a signed head, but a site judges rules before it trusts anything else of a vendor, and a vendor's program may be
-//! wrong. So an expression is bounded before it is evaluated: its length and depth, the functions that it may call, and an upper
-//! bound of its steps and of the memory that it takes, computed from the expression and the size of what it reads. A worker thread
-//! with a stack of its own and a deadline is the second line. An error of a rule names it, and no rule ends the process.
+//! A rule travels in a signed head. But a site evaluates rules before it trusts anything else from a vendor, and a
+//! vendor's program may be wrong. So an expression is bounded before it is evaluated: its length and depth, the
+//! functions that it may call, and an upper bound of its steps and memory, computed from the expression and the size of
+//! its inputs. A worker thread with its own stack and a deadline is the second line of defense. An error names its
+//! rule, and no rule ends the process.
 
 mod bound;
 mod expression;

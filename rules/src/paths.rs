@@ -1,21 +1,21 @@
-//! Fields that an expression names and that no host has: a misspelled field must be found where the release is built.
+//! Detection of fields in an expression that no host has: a misspelled field must be found at build time.
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use serde_json::Value;
 
 use crate::Inputs;
 
-/// Objects whose fields differ from host to host: what is below them is not known beforehand.
+/// Objects whose fields differ from host to host, so that the fields below them are not known in advance.
 const OPEN: [&str; 2] = ["facts.limits", "facts.gpus"];
 
-/// The first field that an expression selects and that none of the samples has.
+/// Returns the first field that an expression selects and that no sample has.
 pub(crate) fn unknown_field(tree: &IdedExpr, samples: &[Inputs]) -> Option<String> {
     let mut chains = Vec::new();
     collect(&tree.expr, &mut Vec::new(), &mut chains);
     chains.iter().find_map(|chain| missing(chain, samples))
 }
 
-/// Every chain of fields that begins at an input, such as `facts.network.addresses`.
+/// Collects every chain of fields that begins at an input, such as `facts.network.addresses`.
 fn collect<'a>(expr: &'a Expr, locals: &mut Vec<&'a str>, chains: &mut Vec<Vec<&'a str>>) {
     if let Some(chain) = chain(expr) {
         if !locals.contains(&chain[0]) {
@@ -24,7 +24,7 @@ fn collect<'a>(expr: &'a Expr, locals: &mut Vec<&'a str>, chains: &mut Vec<Vec<&
         return;
     }
     match expr {
-        // `has(facts.x)` asks for a field that may be missing; what it asks it of may not.
+        // `has(facts.x)` tests for a field that may be missing; the object before it must exist.
         Expr::Select(select) => collect(&select.operand.expr, locals, chains),
         Expr::Call(call) => {
             let parts = call.target.iter().map(AsRef::as_ref).chain(&call.args);
@@ -53,7 +53,7 @@ fn collect<'a>(expr: &'a Expr, locals: &mut Vec<&'a str>, chains: &mut Vec<Vec<&
     }
 }
 
-/// The names of a chain of fields, its variable first.
+/// Returns the names of a chain of fields, its variable first.
 fn chain(expr: &Expr) -> Option<Vec<&str>> {
     match expr {
         Expr::Ident(name) => Some(vec![name]),
@@ -66,7 +66,7 @@ fn chain(expr: &Expr) -> Option<Vec<&str>> {
     }
 }
 
-/// The message about a chain that leads nowhere in any of the samples.
+/// Returns a message if a chain does not exist in any of the samples.
 fn missing(chain: &[&str], samples: &[Inputs]) -> Option<String> {
     let mut found: Vec<&Value> = samples.iter().filter_map(|sample| sample.get(chain[0])).collect();
     for depth in 1..chain.len() {

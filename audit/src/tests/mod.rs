@@ -24,7 +24,7 @@ fn at(minutes: i64) -> jiff::Timestamp {
     "2026-11-20T09:00:00Z".parse::<jiff::Timestamp>().unwrap() + jiff::SignedDuration::from_mins(minutes)
 }
 
-/// A console with its log, and the host that signs for it.
+/// A console with its log, and the host that signs it.
 #[derive(Clone)]
 struct Log {
     texts: Vec<String>,
@@ -42,7 +42,7 @@ impl Log {
         *self.heads.last().unwrap()
     }
 
-    /// Writes entries up to a number.
+    /// Writes entries up to this number.
     fn write(mut self, end: i64, object: &str) -> Self {
         for number in self.head().number + 1..=end {
             self.append(entry(number, object).canonical().unwrap());
@@ -50,7 +50,7 @@ impl Log {
         self
     }
 
-    /// Writes an entry of this text.
+    /// Writes an entry with this text.
     fn append(&mut self, text: String) {
         let mut follower = Follower::behind(self.head());
         follower.extend(&text).unwrap();
@@ -58,7 +58,7 @@ impl Log {
         self.texts.push(text);
     }
 
-    /// The wish for a checkpoint of all entries behind a number.
+    /// Returns the request for a checkpoint of all entries after a number.
     fn wish(&self, behind: i64, restart: Option<RestartWish>) -> CheckpointWish {
         let entries = self.texts[usize::try_from(behind).unwrap()..].to_vec();
         CheckpointWish { entries, head: self.head(), restart, newer: None, start: None }
@@ -71,7 +71,7 @@ impl Log {
         Ok(())
     }
 
-    /// Has the host sign everything after its last checkpoint.
+    /// Makes the host sign everything after its last checkpoint.
     fn sign(mut self, key: &SiteKey) -> Self {
         let behind = self.ledger.last.as_ref().map_or(0, |last| last.head.number);
         let wish = self.wish(behind, None);
@@ -79,7 +79,7 @@ impl Log {
         self
     }
 
-    /// The log as a backup of an earlier time has it; the host keeps what it signed.
+    /// Returns the log as restored from an earlier backup; the host keeps its signed state.
     fn restored(&self, number: i64) -> Self {
         let count = usize::try_from(number).unwrap();
         let mut earlier = self.clone();
@@ -193,21 +193,21 @@ fn the_last_checkpoint_says_what_is_covered() {
 fn a_log_that_was_written_anew_is_not_the_signed_one() {
     let site = key();
     let signed = sample(&site);
-    // The owner of the database writes another log and puts the site's checkpoints beside it.
+    // The owner of the database writes another log and adds the site's checkpoints to it.
     let mut rewritten = Log::new().write(12, "b");
     rewritten.checkpoints.clone_from(&signed.checkpoints);
     assert_eq!(code_of(&rewritten.lines(), &known(&site)), codes::AUDIT_REWRITTEN);
     assert_eq!(code_of(&rewritten.lines(), &Known::default()), codes::AUDIT_REWRITTEN, "even without the key");
-    // From behind the first checkpoint on, with the second one.
+    // The log is rewritten after the first checkpoint, with the second one added.
     let mut forked = signed.restored(5).write(12, "b");
     forked.checkpoints.clone_from(&signed.checkpoints);
     assert_eq!(code_of(&forked.lines(), &known(&site)), codes::AUDIT_REWRITTEN);
-    // Without the second one only what the host remembers finds it.
+    // Without the second checkpoint, only the host's ledger reveals it.
     let forked = signed.restored(5).write(12, "b");
     assert_eq!(check(&forked.lines(), &known(&site)).unwrap().covered.unwrap().head.number, 5);
     let on_the_host = Known { last: signed.ledger.last.clone(), ..known(&site) };
     assert_eq!(code_of(&forked.lines(), &on_the_host), codes::AUDIT_REWRITTEN);
-    // With checkpoints edited to fit, or signed by another key.
+    // The checkpoints are edited to match, or signed by another key.
     let mut edited = Log::new().write(12, "b");
     edited.checkpoints = vec![Checkpoint { head: edited.heads[10], ..signed.checkpoints[1].clone() }];
     assert_eq!(code_of(&edited.lines(), &known(&site)), codes::AUDIT_FORGED);
@@ -280,7 +280,7 @@ fn a_restored_log_goes_on_and_no_later_checkpoint_forgets_it() {
     assert_eq!(code_of(&signed.write(25, "a").lines(), &on_the_host), codes::AUDIT_REWRITTEN, "the log before it");
 }
 
-/// The host's files come back from a copy of an earlier time: it continues behind what it has forgotten, and not beside it.
+/// The host's files are restored from an earlier copy: it continues after the lost checkpoint, without a fork.
 #[test]
 fn a_host_that_has_forgotten_continues_behind_its_own_newest_checkpoint() {
     let key = key();
@@ -323,7 +323,7 @@ fn the_latest_checkpoint_is_named_also_where_the_export_lacks_it() {
     let report = check(&log.lines(), &on_the_host).unwrap();
     assert_eq!((report.restarts, report.restart.clone()), (1, last.restart.clone()));
     assert_eq!(report.covered, Some(last.clone()));
-    // An export of before the restart: what covers it is older, and the restart is reported all the same.
+    // An export from before the restart: the covering checkpoint is older, and the restart is still reported.
     let end = Line::AuditHead { schema: SCHEMA, exported: at(-600), head: signed.heads[8].to_string() };
     let mut lines = signed.lines();
     lines.truncate(9);
@@ -343,7 +343,7 @@ fn of_two_keys_the_later_checkpoint_is_named_and_restarts_of_both_count() {
     log.ledger = Ledger::default();
     let wish = log.wish(0, None);
     let later = log.ledger.sign(&present, SITE, &wish, at(30)).unwrap();
-    // An export has checkpoints of one entry in the order of their keys.
+    // In an export, checkpoints of one entry are in the order of their keys.
     log.checkpoints.insert(log.checkpoints.len() - 1, later.clone());
     let both = Known { keys: vec![former.public().clone(), present.public().clone()], ..Known::default() };
     let report = check(&log.lines(), &both).unwrap();
@@ -353,7 +353,7 @@ fn of_two_keys_the_later_checkpoint_is_named_and_restarts_of_both_count() {
     assert_eq!(code_of(&log.lines(), &both), codes::AUDIT_REWRITTEN, "between them is one of the other key");
 }
 
-/// A line without an end.
+/// A reader of a line without an end.
 struct Endless(u64);
 
 impl std::io::Read for Endless {

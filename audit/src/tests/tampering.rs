@@ -1,4 +1,4 @@
-//! Whatever becomes of an entry of a signed log, whoever verifies it without the console finds it.
+//! Tests that every change to an entry of a signed log is found, by anyone who verifies it without the console.
 
 use std::sync::LazyLock;
 
@@ -7,12 +7,12 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What becomes of lines, each of them of an entry.
+/// A change to lines, each of which is an entry.
 #[derive(Debug, Clone)]
 enum Tampering {
     /// A byte is changed.
     Flip(usize, u8),
-    /// A field has another value, and the hash is that of before.
+    /// A field has another value, but the hash is unchanged.
     Edit(usize, Edit),
     Remove(usize),
     Repeat(usize),
@@ -20,27 +20,27 @@ enum Tampering {
     Insert(usize, usize),
     /// The file ends earlier.
     Cut(usize),
-    /// The log ends with an earlier entry, and its head names that one.
+    /// The log ends with an earlier entry, and its head names that entry.
     Shorten(usize),
-    /// A field has another value, and all hashes from there on are made again, as the owner of the database can.
+    /// A field has another value, and all later hashes are recomputed, as the owner of the database can do.
     Restamp(usize, Edit, Checkpoints),
 }
 
-/// Another value of a field.
+/// A change to the value of a field.
 #[derive(Debug, Clone, Copy)]
 struct Edit {
     field: u8,
     by: i64,
 }
 
-/// What becomes of the checkpoints of a log whose hashes were made again.
+/// The treatment of the checkpoints of a log whose hashes were recomputed.
 #[derive(Debug, Clone, Copy)]
 enum Checkpoints {
     Kept,
-    /// Those behind the edit are removed.
+    /// Checkpoints after the edit are removed.
     Dropped,
     AllDropped,
-    /// They name what is there now.
+    /// They are changed to match the edited log.
     Fitted,
     /// Another key has signed the log.
     Foreign,
@@ -71,7 +71,7 @@ fn tampering() -> impl Strategy<Value = Tampering> {
 }
 
 impl Edit {
-    /// The text of an entry after the edit.
+    /// Returns the text of an entry after the edit.
     fn of(self, text: &str) -> String {
         let mut entry: Entry = serde_json::from_str(text).unwrap();
         let other = format!("other-{}", self.by);
@@ -88,17 +88,17 @@ impl Edit {
     }
 }
 
-/// The site's key, another one, and a log that the site has signed to its end.
+/// The site's key, another key, and a log that the site has signed to its end.
 struct Signed {
     key: SiteKey,
     stranger: SiteKey,
     log: Log,
     lines: Vec<String>,
-    /// Which lines are entries.
+    /// Indexes of the lines that are entries.
     entries: Vec<usize>,
 }
 
-/// One for all cases.
+/// One fixture for all cases.
 static SIGNED: LazyLock<Signed> = LazyLock::new(|| {
     let (key, stranger) = (key(), key());
     let log = sample(&key).sign(&key);
@@ -109,7 +109,7 @@ static SIGNED: LazyLock<Signed> = LazyLock::new(|| {
 });
 
 impl Signed {
-    /// The log with another text of an entry, and all that follows from that.
+    /// Returns the log with another text of an entry, and everything recomputed after it.
     fn restamped(&self, place: usize, edit: Edit, fate: Checkpoints) -> Log {
         let mut log = Log::new();
         for (index, text) in self.log.texts.iter().enumerate() {
@@ -131,7 +131,7 @@ impl Signed {
         log
     }
 
-    /// The export after the tampering.
+    /// Returns the export after the tampering.
     fn tampered(&self, tampering: &Tampering) -> Vec<u8> {
         let mut lines = self.lines.clone();
         let entry = |place: usize| self.entries[place % self.entries.len()];
@@ -158,7 +158,7 @@ impl Signed {
     }
 }
 
-/// The lines with another byte in one of them.
+/// Returns the lines with one byte changed in one of them.
 fn flipped(lines: Vec<String>, index: usize, place: usize, mask: u8) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = lines.into_iter().map(String::into_bytes).collect();
     let within = place % lines[index].len();
@@ -182,7 +182,8 @@ proptest! {
     }
 }
 
-/// Of what no person remembers, and no key vouches for: any line of a file, the checkpoints and the head included.
+/// A changed byte in any line of a file, including the checkpoints and the head, without a remembered state or a known
+/// key.
 #[derive(Debug, Clone)]
 struct Flip {
     place: usize,
@@ -207,11 +208,12 @@ proptest! {
     fn every_flipped_bit_is_found_without_a_key(flip in flip()) {
         static WHOLE: LazyLock<Vec<String>> = LazyLock::new(|| Log::new().write(12, "a").lines());
         let found = verify(&with_flip(&WHOLE, &flip)[..], &Known::default());
-        // The time of the export is about the file, not about an entry, and nothing vouches for it.
+        // The time of the export is about the file, not about an entry, and nothing protects it.
         prop_assert!(found.is_err() || found.is_ok_and(|report| report.exported != at(600)), "{flip:?}");
     }
 
-    /// Of a signed log, a checkpoint may be made to look like another key's: then less is covered, and the report says so.
+    /// In a signed log, a checkpoint may be changed to look like another key's. Then less is covered, and the report
+    /// says so.
     #[test]
     fn every_flipped_bit_of_a_signed_log_is_found_or_covers_less(flip in flip()) {
         let signed = &*SIGNED;

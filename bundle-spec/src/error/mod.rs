@@ -99,7 +99,7 @@ pub enum Error {
     WrongType {
         /// Name of the document.
         name: String,
-        /// Its type.
+        /// Type of the document.
         found: String,
         /// The required type.
         expected: &'static str,

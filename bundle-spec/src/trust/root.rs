@@ -1,12 +1,15 @@
 //! `N.root.json`: the keys of each role, and how many of them must sign.
 //!
-//! Threats: one key counted as two (ids are digests of the canonical encoding of a key; ids are a set), a root that
-//! names keys it does not contain, thresholds of zero or beyond the keys, signatures of other documents passed off as
-//! those of a root (the signed part carries its type), and signatures that count without a check (only those of keys of
-//! the role count; each of them must match; strangers' are ignored, as in TUF).
+//! Threats:
+//! - one key counted as two (ids are digests of the canonical encoding of a key; ids are a set);
+//! - a root that names keys it does not contain;
+//! - thresholds of zero or beyond the keys;
+//! - signatures of other documents passed off as those of a root (the signed part carries its type);
+//! - signatures that count without a check (only those of keys of the role count; each of them must match; strangers'
+//!   are ignored, as in TUF).
 //!
-//! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and has no effect, so
-//! that one new key does not make a whole chain unreadable to installers in the field.
+//! Later versions may add kinds of keys, roles and fields. Unknown data stays in the signed bytes and has no effect. So
+//! one new key does not make a whole chain unreadable to installers in the field.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -23,7 +23,7 @@ const ROOT: &str = "vendor/1.root.json";
 struct Makers {
     /// Signs alone under `vendor/1.root.json`.
     vendor: Vendor,
-    /// With the vendor's key, both roles under `vendor/pair.1.root.json`.
+    /// Signs together with the vendor's key, for both roles, under `vendor/pair.1.root.json`.
     second: SigningKey,
     /// A vendor whose key no root names.
     stranger: Vendor,

@@ -1,4 +1,4 @@
-//! GPUs of a host for its page.
+//! Rows about the GPUs of a host.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use landfall_models::Host;
 
 use super::{Row, row, yes};
 
-/// Where rules find them.
+/// Path of these facts in rules.
 const PATH: &str = "facts.gpus";
 
-/// The findings about which GPUs there are.
+/// Codes of the findings about the presence of GPUs.
 const PRESENCE: &[Code] = &[codes::GPU_NOT_KNOWN, codes::GPU_MISSING, codes::GPU_DEVICE_LOST];
 
-/// The findings about how GPUs are driven.
+/// Codes of the findings about the GPUs' driver.
 const DRIVING: &[Code] = &[
     codes::GPU_NO_DRIVER,
     codes::GPU_DRIVER_TOO_OLD,
@@ -30,7 +30,7 @@ const DRIVING: &[Code] = &[
     codes::GPU_UNHEALTHY,
 ];
 
-/// What the bus shows, and what the driver reports.
+/// Returns the rows about the PCI bus and the driver's report.
 pub(super) fn rows(facts: &Facts) -> Vec<Row> {
     let Some(report) = &facts.gpus else {
         return vec![row("GPUs", PATH, PRESENCE, "unknown: collected by an older landfall")];
@@ -59,10 +59,11 @@ pub(super) fn rows(facts: &Facts) -> Vec<Row> {
     rows
 }
 
-/// What is known under a name.
+/// A name, and its value if known.
 type Known = (&'static str, Option<String>);
 
-/// What else the driver reports of a GPU, as far as it does: whoever looks at a machine from afar has no other way to see it.
+/// Lists the driver's other readings of a GPU, as far as it has them: a person without access to the machine has no
+/// other way to see them.
 fn measured(gpu: &Gpu) -> String {
     let all = identity(gpu).into_iter().chain(health(gpu)).chain(limits(gpu)).chain(use_of(gpu));
     let known = all.filter_map(|(name, value)| Some(format!("{name} {}", value?)));

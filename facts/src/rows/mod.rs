@@ -1,4 +1,4 @@
-//! The facts of a host one by one, as a person reads them: each with its name in rules, and the findings that judge it.
+//! The facts of a host, one by one, for people: each with its name in rules, and the findings that judge it.
 
 mod gpus;
 
@@ -12,13 +12,13 @@ use landfall_host::facts::{CgroupDriver, ClosedChain, ClosedHook, Cpu, Facts, Fi
 
 /// A fact.
 pub struct Row {
-    /// Its name for people.
+    /// Name for people.
     pub name: Cow<'static, str>,
-    /// Its name in rules.
+    /// Path in rules.
     pub path: &'static str,
     /// Codes of the findings that judge it.
     pub codes: &'static [Code],
-    /// What is true.
+    /// Value of the fact.
     pub value: String,
 }
 
@@ -31,7 +31,7 @@ fn row(
     Row { name: name.into(), path, codes, value: value.into() }
 }
 
-/// All facts, by topic.
+/// Returns all facts, by topic.
 pub fn groups(facts: &Facts) -> Vec<(Topic, Vec<Row>)> {
     vec![
         (Topic::Machine, machine(facts)),

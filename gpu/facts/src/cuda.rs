@@ -1,9 +1,9 @@
-//! Which CUDA a driver supports, and which devices can run an image's machine code. The tables are NVIDIA's, published in
-//! the release notes of CUDA and the guides that `docs/GPU.md` cites.
+//! The CUDA versions that a driver supports, and the devices that can run an image's machine code. The tables are
+//! NVIDIA's, published in the release notes of CUDA and the guides that `docs/GPU.md` cites.
 
 use crate::version::{ComputeCapability, CudaVersion, DriverVersion};
 
-/// The driver that shipped with each CUDA, newest first: with this driver or a newer one, all of that CUDA works.
+/// Driver shipped with each CUDA, newest first: that driver and newer ones support all features of that CUDA.
 const NATIVE: &[(CudaVersion, [u32; 3])] = &[
     (CudaVersion::new(13, 1), [590, 44, 1]),
     (CudaVersion::new(13, 0), [580, 65, 6]),
@@ -27,16 +27,16 @@ const NATIVE: &[(CudaVersion, [u32; 3])] = &[
     (CudaVersion::new(11, 0), [450, 51, 5]),
 ];
 
-/// The oldest driver on which programs of any minor version of a CUDA run (minor version compatibility).
+/// Oldest driver on which programs of any minor version of a CUDA run (minor version compatibility).
 const COMPATIBLE: &[(u32, [u32; 3])] = &[(13, [580, 65, 6]), (12, [525, 60, 13]), (11, [450, 80, 2])];
 
-/// The oldest device that each CUDA still compiles for and has libraries for.
+/// Oldest device for which each CUDA still compiles and has libraries.
 const OLDEST_DEVICE: &[(u32, ComputeCapability)] =
     &[(13, ComputeCapability::new(7, 5)), (12, ComputeCapability::new(5, 0)), (11, ComputeCapability::new(3, 5))];
 
-/// The newest CUDA of the table that shipped with this driver or an older one; `None` for a driver before CUDA 11. A
-/// driver newer than the table supports at least the newest CUDA of the table: the driver's own answer takes
-/// precedence.
+/// Returns the newest CUDA of the table that shipped with this driver or an older one. Returns `None` if the driver is
+/// older than CUDA 11. A driver newer than the table supports at least the newest CUDA of the table: the driver's own
+/// answer takes precedence.
 pub fn newest_cuda(driver: &DriverVersion) -> Option<CudaVersion> {
     NATIVE.iter().find(|(_, oldest)| driver.is_at_least(*oldest)).map(|(cuda, _)| *cuda)
 }
@@ -44,21 +44,21 @@ pub fn newest_cuda(driver: &DriverVersion) -> Option<CudaVersion> {
 /// How programs of a CUDA run on a driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CudaFit {
-    /// All of it works.
+    /// All features work.
     Full,
-    /// Programs run by minor version compatibility: machine code does, and code that the driver would have to compile
+    /// Programs run by minor version compatibility: machine code runs, but code that the driver would have to compile
     /// (PTX) does not.
     MachineCodeOnly,
-    /// The driver is too old: it must be at least this one.
+    /// The driver is too old.
     TooOld {
         /// Branch, release and patch of the oldest sufficient driver.
         oldest: [u32; 3],
     },
-    /// The CUDA is not in the tables, and the driver does not say that it supports it.
+    /// The CUDA is not in the tables, and the driver does not report that it supports it.
     NotKnown,
 }
 
-/// How programs of `wanted` run on `driver`, which reports that it supports `reported`.
+/// Returns how programs of `wanted` run on `driver`, which reports that it supports `reported`.
 pub fn cuda_fit(wanted: CudaVersion, driver: &DriverVersion, reported: Option<CudaVersion>) -> CudaFit {
     if reported.or_else(|| newest_cuda(driver)).is_some_and(|newest| newest >= wanted) {
         return CudaFit::Full;
@@ -70,7 +70,7 @@ pub fn cuda_fit(wanted: CudaVersion, driver: &DriverVersion, reported: Option<Cu
     }
 }
 
-/// Whether a CUDA still supports a device; `None` for a CUDA that is not in the table.
+/// Returns true if a CUDA still supports a device; `None` for a CUDA that is not in the table.
 pub fn supports_device(cuda: CudaVersion, device: ComputeCapability) -> Option<bool> {
     OLDEST_DEVICE.iter().find(|(major, _)| *major == cuda.major).map(|(_, oldest)| device >= *oldest)
 }
@@ -78,29 +78,29 @@ pub fn supports_device(cuda: CudaVersion, device: ComputeCapability) -> Option<b
 /// Machine code or PTX in an image, for one compute capability.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// Machine code, such as `sm_90`: runs on devices of the same major number and the same or a higher minor number.
+    /// Machine code, such as `sm_90`: runs on devices with the same major number and the same or a higher minor number.
     Machine(ComputeCapability),
-    /// Machine code for one architecture alone, such as `sm_90a`: runs on exactly that.
+    /// Machine code for exactly one architecture, such as `sm_90a`.
     MachineOfArchitecture(ComputeCapability),
-    /// PTX, such as `compute_90`: the driver compiles it for any device from that one on.
+    /// PTX, such as `compute_90`: the driver compiles it for that device and newer ones.
     Ptx(ComputeCapability),
-    /// PTX of one architecture alone, such as `compute_90a`.
+    /// PTX for exactly one architecture, such as `compute_90a`.
     PtxOfArchitecture(ComputeCapability),
 }
 
 /// How a device runs an image's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CodeFit {
-    /// It cannot.
+    /// The device cannot run the code.
     Nothing,
-    /// The driver compiles it at every start, which takes time and a driver as new as the CUDA.
+    /// The driver compiles the code at every start, which takes time and needs a driver as new as the CUDA.
     Compiled,
-    /// As it is.
+    /// The device runs the code directly.
     AsItIs,
 }
 
 impl Code {
-    /// How a device runs it.
+    /// Returns how a device runs the code.
     pub fn fit(self, device: ComputeCapability) -> CodeFit {
         let (runs, fit) = match self {
             Self::Machine(code) => (device.major == code.major && device.minor >= code.minor, CodeFit::AsItIs),
@@ -112,8 +112,8 @@ impl Code {
     }
 }
 
-/// The best way in which a device runs an image's code. Where machine code and driver allow no more than machine code,
-/// PTX does not count.
+/// Returns the best way in which a device runs an image's code. PTX is ignored if the driver supports only machine code
+/// of the CUDA.
 pub fn code_fit(image: &[Code], device: ComputeCapability, cuda: CudaFit) -> CodeFit {
     let best = image.iter().map(|code| code.fit(device)).max().unwrap_or(CodeFit::Nothing);
     if best == CodeFit::Compiled && cuda != CudaFit::Full { CodeFit::Nothing } else { best }

@@ -1,4 +1,4 @@
-//! What the kernel shows of NVIDIA's driver: whether it is loaded, which, its device files, and Fabric Manager.
+//! NVIDIA's driver as the kernel shows it: whether it is loaded, its version, its device files, and Fabric Manager.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,44 +9,45 @@ use crate::version::DriverVersion;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriverState {
-    /// The version of the loaded kernel driver.
+    /// Version of the loaded kernel driver.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<DriverVersion>,
-    /// Which of NVIDIA's two kernel drivers is loaded. GPUs since Blackwell need the open one.
+    /// Flavor of the loaded kernel driver. GPUs since Blackwell need the open one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flavor: Option<Flavor>,
-    /// Whether the module `nvidia` is loaded.
+    /// True if the module `nvidia` is loaded.
     pub module_loaded: bool,
-    /// Whether `nouveau` is loaded, which holds GPUs that NVIDIA's driver then cannot use.
+    /// True if `nouveau` is loaded, which holds GPUs, so that NVIDIA's driver cannot use them.
     pub nouveau_loaded: bool,
     /// The driver's device files.
     pub device_files: Vec<DeviceFile>,
-    /// The GPUs that the driver holds.
+    /// GPUs that the driver holds.
     pub gpus: Vec<DriverGpu>,
-    /// The program that NVLink switches need.
+    /// State of Fabric Manager, which NVLink switches need.
     pub fabric_manager: FabricManager,
 }
 
 impl DriverState {
-    /// Whether NVIDIA's driver is loaded.
+    /// Returns true if NVIDIA's driver is loaded.
     pub fn is_loaded(&self) -> bool {
         self.version.is_some() || self.module_loaded
     }
 
-    /// Whether NVML may be queried. Without the driver, starting it would load the driver, which changes the machine.
+    /// Returns true if NVML may be queried. Without the driver, starting NVML would load the driver, which changes the
+    /// machine.
     pub fn can_be_queried(&self) -> bool {
         self.is_loaded() || self.device_files.iter().any(|file| file.name == "nvidiactl")
     }
 }
 
-/// What of the driver decides which devices containers can get: with another layout, they get others.
+/// The part of the driver's state that determines which devices containers can get: if it changes, the devices change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GpuLayout {
-    /// The version of the loaded kernel driver.
+    /// Version of the loaded kernel driver.
     pub version: Option<DriverVersion>,
-    /// The GPUs that the driver holds and does not ignore.
+    /// GPUs that the driver holds and does not ignore.
     pub gpus: Vec<DriverGpu>,
-    /// The MIG devices, each as its folders below `/proc/driver/nvidia/capabilities`, such as `gpu0/mig/gi1/ci0`.
+    /// MIG devices, each by its folders below `/proc/driver/nvidia/capabilities`, such as `gpu0/mig/gi1/ci0`.
     pub parts: Vec<String>,
 }
 
@@ -60,33 +61,33 @@ pub enum Flavor {
     Proprietary,
 }
 
-/// One of the driver's device files.
+/// A device file of the driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DeviceFile {
-    /// Its name below `/dev`.
+    /// Name below `/dev`.
     pub name: String,
-    /// Whether this process may open it for reading and writing.
+    /// True if this process may open it for reading and writing.
     pub is_accessible: bool,
 }
 
-/// A GPU as the driver lists it.
+/// A GPU in the driver's list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriverGpu {
-    /// Where it is.
+    /// PCI address.
     pub address: PciAddress,
-    /// Its model.
+    /// Model of the GPU.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The number in the name of its device file: 0 for `/dev/nvidia0`.
+    /// Number in the name of its device file: 0 for `/dev/nvidia0`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub minor: Option<u32>,
-    /// Whether the driver is configured to ignore it.
+    /// True if the driver is configured to ignore the GPU.
     pub is_excluded: bool,
 }
 
-/// Whether NVIDIA's Fabric Manager runs.
+/// The state of NVIDIA's Fabric Manager.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum FabricManager {

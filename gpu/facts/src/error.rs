@@ -1,4 +1,4 @@
-//! What can go wrong with GPU facts.
+//! Errors about GPU facts.
 
 use landfall_error_codes::{Code, Coded, codes};
 
@@ -7,28 +7,28 @@ use crate::report::{SCHEMA, SIZE_LIMIT};
 /// A result of this crate.
 pub type Result<T, E = GpuError> = std::result::Result<T, E>;
 
-/// Why GPU facts cannot be read or written.
+/// The reason why GPU facts cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum GpuError {
     /// The document has another schema.
     #[error("the GPU facts are of schema {found}, and this program reads schema {SCHEMA}")]
     UnknownSchema {
-        /// The number that the document has.
+        /// Schema number in the document.
         found: String,
     },
-    /// The document does not say its schema.
+    /// The document has no schema number.
     #[error("the GPU facts do not name their schema")]
     NoSchema,
     /// The document is larger than any real one.
     #[error("the GPU facts have {size_bytes} bytes, and at most {SIZE_LIMIT} are read")]
     TooLarge {
-        /// Its size.
+        /// Size of the document in bytes.
         size_bytes: usize,
     },
-    /// The bytes are not such a document.
+    /// The bytes are not a document of GPU facts.
     #[error("the GPU facts are not a document of schema {SCHEMA}")]
     NotADocument(#[source] serde_json::Error),
-    /// The document could not be made.
+    /// The document could not be written.
     #[error("the GPU facts could not be written as JSON")]
     CannotWrite(#[source] serde_json::Error),
 }

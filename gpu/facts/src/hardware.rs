@@ -1,4 +1,4 @@
-//! What the kernel lists on the PCI bus: display controllers and accelerators, and NVIDIA's switches between GPUs.
+//! The PCI bus as the kernel lists it: display controllers and accelerators, and NVIDIA's switches between GPUs.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,42 +7,42 @@ use serde::{Deserialize, Serialize};
 
 /// PCI vendor number of NVIDIA.
 pub const NVIDIA: u32 = 0x10de;
-/// PCI vendor number of AMD, under which its GPUs are listed.
+/// PCI vendor number of AMD, which its GPUs use.
 pub const AMD: u32 = 0x1002;
 /// PCI vendor number of Intel.
 pub const INTEL: u32 = 0x8086;
-/// PCI vendor number of Mellanox, under which NVIDIA's network adapters are listed.
+/// PCI vendor number of Mellanox, which NVIDIA's network adapters use.
 pub const MELLANOX: u32 = 0x15b3;
 
-/// PCI base class of display controllers, GPUs without a connector among them.
+/// PCI base class of display controllers, including GPUs without a connector.
 pub const DISPLAY_CLASS: u32 = 0x03;
 /// PCI base class of processing accelerators.
 pub const ACCELERATOR_CLASS: u32 = 0x12;
-/// PCI class and subclass under which NVIDIA's `NVSwitch` is listed: a bridge of another kind.
+/// PCI class and subclass of NVIDIA's `NVSwitch`: a bridge of another kind.
 pub const SWITCH_CLASS: u32 = 0x0680;
 /// PCI class and subclass of `InfiniBand` adapters.
 pub const INFINIBAND_CLASS: u32 = 0x0207;
 
-/// The oldest PCI device number of the generation Turing, the first that NVIDIA's open kernel modules support.
+/// Lowest PCI device number of the generation Turing, the first that NVIDIA's open kernel modules support.
 const TURING: u32 = 0x1e00;
-/// The oldest PCI device number of the generation Blackwell, the first that only the open kernel modules support.
+/// Lowest PCI device number of the generation Blackwell, the first that only the open kernel modules support.
 const BLACKWELL: u32 = 0x2900;
 
 /// The address of a PCI function, such as `0000:3b:00.0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct PciAddress {
-    /// The domain, also called segment.
+    /// Domain, also called segment.
     pub domain: u32,
-    /// The bus.
+    /// Bus.
     pub bus: u8,
-    /// The device, below 32.
+    /// Device, below 32.
     pub device: u8,
-    /// The function, below 8.
+    /// Function, below 8.
     pub function: u8,
 }
 
-/// A text that is no PCI address.
+/// The text is not a PCI address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a PCI address such as 0000:3b:00.0")]
 pub struct NotAnAddress(String);
@@ -50,7 +50,7 @@ pub struct NotAnAddress(String);
 impl FromStr for PciAddress {
     type Err = NotAnAddress;
 
-    /// Reads the kernel's form, with four digits of the domain, and NVML's, with eight.
+    /// Parses the kernel's form, with four digits of the domain, and NVML's, with eight.
     fn from_str(text: &str) -> Result<Self, NotAnAddress> {
         let hexadecimal = |text: &str, digits: std::ops::RangeInclusive<usize>| {
             let is_number = digits.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -91,7 +91,7 @@ impl From<PciAddress> for String {
     }
 }
 
-/// A number that people know in hexadecimal; in JSON the string that the kernel prints, such as `0x10de`.
+/// A number that people know in hexadecimal. In JSON it is the string that the kernel prints, such as `0x10de`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Hexadecimal(pub u32);
@@ -122,16 +122,16 @@ impl From<Hexadecimal> for String {
     }
 }
 
-/// What the kernel lists of a host's accelerators.
+/// A host's accelerators, as the kernel lists them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hardware {
     /// Display controllers and accelerators of NVIDIA, AMD and Intel, by address.
     pub devices: Vec<PciDevice>,
-    /// NVIDIA's switches between GPUs, by address; those since Blackwell are not on the bus, but the network adapters through which they are
-    /// managed are.
+    /// NVIDIA's switches between GPUs, by address. Switches since Blackwell are not on the bus; the network adapters
+    /// that manage them are listed instead.
     pub switches: Vec<PciDevice>,
-    /// The model of a system on a chip whose GPU is on no PCI bus, such as NVIDIA's Jetson.
+    /// Model of a system on a chip whose GPU is on no PCI bus, such as NVIDIA's Jetson.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system_on_chip: Option<String>,
 }
@@ -143,73 +143,73 @@ impl Hardware {
     }
 }
 
-/// Which of NVIDIA's two sets of kernel modules supports a GPU. Source: *NVIDIA Driver Installation Guide*, kernel modules; the device numbers
-/// are those of the list of GPUs in the open kernel modules.
+/// The sets of NVIDIA's kernel modules that support a GPU. Source: *NVIDIA Driver Installation Guide*, kernel modules;
+/// the device numbers are from the list of GPUs in the open kernel modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SupportedBy {
-    /// The proprietary ones: Volta and older.
+    /// Only the proprietary ones: Volta and older.
     ProprietaryModules,
     /// Both: Turing up to Hopper and Ada.
     BothModules,
-    /// The open ones: Blackwell and newer.
+    /// Only the open ones: Blackwell and newer.
     OpenModules,
 }
 
-/// One function on the PCI bus.
+/// A function on the PCI bus.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PciDevice {
-    /// Where it is.
+    /// PCI address.
     pub address: PciAddress,
-    /// The PCI vendor number.
+    /// PCI vendor number.
     pub vendor: Hexadecimal,
-    /// The PCI device number.
+    /// PCI device number.
     pub device: Hexadecimal,
-    /// The vendor of the card.
+    /// Vendor of the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsystem_vendor: Option<Hexadecimal>,
-    /// The vendor's number of the card.
+    /// Vendor's number of the card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subsystem_device: Option<Hexadecimal>,
     /// Base class, subclass and programming interface: `0x30200` is a GPU without a connector.
     pub class: Hexadecimal,
-    /// The kernel driver that holds it, such as `nvidia`, `nouveau`, `vfio-pci` or `amdgpu`.
+    /// Kernel driver that holds it, such as `nvidia`, `nouveau`, `vfio-pci` or `amdgpu`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel_driver: Option<String>,
-    /// Whether the device answers: `false` if its configuration space reads as all ones, as for a device that fell off
+    /// True if the device answers; false if its configuration space reads as all ones, as for a device that fell off
     /// the bus. Absent if the configuration space could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<bool>,
-    /// Whether it is a virtual function of another device.
+    /// True if it is a virtual function of another device.
     pub is_virtual_function: bool,
-    /// The NUMA node that it is attached to.
+    /// NUMA node to which it is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numa_node: Option<u32>,
-    /// The speed of the PCIe link now, as the kernel prints it.
+    /// Current speed of the PCIe link, as the kernel prints it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_speed: Option<String>,
-    /// The lanes of the PCIe link now.
+    /// Current number of lanes of the PCIe link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_width: Option<u32>,
-    /// The lanes that the device could use.
+    /// Maximum number of lanes of the device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_link_width: Option<u32>,
-    /// The size of the largest window into the device's memory, in bytes.
+    /// Size of the largest window into the device's memory, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub largest_window_bytes: Option<u64>,
-    /// The device's own memory in bytes, if the kernel driver reports it (AMD's does).
+    /// Size of the device's own memory in bytes, if the kernel driver reports it (AMD's does).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_total_bytes: Option<u64>,
-    /// How much of it is used, in bytes.
+    /// Used bytes of this memory.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory_used_bytes: Option<u64>,
-    /// The name of the product, if the kernel driver reports it.
+    /// Name of the product, if the kernel driver reports it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
 }
 
 impl PciDevice {
-    /// The kernel modules that support it, if it is a GPU of NVIDIA's.
+    /// Returns the kernel modules that support it, if it is a GPU by NVIDIA.
     pub fn supported_by(&self) -> Option<SupportedBy> {
         (self.vendor.0 == NVIDIA).then_some(match self.device.0 {
             ..TURING => SupportedBy::ProprietaryModules,

@@ -1,9 +1,10 @@
-//! What is known about a host's GPUs: the facts, running the program that collects them within limits, and judgments.
+//! Facts about a host's GPUs: the facts, a runner for the program that collects them within limits, and judgments.
 //!
-//! Facts come in three layers, so that "no GPU", "GPU without driver" and "driver loaded, device lost" differ: the PCI
-//! bus as the kernel lists it ([`hardware`]), the driver as the kernel shows it ([`driver`]), and NVML's answers
-//! ([`nvml`]). The first two need no library and are read by this crate ([`look`]); the third needs glibc and the
-//! driver's own library, which may hang or crash. So a separate program reads it: `landfall-gpu`, run by [`probe()`].
+//! Facts come in three layers, which distinguish "no GPU", "GPU without driver" and "driver loaded, device lost". They
+//! are the PCI bus as the kernel lists it ([`hardware`]), the driver as the kernel shows it ([`driver`]), and NVML's
+//! answers ([`nvml`]). The first two need no library, and this crate reads them ([`look`]). The third needs glibc and
+//! the driver's own library, which may hang or crash. So a separate program reads it: `landfall-gpu`, run by
+//! [`probe()`].
 
 pub mod cdi;
 pub mod child;

@@ -1,15 +1,15 @@
 //! Names of MIG profiles. The library reports only numbers, but people know the names.
 
-/// Parts of a GPU's memory that profile names are rounded up to.
+/// Number of equal parts of a GPU's memory; profile names round memory up to whole parts.
 const EIGHTHS: u64 = 8;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// The name that `nvidia-smi` prints for a profile, such as `1g.18gb` or `1g.18gb+me`.
+/// Returns the name that `nvidia-smi` prints for a profile, such as `1g.18gb` or `1g.18gb+me`.
 ///
-/// The memory in the name is the share of the GPU's memory, rounded up to eighths, of the GPU's memory in whole GiB; both
-/// roundings are NVIDIA's. `kind` is the library's number of the kind of profile. `None` for a kind that is not known
-/// here, or for a GPU without memory.
+/// The memory in the name is the share of the GPU's memory, rounded up to eighths, of the GPU's memory in whole GiB;
+/// both roundings are NVIDIA's. `kind` is the library's number of the kind of profile. Returns `None` for an unknown
+/// kind, or for a GPU without memory.
 pub fn profile_name(kind: u32, slices: u32, memory_mib: u64, gpu_memory_bytes: u64) -> Option<String> {
     let suffix = match kind {
         0..=6 | 9 => "",
@@ -31,7 +31,7 @@ pub fn profile_name(kind: u32, slices: u32, memory_mib: u64, gpu_memory_bytes: u
 mod tests {
     use super::*;
 
-    /// Sizes as `nvidia-smi mig -lgip` prints them, names as NVIDIA's MIG user guide lists them.
+    /// The sizes are from the output of `nvidia-smi mig -lgip`, the names from NVIDIA's MIG user guide.
     #[test]
     fn names_are_those_of_the_user_guide() {
         let a100 = 40_960 * MIB;

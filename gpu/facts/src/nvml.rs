@@ -1,5 +1,5 @@
-//! NVML's facts about each GPU. Every fact that a device lacks is absent with its reason; no single failure discards
-//! the rest.
+//! NVML's facts about each GPU. A fact that a device lacks is absent, with its reason; no single failure discards the
+//! others.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ use crate::version::{ComputeCapability, CudaVersion, DriverVersion};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NvmlFacts {
-    /// The version of the library.
+    /// Version of the library.
     pub library_version: Reading<String>,
-    /// The version of the driver.
+    /// Version of the driver.
     pub driver_version: Reading<DriverVersion>,
-    /// The newest CUDA that the driver's own libraries support.
+    /// Newest CUDA that the driver's own libraries support.
     pub cuda_version: Reading<CudaVersion>,
     /// Every GPU that the library counts, by its index.
     pub gpus: Vec<GpuEntry>,
 }
 
-/// One GPU that the library counts.
+/// A GPU that the library counts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum GpuEntry {
@@ -35,11 +35,11 @@ pub enum GpuEntry {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FailedGpu {
-    /// The library's number of it.
+    /// Number of the GPU in the library.
     pub index: u32,
-    /// Where it is.
+    /// PCI address.
     pub pci_address: Reading<PciAddress>,
-    /// The library's error.
+    /// Error of the library.
     pub failure: Absence,
 }
 
@@ -47,27 +47,27 @@ pub struct FailedGpu {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Gpu {
-    /// The library's number of it.
+    /// Number of the GPU in the library.
     pub index: u32,
-    /// Its model, such as `NVIDIA H200`.
+    /// Model, such as `NVIDIA H200`.
     pub model: Reading<String>,
-    /// Its identifier, which never changes: `GPU-` and 32 hexadecimal digits in five groups.
+    /// Identifier, which never changes: `GPU-` and 32 hexadecimal digits in five groups.
     pub uuid: Reading<String>,
-    /// Where it is.
+    /// PCI address.
     pub pci_address: Reading<PciAddress>,
-    /// The number in the name of its device file.
+    /// Number in the name of its device file.
     pub minor: Reading<u32>,
-    /// Which machine code it runs.
+    /// Compute capability: the machine code that it runs.
     pub compute_capability: Reading<ComputeCapability>,
-    /// Its memory.
+    /// Memory of the GPU.
     pub memory: Reading<Memory>,
-    /// Whether it is passed into a virtual machine, or a part of a GPU there.
+    /// Virtualization: whether it is passed into a virtual machine, or is a part of a GPU there.
     pub virtualization: Reading<Virtualization>,
-    /// Who may use it.
+    /// Processes that may use it.
     pub compute_mode: Reading<ComputeMode>,
-    /// Whether the driver stays initialized while the GPU is idle.
+    /// True if the driver stays initialized while the GPU is idle.
     pub persistence: Reading<bool>,
-    /// Its division into independent parts.
+    /// Division into independent parts.
     pub mig: Reading<Mig>,
     /// Error correction of its memory.
     pub ecc: Ecc,
@@ -75,27 +75,27 @@ pub struct Gpu {
     pub retired_pages: RetiredPages,
     /// Memory rows replaced by spare ones (since Ampere).
     pub remapped_rows: RemappedRows,
-    /// The links to other GPUs and to switches.
+    /// Links to other GPUs and to switches.
     pub nvlinks: Reading<Vec<NvLink>>,
-    /// Power.
+    /// Power consumption and limits.
     pub power: Power,
     /// Temperatures.
     pub temperature: Temperature,
     /// Clocks.
     pub clocks: Clocks,
-    /// Its connectors.
+    /// Connectors.
     pub display: Display,
-    /// The processes that hold its memory.
+    /// Processes that hold its memory.
     pub processes: Reading<Vec<GpuProcess>>,
 }
 
 impl Gpu {
-    /// Whether it is divided (MIG).
+    /// Returns true if the GPU is divided (MIG).
     pub fn is_divided(&self) -> bool {
         self.mig.value().is_some_and(|mig| mig.is_enabled)
     }
 
-    /// The MIG devices of a GPU that is divided, as far as they are known; none of one that is not.
+    /// The known MIG devices of a divided GPU; empty for an undivided one.
     pub fn parts(&self) -> &[MigDevice] {
         let mig = self.mig.value().filter(|mig| mig.is_enabled);
         mig.and_then(|mig| mig.devices.value()).map(Vec::as_slice).unwrap_or_default()
@@ -106,33 +106,33 @@ impl Gpu {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Memory {
-    /// All of it.
+    /// Total bytes.
     pub total_bytes: u64,
-    /// What the driver keeps for itself.
+    /// Bytes that the driver reserves.
     pub reserved_bytes: u64,
-    /// What is allocated.
+    /// Allocated bytes.
     pub used_bytes: u64,
-    /// What is free.
+    /// Free bytes.
     pub free_bytes: u64,
 }
 
-/// How a GPU is virtualized.
+/// The virtualization of a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Virtualization {
-    /// Not at all.
+    /// It is not virtualized.
     None,
     /// The whole GPU is passed into this virtual machine.
     PassThrough,
-    /// A part of a GPU in this virtual machine. What it can do depends on its license.
+    /// It is a part of a GPU in this virtual machine. Its features depend on its license.
     Vgpu,
-    /// This is a host that assigns parts of it.
+    /// This host assigns parts of it.
     HostVgpu,
-    /// This is a host that shares its graphics.
+    /// This host shares its graphics.
     HostVsga,
 }
 
-/// Who may use a GPU.
+/// The processes that may use a GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ComputeMode {
@@ -146,121 +146,121 @@ pub enum ComputeMode {
     Prohibited,
 }
 
-/// A GPU's division into independent parts (MIG).
+/// The division of a GPU into independent parts (MIG).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Mig {
-    /// Whether the GPU is divided now.
+    /// True if the GPU is divided now.
     pub is_enabled: bool,
-    /// Whether it will be after the next reset.
+    /// True if the GPU will be divided after the next reset.
     pub is_enabled_after_reset: bool,
-    /// The devices that it is divided into.
+    /// MIG devices into which it is divided.
     pub devices: Reading<Vec<MigDevice>>,
-    /// The divisions that it can have.
+    /// Possible divisions.
     pub profiles: Reading<Vec<MigProfile>>,
 }
 
-/// A part of a GPU that software sees as a GPU of its own.
+/// A part of a GPU that software sees as a separate GPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MigDevice {
-    /// Its number on the GPU.
+    /// Number of the device on the GPU.
     pub index: u32,
-    /// Its name, which ends in its profile.
+    /// Name, which ends in its profile.
     pub name: Reading<String>,
-    /// Its identifier: `MIG-` and a UUID.
+    /// Identifier: `MIG-` and a UUID.
     pub uuid: Reading<String>,
-    /// Its memory.
+    /// Memory of the device.
     pub memory: Reading<Memory>,
-    /// Slices of the GPU's memory that it has.
+    /// Number of its slices of the GPU's memory.
     pub memory_slices: Reading<u32>,
-    /// Slices of the GPU's compute units that it has.
+    /// Number of its slices of the GPU's compute units.
     pub compute_slices: Reading<u32>,
 }
 
-/// A division that a GPU can have.
+/// A possible division of a GPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MigProfile {
-    /// Its name as `nvidia-smi` prints it, such as `1g.18gb`; see [`crate::mig::profile_name`].
+    /// Name that `nvidia-smi` prints, such as `1g.18gb`; see [`crate::mig::profile_name`].
     pub name: Reading<String>,
-    /// The library's number of the kind of profile.
+    /// Number of the kind of profile in the library.
     pub kind: u32,
-    /// The number by which the driver's tools create one.
+    /// Number by which the driver's tools create a device of this profile.
     pub id: u32,
-    /// Slices of the GPU that one takes.
+    /// Number of slices of the GPU that a device takes.
     pub slices: u32,
-    /// How many fit on the undivided GPU.
+    /// Number of devices that fit on the undivided GPU.
     pub max_instances: u32,
-    /// Multiprocessors of one.
+    /// Number of multiprocessors of a device.
     pub multiprocessors: u32,
-    /// Memory of one, in MiB.
+    /// Memory of a device in MiB.
     pub memory_mib: u64,
 }
 
-/// Error correction.
+/// The error correction of a GPU's memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ecc {
-    /// Whether it is on, and whether it will be after a reboot.
+    /// Mode now, and after a reboot.
     pub mode: Reading<EccMode>,
     /// Errors corrected since the driver was loaded.
     pub corrected_since_load: Reading<u64>,
-    /// Errors that could not be corrected since the driver was loaded.
+    /// Uncorrectable errors since the driver was loaded.
     pub uncorrected_since_load: Reading<u64>,
-    /// Errors corrected in the GPU's life.
+    /// Errors corrected in the GPU's lifetime.
     pub corrected_ever: Reading<u64>,
-    /// Errors that could not be corrected in the GPU's life.
+    /// Uncorrectable errors in the GPU's lifetime.
     pub uncorrected_ever: Reading<u64>,
 }
 
-/// Whether error correction is on.
+/// The mode of error correction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EccMode {
-    /// Now.
+    /// True if it is on now.
     pub is_enabled: bool,
-    /// After the next reboot.
+    /// True if it will be on after the next reboot.
     pub is_enabled_after_reboot: bool,
 }
 
-/// Pages taken out of use.
+/// Memory pages taken out of use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RetiredPages {
-    /// For many errors that were corrected.
+    /// Pages with many corrected errors.
     pub single_bit: Reading<u64>,
-    /// For an error that could not be corrected.
+    /// Pages with an uncorrectable error.
     pub double_bit: Reading<u64>,
-    /// Whether more wait for a reboot.
+    /// True if more pages wait for a reboot.
     pub is_pending: Reading<bool>,
 }
 
-/// Rows replaced by spare ones.
+/// Memory rows replaced by spare ones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemappedRows {
-    /// For errors that were corrected.
+    /// Rows with corrected errors.
     pub correctable: Reading<u64>,
-    /// For errors that could not be corrected.
+    /// Rows with uncorrectable errors.
     pub uncorrectable: Reading<u64>,
-    /// Whether more wait for a reset.
+    /// True if more rows wait for a reset.
     pub is_pending: Reading<bool>,
-    /// Whether a replacement failed: the spare rows are used up, and the GPU must be replaced.
+    /// True if a replacement failed: the spare rows are used up, and the GPU must be replaced.
     pub has_failed: Reading<bool>,
 }
 
-/// One link to another device.
+/// A link to another device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NvLink {
-    /// Its number on the GPU.
+    /// Number of the link on the GPU.
     pub link: u32,
-    /// Whether it is up.
+    /// True if the link is up.
     pub is_active: bool,
-    /// The version of the link.
+    /// Version of the link.
     pub version: Reading<u32>,
-    /// What is on the other side: a GPU or a switch.
+    /// Address of the device at the other end: a GPU or a switch.
     pub remote: Reading<PciAddress>,
 }
 
@@ -268,17 +268,17 @@ pub struct NvLink {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Power {
-    /// What it draws.
+    /// Current draw.
     pub draw_milliwatts: Reading<u32>,
-    /// The limit that was set.
+    /// Limit that was set.
     pub limit_milliwatts: Reading<u32>,
-    /// The lowest of all limits, which is in effect.
+    /// Lowest of all limits, which is in effect.
     pub enforced_limit_milliwatts: Reading<u32>,
-    /// The default limit.
+    /// Default limit.
     pub default_limit_milliwatts: Reading<u32>,
-    /// The lowest limit that can be set.
+    /// Lowest limit that can be set.
     pub min_limit_milliwatts: Reading<u32>,
-    /// The highest limit that can be set.
+    /// Highest limit that can be set.
     pub max_limit_milliwatts: Reading<u32>,
 }
 
@@ -286,15 +286,15 @@ pub struct Power {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Temperature {
-    /// The GPU now.
+    /// Current temperature of the GPU.
     pub gpu_celsius: Reading<u32>,
-    /// Where it slows down to protect itself.
+    /// Temperature at which it slows down to protect itself.
     pub slowdown_celsius: Reading<u32>,
-    /// Where it shuts down to protect itself.
+    /// Temperature at which it shuts down to protect itself.
     pub shutdown_celsius: Reading<u32>,
-    /// The highest in normal operation.
+    /// Highest temperature of the GPU in normal operation.
     pub max_operating_celsius: Reading<u32>,
-    /// The highest of its memory in normal operation.
+    /// Highest temperature of its memory in normal operation.
     pub memory_max_operating_celsius: Reading<u32>,
 }
 
@@ -302,17 +302,17 @@ pub struct Temperature {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Clocks {
-    /// Graphics now.
+    /// Current clock of the graphics unit.
     pub graphics_megahertz: Reading<u32>,
-    /// Graphics at most.
+    /// Maximum clock of the graphics unit.
     pub max_graphics_megahertz: Reading<u32>,
-    /// Multiprocessors now.
+    /// Current clock of the multiprocessors.
     pub multiprocessor_megahertz: Reading<u32>,
-    /// Multiprocessors at most.
+    /// Maximum clock of the multiprocessors.
     pub max_multiprocessor_megahertz: Reading<u32>,
-    /// Memory now.
+    /// Current clock of the memory.
     pub memory_megahertz: Reading<u32>,
-    /// Memory at most.
+    /// Maximum clock of the memory.
     pub max_memory_megahertz: Reading<u32>,
 }
 
@@ -320,9 +320,9 @@ pub struct Clocks {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Display {
-    /// Whether a monitor is attached.
+    /// True if a monitor is attached.
     pub is_attached: Reading<bool>,
-    /// Whether the GPU has memory set aside for a display.
+    /// True if the GPU has memory set aside for a display.
     pub is_active: Reading<bool>,
 }
 
@@ -330,20 +330,20 @@ pub struct Display {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GpuProcess {
-    /// Its number, in the namespace of the host.
+    /// Process number in the namespace of the host.
     pub pid: u32,
-    /// What it does there.
+    /// Use of the GPU by the process.
     pub kind: ProcessKind,
-    /// How much memory it holds, in bytes.
+    /// Bytes of memory that it holds.
     pub used_bytes: Reading<u64>,
-    /// Its name, if it is visible.
+    /// Name of the process, if it is visible.
     pub name: Reading<String>,
-    /// The GPU instance that it runs on, where the GPU is divided.
+    /// GPU instance on which it runs, if the GPU is divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gpu_instance: Option<u32>,
 }
 
-/// What a process does on a GPU.
+/// The use of a GPU by a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProcessKind {

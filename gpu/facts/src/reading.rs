@@ -1,19 +1,19 @@
-//! One fact that a device may not have: the value, or the reason why there is none.
+//! A fact that a device may not have: the value, or the reason for its absence.
 
 use serde::{Deserialize, Serialize};
 
-/// A queried fact: its value, or why it is absent.
+/// A queried fact: its value, or the reason for its absence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Reading<T> {
-    /// What was read.
+    /// The value.
     Value(T),
-    /// Why there is no value.
+    /// The reason for its absence.
     Absent(Absence),
 }
 
 impl<T> Reading<T> {
-    /// The value, if there is one.
+    /// Returns the value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),
@@ -21,7 +21,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// Why there is no value, if there is none.
+    /// Returns the reason for the absence of a value, if there is none.
     pub fn absence(&self) -> Option<&Absence> {
         match self {
             Self::Value(_) => None,
@@ -29,7 +29,7 @@ impl<T> Reading<T> {
         }
     }
 
-    /// The same reading with another value.
+    /// Applies a function to the value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Reading<U> {
         match self {
             Self::Value(value) => Reading::Value(change(value)),
@@ -38,29 +38,29 @@ impl<T> Reading<T> {
     }
 }
 
-/// Why a fact is absent.
+/// The reason why a fact is absent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Absence {
-    /// The kind of reason.
+    /// Kind of reason.
     pub reason: AbsenceReason,
-    /// The message of the driver's library, if the reason alone is not enough.
+    /// Message of the driver's library, if the kind alone is not enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
 
 impl Absence {
-    /// A reason that needs no detail.
+    /// Creates a reason that needs no detail.
     pub fn new(reason: AbsenceReason) -> Self {
         Self { reason, detail: None }
     }
 }
 
-/// Kinds of reasons why a fact is absent.
+/// The kinds of reasons why a fact is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AbsenceReason {
-    /// The device does not have it.
+    /// The device does not support it.
     NotSupported,
     /// This process may not read it.
     NotPermitted,
@@ -70,14 +70,14 @@ pub enum AbsenceReason {
     Lost,
     /// The device needs a reset before it answers.
     ResetRequired,
-    /// The library answered with something that is not known here, such as a mode of a newer driver.
+    /// The library returned a value that is not known here, such as a mode of a newer driver.
     NotUnderstood,
-    /// Any other failure; the detail says which.
+    /// Any other failure, stated in the detail.
     Failed,
 }
 
 impl AbsenceReason {
-    /// Whether the device itself is unusable, rather than one fact of it missing.
+    /// Returns true if the device itself is unusable, not only one fact missing.
     pub fn is_loss(self) -> bool {
         matches!(self, Self::Lost | Self::ResetRequired)
     }

@@ -7,23 +7,23 @@ use crate::error::{GpuError, Result};
 use crate::hardware::Hardware;
 use crate::nvml::NvmlFacts;
 
-/// The number of this form of the document. It changes with every change of a field.
+/// Schema of the document. It changes with every change to a field.
 pub const SCHEMA: u32 = 1;
 
-/// The largest document that is read, in bytes.
+/// Maximum size of the document in bytes.
 pub const SIZE_LIMIT: usize = 4 << 20;
 
 /// The facts of one host's GPUs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GpuReport {
-    /// The number of the document's form: [`SCHEMA`].
+    /// Schema of the document: [`SCHEMA`].
     pub schema: u32,
-    /// What the kernel lists on the PCI bus.
+    /// The PCI bus, as the kernel lists it.
     pub hardware: Hardware,
-    /// What the kernel shows of NVIDIA's driver.
+    /// NVIDIA's driver, as the kernel shows it.
     pub driver: DriverState,
-    /// What NVML says.
+    /// Outcome of querying NVML.
     pub nvml: NvmlState,
 }
 
@@ -37,13 +37,13 @@ pub enum NvmlState {
     Failed(NvmlFailure),
     /// It did not answer within this many milliseconds.
     TimedOut(u64),
-    /// It ended the process that queried it, or that process gave an invalid answer; how, in words.
+    /// It crashed the process that queried it, or that process gave an invalid answer, described in words.
     Crashed(String),
     /// It answered.
     Read(Box<NvmlFacts>),
 }
 
-/// Why NVML was not queried.
+/// The reason why NVML was not queried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NotAsked {
@@ -53,17 +53,17 @@ pub enum NotAsked {
     OtherRoot,
 }
 
-/// Why NVML would not start.
+/// The reason why NVML would not start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NvmlFailure {
-    /// The kind of reason.
+    /// Kind of reason.
     pub kind: NvmlFailureKind,
-    /// The message of the loader or the library.
+    /// Message of the loader or the library.
     pub detail: String,
 }
 
-/// Kinds of reasons why NVML would not start.
+/// The kinds of reasons why NVML would not start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NvmlFailureKind {
@@ -73,22 +73,22 @@ pub enum NvmlFailureKind {
     DriverNotLoaded,
     /// This process may not use the driver.
     NotPermitted,
-    /// Library and kernel driver have different versions, as after an update without a reboot.
+    /// The library and the kernel driver have different versions, as after an update without a reboot.
     VersionMismatch,
     /// A GPU does not answer, which stops the whole library.
     DeviceLost,
-    /// Anything else.
+    /// Any other reason.
     Other,
 }
 
-/// Only the schema of a document, whatever its other contents.
+/// The schema of a document, whatever its other contents.
 #[derive(Deserialize)]
 struct SchemaOnly {
     schema: Option<serde_json::Number>,
 }
 
 impl GpuReport {
-    /// Reads the document. A document of another schema is refused by that number before anything else is read.
+    /// Reads the document. Returns an error for a document of another schema, before anything else is read.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         if bytes.len() > SIZE_LIMIT {
             return Err(GpuError::TooLarge { size_bytes: bytes.len() });
@@ -103,7 +103,7 @@ impl GpuReport {
         }
     }
 
-    /// The document as bytes: JSON for people and programs, with a line break at the end.
+    /// Returns the document as JSON for people and programs, with a line break at the end.
     pub fn to_json(&self) -> Result<String> {
         let mut text = serde_json::to_string_pretty(self).map_err(GpuError::CannotWrite)?;
         text.push('\n');

@@ -1,4 +1,4 @@
-//! Trees as the kernel shows them, built file by file. For tests of this crate and of other crates.
+//! Trees with the kernel's files, built file by file, for tests of this crate and of other crates.
 #![expect(clippy::missing_panics_doc, reason = "a test ends where its tree cannot be built")]
 
 use std::os::unix::fs::symlink;
@@ -6,13 +6,13 @@ use std::path::Path;
 
 use crate::look::Root;
 
-/// A tree below a folder of its own, removed when dropped.
+/// A tree in its own folder, which is removed when dropped.
 #[must_use]
 pub struct Tree(tempfile::TempDir);
 
 #[expect(clippy::disallowed_methods, reason = "files of a test, which need not last")]
 impl Tree {
-    /// An empty tree.
+    /// Creates an empty tree.
     pub fn empty() -> Self {
         Self(tempfile::tempdir().expect("a folder"))
     }
@@ -22,7 +22,7 @@ impl Tree {
         Root::new(self.0.path())
     }
 
-    /// Its path.
+    /// Path of the tree.
     pub fn path(&self) -> &Path {
         self.0.path()
     }

@@ -1,14 +1,14 @@
-//! Versions as NVIDIA writes them, compared by number. In JSON they are strings.
+//! Versions in NVIDIA's format, compared by number. In JSON they are strings.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Digits that one number of a version may have: enough for any version, too few to overflow.
+/// Maximum number of digits of one number in a version: enough for any version, too few to overflow.
 const DIGITS_LIMIT: usize = 6;
 
-/// A text that is not a version of the wanted kind.
+/// The text is not a version of the wanted kind.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not {wanted}")]
 pub struct NotAVersion {
@@ -16,13 +16,13 @@ pub struct NotAVersion {
     wanted: &'static str,
 }
 
-/// Reads one number: digits only, few of them.
+/// Parses one number: only digits, and few of them.
 fn number(text: &str) -> Option<u32> {
     let is_number = !text.is_empty() && text.len() <= DIGITS_LIMIT && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| text.parse().ok()).flatten()
 }
 
-/// The version of NVIDIA's driver: branch, release and patch, such as `580.159.04`.
+/// A version of NVIDIA's driver: branch, release and patch, such as `580.159.04`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DriverVersion {
@@ -31,12 +31,12 @@ pub struct DriverVersion {
 }
 
 impl DriverVersion {
-    /// The branch: 580 of `580.159.04`.
+    /// Branch of the version: 580 in `580.159.04`.
     pub fn branch(&self) -> u32 {
         self.numbers[0]
     }
 
-    /// Whether this version is `branch.release.patch` or newer.
+    /// Returns true if this version is `branch.release.patch` or newer.
     pub fn is_at_least(&self, numbers: [u32; 3]) -> bool {
         self.numbers >= numbers
     }
@@ -76,21 +76,21 @@ impl fmt::Display for DriverVersion {
     }
 }
 
-/// Two numbers separated by a period, as a type of its own.
+/// Defines a type for two numbers separated by a period.
 macro_rules! two_numbers {
     ($(#[$doc:meta])* $name:ident, $wanted:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name {
-            /// The number before the period.
+            /// Number before the period.
             pub major: u32,
-            /// The number after the period.
+            /// Number after the period.
             pub minor: u32,
         }
 
         impl $name {
-            /// Makes one of its two numbers.
+            /// Creates it from its two numbers.
             pub const fn new(major: u32, minor: u32) -> Self {
                 Self { major, minor }
             }
@@ -120,12 +120,12 @@ two_numbers!(
     "a CUDA version such as 13.0"
 );
 two_numbers!(
-    /// The compute capability of a device, such as `9.0`: the major number names the instruction set.
+    /// The compute capability of a device, such as `9.0`; the major number identifies the instruction set.
     ComputeCapability,
     "a compute capability such as 9.0"
 );
 
-/// Strings in JSON, through `FromStr` and `Display`.
+/// Makes types strings in JSON, through `FromStr` and `Display`.
 macro_rules! as_string {
     ($($name:ident),*) => {
         $(

@@ -1,20 +1,20 @@
-//! The arguments: few enough to be read without a library.
+//! The command-line arguments: few enough to be read without a library.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How long NVML may take unless `--time-limit` says otherwise: with the end of a library that hangs, the program takes less than five seconds.
+/// Default time limit of NVML. With the termination of a hanging library, the program takes less than five seconds.
 pub const TIME_LIMIT: Duration = Duration::from_millis(4500);
 
-/// The longest time limit, in seconds.
+/// Maximum time limit in seconds.
 const LONGEST_SECONDS: u64 = 600;
 
-/// The word that makes this program the one that loads NVML.
+/// Word that makes this program the process that loads NVML.
 pub const NVML_WORD: &str = "nvml";
 
-/// What is printed for `--help`, and after wrong arguments.
+/// Text printed for `--help`, and after wrong arguments.
 pub const USAGE: &str = "\
 Usage: landfall-gpu [--root FOLDER] [--nvml FILE] [--time-limit SECONDS]
 
@@ -40,18 +40,18 @@ pub enum Request {
     Help,
 }
 
-/// Where to look, and for how long.
+/// The options of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Arguments {
-    /// The tree with the kernel's files.
+    /// Tree with the kernel's files.
     pub root: PathBuf,
-    /// The library to load instead of the system's.
+    /// Library to load instead of the system's.
     pub library: Option<PathBuf>,
-    /// How long NVML may take.
+    /// Maximum time for NVML.
     pub time_limit: Duration,
 }
 
-/// An argument that is not known, lacks its value or has a wrong one.
+/// An argument is unknown, lacks its value or has a wrong one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct WrongArgument(String);
 

@@ -1,4 +1,4 @@
-//! NVML's answers as readings: the value, or why there is none.
+//! NVML's answers as readings: the value, or the reason for its absence.
 
 use std::str::FromStr;
 
@@ -8,14 +8,14 @@ use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::structs::device::FieldId;
 
-/// NVML's errors that nvml-wrapper has no name for: the library no longer accepts the arguments of the call, …
+/// NVML's errors that nvml-wrapper has no name for: the library no longer accepts the arguments of the call.
 const ARGUMENT_VERSION_MISMATCH: u32 = 25;
-/// … no longer has the call, as drivers since 590 do not say whether a monitor is attached, …
+/// The library no longer has the call: drivers since 590 do not report whether a monitor is attached.
 const DEPRECATED: u32 = 26;
-/// … or no longer finds the device.
+/// The library no longer finds the device.
 const GPU_NOT_FOUND: u32 = 28;
 
-/// An answer as a reading.
+/// Converts an answer to a reading.
 pub fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
     match answer {
         Ok(value) => Reading::Value(value),
@@ -23,7 +23,7 @@ pub fn reading<T>(answer: Result<T, NvmlError>) -> Reading<T> {
     }
 }
 
-/// A text that must have a certain form.
+/// Converts a text to a reading by parsing it.
 pub fn parsed<T: FromStr>(answer: Result<String, NvmlError>) -> Reading<T> {
     match reading(answer) {
         Reading::Value(text) => text.parse().map_or_else(
@@ -34,7 +34,7 @@ pub fn parsed<T: FromStr>(answer: Result<String, NvmlError>) -> Reading<T> {
     }
 }
 
-/// Why there is no value.
+/// Returns the reason for the absence of a value.
 pub fn absence(error: &NvmlError) -> Absence {
     let reason = match error {
         NvmlError::NotSupported | NvmlError::NotFound | NvmlError::VgpuEccNotSupported => AbsenceReason::NotSupported,
@@ -53,7 +53,7 @@ pub fn absence(error: &NvmlError) -> Absence {
     Absence { reason, detail: needs_detail.then(|| error.to_string()) }
 }
 
-/// One of the numbers that NVML knows by an identifier.
+/// Reads one of the numbers that NVML knows by an identifier.
 pub fn field(device: &Device<'_>, id: u32) -> Reading<u64> {
     let answer = device.field_values_for(&[FieldId(id)]).and_then(|values| {
         let value = values.into_iter().next().ok_or(NvmlError::NoData)??.value?;
@@ -67,7 +67,7 @@ pub fn field(device: &Device<'_>, id: u32) -> Reading<u64> {
     reading(answer)
 }
 
-/// Such a number with the meaning yes or no.
+/// Reads such a number as true or false.
 pub fn flag(device: &Device<'_>, id: u32) -> Reading<bool> {
     field(device, id).map(|number| number != 0)
 }

@@ -20,16 +20,16 @@ use nvml_wrapper::sys_exports::field_id;
 use crate::ask::{absence, field, flag, parsed, reading};
 use crate::mig;
 
-/// The most links that a GPU has.
+/// Maximum number of links of a GPU.
 const LINKS_LIMIT: u32 = 18;
 
-/// Why a GPU is lost, if it is: the library still lists it, but no longer reaches it.
+/// Returns the reason why a GPU is lost, if it is: the library still lists it, but no longer reaches it.
 pub fn loss(device: &Device<'_>) -> Option<Absence> {
     let answers = [device.uuid().err(), device.memory_info().err(), device.temperature(TemperatureSensor::Gpu).err()];
     answers.iter().flatten().map(absence).find(|absence| absence.reason.is_loss())
 }
 
-/// Everything that is read of a GPU that answers.
+/// Reads all facts of an answering GPU.
 pub fn facts(device: &Device<'_>, root: Root<'_>, index: u32) -> Gpu {
     Gpu {
         index,
@@ -67,12 +67,12 @@ pub fn facts(device: &Device<'_>, root: Root<'_>, index: u32) -> Gpu {
     }
 }
 
-/// The address of a device, in the kernel's form.
+/// Returns the address of a device, in the kernel's form.
 pub fn address<T: std::str::FromStr>(answer: Result<PciInfo, NvmlError>) -> Reading<T> {
     parsed(answer.map(|info| info.bus_id))
 }
 
-/// Memory as it is reported.
+/// Converts the reported memory.
 pub fn memory(answer: Result<MemoryInfo, NvmlError>) -> Reading<Memory> {
     reading(answer).map(|memory| Memory {
         total_bytes: memory.total,
@@ -118,7 +118,7 @@ fn ecc(device: &Device<'_>) -> Ecc {
     }
 }
 
-/// The links that the GPU has. A GPU without any reports that for its first.
+/// Reads the links of the GPU. A GPU without links reports that for the first one.
 fn nvlinks(device: &Device<'_>) -> Reading<Vec<NvLink>> {
     let mut links = Vec::new();
     for number in 0..LINKS_LIMIT {
@@ -173,7 +173,8 @@ fn clocks(device: &Device<'_>) -> Clocks {
     }
 }
 
-/// The processes that hold memory: those that compute, and those that draw. A GPU that cannot draw has none of these.
+/// Reads the processes that hold memory: those that compute, and those that draw. A GPU that cannot draw has none of
+/// the latter.
 fn processes(device: &Device<'_>, root: Root<'_>) -> Reading<Vec<GpuProcess>> {
     let list = |processes: &[ProcessInfo], kind| -> Vec<GpuProcess> {
         processes.iter().map(|process| gpu_process(process, kind, root)).collect()

@@ -15,7 +15,7 @@ use crate::arguments::Arguments;
 use crate::ask::{absence, parsed, reading};
 use crate::gpu;
 
-/// Maximum number of GPUs that are queried: no machine has more, and a library that counts more is broken.
+/// Maximum number of GPUs to query: no machine has more, and a library that counts more is broken.
 const GPUS_LIMIT: u32 = 256;
 
 /// Loads NVML and prints its answers.
@@ -34,7 +34,7 @@ pub fn report(arguments: &Arguments) -> io::Result<String> {
     serde_json::to_string(&state).map_err(io::Error::other)
 }
 
-/// The library's answers; an error if it does not even count the GPUs.
+/// Reads the library's answers. Returns an error if it does not even count the GPUs.
 fn facts(nvml: &Nvml, root: Root<'_>) -> Result<NvmlFacts, NvmlError> {
     let count = nvml.device_count()?.min(GPUS_LIMIT);
     Ok(NvmlFacts {
@@ -45,7 +45,7 @@ fn facts(nvml: &Nvml, root: Root<'_>) -> Result<NvmlFacts, NvmlError> {
     })
 }
 
-/// NVML's single number, such as 13000 for 13.0.
+/// Converts NVML's single number, such as 13000 for 13.0.
 fn cuda_version(number: i32) -> CudaVersion {
     let number = number.unsigned_abs();
     CudaVersion::new(number / 1000, number % 1000 / 10)

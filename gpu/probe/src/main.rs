@@ -1,11 +1,11 @@
 //! `landfall-gpu`: prints the facts of this host's GPUs as JSON.
 //!
-//! Inputs: the kernel's files in `/sys`, `/proc` and `/dev` (below `--root`), and NVIDIA's library NVML. The library is
-//! loaded in a process of its own, which is this program again with the word `nvml`. Whether the library hangs, crashes
-//! or floods, the facts about the bus and the driver are printed, with the outcome for the library.
+//! Inputs: the kernel's files in `/sys`, `/proc` and `/dev` (below `--root`), and NVIDIA's library NVML. A separate
+//! process loads the library: this program again, with the word `nvml`. Even if the library hangs, crashes or floods,
+//! the facts about the bus and the driver are printed, with the outcome for the library.
 //!
-//! It is built for glibc, because a static program cannot load a library. It prints only the document on standard
-//! output and exits with 0, also without a GPU; 2 means wrong arguments, 1 that it could not print.
+//! The program is built for glibc, because a static program cannot load a library. It prints only the document on
+//! standard output. It exits with 0, even without a GPU; 2 means wrong arguments, 1 means that it could not print.
 
 mod arguments;
 mod ask;
@@ -44,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints a message for the person who started this. If that fails, no one reads it.
+/// Prints a message for the person who started the program. A failure to print it is ignored.
 fn say(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }

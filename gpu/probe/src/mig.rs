@@ -1,4 +1,4 @@
-//! A GPU's division into independent parts.
+//! The division of a GPU into independent parts (MIG).
 
 use landfall_gpu_facts::mig::profile_name;
 use landfall_gpu_facts::nvml::{Mig, MigDevice, MigProfile};
@@ -10,13 +10,13 @@ use nvml_wrapper::struct_wrappers::device::ProfileInfo;
 use crate::ask::reading;
 use crate::gpu::memory;
 
-/// Kinds of profiles that are queried: those for which the library has numbers, and some that newer libraries may have.
+/// Number of profile kinds to query: those for which the library has numbers, and some that newer libraries may have.
 const KINDS: u32 = 32;
 
-/// Maximum number of devices queried on one GPU, whatever the library counts.
+/// Maximum number of devices to query on one GPU, whatever the library counts.
 const DEVICES_LIMIT: u32 = 64;
 
-/// Mode, devices and profiles.
+/// Reads mode, devices and profiles.
 pub fn facts(device: &Device<'_>) -> Reading<Mig> {
     reading(device.mig_mode()).map(|mode| Mig {
         is_enabled: mode.current == 1,
@@ -26,7 +26,7 @@ pub fn facts(device: &Device<'_>) -> Reading<Mig> {
     })
 }
 
-/// The devices that the GPU is divided into. The library counts slots, and those without a device are not found.
+/// Reads the devices into which the GPU is divided. The library counts slots, and a slot without a device is not found.
 fn devices(device: &Device<'_>) -> Reading<Vec<MigDevice>> {
     reading(device.mig_device_count()).map(|places| {
         (0..places.min(DEVICES_LIMIT))
@@ -47,8 +47,8 @@ fn mig_device(device: &Device<'_>, index: u32) -> MigDevice {
     }
 }
 
-/// The divisions that the GPU can have. A kind that it does not have is refused, like one that the library does not
-/// know.
+/// Reads the possible divisions of the GPU. The library returns an error for a kind that the GPU lacks, as for one that
+/// the library does not know.
 fn profiles(device: &Device<'_>) -> Reading<Vec<MigProfile>> {
     let gpu_memory_bytes = device.memory_info().map_or(0, |memory| memory.total);
     let mut profiles = Vec::new();

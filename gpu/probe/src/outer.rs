@@ -1,4 +1,4 @@
-//! The whole report: bus and driver are read here, NVML by a process of its own.
+//! The whole report: this process reads the bus and the driver, and another process reads NVML.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -12,7 +12,8 @@ use landfall_gpu_facts::{GpuReport, NvmlState, SCHEMA};
 
 use crate::arguments::{Arguments, NVML_WORD};
 
-/// This program, also where its path leads nowhere: a probe's pod starts it with the mounts of the node.
+/// Path of this program that works even if its original path leads nowhere: a probe's pod starts it with the mounts of
+/// the node.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 
 /// Collects and prints the facts.
@@ -23,7 +24,8 @@ pub fn report(arguments: &Arguments) -> io::Result<String> {
     GpuReport { schema: SCHEMA, hardware, driver, nvml }.to_json().map_err(io::Error::other)
 }
 
-/// Without the driver, the library must not be started; and it knows only this machine.
+/// Returns the reason why NVML must not be queried, if any: the library must not be started without the driver, and it
+/// knows only this machine.
 fn reason_not_to_ask(arguments: &Arguments, root: Root<'_>, driver: &DriverState) -> Option<NotAsked> {
     if !root.is_machine() && arguments.library.is_none() {
         Some(NotAsked::OtherRoot)

@@ -1,4 +1,4 @@
-//! The program that ships needs no newer glibc than the oldest distribution that Landfall installs on.
+//! Test that the shipped program needs no newer glibc than that of the oldest distribution on which Landfall installs.
 #![cfg(target_env = "gnu")]
 
 use std::collections::BTreeSet;
@@ -10,7 +10,7 @@ use object::read::elf::{FileHeader, SectionHeader as _};
 /// The glibc of Red Hat Enterprise Linux 9.
 const NEWEST: (u32, u32) = (2, 34);
 
-/// Every version of glibc's symbols that a program asks for.
+/// Returns every version of glibc's symbols that a program needs.
 fn glibc_versions(program: &[u8]) -> BTreeSet<(u32, u32)> {
     let header = FileHeader64::<Endianness>::parse(program).expect("an ELF file");
     let endian = header.endian().expect("byte order");

@@ -1,8 +1,8 @@
-//! `landfall-gpu` as a program, on machines that trees of files and a library in C simulate.
+//! Tests of `landfall-gpu` as a program, on machines that trees of files and a library in C simulate.
 //!
-//! Its output is stored in `gpu/facts/testdata/machines`, where the judgments are tested, on every target; here the
-//! program must print exactly that. A static program cannot load a library, so all this is for glibc only.
-//! `LANDFALL_KEEP_FACTS=1` writes the documents again.
+//! Its output is stored in `gpu/facts/testdata/machines`, where the judgments are tested on every target; here the
+//! program must print exactly that. A static program cannot load a library, so these tests are only for glibc.
+//! `LANDFALL_KEEP_FACTS=1` rewrites the documents.
 #![cfg(target_env = "gnu")]
 
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ const GPU_CLASS: u32 = 0x03_0200;
 const SWITCH_CLASS: u32 = 0x06_8000;
 const ADAPTER_CLASS: u32 = 0x02_0700;
 
-/// The library that simulates machines: a current one, and that of a driver before 510.
+/// Builds the library that simulates machines: a current one, or that of a driver before 510.
 fn library(is_old: bool) -> &'static Path {
     static LIBRARIES: OnceLock<[PathBuf; 2]> = OnceLock::new();
     let build = |name: &str, define: &str| {
@@ -48,7 +48,7 @@ fn run(tree: &Tree, machine: &str) -> Output {
         .expect("the program runs")
 }
 
-/// The program's output; it must exit with 0 and print nothing else.
+/// Returns the program's output. It must exit with 0 and print nothing else.
 fn facts(tree: &Tree, machine: &str) -> GpuReport {
     let output = run(tree, machine);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -68,18 +68,18 @@ fn check(tree: &Tree, machine: &str, name: &str) {
     assert!(printed == kept, "{name}: the program prints other facts than are kept in {}:\n{printed}", path.display());
 }
 
-/// A tree with GPUs on its bus.
+/// Returns a tree with GPUs on its bus.
 fn tree(gpus: &[(&str, u32)]) -> Tree {
     gpus.iter().fold(Tree::empty(), |tree, (address, device)| tree.pci(address, NVIDIA, *device, GPU_CLASS))
 }
 
-/// How long the program may take, whatever the library does.
+/// Maximum time of the program, whatever the library does.
 const LIMIT: Duration = Duration::from_secs(5);
 
 const ONE: &str = "0000:01:00.0";
 const TWO: &str = "0000:02:00.0";
 
-/// Eight GPUs on the bus of a machine, with their driver.
+/// Returns the tree of a machine with eight GPUs on its bus, and their driver.
 fn eight(device: u32) -> Tree {
     let addresses: Vec<String> = (1..=8).map(|bus| format!("0000:0{bus}:00.0")).collect();
     let gpus: Vec<(&str, u32)> = addresses.iter().map(|address| (address.as_str(), device)).collect();
@@ -87,13 +87,14 @@ fn eight(device: u32) -> Tree {
     tree(&gpus).nvidia_driver("580.159.04", &names).file("proc/1/comm", "systemd\n")
 }
 
-/// Eight GPUs and four switches.
+/// Returns the tree of a machine with eight GPUs and four switches.
 fn eight_h100() -> Tree {
     (0x21..=0x24)
         .fold(eight(0x2330), |tree, bus| tree.pci(&format!("0000:{bus:02x}:00.0"), NVIDIA, 0x22a3, SWITCH_CLASS))
 }
 
-/// Eight GPUs, and the adapters that stand for two switches; another adapter of the same model is for the network.
+/// Returns the tree of a machine with eight GPUs, and adapters that stand for two switches; another adapter of the same
+/// model is for the network.
 fn eight_b200() -> Tree {
     let adapters = [(0x21, "PN=P3740"), (0x22, "SMDL=SW_MNG"), (0x23, "SMDL=SW_MNG")];
     adapters.into_iter().fold(eight(0x2901), |tree, (bus, product)| {
@@ -157,7 +158,8 @@ fn a_library_that_hangs_is_given_up_within_its_time() {
     assert!(begun.elapsed() < LIMIT, "{:?}", begun.elapsed());
 }
 
-/// Half a second remains for all but the wait: on a machine whose processors are busy, one of three tries must do.
+/// Apart from the wait, half a second remains. Because a machine's processors may be busy, one of three attempts must
+/// succeed.
 #[test]
 fn a_library_that_hangs_takes_less_than_five_seconds_by_default() {
     let tree = tree(&[(ONE, 0x27b8)]).nvidia_driver("580.159.04", &[ONE]);
@@ -211,7 +213,7 @@ fn the_inner_process_dies_with_the_outer_one() {
         .spawn()
         .expect("runs");
     let inner = wait_for(|| children(outer.id()).first().copied()).expect("it starts the one that asks");
-    // It may only just have begun: the test waits until it hangs in the library.
+    // The process may have only just begun: the test waits until it hangs in the library.
     wait_for(|| std::fs::read_to_string(format!("/proc/{inner}/maps")).ok()?.contains("nvml.so").then_some(()))
         .expect("it loads the library");
     outer.kill().expect("killed");

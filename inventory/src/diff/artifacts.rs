@@ -1,4 +1,4 @@
-//! Artifacts that differ, and their files.
+//! Comparison of artifacts and their files.
 
 use std::collections::{BTreeMap, BTreeSet};
 

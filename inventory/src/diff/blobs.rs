@@ -1,4 +1,4 @@
-//! How much of the second bundle a site with the first one has already.
+//! The part of the second bundle that a site with the first one already has.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Images that differ, by repository.
+//! Comparison of images, by repository.
 
 use std::collections::BTreeMap;
 
@@ -33,10 +33,10 @@ pub struct ImageChange {
     pub to: ImageState,
 }
 
-/// Which images belong together: one of the first bundle, one of the second, or both.
+/// Images that belong together: one of the first bundle, one of the second, or both.
 pub(super) type Pair<T> = (Option<T>, Option<T>);
 
-/// Pairs references: those that are equal, then those of one repository in their order.
+/// Pairs references: first equal ones, then those of one repository, in order.
 pub(super) fn pairs<'a>(from: &[&'a str], to: &[&'a str]) -> Vec<Pair<&'a str>> {
     let mut pairs: Vec<Pair<&str>> = Vec::new();
     let mut rest: BTreeMap<&str, [Vec<&str>; 2]> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! What differs between two bundles, as their heads describe them.
+//! The differences between two bundles, as described by their heads.
 
 mod artifacts;
 mod blobs;
@@ -25,10 +25,10 @@ pub use packages::PackageChange;
 
 use crate::document::InventoryDocument;
 
-/// One side: a bundle, as its head describes it.
+/// One side of a comparison: a bundle, as its head describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
-    /// The bundle's id.
+    /// Id of the bundle.
     pub id: Sha256,
     /// Name, version and counter of the release.
     pub identity: &'a Identity,
@@ -36,9 +36,9 @@ pub struct Side<'a> {
     pub total_bytes: u64,
     /// The release document.
     pub release: &'a ReleaseDocument,
-    /// The inventory; none where an earlier Landfall built the bundle.
+    /// The inventory; `None` if an earlier Landfall built the bundle.
     pub inventory: Option<&'a InventoryDocument>,
-    /// The objects of each component.
+    /// Objects of each component.
     pub objects: &'a BTreeMap<String, Value>,
     /// Every blob.
     pub blobs: &'a [BlobEntry],
@@ -103,7 +103,7 @@ impl<One, Change> Changes<One, Change> {
         Self { added: Vec::new(), removed: Vec::new(), changed: Vec::new() }
     }
 
-    /// Whether both bundles have the same.
+    /// Returns true if there is no difference.
     pub fn is_none(&self) -> bool {
         self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
     }
@@ -122,7 +122,7 @@ pub struct Names {
 }
 
 impl Names {
-    /// Compares two sets of named things.
+    /// Compares two sets of named values.
     fn of<T: PartialEq>(from: &BTreeMap<&str, T>, to: &BTreeMap<&str, T>) -> Self {
         let only = |one: &BTreeMap<&str, T>, other: &BTreeMap<&str, T>| {
             one.keys().filter(|name| !other.contains_key(*name)).map(ToString::to_string).collect()
@@ -152,10 +152,10 @@ pub fn diff(from: &Side<'_>, to: &Side<'_>) -> BundleDiff {
     }
 }
 
-/// The values that a site may set, each as the release declares it.
+/// Returns the values that a site may set, as the release declares them.
 fn values(side: &Side<'_>) -> BTreeMap<String, Value> {
     let declared = side.release.values.iter();
-    // What was read from JSON can be written as JSON.
+    // A value that was read from JSON can always be written as JSON.
     declared.map(|value| (value.name.clone(), serde_json::to_value(value).unwrap_or_default())).collect()
 }
 

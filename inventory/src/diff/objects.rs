@@ -1,4 +1,4 @@
-//! Objects of components that differ, and their fields.
+//! Comparison of components' objects and their fields.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Changes;
 
-/// Fields of one object that are named; further ones are only counted.
+/// Maximum number of fields of one object to name; others are only counted.
 const FIELDS: usize = 100;
 
 /// An object that differs.
@@ -75,7 +75,8 @@ fn change(identity: &Identity, fields: BTreeSet<String>) -> ObjectChange {
     ObjectChange { component, api_version, kind, namespace, name, fields, more_fields }
 }
 
-/// Collects the JSON Pointers of the innermost fields that differ. Objects of Kubernetes are nested as deeply as a head allows.
+/// Collects the JSON Pointers of the innermost fields that differ. Objects of Kubernetes are nested at most as deeply
+/// as a head allows.
 fn compare(old: &Value, new: &Value, path: &str, found: &mut BTreeSet<String>) {
     match (old, new) {
         (Value::Object(old), Value::Object(new)) => {

@@ -6,7 +6,7 @@ use crate::{ImageInventory, Package, PackageKind, ReadImage, read::Found};
 const OLD: &str = "docker.io/library/web:1.0";
 const NEW: &str = "docker.io/library/web:1.1";
 
-/// Everything that a side borrows.
+/// The data that a side borrows.
 struct Bundle {
     identity: Identity,
     release: ReleaseDocument,
@@ -15,7 +15,7 @@ struct Bundle {
 }
 
 impl Bundle {
-    /// A release with one image of these packages, an object and a model.
+    /// Creates a release with one image of these packages, an object and a model.
     fn new(reference: &str, digest: u8, packages: &[(&str, &str)], replicas: u32, model_bytes: u64) -> Self {
         let blob = |number: u8, size: u64| json!({ "mediaType": "application/octet-stream", "digest": Sha256([number; 32]), "size": size });
         let release = json!({

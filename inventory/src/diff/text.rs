@@ -1,13 +1,13 @@
-//! The difference as people read it.
+//! The differences as text for people.
 
 use std::fmt::Write;
 
 use super::{ArtifactChange, BundleDiff, Changes, Named, Names, ObjectChange, PackageChange};
 
-/// Fields of an object that the text names.
+/// Maximum number of an object's fields that the text names.
 const FIELDS: usize = 5;
 
-/// The whole text. `size` writes bytes as people read them.
+/// Formats the differences. `size` formats bytes for people.
 pub fn text(diff: &BundleDiff, size: impl Fn(u64) -> String) -> String {
     let mut text = String::new();
     for (mark, Named { name, version, counter, id, total_bytes }) in [('-', &diff.from), ('+', &diff.to)] {
@@ -26,7 +26,7 @@ pub fn text(diff: &BundleDiff, size: impl Fn(u64) -> String) -> String {
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a text cannot fail.
+    // Writing to a string cannot fail.
     let _infallible = writeln!(text, "{line}");
 }
 

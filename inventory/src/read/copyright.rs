@@ -1,5 +1,6 @@
-//! Debian's `copyright` files: what a package's database does not say about its licenses. Their form is Debian's
-//! "Machine-readable debian/copyright file" 1.0; older files are prose that names the texts in `/usr/share/common-licenses`.
+//! Debian's `copyright` files, which contain the licenses that a package's database lacks. Their form is Debian's
+//! "Machine-readable debian/copyright file" 1.0. Older files are prose that names the texts in
+//! `/usr/share/common-licenses`.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -8,27 +9,28 @@ use std::io::{self, BufRead};
 use super::lines;
 use crate::limits;
 
-/// Where Debian keeps the texts of common licenses.
+/// Folder in which Debian keeps the texts of common licenses.
 const TEXTS: &str = "/usr/share/common-licenses/";
 
-/// Names of the field with which a machine-readable file begins.
+/// Names of the first field of a machine-readable file.
 const FORMAT: [&str; 2] = ["format", "format-specification"];
 
-/// Families whose names in Debian leave out `.0`, and end with `+` where later versions count, too.
+/// License families whose names in Debian omit `.0`, and end with `+` if later versions are allowed.
 const GNU: [&str; 4] = ["AGPL-", "GFDL-", "GPL-", "LGPL-"];
 
-/// The package of which `/usr/share/doc/NAME/copyright` is the file.
+/// Returns the package to which a file `/usr/share/doc/NAME/copyright` belongs.
 pub fn package_of(path: &str) -> Option<&str> {
     let name = path.strip_prefix("/usr/share/doc/")?.strip_suffix("/copyright")?;
     (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
-/// The licenses of all files of a package, of which all count: in SPDX's words where Debian's have a twin there.
+/// Returns the licenses of all files of a package, all of which apply, in SPDX's terms where they exist.
 pub fn license(file: impl BufRead) -> io::Result<Option<String>> {
     let mut reading = Reading::default();
     lines::each_line(file, |line| reading.line(line))?;
     reading.end_paragraph();
-    // Prose names the text of a license. It does not say whether later versions count, or which files the license covers.
+    // Prose names the text of a license. It does not say whether later versions are allowed, or which files the license
+    // covers.
     let texts: Vec<_> = reading.texts.into_iter().collect();
     Ok(match reading.is_structured {
         Some(true) => joined(&reading.licenses),
@@ -36,23 +38,23 @@ pub fn license(file: impl BufRead) -> io::Result<Option<String>> {
     })
 }
 
-/// What is known of a file so far.
+/// The state of reading a file.
 #[derive(Default)]
 struct Reading {
-    /// Whether the file is of the machine-readable form; unknown before its first line.
+    /// True if the file is machine-readable; unknown before its first line.
     is_structured: Option<bool>,
-    /// The license of this paragraph.
+    /// License of the current paragraph.
     license: Option<String>,
-    /// Whether this paragraph is about files, and does not only give the text of a license.
+    /// True if the current paragraph is about files, rather than only the text of a license.
     is_of_files: bool,
     /// Licenses of files.
     licenses: BTreeSet<String>,
-    /// Common texts that prose names.
+    /// Common texts named in prose.
     texts: BTreeSet<String>,
 }
 
 impl Reading {
-    /// Reads a line. Returns whether to go on.
+    /// Reads a line. Returns true to continue.
     fn line(&mut self, line: &str) -> bool {
         if line.trim().is_empty() {
             self.end_paragraph();
@@ -92,7 +94,8 @@ impl Reading {
     }
 }
 
-/// Debian's name of a license, or several with `and` and `or` between them, in SPDX's words. What is before a comma is taken together.
+/// Converts Debian's name of a license, or several joined by `and` and `or`, to SPDX's terms. Each part between commas
+/// is grouped.
 fn in_spdx(license: &str) -> String {
     let words = |group: &str| group.split_whitespace().map(word_in_spdx).map(Cow::into_owned).collect::<Vec<_>>();
     let groups: Vec<_> = license.split(',').map(words).filter(|group| !group.is_empty()).collect();
@@ -127,7 +130,7 @@ fn word_in_spdx(word: &str) -> Cow<'_, str> {
     })
 }
 
-/// `GPL-2+` is `GPL-2.0-or-later`, and `GPL-2` is `GPL-2.0-only`.
+/// Converts `GPL-2+` to `GPL-2.0-or-later`, and `GPL-2` to `GPL-2.0-only`.
 fn gnu_in_spdx(word: &str) -> Option<String> {
     let family = GNU.iter().find(|family| word.starts_with(**family))?;
     let version = word.strip_prefix(family)?;
@@ -137,7 +140,7 @@ fn gnu_in_spdx(word: &str) -> Option<String> {
     (is_number(major) && is_number(minor)).then(|| format!("{family}{major}.{minor}-{which}"))
 }
 
-/// All of them, or as many as a line has room for.
+/// Joins the licenses, as many as fit into a line.
 fn joined(licenses: &BTreeSet<String>) -> Option<String> {
     let term = |license: &String| if license.contains(" OR ") { format!("({license})") } else { license.clone() };
     let terms: Vec<_> = if let [only] = &licenses.iter().collect::<Vec<_>>()[..] {

@@ -1,10 +1,11 @@
-//! Lines of a file that a stranger wrote.
+//! Lines of an untrusted file.
 
 use std::io::{self, BufRead};
 
 use crate::limits;
 
-/// Calls for each line, without its end; what exceeds [`limits::LINE_BYTES`] is left out. Ends early where `each` returns false.
+/// Calls `each` for each line, without its end, until it returns false. The part of a line beyond
+/// [`limits::LINE_BYTES`] is dropped.
 pub fn each_line(mut file: impl BufRead, mut each: impl FnMut(&str) -> bool) -> io::Result<()> {
     let mut line = Vec::new();
     loop {

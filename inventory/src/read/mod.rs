@@ -1,7 +1,7 @@
 //! Readers of the files in which an image records its packages.
 //!
-//! Threats: the files come from upstream's layers. Each is read as a stream within limits; a line that is too long is cut, a file that is
-//! too large or makes no sense is reported as not read. Nothing in them becomes a path.
+//! Threats: the files come from upstream's layers. Each is read as a stream within limits. A line that is too long is
+//! cut; a file that is too large or malformed is reported as not read. Nothing in them becomes a path.
 
 mod copyright;
 mod lines;
@@ -23,21 +23,21 @@ use crate::image::System;
 use crate::limits;
 use crate::package::Package;
 
-/// What a file says.
+/// The contents of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
-    /// Packages; none where it is of a package that is not installed.
+    /// Packages; empty if the file belongs to a package that is not installed.
     Packages(Vec<Package>),
     /// The distribution.
     System(System),
-    /// The licenses of the package whose `copyright` this is.
+    /// Licenses of the package to which this `copyright` file belongs.
     License(String),
-    /// Nothing, for this reason.
+    /// The file was not read, for this reason.
     Unread(String),
 }
 
-/// Reads a file of this many bytes. Fails only where its bytes cannot be read.
+/// Reads a file of this many bytes. Fails only if its bytes cannot be read.
 pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
     let limit = source.limit();
     if bytes > limit && source == Source::Copyright {
@@ -69,7 +69,7 @@ pub fn read(source: Source, bytes: u64, file: impl Read) -> io::Result<Found> {
     })
 }
 
-/// Why a database is not read at all.
+/// Returns the reason why a database is not read at all.
 fn unlisted(form: &str) -> String {
     format!("it is a database of {form}, which Landfall does not read: its packages are not listed")
 }
@@ -78,7 +78,7 @@ fn none() -> Found {
     Found::Packages(Vec::new())
 }
 
-/// A text as one line of plain letters within the limit.
+/// Returns a text as one line without control characters, within the limit.
 pub(crate) fn short(reason: &str) -> String {
     let plain = reason.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
     let mut short = String::new();
@@ -91,7 +91,8 @@ pub(crate) fn short(reason: &str) -> String {
     short
 }
 
-/// A license as it was declared, where it is one line and not a whole text; none where the words say that none is known.
+/// Returns a declared license if it is one line and not a whole text. Returns `None` if the text states that no license
+/// is known.
 pub fn license(text: &str) -> Option<String> {
     let text = text.trim();
     let is_stated = !matches!(text.to_ascii_uppercase().as_str(), "UNKNOWN" | "NONE" | "NOASSERTION");

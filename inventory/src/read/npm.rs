@@ -1,4 +1,4 @@
-//! `package.json` of installed npm packages.
+//! Reader of `package.json` of installed npm packages.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -17,7 +17,8 @@ struct Manifest {
     license: Value,
 }
 
-/// The package that a manifest describes. One without a name or a version is a folder of another package.
+/// Reads the package that a manifest describes. A manifest without a name or a version is in a folder of another
+/// package.
 pub fn package(file: impl BufRead) -> io::Result<Result<Vec<Package>, String>> {
     let mut bytes = Vec::new();
     file.take(limits::METADATA_BYTES).read_to_end(&mut bytes)?;
@@ -26,7 +27,7 @@ pub fn package(file: impl BufRead) -> io::Result<Result<Vec<Package>, String>> {
         Err(error) => return Ok(Err(format!("it is not the manifest of a package: {error}"))),
     };
     let (Some(name), Some(version)) = (manifest.name, manifest.version) else { return Ok(Ok(Vec::new())) };
-    // Old manifests have an object with a type.
+    // In old manifests, the license is an object with a type.
     let words = manifest.license.as_str().or_else(|| manifest.license["type"].as_str());
     let license = words.and_then(license);
     Ok(Package::new(PackageKind::Npm, &name, &version).map(|package| vec![Package { license, ..package }]))

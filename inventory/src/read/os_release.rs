@@ -1,4 +1,4 @@
-//! `os-release`: which distribution an image is made from.
+//! Reader of `os-release`: the distribution of an image.
 
 use std::io::{self, BufRead};
 
@@ -6,7 +6,7 @@ use super::lines;
 use crate::image::System;
 use crate::package::is_text;
 
-/// The distribution, where the file names one.
+/// Returns the distribution, if the file names one.
 pub fn read(file: impl BufRead) -> io::Result<Option<System>> {
     let (mut distribution, mut version) = (None, None);
     lines::each_line(file, |line| {

@@ -1,4 +1,4 @@
-//! dpkg's and apk's databases: paragraphs of fields, with an empty line between them.
+//! Readers of dpkg's and apk's databases: paragraphs of fields, separated by empty lines.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
@@ -9,7 +9,7 @@ use crate::package::{Package, PackageKind};
 
 type Packages = Result<Vec<Package>, String>;
 
-/// The packages that dpkg has installed. A file without a status describes a package that is installed.
+/// Reads the packages that dpkg has installed. A file without a status describes an installed package.
 pub fn dpkg(file: impl BufRead) -> io::Result<Packages> {
     read(file, ": ", &["Package", "Version", "Architecture", "Status"], |fields| {
         if fields.get("Status").is_some_and(|status| !status.ends_with(" installed")) {
@@ -19,7 +19,7 @@ pub fn dpkg(file: impl BufRead) -> io::Result<Packages> {
     })
 }
 
-/// The packages that apk has installed.
+/// Reads the packages that apk has installed.
 pub fn apk(file: impl BufRead) -> io::Result<Packages> {
     read(file, ":", &["P", "V", "A", "L"], |fields| {
         let package = package(PackageKind::Apk, fields, ["P", "V", "A"])?;
@@ -41,7 +41,7 @@ fn package(
     Ok(Some(package))
 }
 
-/// Reads paragraphs; of the fields, only those of these names are kept.
+/// Reads paragraphs, and keeps only the fields with these names.
 fn read(
     file: impl BufRead,
     separator: &str,

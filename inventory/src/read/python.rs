@@ -1,4 +1,4 @@
-//! Core metadata of Python packages.
+//! Reader of the core metadata of Python packages.
 
 use std::io::{self, BufRead};
 
@@ -7,7 +7,7 @@ use landfall_packages::normalized;
 use super::{license, lines};
 use crate::package::{Package, PackageKind};
 
-/// The package that the metadata describes: its fields end at the first empty line.
+/// Reads the package that the metadata describes. Its fields end at the first empty line.
 pub fn metadata(file: impl BufRead) -> io::Result<Result<Vec<Package>, String>> {
     let (mut name, mut version, mut expression, mut words) = (None, None, None, None);
     let mut classifiers = Vec::new();

@@ -1,12 +1,12 @@
-//! Which files of an image record packages.
+//! The files of an image that record packages.
 
 use super::copyright::package_of;
 use crate::limits;
 
-/// A kind of file that is read.
+/// The kind of a file that records packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// `/var/lib/dpkg/status`, or a file of `/var/lib/dpkg/status.d`, as images without a package manager have it.
+    /// `/var/lib/dpkg/status`, or a file of `/var/lib/dpkg/status.d`, which images without a package manager have.
     Dpkg,
     /// apk's `installed`.
     Apk,
@@ -16,20 +16,21 @@ pub enum Source {
     Npm,
     /// `os-release`.
     OsRelease,
-    /// `/usr/share/doc/NAME/copyright` of a package of Debian's. It lists no packages, so one that is too large leaves no list incomplete.
+    /// `/usr/share/doc/NAME/copyright` of a Debian package. It lists no packages, so skipping one that is too large
+    /// leaves no list incomplete.
     Copyright,
     /// RPM's `rpmdb.sqlite`.
     Rpm,
-    /// What SQLite has not put into `rpmdb.sqlite` yet; usually an empty file.
+    /// Data that SQLite has not yet written to `rpmdb.sqlite`; usually an empty file.
     RpmLog,
-    /// RPM's database before version 4.16, of Berkeley DB.
+    /// RPM's database before version 4.16, in Berkeley DB.
     RpmBerkeley,
-    /// RPM's database in a form of its own.
+    /// RPM's database in its own format.
     RpmNdb,
 }
 
 impl Source {
-    /// What a file at an absolute path is; none if it is of no interest.
+    /// Returns the kind of the file at an absolute path; `None` if it is not of interest.
     pub fn of(path: &str) -> Option<Self> {
         match path {
             "/var/lib/dpkg/status" => return Some(Self::Dpkg),
@@ -57,23 +58,23 @@ impl Source {
         }
     }
 
-    /// Bytes of a file that are read; a larger one is not.
+    /// Maximum size of a file to read in bytes.
     pub(super) fn limit(self) -> u64 {
         match self {
             Self::Dpkg | Self::Apk | Self::Rpm => limits::DATABASE_BYTES,
-            // Whatever their size is, another reason counts.
+            // These are not read for another reason, whatever their size.
             Self::RpmLog | Self::RpmBerkeley | Self::RpmNdb => u64::MAX,
             Self::Python | Self::Npm | Self::OsRelease | Self::Copyright => limits::METADATA_BYTES,
         }
     }
 }
 
-/// Whether a folder is one of those in which RPM has its database.
+/// Returns true if the folder is one of those in which RPM has its database.
 fn is_of_rpm(folder: &str) -> bool {
     matches!(folder, "/var/lib/rpm" | "/usr/lib/sysimage/rpm" | "/usr/share/rpm")
 }
 
-/// Whether a folder is `node_modules/NAME` or `node_modules/@SCOPE/NAME`.
+/// Returns true if the folder is `node_modules/NAME` or `node_modules/@SCOPE/NAME`.
 fn is_in_node_modules(folder: &str) -> bool {
     let mut parts = folder.rsplit('/');
     let (_, above) = (parts.next(), parts.next());

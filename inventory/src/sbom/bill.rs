@@ -1,4 +1,4 @@
-//! What a bill lists, before any format.
+//! The contents of a bill, independent of its format.
 
 use std::collections::BTreeMap;
 
@@ -13,14 +13,14 @@ use crate::document::{ChartEntry, UnreadFile};
 use crate::package::{Package, PackageKind};
 use crate::purl;
 
-/// What an item is.
+/// The class of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// The whole release.
     Release,
     /// A container image.
     Image,
-    /// A package of an image, a wheel or a tarball of npm.
+    /// A package of an image, a wheel, or a tarball of npm.
     Package,
     /// Programs for the node.
     Programs,
@@ -28,48 +28,48 @@ pub(super) enum Class {
     Model,
     /// Other files that travel together.
     Data,
-    /// One file.
+    /// A single file.
     File,
-    /// A chart of which objects were rendered.
+    /// A chart from which objects were rendered.
     Chart,
 }
 
-/// One item of a bill.
+/// An item of a bill.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
-    /// What it is.
+    /// Class of the item.
     pub class: Class,
-    /// Its name within the bill; unique.
+    /// Unique identifier of the item within the bill.
     pub id: String,
-    /// Its name.
+    /// Name of the item.
     pub name: String,
-    /// Its version, where it has one.
+    /// Version, if it has one.
     pub version: Option<String>,
-    /// Its package URL, where it has one.
+    /// Package URL, if it has one.
     pub purl: Option<String>,
-    /// Its license as it was declared.
+    /// Declared license.
     pub license: Option<String>,
     /// SHA-256 of its bytes, or of its manifest.
     pub sha256: Option<Sha256>,
-    /// Files of it that list packages and were not read; none where it has no such files.
+    /// Files of it that list packages and were not read.
     pub unread: Vec<UnreadFile>,
-    /// Positions in the bill of what it contains.
+    /// Positions in the bill of the items that it contains.
     pub contains: Vec<usize>,
 }
 
-/// What something is made of.
+/// A bill of materials, independent of its format.
 #[derive(Debug, Clone)]
 pub struct Bill {
-    /// When the bundle was built, RFC 3339.
+    /// Build time of the bundle in RFC 3339.
     pub(super) created: String,
-    /// By what the bill is identified: derived from the bundle's id and from what the bill is about.
+    /// Identifier of the bill, derived from the bundle's id and the bill's subject.
     pub(super) key: Sha256,
-    /// All items; the first is what the bill is about.
+    /// All items; the first is the subject of the bill.
     pub(super) items: Vec<Item>,
 }
 
 impl Bill {
-    /// The bill of a whole bundle.
+    /// Creates the bill of a whole bundle.
     pub fn of_bundle(subject: &Subject<'_>) -> Self {
         let release = subject.release;
         let mut making = Making::new(subject);
@@ -88,7 +88,7 @@ impl Bill {
         making.bill("bundle")
     }
 
-    /// The bill of one image of a bundle.
+    /// Creates the bill of one image of a bundle.
     pub fn of_image(subject: &Subject<'_>, image: &ImageEntry) -> Self {
         let mut making = Making::new(subject);
         making.image(image);
@@ -96,7 +96,7 @@ impl Bill {
     }
 }
 
-/// A bill that is being made.
+/// A bill in preparation.
 struct Making<'a> {
     subject: &'a Subject<'a>,
     items: Vec<Item>,
@@ -136,7 +136,7 @@ impl<'a> Making<'a> {
         });
         let packages: Vec<_> = known.into_iter().flat_map(|image| inventory.packages_of(image)).collect();
         let mut contains: Vec<_> = packages.into_iter().map(|package| self.package(package)).collect();
-        // Names that differ in case alone have one package URL.
+        // Names that differ only in case have the same package URL.
         contains.sort_unstable();
         contains.dedup();
         self.items[position].contains = contains;
@@ -182,7 +182,7 @@ impl<'a> Making<'a> {
         position
     }
 
-    /// A component's chart, with those that came with it.
+    /// Adds a component's chart and its subcharts.
     fn chart(&mut self, entry: &ChartEntry, all: &[ChartEntry]) -> usize {
         let position = self.push(chart(entry));
         let within = all.iter().filter(|other| other.path.is_some() && other.component == entry.component);
@@ -205,7 +205,8 @@ fn item(class: Class, id: String, name: &str) -> Item {
     }
 }
 
-/// A file of an artifact; a wheel is the package that its name says, and a tarball the one that its path says.
+/// Returns the item of an artifact's file. A wheel is a package named by its file name, and a tarball is a package
+/// named by its path.
 fn file(artifact: &ArtifactEntry, file: &ArtifactFile) -> Item {
     let id = format!("file:{}/{}", artifact.name, file.path);
     let plain = Item { sha256: Some(file.blob.digest), ..item(Class::File, id, &file.path) };
@@ -226,7 +227,7 @@ fn file(artifact: &ArtifactEntry, file: &ArtifactFile) -> Item {
     }
 }
 
-/// Name and version in the name of a wheel.
+/// Returns the name and version in the file name of a wheel.
 fn wheel(path: &str) -> Option<(String, String)> {
     let stem = path.rsplit('/').next()?.strip_suffix(".whl")?;
     let mut parts = stem.split('-');

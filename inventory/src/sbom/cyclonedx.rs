@@ -6,7 +6,7 @@ use super::Tool;
 use super::bill::{Bill, Class, Item};
 use super::spdx::is_expression;
 
-/// The document of a bill.
+/// Returns the document of a bill.
 pub(super) fn document(bill: &Bill, tool: Tool<'_>) -> Value {
     let serial = uuid::Builder::from_custom_bytes(std::array::from_fn(|index| bill.key.0[index])).into_uuid();
     let mut items = bill.items.iter();
@@ -72,7 +72,7 @@ fn dependency(bill: &Bill, item: &Item) -> Value {
     json!({ "ref": item.id, "dependsOn": on })
 }
 
-/// How complete the bill is: package databases do not list programs that were copied into an image.
+/// Returns how complete the bill is: package databases do not list programs that were copied into an image.
 fn compositions(bill: &Bill) -> Value {
     let images = |is_unread: bool| {
         let images = bill.items.iter().filter(|item| item.class == Class::Image);

@@ -1,4 +1,4 @@
-//! Bills of materials: what a bundle or one of its images is made of, in the two formats that the world reads.
+//! Bills of materials of a bundle or of one of its images, in the two common formats.
 //!
 //! The same bundle gives the same bytes: the time is that of its build, and every identifier is derived from its id.
 
@@ -19,11 +19,11 @@ pub use bill::Bill;
 /// A bundle, as its head describes it.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The bundle's id.
+    /// Id of the bundle.
     pub id: Sha256,
     /// Name, version and time of the release.
     pub identity: &'a Identity,
-    /// SHA-256 of the program that the bundle carries.
+    /// SHA-256 of the program in the bundle.
     pub installer: Sha256,
     /// The release document.
     pub release: &'a ReleaseDocument,
@@ -34,9 +34,9 @@ pub struct Subject<'a> {
 /// The program that writes a bill.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool<'a> {
-    /// Its name.
+    /// Name of the program.
     pub name: &'a str,
-    /// Its version.
+    /// Version of the program.
     pub version: &'a str,
 }
 
@@ -50,7 +50,7 @@ pub enum Format {
 }
 
 impl Bill {
-    /// The bill as a document of a format.
+    /// Returns the bill as a document in this format.
     pub fn to_json(&self, format: Format, tool: Tool<'_>) -> Value {
         match format {
             Format::Spdx => spdx::document(self, tool),
@@ -59,8 +59,8 @@ impl Bill {
     }
 }
 
-/// The one image that a name means: its full reference, or the end of it from a segment on, with or without the tag. Without exactly one,
-/// the references that the name could mean, or all.
+/// Finds the image that a name means: its full reference, or the end of it from a segment on, with or without the tag.
+/// If there is not exactly one, the error has the references that the name could mean, or all.
 pub fn find_image<'a>(release: &'a ReleaseDocument, name: &str) -> Result<&'a ImageEntry, Vec<&'a str>> {
     let is_end = |whole: &str| {
         whole.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('/')) && !name.is_empty()

@@ -7,7 +7,7 @@ use super::bill::{Bill, Class, Item};
 
 const UNKNOWN: &str = "NOASSERTION";
 
-/// The document of a bill.
+/// Returns the document of a bill.
 pub(super) fn document(bill: &Bill, tool: Tool<'_>) -> Value {
     let about = &bill.items[0];
     let version = about.version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(super) fn document(bill: &Bill, tool: Tool<'_>) -> Value {
     })
 }
 
-/// The identifier of an item: letters, digits, full stops and hyphens.
+/// Returns the identifier of an item: letters, digits, full stops and hyphens.
 fn id(position: usize, item: &Item) -> String {
     let name = item.name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' });
     format!("SPDXRef-{position}-{}", name.take(64).collect::<String>())
@@ -91,7 +91,7 @@ fn purpose(class: Class) -> Option<&'static str> {
     })
 }
 
-/// Whether a license is an SPDX license expression; other words are quoted as they are.
+/// Returns true if a license is an SPDX license expression; other texts are quoted unchanged.
 pub(super) fn is_expression(license: &str) -> bool {
     spdx::Expression::parse(license).is_ok()
 }

@@ -14,7 +14,7 @@ fn descriptor(number: u8) -> Descriptor {
     Descriptor { media_type: "application/octet-stream".to_owned(), digest: Sha256([number; 32]), size: 10 }
 }
 
-/// A release with two images, a model, wheels, an npm package and a chart.
+/// Returns a release with two images, a model, wheels, an npm package and a chart.
 fn release() -> ReleaseDocument {
     let image = |reference: &str, number: u8| json!({ "reference": reference, "manifest": descriptor(number), "config": descriptor(number + 1), "layers": [] });
     let artifact = |name: &str, kind: &str, path: &str, number: u8| {
@@ -89,7 +89,7 @@ fn identity() -> Identity {
     }
 }
 
-/// The bills of the bundle and of an image, in a format.
+/// Returns the bills of the bundle and of an image, in this format.
 fn bills(format: Format) -> [Value; 2] {
     let (identity, release, inventory) = (identity(), release(), inventory());
     let installer = Sha256([9; 32]);
@@ -108,7 +108,7 @@ fn check(validator: &jsonschema::Validator, bill: &Value) {
     let errors: Vec<_> =
         validator.iter_errors(bill).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert_eq!(errors, Vec::<String>::new());
-    // A check that cannot fail is none.
+    // Test that the validator itself can fail.
     let mut wrong = bill.clone();
     let items = if wrong["packages"].is_array() { "packages" } else { "components" };
     wrong[items][1]["name"] = json!(1);

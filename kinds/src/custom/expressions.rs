@@ -1,14 +1,15 @@
-//! Which expressions in CEL are judged: those of a bounded length and depth that call nothing but functions which the corpus holds against a real API
-//! server.
+//! Choice of the CEL expressions to evaluate: those of a limited length and depth that call only functions which the
+//! corpus compares with a real API server.
 
-/// Most bytes of an expression; the longest of the operators that are known have a quarter of it.
+/// Maximum size of an expression in bytes; the longest ones of known operators have a quarter of it.
 pub(super) const BYTES: usize = 8192;
 
-/// Most levels of brackets in an expression.
+/// Maximum nesting of brackets in an expression.
 pub(super) const DEPTH: usize = 64;
 
-/// Functions and macros of which the corpus has a case. Not among them: what the interpreter does otherwise than an API server (`url`, `type`, optional
-/// values), and what takes memory at will (`lists.range`).
+/// Functions and macros of which the corpus has a case. Functions that the interpreter evaluates differently from an
+/// API server are left out (`url`, `type`, optional values). Those that can take any amount of memory are also left out
+/// (`lists.range`).
 const FUNCTIONS: [&str; 39] = [
     "all",
     "cidr",
@@ -51,23 +52,23 @@ const FUNCTIONS: [&str; 39] = [
     "validate",
 ];
 
-/// The object as it was, which an object that is new has not.
+/// Variable with the previous state of the object, which a new object lacks.
 const FORMER: &str = "oldSelf";
 
-/// Whether an expression is judged.
+/// Returns true if an expression is to be evaluated.
 pub(super) fn is_judged(text: &str) -> bool {
     if text.is_empty() || text.len() > BYTES {
         return false;
     }
     let Some(code) = without_texts(text) else { return false };
-    // Before a bracket, `in` is an operator.
+    // `in` before a bracket is an operator.
     let is_known = |word: &str| word == "in" || FUNCTIONS.contains(&word);
     let mut words = words(&code);
     deepest(&code) <= DEPTH
         && words.all(|(word, rest)| word != FORMER && (is_known(word) || !rest.trim_start().starts_with('(')))
 }
 
-/// The expression with empty texts in it; none where one does not end.
+/// Returns the expression with its texts emptied; `None` if one does not end.
 fn without_texts(text: &str) -> Option<String> {
     let (mut code, mut rest) = (String::new(), text);
     while let Some(at) = rest.find(['\'', '"']) {
@@ -85,7 +86,7 @@ fn without_texts(text: &str) -> Option<String> {
     Some(code)
 }
 
-/// What follows a text that ends with this quote.
+/// Returns the rest after a text that ends with this quote.
 fn after_text<'a>(text: &'a str, quote: &str, is_raw: bool) -> Option<&'a str> {
     let mut rest = text;
     loop {
@@ -100,7 +101,7 @@ fn after_text<'a>(text: &'a str, quote: &str, is_raw: bool) -> Option<&'a str> {
     }
 }
 
-/// The words of an expression, each with what follows it.
+/// The words of an expression, each with the rest after it.
 fn words(code: &str) -> impl Iterator<Item = (&str, &str)> {
     let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let mut rest = code;

@@ -1,4 +1,4 @@
-//! Custom resources, against the schemas of the `CustomResourceDefinition`s that a release brings.
+//! Validation of custom resources against the schemas of the `CustomResourceDefinition`s in a release.
 
 mod expressions;
 mod nulls;
@@ -15,54 +15,55 @@ use serde_json::{Map, Value, json};
 use self::rules::CustomRules;
 use crate::{Fault, text};
 
-/// The kinds that definitions bring.
+/// The kinds that definitions define.
 #[derive(Debug, Default)]
 pub struct CustomKinds<'a>(HashMap<GroupKind, &'a Value>);
 
-/// A group and a kind of it.
+/// A group and a kind.
 pub type GroupKind = (String, String);
 
-/// A kind that a definition brings.
+/// A kind that a definition defines.
 #[derive(Debug)]
 pub struct CustomKind {
-    /// By name of the version.
+    /// Versions by name.
     versions: HashMap<String, Version>,
 }
 
-/// What a version of a kind asks of its objects; nothing where it has no schema.
+/// The requirements of a version of a kind for its objects; none if it has no schema.
 #[derive(Debug, Default)]
 struct Version {
     schema: Option<Validator>,
-    /// The schema as it is written.
+    /// The original schema.
     written: Option<Value>,
     rules: Option<CustomRules>,
 }
 
-/// Whether an object defines a kind.
+/// Returns true if an object defines a kind.
 pub fn is_definition(object: &Value) -> bool {
     object["kind"] == "CustomResourceDefinition"
 }
 
-/// Group and kind that a definition brings.
+/// Returns the group and kind that a definition defines.
 pub fn defined(definition: &Value) -> GroupKind {
     (text(definition, "/spec/group").to_owned(), text(definition, "/spec/names/kind").to_owned())
 }
 
-/// Group and kind of an object; none for one of the core group, whose kinds are all Kubernetes' own.
+/// Returns the group and kind of an object; `None` for the core group, whose kinds are all Kubernetes' own.
 pub fn group_kind(object: &Value) -> Option<GroupKind> {
     let (group, _) = text(object, "/apiVersion").split_once('/')?;
     Some((group.to_owned(), text(object, "/kind").to_owned()))
 }
 
 impl<'a> CustomKinds<'a> {
-    /// Those of all definitions among these objects.
+    /// Collects the kinds of all definitions among these objects.
     pub fn among(objects: impl IntoIterator<Item = &'a Value>) -> Self {
         let definitions = objects.into_iter().filter(|object| is_definition(object));
         Self(definitions.map(|object| (defined(object), object)).collect())
     }
 
-    /// Refuses an object that [`crate::check`] refuses, or whose kind is one of these and that does not fit its schema. A
-    /// definition whose schema cannot be used brings nothing: the build has refused it, with the schemas of its own time.
+    /// Returns an error if [`crate::check`] refuses the object, or if its kind is one of these and it does not fit the
+    /// schema. A definition with an unusable schema is ignored here: the build has refused it, with the schemas of its
+    /// own time.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
         match group_kind(object).and_then(|key| CustomKind::of(self.0.get(&key)?).ok()) {
             Some(kind) => kind.check(object),
@@ -72,7 +73,7 @@ impl<'a> CustomKinds<'a> {
 }
 
 impl CustomKind {
-    /// What a definition brings; a fault where a schema of it cannot be used.
+    /// Reads a definition. Returns an error if one of its schemas is unusable.
     pub fn of(definition: &Value) -> Result<Self, Fault> {
         let all = definition.pointer("/spec/versions").and_then(Value::as_array).into_iter().flatten();
         let served = all.filter(|version| version["served"] != false);
@@ -85,7 +86,8 @@ impl CustomKind {
         Ok(Self { versions: versions.collect::<Result<_, Fault>>()? })
     }
 
-    /// Refuses an object that the API server would refuse by the schema or by a rule of it, or whose version is not served.
+    /// Returns an error if the version of the object is not served, or if the API server would refuse the object by the
+    /// schema or one of its rules.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
         let name = text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
         let Some(version) = self.versions.get(name) else {
@@ -106,7 +108,7 @@ impl Version {
         Ok(Self { schema: Some(built.map_err(unusable)?), written: Some(schema.clone()), rules })
     }
 
-    /// Rules come last: they may rely on what the schema says.
+    /// Rules are checked last, because they may rely on the schema.
     fn check(&self, object: &Value) -> Result<(), Fault> {
         crate::rules::check_custom(object)?;
         let without = self.written.as_ref().map(|schema| nulls::dropped(object, schema));
@@ -119,7 +121,7 @@ impl Version {
     }
 }
 
-/// A structural schema as JSON Schema; every object has these three fields beside those that its schema names.
+/// Converts a structural schema to JSON Schema. Every object has these three fields in addition to those of its schema.
 fn root(schema: &Value) -> Value {
     let mut schema = strict(schema);
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
@@ -130,8 +132,8 @@ fn root(schema: &Value) -> Value {
     schema
 }
 
-/// What JSON Schema says differently from Kubernetes: unknown fields are refused unless they are kept, a field with a
-/// default may be missing, and some values are of either of two types.
+/// Converts a schema where JSON Schema differs from Kubernetes. Unknown fields are errors unless they are preserved, a
+/// field with a default may be missing, and some values may have either of two types.
 fn strict(schema: &Value) -> Value {
     let Value::Object(fields) = schema else { return schema.clone() };
     let mut strict = Map::new();
@@ -141,7 +143,7 @@ fn strict(schema: &Value) -> Value {
                 Value::Object(map.iter().map(|(name, schema)| (name.clone(), self::strict(schema))).collect())
             }
             ("items" | "additionalProperties", value) => self::strict(value),
-            // They repeat parts of the schema around them, so unknown fields are not theirs to refuse.
+            // These repeat parts of the surrounding schema, so they do not refuse unknown fields.
             ("allOf" | "anyOf" | "oneOf" | "not", value) => patterns::renamed(value),
             ("pattern", value) => {
                 strict.insert(patterns::KEYWORD.to_owned(), value.clone());

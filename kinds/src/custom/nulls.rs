@@ -1,9 +1,10 @@
-//! Fields that are null. Before it validates a custom resource, the API server drops each one that may not be null, or
-//! puts the default of its schema there.
+//! Null fields. Before it validates a custom resource, the API server removes each null field that is not nullable, or
+//! replaces it by the schema's default.
 
 use serde_json::Value;
 
-/// The object as the API server validates it: without nulls of fields that the schema does not call nullable.
+/// Returns the object as the API server validates it: without nulls in fields that the schema does not declare
+/// nullable.
 pub(super) fn dropped(object: &Value, schema: &Value) -> Value {
     match object {
         Value::Object(fields) => {
@@ -20,7 +21,7 @@ pub(super) fn dropped(object: &Value, schema: &Value) -> Value {
     }
 }
 
-/// The schema of a field; none of a field that the schema says nothing about.
+/// Returns the schema of a field; `None` if the schema does not mention it.
 fn below<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
     let property = schema["properties"].get(key);
     property.or_else(|| schema.get("additionalProperties").filter(|schema| schema.is_object()))

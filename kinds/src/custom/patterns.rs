@@ -1,15 +1,15 @@
-//! Patterns of texts. The API server reads them as Go does, whose syntax is that of the crate `regex` with few
-//! exceptions, and not that of JSON Schema: a group may begin with flags, as `(?i)january`.
+//! Patterns of texts. The API server reads them with Go's syntax, which matches that of the crate `regex` with few
+//! exceptions, but not that of JSON Schema: for example, a group may begin with flags, as in `(?i)january`.
 
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, ValidationError};
 use regex::Regex;
 use serde_json::{Map, Value};
 
-/// The keyword under which a schema has its pattern here.
+/// Keyword under which this crate keeps a schema's pattern.
 pub(super) const KEYWORD: &str = "x-landfall-pattern";
 
-/// A pattern; none of one that only Go can read, which is left to the API server.
+/// A pattern; `None` for one that only Go can read, which is left to the API server.
 struct Pattern(Option<Regex>);
 
 impl<'i> Keyword<'i> for Pattern {
@@ -29,7 +29,7 @@ impl<'i> Keyword<'i> for Pattern {
     }
 }
 
-/// Reads a pattern of a schema.
+/// Compiles a pattern of a schema.
 #[expect(clippy::unnecessary_wraps, reason = "the shape of a keyword of the library")]
 pub(super) fn compile<'a>(
     _schema: &'a Map<String, Value>,
@@ -39,7 +39,7 @@ pub(super) fn compile<'a>(
     Ok(Box::new(Pattern(pattern.as_str().and_then(|pattern| Regex::new(pattern).ok()))))
 }
 
-/// A schema that has its patterns, and those below it, under [`KEYWORD`].
+/// Returns a schema that has its patterns, including nested ones, under [`KEYWORD`].
 pub(super) fn renamed(schema: &Value) -> Value {
     match schema {
         Value::Array(schemas) => Value::Array(schemas.iter().map(renamed).collect()),

@@ -1,9 +1,10 @@
-//! Rules of a definition (`x-kubernetes-validations`), judged as the API server judges those of an object that is new, by the crate `kube-cel`
-//! (ADR 114). What differs from an API server there, and what the corpus has no case of, is left to the API server; so are rules that compare with
-//! the object as it was.
+//! Rules of a definition (`x-kubernetes-validations`), evaluated by the crate `kube-cel` as the API server evaluates
+//! those of a new object (ADR 114). Behavior that differs from an API server's, or of which the corpus has no case, is
+//! left to the API server; so are rules that compare with the object's previous state.
 //!
-//! Threats: rules come with charts. One that is long or nested deep is not parsed, and one that makes long lists of nothing calls a function that
-//! is not judged. The others are judged in a thread with a stack of its own and a deadline; an interpreter that fails ends the thread, and judges nothing.
+//! Threats: rules come with charts. A long or deeply nested rule is not parsed, and one that makes long lists out of
+//! nothing calls a function that is not evaluated. The others are evaluated in a thread with its own stack and a
+//! deadline. An interpreter that fails ends the thread, and then no rule is evaluated.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -14,30 +15,30 @@ use serde_json::{Map, Value};
 use super::expressions;
 use crate::{Fault, escape};
 
-/// Where a schema has its rules.
+/// Field of a schema with its rules.
 const RULES: &str = "x-kubernetes-validations";
 
-/// Time for the rules of one object.
+/// Time limit for the rules of one object.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Stack of the thread, in bytes. The parser descends once for each level of brackets.
+/// Stack of the thread in bytes. The parser recurses once for each level of brackets.
 const STACK_BYTES: usize = 64 << 20;
 
-/// Most defaults within defaults.
+/// Maximum nesting of defaults within defaults.
 const DEFAULTS_DEPTH: usize = 64;
 
-/// Most characters of a rule and of its message in a fault.
+/// Maximum number of characters of a rule, and of its message, in a fault.
 const SHOWN_CHARACTERS: usize = 300;
 
 /// The rules of one version of a kind.
 #[derive(Debug)]
 pub struct CustomRules {
-    /// The schema, without the rules that are not judged.
+    /// The schema, without the rules that are not evaluated.
     schema: Arc<Value>,
 }
 
 impl CustomRules {
-    /// The rules of a schema; none where it has none that are judged.
+    /// Returns the rules of a schema; `None` if it has no rule to evaluate.
     pub fn of(schema: &Value) -> Option<Self> {
         let (mut schema, mut names) = (schema.clone(), Vec::new());
         names_with_underscores(&schema, &mut names);
@@ -45,7 +46,7 @@ impl CustomRules {
         (judged > 0).then(|| Self { schema: Arc::new(schema) })
     }
 
-    /// Refuses an object of which a rule is false. It must fit the schema otherwise.
+    /// Returns an error if a rule is false for the object, which must otherwise fit the schema.
     pub fn check(&self, object: &Value) -> Result<(), Fault> {
         match self.failed(object, DEADLINE) {
             None => Ok(()),
@@ -53,7 +54,7 @@ impl CustomRules {
         }
     }
 
-    /// The first rule that is false. None also where the thread gives no answer: the API server will.
+    /// Returns the first rule that is false. Returns `None` also if the thread does not answer: the API server will.
     pub(super) fn failed(&self, object: &Value, deadline: Duration) -> Option<ValidationError> {
         let (schema, object) = (Arc::clone(&self.schema), object.clone());
         let (sender, receiver) = mpsc::channel();
@@ -70,7 +71,8 @@ impl CustomRules {
     }
 }
 
-/// The object as the API server keeps it: with the defaults of the schema, those within defaults, too, and numbers of the schema's types.
+/// Returns the object as the API server keeps it: with the schema's defaults, including those within defaults, and with
+/// numbers of the schema's types.
 fn as_kept(schema: &Value, mut object: Value) -> Value {
     for _ in 0..DEFAULTS_DEPTH {
         let defaulted = apply_defaults(schema, &object);
@@ -83,7 +85,7 @@ fn as_kept(schema: &Value, mut object: Value) -> Value {
     object
 }
 
-/// A whole number is a fraction, too, where the schema says so.
+/// Converts whole numbers to fractions where the schema requires it.
 fn numbers_by_schema(schema: &Value, value: &mut Value) {
     match value {
         Value::Number(number) if schema["type"] == "number" => {
@@ -102,7 +104,8 @@ fn numbers_by_schema(schema: &Value, value: &mut Value) {
     }
 }
 
-/// Whether a rule is false at an API server as well. That skips what is null, and counts the characters of a text where the crate counts its bytes.
+/// Returns true if the rule is also false at an API server. An API server skips null values, and counts the characters
+/// of a text, whereas the crate counts its bytes.
 fn is_false(object: &Value, error: &ValidationError) -> bool {
     let is_null = object.pointer(&pointer(object, &error.field_path)).is_some_and(Value::is_null);
     let counts_bytes = error.rule.contains("size(") && !object.to_string().is_ascii();
@@ -117,7 +120,7 @@ fn fault(object: &Value, error: &ValidationError) -> Fault {
     Fault::field(pointer(object, &error.field_path), what)
 }
 
-/// The first characters of a text that may quote anything.
+/// Returns the first characters of a text, which may quote anything.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARACTERS) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -125,7 +128,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// Names of properties in a schema that the crate writes otherwise than Kubernetes does.
+/// Collects the names of properties with an underscore, which the crate writes differently from Kubernetes.
 fn names_with_underscores(schema: &Value, names: &mut Vec<String>) {
     match schema {
         Value::Array(items) => items.iter().for_each(|item| names_with_underscores(item, names)),
@@ -138,7 +141,7 @@ fn names_with_underscores(schema: &Value, names: &mut Vec<String>) {
     }
 }
 
-/// Takes the rules out of a schema that are not judged. Returns how many are left.
+/// Removes the rules that are not evaluated from a schema. Returns the number of remaining rules.
 fn keep_judged(schema: &mut Value, names: &[String]) -> usize {
     match schema {
         Value::Array(items) => items.iter_mut().map(|item| keep_judged(item, names)).sum(),
@@ -156,7 +159,7 @@ fn keep_judged(schema: &mut Value, names: &[String]) -> usize {
     }
 }
 
-/// A message that is not made is none; its rule still counts.
+/// Removes a message that cannot be evaluated; its rule is still checked.
 fn keep_message(rule: &mut Map<String, Value>, names: &[String]) {
     if rule.get("messageExpression").is_some_and(|expression| !is_judged(expression, names)) {
         rule.remove("messageExpression");
@@ -168,8 +171,8 @@ fn is_judged(expression: &Value, names: &[String]) -> bool {
     expressions::is_judged(text) && !names.iter().any(|name| text.contains(name.as_str()))
 }
 
-/// A path such as `spec.hosts[0].name` as a JSON Pointer. Names may have dots themselves, so they are looked up; what the object lacks
-/// is left out.
+/// Converts a path such as `spec.hosts[0].name` to a JSON Pointer. Names may contain dots, so they are looked up; parts
+/// that the object lacks are left out.
 pub(super) fn pointer(object: &Value, path: &str) -> String {
     let (mut value, mut rest, mut pointer) = (object, path, String::new());
     loop {
@@ -186,7 +189,7 @@ pub(super) fn pointer(object: &Value, path: &str) -> String {
     }
 }
 
-/// A segment of a pointer, what is there, and the rest of the path.
+/// A segment of a pointer, the value there, and the rest of the path.
 type Step<'a> = (String, &'a Value, &'a str);
 
 fn longest_name<'a>(fields: &'a Map<String, Value>, rest: &'a str) -> Option<Step<'a>> {

@@ -18,7 +18,7 @@ fn rules(schema: &Value) -> Option<CustomRules> {
     CustomRules::of(schema)
 }
 
-/// What a rule of a number says of it.
+/// Returns the fault of a number by this rule, if any.
 fn said(rule: &Value, number: i64) -> Option<String> {
     let schema =
         json!({"type": "object", "properties": {"number": {"type": "integer", "x-kubernetes-validations": [rule]}}});
@@ -91,7 +91,7 @@ fn a_path_becomes_a_pointer_to_what_is_there() {
     }
 }
 
-/// What a definition with a schema says of an object's `spec`.
+/// Returns the fault of an object's `spec` by a definition with this schema; empty if there is none.
 fn of_spec(schema: &Value, spec: &Value) -> String {
     let definition = json!({
         "kind": "CustomResourceDefinition",

@@ -2,35 +2,35 @@
 
 use std::net::IpAddr;
 
-/// A form that texts have.
+/// A form of texts.
 #[derive(Clone, Copy)]
 pub(super) struct Form {
-    /// Whether a text has it.
+    /// Function that returns true for a text of the form.
     is: fn(&str) -> bool,
-    /// What the form is, for people.
+    /// Description of the form, for people.
     what: &'static str,
 }
 
 impl Form {
-    /// What is wrong with a text, if it does not have the form.
+    /// Returns the fault of a text that does not have the form.
     pub(super) fn wrong_in(&self, text: &str) -> Option<String> {
         (!(self.is)(text)).then(|| format!("`{text}` is not {}", self.what))
     }
 }
 
-/// A name of one part: of a container, a volume or a namespace.
+/// A name with one part, such as that of a container, a volume or a namespace.
 pub(super) const LABEL: Form = Form {
     is: is_label,
     what: "a name of lower-case letters, digits and hyphens between them, with at most 63 characters",
 };
 
-/// A name of several parts: of most objects.
+/// A name with several parts, such as that of most objects.
 pub(super) const SUBDOMAIN: Form = Form {
     is: is_subdomain,
     what: "a name of lower-case letters and digits, with hyphens and dots between them, and at most 253 characters",
 };
 
-/// The name of a `CronJob`: its Jobs have its name and eleven characters.
+/// The name of a `CronJob`: its Jobs have this name plus eleven characters.
 pub(super) const CRON_JOB_NAME: Form = Form {
     is: |text| is_subdomain(text) && text.len() <= 52,
     what: "a name of lower-case letters and digits, with hyphens and dots between them, and at most 52 characters",
@@ -42,7 +42,7 @@ pub(super) const QUALIFIED_DOMAIN: Form = Form {
     what: "a name of at least three parts with dots between them, such as pods.example.com",
 };
 
-/// A name that is a segment of a path: of roles.
+/// A name that is a segment of a path, such as that of a role.
 pub(super) const PATH_SEGMENT: Form =
     Form { is: |text| !matches!(text, "." | "..") && !text.contains(['/', '%']), what: "a name without / and %" };
 
@@ -52,7 +52,7 @@ pub(super) const HOST: Form = Form {
     what: "a name of a host such as www.example.com or *.example.com",
 };
 
-/// A name of a port, as IANA has them.
+/// A port name in IANA's form.
 pub(super) const PORT_NAME: Form = Form {
     is: is_port_name,
     what: "a name of a port: at most 15 lower-case letters, digits and single hyphens between them, with one letter",
@@ -64,7 +64,7 @@ pub(super) const LABEL_KEY: Form = Form {
     what: "a key such as app or example.com/app: letters and digits, with -, _ and . between them, and at most 63 characters behind a prefix",
 };
 
-/// The key of an annotation, in which case does not matter.
+/// The key of an annotation, which is not case-sensitive.
 pub(super) const ANNOTATION_KEY: Form = Form { is: |text| is_qualified(&text.to_lowercase()), what: LABEL_KEY.what };
 
 /// The value of a label.
@@ -84,13 +84,13 @@ pub(super) const CONFIG_KEY: Form = Form {
     what: "a key of letters, digits, -, _ and .",
 };
 
-/// The name of a variable of the environment.
+/// The name of an environment variable.
 pub(super) const VARIABLE: Form = Form {
     is: |text| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'='),
     what: "a name of a variable: printable ASCII characters without =",
 };
 
-/// The name of a resource that a container asks for.
+/// The name of a resource that a container requests.
 pub(super) const RESOURCE: Form = Form {
     is: |text| {
         matches!(text, "cpu" | "memory" | "ephemeral-storage")
@@ -100,13 +100,13 @@ pub(super) const RESOURCE: Form = Form {
     what: "a resource of containers: cpu, memory, ephemeral-storage, hugepages-SIZE, or a name such as example.com/device",
 };
 
-/// A field of a pod that a variable may have as its value.
+/// A field of a pod that an environment variable may take its value from.
 pub(super) const POD_FIELD: Form = Form {
     is: is_pod_field,
     what: "a field that a variable can name, such as metadata.name, metadata.labels['app'], spec.nodeName or status.podIP",
 };
 
-/// A resource of a container that a variable may have as its value.
+/// A resource of a container that an environment variable may take its value from.
 pub(super) const RESOURCE_FIELD: Form = Form {
     is: |text| {
         let (list, resource) = text.split_once('.').unwrap_or((text, ""));
@@ -122,29 +122,29 @@ pub(super) const ABSOLUTE: Form = Form { is: |text| text.starts_with('/'), what:
 /// A path without steps upward.
 pub(super) const NOT_UPWARD: Form = Form { is: |text| !has_upward(text), what: "a path without .." };
 
-/// A path below another.
+/// A relative path, without steps upward.
 pub(super) const RELATIVE: Form =
     Form { is: |text| !text.starts_with('/') && !has_upward(text), what: "a relative path without .." };
 
-/// A path below another whose first name does not begin with two dots.
+/// A relative path whose first name does not begin with two dots.
 pub(super) const RELATIVE_NOT_HIDDEN: Form = Form {
     is: |text| (RELATIVE.is)(text) && !text.starts_with(".."),
     what: "a relative path that does not begin with ..",
 };
 
-/// An address, or a network of them.
+/// An IP address.
 pub(super) const ADDRESS: Form = Form { is: |text| text.parse::<IpAddr>().is_ok(), what: "an IP address" };
 
-/// A network of addresses.
+/// A network, such as `10.0.0.0/8`.
 pub(super) const NETWORK: Form = Form { is: is_network, what: "a network such as 10.0.0.0/8" };
 
-/// The name of a header of HTTP.
+/// The name of an HTTP header.
 pub(super) const HEADER: Form = Form {
     is: |text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
     what: "a name of a header: letters, digits and hyphens",
 };
 
-/// When a `CronJob` starts.
+/// The schedule of a `CronJob`.
 pub(super) const SCHEDULE: Form = Form {
     is: super::schedule::is_schedule,
     what: "a schedule: minute, hour, day of the month, month and day of the week, or a word such as @daily",
@@ -159,7 +159,7 @@ fn is_label(text: &str) -> bool {
 }
 
 fn is_subdomain(text: &str) -> bool {
-    // A part may be longer than a label: only the whole has a limit.
+    // A part may be longer than a label: only the total length has a limit.
     let is_part = |part: &str| {
         let is_inner = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
         part.as_bytes().first().is_some_and(is_inner)

@@ -1,10 +1,10 @@
-//! Which lines are about which kind, with kinds that have few.
+//! The lines for each kind, and the lines of small kinds.
 
 use super::Line;
 use super::Rule::{Amounts, Differing, Exactly, Fields, Filled, Fits, Is, Labels, Names, OneField, OneOf, Within};
 use super::{forms, network, pods, relations, sizes, storage, workloads};
 
-/// What all objects have.
+/// Lines for all objects.
 pub(super) const EVERY: &[Line] = &[
     ("metadata/namespace", Is(forms::LABEL)),
     ("metadata/labels", Labels),
@@ -13,10 +13,10 @@ pub(super) const EVERY: &[Line] = &[
     ("", Fits(sizes::request)),
 ];
 
-/// What custom resources have besides.
+/// Additional lines for custom resources.
 pub(super) const CUSTOM: &[Line] = &[("metadata/name", Is(forms::SUBDOMAIN)), ("", Fits(sizes::stored))];
 
-/// Tables of lines, each with a version and the kinds of it that the lines are about.
+/// Tables of lines, each with a version and the kinds of it to which the lines apply.
 pub(super) const KINDS: &[(&str, &[&str], &[Line])] = &[
     ("v1", &["Pod"], workloads::POD),
     ("v1", &["PodTemplate"], workloads::POD_TEMPLATE),
@@ -74,7 +74,7 @@ pub(super) const KINDS: &[(&str, &[&str], &[Line])] = &[
 
 const ADMISSION: &str = "admissionregistration.k8s.io/v1";
 
-/// Kinds whose objects have names of several parts.
+/// Kinds whose objects have names with several parts.
 const NAMED: &[Line] = &[("metadata/name", Is(forms::SUBDOMAIN))];
 
 const NAMED_IN_V1: &[&str] = &[
@@ -92,7 +92,7 @@ const NAMED_IN_V1: &[&str] = &[
     "ServiceAccount",
 ];
 
-/// A selector of labels.
+/// Lines for a label selector.
 pub(super) const SELECTOR: &[Line] = &[
     ("matchLabels", Labels),
     ("matchExpressions/*/key", Is(forms::LABEL_KEY)),
@@ -101,7 +101,7 @@ pub(super) const SELECTOR: &[Line] = &[
     ("matchExpressions/*", Fits(relations::expression)),
 ];
 
-/// Whether pods take the place of others.
+/// Policies for preempting other pods.
 pub(super) const PREEMPTION: &[&str] = &["PreemptLowerPriority", "Never"];
 
 const CONFIG: &[Line] = &[
@@ -189,5 +189,5 @@ const WEBHOOK: &[Line] = &[
     ("objectSelector", Fields(SELECTOR)),
 ];
 
-/// The template of pods in an object of which nothing else is judged.
+/// Lines for an object of which only the pod template is checked.
 pub(super) const TEMPLATE_ALONE: &[Line] = &[("template", Fields(pods::TEMPLATE))];

@@ -1,11 +1,11 @@
-//! What the API server says of the values of fields, beyond their types: words that a field takes, ranges of numbers,
-//! forms of names, and how fields of one object fit each other.
+//! Validation of field values as in the API server, beyond their types: enumerated words, ranges of numbers, forms of
+//! names, and relations between fields of one object.
 //!
 //! The tables repeat the validation of Kubernetes 1.36, the version of the node pack, after its defaults:
 //! `pkg/apis/*/validation/validation.go` and `pkg/apis/*/v1/defaults.go` of `k8s.io/kubernetes`,
-//! `pkg/util/validation/validation.go` of `k8s.io/apimachinery`, and the keys of lists that applying by the server needs
-//! (`x-kubernetes-list-map-keys`). Features that are off by default count as absent. A test applies a
-//! corpus of objects to a real API server and compares its answers. What no line is about passes.
+//! `pkg/util/validation/validation.go` of `k8s.io/apimachinery`, and the keys of lists for server-side apply
+//! (`x-kubernetes-list-map-keys`). Features that are off by default count as absent. A test applies a corpus of objects
+//! to a real API server and compares its answers. A value without a line passes.
 
 mod forms;
 mod kinds;
@@ -26,16 +26,16 @@ use serde_json::Value;
 use crate::{Fault, amount, escape};
 use forms::Form;
 
-/// A place below a field, and what it must be like. The place is a path of names; `*` stands for every item, or every field.
+/// A place below a field, and the rule for it. The place is a path of names; `*` stands for every item, or every field.
 type Line = (&'static str, Rule);
 
-/// What a field must be like. A missing field fits every rule but those that say otherwise.
+/// The rule for a field. A missing field fits every rule unless stated otherwise.
 enum Rule {
-    /// One of these words. An empty one counts as missing: the API server puts its default there.
+    /// One of these words. An empty one counts as missing: the API server replaces it by its default.
     OneOf(&'static [&'static str]),
-    /// One of these words. An empty one is none: the API server has a default only for a missing field.
+    /// One of these words. An empty one is an error: the API server has a default only for a missing field.
     Exactly(&'static [&'static str]),
-    /// A whole number in this range, with both ends.
+    /// A whole number in this inclusive range.
     Within(i64, i64),
     /// A text of this form.
     Is(Form),
@@ -45,36 +45,36 @@ enum Rule {
     Port,
     /// The number or the name of a port; zero and an empty name count as missing.
     PortOrEmpty,
-    /// A number of things, or a share of them up to this many percent.
+    /// A number, or a percentage of at most this value.
     Share(i64),
-    /// There, and not empty.
+    /// Present, and not empty.
     Filled,
-    /// There, and like this.
+    /// Present, and fits this rule.
     Must(&'static Rule),
-    /// Not there, for this reason.
+    /// Absent, for this reason.
     Absent(&'static str),
-    /// At most so many items.
+    /// At most this many items.
     AtMost(usize),
-    /// Items that differ in these fields, each with the default that a missing one has.
+    /// Items that differ in these fields; each field has a default for a missing value.
     Differing(&'static [(&'static str, &'static str)]),
     /// Exactly one of these fields.
     OneField(&'static [&'static str]),
-    /// Fields whose names, which people choose, are of this form.
+    /// Fields whose names, chosen by people, have this form.
     Names(Form),
-    /// Labels: keys and values.
+    /// Labels: keys and values are checked.
     Labels,
     /// Amounts, none of which is negative.
     Amounts,
-    /// More lines about the fields of this one.
+    /// Fields that fit these lines.
     Fields(&'static [Line]),
-    /// How the fields of this one fit each other.
+    /// Fields that fit each other, as this function checks.
     Fits(fn(&Value) -> Found),
 }
 
-/// Nothing wrong, or what is wrong and where.
+/// Success, or the fault and its place.
 type Found = Result<(), Wrong>;
 
-/// What is wrong, with a JSON Pointer to it from the field that was looked at.
+/// A fault, with a JSON Pointer relative to the field that was checked.
 struct Wrong {
     pointer: String,
     what: String,
@@ -85,21 +85,22 @@ fn wrong(pointer: impl Into<String>, what: impl Into<String>) -> Wrong {
 }
 
 impl Wrong {
-    /// The same, seen from the field above.
+    /// Returns the fault relative to the field above.
     fn below(mut self, segment: &str) -> Self {
         self.pointer.insert_str(0, &format!("/{}", escape(segment)));
         self
     }
 }
 
-/// Refuses an object of a kind of Kubernetes with a value that the API server does not take. Its fields have the right types.
+/// Returns an error for an object of a Kubernetes kind with a value that the API server does not accept. Its fields
+/// have the right types.
 pub(super) fn check(version: &str, kind: &str, object: &Value) -> Result<(), Fault> {
     let tables = kinds::KINDS.iter().filter(|(in_version, kinds, _)| *in_version == version && kinds.contains(&kind));
     let mut lines = kinds::EVERY.iter().chain(tables.flat_map(|(.., lines)| lines.iter()));
     lines.try_for_each(|line| line_fits(object, line)).map_err(|wrong| Fault::field(wrong.pointer, wrong.what))
 }
 
-/// Refuses a custom resource whose metadata, or whose size, the API server does not take.
+/// Returns an error for a custom resource whose metadata or size the API server does not accept.
 pub(super) fn check_custom(object: &Value) -> Result<(), Fault> {
     let mut lines = kinds::EVERY.iter().chain(kinds::CUSTOM);
     lines.try_for_each(|line| line_fits(object, line)).map_err(|wrong| Fault::field(wrong.pointer, wrong.what))
@@ -114,7 +115,7 @@ fn line_fits(value: &Value, (path, rule): &Line) -> Found {
     places_fit(value, &segments, rule)
 }
 
-/// Looks at every place that a path leads to. A field that is missing on the way has none.
+/// Checks every place to which a path leads. If a field on the way is missing, nothing is checked.
 fn places_fit(value: &Value, path: &[&str], rule: &Rule) -> Found {
     let Some((segment, rest)) = path.split_first() else { return rule.fits(value) };
     match (*segment, value) {
@@ -150,7 +151,7 @@ impl Rule {
         }
     }
 
-    /// What is wrong in a value that a rule is about as a whole.
+    /// Returns the fault of a value by a rule about the value as a whole.
     fn wrong_in(&self, value: &Value) -> Option<String> {
         match self {
             Self::OneOf(words) => word_is_wrong(value, words, true),
@@ -224,7 +225,7 @@ fn fields_are_wrong(value: &Value, names: &[&str]) -> Option<String> {
     }
 }
 
-/// Refuses the second of two items that are the same in some fields.
+/// Returns an error for the second of two items that are equal in the given fields.
 fn differ(value: &Value, keys: &[(&str, &str)]) -> Found {
     let mut seen = HashSet::new();
     for (index, item) in value.as_array().into_iter().flatten().enumerate() {

@@ -1,4 +1,4 @@
-//! Services, Ingresses and what lets pods talk.
+//! Lines for Services, Ingresses and network policies.
 
 use super::Line;
 use super::Rule::{

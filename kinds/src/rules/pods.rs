@@ -1,4 +1,4 @@
-//! Pods and templates of pods, wherever they are.
+//! Lines for pods and pod templates, wherever they occur.
 
 use super::Line;
 use super::Rule::{
@@ -9,23 +9,23 @@ use super::{forms, kinds, relations, storage};
 
 pub(super) const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 
-/// From nothing to the largest number that a field holds.
+/// A number from 0 to the largest one that a field holds.
 const NOT_NEGATIVE: super::Rule = Within(0, i64::MAX);
 
-/// Users and groups.
+/// IDs of users and groups.
 const IDENTITY: super::Rule = Within(0, i32::MAX as i64);
 
-/// Modes of files: 0777 at most.
+/// Modes of files: at most 0777.
 const FILE_MODE: super::Rule = Within(0, 0o777);
 
-/// The template of pods that run until they are replaced.
+/// Lines for the template of pods that run until they are replaced.
 pub(super) const LASTING_TEMPLATE: &[Line] = &[
     ("", Fields(TEMPLATE)),
     ("spec/restartPolicy", OneOf(&["Always"])),
     ("spec/activeDeadlineSeconds", super::Rule::Absent("only pods and Jobs have this field")),
 ];
 
-/// The template of pods with an end.
+/// Lines for the template of pods that end.
 pub(super) const ENDING_TEMPLATE: &[Line] = &[
     ("", Fields(TEMPLATE)),
     ("spec/hostname", IsOrEmpty(forms::LABEL)),
@@ -33,7 +33,7 @@ pub(super) const ENDING_TEMPLATE: &[Line] = &[
     ("spec/restartPolicy", super::Rule::Must(&Exactly(&["OnFailure", "Never"]))),
 ];
 
-/// The template of pods.
+/// Lines for any pod template.
 pub(super) const TEMPLATE: &[Line] = &[
     ("metadata/labels", Labels),
     ("metadata/annotations", Names(forms::ANNOTATION_KEY)),
@@ -41,7 +41,7 @@ pub(super) const TEMPLATE: &[Line] = &[
     ("spec/ephemeralContainers", AtMost(0)),
 ];
 
-/// The specification of a pod. Names that a `StatefulSet` gives its pods itself are not judged here.
+/// Lines for the specification of a pod. Names that a `StatefulSet` assigns to its pods are not checked here.
 pub(super) const POD: &[Line] = &[
     ("restartPolicy", OneOf(&["Always", "OnFailure", "Never"])),
     ("dnsPolicy", OneOf(&["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"])),
@@ -89,7 +89,7 @@ const POD_SECURITY: &[Line] = &[
     ("appArmorProfile/type", Exactly(PROFILES)),
 ];
 
-/// Kinds of profiles of seccomp and AppArmor.
+/// Types of seccomp and AppArmor profiles.
 const PROFILES: &[&str] = &["RuntimeDefault", "Localhost", "Unconfined"];
 
 const CONTAINER: &[Line] = &[
@@ -161,7 +161,7 @@ const MOUNT: &[Line] = &[
     ("recursiveReadOnly", Exactly(&["Disabled", "IfPossible", "Enabled"])),
 ];
 
-/// What a probe has: a threshold or a number of seconds of 0 counts as missing.
+/// Lines for a probe: a threshold or a number of seconds of 0 counts as missing.
 const PROBE: &[Line] = &[
     ("", OneField(&["exec", "httpGet", "tcpSocket", "grpc"])),
     ("initialDelaySeconds", NOT_NEGATIVE),
@@ -262,6 +262,6 @@ const VOLUME: &[Line] = &[
     ("image/pullPolicy", OneOf(&["Always", "IfNotPresent", "Never"])),
 ];
 
-/// A key of a `ConfigMap` or a Secret, and the file that it becomes.
+/// Lines for a key of a `ConfigMap` or a Secret, and the file in which it is mounted.
 const KEY: &[Line] =
     &[("key", Filled), ("path", Filled), ("path", Is(forms::RELATIVE_NOT_HIDDEN)), ("mode", FILE_MODE)];

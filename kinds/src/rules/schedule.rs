@@ -1,18 +1,18 @@
-//! Schedules of `CronJob`s, as the API server reads them.
+//! Schedules of `CronJob`s, with the API server's syntax.
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-/// Schedules that have a name.
+/// Named schedules.
 const WORDS: [&str; 7] = ["@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
-/// A field of a schedule: its least and its greatest number, and names for numbers from the least on.
+/// A field of a schedule: its minimum, its maximum, and names for the numbers from the minimum on.
 type Field = (u32, u32, &'static [&'static str]);
 
-/// Minute, hour, day of the month, month, day of the week.
+/// Fields for minute, hour, day of the month, month, and day of the week.
 const FIELDS: [Field; 5] = [(0, 59, &[]), (0, 23, &[]), (1, 31, &[]), (1, 12, &MONTHS), (0, 6, &DAYS)];
 
-/// Whether this is a schedule. Every unit of `@every` passes: its lengths of time are Go's.
+/// Returns true if the text is a schedule. Every unit of `@every` passes, because its durations have Go's syntax.
 pub(super) fn is_schedule(text: &str) -> bool {
     if let Some(every) = text.strip_prefix("@every ") {
         return every.starts_with(|letter: char| letter.is_ascii_digit() || "+-.".contains(letter));

@@ -1,78 +1,80 @@
-//! How large objects may be, and how long the names of objects may be of whose names a controller makes others. Each bound is what an API
-//! server and the controllers of 1.36.3 were seen to take, and to refuse one more.
+//! Maximum sizes of objects, and maximum lengths of names from which a controller derives others. Each limit was
+//! observed: an API server and the controllers of 1.36.3 accept it, and refuse one more.
 
 use serde_json::Value;
 
 use super::relations::word;
 use super::{Found, wrong};
 
-/// Bytes of all keys and values of an object's annotations.
+/// Maximum total bytes of the keys and values of an object's annotations.
 const ANNOTATIONS_BYTES: usize = 256 << 10;
 
-/// Bytes of all values of a `ConfigMap` or a Secret.
+/// Maximum total bytes of the values of a `ConfigMap` or a Secret.
 const CONFIG_BYTES: usize = 1 << 20;
 
-/// Bytes of a request to etcd, which has definitions and custom resources as JSON.
+/// Maximum bytes of a request to etcd, which stores definitions and custom resources as JSON.
 const STORED_BYTES: usize = 3 << 19;
 
-/// Bytes of such a request beside the object and the fields that a manager has of it: times, the object's own key, and the like. Measured:
-/// 470.
+/// Bytes of such a request in addition to the object and its managed fields: times, the object's own key, and so on.
+/// Measured: 470.
 const AROUND_BYTES: usize = 512;
 
-/// Bytes of a request to the API server.
+/// Maximum bytes of a request to the API server.
 const REQUEST_BYTES: usize = 3 << 20;
 
-/// Characters of a label's value.
+/// Maximum number of characters of a label's value.
 const LABEL: usize = 63;
 
-/// Characters of an object's name.
+/// Maximum number of characters of an object's name.
 const NAME: usize = 253;
 
-/// Characters that a controller adds to a name: a hyphen and a hash.
+/// Number of characters that a controller adds to a name: a hyphen and a hash.
 const HASH: usize = 11;
 
-/// The annotations of an object, all together.
+/// Checks the total size of an object's annotations.
 pub(super) fn annotations(annotations: &Value) -> Found {
     let fields = annotations.as_object().into_iter().flatten();
     let bytes: usize = fields.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
     at_most(bytes, ANNOTATIONS_BYTES, "", "the annotations have")
 }
 
-/// The values of a `ConfigMap`.
+/// Checks the total size of a `ConfigMap`'s values.
 pub(super) fn config(config: &Value) -> Found {
     at_most(texts(&config["data"]) + decoded(&config["binaryData"]), CONFIG_BYTES, "", "its values have")
 }
 
-/// The values of a Secret.
+/// Checks the total size of a Secret's values.
 pub(super) fn secret(secret: &Value) -> Found {
     at_most(decoded(&secret["data"]) + texts(&secret["stringData"]), CONFIG_BYTES, "", "its values have")
 }
 
-/// An object that is stored as JSON, with what the API server adds.
+/// Checks the size of an object that is stored as JSON, with the data that the API server adds.
 pub(super) fn stored(object: &Value) -> Found {
     let most = STORED_BYTES.saturating_sub(AROUND_BYTES + managed(object));
     at_most(bytes(object), most, "", "as JSON, it has")
 }
 
-/// Bytes of the list of fields that a manager has of an object: lists count as one field.
+/// Returns the bytes of an object's managed fields; a list counts as one field.
 fn managed(value: &Value) -> usize {
     let fields = value.as_object().into_iter().flatten();
     fields.map(|(key, value)| key.len() + r#""f:":{},"#.len() + managed(value)).sum()
 }
 
-/// An object in a request.
+/// Checks the size of an object in a request.
 pub(super) fn request(object: &Value) -> Found {
     at_most(bytes(object), REQUEST_BYTES, "", "as JSON, it has")
 }
 
-/// The name of a `DaemonSet`: its revision has it with a hash. A `ReplicaSet` of a Deployment has no more of its name than fits.
+/// Checks the name of a `DaemonSet`, whose revision is named after it, with a hash. For a Deployment, the name of a
+/// `ReplicaSet` is truncated to fit.
 pub(super) fn name_of_daemons(object: &Value) -> Found {
     let most = NAME - HASH;
     let length = word(&object["metadata"], "name").len();
     name(length, most, "its revision has this name and 11 characters, which may be 253 together")
 }
 
-/// The name of a `StatefulSet`: its pods have a label with it and a hash, and could never be made with a longer one.
+/// Checks the name of a `StatefulSet`: its pods have a label with this name and a hash, and could not be created with a
+/// longer one.
 pub(super) fn name_of_set(object: &Value) -> Found {
     let length = word(&object["metadata"], "name").len();
     let why =
@@ -80,13 +82,13 @@ pub(super) fn name_of_set(object: &Value) -> Found {
     name(length, LABEL - HASH, why)
 }
 
-/// The name of a Job: its pods have a label with it, and a host with it where they have indexes.
+/// Checks the name of a Job: its pods have a label with this name, and also a host name if they are indexed.
 pub(super) fn name_of_job(job: &Value) -> Found {
     let (found, spec) = (word(&job["metadata"], "name"), &job["spec"]);
     if spec["manualSelector"] != true {
         name(found.len(), LABEL, "the label `batch.kubernetes.io/job-name` of its pods has this name")?;
     }
-    // Without both, the API server takes one.
+    // Without both fields, the API server assumes one completion.
     let completions = spec["completions"].as_u64().or_else(|| spec["parallelism"].is_null().then_some(1));
     let last = completions.and_then(|completions| completions.checked_sub(1));
     let Some(last) = last.filter(|_| spec["completionMode"] == "Indexed") else { return Ok(()) };
@@ -111,7 +113,7 @@ fn at_most(found: usize, most: usize, pointer: &str, what: &str) -> Found {
     Err(wrong(pointer, format!("{what} {found} bytes; the API server takes at most {most}")))
 }
 
-/// Bytes as compact JSON.
+/// Returns the size of an object as compact JSON in bytes.
 fn bytes(object: &Value) -> usize {
     serde_json::to_vec(object).map_or(0, |bytes| bytes.len())
 }
@@ -120,7 +122,7 @@ fn texts(map: &Value) -> usize {
     map.as_object().into_iter().flatten().map(|(_, value)| value.as_str().map_or(0, str::len)).sum()
 }
 
-/// Bytes that values in base64 stand for.
+/// Returns the total bytes that values in base64 encode.
 fn decoded(map: &Value) -> usize {
     let of = |text: &str| {
         let digits = text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=').count();

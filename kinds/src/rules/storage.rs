@@ -1,4 +1,4 @@
-//! Claims, volumes and their classes.
+//! Lines for claims, volumes and their classes.
 
 use super::Line;
 use super::Rule::{Amounts, Exactly, Fields, Filled, Fits, Is, IsOrEmpty, OneOf};
@@ -10,7 +10,7 @@ const VOLUME_MODES: &[&str] = &["Filesystem", "Block"];
 
 pub(super) const PERSISTENT_VOLUME_CLAIM: &[Line] = &[("spec", Fields(CLAIM))];
 
-/// The specification of a claim.
+/// Lines for the specification of a claim.
 pub(super) const CLAIM: &[Line] = &[
     ("accessModes", Filled),
     ("accessModes/*", Exactly(ACCESS_MODES)),

@@ -1,10 +1,10 @@
-//! Objects that have pods, and those about them.
+//! Lines for objects that have pods, and for objects about them.
 
 use super::Line;
 use super::Rule::{Exactly, Fields, Filled, Fits, Is, IsOrEmpty, Must, OneOf, Share, Within};
 use super::{forms, kinds, pods, relations, sizes, storage};
 
-/// From nothing to the largest number that a field holds.
+/// A number from 0 to the largest one that a field holds.
 const NOT_NEGATIVE: super::Rule = Within(0, i64::MAX);
 
 pub(super) const POD: &[Line] = &[
@@ -24,7 +24,7 @@ pub(super) const REPLICATION_CONTROLLER: &[Line] = &[
     ("spec/template/spec", Fits(relations::mounts)),
 ];
 
-/// What a `Deployment`, a `ReplicaSet` and a `DaemonSet` have in common.
+/// Lines that a `Deployment`, a `ReplicaSet` and a `DaemonSet` have in common.
 const ALIKE: &[Line] = &[
     ("spec/minReadySeconds", NOT_NEGATIVE),
     ("spec/selector", Fields(kinds::SELECTOR)),
@@ -35,7 +35,7 @@ const ALIKE: &[Line] = &[
     ("spec", Fits(relations::selector)),
 ];
 
-/// What a `Deployment` and a `ReplicaSet` have in common.
+/// Lines that a `Deployment` and a `ReplicaSet` have in common.
 const REPLICATED: &[Line] = &[("spec/replicas", NOT_NEGATIVE), ("", Fields(ALIKE))];
 
 pub(super) const REPLICA_SET: &[Line] = REPLICATED;

@@ -53,8 +53,8 @@ impl Receipt {
     }
 
     /// Seconds since then. Within a boot, it is the machine's running time. After another boot, it is the time since
-    /// that boot, and the wall clock may add the time that the machine was off, up to a day. So a clock that is set
-    /// ahead ends no grace. Without a watch, it is a day if the clock names no time within that day: an answer must not
+    /// that boot. The wall clock may add the time that the machine was off, up to a day. So a clock that is set ahead
+    /// ends no grace. With [`Watch::Once`], it is a day if the clock names no time within that day: an answer must not
     /// last for years because its machine reboots once a week. If the kernel does not name its boot, only the wall
     /// clock remains.
     fn seconds_until(&self, clocks: &Clocks<'_>, watch: Watch) -> u64 {

@@ -6,12 +6,12 @@
 //! SealedAnswer ─ open, with the site's key ─▶ Answer ─▶ Kept ─▶ Report
 //! ```
 //!
-//! Threats, by an attacker between software and host, or one who took over the console:
-//! - answering in the host's name (only the site's key opens an answer);
-//! - giving an older answer, or one to another question (each carries the question's nonce);
-//! - keeping software from asking (a kept answer applies for its grace, and never longer).
+//! Threats from an attacker between software and host, or one with control of the console:
+//! - an answer in the host's name (only the site's key opens an answer);
+//! - an older answer, or one to another question (each carries the question's nonce);
+//! - software is kept from asking (a kept answer applies for its grace, and never longer).
 //!
-//! Software that learns more of the license than it asked for is also a threat (an answer has one name and its terms,
+//! Another threat is software that learns more of the license than it asked for (an answer has one name and its terms,
 //! never a list).
 //!
 //! A license never stops running software: what software does with an answer is its own decision.

@@ -1,9 +1,11 @@
 //! Trusted time: the newest signed timestamp, plus the time that the site has run since. The wall clock is only
 //! supporting evidence.
 //!
-//! Threats: a clock that is set back to keep a license from ending (running time counts, whatever the clock says), a
-//! dead clock or one that is set ahead, which must not end a license (it moves trusted time by at most a day per boot),
-//! and a date that was confirmed by mistake (a person can confirm another one, down to the certain time).
+//! Threats:
+//! - a clock that is set back to keep a license from ending (running time counts, whatever the clock says);
+//! - a dead clock or one that is set ahead, which must not end a license (it moves trusted time by at most a day per
+//!   boot);
+//! - a date that was confirmed by mistake (a person can confirm another one, down to the certain time).
 //!
 //! Two times are kept. `least` has certainly passed: signed timestamps raise it, and running time adds to it; nothing
 //! lowers it. `estimate` is the effective time. It is never earlier than `least`, and follows the wall clock where that

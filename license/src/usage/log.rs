@@ -1,11 +1,13 @@
 //! The site's record of its usage as JSON lines: first days, oldest first, then the samples of the newest days. Each
 //! line names the previous one by its hash.
 //!
-//! Threats: a line that was edited or cut out to hide usage (the next line no longer follows, which is recorded
-//! permanently), a torn end or lines that are no longer text (only they are lost), a clock that goes back (no sample is
-//! dated before the last one, unless a person has confirmed an earlier date), and a record that grows without end
-//! (samples become days, and the oldest days are dropped). Reading never fails: a damaged record still gives all other
-//! lines.
+//! Threats:
+//! - a line that was edited or cut out to hide usage (the next line no longer follows, which is recorded permanently);
+//! - a torn end, or lines that are no longer text (only they are lost);
+//! - a clock that goes back (no sample is dated before the last one, unless a person has confirmed an earlier date);
+//! - a record that grows without end (samples become days, and the oldest days are dropped).
+//!
+//! Reading never fails: a damaged record still gives all other lines.
 //!
 //! The form is fixed: hashes cover every field, and an earlier `landfall` may read the record after a rollback. A later
 //! form uses another file.
@@ -130,8 +132,8 @@ impl UsageLog {
         self.samples.last().map(|linked| &linked.sample)
     }
 
-    /// Adds a sample, and turns old samples into days. Returns true if it was added: a sample that comes too soon after
-    /// the newest one, or is dated before it, is left out.
+    /// Adds a sample, and turns old samples into days. Returns true if it was added. A sample is left out if it comes
+    /// too soon after the newest one, or is dated less than a day before it.
     pub fn add(&mut self, sample: Sample) -> bool {
         let since = self.newest().map(|newest| sample.at.duration_since(newest.at));
         if since.is_some_and(|since| since < PAUSE && since > -DAY) {

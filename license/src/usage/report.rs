@@ -1,9 +1,12 @@
 //! The report of a site's usage: days and their totals, signed by the site's key. A person reads the totals, and a
 //! program computes them again.
 //!
-//! Threats: a report that was edited (the signature covers every field), one that another host signed (its key is not
-//! the site's), one whose record was cut before it was signed (the days form a chain), one with wrong totals (they are
-//! computed again), and one about another site or license (both are compared with the license).
+//! Threats:
+//! - a report that was edited (the signature covers every field);
+//! - a report that another host signed (its key is not the site's);
+//! - a report whose record was cut before it was signed (the days form a chain);
+//! - a report with wrong totals (they are computed again);
+//! - a report about another site or license (both are compared with the license).
 
 use std::collections::BTreeSet;
 

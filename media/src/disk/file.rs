@@ -40,7 +40,7 @@ pub(crate) trait DurableFile: Send + Sync + 'static {
     fn reserve(&self, from: u64, to: u64) -> io::Result<()>;
 }
 
-/// A file of the kernel.
+/// A real file, accessed through the kernel.
 #[derive(Debug)]
 pub(crate) struct DiskFile {
     file: File,

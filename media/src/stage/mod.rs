@@ -61,8 +61,8 @@ fn refuse_unless_carried(media: &BundleMedia, lacking: impl IntoIterator<Item = 
     Err(MediaError::DeltaUnfit { path, blobs: nowhere.len(), bytes, first: payload.blob(*first).sha256 })
 }
 
-/// Reads the blobs that the store holds. Those that differ from what was signed no longer count as held, provided the
-/// media have them.
+/// Reads the blobs that the store holds. Those that differ from what was signed no longer count as held. Returns an
+/// error if the media lacks one of them.
 fn doubt_rotten(media: &BundleMedia, store: &ContentStore, progress: &dyn Progress) -> Result<()> {
     let payload = media.payload();
     let rotten = rotten_blobs(payload, store, "checking what is staged already", progress)?;

@@ -83,8 +83,8 @@ impl ContentStore {
         Ok((count, bytes))
     }
 
-    /// Removes the folders of empty groups: first those of blobs, then those of records. No process can fill one
-    /// meanwhile, because it would need a share of the lock of all groups. A registry fills none, because it only reads
+    /// Removes the folders of empty groups: first those of blobs, then those of records. No process can fill one at the
+    /// same time, because it would need a share of the lock of all groups. A registry fills none, because it only reads
     /// at a site.
     fn remove_empty_groups(&self) -> Result<()> {
         let records = self.records();

@@ -59,8 +59,8 @@ impl BlobGroup {
         if self.bytes >= GROUP_BYTES { self.commit() } else { Ok(0) }
     }
 
-    /// Ends the group. On return, all its blobs are in the store and on the disk. Returns how many more bytes are
-    /// there.
+    /// Ends the group. On return, all its blobs are in the store and on the disk. Returns how many more bytes than
+    /// before are on the disk.
     pub(crate) fn finish(&mut self) -> Result<u64> {
         let bytes = self.commit()?;
         if self.has_names {

@@ -52,7 +52,7 @@ impl Partial {
         let file = PacedFile::new(disk, path, kept, store.counters.clone());
         let mut partial = Self { store, file, hasher, expected: Some(expected), is_over: false };
         if partial.length() < kept {
-            // The file has become shorter meanwhile.
+            // The file has become shorter since its length was read.
             partial.restart()?;
         }
         partial.truncate(partial.length())?;

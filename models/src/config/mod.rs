@@ -1,7 +1,7 @@
 //! The figures of a model from its `config.json`, in the form of the library *transformers*.
 //!
-//! Threats: the file may contain anything. Its size is limited before it is parsed, figures are checked against the
-//! range of real models, and a model of an unknown kind has no figures rather than wrong ones.
+//! Threats: the file may contain anything. Its size is limited before it is parsed, and figures are checked against the
+//! range of real models. A model of an unknown kind has no figures rather than wrong ones.
 
 use serde_json::Value;
 

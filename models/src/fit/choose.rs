@@ -49,8 +49,8 @@ pub struct Taken {
 
 impl Taken {
     /// Chooses how this model of the report runs, as a site requests: at the first place with enough room, GPUs before
-    /// the CPU. Later choices do not get the room that it uses. The error is the reason at the first place where it
-    /// does not run at all.
+    /// the CPU. Later choices do not get the room that it uses. If no place is suitable, the error is the refusal of
+    /// the first one.
     pub fn choose(&mut self, report: &FitReport, model: &ModelFit, wish: Wish) -> Result<Choice, Refusal> {
         let mut first = None;
         let is_asked = |place: &&PlaceFit| wish.tensor_parallel != Some(0) || place.place == CPU;

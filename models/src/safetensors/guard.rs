@@ -1,7 +1,8 @@
 //! A guard that checks the JSON of a header before the deserializer gets it.
 //!
-//! Threats: the deserializer holds all of a text or a number, and a byte for each open bracket, before its caller can
-//! refuse them, and a header may consist of a single one. So the guard counts bytes first.
+//! Threats: a header may consist of a single text or number, or of many open brackets. The deserializer holds all of a
+//! text or a number, and a byte for each open bracket, before its caller can refuse them. So the guard counts bytes
+//! first.
 
 use std::io::{self, Read};
 

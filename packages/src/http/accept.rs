@@ -1,20 +1,20 @@
-//! Content negotiation, as PEP 691, npm's registries and RFC 9110 have it.
+//! Content negotiation, as specified by PEP 691, npm's registries and RFC 9110.
 
 use crate::limits;
 
-/// A form of a page, and how it is labeled.
+/// The form of a page, with its label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     /// JSON of version 1.
     Json,
     /// HTML of version 1.
     Html,
-    /// HTML without a version, for what knows no other.
+    /// HTML without a version, for clients that know no other.
     PlainHtml,
 }
 
 impl Form {
-    /// Its media type.
+    /// Media type of the form.
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/vnd.pypi.simple.v1+json",
@@ -33,7 +33,7 @@ impl Offered for Form {
         }
     }
 
-    /// JSON is for who names it, HTML for who takes anything.
+    /// JSON is for clients that name it, HTML for clients that accept anything.
     fn rank(self, is_named: bool) -> u8 {
         match (self, is_named) {
             (Self::Json, true) | (Self::PlainHtml, false) => 2,
@@ -46,14 +46,14 @@ impl Offered for Form {
 /// A form of an npm registry's document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NpmForm {
-    /// What an installation needs.
+    /// Only the fields that an installation needs.
     Abbreviated,
-    /// Everything that `package.json` says.
+    /// All fields of `package.json`.
     Full,
 }
 
 impl NpmForm {
-    /// Its media type.
+    /// Media type of the form.
     pub fn media_type(self) -> &'static str {
         self.names()[0]
     }
@@ -72,27 +72,28 @@ impl Offered for NpmForm {
     }
 }
 
-/// A form among those that a server has.
+/// A form that a server offers.
 trait Offered: Copy {
-    /// Names by which a client asks for it, the usual one first.
+    /// Names by which a client requests it, the usual one first.
     fn names(self) -> &'static [&'static str];
 
-    /// How much it is preferred among forms that the client wants equally.
+    /// Preference among forms that the client wants equally.
     fn rank(self, is_named: bool) -> u8;
 }
 
-/// One media range of the header, with its weight in thousandths.
+/// A media range of the header, with its weight in thousandths.
 struct MediaRange {
     name: String,
     weight: u16,
 }
 
-/// The form that suits a client with this `Accept` header best; none where it takes none of them.
+/// Returns the best form for a client with this `Accept` header, or `None` if it accepts none.
 pub fn negotiate(accept: Option<&str>) -> Option<Form> {
     best(&[Form::Json, Form::Html, Form::PlainHtml], accept, Form::PlainHtml)
 }
 
-/// The same for documents of npm. A client that takes neither gets all, as from other registries.
+/// Like [`negotiate`], for documents of npm. A client that accepts neither form gets the full one, as from other
+/// registries.
 pub fn negotiate_npm(accept: Option<&str>) -> NpmForm {
     best(&[NpmForm::Abbreviated, NpmForm::Full], accept, NpmForm::Full).unwrap_or(NpmForm::Full)
 }
@@ -108,7 +109,7 @@ fn best<F: Offered>(offered: &[F], accept: Option<&str>, usual: F) -> Option<F> 
     wanted.max_by_key(|(wish, _)| *wish).map(|(_, form)| form)
 }
 
-/// How exactly the most exact range names a form, and the weight of that range.
+/// Returns how exactly the most specific range names a form, and the weight of that range.
 fn preference(form: impl Offered, ranges: &[MediaRange]) -> Option<(u8, u16)> {
     let family = form.names()[0].split('/').next().unwrap_or_default();
     let precision = |range: &MediaRange| match range.name.as_str() {
@@ -127,7 +128,7 @@ fn media_range(text: &str) -> Option<MediaRange> {
     Some(MediaRange { name, weight: weight.map_or(Some(1000), thousandths)? })
 }
 
-/// A weight between 0 and 1 with three digits at most.
+/// Parses a weight between 0 and 1 with at most three decimal digits.
 fn thousandths(text: &str) -> Option<u16> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
     if rest.len() > 3 || !rest.bytes().all(|byte| byte.is_ascii_digit()) || !matches!(whole, "0" | "1") {

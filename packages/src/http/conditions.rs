@@ -1,13 +1,13 @@
-//! Entity tags: what a client has already need not be sent again.
+//! Entity tags, by which bytes that a client already has are not sent again.
 
 use landfall_bundle_spec::Sha256;
 
-/// The entity tag of bytes with this digest, with quotes.
+/// Returns the entity tag of bytes with this digest, with quotes.
 pub fn tag_of(digest: Sha256) -> String {
     format!("\"{}\"", digest.to_hex())
 }
 
-/// Whether an `If-None-Match` header names the tag, or anything.
+/// Returns true if an `If-None-Match` header names the tag or `*`.
 pub fn has_already(if_none_match: Option<&str>, tag: &str) -> bool {
     let Some(header) = if_none_match else { return false };
     header.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)

@@ -1,4 +1,5 @@
-//! What HTTP says about pages, documents and files, without a server: the form of a page, parts of a file, and what a client has already.
+//! The HTTP semantics of pages, documents and files, without a server: the form of a page, parts of a file, and
+//! conditional requests.
 
 mod accept;
 mod conditions;

@@ -1,29 +1,29 @@
-//! Parts of a file: one range of bytes, as RFC 9110 has it. A client that asks for several gets all of the file, which is
-//! allowed.
+//! Parts of a file: one range of bytes, as specified by RFC 9110. A client that requests several ranges gets the whole
+//! file, which is allowed.
 
 use std::ops::Range;
 
-/// What of a file is sent.
+/// The part of a file to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
-    /// All of it.
+    /// The whole file.
     Whole,
-    /// These bytes: at least one, none beyond the end.
+    /// These bytes: at least one, and none after the end.
     Bytes(Range<u64>),
-    /// The range is beyond the end.
+    /// No bytes: the range begins after the end.
     Beyond,
 }
 
-/// What a client asks for with `Range` and `If-Range`, of a file with this tag and size.
+/// Returns the part that a client requests with `Range` and `If-Range`, of a file with this tag and size.
 pub fn part(range: Option<&str>, if_range: Option<&str>, tag: &str, size: u64) -> Part {
-    // A date cannot match: files have none that means anything.
+    // A date cannot match, because files have no meaningful dates.
     if if_range.is_some_and(|wanted| wanted.trim() != tag) {
         return Part::Whole;
     }
     range.and_then(|range| one(range, size)).unwrap_or(Part::Whole)
 }
 
-/// The range, unless the header is none that counts.
+/// Returns the range, or `None` if the header is invalid or not supported.
 fn one(header: &str, size: u64) -> Option<Part> {
     let (unit, range) = header.trim().split_once('=')?;
     let (first, last) = range.trim().split_once('-')?;
@@ -44,12 +44,12 @@ fn one(header: &str, size: u64) -> Option<Part> {
     Some(if start < end { Part::Bytes(start..end) } else { Part::Beyond })
 }
 
-/// Digits alone: `parse` would take a sign as well.
+/// Parses digits; `parse` alone would also accept a sign.
 fn number(text: &str) -> Option<u64> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // More digits than a number has lead beyond any file.
+    // A number with too many digits is after the end of any file.
     Some(text.parse().unwrap_or(u64::MAX))
 }
 

@@ -1,11 +1,11 @@
-//! Pages in HTML, as PEP 503 prescribes them.
+//! Pages in HTML, as specified by PEP 503.
 
 use std::fmt::Write as _;
 
 use super::{API_VERSION, address};
 use crate::wheel::Wheel;
 
-/// The page with a link to each project.
+/// Returns the page with a link to each project.
 pub fn projects(names: &[&str]) -> String {
     let links = names.iter().fold(String::new(), |mut links, name| {
         let _infallible = writeln!(links, "<a href=\"{name}/\">{name}</a><br>");
@@ -14,7 +14,7 @@ pub fn projects(names: &[&str]) -> String {
     page("Projects", &links)
 }
 
-/// The page of a project, with a link to each file. Digests are in the address, as the form has them.
+/// Returns the page of a project, with a link to each file. Digests are in the address, as this form requires.
 pub fn project(name: &str, wheels: &[&Wheel]) -> String {
     let links = wheels.iter().fold(String::new(), |mut links, wheel| {
         let (address, hash, metadata) = (address(wheel), wheel.sha256.to_hex(), wheel.metadata.to_hex());
@@ -23,7 +23,7 @@ pub fn project(name: &str, wheels: &[&Wheel]) -> String {
             format!(" data-requires-python=\"{python}\"")
         });
         let python = python.unwrap_or_default();
-        // pip before 23.2 knows the second name only.
+        // pip before 23.2 knows only the second name.
         let _infallible = writeln!(
             links,
             "<a href=\"{address}#sha256={hash}\"{python} data-core-metadata=\"sha256={metadata}\" data-dist-info-metadata=\"sha256={metadata}\">{}</a><br>",
@@ -41,7 +41,7 @@ fn page(title: &str, links: &str) -> String {
     )
 }
 
-/// A text within an attribute.
+/// Escapes a text for an attribute.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;")
 }

@@ -1,17 +1,17 @@
-//! Pages in JSON, as PEP 691 prescribes them, with versions and sizes as of PEP 700 and the names of PEP 714.
+//! Pages in JSON, as specified by PEP 691, with the versions and sizes of PEP 700 and the names of PEP 714.
 
 use serde_json::{Value, json};
 
 use super::{API_VERSION, address};
 use crate::wheel::Wheel;
 
-/// The page that names each project.
+/// Returns the page with the name of each project.
 pub fn projects(names: &[&str]) -> String {
     let projects: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
     json!({ "meta": { "api-version": API_VERSION }, "projects": projects }).to_string()
 }
 
-/// The page of a project.
+/// Returns the page of a project.
 pub fn project(name: &str, wheels: &[&Wheel]) -> String {
     let mut versions: Vec<&str> = wheels.iter().map(|wheel| wheel.version.as_str()).collect();
     versions.sort_unstable();
@@ -26,7 +26,7 @@ fn file(wheel: &Wheel) -> Value {
         "url": address(wheel),
         "hashes": { "sha256": wheel.sha256.to_hex() },
         "size": wheel.size,
-        // Under the earlier name of this key, pip 22.3 to 23.1 fail.
+        // With the earlier name of this key, pip 22.3 to 23.1 fail.
         "core-metadata": { "sha256": wheel.metadata.to_hex() },
     });
     if let Some(python) = &wheel.requires_python {

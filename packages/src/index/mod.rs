@@ -1,4 +1,4 @@
-//! The pages of an index, and which file each address means. All of it is made once, from the list.
+//! The pages of an index, and the file at each address. All of it is generated once from the list.
 
 mod html;
 mod json;
@@ -14,15 +14,15 @@ use crate::http::tag_of;
 use crate::list::WheelList;
 use crate::wheel::Wheel;
 
-/// Version of the simple repository API that the pages have: that of PEP 700, with versions and sizes.
+/// Version of the simple repository API of the pages: that of PEP 700, with versions and sizes.
 pub const API_VERSION: &str = "1.1";
 
 /// A page in one form.
 #[derive(Debug, Clone)]
 pub struct Body {
-    /// What is sent.
+    /// Bytes to send.
     pub bytes: Bytes,
-    /// Its entity tag, with quotes: the digest of the bytes.
+    /// Entity tag, with quotes: the digest of the bytes.
     pub tag: String,
 }
 
@@ -36,9 +36,9 @@ impl Body {
 /// A page in both forms.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// As PEP 503 has it.
+    /// HTML, as specified by PEP 503.
     pub html: Body,
-    /// As PEP 691 has it.
+    /// JSON, as specified by PEP 691.
     pub json: Body,
 }
 
@@ -51,7 +51,7 @@ pub struct Index {
 }
 
 impl Index {
-    /// Makes the pages.
+    /// Generates the pages.
     pub fn new(list: &WheelList) -> Result<Self, PackagesError> {
         let mut projects: BTreeMap<String, Vec<&Wheel>> = BTreeMap::new();
         for wheel in list.wheels() {
@@ -70,29 +70,29 @@ impl Index {
         Ok(Self { projects: root, pages, files })
     }
 
-    /// The page that lists the projects.
+    /// The page with the projects.
     pub fn projects(&self) -> &Page {
         &self.projects
     }
 
-    /// The page of a project, by its normalized name.
+    /// Returns the page of a project, by its normalized name.
     pub fn project(&self, name: &str) -> Option<&Page> {
         self.pages.get(name)
     }
 
-    /// A wheel by the name of its file.
+    /// Returns a wheel by its file name.
     pub fn wheel(&self, file_name: &str) -> Option<&Wheel> {
         self.files.get(file_name)
     }
 
-    /// How many projects and how many wheels there are.
+    /// Number of projects, and number of wheels.
     pub fn counts(&self) -> (usize, usize) {
         (self.pages.len(), self.files.len())
     }
 }
 
-/// The address of a wheel's file, as a page of a project links to it. Of what names of wheels have, `+` and `!` mean something else
-/// to some readers.
+/// Returns the address of a wheel's file, as linked from a project's page. Some readers interpret the `+` and `!` in
+/// wheel names, so they are encoded.
 fn address(wheel: &Wheel) -> String {
     format!("../../files/{}", wheel.file_name().replace('+', "%2B").replace('!', "%21"))
 }

@@ -1,9 +1,10 @@
-//! The address of a registry as one client has it: npm takes no relative address of a tarball.
+//! The address of a registry from a client's point of view: npm does not accept a relative address of a tarball.
 
 use crate::limits;
 
-/// The address of the registry for a client that sent this `Host` header, or none where that is not the name of a host, perhaps with a
-/// port. Whoever sends another host than the real one reads wrong addresses in its own answer alone.
+/// Returns the registry's address for a client that sent this `Host` header. Returns `None` if it is not the name of a
+/// host with an optional port. A client that sends another host than the real one gets wrong addresses only in its own
+/// response.
 pub fn base(host: &str) -> Option<String> {
     if host.len() > limits::HOST_BYTES {
         return None;

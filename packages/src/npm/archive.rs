@@ -1,8 +1,10 @@
-//! What of a tarball is read: `package.json` in its one folder, whatever that is called, and whether two other files exist.
+//! Reader of a tarball: reads `package.json` in its only top folder, whatever the folder's name, and checks whether two
+//! other files exist.
 //!
-//! What a tarball may do: unpack without end, have members without end, names and headers of any length, two files of one name, another
-//! length in an extended header than in the plain one. So it is read as a stream with a bound; extended headers are read here within a
-//! bound, and one that changes lengths is refused. A path means what npm makes of it: its first folder is left out.
+//! Threats: a tarball may unpack endlessly, and have any number of members, names and headers of any length, or two
+//! files with one name. An extended header may state another length than the plain one. So a tarball is read as a
+//! stream with a limit. Extended headers are read here within a limit, and one that changes lengths is an error. A path
+//! is interpreted as npm does: its first folder is left out.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
@@ -17,19 +19,19 @@ use crate::limits;
 
 const PACKAGE_JSON: &[u8] = b"package.json";
 
-/// From this, npm builds a package that names no script for it.
+/// File from which npm builds a package that names no script for it.
 const GYP: &[u8] = b"binding.gyp";
 
 const SHRINKWRAP: &[u8] = b"npm-shrinkwrap.json";
 
-/// What a tarball says that matters.
+/// The relevant contents of a tarball.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// The bytes of `package.json`.
+    /// Bytes of `package.json`.
     pub package_json: Vec<u8>,
-    /// Whether it has a `binding.gyp`.
+    /// True if it has a `binding.gyp`.
     pub has_gyp: bool,
-    /// Whether it brings a lock of its own.
+    /// True if it brings its own lock.
     pub has_shrinkwrap: bool,
 }
 
@@ -46,7 +48,7 @@ pub fn contents(tarball: impl Read) -> Result<Contents, NpmFault> {
         contents.has_shrinkwrap |= path == SHRINKWRAP;
         Ok(ControlFlow::Continue(()))
     })?;
-    // Damage shows at the end, where the checksum is.
+    // Damage shows only at the end, where the checksum is.
     io::copy(&mut reader, &mut io::sink())?;
     match count {
         0 => Err(NpmFault::PackageJson("is missing".to_owned())),
@@ -55,17 +57,17 @@ pub fn contents(tarball: impl Read) -> Result<Contents, NpmFault> {
     }
 }
 
-/// The `package.json` of a tarball, if it has this digest. What follows it is not read.
+/// Returns the `package.json` of a tarball if it has this digest. The rest of the tarball is not read.
 pub fn package_json_with(tarball: impl Read, wanted: Sha256) -> Result<Vec<u8>, NpmFault> {
     let found = package_json_in(tarball)?;
     if Sha256::of(&found) == wanted { Ok(found) } else { Err(NpmFault::Changed) }
 }
 
-/// The `package.json` of a tarball whose bytes are known. What follows it is not read.
+/// Returns the `package.json` of a tarball whose bytes are already trusted. The rest of the tarball is not read.
 ///
 /// # Errors
 ///
-/// Where it is missing or too large, or where what comes before it cannot be read.
+/// Returns an error if the file is missing or too large, or if the part before it cannot be read.
 pub fn package_json_in(tarball: impl Read) -> Result<Vec<u8>, NpmFault> {
     let mut found = None;
     let _rest = walk(&mut unpacked(tarball), |path, member| {
@@ -85,7 +87,7 @@ fn package_json(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
     read_whole(member)
 }
 
-/// A member, as those who look for one see it.
+/// A member of a tarball, in the form that visitors get.
 trait Member: Read {
     fn length(&self) -> u64;
 }
@@ -96,7 +98,7 @@ impl<R: Read> Member for Entry<'_, R> {
     }
 }
 
-/// All bytes of a member, which was found to be small enough.
+/// Reads all bytes of a member whose length was checked.
 fn read_whole(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
     let wanted = member.length();
     let mut bytes = Vec::new();
@@ -104,7 +106,7 @@ fn read_whole(member: &mut dyn Member) -> Result<Vec<u8>, NpmFault> {
     if bytes.len() as u64 == wanted { Ok(bytes) } else { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) }
 }
 
-/// Shows each regular file with its path below the first folder, until it is enough.
+/// Calls `each` for each regular file, with its path below the first folder, until it returns a break.
 fn walk(
     reader: &mut impl Read,
     mut each: impl FnMut(&[u8], &mut dyn Member) -> Result<ControlFlow<()>, NpmFault>,
@@ -139,7 +141,7 @@ fn walk(
     Ok(ControlFlow::Continue(()))
 }
 
-/// The bytes of a header that is a member of its own.
+/// Reads the bytes of a header that is a member of its own.
 fn header<R: Read>(entry: &mut Entry<'_, R>) -> Result<Vec<u8>, NpmFault> {
     if entry.size() > limits::NPM_HEADER_BYTES {
         return Err(NpmFault::Tarball(format!("has a header of more than {} bytes", limits::NPM_HEADER_BYTES)));
@@ -153,7 +155,7 @@ fn trimmed(mut name: Vec<u8>) -> Vec<u8> {
     name
 }
 
-/// The path of an extended header, if it has one.
+/// Returns the path in an extended header, if any.
 fn extended(bytes: &[u8]) -> Result<Option<Vec<u8>>, NpmFault> {
     let mut path = None;
     for extension in PaxExtensions::new(bytes) {
@@ -169,7 +171,7 @@ fn extended(bytes: &[u8]) -> Result<Option<Vec<u8>>, NpmFault> {
     Ok(path)
 }
 
-/// The path below the first folder, without what means nothing.
+/// Returns the path below the first folder, without meaningless segments.
 fn below(path: &[u8]) -> Cow<'_, [u8]> {
     let Some(first) = path.iter().position(|byte| *byte == b'/') else { return Cow::Borrowed(&path[..0]) };
     let rest = &path[first + 1..];
@@ -182,7 +184,7 @@ fn unpacked(tarball: impl Read) -> impl Read {
     Bounded { reader: GzDecoder::new(tarball), left: limits::NPM_UNPACKED_BYTES }
 }
 
-/// Fails beyond so many bytes.
+/// A reader that fails after this many bytes.
 struct Bounded<R> {
     reader: R,
     left: u64,

@@ -1,6 +1,7 @@
 //! Documents of a registry: that of one version, and the packument with all versions of a package.
 //!
-//! Versions are written one by one: a packument is never held as values, which need many times the memory of its text.
+//! Versions are written one by one: a packument is never held as JSON values, which need many times the memory of its
+//! text.
 
 use serde_json::{Map, Value, json};
 
@@ -11,7 +12,7 @@ use super::registry::Versions;
 use crate::http::NpmForm;
 use crate::limits;
 
-/// The document of a version. `base` is the registry's address for the client that asks.
+/// Returns the document of a version. `base` is the registry's address for the requesting client.
 pub fn manifest(package: &NpmPackage, package_json: &[u8], form: NpmForm, base: &str) -> Result<String, NpmFault> {
     let read = PackageJson::read(package_json)?;
     if (&read.name, &read.version) != (&package.name, &package.version) {
@@ -29,7 +30,7 @@ pub fn manifest(package: &NpmPackage, package_json: &[u8], form: NpmForm, base: 
     Ok(Value::Object(fields).to_string())
 }
 
-/// What the list says counts, whatever `package.json` says.
+/// Sets the fields of the list, which take precedence over `package.json`.
 fn state(fields: &mut Map<String, Value>, package: &NpmPackage, base: &str) {
     fields.insert("name".to_owned(), json!(package.name));
     fields.insert("version".to_owned(), json!(package.version));
@@ -47,7 +48,7 @@ fn state(fields: &mut Map<String, Value>, package: &NpmPackage, base: &str) {
     );
 }
 
-/// A packument that is being written.
+/// A packument in preparation.
 #[derive(Debug)]
 pub struct Packument {
     text: String,
@@ -55,7 +56,7 @@ pub struct Packument {
 }
 
 impl Packument {
-    /// Begins that of a package.
+    /// Begins the packument of a package.
     pub fn begin(versions: &Versions, form: NpmForm) -> Self {
         let latest = versions.latest();
         let (name, tags) = (json!(latest.name), json!({ "latest": latest.version }));
@@ -65,7 +66,7 @@ impl Packument {
 
     /// Adds a version with its document.
     pub fn add(&mut self, package: &NpmPackage, manifest: &str) -> Result<(), NpmFault> {
-        // Numbers may be longer than they were.
+        // Numbers may be longer than in the original.
         if (self.text.len() + manifest.len()) as u64 > 2 * limits::NPM_DOCUMENT_BYTES {
             return Err(NpmFault::PackageJson("does not fit the document of its package".to_owned()));
         }
@@ -78,7 +79,7 @@ impl Packument {
         Ok(())
     }
 
-    /// The text of the whole.
+    /// Returns the complete text.
     pub fn end(mut self) -> String {
         self.text.push_str("}}");
         self.text

@@ -1,57 +1,57 @@
-//! What can be wrong with a set of npm packages.
+//! Errors about a set of npm packages.
 
 use landfall_error_codes::{Code, Coded, codes};
 
 use crate::limits;
 
-/// Packages that no registry can serve: which one, and why.
+/// The reason why a registry cannot serve packages, with the package.
 #[derive(Debug, thiserror::Error)]
 pub enum NpmError {
     /// A tarball cannot be used.
     #[error("the tarball {file} cannot be served")]
     Package {
-        /// Its path in its artifact.
+        /// Path of the tarball in its artifact.
         file: String,
-        /// Why.
+        /// The fault of the tarball.
         #[source]
         source: NpmFault,
     },
     /// There are no packages.
     #[error("there are no npm packages to serve")]
     Empty,
-    /// Two tarballs would have one address.
+    /// Two tarballs would have the same address.
     #[error("{first} and {second} are two tarballs of {package}")]
     Twice {
         /// Name and version.
         package: String,
-        /// The path of one.
+        /// Path of one tarball.
         first: String,
-        /// The path of the other.
+        /// Path of the other tarball.
         second: String,
     },
-    /// One package has more versions than a client can be answered with.
+    /// One package has more versions than fit into one response.
     #[error(
         "the versions of {name} have {bytes} bytes of package.json, and at most {} fit one document",
         limits::NPM_DOCUMENT_BYTES
     )]
     Versions {
-        /// The name.
+        /// Name of the package.
         name: String,
         /// Bytes of `package.json` in all versions.
         bytes: u64,
     },
-    /// The list would not fit where it has to travel.
+    /// The list is too large to travel.
     #[error(
         "the list of {packages} npm packages needs {parts} parts, and at most {} can travel",
         limits::NPM_LIST_PARTS
     )]
     TooMany {
-        /// How many tarballs there are.
+        /// Number of tarballs.
         packages: usize,
-        /// How many parts their list has.
+        /// Number of parts of their list.
         parts: usize,
     },
-    /// A list of packages is not what `landfall build` writes.
+    /// A list of packages is not in the form that `landfall build` writes.
     #[error("the list of npm packages cannot be used: {0}")]
     List(String),
     /// The list cannot be read or written as a document.
@@ -59,7 +59,7 @@ pub enum NpmError {
     Document(#[from] landfall_bundle_spec::Error),
 }
 
-/// Why a package cannot be served.
+/// The reason why a package cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum NpmFault {
     /// Its tarball cannot be unpacked.
@@ -74,7 +74,7 @@ pub enum NpmFault {
     /// `package.json` is not JSON.
     #[error("its package.json is not JSON")]
     Json(#[from] serde_json::Error),
-    /// `package.json` is not the one that was listed.
+    /// `package.json` is not the listed one.
     #[error("its package.json is not what the list says")]
     Changed,
 }

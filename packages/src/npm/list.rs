@@ -1,4 +1,4 @@
-//! The list of npm packages: a signed document, in as many parts as it needs, that says what a registry serves.
+//! The list of npm packages: a signed document, in as many parts as needed, with the packages that a registry serves.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -20,12 +20,12 @@ pub const NPM_LIST_TYPE: &str = "landfall.dev/npm/1";
 /// Name of the document's file, and of its first part.
 pub const NPM_LIST_NAME: &str = "npm.json";
 
-/// The name of the file of a part, which are counted from 0.
+/// Returns the file name of a part; parts are counted from 0.
 pub fn part_name(part: usize) -> String {
     if part == 0 { NPM_LIST_NAME.to_owned() } else { format!("npm-{}.json", part + 1) }
 }
 
-/// One part of a list, as it travels.
+/// A part of a list, in the form in which it travels.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Part {
@@ -40,14 +40,15 @@ impl Part {
     }
 }
 
-/// What a registry serves.
+/// The packages that a registry serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NpmList {
     packages: Vec<NpmPackage>,
 }
 
 impl NpmList {
-    /// A list of these packages: at least one, each version of a name once, and no more than can travel.
+    /// Creates a list of these packages. There must be at least one, without duplicate versions of a name, and the list
+    /// must be small enough to travel.
     pub fn new(mut packages: Vec<NpmPackage>) -> Result<Self, NpmError> {
         packages.sort_by(|one, other| (&one.name, &one.version).cmp(&(&other.name, &other.version)));
         let list = Self { packages };
@@ -56,7 +57,7 @@ impl NpmList {
         Ok(list)
     }
 
-    /// Reads the parts that [`NpmList::to_parts`] wrote, in their order, and checks every name and text.
+    /// Reads the parts that [`NpmList::to_parts`] wrote, in order, and checks every name and text.
     pub fn read(parts: &[Vec<u8>]) -> Result<Self, NpmError> {
         if parts.len() > limits::NPM_LIST_PARTS {
             return Err(NpmError::List(format!("it has {} parts", parts.len())));
@@ -74,7 +75,7 @@ impl NpmList {
         Ok(list)
     }
 
-    /// The bytes of each part.
+    /// Returns the bytes of each part.
     pub fn to_parts(&self) -> Result<Vec<Vec<u8>>, NpmError> {
         let ranges = self.ranges()?;
         let part =
@@ -82,22 +83,22 @@ impl NpmList {
         ranges.into_iter().map(part).collect()
     }
 
-    /// The digest of all parts together, in their order.
+    /// Returns the digest of all parts together, in order.
     pub fn digest(parts: &[Vec<u8>]) -> Sha256 {
         Sha256::of(parts.concat())
     }
 
-    /// The packages, by name.
+    /// The packages, sorted by name.
     pub fn packages(&self) -> &[NpmPackage] {
         &self.packages
     }
 
-    /// All of them.
+    /// Returns all packages.
     pub fn into_packages(self) -> Vec<NpmPackage> {
         self.packages
     }
 
-    /// Which packages each part has.
+    /// Returns the range of packages in each part.
     fn ranges(&self) -> Result<Vec<Range<usize>>, NpmError> {
         let frame = to_canonical(NPM_LIST_NAME, &Part::of(&[]))?.len();
         let (mut ranges, mut start, mut bytes) = (Vec::new(), 0, frame);

@@ -1,12 +1,13 @@
-//! npm packages: what npm, pnpm and Yarn read of a release's packages at a site that has no other registry.
+//! npm packages: serves a release's packages to npm, pnpm and Yarn at a site without another registry.
 //!
 //! ```text
-//! tarballs ── inspect ── NpmList ──▶ signed in the bundle ──▶ Registry ── which names, versions and files there are
+//! tarballs ── inspect ── NpmList ──▶ signed in the bundle ──▶ Registry ── known names, versions and files
 //!                                    tarballs on the node ──▶ Folder ── files, and package.json of each ── documents
 //! ```
 //!
-//! Tarballs are hostile: they are read as streams within [`crate::limits`], nothing of them is unpacked, and of what they contain only
-//! `package.json` is looked at. At a site, that file counts only if it has the digest that the vendor signed.
+//! Tarballs are hostile: they are read as streams within [`crate::limits`], nothing in them is unpacked to disk, and
+//! only their `package.json` is examined. At a site, that file is valid only if it has the digest that the vendor
+//! signed.
 
 mod address;
 mod archive;
@@ -36,5 +37,5 @@ pub use registry::{Registry, Versions};
 pub use request::{Request, package_of_path};
 pub use version::is_version;
 
-/// The ending of every tarball that is served.
+/// Ending of every served tarball.
 pub const TARBALL_ENDING: &str = ".tgz";

@@ -3,7 +3,8 @@
 use super::TARBALL_ENDING;
 use crate::limits;
 
-/// Whether a text is the name of a package, as npm has them. Names from before npm refused capital letters have them.
+/// Returns true if a text is a valid npm package name. Old names from before npm refused capital letters may contain
+/// them.
 pub fn is_name(text: &str) -> bool {
     if text.len() > limits::NPM_NAME_BYTES {
         return false;
@@ -14,22 +15,23 @@ pub fn is_name(text: &str) -> bool {
     }
 }
 
-/// The name without its scope: with it, files begin.
+/// Returns the name without its scope; file names begin with it.
 pub fn unscoped(name: &str) -> &str {
     name.rsplit_once('/').map_or(name, |(_, name)| name)
 }
 
-/// The address of a version's tarball below that of its registry: `@scope/name/-/name-1.0.0.tgz`.
+/// Returns the address of a version's tarball relative to its registry: `@scope/name/-/name-1.0.0.tgz`.
 pub fn tarball_of(name: &str, version: &str) -> String {
     format!("{name}/-/{}", file_name_of(name, version))
 }
 
-/// The last part of that address.
+/// Returns the last part of that address.
 pub fn file_name_of(name: &str, version: &str) -> String {
     format!("{}-{version}{TARBALL_ENDING}", unscoped(name))
 }
 
-/// Letters, digits and what no address encodes. Addresses of a registry's own begin with a hyphen.
+/// Returns true for letters, digits and characters that no address encodes. A leading hyphen is reserved for the
+/// registry's own addresses.
 fn is_segment(text: &str) -> bool {
     let is_usual = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     !text.is_empty() && text.bytes().all(is_usual) && !text.starts_with(['.', '-'])

@@ -1,4 +1,4 @@
-//! One package in one version, as the list of a registry has it.
+//! One version of a package, as listed for a registry.
 
 use std::io::{self, Read};
 
@@ -14,49 +14,49 @@ use super::error::{NpmError, NpmFault};
 use super::name::{file_name_of, tarball_of};
 use super::package_json::PackageJson;
 
-/// A tarball that may be served, with what documents say about it that `package.json` does not.
+/// A tarball that may be served, with the facts for documents that `package.json` lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NpmPackage {
     /// Name of the package.
     pub name: String,
-    /// Its version, as a registry writes it.
+    /// Version, as a registry writes it.
     pub version: String,
-    /// Its path in the folder of the index, with `/`.
+    /// Path in the folder of the index, with `/`.
     pub path: String,
     /// Digest of its bytes.
     pub sha256: Sha256,
-    /// Bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// SHA-512 of its bytes, as locks have it: `sha512-…`.
+    /// SHA-512 of its bytes in the form of locks: `sha512-…`.
     pub integrity: String,
     /// SHA-1 of its bytes in hexadecimal, which older clients keep in their locks.
     pub shasum: String,
     /// Digest of its `package.json`.
     pub package_json: Sha256,
-    /// Bytes of its `package.json`.
+    /// Size of its `package.json` in bytes.
     pub package_json_size: u64,
-    /// Whether it runs a script when it is installed.
+    /// True if it runs a script when it is installed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_install_script: bool,
-    /// Whether it brings a lock of its own.
+    /// True if it brings its own lock.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_shrinkwrap: bool,
 }
 
 impl NpmPackage {
-    /// The name of its file in an address: that of a registry, whatever the artifact calls it.
+    /// Returns its file name in an address: that of a registry, whatever its name in the artifact.
     pub fn file_name(&self) -> String {
         file_name_of(&self.name, &self.version)
     }
 
-    /// Its address below that of the registry.
+    /// Returns its address relative to that of the registry.
     pub fn address(&self) -> String {
         tarball_of(&self.name, &self.version)
     }
 }
 
-/// Reads a tarball whose bytes have this digest and size. `path` is where the index will have it.
+/// Reads a tarball whose bytes have this digest and size. `path` is its future path in the index.
 pub fn inspect(path: &str, sha256: Sha256, size: u64, tarball: impl Read) -> Result<NpmPackage, NpmError> {
     read(path, sha256, size, tarball).map_err(|source| NpmError::Package { file: path.to_owned(), source })
 }
@@ -84,12 +84,12 @@ fn read(path: &str, sha256: Sha256, size: u64, tarball: impl Read) -> Result<Npm
     })
 }
 
-/// The `package.json` of a tarball, which must be the one that was listed.
+/// Returns the `package.json` of a tarball, or an error if it is not the listed one.
 pub fn package_json_of(package: &NpmPackage, tarball: impl Read) -> Result<Vec<u8>, NpmFault> {
     archive::package_json_with(tarball, package.package_json)
 }
 
-/// Computes the digests that clients know, of bytes on their way.
+/// A reader that computes the digests that clients know.
 struct Hashing<R> {
     reader: R,
     sha512: Sha512,

@@ -1,7 +1,7 @@
-//! `package.json` of a package: its name and version, and what documents of a registry state of it.
+//! `package.json` of a package: its name and version, and the fields that a registry's documents state.
 //!
-//! It may be of any shape: fields of another type than clients expect are left out, as a registry does. Of a name that occurs twice, the
-//! last one counts, as everywhere in JavaScript.
+//! It may have any shape: fields of another type than clients expect are left out, as a registry does. If a name occurs
+//! twice, the last value is effective, as in JavaScript.
 
 use serde_json::{Map, Value};
 
@@ -12,25 +12,25 @@ use crate::limits;
 /// Scripts that run when a package is installed.
 const INSTALL_SCRIPTS: [&str; 3] = ["preinstall", "install", "postinstall"];
 
-/// Fields from names to texts.
+/// Fields that map names to texts.
 const TABLES: [&str; 6] =
     ["dependencies", "optionalDependencies", "peerDependencies", "acceptDependencies", "engines", "directories"];
 
-/// Fields with one text or several.
+/// Fields with one or several texts.
 const LISTS: [&str; 3] = ["os", "cpu", "libc"];
 
-/// The two spellings of a field with names of what the tarball brings, or `true` for all that it needs.
+/// Both spellings of the field with the names of bundled packages, or `true` for all dependencies.
 const BUNDLES: [&str; 2] = ["bundleDependencies", "bundledDependencies"];
 
-/// Fields of a form of their own.
+/// Fields with their own forms.
 const OTHERS: [&str; 3] = ["bin", "peerDependenciesMeta", "deprecated"];
 
-/// What `package.json` says.
+/// The contents of `package.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PackageJson {
-    /// The name.
+    /// Name of the package.
     pub name: String,
-    /// The version, as a registry writes it.
+    /// Version, as a registry writes it.
     pub version: String,
     /// All fields.
     fields: Map<String, Value>,
@@ -40,7 +40,7 @@ impl PackageJson {
     /// Reads the file, which may begin with a byte order mark.
     pub fn read(bytes: &[u8]) -> Result<Self, NpmFault> {
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        // Each value costs a reader far more memory than its bytes.
+        // In memory, a value takes far more than its bytes.
         let values = bytes.iter().filter(|byte| b",[{".contains(byte)).count();
         if values > limits::PACKAGE_JSON_VALUES {
             return Err(NpmFault::PackageJson(format!("has more than {} values", limits::PACKAGE_JSON_VALUES)));
@@ -56,7 +56,7 @@ impl PackageJson {
         Ok(Self { name, version: version.to_string(), fields })
     }
 
-    /// Whether it names a script that runs when it is installed, or leaves npm to build it.
+    /// Returns true if it names a script that runs at installation, or leaves npm to build it.
     pub fn has_install_script(&self, has_gyp: bool) -> bool {
         let scripts = self.fields.get("scripts");
         let runs = |name: &&str| {
@@ -66,7 +66,7 @@ impl PackageJson {
         INSTALL_SCRIPTS.iter().any(runs) || (has_gyp && self.fields.get("gypfile") != Some(&Value::Bool(false)))
     }
 
-    /// The fields that an installation needs, each of the type that clients expect.
+    /// The fields that an installation needs, each with the type that clients expect.
     pub fn needed(&self) -> Map<String, Value> {
         let tables = TABLES.iter().map(|field| (*field, self.fields.get(*field).and_then(table)));
         let lists = LISTS.iter().map(|field| (*field, self.fields.get(*field).and_then(list)));
@@ -80,7 +80,7 @@ impl PackageJson {
         fields.filter_map(|(field, value)| Some((field.to_owned(), value?))).collect()
     }
 
-    /// Every field, those that an installation needs in the type that clients expect.
+    /// All fields; those that an installation needs have the type that clients expect.
     pub fn all(self) -> Map<String, Value> {
         let needed = self.needed();
         let mut fields = self.fields;
@@ -91,7 +91,7 @@ impl PackageJson {
         fields
     }
 
-    /// Names and paths of programs. A path alone is that of a program with the package's name.
+    /// Returns names and paths of programs. A single path is that of a program with the package's name.
     fn programs(&self, bin: &Value) -> Option<Value> {
         match bin {
             Value::String(path) => {
@@ -103,13 +103,13 @@ impl PackageJson {
     }
 }
 
-/// The texts of an object.
+/// Returns the texts of an object.
 fn table(value: &Value) -> Option<Value> {
     let texts = value.as_object()?.iter().filter(|(_, value)| value.is_string());
     Some(Value::Object(texts.map(|(name, value)| (name.clone(), value.clone())).collect()))
 }
 
-/// Texts, or one alone.
+/// Returns a list of texts, which may be given as a single one.
 fn list(value: &Value) -> Option<Value> {
     match value {
         Value::String(_) => Some(Value::Array(vec![value.clone()])),

@@ -1,4 +1,4 @@
-//! Which names, versions and files a registry has. All of it is made once, from the list.
+//! The names, versions and files of a registry. All of it is generated once from the list.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::list::NpmList;
 use super::package::NpmPackage;
 use super::version;
 
-/// The tag that clients take where a person names no version.
+/// Tag that clients use if a person names no version.
 const LATEST: &str = "latest";
 
 /// All versions of one package, the lowest first.
@@ -20,7 +20,7 @@ pub struct Versions {
 }
 
 impl Versions {
-    /// Of packages of one name, at least one.
+    /// Creates it from the packages of one name, at least one.
     fn new(mut packages: Vec<(Version, NpmPackage)>) -> Self {
         packages.sort_by(|(one, _), (other, _)| one.cmp(other));
         let stable = packages.iter().rposition(|(version, _)| version.pre.is_empty());
@@ -33,19 +33,19 @@ impl Versions {
         &self.packages
     }
 
-    /// The highest version, a stable one where there is one.
+    /// The highest stable version, or the highest version if none is stable.
     pub fn latest(&self) -> &NpmPackage {
         &self.packages[self.latest]
     }
 
-    /// The package in a version, or with the tag `latest`.
+    /// Returns the package in a version, or with the tag `latest`.
     pub fn version(&self, version: &str) -> Option<&NpmPackage> {
         let found = self.packages.iter().find(|package| package.version == version);
         found.or_else(|| (version == LATEST).then(|| self.latest()))
     }
 }
 
-/// Every name and every file of a registry.
+/// All names and files of a registry.
 #[derive(Debug)]
 pub struct Registry {
     names: HashMap<String, Versions>,
@@ -53,7 +53,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Of a list.
+    /// Creates a registry from a list.
     pub fn new(list: NpmList) -> Result<Self, NpmError> {
         let mut names: HashMap<String, Vec<(Version, NpmPackage)>> = HashMap::new();
         let files = list.packages().len();
@@ -66,17 +66,17 @@ impl Registry {
         Ok(Self { names, files })
     }
 
-    /// The versions of a package.
+    /// Returns the versions of a package.
     pub fn versions(&self, name: &str) -> Option<&Versions> {
         self.names.get(name)
     }
 
-    /// A package by the name of its file.
+    /// Returns a package by its file name.
     pub fn file(&self, name: &str, file_name: &str) -> Option<&NpmPackage> {
         self.versions(name)?.packages().iter().find(|package| package.file_name() == file_name)
     }
 
-    /// How many names and how many tarballs there are.
+    /// Number of names, and number of tarballs.
     pub fn counts(&self) -> (usize, usize) {
         (self.names.len(), self.files)
     }

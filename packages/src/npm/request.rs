@@ -1,12 +1,12 @@
-//! What a path of a registry asks for. Nothing of it is made into a path of a file.
+//! Requests to a registry, parsed from their paths. No part of a request becomes the path of a file.
 
 use super::name::{is_name, unscoped};
 use super::version;
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// Whether the registry answers.
+    /// Check that the registry answers.
     Ping,
     /// All versions of a package.
     Packument(&'a str),
@@ -17,7 +17,7 @@ pub enum Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Reads a path below the registry's address, which was decoded: clients encode the slash of a scoped name, or do not.
+    /// Parses a decoded path relative to the registry's address; some clients encode the slash of a scoped name.
     pub fn read(path: &'a str) -> Option<Self> {
         if path == "-/ping" {
             return Some(Self::Ping);
@@ -25,7 +25,7 @@ impl<'a> Request<'a> {
         Self::of_own_path(path).or_else(|| Self::of_other_registry(path))
     }
 
-    /// What is asked for by a path of this registry.
+    /// Parses a path in this registry's form.
     fn of_own_path(path: &'a str) -> Option<Self> {
         let (name, rest) = name_and_rest(path)?;
         let segments: Vec<&str> = rest.map(|rest| rest.split('/').collect()).unwrap_or_default();
@@ -39,8 +39,8 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// A tarball at the path that another registry has for it: below a path of its own, or with the scope once more before the file. Clients
-    /// keep the path of an address in a lock, and replace its host.
+    /// Parses the path of a tarball in another registry's form: below an additional path, or with the scope repeated
+    /// before the file. Clients keep the path of an address in a lock, and replace only its host.
     fn of_other_registry(path: &'a str) -> Option<Self> {
         let (folder, file) = path.rsplit_once("/-/")?;
         let segment = |end: usize| folder[..end].rfind('/').map_or(0, |slash| slash + 1);
@@ -56,7 +56,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The name at the beginning of a path, and what follows its slash.
+/// Splits a path into the name at its beginning, and the part after its slash.
 fn name_and_rest(path: &str) -> Option<(&str, Option<&str>)> {
     let after_scope = if path.starts_with('@') { path.find('/')? + 1 } else { 0 };
     let end = path[after_scope..].find('/').map(|end| after_scope + end);
@@ -64,7 +64,7 @@ fn name_and_rest(path: &str) -> Option<(&str, Option<&str>)> {
     is_name(name).then_some((name, rest))
 }
 
-/// Name and version of the package that a file is, by a path as registries have it: `…/NAME/-/FILE.tgz`.
+/// Returns the name and version of the package in a file, given a path in a registry's form: `…/NAME/-/FILE.tgz`.
 pub fn package_of_path(path: &str) -> Option<(String, String)> {
     let (folder, file) = path.rsplit_once("/-/")?;
     let mut segments = folder.rsplit('/');

@@ -1,4 +1,4 @@
-//! Made-up npm packages: tarballs that npm installs, and such as it must never see.
+//! Made-up npm packages: tarballs that npm installs, and hostile ones.
 
 use std::io::Write as _;
 
@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
-/// The `package.json` of a package, with `more` fields.
+/// Returns the `package.json` of a package, with the fields of `more`.
 pub fn package_json(name: &str, version: &str, more: &Value) -> Vec<u8> {
     let mut fields = json!({ "name": name, "version": version, "main": "index.js", "license": "MIT" });
     for (field, value) in more.as_object().into_iter().flatten() {
@@ -16,7 +16,7 @@ pub fn package_json(name: &str, version: &str, more: &Value) -> Vec<u8> {
     fields.to_string().into_bytes()
 }
 
-/// The path in a registry's folders and the bytes of a package with one module, which exports its version.
+/// Returns a package with one module, which exports its version: its path in a registry's folders, and its bytes.
 pub fn package(name: &str, version: &str, more: &Value) -> (String, Vec<u8>) {
     let module = format!("module.exports = '{version}';\n");
     let package_json = package_json(name, version, more);
@@ -25,16 +25,17 @@ pub fn package(name: &str, version: &str, more: &Value) -> (String, Vec<u8>) {
     (file, archive(&files))
 }
 
-/// A tarball of these files.
+/// Returns a tarball of these files.
 pub fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
     let members: Vec<_> = files.iter().map(|(path, content)| (EntryType::Regular, *path, *content)).collect();
     archive_of(&members)
 }
 
-/// A tarball of these members: of any type, under any name.
+/// Returns a tarball of these members, with any type and any name.
 ///
 /// # Panics
-/// If a path has more than a hundred bytes.
+///
+/// Panics if a path has more than a hundred bytes.
 pub fn archive_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
     let mut tar = Builder::new(Vec::new());
     for (kind, path, content) in members {
@@ -42,7 +43,7 @@ pub fn archive_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
         header.set_entry_type(*kind);
         header.set_mode(0o644);
         header.set_size(content.len() as u64);
-        // What is checked elsewhere is not checked here: paths may lead anywhere.
+        // Paths may lead anywhere here; they are checked elsewhere.
         header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
         header.set_cksum();
         tar.append(&header, *content).expect("memory takes it");
@@ -50,9 +51,10 @@ pub fn archive_of(members: &[(EntryType, &str, &[u8])]) -> Vec<u8> {
     packed(&tar.into_inner().expect("memory takes it"))
 }
 
-/// The same bytes for gzip to unpack.
+/// Returns the bytes, compressed with gzip.
 ///
 /// # Panics
+///
 /// Never: it is written to memory.
 pub fn packed(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());

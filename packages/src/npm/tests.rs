@@ -1,4 +1,4 @@
-//! Tarballs, lists and documents as a whole, and what is hostile.
+//! Tests of whole tarballs, lists and documents, including hostile ones.
 
 use std::io::Write as _;
 
@@ -18,7 +18,7 @@ fn inspected(path: &str, bytes: &[u8]) -> Result<NpmPackage, NpmError> {
     inspect(path, Sha256::of(bytes), bytes.len() as u64, bytes)
 }
 
-/// The code and the reason for which a tarball is refused.
+/// Returns the code and the reason for which a tarball is refused.
 fn refusal(bytes: &[u8]) -> (Code, String) {
     let error = inspected("small.tgz", bytes).unwrap_err();
     let mut text = String::new();
@@ -39,8 +39,8 @@ fn listed(name: &str, version: &str) -> NpmPackage {
     inspected(&format!("set/{path}"), &bytes).unwrap()
 }
 
-/// The documents of packages with these `package.json`, as a registry would write them. Digests of archives change with the library that
-/// made them.
+/// Returns the packument of packages with these `package.json` files, as a registry would write it. Digests of archives
+/// change with the library that made them.
 fn packument(packages: &[(&str, &str, Value)], form: NpmForm) -> Value {
     let sets = packages.iter().map(|(name, version, more)| {
         let (path, bytes) = package(name, version, more);
@@ -93,7 +93,7 @@ fn tarballs_that_nobody_could_install_are_refused_with_their_reason() {
         let (code, why) = one(path);
         assert_eq!((code, why.as_str()), (codes::NPM_PACKAGE_JSON, "its package.json is missing; "), "{path}");
     }
-    // npm's own reading of paths finds it here, too.
+    // npm's interpretation of these paths also leads to the file.
     for twice in [
         "package/package.json",
         "other/package.json",
@@ -136,7 +136,7 @@ fn headers_of_their_own_name_a_file_and_nothing_else() {
         (EntryType::Regular, "package/readme.txt", &small),
     ]);
     assert_eq!(inspected("small.tgz", &long).unwrap().name, "small");
-    // What names a link does not name the file after it.
+    // The long name of a link is not that of the file after it.
     let of_link = archive_of(&[
         (EntryType::GNULongName, "././@LongLink", b"package/other.json\0"),
         (EntryType::Symlink, "package/link", b""),
@@ -163,7 +163,7 @@ fn headers_of_their_own_name_a_file_and_nothing_else() {
 
 #[test]
 fn a_tarball_that_unpacks_without_end_is_refused_within_bounds() {
-    // A member that claims eight exabytes, a gigabyte of which is there.
+    // A member that claims eight exabytes, of which a gigabyte exists.
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(EntryType::Regular);
     header.set_path("package/zeros").unwrap();
@@ -181,7 +181,7 @@ fn a_tarball_that_unpacks_without_end_is_refused_within_bounds() {
     for length in 0..bytes.len() {
         assert!(inspected("small.tgz", &bytes[..length]).is_err(), "{length} bytes");
     }
-    // The checksum of gzip.
+    // The checksum of gzip is damaged.
     let mut damaged = bytes.clone();
     let at = damaged.len() - 6;
     damaged[at] ^= 1;

@@ -1,13 +1,13 @@
-//! Versions of npm packages: those of Semantic Versioning 2.0, as a registry has them.
+//! Versions of npm packages: those of Semantic Versioning 2.0, in the form that a registry uses.
 
 use semver::{BuildMetadata, Version};
 
 use crate::limits;
 
-/// Largest number of a version that JavaScript holds exactly.
+/// Largest number in a version that JavaScript represents exactly.
 const LARGEST: u64 = (1 << 53) - 1;
 
-/// The version that a registry makes of a field: without spaces and `v` before it, and without a build behind it.
+/// Returns the version that a registry makes of a field: without leading spaces and `v`, and without build metadata.
 pub fn cleaned(text: &str) -> Option<Version> {
     let text = text.trim().trim_start_matches(['=', 'v']).trim_start();
     if text.len() > limits::NPM_VERSION_BYTES {
@@ -17,12 +17,13 @@ pub fn cleaned(text: &str) -> Option<Version> {
     [version.major, version.minor, version.patch].iter().all(|number| *number <= LARGEST).then_some(version)
 }
 
-/// The version that a text is, if it is written as a registry writes it.
+/// Parses a version that is written exactly as a registry writes it.
 pub fn exact(text: &str) -> Option<Version> {
     cleaned(text).filter(|version| version.to_string() == text)
 }
 
-/// Whether a text is a version as a `package-lock.json` has it: as a registry writes it, perhaps with a build behind it.
+/// Returns true if a text is a version in the form of `package-lock.json`: as a registry writes it, with optional build
+/// metadata.
 pub fn is_version(text: &str) -> bool {
     let plain = text.split_once('+').map_or(text, |(plain, _)| plain);
     cleaned(text).is_some() && exact(plain).is_some()

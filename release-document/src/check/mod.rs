@@ -1,5 +1,5 @@
 //! Validation of a release document beyond its fields. At a site, its names, paths and references are given to `join`,
-//! to containerd and to Kubernetes, so they must be valid even if the vendor's program was wrong.
+//! to containerd and to Kubernetes. So they must be valid even if the vendor's program was wrong.
 
 use std::collections::BTreeSet;
 

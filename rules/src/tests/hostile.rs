@@ -1,5 +1,5 @@
-//! A release that means harm, or a host that does: each rule comes to an outcome in bounded time and memory, the one at fault is named,
-//! and the others are judged all the same.
+//! Tests with a hostile release or a hostile host: each rule has an outcome in bounded time and memory, the faulty one
+//! is named, and the others are still evaluated.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Maximum memory that rules may add to the process, in KiB.
 const MEMORY_KIB: u64 = 512 << 10;
 
-/// A text that is doubled so many times.
+/// Returns an expression that doubles a text this many times.
 fn doubled(times: usize) -> String {
     (0..times).fold("['0123456789abcdef']".to_owned(), |list, _| format!("{list}.map(a,a+a)"))
 }
 
-/// Expressions that would take all time or all memory if they were evaluated, by what explodes.
+/// Returns expressions that would take all time or all memory if they were evaluated, each with a name.
 fn explosions() -> Vec<(&'static str, String)> {
     let ten = "[1,2,3,4,5,6,7,8,9,0]";
     let over_facts = (0..8).fold("true".to_owned(), |inner, level| format!("facts.modules.all(v{level}, {inner})"));
@@ -34,7 +34,7 @@ fn explosions() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Puts an expression into a field of a rule that is not met.
+/// Returns a rule that is not met, with an expression in one of its fields.
 fn with_field(field: &str, cel: &str) -> Rule {
     let mut hostile = Rule { name: "hostile".to_owned(), ..rule("false") };
     match field {
@@ -70,7 +70,7 @@ fn an_explosion_in_any_field_is_refused_by_the_name_of_its_rule_and_spoils_no_ot
     }
 }
 
-/// The file of facts may come from anyone, too: what rules read of it is larger than that of any host.
+/// The file of facts may also be hostile: the inputs of rules are larger than those of any real host.
 #[test]
 fn rules_over_hostile_facts_are_judged_or_refused_in_time() {
     let mut hostile = inputs();
@@ -95,14 +95,14 @@ fn rules_over_hostile_facts_are_judged_or_refused_in_time() {
     assert!(is_cut(message), "{} bytes", message.len());
 }
 
-/// The largest memory of this process so far, in KiB.
+/// Returns the peak memory of this process so far in KiB.
 fn peak_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches("kB").trim().parse().unwrap()
 }
 
-/// In a process of its own, so that no other test adds to what is measured.
+/// The test runs in its own process, so that no other test adds to the measured memory.
 #[test]
 fn no_rule_takes_all_memory() {
     const INSIDE: &str = "LANDFALL_TEST_MEMORY";
@@ -115,7 +115,7 @@ fn no_rule_takes_all_memory() {
         return;
     }
     let before = peak_kib();
-    // Among them is the longest chain that is still allowed.
+    // These include the longest chain that is still allowed.
     let chains = (1..60).map(|times| format!("size({}) == 1", doubled(times)));
     for cel in explosions().into_iter().map(|(_, cel)| cel).chain(chains) {
         let _any = judge(&[rule(&cel)], &inputs());

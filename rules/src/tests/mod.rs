@@ -146,7 +146,7 @@ fn a_hostile_rule_is_refused_before_it_is_evaluated() {
     }
 }
 
-/// The parser drops pairs of them.
+/// The parser removes pairs of negations.
 #[test]
 fn a_long_run_of_negations_needs_no_stack() {
     assert!(is_met(&format!("{}true", "!".repeat(2000))));

@@ -1,8 +1,8 @@
-//! Specifications of the Container Device Interface (CDI), version 1.1.0 and older, as NVIDIA's container toolkit writes them: which
-//! device files, libraries and hooks a container gets with a GPU.
+//! Specifications of the Container Device Interface (CDI), version 1.1.0 and older, in the form of NVIDIA's container
+//! toolkit: the device files, libraries and hooks that a container gets with a GPU.
 //!
-//! Threats: what a specification names is done by root, outside of containers, before a container starts. So one counts only if its hooks are
-//! the program of the node pack, its device files are below `/dev`, and its mounts begin at absolute paths.
+//! Threats: root carries out a specification outside of containers, before a container starts. So it is valid only if
+//! its hooks are the node pack's program, its device files are below `/dev`, and its mounts begin at absolute paths.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -22,11 +22,11 @@ pub const HOOK: &str = "nvidia-cdi-hook";
 /// Vendor and class of the devices.
 pub const KIND: &str = "nvidia.com/gpu";
 
-/// When a hook runs, by the specification of OCI's runtime.
+/// Hook stages, from OCI's runtime specification.
 const HOOK_NAMES: [&str; 6] =
     ["prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"];
 
-/// A specification. Fields that are not judged are left out.
+/// A specification. Fields that are not checked are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Specification {
@@ -76,8 +76,8 @@ struct Hook {
 }
 
 impl Specification {
-    /// Reads a specification as JSON, and judges it; `hook` is the only program that it may have run. The fault is a noun, for a message
-    /// that ends with "with …".
+    /// Reads a specification as JSON, and checks it; `hook` is the only program that it may run. The fault is a noun
+    /// phrase, for a message that ends with "with …".
     pub fn read(bytes: &[u8], hook: &Path) -> Result<Self, String> {
         let specification: Self = serde_json::from_slice(bytes).map_err(|error| format!("other content: {error}"))?;
         let Self { cdi_version, kind, devices, container_edits } = &specification;
@@ -95,9 +95,9 @@ impl Specification {
         Ok(specification)
     }
 
-    /// The UUIDs of GPUs and MIG devices that NVML reports and the specification lacks.
+    /// Returns the UUIDs of GPUs and MIG devices that NVML reports and the specification lacks.
     pub fn lacks(&self, report: &GpuReport) -> BTreeSet<String> {
-        // UUIDs, indexes, and `all`.
+        // Names are UUIDs, indexes, and `all`.
         let names: BTreeSet<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();
         uuids(report).into_iter().filter(|uuid| !names.contains(uuid.as_str())).collect()
     }
@@ -127,7 +127,7 @@ impl Edits {
     }
 }
 
-/// The UUIDs of the devices that containers can get: GPUs that are not divided, and MIG devices.
+/// Returns the UUIDs of the devices that containers can get: undivided GPUs, and MIG devices.
 pub fn uuids(report: &GpuReport) -> BTreeSet<String> {
     let of = |gpu: &Gpu| -> Vec<String> {
         if gpu.is_divided() {
@@ -143,20 +143,20 @@ fn require(is_right: bool, fault: impl FnOnce() -> String) -> Result<(), String>
     if is_right { Ok(()) } else { Err(fault()) }
 }
 
-/// Three numbers, as semantic versions have.
+/// Returns true for three numbers, as in semantic versions.
 fn is_version(text: &str) -> bool {
     let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     text.split('.').count() == 3 && text.split('.').all(is_number)
 }
 
-/// Letters, digits, `_`, `-`, `.` and `:`, with a letter or digit at each end.
+/// Returns true for letters, digits, `_`, `-`, `.` and `:`, with a letter or digit at each end.
 fn is_name(text: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
     let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
     text.bytes().all(is_inner) && is_end(text.bytes().next()) && is_end(text.bytes().next_back())
 }
 
-/// An absolute path that goes nowhere back.
+/// Returns true for an absolute path without `..`.
 fn is_absolute(path: &str) -> bool {
     Path::new(path).is_absolute() && Path::new(path).components().all(|part| part != Component::ParentDir)
 }

@@ -4,7 +4,7 @@ use super::*;
 
 const PROGRAM: &str = "/var/lib/landfall/node/current/nvidia-cdi-hook";
 
-/// Every machine that the probe's tests play, as they stored what it prints.
+/// Every machine that the probe's tests simulate; the files contain the probe's output there.
 const MACHINES: [&str; 19] = [
     "a100-mig",
     "crashes",
@@ -32,7 +32,8 @@ fn report(machine: &str) -> GpuReport {
     GpuReport::read(&std::fs::read(path).expect("stored")).expect("facts")
 }
 
-/// The form that `nvidia-ctk cdi generate --format=json` of version 1.20.0 gives a specification, with these devices.
+/// Returns a specification with these devices, in the form of `nvidia-ctk cdi generate --format=json` of version
+/// 1.20.0.
 fn specification(names: &BTreeSet<String>) -> Value {
     let device = |(minor, name): (usize, &String)| json!({ "name": name, "containerEdits": { "deviceNodes": [{ "path": format!("/dev/nvidia{minor}") }] } });
     json!({

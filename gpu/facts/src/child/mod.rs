@@ -1,9 +1,9 @@
-//! A program run within limits: its time, and the bytes of its output that are kept.
+//! Running of a program within limits: its time, and the bytes of its output that are kept.
 //!
-//! Threats: the program may hang, even where no signal reaches it (in a driver's call), start children that outlive it
-//! or keep its output open, or write without end. So it gets a process group of its own, which is killed whole. Output
-//! is read without waiting for its end. A process that does not die is left to a thread, which collects it when it
-//! does.
+//! Threats: the program may hang, even where no signal reaches it (in a driver's call). It may start children that
+//! outlive it or keep its output open, or write without end. So it gets its own process group, which is killed as a
+//! whole. Output is read without waiting for its end. A process that does not die is left to a thread, which collects
+//! it when it dies.
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
@@ -14,32 +14,32 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-/// A program's limits.
+/// The limits of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long it may run.
+    /// Maximum running time.
     pub time: Duration,
-    /// How many bytes it may print on its standard output. Of its standard error, [`ERRORS_LIMIT`] bytes are kept.
+    /// Maximum bytes on its standard output. For its standard error, [`ERRORS_LIMIT`] bytes are kept.
     pub output_bytes: usize,
 }
 
-/// How many bytes of a program's standard error are kept.
+/// Number of bytes that are kept of a program's standard error.
 pub const ERRORS_LIMIT: usize = 4 << 10;
 
 /// Maximum time to notice the end of a program whose output another process keeps open.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long a killed program may take to end before it is abandoned.
+/// Time that a killed program may take to end before it is abandoned.
 const DEATH_LIMIT: Duration = Duration::from_millis(500);
 
-/// How a program ended.
+/// The end of a program's run.
 #[derive(Debug)]
 pub enum Ended {
-    /// By itself.
+    /// It ended before it reached a limit.
     ByItself {
-        /// Its exit code or the signal that ended it.
+        /// Its exit code, or the signal that ended it.
         status: ExitStatus,
-        /// All of its standard output.
+        /// Its whole standard output.
         output: Vec<u8>,
         /// The beginning of its standard error.
         errors: String,
@@ -50,14 +50,14 @@ pub enum Ended {
     TooMuchOutput,
 }
 
-/// Runs a program within limits. Everything that it started in its process group is gone when this returns, unless the
-/// kernel cannot end it now.
+/// Runs a program within limits. On return, everything that it started in its process group is gone, unless the kernel
+/// cannot end it now.
 pub fn run(command: &mut Command, limits: Limits) -> io::Result<Ended> {
     let deadline = Instant::now() + limits.time;
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let listened = listen(&mut child, deadline, limits.output_bytes);
-    // The group before its leader is collected: until then the kernel does not reuse its number.
+    // The group is killed before its leader is collected: until then, the kernel does not reuse its number.
     kill_group(&child);
     let status = collect(child)?;
     Ok(match (listened?, status) {
@@ -74,8 +74,8 @@ enum Heard {
     TimeOver,
 }
 
-/// Reads until the program ends. The end of its output does not show its end: it may close it early, or leave it to a
-/// child.
+/// Reads until the program ends. The end of its output does not indicate its end: it may close its output early, or
+/// leave it to a child.
 fn listen(child: &mut Child, deadline: Instant, output_limit: usize) -> io::Result<Heard> {
     let mut output = Ear::new(child.stdout.take(), output_limit)?;
     let mut errors = Ear::new(child.stderr.take(), ERRORS_LIMIT)?;
@@ -98,7 +98,7 @@ fn listen(child: &mut Child, deadline: Instant, output_limit: usize) -> io::Resu
     }
 }
 
-/// One end of a pipe, read without waiting, up to a limit.
+/// One end of a pipe, read without blocking, up to a limit.
 struct Ear<P> {
     pipe: Option<P>,
     bytes: Vec<u8>,
@@ -114,7 +114,7 @@ impl<P: Read + AsFd> Ear<P> {
         Ok(Self { pipe, bytes: Vec::new(), limit, overflowed: false })
     }
 
-    /// Reads the available bytes. Bytes over the limit are read, too, and dropped, so that the program does not block.
+    /// Reads the available bytes. Bytes over the limit are also read, and dropped, so that the program does not block.
     fn hear(&mut self) -> io::Result<()> {
         let mut buffer = [0; 16 << 10];
         while let Some(pipe) = &mut self.pipe {
@@ -148,14 +148,14 @@ fn wait_for_either<A: AsFd, B: AsFd>(output: &Ear<A>, errors: &Ear<B>, longest: 
     }
 }
 
-/// Whether the program ended; it is not collected by this.
+/// Returns true if the program has ended, without collecting it.
 fn has_ended(child: &Child) -> io::Result<bool> {
     let Some(pid) = pid_of(child) else { return Ok(true) };
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
     Ok(waitid(WaitId::Pid(pid), options)?.is_some())
 }
 
-/// Kills the program's process group. A group without processes is no error.
+/// Kills the program's process group. A group without processes is not an error.
 fn kill_group(child: &Child) {
     if let Some(pid) = pid_of(child) {
         let _ = kill_process_group(pid, Signal::KILL);
@@ -166,7 +166,8 @@ fn pid_of(child: &Child) -> Option<Pid> {
     Pid::from_raw(i32::try_from(child.id()).ok()?)
 }
 
-/// Collects a program that ended or was killed. A program that the kernel cannot end now is left to a thread: `None`.
+/// Collects a program that ended or was killed. Returns `None` for a program that the kernel cannot end now; it is left
+/// to a thread.
 fn collect(mut child: Child) -> io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + DEATH_LIMIT;
     while Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! Real programs that hang, fork, flood and close their output.
+//! Tests with real programs that hang, fork, flood, or close their output.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -37,7 +37,7 @@ fn a_program_that_hangs_is_killed_with_all_that_it_started() {
     assert!(is_gone(&pid), "the program's own child {pid} is killed too");
 }
 
-/// Whether a process is gone, or dead but not yet collected by the process that inherited it.
+/// Returns true if a process is gone, or dead but not yet collected by the process that inherited it.
 fn is_gone(pid: &str) -> bool {
     let deadline = Instant::now() + Duration::from_secs(5);
     while Instant::now() < deadline {

@@ -1,4 +1,4 @@
-//! What follows from the facts: the state of a host's GPUs, and warnings about those that work. Pure functions.
+//! Judgments from the facts: the state of a host's GPUs, and warnings about working GPUs. All functions are pure.
 
 use std::collections::BTreeSet;
 
@@ -12,19 +12,19 @@ use crate::reading::{AbsenceReason, Reading};
 use crate::report::{GpuReport, NotAsked, NvmlFailureKind, NvmlState};
 use crate::version::{ComputeCapability, CudaVersion, DriverVersion};
 
-/// The name of NVIDIA's kernel driver among those that hold devices.
+/// Name of NVIDIA's kernel driver as the holder of a device.
 const NVIDIA_DRIVER: &str = "nvidia";
 
-/// What an image needs of a GPU.
+/// An image's requirements for a GPU.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The CUDA that it was built with.
+    /// Version of CUDA with which it was built.
     pub cuda: Option<CudaVersion>,
-    /// The code that it has; empty if not known.
+    /// Code in the image; empty if unknown.
     pub code: Vec<cuda::Code>,
 }
 
-/// The state of a host's GPUs: the first obstacle, or none.
+/// The state of a host's GPUs: the first obstacle, or ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostState {
     /// The host has no GPU.
@@ -35,37 +35,37 @@ pub enum HostState {
     SystemOnChip(String),
     /// It has an NVIDIA GPU, but NVIDIA's driver is not loaded.
     NoDriver {
-        /// The kernel drivers that hold its GPUs instead, such as `nouveau` or `vfio-pci`.
+        /// Kernel drivers that hold its GPUs instead, such as `nouveau` or `vfio-pci`.
         held_by: BTreeSet<String>,
     },
     /// The driver is loaded, but its library is missing.
     NoLibrary,
-    /// Library and driver have different versions, as after an update without a reboot.
+    /// The library and the driver have different versions, as after an update without a reboot.
     VersionMismatch,
-    /// This process may not use the driver, or has access to none of its GPUs, as in a container without them.
+    /// This process may not use the driver, or has no access to any of its GPUs, as in a container without them.
     NotPermitted,
     /// The driver is too old for the software that the host will run.
     DriverTooOld {
-        /// The driver.
+        /// Version of the driver.
         driver: DriverVersion,
-        /// Branch, release and patch of the oldest sufficient one.
+        /// Branch, release and patch of the oldest sufficient driver.
         oldest: [u32; 3],
     },
     /// A GPU is on the bus but does not answer.
     DeviceLost {
-        /// The addresses of the lost GPUs, as far as known.
+        /// Addresses of the lost GPUs, as far as known.
         addresses: BTreeSet<PciAddress>,
     },
     /// The driver's library hangs, crashes or fails, but no GPU is known to be the cause.
     DriverFails(String),
-    /// The GPUs are joined by switches, and the program that these need does not run.
+    /// Switches join the GPUs, but Fabric Manager, which they need, is not running.
     FabricManagerMissing,
     /// Every GPU answers.
     Ready,
 }
 
 impl HostState {
-    /// The error code, if there is an obstacle. A host without a GPU is no error.
+    /// Error code, if there is an obstacle. A host without a GPU is not an error.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::NoGpu | Self::OtherVendor | Self::SystemOnChip(_) | Self::Ready => None,
@@ -81,7 +81,7 @@ impl HostState {
     }
 }
 
-/// The state of a host, for the software that it will run.
+/// Returns the state of a host for the software that it will run.
 pub fn host_state(report: &GpuReport, needs: &Needs) -> HostState {
     without_driver(report)
         .or_else(|| driver_too_old(report, needs))
@@ -92,7 +92,7 @@ pub fn host_state(report: &GpuReport, needs: &Needs) -> HostState {
         .unwrap_or(HostState::Ready)
 }
 
-/// The obstacle before the driver can be queried, if any.
+/// Returns the obstacle before the driver can be queried, if any.
 fn without_driver(report: &GpuReport) -> Option<HostState> {
     let held_by = || report.hardware.of_vendor(NVIDIA).filter_map(|device| device.kernel_driver.clone()).collect();
     if matches!(&report.nvml, NvmlState::Read(facts) if !facts.gpus.is_empty()) {
@@ -113,12 +113,12 @@ fn without_driver(report: &GpuReport) -> Option<HostState> {
     if !report.hardware.devices.is_empty() {
         return Some(HostState::OtherVendor);
     }
-    // In a sandbox the bus may be hidden while the driver answers; a driver that reports no GPU has none.
+    // In a sandbox, the bus may be hidden while the driver answers; a driver that reports no GPU has none.
     let has_nothing = matches!(&report.nvml, NvmlState::Read(_) | NvmlState::NotAsked(_)) || !report.driver.is_loaded();
     has_nothing.then_some(HostState::NoGpu)
 }
 
-/// The version of the driver: its own answer, or what the kernel shows.
+/// Returns the version of the driver: its own answer, or else the kernel's.
 pub fn driver_version(report: &GpuReport) -> Option<&DriverVersion> {
     nvml(report).and_then(|facts| facts.driver_version.value()).or(report.driver.version.as_ref())
 }
@@ -131,7 +131,7 @@ fn driver_too_old(report: &GpuReport, needs: &Needs) -> Option<HostState> {
     }
 }
 
-/// GPUs that the bus or the driver lists, and that do not answer.
+/// Returns the state for GPUs that the bus or the driver lists, but that do not answer.
 fn lost(report: &GpuReport) -> Option<HostState> {
     let mut addresses: BTreeSet<PciAddress> = report
         .hardware
@@ -155,8 +155,8 @@ fn lost(report: &GpuReport) -> Option<HostState> {
     (is_lost || !addresses.is_empty()).then_some(HostState::DeviceLost { addresses })
 }
 
-/// Whether the driver holds a device that its library does not list, although it could. In a container that has only
-/// some GPUs, the rest have no device file, and a GPU may be excluded on purpose.
+/// Returns true if the driver holds a device that its library could list, but does not. In a container with only some
+/// GPUs, the others have no device file, and a GPU may be excluded on purpose.
 fn is_unlisted(report: &GpuReport, facts: &NvmlFacts, device: &PciDevice) -> bool {
     let lists_all = facts.gpus.iter().all(|entry| address_of(entry).is_some());
     let is_listed = facts.gpus.iter().any(|entry| address_of(entry) == Some(device.address));
@@ -175,7 +175,7 @@ fn address_of(entry: &GpuEntry) -> Option<PciAddress> {
     }
 }
 
-/// The obstacle to querying a loaded driver, if any.
+/// Returns the obstacle to querying a loaded driver, if any.
 fn without_library(report: &GpuReport) -> Option<HostState> {
     match &report.nvml {
         NvmlState::Read(_) => None,
@@ -195,19 +195,19 @@ fn without_library(report: &GpuReport) -> Option<HostState> {
     }
 }
 
-/// No GPU answers, and none is lost: this process has no access to them.
+/// Returns the state in which no GPU answers and none is lost: this process has no access to them.
 fn without_access(report: &GpuReport) -> Option<HostState> {
     gpus(report).next().is_none().then_some(HostState::NotPermitted)
 }
 
-/// Switches need Fabric Manager before CUDA starts on any GPU. Where the processes of the host are not visible, links
-/// that are all down mean the same.
+/// Returns the state without Fabric Manager, which switches need before CUDA starts on any GPU. If the host's processes
+/// are not visible, links that are all down mean the same.
 fn without_fabric_manager(report: &GpuReport) -> Option<HostState> {
     lacks_fabric_manager(report).then_some(HostState::FabricManagerMissing)
 }
 
-/// Whether no program of CUDA starts on any GPU, because the switches that join them have no Fabric Manager. A lost GPU hides that from
-/// [`host_state`].
+/// Returns true if no CUDA program can start on any GPU, because the switches between them have no Fabric Manager. A
+/// lost GPU hides this state from [`host_state`].
 pub fn lacks_fabric_manager(report: &GpuReport) -> bool {
     if report.hardware.switches.is_empty() {
         return false;
@@ -221,10 +221,10 @@ pub fn lacks_fabric_manager(report: &GpuReport) -> bool {
     }
 }
 
-/// A warning about a GPU that works.
+/// A warning about a working GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Warning {
-    /// Memory errors that could not be corrected since the driver was loaded: work was lost.
+    /// Memory errors were not correctable since the driver was loaded: work was lost.
     UncorrectedErrors,
     /// Memory waits for a reset or a reboot to be taken out of use.
     MemoryRepairPending,
@@ -232,9 +232,9 @@ pub enum Warning {
     MemoryRepairFailed,
     /// Error correction changes at the next reboot.
     EccChangePending,
-    /// The GPU's division changes at the next reset.
+    /// The GPU's division (MIG) changes at the next reset.
     MigChangePending,
-    /// The GPU is divided and has no devices: software sees no GPU.
+    /// The GPU is divided but has no MIG devices: software sees no GPU.
     MigWithoutDevices,
     /// No process, or only one, may use the GPU.
     ComputeModeRestricted,
@@ -248,7 +248,7 @@ pub enum Warning {
     NeedsVgpuLicense,
 }
 
-/// The warnings about each GPU that answers, by its index.
+/// Returns the warnings about each answering GPU, by its index.
 pub fn warnings(report: &GpuReport) -> Vec<(u32, Warning)> {
     gpus(report).flat_map(|gpu| warnings_of(gpu).into_iter().map(|warning| (gpu.index, warning))).collect()
 }
@@ -278,18 +278,18 @@ fn warnings_of(gpu: &Gpu) -> Vec<Warning> {
     .collect()
 }
 
-/// Why a GPU that answers cannot run an image.
+/// The reason why an answering GPU cannot run an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
     /// The image's CUDA no longer supports GPUs of its kind.
     DroppedByCuda(ComputeCapability),
-    /// The image has no code that it runs.
+    /// The image has no code that the GPU runs.
     NoCode(ComputeCapability),
-    /// What code it runs is not known.
+    /// The GPU's compute capability is unknown.
     NotKnown,
 }
 
-/// The GPUs that answer and cannot run an image, by index.
+/// Returns the answering GPUs that cannot run an image, by index.
 pub fn unfit_gpus(report: &GpuReport, needs: &Needs) -> Vec<(u32, Unfit)> {
     let fit = needs
         .cuda

@@ -1,4 +1,5 @@
-//! Judgments on the machines of `testdata/machines`, which `landfall-gpu` printed on trees and with a library that play them.
+//! Tests of judgments on the machines of `testdata/machines`: the output of `landfall-gpu` on trees and a library that
+//! simulate them.
 
 use std::path::Path;
 
@@ -89,7 +90,7 @@ fn a_driver_is_too_old_only_for_software_that_needs_a_newer_one() {
     assert_eq!(host_state(&old, &needs_cuda(11, 8)), HostState::Ready, "by minor version compatibility");
     assert_eq!(host_state(&machine("a100-mig"), &needs_cuda(13, 0)).code(), Some(codes::GPU_DRIVER_TOO_OLD));
     assert_eq!(host_state(&machine("newer"), &needs_cuda(14, 2)), HostState::Ready, "the driver says so itself");
-    // The kernel shows the version even if the library fails: the driver to install is known before anything else is
+    // The kernel shows the version even if the library fails, so the driver to install is known before anything else is
     // fixed.
     assert_eq!(host_state(&machine("denied"), &needs_cuda(13, 0)), HostState::NotPermitted);
 }
@@ -206,14 +207,14 @@ fn an_image_is_held_against_each_gpu() {
     assert_eq!(unfit_gpus(&report, &needs_cuda(12, 9)), []);
     let hopper = vec![ImageCode::Machine(ComputeCapability::new(9, 0))];
     assert_eq!(unfit_gpus(&report, &Needs { cuda: None, code: hopper }), [(1, Unfit::NoCode(volta))]);
-    // Code that the driver would have to compile does not count on a driver older than the image's CUDA.
+    // Code that the driver would have to compile is ignored on a driver older than the image's CUDA.
     let compiled = Needs { code: vec![ImageCode::Ptx(ComputeCapability::new(8, 0))], ..needs_cuda(12, 9) };
     let ampere = ComputeCapability::new(8, 0);
     assert_eq!(unfit_gpus(&machine("a100-mig"), &compiled), [(0, Unfit::NoCode(ampere))]);
     assert_eq!(unfit_gpus(&machine("ecc-errors"), &compiled), []);
 }
 
-/// One property of each machine that only that machine has, so that rewritten documents are checked.
+/// Checks a unique property of each machine, so that rewritten documents are checked.
 #[test]
 fn facts_of_the_kept_machines() {
     let gpu = |name: &str| gpus(&machine(name)).next().expect("a GPU").clone();

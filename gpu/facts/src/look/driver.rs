@@ -7,22 +7,22 @@ use crate::driver::{DeviceFile, DriverGpu, DriverState, FabricManager, Flavor, G
 use crate::hardware::PciAddress;
 use crate::version::DriverVersion;
 
-/// What the loaded driver says about itself.
+/// File with the loaded driver's version.
 const VERSION: &str = "proc/driver/nvidia/version";
-/// A folder for each GPU that the driver holds.
+/// Folder with a folder for each GPU that the driver holds.
 const GPUS: &str = "proc/driver/nvidia/gpus";
-/// A folder for each GPU that can be divided, with those of its parts.
+/// Folder with a folder for each GPU that can be divided, which contains those of its parts.
 const CAPABILITIES: &str = "proc/driver/nvidia/capabilities";
-/// The words in [`VERSION`] before the version that mean the open kernel modules.
+/// Words before the version in [`VERSION`] that indicate the open kernel modules.
 const OPEN: &str = "Open Kernel Module";
-/// Fabric Manager's name among the processes, which the kernel truncates to 15 characters.
+/// Name of Fabric Manager's process, which the kernel truncates to 15 characters.
 const FABRIC_MANAGER: &str = "nv-fabricmanage";
-/// The first process of a host, or of a container.
+/// Name of the first process of a host or of a container.
 const FIRST_PROCESS: &str = "proc/1/comm";
-/// Names of first processes that mean a whole machine, whose processes are all visible.
+/// Names of first processes that indicate a whole machine, whose processes are all visible.
 const INITS: &[&str] = &["systemd", "init"];
 
-/// What the kernel shows of the driver.
+/// Reads the driver's state from the kernel's files.
 pub fn driver(root: Root<'_>) -> DriverState {
     let (version, flavor) = text(&root.path(VERSION)).map_or((None, None), |text| version_of(&text));
     DriverState {
@@ -36,7 +36,7 @@ pub fn driver(root: Root<'_>) -> DriverState {
     }
 }
 
-/// What decides which devices containers can get.
+/// Reads the layout, which determines the devices that containers can get.
 pub fn layout(root: Root<'_>) -> Option<GpuLayout> {
     let version = text(&root.path(VERSION)).and_then(|text| version_of(&text).0);
     let gpus = names(&root.path(GPUS));
@@ -44,8 +44,8 @@ pub fn layout(root: Root<'_>) -> Option<GpuLayout> {
     (!gpus.is_empty()).then(|| GpuLayout { version, gpus, parts: parts(root) })
 }
 
-/// The parts of divided GPUs: a GPU's folder `mig` has one for each GPU instance (`gi1`), and that one for each compute instance
-/// (`ci0`).
+/// Lists the parts of divided GPUs: a GPU's folder `mig` has a folder for each GPU instance (`gi1`), and that one has a
+/// folder for each compute instance (`ci0`).
 fn parts(root: Root<'_>) -> Vec<String> {
     let numbered = |folder: &str, prefix: &'static str| {
         let folder = folder.to_owned();
@@ -57,7 +57,8 @@ fn parts(root: Root<'_>) -> Vec<String> {
     instances.flat_map(|instance| numbered(&instance, "ci")).collect()
 }
 
-/// Version and flavor in a text such as `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release …`.
+/// Parses version and flavor from a text such as `NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.159.04
+/// Release …`.
 fn version_of(text: &str) -> (Option<DriverVersion>, Option<Flavor>) {
     let Some(line) = text.lines().find(|line| line.starts_with("NVRM version:")) else { return (None, None) };
     let version = line.split_ascii_whitespace().find_map(|word| word.parse().ok());
@@ -65,7 +66,7 @@ fn version_of(text: &str) -> (Option<DriverVersion>, Option<Flavor>) {
     (version, Some(flavor))
 }
 
-/// `/dev/nvidia*`, without the folder of MIG's capabilities. None of them is opened: that would start a GPU.
+/// Lists `/dev/nvidia*`, without the folder of MIG's capabilities. No file is opened: that would start a GPU.
 fn device_files(root: Root<'_>) -> Vec<DeviceFile> {
     let folder = root.path("dev");
     let is_accessible = |name: &str| access(folder.join(name), Access::READ_OK | Access::WRITE_OK).is_ok();
@@ -76,7 +77,7 @@ fn device_files(root: Root<'_>) -> Vec<DeviceFile> {
         .collect()
 }
 
-/// One GPU of the driver's: lines of a name, a colon and a value.
+/// Reads a GPU of the driver's: lines of a name, a colon and a value.
 fn gpu(root: Root<'_>, name: &str) -> Option<DriverGpu> {
     let address: PciAddress = name.parse().ok()?;
     let information = text(&root.path(GPUS).join(name).join("information")).unwrap_or_default();
@@ -94,7 +95,7 @@ fn gpu(root: Root<'_>, name: &str) -> Option<DriverGpu> {
     })
 }
 
-/// Fabric Manager among the processes. In a container it would not be visible, running or not.
+/// Looks for Fabric Manager among the processes. In a container it would not be visible, running or not.
 fn fabric_manager(root: Root<'_>) -> FabricManager {
     let processes = names(&root.path("proc"));
     let runs = processes
@@ -109,7 +110,7 @@ fn fabric_manager(root: Root<'_>) -> FabricManager {
     }
 }
 
-/// The name of a process, if it is visible.
+/// Returns the name of a process, if it is visible.
 pub fn process_name(root: Root<'_>, pid: u32) -> Option<String> {
     text(&root.path("proc").join(pid.to_string()).join("comm"))
 }

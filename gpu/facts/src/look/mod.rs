@@ -1,4 +1,4 @@
-//! The facts that need no library: what the kernel shows in `/sys`, `/proc` and `/dev`, below any root.
+//! The facts that need no library, read from the kernel's files in `/sys`, `/proc` and `/dev`, below any root.
 //!
 //! Threats: these files are the kernel's, but a root may be any tree, and drivers write arbitrary text. So each file is
 //! read up to a limit, unintelligible contents are left out, and entries are counted up to a limit. Nothing is opened
@@ -16,7 +16,7 @@ use crate::hardware::Hardware;
 
 pub use driver::process_name;
 
-/// The longest file that is read here, in bytes; longer ones are truncated.
+/// Maximum number of bytes to read from a file; longer files are truncated.
 const FILE_LIMIT: u64 = 16 << 10;
 
 /// Maximum number of entries read from one folder.
@@ -27,32 +27,33 @@ const ENTRIES_LIMIT: usize = 1 << 16;
 pub struct Root<'a>(&'a Path);
 
 impl<'a> Root<'a> {
-    /// The tree at a path.
+    /// Creates a root for the tree at a path.
     pub fn new(path: &'a Path) -> Self {
         Self(path)
     }
 
-    /// This machine.
+    /// The root of this machine.
     pub fn machine() -> Root<'static> {
         Root(Path::new("/"))
     }
 
-    /// Whether it is this machine.
+    /// Returns true if it is this machine.
     pub fn is_machine(&self) -> bool {
         self.0 == Path::new("/")
     }
 
-    /// What the kernel lists on the PCI bus.
+    /// Reads the PCI bus as the kernel lists it.
     pub fn hardware(self) -> Hardware {
         pci::hardware(self)
     }
 
-    /// What the kernel shows of NVIDIA's driver.
+    /// Reads NVIDIA's driver as the kernel shows it.
     pub fn driver(self) -> DriverState {
         driver::driver(self)
     }
 
-    /// What decides which devices containers can get; none where NVIDIA's driver is not loaded or holds no GPU.
+    /// Reads the layout, which determines the devices that containers can get. Returns `None` if NVIDIA's driver is not
+    /// loaded or holds no GPU.
     pub fn gpu_layout(self) -> Option<GpuLayout> {
         driver::layout(self)
     }
@@ -62,7 +63,7 @@ impl<'a> Root<'a> {
     }
 }
 
-/// The text of a small file without white space around it; `None` if it is missing or empty.
+/// Reads the text of a small file, without surrounding white space. Returns `None` if the file is missing or empty.
 fn text(path: &Path) -> Option<String> {
     let bytes = head(path, FILE_LIMIT)?;
     let text = String::from_utf8_lossy(&bytes);
@@ -70,7 +71,7 @@ fn text(path: &Path) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The first bytes of a regular file, so that a pipe in an unknown tree cannot block.
+/// Reads the first bytes of a regular file; other files are skipped, so that a pipe in an unknown tree cannot block.
 fn head(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
     let is_file = std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     let mut bytes = Vec::new();
@@ -78,12 +79,12 @@ fn head(path: &Path, limit_bytes: u64) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// A small file that holds one number.
+/// Reads a small file that contains one number.
 fn number<T: std::str::FromStr>(path: &Path) -> Option<T> {
     text(path)?.parse().ok()
 }
 
-/// The names in a folder, sorted; empty if it is missing.
+/// Returns the names in a folder, sorted; empty if it is missing.
 fn names(path: &Path) -> Vec<String> {
     let Ok(entries) = path.read_dir() else { return Vec::new() };
     let mut names: Vec<String> =

@@ -8,20 +8,20 @@ use crate::hardware::{
     PciAddress, PciDevice, SWITCH_CLASS,
 };
 
-/// Where the kernel lists functions on the PCI bus.
+/// Folder in which the kernel lists functions on the PCI bus.
 const DEVICES: &str = "sys/bus/pci/devices";
-/// Where a device tree names a system on a chip.
+/// Folder of a device tree, which names a system on a chip.
 const DEVICE_TREE: &str = "proc/device-tree";
-/// The prefix of NVIDIA's systems on a chip in a device tree's `compatible` list.
+/// Prefix of NVIDIA's systems on a chip in a device tree's `compatible` list.
 const TEGRA: &str = "nvidia,tegra";
-/// The bytes of a configuration space that hold vendor and device: all ones when nothing answers.
+/// Bytes of a configuration space that hold vendor and device: all ones if nothing answers.
 const IDENTITY_BYTES: u64 = 4;
-/// The bytes of a device's product data that are read. An adapter's are some hundred.
+/// Maximum number of bytes to read of a device's product data. An adapter has some hundred.
 const PRODUCT_DATA_LIMIT: u64 = 4 << 10;
-/// What the product data of an adapter contain through which switches are managed. Source: the script that starts Fabric Manager.
+/// Mark in the product data of an adapter that manages switches. Source: the script that starts Fabric Manager.
 const MANAGES_SWITCHES: &[u8] = b"SMDL=SW_MNG";
 
-/// Every device that computes or draws, and the switches between them.
+/// Reads every device that computes or draws, and the switches between them.
 pub fn hardware(root: Root<'_>) -> Hardware {
     let folder = root.path(DEVICES);
     let mut hardware = Hardware { system_on_chip: system_on_chip(root), ..Hardware::default() };
@@ -39,8 +39,9 @@ pub fn hardware(root: Root<'_>) -> Hardware {
     hardware
 }
 
-/// Whether it is a switch, or stands for some. On boards with GPUs since Blackwell, switches are reached through `InfiniBand` adapters that
-/// differ from others of their model in their product data alone, which the kernel shows to root.
+/// Returns true if it is a switch, or an adapter that stands for switches. On boards with GPUs since Blackwell,
+/// switches are reached through `InfiniBand` adapters. Only their product data distinguishes them from others of their
+/// model, and the kernel shows it only to root.
 fn is_switch(device: &PciDevice, folder: &Path) -> bool {
     let manages_switches = || {
         let data = head(&folder.join("vpd"), PRODUCT_DATA_LIMIT).unwrap_or_default();
@@ -53,7 +54,7 @@ fn is_switch(device: &PciDevice, folder: &Path) -> bool {
     }
 }
 
-/// One function; `None` if the kernel does not even report its kind.
+/// Reads a function. Returns `None` if the kernel does not even report its kind.
 fn device(folder: &Path, address: PciAddress) -> Option<PciDevice> {
     let hexadecimal = |name: &str| text(&folder.join(name))?.parse::<Hexadecimal>().ok();
     Some(PciDevice {
@@ -77,20 +78,20 @@ fn device(folder: &Path, address: PciAddress) -> Option<PciDevice> {
     })
 }
 
-/// The name of the kernel driver: the end of a link.
+/// Returns the name of the kernel driver: the end of a link.
 fn kernel_driver(folder: &Path) -> Option<String> {
     let target = folder.join("driver").read_link().ok()?;
     Some(target.file_name()?.to_str()?.to_owned())
 }
 
-/// Whether the device answers. The kernel caches `vendor` from its first contact with the device, so only the
-/// configuration space shows that it has since fallen off the bus.
+/// Returns true if the device answers, or `None` if its configuration space cannot be read. The kernel caches `vendor`
+/// from its first contact with the device, so only the configuration space shows that it has since fallen off the bus.
 fn answers(folder: &Path) -> Option<bool> {
     let identity = head(&folder.join("config"), IDENTITY_BYTES).filter(|bytes| bytes.len() == 4)?;
     Some(identity.iter().any(|byte| *byte != u8::MAX))
 }
 
-/// The largest of the windows in `resource`: lines of first address, last address and flags.
+/// Returns the size of the largest window in `resource`: lines of first address, last address and flags.
 fn largest_window(folder: &Path) -> Option<u64> {
     let read = |field: &str| u64::from_str_radix(field.strip_prefix("0x")?, 16).ok();
     let size = |line: &str| {
@@ -101,7 +102,7 @@ fn largest_window(folder: &Path) -> Option<u64> {
     text(&folder.join("resource"))?.lines().filter_map(size).max()
 }
 
-/// The model of an NVIDIA system on a chip, whose GPU is on no PCI bus.
+/// Returns the model of an NVIDIA system on a chip, whose GPU is on no PCI bus.
 fn system_on_chip(root: Root<'_>) -> Option<String> {
     let tree = root.path(DEVICE_TREE);
     let compatible = text(&tree.join("compatible"))?;

@@ -1,4 +1,4 @@
-//! What is read of trees as the kernel shows them.
+//! Tests of reading trees with the kernel's files.
 
 use crate::driver::{FabricManager, Flavor};
 use crate::hardware::{AMD, MELLANOX, NVIDIA, SupportedBy};

@@ -1,4 +1,4 @@
-//! Runs `landfall-gpu` within limits and reports the outcome. In any case, the PCI bus is known.
+//! Runs `landfall-gpu` within limits and reports the outcome. Every outcome includes the PCI bus.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,49 +11,49 @@ use crate::hardware::Hardware;
 use crate::look::Root;
 use crate::report::{GpuReport, SIZE_LIMIT};
 
-/// How the program is run.
+/// A run of the program.
 #[derive(Debug, Clone)]
 pub struct Probe {
-    /// The program.
+    /// Path of the program.
     pub program: PathBuf,
-    /// How long it may run.
+    /// Maximum running time.
     pub time_limit: Duration,
-    /// How many bytes it may print.
+    /// Maximum bytes of its output.
     pub output_limit_bytes: usize,
-    /// The tree from which this side reads the PCI bus if the program prints nothing: `/`, except in tests.
+    /// Tree from which this process reads the PCI bus if the program prints nothing: `/`, except in tests.
     pub root: PathBuf,
 }
 
-/// The outcome of the program.
+/// The outcome of a run.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It could not be started.
+    /// The program could not be started.
     NotRun {
         /// The kernel's error.
         reason: std::io::Error,
-        /// What the PCI bus shows.
+        /// The PCI bus.
         hardware: Hardware,
     },
-    /// It was killed at its time limit.
+    /// The program was killed at its time limit.
     TimedOut {
         /// The time limit.
         after: Duration,
-        /// What the PCI bus shows.
+        /// The PCI bus.
         hardware: Hardware,
     },
-    /// Its output was not a document of facts, or too long, or it ended with a failure.
+    /// The output was not a document of facts, or was too long, or the program failed.
     Malformed {
-        /// What was wrong, in words.
+        /// The fault, in words.
         reason: String,
-        /// What the PCI bus shows.
+        /// The PCI bus.
         hardware: Hardware,
     },
-    /// It printed the facts.
+    /// The program printed the facts.
     Facts(Box<GpuReport>),
 }
 
 impl Outcome {
-    /// The error code, where there are no facts.
+    /// Error code, if there are no facts.
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::NotRun { .. } => Some(codes::GPU_PROBE_NOT_RUN),
@@ -63,7 +63,7 @@ impl Outcome {
         }
     }
 
-    /// What the PCI bus shows, in every case.
+    /// The PCI bus, which every outcome has.
     pub fn hardware(&self) -> &Hardware {
         match self {
             Self::NotRun { hardware, .. } | Self::TimedOut { hardware, .. } | Self::Malformed { hardware, .. } => {
@@ -105,13 +105,13 @@ impl Probe {
         Outcome::Malformed { reason, hardware: self.hardware() }
     }
 
-    /// Read only now, because the kernel's files of a hanging device can hang as well.
+    /// Reads the PCI bus. This happens only now, because the kernel's files of a hanging device can also hang.
     fn hardware(&self) -> Hardware {
         Root::new(&self.root).hardware()
     }
 }
 
-/// An error and what caused it, in one line.
+/// Formats an error and its causes in one line.
 fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -1,4 +1,4 @@
-//! The outcomes, with real programs: shell scripts in place of `landfall-gpu`.
+//! Tests of the outcomes with real programs: shell scripts in place of `landfall-gpu`.
 
 use std::time::{Duration, Instant};
 

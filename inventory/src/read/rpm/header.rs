@@ -1,4 +1,4 @@
-//! The header of an installed package, as RPM's database has it: an index of tags, and the data to which it points.
+//! The header of an installed package in RPM's database: an index of tags, and the data to which it points.
 
 use super::super::{license, short};
 use crate::package::{Package, PackageKind};
@@ -13,13 +13,13 @@ const EPOCH: u32 = 1003;
 const LICENSE: u32 = 1014;
 const ARCHITECTURE: u32 = 1022;
 
-/// The type of a number of 32 bits.
+/// Type of a number of 32 bits.
 const INT32: u32 = 4;
 
-/// The types of texts: one, several, and one in several languages.
+/// Types of texts: one, several, and one in several languages.
 const TEXTS: [u32; 3] = [6, 8, 9];
 
-/// RPM keeps the keys that it trusts as packages of this name.
+/// Name of the packages in which RPM keeps trusted keys.
 const KEY: &str = "gpg-pubkey";
 
 const TORN: &str = "the header of a package contradicts itself";
@@ -29,7 +29,7 @@ struct Header<'a> {
     data: &'a [u8],
 }
 
-/// The package of a header; none of a key.
+/// Returns the package of a header; `None` for a key.
 pub(super) fn package(bytes: &[u8]) -> Result<Option<Package>, String> {
     let header = Header::read(bytes)?;
     let (Some(name), Some(version), Some(release)) = (header.text(NAME)?, header.text(VERSION)?, header.text(RELEASE)?)
@@ -60,7 +60,7 @@ impl<'a> Header<'a> {
         Ok(Self { index, data: rest.get(..data).ok_or(TORN)? })
     }
 
-    /// The data of a tag, from its beginning on, if the tag is there with one of these types.
+    /// Returns the data from the beginning of a tag, if the tag exists with one of these types.
     fn find(&self, tag: u32, types: &[u32]) -> Result<Option<&'a [u8]>, String> {
         for entry in self.index.chunks_exact(ENTRY_BYTES) {
             if number(entry, 0)? == tag && types.contains(&number(entry, 4)?) {
@@ -71,20 +71,20 @@ impl<'a> Header<'a> {
         Ok(None)
     }
 
-    /// The first text of a tag.
+    /// Returns the first text of a tag.
     fn text(&self, tag: u32) -> Result<Option<String>, String> {
         let Some(data) = self.find(tag, &TEXTS)? else { return Ok(None) };
         let length = data.iter().position(|byte| *byte == 0).ok_or(TORN)?;
         Ok(Some(String::from_utf8_lossy(&data[..length]).into_owned()))
     }
 
-    /// The first number of a tag.
+    /// Returns the first number of a tag.
     fn number(&self, tag: u32) -> Result<Option<u32>, String> {
         self.find(tag, &[INT32])?.map(|data| number(data, 0)).transpose()
     }
 }
 
-/// A number of 32 bits, the highest byte first.
+/// Reads a big-endian number of 32 bits.
 fn number(bytes: &[u8], at: usize) -> Result<u32, String> {
     let bytes = bytes.get(at..at + 4).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok()).ok_or(TORN)?;
     Ok(u32::from_be_bytes(bytes))

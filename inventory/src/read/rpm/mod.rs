@@ -1,11 +1,12 @@
-//! RPM's database of installed packages, in the form that RPM has written since version 4.16: one table of `rpmdb.sqlite`.
+//! RPM's database of installed packages, in the form that RPM has written since version 4.16: one table of
+//! `rpmdb.sqlite`.
 //!
 //! ```text
 //! rpmdb.sqlite ── sqlite (pages, trees, overflow) ── record ── header (of a package) ── Package
 //! ```
 //!
-//! Threats: the file comes from upstream's layer. It is held in memory, up to a limit; each page is looked at once, whatever the pages
-//! say of one another, and a header has a limit of its own.
+//! Threats: the file comes from upstream's layer. It is held in memory, up to a limit. Each page is examined once,
+//! whatever references the pages contain, and a header has its own limit.
 
 mod header;
 mod record;
@@ -18,10 +19,10 @@ use crate::package::Package;
 use record::Column;
 use sqlite::Database;
 
-/// The table of packages.
+/// Name of the table of packages.
 const TABLE: &[u8] = b"Packages";
 
-/// The packages of a database.
+/// Reads the packages of a database.
 pub fn packages(mut file: impl Read) -> io::Result<Result<Vec<Package>, String>> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
@@ -33,7 +34,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Package>, String> {
     let mut packages = Vec::new();
     let root = root(&mut database)?.ok_or("it has no table of packages")?;
     database.rows(root, &mut |row| {
-        // The first column is the number of the row, which is not part of it.
+        // The first column is the number of the row, which is not stored in the row.
         let Some(Column::Bytes(header)) = record::columns(row)?.nth(1).transpose()? else {
             return Err("a row of its table is not of RPM".to_owned());
         };
@@ -46,7 +47,7 @@ fn read(bytes: &[u8]) -> Result<Vec<Package>, String> {
     Ok(packages)
 }
 
-/// The first page of the table of packages, as the table of tables has it.
+/// Returns the first page of the table of packages, as stated in the schema table.
 fn root(database: &mut Database<'_>) -> Result<Option<u32>, String> {
     let mut root = None;
     database.rows(sqlite::SCHEMA, &mut |row| {

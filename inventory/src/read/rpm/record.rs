@@ -1,4 +1,4 @@
-//! A row of SQLite: its columns, each with a number that says its type.
+//! A row of SQLite: its columns, each with a number that states its type.
 
 use super::sqlite::varint;
 
@@ -11,20 +11,20 @@ pub(super) enum Column<'a> {
     Integer(i64),
     /// A text or bytes.
     Bytes(&'a [u8]),
-    /// Nothing, or a number with a fraction.
+    /// No value, or a number with a fraction.
     Other,
 }
 
-/// The columns of a row, which are read one by one.
+/// The columns of a row, read one by one.
 pub(super) struct Columns<'a> {
     row: &'a [u8],
-    /// Where the next type is, and where the types end.
+    /// Offset of the next type, and offset of the end of the types.
     types: (usize, usize),
-    /// Where the next value is.
+    /// Offset of the next value.
     value: usize,
 }
 
-/// The columns of a row.
+/// Begins to read the columns of a row.
 pub(super) fn columns(row: &[u8]) -> Result<Columns<'_>, String> {
     let (header, first) = varint(row, 0)?;
     let value = usize::try_from(header).ok().filter(|value| *value <= row.len()).ok_or(TORN)?;
@@ -62,7 +62,7 @@ impl<'a> Iterator for Columns<'a> {
     }
 }
 
-/// A number of up to eight bytes, the highest first, with a sign.
+/// Reads a big-endian number of up to eight bytes, with a sign.
 fn integer(bytes: &[u8]) -> i64 {
     let negative = bytes.first().is_some_and(|byte| *byte >= 0x80);
     bytes.iter().fold(if negative { -1 } else { 0 }, |number, byte| (number << 8) | i64::from(*byte))

@@ -1,21 +1,22 @@
-//! The form of SQLite's files, as far as the rows of a table are read: pages, the tree of a table, and overflow.
+//! The format of SQLite's files, as far as needed to read the rows of a table: pages, the tree of a table, and
+//! overflow.
 //!
-//! <https://www.sqlite.org/fileformat2.html> describes it; names are those of that document.
+//! <https://www.sqlite.org/fileformat2.html> describes the format; names are from that document.
 
 use std::borrow::Cow;
 
 use crate::limits;
 
-/// The first page of the table of tables.
+/// First page of the schema table.
 pub(super) const SCHEMA: u32 = 1;
 
-/// How a file begins.
+/// First bytes of a file.
 const MAGIC: &[u8] = b"SQLite format 3\0";
 
 /// Bytes of the file's header, which is at the beginning of the first page.
 const HEADER_BYTES: usize = 100;
 
-/// The number of texts that are UTF-8.
+/// Number of the text encoding UTF-8.
 const UTF_8: u32 = 1;
 
 const INTERIOR: u8 = 5;
@@ -27,9 +28,9 @@ const TORN: &str = "its pages contradict one another";
 pub(super) struct Database<'a> {
     bytes: &'a [u8],
     page_bytes: usize,
-    /// Bytes of a page that are used.
+    /// Number of usable bytes of a page.
     usable: usize,
-    /// Pages that may still be looked at: in a whole file, none is part of two trees.
+    /// Number of pages that may still be examined: in a valid file, no page is part of two trees.
     left: usize,
 }
 
@@ -53,13 +54,13 @@ impl<'a> Database<'a> {
         Ok(Self { bytes, page_bytes, usable, left: bytes.len() / page_bytes })
     }
 
-    /// Calls for each row of the table whose tree has this root; ends with the first error.
+    /// Calls `each` for each row of the table whose tree has this root; ends at the first error.
     pub(super) fn rows(&mut self, root: u32, each: &mut dyn FnMut(&[u8]) -> Result<(), String>) -> Result<(), String> {
         let mut open = vec![root];
         while let Some(page) = open.pop() {
             let tree = Tree::of(self.page(page)?, page)?;
             if tree.kind == INTERIOR {
-                // The last is looked at first, so that rows come in their order.
+                // The last one is pushed first, so that rows come in order.
                 open.push(number32(tree.page, tree.header + 8)?);
                 for cell in (0..tree.cells).rev() {
                     open.push(number32(tree.page, tree.cell(cell)?)?);
@@ -77,7 +78,7 @@ impl<'a> Database<'a> {
         Ok(())
     }
 
-    /// A page, counted from 1.
+    /// Returns a page; pages are counted from 1.
     fn page(&mut self, number: u32) -> Result<&'a [u8], String> {
         self.left = self.left.checked_sub(1).ok_or(TORN)?;
         let from =
@@ -86,7 +87,7 @@ impl<'a> Database<'a> {
         self.bytes.get(from..until).ok_or_else(|| "a page is missing".to_owned())
     }
 
-    /// The payload of a cell of a leaf, with what overflowed to other pages.
+    /// Returns the payload of a leaf's cell, including the part that overflowed to other pages.
     fn payload(&mut self, page: &'a [u8], at: usize) -> Result<Cow<'a, [u8]>, String> {
         let (size, after_size) = varint(page, at)?;
         let (_, start) = varint(page, after_size)?;
@@ -108,7 +109,7 @@ impl<'a> Database<'a> {
         Ok(Cow::Owned(whole))
     }
 
-    /// How many bytes of a payload are in the leaf itself.
+    /// Returns how many bytes of a payload are in the leaf itself.
     fn local(&self, size: usize) -> usize {
         let (most, least) = (self.usable - 35, (self.usable - 12) * 32 / 255 - 23);
         if size <= most {
@@ -119,10 +120,10 @@ impl<'a> Database<'a> {
     }
 }
 
-/// A page of the tree of a table.
+/// A page of a table's tree.
 struct Tree<'a> {
     page: &'a [u8],
-    /// Where its header is.
+    /// Offset of its header.
     header: usize,
     kind: u8,
     cells: usize,
@@ -138,14 +139,14 @@ impl<'a> Tree<'a> {
         Ok(Self { page, header, kind, cells: number(page, header + 3, 2)? as usize })
     }
 
-    /// Where a cell is.
+    /// Returns the offset of a cell.
     fn cell(&self, index: usize) -> Result<usize, String> {
         let pointers = self.header + if self.kind == INTERIOR { 12 } else { 8 };
         Ok(number(self.page, pointers + 2 * index, 2)? as usize)
     }
 }
 
-/// A number of some bytes, the highest first.
+/// Reads a big-endian number of `length` bytes.
 fn number(bytes: &[u8], at: usize, length: usize) -> Result<u32, String> {
     let bytes = bytes.get(at..at + length).ok_or(TORN)?;
     Ok(bytes.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte)))
@@ -155,7 +156,7 @@ fn number32(bytes: &[u8], at: usize) -> Result<u32, String> {
     number(bytes, at, 4)
 }
 
-/// A number of up to nine bytes, and where it ends.
+/// Reads a number of up to nine bytes; returns it with the offset of its end.
 pub(super) fn varint(bytes: &[u8], at: usize) -> Result<(u64, usize), String> {
     let mut number = 0;
     for index in at..at + 9 {

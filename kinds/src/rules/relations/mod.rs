@@ -1,4 +1,4 @@
-//! How fields of one object fit each other.
+//! Relations between fields of one object.
 
 mod objects;
 mod pods;
@@ -11,12 +11,12 @@ pub(super) use workloads::*;
 
 use super::{Found, wrong};
 
-/// Refuses a field for a reason, where it is there.
+/// Returns an error, with a reason, if a field is present.
 fn absent(value: &Value, name: &str, why: &str) -> Found {
     if value[name].is_null() { Ok(()) } else { Err(wrong(format!("/{name}"), why)) }
 }
 
-/// The items of a list; none where it is missing.
+/// The items of a list; none if it is missing.
 fn items<'a>(value: &'a Value, name: &str) -> impl Iterator<Item = (usize, &'a Value)> {
     value[name].as_array().into_iter().flatten().enumerate()
 }
@@ -25,7 +25,7 @@ pub(super) fn word<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// Refuses the second of two texts that are the same.
+/// Returns an error for the second of two equal texts.
 fn different<'a>(texts: impl Iterator<Item = (String, &'a str)>) -> Found {
     let mut seen = std::collections::HashSet::new();
     for (pointer, text) in texts {

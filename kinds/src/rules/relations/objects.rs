@@ -1,4 +1,4 @@
-//! Fields of Services, Ingresses, volumes, rights and definitions.
+//! Relations in Services, Ingresses, volumes, roles and definitions.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::rules::{Found, wrong};
 
 const RIGHTS: &str = "rbac.authorization.k8s.io";
 
-/// Ports of a Service have names where there are several, all different.
+/// Checks that several ports of a Service have distinct names.
 pub fn service_port_names(ports: &Value) -> Found {
     let ports = || ports.as_array().into_iter().flatten().enumerate();
     if let Some((index, _)) = ports().find(|(_, port)| word(port, "name").is_empty())
@@ -54,7 +54,8 @@ pub fn service(service: &Value) -> Found {
     Ok(())
 }
 
-/// How long a client is sent to the same pod: a day at most. Without this affinity the API server drops the field.
+/// Checks that session affinity by client IP lasts at most a day. Without this affinity, the API server drops the
+/// field.
 pub fn affinity_of_clients(service: &Value) -> Found {
     let pointer = "/sessionAffinityConfig/clientIP/timeoutSeconds";
     match service.pointer(pointer).and_then(Value::as_i64) {
@@ -72,7 +73,7 @@ pub fn ingress(ingress: &Value) -> Found {
     Ok(())
 }
 
-/// Paths that are compared as texts are absolute, and without parts that mean another path.
+/// Checks that paths which are compared as text are absolute, without parts that mean another path.
 pub fn ingress_path(path: &Value) -> Found {
     if !matches!(word(path, "pathType"), "Exact" | "Prefix") {
         return Ok(());
@@ -122,7 +123,7 @@ pub fn access_modes(specification: &Value) -> Found {
     Ok(())
 }
 
-/// A claim asks for storage.
+/// Checks that a claim requests storage.
 pub fn storage(claim: &Value) -> Found {
     let pointer = "/resources/requests/storage";
     let Some(storage) = claim.pointer(pointer).and_then(Value::as_str) else {
@@ -134,7 +135,7 @@ pub fn storage(claim: &Value) -> Found {
     Ok(())
 }
 
-/// Fields of a volume that say nothing of where it is.
+/// Fields of a volume other than its source.
 const APART_FROM_SOURCES: [&str; 9] = [
     "accessModes",
     "capacity",
@@ -161,7 +162,7 @@ pub fn volume(volume: &Value) -> Found {
     }
 }
 
-/// A rule of a role is about resources or about paths.
+/// Checks that a rule of a role is about either resources or paths.
 pub fn role_rule(rule: &Value) -> Found {
     let has = |name| items(rule, name).next().is_some();
     if has("nonResourceURLs") {
@@ -176,7 +177,7 @@ pub fn subject(subject: &Value) -> Found {
     let group = word(subject, "apiGroup");
     let is_fit = match word(subject, "kind") {
         "ServiceAccount" => group.is_empty(),
-        // The API server has a default for a missing one.
+        // The API server has a default for a missing group.
         _ => group.is_empty() || group == RIGHTS,
     };
     if is_fit { Ok(()) } else { Err(wrong("/apiGroup", format!("`{group}` is not the group of such a subject"))) }
@@ -189,16 +190,16 @@ pub fn subject_of_cluster(subject: &Value) -> Found {
     Ok(())
 }
 
-/// The API server calls webhooks in versions that it knows.
+/// Checks that a webhook has a review version that the API server knows.
 pub fn review_versions(versions: &Value) -> Found {
     let known = versions.as_array().into_iter().flatten().any(|version| version == "v1" || version == "v1beta1");
     if known { Ok(()) } else { Err(wrong("", "it has neither v1 nor v1beta1")) }
 }
 
-/// Names of classes of Kubernetes itself, which have greater values.
+/// Prefix of the names of Kubernetes' own classes, which have higher values.
 const SYSTEM_CLASS: &str = "system-";
 
-/// The greatest priority that a class may have.
+/// Maximum priority of a class.
 const GREATEST_PRIORITY: i64 = 1_000_000_000;
 
 pub fn priority(class: &Value) -> Found {
@@ -211,7 +212,7 @@ pub fn priority(class: &Value) -> Found {
     }
 }
 
-/// A key is in one of both maps.
+/// Checks that a key is in only one of the two maps.
 pub fn config_keys(config: &Value) -> Found {
     let mut keys = config["binaryData"].as_object().into_iter().flat_map(serde_json::Map::keys);
     match keys.find(|key| !config["data"][key.as_str()].is_null()) {
@@ -220,7 +221,7 @@ pub fn config_keys(config: &Value) -> Found {
     }
 }
 
-/// A definition is named by what it defines, and one of its versions is stored.
+/// Checks that a definition is named after the kind that it defines, and that one of its versions is stored.
 pub fn definition(definition: &Value) -> Found {
     let [plural, group] = ["/spec/names/plural", "/spec/group"].map(|pointer| crate::text(definition, pointer));
     let (name, expected) = (word(&definition["metadata"], "name"), format!("{plural}.{group}"));

@@ -1,4 +1,4 @@
-//! Fields of pods.
+//! Relations between fields of pods.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::{absent, different, items, word};
 use crate::amount;
 use crate::rules::{Found, wrong};
 
-/// Lists of containers that the names of containers are unique in.
+/// Lists of containers whose names must be unique together.
 const CONTAINERS: [&str; 2] = ["containers", "initContainers"];
 
 pub fn container_names(pod: &Value) -> Found {
@@ -18,7 +18,7 @@ pub fn container_names(pod: &Value) -> Found {
     different(CONTAINERS.into_iter().flat_map(named))
 }
 
-/// Probes and hooks are those of containers that run as long as the pod.
+/// Checks that only containers that run as long as the pod have probes and hooks.
 pub fn init_container(container: &Value) -> Found {
     if container["restartPolicy"] == "Always" {
         return Ok(());
@@ -34,7 +34,7 @@ pub fn port_names(ports: &Value) -> Found {
     different(named.filter(|(_, name)| !name.is_empty()))
 }
 
-/// Ports of the host are different, and the container's own on the host's network.
+/// Checks that host ports are distinct, and equal to the container's ports on the host's network.
 pub fn host_ports(pod: &Value) -> Found {
     let mut seen = HashSet::new();
     let is_on_host = pod["hostNetwork"] == true;
@@ -62,12 +62,12 @@ pub fn dns(pod: &Value) -> Found {
     Ok(())
 }
 
-/// What a container mounts is a volume of its pod.
+/// Checks that a container mounts only volumes of its pod.
 pub fn mounts(pod: &Value) -> Found {
     mounts_of(pod, &items(pod, "volumes").map(|(_, volume)| word(volume, "name")).collect())
 }
 
-/// What a container of a `StatefulSet` mounts is a volume of the template or of a claim.
+/// Checks that a container of a `StatefulSet` mounts only volumes of the template or of a claim.
 pub fn mounts_of_set(set: &Value) -> Found {
     let pod = &set["template"]["spec"];
     let claims = items(set, "volumeClaimTemplates").map(|(_, claim)| word(&claim["metadata"], "name"));
@@ -99,7 +99,8 @@ fn known(volumes: &HashSet<&str>) -> String {
     if names.is_empty() { String::new() } else { format!(", only {}", names.join(", ")) }
 }
 
-/// A volume is mounted either as a folder or as a device, and only privileged containers mount for the host.
+/// Checks the mounts of a container. A volume is mounted either as a folder or as a device. Only privileged containers
+/// propagate mounts to the host, and a mount has at most one kind of subpath.
 pub fn mounts_of_devices(container: &Value) -> Found {
     let devices: HashSet<&str> = items(container, "volumeDevices").map(|(_, device)| word(device, "name")).collect();
     let is_privileged = container.pointer("/securityContext/privileged") == Some(&Value::Bool(true));
@@ -121,7 +122,8 @@ pub fn mounts_of_devices(container: &Value) -> Found {
     Ok(())
 }
 
-/// A container asks for no more than its limits. Resources of devices, which must be equal, have a check of their own.
+/// Checks that a container requests no more than its limits. Resources of devices, which must be equal, have a separate
+/// check.
 pub fn requests(resources: &Value) -> Found {
     let amounts = resources["requests"].as_object().into_iter().flatten();
     for (name, request) in amounts {
@@ -167,7 +169,7 @@ pub fn toleration(toleration: &Value) -> Found {
     Ok(())
 }
 
-/// The number of values that an operator has.
+/// Checks the number of values for an operator.
 pub fn expression(expression: &Value) -> Found {
     let count = expression["values"].as_array().map_or(0, Vec::len);
     let operator = word(expression, "operator");
@@ -180,7 +182,7 @@ pub fn expression(expression: &Value) -> Found {
     Err(wrong("/values", format!("the operator {operator} {what}")))
 }
 
-/// A volume without any source is an empty folder.
+/// Checks that a volume has at most one source; a volume without a source is an empty folder.
 pub fn one_source(volume: &Value) -> Found {
     let fields = volume.as_object().into_iter().flatten().filter(|(name, field)| *name != "name" && !field.is_null());
     let sources: Vec<&str> = fields.map(|(name, _)| name.as_str()).collect();

@@ -1,11 +1,11 @@
-//! Fields of objects that have pods, and of those about them.
+//! Relations in objects that have pods, and in objects about them.
 
 use serde_json::Value;
 
 use super::{absent, items, word};
 use crate::rules::{Found, wrong};
 
-/// The selector of a workload chooses the pods of its template.
+/// Checks that the selector of a workload selects the pods of its template.
 pub fn selector(specification: &Value) -> Found {
     let selector = &specification["selector"];
     let labels = specification.pointer("/template/metadata/labels").unwrap_or(&Value::Null);
@@ -39,7 +39,7 @@ fn is_chosen(expression: &Value, labels: &Value) -> bool {
     }
 }
 
-/// A number or a share of nothing.
+/// Returns true if a number or a percentage is zero.
 fn is_none_of(share: &Value) -> bool {
     let zero = share.as_str().and_then(|text| text.strip_suffix('%')).and_then(|digits| digits.parse::<u64>().ok());
     share.as_u64().or(zero) == Some(0)
@@ -63,7 +63,8 @@ pub fn strategy_of_set(strategy: &Value) -> Found {
     Ok(())
 }
 
-/// One pod that is not available is the default, and no more pods than nodes.
+/// Checks that exactly one of `maxUnavailable` (default 1) and `maxSurge` (default 0) is nonzero in the update strategy
+/// of a `DaemonSet`.
 pub fn strategy_of_daemons(strategy: &Value) -> Found {
     if strategy["type"] == "OnDelete" {
         return Ok(());
@@ -77,7 +78,7 @@ pub fn strategy_of_daemons(strategy: &Value) -> Found {
     }
 }
 
-/// Ten minutes are the default of the deadline.
+/// Checks the progress deadline; its default is ten minutes.
 pub fn deadline(specification: &Value) -> Found {
     let ready = specification["minReadySeconds"].as_i64().unwrap_or(0);
     let deadline = specification["progressDeadlineSeconds"].as_i64().unwrap_or(600);
@@ -88,7 +89,7 @@ pub fn deadline(specification: &Value) -> Found {
     Ok(())
 }
 
-/// Jobs whose pods are counted one by one have fields of their own. One without any number has one pod.
+/// Checks the fields of Jobs whose pods are indexed. A Job without any number has one pod.
 pub fn indexes(job: &Value) -> Found {
     if job["completionMode"] == "Indexed" {
         let is_counted = !job["completions"].is_null() || job["parallelism"].is_null();
@@ -108,7 +109,7 @@ pub fn replicas(autoscaler: &Value) -> Found {
     }
 }
 
-/// The source of a metric is that of its type.
+/// Checks that the source of a metric matches its type.
 pub fn metric(metric: &Value) -> Found {
     let kind = word(metric, "type");
     let source = kind.char_indices().map(|(at, letter)| if at == 0 { letter.to_ascii_lowercase() } else { letter });
