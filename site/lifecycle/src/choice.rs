@@ -17,8 +17,8 @@ use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
 ///
 /// # Errors
 ///
-/// The errors of [`locate_counted`]. Also fails for a folder with several bundles, unless they are one version of one
-/// release for different platforms, and exactly one is for this host's platform.
+/// The errors of [`locate_counted`]. Also fails for a folder with several bundles, with one exception. They may be one
+/// version of one release for different platforms, if exactly one is for this host's platform.
 pub(crate) fn locate_for_host(path: &Path, counters: &Counters) -> Result<Located, MediaError> {
     match locate_counted(path, counters) {
         Err(MediaError::SeveralBundles { folder, names }) => {

@@ -1,7 +1,7 @@
 //! Space on filesystems: an operation's peak, the reserve that always stays free, and a guard during writes.
 //!
 //! The data folder's filesystem holds etcd and the databases, which fail when it is full. Landfall's writes there may
-//! therefore never use the reserve, whatever the estimate was.
+//! therefore never use the reserve, even if an estimate was too low.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

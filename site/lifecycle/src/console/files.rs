@@ -1,4 +1,4 @@
-//! Files of the console in the data folder. Each is complete or missing, whatever interrupted its write.
+//! Files of the console in the data folder. Each is complete or missing, even after an interrupted write.
 
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
-//! Copies of the backups on other disks and in buckets: to the places in the settings after each backup, or to a place
-//! that a person names. A bucket is named `s3:NAME` instead of a folder.
+//! Copies of the backups on other disks and in buckets. Each backup is copied to the places in the settings; a person
+//! may also name a place. A bucket is named `s3:NAME` instead of a folder.
 
 use std::path::{Path, PathBuf};
 

@@ -1,9 +1,9 @@
 //! Secrets that a site gives: a password that a person types, a certificate with its key, or a license of other
 //! software.
 //!
-//! A value goes from a file or a terminal to a file in the data folder that only root may read, and from there into a
-//! Secret of the cluster. The plan, the journal, events and logs contain only its number: the first value of a site has
-//! the number 1, and each later one the next. Undo of a change restores the Secret with the earlier number.
+//! A value comes from a file or a terminal. It is written to a file in the data folder that only root may read, and
+//! from there to a Secret. The plan, the journal, events and logs contain only its number. The first value of a site
+//! has the number 1, and each later one the next. Undo of a change restores the Secret with the earlier number.
 //!
 //! Threats and confidentiality:
 //! - Values come from people and from other software: each is bounded, and checked before anything changes.

@@ -143,8 +143,8 @@ fn mounted(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>
     }
 }
 
-/// Adds variables of running containers: values whose names mark secrets, and parts of other values that look like
-/// secrets, such as the password in an address.
+/// Adds variables of running containers: values whose names mark secrets, and secret parts of other values, such as the
+/// password in an address.
 fn environments(paths: &SitePaths, known: &mut KnownValues) {
     let Ok(containers) = paths.containers().read_dir() else { return };
     let mut seen = BTreeSet::new();

@@ -1,5 +1,5 @@
-//! Collectors of a support bundle: each has limits of time and bytes, and works without the others. They work with
-//! whatever is left of a site: without an API server, partly installed, or not installed.
+//! Collectors of a support bundle: each has limits of time and bytes, and works without the others. They also work on a
+//! site without an API server, and on a partly or not installed one.
 
 mod cluster;
 mod files;

@@ -19,7 +19,6 @@ const PAYLOAD_STEP: u64 = 32 << 20;
 impl<J: UploadJudge> UploadSlot<J> {
     /// Adds the next piece of the upload with this ID. On the disk on return. A refusal of the arrived data ends the
     /// upload and removes it; any other error keeps the data. An empty piece repeats a failed judgment.
-    /// which nothing is kept then; any other error keeps what has arrived. An empty piece has what arrived judged, where that failed before.
     pub fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, UploadError> {
         let mut file = self.turn();
         let mut current = self.known(id)?;

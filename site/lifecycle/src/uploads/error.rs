@@ -28,7 +28,7 @@ pub enum UploadError {
         /// Time when the last bytes arrived, RFC 3339 in UTC.
         continued: String,
     },
-    /// No upload has this id.
+    /// No upload has this ID.
     #[error("there is no upload {0}")]
     Unknown(String),
     /// A piece does not follow the earlier bytes.

@@ -72,7 +72,7 @@ impl Operations {
         let verb = file.operation.map_or("resume", Operation::name);
         let mut running = self.take_over(verb, file, media_path, UndoScope::STEP)?;
         let ended = Changed::by(&mut running);
-        // Removes the files of releases that were not committed or are no longer kept.
+        // Files of releases that were not committed or are no longer kept are removed.
         if running.is_closed() {
             self.remove_strays(&running.lock)?;
         }

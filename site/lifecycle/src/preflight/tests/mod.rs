@@ -387,8 +387,8 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
     }
 }
 
-/// A rule that drops pods' packets by name does so whatever else the chain accepts. Rules about other addresses do not
-/// matter.
+/// A rule that drops pods' packets by name does so regardless of the chain's other rules. Rules about other addresses
+/// do not matter.
 #[test]
 fn a_chain_that_accepts_the_rest_blocks_by_what_it_drops() {
     let found = |drops: &[&str], drops_to: &[&str]| {
