@@ -38,9 +38,9 @@ pub(crate) const OPERATION: &str = "operation";
 pub(crate) enum Reason {
     /// A person or a timer requests it.
     Request,
-    /// An upgrade begins with it.
+    /// An upgrade begins with a backup.
     Upgrade,
-    /// Points in time begin with it, after a change of release or data.
+    /// Points in time begin with a backup after a change of release or data.
     Change,
 }
 
@@ -337,7 +337,7 @@ impl ReadingOrder {
 enum Link {
     /// No log is kept.
     None,
-    /// The link of earlier log backups.
+    /// The existing log continues with this link.
     Known(String),
     /// A log that begins with this backup.
     New(String),

@@ -19,7 +19,7 @@ use crate::steps::stop::Stop;
 pub struct LiveVolume {
     /// Name of the volume's folder in the folder of volumes.
     pub folder: String,
-    /// How the workload is stopped.
+    /// Parameters for stopping the workload.
     pub stop: Stop,
 }
 
