@@ -155,7 +155,7 @@ impl Marks {
         Ok((marks != Self::default()).then_some(text))
     }
 
-    /// Merges the marks of a backup's document into the present ones, durably in both places. A site must not accept
+    /// Merges the marks of a backup's document into the current ones, durably in both places. A site must not accept
     /// older releases after it moves to another machine. Repeating the call changes nothing.
     pub fn adopt(paths: &SitePaths, document: &[u8]) -> Result<()> {
         let [first, second] = places(paths);

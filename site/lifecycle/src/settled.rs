@@ -1,4 +1,4 @@
-//! Present state of pods. After a boot, the API server returns earlier states until the kubelet and the controllers
+//! Current state of pods. After a boot, the API server returns earlier states until the kubelet and the controllers
 //! have checked. A workload then counts as available although its pods do not run yet.
 
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! Present volume of a rule: its folder, and how its workload is stopped.
+//! Current volume of a rule: its folder, and how its workload is stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

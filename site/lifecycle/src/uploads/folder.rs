@@ -33,7 +33,7 @@ pub(super) struct UploadRecord {
     pub(super) size_bytes: u64,
     /// Account that began it.
     pub(super) by: String,
-    /// Time of its begin, RFC 3339 in UTC.
+    /// Time of its start, RFC 3339 in UTC.
     pub(super) begun: String,
     /// Bytes that are on the disk and were checked.
     pub(super) checked_bytes: u64,

@@ -83,7 +83,7 @@ impl Operations {
     /// Copies to each place come last, while other operations may begin.
     ///
     /// Records the outcome; on the disk on return. Also records a refusal because another operation ran. A killed
-    /// backup is recognized by the record of its begin.
+    /// backup is recognized by the record of its start.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let damages = self.check_tonight();
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;

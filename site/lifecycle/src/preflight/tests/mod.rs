@@ -259,7 +259,8 @@ fn a_clock_that_was_set_back_only_warns() {
     assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
 }
 
-/// Without an authority, the release's build is the earliest possible time; afterwards it is the authority's begin.
+/// Without an authority, the release's build is the earliest possible time; afterwards it is the start of the
+/// authority's validity.
 #[test]
 fn a_site_that_lost_its_time_waits_until_the_clock_is_set() {
     let folder = tempfile::tempdir().unwrap();
