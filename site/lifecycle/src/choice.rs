@@ -1,8 +1,8 @@
-//! Which bundle of a folder is meant where it holds one release for several platforms: the one for this host.
+//! Choice of this host's bundle in a folder with one release for several platforms.
 //!
-//! Threats: nothing of a head is trusted here, and no more of it is read than of any head. A bundle that lies about its platform is
-//! chosen and then refused, by its signature or because it is for another platform; one that is added for the platform of the host
-//! makes the choice ambiguous, and nothing is chosen.
+//! Threats: nothing in a head is trusted here, and no more of it is read than of any head. A bundle that lies about its
+//! platform is chosen and then refused, by its signature or its platform. An additional bundle for the host's platform
+//! makes the choice ambiguous, so nothing is chosen.
 
 use std::path::Path;
 
@@ -13,12 +13,12 @@ use landfall_media::bundle::{Located, locate_counted};
 use landfall_media::counters::Counters;
 use landfall_release_document::{RELEASE_DOCUMENT_NAME, ReleaseDocument};
 
-/// Finds the bundle that a person names, for this host. What is read is counted into `counters`.
+/// Locates the bundle that a person names, for this host. Counts the bytes read in `counters`.
 ///
 /// # Errors
 ///
-/// Those of [`locate_counted`]. A folder with several bundles is refused, unless they are one version of one release for different
-/// platforms, and exactly one of them is for the platform of this host.
+/// The errors of [`locate_counted`]. Also fails for a folder with several bundles, with one exception. They may be one
+/// version of one release for different platforms, if exactly one is for this host's platform.
 pub(crate) fn locate_for_host(path: &Path, counters: &Counters) -> Result<Located, MediaError> {
     match locate_counted(path, counters) {
         Err(MediaError::SeveralBundles { folder, names }) => {
@@ -29,16 +29,16 @@ pub(crate) fn locate_for_host(path: &Path, counters: &Counters) -> Result<Locate
     }
 }
 
-/// A bundle as it describes itself.
+/// A bundle by its own description.
 struct Offer {
     located: Located,
-    /// Name and version of its release.
+    /// Name and version of the release.
     release: (String, String),
     platform: String,
 }
 
 impl Offer {
-    /// Reads how a bundle describes itself; none where it cannot be read, or is none of a release.
+    /// Reads a bundle's description; `None` if it cannot be read or is not of a release.
     fn read(folder: &Path, name: &str, counters: &Counters) -> Option<Self> {
         let located = locate_counted(&folder.join(name), counters).ok()?;
         let opened = Opened::read(located.head().ok()?).ok()?;

@@ -1,5 +1,5 @@
-//! What releases refer to on a site: blobs and their links in the registry, folders of files, heads. Content belongs to
-//! releases; what no kept release refers to is collected.
+//! Content of a site's releases: blobs and their links in the registry, folders of files, and heads. Content belongs to
+//! releases; content to which no kept release refers is collected.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::plan::install::registry_links;
 use crate::plan::node_parts::NodeParts;
 use crate::site::SiteRelease;
 
-/// What a set of releases refers to.
+/// Content to which a set of releases refers.
 #[derive(Debug, Default)]
 pub struct Content {
     blobs: BTreeSet<Sha256>,
@@ -29,7 +29,8 @@ pub struct Content {
 }
 
 impl Content {
-    /// What these releases refer to. Of two releases that give one tag to different manifests, the first one has it.
+    /// Returns the content of these releases. If two releases give one tag to different manifests, the first one keeps
+    /// it.
     pub fn of<'a>(releases: impl IntoIterator<Item = &'a SiteRelease>) -> Self {
         let mut content = Self::default();
         for release in releases {
@@ -44,8 +45,8 @@ impl Content {
         content
     }
 
-    /// Removes what these releases do not refer to from the registry, the folder of files and that of node packs; durable on
-    /// return. After a crash the same call completes it.
+    /// Removes all other content from the registry, the folder of files and the folder of node packs. Durable on
+    /// return. After a crash, the same call completes the removal.
     pub fn collect(&self, paths: &SitePaths, counters: Counters) -> Result<Collected, StepError> {
         remove_others(&paths.files(), &self.files)?;
         self.remove_other_packs(&paths.node())?;
@@ -58,7 +59,7 @@ impl Content {
 }
 
 impl Content {
-    /// Processes that run from one of them continue: the kernel keeps their programs.
+    /// Removes other node packs. Processes that run from one continue, because the kernel keeps their programs.
     fn remove_other_packs(&self, folder: &Path) -> Result<(), StepError> {
         let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
         for entry in entries.flatten() {
@@ -71,7 +72,7 @@ impl Content {
     }
 }
 
-/// Removes the folders in `folder` that have other names; nothing may be mounted in one that is removed.
+/// Removes the folders in `folder` that have other names. Fails if anything is mounted in one of them.
 pub(crate) fn remove_others(folder: &Path, names: &BTreeSet<String>) -> Result<(), StepError> {
     let Ok(entries) = fs_err::read_dir(folder) else { return Ok(()) };
     for entry in entries.flatten() {

@@ -1,4 +1,5 @@
-//! etcd's own tools, which a node pack may have: they save etcd's data as a snapshot, look at one, and restore it into a folder.
+//! etcd's own tools, which a node pack may include: they save a snapshot of etcd's data, inspect it, and restore it
+//! into a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -8,22 +9,22 @@ use landfall_host::command::HostCommand;
 use landfall_host::pack::PackId;
 use landfall_host::paths::SitePaths;
 
-/// etcd answers at this address on its own node, whatever the node's address is.
+/// Argument with the address at which etcd answers its own node, whatever the node's address is.
 const ENDPOINT: &str = "--endpoints=https://127.0.0.1:2379";
 
-/// What etcd's tool says of a snapshot, as far as it stays the same wherever the snapshot is.
+/// Status of a snapshot from etcd's tool, without the parts that depend on its location.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SnapshotStatus {
-    /// A checksum of everything in it.
+    /// Checksum of the snapshot's content.
     pub(crate) hash: u32,
-    /// etcd's revision: how many changes there had been.
+    /// etcd's revision: the number of changes so far.
     pub(crate) revision: u64,
-    /// How many keys it has.
+    /// Number of keys.
     #[serde(rename = "totalKey")]
     pub(crate) keys: u64,
 }
 
-/// The tools of one node pack.
+/// Tools of one node pack.
 #[derive(Debug, Clone)]
 pub(crate) struct EtcdTools {
     folder: PathBuf,
@@ -31,12 +32,12 @@ pub(crate) struct EtcdTools {
 }
 
 impl EtcdTools {
-    /// Those of a node pack.
+    /// Returns the tools of a node pack.
     pub(crate) fn of_pack(paths: &SitePaths, pack: &PackId) -> Self {
         Self::within(paths, paths.node_programs(pack))
     }
 
-    /// Those of the node pack that runs, if it has them.
+    /// Returns the tools of the running node pack, if it has them.
     pub(crate) fn running(paths: &SitePaths) -> Option<Self> {
         let tools = Self::within(paths, paths.node_link());
         ["etcdctl", "etcdutl"].iter().all(|name| tools.folder.join(name).exists()).then_some(tools)
@@ -46,7 +47,8 @@ impl EtcdTools {
         Self { folder, certificates: paths.kubernetes().join("pki/etcd") }
     }
 
-    /// Saves the data of the running etcd. The tool first writes into the file with `.part` after its name.
+    /// Returns the command that saves the running etcd's data. The tool first writes to the file's name with `.part`
+    /// appended.
     pub(crate) fn save(&self, file: &Path) -> HostCommand {
         let option = |name: &str, file: &str| format!("--{name}={}", self.certificates.join(file).display());
         let files = [
@@ -58,12 +60,12 @@ impl EtcdTools {
         etcdctl.arguments(["snapshot", "save"]).argument(file)
     }
 
-    /// Reads a whole snapshot, checks its structure, and prints a [`SnapshotStatus`].
+    /// Returns the command that reads a whole snapshot, checks its structure, and prints a [`SnapshotStatus`].
     pub(crate) fn status(&self, file: &Path) -> HostCommand {
         self.snapshot("status").argument(file).argument("--write-out=json")
     }
 
-    /// Restores a snapshot, whose checksum must be right, into a folder that is not there.
+    /// Returns the command that restores a snapshot with a correct checksum into a new folder.
     pub(crate) fn restore(&self, file: &Path, into: &Path) -> HostCommand {
         self.snapshot("restore").argument(file).argument("--data-dir").argument(into)
     }

@@ -1,7 +1,7 @@
-//! The host's own word on changes that the console asks for, where a person at the host wants to be asked.
+//! Approval by the host of changes that the console requests, if a person at the host requires it.
 //!
-//! Whoever takes over the console can approve whatever the console's users can. The setting is a file of the host, which no route of the API
-//! writes, and an approval is given by root on the host alone, for the digest of one plan, once.
+//! An attacker who controls the console can approve everything that its users can. The setting is a file of the host,
+//! which no route of the API writes. Only root on the host can approve, once, for the digest of one plan.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,13 +18,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How long a change waits for the host's word.
+/// Time for which a change waits for the host's approval.
 pub const PATIENCE: Duration = Duration::from_mins(15);
 
-/// Digits of a digest that name it on the command line, at least.
+/// Minimum number of a digest's digits on the command line.
 const DIGITS: usize = 8;
 
-/// Most bytes of a file about a change that waits: plans are long.
+/// Maximum size in bytes of a waiting change's file: plans are long.
 const FILE_BYTES: u64 = 16 << 20;
 
 const WAITING: &str = "waiting";
@@ -70,14 +70,14 @@ impl Word {
     }
 }
 
-/// The setting, and what waits.
+/// The setting, and the waiting changes.
 #[derive(Debug, Clone)]
 pub struct HostApprovals {
     setting: PathBuf,
     folder: PathBuf,
 }
 
-/// A change that waits, until this is dropped.
+/// A change that waits until this is dropped.
 #[derive(Debug)]
 pub struct Asked {
     approvals: HostApprovals,
@@ -85,17 +85,17 @@ pub struct Asked {
 }
 
 impl HostApprovals {
-    /// Those of this host.
+    /// Returns the approvals of this host.
     pub fn of(paths: &SitePaths) -> Self {
         Self { setting: paths.host_approval(), folder: paths.approvals() }
     }
 
-    /// Whether the host is asked. A setting that cannot be read counts as one.
+    /// Returns true if the host must approve. An unreadable setting counts as true.
     pub fn is_required(&self) -> bool {
         self.setting.try_exists().unwrap_or(true)
     }
 
-    /// Sets whether the host is asked. On the disk when this returns.
+    /// Sets whether the host must approve. On the disk on return.
     pub fn require(&self, wanted: bool) -> Result<(), StepError> {
         if !wanted {
             return Ok(durable::remove_file(&self.setting)?);
@@ -106,7 +106,8 @@ impl HostApprovals {
         Ok(durable::write_file(&self.setting, b"root approves on this host what the console asks for\n", 0o600)?)
     }
 
-    /// Forgets what waited: whoever asked must ask again. For the beginning of the process that asks.
+    /// Removes all waiting changes, which must be requested again. Called when the process that requests approvals
+    /// starts.
     pub fn clear(&self) -> Result<(), StepError> {
         for entry in fs_err::read_dir(&self.folder).into_iter().flatten().flatten() {
             durable::remove_file(&entry.path())?;
@@ -114,7 +115,7 @@ impl HostApprovals {
         Ok(())
     }
 
-    /// What waits now, by digest.
+    /// Returns the waiting changes by digest.
     pub fn waiting(&self) -> Vec<WaitingChange> {
         let entries = fs_err::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_waiting(path)).collect();
@@ -124,7 +125,7 @@ impl HostApprovals {
         files.iter().filter_map(|file| read(file)).filter(waits).collect()
     }
 
-    /// Says a word on the one change that waits with a plan whose digest begins so, with or without `sha256:`. Returns the change.
+    /// Answers the only waiting change whose digest has this prefix, with or without `sha256:`. Returns the change.
     pub fn say(&self, word: Word, digest: &str) -> Result<WaitingChange, StepError> {
         let digits = digest.strip_prefix("sha256:").unwrap_or(digest);
         let unknown = |why: String| StepError::new(codes::APPROVAL_UNKNOWN, why);
@@ -144,7 +145,8 @@ impl HostApprovals {
         Ok(waiting)
     }
 
-    /// Asks the host's administrator about a change, which waits until the answer is dropped. A word that was said before does not count.
+    /// Requests the administrator's approval of a change, which waits until the result is dropped. Earlier answers do
+    /// not count.
     pub fn ask(&self, plan: Sha256, waiting: &WaitingChange) -> Result<Asked, StepError> {
         durable::create_folder_with_mode(&self.folder, 0o700)?;
         let asked = Asked { approvals: self.clone(), plan };
@@ -161,7 +163,7 @@ impl HostApprovals {
 }
 
 impl Asked {
-    /// What was said, if something was. Both words at once are a refusal.
+    /// Returns the answer, if there is one. Both answers together are a refusal.
     pub fn word(&self) -> Option<Word> {
         [Word::Refused, Word::Approved]
             .into_iter()
@@ -178,7 +180,7 @@ impl Asked {
 
 impl Drop for Asked {
     fn drop(&mut self) {
-        // What is left does not count when it is asked for again.
+        // A leftover does not count for the next request.
         let _left = self.forget();
     }
 }
@@ -226,7 +228,7 @@ mod tests {
         approvals.require(false).unwrap();
         approvals.require(false).unwrap();
         assert!(!approvals.is_required());
-        // What is no folder cannot be looked into.
+        // A path that is not a folder cannot be examined.
         durable::write_file(&root.path().join("etc"), b"", 0o600).unwrap_or_else(|_| {
             fs_err::remove_dir_all(root.path().join("etc")).unwrap();
             durable::write_file(&root.path().join("etc"), b"", 0o600).unwrap();

@@ -1,5 +1,5 @@
-//! What happens to a site: configuration, preflight, plans, steps and operations. The engine defines how an operation
-//! runs; hosts and clusters have crates of their own.
+//! Lifecycle of a site: configuration, preflight, plans, steps and operations. The engine defines how an operation
+//! runs; hosts and clusters have separate crates.
 
 pub mod backups;
 mod choice;

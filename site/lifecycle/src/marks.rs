@@ -1,5 +1,5 @@
-//! The highest counter of each release name on this site: the mark by which older releases are refused. It is stored in
-//! two places, on the data disk and on the operating system's, so that it survives the loss of either disk.
+//! Marks of a site: the highest counter of each release name, by which older releases are refused. They are stored on
+//! the data disk and on the operating system's disk, so they survive the loss of either.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const MARKS_NAME: &str = "marks.json";
 /// A result of this module.
 pub type Result<T> = std::result::Result<T, MarksError>;
 
-/// Why marks cannot be used, or what they refuse.
+/// Reason why marks are unusable or refuse a release.
 #[derive(Debug, thiserror::Error)]
 pub enum MarksError {
     /// The release is older than what the site has run.
@@ -35,11 +35,11 @@ pub enum MarksError {
     /// The marks of earlier releases cannot be read.
     #[error("neither {} nor {} can be read", .first.display(), .second.display())]
     Unreadable {
-        /// On the data disk.
+        /// File on the data disk.
         first: PathBuf,
-        /// On the operating system's disk.
+        /// File on the operating system's disk.
         second: PathBuf,
-        /// What is wrong with one of them.
+        /// Error of one of them.
         source: serde_json::Error,
     },
     /// A revocation is refused.
@@ -48,11 +48,11 @@ pub enum MarksError {
     /// A file cannot be read or written.
     #[error("cannot {act} {}", .path.display())]
     Io {
-        /// What was tried.
+        /// Attempted action, as a verb.
         act: &'static str,
-        /// On what.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Underlying error.
         source: std::io::Error,
     },
     /// A durable change failed.
@@ -86,12 +86,12 @@ impl Coded for MarksError {
     }
 }
 
-/// The mark of one release name, and the history of the site, at one moment.
+/// Mark of one release name and history of the site, at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Highest counter that was committed under the name; none before the first commit.
+    /// Highest counter that was committed under the name; `None` before the first commit.
     pub counter: Option<u64>,
-    /// Ids of the bundles that were committed, oldest first.
+    /// IDs of the committed bundles, oldest first.
     pub history: Vec<Sha256>,
 }
 
@@ -100,9 +100,9 @@ pub struct Mark {
 pub struct Marks {
     /// Highest counter that was committed, by release name.
     pub counters: BTreeMap<String, u64>,
-    /// Ids of the bundles that were committed, oldest first: the site may return to these.
+    /// IDs of the committed bundles, oldest first: the site may return to them.
     pub history: Vec<Sha256>,
-    /// The newest revocation that the site has seen, as its document: verified on arrival.
+    /// Newest revocation that the site has seen, as its document, which was verified on arrival.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<String>,
 }
@@ -112,8 +112,8 @@ fn places(paths: &SitePaths) -> [PathBuf; 2] {
 }
 
 impl Marks {
-    /// The marks of both places together. A missing or damaged file is replaced by the other; without both, the site
-    /// never committed.
+    /// Reads and merges the marks of both places. The other file replaces a missing or damaged one. If both are
+    /// missing, the site never committed.
     pub fn read(paths: &SitePaths) -> Result<Self> {
         let [first, second] = places(paths);
         match (read_one(&first)?, read_one(&second)?) {
@@ -124,7 +124,7 @@ impl Marks {
         }
     }
 
-    /// Refuses a release that is older than what was committed under its name, unless it was committed itself.
+    /// Fails for a release that is older than the mark of its name, unless it was itself committed.
     pub fn check(&self, identity: &Identity, bundle: Sha256) -> Result<()> {
         match self.counters.get(&identity.name) {
             Some(mark) if identity.counter < *mark && !self.history.contains(&bundle) => Err(MarksError::Older {
@@ -136,7 +136,7 @@ impl Marks {
         }
     }
 
-    /// Advances the mark of a release that is about to be committed, in both places, durably. Running it again changes
+    /// Durably advances the mark of a release in both places, just before its commit. Repeating the call changes
     /// nothing.
     pub fn advance(paths: &SitePaths, release: &str, counter: u64, bundle: Sha256) -> Result<()> {
         let mut marks = Self::read(paths)?;
@@ -148,15 +148,15 @@ impl Marks {
         marks.write(paths)
     }
 
-    /// The marks as a document of a backup; none before the first commit and the first revocation.
+    /// Returns the marks as a document for a backup; `None` before the first commit and the first revocation.
     pub fn document(paths: &SitePaths) -> Result<Option<Vec<u8>>> {
         let marks = Self::read(paths)?;
         let text = serde_json::to_vec(&marks).map_err(|error| MarksError::io("write", MARKS_NAME, error.into()))?;
         Ok((marks != Self::default()).then_some(text))
     }
 
-    /// Takes over the marks in a document of a backup, beside those that are here, in both places, durably: the site of that backup must
-    /// not become older by being installed elsewhere. Running it again changes nothing.
+    /// Merges the marks of a backup's document into the current ones, durably in both places. A site must not accept
+    /// older releases after it moves to another machine. Repeating the call changes nothing.
     pub fn adopt(paths: &SitePaths, document: &[u8]) -> Result<()> {
         let [first, second] = places(paths);
         let saved: Self =
@@ -164,12 +164,13 @@ impl Marks {
         Self::read(paths)?.merged(saved).write(paths)
     }
 
-    /// The mark of a release name.
+    /// Returns the mark of a release name.
     pub fn mark(&self, release: &str) -> Mark {
         Mark { counter: self.counters.get(release).copied(), history: self.history.clone() }
     }
 
-    /// Restores the mark of a release name, in both places, durably. Revocations stay. Running it again changes nothing.
+    /// Durably restores the mark of a release name in both places. Revocations stay. Repeating the call changes
+    /// nothing.
     pub fn restore(paths: &SitePaths, release: &str, mark: &Mark) -> Result<()> {
         let mut marks = Self::read(paths)?;
         match mark.counter {
@@ -180,14 +181,14 @@ impl Marks {
         marks.write(paths)
     }
 
-    /// The newest revocation that the site has seen.
+    /// Returns the newest revocation that the site has seen.
     pub fn revocation(&self) -> Result<Option<Revocation>> {
         let read = |text: &String| Revocation::read("the revocation that this site keeps", text.as_bytes());
         self.revocation.as_ref().map(read).transpose().map_err(refused)
     }
 
-    /// Keeps a verified revocation if it is newer than the one that is kept, in both places, durably; returns the one
-    /// that counts then. Refuses two with one number and different contents.
+    /// Durably keeps a verified revocation in both places, if it is newer than the kept one. Returns the revocation in
+    /// force. Fails for two with one number and different contents.
     pub fn learn(paths: &SitePaths, revocation: &Revocation) -> Result<Revocation> {
         let mut marks = Self::read(paths)?;
         let newest = match marks.revocation()? {
@@ -204,7 +205,7 @@ impl Marks {
             let text =
                 serde_json::to_vec_pretty(self).map_err(|error| MarksError::io("write", &place, error.into()))?;
             if let Some(folder) = place.parent() {
-                // A revocation may be imported before the install makes the folder of settings.
+                // A revocation may be imported before the install creates the folder of settings.
                 durable::create_own_folder(folder)?;
             }
             durable::write_file(&place, &text, 0o644)?;
@@ -212,7 +213,7 @@ impl Marks {
         Ok(())
     }
 
-    /// Removes all marks: for the end of an uninstall.
+    /// Removes all marks, at the end of an uninstall.
     pub fn remove(paths: &SitePaths) -> Result<()> {
         places(paths).iter().try_for_each(|place| Ok(durable::remove_file(place)?))
     }

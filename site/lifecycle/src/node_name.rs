@@ -1,9 +1,9 @@
-//! What a node may be called: the one rule for a host's own name and for a name in the site configuration.
+//! Valid names of nodes: the same rule for a host's own name and for a name in the site configuration.
 
-/// The longest value of a label. Kubernetes labels each node with its name, although a node's name may be longer.
+/// Maximum length of a label's value. Kubernetes labels each node with its name, although a node's name may be longer.
 pub(crate) const LONGEST_NODE_NAME: usize = 63;
 
-/// Whether a name is a DNS subdomain that is also the value of a label.
+/// Returns true if a name is a DNS subdomain that is also a valid value of a label.
 pub(crate) fn is_node_name(name: &str) -> bool {
     let is_label = |label: &str| {
         !label.is_empty()

@@ -1,4 +1,4 @@
-//! What a site's journals pin, and the journal's types with it.
+//! Pins of a site's journals, and the types of journals with these pins.
 
 use std::path::PathBuf;
 
@@ -13,24 +13,24 @@ use crate::preflight::AcceptedWarning;
 
 /// The journals of a site.
 pub type JournalFolder = journal::JournalFolder<Pins>;
-/// One of them, held for writing.
+/// A journal, open for writing.
 pub type Journal = journal::Journal<Pins>;
-/// One of them, read.
+/// A journal that was read.
 pub type Replay = journal::Replay<Pins>;
-/// One of its records.
+/// A record of a journal.
 pub type Entry = journal::Entry<Pins>;
-/// What a record holds.
+/// Content of a record.
 pub type Event = journal::Event<Pins>;
-/// The state that its records result in.
+/// State that results from a journal's records.
 pub type State = journal::State<Pins>;
 
-/// Everything an operation is pinned to: record 0 of its journal.
+/// Everything to which an operation is pinned: record 0 of its journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pins {
-    /// What the operation does.
+    /// Kind of the operation.
     pub operation: Operation,
-    /// Id of the bundle.
+    /// ID of the bundle.
     pub bundle: Sha256,
     /// Name of the release.
     pub release: String,
@@ -38,29 +38,29 @@ pub struct Pins {
     pub version: String,
     /// Counter of the release.
     pub counter: u64,
-    /// The site's settings once the operation is committed.
+    /// The site's settings after the commit of the operation.
     pub settings: SiteConfiguration,
-    /// SHA-256 of the `landfall` that planned; only that one may resume.
+    /// SHA-256 of the `landfall` that planned. Only that program may resume.
     pub engine: Sha256,
-    /// Where first trust came from.
+    /// Source of first trust.
     pub trust: PinnedTrust,
-    /// Where the bundle was found.
+    /// Path of the bundle.
     #[serde(rename = "media")]
     pub media_path: PathBuf,
-    /// The host's name and address in its cluster.
+    /// Name and address of the host in its cluster.
     pub node: NodeIdentity,
-    /// Ids of the plan's steps, in order.
+    /// IDs of the plan's steps, in order.
     pub steps: Vec<StepId>,
-    /// How many of them follow the commit.
+    /// Number of steps that follow the commit.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub closing: usize,
-    /// The plan, as the very JSON text that was planned.
+    /// The plan, as the original JSON text.
     pub plan: String,
-    /// The releases that the site keeps when the operation begins, the installed one first: an upgrade leaves that one, and
-    /// goes back to it.
+    /// Releases that the site keeps when the operation begins, the installed one first. An upgrade replaces that one,
+    /// and its undo restores it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kept: Vec<KeptRelease>,
-    /// The warnings that were accepted before the release came to the site.
+    /// Warnings that were accepted before the release came to the site.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accepted: Vec<AcceptedWarning>,
     /// Figures of models that were fitted to the host, by the names of the release's values.
@@ -77,7 +77,7 @@ fn is_zero(count: &usize) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptRelease {
-    /// Id of the bundle.
+    /// ID of the bundle.
     pub bundle: Sha256,
     /// Name of the release.
     pub release: String,
@@ -85,7 +85,7 @@ pub struct KeptRelease {
     pub version: String,
     /// Counter of the release.
     pub counter: u64,
-    /// What its head was verified with.
+    /// Trust by which its head was verified.
     pub trust: PinnedTrust,
 }
 
@@ -115,17 +115,17 @@ impl Pinned for Pins {
     }
 }
 
-/// The root of trust of an operation, and where it came from.
+/// Root of trust of an operation, with its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PinnedTrust {
-    /// Fingerprint of the root document that the chain ended at.
+    /// Fingerprint of the last root document in the chain.
     pub fingerprint: Sha256,
-    /// Its number.
+    /// Number of the root document.
     pub number: u64,
-    /// Whether it is for development only.
+    /// True if it is for development only.
     pub development: bool,
-    /// Where the trust that the chain began with came from: `file PATH` or `fingerprint on the command line`.
+    /// Source of the trust with which the chain began: `file PATH` or `fingerprint on the command line`.
     #[serde(rename = "came")]
     pub source: String,
     /// The document itself, which later operations trust.

@@ -1,40 +1,40 @@
-//! Which pod of a workload is asked: by proofs, backups and checks of restored data.
+//! Choice of a workload's pod for proofs, backups and checks of restored data.
 
 use landfall_cluster::{CANARY_LABEL, Cluster, ClusterError, ObjectName, selector};
 use landfall_release_document::Workload;
 use serde_json::Value;
 
-/// A container that runs.
+/// A running container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Container {
     /// Namespace of its pod.
     pub(crate) namespace: String,
-    /// Its pod.
+    /// Name of the pod.
     pub(crate) pod: String,
-    /// Its name.
+    /// Name of the container.
     pub(crate) name: String,
 }
 
-/// Why a workload has no container that can be asked.
+/// Reason why a workload has no usable container.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NoContainer {
     /// The cluster did not answer.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// There is no such workload or container.
+    /// The workload or container does not exist.
     #[error("{0}")]
     Missing(String),
-    /// No pod of it is ready yet.
+    /// None of its pods is ready yet.
     #[error("{0} has no ready pod")]
     NotReady(Workload),
 }
 
-/// Name of a workload's object.
+/// Returns the name of a workload's object.
 pub(crate) fn object_name(namespace: &str, workload: &Workload) -> ObjectName {
     ObjectName::new("apps/v1", workload.kind.name(), namespace, &workload.name)
 }
 
-/// A container of a ready pod of the workload: the named one, or its first. A canary's pod is none of the workload's, whatever its
+/// Returns the named or first container of a ready pod of the workload. Canary pods are excluded, whatever their
 /// labels.
 pub(crate) fn ready_container(
     cluster: &Cluster,
@@ -60,7 +60,7 @@ pub(crate) fn ready_container(
     })
 }
 
-/// Whether a pod serves, and will continue to.
+/// Returns true if a pod serves and is not being deleted.
 pub(crate) fn is_ready(pod: &Value) -> bool {
     let conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     let is_ready = conditions.into_iter().any(|one| one["type"] == "Ready" && one["status"] == "True");

@@ -1,16 +1,17 @@
-//! The site's registry, seen from this host: where it listens, and whether it serves.
+//! The site's registry from this host: its address, and whether it serves.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpStream};
 use std::time::Duration;
 
-/// Where the registry listens.
+/// Address of the registry.
 pub(crate) const REGISTRY: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5000));
 
-/// How long it may take to answer.
+/// Time limit for its answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks the registry whether it serves: the base of the distribution API answers 200. The error says what it does instead.
+/// Checks that the registry serves: the base of the distribution API answers 200. The error describes the actual
+/// answer.
 pub(crate) fn answers() -> Result<(), String> {
     answers_at(REGISTRY)
 }

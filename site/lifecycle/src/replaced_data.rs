@@ -1,5 +1,5 @@
-//! Data that the undo of a change found in a volume, and set aside when the data from before took its place again. What was written after
-//! pods started on changed or restored data is in no other place, so it stays until a person removes it.
+//! Data that undo of a change found in a volume and set aside when it restored the earlier data. Writes after pods
+//! started on changed or restored data exist nowhere else, so this data stays until a person removes it.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub struct ReplacedData {
 }
 
 impl ReplacedData {
-    /// All of it on this site, in the order of the names. Changes nothing.
+    /// Returns all replaced data on this site, by name. Changes nothing.
     pub(crate) fn all(paths: &SitePaths) -> Result<Vec<Self>, StepError> {
         let storage = paths.storage();
         let Ok(entries) = fs_err::read_dir(&storage) else { return Ok(Vec::new()) };
@@ -46,7 +46,7 @@ impl ReplacedData {
         names.into_iter().map(found).collect()
     }
 
-    /// What the undo of this plan replaced.
+    /// Returns the data that the undo of this plan replaced.
     pub(crate) fn of_plan(paths: &SitePaths, plan: &Plan<Action>) -> Result<Vec<Self>, StepError> {
         let asides: Vec<Aside<'_>> = plan.all().filter_map(|planned| planned.action.aside()).collect();
         let mut found = Self::all(paths)?;
@@ -54,7 +54,7 @@ impl ReplacedData {
         Ok(found)
     }
 
-    /// What a person should know of it.
+    /// Returns a note for people.
     pub fn note(&self) -> String {
         format!("{self}; `landfall replaced-data remove {}` removes it once nothing of it is needed", self.name)
     }

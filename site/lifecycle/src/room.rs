@@ -1,7 +1,7 @@
-//! Room on filesystems: what an operation takes at its peak, what stays free whatever it does, and a guard while data is written.
+//! Space on filesystems: an operation's peak, the reserve that always stays free, and a guard during writes.
 //!
-//! The filesystem of the data folder has etcd and the databases, which die when it is full. So nothing that Landfall writes there
-//! may take the reserve, whatever was estimated before.
+//! The data folder's filesystem holds etcd and the databases, which fail when it is full. Landfall's writes there may
+//! therefore never use the reserve, even if an estimate was too low.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,24 +14,24 @@ use serde::Serialize;
 
 use crate::preflight::EVICTION_BYTES;
 
-/// What stays free of the filesystem of the data folder: the kubelet evicts pods below its own reserve, and databases write on while
-/// an operation is stopped.
+/// Reserve of the data folder's filesystem. The kubelet evicts pods below its own reserve, and databases continue to
+/// write while an operation is stopped.
 const DATA_RESERVE: Space = Space { bytes: EVICTION_BYTES + (256 << 20), inodes: 20_000 };
 
-/// What stays free of a disk that has nothing but backups, for their lists.
+/// Reserve of a disk with only backups, for their lists.
 const BACKUPS_RESERVE: Space = Space { bytes: 64 << 20, inodes: 256 };
 
-/// Bytes between two looks at a filesystem.
+/// Bytes between two checks of a filesystem.
 const LOOK_BYTES: u64 = 16 << 20;
 
-/// Something that is about to be written.
+/// A planned write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Demand {
-    /// Where.
+    /// Folder of the write.
     pub(crate) folder: PathBuf,
-    /// How much.
+    /// Size of the write.
     pub(crate) space: Space,
-    /// What it is for, as `for a backup`.
+    /// Purpose, such as `for a backup`.
     pub(crate) purpose: &'static str,
 }
 
@@ -63,19 +63,19 @@ pub struct PeakPart {
 }
 
 impl FilesystemPeak {
-    /// Whether it is there.
+    /// Returns true if the needed space is free.
     pub fn fits(&self) -> bool {
         self.needed_bytes <= self.free_bytes && self.free_inodes.is_none_or(|free| self.needed_inodes <= free)
     }
 }
 
-/// What stays free of the filesystem of this folder, whatever Landfall writes there.
+/// Returns the reserve of this folder's filesystem.
 pub(crate) fn reserve(paths: &SitePaths, folder: &Path) -> Result<Space, StepError> {
     let (data, own) = (FreeSpace::at(&paths.data())?, FreeSpace::at(folder)?);
     Ok(if data.device == own.device { DATA_RESERVE } else { BACKUPS_RESERVE })
 }
 
-/// The peak on each filesystem of an operation whose phases have these demands, each with all that is there at that time. The
+/// Returns an operation's peak on each filesystem. Each phase lists all demands that exist at the same time. The
 /// filesystem of the first demand comes first.
 pub(crate) fn peaks(paths: &SitePaths, phases: &[Vec<Demand>]) -> Result<Vec<FilesystemPeak>, StepError> {
     let mut found: Vec<(FreeSpace, FilesystemPeak)> = Vec::new();
@@ -120,7 +120,7 @@ fn of_phase(paths: &SitePaths, demands: &[Demand]) -> Result<Vec<(FreeSpace, Fil
     Ok(found.into_iter().map(peak).collect())
 }
 
-/// Why a load was stopped: its filesystem would have been filled.
+/// Reason for stopping a write that would have filled its filesystem.
 #[derive(Debug, thiserror::Error)]
 #[error("{free_bytes} bytes are free in {}, and {} must stay free", folder.display(), reserve.bytes)]
 struct OutOfRoom {
@@ -129,12 +129,12 @@ struct OutOfRoom {
     reserve: Space,
 }
 
-/// Whether a reader failed because of the room: a [`Guarded`] one.
+/// Returns true if a [`Guarded`] reader failed because space ran out.
 pub(crate) fn is_out_of_room(error: &io::Error) -> bool {
     error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<OutOfRoom>)
 }
 
-/// A reader of what is written to a filesystem meanwhile: it fails, with [`OutOfRoom`] inside, once the reserve is reached.
+/// A reader whose data is written to a filesystem: it fails with an inner [`OutOfRoom`] when the reserve is reached.
 pub(crate) struct Guarded<R> {
     from: R,
     folder: PathBuf,

@@ -1,5 +1,5 @@
-//! Pods as they are now. After a boot the API server returns what was true before it, until the kubelet and the controllers have
-//! looked: a workload counts as available whose pods do not run yet.
+//! Current state of pods. After a boot, the API server returns earlier states until the kubelet and the controllers
+//! have checked. A workload then counts as available although its pods do not run yet.
 
 use std::collections::BTreeSet;
 
@@ -9,13 +9,14 @@ use serde_json::Value;
 
 use crate::pods::is_ready;
 
-/// Ids of the containers that run on this machine, by the folders of the runtime. None of them outlives a boot.
+/// Returns the IDs of the containers that run on this machine, from the runtime's folders. None of them outlives a
+/// boot.
 pub(crate) fn containers(paths: &SitePaths) -> BTreeSet<String> {
     let entries = fs_err::read_dir(paths.containers()).into_iter().flatten().flatten();
     entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
 }
 
-/// A component's pods.
+/// Returns a component's pods.
 pub(crate) fn pods_of(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<Value>, ClusterError> {
     let names = cluster.pods_of_component(inventory)?;
     let pods = cluster.list(&cluster.resource("v1", "Pod")?, Some(&inventory.namespace), "")?;
@@ -23,14 +24,14 @@ pub(crate) fn pods_of(cluster: &Cluster, inventory: &Inventory) -> Result<Vec<Va
     Ok(pods.into_iter().filter(is_own).collect())
 }
 
-/// Names of a component's pods that do not run although they are reported to, and of those of workloads that are not ready.
+/// Returns the names of a component's pods that are reported as running but are not, and of unready pods of workloads.
 pub(crate) fn unsettled(
     paths: &SitePaths,
     cluster: &Cluster,
     inventory: &Inventory,
 ) -> Result<Vec<String>, ClusterError> {
     let pods = pods_of(cluster, inventory)?;
-    // After the pods: a container that starts meanwhile must not seem to be missing.
+    // Listed after the pods, so that a container that starts in the meantime does not seem to be missing.
     Ok(unsettled_of(&pods, &containers(paths)))
 }
 
@@ -43,7 +44,7 @@ fn unsettled_of(pods: &[Value], containers: &BTreeSet<String>) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// Whether a workload keeps the pod running. One that is being deleted, or has ended, it replaces.
+/// Returns true if a workload keeps the pod running. A workload replaces a pod that is being deleted or has ended.
 pub(crate) fn is_of_workload(pod: &Value) -> bool {
     let owners = pod["metadata"]["ownerReferences"].as_array().into_iter().flatten();
     let kept = ["ReplicaSet", "StatefulSet", "DaemonSet"];

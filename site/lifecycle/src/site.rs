@@ -1,4 +1,4 @@
-//! The context of all steps: the host's paths, what is installed, and how foreign programs are run.
+//! Context of all steps: the host's paths, the release, and the way to run other programs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,69 +14,69 @@ use landfall_media::counters::IoCounters;
 use landfall_media::progress::Progress;
 use landfall_release_document::ReleaseDocument;
 
-/// What steps act on: one host, one release, one operation.
+/// The object of steps: one host, one release, one operation.
 #[derive(Clone)]
 pub struct Site {
     /// The paths of the host.
     pub paths: SitePaths,
-    /// First 12 hexadecimal digits of the bundle's id, which name the release's folder.
+    /// First 12 hexadecimal digits of the bundle's ID, which name the release's folder.
     pub bundle: String,
     /// The release of the operation.
     pub release: Arc<ReleaseDocument>,
-    /// The small documents of the verified head, by name: rendered objects, schema and the like.
+    /// Small documents of the verified head, by name: rendered objects, schema and the like.
     pub documents: Arc<BTreeMap<String, Vec<u8>>>,
-    /// This host's name and address in its cluster.
+    /// Name and address of this host in its cluster.
     pub node: NodeIdentity,
-    /// Where progress goes.
+    /// Receiver of progress.
     pub progress: Arc<dyn Progress>,
-    /// Runs programs of the host and of the node pack.
+    /// Runner of the host's and the node pack's programs.
     pub commands: Arc<dyn CommandRunner>,
-    /// The verified head, which lists what is staged.
+    /// The verified head, which lists the staged content.
     pub payload: Payload,
-    /// Where the bundle is stored, for staging.
+    /// Path of the bundle, for staging.
     pub media_path: PathBuf,
     /// Counters of the bytes that staging moved.
     pub io: IoCounters,
-    /// How far an undo goes.
+    /// Extent of an undo.
     pub undo: UndoScope,
-    /// The releases that the site keeps when the operation begins, the installed one first.
+    /// Releases that the site keeps when the operation begins, the installed one first.
     pub kept: Vec<SiteRelease>,
 }
 
 /// A release whose head the site stores.
 #[derive(Debug, Clone)]
 pub struct SiteRelease {
-    /// First 12 hexadecimal digits of the bundle's id.
+    /// First 12 hexadecimal digits of the bundle's ID.
     pub bundle: String,
     /// Its document.
     pub release: Arc<ReleaseDocument>,
-    /// The small documents of the verified head, by name.
+    /// Small documents of the verified head, by name.
     pub documents: Arc<BTreeMap<String, Vec<u8>>>,
     /// The verified head.
     pub payload: Payload,
 }
 
-/// How far an undo goes: chosen once for an operation, before its first step.
+/// Extent of an undo, chosen once for an operation before its first step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UndoScope {
-    /// Whether volumes and generated secrets are kept.
+    /// True if volumes and generated secrets are kept.
     pub keep_data: bool,
-    /// Whether the cluster itself is removed, so that its objects need not be deleted one by one.
+    /// True if the cluster itself is removed, so its objects need not be deleted individually.
     pub removing_cluster: bool,
 }
 
 impl UndoScope {
-    /// Only what a step made is removed from the cluster, and no data: the scope of an operation that goes forward.
+    /// Scope of an operation that goes forward: only results of steps are removed from the cluster, and no data.
     pub const STEP: Self = Self { keep_data: true, removing_cluster: false };
 
-    /// The whole site is removed; the node is its only one, so the cluster is removed with it.
+    /// Returns the scope that removes the whole site. The node is its only one, so the cluster is removed as well.
     pub fn site(keep_data: bool) -> Self {
         Self { keep_data, removing_cluster: true }
     }
 }
 
 impl Site {
-    /// The release of the operation.
+    /// Returns the release of the operation.
     pub fn own_release(&self) -> SiteRelease {
         SiteRelease {
             bundle: self.bundle.clone(),
@@ -86,34 +86,33 @@ impl Site {
         }
     }
 
-    /// The release that was installed when the operation began.
+    /// Returns the release that was installed when the operation began.
     pub fn earlier_release(&self) -> Result<&SiteRelease, StepError> {
         self.kept.first().ok_or_else(|| StepError::new(codes::BUG, "the operation keeps no earlier release"))
     }
 
-    /// The same site, whose release is the one that was installed when the operation began.
+    /// Returns the same site with the release that was installed when the operation began.
     pub fn as_it_was(&self) -> Result<Self, StepError> {
         let SiteRelease { bundle, release, documents, payload } = self.earlier_release()?.clone();
         Ok(Self { bundle, release, documents, payload, ..self.clone() })
     }
 
-    /// Runs a program and returns what it wrote to standard output. A program that fails is an error that names it, its
-    /// arguments and the end of what it wrote to standard error.
+    /// Runs a program and returns its standard output. The error of a failed program names it, its arguments and the
+    /// end of its standard error.
     pub fn run(&self, command: &HostCommand) -> Result<Vec<u8>, StepError> {
         command.checked(self.commands.run(command, None))
     }
 
-    /// The cluster, with a new connection: between two steps the API server and its certificates may have been
-    /// replaced. After a power cut the operation continues while the node is still starting, so this waits for its API
-    /// server.
+    /// Returns the cluster through a new connection, because the API server and its certificates may be replaced
+    /// between two steps. Waits for the API server: after a power cut, the operation continues while the node is still
+    /// starting.
     pub fn cluster(&self) -> Result<landfall_cluster::Cluster, StepError> {
         let cluster = landfall_cluster::Cluster::connect(&self.paths.admin_kubeconfig())?;
         cluster.wait_serving(crate::steps::wait::CONTROL_PLANE_LIMIT)?;
         Ok(cluster)
     }
 
-    /// Flushes the filesystem that holds `path`: files that foreign programs wrote there survive a power cut
-    /// afterwards.
+    /// Syncs the filesystem that contains `path`. Files that other programs wrote there then survive a power cut.
     pub fn sync_filesystem(&self, path: &Path) -> Result<(), StepError> {
         Ok(landfall_media::durable::sync_filesystem(path)?)
     }

@@ -76,8 +76,8 @@ pub(crate) struct Restored<'a> {
     pub(crate) loaded_bytes: u64,
 }
 
-/// Checks restored data by its marker, its counts and the checks of its rule. All checks run, whatever the results of
-/// the others. Time limits grow with the size of the data.
+/// Checks restored data by its marker, its counts and the checks of its rule. All checks run, even if some fail. Time
+/// limits grow with the size of the data.
 pub(crate) fn check(cluster: &Cluster, restored: &Restored<'_>) -> Vec<CheckResult> {
     let Restored { saved, at, counted, loaded_bytes } = *restored;
     let marker = saved.rule.marker.as_ref().zip(saved.word.as_ref()).map(|(marker, word)| {

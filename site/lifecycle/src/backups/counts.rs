@@ -73,7 +73,7 @@ impl Counts {
         Ok(())
     }
 
-    /// Describes the differences as earlier and present counts; `None` if there are none. Only names that were counted
+    /// Describes the differences as earlier and current counts; `None` if there are none. Only names that were counted
     /// earlier are compared.
     pub(super) fn difference(&self, found: &Self) -> Option<(String, String)> {
         let number = |counts: &Self, name: &String| counts.0.get(name).copied().unwrap_or(0);

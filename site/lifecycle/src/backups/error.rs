@@ -10,8 +10,8 @@ use landfall_error_codes::{Coded, codes};
 /// Exit codes of a program that SIGKILL or SIGTERM ended: its pod was deleted or restarted, or ran out of memory.
 pub(super) const KILLED: [i32; 2] = [137, 143];
 
-/// Converts an error of the backup repository to a step error with the same code. If the connection to a pod broke or
-/// the pod ended, the code differs: the repository is not at fault, and the step may be retried.
+/// Converts an error of the backup repository to a step error with the same code. The code differs if the connection to
+/// a pod broke or the pod ended. The repository is then not at fault, and the step may be retried.
 pub(crate) fn unusable(error: BackupError) -> StepError {
     let code = error.code();
     match error {

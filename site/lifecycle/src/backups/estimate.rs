@@ -85,7 +85,7 @@ impl BackupEstimate {
         Self { stored: LEAST.plus(packs), drill, snapshot: Space::default() }
     }
 
-    /// Adds a snapshot of etcd, given the present size of its data and the size in the latest backup.
+    /// Adds a snapshot of etcd, given the current size of its data and the size in the latest backup.
     fn with_etcd(self, live_bytes: u64, saved_bytes: Option<u64>) -> Self {
         let bytes = saved_bytes.map_or(live_bytes, |saved| saved / CHANGED_PART);
         Self {
@@ -116,7 +116,7 @@ pub(super) fn drill_space(loaded_bytes: u64, live: Space) -> Space {
     Space { bytes: loaded_bytes.max(live.bytes), ..live }.times(2).plus(STARTED)
 }
 
-/// Returns the present size of these rules' volumes, each once; zero for a volume without a folder.
+/// Returns the current size of these rules' volumes, each once; zero for a volume without a folder.
 pub(super) fn live<'a>(
     paths: &SitePaths,
     cluster: &Cluster,

@@ -56,8 +56,8 @@ impl BackupTry {
         Ok(durable::remove_file(&paths.backup_refusal())?)
     }
 
-    /// Records that a drill has proven the newest backup, under whatever clock the latest attempt failed. On the disk
-    /// on return. The outcome of that attempt stays.
+    /// Records that a drill has proven the newest backup, regardless of the clock at the latest attempt. On the disk on
+    /// return. The outcome of that attempt stays.
     pub(crate) fn mend(paths: &SitePaths) -> Result<(), StepError> {
         let Some(last) = Self::read(paths).filter(|last| last.failure.is_some() && !last.mended) else { return Ok(()) };
         store(&paths.backup_try(), &Self { mended: true, ..last })?;

@@ -40,11 +40,11 @@ impl Tried {
 /// An attempt that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Record {
-    /// Time of its begin, RFC 3339 in UTC.
+    /// Time of its start, RFC 3339 in UTC.
     at: String,
     /// ID of its process, which holds the site's lock until the record is removed.
     pid: u32,
-    /// Boot ID of the host at its begin; `None` if the kernel did not report it.
+    /// Boot ID of the host at its start; `None` if the kernel did not report it.
     boot: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct RunningTry {
 }
 
 impl RunningTry {
-    /// Records the begin of an attempt. On the disk on return. Replaces an earlier interrupted one.
+    /// Records the start of an attempt. On the disk on return. Replaces an earlier interrupted one.
     pub(crate) fn begin(paths: &SitePaths, tried: Tried, now: Timestamp) -> Result<Self, StepError> {
         let record = Record { at: format!("{now:.0}"), pid: std::process::id(), boot: boot_id(paths) };
         let file = tried.file(paths);

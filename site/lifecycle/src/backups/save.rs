@@ -38,9 +38,9 @@ pub(crate) const OPERATION: &str = "operation";
 pub(crate) enum Reason {
     /// A person or a timer requests it.
     Request,
-    /// An upgrade begins with it.
+    /// An upgrade begins with a backup.
     Upgrade,
-    /// Points in time begin with it, after a change of release or data.
+    /// Points in time begin with a backup after a change of release or data.
     Change,
 }
 
@@ -317,7 +317,7 @@ struct ReadingOrder {
 }
 
 impl ReadingOrder {
-    /// Determines the order. A single stream needs no hold, because it has one time by itself. If its data is counted,
+    /// Determines the order. A single stream needs no hold, because its data is of one time. If its data is counted,
     /// that time must be known.
     fn of(saved: &[SavedStream]) -> Self {
         let has_log = |index: &usize| saved[*index].link.is_some() && saved[*index].rule.log.is_some();
@@ -337,7 +337,7 @@ impl ReadingOrder {
 enum Link {
     /// No log is kept.
     None,
-    /// The same link as before.
+    /// The existing log continues with this link.
     Known(String),
     /// A log that begins with this backup.
     New(String),

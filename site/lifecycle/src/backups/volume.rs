@@ -1,4 +1,4 @@
-//! Present volume of a rule: its folder, and how its workload is stopped.
+//! Current volume of a rule: its folder, and how its workload is stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::steps::stop::Stop;
 pub struct LiveVolume {
     /// Name of the volume's folder in the folder of volumes.
     pub folder: String,
-    /// How the workload is stopped.
+    /// Parameters for stopping the workload.
     pub stop: Stop,
 }
 

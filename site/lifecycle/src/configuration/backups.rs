@@ -1,4 +1,4 @@
-//! What a person may set about backups: when, how many are kept, and where else they are.
+//! Settings of backups: their time, their retention, and the places of copies.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,39 +11,39 @@ use serde::{Deserialize, Serialize};
 
 use super::{BucketSettings, ConfigurationError, SiteConfiguration};
 
-/// The word for a time that the site does not set.
+/// Word for an unset time.
 const DEFAULT_TIME: &str = "default";
 
-/// Settings of backups. A release without backup rules has none to make, whatever they are.
+/// Settings of backups. They have no effect for a release without backup rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BackupSettings {
-    /// When each day's backup is made; by default between 01:30 and 02:30.
+    /// Time of the daily backup; by default between 01:30 and 02:30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<TimeOfDay>,
-    /// How many are kept; by default the newest of each of 30 days.
+    /// Number of backups to keep; by default the newest of each of 30 days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep: Option<KeepSettings>,
-    /// Days of which every point in time comes back, of components that have a log; by default 7, and none with 0.
+    /// Days of which every point in time can be restored, for components with a log; by default 7, and none with 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub point_in_time_days: Option<u16>,
     /// Folders on other disks that get a copy of each proven backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<PathBuf>,
-    /// Buckets of S3 servers that get one, too.
+    /// Buckets of S3 servers that also get a copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub buckets: Vec<BucketSettings>,
 }
 
 impl SiteConfiguration {
-    /// The same with each day's backup at this time, such as `02:30`, or at the usual one (`default`).
+    /// Returns the settings with the daily backup at this time, such as `02:30`, or at the usual one (`default`).
     pub fn with_backup_time(&self, time: &str) -> Result<Self, ConfigurationError> {
         let time = if time == DEFAULT_TIME { None } else { Some(own_time(time)?) };
         Ok(Self { backups: BackupSettings { time, ..self.backups.clone() }, ..self.clone() })
     }
 }
 
-/// A time that a person gives by itself, without a file.
+/// Parses a time that a person gives outside of a file.
 fn own_time(text: &str) -> Result<TimeOfDay, ConfigurationError> {
     text.parse::<TimeOfDay>().map_err(|message| {
         let message = format!("{message}; `{DEFAULT_TIME}` returns to the usual one");
@@ -51,7 +51,7 @@ fn own_time(text: &str) -> Result<TimeOfDay, ConfigurationError> {
     })
 }
 
-/// How many backups are kept: the newest of each hour, day, week and month (UTC) that has one.
+/// Retention of backups: the newest of each hour, day, week and month (UTC) with a backup.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeepSettings {
@@ -70,12 +70,12 @@ pub struct KeepSettings {
 }
 
 impl BackupSettings {
-    /// Whether a person set anything.
+    /// Returns true if nothing is set.
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Which backups are kept, here and in each copy.
+    /// Returns the retention of backups, here and in each copy.
     pub fn retention(&self) -> Retention {
         let default = Retention::default();
         let log_days = self.point_in_time_days.unwrap_or(default.log_days);
@@ -87,18 +87,18 @@ impl BackupSettings {
         }
     }
 
-    /// Whether what is written between two backups is saved, too.
+    /// Returns true if data written between two backups is saved as well.
     pub fn has_points_in_time(&self) -> bool {
         self.retention().log_days > 0
     }
 
-    /// Everything that gets copies: folders, then buckets as `s3:NAME`.
+    /// Returns all places of copies: folders, then buckets as `s3:NAME`.
     pub fn copy_places(&self) -> Vec<PathBuf> {
         let buckets = self.buckets.iter().map(BucketSettings::place);
         self.copies.iter().cloned().chain(buckets).collect()
     }
 
-    /// What no type can refuse, each with the key that has it.
+    /// Returns the problems that types cannot exclude, each with its key.
     pub(super) fn problems(&self, data: &Path) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
         if self.keep == Some(KeepSettings::default()) {
@@ -126,7 +126,7 @@ impl BackupSettings {
     }
 }
 
-/// A time of day in the host's time zone, as `02:30`.
+/// A time of day in the host's time zone, such as `02:30`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct TimeOfDay(Time);

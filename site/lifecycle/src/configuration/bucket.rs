@@ -1,4 +1,5 @@
-//! A bucket of an S3 server that gets copies of the backups. Its credentials are no setting: settings are in journals.
+//! A bucket of an S3 server for copies of the backups. Its credentials are not settings, because journals contain
+//! settings.
 
 use std::path::{Path, PathBuf};
 
@@ -6,50 +7,50 @@ use landfall_backup::BucketAddress;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// What names a bucket where a folder would be named, before its name.
+/// Prefix that distinguishes a bucket's name from a folder.
 const SCHEME: &str = "s3:";
 
-/// Longest name of a bucket's settings: it is part of a file's name.
+/// Maximum length of a bucket's name, which is part of a file's name.
 const LONGEST_NAME: usize = 63;
 
-/// Where a bucket is, and where its credentials are.
+/// Location of a bucket and of its credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BucketSettings {
-    /// What the site calls it: lower-case letters, digits and `-`.
+    /// The site's name for it: lower-case letters, digits and `-`.
     pub name: String,
     /// Its server, such as `https://s3.example.com:9000`.
     pub endpoint: String,
-    /// The region for which requests are signed.
+    /// Region for which requests are signed.
     #[serde(default = "default_region")]
     pub region: String,
     /// The bucket.
     pub bucket: String,
-    /// The part of the bucket that is used; by default all of it.
+    /// Prefix of the used part of the bucket; by default all of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
-    /// Whether the bucket's name is in the path of the address (the default), or in the name of the host.
+    /// True if the bucket's name is in the path of the address (the default), false if it is in the host name.
     #[serde(default = "yes")]
     pub path_style: bool,
-    /// The file with the credentials, which root alone may read.
+    /// File with the credentials, which only root may read.
     pub credentials: PathBuf,
-    /// A file with the certificate authority of the server, as PEM; by default, those of the system.
+    /// File with the server's certificate authority as PEM; by default, those of the system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authority: Option<PathBuf>,
 }
 
 impl BucketSettings {
-    /// What names it where a folder would be named.
+    /// Returns the name that can be used in place of a folder.
     pub fn place(&self) -> PathBuf {
         PathBuf::from(format!("{SCHEME}{}", self.name))
     }
 
-    /// The name of the bucket that a place is, if it is one.
+    /// Returns the name of the bucket that a place denotes, if any.
     pub(crate) fn name_in(place: &Path) -> Option<&str> {
         place.to_str()?.strip_prefix(SCHEME)
     }
 
-    /// The part of the bucket below its prefix that is called like this.
+    /// Returns the address of the part with this name below the bucket's prefix.
     pub(crate) fn address(&self, below: &str) -> BucketAddress {
         let parts = [self.prefix.as_str(), below];
         let prefix: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
@@ -62,7 +63,7 @@ impl BucketSettings {
         }
     }
 
-    /// What no type can refuse.
+    /// Returns the problems that types cannot exclude.
     pub(crate) fn problems(&self) -> Vec<String> {
         let Self { name, endpoint, region, bucket, prefix, credentials, authority, path_style: _ } = self;
         let mut problems = Vec::new();
@@ -95,9 +96,10 @@ impl BucketSettings {
     }
 }
 
-/// Refuses what is no server's address: it goes into journals and messages, so it must hold no password either.
+/// Fails if the text is not a server's address. It is written to journals and messages, so it must not contain a
+/// password.
 fn server(endpoint: &str) -> Result<(), String> {
-    // Nothing of what may be a password is repeated.
+    // The error repeats nothing that may be a password.
     let url = Url::parse(endpoint).map_err(|error| format!("is no address: {error}"))?;
     if !["https", "http"].contains(&url.scheme()) || !url.has_host() {
         return Err("must begin with https:// or http://, and name a host".to_owned());

@@ -1,15 +1,15 @@
-//! What can be wrong with a site configuration.
+//! Problems of a site configuration.
 
 use std::fmt;
 
 use landfall_error_codes::{Code, Coded};
 
-/// One thing that is wrong, and where.
+/// One problem and its position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The path of keys, joined by dots; empty for the whole file.
+    /// Keys joined by dots; empty for the whole file.
     pub path: String,
-    /// What is wrong there.
+    /// Description of the problem.
     pub message: String,
 }
 
@@ -23,7 +23,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a site configuration, or with the release's part of it.
+/// All problems of a site configuration, or of the release's part of it.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct ConfigurationError {
@@ -48,7 +48,7 @@ impl ConfigurationError {
         self
     }
 
-    /// Everything that is wrong.
+    /// Returns all problems.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

@@ -1,5 +1,5 @@
-//! Values with which an object is no longer what the API server takes: refused when the plan is made, before there is an API
-//! server to ask.
+//! Check for values that make an object invalid for the API server. It runs when the plan is made, before there is an
+//! API server.
 
 use landfall_error_codes::codes;
 use landfall_kinds::custom::CustomKinds;
@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{ConfigurationError, Patch, Problem};
 
-/// Refuses values that make an object unfit: one of Kubernetes' own kinds, or of those that the release brings; both lists have the same objects in the same order. An
-/// object that is unfit without them is not judged: its kind may be a later one than this program knows.
+/// Fails for values that make an object invalid. It judges objects of Kubernetes' own kinds and of the release's kinds.
+/// Both lists have the same objects in the same order. An object that is invalid without the values is skipped, because
+/// its kind may be newer than this program.
 pub(crate) fn refuse_unfit(
     component: &str,
     kinds: &CustomKinds<'_>,
@@ -111,7 +112,7 @@ mod tests {
         assert!(said.contains("values.web.replicas: ") && !said.contains("web.memory"), "{said}");
     }
 
-    /// What the vendor rendered is the vendor's: the build has checked it, with the kinds of its own time.
+    /// The vendor's rendered objects were checked by the build, with the kinds of that time.
     #[test]
     fn an_object_that_is_not_understood_without_the_values_is_not_judged() {
         let mut later = deployment();

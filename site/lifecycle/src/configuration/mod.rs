@@ -1,7 +1,8 @@
-//! The site configuration: what a person may set about a site, in `site.yaml`.
+//! The site configuration: a person's settings for a site, in `site.yaml`.
 //!
-//! A fixed part sets the node's name and address, the cluster's networks, backups, warnings that are accepted, and the files of secrets.
-//! `values` sets the release's site values by name, each checked against the JSON Schema in the bundle. All problems are reported at once.
+//! A fixed part sets the node's name and address, the cluster's networks, backups, accepted warnings, and the files of
+//! secrets. `values` sets the release's site values by name, each checked against the JSON Schema in the bundle. All
+//! problems are reported at once.
 
 mod backups;
 mod bucket;
@@ -29,11 +30,11 @@ pub(crate) use read::nearest;
 pub use secrets::SecretSource;
 pub use values::{ChangedValues, Patch, ResolvedValues, patched, resolve_values};
 
-/// `site.yaml`, read and found valid.
+/// Parsed and valid `site.yaml`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SiteConfiguration {
-    /// This host's name and address in its cluster.
+    /// Name and address of this host in its cluster.
     #[serde(default)]
     pub node: NodeSettings,
     /// Networks of the cluster.
@@ -42,10 +43,11 @@ pub struct SiteConfiguration {
     /// Backups of the site's data.
     #[serde(default, skip_serializing_if = "BackupSettings::is_default")]
     pub backups: BackupSettings,
-    /// Names of warnings that are accepted, whenever they are found.
+    /// Names of warnings that are accepted whenever they are found.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accept: Vec<String>,
-    /// Files of the secrets that the release asks for, by their names. No value is a setting: settings are in journals.
+    /// Files of the secrets that the release requests, by name. Their values are not settings, because journals contain
+    /// settings.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub secrets: BTreeMap<String, SecretSource>,
     /// The release's site values, by name.
@@ -53,7 +55,7 @@ pub struct SiteConfiguration {
     pub values: BTreeMap<String, Value>,
 }
 
-/// This host's name and address in its cluster.
+/// Name and address of this host in its cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NodeSettings {

@@ -1,4 +1,4 @@
-//! Reading `site.yaml` strictly: unknown keys are refused naming the nearest known one, and all problems are reported.
+//! Strict parser of `site.yaml`: unknown keys are refused with the nearest known key, and all problems are reported.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{ConfigurationError, NetworkSettings, NodeSettings, Problem, SiteConfiguration, secrets};
 use crate::node_name::{LONGEST_NODE_NAME, is_node_name};
 
-/// Keys of the fixed part, and what they hold: none for anything that is not a mapping.
+/// Keys of the fixed part, with the keys of each section; empty for a key that is not a mapping.
 const FIXED: &[(&str, &[&str])] = &[
     ("node", &["name", "address"]),
     ("network", &["podRanges", "serviceRanges"]),
@@ -33,12 +33,12 @@ impl SiteConfiguration {
         Self::parse(&text, &file, schema)
     }
 
-    /// Reads YAML text; `file` names it in errors. An empty file sets nothing.
+    /// Parses YAML text; `file` names it in errors. An empty file sets nothing.
     pub fn parse(text: &str, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
         let schema = read_schema(schema, file)?;
         let document = match serde_saphyr::from_str::<Option<Value>>(text) {
             Ok(document) => document.unwrap_or_else(|| json!({})),
-            // A snippet of the file could be a secret that a person wrote in place of its file.
+            // A snippet of the file could contain a secret that a person wrote instead of its file.
             Err(error) => {
                 let said = error.without_snippet().to_string();
                 return Err(ConfigurationError::one(codes::SITE_SYNTAX, file, "", said));
@@ -79,7 +79,7 @@ fn read_schema(schema: &[u8], file: &str) -> Result<Value, ConfigurationError> {
         .map_err(|error| ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not JSON").because(error))
 }
 
-/// Names of the values that a release has, by its JSON Schema.
+/// Returns the names of a release's values from its JSON Schema.
 pub(super) fn known_values(schema: &[u8], file: &str) -> Result<BTreeSet<String>, ConfigurationError> {
     let schema = read_schema(schema, file)?;
     Ok(values_of(&schema).into_iter().map(str::to_owned).collect())
@@ -90,7 +90,7 @@ fn values_of(schema: &Value) -> Vec<&str> {
     known.map(|known| known.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
-/// Unknown keys, each with the nearest known one.
+/// Returns unknown keys, each with the nearest known key.
 fn unknown_keys(document: &Map<String, Value>, schema: &Value) -> Vec<Problem> {
     let fixed: Vec<&str> = FIXED.iter().map(|(key, _)| *key).collect();
     let mut problems = unknown_in(document, "", &fixed);
@@ -119,7 +119,7 @@ fn unknown_in(section: &Map<String, Value>, path: &str, known: &[&str]) -> Vec<P
         .collect()
 }
 
-/// The known name that a person most likely meant.
+/// Returns the known name that a person most likely meant.
 pub(crate) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
     let distance = |known: &&&str| strsim::damerau_levenshtein(key, known);
     known
@@ -129,8 +129,8 @@ pub(crate) fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
         .filter(|known| strsim::damerau_levenshtein(key, known) <= known.len() / 3 + 1)
 }
 
-/// The findings of the bundle's schema about the values. Landfall defines the fixed part, so it is the same in every
-/// release.
+/// Returns the violations of the bundle's schema by the values. Landfall defines the fixed part, which is the same in
+/// every release.
 fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Result<Vec<Problem>, ConfigurationError> {
     let validator = jsonschema::validator_for(schema).map_err(|error| {
         ConfigurationError::one(codes::SITE_SCHEMA, file, "", "its schema is not a JSON Schema")
@@ -143,7 +143,7 @@ fn violations(document: &Map<String, Value>, schema: &Value, file: &str) -> Resu
         .collect())
 }
 
-/// What is wrong with a value. A wrong type is shown with the value as it would have to be written.
+/// Describes the problem of a value. For a wrong type, shows the correct notation.
 fn message(error: &ValidationError<'_>) -> String {
     let ValidationErrorKind::Type { kind: TypeKind::Single(wanted) } = error.kind() else { return error.to_string() };
     match (wanted, &**error.instance()) {
@@ -160,13 +160,13 @@ fn message(error: &ValidationError<'_>) -> String {
     }
 }
 
-/// A JSON Pointer as keys joined by dots.
+/// Converts a JSON Pointer to keys joined by dots.
 fn dotted(pointer: &str) -> String {
     let keys: Vec<String> = pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect();
     keys.join(".")
 }
 
-/// One section as its type; a missing or empty section is the default.
+/// Parses one section; a missing or empty section is the default.
 fn section<T: DeserializeOwned + Default>(document: &Map<String, Value>, key: &str, problems: &mut Vec<Problem>) -> T {
     let Some(value) = document.get(key).filter(|value| !value.is_null()) else { return T::default() };
     serde_json::from_value(value.clone()).unwrap_or_else(|error| {
@@ -175,7 +175,7 @@ fn section<T: DeserializeOwned + Default>(document: &Map<String, Value>, key: &s
     })
 }
 
-/// Rules that no type can express.
+/// Checks rules that types cannot express.
 fn impossible(configuration: &SiteConfiguration) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut problem = |path: &str, message: String| problems.push(Problem { path: path.to_owned(), message });

@@ -1,4 +1,4 @@
-//! Where the secrets of a site are. Their values are no settings: settings are in journals.
+//! Files of a site's secrets. Their values are not settings, because journals contain settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,28 +8,28 @@ use serde_json::{Map, Value};
 
 use super::Problem;
 
-/// The key of the section.
+/// Key of the section.
 const SECTION: &str = "secrets";
 
-/// The files that hold a secret.
+/// Files of a secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretSource {
-    /// The file with the value; of a certificate, with all of its chain, and with its key if no other file holds that.
+    /// File with the value. For a certificate, it contains the whole chain, and the key if no other file does.
     pub from_file: PathBuf,
-    /// The file with the key of a certificate.
+    /// File with the key of a certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_from_file: Option<PathBuf>,
 }
 
 impl SecretSource {
-    /// All of them, in the order in which they are read.
+    /// Returns all files, in the order in which they are read.
     pub(crate) fn files(&self) -> Vec<&Path> {
         std::iter::once(&self.from_file).chain(&self.key_from_file).map(PathBuf::as_path).collect()
     }
 }
 
-/// Reads the section. No problem quotes what a person wrote: it may be the secret itself.
+/// Parses the section. Problems quote no text of a person, because it may be the secret itself.
 pub(super) fn sources(document: &Map<String, Value>, problems: &mut Vec<Problem>) -> BTreeMap<String, SecretSource> {
     let mut problem = |path: String, message: &str| problems.push(Problem { path, message: message.to_owned() });
     let secrets = match document.get(SECTION) {

@@ -23,7 +23,7 @@ fn refusal(text: &str) -> (&'static str, String) {
     (error.code().id, error.to_string())
 }
 
-/// A setting that is added needs a place in the file, against which the builder's schema is checked, too.
+/// A new setting needs a place in the file, which also tests the builder's schema.
 #[test]
 fn every_setting_of_the_file_is_read() {
     let read = parse(include_str!("every-setting.yaml")).unwrap();
@@ -248,7 +248,7 @@ fn settings_of_backups_are_checked() {
     }
 }
 
-/// A person may write the password itself in place of its file: no journal or log has it then.
+/// A person may write the password itself instead of its file: no journal or log may contain it.
 #[test]
 fn secrets_are_named_by_their_files_and_no_problem_quotes_a_value() {
     let text =

@@ -1,4 +1,4 @@
-//! Values of a site, and how they are put into rendered objects: into declared fields, never by text.
+//! Values of a site, and their insertion into declared fields of rendered objects, never into text.
 
 use std::collections::BTreeMap;
 
@@ -10,18 +10,19 @@ use serde_json::Value;
 use super::read::known_values;
 use super::{ConfigurationError, Problem, SiteConfiguration};
 
-/// Values by name: the release's defaults, the site's own, and what the planner computed.
+/// Values by name: the release's defaults, the site's settings, and the planner's computed values.
 pub type ResolvedValues = BTreeMap<String, Value>;
 
-/// Values that a person changes, by name; null returns to the release's default.
+/// Values that a person changes, by name; null restores the release's default.
 pub type ChangedValues = BTreeMap<String, Value>;
 
-/// Names with this prefix are computed by the planner and cannot be set.
+/// Prefix of names that the planner computes and a site cannot set.
 const COMPUTED_PREFIX: &str = "cluster.";
 
 impl SiteConfiguration {
-    /// These settings with other values, checked as a file with them would be. All problems are reported at once; they name `file`. A value
-    /// that was set for an earlier release, and that this one does not have, stays as it is: it counts again once that release returns.
+    /// Returns these settings with changed values, validated like a file. All problems are reported at once, with the
+    /// name `file`. A value that was set for an earlier release and is unknown to this one stays, because it applies
+    /// again when that release returns.
     pub fn with_values(&self, changed: &ChangedValues, file: &str, schema: &[u8]) -> Result<Self, ConfigurationError> {
         let known = known_values(schema, file)?;
         let mut wanted = self.clone();
@@ -39,7 +40,7 @@ impl SiteConfiguration {
         Ok(checked)
     }
 
-    /// As a file has them: JSON, which is YAML.
+    /// Returns the settings as the text of a file: JSON, which is YAML.
     pub fn to_text(&self) -> Result<String, ConfigurationError> {
         let unwritable = |error: serde_json::Error| {
             ConfigurationError::one(codes::BUG, "the site configuration", "", "it cannot be written").because(error)
@@ -48,9 +49,9 @@ impl SiteConfiguration {
     }
 }
 
-/// All values of a site: set by the site, else computed by the planner, else the release's default. A value with none
-/// of these keeps the rendered content. What a site has set for another release does not count. Names that begin with `cluster.` are computed alone: it is an error if the planner cannot, or
-/// if the site sets one.
+/// Returns all values of a site: the site's setting, else the planner's value, else the release's default. A value
+/// without any of these keeps the rendered content. Settings for other releases are ignored. Names that begin with
+/// `cluster.` are only computed: fails if the planner cannot compute one, or if the site sets one.
 pub fn resolve_values(
     release: &ReleaseDocument,
     configuration: &SiteConfiguration,
@@ -81,7 +82,7 @@ pub fn resolve_values(
     }
 }
 
-/// One value at its place: the release's declaration and the site's value, combined when the plan is made. The journal
+/// A value for one field: the release's declaration and the site's value, combined when the plan is made. The journal
 /// pins it, so that observing, acting and undoing cannot disagree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,7 +100,7 @@ pub struct Patch {
 }
 
 impl Patch {
-    /// The patches of a component, in the order in which the release declares its values.
+    /// Returns the patches of a component, in the order in which the release declares its values.
     pub fn of_component(component: &str, declared: &[SiteValue], resolved: &ResolvedValues) -> Vec<Self> {
         let mut patches = Vec::new();
         for value in declared {
@@ -117,7 +118,7 @@ impl Patch {
         patches
     }
 
-    /// Whether it is about this object.
+    /// Returns true if the patch applies to this object.
     pub(super) fn is_of(&self, object: &Value) -> bool {
         object["kind"] == *self.kind && object["metadata"]["name"] == *self.name
     }
@@ -133,7 +134,8 @@ impl Patch {
     }
 }
 
-/// The objects of a component with all patches. Pure; an object or field that a patch names must exist.
+/// Returns the objects of a component with all patches. Pure. Fails if a patch names an object or field that does not
+/// exist.
 pub fn patched(component: &str, mut objects: Vec<Value>, patches: &[Patch]) -> Result<Vec<Value>, ConfigurationError> {
     let mut problems = Vec::new();
     for patch in patches {

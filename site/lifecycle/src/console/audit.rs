@@ -1,6 +1,6 @@
-//! The host's part of the console's audit log: the key that signs checkpoints, and what it has signed. Both are in one file, so
-//! that a key never outlives the memory of what it signed. It is the site's key: it signs reports of usage and answers about the license, too,
-//! of which no memory is needed.
+//! The host's part of the console's audit log: the key that signs checkpoints, and the ledger of signed ones. Both are
+//! in one file, so a key never outlives its ledger. It is the site's key, which also signs reports of usage and answers
+//! about the license without a ledger.
 
 use jiff::{Timestamp, Unit};
 use landfall_audit::{AuditError, Checkpoint, CheckpointWish, Ledger, SiteKey};
@@ -13,37 +13,37 @@ use serde::{Deserialize, Serialize};
 
 use super::files::ConsoleFiles;
 
-/// The file with the key, and what it has signed.
+/// File with the key and the ledger.
 pub(crate) const AUDIT_FILE: &str = "audit.json";
 
-/// The file. No `Debug`: the key must not reach a log.
+/// Content of the file. No `Debug`: the key must not reach a log.
 #[derive(Serialize, Deserialize)]
 struct AuditFile {
-    /// The private key as PEM.
+    /// Private key as PEM.
     key: String,
     ledger: Ledger,
 }
 
-/// What the host has signed of the console's audit log, and the key.
+/// The host's signatures of the console's audit log, and the key.
 pub struct AuditRecord {
     key: SiteKey,
-    /// What it has signed.
+    /// Ledger of signed checkpoints.
     pub ledger: Ledger,
 }
 
 impl AuditRecord {
-    /// Reads it; none where the console has never asked.
+    /// Reads the record; `None` if the console has never requested a signature.
     pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
         let Some(AuditFile { key, ledger }) = files.read(AUDIT_FILE)? else { return Ok(None) };
         Ok(Some(Self { key: SiteKey::from_pem(&key).map_err(refused)?, ledger }))
     }
 
-    /// Reads it, and makes it with a new key where there is none. On the disk when this returns.
+    /// Reads the record, or creates it with a new key. On the disk on return.
     pub(crate) fn ensure(files: &ConsoleFiles) -> Result<Self, StepError> {
         if let Some(known) = Self::read(files)? {
             return Ok(known);
         }
-        // The agent's measuring, an operation and the host's API may each be the first.
+        // The agent's measurement, an operation and the host API may each be the first.
         let _lock = files.lock()?;
         if let Some(known) = Self::read(files)? {
             return Ok(known);
@@ -53,7 +53,7 @@ impl AuditRecord {
         Ok(made)
     }
 
-    /// Signs what a wish comes to. It is on the disk when this returns; a wish that is refused changes nothing.
+    /// Signs the checkpoint of a request. On the disk on return. A refused request changes nothing.
     pub(crate) fn sign(
         mut self,
         files: &ConsoleFiles,
@@ -74,19 +74,19 @@ impl AuditRecord {
         Ok(unsigned.with_signature(&self.sign_message(&message)?))
     }
 
-    /// Signs a message, which must begin as no other kind of signed message does.
+    /// Signs a message. No other kind of signed message may begin in the same way.
     pub(crate) fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, StepError> {
         self.key.sign(message).map_err(refused)
     }
 
-    /// Signs an answer to software. Nothing is remembered of it: it ends by itself.
+    /// Signs an answer to software. It is not recorded, because it expires.
     pub(crate) fn seal(&self, answer: &Answer) -> Result<SealedAnswer, StepError> {
         let unsigned = answer.unsigned().map_err(unanswered)?;
         let signature = self.sign_message(unsigned.message())?;
         unsigned.seal(self.public_key().id(), signature).map_err(unanswered)
     }
 
-    /// The public key.
+    /// Returns the public key.
     pub fn public_key(&self) -> &PublicKey {
         self.key.public()
     }
@@ -132,7 +132,7 @@ mod tests {
         CheckpointWish { entries: vec![text], head: follower.head(), restart: None, newer: None, start: None }
     }
 
-    /// What is signed for software can never be read as a checkpoint, whose text begins with its context.
+    /// Messages signed for software cannot be read as checkpoints, whose text begins with its context.
     #[test]
     fn the_same_key_signs_answers_that_are_no_checkpoints() {
         let root = tempfile::tempdir().unwrap();

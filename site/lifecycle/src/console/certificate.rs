@@ -1,9 +1,9 @@
-//! The certificate that browsers see, issued by an authority of this site. It is issued again before it ends, when the clock was
-//! wrong at its birth, and when the node gets another name or address.
+//! The certificate for browsers, issued by an authority of this site. It is reissued before it ends, if the clock was
+//! wrong when it was issued, and when the node gets another name or address.
 //!
-//! The authority is for the names of this site alone. Its key stays; its certificate is made again before it could end under what it
-//! issues, and for other names. Earlier programs made an authority for any name until 2099: what it issued serves to its end, and the
-//! next certificate is of an authority with another key.
+//! The authority may issue only for names of this site. Its key stays. Its certificate is renewed for other names, and
+//! before it could end earlier than a certificate that it issues. Earlier programs made an authority for any name until
+//! 2099. Their certificates are used until they end, and the next one comes from an authority with another key.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -16,47 +16,47 @@ use super::files::ConsoleFiles;
 use super::keys::{Pair, not_made};
 
 const AUTHORITY: &str = "site-authority.json";
-/// The authority of earlier programs, whose key is removed once nothing is of it any longer.
+/// Authority of earlier programs. Its key is removed when no certificate from it is in use.
 const FORMER_AUTHORITY: &str = "authority.json";
 const SERVING: &str = "serving.json";
 
-/// Days that a certificate is valid: browsers refuse more than 825 days even of authorities that a person trusts.
+/// Validity of a certificate in days: browsers refuse more than 825 days even from trusted authorities.
 const VALID_DAYS: i64 = 800;
-/// Days before its end from which another one is issued.
+/// Days before its end after which a certificate is reissued.
 const RENEWED_DAYS: i64 = 270;
-/// Days that the authority's certificate is valid: five years.
+/// Validity of the authority's certificate in days: five years.
 const AUTHORITY_DAYS: i64 = 1826;
 
-/// The site's authority. Fields of newer programs are passed over.
+/// The site's authority. Fields of newer programs are ignored.
 #[derive(Serialize, Deserialize)]
 struct AuthorityFile {
     name: String,
-    /// Names and addresses that it may issue for.
+    /// Names and addresses for which it may issue.
     servers: Vec<String>,
     begins: Date,
     ends: Date,
     pair: Pair,
 }
 
-/// What browsers see. No `Debug`: the key must not reach a log.
+/// Certificate for browsers. No `Debug`: the key must not reach a log.
 #[derive(Serialize, Deserialize)]
 pub struct ConsoleCertificate {
-    /// Names and addresses that it is for.
+    /// Names and addresses of the certificate.
     names: Vec<String>,
     begins: Date,
     ends: Date,
-    /// The authority's certificate as PEM.
+    /// Certificate of the authority as PEM.
     authority: String,
     pair: Pair,
 }
 
 impl ConsoleCertificate {
-    /// Reads it; none where the site has no console.
+    /// Reads the certificate; `None` if the site has no console.
     pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
         files.read(SERVING)
     }
 
-    /// The certificate for these names at this time: the one that is there if it still serves, otherwise another one.
+    /// Returns the certificate for these names at this time: the existing one if it is usable, otherwise a new one.
     pub(crate) fn ensure(files: &ConsoleFiles, names: &[String], now: Timestamp) -> Result<Self, StepError> {
         let today = now.to_zoned(TimeZone::UTC).date();
         if let Some(known) = Self::read(files)?.filter(|known| known.serves(names, today)) {
@@ -78,7 +78,7 @@ impl ConsoleCertificate {
         self.names == names && self.begins <= today && today < later(self.ends, Span::new().days(-RENEWED_DAYS))
     }
 
-    /// The chain as servers send it, as PEM.
+    /// Returns the chain as servers send it, as PEM.
     pub(super) fn chain(&self) -> String {
         format!("{}{}", self.pair.certificate, self.authority)
     }
@@ -87,21 +87,21 @@ impl ConsoleCertificate {
         &self.pair.key
     }
 
-    /// SHA-256 of the certificate, and of the authority that issued it, as browsers show them.
+    /// Returns SHA-256 of the certificate and of its authority, as browsers show them.
     pub fn fingerprints(&self) -> Result<[String; 2], StepError> {
         let of = |text: &str| Certificate::from_pem(text.as_bytes()).map(|read| read.fingerprint()).map_err(not_made);
         Ok([of(&self.pair.certificate)?, of(&self.authority)?])
     }
 
-    /// Its last day.
+    /// Returns its last day.
     pub fn ends(&self) -> Date {
         self.ends
     }
 }
 
 impl AuthorityFile {
-    /// The authority for these names, which lasts longer than what it issues today. Its key is made once: people may have set their
-    /// browsers to trust it.
+    /// Returns the authority for these names, which outlasts certificates issued today. Its key is made once, because
+    /// people may have set their browsers to trust it.
     fn ensure(files: &ConsoleFiles, names: &[String], today: Date) -> Result<Self, StepError> {
         let known: Option<Self> = files.read(AUTHORITY)?;
         let (begins, ends) = (later(today, Span::new().days(-1)), later(today, Span::new().days(AUTHORITY_DAYS)));
@@ -207,7 +207,7 @@ mod tests {
         let files = ConsoleFiles::of(&SitePaths::below(root.path()));
         let names = vec!["192.0.2.1".to_owned(), "node".to_owned()];
         let first = ConsoleCertificate::ensure(&files, &names, at("2026-11-23")).unwrap();
-        // As an earlier program left it: its own authority, and what that issued.
+        // State that an earlier program left: its own authority, and that authority's certificate.
         files.remove_one(AUTHORITY).unwrap();
         files.write(FORMER_AUTHORITY, &serde_json::json!({"name": "Landfall site 1234"})).unwrap();
         let ensure = |day: &str| ConsoleCertificate::ensure(&files, &names, at(day)).unwrap().fingerprints().unwrap();
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(ensure(&later(end, Span::new().days(100)).to_string()), next);
     }
 
-    /// What curl and every other program with OpenSSL says. Without one on this machine, nothing is shown.
+    /// Tests with OpenSSL, which curl and many programs use. Skipped on a machine without it.
     #[test]
     fn openssl_accepts_the_site_and_refuses_another_name() {
         let own = ["192.0.2.7", "node", "console.landfall-console.svc", "localhost"].map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Files of the console in the data folder: each whole, or not there, whatever cut their writing.
+//! Files of the console in the data folder. Each is complete or missing, even after an interrupted write.
 
 use std::path::PathBuf;
 
@@ -13,11 +13,11 @@ use rustix::fs::FlockOperation;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Only root may read keys and tokens.
+/// Mode of the folder: only root may read keys and tokens.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
-/// Held by the process that makes one.
+/// Lock file, held by the process that creates a file.
 const LOCK: &str = "lock";
 
 /// The folder of these files.
@@ -31,7 +31,7 @@ impl ConsoleFiles {
         Self { folder: paths.console() }
     }
 
-    /// Reads one; none if it is not there. The reason never quotes what it holds.
+    /// Reads a file; `None` if it does not exist. Errors never quote its content.
     pub(super) fn read<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, StepError> {
         let path = self.folder.join(name);
         let failed = |what: &str| StepError::new(codes::CONSOLE_FILES, format!("{} {what}", path.display()));
@@ -42,7 +42,7 @@ impl ConsoleFiles {
         }
     }
 
-    /// Writes one; on the disk when it returns.
+    /// Writes a file. On the disk on return.
     pub(super) fn write(&self, name: &str, content: &impl Serialize) -> Result<(), StepError> {
         let bytes = serde_json::to_vec_pretty(content)
             .map_err(|error| StepError::new(codes::BUG, format!("cannot write {name} as JSON")).because(error))?;
@@ -50,7 +50,7 @@ impl ConsoleFiles {
         Ok(durable::write_file(&self.folder.join(name), &bytes, FILE_MODE)?)
     }
 
-    /// Waits until no other process makes a file that must not be made twice. As long as the result lives, none does.
+    /// Waits for the lock on creating files that must not be created twice. It is held while the result lives.
     pub(super) fn lock(&self) -> Result<File, StepError> {
         durable::create_folder_with_mode(&self.folder, FOLDER_MODE)?;
         let path = self.folder.join(LOCK);
@@ -61,12 +61,12 @@ impl ConsoleFiles {
         Ok(file)
     }
 
-    /// Removes one; a missing one is no error.
+    /// Removes a file; a missing one is not an error.
     pub(super) fn remove_one(&self, name: &str) -> Result<(), StepError> {
         Ok(durable::remove_file(&self.folder.join(name))?)
     }
 
-    /// Removes all of them.
+    /// Removes all files.
     pub(crate) fn remove(&self) -> Result<(), StepError> {
         Ok(durable::remove_tree(&self.folder)?)
     }

@@ -1,4 +1,4 @@
-//! The identities of the two peers, the console's pods and the host. They are made once, and no clock ends them.
+//! Identities of the two peers, the console's pods and the host. They are made once and do not expire.
 
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -17,7 +17,7 @@ pub(super) struct Pair {
     pub(super) key: String,
 }
 
-/// Both peers.
+/// Identities of both peers.
 #[derive(PartialEq, Eq)]
 pub struct PeerKeys {
     pub(super) host: Pair,
@@ -25,18 +25,18 @@ pub struct PeerKeys {
 }
 
 impl PeerKeys {
-    /// Reads them; none where the site has no console.
+    /// Reads the identities; `None` if the site has no console.
     pub(crate) fn read(files: &ConsoleFiles) -> Result<Option<Self>, StepError> {
         let (host, console) = (files.read(HOST)?, files.read(CONSOLE)?);
         Ok(host.zip(console).map(|(host, console)| Self { host, console }))
     }
 
-    /// Reads them, and makes those that are missing.
+    /// Reads the identities, and creates missing ones.
     pub(crate) fn ensure(files: &ConsoleFiles) -> Result<Self, StepError> {
         Ok(Self { host: pair(files, HOST, "landfall-host")?, console: pair(files, CONSOLE, "landfall-console")? })
     }
 
-    /// The host's side: who it is, and whom it answers.
+    /// Returns the host's identity, and the certificate of its peer.
     pub fn host_side(&self) -> Result<(Identity, Certificate), IdentityError> {
         let own = Identity::from_pem(self.host.certificate.as_bytes(), self.host.key.as_bytes())?;
         Ok((own, Certificate::from_pem(self.console.certificate.as_bytes())?))

@@ -1,4 +1,4 @@
-//! The console: a component whose pods may ask the host. What the host keeps for it, and what its pods get.
+//! The console: a component whose pods may contact the host. Also its files on the host, and the files of its pods.
 
 mod audit;
 mod certificate;
@@ -17,10 +17,10 @@ pub use keys::PeerKeys;
 pub(crate) use secrets::secrets;
 pub use token::OneUseToken;
 
-/// The port of the host's API, on the node's address.
+/// Port of the host API, on the node's address.
 pub const HOST_PORT: u16 = 10280;
 
-/// The component of a release that is the console, if it has one.
+/// Returns the component of a release that is the console, if it has one.
 pub fn console_of(release: &ReleaseDocument) -> Option<&ComponentEntry> {
     release.components.iter().find(|component| component.console)
 }

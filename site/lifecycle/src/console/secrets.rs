@@ -1,4 +1,4 @@
-//! What the console's pods mount: the keys by which the host knows them, and the certificate that browsers see.
+//! Secrets that the console's pods mount: keys by which the host authenticates them, and the certificate for browsers.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::certificate::ConsoleCertificate;
 use super::keys::PeerKeys;
 
-/// The Secrets of the console's namespace. `host` is where the host's API listens.
+/// Returns the Secrets of the console's namespace. `host` is the address of the host API.
 pub(crate) fn secrets(
     namespace: &str,
     owner: &Owner,

@@ -1,4 +1,4 @@
-//! One-use tokens: who can run `landfall console` on the host may make an administrator of the console, once for each run.
+//! One-use tokens: each run of `landfall console` on the host can make one administrator of the console.
 
 use std::io::ErrorKind;
 
@@ -12,31 +12,31 @@ use sha2::{Digest, Sha256};
 
 use super::files::ConsoleFiles;
 
-/// How long a token counts.
+/// Validity of a token.
 const VALID: SignedDuration = SignedDuration::from_hours(1);
-/// Letters and digits that are not taken for each other: 32 of them.
+/// Letters and digits that are not easily confused: 32 of them.
 const ALPHABET: &[u8; 32] = b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-/// Characters of a token: 120 bits.
+/// Length of a token: 120 bits.
 const LENGTH: usize = 24;
-/// Characters between two dashes.
+/// Number of characters between two dashes.
 const GROUP: usize = 6;
 
-/// A token that was just made; only its digest is kept.
+/// A new token, of which only the digest is stored.
 pub struct OneUseToken {
-    /// As a person reads and types it.
+    /// Text that a person reads and types.
     pub text: String,
-    /// When it no longer counts.
+    /// Time when it expires.
     pub ends: Timestamp,
 }
 
-/// What is kept of one, in a file that is named by its digest.
+/// Stored data of a token, in a file named by its digest.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     made: Timestamp,
 }
 
 impl OneUseToken {
-    /// Makes one. Those that were made earlier no longer count.
+    /// Issues a token and invalidates earlier ones.
     pub(crate) fn issue(files: &ConsoleFiles, now: Timestamp) -> Result<Self, StepError> {
         let mut random = rand::rng();
         let letters: Vec<u8> = (0..LENGTH).map(|_| ALPHABET[random.random_range(0..ALPHABET.len())]).collect();
@@ -48,8 +48,8 @@ impl OneUseToken {
         Ok(Self { text, ends })
     }
 
-    /// Whether a token counts; from then on it does not. Of parallel claims of one token, one counts: the one that removes its
-    /// file.
+    /// Returns true if a token is valid, and invalidates it. Among parallel claims of one token, only the one that
+    /// removes its file succeeds.
     pub(crate) fn claim(files: &ConsoleFiles, text: &str, now: Timestamp) -> Result<bool, StepError> {
         let name = name(text);
         let Some(kept) = files.read::<Kept>(&name)? else { return Ok(false) };
@@ -61,14 +61,14 @@ impl OneUseToken {
             }
             Ok(()) => durable::sync_folder(&files.folder)?,
         }
-        // A clock that is set back by a little costs no token.
+        // A clock that is set back slightly does not invalidate a token.
         Ok(now.duration_since(kept.made).abs() < VALID)
     }
 }
 
 const PREFIX: &str = "token-";
 
-/// Case, dashes and spaces do not matter.
+/// Returns the file name of a token. Case, dashes and spaces do not matter.
 fn name(text: &str) -> String {
     let letters: String = text.chars().filter(char::is_ascii_alphanumeric).map(|it| it.to_ascii_uppercase()).collect();
     format!("{PREFIX}{}.json", hex::encode(Sha256::digest(letters.as_bytes())))
@@ -115,7 +115,7 @@ mod tests {
         assert!(!claim(&older, NOW) && claim(&newer, NOW));
     }
 
-    /// Claims of one token at the same moment, each by a thread of its own.
+    /// Number of concurrent claims of one token, each in its own thread.
     const CLAIMS: usize = 1000;
 
     #[test]

@@ -1,5 +1,4 @@
-//! The package manager of a distribution: what it reports about packages, and how it installs and removes them. Nothing here reaches a
-//! network.
+//! The package manager of a distribution: queries, installs and removes packages. Nothing here uses a network.
 
 use std::path::{Path, PathBuf};
 
@@ -9,21 +8,21 @@ use landfall_host::command::{CommandRunner, HostCommand};
 use landfall_release_document::PackageFormat;
 use serde::{Deserialize, Serialize};
 
-/// What a host has of a package.
+/// State of a package on a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Present {
-    /// Nothing.
+    /// Not installed.
     Absent,
-    /// The configuration that a removed package left.
+    /// Only the configuration of a removed package is left.
     Configuration,
-    /// A part: an install was interrupted.
+    /// Partly installed, because an install was interrupted.
     Partial,
-    /// It is installed, in these versions.
+    /// Installed, in these versions.
     Installed(Vec<String>),
 }
 
-/// The package manager for packages of a form.
+/// Package manager for packages of one format.
 pub(crate) struct Manager<'a> {
     format: PackageFormat,
     commands: &'a dyn CommandRunner,
@@ -34,7 +33,7 @@ impl<'a> Manager<'a> {
         Self { format, commands }
     }
 
-    /// Name and version of the package in a file.
+    /// Returns name and version of the package in a file.
     pub(super) fn identify(&self, file: &Path) -> Result<(String, String), StepError> {
         let unreadable = || StepError::new(codes::HOST_PACK_DIFFERS, format!("{} is no package", file.display()));
         let command = match self.format {
@@ -55,7 +54,7 @@ impl<'a> Manager<'a> {
         Ok((name.to_owned(), without_zero_epoch(version).to_owned()))
     }
 
-    /// What the host has of a package.
+    /// Returns the state of a package on the host.
     pub(crate) fn present(&self, name: &str) -> Result<Present, StepError> {
         let (command, unknown) = match self.format {
             PackageFormat::Deb => {
@@ -69,8 +68,8 @@ impl<'a> Manager<'a> {
         };
         let command = command.argument(name);
         let output = self.commands.run(&command, None).map_err(|error| missing(&command, error))?;
-        // Both fail for a package that they do not know. Where they fail for another reason, an undo must not take a package for one of the
-        // host pack's.
+        // Both commands fail for an unknown package. Other failures must not count as such, because an undo would then
+        // remove a package that is not the host pack's.
         if !output.success {
             let said = [output.stdout.as_slice(), &output.stderr].concat();
             let is_unknown = String::from_utf8_lossy(&said).contains(unknown);
@@ -89,7 +88,7 @@ impl<'a> Manager<'a> {
     /// Installs the packages in these files together.
     pub(crate) fn install(&self, files: &[PathBuf]) -> Result<(), StepError> {
         let command = match self.format {
-            // No person can be asked: a configuration file that the host has stays as it is.
+            // No person can answer a prompt, so an existing configuration file stays.
             PackageFormat::Deb => {
                 HostCommand::new("dpkg").arguments(["--force-confdef", "--force-confold", "--install"])
             }
@@ -102,7 +101,7 @@ impl<'a> Manager<'a> {
         })
     }
 
-    /// Removes packages together. Their configuration goes, too, unless it is to be kept.
+    /// Removes packages together, with their configuration unless it is kept.
     pub(super) fn remove(&self, names: &[&str], keep_configuration: bool) -> Result<(), StepError> {
         if names.is_empty() {
             return Ok(());
@@ -126,7 +125,7 @@ impl<'a> Manager<'a> {
     }
 }
 
-/// Name and version of each package, in a line.
+/// Output format with name and version of each package on a line.
 const RPM_FORMAT: &str = "%{NAME}\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\n";
 
 fn missing(command: &HostCommand, error: std::io::Error) -> StepError {
@@ -134,18 +133,19 @@ fn missing(command: &HostCommand, error: std::io::Error) -> StepError {
     StepError::new(codes::HOST_PACKAGES_REFUSED, what).because(error)
 }
 
-/// RPM numbers the epoch 0 where a package has none.
+/// Removes a zero epoch, which RPM reports for a package without one.
 fn without_zero_epoch(version: &str) -> &str {
     version.strip_prefix("0:").unwrap_or(version)
 }
 
-/// What dpkg prints: for each architecture a line with the wanted action, the state and an error, each a letter, and the version.
+/// Parses dpkg's output: one line per architecture with the wanted action, the state and an error, one letter each, and
+/// the version.
 fn of_dpkg(said: &str) -> Present {
     let (mut versions, mut found) = (Vec::new(), Present::Absent);
     for line in said.lines() {
         let Some((state, version)) = line.split_once('\t') else { continue };
         match state.chars().nth(1) {
-            // Installed, also where triggers are still to run.
+            // Installed, even if triggers are still pending.
             Some('i' | 'W' | 't') => versions.push(version.to_owned()),
             Some('c') if found == Present::Absent => found = Present::Configuration,
             Some('n' | 'c') | None => {}
@@ -165,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// `rpm`, which Debian does not have: it notes each command, and knows one package.
+    /// Fake `rpm`, which Debian lacks: it records each command, and knows one package.
     #[derive(Default)]
     struct Rpm(Mutex<Vec<String>>);
 

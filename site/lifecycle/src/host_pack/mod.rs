@@ -1,5 +1,5 @@
-//! Packages of the host's distribution, such as those of a driver, from a host pack. They come before a release, and leave after it: so their
-//! operation has a folder and a journal of its own, run by the same engine.
+//! Packages of the host's distribution from a host pack, such as a driver's. They are installed before a release and
+//! removed after it. Their operation therefore has its own folder and journal, run by the same engine.
 
 mod manager;
 mod packages;
@@ -30,17 +30,17 @@ pub(crate) use stage::remove_copies;
 
 /// The journals of host packs.
 pub(crate) type HostJournals = journal::JournalFolder<HostPins>;
-/// The journal of one, held for writing.
+/// A host pack's journal, open for writing.
 pub(crate) type HostJournal = journal::Journal<HostPins>;
 
-/// Folders that packages write to, each of which may be a filesystem of its own.
+/// Folders to which packages write, each of which may be a separate filesystem.
 const WRITTEN: [&str; 6] = ["/", "/usr", "/var", "/etc", "/boot", "/opt"];
 
-/// What the journal of a host pack pins.
+/// Pins of a host pack's journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HostPins {
-    /// Id of the pack's bundle.
+    /// ID of the pack's bundle.
     pub(crate) bundle: Sha256,
     /// Name of the pack.
     pub(crate) name: String,
@@ -48,9 +48,9 @@ pub(crate) struct HostPins {
     pub(crate) version: String,
     /// Its counter.
     pub(crate) counter: u64,
-    /// What its head was verified with.
+    /// Trust by which its head was verified.
     pub(crate) trust: PinnedTrust,
-    /// Ids of the plan's steps, in order.
+    /// IDs of the plan's steps, in order.
     pub(crate) steps: Vec<StepId>,
     /// The plan.
     pub(crate) plan: Plan<HostAction>,
@@ -80,7 +80,7 @@ pub(crate) enum HostAction {
     Packages(Packages),
 }
 
-/// The step of an action.
+/// Returns the step of an action.
 pub(crate) fn resolve(action: &HostAction) -> &dyn Step<HostSite> {
     match action {
         HostAction::Stage(step) => step,
@@ -88,15 +88,15 @@ pub(crate) fn resolve(action: &HostAction) -> &dyn Step<HostSite> {
     }
 }
 
-/// What the steps of a host pack act on.
+/// Context of a host pack's steps.
 pub(crate) struct HostSite {
     /// The paths of the host.
     pub(crate) paths: SitePaths,
-    /// The pack on its media; none where its packages are only removed.
+    /// The pack on its media; `None` if its packages are only removed.
     pub(crate) media: Option<HostMedia>,
-    /// Where progress goes.
+    /// Receiver of progress.
     pub(crate) progress: Arc<dyn Progress>,
-    /// Runs the host's package manager.
+    /// Runner of the host's package manager.
     pub(crate) commands: Arc<dyn CommandRunner>,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct HostSite {
 pub(crate) struct HostMedia {
     /// The verified head.
     pub(crate) payload: Payload,
-    /// Where it is.
+    /// Path of the pack.
     pub(crate) path: PathBuf,
     /// Counters of the bytes that staging moves.
     pub(crate) io: IoCounters,
@@ -117,7 +117,7 @@ impl Durable for HostSite {
     }
 }
 
-/// The plan for a host that this recipe is for. A failed step undoes it.
+/// Returns the plan for a host that matches this recipe. A failed step undoes it.
 pub(crate) fn plan(pack: &HostPackDocument, recipe: &HostRecipe, format: PackageFormat) -> Plan<HostAction> {
     let bytes: u64 = recipe.packages.iter().map(|package| package.blob.size).sum();
     let step = |id: &str, title: &str, action, bytes, seconds| PlannedStep {

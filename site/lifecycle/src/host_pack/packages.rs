@@ -1,4 +1,4 @@
-//! The second step of a host pack: the host's own package manager installs the packages, all of them together. Its undo removes those that
+//! Second step of a host pack: installs all packages together with the host's package manager. Undo removes those that
 //! were not installed before.
 
 use std::collections::BTreeMap;
@@ -16,13 +16,13 @@ use super::{HostSite, Manager, Present};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Packages {
-    /// Their form, which decides what installs them.
+    /// Format of the packages, which selects the package manager.
     pub(super) format: PackageFormat,
     /// The packages.
     pub(super) packages: Vec<HostPackage>,
 }
 
-/// What a host had of each package before, by its name.
+/// Earlier state of each package by name.
 type Before = BTreeMap<String, Present>;
 
 impl Packages {
@@ -30,7 +30,7 @@ impl Packages {
         Manager::new(self.format, &*site.commands)
     }
 
-    /// Installs those that are not installed; RPM refuses all of them if one is.
+    /// Installs the missing packages; RPM refuses all of them if one is installed.
     fn install_missing(&self, site: &HostSite) -> Result<(), StepError> {
         let manager = self.manager(site);
         let mut files = Vec::new();
@@ -43,7 +43,7 @@ impl Packages {
     }
 }
 
-/// A package that is installed in another version.
+/// Describes a package that is installed in another version.
 pub(crate) fn conflict(package: &HostPackage, found: &Present) -> Option<String> {
     let Present::Installed(versions) = found else { return None };
     let other = versions.iter().find(|version| **version != package.version)?;
@@ -73,7 +73,7 @@ impl Step<HostSite> for Packages {
         })
     }
 
-    /// Refuses a file that holds another package than its list says, before any is installed.
+    /// Records the earlier state. Fails if a file contains another package than listed, before anything is installed.
     fn prepare(&self, site: &mut HostSite) -> Result<Value, StepError> {
         let manager = self.manager(site);
         let mut before = Before::new();
@@ -91,7 +91,7 @@ impl Step<HostSite> for Packages {
 
     fn act(&self, site: &mut HostSite, _before: &Value) -> Result<Value, StepError> {
         let installed = self.install_missing(site);
-        // What the package manager wrote survives a power cut, also where it failed in the middle.
+        // Synced even after a failure, so that the package manager's writes survive a power cut.
         site.sync()?;
         installed?;
         Ok(json!({ "packages": self.packages.len() }))
@@ -99,7 +99,7 @@ impl Step<HostSite> for Packages {
 
     fn undo(&self, site: &mut HostSite, before: &Value) -> Result<(), StepError> {
         if before.is_null() {
-            // It was refused before anything was installed.
+            // The operation was refused before anything was installed.
             return Ok(());
         }
         let before: Before = serde_json::from_value(before.clone()).map_err(|error| {
@@ -114,7 +114,7 @@ impl Step<HostSite> for Packages {
                 Some(Present::Absent | Present::Partial) if now != Present::Absent => {
                     purged.push(package.name.as_str());
                 }
-                // It was installed before, or is gone already.
+                // The package was installed before, or is already removed.
                 _ => {}
             }
         }
@@ -137,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// `rpm` on a host that has one package: it notes what it installs.
+    /// Fake `rpm` on a host with one package: it records its installs.
     #[derive(Default)]
     struct Rpm(Mutex<Vec<String>>);
 

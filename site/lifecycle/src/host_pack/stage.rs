@@ -1,4 +1,5 @@
-//! The first step of a host pack: its packages come from the media into a folder of their own, each chunk verified before it is written.
+//! First step of a host pack: copies its packages from the media into a separate folder. Each chunk is verified before
+//! it is written.
 
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ pub(crate) struct StagePackages {
     pub(super) packages: Vec<HostPackage>,
 }
 
-/// Where a package's file is, under its own name: package managers print it.
+/// Returns the path of a package's file under its own name, which package managers print.
 pub(super) fn file(paths: &SitePaths, package: &HostPackage) -> PathBuf {
     paths.host_pack_files().join(&package.file)
 }

@@ -276,7 +276,7 @@ fn refused(error: LicenseError) -> StepError {
     }
 }
 
-/// Judges a license for a machine at the present time, with a release's newest signed time and revocation.
+/// Judges a license for a machine at the current time, with a release's newest signed time and revocation.
 pub(crate) fn judge(
     place: &LicensedHost<'_>,
     record: &LicenseRecord,

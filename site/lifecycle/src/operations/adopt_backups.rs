@@ -51,7 +51,6 @@ impl Operations {
     /// Adopts the repository in a folder, or in the bucket that a file describes in the form of a site's settings.
     /// `key` is the file with its key. Fails if a release is installed or other data is kept here. Also fails if the
     /// repository is damaged, because its source may have a better copy.
-    /// from may still have a better copy. Nothing may be installed, and no other data may be kept here.
     pub fn adopt_backups(&self, repository: &Path, key: &Path) -> Result<AdoptedBackups> {
         if let Some(past) = self.deciding()? {
             return Err(OperationError::AlreadyInstalled { release: past.release() });
@@ -314,7 +313,7 @@ mod tests {
         assert_eq!(fs_err::read(secrets.join("shop/key.json")).unwrap(), b"another");
         assert!(!operations.paths.backup_repository().exists());
 
-        // Leftovers of the refused adoption are no obstacle.
+        // Leftovers of the refused adoption do not matter.
         durable::remove_file(&secrets.join("shop/key.json")).unwrap();
         let adopted = operations.adopt_backups(&repository, &key).unwrap();
         assert_eq!((adopted.backups.len(), adopted.used.version.as_str()), (1, "1.0.0"));

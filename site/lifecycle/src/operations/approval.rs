@@ -1,5 +1,5 @@
 //! Approval of an upgrade, rollback, restore or change of settings before it begins. It names a digest, which the
-//! present plan must match.
+//! current plan must match.
 
 use landfall_bundle_spec::Sha256;
 use landfall_engine::plan::Plan;

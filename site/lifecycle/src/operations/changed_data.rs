@@ -34,7 +34,7 @@ pub(super) struct PlannedData {
     pub(super) token: String,
     /// Changed data by component.
     pub(super) changed: BTreeMap<String, ChangedData>,
-    /// How the workloads stop that use such data, by component.
+    /// Stops of the workloads that use such data, by component.
     pub(super) clients: BTreeMap<String, Vec<Stop>>,
     /// Configurations of webhooks whose workloads stop.
     pub(super) webhooks: Vec<ObjectName>,

@@ -1,4 +1,4 @@
-//! The begin of every change of a site: a check of its state, the cluster's judgment, and the first record of its
+//! The start of every change of a site: a check of its state, the cluster's judgment, and the first record of its
 //! journal.
 
 use std::collections::BTreeSet;

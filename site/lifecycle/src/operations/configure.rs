@@ -119,7 +119,7 @@ impl Operations {
         Ok(prepared)
     }
 
-    /// Plans the change to the settings that `wanted` derives from the present ones and the release's schema.
+    /// Plans the change to the settings that `wanted` derives from the current ones and the release's schema.
     pub(super) fn prepare_settings(
         &self,
         policy: Edits,
@@ -172,7 +172,7 @@ impl Operations {
         Ok(pins.fitted.clone())
     }
 
-    /// Returns the figures of a release's models for this host in its present state, with the detected GPUs.
+    /// Returns the figures of a release's models for this host in its current state, with the detected GPUs.
     pub(super) fn fitted(
         &self,
         release: &TrustedRelease,

@@ -1,5 +1,5 @@
-//! Copies of the backups on other disks and in buckets: to the places in the settings after each backup, or to a place
-//! that a person names. A bucket is named `s3:NAME` instead of a folder.
+//! Copies of the backups on other disks and in buckets. Each backup is copied to the places in the settings; a person
+//! may also name a place. A bucket is named `s3:NAME` instead of a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -46,15 +46,15 @@ impl Operations {
         self.copy_to_each(pins, &repository, &folders)
     }
 
-    /// Reads all data of all copies in a folder. The report names damage, which is not an error. No later copy relies
-    /// on damaged data.
+    /// Reads all data of all copies in a folder or bucket. The report names damage, which is not an error. No later
+    /// copy relies on damaged data.
     pub fn check_copies(&self, folder: &Path) -> Result<BackupCheckReport> {
         let history = self.history()?;
         let copies = self.copies(self.changeable(&history)?).open(folder)?;
         self.check_repository(&copies)
     }
 
-    /// Copies to each folder. A folder that fails does not stop the others.
+    /// Copies to each folder and bucket. One that fails does not stop the others.
     pub(super) fn copy_to_each(
         &self,
         pins: &Pins,

@@ -3,7 +3,6 @@
 //!
 //! The journal does not depend on the request: its record is the same whether a person at the host or a browser began
 //! the change. This file lasts as long as the events, until the next boot.
-//! is kept here lasts as long as the events do, until the next boot.
 
 use std::path::PathBuf;
 

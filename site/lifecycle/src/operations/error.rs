@@ -245,7 +245,7 @@ pub enum OperationError {
         /// The release of the open operation.
         release: String,
     },
-    /// The present plan is not the approved one.
+    /// The current plan is not the approved one.
     #[error(
         "what would be done is no longer what was approved: its digest is {found}, and {approved} was approved; nothing was changed"
     )]

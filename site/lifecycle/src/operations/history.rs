@@ -103,7 +103,7 @@ impl Past {
         let (pins, replay) = (self.pins()?, &self.replay);
         let is_understood = replay.is_understood && serde_json::from_str::<Plan<Action>>(&pins.plan).is_ok();
         let milliseconds = |(step, took): (StepId, Duration)| Some((step, u64::try_from(took.as_millis()).ok()?));
-        // An undone install decides the state, whatever its site did before.
+        // An undone install decides the state, regardless of earlier operations.
         let is_over = replay.state.is_closed() && (self.is_committed() || pins.operation != Operation::Install);
         (is_over && replay.torn_bytes == 0 && is_understood).then(|| ClosedOperation {
             journal: self.file.path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -482,7 +482,7 @@ impl Operations {
     }
 }
 
-/// Returns the program to which a journal is pinned, whatever version wrote the rest.
+/// Returns the program to which a journal is pinned, even if another version wrote the rest.
 fn pinned_engine(file: &JournalFile) -> Option<Sha256> {
     let decoded = record::decode(&fs_err::read(&file.path).ok()?).ok()?;
     let first: serde_json::Value = serde_json::from_slice(decoded.payloads.first()?).ok()?;

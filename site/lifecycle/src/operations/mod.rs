@@ -1,5 +1,5 @@
-//! Install, resume, uninstall and status for the command line. Each operation reports its plan before it acts, and
-//! every change goes through the journal.
+//! Operations of a site for the command line and the host API. Each reports its plan before it acts. An install and
+//! later changes of the release, its settings or its data go through the journal.
 
 mod administration;
 mod adopt_backups;

@@ -49,7 +49,7 @@ impl From<Changed> for Resumed {
 }
 
 impl Operations {
-    /// Finishes the interrupted operation. `media_path` is the bundle's present path, if staging is unfinished and the
+    /// Finishes the interrupted operation. `media_path` is the bundle's current path, if staging is unfinished and the
     /// stick is in another place.
     pub fn resume(&self, media_path: Option<PathBuf>) -> Result<Resumed> {
         let history = self.history_or_hand_over()?;

@@ -35,7 +35,7 @@ pub(super) struct Running {
 
 impl Operations {
     /// Takes over an operation that has a journal. Does not return if another program is pinned and kept: that program
-    /// then replaces this process. `media_path` is the bundle's present path, if it moved.
+    /// then replaces this process. `media_path` is the bundle's current path, if it moved.
     pub(super) fn take_over(
         &self,
         verb: &str,

@@ -1,4 +1,4 @@
-//! Settings of the installed release: the values that a person may change, with their present state.
+//! Settings of the installed release: the values that a person may change, with their current state.
 
 use landfall_engine::causes::with_causes;
 use landfall_release_document::{COMPUTED_PREFIX, ReleaseDocument, SiteValue};

@@ -42,7 +42,7 @@ pub struct RestoredWorkload {
     pub ready_seconds: u64,
     /// True if the component is ready now. Only then does the undo wait until it is ready again.
     pub was_ready: bool,
-    /// How the workload is stopped.
+    /// Parameters for stopping the workload.
     pub stop: Stop,
     /// Streams that are loaded.
     pub streams: Vec<RestoredStream>,

@@ -159,7 +159,7 @@ mod tests {
         assert!(hint_of(&error).starts_with("Did you mean `firewall-flush`?"));
         let error = accept(&mut findings(), &names(&["zzz"]), &[]).unwrap_err();
         assert_eq!(hint_of(&error), "What can be accepted is clock, firewall-flush.", "no blocker");
-        // A known name without a present finding is refused on the command line.
+        // A known name without a current finding is refused on the command line.
         assert!(accept(&mut findings(), &names(&["selinux"]), &[]).is_err());
     }
 

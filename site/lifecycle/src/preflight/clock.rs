@@ -1,5 +1,5 @@
 //! Check of the clock before certificates are made. They would be invalid after a correction, and the authorities among
-//! them can never be made again.
+//! them can never be replaced.
 
 use jiff::Timestamp;
 use landfall_agent::clock::{Evidence, Plausibility, evidence, plausibility};

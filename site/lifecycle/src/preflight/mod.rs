@@ -104,8 +104,8 @@ pub fn finding_name(code: Code) -> &'static str {
     catalog::entry(code.id).name
 }
 
-/// Returns the findings before an upgrade of a site: peaks of space, ports that only the later release needs, and its
-/// further requirements for the host.
+/// Returns the findings before an upgrade of a site. They cover peaks of space, ports that only the later release
+/// needs, and its further requirements for the host.
 pub(crate) fn upgrade(subject: &Subject<'_>, before: Option<&Before<'_>>, peaks: &[FilesystemPeak]) -> Vec<Finding> {
     let Subject { facts, release, .. } = *subject;
     let mut findings = upgrade_space(facts, peaks);

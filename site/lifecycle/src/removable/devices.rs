@@ -1,29 +1,29 @@
-//! Block devices that a person can take away, as the kernel lists them.
+//! Removable block devices as the kernel lists them.
 
 use std::path::{Path, PathBuf};
 
 use landfall_host::paths::SitePaths;
 
-/// Names of devices that are never a stick: their contents come from elsewhere.
+/// Prefixes of devices that are never a stick: their contents come from elsewhere.
 const OTHERS: [&str; 8] = ["loop", "ram", "zram", "dm-", "md", "fd", "nbd", "zd"];
 
-/// What a disc is called.
+/// Description of an optical disc.
 pub(super) const DISC: &str = "disc";
 
 /// A disk without partitions, or a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// Its name, such as `sdb1`.
+    /// Name, such as `sdb1`.
     pub name: String,
-    /// What it is, for a person: `USB stick`, `disc`.
+    /// Description for people: `USB stick`, `disc`.
     pub what: &'static str,
-    /// Major and minor number: `8:17`.
+    /// Major and minor number, such as `8:17`.
     pub number: String,
-    /// Its file.
+    /// Path of the device file.
     pub path: PathBuf,
 }
 
-/// Removable devices that have a medium, by name. A device that the kernel lists but that has no file is left out.
+/// Returns removable devices with a medium, by name. A listed device without a device file is skipped.
 pub fn devices(paths: &SitePaths) -> Vec<Device> {
     let mut found = Vec::new();
     let mut disks = folders(&paths.host("/sys/block"));
@@ -41,7 +41,7 @@ pub fn devices(paths: &SitePaths) -> Vec<Device> {
 
 fn device(paths: &SitePaths, folder: &Path, what: &'static str) -> Option<Device> {
     let read = |file: &str| fs_err::read_to_string(folder.join(file)).ok().map(|text| text.trim().to_owned());
-    // Logical volumes, encryption and the like use it: it is part of something else.
+    // Logical volumes or encryption use it, so it is part of something else.
     let is_held = fs_err::read_dir(folder.join("holders")).is_ok_and(|mut holders| holders.next().is_some());
     if is_held || read("size")?.parse::<u64>().ok()? == 0 {
         return None;
@@ -51,7 +51,7 @@ fn device(paths: &SitePaths, folder: &Path, what: &'static str) -> Option<Device
     path.exists().then_some(Device { name, what, number: read("dev")?, path })
 }
 
-/// Whether a disk says so itself, or is connected by USB: a disk in a USB case says that it stays.
+/// Returns true if a disk is marked as removable or connected by USB: a disk in a USB case is not marked.
 fn is_removable(disk: &Path) -> bool {
     let says_so = fs_err::read_to_string(disk.join("removable")).is_ok_and(|text| text.trim() == "1");
     says_so
@@ -93,7 +93,7 @@ mod tests {
         write("/sys/block/sdb/sdb1/size", "1024\n");
         write("/sys/block/sdb/sdb1/dev", "8:17\n");
         write("/dev/sdb1", "");
-        // A disk of a server in a bay, with a volume group on it.
+        // A server's disk in a bay, with a volume group on it.
         write("/sys/block/sde/removable", "1\n");
         write("/sys/block/sde/size", "2048\n");
         write("/sys/block/sde/dev", "8:64\n");

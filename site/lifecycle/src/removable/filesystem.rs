@@ -1,4 +1,4 @@
-//! What filesystem is on a device, by the few bytes that say so. Nothing else of it is read here.
+//! Detection of a device's filesystem from the few bytes that identify it. Nothing else is read here.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,10 +9,10 @@ use rustix::fs::OFlags;
 
 use super::medium_id;
 
-/// Bytes from the beginning of a device that say what is on it.
+/// Number of bytes at the beginning of a device that are read.
 const BYTES: usize = 36 << 10;
 
-/// The kinds of filesystem that are mounted.
+/// Kinds of filesystem that can be mounted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilesystemKind {
     /// FAT12, FAT16, FAT32.
@@ -26,7 +26,7 @@ pub enum FilesystemKind {
 }
 
 impl FilesystemKind {
-    /// As the kernel calls it.
+    /// Returns the kernel's name for it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Vfat => "vfat",
@@ -37,19 +37,19 @@ impl FilesystemKind {
     }
 }
 
-/// A filesystem, and what distinguishes it from others.
+/// A filesystem with its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filesystem {
     /// Its kind.
     pub kind: FilesystemKind,
-    /// A digest of its kind and its serial number: the same after the stick was connected again.
+    /// Digest of its kind and serial number, which stays the same when the stick is connected again.
     pub id: String,
 }
 
 impl Filesystem {
-    /// Looks at a device; none where its filesystem is of no kind that is mounted. An error is that of reading it.
+    /// Detects the filesystem of a device; `None` if it is not a mountable kind. Fails if the device cannot be read.
     pub fn of(device: &Path) -> io::Result<Option<Self>> {
-        // A pipe or a slow device must not be waited for.
+        // Opened without blocking, because a pipe or a slow device must not cause a wait.
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
         let file = File::options().read(true).custom_flags(flags).open(device)?;
         let mut bytes = Vec::with_capacity(BYTES);
@@ -57,7 +57,7 @@ impl Filesystem {
         Ok(Self::parse(&bytes))
     }
 
-    /// The same of the first bytes of a device.
+    /// Detects the filesystem from the first bytes of a device.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let is = |offset: usize, text: &[u8]| bytes.get(offset..offset + text.len()) == Some(text);
         let known = |kind: FilesystemKind, serial: std::ops::Range<usize>| {
@@ -68,7 +68,7 @@ impl Filesystem {
             return known(FilesystemKind::Exfat, 100..104);
         }
         if is(32_769, b"CD001") {
-            // The name of the volume, and when it was made.
+            // Name of the volume, and time of its creation.
             let id = medium_id(&[b"iso9660", bytes.get(32_808..32_840)?, bytes.get(33_581..33_598)?]);
             return Some(Self { kind: FilesystemKind::Iso9660, id });
         }
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(kind(&[(510, &[0x55, 0xaa]), (54, b"FAT16   ")]), Some("vfat"));
         assert_eq!(kind(&[(1080, &[0x53, 0xef])]), Some("ext4"));
         assert_eq!(kind(&[(32_769, b"CD001")]), Some("iso9660"));
-        // A table of partitions, NTFS, nothing.
+        // A partition table, NTFS, and nothing.
         assert_eq!(kind(&[(510, &[0x55, 0xaa])]), None);
         assert_eq!(kind(&[(3, b"NTFS    "), (510, &[0x55, 0xaa])]), None);
         assert_eq!(Filesystem::parse(&[]), None);

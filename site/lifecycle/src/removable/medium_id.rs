@@ -1,6 +1,6 @@
-//! What distinguishes one medium from another.
+//! Identity of a medium.
 
-/// A digest as media are known by, in hexadecimal.
+/// Returns the digest that identifies a medium, in hexadecimal.
 pub fn medium_id(parts: &[&[u8]]) -> String {
     use sha2::Digest as _;
     let mut digest = sha2::Sha256::new();

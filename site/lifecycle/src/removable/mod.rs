@@ -1,8 +1,9 @@
-//! Removable media of the host: which there are, what filesystem is on each, and a shelf where they are mounted while they are read.
+//! Removable media of the host: the devices, their filesystems, and a shelf on which they are mounted while they are
+//! read.
 //!
-//! Threats: whoever plugs a stick in chooses every byte of it. Only four kinds of filesystem are mounted, each named to the kernel, read-only and
-//! without devices, set-user-id programs or programs at all; ext4 without its journal, so that nothing is written. No name from a
-//! stick becomes the name of a folder here: a filesystem is known by a digest.
+//! Threats: an attacker may choose every byte of a stick. Only four kinds of filesystem are mounted, each explicitly by
+//! kind, read-only and without devices, set-user-id programs or any programs. ext4 is mounted without its journal, so
+//! nothing is written. No name from a stick becomes the name of a folder here: a filesystem is identified by a digest.
 
 mod devices;
 mod filesystem;

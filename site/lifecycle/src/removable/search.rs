@@ -1,29 +1,30 @@
-//! Files of bundles in a folder and in its own folders: by their names, which are only a hint. What they hold, the verified head says.
+//! Search for bundles in a folder and its subfolders by file names, which are only a hint. The verified head is
+//! authoritative.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfall_bundle_spec::parts::{BundleName, FileKind};
 
-/// Folders of a medium that are looked into, after its first one.
+/// Maximum number of subfolders of a medium that are searched.
 const FOLDERS: usize = 64;
-/// Files of a folder whose names are looked at.
+/// Maximum number of files of a folder whose names are examined.
 const FILES: usize = 20_000;
-/// Bundles of a medium that are listed.
+/// Maximum number of a medium's bundles that are listed.
 const BUNDLES: usize = 16;
 
-/// The files of one bundle.
+/// Files of one bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundFile {
-    /// One of them: the whole bundle, or its first part where there is one; else the delta.
+    /// Path of one of them: the whole bundle, otherwise its first part, otherwise the delta.
     pub path: PathBuf,
-    /// The name that they share.
+    /// Name that they share.
     pub name: String,
-    /// Bytes of all of them.
+    /// Total size in bytes.
     pub size_bytes: u64,
 }
 
-/// The bundles in a folder and one level below it, in the order of their paths. Links are not followed.
+/// Returns the bundles in a folder and one level below it, by path. Links are not followed.
 pub fn bundles_below(root: &Path) -> Vec<FoundFile> {
     let mut found = bundles_in(root);
     let mut folders: Vec<_> = entries(root).filter(|(_, kind)| kind.is_dir()).map(|(path, _)| path).collect();
@@ -37,7 +38,7 @@ fn bundles_in(folder: &Path) -> Vec<FoundFile> {
     let mut bundles: BTreeMap<BundleName, BTreeMap<FileKind, PathBuf>> = BTreeMap::new();
     for (path, _) in entries(folder).filter(|(_, kind)| kind.is_file()) {
         let parsed = path.file_name().and_then(|name| name.to_str()).and_then(BundleName::parse);
-        // A head alone brings no release.
+        // A head alone does not provide a release.
         if let Some((name, kind)) = parsed
             && kind != FileKind::Head
         {

@@ -1,4 +1,4 @@
-//! A folder of Landfall's own where media are mounted while they are read, and where administrators mount them.
+//! Landfall's folder for mounting media while they are read, and the folders in which administrators mount them.
 
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
@@ -13,27 +13,27 @@ use rustix::mount::{MountFlags, UnmountFlags};
 use super::devices::{DISC, Device, devices};
 use super::filesystem::{Filesystem, FilesystemKind};
 
-/// Options for ext4: to replay its journal would be to write, and a damaged filesystem may ask for a panic of the kernel.
+/// Options for ext4: replaying its journal would write, and a damaged filesystem could request a kernel panic.
 const OF_EXT4: &CStr = c"noload,errors=remount-ro";
 
-/// Where people, and desktops, mount what they connect.
+/// Folders in which people and desktops mount media.
 const CONVENTIONAL: [&str; 3] = ["/media", "/mnt", "/run/media"];
 
-/// A place where a person, or the host, mounted something.
+/// A folder in which a person or the host mounted a filesystem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountedPlace {
-    /// Where.
+    /// The folder.
     pub folder: PathBuf,
 }
 
-/// The folder below which media are mounted.
+/// Folder below which media are mounted.
 #[derive(Debug, Clone)]
 pub struct Shelf {
     paths: SitePaths,
 }
 
 impl Shelf {
-    /// That of a host.
+    /// Returns the shelf of a host.
     pub fn of(paths: &SitePaths) -> Self {
         Self { paths: paths.clone() }
     }
@@ -42,30 +42,30 @@ impl Shelf {
         self.paths.run().join("media")
     }
 
-    /// Where a filesystem is mounted while it is read.
+    /// Returns the folder in which a filesystem is mounted while it is read.
     pub fn place(&self, id: &str) -> PathBuf {
         self.folder().join(id)
     }
 
-    /// Whether a path is on the shelf, and on which filesystem.
+    /// Returns the filesystem of a path on the shelf; `None` for other paths.
     pub fn filesystem_of(&self, path: &Path) -> Option<String> {
         let rest = path.strip_prefix(self.folder()).ok()?;
         rest.iter().next().map(|id| id.to_string_lossy().into_owned())
     }
 
-    /// Whether something was mounted here since the machine started.
+    /// Returns true if anything was mounted here since the machine started.
     pub fn is_used(&self) -> bool {
         fs_err::read_dir(self.folder()).is_ok_and(|mut places| places.next().is_some())
     }
 
-    /// Whether a filesystem is mounted here, on a device that is still connected.
+    /// Returns true if a filesystem is mounted here from a device that is still connected.
     pub fn is_mounted(&self, id: &str) -> bool {
         let place = self.place(id);
         let mounted = mounts::own().unwrap_or_default();
         mounted.iter().any(|mount| mount.point == place && self.is_there(mount))
     }
 
-    /// What is mounted where people mount media.
+    /// Returns the filesystems that are mounted in the conventional folders.
     pub fn conventional(&self) -> Result<Vec<MountedPlace>, StepError> {
         let is_one = |point: &Path| CONVENTIONAL.iter().any(|folder| point.starts_with(self.paths.host(folder)));
         let mut found: Vec<_> = mounts::own()?.into_iter().filter(|mount| is_one(&mount.point)).collect();
@@ -74,8 +74,8 @@ impl Shelf {
         Ok(found.into_iter().map(|mount| MountedPlace { folder: mount.point }).collect())
     }
 
-    /// Removable devices that are mounted nowhere but here, each with its filesystem: none where it cannot be read. One that is mounted
-    /// elsewhere is found there, or has another use.
+    /// Returns removable devices that are mounted nowhere else, each with its filesystem; `None` if it cannot be read.
+    /// A device mounted elsewhere is found there or has another use.
     pub fn unmounted(&self) -> Result<Vec<(Device, Option<Filesystem>)>, StepError> {
         let mounted = mounts::own()?;
         let own = self.folder();
@@ -93,7 +93,7 @@ impl Shelf {
                 Err(_) if device.what == DISC => continue,
                 found => found.unwrap_or_default(),
             };
-            // A table of partitions is no filesystem, and a hybrid image shows one twice.
+            // A partition table is not a filesystem, and a hybrid image shows one filesystem twice.
             let is_known = |one: &Filesystem| found.iter().any(|(_, other)| other.as_ref() == Some(one));
             if filesystem.as_ref().map_or(is_whole_of_parts(device), is_known) {
                 continue;
@@ -103,7 +103,8 @@ impl Shelf {
         Ok(found)
     }
 
-    /// Mounts a filesystem, unless it is mounted here already, and returns where. One whose device is gone is mounted again.
+    /// Mounts a filesystem unless it is already mounted here, and returns the folder. If its device is gone, it is
+    /// mounted again.
     pub fn mount(&self, id: &str) -> Result<PathBuf, StepError> {
         let place = self.place(id);
         if let Some(mount) = mounts::own()?.into_iter().find(|mount| mount.point == place) {
@@ -131,12 +132,12 @@ impl Shelf {
         Ok(place)
     }
 
-    /// Whether the device of a mount still exists.
+    /// Returns true if the device of a mount still exists.
     fn is_there(&self, mount: &Mount) -> bool {
         self.paths.host("/sys/dev/block").join(mount.device()).exists()
     }
 
-    /// Unmounts everything here but the filesystem that is still needed.
+    /// Unmounts everything here except the needed filesystem.
     pub fn clear(&self, needed: Option<&str>) -> Result<(), StepError> {
         let folder = self.folder();
         for mount in mounts::own()?.into_iter().filter(|mount| mount.point.starts_with(&folder)) {
@@ -144,7 +145,7 @@ impl Shelf {
                 unmount(&mount.point)?;
             }
         }
-        // Folders of mounts that failed, or that were still in use when they were unmounted.
+        // Folders of failed mounts, or of mounts that were in use when they were detached.
         for entry in fs_err::read_dir(&folder).into_iter().flatten().flatten() {
             if Some(&*entry.file_name().to_string_lossy()) != needed {
                 remove_empty(&entry.path());
@@ -163,7 +164,7 @@ fn mount_read_only(device: &Path, place: &Path, kind: FilesystemKind) -> std::io
     Ok(rustix::mount::mount(device, place, kind.name(), flags, options)?)
 }
 
-/// Unmounts, also where the device is gone, and removes the empty folder.
+/// Unmounts, even if the device is gone, and removes the empty folder.
 fn unmount(place: &Path) -> Result<(), StepError> {
     rustix::mount::unmount(place, UnmountFlags::DETACH).map_err(|error| {
         StepError::new(codes::MEDIUM_UNREADABLE, format!("cannot unmount {}", place.display())).because(error)
@@ -172,7 +173,7 @@ fn unmount(place: &Path) -> Result<(), StepError> {
     Ok(())
 }
 
-/// Removes a folder of the shelf. One that something is still mounted on stays.
+/// Removes a folder of the shelf, unless something is still mounted on it.
 fn remove_empty(place: &Path) {
     if let Err(error) = durable::remove_folder(place) {
         tracing::debug!(%error, "a folder of the shelf stays");

@@ -1,5 +1,5 @@
-//! Certificates and keys that a site gives, as PEM. What comes out is written anew, so that no other text of a file
-//! reaches software.
+//! Certificates and keys that a site gives as PEM. They are encoded again, so that no other text of a file reaches
+//! software.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, civil};
@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 pub(super) struct Certificates(Vec<CertificateDer<'static>>);
 
 impl Certificates {
-    /// Reads all of a text; there is at least one.
+    /// Parses all certificates of a text; fails if there are none.
     pub(super) fn read(pem: &[u8]) -> Result<Self, String> {
-        // The reason could quote a line of a key.
+        // The error could quote a line of a key.
         let read: Result<Vec<CertificateDer<'static>>, _> = CertificateDer::pem_slice_iter(pem).collect();
         let certificates = read.map_err(|_| "a certificate in it is damaged".to_owned())?;
         if certificates.is_empty() {
@@ -31,7 +31,7 @@ impl Certificates {
         Ok(Self(certificates))
     }
 
-    /// All of them as PEM.
+    /// Returns all of them as PEM.
     pub(super) fn pem(&self) -> Result<Vec<u8>, String> {
         let mut text = String::new();
         for der in &self.0 {
@@ -40,7 +40,7 @@ impl Certificates {
         Ok(text.into_bytes())
     }
 
-    /// Refuses certificates that sign no others.
+    /// Fails for certificates that are not authorities.
     pub(super) fn expect_authorities(&self) -> Result<(), String> {
         let is_authority = |der: &CertificateDer<'_>| -> Result<bool, String> {
             let certificate = parsed(der)?;
@@ -55,7 +55,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// Refuses certificates that are not valid at this time.
+    /// Fails for certificates that are not valid at this time.
     pub(super) fn expect_valid(&self, now: Timestamp) -> Result<(), String> {
         for (index, der) in self.0.iter().enumerate() {
             let validity = parsed(der)?.tbs_certificate.validity;
@@ -70,7 +70,7 @@ impl Certificates {
         Ok(())
     }
 
-    /// Refuses a first certificate that is not for this host name or address.
+    /// Fails if the first certificate is not for this host name or address.
     pub(super) fn expect_name(&self, name: &str) -> Result<(), String> {
         let server = ServerName::try_from(name).map_err(|_| format!("`{name}` is not a host name or address"))?;
         let leaf = ParsedCertificate::try_from(self.leaf()?).map_err(|_| unusable())?;
@@ -82,7 +82,7 @@ impl Certificates {
     }
 }
 
-/// The key of the first certificate, as PEM. Refuses one that belongs to another certificate.
+/// Returns the key of the first certificate as PEM. Fails if the key belongs to another certificate.
 pub(super) fn key_of(certificates: &Certificates, pem: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
     let key = PrivateKeyDer::from_pem_slice(pem)
         .map_err(|_| "it has no private key in PEM; one with a password cannot be used".to_owned())?;

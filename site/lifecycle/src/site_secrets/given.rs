@@ -1,5 +1,5 @@
-//! Which value each secret of a release gets: one that a person brings, or the one that the site has. Everything that is
-//! missing or unfit is found at once, before anything changes.
+//! Choice of the value of each secret of a release: a supplied one, or the site's existing one. All missing and invalid
+//! values are found at once, before anything changes.
 
 use std::collections::BTreeMap;
 
@@ -17,63 +17,63 @@ use super::{SecretName, SecretNumbers};
 use crate::configuration::{ConfigurationError, Problem, SecretSource, nearest};
 use crate::preflight::Finding;
 
-/// What decides about the secrets of a release.
+/// Inputs for choosing the secrets of a release.
 pub(crate) struct Asked<'a> {
     /// The release.
     pub(crate) release: &'a ReleaseDocument,
-    /// The values that the site sets.
+    /// Values that the site sets.
     pub(crate) values: &'a BTreeMap<String, Value>,
-    /// The files that a site configuration names; none where no configuration was brought.
+    /// Files in a site configuration; `None` if no configuration was supplied.
     pub(crate) configured: Option<&'a BTreeMap<String, SecretSource>>,
-    /// What a person brings beside it.
+    /// Secrets that a person supplies separately.
     pub(crate) brought: &'a BroughtSecrets,
-    /// What the site has; none before an install.
+    /// The site's existing values; `None` before an install.
     pub(crate) kept: Option<Kept<'a>>,
-    /// The time by which certificates are judged.
+    /// Time by which certificates are judged.
     pub(crate) now: Timestamp,
 }
 
-/// The values that a site has.
+/// Existing values of a site.
 pub(crate) struct Kept<'a> {
-    /// Their files.
+    /// Files of the values.
     pub(crate) store: SecretStore,
-    /// Their numbers.
+    /// Numbers of the values.
     pub(crate) numbers: SecretNumbers,
-    /// The files that the site's settings name: one that is gone since has served.
+    /// Files that the site's settings name. A missing one has already been used.
     pub(crate) sources: &'a BTreeMap<String, SecretSource>,
 }
 
-/// What each secret gets. No `Debug`: values must not reach a log.
+/// Chosen values of secrets. No `Debug`: values must not reach a log.
 #[derive(Default)]
 pub(crate) struct GivenSecrets {
-    /// The number of each secret's value. That of a secret with a finding is the one that it would have.
+    /// Number of each secret's value. A secret with a finding has the number that it would get.
     pub(crate) numbers: SecretNumbers,
-    /// The values that the site does not have yet.
+    /// Values that the site does not have yet.
     pub(crate) new: NewSecrets,
-    /// A blocker for each secret that is missing or unfit; what passed otherwise.
+    /// A blocker for each missing or invalid secret, otherwise passed findings.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Values that a person brought, and that are in no file of the site yet. No `Debug`: they must not reach a log.
+/// Supplied values that are in no file of the site yet. No `Debug`: they must not reach a log.
 #[derive(Default)]
 pub(crate) struct NewSecrets(Vec<(SecretKey, StoredValue)>);
 
 impl NewSecrets {
-    /// Writes them; they are on the disk when it returns. Called before the first record of the operation that uses them.
+    /// Writes the values. On the disk on return. Called before the first record of the operation that uses them.
     pub(crate) fn store(&self, store: &SecretStore) -> Result<(), StepError> {
         self.0.iter().try_for_each(|(key, value)| store.write(key, value))
     }
 }
 
-/// What a secret gets.
+/// Source of a secret's value.
 enum Found {
-    /// The value of this number, which the site has.
+    /// Existing value with this number.
     Kept(u64),
-    /// Another one.
+    /// New value.
     New(Zeroizing<Vec<u8>>),
 }
 
-/// One secret of a release.
+/// A secret of a release.
 struct Wanted<'a> {
     asked: &'a Asked<'a>,
     component: &'a ComponentEntry,
@@ -81,7 +81,7 @@ struct Wanted<'a> {
 }
 
 impl Asked<'_> {
-    /// Refuses names that the release does not know, each with the nearest one that it does.
+    /// Fails for names that the release does not know, each with the nearest known one.
     pub(crate) fn refuse_unknown(&self) -> Result<(), ConfigurationError> {
         let known: Vec<&str> = self.secrets().map(|wanted| wanted.secret.name.as_str()).collect();
         let arguments =
@@ -105,7 +105,7 @@ impl Asked<'_> {
         Err(ConfigurationError::new(codes::SITE_SECRET_UNKNOWN, "the given secrets", problems))
     }
 
-    /// What each secret gets. Reads files and, where nothing else gives a password, asks for it; changes nothing.
+    /// Chooses each secret's value. Reads files, and prompts for a password if nothing else gives it. Changes nothing.
     pub(crate) fn given(&self) -> GivenSecrets {
         let mut given = GivenSecrets::default();
         for wanted in self.secrets() {
@@ -145,7 +145,7 @@ impl Wanted<'_> {
         (self.component.namespace.clone(), self.secret.name.clone())
     }
 
-    /// The number of the value that the site has.
+    /// Returns the number of the site's existing value.
     fn known_number(&self) -> Option<u64> {
         self.asked.kept.as_ref()?.numbers.get(&self.name()).copied()
     }
@@ -168,7 +168,7 @@ impl Wanted<'_> {
         self.asked.configured?.get(&self.secret.name)
     }
 
-    /// Whether the site has the value of the file that the configuration names, which may be gone by now.
+    /// Returns true if the site already has the value of the configured file, which may be missing now.
     fn has_served(&self) -> bool {
         let name = &self.secret.name;
         let former = self.asked.kept.as_ref().and_then(|kept| kept.sources.get(name));
@@ -185,7 +185,7 @@ impl Wanted<'_> {
         }
     }
 
-    /// Whether a person can type it.
+    /// Returns true if a person can type it.
     fn is_typed(&self) -> bool {
         matches!(self.secret.value, SiteSecretValue::Password(_))
     }
@@ -204,7 +204,7 @@ impl Wanted<'_> {
         self.judged(Zeroizing::new(typed.as_bytes().to_vec()))
     }
 
-    /// A value that a person brought: another one than the site has, or the same.
+    /// Compares a supplied value with the site's existing one.
     fn judged(&self, value: Zeroizing<Vec<u8>>) -> Result<Found, Box<Finding>> {
         check(self.secret, &value, self.circumstances(Some(self.asked.now))).map_err(|why| self.unfit(&why))?;
         let known = self.asked.kept.as_ref().zip(self.known_number()).and_then(|(kept, number)| {
@@ -215,8 +215,8 @@ impl Wanted<'_> {
         Ok(known.map_or(Found::New(value), Found::Kept))
     }
 
-    /// Why the value that the site has is not what the release asks for. That a certificate has ended since is no reason: it
-    /// does not change.
+    /// Fails if the site's existing value does not match the release's declaration. An ended certificate is not a
+    /// reason, because the value does not change.
     fn check_kept(&self, store: &SecretStore, number: u64) -> Result<(), String> {
         let stored = store.expect(&SecretKey { secret: self.name(), number }).map_err(|error| error.to_string())?;
         let kind = self.secret.value.kind();

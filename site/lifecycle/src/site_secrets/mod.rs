@@ -1,12 +1,13 @@
-//! Secrets that a site gives: a password that a person types, a certificate with its key, a license of other software.
+//! Secrets that a site gives: a password that a person types, a certificate with its key, or a license of other
+//! software.
 //!
-//! A value goes from a file or a terminal to a file in the data folder that root alone may read, and from there into a
-//! Secret of the cluster. The plan, the journal, events and logs know its number alone: the first value that a site
-//! gives has the number 1, and each other one the next. Undo of a change makes the Secret again from the number before.
+//! A value comes from a file or a terminal. It is written to a file in the data folder that only root may read, and
+//! from there to a Secret. The plan, the journal, events and logs contain only its number. The first value of a site
+//! has the number 1, and each later one the next. Undo of a change restores the Secret with the earlier number.
 //!
-//! What the values are, and what they reveal:
-//! - They come from people and from other software: each is bounded, and checked before anything changes.
-//! - No message quotes a value or a line of a file that holds one, and none says how long a password is.
+//! Threats and confidentiality:
+//! - Values come from people and from other software: each is bounded, and checked before anything changes.
+//! - No message quotes a value or a line of its file, and none shows the length of a password.
 //! - No digest of a value is stored where others may read it: a password could be guessed from it.
 
 mod certificates;
@@ -29,13 +30,13 @@ pub(crate) use value::data;
 use crate::plan::configure::Made;
 use crate::steps::action::Action;
 
-/// The number of the value of each secret that a site gives.
+/// Number of each secret's value that a site gives.
 pub type SecretNumbers = BTreeMap<SecretName, u64>;
 
-/// Where a Secret is: its namespace and its name.
+/// Namespace and name of a Secret.
 pub type SecretName = (String, String);
 
-/// The numbers of the values that a site has.
+/// Returns the numbers of the values that a site has.
 pub(crate) fn numbers(made: &Made) -> SecretNumbers {
     let given = made.values().filter_map(|action| match action {
         Action::SiteSecret(step) => Some(((step.namespace.clone(), step.secret.name.clone()), step.number)),

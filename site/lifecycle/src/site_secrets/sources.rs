@@ -1,4 +1,4 @@
-//! Where values come from: files that the command line or the site configuration names, a terminal, and the console.
+//! Sources of values: files named on the command line or in the site configuration, a terminal, and the console.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,55 +14,55 @@ use crate::configuration::SecretSource;
 /// A secret that a person gives on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretArgument {
-    /// Its name.
+    /// Name of the secret.
     pub name: String,
-    /// The file that holds it; without one, a person types it.
+    /// File with the value; without one, a person types it.
     pub file: Option<PathBuf>,
 }
 
-/// What a person at a terminal is asked for.
+/// Prompt for a person at a terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretQuestion<'a> {
     /// Name of the secret.
     pub name: &'a str,
     /// Name of the component.
     pub component: &'a str,
-    /// What it is.
+    /// Description of the secret.
     pub meaning: &'a str,
-    /// What is needed.
+    /// Required form of the value.
     pub needed: String,
 }
 
-/// Asks a person at a terminal; an error where nothing was typed.
+/// Prompts a person at a terminal; fails if nothing was typed.
 pub type AskSecret = fn(&SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>>;
 
-/// The secrets that a person brings to an operation.
+/// Secrets that a person supplies to an operation.
 #[derive(Debug, Clone, Default)]
 pub struct BroughtSecrets {
-    /// Those of the command line, in their order. For a certificate, a second file of the same name holds the key.
+    /// Secrets of the command line, in their order. For a certificate, a second file of the same name contains the key.
     pub arguments: Vec<SecretArgument>,
-    /// How a person is asked for a password; none where no person is at a terminal.
+    /// Function that prompts for a password; `None` if no person is at a terminal.
     pub ask: Option<AskSecret>,
-    /// Those that a person gave the console, by name.
+    /// Secrets that a person gave the console, by name.
     pub sent: BTreeMap<String, SentSecret>,
 }
 
-/// A value that reached this process in memory alone. `Debug` does not show it.
+/// A value that exists only in this process's memory. `Debug` does not show it.
 #[derive(Clone)]
 pub struct SentSecret(Zeroizing<Vec<u8>>);
 
 impl SentSecret {
-    /// The value in a text.
+    /// Returns the value of a text.
     pub fn new(text: &str) -> Self {
         Self(Zeroizing::new(text.as_bytes().to_vec()))
     }
 
-    /// The value.
+    /// Returns the bytes of the value.
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// A random name for a value that is kept.
+    /// Returns a random name for a stored value.
     pub fn new_id() -> String {
         Uuid::new_v4().to_string()
     }
@@ -74,24 +74,24 @@ impl fmt::Debug for SentSecret {
     }
 }
 
-/// Nothing is brought, and nothing is asked for.
+/// Nothing is supplied, and nothing is prompted for.
 pub static NO_SECRETS: BroughtSecrets = BroughtSecrets { arguments: Vec::new(), ask: None, sent: BTreeMap::new() };
 
-/// Where the value of one secret comes from.
+/// Source of one secret's value.
 pub(super) enum Source<'a> {
-    /// These files, one after the other.
+    /// These files, one after another.
     Files(Vec<&'a Path>),
-    /// A person types it.
+    /// A person at the terminal.
     Terminal,
-    /// It is in memory.
+    /// A value in memory.
     Sent(&'a SentSecret),
 }
 
-/// Why a value cannot be read. It never quotes the value.
+/// Reason why a value cannot be read. It never quotes the value.
 pub(super) enum Unread {
     /// The file does not exist.
     Missing(PathBuf),
-    /// Anything else.
+    /// Any other reason.
     Other(String),
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for Unread {
 }
 
 impl BroughtSecrets {
-    /// Where the value of this secret comes from; none where nothing says so. The command line comes first.
+    /// Returns the source of this secret's value, if any. The command line takes precedence over the configuration.
     pub(super) fn source<'a>(&'a self, name: &str, configured: Option<&'a SecretSource>) -> Option<Source<'a>> {
         if let Some(sent) = self.sent.get(name) {
             return Some(Source::Sent(sent));
@@ -118,13 +118,13 @@ impl BroughtSecrets {
         Some(if files.is_empty() { Source::Terminal } else { Source::Files(files) })
     }
 
-    /// Whether a person brings a secret of this name.
+    /// Returns true if a person supplies a secret of this name.
     pub(super) fn names(&self, name: &str) -> bool {
         self.sent.contains_key(name) || self.arguments.iter().any(|argument| argument.name == name)
     }
 }
 
-/// Reads files, one after the other, each to its end and up to the size of a secret. A pipe is a file, too.
+/// Reads files one after another, each to its end and up to the size limit of a secret. Pipes are allowed.
 pub(super) fn read(files: &[&Path]) -> Result<Zeroizing<Vec<u8>>, Unread> {
     let mut value = Zeroizing::new(Vec::new());
     for path in files {
@@ -144,7 +144,7 @@ pub(super) fn read(files: &[&Path]) -> Result<Zeroizing<Vec<u8>>, Unread> {
     Ok(value)
 }
 
-/// A path for a message. What does not begin with / may be the secret itself, which a person has typed in place of its file.
+/// Formats a path for a message. A text that does not begin with / may be the secret itself, typed instead of its file.
 fn shown(path: &Path) -> String {
     if path.is_absolute() {
         path.display().to_string()

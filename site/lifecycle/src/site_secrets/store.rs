@@ -1,4 +1,4 @@
-//! The files of the values that a site gave: one for each number, until no operation needs it. Root alone may read them.
+//! Files of the values that a site gave: one for each number, until no operation needs it. Only root may read them.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,55 +16,55 @@ use zeroize::Zeroizing;
 
 use super::SecretName;
 
-/// Who may enter the folders: root.
+/// Mode of the folders: only root may enter.
 const FOLDER_MODE: u32 = 0o700;
 
-/// Who may read a file: root.
+/// Mode of a file: only root may read.
 const FILE_MODE: u32 = 0o600;
 
-/// What their names end with.
+/// Suffix of the files' names.
 const ENDING: &str = ".json";
 
-/// One value that a site gave.
+/// Key of one value that a site gave.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SecretKey {
     /// Namespace and name of the Secret.
     pub(crate) secret: SecretName,
-    /// The value's number.
+    /// Number of the value.
     pub(crate) number: u64,
 }
 
-/// The contents of a file. No `Debug`: the value must not reach a log.
+/// Content of a file. No `Debug`: the value must not reach a log.
 #[derive(Serialize, Deserialize)]
 struct SecretFile {
     namespace: String,
     name: String,
     number: u64,
-    /// As what it was given: [`landfall_release_document::SiteSecretValue::kind`].
+    /// Kind of the value: [`landfall_release_document::SiteSecretValue::kind`].
     kind: String,
-    /// As it was given, in Base64.
+    /// Original value in Base64.
     value: String,
 }
 
-/// A value with what it was given as. No `Debug`: the value must not reach a log.
+/// A value with its kind. No `Debug`: the value must not reach a log.
 pub(crate) struct StoredValue {
     pub(crate) kind: String,
     pub(crate) value: Zeroizing<Vec<u8>>,
 }
 
 impl StoredValue {
-    /// Whether nothing of it is secret.
+    /// Returns true if no part of it is secret.
     pub(crate) fn is_public(&self) -> bool {
         self.kind == SiteSecretValue::AUTHORITIES
     }
 
-    /// What of it is secret: of a certificate with its key, the key, with each line end as a line feed.
+    /// Returns the secret part: for a certificate with its key, only the key, with line feeds as line ends.
     pub(crate) fn secret_part(&self) -> Zeroizing<Vec<u8>> {
         if self.kind != SiteSecretValue::TLS {
             return self.value.clone();
         }
         let (mut key, mut is_key) = (Zeroizing::new(Vec::new()), false);
-        // Readers of PEM take carriage returns, too.
+        // Parsers of PEM also accept carriage returns.
         for line in self.value.split(|byte| [b'\n', b'\r'].contains(byte)).filter(|line| !line.is_empty()) {
             is_key |= line.starts_with(b"-----BEGIN ") && line.trim_ascii_end().ends_with(b"PRIVATE KEY-----");
             if is_key {
@@ -77,7 +77,7 @@ impl StoredValue {
     }
 }
 
-/// The folder of these files.
+/// Folder of these files.
 #[derive(Debug, Clone)]
 pub(crate) struct SecretStore {
     folder: PathBuf,
@@ -88,13 +88,13 @@ impl SecretStore {
         Self { folder: paths.site_secrets() }
     }
 
-    /// The file of a value.
+    /// Returns the file of a value.
     pub(crate) fn file(&self, key: &SecretKey) -> PathBuf {
         let (namespace, name) = &key.secret;
         self.folder.join(namespace).join(format!("{name}.{}{ENDING}", key.number))
     }
 
-    /// Reads a value; none if there is no file. The reason never quotes what the file holds.
+    /// Reads a value; `None` if there is no file. Errors never quote the content.
     pub(crate) fn read(&self, key: &SecretKey) -> Result<Option<StoredValue>, StepError> {
         let path = self.file(key);
         let Some(bytes) = files::read(&path)?.map(Zeroizing::new) else { return Ok(None) };
@@ -105,12 +105,12 @@ impl SecretStore {
         Ok(Some(stored))
     }
 
-    /// Reads a value that must be there.
+    /// Reads a value; fails if it is missing.
     pub(crate) fn expect(&self, key: &SecretKey) -> Result<StoredValue, StepError> {
         self.read(key)?.ok_or_else(|| unusable(&self.file(key), key, "is missing"))
     }
 
-    /// Writes a value; on the disk when it returns.
+    /// Writes a value. On the disk on return.
     pub(crate) fn write(&self, key: &SecretKey, stored: &StoredValue) -> Result<(), StepError> {
         let (namespace, name) = key.secret.clone();
         let value = STANDARD.encode(&*stored.value);
@@ -124,14 +124,14 @@ impl SecretStore {
         Ok(durable::write_file(&path, &Zeroizing::new(bytes), FILE_MODE)?)
     }
 
-    /// Removes a value, and folders that are empty then; a missing one is no error.
+    /// Removes a value and folders that become empty; a missing value is not an error.
     pub(crate) fn remove(&self, key: &SecretKey) -> Result<(), StepError> {
         let path = self.file(key);
         durable::remove_file(&path)?;
         path.ancestors().skip(1).take(2).try_for_each(files::remove_folder_if_empty)
     }
 
-    /// Removes every value but these.
+    /// Removes all values except these.
     pub(crate) fn retain(&self, needed: &BTreeSet<SecretKey>) -> Result<(), StepError> {
         let wanted: BTreeSet<PathBuf> = needed.iter().map(|key| self.file(key)).collect();
         for folder in entries(&self.folder)?.into_iter().filter(|entry| entry.is_dir()) {
@@ -143,12 +143,12 @@ impl SecretStore {
         files::remove_folder_if_empty(&self.folder)
     }
 
-    /// Removes all of them.
+    /// Removes all values.
     pub(crate) fn remove_all(&self) -> Result<(), StepError> {
         Ok(durable::remove_tree(&self.folder)?)
     }
 
-    /// What the file at this path holds; none if it is damaged.
+    /// Returns the value in a file's bytes; `None` if the file is damaged.
     pub(crate) fn value_in(bytes: &[u8]) -> Option<StoredValue> {
         decoded(bytes).map(|(_, _, stored)| stored)
     }
@@ -169,7 +169,7 @@ fn unusable(path: &Path, key: &SecretKey, problem: &str) -> StepError {
         .hint(format!("Restore the file, or give the value again: `landfall configure --secret {name}=FILE`."))
 }
 
-/// What a folder has; a missing one has nothing.
+/// Returns the entries of a folder; empty if it is missing.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, StepError> {
     let read = match fs_err::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! Values that people give, those that they should have given, and what a site keeps of them.
+//! Tests of values that people give, of missing ones, and of stored ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
@@ -19,7 +19,7 @@ use super::*;
 use crate::configuration::SecretSource;
 use crate::preflight::Finding;
 
-/// A word that is in every value of these tests, and in no message.
+/// Word in every value of these tests, which no message may contain.
 const WORD: &str = "canary";
 
 fn secret(value: &Value) -> SiteSecret {
@@ -30,7 +30,7 @@ fn now() -> Timestamp {
     "2026-11-26T12:00:00Z".parse().unwrap()
 }
 
-/// Why a value is not taken, at a site whose `web.host` is `bulletin.example.com`.
+/// Returns why a value is refused, at a site whose `web.host` is `bulletin.example.com`.
 fn reason(value: &Value, bytes: &[u8]) -> String {
     let set = BTreeMap::from([("web.host".to_owned(), json!("bulletin.example.com"))]);
     let circumstances = Circumstances { now: Some(now()), declared: &[], set: &set };
@@ -43,7 +43,7 @@ fn text(data: &value::Data, key: &str) -> String {
     String::from_utf8(data[key].to_vec()).unwrap()
 }
 
-/// A certificate for a name that ends with this year, and its key.
+/// Returns a certificate for a name that ends with this year, and its key.
 fn certificate(name: &str, last_year: i32, is_authority: bool) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -163,7 +163,7 @@ fn values_are_in_files_of_root_until_nothing_needs_them() {
     assert_eq!((read.kind.as_str(), read.value.to_vec()), ("password", b"canary\xff".to_vec()));
     assert!(store.read(&key("given", 2)).unwrap().is_none());
 
-    // A file under another name, or cut, is never taken for the value.
+    // A file under another name, or a cut one, is never accepted as the value.
     let bytes = std::fs::read(store.file(&key("given.a", 2))).unwrap();
     durable::write_file(&store.file(&key("given.a", 9)), &bytes, 0o600).unwrap();
     let error = store.read(&key("given.a", 9)).err().unwrap();
@@ -195,7 +195,7 @@ fn of_a_certificate_with_its_key_only_the_key_is_secret() {
     assert_eq!(stored("file", b"x").secret_part().to_vec(), b"x");
 }
 
-/// A release that asks for a password and a file.
+/// Returns a release that requests a password and a file.
 fn release() -> ReleaseDocument {
     let component = json!({"name": "web", "namespace": "web", "needs": [], "objects": "documents/objects/web.json",
         "pod_security": "restricted", "ready_seconds": 60, "site_secrets": [
@@ -276,7 +276,7 @@ fn everything_that_is_missing_or_unfit_is_found_at_once() {
     assert_eq!(codes_of(&given.findings), [codes::SITE_SECRET_UNFIT.id; 2]);
     assert!(given.findings[1].measured.contains("there is no file"), "{:?}", given.findings);
 
-    // A person may type the secret itself in place of its file.
+    // A person may type the secret itself instead of its file.
     let in_place = SecretArgument { name: "directory".to_owned(), file: Some("canary-password".into()) };
     let brought = BroughtSecrets {
         arguments: vec![in_place, case.argument("license", "license")],
@@ -313,7 +313,7 @@ fn values_come_from_files_and_from_a_terminal_and_a_site_keeps_them() {
     let value = case.store().expect(&key("directory", 1)).unwrap().value;
     assert_eq!(value.to_vec(), b"canary-typed");
 
-    // The same value again is no other one; another one gets the next number.
+    // An equal value keeps its number; a different one gets the next number.
     let sources = BTreeMap::new();
     let numbers = |arguments: Vec<SecretArgument>| {
         let brought = BroughtSecrets { arguments, ask: Some(typed), ..BroughtSecrets::default() };
@@ -329,7 +329,7 @@ fn values_come_from_files_and_from_a_terminal_and_a_site_keeps_them() {
     assert_eq!(case.store().expect(&key("directory", 2)).unwrap().value.to_vec(), b"canary-password\n");
 }
 
-/// What the console hands over is judged like a file, and never shown.
+/// A value from the console is judged like a file, and never shown.
 #[test]
 fn a_value_in_memory_is_judged_and_numbered_like_any_other() {
     let case = Case::new();
@@ -355,7 +355,7 @@ fn a_value_in_memory_is_judged_and_numbered_like_any_other() {
     assert_eq!(given("directroy", "canary-typed"), Err(vec![codes::SITE_SECRET_UNKNOWN.id.to_owned()]));
 }
 
-/// A later release may ask for more than the site has given.
+/// A later release may require more than the site has given.
 #[test]
 fn a_kept_value_fits_what_the_release_asks_for_now() {
     let mut case = Case::new();
@@ -374,7 +374,7 @@ fn a_kept_value_fits_what_the_release_asks_for_now() {
     assert_eq!(given.numbers.into_values().collect::<Vec<_>>(), [1, 4]);
 }
 
-/// A person removes the file of a password once the site has it; another path is a mistake.
+/// A person removes the file of a password once the site has it. Another path is a mistake.
 #[test]
 fn a_configured_file_that_has_served_may_be_gone() {
     let case = Case::new();

@@ -1,4 +1,4 @@
-//! What a value is: bounded, checked, and taken apart into the keys of its Secret. No reason quotes it.
+//! Values of secrets: bounded, checked, and split into the keys of their Secret. Errors quote no value.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use zeroize::Zeroizing;
 
 use super::certificates::{Certificates, key_of};
 
-/// What Windows' editors write before a text.
+/// Mark that Windows editors write before a text.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
-/// The keys of a Secret. No `Debug`: they must not reach a log.
+/// Keys of a Secret. No `Debug`: they must not reach a log.
 pub(crate) type Data = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
-/// The keys of a Secret with this value, fixed ones included; or why the value is not what the release asks for. It is the
-/// same whenever it is asked.
+/// Returns the keys of a Secret with this value, including fixed ones. Fails with the reason why the value does not
+/// match the declaration. Deterministic.
 pub(crate) fn data(secret: &SiteSecret, value: &[u8]) -> Result<Data, String> {
     let mut data: Data = match &secret.value {
         SiteSecretValue::Password(wanted) => [(wanted.key.clone(), password(wanted, value)?)].into(),
@@ -40,18 +40,18 @@ pub(crate) fn data(secret: &SiteSecret, value: &[u8]) -> Result<Data, String> {
     Ok(data)
 }
 
-/// What a value must fit beside its declaration: the time, and the site's values.
+/// Further conditions for a value: the time, and the site's values.
 #[derive(Clone, Copy)]
 pub(super) struct Circumstances<'a> {
-    /// The time by which certificates are judged; none where they are not.
+    /// Time by which certificates are judged; `None` if they are not judged.
     pub(super) now: Option<Timestamp>,
-    /// What the release declares.
+    /// Values that the release declares.
     pub(super) declared: &'a [SiteValue],
-    /// What the site sets.
+    /// Values that the site sets.
     pub(super) set: &'a BTreeMap<String, Value>,
 }
 
-/// Why a value is not what the release asks for here and now.
+/// Fails with the reason why a value does not match the declaration in these circumstances.
 pub(super) fn check(secret: &SiteSecret, value: &[u8], circumstances: Circumstances<'_>) -> Result<(), String> {
     data(secret, value)?;
     match &secret.value {
@@ -70,7 +70,7 @@ fn expect_valid(certificates: &Certificates, now: Option<Timestamp>) -> Result<(
 }
 
 impl Circumstances<'_> {
-    /// The text of a value of the site; none where neither the site nor the release sets one.
+    /// Returns the text of a site's value; `None` if neither the site nor the release sets one.
     fn text(&self, name: &str) -> Option<&str> {
         let default = || self.declared.iter().find(|value| value.name == name)?.default.as_ref();
         self.set.get(name).or_else(default)?.as_str()
@@ -79,7 +79,7 @@ impl Circumstances<'_> {
 
 fn password(wanted: &PasswordValue, value: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
     let text = std::str::from_utf8(value).map_err(|_| "it is not text in UTF-8".to_owned())?;
-    // Editors end a file with a line end, which belongs to no password.
+    // Editors end a file with a line end, which is not part of a password.
     let line = text.strip_suffix('\n').map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if line.starts_with(BYTE_ORDER_MARK) {
         return Err("it begins with a byte order mark: save the file as UTF-8 without one".to_owned());

@@ -207,7 +207,7 @@ impl Action {
         }
     }
 
-    /// Sets how a plan treats edits of a component's fields. Each plan decides this anew.
+    /// Sets how a plan treats edits of a component's fields. Each plan decides this again.
     pub(crate) fn with_edits(self, edits: Edits) -> Self {
         match self {
             Self::Component(component) => Self::Component(Component { edits, ..component }),

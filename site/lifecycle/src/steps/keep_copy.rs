@@ -26,7 +26,7 @@ pub struct KeepCopy {
     pub folder: String,
     /// Token of the operation, which keeps copies of different operations apart.
     pub token: String,
-    /// How its workload is stopped. It is already stopped when the step begins.
+    /// Parameters for stopping its workload, which is already stopped when the step begins.
     pub stopped: Stop,
 }
 

@@ -1,4 +1,5 @@
-//! Steps, one file each: the parameters that the plan holds, with `observe`, `act` and `undo`.
+//! Steps, each in a module of its own: the parameters that the plan holds, with `observe`, `act` and `undo`. Other
+//! modules hold shared code.
 
 pub mod action;
 pub mod again;

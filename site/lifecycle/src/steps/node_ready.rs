@@ -1,6 +1,6 @@
-//! Waits until the node is ready with the kubelet of a node pack: after all changes of the node, and on undo after all
-//! of them are undone. The API server's status of a node may be that of the earlier kubelet. The kubelet must therefore
-//! have renewed its lease since the step began.
+//! Waits until the node is ready with the kubelet of a node pack. Follows all changes of the node, and on undo, the
+//! undo of all of them. The API server's status of a node may be that of the earlier kubelet. The kubelet must
+//! therefore have renewed its lease since the step began.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replace {
-    /// Present form of the resource.
+    /// Current form of the resource.
     pub before: Box<Action>,
     /// New form of the resource.
     pub after: Box<Action>,

@@ -11,7 +11,7 @@ use landfall_engine::step::{Observed, Step, StepError};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
-    /// How the workload was stopped.
+    /// Parameters with which the workload was stopped.
     pub stopped: Stop,
 }
 

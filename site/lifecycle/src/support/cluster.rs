@@ -1,4 +1,4 @@
-//! Objects of the cluster, without what makes them secret.
+//! Objects of the cluster without their secrets.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use landfall_cluster::{Cluster, ClusterError};
 use landfall_support::KnownValues;
 use serde_json::{Value, json};
 
-/// Kinds that a bundle has, each with the name of its file. Secrets are apart.
+/// Kinds in a support bundle, each with its file name. Secrets are handled separately.
 pub(crate) const KINDS: [(&str, &str, &str); 19] = [
     ("v1", "Node", "nodes"),
     ("v1", "Namespace", "namespaces"),
@@ -31,7 +31,7 @@ pub(crate) const KINDS: [(&str, &str, &str); 19] = [
     ("coordination.k8s.io/v1", "Lease", "leases"),
 ];
 
-/// Objects of a kind, without the record of who set which field.
+/// Returns the objects of a kind, without their managed fields.
 pub(crate) fn objects(cluster: &Cluster, version: &str, kind: &str) -> Result<Vec<Value>, ClusterError> {
     let mut objects = cluster.list(&cluster.resource(version, kind)?, None, "")?;
     for object in &mut objects {
@@ -42,20 +42,20 @@ pub(crate) fn objects(cluster: &Cluster, version: &str, kind: &str) -> Result<Ve
     Ok(objects)
 }
 
-/// What the kubelet of each node has measured.
+/// Returns the measurements of each node's kubelet.
 pub(crate) fn statistics(cluster: &Cluster) -> Result<Vec<Value>, ClusterError> {
     let nodes = cluster.list(&cluster.resource("v1", "Node")?, None, "")?;
     let names = nodes.iter().filter_map(|node| node["metadata"]["name"].as_str());
     names.map(|name| cluster.node_statistics(name)).collect()
 }
 
-/// All Secrets: their values go to `known`, and what is returned has names, types, and the sizes of values.
+/// Reads all Secrets: adds their values to `known`, and returns names, types and the sizes of values.
 pub(crate) fn secrets(cluster: &Cluster, known: &mut KnownValues) -> Result<Vec<Value>, ClusterError> {
     let secrets = cluster.list(&cluster.resource("v1", "Secret")?, None, "")?;
     Ok(secrets.iter().map(|secret| described(secret, known)).collect())
 }
 
-/// What of a Secret is no secret. Values that cannot be decoded are known as they are.
+/// Returns the public part of a Secret. Values that cannot be decoded are added unchanged.
 pub(super) fn described(secret: &Value, known: &mut KnownValues) -> Value {
     let mut sizes = BTreeMap::new();
     for (key, value) in secret["data"].as_object().into_iter().flatten() {
@@ -71,7 +71,8 @@ pub(super) fn described(secret: &Value, known: &mut KnownValues) -> Value {
             "namespace": metadata["namespace"], "name": metadata["name"], "labels": metadata["labels"],
             "creationTimestamp": metadata["creationTimestamp"], "ownerReferences": metadata["ownerReferences"],
         },
-        // A list, because a field named by a secret's key would itself be replaced. How long a password is, is a secret, too.
+        // A list, because a field named by a secret's key would itself be redacted. The length of a password is secret
+        // as well.
         "valueSizes": sizes
             .iter()
             .map(|(key, bytes)| json!({"key": key, "empty": *bytes == 0, "kibibytes": bytes.div_ceil(1024)}))

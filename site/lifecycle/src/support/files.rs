@@ -1,4 +1,4 @@
-//! Files of the host: the ends of logs, without following links, which pods may have planted.
+//! Files of the host: the ends of logs. Links are not followed, because pods may have planted them.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,13 +11,13 @@ use rustix::fs::OFlags;
 /// The end of a file.
 #[derive(Debug)]
 pub(crate) struct Tail {
-    /// Whole lines.
+    /// Complete lines.
     pub(crate) bytes: Vec<u8>,
-    /// Whether there is more before them.
+    /// True if the file has more before them.
     pub(crate) is_cut: bool,
 }
 
-/// Reads the last bytes of a plain file.
+/// Reads the last bytes of a regular file.
 pub(crate) fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Tail> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let mut file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
@@ -35,13 +35,13 @@ pub(crate) fn tail_of_file(path: &Path, bytes: u64) -> io::Result<Tail> {
     Ok(Tail { bytes: kept, is_cut: from > 0 })
 }
 
-/// The first line of what was cut off may begin within a secret, where no pattern finds it.
+/// Removes the first line of a cut text: it may begin within a secret, where no pattern matches.
 pub(super) fn drop_cut_line(text: &mut Vec<u8>) {
     let end = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1);
     text.drain(..end);
 }
 
-/// Plain files below a folder, at most so many levels deep, changed since a time; the newest first.
+/// Returns regular files below a folder that changed since a time, down to a depth; the newest first.
 pub(crate) fn walk(folder: &Path, depth: usize, since: SystemTime) -> Vec<PathBuf> {
     let mut found = Vec::new();
     collect(folder, depth, since, &mut found);
@@ -49,7 +49,7 @@ pub(crate) fn walk(folder: &Path, depth: usize, since: SystemTime) -> Vec<PathBu
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// Maximum number of files that a walk finds.
+/// Maximum number of files of a walk.
 const MAX_FOUND: usize = 20_000;
 
 fn collect(folder: &Path, depth: usize, since: SystemTime, found: &mut Vec<(SystemTime, PathBuf)>) {
@@ -59,7 +59,7 @@ fn collect(folder: &Path, depth: usize, since: SystemTime, found: &mut Vec<(Syst
         if found.len() >= MAX_FOUND {
             return;
         }
-        // The metadata is that of a link itself.
+        // This is the metadata of a link itself.
         if metadata.is_dir() && depth > 0 {
             collect(&entry.path(), depth - 1, since, found);
         } else if let Some(changed) = metadata.modified().ok().filter(|changed| metadata.is_file() && *changed >= since)

@@ -1,5 +1,5 @@
-//! Values of this host that are known to be secret: Landfall's own, Kubernetes', and those that running containers were given. They are
-//! found on the disk, so that they are known without an API server.
+//! Known secrets of this host: Landfall's own, Kubernetes', and those of running containers. They are read from the
+//! disk, so the API server is not needed.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -15,13 +15,13 @@ use crate::configuration::BucketSettings;
 use crate::console::AUDIT_FILE;
 use crate::site_secrets::SecretStore;
 
-/// Maximum size of a file that holds secrets.
+/// Maximum size of a file with secrets.
 const MAX_FILE: u64 = 1 << 20;
 
-/// How deep folders of secrets are: `pods/UID/volumes/kubernetes.io~secret/NAME/..data/KEY`.
+/// Depth of folders with secrets: `pods/UID/volumes/kubernetes.io~secret/NAME/..data/KEY`.
 const DEPTH: usize = 6;
 
-/// Values that every manifest uses, and that hide nothing.
+/// Values that every manifest uses and that are not secret.
 const PUBLIC: [&str; 12] = [
     "postgres",
     "postgresql",
@@ -37,7 +37,7 @@ const PUBLIC: [&str; 12] = [
     "https://kubernetes.default.svc.cluster.local",
 ];
 
-/// Reads all of them, with those of these buckets. What cannot be read is named in `unknown`.
+/// Reads all secrets, including those of these buckets. Adds unreadable files to `unknown`.
 pub(crate) fn known_values(
     paths: &SitePaths,
     buckets: &[BucketSettings],
@@ -80,7 +80,7 @@ pub(crate) fn known_values(
     environments(paths, known);
 }
 
-/// What a file has; what cannot be read is named.
+/// Reads a file; adds it to `unknown` if it cannot be read.
 fn bytes_of(path: &Path, unknown: &mut Vec<String>) -> Option<Vec<u8>> {
     match tail_of_file(path, MAX_FILE) {
         Ok(tail) => Some(tail.bytes),
@@ -98,28 +98,28 @@ fn add_file(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
     }
 }
 
-/// A value that the site gave: what certificates say is public, and their keys are not.
+/// Adds a value that the site gave. Certificates are public, but their keys are not.
 fn add_site_secret(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
     let Some(bytes) = bytes_of(path, unknown) else { return };
     match SecretStore::value_in(&bytes) {
         Some(stored) if stored.is_public() => {}
         Some(stored) => known.add(&stored.secret_part()),
-        // A damaged one may have the value anywhere.
+        // A damaged file may have the value anywhere.
         None => known.add(&bytes),
     }
 }
 
-/// The key that signs the audit log. What it has signed is no secret: exports have it, and logs name it.
+/// Adds the key that signs the audit log. Its signatures are not secret: exports and logs contain them.
 fn add_audit_key(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
     let Some(bytes) = bytes_of(path, unknown) else { return };
     match serde_json::from_slice::<Value>(&bytes) {
         Ok(record) => known.add(record["key"].as_str().unwrap_or_default().as_bytes()),
-        // A damaged one may have the key anywhere.
+        // A damaged file may have the key anywhere.
         Err(_) => known.add(&bytes),
     }
 }
 
-/// The values of a file of credentials; the names before them are no secret.
+/// Adds the values of a credentials file; the names before them are not secret.
 fn add_credentials(path: &Path, known: &mut KnownValues, unknown: &mut Vec<String>) {
     let bytes = bytes_of(path, unknown).unwrap_or_default();
     for value in String::from_utf8_lossy(&bytes).lines().filter_map(|line| Some(line.split_once('=')?.1.trim())) {
@@ -127,7 +127,7 @@ fn add_credentials(path: &Path, known: &mut KnownValues, unknown: &mut Vec<Strin
     }
 }
 
-/// Secrets and tokens that pods have mounted.
+/// Adds Secrets and tokens that pods have mounted.
 fn mounted(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>) {
     let Ok(pods) = paths.kubelet_mount().join("pods").read_dir() else { return };
     for pod in pods.flatten() {
@@ -143,8 +143,8 @@ fn mounted(paths: &SitePaths, known: &mut KnownValues, unknown: &mut Vec<String>
     }
 }
 
-/// Variables of the containers that run: values with the names of secrets, and what looks like a secret in the others, such as the
-/// password of an address.
+/// Adds variables of running containers: values whose names mark secrets, and secret parts of other values, such as the
+/// password in an address.
 fn environments(paths: &SitePaths, known: &mut KnownValues) {
     let Ok(containers) = paths.containers().read_dir() else { return };
     let mut seen = BTreeSet::new();
@@ -154,7 +154,7 @@ fn environments(paths: &SitePaths, known: &mut KnownValues) {
         let variables = configuration.pointer("/process/env").and_then(Value::as_array);
         for variable in variables.into_iter().flatten().filter_map(Value::as_str) {
             let Some((name, value)) = variable.split_once('=') else { continue };
-            // The name of a file is no secret.
+            // The name of a file is not secret.
             let is_secret = is_name_of_secret(name) && !value.starts_with('/');
             if !seen.insert((is_secret, value.to_owned())) {
                 continue;
@@ -168,8 +168,8 @@ fn environments(paths: &SitePaths, known: &mut KnownValues) {
     }
 }
 
-/// Whether a variable's value is secret by its name. A key of a container is one, such as `FERNET_KEY`; in the texts that redaction reads,
-/// a key may also be the one of a map.
+/// Returns true if a variable's name marks its value as secret. A container's variable such as `FERNET_KEY` does; in
+/// texts for redaction, a key may also be that of a map.
 fn is_name_of_secret(name: &str) -> bool {
     is_secret_name(name) || name.to_ascii_uppercase().ends_with("_KEY")
 }

@@ -1,5 +1,5 @@
-//! What a support bundle collects at a site: each collector within limits of time and bytes, and without the others. It works with
-//! whatever is left of a site: without an API server, half installed, or not installed at all.
+//! Collectors of a support bundle: each has limits of time and bytes, and works without the others. They also work on a
+//! site without an API server, and on a partly or not installed one.
 
 mod cluster;
 mod files;
@@ -17,9 +17,9 @@ pub(crate) use program::{Limits, Ran, run};
 /// Limits of one program.
 pub(crate) const PROGRAM: Limits = Limits { time: Duration::from_secs(20), bytes: 8 << 20 };
 
-/// Longest time of a collector within this process.
+/// Time limit of a collector within this process.
 pub(crate) const COLLECTOR: Duration = Duration::from_mins(1);
-/// How long all collectors may take together. Who asked from the console waits for nine minutes.
+/// Time limit of all collectors together. The console waits for nine minutes.
 pub(crate) const COLLECTION: Duration = Duration::from_mins(8);
 
 pub(crate) use cluster::{KINDS, objects, secrets, statistics};

@@ -1,34 +1,34 @@
-//! Programs that may hang, or print without end.
+//! Execution of programs that may hang or print endlessly.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// How long a program may run, and how much of its output is kept.
+/// Limits of a program's time and kept output.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// Time after which it is ended.
+    /// Time after which it is killed.
     pub(crate) time: Duration,
-    /// Bytes that are kept, from the end.
+    /// Number of bytes that are kept from the end.
     pub(crate) bytes: usize,
 }
 
-/// What a program printed.
+/// Output of a program.
 #[derive(Debug, Default)]
 pub(crate) struct Ran {
-    /// The end of its standard output and standard error, in whole lines where the beginning was dropped.
+    /// End of its standard output and standard error, in complete lines if the beginning was dropped.
     pub(crate) output: Vec<u8>,
-    /// Whether the beginning was dropped.
+    /// True if the beginning was dropped.
     pub(crate) is_cut: bool,
-    /// Why it counts as failed.
+    /// Reason why it counts as failed.
     pub(crate) failure: Option<String>,
 }
 
-/// Interval in which a program's end is looked for.
+/// Interval of checks for a program's end.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Runs a program to its end, or until its time is up.
+/// Runs a program to its end or its time limit.
 pub(crate) fn run(words: &[&str], variables: &[(&str, &std::ffi::OsStr)], limits: Limits) -> Ran {
     let shown = words.join(" ");
     let Some((program, arguments)) = words.split_first() else { return Ran::default() };
@@ -47,7 +47,7 @@ pub(crate) fn run(words: &[&str], variables: &[(&str, &std::ffi::OsStr)], limits
         Ok(child) => child,
         Err(error) => return Ran { failure: Some(format!("`{shown}` cannot be started: {error}")), ..Ran::default() },
     };
-    // Each reader sends once; one that never ends, because a grandchild holds the pipe, is left behind.
+    // Each reader sends once. A reader that never ends because a grandchild holds the pipe is left behind.
     let outputs = [reader(child.stdout.take(), limits.bytes), reader(child.stderr.take(), limits.bytes / 8)];
     let begun = Instant::now();
     let failure = end(&mut child, limits.time).map(|why| format!("`{shown}` {why}"));
@@ -62,7 +62,7 @@ pub(crate) fn run(words: &[&str], variables: &[(&str, &std::ffi::OsStr)], limits
     ran
 }
 
-/// Waits for the end; returns why it is none that counts.
+/// Waits for the end; returns the reason if it is a failure.
 fn end(child: &mut Child, limit: Duration) -> Option<String> {
     let begun = Instant::now();
     loop {
@@ -71,7 +71,7 @@ fn end(child: &mut Child, limit: Duration) -> Option<String> {
             Ok(Some(status)) => return Some(format!("ended with {status}")),
             Ok(None) if begun.elapsed() < limit => std::thread::sleep(INTERVAL),
             Ok(None) => {
-                // It may have ended meanwhile.
+                // It may have ended in the meantime.
                 let _ended = child.kill().and_then(|()| child.wait());
                 return Some(format!("was ended after {} s", limit.as_secs()));
             }

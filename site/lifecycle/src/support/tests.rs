@@ -133,7 +133,7 @@ fn secrets_of_the_host_are_known_without_a_cluster() {
     assert_eq!(redactor.text(plain), plain);
 }
 
-/// Whatever is left of the file: its key is known, and so is all of it once it cannot be read as what it was.
+/// The key in any part of the file is known, and the whole content if it can no longer be parsed.
 #[test]
 fn the_key_of_the_audit_log_is_known_and_what_it_signed_is_no_secret() {
     let whole = r#"{"key":"canary-of-audit-key","ledger":{"last":{"site":"site-that-exports-name"},"restarts":[]}}"#;

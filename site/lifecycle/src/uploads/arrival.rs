@@ -1,4 +1,4 @@
-//! Pieces of the upload: each is durable before it counts, and what has arrived is judged at once, then in steps.
+//! Pieces of the upload. Each is durable before it counts. Arrived data is judged at once, then in steps.
 
 use jiff::Timestamp;
 use landfall_media::growing::GrowingFile;
@@ -10,14 +10,15 @@ use super::judge::{UploadJudge, UploadVerdict};
 use super::slot::{Current, State, UploadSlot, written};
 use crate::operations::ArrivedBundle;
 
-/// Bytes after which the head is judged again, until it is there.
+/// Bytes after which the head is judged again, until it is complete.
 const HEAD_STEP: u64 = 1 << 20;
-/// Bytes of the payload after which it is checked. A judgment reads the head anew, so small steps would cost more than the bytes.
+/// Bytes of the payload after which it is checked. A judgment reads the head again, so small steps would cost more than
+/// the bytes.
 const PAYLOAD_STEP: u64 = 32 << 20;
 
 impl<J: UploadJudge> UploadSlot<J> {
-    /// Takes the next piece of the upload of this id. It is on the disk when this returns. What is refused of what has arrived ends the upload, of
-    /// which nothing is kept then; any other error keeps what has arrived. An empty piece has what arrived judged, where that failed before.
+    /// Adds the next piece of the upload with this ID. On the disk on return. A refusal of the arrived data ends the
+    /// upload and removes it; any other error keeps the data. An empty piece repeats a failed judgment.
     pub fn add(&self, id: &str, offset: u64, piece: &[u8]) -> Result<Upload, UploadError> {
         let mut file = self.turn();
         let mut current = self.known(id)?;
@@ -57,7 +58,7 @@ impl<J: UploadJudge> UploadSlot<J> {
             Some(open) => open,
             None => GrowingFile::open(&self.folder.bundle(), current.received_bytes)?,
         };
-        // After a failure the file is opened again, behind what counted before.
+        // After a failure, the file is opened again at the end of the earlier bytes.
         open.append(piece)?;
         *file = Some(open);
         current.received_bytes += piece.len() as u64;
@@ -94,7 +95,7 @@ impl Current {
         if end > size_bytes { Err(UploadError::TooLong { end, size_bytes }) } else { Ok(()) }
     }
 
-    /// Whether what has arrived is judged now.
+    /// Returns true if the arrived data must be judged now.
     fn is_due(&self) -> bool {
         let step = if self.record.bundle.is_some() { PAYLOAD_STEP } else { HEAD_STEP };
         let is_last = self.received_bytes == self.record.size_bytes && !self.is_whole();

@@ -1,4 +1,4 @@
-//! Why an upload does not begin, continue or end.
+//! Errors of an upload that does not begin, continue or end.
 
 use std::path::PathBuf;
 
@@ -11,62 +11,62 @@ use landfall_peer::Problem;
 /// A result of this module.
 pub(super) type Result<T, E = UploadError> = std::result::Result<T, E>;
 
-/// Why an upload does not begin, continue or end.
+/// Reason why an upload does not begin, continue or end.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    /// There is another one.
+    /// Another upload exists.
     #[error("{by} uploads {name}: {received_bytes} of {size_bytes} bytes had arrived at {continued}")]
     Runs {
-        /// Who began it.
+        /// Account that began it.
         by: String,
         /// Name of its file.
         name: String,
         /// Bytes that have arrived.
         received_bytes: u64,
-        /// Bytes of all of it.
+        /// Total bytes of the upload.
         size_bytes: u64,
-        /// When the last of them came, RFC 3339 in UTC.
+        /// Time when the last bytes arrived, RFC 3339 in UTC.
         continued: String,
     },
-    /// No upload has this id.
+    /// No upload has this ID.
     #[error("there is no upload {0}")]
     Unknown(String),
-    /// A piece does not follow what is there.
+    /// A piece does not follow the earlier bytes.
     #[error("{received_bytes} bytes of the upload have arrived, and a piece for byte {offset} came")]
     Offset {
-        /// Where the piece begins.
+        /// Offset of the piece.
         offset: u64,
-        /// Where the next one must begin.
+        /// Required offset of the next piece.
         received_bytes: u64,
     },
     /// A piece goes beyond the end.
     #[error("the upload was announced with {size_bytes} bytes, and a piece up to byte {end} came")]
     TooLong {
-        /// Where the piece ends.
+        /// End of the piece.
         end: u64,
-        /// Bytes of all of it.
+        /// Total bytes of the upload.
         size_bytes: u64,
     },
-    /// There is no room for it.
+    /// There is no space for it.
     #[error("{} has room for {room_bytes} bytes, and the bundle has {needed_bytes}", folder.display())]
     NoRoom {
         /// The folder.
         folder: PathBuf,
         /// Bytes of the bundle.
         needed_bytes: u64,
-        /// Bytes that are free, but for the reserve.
+        /// Free bytes without the reserve.
         room_bytes: u64,
     },
-    /// The filesystem has filled up meanwhile.
+    /// The filesystem has become full.
     #[error("{} is full but for the reserve of the site's databases; what has arrived of the upload is kept", .0.display())]
     Full(PathBuf),
     /// An open change reads it.
     #[error("an open change reads the upload")]
     Needed,
-    /// What has arrived is refused, and removed.
+    /// The arrived data is refused and removed.
     #[error("{}", .0.title)]
     Refused(Box<Problem>),
-    /// What has arrived could not be judged.
+    /// The arrived data could not be judged.
     #[error("{}", .0.title)]
     Unjudged(Box<Problem>),
     /// The file could not be written.
@@ -75,16 +75,16 @@ pub enum UploadError {
     /// The record of the upload could not be written.
     #[error(transparent)]
     Durable(#[from] DurableError),
-    /// The filesystem could not be looked at.
+    /// The filesystem could not be examined.
     #[error(transparent)]
     Look(#[from] StepError),
 }
 
-/// What to do about a full filesystem.
+/// Advice for a full filesystem.
 const MAKE_ROOM: &str = "Free space on the filesystem of /var/lib/landfall, then continue the upload; or remove it, and bring the bundle on a stick.";
 
 impl UploadError {
-    /// Whether nothing of the upload is kept.
+    /// Returns true if nothing of the upload is kept.
     pub(super) fn ends_upload(&self) -> bool {
         match self {
             Self::Refused(_) => true,
@@ -94,7 +94,7 @@ impl UploadError {
         }
     }
 
-    /// The same as the host's API reports it.
+    /// Returns the problem as the host API reports it.
     pub fn problem(&self) -> Problem {
         let status = match self {
             Self::Refused(problem) | Self::Unjudged(problem) => return (**problem).clone(),
@@ -137,7 +137,7 @@ impl Coded for UploadError {
     }
 }
 
-/// The registry's entry of a problem that another process found.
+/// Returns the registry's entry for another process's problem.
 fn registered(problem: &Problem) -> Code {
     let found = codes::ALL.iter().find(|code| problem.code.as_deref() == Some(code.id));
     found.copied().unwrap_or(codes::CHANGE_QUESTION)

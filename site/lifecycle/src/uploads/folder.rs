@@ -1,7 +1,7 @@
-//! The folder of the upload: the bundle's file, whose name is fixed, and the record of how far it is.
+//! Folder of the upload: the bundle's file, whose name is fixed, and the record of its progress.
 //!
-//! Each piece is synced before it counts, and the record names what was checked of it. After a restart, that much counts, and the rest is sent again:
-//! bytes behind it may be anything.
+//! Each piece is synced before it counts, and the record names the checked bytes. After a restart, only those count,
+//! and the rest is sent again: later bytes may be anything.
 
 use std::path::{Path, PathBuf};
 
@@ -15,31 +15,31 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{Result, UploadError};
 
-/// Only root may read it.
+/// Mode of the folder: only root may read it.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
 const BUNDLE: &str = "bundle.landfall";
 const RECORD: &str = "upload.json";
 
-/// What outlives a restart of an upload.
+/// Facts of an upload that survive a restart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UploadRecord {
-    /// Its id.
+    /// ID of the upload.
     pub(super) id: String,
-    /// Name of the file, as its sender gave it.
+    /// File name from the sender.
     pub(super) name: String,
     /// Bytes of the whole bundle, as announced.
     pub(super) size_bytes: u64,
-    /// Who began it.
+    /// Account that began it.
     pub(super) by: String,
-    /// When, RFC 3339 in UTC.
+    /// Time of its start, RFC 3339 in UTC.
     pub(super) begun: String,
     /// Bytes that are on the disk and were checked.
     pub(super) checked_bytes: u64,
-    /// Id of the bundle, once its signatures were verified.
+    /// ID of the bundle, after its signatures were verified.
     pub(super) bundle: Option<Sha256>,
-    /// The release, once verified.
+    /// The release, after verification.
     pub(super) release: Option<MediumRelease>,
 }
 
@@ -56,12 +56,12 @@ impl UploadFolder {
         &self.0
     }
 
-    /// The bundle's file.
+    /// Returns the path of the bundle's file.
     pub(super) fn bundle(&self) -> PathBuf {
         self.0.join(BUNDLE)
     }
 
-    /// What is there of an upload. One that cannot be continued is removed.
+    /// Reads the stored upload. One that cannot be continued is removed.
     pub(super) fn load(&self) -> Option<UploadRecord> {
         let record = self.read();
         let length = self.bundle().metadata().map(|found| found.len()).ok();
@@ -78,7 +78,7 @@ impl UploadFolder {
         serde_json::from_slice(&fs_err::read(self.0.join(RECORD)).ok()?).ok()
     }
 
-    /// Makes the folder with an empty file and its record. On the disk when it returns.
+    /// Creates the folder with an empty file and its record. On the disk on return.
     pub(super) fn begin(&self, record: &UploadRecord) -> Result<GrowingFile> {
         self.clear()?;
         durable::create_folder_with_mode(&self.0, FOLDER_MODE)?;
@@ -87,18 +87,18 @@ impl UploadFolder {
         Ok(file)
     }
 
-    /// Writes the record; on the disk when it returns.
+    /// Writes the record. On the disk on return.
     pub(super) fn write(&self, record: &UploadRecord) -> Result<()> {
         let bytes = serde_json::to_vec(record).map_err(|error| UploadError::Media(unwritable(&error)))?;
         Ok(durable::write_file(&self.0.join(RECORD), &bytes, FILE_MODE)?)
     }
 
-    /// Removes it with all that is in it.
+    /// Removes the folder with its contents.
     pub(super) fn clear(&self) -> Result<(), DurableError> {
         durable::remove_tree(&self.0)
     }
 
-    /// When the last piece came, by the host's clock.
+    /// Returns the time when the last piece arrived, by the host's clock.
     pub(super) fn continued(&self) -> Timestamp {
         let modified = self.bundle().metadata().and_then(|found| found.modified()).ok();
         modified.and_then(|time| Timestamp::try_from(time).ok()).unwrap_or(Timestamp::UNIX_EPOCH)
@@ -109,7 +109,7 @@ fn unwritable(error: &serde_json::Error) -> landfall_media::MediaError {
     landfall_media::MediaError::Bug(format!("the record of an upload has no JSON: {error}"))
 }
 
-/// Removes whatever was uploaded, and its folder.
+/// Removes any upload and its folder.
 pub fn remove_upload(paths: &SitePaths) -> Result<(), DurableError> {
     UploadFolder::of(paths).clear()
 }

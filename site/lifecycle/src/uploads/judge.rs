@@ -1,4 +1,4 @@
-//! Whoever judges what has arrived, for the slot: a process of its own, or a test.
+//! Judge of arrived data for the slot: a separate process, or a test.
 
 use std::path::Path;
 
@@ -8,35 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use crate::operations::ArrivedBundle;
 
-/// Whether an upload fits what the site does.
+/// The site's use of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UploadUse {
     /// Nothing reads it.
     None,
-    /// An open change reads it, or it is not known whether one does.
+    /// An open change reads it, or that is unknown.
     Open,
-    /// Its release is installed: it has been used.
+    /// Its release is installed, so it has been used.
     Over,
 }
 
-/// What a judgment of what has arrived came to.
+/// Result of judging arrived data.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadVerdict {
     /// Bytes that need no further check.
     pub checked_bytes: u64,
-    /// Id of the bundle, once its signatures were verified.
+    /// ID of the bundle, after its signatures were verified.
     pub bundle: Option<Sha256>,
-    /// The release, once verified.
+    /// The release, after verification.
     pub release: Option<MediumRelease>,
-    /// Why it is refused.
+    /// Reason of a refusal.
     pub problem: Option<Problem>,
 }
 
 /// Judges bundles as they arrive.
 pub trait UploadJudge: Send + Sync {
-    /// Judges what has arrived. An error says nothing of the bundle: the judgment failed, and is asked for again.
+    /// Judges the arrived data. An error means that the judgment failed and will be repeated, not that the bundle is
+    /// bad.
     fn judge(&self, arrived: &ArrivedBundle<'_>) -> Result<UploadVerdict, Problem>;
 
-    /// Whether this upload fits what the site does.
+    /// Returns the site's use of this upload.
     fn use_of(&self, path: &Path, bundle: Option<Sha256>) -> UploadUse;
 }

@@ -1,8 +1,10 @@
-//! The bundle that a browser uploads: one at a time, in a folder of its own, durable piece by piece and judged as it arrives (ADR 62).
+//! The bundle that a browser uploads: one at a time, in a separate folder, durable piece by piece and judged as it
+//! arrives (ADR 62).
 //!
-//! Threats: whoever may upload chooses every byte, the name and the size. The name is text for people: the file's own name is fixed. The size
-//! is checked against the room, and the room again before each piece, since databases live on the same disk. What was not judged yet is bounded,
-//! and a bundle that is refused leaves nothing behind. The bytes are read by whoever judges them, and not here.
+//! Threats: an uploader chooses every byte, the name and the size. The name is only text for people, because the file's
+//! name is fixed. The size is checked against free space, and the space again before each piece, because databases use
+//! the same disk. Data without a judgment is bounded, and a refused bundle leaves nothing behind. Only the judge reads
+//! the bytes.
 
 mod arrival;
 mod error;

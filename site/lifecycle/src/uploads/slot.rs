@@ -1,4 +1,4 @@
-//! The place of the one upload: it begins, is looked at, and is removed here.
+//! Slot of the one upload, which can be begun, queried and removed.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,26 +15,27 @@ use super::judge::{UploadJudge, UploadUse};
 use crate::removable::medium_id;
 use crate::room;
 
-/// How long an upload is kept that is not continued.
+/// Time for which an upload that is not continued is kept.
 const UNFINISHED: SignedDuration = SignedDuration::from_hours(24);
-/// How long one is kept that is whole: people approve on another day.
+/// Time for which a complete upload is kept: people may approve on another day.
 const FINISHED: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How long its file stays open without a piece.
+/// Time for which its file stays open without a piece.
 const OPEN: SignedDuration = SignedDuration::from_mins(1);
-/// The upload's own file, folder and record.
+/// Inodes of the upload's file, folder and record.
 const INODES: u64 = 4;
 
-/// The place of the one upload of a site.
+/// Slot of a site's only upload.
 pub struct UploadSlot<J> {
     paths: SitePaths,
     pub(super) folder: UploadFolder,
     pub(super) judge: J,
-    /// The open file. Whoever changes the upload holds it, and takes the state later: who only looks does not wait for the disk or the judge.
+    /// The open file. Changes hold it first and lock the state later, so that queries do not wait for the disk or the
+    /// judge.
     file: Mutex<Option<GrowingFile>>,
     state: Mutex<State>,
 }
 
-/// What the place holds.
+/// Content of the slot.
 pub(super) struct State {
     pub(super) current: Option<Current>,
     pub(super) refused: Option<RefusedUpload>,
@@ -46,12 +47,12 @@ pub(super) struct Current {
     pub(super) record: UploadRecord,
     /// Bytes that are on the disk.
     pub(super) received_bytes: u64,
-    /// Bytes that were there at the last judgment.
+    /// Bytes at the last judgment.
     pub(super) seen_bytes: u64,
 }
 
 impl<J: UploadJudge> UploadSlot<J> {
-    /// The place on this host, with the upload that an earlier process left. What of it was not checked is sent again.
+    /// Opens the slot on this host, with the upload of an earlier process. Its unchecked bytes are sent again.
     pub fn open(paths: &SitePaths, judge: J) -> Self {
         let folder = UploadFolder::of(paths);
         let current = folder.load().map(Current::resumed);
@@ -59,7 +60,7 @@ impl<J: UploadJudge> UploadSlot<J> {
         Self { paths: paths.clone(), folder, judge, file: Mutex::default(), state }
     }
 
-    /// The turn of whoever changes the upload, with its open file.
+    /// Locks the upload for a change, and returns its open file.
     pub(super) fn turn(&self) -> MutexGuard<'_, Option<GrowingFile>> {
         self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -68,13 +69,13 @@ impl<J: UploadJudge> UploadSlot<J> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The upload of this id.
+    /// Returns the upload with this ID.
     pub(super) fn known(&self, id: &str) -> Result<Current> {
         let current = self.state().current.clone().filter(|current| current.record.id == id);
         current.ok_or_else(|| UploadError::Unknown(id.to_owned()))
     }
 
-    /// The upload, and the room for another one.
+    /// Returns the upload, and the space for another one.
     pub fn page(&self) -> Result<UploadsPage, UploadError> {
         let room_bytes = self.room()?.bytes;
         let state = self.state();
@@ -82,7 +83,7 @@ impl<J: UploadJudge> UploadSlot<J> {
         Ok(UploadsPage { room_bytes, upload, refused: state.refused.clone() })
     }
 
-    /// Begins an upload, for which there must be room, and no other one. A wish that is sent again begins nothing again.
+    /// Begins an upload. Fails if there is another one or too little space. A repeated request does not begin it again.
     pub fn begin(&self, wish: &UploadWish) -> Result<Upload, UploadError> {
         let mut file = self.turn();
         if let Some(current) = &self.state().current {
@@ -112,7 +113,7 @@ impl<J: UploadJudge> UploadSlot<J> {
         Ok(upload)
     }
 
-    /// Removes the upload of this id, unless an open change reads it.
+    /// Removes the upload with this ID, unless an open change reads it.
     pub fn remove(&self, id: &str) -> Result<(), UploadError> {
         let mut file = self.turn();
         let current = self.known(id)?;
@@ -124,7 +125,7 @@ impl<J: UploadJudge> UploadSlot<J> {
         Ok(self.folder.clear()?)
     }
 
-    /// The file of the upload that is whole, by the id of the medium that it is.
+    /// Returns the file of the complete upload with this medium ID.
     pub fn path_of(&self, medium: &str) -> Option<PathBuf> {
         let state = self.state();
         let current = state.current.as_ref().filter(|current| current.medium().as_deref() == Some(medium));
@@ -144,7 +145,7 @@ impl<J: UploadJudge> UploadSlot<J> {
             UploadUse::Over => true,
             UploadUse::None => age > current.life(),
         };
-        // The step that ends an upgrade removes what it has used.
+        // The last step of an upgrade removes the upload that it used.
         if is_over || !self.folder.bundle().exists() {
             tracing::info!(name = current.record.name, "an upload is removed");
             *file = None;
@@ -157,7 +158,7 @@ impl<J: UploadJudge> UploadSlot<J> {
         self.judge.use_of(&self.folder.bundle(), current.record.bundle)
     }
 
-    /// What an upload may take: what is free, but for the reserve.
+    /// Returns the space for an upload: the free space without the reserve.
     pub(super) fn room(&self) -> Result<Space> {
         let free = FreeSpace::at(self.folder.path())?;
         let kept = room::reserve(&self.paths, self.folder.path())?;
@@ -196,13 +197,13 @@ impl<J: UploadJudge> UploadSlot<J> {
 }
 
 impl Current {
-    /// What counts of an upload whose process has ended.
+    /// Returns the part of an ended process's upload that counts.
     fn resumed(record: UploadRecord) -> Self {
         let checked = record.checked_bytes;
         Self { record, received_bytes: checked, seen_bytes: checked }
     }
 
-    /// Whether all of it has arrived and was checked.
+    /// Returns true if all of it has arrived and was checked.
     pub(super) fn is_whole(&self) -> bool {
         self.received_bytes == self.record.size_bytes && self.record.checked_bytes == self.record.size_bytes
     }
@@ -216,7 +217,7 @@ impl Current {
     }
 }
 
-/// A time as documents have it.
+/// Formats a time as in documents.
 pub(super) fn written(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,4 +1,4 @@
-//! The slot over real files, with a judge that a test leads.
+//! Tests of the slot with real files and a judge that the test controls.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,17 +16,17 @@ use crate::operations::ArrivedBundle;
 
 const MIB: u64 = 1 << 20;
 
-/// Believes everything that has arrived, unless it is told otherwise.
+/// A judge that accepts all arrived data, unless it is told otherwise.
 #[derive(Clone, Default)]
 struct Judge(Arc<Mutex<Told>>);
 
 struct Told {
-    /// Whether the head has arrived.
+    /// True if the head has arrived.
     knows: bool,
     problem: Option<Problem>,
     fails: bool,
     using: UploadUse,
-    /// How much had been checked and had arrived at each judgment.
+    /// Checked and arrived bytes at each judgment.
     asked: Vec<(u64, u64)>,
 }
 
@@ -74,7 +74,7 @@ impl Place {
         Self { slot: UploadSlot::open(&paths, judge.clone()), paths, judge }
     }
 
-    /// The process ends, and another one begins.
+    /// Ends the process and begins another one.
     fn restarted(self) -> Self {
         let Self { paths, judge, slot } = self;
         drop(slot);
@@ -93,7 +93,7 @@ impl Place {
         self.slot.add(ID, offset, &vec![1; usize::try_from(length).unwrap()])
     }
 
-    /// Adds, and says what counts then, or why it is refused: status and code.
+    /// Adds a piece, and returns the counted bytes, or status and code of the refusal.
     fn added(&self, offset: u64, length: u64) -> Result<u64, (u16, String)> {
         self.add(offset, length).map(|upload| upload.received_bytes).map_err(|error| said(&error))
     }
@@ -102,7 +102,7 @@ impl Place {
         !self.paths.uploads().exists() && self.upload().is_none()
     }
 
-    /// The last piece came this long ago.
+    /// Sets the time since the last piece.
     fn wait(&self, time: Duration) {
         let file = File::options().write(true).open(self.paths.uploads().join("bundle.landfall")).unwrap();
         file.set_modified(SystemTime::now() - time).unwrap();
@@ -248,7 +248,7 @@ fn after_a_restart_counts_what_was_checked() {
     let medium = place.upload().unwrap().medium.unwrap();
     let place = place.restarted();
     assert_eq!(place.upload().unwrap().medium, Some(medium), "one that is whole stays whole");
-    // A file that lost what was checked of it is not believed.
+    // A file that lost checked bytes is not accepted.
     let file = File::options().write(true).open(place.paths.uploads().join("bundle.landfall")).unwrap();
     file.set_len(39 * MIB).unwrap();
     assert!(place.restarted().is_empty());

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// Time for which the console's number of users is valid; it reports the number every few minutes.
 const KNOWN_USERS: SignedDuration = SignedDuration::from_hours(24);
 
-/// Reads the record; empty if there is none. Damage is not an error: readable lines count.
+/// Reads the record; empty if there is none. Damage is not an error: readable lines are used.
 pub(crate) fn read(paths: &SitePaths) -> Result<UsageLog, StepError> {
     Ok(UsageLog::read(&files::read(&paths.usage())?.unwrap_or_default()))
 }

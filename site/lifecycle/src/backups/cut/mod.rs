@@ -108,7 +108,7 @@ struct Counting<'a> {
 /// State of a held stream.
 struct Holding<'a> {
     held: Held<'a>,
-    /// Begin of its hold, until the hold ends.
+    /// Start of its hold, until the hold ends.
     begun: Option<Instant>,
     milliseconds: u64,
     /// Failure that was found before the stream is read.
@@ -333,7 +333,7 @@ impl Drop for State<'_> {
     }
 }
 
-/// Returns the present time in microseconds, which programs of a log understand.
+/// Returns the current time in microseconds, which programs of a log understand.
 fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now)

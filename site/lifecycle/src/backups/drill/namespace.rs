@@ -1,4 +1,4 @@
-//! Namespace of a drill: as restricted as its component's own, and deleted whatever the result.
+//! Namespace of a drill: as restricted as its component's own, and deleted after any result.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 //!
 //! Log backups of a stream are chained by random words, their links: each names its own link and the one that it
 //! follows. A full backup names the link that its log backups follow. A lost log backup or a gap in the log ends the
-//! chain, whatever the clocks showed.
+//! chain, regardless of time labels.
 
 mod chain;
 mod record;

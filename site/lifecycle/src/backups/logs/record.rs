@@ -113,7 +113,7 @@ impl LogRecords {
         }
     }
 
-    /// Waits for exclusive access to log backups and begins of logs, until the returned file is dropped.
+    /// Waits for exclusive access to log backups and starts of logs, until the returned file is dropped.
     pub(crate) fn lock(&self) -> Result<File, StepError> {
         let path = self.folder.join(LOCK);
         let failed = |error| files::failed("lock", &path, error);

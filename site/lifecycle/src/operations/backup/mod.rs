@@ -76,14 +76,14 @@ pub struct RecoveryKey {
 }
 
 impl Operations {
-    /// Backs up the data of the installed release. Proves the backup by a drill unless `drilled` is false. If a stream
-    /// cannot be saved, the others are still saved, proven and copied, and the final error names it. Stored backups are
-    /// checked first, and damaged data is stored again. Old backups are removed by the site's settings, even if the new
-    /// one fails. Then a drill proves the log backups since the previous backup. Copies to each place come last, while
-    /// other operations may begin.
-    /// read before: what is damaged is stored again.
+    /// Backs up the data of the installed release, and proves the backup by a drill unless `drilled` is false. If a
+    /// stream cannot be saved, the others are still saved, proven and copied, and the final error names it. Stored
+    /// backups, or a part of many, are checked first, and damaged data is stored again. Old backups are removed by the
+    /// site's settings, even if the new one fails. Then a drill proves the log backups since the previous backup.
+    /// Copies to each place come last, while other operations may begin.
+    ///
     /// Records the outcome; on the disk on return. Also records a refusal because another operation ran. A killed
-    /// backup is recognized by the record of its begin.
+    /// backup is recognized by the record of its start.
     pub fn back_up(&self, drilled: bool) -> Result<BackedUp> {
         let damages = self.check_tonight();
         let ready = self.ready_to_back_up("backup").inspect_err(|error| self.note_try(Err(error)))?;

@@ -134,7 +134,7 @@ impl Incoming {
         Ok(())
     }
 
-    /// Assigns the one file that a person named, whatever its name is.
+    /// Assigns the one file that a person named, by its content if needed.
     fn add_single(&mut self, path: &Path, metadata: &Metadata) -> Result<()> {
         self.add(path.to_owned())?;
         // A device has no size, so all of a stick would be read.

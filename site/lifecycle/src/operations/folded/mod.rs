@@ -148,7 +148,7 @@ impl ClosedOperation {
 pub(super) enum Effect {
     /// The step has this action now.
     Makes(StepId, Action),
-    /// Nothing of the step is left.
+    /// The step has no result any longer.
     Removes(StepId),
 }
 

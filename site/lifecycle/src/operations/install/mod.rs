@@ -137,11 +137,11 @@ impl Operations {
         Ok(PreparedInstall { operations: self, planned, media_path })
     }
 
-    /// Fails because of problems that no package on this host can fix: an untrusted bundle, a host with a release, or
-    /// an invalid site configuration, secret, license or kept data. Changes nothing.
+    /// Fails if the request has a problem that no package on this host can fix. Such problems are an untrusted bundle,
+    /// a host with a release, or an invalid site configuration, secret, license or kept data. Changes nothing.
     ///
     /// # Errors
-    /// If there is such a problem, all blockers at once, including those of the host.
+    /// All blockers at once, including those of the host, if there is such a problem.
     pub fn check_request(&self, request: &InstallRequest) -> Result<()> {
         let judged = self.judge_request(request)?;
         if judged.has_findings() {

@@ -33,7 +33,7 @@ const COUNTING_LIMIT: Duration = Duration::from_secs(1);
 type Statistics = (BTreeMap<String, Value>, Vec<String>);
 
 impl Operations {
-    /// Returns the present requests and usage of a component.
+    /// Returns the current requests and usage of a component.
     pub fn component_resources(&self, component: &str) -> Result<ComponentResources> {
         let (cluster, inventory) = component_of(self.cluster_within(OBJECTS_LIMIT)?, component)?;
         let pods = cluster.live_pods_of_component(&inventory).map_err(StepError::from)?;
@@ -76,7 +76,7 @@ struct Claimed {
     volume: Value,
 }
 
-/// Reads the present claims.
+/// Reads the current claims.
 fn claimed(cluster: &Cluster, claims: volumes::Claims) -> Result<Vec<Claimed>, StepError> {
     let mut all = Vec::new();
     for ((namespace, name), pods) in claims {

@@ -1,4 +1,4 @@
-//! Present CPU and memory usage of nodes and all pods of a site, by component, as measured by the kubelets.
+//! Current CPU and memory usage of nodes and all pods of a site, by component, as measured by the kubelets.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub struct ComponentUse {
 }
 
 impl Operations {
-    /// Returns the present usage of the site's nodes and pods, or of the pods of one component. Changes nothing.
+    /// Returns the current usage of the site's nodes and pods, or of the pods of one component. Changes nothing.
     pub fn site_use(&self, component: Option<&str>) -> Result<SiteUse> {
         let cluster = self.cluster_within(OBJECTS_LIMIT)?;
         let mut inventories = Inventory::all(&cluster).map_err(StepError::from)?;

@@ -231,7 +231,7 @@ impl Operations {
         Ok(found)
     }
 
-    /// Returns the workload of a group of streams in its present state.
+    /// Returns the workload of a group of streams in its current state.
     fn workload(
         &self,
         cluster: &Cluster,

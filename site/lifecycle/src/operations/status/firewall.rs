@@ -1,5 +1,5 @@
-//! Check that the host's firewalls let packets of pods pass. A rule that was lost with a boot or a restart can block
-//! them while every pod stays ready and the host still reaches every service.
+//! Check that the host's firewalls let packets of pods pass. If a rule is lost with a boot or a restart, they may be
+//! blocked. Every pod then stays ready, and the host still reaches every service.
 
 use landfall_engine::causes::with_causes;
 use landfall_engine::step::StepError;

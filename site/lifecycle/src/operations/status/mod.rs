@@ -67,7 +67,7 @@ const CLUSTER_LIMIT: Duration = Duration::from_secs(8);
 const POLICIES_NOTE: &str = "network policies are stored but not enforced: flannel does not implement them";
 
 impl Operations {
-    /// Returns the present status of this host. Facts about GPUs may be up to a minute old.
+    /// Returns the current status of this host. Facts about GPUs may be up to a minute old.
     pub fn status(&self) -> Result<StatusReport> {
         self.status_with(|| ProbedGpus::recent(&self.paths))
     }

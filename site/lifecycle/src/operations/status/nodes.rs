@@ -84,7 +84,7 @@ pub(super) struct Observed {
     pub(super) leases: Vec<Value>,
     /// IDs of the containers that run on this machine.
     pub(super) containers: BTreeSet<String>,
-    /// The present time.
+    /// The current time.
     pub(super) now: Timestamp,
 }
 
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// Returns empty observations at the present time.
+    /// Returns empty observations at the current time.
     fn observed() -> Observed {
         Observed { pods: Vec::new(), leases: Vec::new(), containers: BTreeSet::new(), now: Timestamp::now() }
     }

@@ -1,4 +1,4 @@
-//! Preflight's present findings on the host, for the installed release.
+//! Preflight's current findings on the host, for the installed release.
 
 use landfall_engine::step::StepError;
 use landfall_error_codes::codes;
@@ -12,7 +12,7 @@ use crate::operations::upgrade::{AskedOfHost, findings_of};
 use crate::preflight::{Before, Finding};
 
 impl Operations {
-    /// Returns the findings on the host in its present state: requirements of the installed release beyond the effects
+    /// Returns the findings on the host in its current state: requirements of the installed release beyond the effects
     /// of an install.
     pub(super) fn judged_now(&self) -> Result<Vec<Value>> {
         let lines = self.findings_now()?.iter().map(serde_json::to_value).collect::<Result<_, _>>();

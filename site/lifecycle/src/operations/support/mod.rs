@@ -181,8 +181,8 @@ impl Operations {
         })
     }
 
-    /// Fails if the data folder's filesystem has no space for a support bundle above the reserve, because the site's
-    /// databases are there. On the host, a person can choose another place.
+    /// Fails if the data folder's filesystem has no space for a support bundle beyond the reserve. The site's databases
+    /// are on it. On the host, a person can choose another place.
     pub fn check_room_for_support(&self) -> Result<()> {
         let folder = self.paths.data();
         let needed = MAX_BYTES.saturating_add(room::reserve(&self.paths, &folder)?.bytes);

@@ -1,4 +1,4 @@
-//! Present results of the installed release's proofs, as `landfall prove` reports them.
+//! Current results of the installed release's proofs, as `landfall prove` reports them.
 
 use std::time::{Duration, Instant};
 

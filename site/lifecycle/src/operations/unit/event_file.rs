@@ -56,7 +56,7 @@ pub(super) fn forget(paths: &SitePaths) {
     }
 }
 
-/// Events of the unit's present run, or of its last run since the machine started.
+/// Events of the unit's current run, or of its last run since the machine started.
 #[derive(Default)]
 pub(in crate::operations) struct RunEvents {
     /// Number that distinguishes this run from others; 0 if there was none.
@@ -98,7 +98,7 @@ pub(super) struct EventReader {
 }
 
 impl EventReader {
-    /// Follows the unit from the first event of its present run.
+    /// Follows the unit from the first event of its current run.
     pub(super) fn at(paths: &SitePaths) -> Self {
         Self { path: path(paths), file: 0, seen: 0 }
     }

@@ -67,12 +67,12 @@ impl Operations {
         }
     }
 
-    /// Ends an open change in this process. `media_path` is the bundle's present path, if it moved.
+    /// Ends an open change in this process. `media_path` is the bundle's current path, if it moved.
     pub(super) fn end_change_here(&self, file: &JournalFile, media_path: Option<PathBuf>) -> Result<Changed> {
         let verb = file.operation.map_or("resume", Operation::name);
         let mut running = self.take_over(verb, file, media_path, UndoScope::STEP)?;
         let ended = Changed::by(&mut running);
-        // Removes the files of releases that were not committed or are no longer kept.
+        // Files of releases that were not committed or are no longer kept are removed.
         if running.is_closed() {
             self.remove_strays(&running.lock)?;
         }

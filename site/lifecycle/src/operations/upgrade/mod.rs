@@ -81,7 +81,7 @@ pub struct PreparedUpgrade<'a> {
     warnings: Vec<String>,
     /// Accepted warnings of the operation that brought the target release.
     accepted: Vec<AcceptedWarning>,
-    /// Figures of the target release's models, fitted to the host in its present state.
+    /// Figures of the target release's models, fitted to the host in its current state.
     fitted: Fitted,
     /// Values of the target release's secrets.
     secrets: GivenSecrets,

@@ -47,7 +47,7 @@ pub(super) fn of_step(planned: &PlannedStep<Action>, stays: u64, facts: &Facts) 
     }
 }
 
-/// Scales the time of an earlier run to the present number of bytes.
+/// Scales the time of an earlier run to the current number of bytes.
 fn scaled(time: StepTime, bytes: u64) -> u64 {
     if time.bytes == 0 || bytes == 0 {
         return time.milliseconds;

@@ -1,6 +1,6 @@
-//! Steps of real plans on the simulated site. Real code changes the files of volumes. Stand-ins replace whatever needs
-//! a cluster: starting and stopping pods, objects, webhooks and etcd. `operations/upgrade/tests/power_cuts.rs` covers
-//! the content of releases with the real steps.
+//! Steps of real plans on the simulated site. Real code changes the files of volumes. Stand-ins replace everything that
+//! needs a cluster: starting and stopping pods, objects, webhooks and etcd. `operations/upgrade/tests/power_cuts.rs`
+//! covers the content of releases with the real steps.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! The same changes on real filesystems, in a separate process that is cut at any time: real syncs and a real recovery.
+//! Changes on real filesystems, in a separate process that is cut at any time: real syncs and a real recovery.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -43,7 +43,7 @@ pub(super) const CLUSTER: &str = "cluster";
 /// Folder in which clients record acknowledged rows.
 const CLIENTS: &str = "clients";
 
-/// Files by name.
+/// Content of files by path.
 pub(super) type Contents = BTreeMap<PathBuf, Vec<u8>>;
 
 /// Copies with the real program and reports the copies to the disk as unsynced.

@@ -46,7 +46,7 @@ pub(super) enum Obstacle {
     NotReplaced,
     /// Its pods are replaced for other files.
     Files,
-    /// It stops while data changes.
+    /// The component stops while data changes.
     Stops,
 }
 

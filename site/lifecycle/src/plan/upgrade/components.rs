@@ -304,7 +304,7 @@ pub(crate) struct ChangedObject {
     pub(crate) way: WayOfChange,
 }
 
-/// How an object changes, which decides whether edits survive.
+/// Kind of change of an object, which decides whether edits survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WayOfChange {
     /// Changed in place.

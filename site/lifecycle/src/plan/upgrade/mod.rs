@@ -68,7 +68,7 @@ pub struct UpgradeInputs<'a> {
     pub missing_bytes: u64,
     /// Token that names the operation in the folder of volumes.
     pub token: &'a str,
-    /// How the workloads stop that use data of a changed component, by their own component.
+    /// Stops of the workloads that use data of a changed component, by their own component.
     pub clients: &'a BTreeMap<String, Vec<Stop>>,
     /// Configurations of webhooks whose workloads stop.
     pub webhooks: &'a [ObjectName],

@@ -25,7 +25,7 @@ const COPYING_RATE: u64 = 60 << 20;
 pub struct Experience<'a> {
     /// Times from the journals.
     pub times: &'a StepTimes,
-    /// Present size of the volume folders that the plan copies, by name. Data grows between operations.
+    /// Current size of the volume folders that the plan copies, by name. Data grows between operations.
     pub copied: &'a BTreeMap<String, Space>,
 }
 

@@ -1,7 +1,8 @@
 //! Package with NVIDIA's driver for a host's GPUs, by distribution and version.
 //!
-//! Sources: *NVIDIA Driver Installation Guide*, kernel modules and version locking (docs.nvidia.com/datacenter/tesla/driver-installation-guide);
-//! the package lists of Ubuntu 22.04 and 24.04 and of Debian 12 and 13.
+//! Sources: *NVIDIA Driver Installation Guide*, kernel modules and version locking
+//! (docs.nvidia.com/datacenter/tesla/driver-installation-guide); the package lists of Ubuntu 22.04 and 24.04 and of
+//! Debian 12 and 13.
 
 use std::fmt;
 

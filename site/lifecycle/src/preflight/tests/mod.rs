@@ -259,7 +259,8 @@ fn a_clock_that_was_set_back_only_warns() {
     assert!(codes_of(&facts, &SiteConfiguration::default()).is_empty());
 }
 
-/// Without an authority, the release's build is the earliest possible time; afterwards it is the authority's begin.
+/// Without an authority, the release's build is the earliest possible time; afterwards it is the start of the
+/// authority's validity.
 #[test]
 fn a_site_that_lost_its_time_waits_until_the_clock_is_set() {
     let folder = tempfile::tempdir().unwrap();
@@ -387,8 +388,8 @@ fn a_chain_that_lets_pods_out_and_nobody_in_warns() {
     }
 }
 
-/// A rule that drops pods' packets by name does so whatever else the chain accepts. Rules about other addresses do not
-/// matter.
+/// A rule that drops pods' packets by name does so regardless of the chain's other rules. Rules about other addresses
+/// do not matter.
 #[test]
 fn a_chain_that_accepts_the_rest_blocks_by_what_it_drops() {
     let found = |drops: &[&str], drops_to: &[&str]| {

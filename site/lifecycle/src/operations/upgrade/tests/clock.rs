@@ -10,7 +10,7 @@ use crate::operations::install::tests::clock::see;
 use crate::operations::testing::Notes;
 
 /// Returns the result of the clock's check before this change, and the notes. The release was built long after the
-/// present time.
+/// current time.
 fn look(operation: Operation) -> (Result<()>, Vec<String>) {
     let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
     let bundle = bundle_of(&vendor, &release(3), "2199-01-01T00:00:00Z", Vec::new());

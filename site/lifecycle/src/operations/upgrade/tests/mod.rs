@@ -1,5 +1,5 @@
-//! Trust of a site through upgrades and a rollback, on real files and journals: the newest root counts, whatever is
-//! installed.
+//! Trust of a site through upgrades and a rollback, on real files and journals: the newest root counts, regardless of
+//! the installed release.
 
 mod archive;
 mod clock;

@@ -1,7 +1,7 @@
 //! Power cuts during changes with real steps, on real files and the real journal. They cover links of the registry,
-//! files of artifacts, programs of node packs, the release's `landfall`, and collection. After a cut at each edge of
-//! the journal, and at many edges in between, the change ends automatically as exactly one of the two releases, with
-//! that release's content.
+//! files of artifacts, programs of node packs, the release's `landfall`, and collection. The cuts are at each edge of
+//! the journal and at many edges in between. After each, the change ends automatically as exactly one of the two
+//! releases, with that release's content.
 
 use std::collections::BTreeMap;
 use std::path::Path;
