@@ -86,8 +86,10 @@ impl Bar {
         self.drawn.set_position(position);
     }
 
-    /// Moves the bar without counting that as speed: the bar must read the position once before its estimate is reset,
-    /// which one with a steady tick does not do on request.
+    /// Moves the bar without counting that as speed.
+    ///
+    /// The bar must read the position once before its estimate is reset, which one with a steady tick does not do on
+    /// request.
     pub(crate) fn skip_to(&self, position: u64) {
         self.drawn.disable_steady_tick();
         self.drawn.update(|state| state.set_pos(position));

@@ -1,7 +1,7 @@
 //! Images in arguments, variables and settings, from which an operator learns what its pods run. A site would lack
 //! them, so a build refuses unknown ones.
 //!
-//! `init` lists such a field under `imageFields` if its whole text after a prefix is certainly an image; then `lock`
+//! `init` lists such a field under `imageFields` if its whole text after a prefix is certainly an image. Then `lock`
 //! pins the image, in later versions of a chart as well.
 
 use serde_json::Value;

@@ -29,10 +29,11 @@ impl Lock {
         }
     }
 
-    /// The entry that a reference selects: a repository alone must match exactly one entry, or selects `latest` among
-    /// several; a tag must match, and a digest is that of the platform manifest or of the index in which it was found.
+    /// The entry that a reference selects.
     ///
-    /// The error explains why there is none; `place` is that of the reference.
+    /// A repository alone must match exactly one entry, or selects `latest` among several. A tag must match. A digest
+    /// is that of the platform manifest, or of the index in which it was found. The error explains why there is no such
+    /// entry; `place` is that of the reference.
     pub fn find(&self, list: List, wanted: &Reference, place: Place) -> Result<&LockEntry> {
         let of_repository: Vec<_> = self
             .list(list)

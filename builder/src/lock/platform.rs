@@ -1,5 +1,5 @@
-//! Selects the manifest in an index for the platform of the lock, as containerd does at the site: by all fields of the
-//! platform or, if the index states none, by the manifest's configuration.
+//! Selects the manifest in an index for the platform of the lock, as containerd does at the site. All fields of the
+//! platform must match; if the index states none, the manifest's configuration decides.
 //!
 //! Threats: an index may name any number of manifests, with configurations of any size: both are bounded.
 

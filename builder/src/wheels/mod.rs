@@ -7,9 +7,9 @@
 //! uv.lock, pylock.toml ── project ── both ────────────────────┘
 //! ```
 //!
-//! Threats: an index, or an attacker in front of it, may respond with endless pages, with names that lead out of a
-//! folder, or with other wheels than the vendor meant. Pages are read within limits. A file is used only if it has the
-//! name of a wheel of the required version, and one of the SHA-256 digests in the vendor's own file.
+//! Threats: an index, or an attacker in front of it, may respond with endless pages or with names that lead out of a
+//! folder. It may offer other wheels than the vendor meant. Pages are read within limits. A file is used only if it has
+//! the name of a wheel of the required version, and a SHA-256 that the vendor's own file states.
 
 mod choice;
 mod export;

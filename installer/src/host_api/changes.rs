@@ -309,8 +309,10 @@ impl Changes {
         needed.is_some()
     }
 
-    /// Keeps the medium of an open change mounted, also after a reboot or a reconnection, unmounts others, and removes
-    /// uploads that were used or abandoned; runs until the process ends.
+    /// Tends to media and uploads until the process ends.
+    ///
+    /// It keeps the medium of an open change mounted, also after a reboot or a reconnection, and unmounts others. It
+    /// removes uploads that were used or abandoned.
     pub(super) fn tend(&self) {
         let mut is_needed = true;
         loop {

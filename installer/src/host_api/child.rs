@@ -1,4 +1,4 @@
-//! Questions about changes that a child process answers: the program of a bundle may take its place, it reads untrusted
+//! Questions about changes that a child process answers. The program of a bundle may take its place, it reads untrusted
 //! content of a stick, and it is killed after a time limit.
 
 use std::io::{Read, Write as _};

@@ -1,6 +1,6 @@
 //! Runs every verb of the real program under common faults: a full disk, a reader that closes the pipe, a second
-//! process with the same verb, and Ctrl-C. The table states the result of each verb without a site; a verb without a
-//! row fails a test of the parser.
+//! process, and Ctrl-C. The table states the result of each verb without a site; a verb without a row fails a test of
+//! the parser.
 
 mod inputs;
 mod runs;

@@ -39,8 +39,8 @@ impl Run {
         Self { program, arguments: arguments.collect(), needs_site: row.2 == Does::NeedsSite }
     }
 
-    /// Creates the command. If root runs a verb that needs a site, it runs as nobody, through the open file of the
-    /// program, because it must not find a site on this machine.
+    /// Creates the command. If root runs a verb that needs a site, it runs as nobody, because it must not find a site
+    /// on this machine. The program is then started through its open file.
     pub(crate) fn command(&self) -> Command {
         let mut command = if self.needs_site && rustix::process::geteuid().is_root() {
             let mut command = Command::new(format!("/proc/self/fd/{}", self.program.as_raw_fd()));

@@ -2,8 +2,8 @@
 //!
 //! Replaced are known values in all their usual forms, and texts that resemble secrets. Encodings for programming
 //! languages, URLs, HTML and base64 are decoded for the search. Each secret becomes a token such as
-//! `[redacted:3f2a91c07b44]`. Within one bundle, the same value has the same token: a keyed hash with a key that is in
-//! no bundle, so that values cannot be guessed offline.
+//! `[redacted:3f2a91c07b44]`. Within one bundle, the same value has the same token. A token is a keyed hash with a key
+//! that is in no bundle, so that values cannot be guessed offline.
 
 #[cfg(test)]
 mod corpus;

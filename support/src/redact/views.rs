@@ -80,8 +80,8 @@ pub(super) fn views(text: &[u8], is_end: bool) -> Vec<View> {
     views.into_iter().map(|(_, view)| view).collect()
 }
 
-/// Moves a limit back to a position that is inside no escape of any view, so that the bytes after it are later decoded
-/// in the same way.
+/// Moves a limit back to a position that is inside no escape of any view. The bytes after it are then decoded in the
+/// same way later.
 pub(super) fn between_escapes(text: &[u8], limit: usize) -> usize {
     let quiet_from = limit.saturating_sub(QUIET);
     let is_quiet = !text[quiet_from..limit].iter().any(|byte| is_escape(*byte));

@@ -238,7 +238,7 @@ async fn a_check_names_the_images_that_the_lock_lacks_and_the_entries_that_nothi
     let held = crate::lock::check(&options, &Silent).await.expect("all is there");
     assert_eq!(held.found, LockFindings::default());
 
-    // An image without an entry is not requested: its registry may not exist.
+    // An image without an entry is not requested: its registry may lack it.
     bench.write(MANIFESTS, objects("ghcr.io/small/database:2").as_bytes(), 0o644);
     let refused = crate::lock::check(&options, &Silent).await.expect_err("no entry");
     assert_eq!(refused.code(), codes::LOCK_LACKS_IMAGES);

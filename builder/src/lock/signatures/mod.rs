@@ -4,9 +4,9 @@
 //! Threats: a registry is not trusted, and anyone with its password may push. A signature may be missing, be made with
 //! another key, or be valid but about another image or repository; it may be endless, or one of thousands. A referrers
 //! list may name manifests about something else. Therefore only signatures with the vendor's keys are accepted, over
-//! exactly these bytes, before any of these are interpreted. The signed content must then state the digest that the
-//! lock pins, or that of the index in which the lock found it, and the repository of the image. Sizes and counts are
-//! limited before any fetch. Clocks, transparency logs and certificates are not used, only keys.
+//! exactly these bytes, before any of these are interpreted. The signed content must then state the repository of the
+//! image, and a digest: the one that the lock pins, or that of the index in which the lock found it. Sizes and counts
+//! are limited before any fetch. Clocks, transparency logs and certificates are not used, only keys.
 
 mod carry;
 mod claim;

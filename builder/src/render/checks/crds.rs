@@ -39,7 +39,8 @@ impl Crds {
 }
 
 impl Crd {
-    /// Returns an error for an object that violates the schema, or whose version is not served.
+    /// Returns an error for an object that the API server would refuse: one that violates the schema, or whose version
+    /// is not served.
     pub fn check(&self, component: &Rendered, object: &Value) -> Result<()> {
         self.kind.check(object).map_err(|fault| refused(component, object, fault))
     }

@@ -10,8 +10,9 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
-/// Returns an error for containers that request an unknown GPU resource, in a form that the API server refuses, or
-/// without `requirements.gpus`, from which a site learns about GPUs and their device plugin.
+/// Returns an error for containers that request an unknown GPU resource, or one in a form that the API server refuses.
+///
+/// It also returns an error without `requirements.gpus`, from which a site learns about GPUs and their device plugin.
 pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod: &Pod<'_>) -> Result<()> {
     for (at, container) in containers(pod) {
         let Some((name, fault)) = fault(container).or_else(|| undeclared(definition, container)) else { continue };

@@ -1,4 +1,4 @@
-//! Checks node ports of Services, which must be unique.
+//! Checks node ports of Services. The API server assigns each to only one Service.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use crate::render::Rendered;
 /// Default range of the API server, which Landfall does not change.
 const RANGE: RangeInclusive<u64> = 30_000..=32_767;
 
-/// Returns an error for a node port outside of the range, and for one that two ports of Services request.
+/// Returns an error for a node port outside of the API server's range, and for one that two ports of Services request.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
     for component in components {

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Threats: these are the vendor's own files, written by a tool. They are read within a limit of bytes and of nested
-//! values, and no text in them becomes a path before it is known to be the name of a wheel.
+//! values. No text in them becomes a path before it is known to be the name of a wheel.
 
 mod files;
 mod pylock;

@@ -1,6 +1,6 @@
 //! `landfall carry read`: verifies at the vendor what a site has carried out.
 //!
-//! Nothing in the folder is shown before the manifest's signature and the digest of every part are verified; then each
+//! Nothing in the folder is shown before the manifest's signature and the digest of every part are verified. Then each
 //! part is checked with the code of its own command.
 
 use std::fmt::Write;
