@@ -1,5 +1,5 @@
-//! How layers and archives are compressed, and their bytes without that. The bytes come from upstream: the decoder
-//! bounds what it allocates, and the reader bounds how much comes out.
+//! Detection of the compression of layers and archives, and their decompression. The bytes come from upstream: the
+//! decoder bounds its memory, and the caller bounds the output.
 
 use std::io::{self, BufRead as _, BufReader, Read};
 
@@ -8,16 +8,16 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// How many bytes of a stream say how it is compressed.
+/// Number of bytes at the start of a stream that identify its compression.
 pub const MAGIC_BYTES: u64 = 4;
 
-/// OCI's media type of layers without compression.
+/// OCI media type of uncompressed layers.
 const PLAIN_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
-/// A way to compress a stream.
+/// Compression of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// None.
+    /// No compression.
     None,
     /// One or more gzip members.
     Gzip,
@@ -26,8 +26,10 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// The compression of a layer that begins with these bytes, as containerd sees it; none for an unknown media type. Where a type speaks
-    /// of a compression, or is Docker's, the bytes say which one it is; OCI's type of plain archives is taken at its word.
+    /// Compression of a layer that starts with these bytes, as containerd detects it; `None` for an unknown media type.
+    ///
+    /// If a media type names a compression, or is one of Docker's, the bytes decide; OCI's media type for plain
+    /// archives is trusted.
     pub fn of_layer(media_type: &str, beginning: &[u8]) -> Option<Self> {
         match media_type {
             PLAIN_LAYER => Some(Self::None),
@@ -40,17 +42,17 @@ impl Compression {
         }
     }
 
-    /// The compression of a stream that begins with these bytes, of which [`MAGIC_BYTES`] are enough.
+    /// Compression of a stream that starts with these bytes, of which [`MAGIC_BYTES`] are enough.
     pub fn of_bytes(beginning: &[u8]) -> Self {
         match beginning {
             [0x1f, 0x8b, 8, ..] => Self::Gzip,
-            // A frame with data, or one that is skipped.
+            // A frame with data, or a skippable frame.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             _ => Self::None,
         }
     }
 
-    /// The compression of an artifact's layer that is an archive, by its media type; none for one that is a file.
+    /// Compression of an artifact's layer that is an archive, by its media type; `None` for a plain file.
     pub fn of_artifact_layer(media_type: &str) -> Option<Self> {
         let suffixes = [
             (".tar", Self::None),
@@ -63,13 +65,13 @@ impl Compression {
         suffixes.into_iter().find_map(|(suffix, compression)| media_type.ends_with(suffix).then_some(compression))
     }
 
-    /// The compression of an archive, by its name; none for an unknown ending.
+    /// Compression of an archive, by its name; `None` for an unknown suffix.
     pub fn of_archive(name: &str) -> Option<Self> {
         let suffixes = [(".tar", Self::None), (".tar.gz", Self::Gzip), (".tgz", Self::Gzip), (".tar.zst", Self::Zstd)];
         suffixes.into_iter().find_map(|(suffix, compression)| name.ends_with(suffix).then_some(compression))
     }
 
-    /// The bytes without compression.
+    /// A reader of the decompressed bytes.
     pub fn reader<'a>(self, source: impl Read + 'a) -> Box<dyn Read + 'a> {
         let source = BufReader::with_capacity(BUFFER_BYTES, source);
         match self {
@@ -80,8 +82,8 @@ impl Compression {
     }
 }
 
-/// All frames of a Zstandard stream one after another: the decoder reads one. Frames that hold no data, as writers put
-/// indexes into them, are skipped.
+/// A reader of all frames of a Zstandard stream, because the decoder reads only one. Skippable frames, in which writers
+/// store indexes, are skipped.
 struct Frames<R: Read> {
     source: BufReader<R>,
     decoder: FrameDecoder,
@@ -93,7 +95,7 @@ impl<R: Read> Frames<R> {
         Self { source, decoder: FrameDecoder::new(), inside: false }
     }
 
-    /// Enters the next frame with data; returns whether there is one.
+    /// Enters the next frame with data; returns false at the end.
     fn enter(&mut self) -> io::Result<bool> {
         while !self.source.fill_buf()?.is_empty() {
             match self.decoder.init(&mut self.source) {

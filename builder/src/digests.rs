@@ -1,4 +1,4 @@
-//! Cached digests of programs on the vendor's machine, stored next to the blobs: a build reads kubectl and the
+//! Cached digests of programs on the vendor's machine, stored next to the blobs. A build reads kubectl and the
 //! installer again only if the filesystem reports a possible change.
 //!
 //! No program can set the change time, so a replaced or modified file is detected even if its length and modification

@@ -1,4 +1,4 @@
-//! The vendor's side: release definitions and locks, fetching from registries, rendering, packing.
+//! The vendor's side: release definitions and locks, fetching, rendering, packing.
 //!
 //! ```text
 //! release.yaml ─┬─ definition ── render ──┐
@@ -63,29 +63,31 @@ use landfall_bundle_spec::trust::SigningKey;
 use landfall_error_codes::codes;
 use landfall_media::progress::Progress;
 
-/// `landfall lock`: resolves the lock of a release, adds the images that the release names, and writes it, synced. Blocks; not to be called from async code.
+/// `landfall lock`: resolves the lock of a release, adds the images that the release names, and writes it, synced.
+/// Blocks; must not be called from async code.
 pub fn lock(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockReport> {
     runtime()?.block_on(lock::lock(options, progress))
 }
 
-/// `landfall lock --update`: pins what upstream has now for the entries that the names mean, or for all of them where there is
-/// no name, and writes the lock, synced. Blocks; not to be called from async code.
+/// `landfall lock --update`: pins upstream's present content for the named entries, or for all of them without names,
+/// and writes the lock, synced. Blocks; must not be called from async code.
 pub fn lock_update(options: &LockOptions, names: &[String], progress: &dyn Progress) -> error::Result<LockUpdate> {
     runtime()?.block_on(lock::update(options, names, progress))
 }
 
-/// `landfall lock --dry-run`: what locking a release would ask. Renders what needs no network; asks nothing and writes nothing.
+/// `landfall lock --dry-run`: lists the requests of locking a release. Renders what needs no network; sends and writes
+/// nothing.
 pub fn lock_requests(options: &LockOptions) -> error::Result<LockRequests> {
     lock::requests(options)
 }
 
-/// `landfall lock --check`: whether a release's lock is still what upstream has, and has what the release names. The lock is not
-/// written. Blocks; not to be called from async code.
+/// `landfall lock --check`: checks that a release's lock matches upstream's present content and has all images that the
+/// release names. Does not write the lock. Blocks; must not be called from async code.
 pub fn lock_check(options: &LockOptions, progress: &dyn Progress) -> error::Result<LockCheck> {
     runtime()?.block_on(lock::check(options, progress))
 }
 
-/// `landfall build`: builds a release into a signed bundle, synced and read back. Blocks; not to be called from async
+/// `landfall build`: builds a release into a signed bundle, synced and read back. Blocks; must not be called from async
 /// code.
 pub fn build(
     options: &BuildOptions,

@@ -1,12 +1,12 @@
-//! The name that a misspelled one probably means.
+//! Similar names, for suggestions.
 
-/// How many letters lie between a wrong name and another one, where they are few enough for a slip.
+/// Edit distance between a wrong name and another one, if it is small enough for a typing error.
 pub fn distance(wrong: &str, name: &str) -> Option<usize> {
     let distance = strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
     (distance <= wrong.chars().count() / 3).then_some(distance)
 }
 
-/// The name that is nearest to a wrong one, where one is near enough.
+/// The known name that is most similar to a wrong one, if it is similar enough.
 pub fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = names.into_iter().filter_map(|name| Some((distance(wrong, name)?, name)));
     near.min_by_key(|(distance, _)| *distance).map(|(_, name)| name)

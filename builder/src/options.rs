@@ -1,70 +1,70 @@
-//! The options of the vendor's commands, as resolved values.
+//! Options of the vendor's commands, as resolved values.
 
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Where a release's inputs come from.
+/// Sources of a release's inputs.
 #[derive(Debug, Clone)]
 pub struct SourceOptions {
-    /// The release definition, or its folder.
+    /// Path of the release definition, or of its folder.
     pub release: PathBuf,
-    /// The lock, instead of the one that the definition names.
+    /// Path of the lock, in place of the one in the definition.
     pub lock: Option<PathBuf>,
-    /// The registries file, instead of upstream's registries.
+    /// Path of the registries file; if absent, upstream's registries are used directly.
     pub registries: Option<PathBuf>,
 }
 
-/// The options of `landfall lock`.
+/// Options of `landfall lock`.
 #[derive(Debug, Clone)]
 pub struct LockOptions {
     /// Definition, lock and registries.
     pub source: SourceOptions,
-    /// The vendor's content store, which keeps the files that are fetched for their digests.
+    /// The vendor's content store, which keeps files that are fetched for their digests.
     pub store: PathBuf,
-    /// The kubectl that renders: a path, or a name that is looked up in PATH.
+    /// The kubectl that renders: a path, or a name to look up in PATH.
     pub kubectl: PathBuf,
-    /// The Helm that renders charts, in the same way; a release without charts needs none.
+    /// The Helm that renders charts: a path, or a name to look up in PATH. A release without charts needs none.
     pub helm: PathBuf,
-    /// File that receives the lock, instead of the one it was read from.
+    /// Path of the new lock, in place of the one that is read.
     pub output: Option<PathBuf>,
 }
 
-/// Where a bundle goes.
+/// Output of a bundle.
 pub enum BuildOutput<'a> {
     /// A folder, which also receives the head, `SHA256SUMS`, the transfer sheet and the provenance.
     Folder {
-        /// The folder.
+        /// Path of the folder.
         path: PathBuf,
-        /// Maximum size of a part, in bytes; without it, one file.
+        /// Maximum size of a part in bytes; if absent, one file.
         part_bytes: Option<u64>,
     },
-    /// A stream, which receives the bundle alone.
+    /// A stream, which receives only the bundle.
     Stream(&'a mut dyn Write),
 }
 
-/// The options of `landfall build`, apart from the keys and where the bundle goes.
+/// Options of `landfall build`, except keys and output.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
     /// Definition, lock and registries.
     pub source: SourceOptions,
-    /// Folder with the root documents, and the revocation where there is one.
+    /// Folder with the root documents and, if present, the revocation.
     pub roots: PathBuf,
-    /// Commands that sign, beside the keys at hand.
+    /// Commands that sign, in addition to the keys.
     pub sign_commands: Vec<String>,
     /// The vendor's content store; a rebuild fetches only what is new.
     pub store: PathBuf,
-    /// The static `landfall` that travels in the bundle.
+    /// Path of the static `landfall` that travels in the bundle.
     pub installer: PathBuf,
-    /// The static `landfall-appliance`, of which the console's image is made; needed only by a release with a console.
+    /// Path of the static `landfall-appliance` for the console's image; only a release with a console needs it.
     pub appliance: PathBuf,
-    /// The static `landfall-validator`, of which the image of license checks is made; needed only by a release with one.
+    /// Path of the static `landfall-validator` for the image of license checks; only a release with one needs it.
     pub validator: PathBuf,
-    /// The `landfall-gpu` that travels with a release that needs GPUs; no other release needs it.
+    /// Path of the `landfall-gpu` that travels with a release that needs GPUs; no other release needs it.
     pub gpu_program: PathBuf,
-    /// The kubectl that renders: a path, or a name that is looked up in PATH.
+    /// The kubectl that renders: a path, or a name to look up in PATH.
     pub kubectl: PathBuf,
-    /// The Helm that renders charts, in the same way; a release without charts needs none.
+    /// The Helm that renders charts: a path, or a name to look up in PATH. A release without charts needs none.
     pub helm: PathBuf,
-    /// When it is built, in UTC: `2026-11-20T08:16:00Z`.
+    /// Build time in UTC, such as `2026-11-20T08:16:00Z`.
     pub built_at: String,
 }

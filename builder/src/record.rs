@@ -1,4 +1,4 @@
-//! Records beside the blobs of a content store: what was found by reading a blob, so that it is not read again for that.
+//! Records next to the blobs of a content store: results of reading a blob, so that it is not read again.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,20 +12,20 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{BuildError, Result};
 
-/// Where a store has the record of this name, in the folder of one kind of records.
+/// Path of the record with this name, in the folder for one kind of records.
 pub fn path(store: &ContentStore, folder: &str, name: Sha256) -> PathBuf {
     let hex = name.to_hex();
     store.root().join("landfall").join(folder).join(&hex[..2]).join(hex)
 }
 
-/// The folders of records whose name is the blob that they are about.
+/// Folders of records that are named after their blob.
 const OF_BLOBS: [&str; 5] = ["archives", "inventories", "layers", "listings", "unpacked"];
 
 /// Removes every record about a blob.
 ///
 /// # Errors
 ///
-/// Where one cannot be removed.
+/// Fails if one cannot be removed.
 pub fn forget(store: &ContentStore, blob: Sha256) -> Result<()> {
     OF_BLOBS.iter().try_for_each(|folder| Ok(durable::remove_file(&path(store, folder, blob))?))
 }
@@ -34,7 +34,7 @@ pub fn forget(store: &ContentStore, blob: Sha256) -> Result<()> {
 ///
 /// # Errors
 ///
-/// Where they cannot be listed.
+/// Fails if they cannot be listed.
 pub fn all<T: DeserializeOwned>(store: &ContentStore, folder: &str) -> Result<Vec<T>> {
     let mut found = Vec::new();
     for group in listed(&store.root().join("landfall").join(folder))? {
@@ -43,7 +43,7 @@ pub fn all<T: DeserializeOwned>(store: &ContentStore, folder: &str) -> Result<Ve
     Ok(found)
 }
 
-/// The paths in a folder; a missing one has none.
+/// Paths in a folder; empty if it is missing.
 fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     let unlisted = |error: io::Error| {
         BuildError::new(codes::BUILD_INTERRUPTED, "records of the content store cannot be listed").because(error)
@@ -55,16 +55,16 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry.map_err(unlisted)?.path())).collect()
 }
 
-/// The record in a file; none where there is none, or none that this version understands. The type is left to the caller.
+/// Reads a record; `None` if it is missing or cannot be parsed. The caller checks its type.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs_err::read(path).ok()?).ok()
 }
 
-/// Writes a record, synced, in place of the one that is there. `noun` is what a message calls it.
+/// Writes or replaces a record, synced. `noun` is its name in messages.
 ///
 /// # Errors
 ///
-/// Where it cannot be written.
+/// Fails if it cannot be written.
 pub fn write(path: &Path, record: &impl Serialize, noun: &str) -> Result<()> {
     let bytes = serde_json::to_vec(record)
         .map_err(|error| BuildError::new(codes::BUG, format!("{noun} has no JSON form")).because(error))?;

@@ -1,4 +1,4 @@
-//! Workloads that proofs and backup rules name, and their containers, among what a component renders.
+//! Finds workloads that proofs and backup rules name, and their containers, among the objects of a component.
 
 use landfall_release_document::{Workload, WorkloadKind};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use crate::error::BuildError;
 use crate::meant;
 use crate::render::title;
 
-/// A name of nothing, with the names that exist.
+/// An unknown name, with the known ones.
 #[derive(Debug)]
 pub(crate) struct Unknown {
     what: String,
@@ -16,18 +16,18 @@ pub(crate) struct Unknown {
 }
 
 impl Unknown {
-    /// The name of something that is none of the known ones; `what` says so for people.
+    /// Creates the error for an unknown name; `what` is the message.
     pub(crate) fn new<'a>(what: String, name: &str, known: impl Iterator<Item = &'a str>) -> Self {
         Self { what, name: name.to_owned(), known: known.map(str::to_owned).collect() }
     }
 
-    /// The error at a place that the caller knows, with the name that was probably meant.
+    /// Converts it to an error at the caller's place, with the most similar name as a hint.
     pub(crate) fn at(self, error: impl FnOnce(String) -> BuildError) -> BuildError {
         meant::hinted(error(self.what), &self.name, self.known.iter().map(String::as_str))
     }
 }
 
-/// Reads `KIND/NAME`.
+/// Parses `KIND/NAME`.
 pub(crate) fn parse(written: &str) -> Result<Workload, Unknown> {
     let (kind, name) = written.split_once('/').unwrap_or((written, ""));
     if let Some(kind) = WorkloadKind::ALL.into_iter().find(|known| known.name() == kind) {
@@ -49,7 +49,7 @@ pub(crate) fn find<'a>(component: &str, objects: &'a [Value], wanted: &str) -> R
     Err(Unknown::new(what, wanted, workloads.iter().map(|(title, _)| title.as_str())))
 }
 
-/// A container of a workload's pods by its name, or the first one.
+/// A container of a workload's pods by its name; by default the first one.
 pub(crate) fn container<'a>(workload: &'a Value, wanted: Option<&str>) -> Result<&'a Value, Unknown> {
     let spec = &workload["spec"]["template"]["spec"];
     let Some(wanted) = wanted else { return Ok(&spec["containers"][0]) };

@@ -1,28 +1,29 @@
-//! Cases: what one code is reported for, each with a next step of its own. The fix of a code is for whatever has no case.
+//! Cases: situations in which a code is reported, each with its own next step. The fix of a code applies if no case
+//! does.
 
 use std::io;
 
 use crate::{Code, codes};
 
-/// One of the cases of a code, or of several.
+/// A case of one or several codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Case {
-    /// The codes that it is reported under.
+    /// Codes under which it is reported.
     pub codes: &'static [Code],
-    /// What is the case.
+    /// Description of the situation.
     pub when: &'static str,
-    /// What a person does next.
+    /// Next step for a person.
     pub next: &'static str,
 }
 
 impl Case {
-    /// The code that it is reported under, or the first of them.
+    /// Code under which it is reported, or the first of several.
     pub const fn code(self) -> Code {
         self.codes[0]
     }
 }
 
-/// Makes a constant of each case, and the list of them.
+/// Defines a constant for each case, and the list of all.
 macro_rules! cases {
     ($($name:ident = $codes:expr, $when:literal, $next:literal;)*) => {
         $(
@@ -39,7 +40,7 @@ macro_rules! cases {
 const OF_FILES: &[Code] = &[codes::NODE_FILE, codes::SITE_IO, codes::MEDIA_IO, codes::JOURNAL_IO];
 
 cases! {
-    // Files, by what the kernel says of them.
+    // Files, by the error of the kernel.
     FILE_MISSING = OF_FILES, "the file or a folder above it does not exist", "Check the path, and that the disk or stick that has it is mounted, then run the same command again.";
     FILE_FORBIDDEN = OF_FILES, "this user may not do that to the file", "Run the command as root, or let this user use the named path. If root is refused, `lsattr -d PATH` shows an `i` where a tool made the path immutable, and `chattr -i PATH` removes it; then run the same command again.";
     FILE_READ_ONLY = OF_FILES, "the filesystem is mounted read-only", "Read `dmesg`: a disk that fails is mounted read-only. Repair or replace it, or remount it writable, then run the same command again.";
@@ -54,7 +55,7 @@ cases! {
     FACTS_UNREADABLE = &[codes::FACTS_FILE], "the file cannot be read", "Name a file, not a folder, and one that this user may read.";
     FACTS_OTHER = &[codes::FACTS_FILE], "the file holds something other than facts", "Name the file with the output of `landfall facts` or `landfall-facts`. If this is it, it was damaged on its way: copy it again.";
     FACTS_FORM = &[codes::FACTS_FILE], "another version of Landfall wrote the facts", "Collect the facts again with the `landfall facts` or `landfall-facts` of this version, or read them with the `landfall` of the version that wrote them.";
-    // Releases to return to.
+    // Targets of a rollback.
     ROLLBACK_FIRST = &[codes::ROLLBACK_NOWHERE], "the installed release is the only one that the site keeps", "There is nothing to return to before the first upgrade. To run another version, install its bundle on another machine.";
     ROLLBACK_OTHER = &[codes::ROLLBACK_NOWHERE], "the site keeps other versions than the named one", "Name a version that `landfall releases` lists, or none for the release before the installed one.";
     // Backups.
@@ -79,7 +80,7 @@ cases! {
     USAGE_NOT_YET = &[codes::USAGE_NONE], "the license is new, and nothing was measured since", "Try again in an hour: the agent measures every hour. `landfall status` says whether it runs.";
 }
 
-/// The case of a file that could not be read or written, by what the kernel said; none if the code's fix says it best.
+/// Case of a file that could not be read or written, by the error of the kernel; `None` if the code's fix is better.
 pub fn of_file(error: &io::Error) -> Option<Case> {
     match error.kind() {
         io::ErrorKind::NotFound => Some(FILE_MISSING),
@@ -88,12 +89,12 @@ pub fn of_file(error: &io::Error) -> Option<Case> {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Some(FILE_NO_ROOM),
         io::ErrorKind::IsADirectory => Some(FILE_IS_FOLDER),
         io::ErrorKind::NotADirectory => Some(FILE_UNDER_FILE),
-        // EIO has no kind of its own.
+        // EIO has no `ErrorKind`.
         _ => (error.raw_os_error() == Some(INPUT_OUTPUT)).then_some(FILE_DAMAGED),
     }
 }
 
-/// The number of EIO on Linux.
+/// Error number of EIO on Linux.
 const INPUT_OUTPUT: i32 = 5;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! A code, what it means for the process, and errors that carry one.
+//! Error codes, exit classes, and the trait of errors with a code.
 
 use std::fmt;
 
-/// Makes a constant of each code, and the list of them.
+/// Defines a constant for each code, and the list of all.
 macro_rules! registry {
     ($($name:ident = $id:literal, $class:ident, $title:literal, $fix:literal;)*) => {
         $(
@@ -17,7 +17,7 @@ macro_rules! registry {
 
 pub(crate) use registry;
 
-/// What an error means for the person at the keyboard, and the exit code of the process.
+/// Class of an error, which determines the exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExitClass {
@@ -25,16 +25,16 @@ pub enum ExitClass {
     Bug,
     /// 2: wrong usage or a bad release definition.
     Usage,
-    /// 3: the bundle was refused, for damage or trust. Nothing was installed; blobs that passed before the damage was
-    /// found stay in the data folder, so that a good copy can continue from there.
+    /// 3: the bundle was refused because of damage or trust. Nothing was installed; blobs that were verified before the
+    /// damage stay in the data folder, so that a good copy can continue from there.
     Refused,
     /// 4: the site is not ready; nothing was changed.
     NotReady,
-    /// 5: failed, and `landfall resume` continues.
+    /// 5: failed; `landfall resume` continues.
     Resumable,
-    /// 6: stuck: neither forward nor back without a person.
+    /// 6: stuck: can neither continue nor be undone without a person.
     Stuck,
-    /// 7: license.
+    /// 7: a license is required.
     License,
 }
 
@@ -53,27 +53,27 @@ impl ExitClass {
     }
 }
 
-/// One entry of the registry.
+/// An entry of the registry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Code {
     /// `LF` and four digits.
     pub id: &'static str,
-    /// What it means for the process.
+    /// Class of the error.
     pub class: ExitClass,
-    /// What failed, in a few words.
+    /// Short description of what failed.
     pub title: &'static str,
-    /// What a person does next.
+    /// Next step for a person.
     pub fix: &'static str,
 }
 
-/// How the fix of an error ends that leaves nothing to continue: the command simply runs once more.
+/// End of a next step for an error that leaves nothing to continue: the command runs again.
 const AGAIN: &str = ", then run the same command again.";
 
-/// The same behind several sentences.
+/// End of a next step with several sentences, for the same purpose as [`AGAIN`].
 const AGAIN_LAST: &str = "; then run the same command again.";
 
-/// A next step without its last part, where that is to run the same command again. Within an operation that has begun,
-/// another command continues.
+/// A next step without the part about running the same command again; `None` if it has none. Within a started
+/// operation, another command continues.
 pub fn remedy(next: &str) -> Option<String> {
     let remedy = next.strip_suffix(AGAIN).or_else(|| next.strip_suffix(AGAIN_LAST));
     remedy.map(|remedy| format!("{}.", remedy.trim_end_matches('.')))
@@ -85,12 +85,12 @@ impl fmt::Debug for Code {
     }
 }
 
-/// An error that carries its code. `Display` says what failed and on which object, and never repeats its source.
+/// An error with a code. `Display` says what failed and on which object, and never repeats its source.
 pub trait Coded: std::error::Error {
-    /// The entry of the registry.
+    /// Entry of the registry.
     fn code(&self) -> Code;
 
-    /// What to do next, where the error knows better than the registry.
+    /// Next step that is more specific than the one in the registry.
     fn hint(&self) -> Option<String> {
         None
     }

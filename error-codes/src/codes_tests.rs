@@ -1,4 +1,5 @@
-//! Every code is well formed, neither a code nor a title occurs twice, and `docs/VENDOR.md` has those that a vendor meets.
+//! Tests of the registry: every code is well formed, codes and titles are unique, and `docs/VENDOR.md` lists the codes
+//! that a vendor meets.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -16,10 +17,10 @@ fn codes_are_well_formed_and_unique() {
     }
 }
 
-/// What a vendor reads.
+/// The vendor's handbook.
 const VENDOR: &str = include_str!("../../docs/VENDOR.md");
 
-/// The codes that a text names.
+/// Codes in a text.
 fn named(text: &str) -> HashSet<&str> {
     let is_code = |word: &&str| word.len() == 6 && word[2..].bytes().all(|byte| byte.is_ascii_digit());
     text.split(|letter: char| !letter.is_ascii_alphanumeric())

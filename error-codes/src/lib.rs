@@ -1,4 +1,4 @@
-//! Error codes: what every crate's errors carry, and the one registry of them.
+//! Error codes: the codes in the errors of all crates, and their single registry.
 
 pub mod cases;
 mod code;

@@ -1,8 +1,8 @@
-//! Which section of the handbook (docs/OPERATE.md) has more about a code.
+//! Sections of the handbook (docs/OPERATE.md) about error codes.
 
 use crate::{Code, codes};
 
-/// Headings of the handbook's runbooks, and the codes that lead to each.
+/// Headings of the handbook's runbooks, with the codes that refer to each.
 const RUNBOOKS: &[(&str, &[Code])] = &[
     ("An undo that failed", &[codes::UNDO_FAILED]),
     ("A full disk", &[codes::NO_SPACE, codes::BACKUP_NO_ROOM, codes::BACKUP_STOPPED, codes::APPLIANCE_DATABASE_FULL]),
@@ -20,7 +20,7 @@ const RUNBOOKS: &[(&str, &[Code])] = &[
 ];
 
 impl Code {
-    /// The heading of the section of docs/OPERATE.md that says what to do, where one does.
+    /// Heading of the section of docs/OPERATE.md with instructions for this code, if there is one.
     pub fn runbook(self) -> Option<&'static str> {
         RUNBOOKS.iter().find(|(_, codes)| codes.contains(&self)).map(|(heading, _)| *heading)
     }
@@ -30,7 +30,7 @@ impl Code {
 mod tests {
     use super::*;
 
-    /// The handbook.
+    /// The operator's handbook.
     const OPERATE: &str = include_str!("../../docs/OPERATE.md");
 
     #[test]

@@ -1,6 +1,6 @@
-//! Ages, as short as a table has them.
+//! Short forms of ages for tables.
 
-/// `42 s`, `5 min`, `47 h`, `4 d`: whole units; hours up to two days.
+/// Formats an age as `42 s`, `5 min`, `47 h` or `4 d`: whole units; hours up to two days.
 pub(crate) fn age(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),

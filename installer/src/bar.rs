@@ -1,4 +1,4 @@
-//! The bar on a terminal, one at a time. Whatever else is printed there meanwhile goes around it.
+//! The progress bar on a terminal, of which there is one at a time. Other output is printed around it.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, PoisonError};
@@ -9,11 +9,11 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle, WeakProgressBar};
 use crate::countdown::Countdown;
 use crate::shown;
 
-/// How often a bar is drawn.
+/// Interval between redraws of a bar.
 const TICK: Duration = Duration::from_millis(200);
 
-/// A phase with a denominator; one whose number of bytes is not known, before and after the first of them; a step between
-/// phases. `all` is what is left of the whole operation.
+/// Templates: for a phase with a known total; for one with an unknown total, before and after its first bytes; and for
+/// a step between phases. `all` is the remaining time of the whole operation.
 const OF_TOTAL: &str = "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}, {eta} left{all}";
 const WITHOUT_BYTES: &str = "{prefix} {spinner} {elapsed}{all}";
 const WITH_BYTES: &str = "{prefix} {spinner} {bytes} {bytes_per_sec}{all}";
@@ -21,7 +21,7 @@ const WITH_BYTES: &str = "{prefix} {spinner} {bytes} {bytes_per_sec}{all}";
 /// The latest bar.
 static LATEST: Mutex<Option<WeakProgressBar>> = Mutex::new(None);
 
-/// Runs what prints to the terminal while no bar is in its way.
+/// Runs a function that prints to the terminal, with the bar hidden.
 pub(crate) fn around<R>(print: impl FnOnce() -> R) -> R {
     let bar = LATEST.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(WeakProgressBar::upgrade);
     match bar {
@@ -30,7 +30,7 @@ pub(crate) fn around<R>(print: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Standard error beside a bar.
+/// Standard error, written with the bar hidden.
 pub(crate) struct Beside;
 
 impl Write for Beside {
@@ -43,18 +43,18 @@ impl Write for Beside {
     }
 }
 
-/// A bar that draws itself until it is dropped.
+/// A bar that redraws itself until it is dropped.
 pub(crate) struct Bar {
     drawn: ProgressBar,
     countdown: Option<Countdown>,
 }
 
 impl Bar {
-    /// Draws the bar of a phase or a step, within an operation of which so much is left.
+    /// Draws the bar of a phase or a step, with the remaining time of the operation.
     pub(crate) fn draw(name: &str, total_bytes: Option<u64>, countdown: Option<Countdown>) -> Self {
         let (drawn, template) = match total_bytes {
             Some(total) => (ProgressBar::new(total), OF_TOTAL),
-            // Until there are bytes there is nothing to count but time.
+            // Without bytes, only time can be counted.
             None => (ProgressBar::new_spinner(), WITHOUT_BYTES),
         };
         let bar = Self { drawn, countdown };
@@ -76,18 +76,20 @@ impl Bar {
         }
     }
 
-    /// From now on shows bytes that have no denominator.
+    /// Switches to a bar with bytes but without a total.
     pub(crate) fn show_bytes(&self) {
         self.show(WITH_BYTES);
     }
 
-    /// Moves the bar.
+    /// Moves the bar to a position.
     pub(crate) fn advance_to(&self, position: u64) {
         self.drawn.set_position(position);
     }
 
-    /// Moves the bar without taking that for speed: it must look at the position once before its estimate is reset, which a
-    /// bar that ticks by itself does not do on request.
+    /// Moves the bar without counting that as speed.
+    ///
+    /// The bar must read the position once before its estimate is reset, which one with a steady tick does not do on
+    /// request.
     pub(crate) fn skip_to(&self, position: u64) {
         self.drawn.disable_steady_tick();
         self.drawn.update(|state| state.set_pos(position));

@@ -1,10 +1,10 @@
-//! How long an operation still takes, from the prediction that its latest step brought.
+//! Remaining time of an operation, from the prediction of its latest step.
 
 use std::time::{Duration, Instant};
 
 use indicatif::HumanDuration;
 
-/// A prediction, and when it was made.
+/// A prediction with its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Countdown {
     predicted: Duration,
@@ -12,12 +12,12 @@ pub(crate) struct Countdown {
 }
 
 impl Countdown {
-    /// A prediction that is made now; none of what takes no time.
+    /// Creates a prediction made at `now`; `None` for a zero duration.
     pub(crate) fn new(predicted: Duration, now: Instant) -> Option<Self> {
         (!predicted.is_zero()).then_some(Self { predicted, at: now })
     }
 
-    /// What is left now, for a person.
+    /// Text about the remaining time.
     pub(crate) fn text(&self, now: Instant) -> String {
         let left = self.predicted.saturating_sub(now.saturating_duration_since(self.at));
         if left.is_zero() {

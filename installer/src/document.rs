@@ -1,5 +1,5 @@
-//! Documents: what commands print with `--json`, one convention for all of them (docs/JSON.md). Each names what it is in
-//! `kind`, and its form in `schema`; names of fields are camelCase; a JSON Schema of each is in docs/schemas.
+//! Documents: output of commands with `--json`, under one convention (docs/JSON.md). Each has its name in `kind` and
+//! its version in `schema`; names of fields are camelCase; docs/schemas has a JSON Schema for each.
 
 use landfall_facts::printed;
 use schemars::JsonSchema;
@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use crate::failure::{self, ErrorDocument};
 
-/// What a command prints as JSON.
+/// A JSON document that a command prints.
 pub(crate) trait Document: Serialize + JsonSchema {
-    /// What it is, as the field `kind` and the name of its schema have it.
+    /// Value of the field `kind`, and name of the schema.
     const KIND: &'static str;
-    /// Its form. Fields may be added to a form; a change that would mislead a reader makes a new one.
+    /// Version of the document. Fields may be added to a version; a change that could mislead a reader requires a new
+    /// one.
     const SCHEMA: u32 = 1;
 }
 
@@ -22,17 +23,17 @@ impl Document for ErrorDocument<'_> {
     const SCHEMA: u32 = failure::SCHEMA;
 }
 
-/// A document in several lines, for standard output.
+/// The document in several lines, for standard output.
 pub(crate) fn pretty<D: Document>(document: &D) -> String {
     printed::pretty(D::KIND, D::SCHEMA, document)
 }
 
-/// A document in one line, for standard error.
+/// The document in one line, for standard error.
 pub(crate) fn line<D: Document>(document: &D) -> String {
     printed::line(D::KIND, D::SCHEMA, document)
 }
 
-/// The kind of a document and its JSON Schema.
+/// Kind of a document and its JSON Schema.
 pub(crate) fn schema_of<D: Document>() -> (&'static str, Value) {
     let mut schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<D>();
     let object = schema.ensure_object();

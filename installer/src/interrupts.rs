@@ -1,5 +1,5 @@
-//! Ctrl-C: a command that it ends says so, and ends with the exit code of what may be continued. Nothing needs to be cleared up: files
-//! take their places whole, and operations of a site are in a journal.
+//! Ctrl-C: an interrupted command prints an error, and exits with the code of an operation that can be continued. No
+//! cleanup is needed: files are renamed into place when complete, and operations of a site have a journal.
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -11,25 +11,25 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Interrupts that end no process.
+/// Receives interrupts without ending the process.
 pub(crate) struct Interrupts(Receiver<()>);
 
 impl Interrupts {
-    /// From now on, interrupts of the terminal are only counted here.
+    /// Starts to count interrupts of the terminal in place of ending the process.
     pub(crate) fn held() -> io::Result<Self> {
         let (interrupted, receiver) = channel();
         on_interrupt(move || interrupted.send(()).is_ok())?;
         Ok(Self(receiver))
     }
 
-    /// Waits for an interrupt, at most so long; returns whether there was one.
+    /// Waits for an interrupt for at most `limit`; returns true if there was one.
     pub(crate) fn wait(&self, limit: Duration) -> bool {
-        // Nobody is left who could interrupt.
+        // A disconnected sender counts as an interrupt, because no further one can arrive.
         !matches!(self.0.recv_timeout(limit), Err(RecvTimeoutError::Timeout))
     }
 }
 
-/// Ends this process at an interrupt: with an error that says what is left, or, where an interrupt is how the command ends, with 0.
+/// Ends this process at an interrupt: with an error, or with 0 for a command that is normally ended this way.
 pub(crate) fn end_at_interrupt(printer: Printer, is_usual: bool) {
     let ended = on_interrupt(move || {
         if is_usual {
@@ -44,13 +44,13 @@ pub(crate) fn end_at_interrupt(printer: Printer, is_usual: bool) {
     }
 }
 
-/// Ends this process, whatever its other threads do.
+/// Ends this process immediately, whatever its other threads do.
 #[expect(clippy::disallowed_methods, reason = "the thread that runs the command waits for something else")]
 fn end(code: u8) -> ! {
     std::process::exit(code.into())
 }
 
-/// Does something at each interrupt, until it returns false. The handler is there when this returns.
+/// Calls a function at each interrupt until it returns false. The handler is installed on return.
 fn on_interrupt(act: impl Fn() -> bool + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let mut signals = runtime.block_on(async { signal(SignalKind::interrupt()) })?;

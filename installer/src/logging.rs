@@ -1,4 +1,4 @@
-//! Logs: for a developer on standard error, off unless asked for; and of each operation, as lines of JSON in a file that
+//! Logs: on standard error for a developer, off by default; and for each operation as lines of JSON, in a file that
 //! outlives the site.
 
 use std::borrow::Cow;
@@ -23,29 +23,30 @@ use crate::bar::Beside;
 use crate::document::Document;
 use crate::printer::Printer;
 
-/// Environment variable that holds a `tracing` filter, such as `landfall_builder=debug`.
+/// Environment variable with a `tracing` filter, such as `landfall_builder=debug`.
 const FILTER_VARIABLE: &str = "LANDFALL_LOG";
 
-/// What the file of an operation holds.
+/// Filter for the log file of an operation.
 const KEPT_LEVELS: &str = "warn,landfall=info,landfall_lifecycle=info,landfall_media=info";
 
-/// Maximum size of a log file. The line that reaches it is the last one.
+/// Maximum size of a log file in bytes. The line that reaches it is the last one.
 const FILE_BYTES: u64 = 4 << 20;
 
-/// The number of full log files that are kept beside the one that is written.
+/// Number of full log files that are kept in addition to the current one.
 const FULL_FILES: usize = 3;
 
-/// Where the log of the operation goes.
+/// Destination of the operation's log.
 enum Kept {
-    /// Nowhere: there is no operation.
+    /// No destination: there is no operation.
     Nowhere,
-    /// To a file that is made with its first line, so that a refused command leaves nothing.
+    /// A file that is created with its first line, so that a refused command leaves nothing.
     Wanted(PathBuf),
-    /// To its file.
+    /// An open file.
     Open(LogFile),
 }
 
-/// A log file of limited size. Once it is full, `NAME.log` becomes `NAME.1.log`, that one `NAME.2.log`, and the oldest is removed.
+/// A log file of limited size. When it is full, `NAME.log` becomes `NAME.1.log`, that one `NAME.2.log`, and the oldest
+/// is removed.
 struct LogFile {
     path: PathBuf,
     file: File,
@@ -59,11 +60,11 @@ impl LogFile {
         Ok(Self { path: path.to_owned(), file, limit_bytes })
     }
 
-    /// Adds a line. It reaches the kernel at once.
+    /// Writes a line to the kernel at once; does not sync.
     fn add(&mut self, line: &[u8]) -> io::Result<()> {
         let metadata = self.file.metadata()?;
         if metadata.len() >= self.limit_bytes {
-            // Another process that writes the same log may have been first.
+            // Another process that writes the same log may have rotated it already.
             let is_current = std::fs::metadata(&self.path).is_ok_and(|named| named.ino() == metadata.ino());
             if is_current {
                 rotate(&self.path).map_err(io::Error::other)?;
@@ -74,7 +75,7 @@ impl LogFile {
     }
 }
 
-/// Gives a full log file, and those before it, their next names.
+/// Renames a full log file and the older ones to their next names.
 fn rotate(path: &Path) -> Result<(), DurableError> {
     let full = |number: usize| path.with_extension(format!("{number}.log"));
     for number in (1..FULL_FILES).rev().filter(|number| full(*number).exists()) {
@@ -85,7 +86,7 @@ fn rotate(path: &Path) -> Result<(), DurableError> {
 
 static KEPT: Mutex<Kept> = Mutex::new(Kept::Nowhere);
 
-/// Id of the console's request for which this process works.
+/// ID of the console's request for which this process works.
 static CORRELATION: OnceLock<String> = OnceLock::new();
 
 /// A line of the log, as a line of JSON on standard error.
@@ -117,7 +118,7 @@ impl Visit for Fields {
     }
 }
 
-/// Prints the log as lines of JSON.
+/// Writes the log as lines of JSON.
 struct JsonLines(Printer);
 
 impl<S: Subscriber> Layer<S> for JsonLines {
@@ -130,12 +131,12 @@ impl<S: Subscriber> Layer<S> for JsonLines {
     }
 }
 
-/// Starts logging to standard error: `-v` shows what the builder and the engine do, `-vv` everything that Landfall's parts
-/// do, `--quiet` errors alone.
+/// Starts logging to standard error: `-v` shows the builder and the engine, `-vv` all parts of Landfall, `--quiet` only
+/// errors.
 pub(crate) fn start(verbosity: u8, printer: Printer) {
     let default = match verbosity {
         _ if printer.is_quiet() => "error,landfall_engine::engine=off,kube_client=off",
-        // A failed step is reported once, by the command; retried requests are not news.
+        // A failed step is reported once, by the command; retried requests are not worth a message.
         0 => "warn,landfall_engine::engine=off,kube_client=off",
         1 => "info,kube_client=off",
         _ => "info,landfall=debug,landfall_builder=debug,landfall_lifecycle=debug,landfall_media=debug",
@@ -151,21 +152,21 @@ pub(crate) fn start(verbosity: u8, printer: Printer) {
     tracing_subscriber::registry().with(shown).with(kept.with_filter(EnvFilter::new(KEPT_LEVELS))).init();
 }
 
-/// From here on, keeps the log of this operation as `NAME.log` in `folder`, after its present content. Lines reach the kernel
-/// at once, and the disk later: what must last is in the journal.
+/// Starts to append the log of this operation to `NAME.log` in `folder`. Lines reach the kernel at once, and the disk
+/// later: durable facts are in the journal.
 pub(crate) fn keep(folder: &Path, name: &str) {
     *KEPT.lock().unwrap_or_else(PoisonError::into_inner) = Kept::Wanted(folder.join(format!("{name}.log")));
 }
 
-/// From here on, each line of the operation's log has the id of the console's request that asked for it, whichever thread writes it.
+/// Starts to mark each line of the operation's log, of all threads, with the ID of the console's request.
 pub(crate) fn correlate(id: Option<String>) {
     if let Some(id) = id.filter(|id| is_id(id)) {
-        // A process works for one request.
+        // A process works for only one request.
         let _first = CORRELATION.set(id);
     }
 }
 
-/// A line of JSON with the id as its first field.
+/// Adds the ID to a line of JSON, as its first field.
 fn marked<'a>(line: &'a [u8], correlation: Option<&str>) -> Cow<'a, [u8]> {
     match (line.strip_prefix(b"{"), correlation) {
         (Some(fields), Some(id)) => {
@@ -177,18 +178,18 @@ fn marked<'a>(line: &'a [u8], correlation: Option<&str>) -> Cow<'a, [u8]> {
     }
 }
 
-/// Writes to the operation's file, or nowhere while there is none.
+/// Writes to the operation's file, if there is one.
 struct KeptLog;
 
 impl Write for KeptLog {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
         if let Kept::Wanted(path) = &*kept {
-            // Without a place for its log an operation continues: its journal records what happened.
+            // An operation continues without a log file: its journal records what happened.
             *kept = LogFile::open(path, FILE_BYTES).map_or(Kept::Nowhere, Kept::Open);
         }
         match &mut *kept {
-            // The formatter hands over whole lines.
+            // The formatter passes complete lines.
             Kept::Open(file) => {
                 file.add(&marked(bytes, CORRELATION.get().map(String::as_str)))?;
                 Ok(bytes.len())
@@ -211,7 +212,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("logs/upgrade.log");
         let mut log = LogFile::open(&path, 100).unwrap();
-        // As a console's host API does that runs beside it.
+        // A second writer, like a console's host API in parallel.
         let mut other = LogFile::open(&path, 100).unwrap();
         for number in 0..100 {
             let writer = if number % 3 == 0 { &mut other } else { &mut log };

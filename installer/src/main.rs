@@ -1,4 +1,4 @@
-//! The `landfall` command: parse, run, and turn the class of an error into the exit code.
+//! The `landfall` command: parses arguments, runs the command, and converts the class of an error to the exit code.
 
 mod age;
 mod bar;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Err(error) => return not_understood(&error, &arguments),
     };
     let printer = Printer::new(cli.json).quiet(cli.quiet);
-    // What systemd runs logs to systemd's journal.
+    // Services log to systemd's journal.
     let is_service = matches!(cli.command, cli::Command::Node(_));
     logging::start(cli.verbose.max(is_service.into()), printer);
     match commands::run(cli, printer) {
@@ -47,9 +47,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// Ends with what clap says; as JSON where an error was to be JSON. Help and version are no errors.
+/// Exits with clap's message, as JSON for an error with `--json`. Help and version are not errors.
 fn not_understood(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
-    // What follows `--` is not for this program.
+    // Arguments after `--` are not for this program.
     let mut own = arguments.iter().take_while(|argument| *argument != "--");
     if !error.use_stderr() || !own.any(|argument| argument == "--json") {
         let printed = error.print();

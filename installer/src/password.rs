@@ -1,4 +1,4 @@
-//! The password of a private key: from the environment, or typed.
+//! Password of a private key: from the environment, or typed.
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -7,15 +7,15 @@ use landfall_error_codes::codes;
 
 use crate::failure::Failure;
 
-/// Environment variables that hold it, first wins: Landfall's, then cosign's.
+/// Environment variables with the password, in order of precedence: Landfall's, then cosign's.
 const VARIABLES: &[&str] = &["LANDFALL_KEY_PASSWORD", "COSIGN_PASSWORD"];
 
-/// The password of an existing key.
+/// Password of an existing key.
 pub(crate) fn existing(key: &Path) -> Result<String, Failure> {
     from_environment().map_or_else(|| typed(&format!("Password of the private key {}: ", key.display())), Ok)
 }
 
-/// The password of a new key: typed twice where it is typed.
+/// Password of a new key; at a terminal it must be typed twice.
 pub(crate) fn new() -> Result<String, Failure> {
     if let Some(password) = from_environment() {
         return Ok(password);

@@ -1,8 +1,8 @@
-//! The only place that prints: data to standard output, everything else to standard error. Whatever is printed may hold
-//! names that a stick made up, so all of it becomes plain text here ([`crate::shown`]).
+//! The only module that prints: data to standard output, everything else to standard error. Printed text may contain
+//! arbitrary names from a stick, so all of it is converted to plain text here ([`crate::shown`]).
 //!
-//! With `--json`, standard output carries one document, and standard error one document in each line, of the kinds
-//! `progress`, `log` and `error`; an error is the last line. With `--quiet`, standard error carries errors alone.
+//! With `--json`, standard output carries one document, and standard error one document per line, of the kinds
+//! `progress`, `log` and `error`; an error is the last line. With `--quiet`, standard error carries only errors.
 #![expect(clippy::print_stderr, reason = "this module is the printer")]
 #![expect(clippy::unused_self, reason = "only the holder of a printer may print")]
 
@@ -21,7 +21,7 @@ use crate::failure::Failure;
 use crate::shown;
 use crate::terminal::{Terminal, Words};
 
-/// Prints what commands report.
+/// Prints the output of commands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Printer {
     json: bool,
@@ -37,7 +37,7 @@ impl Document for ProgressLine<'_> {
     const KIND: &'static str = "progress";
 }
 
-/// The failure of a write to standard output. A closed pipe (`landfall inspect … | head`) is the reader's choice, and no
+/// Failure of a write to standard output. A closed pipe (`landfall inspect … | head`) is the reader's choice and not a
 /// failure.
 pub(crate) fn received(written: io::Result<()>) -> Result<(), Failure> {
     match written {
@@ -52,9 +52,9 @@ pub(crate) fn received(written: io::Result<()>) -> Result<(), Failure> {
     }
 }
 
-/// What a report comes to.
+/// Verdict of a report.
 pub(crate) enum Verdict {
-    /// The exit code of the process.
+    /// Exit code of the process.
     Code(u8),
     /// An error, which is printed below the report.
     Refused(Failure),
@@ -73,38 +73,38 @@ impl From<Option<Failure>> for Verdict {
 }
 
 impl Printer {
-    /// A printer that writes reports as JSON, or as text.
+    /// Creates a printer that writes reports as JSON or as text.
     pub(crate) fn new(json: bool) -> Self {
         Self { json, quiet: false }
     }
 
-    /// The same; a quiet one prints neither progress nor notes.
+    /// Sets quiet mode, in which neither progress nor notes are printed.
     pub(crate) fn quiet(self, quiet: bool) -> Self {
         Self { quiet, ..self }
     }
 
-    /// Whether everything that is printed is JSON.
+    /// Returns true if all output is JSON.
     pub(crate) fn is_json(self) -> bool {
         self.json
     }
 
-    /// Whether progress and notes are left out.
+    /// Returns true if progress and notes are omitted.
     pub(crate) fn is_quiet(self) -> bool {
         self.quiet
     }
 
-    /// Whether a person watches standard error.
+    /// Returns true if standard error is a terminal with visible progress.
     pub(crate) fn watched(self) -> bool {
         !self.json && !self.quiet && std::io::stderr().is_terminal()
     }
 
-    /// A report on standard output: `data` as one JSON document, or its `text`.
+    /// Prints a report on standard output: `data` as one JSON document, or its `text`.
     pub(crate) fn report<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) -> Result<(), Failure> {
         let rendered = if self.json { document::pretty(data) } else { shown::block(&text(data)) };
         self.data(rendered.trim_end())
     }
 
-    /// A report that a terminal shows laid out at its width, with these words in color.
+    /// Prints a report; on a terminal it is wrapped to the width, with these words in color.
     pub(crate) fn page<D: Document>(
         self,
         data: &D,
@@ -116,7 +116,7 @@ impl Printer {
         self.data(terminal.laid_out(&shown::block(&text(data)), words).trim_end())
     }
 
-    /// Text on standard output as it is; returns whether anyone reads it.
+    /// Prints text on standard output unchanged; returns false if the reader has closed it.
     pub(crate) fn is_read(self, text: &str) -> Result<bool, Failure> {
         match around(|| self.bytes(text.as_bytes())) {
             Ok(()) => Ok(true),
@@ -124,7 +124,8 @@ impl Printer {
         }
     }
 
-    /// A report that ends with a verdict, which decides about the exit code even if the report could not be written whole.
+    /// Prints a report with a verdict, which determines the exit code even if the report could not be written
+    /// completely.
     pub(crate) fn judged<D: Document>(
         self,
         data: &D,
@@ -134,7 +135,7 @@ impl Printer {
         self.decided(self.report(data, text), verdict)
     }
 
-    /// The verdict of a report, given what became of the report.
+    /// Applies the verdict of a report, given the result of printing it.
     pub(crate) fn decided(
         self,
         reported: Result<(), Failure>,
@@ -155,42 +156,42 @@ impl Printer {
         }
     }
 
-    /// The same report, for what a person must have before anything else happens. A reader that left is an error here; a
-    /// file that receives it is on the disk on return.
+    /// Prints a report that a person must receive before anything else happens. A closed pipe is an error here; a file
+    /// is synced to disk on return.
     pub(crate) fn deliver<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) -> io::Result<()> {
         let rendered = if self.json { document::pretty(data) } else { shown::block(&text(data)) };
         around(|| self.bytes(format!("{}\n", rendered.trim_end()).as_bytes()))?;
         match rustix::fs::fsync(io::stdout()) {
-            // Pipes, terminals and devices have no disk.
+            // Pipes, terminals and devices cannot be synced.
             Err(Errno::INVAL | Errno::ROFS | Errno::NOTSUP) | Ok(()) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// A report on standard error, where standard output is the data itself.
+    /// Prints a report on standard error, because standard output carries the data itself.
     pub(crate) fn report_beside<D: Document>(self, data: &D, text: impl FnOnce(&D) -> String) {
         let rendered = if self.json { document::line(data) } else { shown::block(&text(data)) };
         around(|| eprintln!("{rendered}"));
     }
 
-    /// Text on standard output as it is, such as shell completions.
+    /// Prints text on standard output unchanged, such as shell completions.
     pub(crate) fn data(self, text: &str) -> Result<(), Failure> {
         let mut output = io::stdout().lock();
         received(around(|| writeln!(output, "{text}").and_then(|()| output.flush())))
     }
 
-    /// Bytes on standard output as they are; an error means that no one reads them any longer.
+    /// Writes bytes to standard output unchanged. An error means that they are no longer read.
     pub(crate) fn bytes(self, bytes: &[u8]) -> io::Result<()> {
         let mut output = io::stdout().lock();
         output.write_all(bytes).and_then(|()| output.flush())
     }
 
-    /// Standard output for bytes that are the data themselves, such as a bundle; nothing else prints there meanwhile.
+    /// Locks standard output for data such as a bundle; no other output can go there in the meantime.
     pub(crate) fn stream(self) -> std::io::StdoutLock<'static> {
         std::io::stdout().lock()
     }
 
-    /// A text for the person on standard error.
+    /// Prints a note for a person on standard error.
     pub(crate) fn note(self, text: &str) {
         if self.quiet {
             return;
@@ -202,29 +203,29 @@ impl Printer {
         }
     }
 
-    /// A question to the person at the terminal, which even a quiet command must ask.
+    /// Prints a question at the terminal, even in quiet mode.
     pub(crate) fn question(self, text: &str) {
         self.quiet(false).note(text);
     }
 
-    /// An event of progress as a line of JSON on standard error.
+    /// Prints a progress event as a line of JSON on standard error.
     pub(crate) fn event(self, event: &Event) {
         self.line(&ProgressLine(event));
     }
 
-    /// The last error of a process that ends at once, whatever its other threads print: this waits for no bar.
+    /// Prints the last error of a process that exits at once, without waiting for a progress bar.
     pub(crate) fn last_failure(self, failure: &Failure) {
         let rendered = if self.json { failure.json() } else { failure.text() };
         // If standard error is closed, nothing can be reported.
         let _ = writeln!(io::stderr(), "{rendered}");
     }
 
-    /// A document in one line on standard error.
+    /// Prints a document as one line on standard error.
     pub(crate) fn line<D: Document>(self, document: &D) {
         eprintln!("{}", document::line(document));
     }
 
-    /// An error on standard error: what, why, what next, and its code.
+    /// Prints an error on standard error: what failed, why, what to do next, and its code.
     pub(crate) fn failure(self, failure: &Failure) {
         let rendered = if self.json { failure.json() } else { failure.text() };
         around(|| eprintln!("{rendered}"));

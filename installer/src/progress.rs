@@ -1,5 +1,6 @@
-//! Progress: for a person a bar with bytes, rate and remaining time on a terminal and plain lines in a pipe, for a program
-//! lines of JSON. A quiet command has none. On a terminal something always moves: between phases, the remaining time.
+//! Progress. For a person: a bar with bytes, rate and remaining time on a terminal, or plain lines in a pipe. For a
+//! program: lines of JSON. In quiet mode: nothing. On a terminal something always moves: between phases, the remaining
+//! time.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -11,28 +12,28 @@ use crate::bar::Bar;
 use crate::countdown::Countdown;
 use crate::printer::Printer;
 
-/// How often a pipe gets a line within a phase: often enough that no silence reaches five seconds, rare enough to read
-/// afterwards.
+/// Interval between lines in a pipe within a phase: short enough that no silence reaches five seconds, long enough for
+/// a readable log.
 const LINE_INTERVAL: Duration = Duration::from_secs(4);
 
-/// How often a program gets a line within a phase.
+/// Interval between lines of JSON within a phase.
 const JSON_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Printed once everything is on the disk.
+/// Printed after everything is synced to disk.
 const SAFE_TO_REMOVE: &str = "You may remove the stick: it is no longer needed.";
 
 /// Draws events on standard error.
 pub(crate) struct Drawn {
     printer: Printer,
-    /// Takes what is not drawn as a bar: the printer's notes, or in tests a list.
+    /// Receives everything that is not drawn as a bar: the printer's notes, or a list in tests.
     note: Box<dyn Fn(&str) + Send + Sync>,
-    /// Whether bars are drawn.
+    /// True if bars are drawn.
     bars: bool,
     now: Mutex<Now>,
     gathered: Mutex<Gathered>,
 }
 
-/// Bytes for a program that are not printed yet: mechanisms report every chunk.
+/// Bytes that were not printed as JSON yet, because events arrive for every chunk.
 #[derive(Default)]
 struct Gathered {
     bytes: u64,
@@ -40,7 +41,7 @@ struct Gathered {
 }
 
 impl Gathered {
-    /// The events to print now, in order, once this one has arrived.
+    /// Events to print after this one, in order.
     fn take(&mut self, event: Event, now: Instant) -> Vec<Event> {
         if let Event::Advanced { bytes } = event {
             self.bytes += bytes;
@@ -59,18 +60,18 @@ impl Gathered {
     }
 }
 
-/// What is going on.
+/// The present step and phase.
 #[derive(Default)]
 struct Now {
     step: Option<Step>,
     phase: Option<Phase>,
 }
 
-/// A step that takes its time.
+/// A step that takes noticeable time.
 struct Step {
     title: String,
     countdown: Countdown,
-    /// On a terminal, while no phase has one.
+    /// The step's bar on a terminal, while no phase has one.
     bar: Option<Bar>,
 }
 
@@ -84,7 +85,7 @@ impl Now {
         self.step.as_ref().map(|step| step.countdown)
     }
 
-    /// Draws the step's bar where nothing else moves, and removes it where a phase has its own.
+    /// Draws the step's bar while no phase has one, and removes it otherwise.
     fn draw_step(&mut self) {
         let is_free = self.phase.is_none();
         if let Some(step) = &mut self.step {
@@ -96,9 +97,9 @@ impl Now {
 struct Phase {
     name: String,
     total_bytes: Option<u64>,
-    /// Present from an earlier run.
+    /// Bytes that an earlier run moved.
     present_bytes: u64,
-    /// Done by this run.
+    /// Bytes that this run moved.
     moved_bytes: u64,
     started: Instant,
     last_line: Instant,
@@ -106,13 +107,13 @@ struct Phase {
 }
 
 impl Drawn {
-    /// Draws bars where a person watches, lines elsewhere.
+    /// Creates a renderer: bars on a watched terminal, otherwise lines.
     pub(crate) fn new(printer: Printer) -> Self {
         let note = Box::new(move |text: &str| printer.note(text));
         Self { printer, note, bars: printer.watched(), now: Mutex::default(), gathered: Mutex::default() }
     }
 
-    /// Prints an event, or what is due of several, for a program.
+    /// Prints an event, or the sum of several, as JSON.
     fn print(&self, event: Event) {
         let mut gathered = self.gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for event in gathered.take(event, Instant::now()) {
@@ -229,7 +230,7 @@ impl Progress for Drawn {
         if self.printer.is_json() {
             return self.print(event);
         }
-        // A panic while drawing must not end the operation: continue to draw with what is known.
+        // A panic while drawing must not end the operation: drawing continues with the present state.
         let mut now = self.now.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let now = &mut *now;
         match event {
@@ -307,7 +308,7 @@ mod tests {
         assert_eq!(phase.advance(MIB), None);
     }
 
-    /// What is read of these events at a pipe, from the first line to the last.
+    /// All lines that these events print into a pipe.
     fn in_a_pipe(events: impl IntoIterator<Item = Event>) -> String {
         let said = std::sync::Arc::new(Mutex::new(String::new()));
         let lines = said.clone();
@@ -321,12 +322,12 @@ mod tests {
         said.lock().unwrap().clone()
     }
 
-    /// The speed of this machine.
+    /// Filters for rates and times, which depend on the machine.
     fn speeds() -> Vec<(&'static str, &'static str)> {
         vec![(r"[0-9.]+ [KMGT]?i?B/s", "[rate]"), (r"in \d+ seconds?", "in [time]")]
     }
 
-    /// The events of a real install, which a test of landfall-lifecycle compares with those of another.
+    /// The events of a real install; a test of landfall-lifecycle compares them with those of another one.
     #[test]
     fn an_install_in_a_pipe() {
         let kept = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../progress/samples/install.jsonl"));
@@ -377,7 +378,7 @@ mod tests {
         assert!(ended(MIB).unwrap().starts_with("signing: 1.00 MiB in"));
     }
 
-    /// On a terminal the remaining time is counted down by the step's own bar, or within the bar of its phase.
+    /// On a terminal, the step's own bar or the bar of its phase counts down the remaining time.
     #[test]
     fn something_moves_in_every_step_that_takes_time() {
         let drawn = Drawn { note: Box::new(|_: &str| ()), bars: true, ..Drawn::new(Printer::new(false)) };

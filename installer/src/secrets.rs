@@ -1,4 +1,4 @@
-//! Secrets that a person gives: named on the command line, or typed.
+//! Secrets from a person: files named on the command line, or typed text.
 
 use std::io::{Error, IsTerminal as _};
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::cli::SecretArguments;
 use crate::shown;
 
-/// Those of a command that changes something: what is missing of passwords is asked for at a terminal.
+/// Secrets for a command that makes changes: missing passwords are requested at a terminal.
 pub(crate) fn brought(arguments: SecretArguments) -> BroughtSecrets {
     let ask: AskSecret = typed;
     BroughtSecrets {
@@ -18,12 +18,12 @@ pub(crate) fn brought(arguments: SecretArguments) -> BroughtSecrets {
     }
 }
 
-/// Those of a command that changes nothing: no person is asked.
+/// Secrets for a command that changes nothing: nothing is requested.
 pub(crate) fn named(arguments: SecretArguments) -> BroughtSecrets {
     BroughtSecrets { arguments: arguments.secret, ask: None, ..BroughtSecrets::default() }
 }
 
-/// Reads `NAME=FILE`, or the name alone of what is typed.
+/// Parses `NAME=FILE`, or only a name for typed text.
 pub(crate) fn argument(text: &str) -> Result<SecretArgument, String> {
     let (name, file) = text.split_once('=').map_or((text, None), |(name, file)| (name, Some(file)));
     if name.is_empty() || file.is_some_and(str::is_empty) {
@@ -32,7 +32,7 @@ pub(crate) fn argument(text: &str) -> Result<SecretArgument, String> {
     Ok(SecretArgument { name: name.to_owned(), file: file.map(Into::into) })
 }
 
-/// Asks twice, since what is typed is not shown.
+/// Asks twice, because typed text is not shown.
 fn typed(question: &SecretQuestion<'_>) -> std::io::Result<Zeroizing<String>> {
     let SecretQuestion { name, component, meaning, needed } = question;
     let prompt = shown::line(&format!("{meaning}: {name} of {component}, {needed}"));

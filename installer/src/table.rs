@@ -9,7 +9,8 @@ use crate::shown;
 /// Space between columns.
 const GAP: &str = "  ";
 
-/// Rows below their headings, in columns as wide as their widest cell. Cells may hold anything, and make no line of their own.
+/// Formats rows below their headings, with columns as wide as their widest cell. Cells may contain anything, but cannot
+/// create lines of their own.
 pub(crate) fn aligned<const COLUMNS: usize>(
     headings: [&str; COLUMNS],
     rows: impl IntoIterator<Item = [String; COLUMNS]>,
@@ -26,12 +27,12 @@ pub(crate) fn aligned<const COLUMNS: usize>(
     all().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A time of a document without fractions of a second; what is no time stays as it is.
+/// Formats a time of a document without fractions of a second; returns an invalid time unchanged.
 pub(crate) fn to_the_second(time: &str) -> String {
     time.parse::<Timestamp>().map_or_else(|_| time.to_owned(), |time| format!("{time:.0}"))
 }
 
-/// How long a time of a document is before now, in its largest unit; nothing for what is no time.
+/// Formats the age of a time in a document, in its largest unit; empty for an invalid time.
 pub(crate) fn age(time: &str, now: Timestamp) -> String {
     let Ok(time) = time.parse::<Timestamp>() else { return String::new() };
     let age = Duration::try_from(now.duration_since(time));

@@ -1,19 +1,19 @@
-//! Text as a terminal shows it best: broken between words at its width, and in color where the person wants color.
+//! Text for a terminal: wrapped between words at its width, and in color if the person wants color.
 
 use std::io::IsTerminal;
 
 use rustix::termios::tcgetwinsize;
 
-/// Where no width is known.
+/// Width if none is known.
 const USUAL_COLUMNS: usize = 80;
 
-/// Below this, breaking lines makes them harder to read.
+/// Minimum width: narrower lines are harder to read when wrapped.
 const LEAST_COLUMNS: usize = 40;
 
-/// How far a name at the beginning of a line may reach for its value to be set off below.
+/// Maximum column at which the value after a name may start for later lines to be indented to it.
 const NAME_COLUMNS: usize = 16;
 
-/// What a word means to its reader, by which its color is chosen.
+/// Meaning of a word, which determines its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tone {
     Good,
@@ -21,20 +21,20 @@ pub(crate) enum Tone {
     Bad,
 }
 
-/// Words with their tones. The first of them that a line has is in color.
+/// Words with their tones. The first of them in a line is colored.
 pub(crate) type Words = &'static [(&'static str, Tone)];
 
-/// The terminal behind standard output.
+/// The terminal of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Terminal {
     columns: usize,
-    /// How many lines it shows at once.
+    /// Number of lines that fit on the screen.
     pub(crate) rows: usize,
     color: bool,
 }
 
 impl Terminal {
-    /// The terminal; none where standard output is a file or a pipe.
+    /// The terminal; `None` if standard output is a file or a pipe.
     pub(crate) fn of_stdout() -> Option<Self> {
         let stdout = std::io::stdout();
         if !stdout.is_terminal() {
@@ -48,22 +48,22 @@ impl Terminal {
         Some(Self { columns: columns.max(LEAST_COLUMNS), rows, color })
     }
 
-    /// Plain text, laid out.
+    /// Wraps and colors plain text.
     pub(crate) fn laid_out(&self, text: &str, words: Words) -> String {
         let lines = text.lines().flat_map(|line| wrapped(line, self.columns));
         lines.map(|line| if self.color { painted(&line, words) } else { line }).collect::<Vec<_>>().join("\n")
     }
 }
 
-/// A line as several, each of them no longer than this if its words allow. What follows is set off below the value where the line begins
-/// with a name, and a little to the right elsewhere.
+/// Wraps a line at this width, if its words allow. Later lines are indented to the value if the line starts with a
+/// name, otherwise by a little.
 fn wrapped(line: &str, columns: usize) -> Vec<String> {
     let indent = " ".repeat(indent(line));
     let (mut lines, mut rest) = (Vec::new(), line.to_owned());
     while rest.chars().count() > columns {
         let least = rest.len() - rest.trim_start().len();
         let end = rest.char_indices().nth(columns).map_or(rest.len(), |(index, _)| index);
-        // A word that is longer than the line ends at the next space.
+        // A word longer than the line ends at the next space.
         let at = rest[..=floor(&rest, end)].rfind(' ').filter(|at| *at > least.max(indent.len()));
         let Some(at) = at.or_else(|| rest[end..].find(' ').map(|at| end + at)) else { break };
         lines.push(rest[..at].trim_end().to_owned());
@@ -76,7 +76,7 @@ fn wrapped(line: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// The last byte of the character at an index, or of the text.
+/// Index of the last byte of the character at an index, or of the text.
 fn floor(text: &str, index: usize) -> usize {
     let mut last = index.min(text.len().saturating_sub(1));
     while !text.is_char_boundary(last + 1) {

@@ -1,4 +1,4 @@
-//! What the kernel counted for this process, reported beside Landfall's own counters so that the two can be compared.
+//! The kernel's counters for this process, reported next to Landfall's own counters for comparison.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,7 +16,7 @@ pub(crate) struct ProcessUsage {
     pub(crate) peak_memory_bytes: u64,
 }
 
-/// Reads the figures; what the kernel does not report is zero.
+/// Reads the counters; missing ones are 0.
 pub(crate) fn of_this_process() -> ProcessUsage {
     let io = fs_err::read_to_string("/proc/self/io").unwrap_or_default();
     let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Completions of the real program, as bash uses them.
+//! Completions of the real program, as used by bash.
 
 use std::process::Command;
 
-/// Completes a line in a shell in which `landfall values` knows a site.
+/// Completes a line in a shell with a fake `landfall values` for a site.
 fn completed(words: &str, last: usize) -> String {
     let script = format!(
         "source <(\"$1\" completions bash)\n\

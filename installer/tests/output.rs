@@ -1,4 +1,4 @@
-//! Standard output that takes nothing, of the real program: a failed write is an error of every command.
+//! Failing standard output of the real program: a failed write is an error of every command.
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -17,7 +17,7 @@ const PRINTED: [&str; 8] = [
     "--version",
 ];
 
-/// Headings of a help text below its commands.
+/// Headings in a help text that follow the commands.
 const BELOW_COMMANDS: [&str; 3] = ["Options:", "Global options:", "Examples:"];
 
 fn landfall(words: &str) -> Command {
@@ -26,7 +26,7 @@ fn landfall(words: &str) -> Command {
     command
 }
 
-/// Every command of the program, by its words, as its own help lists them.
+/// All commands of the program, as listed in its own help.
 fn commands() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open = vec![String::new()];
@@ -48,13 +48,13 @@ fn commands() -> BTreeSet<String> {
     found
 }
 
-/// The outcome of a command that writes to a full disk.
+/// Output of a command that writes to a full disk.
 fn on_a_full_disk(words: &str) -> Output {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     landfall(words).stdout(full).stderr(Stdio::piped()).output().expect("landfall")
 }
 
-/// The outcome of a command whose reader left before the first byte.
+/// Output of a command whose reader closed the pipe before the first byte.
 fn without_a_reader(words: &str) -> Output {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);

@@ -1,12 +1,12 @@
-//! docs/VARIABLES.md has every environment variable that the programs read, and no other.
+//! docs/VARIABLES.md lists every environment variable that the programs read, and no others.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What the repository has beside the product.
+/// Folders of the repository that are not part of the product.
 const NO_PRODUCT: [&str; 8] = ["target", "tests", "fuzz", "launcher", "examples", "docs", "snapshots", ".git"];
 
-/// Variables that tests of a crate hand to themselves.
+/// Prefix of variables that tests of a crate pass to themselves.
 const OF_TESTS: &str = "LANDFALL_TEST_";
 
 /// Constants of other crates and of cargo, in files that read the environment.
@@ -19,7 +19,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Every source file of the product below a folder, without its tests.
+/// Collects all source files of the product below a folder, without tests.
 fn sources(folder: &Path, found: &mut Vec<String>) {
     for entry in fs_err::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -34,13 +34,13 @@ fn sources(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// Whether a word is written as the name of a variable.
+/// Returns true if a word has the form of a variable's name.
 fn is_name(word: &str) -> bool {
     let is_letter = |letter: u8| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == b'_';
     word.len() >= 4 && word.starts_with(|letter: char| letter.is_ascii_uppercase()) && word.bytes().all(is_letter)
 }
 
-/// What is between two marks, again and again.
+/// Texts between pairs of a mark that are names of variables.
 fn quoted(text: &str, mark: char) -> impl Iterator<Item = &str> {
     text.split(mark).filter(|word| is_name(word))
 }

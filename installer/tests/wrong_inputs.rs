@@ -1,4 +1,4 @@
-//! Wrong inputs, as the real program answers them: what a person typed, the exit code, and what is said. None needs a site.
+//! Wrong inputs to the real program: what a person typed, the exit code, and the message. None needs a site.
 
 #![expect(clippy::disallowed_methods, reason = "files of a test, which end with it")]
 
@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What a person typed wrongly, in a folder with the files below.
+/// Wrong inputs, in a folder with the files below.
 const WRONG: &[&str] = &[
     "instal stick",
     "verfy stick",
@@ -80,7 +80,7 @@ fn a_variable_gives_the_root_of_trust() {
     };
     let malformed = said("verify nope", "sha256:123");
     assert!(malformed.contains("error[LF1102]"), "{malformed}");
-    // What is installed has its root, whatever the variable says.
+    // An installed release has its own root, whatever the variable contains.
     let installed = said("verify --installed", "sha256:123");
     assert!(!installed.contains("--trust") && !installed.contains("LF1102"), "{installed}");
 }

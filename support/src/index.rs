@@ -1,15 +1,15 @@
-//! `support.json`: what is in a support bundle.
+//! `support.json`: the index of a support bundle.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Name of the index in the archive, of which it is the last file.
+/// Name of the index in the archive, where it is the last file.
 pub const INDEX: &str = "support.json";
 
-/// The field `kind` of the index.
+/// Value of `kind` in the index.
 pub const KIND: &str = "support";
 
-/// The form of the index, and of a support bundle.
+/// Schema version of the index and of the support bundle.
 pub const SCHEMA: u32 = 1;
 
 /// The index of a support bundle.

@@ -1,9 +1,9 @@
-//! Support bundles: what a site hands to its vendor when something is wrong. Redaction, the archive, and its analysis, as functions
-//! of bytes; what is collected is the site's business (`landfall-lifecycle`).
+//! Support bundles, which a site sends to its vendor when something is wrong. This crate contains redaction, archive
+//! and analysis as functions of bytes; `landfall-lifecycle` collects the content at a site.
 //!
-//! What a site sends out on a stick, a support bundle among it, has a manifest ([`carry`]).
+//! Content that a site sends on a stick, such as a support bundle, has a manifest ([`carry`]).
 //!
-//! Everything passes the [`Redactor`] on its way into the archive: [`archive::Writer`] is the only way in.
+//! All content passes through the [`Redactor`] on its way into the archive: [`archive::Writer`] is the only way in.
 
 pub mod analyze;
 pub mod archive;

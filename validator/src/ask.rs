@@ -1,4 +1,4 @@
-//! One question to the console: plain HTTP, one connection, a bounded answer.
+//! Sends a question to the console: plain HTTP, one connection, a bounded answer.
 
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use landfall_license::answer::{ANSWER_BYTES, Question, SealedAnswer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// For the whole of it.
+/// Time limit of the exchange.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Asks, and reads what comes back. Nothing of that counts before it was opened. The error says why there is no answer.
+/// Sends a question and reads the answer, which is untrusted until it is opened. The error is the reason for a missing
+/// answer.
 pub async fn ask(console: &str, question: &Question) -> Result<SealedAnswer, String> {
     let asked = timeout(PATIENCE, exchange(console, question)).await;
     asked.unwrap_or_else(|_| Err(format!("{console} has not answered in {} seconds", PATIENCE.as_secs())))

@@ -1,9 +1,9 @@
-//! The clocks of the machine, as a container sees them.
+//! Clocks of the machine, as visible in a container.
 
 use jiff::Timestamp;
 use landfall_license::MachineClocks;
 
-/// All of them, now.
+/// The present time of all clocks.
 pub fn machine_clocks() -> MachineClocks {
     MachineClocks::of(Timestamp::now(), |path| fs_err::read_to_string(path).unwrap_or_default())
 }

@@ -1,14 +1,14 @@
-//! The files of the folder: reports for software, and kept answers for the next start of this program.
+//! Files in the folder: reports for software, and kept answers for the next start of this program.
 
 use std::path::{Path, PathBuf};
 
 use landfall_license::answer::{Kept, Report, Subject};
 use landfall_media::durable;
 
-/// Software of any user may read them.
+/// Mode of the files, which software of any user may read.
 const MODE: u32 = 0o644;
 
-/// Longest file of a kept answer, in bytes.
+/// Maximum size of a kept answer's file, in bytes.
 const KEPT_BYTES: u64 = 16 << 10;
 
 /// The folder.
@@ -16,7 +16,7 @@ const KEPT_BYTES: u64 = 16 << 10;
 pub struct Folder(pub PathBuf);
 
 impl Folder {
-    /// `entitlement-NAME.json` and `feature-NAME.json` are what software reads. Names are DNS labels.
+    /// Path of a report for software: `entitlement-NAME.json` or `feature-NAME.json`. Names are DNS labels.
     pub fn report_path(&self, subject: &Subject) -> PathBuf {
         self.0.join(format!("{}-{}.json", subject.kind(), subject.name()))
     }
@@ -25,7 +25,7 @@ impl Folder {
         self.0.join(format!("{}-{}.kept", subject.kind(), subject.name()))
     }
 
-    /// What is kept of answers. A file that cannot be read is like none: what it says is checked later in any case.
+    /// All kept answers. An unreadable file is skipped; the content is verified later.
     pub fn all_kept(&self) -> Vec<(Subject, Kept)> {
         let entries = fs_err::read_dir(&self.0).into_iter().flatten().filter_map(Result::ok);
         entries.filter_map(|entry| kept_at(&entry.path())).collect()
@@ -36,7 +36,7 @@ impl Folder {
         write(&self.kept_path(subject), &serde_json::to_vec(kept))
     }
 
-    /// Writes a report, and the answer to keep where there is a new one. The error names the file.
+    /// Writes a report and, if there is a new one, the answer to keep. The error names the file.
     pub fn write(&self, report: &Report, kept: Option<&Kept>) -> Result<(), String> {
         if let Some(kept) = kept {
             self.write_kept(&report.subject, kept)?;

@@ -1,11 +1,12 @@
-//! `landfall-validator`: asks the site what the license allows, beside software that wants to know.
+//! `landfall-validator`: asks the site what the license allows, next to software that needs to know.
 //!
-//! As an init container (`wait`) it asks once before the software begins; as a sidecar (`serve`) it asks again every few minutes,
-//! and answers the software on loopback. What it learns is in files of a folder that the software reads. Each answer is checked with
-//! the site's public key, kept with the time at which it came, and counts for its grace where the site no longer answers.
+//! As an init container (`wait`) it asks once before the software starts. As a sidecar (`serve`) it asks every few
+//! minutes, and answers the software on the loopback interface. The results are also in files that the software can
+//! read. Each answer is verified with the site's public key, kept with its time of arrival, and stays valid for its
+//! grace if the site no longer answers.
 //!
-//! It never stops the software: `wait` ends with success within thirty seconds whatever happens, and `serve` has nothing that
-//! anything waits for.
+//! It never stops the software: `wait` exits successfully within thirty seconds in any case, and nothing waits for
+//! `serve`.
 
 mod ask;
 mod clocks;
@@ -68,7 +69,7 @@ fn run(serves: bool) -> ExitCode {
             Ok(settings) => wait::run(&Validator::new(settings, Watch::Once)).await,
             Err(error) => {
                 unusable(&error);
-                // A sidecar that ended would be started again and again.
+                // A sidecar that exits would be restarted repeatedly.
                 if serves {
                     serve::until_ended().await;
                 }
@@ -82,7 +83,7 @@ fn unusable(error: &SettingsError) {
     say(&format!("error[{}]: {error}; software learns nothing about the license", error.code().id));
 }
 
-/// Prints a line for the person who reads the container's log. If that fails, no one reads it.
+/// Prints a line to the container's log. A failure is ignored, because nobody could read it.
 pub(crate) fn say(text: &str) {
     let _no_one_reads = writeln!(std::io::stderr(), "{text}");
 }

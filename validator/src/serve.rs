@@ -1,4 +1,4 @@
-//! `serve`: answers software of the same pod, and asks the site again every few minutes.
+//! `serve`: answers software in the same pod, and asks the site every few minutes.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use tokio::time::sleep;
 use crate::say;
 use crate::validator::{Validator, is_settled};
 
-/// Between two questions about the same name: twice within the time for which an answer is current.
+/// Interval between questions about a name: twice within the time for which an answer is current.
 const RENEWAL: Duration = Duration::from_mins(5);
 
-/// The same while nothing is known, or only that the license was refused earlier: the console may be starting.
+/// Interval while nothing is known, or only an earlier refusal: the console may be starting.
 const RETRY: Duration = Duration::from_secs(15);
 
-/// Between two tries to listen, where other software of the pod has the port.
+/// Interval between tries to listen, if other software in the pod occupies the port.
 const LISTEN_AGAIN: Duration = Duration::from_secs(30);
 
-/// Connections at the same time.
+/// Maximum number of simultaneous connections.
 const CONNECTIONS: usize = 64;
 
-/// For the head of each request to arrive.
+/// Time limit for the head of a request.
 const HEAD: Duration = Duration::from_secs(10);
 
 /// Serves until the kubelet ends it.
@@ -42,7 +42,8 @@ pub async fn run(validator: Validator) {
     until_ended().await;
 }
 
-/// Waits for the signal by which the kubelet ends a container. The first program of one is ended by no other.
+/// Waits for the signal with which the kubelet ends a container. The first process of a container ignores it without a
+/// handler.
 pub async fn until_ended() {
     match signal(SignalKind::terminate()) {
         Ok(mut end) => {
@@ -60,7 +61,7 @@ async fn renew(validator: Arc<Validator>) {
     }
 }
 
-/// Accepts connections. Without the port, the files are kept up to date all the same.
+/// Accepts connections. If the port is occupied, the files are still kept up to date.
 async fn listen(validator: Arc<Validator>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
@@ -92,11 +93,11 @@ async fn connection(validator: Arc<Validator>, stream: TcpStream) {
     });
     let mut server = http1::Builder::new();
     let server = server.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(8 << 10);
-    // A connection that breaks is the software's affair.
+    // A broken connection only concerns the software.
     let _broken = server.serve_connection(TokioIo::new(stream), service).await;
 }
 
-/// What a path asks for: `/v1/entitlements/NAME` or `/v1/features/NAME`.
+/// Subject of a path: `/v1/entitlements/NAME` or `/v1/features/NAME`.
 fn subject(path: &str) -> Option<Subject> {
     let (kind, name) = path.strip_prefix("/v1/")?.split_once('/')?;
     let kind = match kind {

@@ -1,4 +1,4 @@
-//! What the validator reads from its environment, which `landfall build` writes.
+//! Settings of the validator from its environment, which `landfall build` writes.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -9,19 +9,19 @@ use landfall_license::answer::Subject;
 /// Checked settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Host and port of the console's answers. The name is resolved for each question.
+    /// Host and port of the console's license answers. The name is resolved for each question.
     pub console: String,
-    /// The file with the site's public key. It may be missing at first, and may change.
+    /// Path of the site's public key. The file may be missing at first, and may change.
     pub key: PathBuf,
-    /// The folder that is written to.
+    /// Folder for reports and kept answers.
     pub folder: PathBuf,
-    /// What the component needs.
+    /// Entitlement that the component needs.
     pub entitlement: Subject,
-    /// Where software is answered.
+    /// Address at which software is answered.
     pub listen: SocketAddr,
 }
 
-/// Settings that cannot be used.
+/// Error for unusable settings.
 #[derive(Debug, thiserror::Error)]
 #[error("{variable} {what}")]
 pub struct SettingsError {

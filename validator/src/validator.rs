@@ -1,4 +1,4 @@
-//! What is known about the license, and how it is learned: asked, checked with the site's key, kept, reported.
+//! State of the license answers, and how it is obtained: asked, verified with the site's key, kept, reported.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,34 +14,35 @@ use crate::folder::Folder;
 use crate::say;
 use crate::settings::Settings;
 
-/// After a question without an answer, the next one of software waits: it gets what is known at once.
+/// Pause after a failed question, in which software gets the known report at once.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Most names that are remembered. Software asks for a few.
+/// Maximum number of names that are remembered. Software asks for a few.
 const NAMES: usize = 64;
 
-/// What is known about one name.
+/// State of one name.
 #[derive(Default)]
 struct Known {
     kept: Option<Kept>,
-    /// When the last question without an answer was asked, and why there was none.
+    /// Time of the last failed question, and its reason.
     failed: Option<(Instant, String)>,
-    /// What was written last.
+    /// Last written report.
     written: Option<Report>,
 }
 
-/// Asks for software.
+/// Asks the site on behalf of software.
 pub struct Validator {
-    /// As they were given.
+    /// Settings as given.
     pub settings: Settings,
-    /// How what is kept is watched while this program runs.
+    /// How the age of kept answers is tracked while this program runs.
     watch: Watch,
     folder: Folder,
     known: Mutex<BTreeMap<Subject, Known>>,
 }
 
 impl Validator {
-    /// One that knows what the folder keeps. All of that grows older, whether software asks for it in this boot or not.
+    /// Creates a validator with the answers kept in the folder. All of them age, whether software asks for them in this
+    /// boot or not.
     pub fn new(settings: Settings, watch: Watch) -> Self {
         let folder = Folder(settings.folder.clone());
         let kept = folder.all_kept().into_iter().take(NAMES);
@@ -49,17 +50,18 @@ impl Validator {
         Self { settings, watch, folder, known: Mutex::new(known) }
     }
 
-    /// What is known about a name: at once where that is current, or where the site has just not answered.
+    /// Report about a name: the known one if it is current or if the site has just failed to answer, otherwise a new
+    /// one.
     pub async fn report(&self, subject: &Subject) -> Report {
         self.learn(subject, false).await
     }
 
-    /// What the site answers now; otherwise what is known.
+    /// Asks the site now, and falls back to the known report.
     pub async fn renew(&self, subject: &Subject) -> Report {
         self.learn(subject, true).await
     }
 
-    /// Renews everything that was ever asked for, until the site no longer answers. What is kept grows older then.
+    /// Renews all names that were ever asked for, until the site fails to answer. Kept answers then age.
     pub async fn renew_all(&self) {
         let mut subjects: Vec<Subject> = self.known.lock().await.keys().cloned().collect();
         subjects.retain(|subject| *subject != self.settings.entitlement);
@@ -70,14 +72,14 @@ impl Validator {
         }
     }
 
-    /// Stores how old everything is that is kept.
+    /// Stores the age of all kept answers.
     pub async fn look_at_all(&self) {
         for (subject, known) in self.known.lock().await.iter_mut() {
             self.look(subject, known);
         }
     }
 
-    /// Stores how old a kept answer is, where that would be lost with the next boot.
+    /// Stores the age of a kept answer, if it would be lost at the next boot.
     fn look(&self, subject: &Subject, known: &mut Known) {
         let Some(kept) = &mut known.kept else { return };
         if kept.look(&machine_clocks().clocks(), self.watch)
@@ -114,7 +116,7 @@ impl Validator {
             Err(reason) => {
                 known.failed = Some((Instant::now(), reason));
                 self.look(subject, known);
-                // Time has passed while it was asked.
+                // Time has passed during the question.
                 let report = judged(known, &key, subject).filter(|report| report.state != ReportState::Unknown);
                 let report = report.unwrap_or_else(|| unknown(known, subject));
                 self.written(known, report, false)
@@ -122,7 +124,7 @@ impl Validator {
         }
     }
 
-    /// The site's public key, which is read each time: the site gives its namespaces another one where its host has one.
+    /// Reads the site's public key, each time because a new host may give its namespaces another one.
     fn key(&self) -> Result<PublicKey, String> {
         let path = &self.settings.key;
         let text = fs_err::read_to_string(path).map_err(|error| format!("the site's key cannot be read: {error}"))?;
@@ -136,7 +138,7 @@ impl Validator {
         kept.map_err(|error| error.to_string())
     }
 
-    /// Writes a report where it says something else than the file does, and returns it.
+    /// Writes a report if it differs from the file, and returns it.
     fn written(&self, known: &mut Known, report: Report, is_answer: bool) -> Report {
         if !is_answer && known.written.as_ref() == Some(&report) {
             return report;
@@ -159,13 +161,13 @@ impl Validator {
     }
 }
 
-/// Whether nothing is to be gained by asking again soon. What a site refused some time ago may be granted by now: its license was
-/// renewed, or its date was set right.
+/// Returns true if another question soon would not help. An earlier refusal may be outdated, because the license was
+/// renewed or the date corrected.
 pub fn is_settled(report: &Report) -> bool {
     report.state == ReportState::Current || report.granted == Some(true)
 }
 
-/// What a kept answer is worth now; none where there is none, or where it is not of this key.
+/// Report of a kept answer now; `None` if there is none, or if it is of another key.
 fn judged(known: &Known, key: &PublicKey, subject: &Subject) -> Option<Report> {
     known.kept.as_ref()?.report(key, subject, &machine_clocks().clocks()).ok()
 }
@@ -175,7 +177,7 @@ fn unknown(known: &Known, subject: &Subject) -> Report {
     Report::unknown(subject.clone(), reason.to_owned())
 }
 
-/// A report for the person who reads the log.
+/// A line about a report, for a reader of the log.
 fn line(report: &Report) -> String {
     let Report { subject, state, granted, answer, reason } = report;
     match (state, answer, reason) {
@@ -203,8 +205,8 @@ mod tests {
 
     use super::*;
 
-    /// A validator whose site is silent and has answered once about each of two names, in another boot, by a clock that was years
-    /// ahead.
+    /// A validator with a silent site, which answered once about each of two names, in another boot, by a clock that
+    /// was years ahead.
     fn validator(folder: &Path) -> (Validator, Subject) {
         let (key, subject) = (SiteKey::generate().unwrap(), Subject::named("entitlement", "analytics").unwrap());
         for subject in [&subject, &Subject::named("feature", "export-all").unwrap()] {

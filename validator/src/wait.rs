@@ -1,4 +1,4 @@
-//! `wait`: asks before software begins.
+//! `wait`: asks before software starts.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::say;
 use crate::validator::{Validator, is_settled};
 
-/// After this time no further question is asked; one takes four seconds at most.
+/// Time after which no further question is sent; one takes at most four seconds.
 const LAST_QUESTION: Duration = Duration::from_secs(24);
 
-/// After this time it ends in any case.
+/// Time after which it exits in any case.
 const LIMIT: Duration = Duration::from_secs(29);
 
-/// Between two questions.
+/// Pause between questions.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Asks until something that counts is known: an answer, or a kept one in its grace by which the license is granted. Ends after half
-/// a minute in any case: a license never stops software.
+/// Asks until there is a settled result: a current answer, or a kept grant in its grace. Exits after half a minute in
+/// any case: a license never stops software.
 pub async fn run(validator: &Validator) {
     let subject = &validator.settings.entitlement;
     let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! The program itself, before a site that answers, lies, falls silent and comes back.
+//! The program itself, against a site that answers, lies, falls silent and comes back.
 #![expect(clippy::disallowed_methods, reason = "files of a test")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,19 +12,19 @@ use jiff::Timestamp;
 use landfall_audit::SiteKey;
 use landfall_license::answer::{Answer, Question, Report, ReportState, Subject};
 
-/// What the site does with a question.
+/// Behavior of the site.
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
-    /// It has no license.
+    /// Answers without a license.
     Answers,
     Grants,
-    /// It has another key.
+    /// Answers with another key.
     Lies,
-    /// It closes each connection.
+    /// Closes each connection.
     Silent,
 }
 
-/// A site on loopback.
+/// A site on the loopback interface.
 struct Site {
     address: SocketAddr,
     manner: Arc<Mutex<Manner>>,
@@ -75,7 +75,7 @@ impl Site {
         program
     }
 
-    /// Runs `wait`, and says how long it took.
+    /// Runs `wait`; returns its duration.
     fn wait(&self) -> Duration {
         let begun = Instant::now();
         let status = self.command("wait", "127.0.0.1:1").status().unwrap();
@@ -83,7 +83,7 @@ impl Site {
         begun.elapsed()
     }
 
-    /// What is kept was answered before the last boot.
+    /// Makes kept answers look like those of an earlier boot.
     fn reboot(&self) {
         let path = self.answers().join("entitlement-analytics.kept");
         let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
@@ -172,15 +172,15 @@ fn an_init_container_writes_what_the_site_answers() {
     assert_eq!(report.answer.unwrap().standing, "none");
     site.set(Manner::Grants);
     site.wait();
-    // At its next start the site is silent: what was granted still counts, and nothing waits.
+    // At its next start the site is silent: the earlier grant is still valid, and nothing waits.
     site.set(Manner::Silent);
     site.reboot();
     assert!(site.wait() < Duration::from_secs(10));
     assert_eq!((site.report().state, site.report().granted), (ReportState::Kept, Some(true)));
 }
 
-/// The license was renewed, or a wrong date set right, while an init container slept: what was refused before must not outlive that
-/// because the pod begins earlier than the console.
+/// The license was renewed, or a wrong date corrected, while an init container slept. An earlier refusal must not
+/// survive that only because the pod starts before the console.
 #[test]
 fn what_was_refused_earlier_is_asked_again_while_software_may_wait() {
     let site = Site::begin(Manner::Answers);
@@ -196,7 +196,7 @@ fn what_was_refused_earlier_is_asked_again_while_software_may_wait() {
     started.join().unwrap();
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!((site.report().state, site.report().granted), (ReportState::Current, Some(true)));
-    // A site that stays silent: what it refused still counts.
+    // If the site stays silent, its earlier refusal is still valid.
     site.set(Manner::Answers);
     site.wait();
     site.set(Manner::Silent);
@@ -214,7 +214,7 @@ fn without_an_answer_software_begins_all_the_same() {
     let report = site.report();
     assert_eq!((report.state, report.granted), (ReportState::Unknown, None));
     assert!(report.reason.unwrap().contains("not signed by this site's key"));
-    // Nor does it wait where it cannot even ask.
+    // It also does not wait if it cannot ask at all.
     let mut command = site.command("wait", "127.0.0.1:1");
     assert!(command.env_remove("LANDFALL_LICENSE_CONSOLE").status().unwrap().success());
 }

@@ -1,4 +1,4 @@
-//! From what a vendor wrote to a backup rule of the release document.
+//! Converts a vendor's declaration to a backup rule of the release document.
 
 use landfall_release_document::{
     BackupCheck, BackupCheckField, BackupFault, BackupField, BackupHold, BackupHoldField, BackupLog, BackupMarker,
@@ -15,7 +15,7 @@ use crate::proofs::ONE_WAY;
 use crate::workloads;
 
 impl Declared<'_> {
-    /// The rule, checked as a site checks it.
+    /// The rule, checked with the rules of a site.
     pub(super) fn rule(&self) -> Result<BackupRule> {
         let definition = self.definition;
         let workload = &definition.workload;
@@ -58,7 +58,7 @@ impl Declared<'_> {
         })
     }
 
-    /// The error of a rule that the format refuses, at the line of its field.
+    /// Error for a rule that the format refuses, at the line of its field.
     fn fault(&self, fault: &BackupFault) -> BuildError {
         let definition = self.definition;
         let name = &definition.name;
@@ -119,7 +119,7 @@ fn hold(definition: &HoldDefinition) -> BackupHold {
     }
 }
 
-/// The field of a hold as it is written, and its line.
+/// Name of a hold's field as written, and its line.
 fn in_hold(hold: Option<&HoldDefinition>, field: BackupHoldField) -> (&'static str, Option<u64>) {
     match field {
         BackupHoldField::Begin => ("begin", line_of(hold.map(|hold| &hold.begin))),
@@ -128,7 +128,7 @@ fn in_hold(hold: Option<&HoldDefinition>, field: BackupHoldField) -> (&'static s
     }
 }
 
-/// The field of a check as it is written, and its line.
+/// Name of a check's field as written, and its line.
 fn in_check(check: Option<&CheckDefinition>, field: BackupCheckField) -> (&'static str, Option<u64>) {
     match field {
         BackupCheckField::Shows => ("shows", line_of(check.map(|check| &check.shows))),

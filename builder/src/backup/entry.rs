@@ -199,8 +199,8 @@ impl Written<'_> {
         }
     }
 
-    /// Program that prints counts: the preset's, if the rule has a time as of which its numbers are exact, or the
-    /// release's own if the preset has none.
+    /// Program that prints counts: the preset's if the rule has a time as of which its numbers are exact. If the preset
+    /// has none, the release's own.
     fn counts(
         &self,
         preset: &Spanned<String>,

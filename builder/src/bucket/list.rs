@@ -1,8 +1,8 @@
 //! A server's list of the objects of a bucket below a prefix, page by page.
 //!
-//! Threats: a server, or an attacker in front of it, may list objects that are elsewhere or lead out of a folder, a
-//! name twice, endless pages, absurd sizes, or texts that control a terminal. Names and sizes are checked before any
-//! fetch.
+//! Threats: a server, or an attacker in front of it, may list objects that are elsewhere or lead out of a folder. It
+//! may list a name twice, endless pages, absurd sizes, or texts that control a terminal. Names and sizes are checked
+//! before any fetch.
 
 use std::collections::HashSet;
 

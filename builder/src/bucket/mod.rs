@@ -1,5 +1,5 @@
-//! Buckets of S3 servers that have the files of artifacts: how a lock names a part of one, where its objects are, how its list is read,
-//! and what was read of an object before.
+//! Buckets of S3 servers as sources of artifacts: names in the lock, URLs of objects, lists, and records of objects
+//! that were read before.
 
 mod list;
 mod name;

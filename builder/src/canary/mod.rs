@@ -1,5 +1,5 @@
-//! Canaries of components: read from `release.yaml`, checked against what the components render, and written into the release
-//! document. A component that cannot run in two forms at once is refused here, not at a site.
+//! Canaries of components: read from `release.yaml`, checked against the rendered components, and written into the
+//! release document. A component that cannot run in two versions at once is refused here rather than at a site.
 
 mod rendered;
 #[cfg(test)]
@@ -18,23 +18,23 @@ use crate::definition::{ComponentDefinition, Definition, Release};
 use crate::error::{BuildError, Place, Result};
 use crate::{proofs, workloads};
 
-/// Seconds for which the pod is watched where nothing else is said.
+/// Default time for which the pod is watched, in seconds.
 const SOAK_SECONDS: u64 = 30;
 
 /// A canary as a vendor writes it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CanaryDefinition {
-    /// Whose pod it is, such as `Deployment/web`.
+    /// Workload of the pod, such as `Deployment/web`.
     pub workload: Spanned<String>,
-    /// Names of proofs of the component, which the pod must pass.
+    /// Names of proofs of the component that the pod must pass.
     pub proofs: Spanned<Vec<String>>,
-    /// Seconds for which the pod is watched once it gets requests.
+    /// Seconds for which the pod is watched after it starts to receive requests.
     #[serde(default)]
     pub soak_seconds: Option<Spanned<u64>>,
 }
 
-/// Where a canary is declared, for errors.
+/// A canary with the place of its declaration, for errors.
 #[derive(Clone, Copy)]
 struct Declared<'a> {
     path: &'a Path,
@@ -57,13 +57,13 @@ impl<'a> Declared<'a> {
         BuildError::at(codes::RELEASE_INVALID, self.place(at, field), what)
     }
 
-    /// The component cannot have a canary, for this reason.
+    /// Error for a component that cannot have a canary, with the reason.
     fn impossible(&self, reason: &str) -> BuildError {
         let what = format!("the component `{}` cannot have a canary: {reason}", self.component.name.value);
         BuildError::at(codes::CANARY_IMPOSSIBLE, self.place(&self.definition.workload, "workload"), what)
     }
 
-    /// The canary, without a look at what its component renders.
+    /// The canary, without a check of the rendered objects.
     fn canary(&self, release: &Release) -> Result<Canary> {
         let CanaryDefinition { workload: written, proofs: names, soak_seconds } = self.definition;
         let workload = workloads::parse(&written.value)
@@ -93,13 +93,13 @@ impl<'a> Declared<'a> {
     }
 }
 
-/// Refuses canaries that are wrong by themselves, and components that cannot have one whatever they render.
+/// Returns an error for canaries that are invalid by themselves, and for components that can never have one.
 pub fn check(path: &Path, release: &Release) -> Result<()> {
     let mut declared = (0..release.components.len()).filter_map(|index| Declared::of(path, release, index));
     declared.try_for_each(|declared| declared.canary(release).map(drop))
 }
 
-/// The canary of a component, as the release document has it.
+/// The canary of a component, in the form of the release document.
 pub fn canary(definition: &Definition, index: usize) -> Result<Option<Canary>> {
     let declared = Declared::of(&definition.path, &definition.release, index);
     declared.map(|declared| declared.canary(&definition.release)).transpose()

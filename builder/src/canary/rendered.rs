@@ -1,5 +1,5 @@
-//! Checks that two versions of a component's workload can run at once: several pods, no volume for a single node, no
-//! host port, and Services that reach the pods.
+//! Checks that two versions of a component's workload can run at once. This requires several pods, no volume for a
+//! single node, no host port, and Services that reach the pods.
 
 use landfall_release_document::{Canary, ProofTrial, RequestProof};
 use serde_json::Value;

@@ -31,7 +31,7 @@ proofs:
 
 const CANARY: &str = "    canary: {workload: Deployment/assistant, proofs: [answers, runs], soakSeconds: 60}\n";
 
-/// The good definition, in which a component has this canary.
+/// The valid definition, with this canary for a component.
 fn text(component: &str, canary: &str) -> String {
     let name = format!("  - name: {component}\n");
     assert!(GOOD.contains(&name), "the good definition has no {component}");

@@ -1,7 +1,7 @@
 //! Files of a chart in memory: from an archive, including archived subcharts, or from a folder.
 //!
 //! Threats: an archive may come from anyone. It may contain names that lead out of it, links, devices, a member twice,
-//! nested archives, or a few kilobytes that unpack to more than any disk holds. Only plain files with plain names are
+//! or nested archives. A few kilobytes may unpack to more than any disk holds. Only plain files with plain names are
 //! taken, each of a bounded size. The total unpacked size is counted while it is read. In a folder, links are refused,
 //! because they may lead to files that the vendor did not mean to ship.
 

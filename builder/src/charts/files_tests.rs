@@ -6,7 +6,7 @@ use super::*;
 
 const SMALL: Limits = Limits { members: 20, file_bytes: 1000, unpacked_bytes: 5000, depth: 2 };
 
-/// A tar archive in gzip of these members, whose names are written as they are.
+/// A gzipped tar with these members, whose names are written unchanged.
 pub fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
     let kinds: Vec<_> = members.iter().map(|(name, bytes)| (*name, tar::EntryType::Regular, *bytes)).collect();
     archive_of(&kinds)
@@ -87,7 +87,7 @@ fn hostile_archives_are_refused() {
 
 #[test]
 fn a_bomb_ends_where_the_limit_is() {
-    // A header that declares little, before gigabytes of zeros that gzip makes small.
+    // A header that declares a small size, followed by gigabytes of zeros, which gzip compresses well.
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let zeros = vec![0; 1 << 20];
     for _ in 0..64 {

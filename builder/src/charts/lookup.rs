@@ -1,10 +1,11 @@
 //! Look-ups of the cluster. Without a cluster, Helm's `lookup` finds nothing, and a chart would render as if every site
 //! were empty. Therefore a look-up that a rendering makes is refused.
 //!
-//! Each call of `lookup` in a template, and in a quoted text that may become one, is replaced with a call of `fail`
-//! with the same arguments, which Go's templates refuse on execution. A look-up behind a condition that the values do
-//! not meet is harmless; one that is reached fails with its file and line. Notes do not reach a site, so they may make
-//! look-ups. A file that is not a template, but may become one through `tpl`, must not call it at all.
+//! Each call of `lookup` in a template, and in a quoted text that may become one, is replaced with a trap. The trap is
+//! a call of `fail` with the same arguments, which Go's templates refuse on execution. A look-up behind a condition
+//! that the values do not meet is harmless; one that is reached fails with its file and line. Notes do not reach a
+//! site, so they may make look-ups. A file that is not a template, but may become one through `tpl`, must not call it
+//! at all.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

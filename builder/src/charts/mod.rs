@@ -1,4 +1,4 @@
-//! Helm charts: opened, checked, rendered by a pinned Helm at build time, and made part of a release.
+//! Helm charts: opened, checked, rendered with a pinned Helm at build time, and made part of a release.
 //!
 //! ```text
 //! folder, archive, registry, repository ── open ── files ── check, trap ── helm template, twice, for an upgrade ── objects, Secrets, hooks
@@ -33,7 +33,7 @@ use landfall_error_codes::codes;
 
 use crate::error::BuildError;
 
-/// The error that this machine does not let a chart be rendered.
+/// Error of this machine that prevents the rendering of a chart.
 fn interrupted(what: &str, error: std::io::Error) -> BuildError {
     BuildError::new(codes::BUILD_INTERRUPTED, format!("{what} cannot be run or written")).because(error)
 }

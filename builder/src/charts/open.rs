@@ -211,8 +211,9 @@ async fn bytes(
     Ok((read_blob(store, digest)?, BTreeSet::from([digest, pin.digest()])))
 }
 
-/// Opens an archive with the checks of a build, so that a lock pins none that a build would refuse: a broken one, or
-/// one of another chart than the entry names. `name` is its name in messages.
+/// Opens an archive with the checks of a build, so that a lock pins none that a build would refuse.
+///
+/// Refused are a broken archive, and one of another chart than the entry names. `name` is its name in messages.
 pub fn open_archive(name: &str, bytes: &[u8], reference: &Reference) -> Result<ChartFiles> {
     let files = ChartFiles::of_archive(name, bytes, Limits::default())?;
     metadata::check(name, &files)?.check_reference(name, reference)?;

@@ -1,7 +1,8 @@
-//! Everything of a chart that differs at each rendering and that a site cannot generate, in one refusal.
+//! Collects all objects of a chart that differ at each rendering and that a site cannot generate, in one refusal.
 //!
-//! A person who declares one Secret after the other would build as often as there are Secrets. So all are named with lines that declare them,
-//! and with those of Secrets that are the same each time: a build would refuse these next, since they would travel in the clear.
+//! Otherwise, a person who declares one Secret at a time would need a build for each. The refusal names all of them
+//! with lines that declare them. It also names Secrets that are the same each time: a build would refuse these next,
+//! because they would travel in the clear.
 
 use std::collections::BTreeSet;
 
@@ -19,13 +20,13 @@ use crate::secret_entry::{SecretEntry, has_values};
 pub struct Refusals(Vec<(BuildError, Sourced)>);
 
 impl Refusals {
-    /// Adds one.
+    /// Adds a refused object.
     pub fn add(&mut self, error: BuildError, of: Sourced) {
         self.0.push((error, of));
     }
 
-    /// The error that names all; none where nothing is refused. `steady` are the chart's other objects, of which those of `known` titles
-    /// are declared.
+    /// One error that names all refused objects; `None` without any. `steady` are the other objects of the chart, of
+    /// which those with titles in `known` are declared.
     pub fn into_error(self, steady: &[Sourced], known: &BTreeSet<String>, namespace: &str) -> Option<BuildError> {
         let constant: Vec<_> = steady.iter().filter(|it| would_travel(it, known, namespace)).collect();
         let mut refused = self.0.into_iter();
@@ -56,7 +57,7 @@ impl Refusals {
     }
 }
 
-/// The next step for Secrets that a site cannot generate by itself: lines that declare them.
+/// Hint for Secrets that a site cannot generate: lines that declare them.
 pub fn declaration(secrets: &[&Value]) -> String {
     let (values, secret) = match secrets.len() {
         1 => ("the value", "an existing Secret there, or declare the Secret with all its keys"),
@@ -70,13 +71,13 @@ pub fn declaration(secrets: &[&Value]) -> String {
     )
 }
 
-/// Returns whether an object is a Secret that no site generates and nobody declares.
+/// Returns true if an object is a Secret with values that is neither generated nor declared.
 fn would_travel(sourced: &Sourced, known: &BTreeSet<String>, namespace: &str) -> bool {
     let object = &sourced.object;
     object["kind"] == "Secret" && has_values(object) && is_here(sourced, namespace) && !known.contains(&title(object))
 }
 
-/// Returns whether an object is in the component's namespace.
+/// Returns true if an object is in the component's namespace.
 pub(super) fn is_here(sourced: &Sourced, namespace: &str) -> bool {
     sourced.object.pointer("/metadata/namespace").and_then(Value::as_str).is_none_or(|own| own == namespace)
 }

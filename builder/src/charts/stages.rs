@@ -5,8 +5,8 @@
 //! ```
 //!
 //! The first Job before the component comes with the objects that all hooks of that time use. The first Job after it is
-//! an object of the component itself. Each further Job is a separate component, because a component is ready once its
-//! Jobs are complete, and Helm starts a Job only after the previous one has ended. A component that needs the chart's
+//! an object of the component itself. Each further Job is a separate component: a component is ready once its Jobs are
+//! complete. Helm likewise starts a Job only after the previous one has ended. A component that needs the chart's
 //! component also needs the last Job after it.
 
 use std::collections::{BTreeMap, BTreeSet};

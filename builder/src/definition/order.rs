@@ -1,8 +1,8 @@
-//! The order of components: each after all that it needs, otherwise as written.
+//! Order of components: each follows all components that it needs; otherwise as written.
 
 use super::Release;
 
-/// Indexes in order of application, or the names along a cycle, its first one repeated at the end.
+/// Indexes in the order of application, or the names along a cycle, with the first one repeated at the end.
 ///
 /// Every name in `needs` must exist.
 pub fn order(release: &Release) -> Result<Vec<usize>, Vec<String>> {
@@ -27,7 +27,7 @@ pub fn order(release: &Release) -> Result<Vec<usize>, Vec<String>> {
     Ok(order)
 }
 
-/// Walks from any component that is not placed along needs that are not placed until one is met again.
+/// Finds a cycle: follows unplaced dependencies from any unplaced component until one repeats.
 fn cycle(needs: &[Vec<usize>], placed: &[bool]) -> Vec<usize> {
     let Some(mut current) = placed.iter().position(|placed| !placed) else { return Vec::new() };
     let mut path = Vec::new();

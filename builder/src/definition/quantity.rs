@@ -1,4 +1,4 @@
-//! Amounts of bytes as Kubernetes writes them.
+//! Amounts of bytes in Kubernetes notation.
 
 use serde::{Deserialize, Deserializer, de};
 

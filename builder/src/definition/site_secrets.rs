@@ -1,4 +1,4 @@
-//! Checks of the secrets that a release asks a site for.
+//! Checks of the site secrets of a release.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use super::Release;
 use crate::error::{BuildError, Place, Result};
 
-/// Refuses secrets that no site could give, or that a site could not distinguish.
+/// Returns an error for site secrets that no site could provide or that a site could not distinguish.
 pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     let mut seen = HashSet::new();
     for (index, component) in release.components.iter().enumerate() {
@@ -40,7 +40,7 @@ pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     Ok(())
 }
 
-/// Refuses a pattern that no site could apply.
+/// Returns an error for an invalid pattern.
 fn check_pattern(secret: &SiteSecret) -> Result<(), String> {
     let SiteSecretValue::Password(password) = &secret.value else { return Ok(()) };
     let Some(pattern) = &password.pattern else { return Ok(()) };

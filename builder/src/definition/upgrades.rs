@@ -1,4 +1,4 @@
-//! Versions that may be upgraded to a release.
+//! Versions that can be upgraded to a release.
 
 use std::path::Path;
 
@@ -10,19 +10,19 @@ use serde_saphyr::Spanned;
 use super::Release;
 use crate::error::{BuildError, Place, Result};
 
-/// A version that may be upgraded.
+/// A version that can be upgraded.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpgradeDefinition {
-    /// The version.
+    /// The earlier version.
     pub from: Spanned<String>,
-    /// The version that must be installed in between.
+    /// Version that must be installed in between.
     #[serde(default)]
     pub through: Option<Spanned<String>>,
 }
 
 impl Release {
-    /// The versions as the release document has them.
+    /// The versions in the form of the release document.
     pub fn upgrade_paths(&self) -> Option<Vec<UpgradePath>> {
         let path = |upgrade: &UpgradeDefinition| UpgradePath {
             from: upgrade.from.value.clone(),
@@ -32,7 +32,7 @@ impl Release {
     }
 }
 
-/// Refuses a list that contradicts itself, or that names the release.
+/// Returns an error for a list that contradicts itself or names the release itself.
 pub(super) fn check(path: &Path, release: &Release) -> Result<()> {
     refuse_endless_soak(path, release)?;
     let (Some(upgrades), Some(paths)) = (&release.upgrades, release.upgrade_paths()) else { return Ok(()) };

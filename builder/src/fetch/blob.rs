@@ -1,4 +1,4 @@
-//! One blob from a registry or a server into the content store, continued by Range where the connection broke.
+//! Fetches a blob from a registry or a server into the content store, resumed by Range after a broken connection.
 
 use std::io;
 use std::sync::Arc;
@@ -16,19 +16,19 @@ use super::client::{BlobBytes, Client, Failure};
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
-/// Pieces that wait for the disk before the connection is slowed down.
+/// Number of pieces that may wait for the disk before the connection is throttled.
 pub(super) const PIECES_IN_FLIGHT: usize = 32;
 
-/// Where a blob comes from.
+/// Source of a blob.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Origin<'a> {
-    /// The repository of this reference.
+    /// Repository of this reference.
     Registry(&'a Reference),
-    /// A server that publishes it as a file.
+    /// Server that publishes it as a file.
     File(Asked<'a>),
 }
 
-/// Fetches a blob. On return it is in the store and on the disk.
+/// Fetches a blob. On return it is in the store and synced to disk.
 pub(super) async fn fetch_blob(
     client: &Client,
     origin: Origin<'_>,
@@ -72,7 +72,7 @@ pub(super) async fn fetch_blob(
         };
         let (host, what) = named(client, origin, blob)?;
         if let Err(error) = client.pause_or_give_up(&host, &what, failure, &mut tries, progress).await {
-            // Nothing arrived that a later run could continue.
+            // There is no data that a later run could resume.
             if partial.length() == 0 {
                 blocking(move || partial.discard()).await??;
             }
@@ -95,7 +95,7 @@ async fn open(
     }
 }
 
-/// The server that is asked for a blob, and what messages call the blob.
+/// Server of a blob, and the blob's name in messages.
 fn named(client: &Client, origin: Origin<'_>, blob: Expected) -> Result<(String, String)> {
     Ok(match origin {
         Origin::Registry(reference) => {
@@ -106,13 +106,13 @@ fn named(client: &Client, origin: Origin<'_>, blob: Expected) -> Result<(String,
     })
 }
 
-/// How a stream ended.
+/// End of a stream.
 enum End {
-    /// By itself.
+    /// The stream ended normally.
     Complete,
     /// The connection broke.
     Broken(io::Error),
-    /// It went on after the last byte of the blob.
+    /// The stream continued after the last byte of the blob.
     TooLong,
 }
 
@@ -125,7 +125,7 @@ impl End {
     }
 }
 
-/// Writes the stream until it ends, breaks or has more bytes than the blob; returns the partial blob with all that arrived.
+/// Writes the stream until it ends, breaks or exceeds the blob's size; returns the partial blob.
 async fn receive(partial: Partial, mut bytes: BlobBytes, size: u64, progress: &dyn Progress) -> Result<(Partial, End)> {
     let (sender, receiver) = mpsc::channel(PIECES_IN_FLIGHT);
     let length = Arc::new(AtomicU64::new(partial.length()));
@@ -143,7 +143,7 @@ async fn receive(partial: Partial, mut bytes: BlobBytes, size: u64, progress: &d
             }
             Ok(piece) => {
                 left -= piece.len() as u64;
-                // A closed channel means that the writer failed: its error follows below.
+                // A closed channel means that the writer failed: its error is returned below.
                 if sender.send(piece).await.is_err() {
                     break;
                 }

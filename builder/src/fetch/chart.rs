@@ -1,4 +1,4 @@
-//! The archive of a chart: the layer of an OCI artifact, or a file that a repository of charts publishes.
+//! Fetches the archive of a chart: a layer of an OCI artifact, or a file in a repository of charts.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -15,10 +15,10 @@ use crate::lock::{ArchiveSource, ChartPin};
 /// Media type of a chart's archive in a registry.
 const CONTENT: &str = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 
-/// The largest archive that a registry's manifest may name.
+/// Maximum size of the archive in a registry's manifest, in bytes.
 const LIMIT_BYTES: u64 = 64 << 20;
 
-/// Fetches a chart's archive where the store lacks it; returns its digest. On return it is in the store.
+/// Fetches a chart's archive if the store lacks it; returns its digest. On return it is in the store.
 pub async fn fetch_chart(
     client: &Client,
     store: &ContentStore,

@@ -1,5 +1,5 @@
-//! Foreign layers: what a manifest names and its registry need not have. Their bytes would come from an address that the manifest
-//! names, and their license often forbids that anyone else passes them on, so no bundle could carry them.
+//! Foreign layers, which a manifest names but its registry need not hold. Their bytes would come from a URL in the
+//! manifest, and their license often forbids redistribution, so no bundle could carry them.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -8,13 +8,13 @@ use serde::Deserialize;
 use crate::error::{BuildError, Result};
 use crate::reference::Reference;
 
-/// Pieces of the media types that OCI and Docker have for layers that are not to be distributed.
+/// Parts of the OCI and Docker media types of layers that must not be distributed.
 const FOREIGN_TYPES: [&str; 2] = [".layer.nondistributable.", ".rootfs.foreign."];
 
-/// How many letters of an address are shown: it comes from outside.
+/// Maximum length of a URL in messages in characters, because it comes from outside.
 const ADDRESS_LETTERS: usize = 200;
 
-/// A manifest, as far as it says where its layers are. An index has none.
+/// The part of a manifest that describes its layers. An index has none.
 #[derive(Deserialize)]
 struct Layers {
     #[serde(default)]
@@ -31,7 +31,7 @@ struct Layer {
 }
 
 impl Layer {
-    /// Why it is foreign.
+    /// Reason why the layer is foreign; `None` if it is not.
     fn reason(&self) -> Option<String> {
         if let Some(address) = self.urls.as_ref().and_then(|urls| urls.first()) {
             let shown: String = address.chars().take(ADDRESS_LETTERS).flat_map(char::escape_default).collect();
@@ -42,7 +42,7 @@ impl Layer {
     }
 }
 
-/// Refuses a manifest with a foreign layer, by the first one. What is no manifest is judged elsewhere.
+/// Returns an error for the first foreign layer of a manifest. Other documents are checked elsewhere.
 pub(crate) fn refuse(reference: &Reference, manifest: &[u8]) -> Result<()> {
     let Ok(Layers { layers }) = serde_json::from_slice(manifest) else { return Ok(()) };
     let foreign = layers.iter().find_map(|layer| layer.reason().map(|reason| (layer.digest, reason)));

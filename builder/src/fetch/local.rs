@@ -1,4 +1,4 @@
-//! Files of this machine into the content store.
+//! Reads local files into the content store.
 
 use std::path::Path;
 
@@ -9,11 +9,12 @@ use landfall_media::store::{ContentStore, Expected};
 
 use crate::error::{BuildError, Result};
 
-/// Reads a file; `pinned` is what the lock pins, if it does already. On return it is in the store and on the disk.
+/// Reads a file; `pinned` is its pin, if there is one. On return it is in the store and synced to disk.
 ///
 /// # Errors
 ///
-/// `FOLDER_UNFIT` where it cannot be read, `FETCH_MISMATCH` where it has other bytes than are pinned: nothing of it is kept.
+/// `FOLDER_UNFIT` if it cannot be read, `FETCH_MISMATCH` if its content differs from the pin, in which case none of it
+/// is kept.
 pub(crate) async fn read_local(path: &Path, pinned: Option<Expected>, store: &ContentStore) -> Result<BlobSums> {
     let (store, path) = (store.clone(), path.to_owned());
     let ingested = tokio::task::spawn_blocking(move || ingest(&path, pinned, &store)).await;

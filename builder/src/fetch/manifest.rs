@@ -49,7 +49,7 @@ fn or_default<'de, T: Default + Deserialize<'de>, D: Deserializer<'de>>(from: D)
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Described {
-    /// Media type.
+    /// OCI media type.
     pub media_type: String,
     /// Digest of the blob.
     pub digest: Sha256,

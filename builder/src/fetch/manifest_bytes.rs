@@ -1,7 +1,7 @@
-//! The bytes of a manifest.
+//! Fetches the bytes of a manifest.
 //!
-//! Threats: a manifest that a tag names has no digest yet that would show other bytes, so it comes from no place without TLS. A body
-//! may have no end, or stall.
+//! Threats: a manifest that a tag names has no known digest yet that would reveal other bytes, so it is not fetched
+//! from a server without TLS. A body may be endless or stall.
 
 use std::time::Duration;
 
@@ -16,14 +16,14 @@ use super::web;
 use crate::error::Result;
 use crate::reference::Reference;
 
-/// The most bytes of a manifest: what registries accept at most.
+/// Maximum size of a manifest in bytes: the limit of registries.
 pub(super) const LIMIT_BYTES: usize = 4 << 20;
 
-/// The digest that a registry states.
+/// Header with the digest that a registry states.
 const DIGEST: &str = "docker-content-digest";
 
 impl Client {
-    /// The bytes of a manifest, by its digest where the reference has one, else by its tag.
+    /// Fetches a manifest by its digest if the reference has one, otherwise by its tag.
     pub(super) async fn manifest_bytes(&self, reference: &Reference) -> Result<std::result::Result<Vec<u8>, Failure>> {
         let repository = self.repository(reference);
         let name = match (reference.digest, &reference.tag) {
@@ -39,7 +39,7 @@ impl Client {
     }
 }
 
-/// The bytes of an answer, which must be those of the digest that it states.
+/// Reads the body of a response. Returns a failure unless it has the digest that the response states.
 async fn read(response: Response, longest_stall: Duration) -> std::result::Result<Vec<u8>, Failure> {
     let stated = response.headers().get(DIGEST).and_then(|value| value.to_str().ok());
     let stated: Option<Sha256> = stated.and_then(|text| text.parse().ok());

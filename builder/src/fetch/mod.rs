@@ -1,5 +1,5 @@
-//! Fetching from registries and from servers of files: parallel, retried, resumed by Range inside a blob, verified into
-//! the content store.
+//! Fetching from registries and file servers: parallel, retried, resumed by Range within a blob, and verified into the
+//! content store.
 
 mod ask;
 mod attached;

@@ -2,7 +2,7 @@
 //!
 //! Threats: a registry, or an attacker in its place, may name any server as its realm to collect the credentials there.
 //! Therefore they are sent only to the registry itself, to hosts of its parent domain, and to those that the registries
-//! file names. Anyone with a host in that domain is trusted: a list of domains shared by unrelated owners is not
+//! file names. Anyone with a host in that domain is trusted. A list of domains shared by unrelated owners is not
 //! included, because it would be outdated at a site.
 
 use landfall_error_codes::codes;

@@ -103,7 +103,7 @@ impl Client {
 
     /// Sends a request to a repository, and once more with new authentication if it is refused with another challenge.
     ///
-    /// That happens if the token has expired, or if the registry's root is public but the repository is not.
+    /// This happens if the token has expired, or if the registry's root is public but the repository is not.
     pub(super) async fn ask_in(&self, question: Question<'_>) -> Result<std::result::Result<Response, Failure>> {
         let repository = question.repository;
         let opened = match self.open(repository).await? {

@@ -1,4 +1,5 @@
-//! The manifest of an artifact that is composed of upstream's files: a function of the lock, the same at every vendor.
+//! Composes the manifest of an artifact from upstream's files. The result depends only on the lock, so it is the same
+//! for every vendor.
 
 use std::collections::BTreeMap;
 
@@ -20,23 +21,23 @@ pub(super) const FILE: &str = "application/vnd.landfall.file.v1";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 const EMPTY_BYTES: &[u8] = b"{}";
 
-/// CNCF `ModelPack`: the type of a model, and the media types of what it holds.
+/// CNCF `ModelPack`: artifact type of a model, followed by media types of its content.
 const MODEL: &str = "application/vnd.cncf.model.manifest.v1+json";
 pub(super) const MODEL_CONFIGURATION: &str = "application/vnd.cncf.model.config.v1+json";
 const WEIGHTS: &str = "application/vnd.cncf.model.weight.v1.raw";
 const WEIGHTS_CONFIGURATION: &str = "application/vnd.cncf.model.weight.config.v1.raw";
 const DOCUMENTATION: &str = "application/vnd.cncf.model.doc.v1.raw";
 
-/// CNCF `ModelPack`: where a layer's file belongs.
+/// CNCF `ModelPack`: annotation with the path of a layer's file.
 pub(super) const FILE_PATH: &str = "org.cncf.model.filepath";
 
-/// Where a layer comes from: the address of upstream's file, its digest, and the member of it where it is an archive.
+/// Origin of a layer: URL and digest of upstream's file, and the member if that is an archive.
 pub(super) const SOURCE: &str = "dev.landfall.source";
 pub(super) const SOURCE_DIGEST: &str = "dev.landfall.source.digest";
 pub(super) const SOURCE_MEMBER: &str = "dev.landfall.source.member";
 
-/// Composes an artifact whose files are in the store. On return its manifest, its configuration and the
-/// members of its archives are in the store as well, and on the disk.
+/// Composes an artifact from files in the store. On return its manifest, configuration and archive members are also in
+/// the store and synced to disk.
 pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) -> Result<FetchedArtifact> {
     let phase = format!("composing {}", pin.reference);
     progress.event(Event::PhaseStarted { phase, total_bytes: None });
@@ -76,7 +77,7 @@ pub fn compose(store: &ContentStore, pin: &FilesPin, progress: &dyn Progress) ->
     })
 }
 
-/// The configuration of a model: its name and license, and what its layers are.
+/// Configuration of a model: name, license, and description of the layers.
 fn configuration(pin: &FilesPin, layers: &[Value]) -> Result<Vec<u8>> {
     let mut descriptor = json!({ "name": pin.reference.repository });
     if let Some(license) = &pin.license {
@@ -94,7 +95,7 @@ fn configuration(pin: &FilesPin, layers: &[Value]) -> Result<Vec<u8>> {
     Ok(to_canonical(&pin.reference.to_string(), &document)?)
 }
 
-/// The media type of a model's file, by its name.
+/// Media type of a model's file, by its name.
 fn model_type(path: &str) -> &'static str {
     let name = path.rsplit('/').next().unwrap_or(path).to_ascii_lowercase();
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
@@ -107,7 +108,7 @@ fn model_type(path: &str) -> &'static str {
     }
 }
 
-/// The media types of blobs that manifests of Ollama's store name, by their paths: a blob's own name says nothing.
+/// Media types of blobs in manifests of an Ollama store, by path: the name of a blob says nothing about its type.
 fn kinds_of_ollama(store: &ContentStore, pin: &FilesPin) -> BTreeMap<String, &'static str> {
     let mut kinds = BTreeMap::new();
     for file in pin.files.iter().filter(|file| file.size <= MANIFEST_BYTES) {
@@ -128,7 +129,7 @@ fn kinds_of_ollama(store: &ContentStore, pin: &FilesPin) -> BTreeMap<String, &'s
     kinds
 }
 
-/// The layers that one file gives, in the order of its members' names. `kinds` are media types of a model's files that their names do not tell.
+/// Layers made of one file, sorted by the names of its members. `kinds` are media types that file names do not show.
 fn taken(
     store: &ContentStore,
     file: &FilePin,
@@ -166,7 +167,7 @@ fn layer(
         Form::Model => (FILE_PATH, kind.unwrap_or_else(|| model_type(path))),
     };
     let mut annotations = json!({ name: path });
-    // The path of a file that is beside the lock means nothing elsewhere.
+    // The path of a file next to the lock is meaningless elsewhere.
     if let Some(url) = file.url() {
         annotations[SOURCE] = json!(url.to_string());
         annotations[SOURCE_DIGEST] = json!(file.digest);

@@ -1,9 +1,9 @@
 //! Takes all files of a layer that is an archive into the content store.
 //!
-//! Threats: an archive may contain links, names that lead elsewhere, a name twice, names and attributes that fill
-//! memory, more bytes than any disk holds, or be truncated. No name in it becomes a path here. Only regular files are
-//! taken, bytes and members are counted, data between members is bounded, and one invalid member makes the whole layer
-//! fail.
+//! Threats: an archive may contain links, names that lead elsewhere, a name twice, or names and attributes that fill
+//! memory. It may contain more bytes than any disk holds, or be truncated. No name in it becomes a path here. Only
+//! regular files are taken, bytes and members are counted, and data between members is bounded. One invalid member
+//! makes the whole layer fail.
 
 use std::cell::Cell;
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! Artifacts that are made here of the files that upstream publishes, so that the site sees one shape.
+//! Artifacts composed here from upstream's files, so that a site sees one form.
 
 mod archive;
 mod compose;
@@ -14,5 +14,5 @@ pub use compose::compose;
 pub use names::{is_plain_path, is_relative};
 pub use unpack::unpack;
 
-/// The annotation that names the file of a layer, in OCI artifacts in general.
+/// Annotation with the file name of a layer, in OCI artifacts in general.
 pub const TITLE: &str = "org.opencontainers.image.title";

@@ -1,8 +1,8 @@
 //! A hub's list for a revision: the commit, the files, and the license in the model card.
 //!
-//! Threats: a hub, or an attacker in front of it, may list files that lead out of a folder, a name twice, more files
-//! than fit into memory, absurd sizes, malformed digests, or texts that control a terminal. Names and sizes are checked
-//! before any fetch; a digest in the list is a claim that the bytes must confirm.
+//! Threats: a hub, or an attacker in front of it, may list files that lead out of a folder, a name twice, or more files
+//! than fit into memory. Sizes may be absurd, digests malformed, and texts may control a terminal. Names and sizes are
+//! checked before any fetch; a digest in the list is a claim that the bytes must confirm.
 
 use std::collections::HashSet;
 

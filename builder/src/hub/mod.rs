@@ -1,4 +1,4 @@
-//! Repositories of models on a hub: how a lock names one, where the hub has its files, and what its list of them says.
+//! Model repositories on a hub: names in the lock, URLs of files, and the hub's lists.
 
 mod list;
 mod name;

@@ -74,7 +74,7 @@ impl HubName {
         self.below(segments)
     }
 
-    /// The same repository at a commit; `None` if `commit` is not a valid revision.
+    /// Copy of the name with a commit as its revision; `None` if `commit` is not a valid revision.
     pub fn at(&self, commit: &str) -> Option<Self> {
         is_revision(commit).then(|| Self { revision: commit.to_owned(), ..self.clone() })
     }

@@ -1,5 +1,7 @@
-//! Images in arguments, variables and settings: an operator gets there what its pods run. A site would lack them, so a build refuses what it does
-//! not know. `init` lists such a field under `imageFields`, where its whole text beside a prefix is an image without a doubt; then `lock`
+//! Images in arguments, variables and settings, from which an operator learns what its pods run. A site would lack
+//! them, so a build refuses unknown ones.
+//!
+//! `init` lists such a field under `imageFields` if its whole text after a prefix is certainly an image. Then `lock`
 //! pins the image, in later versions of a chart as well.
 
 use serde_json::Value;
@@ -9,13 +11,13 @@ use crate::lock::Lock;
 use crate::reference::Reference;
 use crate::render::{Rendered, Suspect, is_custom, is_registry, title};
 
-/// Lists of a pod whose elements have names.
+/// Lists in a pod whose elements have names.
 const NAMED_LISTS: [&str; 3] = ["containers", "initContainers", "env"];
 
-/// Lists of a container with texts in an order that changes.
+/// Lists in a container with texts in an unstable order.
 const ARGUMENTS: [&str; 2] = ["args", "command"];
 
-/// A field with an image, as `imageFields` has it.
+/// A field with an image, in the form of `imageFields`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageField {
     group: String,
@@ -28,7 +30,7 @@ pub struct ImageField {
 }
 
 impl ImageField {
-    /// Its entry, in one line.
+    /// The entry as one line of YAML.
     pub fn line(&self) -> String {
         let name = self.name.as_deref().unwrap_or_default();
         let fields = [("group", &*self.group), ("kind", &self.kind), ("name", name), ("path", &self.path)];
@@ -38,7 +40,7 @@ impl ImageField {
     }
 }
 
-/// The fields of a component's objects that hold images, among the texts that look like some.
+/// Fields of a component's objects that hold images, among the suspicious texts.
 pub fn find(component: &Rendered, suspects: &[Suspect], lock: &Lock) -> Vec<ImageField> {
     let mut found: Vec<ImageField> = Vec::new();
     for suspect in suspects {
@@ -50,7 +52,8 @@ pub fn find(component: &Rendered, suspects: &[Suspect], lock: &Lock) -> Vec<Imag
     found
 }
 
-/// Returns whether an object's kind comes with the component: of another kind, the object may be left out, and a line about nothing is refused.
+/// Returns true if the component defines the kind of an object. An object of another kind may be absent, and then the
+/// entry would match nothing and be refused.
 fn is_defined(object: &Value, objects: &[Value]) -> bool {
     let group = object["apiVersion"].as_str().and_then(|version| version.split('/').next());
     let mut definitions = objects.iter().filter(|other| other["kind"] == "CustomResourceDefinition");
@@ -65,7 +68,7 @@ fn field(object: &Value, suspect: &Suspect, lock: &Lock) -> Option<ImageField> {
         || lock.list(crate::lock::List::Images).iter().any(|it| it.reference.value.contains(&image.name()));
     let path = path(object, &suspect.pointer, !prefix.is_empty());
     let is_called_image = format!("{path}{prefix}").to_ascii_lowercase().contains("image");
-    // `default/metrics:9090` may be a port as well.
+    // `default/metrics:9090` may also be a host with a port.
     let has_registry = suspect.word.starts_with(image.host.as_str()) && is_registry(&image.host);
     let is_certain = is_called_image || has_registry || is_of_lock();
     if image.tag.is_none() || prefix.contains(char::is_whitespace) || !is_certain {
@@ -73,12 +76,12 @@ fn field(object: &Value, suspect: &Suspect, lock: &Lock) -> Option<ImageField> {
     }
     let (version, kind) = (object["apiVersion"].as_str()?, object["kind"].as_str()?.to_owned());
     let group = version.split_once('/').map_or("", |(group, _)| group).to_owned();
-    // A Job is called otherwise in each version of a release.
+    // The name of a Job differs in each version of a release.
     let name = object.pointer("/metadata/name").and_then(Value::as_str).filter(|_| kind != "Job").map(str::to_owned);
     Some(ImageField { group, kind, name, path, prefix: prefix.to_owned(), image })
 }
 
-/// The path of a field in which elements are meant by their names, and an argument by its prefix.
+/// Path of a field, in which list elements are selected by name, and an argument by its prefix.
 fn path(object: &Value, pointer: &str, has_prefix: bool) -> String {
     let (mut path, mut plain, mut list) = (String::new(), String::new(), "");
     for segment in pointer.split('/').skip(1) {

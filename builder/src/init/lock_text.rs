@@ -9,17 +9,17 @@ use crate::error::Result;
 use crate::lock::List;
 use crate::reference::Reference;
 
-/// A lock that is to be written.
+/// A lock that `init` writes.
 pub struct LockText {
-    /// Its text.
+    /// Text of the lock.
     pub text: String,
-    /// Entries with something that is unresolved.
+    /// Number of entries with unresolved fields.
     pub unresolved: usize,
-    /// Images of the platform whose repository a source takes another image from, each with the reference that means it.
+    /// Images of the platform that share a repository with an image of a source, each with its full reference.
     pub tagged: BTreeMap<String, String>,
 }
 
-/// The lock of the node pack, the platform's components, and what the sources name.
+/// Makes the lock with the images of the node pack, the platform's components and the sources.
 pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     let (of_platform, artifacts) = starter::references()?;
     let mut seen = BTreeSet::new();
@@ -27,7 +27,7 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     let of_sources = guesses.iter().flat_map(|guess| &guess.images);
     let all: Vec<_> = of_platform.iter().chain(of_sources).collect();
     for reference in &all {
-        // One entry serves all that name an image by this tag, and one of them may name a digest.
+        // One entry serves all references with the same tag, of which one may have a digest.
         let mut same = all.iter().filter(|other| other.name() == reference.name() && other.tag == reference.tag);
         let digest = reference.digest.or_else(|| same.find_map(|other| other.digest));
         let (full, lines) = entry(donors, List::Images, &Reference { digest, ..(*reference).clone() });
@@ -47,7 +47,8 @@ pub fn text(donors: &Donors, guesses: &[Guess]) -> Result<LockText> {
     Ok(LockText { text, unresolved, tagged: tagged(donors, &of_platform, guesses) })
 }
 
-/// References of the platform that mean several entries once those of the sources are in the lock, each with its tag.
+/// References of the platform that would match several entries together with those of the sources, each with its full
+/// form.
 fn tagged(donors: &Donors, of_platform: &[Reference], guesses: &[Guess]) -> BTreeMap<String, String> {
     let full = |reference: &Reference| entry(donors, List::Images, reference).0;
     let is_ambiguous = |reference: &&Reference| {
@@ -58,7 +59,7 @@ fn tagged(donors: &Donors, of_platform: &[Reference], guesses: &[Guess]) -> BTre
     ambiguous.map(|reference| (reference.to_string(), full(reference))).collect()
 }
 
-/// An entry of a lock that has it, or a new one.
+/// The entry from a donor, or a new one.
 fn entry(donors: &Donors, list: List, reference: &Reference) -> (String, String) {
     if let Some(found) = donors.entry(list, reference) {
         return found;
@@ -68,7 +69,7 @@ fn entry(donors: &Donors, list: List, reference: &Reference) -> (String, String)
         digest: None,
         ..reference.clone()
     };
-    // A digest beside a tag counts, whatever the tag names by now.
+    // A digest takes precedence over a tag, whatever the tag names now.
     let resolved = match (&reference.tag, &reference.digest) {
         (Some(_), Some(_)) => format!("    resolved: {reference}\n"),
         _ => String::new(),

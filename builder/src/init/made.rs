@@ -1,16 +1,17 @@
-//! Secrets that software makes at the site: one of its programs is told the name, and a role of the component lets it create Secrets.
+//! Secrets that software creates at the site: one of its programs receives the name, and a role of the component allows
+//! it to create Secrets.
 
 use serde_json::Value;
 
-/// Fields of containers with what programs are told.
+/// Container fields that programs receive.
 const TOLD: [&str; 3] = ["args", "command", "env"];
 
-/// Returns whether software among these objects makes the Secret of this name.
+/// Returns true if software among these objects creates the Secret with this name.
 pub fn is_made(objects: &[Value], name: &str) -> bool {
     objects.iter().any(may_create) && objects.iter().any(|object| tells(object, name, false))
 }
 
-/// Returns whether an object is a role that allows creating Secrets.
+/// Returns true if an object is a role that allows the creation of Secrets.
 fn may_create(object: &Value) -> bool {
     let is_role = ["Role", "ClusterRole"].iter().any(|kind| object["kind"] == *kind);
     let has = |rule: &Value, field: &str, wanted: &str| {
@@ -23,7 +24,8 @@ fn may_create(object: &Value) -> bool {
             .any(|rule| has(rule, "apiGroups", "") && has(rule, "resources", "secrets") && has(rule, "verbs", "create"))
 }
 
-/// Returns whether a program's arguments or variables have a name as a word. A variable whose value is taken from a Secret tells nothing.
+/// Returns true if a program's arguments or variables contain a name as a word. A variable with a value from a Secret
+/// does not count.
 fn tells(value: &Value, name: &str, is_told: bool) -> bool {
     match value {
         Value::String(text) => is_told && has_word(text, name),

@@ -1,4 +1,4 @@
-//! The folder while it is made: beside its place, so that relative paths mean the same in both.
+//! The temporary folder of `init`, next to the final one, so that relative paths mean the same in both.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::error::{BuildError, Result};
 pub struct Unfinished(tempfile::TempDir);
 
 impl Unfinished {
-    /// Makes one beside the place of the folder.
+    /// Creates one next to the final folder.
     pub fn beside(output: &Path) -> Result<Self> {
         let parent = output.parent().unwrap_or(Path::new("/"));
         durable::create_folder(parent)?;
@@ -20,12 +20,12 @@ impl Unfinished {
         folder.map(Self).map_err(|error| occupied(parent, "gets no new folder").because(error))
     }
 
-    /// Where it is.
+    /// Path of the temporary folder.
     pub fn path(&self) -> &Path {
         self.0.path()
     }
 
-    /// Gives it its name. What is at the place is an empty folder or nothing.
+    /// Renames it to the final path, which must be absent or an empty folder.
     pub fn finish(self, output: &Path) -> Result<()> {
         durable::set_mode(self.path(), 0o755)?;
         durable::sync_filesystem(self.path())?;
@@ -41,7 +41,7 @@ impl Unfinished {
     }
 }
 
-/// A path as it is written in a file of a folder: relative, where both have a common beginning.
+/// A path relative to a folder, as written in a file there.
 pub fn relative(to: &Path, from: &Path) -> Result<String> {
     let absolute = |path: &Path| {
         path.canonicalize().map_err(|error| BuildError::new(codes::INIT_SOURCE, "a path is gone").because(error))

@@ -29,8 +29,8 @@ const IMAGE_FIELDS: &str = "# Images that programs get in texts, for pods that t
 
 const CONSOLE_NOTE: &str = "  # What a customer opens in a browser. `landfall build` makes its image. `landfall init --no-console` leaves it out.\n";
 
-/// The definition of a release of these components, with Landfall's console where it is wanted, and with tags for images of the platform
-/// that would mean several entries of the lock.
+/// Makes the definition of a release with these components, and with Landfall's console if requested. `tags` completes
+/// images of the platform that would match several entries of the lock.
 pub fn text(
     name: &str,
     sources: &[Source],
@@ -66,7 +66,7 @@ pub fn text(
     )
 }
 
-/// The table of fields with images; nothing where there are none.
+/// The table of fields with images; empty if there are none.
 fn image_fields(guesses: &[Guess]) -> String {
     let fields = guesses.iter().flat_map(|guess| &guess.image_fields);
     let mut lines: Vec<_> = fields.map(ImageField::line).collect();
@@ -80,7 +80,7 @@ fn component(guess: &Guess) -> String {
     }
     let mut text = String::new();
     let mut line = |words: std::fmt::Arguments<'_>| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "{words}");
     };
     line(format_args!("  - name: {}", guess.name));
@@ -117,7 +117,7 @@ fn component(guess: &Guess) -> String {
     text + &secrets(&guess.secrets) + &mounts(&guess.mounts) + &backup(guess)
 }
 
-/// Where the objects come from, and what of them is left out.
+/// Fields with the source of the objects, and with the objects that are left out.
 fn objects(guess: &Guess) -> String {
     if !guess.is_chart {
         return format!("    manifests: {}\n", quoted(&guess.folder));

@@ -1,4 +1,4 @@
-//! Renders every source once, so that it can be guessed what it consists of.
+//! Renders every source once, to derive the fields of its component.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::render::{
     Origin, Program, Rendered, Tool, in_doubt, kustomization, lowest_pod_security, render_folder, usages,
 };
 
-/// Renders the sources, in their order. What is copied, unpacked or laid over is in the folder when it returns.
+/// Renders the sources in order. On return, copied, unpacked and overlaid files are in the folder.
 pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &Unfinished) -> Result<Vec<Guess>> {
     let is_chart = |source: &Source| matches!(source.kind, SourceKind::Chart | SourceKind::Archive);
     let find = |tool, path: &Path| Program::find(tool, path, donors.starter());
@@ -43,12 +43,12 @@ pub fn all(options: &InitOptions, sources: &[Source], donors: &Donors, folder: &
     Ok(guesses)
 }
 
-/// Where the manifests of a source are copied to, or laid over.
+/// Folder for the copied manifests or the overlay of a source.
 fn copied(source: &Source, folder: &Path) -> PathBuf {
     folder.join("manifests").join(&source.name)
 }
 
-/// Where the archive of a chart is unpacked.
+/// Folder for the unpacked archive of a chart.
 fn unpacked(source: &Source, folder: &Path) -> PathBuf {
     folder.join("charts").join(&source.name)
 }
@@ -102,7 +102,7 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
         guess.looks_up = Some(error.to_string());
         idle = charts::idle_hooks(&drafted(&guess)?, 0, &charts);
     }
-    // A chart that cannot be rendered at all says so below.
+    // A chart that cannot be rendered at all is reported below.
     guess.left_out = idle.unwrap_or_default();
     let mut definition = drafted(&guess)?;
     match charts::render(&mut definition, 0, &charts, &[]) {
@@ -116,13 +116,13 @@ fn chart(source: &Source, helm: &Program, donors: &Donors, folder: &Path) -> Res
             guess.read(&whole.objects, &left_out, &generated);
             look(&mut guess, &definition, &whole, donors)?;
         }
-        // The chart needs values: a person gives them, and `landfall build` renders it again.
+        // The chart needs values: a person adds them, and `landfall build` renders it again.
         Err(error) => guess.problem = Some(error.instead_of(&unpacked(source, folder), &source.path).in_short()),
     }
     Ok(guess)
 }
 
-/// Images and Pod Security.
+/// Adds the images and the Pod Security level.
 fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered, donors: &Donors) -> Result<()> {
     for usage in usages(definition, rendered)? {
         if own_image::is_appliance(&usage.reference) {
@@ -142,7 +142,7 @@ fn look(guess: &mut Guess, definition: &Definition, rendered: &Rendered, donors:
     Ok(())
 }
 
-/// A definition of one component, for the functions that take one.
+/// A definition with one component, as an argument for other functions.
 fn draft(folder: &Path, name: &str, source: &str) -> Result<Definition> {
     let path = folder.join("release.yaml");
     let text = format!(

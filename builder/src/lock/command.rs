@@ -83,10 +83,9 @@ impl Opened {
         Ok(changed)
     }
 
-    /// Runs the signature rules on the pins of this text; returns the new text and the number of verified images, with
-    /// an error that names every refused image.
+    /// Runs the signature rules on the pins of this text; returns the new text and the number of verified images.
     ///
-    /// With `again`, results of an earlier run are searched for again.
+    /// One error names every refused image. With `again`, results of an earlier run are searched for again.
     pub(super) async fn with_signatures(
         &self,
         client: &Client,

@@ -1,4 +1,4 @@
-//! One entry of a lock: what is open about it, and opening it again.
+//! An entry of a lock: its unresolved fields, and clearing its pins.
 
 use landfall_bundle_spec::Sha256;
 
@@ -11,7 +11,7 @@ impl LockEntry {
         self.reference.value.parse().ok()
     }
 
-    /// The digest of its manifest, where the lock knows it.
+    /// Digest of its manifest, if it is known.
     pub fn digest(&self) -> Option<Sha256> {
         match &self.content {
             Content::Manifest(fields) => fields.digest.value.known().copied(),
@@ -24,13 +24,13 @@ impl LockEntry {
         }
     }
 
-    /// The digest of upstream's index, where the lock knows it.
+    /// Digest of upstream's index, if it is known.
     pub fn index(&self) -> Option<Sha256> {
         let Content::Manifest(fields) = &self.content else { return None };
         fields.index()
     }
 
-    /// One text for the entry, or for each of its files, whose digest was not resolved from what it names now.
+    /// A line for the entry, or for each of its files, whose digest was resolved from another name.
     pub(super) fn stale(&self) -> Vec<String> {
         let text = |line: u64, name: &str, resolved: Option<&str>| {
             let from = resolved.map_or_else(|| "not resolved yet".to_owned(), |from| format!("resolved from {from}"));
@@ -81,7 +81,7 @@ impl LockEntry {
         }
     }
 
-    /// One text for the entry, or for each of its files, of which a field is unresolved.
+    /// A line for the entry, or for each of its files, with unresolved fields.
     pub(super) fn unresolved(&self) -> Vec<String> {
         let of_pins = |line: u64, field: &str, is_open: bool| -> Vec<String> {
             let field = format!("{field}.pinned");
@@ -108,7 +108,7 @@ impl LockEntry {
         }
     }
 
-    /// Forgets what is pinned, as if a person had written `unresolved`. What a person wrote, and every place, stays.
+    /// Clears the pins, as if a person had written `unresolved`. Fields that a person wrote, and all places, stay.
     pub(super) fn open(&mut self) {
         match &mut self.content {
             Content::Manifest(fields) => {
@@ -138,7 +138,7 @@ impl LockEntry {
             Content::Hub(hub) => hub.pinned = None,
             Content::Bucket(bucket) => bucket.pinned = None,
             Content::Folder(folder) => folder.pinned = None,
-            // Packages that are in the store are found by their pins, and need not be fetched again.
+            // Packages in the store are found by their pins, and need not be fetched again.
             Content::Set(set) => {
                 if let Some(pinned) = &mut set.pinned {
                     pinned.resolved.clear();

@@ -1,4 +1,4 @@
-//! The entry of a lock that a reference means, or why there is none.
+//! Finds the entry of a lock that a reference selects, or explains why there is none.
 
 use landfall_error_codes::codes;
 
@@ -6,7 +6,7 @@ use super::{List, Lock, LockEntry};
 use crate::error::{BuildError, Place, Result};
 use crate::reference::Reference;
 
-/// The entries among which a reference was looked for, ever fewer.
+/// Candidates for a reference, successively narrowed.
 struct NotFound<'a> {
     of_repository: &'a [&'a LockEntry],
     named: &'a [&'a LockEntry],
@@ -14,7 +14,8 @@ struct NotFound<'a> {
 }
 
 impl Lock {
-    /// The entry that a node pack of a version of Kubernetes means: where it names no tag and the lock has several, that of the version.
+    /// The entry for an image of a node pack. If the reference has no tag and the lock has several entries, that of the
+    /// Kubernetes version.
     pub fn find_of_node_pack(&self, wanted: &Reference, kubernetes: &str, place: Place) -> Result<&LockEntry> {
         let is_of_version = |tag: &str| tag.strip_prefix(kubernetes).is_some_and(|rest| rest.starts_with('.'));
         let mut of_version = self.list(List::Images).iter().filter(|entry| {
@@ -28,10 +29,11 @@ impl Lock {
         }
     }
 
-    /// The entry that a reference means: a repository alone must match exactly one entry, or means `latest` among several; a tag is its
-    /// own, and a digest is that of the platform manifest or of the index that it was found in.
+    /// The entry that a reference selects.
     ///
-    /// The error says why there is none; `place` is that of the reference.
+    /// A repository alone must match exactly one entry, or selects `latest` among several. A tag must match. A digest
+    /// is that of the platform manifest, or of the index in which it was found. The error explains why there is no such
+    /// entry; `place` is that of the reference.
     pub fn find(&self, list: List, wanted: &Reference, place: Place) -> Result<&LockEntry> {
         let of_repository: Vec<_> = self
             .list(list)
@@ -51,7 +53,7 @@ impl Lock {
         let latest = matching.iter().copied().find(|entry| is_bare && has_tag(entry, "latest"));
         match (&matching[..], latest) {
             (&[entry], _) | (_, Some(entry)) => Ok(entry),
-            // Several tags of one manifest: whichever is taken, the bytes are the same.
+            // Several tags of one manifest: the bytes are the same, whichever is taken.
             (&[first, ..], _)
                 if wanted.digest.is_some() && matching.iter().all(|entry| entry.digest() == first.digest()) =>
             {
@@ -66,7 +68,7 @@ impl Lock {
         }
     }
 
-    /// Why a reference means no entry, or several.
+    /// Error for a reference that selects no entry, or several.
     fn not_found(&self, list: List, wanted: &Reference, place: Place, not_found: &NotFound<'_>) -> BuildError {
         let NotFound { of_repository, named, matching } = not_found;
         let (lock, noun) = (self.path.display(), list.noun());

@@ -1,7 +1,7 @@
 //! Resolves local folders: lists their files with sizes, and reads each into the store for its SHA-256.
 //!
-//! A folder belongs to the vendor, but may contain files that the vendor did not mean to ship: links that lead out of
-//! it are refused rather than followed.
+//! A folder belongs to the vendor, but may contain files that the vendor did not mean to ship. Therefore links that
+//! lead out of it are refused rather than followed.
 
 use std::path::Path;
 

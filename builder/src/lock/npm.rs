@@ -1,5 +1,5 @@
-//! Resolving sets of npm packages: each tarball is fetched once, since a `package-lock.json` states neither its SHA-256 nor its
-//! size, and must have the SHA-512 that is stated.
+//! Resolves sets of npm packages: each tarball is fetched once, because a `package-lock.json` states neither its
+//! SHA-256 nor its size, and must have the stated SHA-512.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::error::{BuildError, Place, Result};
 use crate::fetch::Measured;
 use crate::npm::{self, Cpu, Found, Omit, Package, Registry};
 
-/// How much of a tarball is hashed at once.
+/// Bytes of a tarball that are hashed at once.
 const PIECE_BYTES: usize = 1 << 20;
 
 /// A set of npm packages.
@@ -26,12 +26,12 @@ pub(super) struct NpmSet<'a> {
     pub(super) fields: &'a SetFields,
     pub(super) registry: Option<&'a Registry>,
     pub(super) omit: &'a [Omit],
-    /// The processor of the machines that they are for, where the file must have all packages for it.
+    /// CPU of the target machines, if the file must have all packages for it.
     pub(super) cpu: Option<Cpu>,
 }
 
 impl NpmSet<'_> {
-    /// The packages of the file that are taken, and everything that is wrong with it.
+    /// Packages that are taken, and all errors in the file.
     pub(super) fn packages(&self) -> Found {
         match self.fields.content() {
             Ok((bytes, _)) => npm::read(&self.fields.file.path, bytes, self.registry, self.omit, self.cpu),
@@ -41,7 +41,7 @@ impl NpmSet<'_> {
 }
 
 impl Asking<'_> {
-    /// Fetches and pins each tarball; every one that is not as stated is an error of its own.
+    /// Fetches and pins each tarball; each that differs from its integrity is a separate error.
     pub(super) async fn npm(self, entry: &LockEntry, set: NpmSet<'_>) -> Result<Outcome, Vec<BuildError>> {
         let Found { packages, skipped, faults } = set.packages();
         for note in skipped {
@@ -56,7 +56,7 @@ impl Asking<'_> {
         self.pin_set(entry, set.fields, found, faults)
     }
 
-    /// A tarball, which is in the store afterwards. One that is there already, and is the stated one, is not fetched again.
+    /// Fetches a tarball into the store, unless the store already has it with the stated integrity.
     async fn tarball(self, set: NpmSet<'_>, package: &Package) -> Result<SetPackage> {
         let (path, url) = (package.path.clone(), package.url.to_string());
         let pinned = set.fields.pinned.as_ref().and_then(|pinned| pinned.files.iter().find(|file| file.url == url));

@@ -1,4 +1,4 @@
-//! The key `pinned` of an entry, below which `landfall lock` writes all that it found.
+//! The key `pinned` of an entry, below which `landfall lock` writes its results.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,10 +12,10 @@ use super::Lock;
 use super::document::Refuse;
 use super::edit::Replacement;
 
-/// The key.
+/// Name of the key.
 const PINNED: &str = "pinned";
 
-/// Its value as it is written.
+/// Value of the key, as written.
 #[derive(Debug)]
 pub(super) enum WrittenPinned<T> {
     Unresolved,
@@ -55,9 +55,9 @@ impl<'de, T: Deserialize<'de>> de::Visitor<'de> for PinnedVisitor<T> {
 pub struct PinnedFile {
     /// Path within the repository, or below the folder.
     pub path: String,
-    /// SHA-256 of its bytes.
+    /// SHA-256 of the file.
     pub digest: Sha256,
-    /// Its bytes.
+    /// Size in bytes.
     pub size: u64,
 }
 
@@ -69,7 +69,7 @@ impl PinnedFile {
     }
 }
 
-/// Refuses the pinned files of an entry's `field` where there are none, one has no path, or two have the same.
+/// Checks pinned files of a `field`: there must be at least one, with valid and unique paths.
 pub(super) fn check_files<'a>(
     field: &str,
     paths: impl Iterator<Item = &'a str>,
@@ -93,7 +93,7 @@ pub(super) fn check_files<'a>(
     Ok(())
 }
 
-/// The line of the key of an entry's `field`, by the line of the key's value; `text` is that of the lock.
+/// Line of the key `pinned` in a `field`, found from the line of its value; `text` is that of the lock.
 pub(super) fn line(text: &str, of_value: u64, field: &str, refuse: Refuse<'_>) -> crate::error::Result<u64> {
     line_of_key(text, of_value).ok_or_else(|| {
         let what = format!("write each field of `{field}` in a line of its own: `landfall lock` writes below `pinned`");
@@ -101,7 +101,7 @@ pub(super) fn line(text: &str, of_value: u64, field: &str, refuse: Refuse<'_>) -
     })
 }
 
-/// The line of the key: that of its value, or one above it with nothing but comments between. A key within braces has none.
+/// Line of the key: that of its value, or one above it with only comments between. `None` for a key within braces.
 fn line_of_key(text: &str, of_value: u64) -> Option<u64> {
     let lines: Vec<_> = text.lines().take(usize::try_from(of_value).ok()?).collect();
     let after_key =
@@ -115,7 +115,7 @@ fn line_of_key(text: &str, of_value: u64) -> Option<u64> {
     after_key(above[key]).filter(|rest| is_nothing(rest)).map(|_| key as u64 + 1)
 }
 
-/// Writes lines below the key in this line, in place of what is there; none where the key is not where it was.
+/// Replacement for the lines below the key in this line; `None` if the key is no longer there.
 pub(super) fn replacement(lock: &Lock, line: u64, found: &[String]) -> Option<Replacement> {
     let mut from = 0;
     let mut lines = lock.text.split_inclusive('\n');
@@ -133,7 +133,7 @@ pub(super) fn replacement(lock: &Lock, line: u64, found: &[String]) -> Option<Re
         if !plain.is_empty() && !is_below {
             break;
         }
-        // Empty lines after the last field belong to what follows.
+        // Empty lines after the last field belong to the following text.
         if !plain.is_empty() {
             to = end;
         }
@@ -142,7 +142,7 @@ pub(super) fn replacement(lock: &Lock, line: u64, found: &[String]) -> Option<Re
     Some(Replacement::between(from, to, format!("{:indentation$}{PINNED}:\n{}", "", below.concat())))
 }
 
-/// A text within single quotes.
+/// Encloses a text in single quotes.
 pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }

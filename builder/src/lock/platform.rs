@@ -1,7 +1,7 @@
-//! Choosing the manifest of an index for the platform of the lock, as containerd does at the site: by all of its key, and where the
-//! index states no platform, by the configuration of the manifest.
+//! Selects the manifest in an index for the platform of the lock, as containerd does at the site. All fields of the
+//! platform must match; if the index states none, the manifest's configuration decides.
 //!
-//! Threats: an index names any number of manifests, and their configurations have any size: both are bounded.
+//! Threats: an index may name any number of manifests, with configurations of any size: both are bounded.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::codes;
@@ -11,14 +11,14 @@ use crate::error::{BuildError, Result};
 use crate::fetch::{Described, IndexDocument, ManifestDocument, Platform, RawManifest, fetch_attached, is_index};
 use crate::reference::Reference;
 
-/// How many manifests without a platform are looked at.
+/// Maximum number of manifests without platform that are examined.
 const LOOKED_AT: usize = 16;
 
-/// The largest configuration that is read, in bytes.
+/// Maximum size of a configuration, in bytes.
 const CONFIGURATION_BYTES: u64 = 8 << 20;
 
 impl Asking<'_> {
-    /// The platform manifest that a tag names, through its index where it has one.
+    /// Digest of the platform manifest that a tag names, through its index if it has one.
     pub(super) async fn named(self, reference: &Reference, tagged: &RawManifest) -> Result<Sha256> {
         if !is_index(&tagged.media_type) {
             return Ok(tagged.digest);
@@ -38,10 +38,10 @@ impl Asking<'_> {
         Err(none_for(platform, reference, &index))
     }
 
-    /// Returns whether the configuration of a manifest states this platform. What is no image states none.
+    /// Returns true if the configuration of a manifest states this platform. Manifests other than images state none.
     async fn is_for(self, reference: &Reference, entry: &Described, platform: &str) -> Result<bool> {
         let found = self.client.manifest_if_any(&reference.with_digest(entry.digest), self.progress).await?;
-        // A mirror may lack what is for other platforms.
+        // A mirror may lack manifests for other platforms.
         let Some(raw) = found else { return Ok(false) };
         let Ok(manifest) = serde_json::from_slice::<ManifestDocument>(&raw.bytes) else { return Ok(false) };
         if manifest.config.size > CONFIGURATION_BYTES {
@@ -53,7 +53,7 @@ impl Asking<'_> {
     }
 }
 
-/// Refuses an index, with what it has instead.
+/// Error for an index without the platform, with those that it has.
 fn none_for(platform: &str, reference: &Reference, index: &IndexDocument) -> BuildError {
     let stated = index.platforms();
     let others = if stated.is_empty() { "none".to_owned() } else { Vec::from_iter(stated.clone()).join(", ") };
@@ -80,7 +80,7 @@ mod tests {
     use crate::fetch::{Client, DockerConfiguration, OCI_INDEX, OCI_MANIFEST, Registries, Retry};
     use crate::lock::{List, Lock, Resolution, resolve};
 
-    /// A registry on loopback with one index.
+    /// A registry on the loopback interface with one index.
     struct Bench {
         registry: Registry,
         entries: Vec<Value>,
@@ -91,7 +91,7 @@ mod tests {
             Self { registry: Registry::start(|_| ()).await, entries: Vec::new() }
         }
 
-        /// Adds a manifest to the index, whose configuration states this platform.
+        /// Adds a manifest to the index, with this configuration and this platform in the index.
         fn add(&mut self, stated: Option<Value>, configuration: &Value) -> Sha256 {
             let configuration = configuration.to_string().into_bytes();
             self.registry.add_blob(&configuration);

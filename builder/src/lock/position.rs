@@ -1,14 +1,14 @@
-//! Where entries are in a lock.
+//! Positions of entries in a lock.
 
 use std::fmt;
 
 use super::{List, Lock, LockEntry};
 
-/// Where an entry is.
+/// Position of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position {
     pub(super) list: List,
-    /// Its number in the list, counted from 0.
+    /// Index in the list, counted from 0.
     pub(super) number: usize,
 }
 
@@ -19,7 +19,7 @@ impl fmt::Display for Position {
 }
 
 impl Lock {
-    /// Every entry with its position.
+    /// All entries with their positions.
     pub(super) fn entries(&self) -> impl Iterator<Item = (Position, &LockEntry)> {
         List::ALL.into_iter().flat_map(move |list| {
             let numbered = self.list(list).iter().enumerate();

@@ -1,4 +1,4 @@
-//! Sets of wheels: what a person writes of one.
+//! Sets of wheels: their entry in the lock.
 
 use landfall_error_codes::{Code, codes};
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::error::{BuildError, Result};
 use crate::file_url::FileUrl;
 use crate::wheels::{self, Form, Listed, Requirement, Selection, Tags, Target};
 
-/// `wheels` as it is written.
+/// The field `wheels`, as written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct WrittenWheels {
@@ -29,21 +29,21 @@ pub(super) struct WrittenWheels {
     pinned: Spanned<WrittenPinned<SetPinned>>,
 }
 
-/// Where the wheels of a set are from, and which of them are taken.
+/// Source and selection of the wheels in a set.
 #[derive(Debug, Clone)]
 pub struct WheelSource {
-    /// How the file names them.
+    /// Form of the file that names them.
     pub form: Form,
-    /// Address of the package index, without `/` at the end. A project lock may do without, since it has addresses itself; requirements
-    /// without one are looked up at the index that the registries file names.
+    /// URL of the package index, without a trailing `/`. A project lock needs none, because it has URLs itself;
+    /// requirements without one are looked up in the index in the registries file.
     pub index: Option<FileUrl>,
-    /// Python and platform.
+    /// Python version and platform.
     pub target: Target,
     /// Project, extras and groups of a project lock.
     pub selection: Selection,
 }
 
-/// Checks what is written of a set of wheels.
+/// Checks the written entry of a set of wheels.
 pub(super) fn read(written: WrittenWheels, within: Within<'_>, refuse: Refuse<'_>) -> Result<SetFields> {
     let WrittenWheels { index, requirements, project, extras, groups, python, platform, pinned } = written;
     let index = index.map(|text| text.trim_end_matches('/').parse::<FileUrl>());
@@ -64,7 +64,7 @@ pub(super) fn read(written: WrittenWheels, within: Within<'_>, refuse: Refuse<'_
 }
 
 impl WheelSource {
-    /// The code of a file that cannot be used.
+    /// Error code of an unusable file.
     pub(super) fn unreadable(&self) -> Code {
         match self.form {
             Form::Requirements => codes::REQUIREMENTS_UNREADABLE,
@@ -72,7 +72,7 @@ impl WheelSource {
         }
     }
 
-    /// Refuses a file of requirements of which something is chosen.
+    /// Returns an error for a requirements file with a selection.
     fn check(&self, refuse: Refuse<'_>) -> Result<()> {
         if self.form == Form::Requirements && !self.selection.is_empty() {
             let what =
@@ -82,8 +82,8 @@ impl WheelSource {
         Ok(())
     }
 
-    /// The address of a project's page on the entry's own index, else on the one that the registries file names, without `/` at the
-    /// end; `project` is its normalized name.
+    /// URL of a project's page, without a trailing `/`, in the entry's own index or otherwise in that of the registries
+    /// file; `project` is its normalized name.
     pub(super) fn page(&self, project: &str, common: Option<&FileUrl>) -> Result<FileUrl> {
         let Some(index) = self.index.as_ref().or(common) else {
             let what = format!("neither the entry nor the registries file names an index that has {project}");
@@ -94,7 +94,7 @@ impl WheelSource {
             .map_err(|error| BuildError::new(codes::LOCK_UNREADABLE, format!("{error}")))
     }
 
-    /// The one wheel of a requirement that fits best.
+    /// The wheel that fits a requirement best.
     pub(super) fn chosen<'a>(
         &self,
         requirement: &Requirement,

@@ -35,7 +35,7 @@ impl Integrity {
         })
     }
 
-    /// Returns true if `digest` is accepted.
+    /// Returns true if the integrity allows a tarball with this SHA-512.
     pub fn is_of(&self, digest: &[u8; BYTES]) -> bool {
         self.0.contains(digest)
     }

@@ -2,8 +2,8 @@
 
 use landfall_packages::npm::{is_name, is_version, tarball_of};
 
-/// The path of a package's tarball, such as `@scope/name/-/name-1.0.0.tgz`; the error says why there is none. What an index would
-/// refuse later has none.
+/// Path of a package's tarball, such as `@scope/name/-/name-1.0.0.tgz`. Returns an error text for a name or version
+/// that an index would refuse later.
 pub fn tarball(name: &str, version: &str) -> Result<String, String> {
     if !is_name(name) {
         return Err(format!("`{}` is not the name of a package", name.escape_default()));

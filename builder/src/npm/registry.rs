@@ -22,7 +22,7 @@ impl Registry {
         Ok(Self(url))
     }
 
-    /// The same file in this registry. Like npm's `replace-registry-host`, it keeps the path, below that of the
+    /// URL of the file in this registry. Like npm's `replace-registry-host`, it keeps the path, below that of the
     /// registry.
     pub fn instead_of(&self, resolved: &Url) -> Url {
         let own = self.0.path().trim_end_matches('/');

@@ -61,7 +61,7 @@ pub(super) fn lacking<'a>(
         }
     }
     let lacking = alike.into_values().filter(|names| !names.iter().any(|name| is_there(name)));
-    // Of several alternatives, the one for the GNU C library is reported, because most machines use it.
+    // If there are several alternatives, the one for the GNU C library is reported, because most machines use it.
     lacking
         .filter_map(|names| names.iter().copied().find(|name| !name.contains("musl")).or(names.first().copied()))
         .collect()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Cpu, Found, Integrity, Omit, Registry, name, read};
 
-/// SHA-512 of nothing.
+/// SHA-512 of the empty string.
 const EMPTY: &str = "sha512-z4PhNX7vuL3xVChQ1m2AB9Yg5AULVxXcg/SpIdNs6c5H0NE8XYXysP+DGNKHfuwvY7kxvUdBeoGlODJ6+SfaPg==";
 
 fn found(packages: &Value, registry: Option<&str>, omit: &[Omit]) -> Found {
@@ -98,7 +98,7 @@ fn another_registry_takes_the_place_of_the_stated_one() {
         let found = found(&json!({ "node_modules/a": at(resolved) }), Some(registry), &[]);
         assert_eq!(found.packages[0].url.to_string(), expected);
     }
-    // A file without addresses, as npm writes it with `omit-lockfile-registry-resolved`.
+    // A file without URLs, as npm writes it with `omit-lockfile-registry-resolved`.
     let bare = json!({ "node_modules/@scope/a": { "version": "1.0.0", "integrity": EMPTY } });
     let found = found(&bare, Some("https://packages.example.com/npm/"), &[]);
     assert_eq!(found.packages[0].url.to_string(), "https://packages.example.com/npm/@scope/a/-/a-1.0.0.tgz");
@@ -139,7 +139,7 @@ fn everything_that_is_wrong_is_said_by_place() {
     insta::assert_snapshot!(said);
 }
 
-/// npm leaves them out where it writes a file beside modules of another system, and refuses the file at the site.
+/// npm omits them if it writes a file next to modules of another system, and refuses the file at the site.
 #[test]
 fn a_file_without_packages_of_the_target_is_refused_with_the_command() {
     let names =
@@ -166,7 +166,7 @@ fn a_file_without_packages_of_the_target_is_refused_with_the_command() {
     }
 }
 
-/// Paths of registries below a path of their own, and of those that write the scope once more before the file.
+/// Paths of registries below another path, and of those that repeat the scope before the file name.
 #[test]
 fn a_tarball_is_taken_where_the_index_of_a_site_has_it() {
     for (name, resolved) in [

@@ -11,13 +11,13 @@ use crate::error::{BuildError, Result};
 use crate::fetch::{Described, FetchedArtifact};
 use crate::files::{TITLE, is_relative};
 
-/// Name of a file: of CNCF `ModelPack`, and of OCI artifacts in general.
+/// Annotations with the name of a file: of CNCF `ModelPack`, and of OCI artifacts in general.
 const PATHS: [&str; 2] = ["org.cncf.model.filepath", TITLE];
 
-/// Names beside a file that are links to it, separated by commas.
+/// Annotation with names of links to the file, separated by commas.
 const LINKS: &str = "dev.landfall.links";
 
-/// The artifact as the site reads it; its layers must be plain files with safe, distinct paths.
+/// The entry of an artifact in the release document. Its layers must be plain files with safe, distinct paths.
 pub fn entry(definition: &ArtifactDefinition, fetched: &FetchedArtifact) -> Result<ArtifactEntry> {
     let reference = fetched.pin.reference.to_string();
     let invalid = |what: String| {

@@ -1,4 +1,4 @@
-//! From definition and lock to a signed bundle: everything is checked and fetched before the first byte is written.
+//! Builds a signed bundle from definition and lock: everything is checked and fetched before the first byte is written.
 
 mod artifact;
 mod build;

@@ -1,4 +1,4 @@
-//! `documents/models.json`: what the headers of the release's models say, and which images were built with CUDA.
+//! `documents/models.json`: facts from the headers of the release's models, and the images that were built with CUDA.
 
 use std::io::{self, Read};
 
@@ -15,8 +15,8 @@ use crate::fetch::FetchedImage;
 use crate::lock::ArtifactPin;
 use crate::reference::Reference;
 
-/// The document, where the release has a model whose weights are read. The blobs must be in the store; `pins` are of the
-/// release's artifacts, in their order.
+/// The document; `None` if the release has no model with readable weights. The blobs must be in the store; `pins` are
+/// those of the release's artifacts, in the same order.
 pub fn document(
     release: &ReleaseDocument,
     pins: &[ArtifactPin],
@@ -50,7 +50,7 @@ fn of_artifact(artifact: &ArtifactEntry, pin: &ArtifactPin, store: &ContentStore
     })
 }
 
-/// Where the lock names the artifact, and how.
+/// Place and reference of the artifact in the lock.
 fn named(pin: &ArtifactPin) -> (&Place, &Reference) {
     match pin {
         ArtifactPin::Manifest(pin) => (&pin.place, &pin.reference),

@@ -1,4 +1,4 @@
-//! The blobs of a bundle in install order, each once.
+//! Unique blobs of a bundle, in install order.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::fetch::FetchedImage;
 use crate::layers;
 
-/// Everything that follows the head.
+/// Content after the head.
 #[derive(Debug)]
 pub struct Order {
     /// Entries of `blobs.json`.
@@ -22,18 +22,18 @@ pub struct Order {
     pub chunks: Vec<Vec<ChunkValue>>,
 }
 
-/// The three files with places of their own, as blobs of the store.
+/// One of the three files that are stored under their own paths, as a blob of the store.
 #[derive(Debug, Clone, Copy)]
 pub struct Placed {
-    /// Which file.
+    /// The file's place.
     pub place: Place,
-    /// Its digest.
+    /// Digest of the file.
     pub digest: Sha256,
-    /// Its media type.
+    /// Media type of the file.
     pub media_type: &'static str,
 }
 
-/// Collects the blobs of a release; what layers unpack to was counted before.
+/// Collects the blobs of a release. The unpacked size of layers must be recorded.
 pub fn order(
     store: &ContentStore,
     placed: &[Placed],
@@ -69,7 +69,7 @@ struct Collected<'a> {
 }
 
 impl<'a> Collected<'a> {
-    /// Begins with the files that have places of their own.
+    /// Starts with the files that are stored under their own paths.
     fn new(store: &'a ContentStore, placed: &[Placed]) -> Result<Self> {
         let mut collected = Self { store, entries: Vec::new(), chunks: Vec::new(), seen: HashSet::new() };
         for file in placed {

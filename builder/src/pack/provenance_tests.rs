@@ -1,4 +1,4 @@
-//! Provenance of whole builds of the small release.
+//! Provenance of complete builds of the small release.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ async fn locked() -> Bench {
     bench
 }
 
-/// The bytes of the provenance in an output folder, and the head beside it.
+/// Content of the provenance in an output folder, and the head next to it.
 fn written(bench: &Bench, output: &str, report: &BuildReport) -> (Vec<u8>, Verified) {
     let anchor = TrustAnchor::Root(fs_err::read(bench.path("roots/1.root.json")).expect("root"));
     let bundle = head(&bench.path(output), report, &anchor);
@@ -114,7 +114,8 @@ async fn the_same_inputs_give_the_same_bytes_and_other_inputs_another_statement(
     let text = String::from_utf8(files.remove(0)).expect("text");
     assert!(!text.contains(&bench.path("").display().to_string()), "a path of this machine is stated");
     let first = statement(&bench, "three").await;
-    // A comment changes the lock, and nothing of the bundle; what is there is not kept with a provenance that is no longer true.
+    // A comment changes the lock, but not the bundle; the existing bundle is not kept, because its provenance is no
+    // longer true.
     let lock = fs_err::read_to_string(bench.path("release/images.lock")).expect("lock");
     bench.write("release/images.lock", format!("# reviewed\n{lock}").as_bytes(), 0o644);
     let reviewed = statement(&bench, "four").await;
@@ -138,13 +139,13 @@ async fn a_file_that_was_altered_or_is_missing_is_not_taken_for_the_bundles_own(
     assert_eq!(refused.code(), codes::BAD_SIGNATURE, "{refused}");
     let sums = fs_err::read_to_string(bench.path("out").join(SUMS_NAME)).expect("sums");
     assert!(sums.contains(&bundle.bundle_name().provenance()), "{sums}");
-    // A bundle without its provenance is built again rather than kept, and takes its former provenance with it.
+    // A bundle without its provenance is built again rather than kept.
     durable::remove_file(&bench.path("out").join(bundle.bundle_name().provenance())).expect("removed");
     let second = bench.build_of("2026-11-21T09:00:00Z", &bench.path("out")).await.expect("built again");
     assert_eq!((second.kept.as_ref(), second.superseded.len()), (None, 1));
     let third = bench.build_of("2026-11-22T09:00:00Z", &bench.path("out")).await.expect("kept");
     assert_eq!(third.kept.as_deref(), Some("2026-11-21T09:00:00Z"));
-    // One whose provenance is damaged, or states another lock, is not kept either.
+    // A bundle whose provenance is damaged, or states another lock, is not kept either.
     let path = bench.path("out").join(written(&bench, "out", &third).1.bundle_name().provenance());
     durable::write_file(&path, b"", 0o644).expect("emptied");
     assert_eq!(bench.build_of("2026-11-22T10:00:00Z", &bench.path("out")).await.expect("built again").kept, None);
@@ -159,7 +160,7 @@ async fn a_file_that_was_altered_or_is_missing_is_not_taken_for_the_bundles_own(
     assert_eq!(provenance, [&written(&bench, "out", &fourth).1.bundle_name().provenance()]);
 }
 
-/// Name and digest of each file of the vendor's.
+/// Name and digest of each file of the vendor.
 fn sources_of(statement: &Statement) -> BTreeMap<String, Sha256> {
     let named = |material: &&Material| (material.name.clone().expect("name"), material.sha256().expect("digest"));
     materials(statement, kind::SOURCE).iter().map(named).collect()
@@ -203,12 +204,12 @@ async fn every_file_that_a_kustomization_reads_is_stated_without_a_path_of_this_
 #[tokio::test]
 async fn a_kustomization_is_read_once_and_stated_as_it_was_read() {
     let bench = Bench::new(true, false).await;
-    // A kubectl that leaves another kustomization behind: read again, it would be refused.
+    // A kubectl that writes another kustomization: if it were read again, it would be refused.
     let kubectl = fs_err::read_to_string(bench.path("kubectl")).expect("script");
     let rendering = "else\n  echo 'resources: [\"https://a.example/b\"]' > \"$2/kustomization.yaml\"\n";
     bench.write("kubectl", kubectl.replacen("else\n", rendering, 1).as_bytes(), 0o755);
     bench.lock().await.expect("locked");
-    // Locking has rendered, too.
+    // Locking has rendered as well.
     for folder in fs_err::read_dir(bench.path("release/manifests")).expect("folders") {
         let name = folder.expect("folder").file_name().into_string().expect("name");
         bench.write(&format!("release/manifests/{name}/kustomization.yaml"), b"resources: []\n", 0o644);
@@ -218,7 +219,7 @@ async fn a_kustomization_is_read_once_and_stated_as_it_was_read() {
     assert_eq!(digests, BTreeSet::from([Sha256::of(b"resources: []\n")]));
 }
 
-/// Replaces the installer when fetching begins, long after the build has looked at it.
+/// Replaces the installer when fetching starts, long after the build has checked it.
 struct Replacing<'a>(&'a Bench, Vec<u8>);
 
 impl Progress for Replacing<'_> {

@@ -10,10 +10,10 @@ use landfall_release_document::{ArtifactKind, ReleaseDocument};
 
 use super::sheet::{NOT_STATED, escape};
 
-/// Names of one license that are printed; the bill of materials has all.
+/// Maximum number of names that are printed per license; the bill of materials has all.
 const NAMES: usize = 12;
 
-/// The charts that components were rendered from, and those that came with them.
+/// Writes the charts from which components were rendered, with their subcharts.
 pub fn charts(page: &mut String, charts: &[ChartEntry]) {
     if charts.is_empty() {
         return;
@@ -38,7 +38,7 @@ pub fn charts(page: &mut String, charts: &[ChartEntry]) {
     page.push_str("</table>\n");
 }
 
-/// Every license that a package of an image, a wheel or an npm package declares, and whose it is.
+/// Writes every license that a package of an image, a wheel or an npm package declares, with names of the packages.
 pub fn packages(page: &mut String, release: &ReleaseDocument, inventory: &InventoryDocument) {
     let stated = by_license(release, inventory);
     if stated.is_empty() {
@@ -66,7 +66,7 @@ pub fn packages(page: &mut String, release: &ReleaseDocument, inventory: &Invent
     page.push_str("</table>\n");
 }
 
-/// Names of packages by the license that they declare; one without a name has none.
+/// Names of packages by declared license; `None` for packages without one.
 fn by_license<'a>(
     release: &'a ReleaseDocument,
     inventory: &'a InventoryDocument,

@@ -1,4 +1,4 @@
-//! The objects of a package index. Its lists are empty until [`super::fill`].
+//! Objects of a package index. Its lists are empty until [`super::fill`].
 
 use landfall_error_codes::codes;
 use landfall_packages::WHEEL_LIST_NAME;
@@ -12,32 +12,32 @@ use crate::render;
 
 const OBJECTS: &str = include_str!("objects.yaml");
 
-/// The container's volumes of files are below this folder, each under the name of its artifact.
+/// Folder in the container with the volumes of files, each under the name of its artifact.
 const FOLDER: &str = "/packages";
 
-/// Folder of the list of wheels in the container.
+/// Folder of the wheel list in the container.
 const WHEEL_LIST_FOLDER: &str = "/run/packages";
 
-/// Folder of the list of npm packages in the container.
+/// Folder of the npm list in the container.
 pub(super) const NPM_LIST_FOLDER: &str = "/run/npm";
 
-/// Name of the volume with the list of npm packages.
+/// Name of the volume with the npm list.
 pub(super) const NPM_LIST_VOLUME: &str = "npm-list";
 
-/// Where the `ConfigMap`s are among the objects: before the pods that mount them.
+/// Index of the `ConfigMap`s among the objects: before the pods that mount them.
 const AFTER_ACCOUNT: usize = 1;
 
-/// The name of the `ConfigMap` with the list of wheels.
+/// Name of the `ConfigMap` with the wheel list.
 pub(super) fn wheels_name(component: &str) -> String {
     format!("{component}-wheels")
 }
 
-/// The name of the `ConfigMap` with a part of the list of npm packages, counted from 0.
+/// Name of the `ConfigMap` with a part of the npm list, counted from 0.
 pub(super) fn npm_name(component: &str, part: usize) -> String {
     if part == 0 { format!("{component}-npm") } else { format!("{component}-npm-{}", part + 1) }
 }
 
-/// The objects of a component that is a package index.
+/// Makes the objects of a package index.
 pub fn objects(release: &Release, index: usize) -> Result<Vec<Value>> {
     let component = &release.components[index];
     let Some(ObjectSource::PackageIndex(served)) = component.source() else {
@@ -76,26 +76,26 @@ fn bug(what: String) -> BuildError {
     BuildError::new(codes::BUG, what)
 }
 
-/// The specification of the one pod.
+/// The pod specification of the Deployment.
 pub(super) fn pod(objects: &mut [Value]) -> Result<&mut Value> {
     let pod = objects.iter_mut().find_map(|object| object.pointer_mut("/spec/template/spec"));
     pod.ok_or_else(|| bug("a package index has no pod".to_owned()))
 }
 
-/// An empty list: what is served, with the digests that the vendor signed.
+/// A `ConfigMap` for a list of the signed files; the list is still empty.
 fn config_map(component: &str, name: &str) -> Value {
     let labels = json!({ "app.kubernetes.io/name": component });
     json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": name, "labels": labels }, "data": {} })
 }
 
-/// Adds a volume, which the one container mounts read-only.
+/// Adds a volume that the container mounts read-only.
 fn mount(pod: &mut Value, volume: Value, path: &str) -> Result<()> {
     let mounted = json!({ "name": volume["name"], "mountPath": path, "readOnly": true });
     push(pod, "/volumes", volume)?;
     push(pod, "/containers/0/volumeMounts", mounted)
 }
 
-/// Adds to a list of an object.
+/// Appends an item to a list in an object.
 pub(super) fn push(value: &mut Value, pointer: &str, item: Value) -> Result<()> {
     let list = value.pointer_mut(pointer).and_then(Value::as_array_mut);
     let list = list.ok_or_else(|| bug(format!("a package index has no {pointer}")))?;

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::pack::tests::{Bench, head};
 
-/// Files of an artifact: paths and bytes.
+/// Files of an artifact: paths and content.
 type Files<'a> = &'a [(&'a str, &'a [u8])];
 
-/// A vendor whose release has these artifacts of a kind, and this component.
+/// A vendor whose release has this component, and these artifacts of a kind.
 async fn bench(component: &str, artifacts: &[(&str, &str, Files<'_>)]) -> Bench {
     let bench = Bench::new(true, false).await;
     let (release, lock) = ("release/release.yaml", "release/images.lock");
@@ -33,7 +33,7 @@ async fn bench(component: &str, artifacts: &[(&str, &str, Files<'_>)]) -> Bench 
     bench
 }
 
-/// The definition with this component, read.
+/// Error for the definition with this component.
 fn refusal(component: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("release.yaml");
@@ -142,7 +142,7 @@ async fn packages_that_are_only_mounted_are_read_as_well() {
     bench("", &good).await.build().await.expect("built");
 }
 
-/// Why each artifact is refused, where the release first has a component that serves the first one.
+/// Errors for each artifact, if the component serves it.
 async fn refusals_of(bench: &Bench, artifacts: &[&str], component: impl Fn(&str) -> String) -> String {
     let (mut refusals, mut before) = (Vec::new(), artifacts[0]);
     for name in artifacts.iter().copied() {

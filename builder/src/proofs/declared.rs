@@ -1,4 +1,4 @@
-//! From what a vendor wrote to a proof of the release document.
+//! Converts a vendor's declaration to a proof of the release document.
 
 use std::num::NonZeroU16;
 
@@ -13,7 +13,7 @@ use crate::error::{BuildError, Result};
 use crate::workloads;
 
 impl Declared<'_> {
-    /// The proof, checked by the rules that a site checks it by.
+    /// The proof, checked with the rules of a site.
     pub(super) fn proof(&self) -> Result<Proof> {
         let definition = self.definition;
         let trial = match (&definition.command, &definition.request) {
@@ -80,7 +80,7 @@ impl Declared<'_> {
         text.expectation().map(Some).ok_or_else(|| self.invalid(at, field, ONE_WAY))
     }
 
-    /// The error of a proof that the format refuses, at the line of its field.
+    /// Error for a proof that the format refuses, at the line of its field.
     fn fault(&self, fault: &ProofFault) -> BuildError {
         let definition = self.definition;
         let command = definition.command.as_ref();

@@ -1,5 +1,5 @@
-//! Digests of files in proofs: `%{sha256:ARTIFACT/PATH}` in an argument or an expected text becomes the 64 hexadecimal
-//! digits that the bundle has for the file, so that no person copies them.
+//! Digests of files in proofs, so that nobody has to copy them. `%{sha256:ARTIFACT/PATH}` in an argument or an expected
+//! text is replaced with the 64 hexadecimal digits of the file's digest in the bundle.
 
 use landfall_release_document::{ArtifactEntry, Proof, ProofTrial, TextExpectation};
 
@@ -11,7 +11,7 @@ use crate::meant;
 const OPENING: &str = "%{sha256:";
 const CLOSING: char = '}';
 
-/// Every text of a proof in which a digest may be named.
+/// Texts of a proof that may contain placeholders of digests.
 fn texts(proof: &mut Proof) -> Vec<&mut String> {
     let (mut texts, expected): (Vec<_>, _) = match &mut proof.trial {
         ProofTrial::Command(command) => (command.arguments.iter_mut().collect(), command.expect.stdout.as_mut()),
@@ -23,7 +23,7 @@ fn texts(proof: &mut Proof) -> Vec<&mut String> {
     texts
 }
 
-/// Replaces each `%{sha256:…}` of a text by what `digest` says of the file.
+/// Replaces each `%{sha256:…}` in a text with the result of `digest` for the file.
 fn replace(text: &str, mut digest: impl FnMut(&str) -> Result<String>) -> Result<String> {
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
@@ -52,7 +52,7 @@ fn unknown<'a>(
     meant::hinted(error, file, known)
 }
 
-/// Refuses a digest of an artifact that the release does not have.
+/// Returns an error for a digest of an artifact that the release lacks.
 pub(super) fn check(declared: &Declared<'_>, proof: &Proof, release: &Release) -> Result<()> {
     let known = release.artifacts.iter().map(|artifact| artifact.name.value.as_str());
     for text in texts(&mut proof.clone()) {
@@ -68,7 +68,7 @@ pub(super) fn check(declared: &Declared<'_>, proof: &Proof, release: &Release) -
     Ok(())
 }
 
-/// The proof with the digests of what was fetched.
+/// Fills the digests of fetched files into a proof.
 pub(super) fn fill(declared: &Declared<'_>, mut proof: Proof, artifacts: &[ArtifactEntry]) -> Result<Proof> {
     for text in texts(&mut proof) {
         *text = replace(text, |file| {

@@ -43,7 +43,7 @@ fn read(from: &str, to: &str) -> Result<Definition, BuildError> {
     read_text(&text.replacen(from, to, 1))
 }
 
-/// The definition of this text, read from a folder of its own.
+/// Reads a definition with this text from a temporary folder.
 pub(crate) fn read_text(text: &str) -> Result<Definition, BuildError> {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("release.yaml");
@@ -51,7 +51,7 @@ pub(crate) fn read_text(text: &str) -> Result<Definition, BuildError> {
     definition::read(&path)
 }
 
-/// The error with its hint, and the text of the line that it names instead of the line's number.
+/// The error with its hint, and with the text of the line in place of its number.
 pub(crate) fn said(error: &BuildError, text: &str) -> String {
     let message = error.to_string();
     let (_, message) = message.split_once("release.yaml:").expect("file");

@@ -72,7 +72,7 @@ pub fn without_images(definition: &Definition, component: &Rendered) -> Rendered
     left
 }
 
-/// Returns an error for a line in the release's table of fields that matches nothing: the image for which it was
+/// Returns an error for a line in the release's table of fields that matches nothing. The image for which it was
 /// written would be missing at a site.
 pub fn check_fields(definition: &Definition, components: &[Rendered]) -> Result<()> {
     for (index, field) in definition.release.image_fields.iter().enumerate() {

@@ -60,10 +60,10 @@ pub struct Suspect {
     pub word: String,
 }
 
-/// Returns an error for an object that names an image in a text, unless the text is bound to a pin or the component
-/// declares that it is not an image.
+/// Returns an error for an object that names an image in a text.
 ///
-/// Runs after binding, when declared images contain digests.
+/// Allowed are texts that are bound to a pin, or that the component declares not to be images. Runs after binding, when
+/// declared images contain digests.
 pub fn scan(definition: &Definition, component: &Rendered, lock: &Lock) -> Result<()> {
     let index = component.index;
     let fields = &definition.release.image_fields;

@@ -22,7 +22,7 @@ fn lock() -> Lock {
     Lock::parse(Path::new("images.lock"), LOCK.to_owned()).expect("lock")
 }
 
-/// The definition with one text replaced, read from a folder of its own.
+/// The definition with one text replaced, read from a temporary folder.
 pub(super) fn definition(from: &str, to: &str) -> Definition {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("release.yaml");
@@ -41,7 +41,7 @@ pub(super) fn component(definition: &Definition, name: &str, text: &str) -> Rend
     }
 }
 
-/// The starter release as its files are, with the selectors and the settings that kustomize adds.
+/// The starter release from its files, with the selectors and settings that kustomize adds.
 pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../releases/starter");
     let definition = crate::definition::read(&folder).expect("definition");
@@ -79,7 +79,7 @@ pub(crate) fn starter() -> (Definition, Vec<Rendered>) {
     (definition, components)
 }
 
-/// The result of checking, looking up, binding and scanning one component.
+/// Checks, looks up, binds and scans one component.
 fn run(definition: &Definition, text: &str) -> Result<Rendered> {
     let lock = lock();
     let mut components = vec![component(definition, "database", text)];
@@ -266,7 +266,7 @@ fn what_only_looks_like_an_image_can_be_declared_to_be_none() {
     );
     let declared = definition("    secrets:", "    notImages: ['default/metrics:9090']\n    secrets:");
     run(&declared, text).expect("declared");
-    // Another word is still one, and a declaration that is for nothing does not stay.
+    // Another word is still refused, and so is a declaration that matches nothing.
     assert!(refusal(&declared, &text.replace("metrics", "other")).contains("`default/other:9090` names an image"));
     let stale = refusal(&declared, &text.replace("default/metrics:9090", "none"));
     assert!(stale.contains("notImages[0]: the component has nothing that looks like the image"), "{stale}");
@@ -478,7 +478,7 @@ fn the_file_that_a_person_corrects_is_named() {
     assert_eq!(named("the-b"), "kustomization.yaml");
 }
 
-/// A program stands in for kubectl because the fault is what matters; the real one renders in the tests crate.
+/// A script replaces kubectl, because only the error matters; the tests crate renders with the real one.
 #[test]
 fn a_folder_that_kubectl_refuses_is_named_with_what_it_said() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -1,21 +1,21 @@
-//! A file of requirements for wheels that a project lock named: pip and uv install from it, and from no other source.
+//! A requirements file for the wheels of a project lock: pip and uv install only from it.
 
 use std::fmt::Write as _;
 
 use landfall_bundle_spec::Sha256;
 use landfall_packages::WheelName;
 
-/// The name of the file, beside the wheels.
+/// Name of the file, next to the wheels.
 pub const FILE_NAME: &str = "requirements.txt";
 
-/// The text of the file: each wheel in its version, with its one hash. The same wheels give the same text.
+/// Text of the file: each wheel with its version and its hash. The same wheels give the same text.
 pub fn exported<'a>(wheels: impl IntoIterator<Item = (&'a str, Sha256)>) -> String {
     let mut text = "# Made by landfall from the lock of a Python project, for one target.\n".to_owned();
     for (file_name, digest) in wheels {
-        // A pinned file has the name of a wheel.
+        // The name of a pinned file is that of a wheel.
         if let Ok(WheelName { project, version }) = WheelName::read(file_name) {
             let hash = digest.to_hex();
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _infallible = writeln!(text, "{project}=={version} --hash=sha256:{hash}");
         }
     }

@@ -1,4 +1,5 @@
-//! Sets of wheels: what a file of requirements or the lock of a Python project names, what a package index has of it, and which wheel fits a target best.
+//! Sets of wheels: the packages in a requirements file or a project lock, their files in a package index, and the
+//! wheels that fit a target best.
 //!
 //! ```text
 //! requirements.txt ── read ── those that apply to the target ─┐
@@ -6,9 +7,9 @@
 //! uv.lock, pylock.toml ── project ── both ────────────────────┘
 //! ```
 //!
-//! Threats: an index, or an attacker in front of it, may answer with pages without an end, with names that lead out of a folder,
-//! or with other wheels than the vendor meant. Pages are read within limits. A file counts only if it has the name of a wheel of the
-//! required version and one of the SHA-256 digests that the vendor's own file states.
+//! Threats: an index, or an attacker in front of it, may respond with endless pages or with names that lead out of a
+//! folder. It may offer other wheels than the vendor meant. Pages are read within limits. A file is used only if it has
+//! the name of a wheel of the required version, and a SHA-256 that the vendor's own file states.
 
 mod choice;
 mod export;
@@ -33,7 +34,7 @@ pub use target::Target;
 
 use landfall_bundle_spec::Sha256;
 
-/// A SHA-256 from its hexadecimal digits, small or capital.
+/// Parses a SHA-256 with hexadecimal digits of either case.
 fn sha256(digits: &str) -> Option<Sha256> {
     format!("sha256:{}", digits.to_ascii_lowercase()).parse().ok()
 }

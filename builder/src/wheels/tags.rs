@@ -1,4 +1,4 @@
-//! Which tags of wheels a target takes, best first: PEP 425 and 600, in the order that pip uses.
+//! Tags of wheels that a target supports, best first: PEP 425 and 600, in pip's order.
 
 use std::collections::HashMap;
 
@@ -6,21 +6,21 @@ use landfall_packages::WheelName;
 
 use super::target::{Library, Target};
 
-/// The oldest glibc for which there are tags on each processor, as PEP 600 has it.
+/// Oldest glibc version with tags for each CPU, by PEP 600.
 const OLDEST_GLIBC: [(&str, u64); 2] = [("x86_64", 5), ("aarch64", 17)];
 
-/// Older names of versions of glibc.
+/// Legacy names of glibc versions.
 const LEGACY: [(u64, &str); 3] = [(17, "manylinux2014"), (12, "manylinux2010"), (5, "manylinux1")];
 
-/// The first Python with an ABI that later ones keep.
+/// First minor version of Python with the stable ABI.
 const STABLE_SINCE: u64 = 2;
 
-/// The rank of each tag that a target takes; 0 is the best.
+/// Rank of each supported tag; 0 is the best.
 #[derive(Debug, Clone)]
 pub struct Tags(HashMap<String, usize>);
 
 impl Tags {
-    /// The tags of a target.
+    /// Tags of a target.
     pub fn of(target: &Target) -> Self {
         let mut ranks = HashMap::new();
         for tag in ordered(target) {
@@ -30,7 +30,7 @@ impl Tags {
         Self(ranks)
     }
 
-    /// The best rank among the tags in the name of a wheel; none where the target takes none of them.
+    /// Best rank among the tags in the name of a wheel; `None` if the target supports none of them.
     pub fn rank(&self, file_name: &str) -> Option<usize> {
         let stem = file_name.strip_suffix(WheelName::ENDING)?;
         let mut parts = stem.rsplitn(4, '-');
@@ -45,7 +45,7 @@ impl Tags {
     }
 }
 
-/// Every tag, best first: those of this `CPython`, of its stable ABI and of earlier ones, and of pure Python.
+/// All tags, best first: those of this `CPython`, of its stable ABI and of earlier ones, and of pure Python.
 pub(super) fn ordered(target: &Target) -> Vec<String> {
     let (platforms, minor) = (platforms(target), target.minor());
     let own = format!("cp3{minor}");
@@ -69,7 +69,7 @@ pub(super) fn ordered(target: &Target) -> Vec<String> {
     tags
 }
 
-/// The platforms, newest first.
+/// Platform tags, newest first.
 fn platforms(target: &Target) -> Vec<String> {
     let machine = target.machine();
     let mut platforms = Vec::new();

@@ -24,7 +24,7 @@ fn usual() -> Target {
     target("3.12", "manylinux_2_28_x86_64")
 }
 
-/// What is wrong with a file of requirements, one line each.
+/// Errors in a requirements file, one line each.
 fn faults(text: &str) -> String {
     let (all, mut faults) = read(Path::new("requirements.txt"), text);
     faults.extend(applicable(Path::new("requirements.txt"), all, &usual()).1);
@@ -104,7 +104,7 @@ fn markers_are_evaluated_for_the_target() {
     ] {
         assert!(holds(text, &usual).is_err(), "{text}");
     }
-    // Without a patch version, what all of a minor version agree on is known.
+    // Without a patch version, a result is known if all patch versions agree.
     for (text, expected) in [
         ("python_full_version < '3.13' and python_full_version >= '3.12'", Ok(true)),
         ("python_full_version <= '3.12.0a6' or implementation_version < '3.12'", Ok(false)),
@@ -141,7 +141,7 @@ fn targets_are_a_python_and_a_platform() {
 
 #[test]
 fn tags_are_those_of_the_packaging_library() {
-    // How many tags `packaging.tags` has for a target, and the SHA-256 of their lines.
+    // Number of tags that `packaging.tags` has for a target, and SHA-256 of their lines.
     for (python, platform, count, lines) in [
         ("3.11", "manylinux_2_17_x86_64", 439, "521f728c4895eabfc3cf5ed722a7d2ef2f68da3a8779506c290cc02bfc248f5d"),
         ("3.12", "manylinux_2_28_aarch64", 393, "2be1b3b17ff132e2b768cbaeeaa835b266b8cc752ec8c7b384d718167137879b"),
@@ -155,7 +155,7 @@ fn tags_are_those_of_the_packaging_library() {
 
 #[test]
 fn tags_have_the_order_of_pip() {
-    // The first ones, and each that begins another group, as `pip debug` prints them.
+    // The first tags, and the first of each further group, as `pip debug` prints them.
     let tags = ordered(&target("3.11", "manylinux_2_17_x86_64"));
     assert_eq!(
         tags[..4],
@@ -212,7 +212,7 @@ fn listed(file_name: &str, digit: u8) -> Listed {
     }
 }
 
-/// The name of the wheel that is chosen for `a==1` with the hashes of ones and twos, or why there is none.
+/// Name of the wheel that is chosen for `a==1` with the hashes of ones and twos, or the error.
 fn chosen(files: &[Listed]) -> String {
     let text = format!("a==1 --hash=sha256:{ONE} --hash=sha256:{TWO}\n");
     let (requirements, _) = read(Path::new("requirements.txt"), &text);
@@ -248,7 +248,7 @@ fn the_wheel_that_fits_best_is_chosen() {
         assert_eq!(chosen(&[listed(worse, 1), listed(better, 2)]), better);
         assert_eq!(chosen(&[listed(better, 2), listed(worse, 1)]), better);
     }
-    // A hash that is not required, another Python, or a withdrawal leaves the second best.
+    // A hash that is not required, another Python, or a yanked file leaves the second best.
     let best = "a-1-cp312-cp312-manylinux_2_28_x86_64.whl";
     let other = listed("a-1-py3-none-any.whl", 1);
     let unhashed = Listed { sha256: None, ..listed(best, 0) };

@@ -1,25 +1,25 @@
-//! Line ends of YAML 1.1 that YAML 1.2 has not: U+0085, U+2028 and U+2029. A program that writes YAML 1.1 indents what
-//! follows them, and the indentation is no part of the text.
+//! Line breaks of YAML 1.1 that YAML 1.2 lacks: U+0085, U+2028 and U+2029. A program that writes YAML 1.1 indents the
+//! following text, and this indentation is not part of the text.
 
 use std::borrow::Cow;
 
 use granit_parser::ScalarStyle;
 
-/// Separators that stay in a text, unlike the other line ends.
+/// Separators that stay in a text, unlike the other line breaks.
 const SEPARATORS: [char; 2] = ['\u{2028}', '\u{2029}'];
 
-/// Another line end, which becomes a usual one.
+/// A line break that becomes an ordinary one.
 const NEXT_LINE: char = '\u{85}';
 
-/// A text in which every line ends as in YAML 1.2, and the characters that stand for separators.
+/// A text with the line breaks of YAML 1.2, and placeholder characters for separators.
 pub struct Plain<'t> {
-    /// The text.
+    /// The converted text.
     pub text: Cow<'t, str>,
     marks: Option<[char; 2]>,
 }
 
 impl<'t> Plain<'t> {
-    /// The same text for a reader of YAML 1.2: a mark and a line end for each separator.
+    /// Converts a text for a reader of YAML 1.2: each separator becomes a placeholder and a line break.
     pub fn of(text: &'t str) -> Self {
         if !text.contains([NEXT_LINE, SEPARATORS[0], SEPARATORS[1]]) {
             return Self { text: text.into(), marks: None };
@@ -40,7 +40,8 @@ impl<'t> Plain<'t> {
         Self { text: plain.into(), marks: Some([line, paragraph]) }
     }
 
-    /// A scalar with its separators. Its line ends are kept in a literal one, and spaces in any other.
+    /// Restores the separators in a scalar, and removes the line breaks (in a literal scalar) or spaces that were added
+    /// for them.
     pub fn restored(&self, scalar: Cow<'_, str>, style: ScalarStyle) -> String {
         let Some(marks) = self.marks.filter(|marks| scalar.contains(*marks)) else { return scalar.into_owned() };
         let end = if style == ScalarStyle::Literal { '\n' } else { ' ' };

@@ -1,8 +1,8 @@
-//! YAML as Kubernetes' own programs read it, which is the YAML 1.1 of Go: Helm and kubectl write it, and the API server
-//! gets what they read.
+//! YAML as read by Kubernetes' own programs, in Go's dialect of YAML 1.1: Helm and kubectl write it, and the API server
+//! receives what they read.
 //!
-//! Threats: a text may nest without end, or have aliases of aliases that become a million values. Depth and values are
-//! bounded, aliases counted as what they stand for.
+//! Threats: a text may nest without end, or contain aliases of aliases that become a million values. Depth and number
+//! of values are bounded; aliases count as the values that they stand for.
 
 mod breaks;
 mod compose;
@@ -12,16 +12,16 @@ mod tests;
 
 use serde_json::Value;
 
-/// The maximum number of values in one text: what a document of a bundle may hold.
+/// Maximum number of values in one text: the limit of a document in a bundle.
 pub const VALUES: usize = landfall_bundle_spec::limits::VALUES;
 
-/// The maximum nesting. Definitions with the deepest schemas have a third of it.
+/// Maximum nesting. Definitions with the deepest schemas have a third of it.
 pub const DEPTH: usize = 100;
 
-/// Words that some readers take for something else than text.
+/// Words that some parsers do not read as text.
 const WORDS: [&str; 9] = ["false", "n", "no", "null", "off", "on", "true", "y", "yes"];
 
-/// A text as YAML has it: in single quotes, unless it is a plain word. It has no control characters.
+/// A YAML scalar for a text: in single quotes, unless it is a plain word. The text must not have control characters.
 pub fn quoted(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"./_-".contains(&byte);
     let is_word = text.bytes().all(is_plain)
@@ -30,7 +30,7 @@ pub fn quoted(text: &str) -> String {
     if is_word { text.to_owned() } else { format!("'{}'", text.replace('\'', "''")) }
 }
 
-/// The documents of a text as JSON, without empty ones. An error names the line, and reaches no disk.
+/// Parses the non-empty documents of a text to JSON. Errors name the line. Does not access the disk.
 ///
 /// A key that occurs twice has its last value. A whole number is an integer, however it is written.
 pub fn read(text: &str) -> Result<Vec<Value>, String> {

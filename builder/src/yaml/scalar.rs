@@ -1,4 +1,4 @@
-//! Scalars as `go.yaml.in/yaml/v2` resolves them, and as `encoding/json` writes them afterwards.
+//! Resolves scalars like `go.yaml.in/yaml/v2`, with the output of `encoding/json`.
 
 use base64::Engine as _;
 use serde_json::{Number, Value};
@@ -9,8 +9,8 @@ const NULL: [&str; 5] = ["", "~", "null", "Null", "NULL"];
 const NO_NUMBER: [&str; 12] =
     [".nan", ".NaN", ".NAN", ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", "-.inf", "-.Inf", "-.INF"];
 
-/// The value of a plain scalar, or of one with a tag of YAML such as `int`. Fails on what JSON does not have, and on a
-/// text that is not of its tag.
+/// Value of a plain scalar, or of one with a YAML tag such as `int`. Returns an error for values that JSON lacks, and
+/// for text that does not match its tag.
 pub fn resolve(tag: Option<&str>, text: &str) -> Result<Value, String> {
     let value = match tag {
         Some("binary") => return binary(text),
@@ -43,7 +43,7 @@ fn plain(text: &str) -> Result<Value, String> {
     Ok(number.map_or_else(|| text.into(), Value::Number))
 }
 
-/// An integer of up to 64 bits. A leading zero means octal.
+/// Parses an integer of up to 64 bits. A leading zero means octal.
 fn integer(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let lower = unsigned.to_ascii_lowercase();
@@ -65,7 +65,7 @@ fn integer(text: &str) -> Option<Number> {
     }
 }
 
-/// A number with a fraction or an exponent; none of what is beyond all numbers, which stays text.
+/// Parses a number with a fraction or an exponent; `None` for one out of range, which stays text.
 fn float(text: &str) -> Option<Number> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (figure, exponent) = unsigned.split_once(['e', 'E']).map_or((unsigned, None), |(at, e)| (at, Some(e)));
@@ -83,8 +83,8 @@ fn float(text: &str) -> Option<Number> {
     number(text.parse().ok()?)
 }
 
-/// A number as Go writes it in JSON: whole ones below 10^21 have neither point nor exponent, and are integers to a reader
-/// where they have up to 64 bits.
+/// A number as Go writes it in JSON: whole numbers below 10^21 have neither point nor exponent, and parse as integers
+/// if they fit into 64 bits.
 fn number(float: f64) -> Option<Number> {
     let whole = (float.abs() < 1e21).then(|| format!("{float}").parse::<i64>().ok()).flatten();
     whole.map(Number::from).or_else(|| Number::from_f64(float))
@@ -97,7 +97,7 @@ fn binary(text: &str) -> Result<Value, String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned().into())
 }
 
-/// The key of an object that a scalar becomes.
+/// Converts a scalar to the key of an object.
 pub fn key(value: Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text),

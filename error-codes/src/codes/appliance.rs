@@ -1,10 +1,10 @@
-//! Codes of licenses, the console on the host, and the appliance.
+//! Codes of licenses, of the console on the host, and of the appliance.
 
 use crate::code::registry;
 use crate::{Code, ExitClass};
 
 registry! {
-    // LF47: licenses. None of them stops what runs, a backup, a restore, a rollback or an uninstall.
+    // LF47: licenses. None of them stops running software, a backup, a restore, a rollback or an uninstall.
     LICENSE_MISSING = "LF4701", License, "The release has components that need a license, and this site has none", "Ask the vendor for a license, and pass it with `--license FILE`; what runs is not affected.";
     LICENSE_LACKS = "LF4702", License, "The license does not include an entitlement that the release needs", "Ask the license's contact for a license that includes it, and pass that with `--license FILE`; what runs is not affected.";
     LICENSE_ENDED = "LF4703", License, "The license has ended", "Ask the license's contact for a new one, and import it with `landfall license import FILE`; what runs is not affected.";

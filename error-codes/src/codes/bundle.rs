@@ -1,4 +1,4 @@
-//! Codes of a bundle: its format, the trust in it, and the media it is on.
+//! Codes of a bundle: format, trust and media.
 
 use crate::code::registry;
 use crate::{Code, ExitClass};

@@ -14,7 +14,7 @@ registry! {
     FILE_MISSING = "LF2107", Usage, "A file is not where the lock says", "Correct the address in the lock, or name a mirror that has the file.";
     ARCHIVE_INVALID = "LF2108", Usage, "An archive does not contain what the lock names", "Correct the members of the archive in the lock.";
     RANGE_WRONG = "LF2109", Usage, "A server answers with another part of a file than was asked for", "Name a mirror, or another address of the file: joining the parts would make another file.";
-    // LF211x: hubs of models, bodies without an end, and old images.
+    // LF211x: model hubs, endless bodies, and old images.
     HUB_ANSWER = "LF2110", Usage, "A hub's list of files cannot be used", "Check the address of the hub and the name of the repository in the lock.";
     HUB_COMMIT = "LF2111", Usage, "A hub serves another commit than the lock pins", "Find out who changed it before you trust it; `landfall lock` pins the commit that the revision names now.";
     HUB_ACCESS = "LF2112", Usage, "A hub refuses access to a repository", "Check the name, accept the model's terms on its page, and give a token: HF_TOKEN for huggingface.co, else the Docker configuration or `headers` of the registries file.";
@@ -36,7 +36,7 @@ registry! {
     WHEEL_FOR_OTHERS = "LF2127", Usage, "A package has no wheel for the target", "Check `python` and `platform` in the lock, or pin a version that has such a wheel.";
     WHEEL_HASH = "LF2128", Usage, "A package's wheel is not one that the file of requirements allows", "Find out why the hashes differ; then write the file of requirements again, for this index and this target.";
     PROJECT_LOCK_UNREADABLE = "LF2129", Usage, "The lock of a Python project cannot be used", "Correct the named line, or write the file again for the Python of the target: `uv lock`, or `uv export --format pylock.toml`.";
-    // LF2130: reaching registries and servers.
+    // LF2130: access to registries and servers.
     RATE_LIMITED = "LF2130", Resumable, "A registry limits how often it may be asked", "Log in to the registry (`docker login`), wait, or name a mirror; then run the same command again.";
     HOST_UNREACHABLE = "LF2131", Resumable, "A server or proxy cannot be reached", "Check the name, the network and the proxy (HTTP_PROXY, HTTPS_PROXY, NO_PROXY, or `proxies` of the registries file), then run the same command again.";
     CERTIFICATE_UNKNOWN = "LF2132", Usage, "A server's certificate is not trusted", "Name the certificate of its authority under `authorities` of the registries file.";
@@ -49,7 +49,7 @@ registry! {
     PROJECT_CONFLICT = "LF2137", Usage, "Extras or groups of a Python project exclude one another", "Choose one of the named ones, and write an entry of its own for the other.";
     PROJECT_LOCK_OUTDATED = "LF2138", Usage, "A `uv.lock` is older than the `pyproject.toml` beside it", "Run `uv lock` in the folder of the project, test it, and run `landfall lock` again.";
     HOST_PACK_INVALID = "LF2139", Usage, "The definition of a host pack cannot be used", "Correct the named field of `host-pack.yaml`.";
-    // LF2140: sets of npm packages that an index serves.
+    // LF2140: sets of npm packages in a package index.
     NPM_TWICE = "LF2140", Usage, "A package index has an npm package twice in one version", "Remove one of the two named tarballs.";
     NPM_TOO_MANY = "LF2141", Usage, "A package index has more npm packages than can be listed", "Serve what belongs to one lock file by one component, and the rest by another one.";
     NPM_VERSIONS = "LF2142", Usage, "An npm package has too many or too large versions for one document", "Remove versions of the named package that no lock file names, or serve them by another component.";
@@ -61,14 +61,14 @@ registry! {
     SIGNATURES_UNCHECKED = "LF2147", Usage, "The lock does not state who signed an image", "Run `landfall lock`: it checks the signatures of the image that the lock pins.";
     // GPUs of containers.
     GPU_TOOLS_MISSING = "LF2148", Usage, "The node pack lacks the programs with which containers get GPUs", "Add an artifact of kind `node` with NVIDIA's container toolkit to the lock, and to `artifacts` of the node pack.";
-    // LF2149: what vendors publish beside files, and what images only name.
+    // LF2149: published checksums, and content that images only name.
     SUMS_WITHOUT_FILE = "LF2149", Usage, "Published sums do not state the SHA-256 of a file", "Name the checksum file of this version under `sums`: one with a line for the file, or with its digest alone.";
     SUMS_DIFFER = "LF2150", Usage, "Published sums state another SHA-256 of a file", "Do not use the file before its publisher explains the difference. Where the checksum file is of another version, correct `sums` of the lock.";
     FOREIGN_LAYER = "LF2151", Usage, "An image has a foreign layer, which no bundle may carry", "Use another image, or have its publisher push it with all of its layers into the registry.";
     LOCK_LACKS_IMAGES = "LF2152", NotReady, "A release names images that its lock lacks", "Run `landfall lock`, which adds them, and review the change of the lock.";
     PYTHON_PATCH = "LF2153", Usage, "Which Python packages are needed depends on the patch version of Python", "Write the full version of the Python that installs them into `python` of the lock's entry, such as \"3.12.4\".";
     OLLAMA_STORE = "LF2154", Usage, "A model of Ollama's store cannot be taken", "Pull the model again (`ollama pull NAME`) into the store that the lock names, and check `path` and `ollama` of the entry.";
-    // LF2155: models in buckets, and layers of artifacts that are archives.
+    // LF2155: models in buckets, and archives as layers of artifacts.
     OBJECT_LIST = "LF2155", Usage, "A bucket's list of objects cannot be used", "Check `endpoint`, `bucket`, `prefix` and `pathStyle` of the lock's entry: the server must be one of S3.";
     OBJECT_REFUSED = "LF2156", Usage, "The server of a bucket with models refuses a request", "Check `region`, `bucket` and `pathStyle` of the lock's entry, and the keys: those of the environment are used for Amazon's servers and for the one that AWS_ENDPOINT_URL_S3 names, those under `buckets` of the registries file for any other one.";
     ARTIFACT_LAYER_MISMATCH = "LF2157", Usage, "A layer of an artifact unpacks to something else than the artifact states", "Do not use the artifact: its description and its layers do not belong together. Ask its publisher, or pin another one.";

@@ -33,10 +33,10 @@ registry! {
     IMAGE_FIELD_UNUSED = "LF2026", Usage, "A line of `imageFields` is about nothing", "Correct group, kind, name, path or prefix as the objects are rendered, or remove the line.";
     RELEASE_NOTES = "LF2027", Usage, "The notes of the release cannot be shown", "Write them as plain Markdown in UTF-8, of at most 64 KiB, in the definition or in a file of its folder.";
     PACKAGE_INDEX_UNNAMED = "LF2028", Usage, "No package index is named for a set of wheels", "Write `packageIndex` into the registries file (`--registries`), as pip and uv are given it, or `index` into the entry of the lock.";
-    // LF204x: proofs that a release declares.
+    // LF204x: proofs of a release.
     PROOF_INVALID = "LF2040", Usage, "The declaration of a proof is invalid", "Correct the named field of the proof.";
     PROOF_TARGET = "LF2041", Usage, "A proof names something that its component does not have", "Name a workload, container, Service and port of the component's manifests, or a file of an artifact.";
-    // A component's canary.
+    // Canary of a component.
     CANARY_IMPOSSIBLE = "LF2042", Usage, "A component cannot have a canary", "Remove `canary` from the component, or the named obstacle. Only a Deployment of several pods that share no volume for one node can run in two forms at once.";
     LOCK_STALE = "LF2030", Usage, "A digest of the lock belongs to another name", "Run `landfall lock`: it asks what the name means now.";
     INSTALLER_UNFIT = "LF2031", Usage, "The `landfall` that travels cannot run at the site", "Name a static `landfall` for the release's platform with --installer.";
@@ -48,7 +48,7 @@ registry! {
     DANGLING_REFERENCE = "LF2037", Usage, "A pod names something that is not in the release", "Correct the name, or list it under `madeOnSite` if running software makes it.";
     EDITABLE_INVALID = "LF2038", Usage, "An editable field does not exist", "Correct kind, name and path of the field: a JSON Pointer into an object that the component renders.";
     RULE_PROGRAM = "LF2039", Usage, "A backup rule runs a program that its image does not have", "Correct the program of the rule, name the container that has it, or take an image with it; a stream's program needs `sh`, too.";
-    // LF206x: wheels that an index serves.
+    // LF206x: wheels in a package index.
     WHEELS_MISSING = "LF2060", Usage, "A package index has no wheels", "Name an artifact that has wheels, or remove the component.";
     WHEEL_NAME = "LF2061", Usage, "A file has no name of a wheel", "Give the wheel the name under which its publisher has it: NAME-VERSION-PYTHON-ABI-PLATFORM.whl.";
     WHEEL_ARCHIVE = "LF2062", Usage, "A wheel's archive cannot be read", "Fetch the named wheel again from its publisher, and push it as it is.";
@@ -79,7 +79,7 @@ registry! {
     NO_INVENTORY = "LF2090", Usage, "A bundle does not list the packages of its images", "Ask the vendor for a bundle that this version of Landfall, or a later one, built.";
     INVENTORY_REFUSED = "LF2091", Usage, "The packages of a release cannot be listed", "Split the release, or correct the named text.";
     IMAGE_UNKNOWN = "LF2092", Usage, "A name matches no image of the bundle, or several", "Name one of the listed images, in full.";
-    // LF209x: what is fetched and cannot be used at the site.
+    // LF209x: fetched content that cannot be used at the site.
     PLATFORM_VARIANT = "LF2093", Usage, "An image is published only for variants of the platform", "Have the baseline of the platform published, too, or name another tag or image.";
     PLACEHOLDER = "LF2094", Usage, "A file is a pointer of Git LFS, not the file itself", "Fetch the files with `git lfs install` and `git lfs pull` in the repository that they are from, then run the same command again.";
     SHARD_MISSING = "LF2095", Usage, "A model lacks a file that its index names", "Take the named file with the model (`include`, `exclude` or `files` of the lock's entry), or fetch it again where it is lost.";

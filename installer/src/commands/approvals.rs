@@ -1,4 +1,5 @@
-//! `landfall approvals`: whether this host is asked about changes of the console, and its word on those that wait.
+//! `landfall approvals`: shows and sets if this host must approve the console's changes, and approves or refuses
+//! waiting ones.
 
 use std::fmt::Write as _;
 
@@ -42,7 +43,7 @@ impl Document for Approval {
     const KIND: &'static str = "approval";
 }
 
-/// Shows and sets it, and says a word.
+/// Runs the subcommand.
 pub(crate) fn run(command: ApprovalsCommand, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let approvals = HostApprovals::of(&operations.paths);
@@ -76,7 +77,7 @@ fn show(approvals: &HostApprovals, printer: Printer) -> Result<(), Failure> {
     printer.report(&shown, text)
 }
 
-/// A change in one line.
+/// A waiting change in one line.
 fn outline(waiting: &WaitingChange) -> String {
     let field = |name: &str| waiting.document[name].as_str();
     let mut text = waiting.change.verb().to_owned();

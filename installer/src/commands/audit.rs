@@ -1,4 +1,4 @@
-//! `landfall audit`: whether an exported audit log is whole and the one that the site signed, and the key for that.
+//! `landfall audit`: checks that an exported audit log is complete and signed by the site, and shows the key for that.
 
 use std::fmt::Write as _;
 use std::io::BufReader;
@@ -141,7 +141,7 @@ impl From<&Report> for Verified {
     }
 }
 
-/// Does what was asked for.
+/// Runs the subcommand.
 pub(crate) fn run(command: &AuditCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => check(arguments, printer),
@@ -163,7 +163,7 @@ fn check(arguments: &AuditVerifyArguments, printer: Printer) -> Result<(), Failu
     Ok(())
 }
 
-/// What is known of the log: by the arguments, or on a host by what it signed.
+/// Known facts about the log: from the arguments, or on a host from its own record.
 fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Failure> {
     let head = arguments.head.as_deref().map(|text| {
         let what = format!("--head: {text} is not an entry's number, a colon and a hash");
@@ -174,7 +174,7 @@ fn known(arguments: &AuditVerifyArguments, printer: Printer) -> Result<Known, Fa
         let keys = arguments.key.iter().map(|file| read_key(file)).collect::<Result<_, _>>()?;
         return Ok(Known { keys, head, ..Known::default() });
     }
-    // Only root may read what the host signed.
+    // Only root may read the host's record.
     let is_wanted = !arguments.chain_only;
     let record =
         if is_wanted && rustix::process::geteuid().is_root() { operations(printer).audit_record()? } else { None };
@@ -254,7 +254,7 @@ fn show(printer: Printer) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What there is. A console that has not asked yet is no error: it does within minutes of its first entry.
+/// The document of `show`. A console that has not asked yet is not an error: it asks within minutes of its first entry.
 fn shown(record: Option<&AuditRecord>) -> Shown {
     let ledger = record.map(|record| &record.ledger);
     Shown {
@@ -265,7 +265,7 @@ fn shown(record: Option<&AuditRecord>) -> Shown {
     }
 }
 
-/// The key comes last, so that a file with all of it is one with the key, as PEM readers see it.
+/// The key comes last, so that PEM parsers accept a file with the whole text.
 fn shown_text(shown: &Shown) -> String {
     let Some(key) = &shown.public_key else {
         return "nothing has been recorded yet: the console has not asked this host to sign its audit log. It asks within five\n\
@@ -334,7 +334,7 @@ mod tests {
         not signed  1 entry after that, which whoever owns the console may have rewritten
         exported    at 2026-11-20T09:00:00Z, as the file says
         ");
-        // The checkpoint is older than the restart that the host remembers.
+        // The checkpoint is older than the restart that the host recorded.
         let earlier = Report { unverified: 2, is_earlier: true, ..report(Some(checkpoint(None)), Some(restart)) };
         insta::assert_snapshot!(text(&earlier), @"
         1204 entries are whole; head 1204:HASH
@@ -353,7 +353,7 @@ mod tests {
         ");
     }
 
-    /// A log without entries, checked by whoever has no key.
+    /// A log without entries, checked without a key.
     #[test]
     fn without_a_key_the_check_fails_unless_only_the_chain_is_wanted() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `landfall build`: fetch, render and pack a release into one signed bundle.
+//! `landfall build`: fetches, renders and packs a release into a signed bundle.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -80,7 +80,7 @@ fn output<'a>(arguments: &BuildArguments, stream: &'a mut dyn Write) -> Result<B
     Ok(BuildOutput::Folder { path: arguments.output.clone(), part_bytes })
 }
 
-/// Reads `fat32`, `none`, or bytes with an optional KiB, MiB or GiB.
+/// Parses `fat32`, `none`, or bytes with an optional KiB, MiB or GiB.
 pub(super) fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
     match text {
         "fat32" => return Ok(Some(FAT32_PART_BYTES)),
@@ -99,7 +99,7 @@ pub(super) fn part_bytes(text: &str) -> Result<Option<u64>, Failure> {
     let bytes = digits.parse::<u64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
     let refused = |what: &str| Failure::new(codes::BAD_ARGUMENT, format!("--part-size {text} {what}"));
     match bytes {
-        // However it is written, the vendor means the largest file that a stick takes.
+        // In any notation, the vendor means the largest file that a stick can hold.
         Some(FOUR_GIB) => Err(refused("is one byte more than a file on FAT32 can have: write fat32")),
         None if digits == "4" && ["G", "GB"].contains(&unit.to_ascii_uppercase().as_str()) => {
             Err(refused("is not the largest file that FAT32 takes: write fat32"))
@@ -115,7 +115,7 @@ fn this_program() -> Result<PathBuf, Failure> {
     })
 }
 
-/// A program of which an image is made, as it is published: beside `landfall`.
+/// Default path of a program for an image: next to `landfall`, as published.
 fn beside_this_program(name: &str) -> Result<PathBuf, Failure> {
     Ok(this_program()?.with_file_name(name))
 }
@@ -164,7 +164,7 @@ mod tests {
     use super::{output, part_bytes};
     use crate::cli::{Cli, Command};
 
-    /// Where a build with these arguments goes, and in files of how many bytes at most.
+    /// Output folder and maximum part size of a build with these arguments.
     fn parts(more: &[&str]) -> Option<(PathBuf, Option<u64>)> {
         let words = ["landfall", "build", "release", "--key", "k", "--roots", "r", "--output"];
         let cli = Cli::try_parse_from(words.iter().chain(more)).ok()?;

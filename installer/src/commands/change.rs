@@ -1,5 +1,5 @@
-//! `landfall node change`: what the host's API lets a process of its own do. Each prints one JSON value for the API alone; an error is
-//! printed as by every command.
+//! `landfall node change`: runs in a child process of the host API. Each subcommand prints one JSON value for the API;
+//! errors are printed as by every command.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -32,15 +32,15 @@ use crate::logging;
 use crate::printer::Printer;
 use crate::shown;
 
-/// Longest name that is passed on, in characters.
+/// Maximum length of a name that is passed on, in characters.
 const NAME_CHARACTERS: usize = 120;
 
-/// Longest text of the values and secrets that change, in bytes: more than the API takes.
+/// Maximum size of the changed values and secrets in bytes: more than the API accepts.
 const SETTINGS_BYTES: u64 = 8 << 20;
 
-/// What a person does about an upload that is not as the vendor signed it.
+/// Hint for an upload that differs from what the vendor signed.
 const ANEW: &str = "Nothing of the upload is kept. Get a good copy, compare it with SHA256SUMS, and upload that one.";
-/// The same about one that is a part of a bundle.
+/// Hint for an upload that is only a part of a bundle.
 const WHOLE: &str =
     "Nothing of the upload is kept. Upload the whole bundle; of one in parts, choose all parts together.";
 
@@ -49,19 +49,19 @@ const WHOLE: &str =
 pub(crate) struct LookedBundle {
     /// Index of the folder among the arguments.
     pub(crate) folder: usize,
-    /// One of its files.
+    /// Path of one of its files.
     pub(crate) path: PathBuf,
-    /// The name that its files share, as the stick has it.
+    /// Base name of its files on the stick.
     pub(crate) name: String,
-    /// Bytes of its files.
+    /// Total size of its files in bytes.
     pub(crate) size_bytes: u64,
-    /// The release, once verified.
+    /// The release, if verified.
     pub(crate) release: Option<MediumRelease>,
-    /// Why it cannot be used.
+    /// Reason why it cannot be used.
     pub(crate) problem: Option<Problem>,
 }
 
-/// Runs what was asked for.
+/// Runs the subcommand.
 pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::correlate(correlation_of_environment());
@@ -125,11 +125,11 @@ pub(super) fn run(command: &ChangeCommand, printer: Printer) -> Result<(), Failu
 }
 
 fn print(printer: Printer, value: &impl Serialize) -> Result<(), Failure> {
-    // Trees of values without NaN have a JSON form.
+    // Trees of values without NaN always convert to JSON.
     printer.data(&shown::json(&serde_json::to_string(value).unwrap_or_default()))
 }
 
-/// What the API passes on. No `Debug`: secrets must not reach a log.
+/// Input from the API. No `Debug`, because secrets must not reach a log.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SentSettings {
@@ -139,7 +139,7 @@ struct SentSettings {
     backup_time: Option<String>,
 }
 
-/// Reads it from standard input. The reason never quotes it.
+/// Reads the input. The error never quotes it.
 fn sent_settings() -> Result<SentSettings, Failure> {
     let unread = || Failure::new(codes::REQUEST_INVALID, "the settings that change cannot be read");
     let mut input = Zeroizing::new(Vec::new());
@@ -147,7 +147,7 @@ fn sent_settings() -> Result<SentSettings, Failure> {
     serde_json::from_slice(&input).map_err(|_| unread())
 }
 
-/// The change of settings that the API passes on.
+/// Prepares the change of settings in the input.
 fn prepare_configure(operations: &Operations) -> Result<PreparedConfigure<'_>, Failure> {
     let SentSettings { values, secrets, backup_time } = sent_settings()?;
     let sent = secrets.into_iter().map(|(name, value)| (name, SentSecret::new(&Zeroizing::new(value)))).collect();
@@ -213,20 +213,20 @@ fn look(operations: &Operations, folder: usize, root: &Path) -> Vec<LookedBundle
     found.map(describe).collect()
 }
 
-/// A release whose signatures were verified, and why it cannot be used all the same.
+/// A release with verified signatures, and the reason why it cannot be used nonetheless.
 fn verified(found: FoundRelease) -> (MediumRelease, Option<OperationError>) {
     let FoundRelease { name, version, built_at, development, newer, counter, refusal } = found;
     (MediumRelease { name, version, built_at, development, newer, counter }, refusal)
 }
 
-/// What a check of an upload came to, for the API.
+/// Converts the result of an upload's check for the API.
 fn verdict(checked: CheckedBundle) -> UploadVerdict {
     let CheckedBundle { checked_bytes, bundle, release, refusal } = checked;
     let release = release.map(|found| verified(found).0);
     UploadVerdict { checked_bytes, bundle, release, problem: refusal.map(refused_upload) }
 }
 
-/// Why an upload is refused. No file of it is left that could be copied again.
+/// Problem of a refused upload. None of its files remain to be copied again.
 fn refused_upload(error: OperationError) -> Problem {
     let (code, problem) = (error.code(), refused(error));
     let hint = match code {
@@ -237,7 +237,7 @@ fn refused_upload(error: OperationError) -> Problem {
     Problem { hint, ..problem }
 }
 
-/// Why a bundle cannot be used. What quotes names of a stick is made harmless.
+/// Problem of an unusable bundle, with names from the stick escaped.
 fn refused(error: impl Into<Failure>) -> Problem {
     let failure = error.into();
     let detail = (!failure.causes().is_empty()).then(|| shown::line(&failure.causes().join(": ")));
@@ -250,7 +250,7 @@ fn refused(error: impl Into<Failure>) -> Problem {
     }
 }
 
-/// A name that a stick's writer chose, as it may be shown: short, and without characters that are not seen.
+/// A name from a stick for display: truncated, and without invisible characters.
 pub(crate) fn shown_name(name: &str) -> String {
     let mut short: String = name.chars().take(NAME_CHARACTERS).collect();
     if short.len() < name.len() {

@@ -1,4 +1,4 @@
-//! `landfall completions SHELL`.
+//! `landfall completions SHELL`: prints completions for a shell.
 
 use clap_complete::Shell;
 
@@ -6,7 +6,7 @@ use crate::cli;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// What bash adds: names that only this site knows.
+/// Additions for bash: names that only this site knows.
 const BASH: &str = r#"
 _landfall_of_site() {
     local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}" kind=""
@@ -23,7 +23,7 @@ _landfall_of_site() {
 complete -F _landfall_of_site -o bashdefault -o default landfall
 "#;
 
-/// The same for zsh.
+/// Additions for zsh.
 const ZSH: &str = r#"
 _landfall_of_site() {
     case "${words[2]} ${words[CURRENT-1]}" in
@@ -35,7 +35,7 @@ _landfall_of_site() {
 compdef _landfall_of_site landfall
 "#;
 
-/// The same for fish.
+/// Additions for fish.
 const FISH: &str = r#"
 complete -c landfall -n "__fish_seen_subcommand_from logs events" -f -a "(landfall values components 2> /dev/null)"
 complete -c landfall -n "__fish_seen_subcommand_from restore" -l component -x -a "(landfall values components 2> /dev/null)"
@@ -47,7 +47,7 @@ pub(crate) fn run(shell: Shell, printer: Printer) -> Result<(), Failure> {
     printer.data(script(shell).trim_end())
 }
 
-/// The completions for a shell.
+/// Completions for a shell, with the names of a site.
 pub(super) fn script(shell: Shell) -> String {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut cli::command(), "landfall", &mut script);

@@ -1,4 +1,4 @@
-//! `landfall configure`: the settings of the installed release change.
+//! `landfall configure`: changes settings of the installed release.
 
 use std::fmt::Write;
 
@@ -42,7 +42,7 @@ impl Document for ConfigureDryRun<'_> {
 }
 
 impl<'a> ConfigureDryRun<'a> {
-    /// What would be done.
+    /// Creates the document of a dry run.
     pub(super) fn of(prepared: &'a PreparedConfigure<'_>) -> Self {
         let (changes, settings) = (prepared.changes(), prepared.settings());
         Self { changes, settings, edits: prepared.edits(), plan: prepared.plan() }
@@ -53,7 +53,7 @@ impl Document for Configured {
     const KIND: &'static str = "configure";
 }
 
-/// Changes the settings, or prints what would change.
+/// Changes the settings, or prints the changes.
 pub(crate) fn run(arguments: ConfigureArguments, printer: Printer) -> Result<(), Failure> {
     if arguments.abort {
         return upgrade::abort(printer);
@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: ConfigureArguments, printer: Printer) -> Result<(),
     change(&operations, prepared, arguments.dry_run, printer)
 }
 
-/// Changes what was prepared, or prints what would change.
+/// Executes the prepared change, or prints it.
 pub(super) fn change(
     operations: &Operations,
     prepared: PreparedConfigure<'_>,
@@ -94,7 +94,7 @@ fn note_changes(prepared: &PreparedConfigure<'_>, printer: Printer) {
     }
 }
 
-/// The fields that change, each with both of its values.
+/// Text about the changed fields, each with its old and new value.
 fn changes_text(changes: &[FieldChange], settings: &[SettingChange]) -> String {
     let mut text = match changes.len() + settings.len() {
         0 => "nothing changes".to_owned(),
@@ -116,7 +116,7 @@ fn value_text(value: Option<&Value>) -> String {
     value.map_or_else(|| "the release's own".to_owned(), ToString::to_string)
 }
 
-/// What a person wants to know after a change.
+/// Text after a change.
 pub(super) fn summary(configured: &Configured) -> String {
     let Configured { release, version, components, settings } = configured;
     let text = format!("{release} {version} has its new settings; changed");

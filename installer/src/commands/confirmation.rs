@@ -1,4 +1,4 @@
-//! What deletes or replaces data asks for the site's name first.
+//! Confirmation by the site's name, for commands that delete or replace data.
 
 use std::io::IsTerminal;
 
@@ -8,7 +8,7 @@ use landfall_lifecycle::operations::Operations;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The name of the site as a person gave it: on the command line, or now, at a terminal. `loss` says what will be lost.
+/// Name of the site from the command line, or typed at a terminal. `loss` describes the data that will be lost.
 pub(super) fn site_named(
     given: Option<String>,
     operations: &Operations,

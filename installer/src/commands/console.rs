@@ -1,4 +1,5 @@
-//! `landfall console`: where the console is, how a browser recognizes it, and a token for the first administrator.
+//! `landfall console`: prints the console's address, the fingerprint for a browser, and a token for the first
+//! administrator.
 
 use std::fmt::Write as _;
 
@@ -36,7 +37,7 @@ impl Document for ConsoleAccess {
     const KIND: &'static str = "console";
 }
 
-/// Prints it. Earlier tokens no longer count, if another one was made.
+/// Prints the access. If it makes a token, earlier ones become invalid.
 pub(crate) fn run(arguments: &ConsoleArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let address = operations.console_address()?;

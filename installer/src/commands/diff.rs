@@ -1,4 +1,4 @@
-//! `landfall diff`: what differs between two bundles, from their heads alone. It verifies nothing, and says so.
+//! `landfall diff`: shows the differences between two bundles, from their heads only. It verifies nothing, and says so.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The objects of one bundle may hold as many values as this many of the largest documents.
+/// Maximum values in the objects of one bundle, as a multiple of the largest document.
 const DOCUMENTS: usize = 4;
 
 /// What differs, unverified.
@@ -37,7 +37,7 @@ impl Document for Difference {
     const KIND: &'static str = "diff";
 }
 
-/// Prints what differs.
+/// Prints the differences.
 pub(crate) fn run(arguments: &DiffArguments, printer: Printer) -> Result<(), Failure> {
     let [from, to] = [&arguments.from, &arguments.to].map(|path| opened(path));
     let (from, to) = (from?, to?);
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &DiffArguments, printer: Printer) -> Result<(), Fai
     Ok(())
 }
 
-/// What differs between two heads, but for their packages.
+/// Differences between two heads, without their packages.
 pub(super) fn between(from: &Contents, to: &Contents) -> Result<BundleDiff, Failure> {
     let (old, new) = (Documents::of(from)?, Documents::of(to)?);
     let (from, to) = (old.side(from), new.side(to));
@@ -62,7 +62,7 @@ fn opened(path: &Path) -> Result<Opened, Failure> {
     Ok(Opened::read(bundle::locate(path)?.head()?)?)
 }
 
-/// The documents of one head.
+/// Documents of one head.
 struct Documents {
     identity: Identity,
     release: ReleaseDocument,

@@ -1,4 +1,4 @@
-//! `landfall doctor`: everything that is wrong with an installed site and its host, the worst first.
+//! `landfall doctor`: lists all problems of an installed site and its host, most severe first.
 
 use std::fmt::Write;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ impl Document for Diagnosis {
     const KIND: &'static str = "doctor";
 }
 
-/// Prints what is wrong; the exit code says whether anything is that must be mended.
+/// Prints the problems; the exit code shows if any of them must be fixed.
 pub(crate) fn run(printer: Printer) -> Result<ExitCode, Failure> {
     let diagnosis = operations_of_root(printer)?.diagnose()?;
     printer.page(&diagnosis, text, WORDS)?;
@@ -47,7 +47,7 @@ fn problem_text(text: &mut String, number: usize, problem: &Problem) {
         ProblemSeverity::Warning => "warning",
     };
     let code = code.as_ref().map(|code| format!("{code} ")).unwrap_or_default();
-    // What was found may hold anything, and makes no line of its own.
+    // These texts may contain anything, but cannot create lines of their own.
     let [name, what, next] = [name, what, next].map(|field| shown::line(field));
     let _infallible = write!(text, "\n\n{label}  {number}. {what} [{code}{name}]");
     let _infallible = write!(text, "\n   next: {next}");

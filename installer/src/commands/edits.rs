@@ -1,10 +1,10 @@
-//! Fields that administrators have edited, as plans of changes list them.
+//! Edits of administrators, as plans of changes list them.
 
 use std::fmt::Write as _;
 
 use landfall_lifecycle::operations::ObjectEdit;
 
-/// The fields that were edited, and what becomes of each edit.
+/// The edited fields, and the result for each edit.
 pub(super) fn text(edits: &[ObjectEdit]) -> String {
     let mut text = String::new();
     for found in edits {

@@ -1,4 +1,4 @@
-//! `landfall errors`: every code of the registry, as a list, or as docs/ERRORS.md.
+//! `landfall errors`: prints the error codes as a list, or as docs/ERRORS.md.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Areas by the first two digits of a code.
+/// Titles of areas, by the first two digits of a code.
 const AREAS: &[(&str, &str)] = &[
     ("LF10", "Format"),
     ("LF11", "Trust"),
@@ -73,7 +73,7 @@ pub(crate) fn run(arguments: &ErrorsArguments, printer: Printer) -> Result<(), F
     printer.report(&listed(), text)
 }
 
-/// What a code is about.
+/// Title of a code's area.
 pub(super) fn area(code: Code) -> &'static str {
     AREAS.iter().find(|(prefix, _)| code.id.starts_with(prefix)).map_or("", |(_, title)| title)
 }
@@ -88,7 +88,7 @@ fn listed() -> ErrorList {
     ErrorList { codes: AREAS.iter().flat_map(of).collect() }
 }
 
-/// The codes by area, each with the exit code of its class.
+/// Codes by area, each with the exit code of its class.
 fn text(list: &ErrorList) -> String {
     let mut text = String::new();
     for area in list.codes.chunk_by(|code, next| code.area == next.area) {

@@ -1,4 +1,4 @@
-//! `landfall events`: what Kubernetes reported of a site's objects lately, newest last.
+//! `landfall events`: prints recent Kubernetes events about a site's objects, newest last.
 
 use landfall_lifecycle::operations::{SiteEvent, SiteEvents};
 
@@ -18,7 +18,7 @@ impl Document for SiteEvents {
     const KIND: &'static str = "events";
 }
 
-/// Prints them.
+/// Prints the events.
 pub(crate) fn run(arguments: &EventsArguments, printer: Printer) -> Result<(), Failure> {
     let events = operations_of_root(printer)?.events(arguments.component.as_deref())?;
     printer.page(&events, text, WORDS)

@@ -1,4 +1,4 @@
-//! `landfall explain CODE`: what a code means, when it occurs, what to do, and the handbook's section about it.
+//! `landfall explain CODE`: explains an error code: meaning, cases, next step, and the handbook's section about it.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -14,10 +14,10 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The handbook.
+/// The operator's handbook.
 const OPERATE: &str = include_str!("../../../docs/OPERATE.md");
 
-/// How many codes are named beside an unknown one.
+/// Maximum number of suggestions for an unknown code.
 const NEAREST: usize = 3;
 
 /// What a code means.
@@ -67,12 +67,12 @@ impl Document for Explanation {
     const KIND: &'static str = "explanation";
 }
 
-/// Prints what a code means.
+/// Prints the explanation of a code.
 pub(crate) fn run(arguments: &ExplainArguments, printer: Printer) -> Result<(), Failure> {
     printer.report(&explanation(known(&arguments.code)?), text)
 }
 
-/// The code that a person typed: in any case, with or without `LF`.
+/// Finds a typed code, in any case and with or without `LF`.
 fn known(typed: &str) -> Result<Code, Failure> {
     let upper = typed.trim().to_uppercase();
     let digits = upper.strip_prefix("LF").unwrap_or(&upper);
@@ -87,7 +87,7 @@ fn known(typed: &str) -> Result<Code, Failure> {
     Err(Failure::new(codes::BAD_ARGUMENT, format!("there is no code {typed}")).next(next))
 }
 
-/// The codes that are nearest to these digits: those with the most equal digits, then those with the nearest number.
+/// Codes most similar to these digits: those with the most equal digits, then those with the nearest number.
 fn nearest(digits: &str) -> Vec<Code> {
     let Some(number) = digits.parse::<u32>().ok().filter(|_| digits.len() <= 5) else { return Vec::new() };
     let mut all = ALL.clone();
@@ -116,7 +116,7 @@ fn explanation(code: Code) -> Explanation {
     }
 }
 
-/// The text of the section with this heading, up to the next heading of its level or above.
+/// Text of the section with this heading, up to the next heading of the same level or above.
 fn section<'a>(document: &'a str, heading: &str) -> Option<&'a str> {
     let level = |line: &str| line.bytes().take_while(|byte| *byte == b'#').count();
     let mut start = None;

@@ -1,9 +1,9 @@
-//! What `landfall lock` found where a release names images, for people.
+//! Text about the images that `landfall lock` found in a release.
 
 use landfall_builder::{AddedImage, ImageInDoubt, LockFindings, UnlistedImage, UnrenderedComponent, UnusedEntry};
 use landfall_error_codes::codes;
 
-/// A line for each thing: first what was added, then what a person must decide, then what is only worth knowing.
+/// A line for each finding: first additions, then decisions for a person, then remarks.
 pub(super) fn lines(found: &LockFindings) -> Vec<String> {
     let added = found.added.iter().map(|AddedImage { reference, digest, used_by }| {
         format!("added {reference}, {digest} ({})", used_by.join(", "))
@@ -24,7 +24,7 @@ pub(super) fn lines(found: &LockFindings) -> Vec<String> {
     added.chain(unlisted).chain(in_doubt).chain(advice(found)).chain(unrendered).chain(unused).collect()
 }
 
-/// What to do about texts that look like images.
+/// Hint for texts that resemble images.
 fn advice(found: &LockFindings) -> Option<String> {
     let code = codes::REFERENCE_UNDECLARED.id;
     let advice = || {

@@ -1,5 +1,5 @@
-//! Help as it is below `/usr/local/share` of a host with a site: manual pages, completions, and the handbooks for engineers and
-//! customers. An install places it, an upgrade replaces it, an uninstall removes it.
+//! Help files below `/usr/local/share` of a host with a site: manual pages, completions, and the handbooks for
+//! engineers and customers. An install writes them, an upgrade replaces them, and an uninstall removes them.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use landfall_media::durable;
 use super::{completions, errors, manuals};
 use crate::failure::Failure;
 
-/// The handbooks that are read at a site.
+/// Handbooks for a site.
 const HANDBOOKS: [(&str, &str); 7] = [
     ("OPERATE.md", include_str!("../../../docs/OPERATE.md")),
     ("CONSOLE.md", include_str!("../../../docs/CONSOLE.md")),
@@ -20,14 +20,14 @@ const HANDBOOKS: [(&str, &str); 7] = [
     ("GLOSSARY.md", include_str!("../../../docs/GLOSSARY.md")),
 ];
 
-/// Where each shell looks for completions.
+/// Path of the completions for each shell.
 const COMPLETIONS: [(Shell, &str); 3] = [
     (Shell::Bash, "bash-completion/completions/landfall"),
     (Shell::Zsh, "zsh/site-functions/_landfall"),
     (Shell::Fish, "fish/vendor_completions.d/landfall.fish"),
 ];
 
-/// Writes all of it into a folder.
+/// Writes all files into a folder.
 pub(super) fn write(folder: &Path) -> Result<(), Failure> {
     for (name, bytes) in all()? {
         let path = folder.join(name);
@@ -37,7 +37,7 @@ pub(super) fn write(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Every file, by its path.
+/// All files, by path.
 fn all() -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = manuals::pages()?;
     for (name, _) in &mut files {
@@ -70,7 +70,7 @@ mod tests {
         assert!(read("doc/landfall/ERRORS.md").contains("LF4041"));
     }
 
-    /// A handbook that links to another one finds it on the host.
+    /// Links between handbooks work on the host.
     #[test]
     fn handbooks_on_a_host_lead_to_each_other() {
         let names: Vec<String> = all().unwrap().into_iter().map(|(name, _)| name).collect();

@@ -1,4 +1,4 @@
-//! `landfall init`: a release folder from manifests and charts.
+//! `landfall init`: creates a release folder from manifests and charts.
 
 use landfall_builder::{InitOptions, InitReport};
 
@@ -11,7 +11,7 @@ impl Document for InitReport {
     const KIND: &'static str = "init";
 }
 
-/// Makes a release folder.
+/// Creates a release folder.
 pub(crate) fn run(arguments: InitArguments, printer: Printer) -> Result<(), Failure> {
     let InitArguments { sources, output, name, no_console, lock, kubectl, helm } = arguments;
     let options = InitOptions { sources, output, name, console: !no_console, lock, kubectl, helm };

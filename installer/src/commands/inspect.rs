@@ -1,4 +1,4 @@
-//! `landfall inspect`: what a bundle or its head says about itself. It verifies nothing, and says so.
+//! `landfall inspect`: shows what a bundle or its head states about itself. It verifies nothing, and says so.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
 
-/// All shown documents together may hold as many values as this many of the largest ones: Kubernetes' own definitions are
+/// Maximum values in all shown documents together, as a multiple of the largest one: Kubernetes definitions consist of
 /// many small values.
 const DOCUMENTS: usize = 4;
 
@@ -98,7 +98,7 @@ struct BlobLine {
     media_type: String,
 }
 
-/// Prints what a bundle says.
+/// Prints the content of a bundle's head.
 pub(crate) fn run(arguments: &InspectArguments, printer: Printer) -> Result<(), Failure> {
     let located = bundle::locate(&arguments.bundle)?;
     let opened = Opened::read(located.head()?)?;
@@ -160,7 +160,7 @@ fn inspect(opened: &Opened) -> Result<Inspection, Failure> {
     })
 }
 
-/// A document of the head that is JSON of any form.
+/// Parses a document of the head as JSON of any form.
 fn document_of(contents: &Contents, name: &str, budget: &Budget) -> Result<Value, Failure> {
     let bad = |what: &str| Failure::new(codes::INVALID_DOCUMENT, format!("{name} {what}"));
     let bytes = contents.small_document(name).ok_or_else(|| bad("is not in the head"))?;
@@ -211,8 +211,8 @@ fn text(inspection: &Inspection) -> String {
     text + &signatures_table(release) + &values_table(release) + &secrets_table(release)
 }
 
-/// The signatures and attestations that travel with images; nothing where there are none. `verify` checks them with the bundle, and
-/// not by the keys that are named here.
+/// Table of the signatures and attestations that travel with images; empty without any. `verify` checks them as content
+/// of the bundle, not with the keys named here.
 fn signatures_table(release: &ReleaseDocument) -> String {
     let mut text = String::new();
     for signature in release.signatures.iter().filter(|signature| signature.kind != SignatureKind::Referrers) {
@@ -228,7 +228,7 @@ fn signatures_table(release: &ReleaseDocument) -> String {
     text
 }
 
-/// The values that a site may set; those that are computed there are not for people.
+/// Table of the values that a site may set, without computed ones.
 fn values_table(release: &ReleaseDocument) -> String {
     let mut text = format!("\n{:<24} {:<10} {:<12} meaning\n", "value in site.yaml", "type", "default");
     for value in release.values.iter().filter(|value| !value.name.starts_with(COMPUTED_PREFIX)) {
@@ -241,7 +241,7 @@ fn values_table(release: &ReleaseDocument) -> String {
     text
 }
 
-/// The secrets that a site must give; nothing where the release asks for none.
+/// Table of the site secrets; empty if the release has none.
 fn secrets_table(release: &ReleaseDocument) -> String {
     let mut text = String::new();
     for component in &release.components {
@@ -256,7 +256,7 @@ fn secrets_table(release: &ReleaseDocument) -> String {
     text
 }
 
-/// A text without its quotes, anything else as JSON; in one line.
+/// Formats a string without its quotes, and any other value as JSON, in one line.
 fn plain(value: &Value) -> String {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     shown::line(&text)
@@ -280,8 +280,8 @@ mod tests {
     use super::*;
     use crate::document;
 
-    /// What a stick might write where a name belongs: codes for the terminal, a line that looks like one of Landfall's, text that
-    /// is read backwards.
+    /// A hostile name from a stick: terminal control codes, a line that resembles output of Landfall, and right-to-left
+    /// text.
     const FAKE: &str = "x\u{1b}[2J\u{1b}[32m\u{9b}1m\nverified: shop 1.0\r\u{202e}\u{7}";
 
     fn release() -> Value {
@@ -296,7 +296,7 @@ mod tests {
         })
     }
 
-    /// The value with one text of it replaced, for each of its texts and names of fields.
+    /// Copies of the value, each with one of its strings or field names replaced.
     fn with_each_text(value: &Value, text: &str) -> Vec<Value> {
         match value {
             Value::String(_) => vec![text.into()],
@@ -328,7 +328,7 @@ mod tests {
         }
     }
 
-    /// Everything that `inspect` would print of a head, on either stream and in either form.
+    /// All output of `inspect` for a head, in both forms.
     fn printed(head: &[u8]) -> [String; 2] {
         match Opened::read_file(head).map_err(Failure::from).and_then(|opened| inspect(&opened)) {
             Ok(inspection) => [shown::block(&text(&inspection)), document::pretty(&inspection)],

@@ -1,4 +1,4 @@
-//! `landfall install`: a bundle comes to this machine.
+//! `landfall install`: installs a bundle on this machine.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -21,7 +21,7 @@ impl Document for Installed {
     const KIND: &'static str = "install";
 }
 
-/// Installs, or prints the plan.
+/// Installs the bundle, or prints the plan.
 pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = match &arguments.host_pack {
         Some(_) => operations_of_root(printer)?,
@@ -56,7 +56,8 @@ pub(crate) fn run(arguments: InstallArguments, printer: Printer) -> Result<(), F
     Ok(())
 }
 
-/// A host pack for a release that would land but for the host, which is judged once the packages are there.
+/// Prepares a host pack, after checking everything about the release except the host, which is checked after the
+/// packages are installed.
 fn prepare_host_pack<'a>(
     operations: &'a Operations,
     pack: &Path,
@@ -82,12 +83,12 @@ fn install_host_pack(operations: &Operations, prepared: PreparedHostPack<'_>, pr
     Ok(())
 }
 
-/// The failure, with every blocker of its own.
+/// Converts an error to a failure that lists every blocker.
 pub(super) fn refusal(error: OperationError) -> Failure {
     let blocking = |blocker: &Finding| Blocking {
         code: blocker.code,
         what: blocker.message.clone(),
-        // A rule may have nothing to say beyond its message.
+        // A rule may have only a message.
         why: Some(blocker.why()).filter(|why| !why.is_empty()).unwrap_or_else(|| blocker.message.clone()),
         next: blocker.next(),
     };
@@ -95,7 +96,7 @@ pub(super) fn refusal(error: OperationError) -> Failure {
     Failure::from(error).blocked_by(blockers)
 }
 
-/// Notes what a person should know before anything is changed.
+/// Prints warnings and notes before anything is changed.
 pub(super) fn note_what_to_know(planned: &PlannedInstall, printer: Printer) {
     planned.warnings().iter().for_each(|warning| printer.note(warning));
     if planned.release().verified.trusted().development() {
@@ -103,7 +104,7 @@ pub(super) fn note_what_to_know(planned: &PlannedInstall, printer: Printer) {
     }
 }
 
-/// What a person wants to know after an install.
+/// Text after an install.
 pub(crate) fn summary(installed: &Installed) -> String {
     let mut text = format!(
         "{} {} is installed on {} ({})\n",

@@ -1,5 +1,5 @@
-//! `landfall key new`: one person's cosign key pair, and for a vendor of one person root document 1, which trusts it for
-//! every role.
+//! `landfall key new`: makes a cosign key pair for one person and, for a vendor with one person, root document 1, which
+//! trusts it for every role.
 
 use std::path::{Path, PathBuf};
 
@@ -66,7 +66,7 @@ fn new(arguments: &KeyNewArguments, printer: Printer) -> Result<(), Failure> {
         cli::KeyKind::Ed25519 => KeyKind::Ed25519,
     })?;
     durable::create_folder(folder)?;
-    // The first of several processes has the folder from here on.
+    // From here on, only the first of several processes continues in the folder.
     write_new(&private_key, key.to_encrypted_pem(password.as_bytes())?.as_bytes(), 0o600)?;
     write_new(&public_key, key.public().to_pem().as_bytes(), 0o644)?;
     let root = root.map(|path| write_root(path, &key, arguments.development)).transpose()?;
@@ -81,7 +81,7 @@ fn write_root(path: PathBuf, key: &SigningKey, development: bool) -> Result<NewR
     Ok(NewRoot { root: path, fingerprint: document.fingerprint().to_string(), development: document.development() })
 }
 
-/// Private keys from their files, each with its password.
+/// Reads private keys from their files, each with its password.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<SigningKey>, Failure> {
     let read = |path: &PathBuf| {
         let pem = fs_err::read(path)
@@ -104,12 +104,12 @@ fn root_document(key: &SigningKey, development: bool) -> Result<Root, Failure> {
     Ok(unsigned.finish(None)?)
 }
 
-/// Refuses early, before a password is asked for; [`write_new`] refuses in any case.
+/// Returns an error for an existing file before a password is requested; [`write_new`] refuses it in any case.
 pub(super) fn refuse_to_overwrite(path: &Path) -> Result<(), Failure> {
     if path.exists() { Err(exists(path)) } else { Ok(()) }
 }
 
-/// Writes a file durably, and never over another one, whoever made it meanwhile.
+/// Writes a new file durably; never overwrites a file, even one created in the meantime.
 pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     match durable::write_new_file(path, bytes, mode) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(exists(path)),
@@ -119,7 +119,7 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fail
 
 fn exists(path: &Path) -> Failure {
     let what = format!("{} exists already, and Landfall never overwrites what trust rests on", path.display());
-    // A key that is gone is gone for all sites that trust it: nothing here says "remove".
+    // A deleted key is lost for all sites that trust it, so no text here suggests removal.
     Failure::new(codes::OUTPUT_EXISTS, what).next("Name another folder with --output.")
 }
 

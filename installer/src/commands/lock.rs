@@ -1,4 +1,4 @@
-//! `landfall lock`: resolve what a release names against its registries, and pin it.
+//! `landfall lock`: resolves the references of a release in registries, and pins them.
 
 use std::path::PathBuf;
 
@@ -32,7 +32,7 @@ impl Document for LockUpdate {
     const KIND: &'static str = "lockUpdate";
 }
 
-/// Resolves a lock and adds what the release names, checks it, updates entries of it, or lists what it would ask.
+/// Resolves a lock and adds images, checks it, updates entries, or lists the requests.
 pub(crate) fn run(arguments: LockArguments, printer: Printer) -> Result<(), Failure> {
     let source = source(arguments.release, arguments.source);
     if arguments.dry_run {
@@ -107,7 +107,7 @@ fn requests_text(found: &LockRequests) -> String {
     said + &unknown.collect::<Vec<_>>().concat() + &after
 }
 
-/// Each entry that changed, with a line for each state of what it pins: `-` for before, `+` for now.
+/// Text about each changed entry, with a line for each state of its pins: `-` for before, `+` for now.
 fn update_text(update: &LockUpdate) -> String {
     let LockUpdate { lock, entries, changed } = update;
     let mut lines = Vec::new();
@@ -120,11 +120,11 @@ fn update_text(update: &LockUpdate) -> String {
     lines.join("\n")
 }
 
-/// What was pinned of an input, and what is pinned now.
+/// Lines with the earlier and the present pin of an input.
 fn states(change: &InputChange) -> Vec<String> {
     let InputChange { name, before, after } = change;
     let version = |pinned: &Option<PinnedInput>| pinned.as_ref().and_then(|pinned| pinned.version.clone());
-    // A tag or an address that stayed is in the lock; it would only hide what differs.
+    // An unchanged tag or URL is in the lock, and would only hide the difference.
     let is_same = before.is_some() && version(before) == version(after);
     let line = |mark: char, pinned: &PinnedInput| {
         let version = pinned.version.clone().filter(|_| !is_same);
@@ -137,7 +137,7 @@ fn states(change: &InputChange) -> Vec<String> {
     states.into_iter().flatten().collect()
 }
 
-/// Where the vendor's content store is unless an option names another folder.
+/// Default path of the vendor's content store.
 pub(super) fn default_store() -> Result<PathBuf, Failure> {
     let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let data = data.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
@@ -146,7 +146,7 @@ pub(super) fn default_store() -> Result<PathBuf, Failure> {
     Ok(data.ok_or_else(missing)?.join("landfall/store"))
 }
 
-/// Where a release's inputs come from, as the builder takes it.
+/// Converts the arguments to the sources of a release's inputs.
 pub(super) fn source(release: PathBuf, arguments: SourceArguments) -> SourceOptions {
     SourceOptions { release, lock: arguments.lock, registries: arguments.registries }
 }
@@ -166,7 +166,7 @@ mod tests {
         EntryChange { kind, entry: entry.to_owned(), inputs }
     }
 
-    /// What the entry itself names.
+    /// A change of the entry's own pin.
     fn whole(before: PinnedInput, after: PinnedInput) -> InputChange {
         InputChange { name: None, before: Some(before), after: Some(after) }
     }

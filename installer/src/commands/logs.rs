@@ -1,4 +1,4 @@
-//! `landfall logs`: what the pods of a component have logged, and log from now on.
+//! `landfall logs`: prints logs of a component's pods, and follows them.
 
 use std::ffi::OsString;
 use std::io;
@@ -15,8 +15,8 @@ use crate::cli::LogsArguments;
 use crate::failure::Failure;
 use crate::printer::{Printer, received};
 
-/// Prints the logs of a component's pods, each line with its pod and its container. Logs that are followed appear as they
-/// are written, those of all pods together, until the command is interrupted.
+/// Prints the logs of a component's pods, each line with its pod and container. With `--follow`, lines of all pods are
+/// printed as they arrive, until an interrupt.
 pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCode, Failure> {
     let operations = operations_of_root(printer)?;
     if !arguments.follow {
@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &LogsArguments, printer: Printer) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints what was logged so far, by kubectl.
+/// Prints the present logs through kubectl.
 fn print(arguments: &LogsArguments, operations: &Operations, printer: Printer) -> Result<ExitCode, Failure> {
     let pods = operations.component_pods(&arguments.component, arguments.container.as_deref())?;
     if pods.is_empty() {
@@ -54,7 +54,7 @@ fn print(arguments: &LogsArguments, operations: &Operations, printer: Printer) -
     Ok(code)
 }
 
-/// The exit code so far, or that of a program which failed.
+/// Waits for kubectl. Returns the exit code so far, or that of a failed process.
 fn worse(code: ExitCode, child: &mut Child) -> Result<ExitCode, Failure> {
     let status = child.wait().map_err(|error| not_started(&error))?;
     Ok(if status.success() {
@@ -64,7 +64,8 @@ fn worse(code: ExitCode, child: &mut Child) -> Result<ExitCode, Failure> {
     })
 }
 
-/// kubectl's arguments, once for each pod; of earlier runs, once for each container that has one: kubectl refuses the others.
+/// Arguments of kubectl, once per pod; for previous runs, once per container that has one, because kubectl refuses the
+/// others.
 fn wanted(arguments: &LogsArguments, pods: &[PodContainers]) -> Result<Vec<Vec<OsString>>, Failure> {
     if !arguments.previous {
         let container = arguments.container.as_deref();
@@ -82,7 +83,7 @@ fn wanted(arguments: &LogsArguments, pods: &[PodContainers]) -> Result<Vec<Vec<O
     Ok(earlier)
 }
 
-/// kubectl's arguments for one pod, with all of its containers or one.
+/// Arguments of kubectl for one pod, with all of its containers or one.
 fn of_pod(arguments: &LogsArguments, pod: &PodContainers, container: Option<&str>) -> Vec<OsString> {
     let containers = container.map_or_else(|| "--all-containers".to_owned(), |name| format!("--container={name}"));
     let words = ["logs", "--namespace", &pod.namespace, &pod.pod, &containers, "--prefix", "--ignore-errors"];
@@ -93,7 +94,7 @@ fn of_pod(arguments: &LogsArguments, pod: &PodContainers, container: Option<&str
     words
 }
 
-/// Prints lines as kubectl does, and what happens to pods as notes. It breaks at a line that cannot be printed, and keeps
+/// Prints lines in kubectl's format, and events of pods as notes. Stops at a line that cannot be printed, and records
 /// the reason.
 fn listener(printer: Printer, failed: &Arc<OnceLock<io::ErrorKind>>) -> Listener {
     let failed = Arc::clone(failed);
@@ -121,7 +122,7 @@ fn note(printer: Printer, text: &str) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A line as kubectl prefixes it, ended if its container has not ended it.
+/// A line with kubectl's prefix, and with a newline even if its container wrote none.
 fn line(source: &LogSource, text: &[u8]) -> Vec<u8> {
     let mut line = format!("[pod/{}/{}] ", source.pod, source.container).into_bytes();
     line.extend_from_slice(text);

@@ -1,4 +1,4 @@
-//! `landfall manuals`: manual pages, generated from the help of the commands.
+//! `landfall manuals`: writes manual pages, generated from the help of the commands.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -24,10 +24,10 @@ impl Document for Written {
     const KIND: &'static str = "manuals";
 }
 
-/// The name of the program.
+/// Name of the program.
 const PROGRAM: &str = "landfall";
 
-/// A page: the name of its file, and its text.
+/// A page: name of its file, and text.
 pub(super) type Page = (String, Vec<u8>);
 
 /// Writes the pages.
@@ -48,7 +48,7 @@ fn write(folder: &Path, pages: &[Page]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A page for `landfall` and one for each command that is not hidden.
+/// A page for `landfall`, and one for each visible command.
 pub(super) fn pages() -> Result<Vec<Page>, Failure> {
     let mut pages = Vec::new();
     let mut command = cli::command();
@@ -57,7 +57,7 @@ pub(super) fn pages() -> Result<Vec<Page>, Failure> {
     Ok(pages)
 }
 
-/// Adds the page of the command with these words, and of those below it.
+/// Adds the page of the command with these words, and those of its subcommands.
 fn collect(command: &clap::Command, words: &[&str], pages: &mut Vec<Page>) -> Result<(), Failure> {
     let name = words.join("-");
     let text = rendered(command, words)
@@ -67,7 +67,7 @@ fn collect(command: &clap::Command, words: &[&str], pages: &mut Vec<Page>) -> Re
     below.into_iter().try_for_each(|below| collect(below, &[words, &[below.get_name()][..]].concat(), pages))
 }
 
-/// A page: what the help says, with commands by who needs them, examples and exit codes in sections of their own.
+/// Renders a page: the help, with separate sections for commands by audience, examples and exit codes.
 fn rendered(command: &clap::Command, words: &[&str]) -> std::io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let page = clap_mangen::Man::new(command.clone()).title(words.join("-").to_uppercase());
@@ -93,7 +93,7 @@ fn rendered(command: &clap::Command, words: &[&str]) -> std::io::Result<Vec<u8>>
     Ok(text)
 }
 
-/// A section that lists commands with what each does.
+/// A section that lists commands with their descriptions.
 fn commands_section(heading: &str, commands: &[&clap::Command]) -> String {
     let mut text = format!(".SH {}\n", escaped(&heading.to_uppercase()));
     for command in commands {
@@ -103,7 +103,7 @@ fn commands_section(heading: &str, commands: &[&clap::Command]) -> String {
     text
 }
 
-/// A section whose lines stay as they are; nothing for none.
+/// A section with unchanged lines; empty without lines.
 fn verbatim(heading: &str, lines: &str) -> String {
     if lines.is_empty() {
         return String::new();
@@ -112,7 +112,7 @@ fn verbatim(heading: &str, lines: &str) -> String {
     format!(".SH \"{heading}\"\n.nf\n{}\n.fi\n", lines.join("\n"))
 }
 
-/// A line of text as roff has it.
+/// Escapes a line of text for roff.
 fn escaped(line: &str) -> String {
     let line = line.replace('\\', "\\e").replace('-', "\\-");
     if line.starts_with(['.', '\'']) { format!("\\&{line}") } else { line }

@@ -1,4 +1,4 @@
-//! One file per command. Each takes its arguments, resolves them, calls a library, and reports.
+//! One file per command. Each resolves its arguments, calls a library, and reports the result.
 
 mod approvals;
 mod audit;
@@ -71,10 +71,10 @@ use crate::failure::Failure;
 use crate::interrupts::end_at_interrupt;
 use crate::printer::Printer;
 
-/// Runs the command that was asked for. One that ends without an error ends with the exit code that it returns.
+/// Runs the command. Without an error, the exit code is the returned one.
 pub(crate) fn run(cli: Cli, printer: Printer) -> Result<ExitCode, Failure> {
     match &cli.command {
-        // They end otherwise, or pass interrupts on.
+        // These commands end in another way, or pass interrupts on.
         Command::Node(_) | Command::Probe(_) | Command::Kubectl(_) => {}
         Command::Status(arguments) if arguments.watch => {}
         command => end_at_interrupt(printer, matches!(command, Command::Logs(arguments) if arguments.follow)),

@@ -1,4 +1,4 @@
-//! `landfall models fit`: how each model runs on a host. It verifies nothing, and says so.
+//! `landfall models fit`: computes how each model runs on a host. It verifies nothing, and says so.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ impl Document for ModelsFit {
     const KIND: &'static str = "modelsFit";
 }
 
-/// Runs a command about models.
+/// Runs the subcommand.
 pub(crate) fn run(command: &ModelsCommand, printer: Printer) -> Result<(), Failure> {
     let ModelsCommand::Fit(arguments) = command;
     let document = document(arguments)?;
@@ -56,7 +56,7 @@ fn text(fitted: &ModelsFit, is_of_bundle: bool) -> String {
     table
 }
 
-/// The models of the bundle, or of the named files and folders.
+/// Models of the bundle, or of the named files and folders.
 fn document(arguments: &ModelsFitArguments) -> Result<ModelsDocument, Failure> {
     if let Some(path) = &arguments.bundle {
         return of_bundle(path);
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// A head of the sample bundle, with this text as its models.
+    /// Head of the sample bundle, with this text as its models.
     fn head(models: Option<&str>) -> Vec<u8> {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let mut forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());

@@ -1,4 +1,4 @@
-//! `landfall node`: what systemd runs on a host.
+//! `landfall node`: programs that systemd runs on a host.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::host_api;
 use crate::logging;
 use crate::printer::Printer;
 
-/// Runs the agent until it is stopped, or a preparation to its end.
+/// Runs the subcommand: a service until it is stopped, or a preparation until it ends.
 pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure> {
     let paths = SitePaths::default();
     match command {
@@ -32,7 +32,7 @@ pub(crate) fn run(command: &NodeCommand, printer: Printer) -> Result<(), Failure
     Ok(())
 }
 
-/// Ends the open change. Whoever follows reads why it could not.
+/// Finishes the open change. Its events are written to a file, so that followers can read the reason of a failure.
 fn operate(paths: &SitePaths) -> Result<(), Failure> {
     let events: Arc<dyn Progress> = Arc::new(EventFile::begin(paths));
     logging::keep(&paths.logs(), "operate");

@@ -1,4 +1,4 @@
-//! Pages and scripts that a command writes beside what it prints.
+//! Pages and scripts that a command writes in addition to its output.
 
 use std::path::Path;
 
@@ -10,15 +10,15 @@ use rustix::fs::Access;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Anyone who gets a page or a script may read it: it holds no secrets.
+/// Mode of the files, which contain no secrets, so that anyone may read them.
 const FILE_MODE: u32 = 0o644;
 
-/// The text of a page.
+/// Renders a page.
 pub(super) fn rendered(page: &impl Template) -> Result<String, Failure> {
     page.render().map_err(|error| Failure::new(codes::BUG, "the page cannot be made").because(&error))
 }
 
-/// Refuses a file that cannot be written, before the work that would fill it.
+/// Returns an error for a path that cannot be written, before the work for it starts.
 pub(super) fn refuse_unwritable(path: &Path) -> Result<(), Failure> {
     let refused = |what: String, next: &str| Err(Failure::new(codes::BAD_ARGUMENT, what).next(next));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
@@ -36,7 +36,7 @@ pub(super) fn refuse_unwritable(path: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes a page or a script to the file that a person asked for; on the disk when this returns.
+/// Writes a page or a script to a requested file; it is synced to disk on return.
 pub(super) fn write(path: &Path, text: &str, printer: Printer) -> Result<(), Failure> {
     durable::write_file(path, text.as_bytes(), FILE_MODE)?;
     printer.note(&format!("written: {}", path.display()));

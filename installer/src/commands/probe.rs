@@ -1,4 +1,5 @@
-//! `landfall probe`: the facts of each node of a cluster that exists already. What is found on a node is on the disk as soon as it is known.
+//! `landfall probe`: collects the facts of each node of an existing cluster. The facts of a node are synced to disk as
+//! soon as they are known.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -18,14 +19,14 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
 
-/// Facts hold no secrets.
+/// Mode of the files: facts contain no secrets.
 const FILE_MODE: u32 = 0o644;
 
 impl Document for ProbeReport {
     const KIND: &'static str = "probe";
 }
 
-/// Probes the nodes and reports each. The exit code says whether all of them have facts and nothing is left in the cluster.
+/// Probes the nodes and reports each. The exit code shows if all of them have facts and nothing is left in the cluster.
 pub(crate) fn run(arguments: &ProbeArguments, printer: Printer) -> Result<ExitCode, Failure> {
     if let Some(folder) = &arguments.output {
         durable::create_folder(folder)?;
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &ProbeArguments, printer: Printer) -> Result<ExitCo
     printer.judged(&report, text, report.exit_code())
 }
 
-/// Writes the facts of a node as the file that `--facts` reads. Names of nodes are harmless as names of files.
+/// Writes the facts of a node in the format that `--facts` reads. Names of nodes are valid file names.
 fn keep(node: &ProbedNode, folder: Option<&Path>) -> Result<(), StepError> {
     if let (Some(folder), Probed::Facts(facts)) = (folder, &node.probed) {
         let text = document::pretty::<Facts>(facts) + "\n";
@@ -64,7 +65,7 @@ fn text(report: &ProbeReport) -> String {
     text
 }
 
-/// What a person looks for first on a node.
+/// Summary of a node's facts for a person.
 fn described(facts: &Facts) -> String {
     let Facts { operating_system, kernel, cores, memory_bytes, gpus, .. } = facts;
     let groups = Host::of(*cores, *memory_bytes, gpus.as_ref()).groups;

@@ -1,4 +1,4 @@
-//! `landfall prove`: the proofs that the release is of use here.
+//! `landfall prove`: runs the proofs of the release.
 
 use std::fmt::Write;
 
@@ -16,13 +16,13 @@ impl Document for ProofReport {
     const KIND: &'static str = "proofs";
 }
 
-/// Runs proofs and reports each; fails where one of them does.
+/// Runs proofs and reports each; fails if one of them fails.
 pub(crate) fn run(arguments: &ProveArguments, printer: Printer) -> Result<(), Failure> {
     let report = operations_of_root(printer)?.prove(&arguments.names)?;
     printer.judged(&report, text, refusal(&report)).map(drop)
 }
 
-/// The error of a report in which a proof failed.
+/// Failure for a report with failed proofs.
 fn refusal(report: &ProofReport) -> Option<Failure> {
     let failed: Vec<_> = report.failed().collect();
     if failed.is_empty() {

@@ -1,5 +1,5 @@
-//! `landfall provenance`: what a bundle was built of, as its vendor signed it. Signatures of the head and of the statement are
-//! checked; the payload is not read.
+//! `landfall provenance`: shows what a bundle was built of, as its vendor signed it. The signatures of the head and of
+//! the statement are verified; the payload is not read.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
 
-/// The kind that is shown of a material without one.
+/// Shown kind of a material without one.
 const OTHER: &str = "other";
 
 /// What a bundle was built of.
@@ -84,7 +84,7 @@ impl From<&Material> for MaterialLine {
     }
 }
 
-/// Verifies the provenance of a bundle, and prints it.
+/// Verifies and prints the provenance of a bundle.
 pub(crate) fn run(arguments: &ProvenanceArguments, printer: Printer) -> Result<(), Failure> {
     let bundle = &arguments.bundle;
     let trust = Trust::read(arguments.trust.trust.as_deref(), bundle)?;
@@ -97,7 +97,7 @@ pub(crate) fn run(arguments: &ProvenanceArguments, printer: Printer) -> Result<(
     Ok(())
 }
 
-/// The file that a person named.
+/// Reads the file that a person named.
 fn named(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     fs_err::File::open(file)
@@ -106,7 +106,7 @@ fn named(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The file that `landfall build` wrote.
+/// Reads the file that `landfall build` wrote.
 fn beside(located: &Located, verified: &Verified) -> Result<(PathBuf, Vec<u8>), Failure> {
     let name = verified.bundle_name().provenance();
     let missing = || {
@@ -164,7 +164,7 @@ fn text(provenanced: &Provenanced) -> String {
 fn line(kind: &str, material: &MaterialLine) -> String {
     let name = material.name.as_ref().or(material.uri.as_ref()).map_or("without a name", String::as_str);
     let digest = material.digest.map_or_else(|| "no SHA-256".to_owned(), |digest| digest.to_string());
-    // A name that breaks lines would make lines of its own.
+    // A name with line breaks would create lines of its own.
     format!("  {:<12} {}  {digest}", shown::line(kind), shown::line(name))
 }
 

@@ -1,4 +1,4 @@
-//! `landfall releases`: what is installed, and where a rollback would lead.
+//! `landfall releases`: shows the installed release, and the target of a rollback.
 
 use landfall_inventory::diff::{BundleDiff, Changes, ImageChange, ImageState, Names};
 use landfall_lifecycle::operations::{KeptReleaseStatus, OperationError, Operations, TrustedRelease};
@@ -38,7 +38,7 @@ struct ReleaseDifference {
 }
 
 impl ReleaseDifference {
-    /// None unless both heads can be read.
+    /// Compares two heads; `None` unless both can be read.
     fn of(heads: &[TrustedRelease]) -> Option<Self> {
         let mut heads: Vec<&TrustedRelease> = heads.iter().collect();
         heads.sort_by_key(|head| head.release.counter);
@@ -57,7 +57,7 @@ impl ReleaseDifference {
 }
 
 impl ReleaseList {
-    /// The releases of this host.
+    /// Reads the releases of this host.
     pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
         let (releases, heads): (Vec<_>, Vec<_>) = operations.kept_releases()?.into_iter().unzip();
         let heads: Vec<TrustedRelease> = heads.into_iter().flatten().collect();
@@ -69,7 +69,7 @@ impl Document for ReleaseList {
     const KIND: &'static str = "releases";
 }
 
-/// Prints them.
+/// Prints the list.
 pub(crate) fn run(arguments: &ReleasesArguments, printer: Printer) -> Result<(), Failure> {
     let list = ReleaseList::of(&operations_of_root(printer)?)?;
     if list.releases.is_empty() {
@@ -84,7 +84,7 @@ fn text(list: &ReleaseList) -> String {
     list.releases.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// With the notes of each, and what differs between them.
+/// The list with the notes of each release, and with the differences between them.
 fn detailed(list: &ReleaseList) -> String {
     let ReleaseList { releases, difference } = list;
     let noted = |release: &KeptReleaseStatus| format!("{}\n{}", line(release), notes(release.notes.as_deref()));
@@ -96,7 +96,7 @@ fn line(release: &KeptReleaseStatus) -> String {
     format!("{} {} (counter {}), {state}", release.name, release.version, release.counter)
 }
 
-/// What differs, a line each.
+/// The differences, one per line.
 fn difference_text(ReleaseDifference { from, to, components, images }: &ReleaseDifference) -> String {
     let mut lines = vec![format!("from {from} to {to}:")];
     for (mark, names) in [('+', &components.added), ('-', &components.removed), ('~', &components.changed)] {
@@ -115,7 +115,7 @@ fn difference_text(ReleaseDifference { from, to, components, images }: &ReleaseD
     lines.join("\n")
 }
 
-/// Notes, of which no line passes for one of this program.
+/// Release notes, with a prefix so that no line resembles output of this program.
 fn notes(notes: Option<&str>) -> String {
     let Some(notes) = notes else { return "  its vendor wrote no notes".to_owned() };
     notes.trim_end().lines().map(|line| format!("  | {line}")).collect::<Vec<_>>().join("\n")

@@ -1,4 +1,4 @@
-//! `landfall replaced-data`: what undone changes found in volumes, and kept beside them.
+//! `landfall replaced-data`: lists or removes data that undone changes found in volumes and kept.
 
 use landfall_lifecycle::operations::RemovedReplacedData;
 use landfall_lifecycle::replaced_data::ReplacedData;
@@ -29,7 +29,7 @@ impl Document for RemovedReplacedData {
     const KIND: &'static str = "removedReplacedData";
 }
 
-/// Lists it, or removes some of it.
+/// Runs the subcommand.
 pub(crate) fn run(command: ReplacedDataCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         ReplacedDataCommand::List => list(printer),

@@ -1,4 +1,4 @@
-//! `landfall restore`: data becomes what a backup holds.
+//! `landfall restore`: replaces data with that of a backup.
 
 use std::fmt::Write;
 
@@ -55,7 +55,7 @@ impl Document for RestoreDryRun<'_> {
 }
 
 impl<'a> RestoreDryRun<'a> {
-    /// What would be done.
+    /// Creates the document of a dry run.
     pub(super) fn of(prepared: &'a PreparedRestore<'_>) -> Result<Self, Failure> {
         Ok(RestoreDryRun {
             backup: prepared.backup(),
@@ -70,13 +70,13 @@ impl<'a> RestoreDryRun<'a> {
     }
 }
 
-/// What a person chose.
+/// Converts the arguments to a request.
 pub(super) fn request_of(selection: &RestoreSelection) -> RestoreRequest {
     let RestoreSelection { backup, at, components } = selection;
     RestoreRequest { backup: backup.clone(), at: *at, components: components.clone() }
 }
 
-/// Restores a backup, or prints what would be done.
+/// Restores a backup, or prints the plan.
 pub(crate) fn run(arguments: RestoreArguments, printer: Printer) -> Result<(), Failure> {
     let RestoreArguments { selection, copy, dry_run, confirm } = arguments;
     let operations = operations_of_root(printer)?;
@@ -116,13 +116,13 @@ fn plan_text(prepared: &PreparedRestore<'_>, overwrites: &[OverwrittenStream]) -
     text
 }
 
-/// The steps, which come last: what is lost must not stand below them.
+/// The steps, which come last so that the overwritten data is not below them.
 fn steps_text(plan: &Plan<Action>) -> String {
     let steps = plan.all().map(|step| format!("\n  {}", step.title));
     steps.fold(String::from("\nsteps:"), |text, step| text + &step)
 }
 
-/// What goes, and what of it could come back.
+/// Text about the overwritten data, and about its part that could be recovered.
 fn overwrites_text(overwrites: &[OverwrittenStream]) -> String {
     let mut text = String::new();
     for OverwrittenStream { stream, present_bytes, loaded_bytes, as_of, saved_until } in overwrites {
@@ -140,7 +140,7 @@ fn overwrites_text(overwrites: &[OverwrittenStream]) -> String {
     text
 }
 
-/// What a restore affects beside the data.
+/// Text about effects of a restore other than on the data.
 fn beside_text(dependents: &[String], replaces_console: bool) -> String {
     let mut text = String::new();
     if !dependents.is_empty() {
@@ -152,7 +152,7 @@ fn beside_text(dependents: &[String], replaces_console: bool) -> String {
     text
 }
 
-/// What a person wants to know after a restore.
+/// Text after a restore.
 pub(super) fn summary(restored: &Restored) -> String {
     let Restored { release, version, streams } = restored;
     let mut text = format!("data of {release} {version} is back, and was checked:");

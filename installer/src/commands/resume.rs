@@ -1,4 +1,4 @@
-//! `landfall resume`: finishes what was interrupted.
+//! `landfall resume`: finishes an interrupted operation.
 
 use landfall_lifecycle::operations::Resumed;
 

@@ -1,4 +1,5 @@
-//! `landfall sbom`: the bill of materials of a bundle or of one of its images, from the head alone. It verifies nothing, and says so.
+//! `landfall sbom`: prints the bill of materials of a bundle or of one of its images, from the head only. It verifies
+//! nothing, and says so.
 
 use landfall_bundle_spec::head::Opened;
 use landfall_error_codes::codes;
@@ -13,18 +14,18 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
 
-/// The program that the bills name.
+/// The tool that the bills name.
 const TOOL: Tool<'_> = Tool { name: "landfall", version: env!("CARGO_PKG_VERSION") };
 
-/// How many images a message lists.
+/// Maximum number of images in a message.
 const IMAGES_LISTED: usize = 20;
 
-/// Prints a bill on standard output, in its format with and without `--json`.
+/// Prints a bill on standard output, in its own format with and without `--json`.
 pub(crate) fn run(arguments: &SbomArguments, printer: Printer) -> Result<(), Failure> {
     let located = bundle::locate(&arguments.bundle)?;
     let opened = Opened::read(located.head()?)?;
     let bill = bill(&opened, arguments.image.as_deref(), arguments.format)?;
-    // What a stick made up becomes plain text in a bill, too.
+    // Text from a stick is also converted to plain text in a bill.
     printer.data(&shown::json(&format!("{bill:#}")))?;
     printer.note("NOT VERIFIED: this is what the bundle says about itself; `landfall verify` checks it.");
     Ok(())
@@ -75,7 +76,7 @@ mod tests {
 
     use super::*;
 
-    /// A head of the sample bundle, with this text as its inventory.
+    /// Head of the sample bundle, with this text as its inventory.
     fn head(inventory: Option<&str>) -> Vec<u8> {
         let vendor = Vendor::new(KeyKind::Ed25519).unwrap();
         let mut forgery = Forgery::of(&Sample::tiny(&vendor).unwrap());

@@ -1,4 +1,4 @@
-//! `landfall schemas`: docs/schemas, the JSON Schemas of everything that commands print with `--json`.
+//! `landfall schemas`: writes docs/schemas, the JSON Schemas of all documents that commands print with `--json`.
 
 use landfall_builder::{InitReport, LockCheck, LockReport, LockRequests, LockUpdate};
 use landfall_host::facts::Facts;
@@ -39,7 +39,7 @@ impl Document for Written {
     const KIND: &'static str = "schemas";
 }
 
-/// Every kind of document, and its schema.
+/// Kind and schema of every document.
 fn all() -> Vec<(&'static str, Value)> {
     let mut all = vec![
         schema_of::<Aborted>(),
@@ -105,7 +105,7 @@ fn all() -> Vec<(&'static str, Value)> {
     all
 }
 
-/// Those about backups.
+/// Documents about backups.
 fn of_backups() -> Vec<(&'static str, Value)> {
     vec![
         schema_of::<AdoptedBackups>(),
@@ -127,7 +127,7 @@ fn of_backups() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Those about the console.
+/// Documents about the console.
 fn of_console() -> Vec<(&'static str, Value)> {
     vec![
         schema_of::<console::ConsoleAccess>(),
@@ -138,7 +138,7 @@ fn of_console() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// Those about licenses and their use.
+/// Documents about licenses and usage.
 fn of_licenses() -> Vec<(&'static str, Value)> {
     vec![
         schema_of::<LicenseReport>(),
@@ -154,7 +154,7 @@ fn of_licenses() -> Vec<(&'static str, Value)> {
 }
 
 fn text(schema: &Value) -> String {
-    // A tree of values without NaN has a JSON form, so this cannot fail.
+    // A tree of values without NaN always converts to JSON.
     serde_json::to_string_pretty(schema).unwrap_or_default() + "\n"
 }
 
@@ -210,7 +210,7 @@ mod tests {
         }
     }
 
-    /// Every kind that the sources of this crate name has a schema.
+    /// Every kind in the sources of this crate has a schema.
     #[test]
     fn every_document_has_a_schema() {
         fn kinds(folder: &Path, found: &mut BTreeSet<String>) {
@@ -233,13 +233,13 @@ mod tests {
         ];
         let mut named = BTreeSet::from(elsewhere.map(str::to_owned));
         kinds(&repository().join("installer/src"), &mut named);
-        // This test names what it looks for.
+        // This test contains the searched text itself.
         named.retain(|kind| kind.chars().all(char::is_alphanumeric));
         let listed: BTreeSet<_> = all().into_iter().map(|(kind, _)| kind.to_owned()).collect();
         assert_eq!(named, listed);
     }
 
-    /// Fails unless a document is what its schema says, in one line and in several.
+    /// Asserts that a document matches its schema, in one line and in several.
     fn check<D: Document>(document: &D) {
         let (kind, schema) = schema_of::<D>();
         let validator = jsonschema::validator_for(&schema).unwrap();
@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    /// Names of fields below a schema, without those of documents that are quoted as they are.
+    /// Names of fields below a schema, without those of quoted documents.
     fn fields(schema: &Value, found: &mut BTreeSet<String>) {
         match schema {
             Value::Object(object) => {

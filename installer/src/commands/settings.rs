@@ -1,4 +1,4 @@
-//! `landfall settings`: what the site has set of what the release lets it set.
+//! `landfall settings`: shows which values of the release the site has set.
 
 use landfall_error_codes::codes;
 use landfall_lifecycle::operations::{SecretSetting, SecretState, Setting, SiteSettings};
@@ -14,7 +14,7 @@ impl Document for SiteSettings {
     const KIND: &'static str = "settings";
 }
 
-/// Prints them.
+/// Prints the settings.
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     let settings = operations_of_root(printer)?.settings()?;
     printer.report(&settings, text)?;
@@ -32,7 +32,7 @@ fn text(settings: &SiteSettings) -> String {
     values.into_iter().chain(secrets).collect::<Vec<_>>().join("\n\n")
 }
 
-/// A secret as changes name it: by its number. Its value is not known here.
+/// The row of a secret, with its number. Its value is not known here.
 fn secret_row(secret: &SecretSetting) -> [String; 4] {
     let SecretSetting { name, component, meaning, kind: _, state, number, reason } = secret;
     let number = number.map(|number| format!(" ({number})")).unwrap_or_default();

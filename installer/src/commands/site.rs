@@ -1,4 +1,4 @@
-//! What the site verbs share.
+//! Common functions of the commands for a site.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Drawn;
 
-/// Printed wherever a development root is trusted.
+/// Note for each use of a development root.
 pub(crate) const DEVELOPMENT_NOTE: &str =
     "DEVELOPMENT ROOT: this release is signed for development only, not for production";
 
-/// Operations for root alone: only root may read journal and secrets.
+/// Operations that require root: only root may read journal and secrets.
 pub(crate) fn operations_of_root(printer: Printer) -> Result<Operations, Failure> {
     if rustix::process::geteuid().is_root() {
         return Ok(operations(printer));
@@ -22,7 +22,7 @@ pub(crate) fn operations_of_root(printer: Printer) -> Result<Operations, Failure
     Err(Failure::new(codes::NOT_ROOT, "this command reads and changes what belongs to root").next(next))
 }
 
-/// Operations on this host that draw their progress.
+/// Operations on this host with visible progress.
 pub(crate) fn operations(printer: Printer) -> Operations {
     Operations::new(Arc::new(Drawn::new(printer)))
 }

@@ -1,4 +1,4 @@
-//! The time that a vendor's document names: now, or what `SOURCE_DATE_EPOCH` says, so that it can be made again.
+//! Time in a vendor's document: the present time, or `SOURCE_DATE_EPOCH` for reproducible output.
 
 use jiff::Timestamp;
 use landfall_error_codes::codes;
@@ -8,7 +8,7 @@ use crate::failure::Failure;
 /// Variable with the seconds since 1970.
 const EPOCH_VARIABLE: &str = "SOURCE_DATE_EPOCH";
 
-/// That time.
+/// The time for a vendor's document.
 pub(super) fn now() -> Result<Timestamp, Failure> {
     let Ok(text) = std::env::var(EPOCH_VARIABLE) else { return Ok(Timestamp::now()) };
     let seconds = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());

@@ -1,7 +1,7 @@
-//! `landfall stage`: the blobs of a bundle into a content store of the caller's, verified, in one pass.
+//! `landfall stage`: writes the blobs of a bundle into the caller's content store, verified, in one pass.
 //!
-//! The store is a registry's storage: CNCF distribution serves it after `install` has linked repositories. For a vendor
-//! it seeds a store from a bundle; for a site with a slow stick it can run before the maintenance window.
+//! The store is a registry's storage: CNCF distribution serves it after `install` has linked repositories. A vendor can
+//! fill a store from a bundle this way; a site with a slow stick can stage before the maintenance window.
 
 use indicatif::HumanBytes;
 use landfall_lifecycle::operations::{Trust, open_trusted};

@@ -1,4 +1,4 @@
-//! `landfall support`: what a site hands to its vendor when something is wrong, and what it shows.
+//! `landfall support`: collects a support bundle for the vendor, and analyzes one.
 
 use std::fmt::Write;
 use std::io::BufReader;
@@ -29,7 +29,7 @@ impl Document for Analysis {
     const KIND: &'static str = "supportAnalysis";
 }
 
-/// Does what was asked for.
+/// Runs the subcommand.
 pub(crate) fn run(command: &SupportCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         SupportCommand::Collect(arguments) => collect(arguments, printer),
@@ -96,7 +96,7 @@ fn observation_text(text: &mut String, observation: &Observation) {
     };
     let _infallible = write!(text, "\n\n{severity}[{rule}]: {what}");
     for one in evidence {
-        // A line break in a quotation must not pass for a line of this program.
+        // A line break in a quotation must not create a line of its own.
         let quoted = one.text.replace(['\n', '\r'], " ");
         let _infallible = write!(text, "\n  {}:{}: {quoted}", one.file, one.line);
     }

@@ -1,4 +1,4 @@
-//! `landfall top`: what nodes, components and their pods use of CPU and memory now.
+//! `landfall top`: shows the present CPU and memory use of nodes, components and pods.
 
 use indicatif::HumanBytes;
 use landfall_lifecycle::operations::{ComponentUse, NodeUse, SiteUse};
@@ -16,7 +16,7 @@ impl Document for SiteUse {
     const KIND: &'static str = "top";
 }
 
-/// Prints it.
+/// Prints the use.
 pub(crate) fn run(arguments: &TopArguments, printer: Printer) -> Result<(), Failure> {
     let used = operations_of_root(printer)?.site_use(arguments.component.as_deref())?;
     printer.page(&used, text, &[])
@@ -38,7 +38,7 @@ fn node(used: &NodeUse) -> [String; 3] {
     [node.clone(), cpu, memory]
 }
 
-/// A component, and below it its pods.
+/// Rows of a component and its pods.
 fn component(used: &ComponentUse) -> Vec<[String; 3]> {
     let ComponentUse { component, total, pods } = used;
     let name = component.clone().unwrap_or_else(|| "(Kubernetes)".to_owned());
@@ -53,13 +53,13 @@ fn pod(used: &PodResources) -> [String; 3] {
     [format!("  {}/{}", used.namespace, used.pod), cpu, memory]
 }
 
-/// The sum of figures; none where one is missing, or there is none at all.
+/// Sum of figures; `None` if one is missing, or if there are none.
 fn sum(figures: impl Iterator<Item = Option<u64>>) -> Option<u64> {
     let figures: Vec<u64> = figures.collect::<Option<_>>()?;
     figures.into_iter().reduce(u64::saturating_add)
 }
 
-/// `1.25` cores; a dash where nobody measured them.
+/// Formats cores, such as `1.250`; a dash if they were not measured.
 fn cores(millicores: Option<u64>) -> String {
     millicores.map_or_else(|| "-".to_owned(), |milli| format!("{}.{:03}", milli / 1000, milli % 1000))
 }

@@ -1,4 +1,5 @@
-//! `landfall uninstall`: the machine becomes what it was, and data is kept unless a person names the site to delete it.
+//! `landfall uninstall`: restores the machine's earlier state. Data is kept, unless a person names the site to delete
+//! it.
 
 use std::fmt::Write;
 
@@ -16,7 +17,7 @@ impl Document for Uninstalled {
     const KIND: &'static str = "uninstall";
 }
 
-/// Removes everything, or everything but data.
+/// Removes everything, or everything except data.
 pub(crate) fn run(arguments: UninstallArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let wish = wish(arguments, &operations, printer)?;
@@ -35,7 +36,7 @@ fn wish(arguments: UninstallArguments, operations: &Operations, printer: Printer
     Ok(DataWish::Delete { confirmation })
 }
 
-/// What a person wants to know after an uninstall.
+/// Text after an uninstall.
 pub(crate) fn summary(uninstalled: &Uninstalled) -> String {
     let mut text = match (&uninstalled.release, uninstalled.kept.is_empty()) {
         (Some(release), true) => format!("{release} is uninstalled; this machine is as it was"),

@@ -1,4 +1,4 @@
-//! `landfall upgrade` and `landfall rollback`: another release takes the place of the installed one.
+//! `landfall upgrade` and `landfall rollback`: replace the installed release with another one.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -86,7 +86,7 @@ impl Document for Aborted {
     const KIND: &'static str = "abort";
 }
 
-/// Upgrades the site, or prints what would change, or undoes an open upgrade.
+/// Upgrades the site, prints the changes, or undoes an open upgrade.
 pub(crate) fn run(arguments: UpgradeArguments, printer: Printer) -> Result<(), Failure> {
     let Some(bundle) = &arguments.bundle else { return abort(printer) };
     let operations = operations_of_root(printer)?;
@@ -112,7 +112,7 @@ pub(crate) fn run(arguments: UpgradeArguments, printer: Printer) -> Result<(), F
     Ok(())
 }
 
-/// Returns the site to an earlier release, or prints what would change.
+/// Returns the site to an earlier release, or prints the changes.
 pub(crate) fn roll_back(arguments: RollbackArguments, printer: Printer) -> Result<(), Failure> {
     let RollbackArguments { to, data, overwrite_edits, dry_run, confirm } = arguments;
     let operations = operations_of_root(printer)?;
@@ -157,7 +157,7 @@ fn abort_text(aborted: &Aborted) -> String {
 }
 
 impl<'a> UpgradeDryRun<'a> {
-    /// What would change.
+    /// Creates the document of a dry run.
     pub(super) fn of(prepared: &'a PreparedUpgrade<'_>) -> Self {
         UpgradeDryRun {
             from: prepared.from(),
@@ -181,7 +181,7 @@ fn print_plan(prepared: &PreparedUpgrade<'_>, printer: Printer) -> Result<(), Fa
     printer.report(&dry_run, |_| format!("{}\nprinting it changes nothing", changes_text(prepared)))
 }
 
-/// What a rollback that restores data loses.
+/// Text about the data that a rollback with a restore loses.
 fn loss_text(prepared: &PreparedUpgrade<'_>, backup: &BackupSummary) -> String {
     let is_restored = |change: &&ComponentChange| {
         let begin = format!("load/{}/", change.component);
@@ -192,7 +192,7 @@ fn loss_text(prepared: &PreparedUpgrade<'_>, backup: &BackupSummary) -> String {
     format!("what was written to {} since {} will be lost", components.join(", "), backup.time)
 }
 
-/// What changes, component by component.
+/// Text about the changes of each component.
 fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
     let mut text = format!("from {} to {}", prepared.from(), prepared.to());
     if prepared.missing_bytes() > 0 {
@@ -211,12 +211,12 @@ fn changes_text(prepared: &PreparedUpgrade<'_>) -> String {
     text
 }
 
-/// The first line of the notes.
+/// Title line of the release notes.
 fn notes_text(notes: &str) -> String {
     format!("\n  notes: {}", shown::line(notes_title(notes)))
 }
 
-/// The values of the site that have another result.
+/// Computed values of the site that change.
 fn values_text(values: &[SettingChange]) -> String {
     let shown_value = |value: Option<&Value>| value.map_or_else(|| "none".to_owned(), ToString::to_string);
     let line = |change: &SettingChange| {
@@ -230,7 +230,7 @@ fn values_text(values: &[SettingChange]) -> String {
     values.iter().map(line).collect()
 }
 
-/// How long all of it takes, what stops, what becomes of data, and what does not go back.
+/// Text about the duration, interruptions, data, and actions without undo.
 pub(super) fn outlook_text(outlook: &Outlook) -> String {
     let by = if outlook.is_predicted { "estimated" } else { "by earlier operations of this site" };
     let mut text = format!("\n  all of it takes {}, {by}", HumanDuration(Duration::from_secs(outlook.seconds)));
@@ -268,7 +268,7 @@ pub(super) fn outlook_text(outlook: &Outlook) -> String {
     text
 }
 
-/// What is taken of each filesystem at its peak.
+/// Text about the peak use of each filesystem.
 pub(super) fn space_text(peaks: &[FilesystemPeak]) -> String {
     let mut text = String::new();
     for FilesystemPeak { folder, needed_bytes, free_bytes, parts, .. } in peaks {
@@ -324,7 +324,7 @@ fn components_text(components: &[ComponentChange]) -> String {
     text
 }
 
-/// Whether a component is tried in one pod first.
+/// Text about the canary of a component, or the reason why it has none.
 fn canary_text(canary: &CanaryChoice) -> String {
     match canary {
         CanaryChoice::Tried { workload, proofs, soak_seconds } => {
@@ -348,7 +348,7 @@ fn fate_text(fate: Fate) -> &'static str {
     }
 }
 
-/// What a person wants to know after an upgrade or a rollback.
+/// Text after an upgrade or a rollback.
 pub(super) fn summary(what: &str, upgraded: &Upgraded) -> String {
     let Upgraded { release, version, previous, changed, removed, restored, restored_from, kubernetes } = upgraded;
     let mut text = format!("{release} {version} {what}, and its proofs passed");

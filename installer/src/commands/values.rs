@@ -1,4 +1,4 @@
-//! `landfall values`: names of this site that a shell completes. Whatever keeps them from being read, a shell hears nothing of it.
+//! `landfall values`: prints names of this site for completion in a shell. Errors are silent there.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::cli::ValueKind;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Prints the names, a line each.
+/// Prints the names, one per line.
 pub(crate) fn run(kind: ValueKind, printer: Printer) -> Result<(), Failure> {
     let kept = operations_of_root(printer)?.kept_releases()?;
     let names: BTreeSet<String> = match kind {

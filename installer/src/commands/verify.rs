@@ -1,4 +1,4 @@
-//! `landfall verify`: every byte of a bundle against a root from a source other than the stick.
+//! `landfall verify`: verifies every byte of a bundle against a root from a source other than the stick.
 
 use std::path::Path;
 
@@ -66,7 +66,7 @@ pub(crate) struct Trusted {
 }
 
 impl Trusted {
-    /// Reads it from a verified head.
+    /// Reads the facts of a verified head.
     pub(crate) fn of(verified: &Verified) -> Self {
         let identity = verified.identity();
         let trusted = verified.trusted();
@@ -82,7 +82,7 @@ impl Trusted {
         }
     }
 
-    /// A line for a person; a development root is always named.
+    /// A line for a person; a development root is always mentioned.
     pub(crate) fn line(&self) -> String {
         let mark = if self.development { " (DEVELOPMENT root)" } else { "" };
         format!("{} {}, signed by {}, root {}{mark}", self.name, self.version, self.signed_by.join(", "), self.root)

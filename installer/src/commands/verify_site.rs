@@ -1,4 +1,4 @@
-//! `landfall verify --installed`: every byte that is staged on this machine, against the release's signature.
+//! `landfall verify --installed`: verifies every staged byte on this machine against the release's signature.
 
 use indicatif::HumanBytes;
 use landfall_lifecycle::operations::SiteVerification;
@@ -12,7 +12,7 @@ impl Document for SiteVerification {
     const KIND: &'static str = "verifySite";
 }
 
-/// Verifies what is staged.
+/// Verifies the staged bytes.
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     printer.report(&operations.verify_site()?, |found| {

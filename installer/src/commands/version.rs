@@ -1,4 +1,4 @@
-//! `landfall version`: what this program is, for a report of a problem and for a script.
+//! `landfall version`: describes this program, for a problem report and for a script.
 
 use landfall_bundle_spec::head::FORMAT;
 use schemars::JsonSchema;
@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// The commit that the program was built from; none where its builder did not name one.
+/// Commit of the build; `None` if the build did not set it.
 const COMMIT: Option<&str> = option_env!("LANDFALL_COMMIT");
 
 /// What this program is.
@@ -31,7 +31,7 @@ impl Document for Version {
     const KIND: &'static str = "version";
 }
 
-/// Prints it.
+/// Prints the version.
 pub(crate) fn run(printer: Printer) -> Result<(), Failure> {
     printer.report(&version(), text)
 }

@@ -1,5 +1,5 @@
-//! `landfall status --watch`: the status again and again, until an interrupt ends it. A terminal shows the latest one; a pipe gets a line
-//! whenever something has changed, or, for a program, a document in a line each time.
+//! `landfall status --watch`: repeats the status until an interrupt. A terminal shows the latest one; a pipe gets a
+//! line for each change; with `--json`, a pipe gets one document per line each time.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::interrupts::Interrupts;
 use crate::printer::Printer;
 use crate::terminal::Terminal;
 
-/// How long the status rests between two looks.
+/// Pause between two queries of the status.
 const INTERVAL: Duration = Duration::from_secs(3);
 
-/// Clears a terminal, and goes to its beginning.
+/// Clears a terminal and moves the cursor to the top.
 const CLEARED: &str = "\u{1b}[H\u{1b}[2J";
 
-/// Shows the status until it is interrupted, or nobody reads it any longer.
+/// Shows the status until an interrupt, or until the reader closes standard output.
 pub(super) fn run(operations: &Operations, printer: Printer) -> Result<ExitCode, Failure> {
     let interrupts = Interrupts::held()
         .map_err(|error| Failure::new(codes::BUG, "interrupts cannot be waited for").because(&error))?;
@@ -40,12 +40,12 @@ pub(super) fn run(operations: &Operations, printer: Printer) -> Result<ExitCode,
     }
 }
 
-/// What was shown last.
+/// Last shown text.
 #[derive(Default)]
 struct Shown(String);
 
 impl Shown {
-    /// What is printed of a report, if anything is.
+    /// Text to print for a report, if any.
     fn next(&mut self, report: &StatusReport, printer: Printer, terminal: Option<Terminal>) -> Option<String> {
         let now = Timestamp::now();
         if printer.is_json() {
@@ -61,7 +61,7 @@ impl Shown {
     }
 }
 
-/// As much of a text as a terminal shows.
+/// The part of a text that fits on a terminal.
 fn screen(text: &str, rows: usize) -> String {
     let (all, room) = (text.lines().count(), rows.saturating_sub(1));
     let shown: Vec<&str> = text.lines().take(if all > room { room.saturating_sub(1) } else { all }).collect();

@@ -1,4 +1,4 @@
-//! A change that the console's users have approved waits for the host's own word, where that is set.
+//! Waits for root's approval of a change that the console's users have approved, if the host requires it.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use landfall_peer::{Asking, PlanPage, Refusal};
 use super::child::refusal;
 use super::problem;
 
-/// Between two looks for a word.
+/// Interval between checks for an approval.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Returns once root has approved the plan on this host; at once where root does not want to be asked.
+/// Returns after root has approved the plan on this host; immediately if root's approval is not required.
 pub(super) fn await_word(
     approvals: &HostApprovals,
     plan: &PlanPage,

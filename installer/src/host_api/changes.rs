@@ -1,7 +1,7 @@
-//! Changes that the console asks for: media are found, plans made, approved ones begun.
+//! Changes that the console requests: media are found, plans made, and approved plans started.
 //!
-//! Whoever takes over the console chooses among what this host found, keeps and planned. Every path and every argument of a process is the
-//! host's own.
+//! An attacker in control of the console can choose only among media, uploads, backups and plans of this host. All
+//! paths and arguments of processes are the host's own.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,21 +22,21 @@ use super::uploads::ChildJudge;
 use super::vault::Vault;
 use crate::commands::{LookedBundle, shown_name};
 
-/// For a look at all media.
+/// Time limit for a search of all media.
 const LOOK: Duration = Duration::from_secs(90);
-/// For a plan: the API server judges each object that changes.
+/// Time limit for a plan: the API server checks each changed object.
 const PLAN: Duration = Duration::from_mins(5);
-/// For a change to begin, which plans once more, and for an undo: the unit is stopped first.
+/// Time limit for the start of a change, which includes another plan, and for an undo, which stops the unit first.
 const BEGIN: Duration = Duration::from_mins(6);
-/// Between two looks at the shelf.
+/// Interval between checks of the shelf.
 const TEND: Duration = Duration::from_secs(10);
 
-/// Where a medium is.
+/// Location of a medium.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Source {
     /// In a folder where a person mounted it.
     Mounted(PathBuf),
-    /// On a device, by the digest of its filesystem.
+    /// On a device, identified by the digest of its filesystem.
     Device(String),
 }
 
@@ -54,19 +54,19 @@ impl Source {
 struct Known {
     id: String,
     source: Source,
-    /// The bundle's file, from the medium's first folder on.
+    /// Path of the bundle's file, relative to the root of the medium.
     relative: PathBuf,
 }
 
-/// A folder that is looked into.
+/// A folder that is searched.
 struct Root {
     source: Source,
     folder: PathBuf,
-    /// For a person.
+    /// Name of the place, for a person.
     place: String,
 }
 
-/// A plan, as the process that made it prints it.
+/// A plan, as printed by the process that made it.
 #[derive(Deserialize)]
 struct Planned {
     digest: String,
@@ -74,19 +74,19 @@ struct Planned {
     document: Value,
 }
 
-/// What begins, as the process that began it prints it.
+/// A started change, as printed by the process that started it.
 #[derive(Deserialize)]
 struct Begun {
-    /// What a person should read of it.
+    /// Notes for a person.
     #[serde(default)]
     notes: Vec<String>,
 }
 
-/// The changes of this host.
+/// Changes of this host.
 pub(super) struct Changes {
     operations: Operations,
     shelf: Shelf,
-    /// What a browser uploads, which is a medium once it is whole.
+    /// The upload of a browser, which becomes a medium once it is complete.
     pub(super) uploads: UploadSlot<ChildJudge>,
     known: Mutex<Vec<Known>>,
     /// Values of secrets that a person gave the console.
@@ -96,7 +96,7 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Of this host.
+    /// Creates the changes for the operations of this host.
     pub(super) fn new(operations: Operations) -> Self {
         let shelf = Shelf::of(&operations.paths);
         let uploads = UploadSlot::open(&operations.paths, ChildJudge::new(operations.clone()));
@@ -111,7 +111,7 @@ impl Changes {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at everything that is mounted where people mount media, and at sticks that are connected and not mounted.
+    /// Searches all folders where people mount media, and all connected but unmounted sticks.
     pub(super) fn look(&self) -> Result<Vec<Medium>, Refusal> {
         let _working = self.working();
         let found = self.look_at_roots();
@@ -141,12 +141,12 @@ impl Changes {
         Ok(media)
     }
 
-    /// The folders to look into, and the media that cannot be.
+    /// Folders to search, and media that cannot be searched.
     fn roots(&self) -> Result<(Vec<Root>, Vec<Medium>), Refusal> {
         let (mut roots, mut media) = (Vec::new(), Vec::new());
         for mounted in self.shelf.conventional().map_err(|error| coded(&error))? {
             let place = shown_name(&mounted.folder.display().to_string());
-            // A path that is no text cannot be handed over.
+            // A path that is not UTF-8 cannot be passed on.
             if mounted.folder.to_str().is_some() {
                 roots.push(Root { source: Source::Mounted(mounted.folder.clone()), folder: mounted.folder, place });
             }
@@ -183,12 +183,12 @@ impl Changes {
         Ok(PlanPage { digest, change: change.clone(), site, made, document })
     }
 
-    /// Keeps a value of a secret for a change.
+    /// Keeps the value of a secret for a change.
     pub(super) fn keep_secret(&self, wish: SecretWish) -> Result<KeptSecret, Problem> {
         self.vault.keep(wish)
     }
 
-    /// The digest that a person approves: that of a change with secrets names the values.
+    /// The digest that a person approves. For a change with secrets, it also covers the values.
     fn bound(&self, digest: String, change: &Change) -> String {
         match (change, digest.parse::<Sha256>()) {
             (Change::Configure { secrets, .. }, Ok(inner)) => self.vault.bind(inner, secrets).to_string(),
@@ -196,7 +196,7 @@ impl Changes {
         }
     }
 
-    /// Begins the change of a plan for those who asked. Returns what a person should read of it.
+    /// Starts the change of a plan for the requester. Returns notes for a person.
     pub(super) fn begin(&self, plan: &PlanPage, asking: &Asking) -> Result<Vec<String>, Refusal> {
         let _working = self.working();
         let approved: Sha256 =
@@ -216,13 +216,12 @@ impl Changes {
         begun.map(|Begun { notes }| notes)
     }
 
-    /// Makes the open change of this number go back.
-    /// It uses no medium, and waits for no work on one.
+    /// Starts the undo of the open change with this number. It uses no medium, and does not wait for work on one.
     pub(super) fn abort(operation: u64) -> Result<(), Refusal> {
         ask::<Begun>(&vec!["begin-abort".to_owned(), operation.to_string()].into(), BEGIN).map(drop)
     }
 
-    /// What the process is asked that plans or begins a change; the medium is there when this returns.
+    /// Question for the process that plans or starts a change. On return, the medium is mounted.
     fn question(&self, verb: &str, change: &Change) -> Result<Question, Refusal> {
         match change {
             Change::Upgrade { medium } => {
@@ -251,7 +250,8 @@ impl Changes {
         }
     }
 
-    /// The arguments of a restore: a backup that the host lists, a time as the host writes it, and components of which it has backups.
+    /// Arguments of a restore: a backup in the host's list, a time in the host's format, and components that have
+    /// backups.
     fn restore(
         &self,
         verb: String,
@@ -279,7 +279,7 @@ impl Changes {
         Ok(arguments)
     }
 
-    /// The file of a bundle that the last look found, whose medium is mounted when this returns, or that was uploaded.
+    /// Path of a bundle that was uploaded, or that the last search found; on return, its medium is mounted.
     fn bundle(&self, id: &str) -> Result<PathBuf, Refusal> {
         if let Some(uploaded) = self.uploads.path_of(id) {
             return Ok(uploaded);
@@ -298,9 +298,9 @@ impl Changes {
         Ok(folder.join(relative))
     }
 
-    /// Unmounts what Landfall mounted and no open change reads. Returns whether one does.
+    /// Unmounts media that Landfall mounted and no open change reads. Returns true if an open change reads one.
     fn clear(&self) -> bool {
-        // Where the journal cannot be read, everything stays mounted.
+        // If the journal cannot be read, everything stays mounted.
         let Ok(media) = self.operations.media_of_open_change() else { return true };
         let needed = media.and_then(|path| self.shelf.filesystem_of(&path));
         if let Err(error) = self.shelf.clear(needed.as_deref()) {
@@ -309,8 +309,10 @@ impl Changes {
         needed.is_some()
     }
 
-    /// Keeps the medium of an open change mounted, also after a boot and when it was connected again, unmounts what is no longer
-    /// needed, and removes an upload that was used or given up; until the process ends.
+    /// Tends to media and uploads until the process ends.
+    ///
+    /// It keeps the medium of an open change mounted, also after a reboot or a reconnection, and unmounts others. It
+    /// removes uploads that were used or abandoned.
     pub(super) fn tend(&self) {
         let mut is_needed = true;
         loop {
@@ -321,7 +323,7 @@ impl Changes {
                     self.mount_again();
                 }
             }
-            // Not between the look at an upload and the change that reads it.
+            // Skipped between the check of an upload and the change that reads it.
             if let Ok(_working) = self.working.try_lock() {
                 self.uploads.tend();
             }
@@ -330,7 +332,7 @@ impl Changes {
         }
     }
 
-    /// Mounts the medium of the open change, if it is not, and lets the change continue.
+    /// Mounts the medium of the open change, if necessary, and lets the change continue.
     fn mount_again(&self) {
         let Ok(Some(path)) = self.operations.media_of_open_change() else { return };
         let Some(filesystem) = self.shelf.filesystem_of(&path).filter(|id| !self.shelf.is_mounted(id)) else { return };
@@ -341,7 +343,7 @@ impl Changes {
     }
 }
 
-/// A failure as a refusal.
+/// Converts an error to a refusal.
 fn coded<E: Coded + 'static>(error: &E) -> Refusal {
     let code = error.code();
     let source = error.source().map(ToString::to_string);

@@ -1,5 +1,5 @@
-//! Questions about changes that a process of its own answers: it may be replaced by the program that a bundle carries, it reads what a
-//! stick's writer made up, and it is ended when it takes too long.
+//! Questions about changes that a child process answers. The program of a bundle may take its place, it reads untrusted
+//! content of a stick, and it is killed after a time limit.
 
 use std::io::{Read, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -14,15 +14,15 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// This very program, also if its file was replaced.
+/// This program, even if its file was replaced.
 const PROGRAM: &str = "/proc/self/exe";
-/// Longest answer, in bytes.
+/// Maximum size of an answer, in bytes.
 const ANSWER_BYTES: u64 = 16 << 20;
-/// Longest text on standard error, in bytes, of which the last line is the error.
+/// Bytes of standard error that are kept; the error is the last line.
 const SAID_BYTES: u64 = 4 << 20;
-/// How long a process may take to end once it was killed.
+/// Time for a process to exit after it was killed.
 const END: Duration = Duration::from_secs(5);
-/// Between two looks at whether it has ended.
+/// Interval between checks of its exit.
 const POLL: Duration = Duration::from_millis(50);
 
 /// An error as a command prints it with `--json`.
@@ -40,29 +40,30 @@ struct PrintedError {
     next: String,
 }
 
-/// A problem that the host's side of the API found.
+/// Creates a problem from the host's side of the API.
 pub(super) fn refusal(status: u16, code: Code, title: impl Into<String>) -> Refusal {
     let hint = Some(code.fix.to_owned());
     Problem { status, title: title.into(), detail: None, code: Some(code.id.to_owned()), hint }.into()
 }
 
-/// A refusal in this case of its code.
+/// Creates a refusal with a case of an error code.
 pub(super) fn refusal_in(status: u16, case: Case, title: impl Into<String>) -> Refusal {
     let (code, hint) = (Some(case.code().id.to_owned()), Some(case.next.to_owned()));
     Problem { status, title: title.into(), detail: None, code, hint }.into()
 }
 
-/// For whom a process works. It reaches the process in variables: what a console sent becomes no argument.
+/// The requester of a process's work. It is passed in environment variables, so that no text from the console becomes
+/// an argument.
 #[derive(Clone)]
 pub(super) struct Origin {
-    /// Id of the console's request.
+    /// ID of the console's request.
     correlation: Option<String>,
-    /// Who asked, and who approved.
+    /// Users who requested and approved it.
     asked: AskedBy,
 }
 
 impl Origin {
-    /// That of a sound request.
+    /// Creates the origin of a request; an invalid ID is dropped.
     pub(super) fn of(asking: &Asking) -> Self {
         let Asking { by, first, correlation, .. } = asking;
         let correlation = is_id(correlation).then(|| correlation.clone());
@@ -75,13 +76,13 @@ impl Origin {
     }
 }
 
-/// What a process is asked. No `Debug`: what it reads may hold a secret.
+/// The question for a process. No `Debug`, because its input may contain a secret.
 pub(super) struct Question {
     /// Arguments of `landfall node change`, all of them the host's own.
     pub(super) arguments: Vec<String>,
-    /// What it reads from its standard input: what a console sent, which must not become an argument.
+    /// Standard input of the process: text from the console, which must not become an argument.
     pub(super) input: Zeroizing<Vec<u8>>,
-    /// For whom it works, where that is noted.
+    /// The requester, if it is recorded.
     pub(super) origin: Option<Origin>,
 }
 
@@ -91,14 +92,14 @@ impl From<Vec<String>> for Question {
     }
 }
 
-/// Runs `landfall --json node change` with these arguments, for at most this long, and reads its answer.
+/// Runs `landfall --json node change` with these arguments and a time limit, and reads its answer.
 pub(super) fn ask<T: DeserializeOwned>(question: &Question, limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.args(["--json", "node", "change"]).args(&question.arguments);
     answer(command, question.input.clone(), question.origin.clone(), limit)
 }
 
-/// Runs `landfall --json` with these arguments, all of them the host's own, for at most this long, and reads its answer.
+/// Runs `landfall --json` with these arguments, all of them the host's own, and a time limit, and reads its answer.
 pub(super) fn run<T: DeserializeOwned>(arguments: &[String], limit: Duration) -> Result<T, Refusal> {
     let mut command = Command::new(PROGRAM);
     command.arg("--json").args(arguments);
@@ -123,14 +124,15 @@ fn answer<T: DeserializeOwned>(
         .spawn()
         .map_err(|error| failed(format!("the process that answers cannot be started: {error}")))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A process that reads nothing must not hold this up. That it did not read shows in its answer.
+        // A process that does not read must not block here. Its answer shows that it did not read.
         std::thread::spawn(move || stdin.write_all(&input));
     }
     let (stdout, stderr) = (reader(child.stdout.take(), head), reader(child.stderr.take(), tail));
     let ended = wait(&mut child, limit);
     if ended.is_none() {
         let _gone = child.kill();
-        // A device that answers nothing may hold it in the kernel: then it is left behind, with those who read from it.
+        // A device that does not respond may block it in the kernel: then it is abandoned, together with the threads
+        // that read from it.
         if wait(&mut child, END).is_none() {
             return Err(failed(format!(
                 "there was no answer in {} seconds, and the process does not exit",
@@ -150,7 +152,7 @@ fn reader<P: Read + Send + 'static>(pipe: Option<P>, read: fn(P) -> Vec<u8>) -> 
     std::thread::spawn(move || pipe.map(read).unwrap_or_default())
 }
 
-/// The first bytes. What is beyond the limit is read and forgotten, so that the process does not wait for a reader.
+/// The first bytes of a pipe. Bytes beyond the limit are discarded, so that the process does not block.
 fn head(mut pipe: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     let _cut = pipe.by_ref().take(ANSWER_BYTES).read_to_end(&mut bytes);
@@ -158,7 +160,7 @@ fn head(mut pipe: impl Read) -> Vec<u8> {
     bytes
 }
 
-/// The last bytes: the error is the last line, after whatever else was said.
+/// The last bytes of a pipe: the error is the last line, after any other output.
 fn tail(mut pipe: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     while pipe.by_ref().take(SAID_BYTES).read_to_end(&mut bytes).is_ok_and(|count| count > 0) {
@@ -168,7 +170,7 @@ fn tail(mut pipe: impl Read) -> Vec<u8> {
     bytes
 }
 
-/// Whether it succeeded; none if it still runs when the time is over.
+/// Returns true if it succeeded; `None` if it still runs after the time limit.
 fn wait(child: &mut Child, limit: Duration) -> Option<bool> {
     let end = Instant::now() + limit;
     loop {
@@ -205,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    /// Asks a script in place of the program.
+    /// Runs a script in place of the program.
     fn say(script: &str, limit: Duration) -> Result<Value, Refusal> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script, "program", "/media/a b; reboot"]);

@@ -1,5 +1,5 @@
-//! `landfall node serve`: the host's API for the console, over this host's operations. Its answers are the documents that the
-//! commands print; changes of the release begin as on the command line.
+//! `landfall node serve`: the host API for the console. Its responses are the documents that commands print; changes of
+//! the release start as on the command line.
 
 mod approval;
 mod changes;
@@ -34,18 +34,18 @@ use crate::document::line;
 use crate::failure::Failure;
 use crate::logging;
 
-/// Between two looks at the console's keys and its certificate.
+/// Interval between checks of the console's keys and certificate.
 const LOOK: Duration = Duration::from_hours(1);
-/// The same after one that failed: the cluster may still be starting.
+/// Interval after a failed check: the cluster may still be starting.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// Between two looks for a support bundle that is too old.
+/// Interval between checks for an expired support bundle.
 const TEND: Duration = Duration::from_mins(5);
 
-/// How long a look at the license serves answers to software: many pods ask at once.
+/// Time for which one look at the license serves answers to software, because many pods ask at once.
 const JUDGED: Duration = Duration::from_secs(15);
 
-/// Answers the console until the process is stopped, or its keys change.
+/// Serves the console until the process is stopped or its keys change.
 pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     logging::keep(&paths.logs(), "host-api");
     let operations = Operations::new(Arc::new(Silent));
@@ -74,11 +74,11 @@ pub(crate) fn run(paths: &SitePaths) -> Result<(), Failure> {
     let host = Arc::new(Host { operations, changes, support, shown_logs, judged: Mutex::default() });
     let served = runtime.block_on(serve(host, listener, tls, until));
     served.map_err(|error| unusable(&error))?;
-    // systemd starts it again, with the keys that are there now.
+    // systemd restarts it with the present keys.
     Err(Failure::new(codes::HOST_API, "the console's keys have changed"))
 }
 
-/// Removes a support bundle that is too old, until the process ends.
+/// Removes expired support bundles until the process ends.
 fn tend(shelf: &Shelf) {
     loop {
         std::thread::sleep(TEND);
@@ -86,7 +86,7 @@ fn tend(shelf: &Shelf) {
     }
 }
 
-/// Keeps what the console's pods mount, until the keys are no longer the ones that are served.
+/// Maintains the Secrets that the console's pods mount, until the keys differ from those that are served.
 fn keep_secrets(operations: &Operations, served: &PeerKeys) {
     loop {
         let kept = match operations.renew_console_secrets() {
@@ -137,7 +137,7 @@ impl Host {
         }))
     }
 
-    /// The answer by a look at the license that is seconds old at most.
+    /// Answer of a license check, from a look at the license that is at most seconds old.
     fn answer(&self, question: &LicenseQuestion) -> Result<SealedAnswer, Failure> {
         let mut judged = self.judged.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = match judged.take().filter(|judged| judged.age() < JUDGED) {
@@ -148,7 +148,7 @@ impl Host {
     }
 }
 
-/// What a container logged, line by line, its previous run first.
+/// Lines of a container's log, with those of its previous run first.
 fn lines_of(source: &LogSource, lines: &RecentLines) -> Vec<LogLine> {
     let of = |text: &str, previous: bool| {
         let line = |text: &str| LogLine {
@@ -255,7 +255,7 @@ impl Site for Host {
     }
 }
 
-/// A failure as the API reports it.
+/// Converts a failure to a problem of the API.
 fn problem(failure: &Failure) -> Problem {
     let code = failure.code();
     let status = match code.class {

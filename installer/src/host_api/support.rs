@@ -1,6 +1,7 @@
-//! The support bundle that is collected for the console: by a process of its own, into a folder that only root may enter, kept for a day.
+//! The support bundle for the console: collected by a child process, into a folder that only root may enter, and kept
+//! for a day.
 //!
-//! Nothing of it outlives this process, so nothing has to be read back: what an earlier one left is removed.
+//! It does not outlive this process, so that nothing has to be read back: remains of an earlier process are removed.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -18,18 +19,18 @@ use serde::Deserialize;
 use super::child::{refusal, run};
 use super::problem;
 
-/// Only root may enter.
+/// Mode of the folder, which only root may enter.
 const FOLDER_MODE: u32 = 0o700;
-/// The bundle that is kept.
+/// File name of the present bundle.
 const KEPT: &str = "support.tar.gz";
-/// The one that is collected.
+/// File name of the bundle that is being collected.
 const NEXT: &str = "next.tar.gz";
-/// How long a bundle is kept.
+/// Time for which a bundle is kept.
 const LIFE: Duration = Duration::from_hours(24);
-/// For the collectors, which end within eight minutes. The console records what became of it within ten.
+/// Time limit of the collection: the collectors end within eight minutes, and the console records a result within ten.
 const COLLECT: Duration = Duration::from_mins(9);
 
-/// What `landfall --json support collect` prints, as far as it is passed on.
+/// Output of `landfall --json support collect`, as far as it is passed on.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Collected {
@@ -48,7 +49,7 @@ struct Collector {
 }
 
 impl Collected {
-    /// What could not be collected or is not known, and why.
+    /// Items that are missing, each with its reason.
     fn gaps(&self) -> Vec<String> {
         let failed = self
             .collectors
@@ -58,20 +59,20 @@ impl Collected {
     }
 }
 
-/// A bundle that is on the disk.
+/// A bundle on disk.
 struct Kept {
     bundle: SupportBundle,
     since: Instant,
 }
 
-/// Where the bundle is kept.
+/// The folder with the bundle.
 pub(super) struct Shelf {
     operations: Operations,
     kept: Mutex<Option<Kept>>,
 }
 
 impl Shelf {
-    /// An empty one.
+    /// Creates the shelf without a bundle.
     pub(super) fn open(operations: Operations) -> Self {
         let shelf = Self { operations, kept: Mutex::default() };
         note_left(durable::remove_tree(&shelf.folder()));
@@ -82,7 +83,7 @@ impl Shelf {
         self.operations.paths.console_support()
     }
 
-    /// What is kept. One that is a day old is removed; the next one may be on its way beside it.
+    /// The present bundle. One that is a day old is removed; the next one may be in progress.
     fn current(&self) -> MutexGuard<'_, Option<Kept>> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.as_ref().is_some_and(|kept| kept.since.elapsed() >= LIFE) {
@@ -92,12 +93,12 @@ impl Shelf {
         kept
     }
 
-    /// Removes a bundle that is a day old. Without this it would stay until the next question about it.
+    /// Removes a bundle that is a day old, even without a request for it.
     pub(super) fn tend(&self) {
         drop(self.current());
     }
 
-    /// Keeps what was collected in place of the one before.
+    /// Replaces the present bundle with the collected one.
     fn keep(&self, wish: &SupportWish, collected: &Collected, now: Timestamp) -> Result<(), durable::DurableError> {
         let expires = now.checked_add(LIFE).unwrap_or(Timestamp::MAX);
         let bundle = SupportBundle {
@@ -118,21 +119,21 @@ impl Shelf {
         Ok(())
     }
 
-    /// Makes room for another one. What an earlier try left is removed.
+    /// Prepares the path for the next bundle, and removes remains of an earlier try.
     fn prepare(&self) -> Result<PathBuf, durable::DurableError> {
         durable::create_folder_with_mode(&self.folder(), FOLDER_MODE)?;
         self.clear()?;
         Ok(self.folder().join(NEXT))
     }
 
-    /// Removes what a try left that did not end: it may be as large as a bundle.
+    /// Removes remains of an incomplete try, which may be as large as a bundle.
     fn clear(&self) -> Result<(), durable::DurableError> {
         let file = self.folder().join(NEXT);
         durable::remove_file(&file)?;
         durable::remove_file(&CollectedSupport::temporary(&file))
     }
 
-    /// Keeps what a try collected, or removes what it left.
+    /// Keeps the bundle of a try, or removes its remains.
     fn end(&self, wish: &SupportWish, tried: Result<Collected, Refusal>) -> Result<Collected, Refusal> {
         let kept = tried.and_then(|collected| {
             self.keep(wish, &collected, Timestamp::now()).map_err(|error| disk(&error))?;
@@ -156,7 +157,7 @@ fn note_left(removed: Result<(), durable::DurableError>) {
     }
 }
 
-/// What the process that collects is asked. All of it is the host's own but for a number.
+/// Arguments of the collecting process. All are the host's own, except a number.
 fn arguments(file: &Path, hours: u32) -> Vec<String> {
     vec![
         "support".to_owned(),
@@ -166,7 +167,7 @@ fn arguments(file: &Path, hours: u32) -> Vec<String> {
     ]
 }
 
-/// The disk refuses.
+/// Refusal for a disk error.
 fn disk(error: &durable::DurableError) -> Refusal {
     let stored = *refusal(503, error.code(), "the support bundle cannot be stored").problem;
     Refusal::from(Problem { detail: Some(error.to_string()), ..stored })
@@ -178,7 +179,7 @@ impl SupportBundles for Shelf {
     }
 
     fn collect(&self, wish: &SupportWish) -> Result<(), Refusal> {
-        // What an earlier try left must not take the room of this one.
+        // Remains of an earlier try must not take the space of this one.
         let file = self.prepare().map_err(|error| disk(&error))?;
         self.operations.check_room_for_support().map_err(|error| Refusal::from(problem(&error.into())))?;
         let collected = self.end(wish, run(&arguments(&file, wish.hours), COLLECT))?;
@@ -230,7 +231,7 @@ mod tests {
         .unwrap()
     }
 
-    /// A file as the process that collects leaves it.
+    /// Writes a file as the collecting process does.
     fn collect(shelf: &Shelf, request: &str, letter: u8) {
         let file = shelf.prepare().unwrap();
         durable::write_file(&file, &vec![letter; SUPPORT_PIECE_BYTES + 10], 0o600).unwrap();

@@ -1,4 +1,4 @@
-//! The upload of a browser: the pieces are written here, and what they are is judged by a process of its own.
+//! The upload of a browser: its pieces are written here, and a child process checks them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use landfall_peer::{Problem, Upload, UploadWish, UploadsPage};
 use super::changes::Changes;
 use super::child::{ask, refusal};
 
-/// For a judgment of what has arrived. The console waits for longer.
+/// Time limit for a check of the arrived pieces. The console waits longer.
 const CHECK: Duration = Duration::from_secs(20);
 
-/// Judges by a process of its own: it reads what a stranger wrote, and it is ended when it takes too long.
+/// Checks in a child process, which reads untrusted content and is killed after a time limit.
 pub(super) struct ChildJudge(Operations);
 
 impl ChildJudge {
@@ -25,7 +25,7 @@ impl ChildJudge {
     }
 }
 
-/// What that process is asked. All of it is the host's own.
+/// Arguments of that process, all of them the host's own.
 fn arguments(arrived: &ArrivedBundle<'_>) -> Vec<String> {
     vec![
         "check-upload".to_owned(),
@@ -41,7 +41,7 @@ impl UploadJudge for ChildJudge {
     }
 
     fn use_of(&self, path: &Path, bundle: Option<Sha256>) -> UploadUse {
-        // Where the journal cannot be read, everything stays.
+        // If the journal cannot be read, everything stays.
         self.0.upload_use(path, bundle).unwrap_or(UploadUse::Open)
     }
 }
@@ -60,7 +60,7 @@ impl Uploads for Changes {
     }
 
     fn remove(&self, id: &str) -> Result<(), Problem> {
-        // A change that is about to begin may read it, and no journal says so yet.
+        // A change that is about to start may read it, although no journal states that yet.
         let Ok(_working) = self.working.try_lock() else {
             let title = "the host works with the bundles that it has";
             return Err(*refusal(409, codes::REQUEST_RUNS, title).problem);

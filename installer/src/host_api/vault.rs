@@ -1,7 +1,8 @@
-//! Values of secrets that a person gave the console, until an approved change uses them: in memory alone, a few of them, and for an hour.
+//! Values of secrets that a person gave the console, until an approved change uses them: only in memory, limited in
+//! number, for an hour.
 //!
-//! A change names a value by a random id. The plan of such a change has the number of the value alone, so two plans of two values would have
-//! one digest: the digest that a person approves is therefore over the ids, too.
+//! A change names a value by a random ID. The plan contains only the number of the value, so the plans for two
+//! different values would have the same digest. Therefore the approved digest also covers the IDs.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
@@ -18,13 +19,13 @@ use zeroize::Zeroizing;
 
 use super::child::refusal;
 
-/// Values and plans that are kept; the oldest makes room for another one.
+/// Maximum number of values, and of plans; the oldest is dropped for a new one.
 const MOST: usize = 16;
 
-/// What the digest of a plan with secrets is over, so that no other digest can be taken for one.
+/// Domain separator of the digest for a plan with secrets, so that it cannot equal any other digest.
 const DOMAIN: &str = "landfall.dev/approval-of-secrets/1";
 
-/// A value. No `Debug`: it must not reach a log.
+/// A value. No `Debug`, because it must not reach a log.
 struct Kept {
     id: String,
     name: String,
@@ -34,20 +35,20 @@ struct Kept {
 
 /// A plan with secrets.
 struct Bound {
-    /// What a person approves.
+    /// Digest that a person approves.
     digest: Sha256,
-    /// What the process that begins the change compares.
+    /// Digest that the process that starts the change compares.
     inner: Sha256,
 }
 
-/// The values that are kept.
+/// The kept values.
 #[derive(Default)]
 pub(super) struct Vault {
     kept: Mutex<VecDeque<Kept>>,
     bound: Mutex<VecDeque<Bound>>,
 }
 
-/// What a process reads that plans or begins a change of settings.
+/// Input of a process that plans or starts a change of settings.
 #[derive(Serialize)]
 struct SentSettings<'a> {
     values: &'a BTreeMap<String, Value>,
@@ -80,8 +81,8 @@ impl Vault {
         Ok(KeptSecret { id })
     }
 
-    /// The values that change, those of these secrets, and the time of the backup, as a process reads them. Refused where a value of a secret is
-    /// no longer kept.
+    /// Changed values, the values of these secrets, and the time of the backup, as input of a process. Returns a
+    /// refusal if the value of a secret is no longer kept.
     pub(super) fn settings(
         &self,
         values: &BTreeMap<String, Value>,
@@ -101,13 +102,13 @@ impl Vault {
             let found = found.filter(|one| one.since.elapsed() < SECRET_LIFE).ok_or_else(gone)?;
             sent.insert(name.as_str(), found.value.as_str());
         }
-        // A serializer's message never quotes what it writes; these are texts and values without NaN.
+        // Messages of the serializer never quote its input; these are strings and values without NaN.
         let unwritable = |error: serde_json::Error| refusal(422, codes::REQUEST_INVALID, error.to_string());
         let sent = SentSettings { values, secrets: sent, backup_time };
         serde_json::to_vec(&sent).map(Zeroizing::new).map_err(unwritable)
     }
 
-    /// The digest that a person approves of a plan with these secrets; that of the plan itself where there are none.
+    /// The digest that a person approves for a plan with these secrets; without secrets, that of the plan itself.
     pub(super) fn bind(&self, inner: Sha256, secrets: &BTreeMap<String, String>) -> Sha256 {
         if secrets.is_empty() {
             return inner;
@@ -121,18 +122,18 @@ impl Vault {
         digest
     }
 
-    /// What the process that begins a change compares, by the digest that was approved.
+    /// The digest that the process that starts the change compares, from the approved one.
     pub(super) fn unbind(&self, approved: Sha256) -> Sha256 {
         let bound = locked(&self.bound);
         bound.iter().find(|bound| bound.digest == approved).map_or(approved, |bound| bound.inner)
     }
 
-    /// Forgets the values of a change that has begun: from now on they are where the site keeps its secrets.
+    /// Removes the values of a started change: they are now among the site's secrets.
     pub(super) fn forget(&self, secrets: &BTreeMap<String, String>) {
         locked(&self.kept).retain(|one| !secrets.values().any(|id| *id == one.id));
     }
 
-    /// Forgets what is too old.
+    /// Removes expired values.
     pub(super) fn tend(&self) {
         self.forget_older_than(SECRET_LIFE);
     }

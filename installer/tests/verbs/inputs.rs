@@ -1,4 +1,4 @@
-//! What verbs are given: a vendor's keys and roots, two bundles, a license; and fresh folders for what they write.
+//! Inputs of verbs: a vendor's keys and roots, two bundles and a license; and fresh output folders.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,23 @@ use landfall_bundle_spec::trust::KeyKind;
 use landfall_media::durable;
 use tempfile::TempDir;
 
-/// A description of a license for the sample's release.
+/// Description of a license for the sample's release.
 const LICENSE: &str = "id: acme-2027\nvendor: Example\ncustomer: Acme\ncontact: licenses@example.com\nrelease: sample\n\
                        entitlements: {components: [reports]}\n";
 
-/// An inventory of one package.
+/// An inventory with one package.
 const INVENTORY: &str = r#"{"type":"landfall.dev/inventory/1","packages":[{"kind":"deb","name":"a","version":"1"}],"images":[{"reference":"docker.io/a/b:1","packages":[0]}]}"#;
 
 pub(crate) const PASSWORD: (&str, &str) = ("LANDFALL_KEY_PASSWORD", "of-a-test");
 
-/// The folder of inputs.
+/// Folder with the inputs.
 pub(crate) struct Inputs(TempDir);
 
 impl Inputs {
     pub(crate) fn new() -> Self {
         let inputs = Self(tempfile::tempdir().expect("a folder"));
         let vendor = Vendor::new(KeyKind::Ed25519).expect("a vendor");
-        // Large enough that it takes more than one write.
+        // Large enough to take more than one write.
         let sample = Sample::with_blobs(&vendor, vec![vec![7; 6 << 20], vec![8; 3 << 20]]).expect("a bundle");
         let other = Sample::tiny(&vendor).expect("a bundle");
         inputs.write("sample.landfall", &sample.stream());
@@ -68,7 +68,7 @@ impl Inputs {
     }
 }
 
-/// Fresh folders for one run.
+/// Fresh output folders for one run.
 pub(crate) struct Outputs(TempDir);
 
 impl Outputs {
@@ -86,7 +86,7 @@ impl Outputs {
         self.0.path().join(name)
     }
 
-    /// Every file with its size, by its path in the folders.
+    /// All files with their sizes, by path in the folders.
     pub(crate) fn tree(&self) -> BTreeMap<PathBuf, u64> {
         let mut found = BTreeMap::new();
         walk(self.0.path(), self.0.path(), &mut found);

@@ -1,5 +1,6 @@
-//! Every verb of the real program against what happens to programs: a full disk, a reader that leaves, a second process of the same verb,
-//! and Ctrl-C. The table names what each verb does where there is no site; a verb without a row fails a test of the parser.
+//! Runs every verb of the real program under common faults: a full disk, a reader that closes the pipe, a second
+//! process, and Ctrl-C. The table states the result of each verb without a site; a verb without a row fails a test of
+//! the parser.
 
 mod inputs;
 mod runs;
@@ -13,14 +14,14 @@ use inputs::{Inputs, Outputs};
 use runs::{Run, interrupted, on_a_full_disk, without_a_reader};
 use table::{Does, ROWS, Row};
 
-/// Codes of an error that a person can act on: no bug, no signal, no panic.
+/// Exit codes of errors that a person can act on: no bug, signal or panic.
 const ERRORS: std::ops::RangeInclusive<i32> = 2..=7;
 
 fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// The outcome of a verb with everything as it should be, by which its row is checked.
+/// Output of a verb without faults, checked against its row.
 fn usual(inputs: &Inputs, row: &Row) -> Output {
     let outputs = Outputs::new(inputs);
     let output = Run::of(inputs, &outputs, row).command().output().expect("landfall");
@@ -36,7 +37,7 @@ fn usual(inputs: &Inputs, row: &Row) -> Output {
     output
 }
 
-/// Fails unless a verb has refused its work with a code, and printed no result.
+/// Asserts that a verb refused to work with an error code, and printed no result.
 fn refused(row: &Row, output: &Output) {
     let (code, said) = (output.status.code(), said(output));
     assert!(code.is_some_and(|code| ERRORS.contains(&code)), "{}: {code:?} {said}", row.0);
@@ -98,7 +99,7 @@ fn full_disk_leaves_no_half_written_file() {
     let inputs = Inputs::new();
     for row in rows(|does| does == Does::Writes) {
         let whole = whole(&inputs, row);
-        // The shell's blocks have 512 bytes.
+        // Blocks of the shell have 512 bytes.
         for blocks in [0, 8] {
             let outputs = Outputs::new(&inputs);
             let output = Run::of(&inputs, &outputs, row).with_largest_file(blocks).output().expect("landfall");
@@ -119,11 +120,11 @@ fn full_disk_leaves_no_half_written_file() {
 fn two_at_once_end_as_one_or_two_in_turn() {
     let inputs = Inputs::new();
     let names = |tree: &BTreeMap<PathBuf, u64>| tree.keys().cloned().collect::<Vec<_>>();
-    // Two that make keys have a test of their own.
+    // Two processes that make keys have a test of their own.
     for row in rows(|does| does == Does::Writes).filter(|row| row.0 != "key new") {
         let (whole, in_turn) = (whole(&inputs, row), Outputs::new(&inputs));
         for _ in 0..2 {
-            // Some refuse what is there already.
+            // Some verbs refuse existing output.
             Run::of(&inputs, &in_turn, row).command().output().expect("landfall");
         }
         let ends = [names(&whole), names(&in_turn.tree())];
@@ -144,7 +145,7 @@ fn two_at_once_end_as_one_or_two_in_turn() {
     }
 }
 
-/// Of two that make a key in one folder, one is refused: halves of two pairs would sign nothing.
+/// If two processes make a key in one folder, one is refused: halves of two pairs would be useless.
 #[test]
 fn two_new_keys_at_once_are_one_pair() {
     let inputs = Inputs::new();
@@ -168,7 +169,7 @@ fn two_new_keys_at_once_are_one_pair() {
     }
 }
 
-/// What a verb leaves when nothing is in its way: the files with their sizes.
+/// Files of a run without faults, with their sizes.
 fn whole(inputs: &Inputs, row: &Row) -> BTreeMap<PathBuf, u64> {
     let outputs = Outputs::new(inputs);
     let output = Run::of(inputs, &outputs, row).command().output().expect("landfall");
@@ -176,10 +177,10 @@ fn whole(inputs: &Inputs, row: &Row) -> BTreeMap<PathBuf, u64> {
     outputs.tree()
 }
 
-/// Fails if a file that the verb leaves is there in part. Files under other names are those with which a second try goes on.
+/// Asserts that no output file is incomplete. Files under other names serve a second try.
 fn nothing_is_half_written(row: &Row, outputs: &Outputs, whole: &BTreeMap<PathBuf, u64>) {
     for (path, bytes) in outputs.tree() {
-        // Times and keys take a byte more or less.
+        // Times and keys vary by a few bytes.
         let is_half = |all: &u64| bytes * 10 < all * 9;
         let half = whole.get(Path::new(&path)).filter(|all| is_half(all));
         assert!(half.is_none(), "{}: {} has {bytes} of {half:?} bytes", row.0, path.display());

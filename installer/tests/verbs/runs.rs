@@ -1,4 +1,4 @@
-//! Runs of the real program, each with one thing in its way.
+//! Runs of the real program, each with one injected fault.
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -14,10 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::inputs::{Inputs, Outputs, PASSWORD};
 use crate::table::{Does, Row};
 
-/// How long a verb may take to end once it is interrupted.
+/// Time for a verb to exit after an interrupt.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Whoever may do nothing on the host.
+/// User ID without any rights on the host.
 const NOBODY: u32 = 65_534;
 
 /// One run of a verb.
@@ -39,7 +39,8 @@ impl Run {
         Self { program, arguments: arguments.collect(), needs_site: row.2 == Does::NeedsSite }
     }
 
-    /// What needs a site and root runs as nobody, by the open file of the program: it must not find a site of this machine.
+    /// Creates the command. If root runs a verb that needs a site, it runs as nobody, because it must not find a site
+    /// on this machine. The program is then started through its open file.
     pub(crate) fn command(&self) -> Command {
         let mut command = if self.needs_site && rustix::process::geteuid().is_root() {
             let mut command = Command::new(format!("/proc/self/fd/{}", self.program.as_raw_fd()));
@@ -52,8 +53,8 @@ impl Run {
         command
     }
 
-    /// The same, where no file may become larger than so many of the shell's blocks. The signal about that is ignored, so a write
-    /// fails as on a full disk.
+    /// Creates the command with a limit of the file size, in blocks of the shell. The signal is ignored, so that a
+    /// write fails as on a full disk.
     pub(crate) fn with_largest_file(&self, blocks: u64) -> Command {
         let mut command = Command::new("/bin/sh");
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
@@ -63,20 +64,20 @@ impl Run {
     }
 }
 
-/// The outcome where standard output goes to a full disk.
+/// Output of the command with its standard output on a full disk.
 pub(crate) fn on_a_full_disk(command: &mut Command) -> Output {
     let full = OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     command.stdout(full).stderr(Stdio::piped()).output().expect("landfall")
 }
 
-/// The outcome where the reader left before the first byte.
+/// Output of the command with a reader that closed the pipe before the first byte.
 pub(crate) fn without_a_reader(command: &mut Command) -> Output {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop(reader);
     command.stdout(writer).stderr(Stdio::piped()).output().expect("landfall")
 }
 
-/// The outcome of an interrupt, before or while the result is printed: nobody reads it, so the verb cannot end.
+/// Output of the command after an interrupt before or during its output: nothing is read, so the verb cannot finish.
 pub(crate) fn interrupted(command: &mut Command) -> Output {
     let (_reader, writer) = full_pipe();
     let child = command.stdout(writer).stderr(Stdio::piped()).spawn().expect("landfall");
@@ -91,7 +92,7 @@ pub(crate) fn interrupted(command: &mut Command) -> Output {
     child.wait_with_output().expect("landfall")
 }
 
-/// A pipe that takes no byte.
+/// A full pipe.
 fn full_pipe() -> (PipeReader, PipeWriter) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
     fcntl_setfl(&writer, OFlags::NONBLOCK).expect("a pipe");
@@ -102,7 +103,7 @@ fn full_pipe() -> (PipeReader, PipeWriter) {
     (reader, writer)
 }
 
-/// Waits until a process catches interrupts.
+/// Waits until a process has a handler for interrupts.
 fn wait_for_handler(child: &Child) {
     let interrupt = 1_u64 << (Signal::INT.as_raw() - 1);
     let begun = Instant::now();

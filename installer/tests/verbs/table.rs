@@ -1,24 +1,25 @@
-//! Every verb of the program, how it is run without a site, and what that shows. A verb without a row fails a test of the parser.
+//! Table of all verbs, with arguments and results without a site. A verb without a row fails a test of the parser.
 
-/// What a verb does where the tests run: without a site, a network or a terminal.
+/// Result of a verb where the tests run: without a site, a network or a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Does {
-    /// It prints its result.
+    /// Prints its result.
     Prints,
-    /// It writes files below `{out}`, and prints what it wrote.
+    /// Writes files below `{out}`, and prints their names.
     Writes,
-    /// It refuses before it prints: it needs a site, and root. Tests on sites run its own work.
+    /// Fails before it prints, because it needs a site and root. Tests on sites cover its work.
     NeedsSite,
-    /// It refuses before it prints: it needs what this machine may lack, such as a registry, a cluster or kubectl.
+    /// Fails before it prints, because it needs something that this machine may lack, such as a registry, a cluster or
+    /// kubectl.
     NeedsMore,
-    /// It is a service of systemd's, or what one of these runs: no terminal, no pipe and no full disk is behind its output.
+    /// A systemd service or a helper of one: its output is never a terminal, a pipe or a full disk.
     Service,
 }
 
 use Does::{NeedsMore, NeedsSite, Prints, Service, Writes};
 
-/// A verb's words, its arguments, and what it does. `{in}` is a folder of inputs, `{out}` one for outputs, and `{roots}` a copy of the
-/// vendor's root documents.
+/// Words of a verb, its arguments, and its result. `{in}` is the folder of inputs, `{out}` that of outputs, and
+/// `{roots}` a copy of the vendor's root documents.
 pub(crate) type Row = (&'static str, &'static str, Does);
 
 pub(crate) const ROWS: &[Row] = &[

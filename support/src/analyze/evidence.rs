@@ -1,4 +1,4 @@
-//! The contents of a bundle as rules read them, and the places that they name.
+//! Content of a bundle in the form that rules read, and the places that they report.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +26,7 @@ pub struct Evidence {
     pub text: String,
 }
 
-/// The documents of a bundle, read once.
+/// Parsed documents of a bundle.
 pub(super) struct Reading<'a> {
     pub(super) files: &'a BTreeMap<String, Vec<u8>>,
     pub(super) status: Value,
@@ -56,12 +56,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The place in the status where these fields follow each other, with this text.
+    /// Creates evidence in the status, at a path of fields.
     pub(super) fn in_status(&self, fields: &[&str], text: impl Into<String>) -> Evidence {
         self.in_document(STATUS, fields, text)
     }
 
-    /// The same in another document.
+    /// Creates evidence in another document, at a path of fields.
     pub(super) fn in_document(&self, file: &str, fields: &[&str], text: impl Into<String>) -> Evidence {
         let bytes = self.files.get(file).map(Vec::as_slice).unwrap_or_default();
         let mut line = 1;
@@ -77,7 +77,7 @@ impl<'a> Reading<'a> {
         Evidence { file: file.to_owned(), line, text: quoted(&text.into()) }
     }
 
-    /// Lines of files with this prefix, and this suffix, that a rule is about.
+    /// Matching lines of files with this prefix and suffix.
     pub(super) fn lines(&self, prefix: &str, suffix: &str, is_about: impl Fn(&str) -> bool) -> Vec<Evidence> {
         let mut found = Vec::new();
         for (name, bytes) in self.files.iter().filter(|(name, _)| name.starts_with(prefix) && name.ends_with(suffix)) {
@@ -95,19 +95,19 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// The status of the site.
+/// File with the status of the site.
 pub(super) const STATUS: &str = "status.json";
 
-/// What the proofs of the release come to.
+/// File with the results of the release's proofs.
 pub(super) const PROOFS: &str = "proofs.json";
 
-/// Pods, one in each line.
+/// File with pods, one per line.
 pub(super) const PODS: &str = "cluster/pods.jsonl";
 
-/// Claims, one in each line.
+/// File with claims, one per line.
 pub(super) const CLAIMS: &str = "cluster/persistentvolumeclaims.jsonl";
 
-/// A text cut off where it is long.
+/// Truncates a long text.
 pub(super) fn quoted(text: &str) -> String {
     let text = text.trim();
     match text.char_indices().nth(QUOTED) {
@@ -116,12 +116,12 @@ pub(super) fn quoted(text: &str) -> String {
     }
 }
 
-/// The text at a place of a document; empty if there is none.
+/// The text at a JSON Pointer; empty if there is none.
 pub(super) fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The list at a place of a document; empty if there is none.
+/// The list at a JSON Pointer; empty if there is none.
 pub(super) fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
     value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

@@ -4,13 +4,13 @@ use serde_json::Value;
 
 use super::evidence::{Evidence, Reading, list, text};
 
-/// Days before the end of a certificate from which on it is an observation: the agent renews long before.
+/// Days before the end of a certificate at which it becomes an observation: the agent renews long before.
 const CERTIFICATE_DAYS: i64 = 14;
 
-/// Restarts from which on a service is said to restart again and again.
+/// Number of restarts at which a service is reported as restarting repeatedly.
 const RESTARTS: usize = 5;
 
-/// A part of the status that says that it is not ready, with its reason.
+/// Evidence of a status part that is not ready, with its reason.
 pub(super) fn not_ready(reading: &Reading<'_>, part: &str) -> Vec<Evidence> {
     let status = &reading.status[part];
     if status["ready"] != Value::Bool(false) {
@@ -68,7 +68,7 @@ pub(super) fn certificates(reading: &Reading<'_>) -> Vec<Evidence> {
         );
     }
     let is_ended = |line: &str| line.contains("x509: certificate has expired or is not yet valid");
-    // A single line may be of a moment before a renewal.
+    // A single line may come from the moment before a renewal.
     let lines = reading.lines("", ".log", is_ended);
     if lines.len() > 3 { found.into_iter().chain(lines).collect() } else { found }
 }

@@ -1,5 +1,5 @@
-//! What a support bundle shows: a pure function from its contents to observations, by a table of rules. Any text of it may be hostile; it
-//! is quoted in bounded pieces, and whoever prints it makes it plain.
+//! Analysis of a support bundle: a pure function from its contents to observations, with a table of rules. Any text in
+//! a bundle may be hostile: it is quoted in bounded pieces, and whoever prints it must escape it.
 
 mod evidence;
 mod hosts;
@@ -44,7 +44,7 @@ pub struct Observation {
     pub page: &'static str,
 }
 
-/// Maximum number of places that an observation names.
+/// Maximum number of places in an observation.
 pub const MAX_EVIDENCE: usize = 5;
 
 /// What a support bundle shows.
@@ -63,7 +63,7 @@ pub struct Analysis {
     pub gaps: Vec<String>,
 }
 
-/// One rule: what it is called, how bad what it finds is, and where to read on.
+/// A rule: name, severity and description of its observation, further reading, and search function.
 struct Rule {
     name: &'static str,
     severity: Severity,
@@ -205,7 +205,7 @@ const fn rule(
     Rule { name, severity, what, page, look }
 }
 
-/// Finds what a bundle shows.
+/// Analyzes a bundle.
 pub fn analyze(contents: &Contents) -> Analysis {
     let reading = Reading::of(contents);
     let mut observations: Vec<_> = RULES.iter().filter_map(|rule| found(rule, &reading)).collect();
@@ -223,7 +223,7 @@ pub fn analyze(contents: &Contents) -> Analysis {
     }
 }
 
-/// Maximum number of gaps that are named.
+/// Maximum number of reported gaps.
 const MAX_GAPS: usize = 50;
 
 fn found(rule: &Rule, reading: &Reading<'_>) -> Option<Observation> {

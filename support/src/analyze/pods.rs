@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::evidence::{CLAIMS, Evidence, PODS, Reading, list, quoted, text};
 
-/// Failed lookups from which on the cluster's nameserver is an observation: a few come with every start.
+/// Number of failed lookups at which the cluster's nameserver becomes an observation: a few occur at every start.
 const FAILED_LOOKUPS: usize = 20;
 
 fn name(object: &Value) -> String {
     format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"))
 }
 
-/// The containers of each pod that are in this state, with what the pod's line says of them.
+/// Containers of all pods for which `judge` returns a text, each at the line of its pod.
 fn containers(reading: &Reading<'_>, judge: impl Fn(&Value) -> Option<String>) -> Vec<Evidence> {
     let mut found = Vec::new();
     for (pod, line) in reading.pods.iter().zip(1..) {
@@ -93,7 +93,7 @@ pub(super) fn nameserver(reading: &Reading<'_>) -> Vec<Evidence> {
     }
     let is_failed =
         |line: &str| line.contains("plugin/errors") && (line.contains("i/o timeout") || line.contains("unreachable"));
-    // The file's name holds that of the pod.
+    // The name of the file contains that of the pod.
     let lines = reading.lines("pods/", ".log", is_failed);
     if lines.len() >= FAILED_LOOKUPS {
         found.extend(lines);

@@ -1,4 +1,4 @@
-//! Rules about the site: its operations, its cluster, its backups, its license.
+//! Rules about the site: operations, cluster, backups, license.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::evidence::{Evidence, PROOFS, Reading, list, text};
 use super::hosts::not_ready;
 
-/// Age of the newest proven backup from which on it is an observation: a timer makes one every day.
+/// Age of the newest proven backup at which it becomes an observation: a timer makes one every day.
 const PROOF_AGE: SignedDuration = SignedDuration::from_hours(48);
 
-/// Complaints of etcd about its disk from which on it is an observation: a few come with every start.
+/// Number of etcd's messages about a slow disk at which it becomes an observation: a few occur at every start.
 const SLOW_WRITES: usize = 20;
 
 pub(super) fn operation(reading: &Reading<'_>) -> Vec<Evidence> {
@@ -101,7 +101,7 @@ pub(super) fn license(reading: &Reading<'_>) -> Vec<Evidence> {
     found
 }
 
-/// Proofs that fail, each at its own line: every proof has one name.
+/// Failed proofs, each at its own line: names of proofs are unique.
 pub(super) fn proofs(reading: &Reading<'_>) -> Vec<Evidence> {
     let proofs = list(&reading.proofs, "/proofs").iter().zip(1..);
     let failed = proofs.filter(|(proof, _)| proof["passed"] == Value::Bool(false));

@@ -4,7 +4,7 @@ use super::*;
 use crate::archive::{Head, Writer, read};
 use crate::redact::{KEY_BYTES, KnownValues, Redactor};
 
-/// The status of a site where everything is ready, as `landfall status --json` prints it.
+/// Status of a site on which everything is ready, in the form of `landfall status --json`.
 fn status() -> Value {
     json!({
         "kind": "status", "schema": 1, "verdict": "ready", "state": "installed", "ready": true, "notes": ["policies are not enforced"],
@@ -35,7 +35,7 @@ fn proof(name: &str, passed: bool) -> Value {
     json!({"name": name, "component": "db", "shows": "A row is read again", "passed": passed, "failure": (!passed).then_some(failure)})
 }
 
-/// A healthy site, changed in one respect.
+/// A healthy site, to be changed in one respect.
 struct Sample {
     status: Value,
     facts: Value,
@@ -55,7 +55,7 @@ fn healthy() -> Sample {
         proofs: json!({"kind": "proofs", "schema": 1, "passed": true, "proofs": [proof("rows", true), proof("keys", true)]}),
         pods: vec![pod(&ready), container(&json!({"running": {}}), &json!({}))],
         claims: vec![json!({"metadata": {"namespace": "shop", "name": "data"}, "status": {"phase": "Bound"}})],
-        // A few complaints come with every start.
+        // A few messages occur at every start.
         logs: vec![
             ("pods/kube-system/etcd-node-1/etcd-0.log", "slow fdatasync\n".repeat(5)),
             ("pods/kube-system/coredns-1/coredns-0.log", "[ERROR] plugin/errors: 2 a.b. A: i/o timeout\n".repeat(5)),
@@ -95,7 +95,7 @@ fn a_healthy_site_has_no_observations() {
     assert_eq!(analyzed(healthy()).observations, []);
 }
 
-/// A status in which one part is another one.
+/// A sample with another value at a pointer of the status.
 fn with(pointer: &str, value: Value) -> Sample {
     let mut sample = healthy();
     *sample.status.pointer_mut(pointer).unwrap() = value;

@@ -1,6 +1,7 @@
-//! Reading a support bundle that anyone may have made: a gzip stream that expands without end, a tar with links, devices, long or
-//! double names, sizes that lie, an index that does not describe the files. Nothing is written to a disk; memory is bounded by
-//! [`MAX_BYTES`].
+//! Reads a support bundle from an untrusted source.
+//!
+//! Threats: a gzip stream that expands without end; a tar with links, devices, overlong or duplicate names, or false
+//! sizes; an index that does not describe the files. Nothing is written to disk; memory is bounded by [`MAX_BYTES`].
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -13,43 +14,43 @@ use sha2::{Digest, Sha256};
 use super::{MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, MAX_NAME};
 use crate::index::{INDEX, Index, KIND, SCHEMA};
 
-/// A support bundle that was read and is whole: each file is what the index says.
+/// A complete support bundle: each file matches the index.
 #[derive(Debug)]
 pub struct Contents {
-    /// Its index.
+    /// Index of the bundle.
     pub index: Index,
-    /// The files by name, without the index.
+    /// Files by name, without the index.
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
-/// Why a file is no support bundle, or not a whole one.
+/// Reason why a file is not a complete support bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// It cannot be read, or is no tar in gzip.
+    /// The file cannot be read, or is not a gzipped tar.
     #[error("the support bundle cannot be read")]
     Io(#[from] io::Error),
-    /// It is larger than any that Landfall writes.
+    /// The file is larger than any that Landfall writes.
     #[error("the support bundle is larger than any that Landfall makes: more than {what}")]
     TooLarge {
-        /// Of what there is too much.
+        /// The exceeded limit.
         what: String,
     },
-    /// It holds what Landfall does not write.
+    /// The file contains something that Landfall does not write.
     #[error("the support bundle holds {what}, which Landfall never writes")]
     Foreign {
-        /// What it holds.
+        /// Description of the content.
         what: String,
     },
     /// Index and files differ.
     #[error("the support bundle is damaged: {what}")]
     Damaged {
-        /// What is wrong.
+        /// Description of the damage.
         what: String,
     },
-    /// It has another form.
+    /// The file has another schema version.
     #[error("the support bundle has form {schema}, and this landfall reads form {SCHEMA}")]
     Newer {
-        /// Its form.
+        /// Schema version of the file.
         schema: u64,
     },
 }
@@ -60,17 +61,17 @@ impl Coded for ReadError {
     }
 }
 
-/// Reads all of a support bundle.
+/// Reads a support bundle completely.
 pub fn read(input: impl Read) -> Result<Contents, ReadError> {
     let mut archive = tar::Archive::new(GzDecoder::new(input).take(MAX_BYTES + (MAX_FILES as u64) * 1024));
     let mut files = BTreeMap::new();
     let mut total = 0;
-    // Raw: names and sizes come from the headers themselves, and no extension of tar is followed.
+    // Raw mode: names and sizes come from the headers, and tar extensions are not followed.
     for entry in archive.entries()?.raw(true) {
         let entry = entry?;
         let name = name_of(&entry)?;
         let size = entry.size();
-        // A header may name any size.
+        // A header may state any size.
         total = size.saturating_add(total);
         let what = match () {
             () if files.len() >= MAX_FILES => Some(format!("{MAX_FILES} files")),
@@ -126,7 +127,7 @@ fn index_of(bytes: &[u8]) -> Result<Index, ReadError> {
     }
 }
 
-/// Each file is described, and each described file is there.
+/// Checks that each file is in the index, and that each file in the index exists.
 fn compare(index: &Index, files: &BTreeMap<String, Vec<u8>>) -> Result<(), ReadError> {
     let damaged = |what: String| Err(ReadError::Damaged { what });
     for record in &index.files {

@@ -61,7 +61,7 @@ fn a_long_text_keeps_its_newest_whole_lines() {
     assert!(file.size_bytes <= MAX_FILE_BYTES as u64 && file.size_bytes % 22 == 0, "{file:?}");
 }
 
-/// An archive of these entries: type, name, size in the header, bytes.
+/// Archive of entries with type, name, size in the header, and content.
 fn archive(entries: &[(tar::EntryType, &[u8], u64, &[u8])]) -> Vec<u8> {
     let mut tar = Vec::new();
     for (kind, name, size, bytes) in entries {
@@ -131,7 +131,7 @@ fn a_changed_byte_or_a_lost_end_never_passes() {
     writer.add_text("a.log", b"some lines of a log\n", None).unwrap();
     let (bytes, _) = writer.finish(head()).unwrap();
     for at in 0..bytes.len() {
-        // Padding of zeros at the end of a tar may be lost.
+        // Zero padding at the end of a tar may be lost.
         if let Ok(contents) = read(&bytes[..at]) {
             assert_eq!(contents.files["a.log"], b"some lines of a log\n", "{at} of {}", bytes.len());
         }

@@ -1,4 +1,4 @@
-//! Writing a support bundle. Whatever is added passes the redactor.
+//! Writes a support bundle. All added content passes through the redactor.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use super::{MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, MAX_NAME, MAX_PART};
 use crate::index::{CollectorRecord, FileRecord, INDEX, Index, KIND, Redaction, SCHEMA, Truncation};
 use crate::redact::Redactor;
 
-/// Why a file cannot be added, or the archive not be finished.
+/// Reason why a file cannot be added, or the archive not finished.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// The limits of a bundle are reached: the file is left out, the bundle stays whole.
+    /// The limits of a bundle are reached: the file is omitted, the bundle remains valid.
     #[error("{name} is left out, because a support bundle has at most {MAX_FILES} files and {} MiB", MAX_BYTES >> 20)]
     Full {
         /// Name of the file.
@@ -26,22 +26,22 @@ pub enum WriteError {
     Io(#[from] io::Error),
 }
 
-/// What the index says beside the files.
+/// Metadata of the index, without the files.
 #[derive(Debug)]
 pub struct Head {
-    /// When it was collected, RFC 3339 in UTC.
+    /// Time of the collection, RFC 3339 in UTC.
     pub collected_at: String,
     /// Version of the `landfall` that collects.
     pub landfall: String,
-    /// How far back logs reach, in seconds.
+    /// Period of the logs, in seconds before the collection.
     pub since_seconds: u64,
-    /// Why the values of some secrets are not known.
+    /// Reasons why the values of some secrets are unknown.
     pub unknown: Vec<String>,
-    /// What became of the collectors.
+    /// Results of the collectors.
     pub collectors: Vec<CollectorRecord>,
 }
 
-/// A support bundle that is being written.
+/// A support bundle during writing.
 pub struct Writer<W: Write> {
     tar: tar::Builder<GzEncoder<W>>,
     redactor: Redactor,
@@ -52,13 +52,13 @@ pub struct Writer<W: Write> {
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins a bundle; `modified` is the time of its files, in seconds since 1970.
+    /// Starts a bundle; `modified` is the time of its files, in seconds since 1970.
     pub fn new(output: W, redactor: Redactor, modified: u64) -> Self {
         let tar = tar::Builder::new(GzEncoder::new(output, Compression::default()));
         Self { tar, redactor, modified, files: Vec::new(), names: BTreeSet::new(), bytes: 0 }
     }
 
-    /// Adds text: the newest lines of it, where it is too long.
+    /// Adds a text; if it is too long, only its newest lines.
     pub fn add_text(&mut self, name: &str, text: &[u8], truncated: Option<Truncation>) -> Result<(), WriteError> {
         let mut redacted = self.redactor.bytes(text);
         let is_long = redacted.len() > MAX_FILE_BYTES;
@@ -80,7 +80,7 @@ impl<W: Write> Writer<W> {
         self.append(name, &text, None)
     }
 
-    /// Adds documents, one in each line; those at the end are left out where they are too many.
+    /// Adds documents, one per line; if there are too many, the last ones are omitted.
     pub fn add_lines(&mut self, name: &str, documents: impl IntoIterator<Item = Value>) -> Result<(), WriteError> {
         let (mut text, mut truncated) = (Vec::new(), None);
         for mut document in documents {
@@ -124,7 +124,7 @@ impl<W: Write> Writer<W> {
         self.tar.append(&header, bytes)
     }
 
-    /// Ends the bundle with its index. The bytes are in the output, which the caller makes durable.
+    /// Finishes the bundle with its index. The bytes are in the output, which the caller syncs.
     pub fn finish(mut self, head: Head) -> Result<(W, Index), WriteError> {
         let texts = |texts: Vec<String>| texts.iter().map(|text| self.redactor.text(text)).collect::<Vec<_>>();
         let collectors =
@@ -147,13 +147,14 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// The first line of what was cut off may begin within a secret.
+/// Removes the first line of a truncated text, which may start within a secret.
 fn drop_cut_line(text: &mut Vec<u8>) {
     let end = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |at| at + 1);
     text.drain(..end);
 }
 
-/// A name of letters, digits and `-_.`, in folders: nothing in it means anything to a terminal, a shell or a filesystem.
+/// Converts a name to letters, digits and `-_.`, in folders, so that no part of it is special for a terminal, a shell
+/// or a filesystem.
 fn plain_name(name: &str) -> String {
     let parts = name.split('/').filter(|part| !part.is_empty()).map(|part| {
         let plain = |letter: char| if letter.is_ascii_alphanumeric() || "-_.".contains(letter) { letter } else { '-' };
@@ -162,7 +163,7 @@ fn plain_name(name: &str) -> String {
         if text.len() <= MAX_PART { text } else { shortened(&text, MAX_PART) }
     });
     let name = parts.collect::<Vec<_>>().join("/");
-    // ustar divides a name at a slash into at most 155 and 100 bytes; what does not fit loses its folders.
+    // ustar splits a name at a slash into at most 155 and 100 bytes; a name that does not fit loses its folders.
     let mut header = tar::Header::new_ustar();
     if name.len() <= MAX_NAME && header.set_path(&name).is_ok() {
         name
@@ -171,7 +172,7 @@ fn plain_name(name: &str) -> String {
     }
 }
 
-/// The beginning of a long name, and a digest of all of it.
+/// Truncates a long name, and appends a digest of the complete name.
 fn shortened(name: &str, length: usize) -> String {
     format!("{}-{}", &name[..length - 13], &hex::encode(Sha256::digest(name))[..12])
 }

@@ -1,56 +1,56 @@
-//! Why what was carried out is refused.
+//! Errors of carried manifests and parts.
 
 use landfall_bundle_spec::Sha256;
 use landfall_bundle_spec::trust::KeyId;
 use landfall_error_codes::{Code, Coded, codes};
 
-/// Why a manifest or a part is refused, or cannot be made.
+/// Reason why a manifest or a part is refused, or cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CarryError {
-    /// It is no such document.
+    /// The file is not such a document.
     #[error("{name} is not what `landfall carry out` writes")]
     Form {
-        /// The file.
+        /// Name of the file.
         name: String,
-        /// Why.
+        /// Cause of the error.
         #[source]
         source: Box<landfall_bundle_spec::Error>,
     },
-    /// Another key signed it than one that counts.
+    /// The manifest is signed with another key than an accepted one.
     #[error("the manifest is signed by the key {found}, and the key of the site is {wanted}")]
     OtherKey {
-        /// The key in the manifest.
+        /// Key in the manifest.
         found: KeyId,
-        /// A key that counts.
+        /// An accepted key.
         wanted: KeyId,
     },
-    /// It was edited after it was signed.
+    /// The manifest was edited after it was signed.
     #[error("the signature of the manifest does not match: it was edited, or another key signed it")]
     Signature,
     /// A kind of part is named twice, or not at all.
     #[error("the manifest does not name each part once: {what}")]
     Parts {
-        /// What is wrong.
+        /// Description of the problem.
         what: String,
     },
-    /// A part is not the one that the manifest names.
+    /// A part differs from the one in the manifest.
     #[error(
         "{name} is not the file that the site wrote: it has {found_bytes} bytes and the digest {found}, and must have {size_bytes} bytes and {wanted}"
     )]
     Differs {
-        /// The part's file.
+        /// Name of the part's file.
         name: &'static str,
-        /// Bytes that it has.
+        /// Actual size in bytes.
         found_bytes: u64,
-        /// Digest that it has.
+        /// Actual digest.
         found: Sha256,
-        /// Bytes that it must have.
+        /// Expected size in bytes.
         size_bytes: u64,
-        /// Digest that it must have.
+        /// Expected digest.
         wanted: Sha256,
     },
-    /// It cannot be written.
+    /// The manifest cannot be converted to JSON.
     #[error("the manifest cannot be written as JSON")]
     Unwritable(#[source] serde_json::Error),
 }

@@ -1,4 +1,4 @@
-//! `inventory.json`: what a site has, for the vendor who makes its next release, delta or license.
+//! `inventory.json`: content of a site, for the vendor who makes its next release, delta or license.
 
 use landfall_bundle_spec::{Sha256, read_typed};
 use schemars::JsonSchema;
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::CarryError;
 
-/// The `type` of the inventory.
+/// Value of `type` in the inventory.
 const INVENTORY_TYPE: &str = "landfall.dev/site-inventory/1";
 
-/// Largest inventory, in bytes.
+/// Maximum size of an inventory, in bytes.
 pub const INVENTORY_BYTES: u64 = 1 << 20;
 
 /// What a site has.
@@ -67,7 +67,7 @@ pub struct PinnedRoot {
 }
 
 impl SiteInventory {
-    /// The inventory of a site of which nothing else is known yet.
+    /// Creates an inventory without further facts.
     pub fn of(site: String, landfall: String, site_key: String) -> Self {
         Self {
             document_type: INVENTORY_TYPE.to_owned(),
@@ -83,7 +83,7 @@ impl SiteInventory {
         }
     }
 
-    /// Reads the file of an inventory, in any layout.
+    /// Parses an inventory, in any layout.
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, CarryError> {
         let form = |source| CarryError::Form { name: name.to_owned(), source: Box::new(source) };
         if bytes.len() as u64 > INVENTORY_BYTES {

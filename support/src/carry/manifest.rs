@@ -1,4 +1,4 @@
-//! `carry.json`: what is in a folder that was carried out, signed by the site's key.
+//! `carry.json`: lists the parts in a carried folder, signed by the site's key.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,13 +13,13 @@ use super::part::{MissingPart, PartKind, PartRecord};
 /// Name of the manifest in the folder. It is written last.
 pub const MANIFEST: &str = "carry.json";
 
-/// Largest manifest, in bytes.
+/// Maximum size of a manifest, in bytes.
 pub const MANIFEST_BYTES: u64 = 1 << 20;
 
-/// The `type` of the manifest.
+/// Value of `type` in the manifest.
 const MANIFEST_TYPE: &str = "landfall.dev/carry/1";
 
-/// What the signed bytes begin with, so that a signature of anything else is none of a manifest.
+/// Prefix of the signed bytes, so that a signature of anything else is not valid for a manifest.
 const CONTEXT: &str = "landfall.dev/carry/1\n";
 
 /// The manifest.
@@ -46,7 +46,7 @@ pub struct CarryManifest {
 }
 
 impl CarryManifest {
-    /// The manifest with the public key of its signer, before [`CarryManifest::with_signature`].
+    /// Creates a manifest with the public key of its signer, before [`CarryManifest::with_signature`].
     pub fn unsigned(
         site: String,
         made: String,
@@ -59,13 +59,13 @@ impl CarryManifest {
         Self { document_type, site, made, landfall, parts, missing, key: key.to_pem(), signature: String::new() }
     }
 
-    /// The same with the signature of [`CarryManifest::message`].
+    /// Adds the signature of [`CarryManifest::message`].
     #[must_use]
     pub fn with_signature(self, signature: &[u8]) -> Self {
         Self { signature: STANDARD.encode(signature), ..self }
     }
 
-    /// Reads the file of a manifest, in any layout. Nothing of it is believed before [`CarryManifest::verify`].
+    /// Parses a manifest, in any layout. Its content is untrusted before [`CarryManifest::verify`].
     pub fn read(name: &str, bytes: &[u8]) -> Result<Self, CarryError> {
         let form = |source| CarryError::Form { name: name.to_owned(), source: Box::new(source) };
         if bytes.len() as u64 > MANIFEST_BYTES {
@@ -75,21 +75,22 @@ impl CarryManifest {
         read_typed(name, MANIFEST_TYPE, bytes).map_err(form)
     }
 
-    /// The bytes of its file.
+    /// Bytes of the manifest's file.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CarryError> {
         let mut bytes = serde_json::to_vec_pretty(self).map_err(CarryError::Unwritable)?;
         bytes.push(b'\n');
         Ok(bytes)
     }
 
-    /// The bytes that are signed: everything but the signature.
+    /// Bytes to sign: the manifest without its signature.
     pub fn message(&self) -> Result<Vec<u8>, CarryError> {
         let unsigned = Self { signature: String::new(), ..self.clone() };
         let text = serde_json::to_string(&unsigned).map_err(CarryError::Unwritable)?;
         Ok(format!("{CONTEXT}{text}").into_bytes())
     }
 
-    /// Checks that one of these keys signed it, and that it names each kind of part exactly once. Returns the key that signed.
+    /// Verifies that one of these keys signed it, and that it names each kind of part exactly once. Returns the key
+    /// that signed.
     pub fn verify(&self, keys: &[KeyId]) -> Result<PublicKey, CarryError> {
         let key = PublicKey::from_pem("the key of the manifest", &self.key).map_err(|_| CarryError::Signature)?;
         if !keys.contains(&key.id()) {
@@ -104,7 +105,7 @@ impl CarryManifest {
         Ok(key)
     }
 
-    /// The part of a kind, if it is there.
+    /// The part of a kind, if present.
     pub fn part(&self, kind: PartKind) -> Option<&PartRecord> {
         self.parts.iter().find(|part| part.kind == kind)
     }

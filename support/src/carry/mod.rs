@@ -1,9 +1,10 @@
-//! What a site sends out on a stick for its vendor: a folder with the parts and a manifest of their digests, signed by the site's key.
-//! Here are the documents, as functions of bytes; writing them is the site's business (`landfall-lifecycle`).
+//! Documents that a site sends to its vendor on a stick: a folder with the parts, and a manifest of their digests,
+//! signed by the site's key. They are pure functions of bytes; `landfall-lifecycle` writes the files at a site.
 //!
-//! Threats: a part that was changed, left out, taken from another folder or added (the manifest names kind, size and digest of each, and
-//! lists which are missing and why); a manifest that another host signed (its reader names the key); one that was cut by a removed stick
-//! (it is written last); names that lead out of the folder (each part's name follows from its kind).
+//! Threats: a part may be changed, omitted, added, or taken from another folder. The manifest states kind, size and
+//! digest of each part, and lists missing ones with reasons. A manifest may come from another host: its reader names
+//! the accepted keys. It may be truncated by the removal of the stick: it is written last. Names may lead out of the
+//! folder: the name of each part follows from its kind.
 
 mod error;
 mod inventory;

@@ -1,4 +1,4 @@
-//! The parts: what there can be, and under which name.
+//! Kinds of parts, and the names of their files.
 
 use landfall_bundle_spec::Sha256;
 use schemars::JsonSchema;
@@ -23,10 +23,10 @@ pub enum PartKind {
 }
 
 impl PartKind {
-    /// All of them, in the order in which they are written.
+    /// All kinds, in the order in which they are written.
     pub const ALL: [Self; 5] = [Self::Inventory, Self::Facts, Self::Usage, Self::Audit, Self::Support];
 
-    /// The name of its file.
+    /// Name of the part's file.
     pub const fn file_name(self) -> &'static str {
         match self {
             Self::Inventory => "inventory.json",
@@ -37,7 +37,7 @@ impl PartKind {
         }
     }
 
-    /// What it is, for people.
+    /// Title of the part, for people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Inventory => "inventory",
@@ -73,7 +73,7 @@ pub struct MissingPart {
 }
 
 impl PartRecord {
-    /// Refuses a file of another size or digest.
+    /// Returns an error for another size or digest than the part's.
     pub fn check(&self, found_bytes: u64, found: Sha256) -> Result<(), CarryError> {
         if (found_bytes, found) == (self.size_bytes, self.sha256) {
             return Ok(());

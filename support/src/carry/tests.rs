@@ -10,7 +10,7 @@ fn record(kind: PartKind) -> PartRecord {
     PartRecord { kind, size_bytes: 3, sha256: Sha256::of(kind.file_name()) }
 }
 
-/// A manifest that names every part, one of them as missing, and the key that signed it.
+/// A signed manifest that names every part, with one of them missing.
 fn manifest(site: &Vendor, change: impl FnOnce(&mut CarryManifest)) -> CarryManifest {
     let missing = MissingPart { kind: PartKind::Usage, reason: "this site has no license".to_owned() };
     let parts = PartKind::ALL.into_iter().filter(|kind| *kind != PartKind::Usage).map(record).collect();
@@ -35,7 +35,7 @@ fn what_a_site_signed_is_read_and_verified_by_its_key_alone() {
     assert_eq!(read.verify(&[other.key.public().id(), site.key.public().id()]).unwrap(), *site.key.public());
     let code = |keys: &[_]| read.verify(keys).unwrap_err().code().id;
     assert_eq!((code(&[other.key.public().id()]), code(&[])), ("LF4742", "LF4742"));
-    // The key of another host with this one's signature.
+    // The key of another host, with this host's signature.
     let swapped = {
         let mut swapped = written;
         swapped.key = other.key.public().to_pem();
@@ -76,7 +76,7 @@ fn an_inventory_is_read_as_it_was_written_and_nothing_else_is() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// One changed byte anywhere: the manifest is refused, or means what the site signed.
+    /// With any byte changed, the manifest is refused, or means what the site signed.
     #[test]
     fn no_changed_byte_of_a_manifest_passes(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let site = site();

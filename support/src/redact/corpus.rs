@@ -1,5 +1,5 @@
-//! Two corpora: secrets in every writing, of which nothing may be left, and evidence, which must stay as it is. No secret is real; each
-//! is drawn from a fixed seed, so that no file of the repository has what a scanner of secrets would report.
+//! Two corpora: secrets in every encoding, of which nothing may remain, and evidence, which must stay unchanged. No
+//! secret is real; each is drawn from a fixed seed, so that no file in the repository would alarm a secret scanner.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use serde_json::json;
 
 use super::*;
 
-/// Lines of logs, settings and metrics as their programs write them.
+/// Lines of logs, settings and metrics, in the form of their programs.
 const HARMLESS: &str = include_str!("harmless.log");
 
 const ALPHANUMERIC: &[u8] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const HEX: &[u8] = b"0123456789abcdef";
 
-/// Random characters of an alphabet.
+/// Pseudorandom characters of an alphabet.
 fn drawn(seed: &str, count: usize, alphabet: &[u8]) -> String {
     let mut bytes = vec![0; count];
     blake3::Hasher::new_derive_key(seed).finalize_xof().fill(&mut bytes);
@@ -30,7 +30,7 @@ fn redactor_of(values: &[&str]) -> Redactor {
     Redactor::new(known, [7; KEY_BYTES]).unwrap()
 }
 
-/// Each character for which there is a rule, written by it.
+/// Escapes each character for which `write` returns a text.
 fn escaped(value: &str, write: impl Fn(char) -> Option<String>) -> String {
     value.chars().map(|one| write(one).unwrap_or_else(|| one.to_string())).collect()
 }
@@ -64,7 +64,7 @@ fn html(value: &str, quote: &str, apostrophe: &str) -> String {
     text.replace('"', quote).replace('\'', apostrophe)
 }
 
-/// The writings of a value, by the program that makes each.
+/// Encodings of a value, each with the program that produces it.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn writings(value: &str) -> Vec<(&'static str, String)> {
     let go = escaped(&json_text(value), |one| "&<>".contains(one).then(|| utf16(one, false)));
@@ -141,7 +141,7 @@ fn writings(value: &str) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Values with what languages escape, and in any one of them nothing may be left of the middle.
+/// Values with characters that languages escape. No part of the middle may remain in any encoding.
 fn values() -> Vec<String> {
     let middle = |seed: &str| drawn(seed, 14, ALPHANUMERIC);
     vec![
@@ -175,14 +175,14 @@ fn known_values_vanish_in_every_writing() {
     assert!(left.is_empty() && forms >= 400, "{} of {forms}: {}", left.len(), left.join("\n"));
 }
 
-/// The middle of a text, in which no character at the edge of base64 is.
+/// Middle of a text, without the characters at the edges that base64 shares with neighbors.
 fn core(form: &str) -> String {
     let chars: Vec<_> = form.chars().collect();
     let wide = chars.len() / 3;
     chars[wide..chars.len() - wide].iter().take(40).collect()
 }
 
-/// Names and the ways in which they are given a value.
+/// Names with their values, in all notations.
 fn pairs(secret: &str) -> Vec<String> {
     let mut texts = Vec::new();
     for name in [
@@ -228,7 +228,7 @@ fn pairs(secret: &str) -> Vec<String> {
     texts
 }
 
-/// Secrets that their own shape shows.
+/// Secrets that are recognized by their own form.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn shapes(drawn: &dyn Fn(usize) -> String) -> Vec<(String, String)> {
     let mut texts: Vec<(String, String)> = Vec::new();
@@ -391,7 +391,7 @@ fn arguments_and_variables_of_documents_vanish() {
     assert_eq!(redacted, plain);
 }
 
-/// Secrets of many lines whose lines are in every log.
+/// A secret of many lines, most of which occur in every log.
 const SETTINGS: &str = "# Settings of the database\nlisten_addresses = '*'\nmax_connections = 100\n--data-dir=/var/lib/x\n\
     data_directory = '/var/lib/postgresql/data'\nlog_line_prefix = '%m [%p] '\nhost all all 10.42.0.0/16 scram-sha-256\n\
     image: registry.example.com/app@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n\
@@ -401,7 +401,7 @@ const SETTINGS: &str = "# Settings of the database\nlisten_addresses = '*'\nmax_
 fn evidence_stays_readable() {
     let lines: Vec<_> = HARMLESS.lines().collect();
     assert!(lines.len() >= 400, "{}", lines.len());
-    // A Secret that has the same lines makes none of them one.
+    // A Secret with the same lines does not make any of them secret.
     let texts = [SETTINGS.to_owned(), lines.join("\n")];
     for redactor in [redactor_of(&[]), redactor_of(&[SETTINGS])] {
         let changed: Vec<_> =

@@ -1,4 +1,4 @@
-//! Values that are known to be secret, and the forms in which they appear in logs and documents.
+//! Known secret values, and the forms in which they appear in logs and documents.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,40 +8,42 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use super::parts::parts;
 use super::patterns::Patterns;
 
-/// The shortest value that is looked for. Shorter ones are in every text; they are found only by the name beside them.
+/// Minimum length of a value that is searched for. Shorter ones occur in every text; they are found only through a name
+/// next to them.
 const SHORTEST: usize = 6;
 
-/// The longest text that is looked for as a whole; a longer value is looked for in pieces of this length.
+/// Maximum length of a text that is searched for as a whole; a longer value is searched for in pieces of this length.
 const LONGEST: usize = 4096;
 
-/// Values that are known to be secret. No `Debug`: they must not reach a log.
+/// Known secret values. No `Debug`, because they must not reach a log.
 #[derive(Default)]
 pub struct KnownValues {
     values: BTreeSet<Vec<u8>>,
-    /// Texts that may have secrets within.
+    /// Texts that may contain secrets.
     texts: BTreeSet<Vec<u8>>,
     public: BTreeSet<Vec<u8>>,
 }
 
 impl KnownValues {
-    /// Adds a value: as a whole, without space around it, and what looks like a secret in it.
+    /// Adds a value: as a whole, without surrounding whitespace, and parts of it that resemble secrets.
     pub fn add(&mut self, value: &[u8]) {
         self.add_one(value);
         self.add_one(value.trim_ascii());
         self.add_parts(value);
     }
 
-    /// Adds what looks like a secret in a text, and not the text itself.
+    /// Adds only the parts of a text that resemble secrets.
     pub fn add_parts(&mut self, text: &[u8]) {
         self.texts.insert(text.to_vec());
     }
 
-    /// A text that is no secret, although a Secret may hold it: the name of a namespace, a Service or a user of the release.
+    /// Adds a text that is not secret although a Secret may contain it: the name of a namespace, a Service or a user of
+    /// the release.
     pub fn add_public(&mut self, text: &str) {
         self.public.insert(text.as_bytes().to_vec());
     }
 
-    /// Whether nothing is known.
+    /// Returns true if no values are known.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty() && self.texts.is_empty()
     }
@@ -52,7 +54,7 @@ impl KnownValues {
         }
     }
 
-    /// The forms of all values.
+    /// Computes the forms of all values.
     pub(super) fn canonical(mut self, patterns: &Patterns) -> Canonical {
         for text in std::mem::take(&mut self.texts) {
             for part in parts(&text, patterns) {
@@ -61,7 +63,7 @@ impl KnownValues {
         }
         let values: Vec<_> = self.values.into_iter().filter(|value| !self.public.contains(value)).collect();
         let mut forms = BTreeMap::new();
-        // A value counts as itself, even where it is a form of another one.
+        // A value stands for itself, even if it is also a form of another one.
         for (index, value) in values.iter().enumerate() {
             forms.insert(value.clone(), index);
         }
@@ -76,7 +78,7 @@ impl KnownValues {
     }
 }
 
-/// Forms, and the value of each.
+/// Forms, each with the index of its value.
 pub(super) struct Canonical {
     values: Vec<Vec<u8>>,
     forms: BTreeMap<Vec<u8>, usize>,
@@ -87,7 +89,7 @@ impl Canonical {
         self.forms.keys()
     }
 
-    /// Bytes of the longest value. Its forms in base64 and hexadecimal are at most twice as long.
+    /// Length of the longest value in bytes. Its forms in base64 and hexadecimal are at most twice as long.
     pub(super) fn longest(&self) -> usize {
         self.values.iter().map(Vec::len).max().unwrap_or_default()
     }
@@ -96,13 +98,13 @@ impl Canonical {
         self.values.len()
     }
 
-    /// The value of which this is a form.
+    /// The value of a form.
     pub(super) fn of_form(&self, form: &[u8]) -> Option<&[u8]> {
         self.forms.get(form).map(|index| self.values[*index].as_slice())
     }
 }
 
-/// Forms of a value. What escapes it differently is decoded before values are looked for.
+/// Forms of a value. Other escaped forms are decoded before values are searched for.
 fn forms_of(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms = vec![STANDARD_NO_PAD.encode(value).into_bytes(), URL_SAFE_NO_PAD.encode(value).into_bytes()];
     for shift in 0..3 {
@@ -119,8 +121,8 @@ fn forms_of(value: &[u8]) -> Vec<Vec<u8>> {
     forms
 }
 
-/// The characters that any base64 of a longer text has, in which the value begins `shift` bytes after a multiple of three. At each end,
-/// four bits at most are in a character that depends on the bytes around it.
+/// Characters that occur in the base64 of any longer text in which the value starts `shift` bytes after a multiple of
+/// three. At each end, at most four bits are in a character that depends on neighboring bytes.
 fn within_base64(value: &[u8], shift: usize) -> [Vec<u8>; 2] {
     let mut longer = vec![0; shift];
     longer.extend_from_slice(value);

@@ -1,6 +1,9 @@
-//! Secrets are replaced before anything reaches a support bundle: known values in every form that they usually take, and what looks
-//! like a secret, in whatever writing: escaped for a programming language, a URL or HTML, or in base64. Each becomes a token such as `[redacted:3f2a91c07b44]`. Within one bundle the same value has the same token; it is a
-//! keyed hash under a key that is in no bundle, so that values cannot be guessed offline.
+//! Redaction of secrets before anything reaches a support bundle.
+//!
+//! Replaced are known values in all their usual forms, and texts that resemble secrets. Encodings for programming
+//! languages, URLs, HTML and base64 are decoded for the search. Each secret becomes a token such as
+//! `[redacted:3f2a91c07b44]`. Within one bundle, the same value has the same token. A token is a keyed hash with a key
+//! that is in no bundle, so that values cannot be guessed offline.
 
 #[cfg(test)]
 mod corpus;
@@ -26,10 +29,10 @@ pub use stream::Stream;
 use known::Canonical;
 use patterns::Patterns;
 
-/// Bytes of the key of tokens.
+/// Length of the token key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// Bytes of a keyed hash that a token shows. Two of a thousand secrets get the same token once in 10^8 bundles.
+/// Bytes of the keyed hash in a token. Two of a thousand secrets get the same token in one of 10^8 bundles.
 const TOKEN_BYTES: usize = 6;
 
 /// Replaces secrets.
@@ -38,7 +41,7 @@ pub struct Redactor {
     known: AhoCorasick,
     canonical: Canonical,
     patterns: Patterns,
-    /// Bytes of the longest writing of a secret that is looked for.
+    /// Maximum length in bytes of an encoded secret that is searched for.
     longest: usize,
 }
 
@@ -49,13 +52,14 @@ impl std::fmt::Debug for Redactor {
     }
 }
 
-/// The automaton that finds known values cannot be built, because they are too many.
+/// Error if there are too many known values to build an automaton for them.
 #[derive(Debug, thiserror::Error)]
 #[error("the known secrets of the site are too many to look for")]
 pub struct TooMany(#[from] aho_corasick::BuildError);
 
 impl Redactor {
-    /// A redactor of these values and of what looks like a secret; `key` must be random and is never stored.
+    /// Creates a redactor for these values and for texts that resemble secrets; `key` must be random and is never
+    /// stored.
     pub fn new(values: KnownValues, key: [u8; KEY_BYTES]) -> Result<Self, TooMany> {
         let patterns = Patterns::new()?;
         let canonical = values.canonical(&patterns);
@@ -64,29 +68,29 @@ impl Redactor {
         Ok(Self { key, known, canonical, patterns, longest })
     }
 
-    /// How many values are known.
+    /// Number of known values.
     pub fn known_values(&self) -> usize {
         self.canonical.count()
     }
 
-    /// A stream of bytes that begins; secrets that are split between two pushes are found.
+    /// Starts a stream of bytes; secrets that are split between two pushes are found.
     pub fn stream(&self) -> Stream<'_> {
         Stream::new(self)
     }
 
-    /// All of a text.
+    /// Redacts complete bytes.
     pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = self.stream();
         stream.push(bytes);
         stream.finish()
     }
 
-    /// All of a text.
+    /// Redacts a complete text.
     pub fn text(&self, text: &str) -> String {
         String::from_utf8_lossy(&self.bytes(text.as_bytes())).into_owned()
     }
 
-    /// The token of a value: that of the known value of which it is a form, if it is one.
+    /// Token of a value; for a form of a known value, the token of that value.
     fn token(&self, found: &[u8]) -> String {
         let value = self.canonical.of_form(found).unwrap_or(found);
         let hash = blake3::keyed_hash(&self.key, value);

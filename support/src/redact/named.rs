@@ -2,29 +2,30 @@
 
 use super::patterns::{Decided, Found, Haystack};
 
-/// The longest distance between a name and its value: quotes, spaces, a separator, indentation.
+/// Maximum number of bytes between a name and its value: quotes, spaces, a separator, indentation.
 const GAP: usize = 48;
 
-/// How far before a name the dashes of its option, or the rest of the name, may be; a stream keeps that many bytes.
+/// Maximum number of bytes before a name in which the dashes of an option, or the rest of the name, are searched; a
+/// stream keeps as many.
 const BEFORE: usize = 40;
 
-/// Words before `token` in names that hold none: text of language models, the name of an etcd cluster.
+/// Words before `token` in names without secrets: tokens of language models, the name of an etcd cluster.
 const HARMLESS: [&str; 15] = [
     "eos", "bos", "pad", "unk", "sep", "cls", "mask", "cluster", "image", "stop", "special", "per", "max", "num",
     "continue",
 ];
 
-/// Words directly before a short name that make it one.
+/// Words directly before a short name that make it the name of a secret.
 const BEFORE_SHORT: [&str; 12] =
     ["db", "user", "root", "admin", "my", "mysql", "smtp", "mail", "ldap", "bind", "require", "redis"];
 
-/// Words that follow the name of an object in a message, as in `"db-credentials": failed to list`.
+/// Words after the name of an object in a message, as in `"db-credentials": failed to list`.
 const PROSE: [&str; 18] = [
     "failed", "not", "is", "are", "was", "cannot", "unable", "timed", "could", "invalid", "missing", "expired", "no",
     "error", "secret", "secrets", "the", "unknown",
 ];
 
-/// How a value is written.
+/// Form of a value.
 enum Style {
     Quoted(u8),
     Bare,
@@ -53,7 +54,7 @@ impl Haystack<'_> {
             None => Style::Bare,
         };
         let end = self.end_of_value(from, &style)?;
-        // The backslashes before an escaped quote belong to the quote.
+        // Backslashes before an escaped quote belong to the quote.
         let value = self.bytes[from..end].trim_ascii_end();
         let value = &value[..value.iter().rposition(|byte| *byte != b'\\').map_or(0, |last| last + 1)];
         let is_prose = matches!(style, Style::Bare)
@@ -66,7 +67,7 @@ impl Haystack<'_> {
         })
     }
 
-    /// A short name, such as `pass`: as a word by itself, or behind a word that belongs to it.
+    /// Judges a short name, such as `pass`: as a word by itself, or after a related word.
     pub(super) fn short(&self, start: usize, end: usize) -> Decided<Found> {
         let before = &self.bytes[start.saturating_sub(BEFORE)..start];
         let is_separated = !before.last().is_some_and(u8::is_ascii_alphanumeric);
@@ -75,12 +76,12 @@ impl Haystack<'_> {
         if !is_separated && !is_hump && !BEFORE_SHORT.iter().any(|word| lower.ends_with(word.as_bytes())) {
             return Some(Found::Nothing);
         }
-        // `PASS: TestName` is the word of a test.
+        // In `PASS: TestName`, the word is a test result.
         let is_verdict = &self.bytes[start..end] == b"PASS" && !before.ends_with(b"_") && self.byte(end)? == Some(b':');
         if is_verdict { Some(Found::Nothing) } else { self.named(start, end, false) }
     }
 
-    /// A value behind a keyword and a space, in quotes or up to the next space.
+    /// Judges a value after a keyword and a space, in quotes or up to the next space.
     pub(super) fn directive(&self, from: usize) -> Decided<Found> {
         let Some((from, quote)) = self.quoted(from)? else { return Some(Found::Nothing) };
         let end = self.end_of_value(from, &quote.map_or(Style::Bare, Style::Quoted))?;
@@ -102,7 +103,7 @@ impl Haystack<'_> {
         is_token && HARMLESS.iter().any(|word| before.ends_with(word.as_bytes()))
     }
 
-    /// Words and numbers that are no secrets.
+    /// Returns true for words and numbers that are not secrets.
     fn is_harmless(&self, start: usize, end: usize, value: &[u8]) -> bool {
         let name = self.bytes[start..end.min(start + 5)].to_ascii_lowercase();
         let is_word = matches!(
@@ -121,14 +122,14 @@ impl Haystack<'_> {
                 | b"yes"
                 | b"no"
         );
-        // `PWD` is a folder in every environment, and tokens are counted.
+        // `PWD` is a folder in every environment, and numbers after `token` are counts.
         let is_folder = name.starts_with(b"pwd") && value.starts_with(b"/");
         let is_number = value.len() <= 9 && value.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
         let is_count = is_number && (name == *b"token" || name.starts_with(b"pass") && !name.starts_with(b"passw"));
         is_word || is_folder || is_count
     }
 
-    /// Whether the value is a structure, or a reference to another place: `{`, `${NAME}`, `$(NAME)`, `$NAME`.
+    /// Returns true if the value is a structure, or a reference to another place: `{`, `${NAME}`, `$(NAME)`, `$NAME`.
     fn is_structure(&self, from: usize) -> Decided<bool> {
         let Some(first) = self.byte(from)? else { return Some(true) };
         if first == b'$' {
@@ -143,7 +144,7 @@ impl Haystack<'_> {
         Some(b"{[(|>".contains(&first) || first == b'*' && self.byte(from + 1)? == Some(b'*'))
     }
 
-    /// Texts in a list; a list of objects is a structure.
+    /// Judges texts in a list; a list of objects is a structure.
     fn list(&self, from: usize) -> Decided<Found> {
         let first = self.run_within(from + 1, GAP, |byte| byte.is_ascii_whitespace())?;
         let is_redacted = self.bytes[first..].starts_with(b"redacted");
@@ -154,7 +155,8 @@ impl Haystack<'_> {
         Some(if self.byte(end)? == Some(b']') { Found::Secret(first, end) } else { Found::Nothing })
     }
 
-    /// A block of YAML: the lines below `password: |` that are indented as its first one. None inside where there is no block.
+    /// Judges a YAML block: the lines below `password: |` that are indented like its first one. The inner result is
+    /// `None` if there is no block.
     fn block(&self, from: usize) -> Decided<Option<Found>> {
         let at = self.run_within(from, GAP, |byte| byte == b' ')?;
         if !self.byte(at)?.is_some_and(|byte| b"|>".contains(&byte)) {
@@ -182,7 +184,7 @@ impl Haystack<'_> {
         Some(Some(Found::Secret(first, end)))
     }
 
-    /// Where the value begins that belongs to a name: behind `=`, `:`, or as the next argument of an option.
+    /// Start of the value that belongs to a name: after `=` or `:`, or in the next argument of an option.
     fn separated(&self, start: usize, end: usize) -> Decided<Option<usize>> {
         let end = self.run_within(end, 3, |byte| byte.is_ascii_digit() || byte == b'_' && self.is_numbered(end))?;
         let is_plural = self.byte(end)? == Some(b's') && b"deny".contains(&self.bytes[end - 1].to_ascii_lowercase());
@@ -202,7 +204,7 @@ impl Haystack<'_> {
                 && self.bytes[at - 1] == b'\'';
             return Some(is_sql.then_some(at - 1));
         }
-        // `--password value`, `["--password", "value"]`, or in YAML the next item of a list.
+        // `--password value`, `["--password", "value"]`, or the next item of a YAML list.
         if self.byte(at)? == Some(b',') {
             let next = self.run_within(at + 1, GAP, |byte| byte.is_ascii_whitespace())?;
             return Some(Some(next));
@@ -219,7 +221,7 @@ impl Haystack<'_> {
         self.bytes.get(end + 1).is_some_and(u8::is_ascii_digit)
     }
 
-    /// Whether a name is an option's: dashes are before it, and nothing but letters and dashes between.
+    /// Returns true if a name is that of an option: dashes precede it, with only letters and dashes between.
     fn is_option(&self, start: usize) -> bool {
         let before = &self.bytes[start.saturating_sub(BEFORE)..start];
         let name = before.iter().rposition(|byte| !byte.is_ascii_alphanumeric() && !b"-_.".contains(byte));
@@ -227,7 +229,7 @@ impl Haystack<'_> {
         name.starts_with(b"-")
     }
 
-    /// Behind spaces, backslashes and a quote: where the value begins, and the quote that ends it.
+    /// Start of a value after spaces, backslashes and a quote, with the quote that ends it.
     fn quoted(&self, from: usize) -> Decided<Option<(usize, Option<u8>)>> {
         let at = self.run_within(from, GAP, |byte| b" \t\\".contains(&byte))?;
         Some(match self.byte(at)? {

@@ -1,6 +1,6 @@
-//! Names of fields and variables, and whether their values are secret.
+//! Names of fields and variables with secret values.
 
-/// Parts of names whose values are secret.
+/// Parts of names with secret values.
 const PARTS: [&str; 15] = [
     "password",
     "passwd",
@@ -19,14 +19,14 @@ const PARTS: [&str; 15] = [
     "credential",
 ];
 
-/// Whole names, or ends of names behind a separator, whose values are secret: `DB_PASS`, `MYSQL_PWD`.
+/// Complete names, or ends of names after a separator, with secret values: `DB_PASS`, `MYSQL_PWD`.
 const WORDS: [&str; 5] = ["pass", "pwd", "psk", "passcode", "sessionid"];
 
-/// Ends of names in one word: `dbpass`, `mysqlpwd`.
+/// Beginnings of names written as one word: `dbpass`, `mysqlpwd`.
 const BEFORE_WORDS: [&str; 12] =
     ["db", "user", "root", "admin", "my", "mysql", "smtp", "mail", "ldap", "bind", "require", "redis"];
 
-/// Ends of names whose values only say where a secret is, or how long it lives.
+/// Ends of names whose values only state the location or the lifetime of a secret.
 const HARMLESS_ENDS: [&str; 16] = [
     "name",
     "names",
@@ -46,8 +46,8 @@ const HARMLESS_ENDS: [&str; 16] = [
     "policy",
 ];
 
-/// Names with the part of a secret that speak of something else: text of language models, and the token of an etcd cluster, which
-/// only tells clusters apart.
+/// Names that contain a part of [`PARTS`] but mean something else: tokens of language models, and the token of an etcd
+/// cluster, which only distinguishes clusters.
 const HARMLESS: [&str; 14] = [
     "tokeniz",
     "eostoken",
@@ -65,7 +65,7 @@ const HARMLESS: [&str; 14] = [
     "maxtoken",
 ];
 
-/// Whether a field, variable or option of this name holds a secret, as far as its name says.
+/// Returns true if the name of a field, variable or option indicates a secret value.
 pub fn is_secret_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     let plain: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
@@ -78,7 +78,7 @@ pub fn is_secret_name(name: &str) -> bool {
     if matches!(plain.as_str(), "authorization" | "cookie" | "setcookie") {
         return true;
     }
-    // `PWD` alone is the folder of a shell, and `OLDPWD` the one before.
+    // `PWD` alone is the folder of a shell, and `OLDPWD` the previous one.
     WORDS.iter().any(|word| lower.strip_suffix(word).is_some_and(|before| is_before_word(name, before, word)))
 }
 

@@ -1,27 +1,28 @@
-//! Secrets within a value, such as the password in a file of settings. A value of many lines is no secret in each of them: most lines
-//! are in every log. A part counts where a pattern shows it, a name says so, or it looks drawn at random.
+//! Secrets within a value, such as the password in a settings file. The lines of a value are not all secret, because
+//! most of them occur in every log. A part counts as secret if a pattern matches, if a name indicates it, or if it
+//! looks random.
 
 use serde_json::Value;
 
 use super::names::is_secret_name;
 use super::patterns::Patterns;
 
-/// The shortest part that looks drawn at random.
+/// Minimum length of a part that can look random.
 const SHORTEST_RANDOM: usize = 12;
 
-/// The shortest line of a key.
+/// Minimum length of a key's line.
 const SHORTEST_LINE: usize = 12;
 
-/// Letters of one case in a row, of which no word has so many.
+/// Number of consecutive letters of one case that no word has.
 const LONGER_THAN_WORDS: usize = 24;
 
-/// The secrets in a text, without the text itself.
+/// Secrets in a text, without the text itself.
 pub(super) fn parts(text: &[u8], patterns: &Patterns) -> Vec<Vec<u8>> {
     let mut parts = Vec::new();
     for (start, end) in patterns.secrets(text) {
         let secret = &text[start..end];
         parts.push(secret.to_vec());
-        // A key's lines appear one by one, where each line of a log has a time before it.
+        // Lines of a key appear separately if each line of a log starts with a time.
         parts.extend(
             lines(secret).filter(|line| line.len() >= SHORTEST_LINE && !line.starts_with(b"----")).map(<[u8]>::to_vec),
         );
@@ -39,7 +40,7 @@ pub(super) fn parts(text: &[u8], patterns: &Patterns) -> Vec<Vec<u8>> {
 fn in_json(json: &Value, is_named: bool, patterns: &Patterns, found: &mut Vec<Vec<u8>>) {
     match json {
         Value::String(text) => {
-            // A document's texts are few, and any may be the secret: addresses and paths alone are none.
+            // A document has few texts, and any of them may be the secret, except addresses and paths.
             let is_address = text.starts_with('/') || text.contains("://");
             let is_whole = is_named || (text.len() >= SHORTEST_RANDOM && !is_address);
             if is_whole {
@@ -60,7 +61,7 @@ fn in_json(json: &Value, is_named: bool, patterns: &Patterns, found: &mut Vec<Ve
 fn in_lines(text: &[u8], found: &mut Vec<Vec<u8>>) {
     let mut is_in_block = false;
     for line in lines(text) {
-        // Blocks of PEM: private keys are found by their pattern, and the rest is public.
+        // PEM blocks: private keys are found by their pattern, and the others are public.
         if line.starts_with(b"-----") {
             is_in_block = line.starts_with(b"-----BEGIN ");
         } else if !is_in_block {
@@ -79,7 +80,7 @@ fn in_line(line: &[u8], found: &mut Vec<Vec<u8>>) {
         }
         at += word.len() + 1;
     }
-    // `.pgpass`, whose last field has the password; the user lists of pgbouncer; `.netrc`.
+    // `.pgpass`, with the password in its last field; user lists of pgbouncer; `.netrc`.
     let fields: Vec<_> = line.splitn(5, |byte| *byte == b':').collect();
     if let [_, port, _, _, password] = fields[..]
         && (port == b"*" || !port.is_empty() && port.iter().all(u8::is_ascii_digit))
@@ -110,7 +111,8 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii)
 }
 
-/// Whether a word looks drawn at random: its letters, digits and signs change much more often than those of names, paths and hosts.
+/// Returns true if a word looks random: its character classes change much more often than those of names, paths and
+/// hosts.
 pub(super) fn looks_random(word: &[u8]) -> bool {
     if word.starts_with(b"/") || is_uuid(word) {
         return false;
@@ -123,7 +125,7 @@ pub(super) fn looks_random(word: &[u8]) -> bool {
     has_random || is_long_word || is_random_whole
 }
 
-/// How often the class of characters changes. An upper-case letter before a lower-case one is how names are written.
+/// Number of changes of the character class. An upper-case letter before a lower-case one is normal in names.
 fn changes(part: &[u8]) -> usize {
     let class = |byte: u8| match byte {
         b'a'..=b'z' => 0,

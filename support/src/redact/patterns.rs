@@ -1,78 +1,78 @@
-//! What looks like a secret, whoever made it. Each pattern begins with a word; what follows decides. A pattern that reaches the end of
-//! the bytes so far asks for more of them, so that a stream finds what a whole text would show.
+//! Patterns of secrets, independent of their origin. Each starts with a word; the following bytes decide. A pattern
+//! that reaches the end of the present bytes asks for more, so that a stream finds the same secrets as a complete text.
 
 use aho_corasick::AhoCorasick;
 
 use super::table::table;
 
-/// The longest secret that a pattern covers. Keys of 16,384 bits in PEM have a fifth of it.
+/// Maximum length in bytes of a secret that a pattern covers. PEM keys of 16,384 bits are a fifth of that.
 pub(super) const LIMIT: usize = 64 << 10;
 
-/// What a pattern found.
+/// Result of a pattern.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     Nothing,
-    /// More bytes decide.
+    /// More bytes are needed to decide.
     More,
-    /// Where the secret begins and ends.
+    /// Start and end of the secret.
     Secret(usize, usize),
 }
 
-/// The bytes so far.
+/// The present bytes, and a mark for the end of the text.
 #[derive(Clone, Copy)]
 pub(super) struct Haystack<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) is_end: bool,
 }
 
-/// How what follows a word is judged.
+/// Kinds of patterns that judge the bytes after a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pattern {
-    /// A key of a service with a prefix of its own, exactly as written, and at least so many more characters.
+    /// The key of a service with its own prefix, matched exactly, and at least this many further characters.
     Prefixed(&'static str, usize),
     Kind(Kind),
 }
 
-/// Patterns without parameters.
+/// Kinds of patterns without parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A private key in PEM, SSH2's form or PGP's, with its first and last line.
+    /// A private key in PEM, SSH2 or PGP form, including its first and last line.
     Pem,
-    /// The same in base64, as Secrets and kubeconfigs have it.
+    /// A PEM key in base64, as in Secrets and kubeconfigs.
     EncodedPem,
-    /// The private lines of a key of `PuTTY`.
+    /// The private lines of a `PuTTY` key.
     Putty,
-    /// The password in a URL, or a long user's name alone, which is a token.
+    /// The password in a URL, or a long user name without password, which is a token.
     Url,
-    /// A JSON Web Token: three parts of base64.
+    /// A JSON Web Token: three parts in base64.
     Jwt,
-    /// The path of a web hook: who knows it may post.
+    /// The path of a webhook, which is enough to post to it.
     Hook,
-    /// What follows the word `Bearer`.
+    /// The text after the word `Bearer`.
     Bearer,
-    /// A user and a password in base64.
+    /// User and password in base64.
     Basic,
     /// The signature of a signed URL.
     Signature,
-    /// The value of a cookie, whose name begins with the word.
+    /// The value of a cookie whose name starts with the word.
     Cookie,
-    /// What follows the word and a space, such as `requirepass x`.
+    /// The text after the word and a space, such as `requirepass x`.
     Directive,
     /// The value that belongs to a name, such as `password=…`.
     Named,
-    /// The same for a short name, which counts only as a word by itself.
+    /// The value of a short name, which must be a word by itself.
     Short,
-    /// The same, up to the end of the line.
+    /// The value of a name, up to the end of the line.
     NamedLine,
 }
 
-/// The patterns of the table.
+/// The patterns of the table, with an automaton for their words.
 pub(super) struct Patterns {
     words: AhoCorasick,
     table: Vec<(&'static str, Pattern)>,
 }
 
-/// A word in a text.
+/// A word in a text, with its pattern.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
     pub(super) pattern: Pattern,
@@ -87,12 +87,12 @@ impl Patterns {
         Ok(Self { words, table })
     }
 
-    /// The longest word.
+    /// Length of the longest word.
     pub(super) fn longest(&self) -> usize {
         self.table.iter().map(|(word, _)| word.len()).max().unwrap_or_default()
     }
 
-    /// The words at or behind `from`.
+    /// Words at or after `from`.
     pub(super) fn begin<'a>(&'a self, bytes: &'a [u8], from: usize) -> impl Iterator<Item = Word> + 'a {
         let words = self.words.find_overlapping_iter(&bytes[from..]);
         words.map(move |word| Word {
@@ -102,7 +102,7 @@ impl Patterns {
         })
     }
 
-    /// The secrets of a whole text, and where each begins and ends.
+    /// Secrets in a complete text, as start and end.
     pub(super) fn secrets(&self, bytes: &[u8]) -> Vec<(usize, usize)> {
         let hay = Haystack { bytes, is_end: true };
         let mut covered = Covered::default();
@@ -116,13 +116,13 @@ impl Patterns {
     }
 }
 
-/// Where the last secret of each kind ends. A word of the same kind within it shows nothing more, and is not judged: that keeps the
-/// time linear in texts that repeat a word.
+/// End of the last secret of each kind. A word of the same kind inside it shows nothing new and is skipped, which keeps
+/// the time linear for texts that repeat a word.
 #[derive(Default)]
 pub(super) struct Covered(Vec<(Pattern, usize)>);
 
 impl Covered {
-    /// What a word leads to.
+    /// Judges a word.
     pub(super) fn judge(&mut self, word: Word, hay: Haystack<'_>) -> Found {
         let covered = self.0.iter_mut().find(|(pattern, _)| *pattern == word.pattern);
         if covered.as_ref().is_some_and(|(_, end)| word.end <= *end) {
@@ -140,7 +140,7 @@ impl Covered {
 }
 
 impl Pattern {
-    /// What the word from `start` to `end` leads to.
+    /// Judges the word from `start` to `end`.
     fn at(self, hay: Haystack<'_>, start: usize, end: usize) -> Found {
         let found = match self {
             Self::Prefixed(prefix, least) => hay.prefixed(start, prefix.as_bytes(), least),
@@ -171,11 +171,11 @@ impl Kind {
     }
 }
 
-/// None where more bytes decide.
+/// A result; `None` if more bytes are needed to decide.
 pub(super) type Decided<T> = Option<T>;
 
 impl Haystack<'_> {
-    /// The byte at a place: the inner none is the end of the text.
+    /// The byte at an index; `Some(None)` at the end of the text.
     pub(super) fn byte(&self, at: usize) -> Decided<Option<u8>> {
         match self.bytes.get(at) {
             Some(byte) => Some(Some(*byte)),
@@ -184,12 +184,12 @@ impl Haystack<'_> {
         }
     }
 
-    /// Where the bytes end that belong to it, at most [`LIMIT`] behind `from`.
+    /// End of the bytes for which `belongs` holds, at most [`LIMIT`] after `from`.
     pub(super) fn run(&self, from: usize, belongs: impl Fn(u8) -> bool) -> Decided<usize> {
         self.run_within(from, LIMIT, belongs)
     }
 
-    /// Where the bytes end that belong to it, at most so many behind `from`.
+    /// End of the bytes for which `belongs` holds, at most `within` after `from`.
     pub(super) fn run_within(&self, from: usize, within: usize, belongs: impl Fn(u8) -> bool) -> Decided<usize> {
         let mut at = from;
         while at - from < within && self.byte(at)?.is_some_and(&belongs) {
@@ -198,7 +198,7 @@ impl Haystack<'_> {
         Some(at)
     }
 
-    /// Where a text is, at most so many bytes behind `from`.
+    /// Index of a text, at most `within` bytes after `from`.
     pub(super) fn find(&self, from: usize, within: usize, text: &[u8]) -> Decided<Option<usize>> {
         let end = from + within + text.len();
         let seen = &self.bytes[from.min(self.bytes.len())..end.min(self.bytes.len())];

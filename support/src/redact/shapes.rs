@@ -1,20 +1,20 @@
-//! Secrets that are known by their own shape: keys in PEM, URLs, web tokens, keys of services.
+//! Secrets that are recognized by their own form: PEM keys, URLs, web tokens, keys of services.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::patterns::{Decided, Found, Haystack, LIMIT};
 
-/// The longest user and password in a URL.
+/// Maximum length of user and password in a URL.
 const LONGEST_USER: usize = 1024;
 
-/// Characters of a key of a service that are judged.
+/// Number of characters of a service's key that are judged.
 const LONGEST_JUDGED: usize = 64;
 
-/// Prefixes with which names begin, too. No key has a separator behind one.
+/// Prefixes that ordinary names have as well. No key contains a separator after one.
 const PREFIXES_OF_NAMES: [&[u8]; 7] = [b"npm_", b"hf_", b"r8_", b"gsk_", b"glc_", b"sbp_", b"ntn_"];
 
-/// Words in the first line of PEM, of which one makes it a key.
+/// Words in the first line of PEM, one of which marks a key.
 const KEYS: [&[u8]; 3] = [b"PRIVATE KEY", b"SECRET KEY", b"STATIC KEY"];
 
 impl Haystack<'_> {
@@ -29,7 +29,7 @@ impl Haystack<'_> {
         }
         let last_line = [dashes, b"END "].concat();
         let Some(last) = self.find(label + closing.len(), LIMIT, &last_line)? else {
-            // Its end was cut off: nothing that may belong to it stays.
+            // Its end is missing: everything that may belong to it is redacted.
             return Some(Found::Secret(start, self.bytes.len().min(label + closing.len() + LIMIT)));
         };
         let begin = last + last_line.len();
@@ -45,7 +45,7 @@ impl Haystack<'_> {
         if !KEYS.iter().any(|key| label.windows(key.len()).any(|window| window == *key)) {
             return Some(Found::Nothing);
         }
-        // Lines of base64, and line breaks that are escaped or not.
+        // Lines of base64, with escaped or unescaped line breaks.
         let mut end = self.run(start, is_base64)?;
         while end - start < LIMIT {
             let next = self.run_within(end, 24, |byte| byte.is_ascii_whitespace())?;
@@ -71,7 +71,7 @@ impl Haystack<'_> {
         if let Some(at) = authority.iter().rposition(|byte| *byte == b'@') {
             return Some(user(from, &authority[..at]));
         }
-        // A password with a slash that was not escaped, unless what is before the slash is a host and its port.
+        // A password with an unescaped slash, unless the text before the slash is a host with a port.
         let Some(colon) = authority.iter().position(|byte| *byte == b':') else { return Some(Found::Nothing) };
         let is_port = authority[colon + 1..].iter().all(u8::is_ascii_digit) && authority.len() - colon <= 6;
         if is_port || authority.starts_with(b"[") {
@@ -91,7 +91,7 @@ impl Haystack<'_> {
         for is_last in [false, false, true] {
             let end = self.run(at, is_member)?;
             if is_last {
-                // Without its signature it is still what it says.
+                // Even without its signature, its claims are readable.
                 return Some(Found::Secret(start, end));
             }
             if end - at < 6 || self.byte(end)? != Some(b'.') {
@@ -111,10 +111,11 @@ impl Haystack<'_> {
         let is_dotted = prefix.contains(&b'.') || prefix == b"K10";
         let is_member = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let is_dotted_part = |byte: u8| is_dotted && b".:".contains(&byte);
-        // The beginning decides, so that words which only look alike cost little.
+        // The beginning decides, so that words that only look similar take little time.
         let seen = self.run_within(from, least.max(LONGEST_JUDGED), |byte| is_member(byte) || is_dotted_part(byte))?;
         let value = &self.bytes[from..seen];
-        // Names of things are words; keys have digits. Some prefixes are those of names, too, as in `npm_config_user_agent`.
+        // Ordinary names consist of words; keys contain digits. Some prefixes are shared with names, as in
+        // `npm_config_user_agent`.
         let is_random = value.iter().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
             && !(PREFIXES_OF_NAMES.contains(&prefix) && value.iter().take(least).any(|byte| b"_-".contains(byte)));
         if value.len() < least || !is_random {
@@ -157,7 +158,7 @@ impl Haystack<'_> {
     }
 }
 
-/// The secret of the user's part of a URL: the password, or a long user alone.
+/// The secret in the user part of a URL: the password, or a long user name without password.
 fn user(from: usize, user: &[u8]) -> Found {
     match user.iter().position(|byte| *byte == b':') {
         Some(colon) if colon + 1 < user.len() => Found::Secret(from + colon + 1, from + user.len()),

@@ -1,20 +1,20 @@
-//! A stream of bytes on its way through the redactor. What is decided about a byte never depends on how the bytes were split: a byte
-//! is written once everything that could begin before it is known.
+//! Redaction of a stream of bytes. The result does not depend on how the bytes were split: a byte is written only when
+//! every secret that could start before it is known.
 
 use super::Redactor;
 use super::patterns::{Covered, Found, Haystack};
 use super::views::{between_escapes, views};
 
-/// Bytes before the first undecided one that patterns may look at.
+/// Bytes before the first undecided one that patterns may examine.
 const CONTEXT: usize = 64;
 
-/// Bytes that are collected before they are looked at, to look at few of them twice.
+/// Bytes that are collected before a search, so that few are searched twice.
 const BATCH: usize = 64 << 10;
 
 /// A secret in the buffer.
 #[derive(Debug)]
 struct Span {
-    /// Where the word begins that shows it, or the secret itself.
+    /// Start of the word that reveals it, or of the secret itself.
     begins: usize,
     start: usize,
     end: usize,
@@ -22,16 +22,16 @@ struct Span {
     token: String,
 }
 
-/// A stream that is being redacted.
+/// A stream during redaction.
 #[derive(Debug)]
 pub struct Stream<'a> {
     redactor: &'a Redactor,
-    /// Up to [`CONTEXT`] bytes that are decided, and those that are not.
+    /// Up to [`CONTEXT`] decided bytes, followed by the undecided ones.
     buffer: Vec<u8>,
     decided: usize,
-    /// Up to where in the buffer the last token replaces the bytes.
+    /// End in the buffer of the bytes that the last token replaces.
     covered: usize,
-    /// Secrets that begin later, found by a name before them.
+    /// Secrets with a later start, found by an earlier name.
     later: Vec<Span>,
     output: Vec<u8>,
 }
@@ -51,12 +51,12 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// What is decided so far, and was not taken yet.
+    /// Takes the decided output.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.output)
     }
 
-    /// Ends the stream: the rest of its output.
+    /// Ends the stream; returns the rest of its output.
     pub fn finish(mut self) -> Vec<u8> {
         self.decide(true);
         self.output
@@ -69,14 +69,15 @@ impl<'a> Stream<'a> {
             return;
         }
         let limit = self.look(limit, is_end);
-        // What is behind the limit is decoded alike when it is looked at again.
+        // Bytes after the limit are searched again, and must then be decoded in the same way.
         let limit = if is_end { limit } else { between_escapes(&self.buffer, limit).max(self.decided) };
         self.later.retain(|span| span.begins < limit);
         self.write_until(limit);
         self.forget(limit);
     }
 
-    /// Finds the secrets that begin before `limit`, or before what is returned: the first place about which more bytes decide.
+    /// Finds secrets that start before `limit`, or before the returned limit: the first index at which more bytes are
+    /// needed.
     fn look(&mut self, limit: usize, is_end: bool) -> usize {
         let mut search = Search { redactor: self.redactor, limit, decided: self.decided, is_end, found: Vec::new() };
         search.patterns(&self.buffer, self.decided, |start, end| (start, end));
@@ -89,7 +90,7 @@ impl<'a> Stream<'a> {
             search.known(&view.bytes, from, |start, end| view.origin(start, end));
         }
         let Search { limit, found, .. } = search;
-        // What begins behind the limit is looked at again.
+        // Secrets that start after the limit are found again later.
         self.later.extend(found.into_iter().filter(|span| span.begins < limit));
         limit
     }
@@ -127,7 +128,7 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// A search in the buffer and its views. Places in what it found are those of the buffer.
+/// A search in the buffer and its views. Found indexes refer to the buffer.
 struct Search<'a> {
     redactor: &'a Redactor,
     limit: usize,
@@ -162,7 +163,8 @@ impl Search<'_> {
         for known in self.redactor.known.find_overlapping_iter(&bytes[from..]) {
             let found = (known.start() + from, known.end() + from);
             let (start, end) = origin(found.0, found.1);
-            // Longer than what is kept ahead: how the text was split must not decide.
+            // A longer writing exceeds the bytes that are kept, and the result must not depend on how the text was
+            // split.
             if start < self.limit && end - start <= self.redactor.longest {
                 let token = self.redactor.token(&bytes[found.0..found.1]);
                 self.found.push(Span { begins: start, start, end, is_known: true, token });

@@ -1,8 +1,8 @@
-//! The words with which secrets begin, and the pattern that judges what follows each.
+//! Words at which secrets start, and the pattern for each that judges the following bytes.
 
 use super::patterns::{Kind, Pattern};
 
-/// Prefixes of keys of services, exactly as written, and how many more characters each has at least.
+/// Prefixes of services' keys, matched exactly, each with the minimum number of further characters.
 const PREFIXES: &[(&str, usize)] = &[
     ("AKIA", 16),
     ("ASIA", 16),
@@ -156,7 +156,7 @@ const WORDS: &[(&str, Kind)] = &[
     ("cookie", Kind::NamedLine),
 ];
 
-/// Every word, with its pattern.
+/// All words with their patterns.
 pub(super) fn table() -> Vec<(&'static str, Pattern)> {
     let prefixes = PREFIXES.iter().map(|(prefix, least)| (*prefix, Pattern::Prefixed(prefix, *least)));
     prefixes.chain(WORDS.iter().map(|(word, kind)| (*word, Pattern::Kind(*kind)))).collect()

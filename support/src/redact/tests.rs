@@ -13,7 +13,7 @@ fn redactor(values: &[&str]) -> Redactor {
     Redactor::new(known, [7; KEY_BYTES]).unwrap()
 }
 
-/// What is left of a text beside tokens.
+/// The text without its tokens.
 fn left(text: &str) -> String {
     let text = redactor(&[]).text(text);
     let mut left = String::new();
@@ -49,7 +49,7 @@ fn what_looks_like_a_secret_is_replaced() {
             "-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----",
             "-----BEGIN CERTIFICATE-----\nMHc\n-----END CERTIFICATE-----",
         ),
-        // What only speaks of secrets stays.
+        // Text that only mentions secrets stays unchanged.
         ("the password is wrong", "the password is wrong"),
         ("secretName: db, tokens=5, PWD=/root, password: null", "secretName: db, tokens=5, PWD=/root, password: null"),
         ("desk-0123456789012345678901234567", "desk-0123456789012345678901234567"),
@@ -75,7 +75,7 @@ fn one_value_has_one_token_in_all_its_forms_and_another_one_under_another_key() 
     ] {
         assert_eq!(redactor.text(&form), token, "{form}");
     }
-    // Within other base64, whatever is before it.
+    // The secret is found within other base64, whatever precedes it.
     for before in ["", "a", "ab", "bob:"] {
         for text in [STANDARD.encode(format!("{before}{secret}!")), URL_SAFE.encode(format!("{before}{secret}!"))] {
             let shown = redactor.text(&format!("sent {text}"));

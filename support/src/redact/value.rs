@@ -1,4 +1,4 @@
-//! JSON: each text is redacted by itself, so that the document stays one whatever is replaced.
+//! Redaction of JSON: each text is redacted separately, so that the document stays valid.
 
 use serde_json::{Map, Value};
 
@@ -6,8 +6,8 @@ use super::Redactor;
 use super::names::is_secret_name;
 
 impl Redactor {
-    /// All texts of a document, the names of its fields among them; values of fields, variables and options with the name of a secret
-    /// as a whole.
+    /// Redacts all texts of a document, including names of fields. Values of fields, variables and options with the
+    /// name of a secret are redacted completely.
     pub fn value(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.text(text),
@@ -23,7 +23,7 @@ impl Redactor {
         }
     }
 
-    /// Arguments of a program among them: `["--password", "x"]`.
+    /// Redacts items, including arguments of a program: `["--password", "x"]`.
     fn items(&self, items: &mut [Value]) {
         let mut follows_option = false;
         for item in items {
@@ -50,7 +50,7 @@ impl Redactor {
         }
     }
 
-    /// The value of a field with the name of a secret.
+    /// Redacts the value of a field with the name of a secret.
     fn secret(&self, name: &str, field: &mut Value) {
         let is_password = name.to_ascii_lowercase().contains("pass");
         match field {
@@ -68,7 +68,7 @@ impl Redactor {
     }
 }
 
-/// Whether the next argument is the value of this one.
+/// Returns true if the next argument is the secret value of this option.
 fn is_option_of_secret(argument: &str) -> bool {
     argument.strip_prefix('-').is_some_and(|name| !name.contains(['=', ' ', ':']) && is_secret_name(name))
 }

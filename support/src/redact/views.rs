@@ -1,35 +1,37 @@
-//! Other writings of the same bytes: escapes of programming languages, URLs and HTML are decoded, and broken base64 is joined. Secrets
-//! are looked for in each view, so that no list of escaped forms has to be complete. A view remembers where its bytes come from.
+//! Views of a text in which other encodings are decoded: escapes of programming languages, URLs and HTML, and wrapped
+//! base64, which is joined. Secrets are searched for in each view, so that no list of escaped forms has to be complete.
+//! A view records the origin of its bytes.
 
-/// The longest sequence that one decoder reads as one escape.
+/// Maximum length of one escape sequence.
 const LONGEST_ESCAPE: usize = 12;
 
-/// Bytes by which the writing of one byte grows at most; a secret whose writing is longer on average is not found.
+/// Maximum growth of one byte in an encoding; a secret with a larger average growth is not found.
 pub(super) const GROWTH: usize = 12;
 
-/// Bytes without an escape, after which no escape of any view is unfinished.
+/// Number of bytes without an escape after which no escape of any view is incomplete.
 const QUIET: usize = 10 * LONGEST_ESCAPE;
 
-/// How far before a limit a place between two escapes is looked for.
+/// Maximum distance before a limit at which a position between two escapes is searched for.
 const SEARCH: usize = 4096;
 
-/// Letters before a line break in base64.
+/// Minimum number of letters before a line break in base64.
 const JOINED: usize = 16;
 
-/// A writing that is decoded.
+/// Encodings that are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Writing {
     /// Escapes with a backslash: JSON, Go, Python, PHP, JavaScript, C, Rust, shells.
     Backslash,
     /// `%2F`, as in URLs and forms.
     Percent,
-    /// References to characters, as in HTML and XML.
+    /// Character references, as in HTML and XML.
     Html,
-    /// Base64 in lines.
+    /// Base64 with line breaks.
     Lines,
 }
 
-/// The views, each as the writings that are decoded one after the other. A chain is tried only where its beginning had escapes.
+/// The views, each as a chain of encodings that are decoded one after the other. A chain is tried only if its beginning
+/// found escapes.
 const CHAINS: [&[Writing]; 9] = [
     &[Writing::Backslash],
     &[Writing::Backslash, Writing::Backslash],
@@ -42,27 +44,28 @@ const CHAINS: [&[Writing]; 9] = [
     &[Writing::Lines],
 ];
 
-/// Decoded bytes, and the range of the text from which each comes.
+/// Decoded bytes, with the range of the text for each.
 pub(super) struct View {
     pub(super) bytes: Vec<u8>,
     origins: Vec<(u32, u32)>,
-    /// Whether patterns make sense in it; joined lines have no structure left.
+    /// True if patterns apply to it; joined lines have no structure.
     pub(super) has_structure: bool,
 }
 
 impl View {
-    /// The range of the text from which a part of the view comes. The part is not empty.
+    /// Range of the text for a part of the view, which must not be empty.
     pub(super) fn origin(&self, start: usize, end: usize) -> (usize, usize) {
         (self.origins[start].0 as usize, self.origins[end - 1].1 as usize)
     }
 
-    /// The place in the view of what comes from `from` or later.
+    /// Index in the view of the first byte that originates at or after `from`.
     pub(super) fn at_or_after(&self, from: usize) -> usize {
         self.origins.partition_point(|(start, _)| (*start as usize) < from)
     }
 }
 
-/// All views of a text that differ from it. Unless it is the end, an escape that is cut off at the end is in no view.
+/// Views of a text that differ from it. Unless the text is complete, an escape that is cut off at its end is in no
+/// view.
 pub(super) fn views(text: &[u8], is_end: bool) -> Vec<View> {
     let mut views: Vec<(&[Writing], View)> = Vec::new();
     for chain in CHAINS {
@@ -77,7 +80,8 @@ pub(super) fn views(text: &[u8], is_end: bool) -> Vec<View> {
     views.into_iter().map(|(_, view)| view).collect()
 }
 
-/// Moves a limit back to a place that is within no escape of any view, so that what is behind it is decoded alike later.
+/// Moves a limit back to a position that is inside no escape of any view. The bytes after it are then decoded in the
+/// same way later.
 pub(super) fn between_escapes(text: &[u8], limit: usize) -> usize {
     let quiet_from = limit.saturating_sub(QUIET);
     let is_quiet = !text[quiet_from..limit].iter().any(|byte| is_escape(*byte));
@@ -96,18 +100,18 @@ fn is_escape(byte: u8) -> bool {
     matches!(byte, b'\\' | b'%' | b'&')
 }
 
-/// Bytes that neither end nor continue an escape unless a backslash is before them.
+/// Returns true for bytes that neither end nor continue an escape, unless a backslash precedes them.
 fn is_separator(byte: u8) -> bool {
     byte.is_ascii_whitespace() || b",=:?!()[]<>|*~^@".contains(&byte)
 }
 
-/// One step of a decoder.
+/// A step of a decoder.
 enum Step {
-    /// The first byte counts as it is.
+    /// The first byte is literal.
     Literal,
-    /// So many bytes are the writing of these.
+    /// This many bytes encode these ones.
     Escape(usize, Vec<u8>),
-    /// More bytes decide.
+    /// More bytes are needed to decide.
     More,
 }
 
@@ -164,14 +168,14 @@ impl Writing {
         };
         match step {
             Some((length, bytes)) => Step::Escape(length, bytes),
-            // The text may go on with what is missing.
+            // The missing bytes may still follow.
             None if !is_end && rest.len() < LONGEST_ESCAPE => Step::More,
             None => Step::Literal,
         }
     }
 }
 
-/// An escape: its length, and its bytes.
+/// An escape: its length, and the decoded bytes.
 type Escape = Option<(usize, Vec<u8>)>;
 
 fn backslash(text: &[u8]) -> Escape {
@@ -200,7 +204,7 @@ fn backslash(text: &[u8]) -> Escape {
     }
 }
 
-/// `\u00e9`, or a pair of surrogates.
+/// Decodes `\u00e9`, or a surrogate pair.
 fn unicode(text: &[u8]) -> Escape {
     let first = number(text.get(2..6)?, 16)?;
     if (0xd800..0xdc00).contains(&first) {
@@ -211,7 +215,8 @@ fn unicode(text: &[u8]) -> Escape {
     Some((6, character(first)?))
 }
 
-/// An escape of one byte. One that is no ASCII is a part of UTF-8 where its neighbors complete it, and else the character of its number.
+/// Decodes an escape of one byte. A value outside of ASCII is part of a UTF-8 sequence if its neighbors complete it,
+/// otherwise the character with its number.
 fn in_bytes(text: &[u8], length: usize, read: impl Fn(&[u8]) -> Option<u32>) -> Escape {
     let byte_at = |index: usize| {
         let part = text.get(index * length..(index + 1) * length)?;
@@ -257,7 +262,7 @@ fn html(text: &[u8]) -> Escape {
     Some((end + 1, bytes))
 }
 
-/// A line break within base64, with the indentation of the next line.
+/// Decodes a line break within base64, with the indentation of the next line.
 fn lines(text: &[u8], at: usize) -> Escape {
     let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=_-".contains(byte);
     if at < JOINED || !text[at - JOINED..at].iter().all(is_base64) {

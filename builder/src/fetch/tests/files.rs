@@ -21,7 +21,7 @@ fn pin(url: FileUrl, digest: Sha256, size: u64) -> ArtifactPin {
     ArtifactPin::Files(FilesPin { reference, files: vec![file], form: Form::Files, license: None, place })
 }
 
-/// Measures into a store of its own.
+/// Measures a file with a new store.
 async fn measure(url: &FileUrl, notes: &Notes) -> crate::error::Result<Measured> {
     let folder = tempfile::tempdir().expect("folder");
     let store = ContentStore::at(folder.path());

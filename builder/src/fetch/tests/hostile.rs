@@ -16,7 +16,7 @@ fn impatient() -> Client {
     Client::new(Registries::default(), DockerConfiguration::default(), Retry { longest_stall: STALL, ..QUICK })
 }
 
-/// The same fault in many consecutive responses.
+/// Repeats a fault for many consecutive responses.
 fn always(fault: &Fault) -> Vec<Fault> {
     vec![fault.clone(); 20]
 }

@@ -1,5 +1,5 @@
-//! Hosts with a proxy and an authority of their own: real TLS, with a certificate of an authority that no machine trusts, behind a
-//! real proxy that is asked for connections.
+//! Hosts with their own proxy and authority: real TLS, with a certificate of an authority that no machine trusts,
+//! behind a real CONNECT proxy.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,11 +12,11 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// A host that the registries file names, and one that it does not.
+/// A host in the registries file, and one that is not.
 const NAMED: &str = "registry.corp.example";
 const OTHER: &str = "other.corp.example";
 
-/// An authority with a key of its own, and TLS with its certificate for both hosts; returns the PEM of the authority.
+/// An authority with its own key, and TLS with its certificate for both hosts; returns the PEM of the authority.
 fn certified() -> (String, TlsAcceptor) {
     let mut parameters = CertificateParams::new(Vec::<String>::new()).expect("parameters");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,7 +34,7 @@ fn certified() -> (String, TlsAcceptor) {
     (authority, TlsAcceptor::from(Arc::new(configuration.expect("configuration"))))
 }
 
-/// A server with TLS before one without.
+/// A server with TLS in front of one without.
 async fn before(plain: SocketAddr, acceptor: TlsAcceptor) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
     let address = listener.local_addr().expect("address");
@@ -42,7 +42,7 @@ async fn before(plain: SocketAddr, acceptor: TlsAcceptor) -> SocketAddr {
         while let Ok((stream, _)) = listener.accept().await {
             let acceptor = acceptor.clone();
             tokio::spawn(async move {
-                // A client that does not trust the certificate ends the connection.
+                // A client that does not trust the certificate closes the connection.
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 let mut behind = TcpStream::connect(plain).await.expect("server");
                 let _ = copy_bidirectional(&mut stream, &mut behind).await;
@@ -52,7 +52,7 @@ async fn before(plain: SocketAddr, acceptor: TlsAcceptor) -> SocketAddr {
     address
 }
 
-/// A proxy that connects whatever is asked for to one server, and what it was asked for.
+/// A proxy that connects all requests to one server, and the requested hosts.
 async fn proxy(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
     let address = listener.local_addr().expect("address");
@@ -83,7 +83,7 @@ async fn proxy(server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     (address, asked)
 }
 
-/// A registry, which is also a server of files, behind TLS behind a proxy.
+/// A registry and file server, behind TLS, behind a proxy.
 struct World {
     registry: Registry,
     proxy: SocketAddr,
@@ -100,7 +100,7 @@ impl World {
         Self { registry, proxy, asked, authority, folder: tempfile::tempdir().expect("folder") }
     }
 
-    /// A client with this registries file, in which `PROXY` stands for the proxy, and `corp.pem` has the authority.
+    /// A client with this registries file, in which `PROXY` stands for the proxy; `corp.pem` is the authority.
     fn client(&self, text: &str) -> Client {
         let write = |name: &str, text: &str| {
             let path = self.folder.path().join(name);
@@ -121,7 +121,7 @@ impl World {
         client.measure(&url, &self.store(), &Notes::default()).await
     }
 
-    /// The hosts that the proxy was asked for since the last look, each once.
+    /// Unique hosts that were requested from the proxy since the last call.
     fn asked(&self) -> Vec<String> {
         let mut asked = std::mem::take(&mut *self.asked.lock().expect("asked"));
         asked.sort_unstable();
@@ -137,7 +137,7 @@ async fn images_and_files_of_a_host_come_through_its_proxy_and_by_its_authority(
     let layer = bytes(2000);
     let pin = image(&world.registry, "library/thing", &[&layer]);
     let pin = Pin { reference: format!("{NAMED}/library/thing:1").parse().expect("reference"), ..pin };
-    // Every other host would be asked where nothing listens.
+    // Requests for any other host would go to a port without a listener.
     let client = world.client(&format!(
         "proxies: {{https: 'http://127.0.0.1:9'}}\nhosts: [{{host: {NAMED}, proxy: PROXY, authorities: [corp.pem]}}]\n"
     ));
@@ -164,7 +164,7 @@ async fn an_authority_of_one_host_certifies_no_other_one_not_even_where_it_leads
     let reference = format!("{OTHER}/library/thing:1").parse().expect("reference");
     let refused = client.manifest(&reference, &Notes::default()).await.expect_err("not trusted");
     assert_eq!(refused.code(), codes::CERTIFICATE_UNKNOWN);
-    // For all hosts, the same authority is believed about both.
+    // In the settings for all hosts, the same authority is trusted for both.
     let client = world.client("proxies: {https: PROXY}\nauthorities: [corp.pem]\n");
     for host in [NAMED, OTHER] {
         world.measure(&client, host).await.expect(host);

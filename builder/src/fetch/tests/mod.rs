@@ -1,5 +1,5 @@
-//! Faults of registries. A small server stands in only because a real one does not fail on command; the pull path
-//! itself is proved against CNCF distribution in the tests crate.
+//! Faults of registries. A small server takes the place of a real one only because a real one does not fail on command;
+//! the tests crate pulls from CNCF distribution.
 
 mod buckets;
 mod files;
@@ -39,7 +39,7 @@ const QUICK: Retry = Retry {
     longest_stall: Duration::from_secs(45),
 };
 
-/// Keeps the notes.
+/// Progress that records its notes.
 #[derive(Default)]
 pub(crate) struct Notes(std::sync::Mutex<Vec<String>>);
 
@@ -61,7 +61,7 @@ fn client() -> Client {
     Client::new(Registries::default(), DockerConfiguration::default(), QUICK)
 }
 
-/// Manifests, then all that they name.
+/// Fetches manifests and everything that they name.
 async fn fetch_all(
     client: &Client,
     store: &ContentStore,
@@ -74,7 +74,7 @@ async fn fetch_all(
     fetch(client, store, platform, &manifests, notes).await
 }
 
-/// Bytes that differ everywhere, so that a piece at the wrong place shows.
+/// Bytes without repetition, so that a misplaced piece is detected.
 fn bytes(length: u32) -> Vec<u8> {
     (0..length).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -87,7 +87,7 @@ fn reference(registry: &Registry) -> Reference {
     format!("{}/library/thing:1", registry.address()).parse().expect("reference")
 }
 
-/// Serves an image of these layers, and pins it.
+/// Serves an image with these layers, and pins it.
 fn image(registry: &Registry, name: &str, layers: &[&[u8]]) -> Pin {
     let digests: Vec<_> = layers.iter().map(|layer| digest(layer)).collect();
     let configuration = serde_json::json!({

@@ -1,4 +1,4 @@
-//! Sets of npm packages through lock and fetch, with a registry of tarballs, and everything that a hostile one may do.
+//! Sets of npm packages through lock and fetch, with a registry of tarballs, and attacks by a hostile registry.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,7 +33,7 @@ impl Case {
         case
     }
 
-    /// A file as npm writes it, of another registry.
+    /// A file in npm's format, for another registry.
     fn document() -> Value {
         let mut packages = json!({ "": { "name": "shop" } });
         for (name, version, bytes) in PACKAGES {
@@ -52,7 +52,7 @@ impl Case {
         self.bench.write("package-lock.json", &document.to_string());
     }
 
-    /// A lock that names the set, before anything is known of it.
+    /// Text of a lock with the unresolved set.
     fn text(&self) -> String {
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/npm:1\n    \
@@ -96,7 +96,7 @@ async fn each_tarball_is_fetched_once_pinned_and_composed_with_the_file() {
     assert_eq!(titles, ["package-lock.json", "@scope/bard/-/bard-1.0.0.tgz", "lyre/-/lyre-2.1.0.tgz"]);
     assert!(case.bench.asked().is_empty(), "`lock` has fetched all of it");
 
-    // Another file makes the pins stale. What the store has already is not fetched again.
+    // Another file makes the pins stale. Content in the store is not fetched again.
     let mut document = Case::document();
     document["packages"]["node_modules/new"] = json!({ "version": "1.0.0", "resolved": "https://registry.example/new/-/new-1.0.0.tgz", "integrity": integrity(b"new") });
     case.bench.server.put("/npm/new/-/new-1.0.0.tgz", Resource::File(b"new".to_vec()));

@@ -1,9 +1,9 @@
-//! Several transfers run at the same time: the registry answers no request before another one is open.
+//! Several transfers run in parallel: the registry answers no request before another one is open.
 
 use super::*;
 
-/// Fetches two images of two layers each from a registry that answers requests with these in their paths only together.
-/// Digests of layers are written as `A1`, `A2`, `B1` and `B2`.
+/// Fetches two images with two layers each from a registry that answers requests with these path parts only together.
+/// `A1`, `A2`, `B1` and `B2` stand for digests of layers.
 async fn fetch_two(together: &[&str]) -> crate::error::Result<Fetched> {
     let layers = [("A1", bytes(1000)), ("A2", bytes(2000)), ("B1", bytes(3000)), ("B2", bytes(4000))];
     let with_digests = |path: &&str| {

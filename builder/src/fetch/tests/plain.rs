@@ -1,11 +1,11 @@
-//! The whole way of a pull: where a registry redirects, and where it sends its clients for a token.
+//! The security of a complete pull: targets of redirects, and token servers.
 
 use super::*;
 
-/// An address of another machine, which does not answer: a request would show as another error than the refusal.
+/// Address of another machine that does not respond: a request would fail with another error than the refusal.
 const ELSEWHERE: &str = "192.0.2.1";
 
-/// A registry with one manifest and one blob, that is asked for both.
+/// Results of requests for a manifest and a blob in one registry.
 struct Asked {
     registry: Registry,
     manifest: crate::error::Result<RawManifest>,
@@ -13,7 +13,7 @@ struct Asked {
 }
 
 impl Asked {
-    /// Asks a registry with these faults for both.
+    /// Requests both from a registry with these faults.
     async fn new(docker: &str, plan: impl FnOnce(&mut registry::Faults)) -> Self {
         let registry = Registry::start(plan).await;
         let folder = tempfile::tempdir().expect("folder");
@@ -64,7 +64,8 @@ async fn where_a_registry_leads_gets_no_credentials_and_is_believed_by_digest_on
     }
 }
 
-/// The target of a redirect may ask for credentials, too: what it says is no challenge of the registry, which gets its own users' alone.
+/// The target of a redirect may also ask for credentials, but its challenge is not one of the registry, which alone
+/// receives the user's credentials.
 #[tokio::test]
 async fn a_place_that_a_registry_leads_to_is_not_asked_for_tokens() {
     for docker in [WITH_PASSWORD, r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#] {
@@ -83,7 +84,8 @@ async fn a_place_that_a_registry_leads_to_is_not_asked_for_tokens() {
 
 const IDENTITY: &str = r#"{"auths": {"REGISTRY": {"identitytoken": "who I am"}}}"#;
 
-/// Registries that many companies run answer `/v2/` with 200 to everyone, and ask for each repository.
+/// Registries that many companies run respond to `/v2/` with 200 for everyone, and require authentication for each
+/// repository.
 #[tokio::test]
 async fn a_registry_that_opens_itself_is_asked_by_the_challenge_of_the_repository() {
     for docker in ["{}", WITH_PASSWORD, IDENTITY] {
@@ -181,7 +183,7 @@ async fn credentials_are_not_sent_in_plain_http_elsewhere() {
     }
 }
 
-/// The address has TLS and does not answer: a request would show as another error than the refusal.
+/// The URL has TLS and does not respond: a request would fail with another error than the refusal.
 #[tokio::test]
 async fn credentials_are_not_sent_to_a_server_that_is_not_of_the_registry() {
     let elsewhere = format!("https://{ELSEWHERE}/token");

@@ -1,4 +1,5 @@
-//! Sets of wheels of a `uv.lock` through lock and fetch: addresses of the file, an index instead of them, and what travels.
+//! Sets of wheels of a `uv.lock` through lock and fetch: URLs in the file, an index in their place, and the travelling
+//! files.
 
 use landfall_packages::sample;
 use serde_json::json;
@@ -8,7 +9,7 @@ use super::set_bench::SetBench;
 use super::*;
 use crate::lock::{List, Lock};
 
-/// A server of two wheels, and a lock with a `uv.lock` that names them.
+/// A server with two wheels, and a lock with a `uv.lock` that names them.
 struct Case {
     bench: SetBench,
     wheels: Vec<(String, Vec<u8>)>,
@@ -22,7 +23,7 @@ impl Case {
         case
     }
 
-    /// A file as uv writes it, of a project that needs `bard`, and `lyre` for an extra.
+    /// A file in uv's format, for a project that needs `bard`, and `lyre` for an extra.
     fn project(&self, size: impl Fn(usize) -> String) -> String {
         let server = self.bench.server.endpoint();
         let package = |(name, bytes): &(String, Vec<u8>)| {
@@ -42,7 +43,7 @@ impl Case {
         )
     }
 
-    /// A lock that names the set, before anything is known of it; `more` are fields of it.
+    /// Text of a lock with the unresolved set; `more` are further fields of it.
     fn text(more: &str) -> String {
         format!(
             "assembled: false\nplatform: linux/amd64\nimages: []\nartifacts:\n  - reference: shop.example/wheels:1\n    wheels:\n      \

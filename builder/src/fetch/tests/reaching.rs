@@ -1,4 +1,4 @@
-//! How registries are reached: proxies, unknown names, limits.
+//! Access to registries: proxies, unknown names, rate limits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -26,7 +26,7 @@ fn client_with_credentials(text: &str, docker: &str) -> Client {
     Client::new(registries, docker, Retry::default())
 }
 
-/// A proxy that answers everything with this, and the first line of each request that it got.
+/// A proxy with a fixed response, and the first line of each request.
 async fn proxy(answer: &'static str) -> (std::net::SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
     let address = listener.local_addr().expect("address");
@@ -40,7 +40,7 @@ async fn proxy(answer: &'static str) -> (std::net::SocketAddr, Arc<Mutex<Vec<Str
             seen.lock().expect("seen").push(text.lines().next().unwrap_or_default().to_owned());
             stream.write_all(answer.as_bytes()).await.expect("answer");
             stream.shutdown().await.expect("end");
-            // A socket that is closed with unread bytes takes its answer along.
+            // Closing a socket with unread bytes would discard the response.
             while stream.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
         }
     });
@@ -50,7 +50,7 @@ async fn proxy(answer: &'static str) -> (std::net::SocketAddr, Arc<Mutex<Vec<Str
 /// A port without a listener: every request through it would fail.
 const DEAD: &str = "proxies: {http: 'http://127.0.0.1:9', https: 'http://127.0.0.1:9'}\n";
 
-/// Everything is on another machine, which is asked through this proxy.
+/// A registries file with a mirror on another machine for all hosts, behind this proxy.
 fn elsewhere(proxy: std::net::SocketAddr) -> String {
     let mirror = "{host: '*', endpoint: 'http://192.0.2.1', plainHttp: true}";
     format!("mirrors: [{mirror}]\nproxies: {{http: 'http://{proxy}'}}\n")
@@ -69,13 +69,13 @@ async fn loopback_is_never_asked_through_a_proxy() {
     registry.add_manifest("library/thing", "1", MANIFEST, br#"{"schemaVersion": 2, "layers": []}"#);
     let client = client_with(DEAD);
     client.manifest(&reference(&registry), &Notes::default()).await.expect("directly");
-    // Files are asked for by a client of their own.
+    // Files have their own HTTP client.
     let url = registry.add_file("kubelet", &bytes(1000)).parse().expect("address");
     let folder = tempfile::tempdir().expect("folder");
     client.measure(&url, &ContentStore::at(folder.path()), &Notes::default()).await.expect("directly");
 }
 
-/// A registry with credentials is asked how it is opened, and identity tokens are exchanged.
+/// The registry's root is requested for a challenge, and identity tokens are exchanged.
 #[tokio::test]
 async fn loopback_is_asked_for_tokens_without_a_proxy() {
     for secret in [r#""username": "user", "password": "word""#, r#""identitytoken": "who I am""#] {
@@ -88,7 +88,7 @@ async fn loopback_is_asked_for_tokens_without_a_proxy() {
     }
 }
 
-/// Files, the question how a registry is opened, and the exchange of an identity token: each by Landfall's own client.
+/// Files, challenges, and the exchange of an identity token: each has its own HTTP client.
 #[tokio::test]
 async fn a_proxy_is_used_for_files_and_tokens_of_other_machines() {
     let (address, asked) = proxy(NOT_FOUND).await;
@@ -148,12 +148,12 @@ async fn a_name_that_is_not_known_is_given_up_soon() {
     let refused =
         client.manifest(&"ghcr.io/a/b:1".parse().expect("reference"), &notes).await.expect_err("no such name");
     assert_eq!(refused.code(), codes::HOST_UNREACHABLE, "{}", said(&refused));
-    // A resolver that cannot be reached itself takes its time; waits between tries are seconds.
+    // An unreachable resolver takes time itself; waits between tries take seconds.
     assert!(begun.elapsed() < Duration::from_mins(1), "{:?}", begun.elapsed());
     assert!(notes.all().len() <= 2, "{:?}", notes.all());
 }
 
-/// A status, the wait that is asked for, and its seconds if they are waited.
+/// A status, the requested wait, and its seconds if Landfall waits.
 const WAITS: [(u16, &str, Option<u64>); 4] = [
     (429, "1", Some(1)),
     (503, "Sun, 06 Nov 1994 08:49:38 GMT", Some(1)),
@@ -161,7 +161,7 @@ const WAITS: [(u16, &str, Option<u64>); 4] = [
     (503, "Sun, 06 Nov 1994 14:49:37 GMT", None),
 ];
 
-/// Fails unless a fetch that began then waited as long as it was asked to and said so, or gave up with what was asked for.
+/// Asserts that a fetch that started at `begun` waited as requested and reported it, or failed with the requested wait.
 fn expect_wait<T: std::fmt::Debug>(
     (status, _, waited): (u16, &str, Option<u64>),
     fetched: crate::error::Result<T>,
@@ -207,7 +207,7 @@ async fn a_registry_says_how_long_to_wait_and_is_given_up_if_it_asks_for_too_lon
         let fault = || [Fault::Wait(wait.0, wait.1)];
         let registry = Registry::start(|faults| {
             faults.on_manifests(fault());
-            // The wait is only told to those who have a token.
+            // Only requests with a token learn the wait.
             faults.ask_for_token("http://SELF/token");
         })
         .await;

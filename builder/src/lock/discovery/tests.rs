@@ -1,4 +1,5 @@
-//! `landfall lock` of a small release, whose kubectl prints what a file has: what is added to the lock, and what is only reported.
+//! `landfall lock` for a small release, with a fake kubectl that prints a file: images that are added to the lock, and
+//! texts that are only reported.
 
 use landfall_bundle_spec::Sha256;
 use landfall_error_codes::{Coded as _, codes};
@@ -24,14 +25,14 @@ fn text(bench: &Bench) -> String {
     fs_err::read_to_string(bench.path(LOCK)).expect("lock")
 }
 
-/// The manifests of the database, with another image in place of its own.
+/// Manifests of the database, with another image.
 fn objects(image: &str) -> String {
     let own = "image: ghcr.io/small/database\n";
     assert!(OBJECTS.contains(own));
     OBJECTS.replace(own, &format!("image: {image}\n"))
 }
 
-/// The lock as it is before anything was looked for: artifacts, which have no other name, and no image.
+/// Writes the lock as it is before a discovery: with artifacts, but without images.
 fn without_images(bench: &Bench) {
     let whole = lock_text(false);
     let (before, rest) = whole.split_once("images:\n").expect("images");
@@ -123,7 +124,8 @@ async fn an_image_that_is_named_by_an_index_is_pinned_by_it_wherever_its_tag_is_
     let lock = Lock::parse(&bench.path(LOCK), text(&bench)).expect("lock");
     let entry = lock.list(List::Images).last().expect("entry");
     assert_eq!((entry.index(), entry.digest()), (Some(digest(&index)), Some(digest(&manifest))));
-    // The tag names another manifest by now, which is not asked for: the object means this one, and no update changes that.
+    // The tag names another manifest now, which is not requested: the object names this one, and no update changes
+    // that.
     let written = text(&bench);
     assert!(written.contains(&format!("    resolved: {named}\n")), "{written}");
     let again = bench.lock().await.expect("locked");
@@ -132,7 +134,7 @@ async fn an_image_that_is_named_by_an_index_is_pinned_by_it_wherever_its_tag_is_
     let update =
         crate::lock::update(&bench.lock_options(), &["small/database".to_owned()], &Silent).await.expect("asked");
     assert_eq!((update.entries, update.changed.len(), text(&bench)), (1, 0, written));
-    // Another tag is another image: what it names is resolved.
+    // Another tag is another image, which is resolved.
     bench.push_image("ghcr.io/small/database:2", false);
     bench.edit(LOCK, "reference: ghcr.io/small/database:1", "reference: ghcr.io/small/database:2");
     bench.write(MANIFESTS, objects("ghcr.io/small/database:2").as_bytes(), 0o644);
@@ -178,7 +180,7 @@ async fn what_is_not_certain_is_told_and_never_added() {
         assert!(!text(&bench).contains(word), "{word}");
     }
 
-    // The release declares two of them to be images, and the third to be none.
+    // The release declares two of them to be images, and that the third is not.
     bench.push_image("quay.io/a/reloader:v1", false);
     bench.push_image("ghcr.io/a/helper:3", false);
     let table = "imageFields:\n  - {group: apps, kind: StatefulSet, path: '/spec/template/spec/containers/*/args/*', prefix: --reloader=}\ncomponents:";
@@ -236,7 +238,7 @@ async fn a_check_names_the_images_that_the_lock_lacks_and_the_entries_that_nothi
     let held = crate::lock::check(&options, &Silent).await.expect("all is there");
     assert_eq!(held.found, LockFindings::default());
 
-    // Nothing is asked about an image without an entry: its registry need not have it.
+    // An image without an entry is not requested: its registry may lack it.
     bench.write(MANIFESTS, objects("ghcr.io/small/database:2").as_bytes(), 0o644);
     let refused = crate::lock::check(&options, &Silent).await.expect_err("no entry");
     assert_eq!(refused.code(), codes::LOCK_LACKS_IMAGES);
@@ -253,7 +255,7 @@ async fn a_check_names_the_images_that_the_lock_lacks_and_the_entries_that_nothi
     let unused = UnusedEntry { kind: ChangedKind::Image, entry: "ghcr.io/small/database:1".to_owned() };
     assert_eq!(held.found, LockFindings { unused: vec![unused], ..LockFindings::default() });
 
-    // Without the program that renders, the check says what it did not look at.
+    // Without the renderer, the check reports what it did not examine.
     let options = LockOptions { kubectl: bench.path("gone"), ..options };
     let found = crate::lock::check(&options, &Silent).await.expect("the entries hold").found;
     assert!(found.unused.is_empty() && found.unrendered.len() > 1, "{found:?}");

@@ -8,7 +8,7 @@ use crate::error::Place;
 use crate::lock::{List, Lock};
 use crate::reference::Reference;
 
-/// The entries that nothing uses, in the order of the lock. `images` are the references of those that are used, where all is known.
+/// Unused entries, in the order of the lock. `images` are the references of used images, if all are known.
 pub(super) fn entries(definition: &Definition, lock: &Lock, images: Option<&BTreeSet<String>>) -> Vec<UnusedEntry> {
     let release = &definition.release;
     let artifacts =
@@ -27,7 +27,7 @@ pub(super) fn entries(definition: &Definition, lock: &Lock, images: Option<&BTre
         .collect()
 }
 
-/// The references of the entries that these names mean.
+/// References of the entries that these names select.
 fn meant<'a>(lock: &Lock, list: List, names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
     let entry = |name: &str| lock.find(list, &name.parse::<Reference>().ok()?, Place::default()).ok();
     names.filter_map(entry).map(|entry| entry.reference.value.clone()).collect()

@@ -1,11 +1,12 @@
-//! Signatures of images: by which keys an image must be signed, who signed what the lock pins, and what travels of it.
+//! Signatures of images: the keys with which images must be signed, the signatures that the lock pins, and their
+//! transport.
 //!
-//! Threats: a registry is not trusted, and anyone with its password may push. A signature may be missing, be by another key, be
-//! the right key's about another image or another repository, be endless or be one of thousands; a list of referrers may name
-//! manifests about something else. So a signature counts by the vendor's keys alone, over exactly these bytes, before any of them
-//! is interpreted; then it must state the digest that the lock pins, or that of the index in which the lock found it, and the
-//! repository of the image. Sizes and counts are limited before anything is fetched. No clock, no transparency log and no
-//! certificate is asked: only keys count.
+//! Threats: a registry is not trusted, and anyone with its password may push. A signature may be missing, be made with
+//! another key, or be valid but about another image or repository; it may be endless, or one of thousands. A referrers
+//! list may name manifests about something else. Therefore only signatures with the vendor's keys are accepted, over
+//! exactly these bytes, before any of these are interpreted. The signed content must then state the repository of the
+//! image, and a digest: the one that the lock pins, or that of the index in which the lock found it. Sizes and counts
+//! are limited before any fetch. Clocks, transparency logs and certificates are not used, only keys.
 
 mod carry;
 mod claim;
@@ -23,7 +24,7 @@ pub(super) use find::{Found, resolve, unchecked};
 pub use rule::SignatureRule;
 pub(super) use rule::{WrittenRule, read};
 
-/// Each of these once, in order.
+/// Unique items, sorted.
 fn distinct<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
     items.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -1,8 +1,8 @@
-//! A second build of a release that has changed, or has not.
+//! A second build of a release, with and without changes.
 
 use super::*;
 
-/// Names of files in the output, in order.
+/// Sorted names of files in the output.
 fn output(bench: &Bench) -> Vec<String> {
     let entries = fs_err::read_dir(bench.path("out")).expect("output").map(|entry| entry.expect("entry"));
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -48,7 +48,7 @@ async fn a_changed_release_of_the_same_version_takes_the_place_of_its_bundle() {
     assert!(!sums.contains(&first.files[0].name), "{sums}");
     landfall_media::bundle::locate(&bench.path("out")).expect("one bundle");
 
-    // A bundle that lost a byte is not kept, and one of another version is left alone.
+    // A truncated bundle is not kept, and one of another version is left unchanged.
     let whole = bench.path("out").join(&second.files[0].name);
     let bytes = fs_err::read(&whole).expect("bundle");
     durable::write_file(&whole, &bytes[1..], 0o644).expect("cut");

@@ -62,7 +62,7 @@ async fn two_platforms_of_one_release_are_built_into_one_folder() {
         assert!(travels(false) && !travels(true), "{architecture}");
     }
 
-    // The same bundle is kept; a changed one replaces it, and that of the other platform stays.
+    // An unchanged bundle is kept; a changed one replaces it, and that of the other platform stays.
     assert!(bench.build().await.expect("kept").kept.is_some());
     bench.edit("release/manifests/database/objects.yaml", "replicas: 1", "replicas: 2");
     let third = bench.build().await.expect("built");

@@ -1,4 +1,4 @@
-//! The kinds that the components of a release bring, by their `CustomResourceDefinition`s.
+//! Kinds that the components of a release define with `CustomResourceDefinition`s.
 
 use std::collections::HashMap;
 
@@ -12,15 +12,15 @@ use crate::render::Rendered;
 /// Kinds by group and name.
 pub struct Crds(HashMap<GroupKind, Crd>);
 
-/// A kind that a component brings.
+/// A kind that a component defines.
 pub struct Crd {
-    /// The component, as an index of the definition.
+    /// Index of the component in the definition.
     pub component: usize,
     kind: CustomKind,
 }
 
 impl Crds {
-    /// The definitions that the components bring.
+    /// Collects the kinds that the components define.
     pub fn of(components: &[Rendered]) -> Result<Self> {
         let mut found = HashMap::new();
         for component in components {
@@ -39,7 +39,8 @@ impl Crds {
 }
 
 impl Crd {
-    /// Refuses an object that the API server would refuse by the schema, or whose version is not served.
+    /// Returns an error for an object that the API server would refuse: one that violates the schema, or whose version
+    /// is not served.
     pub fn check(&self, component: &Rendered, object: &Value) -> Result<()> {
         self.kind.check(object).map_err(|fault| refused(component, object, fault))
     }

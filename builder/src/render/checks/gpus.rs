@@ -1,4 +1,5 @@
-//! GPUs that containers ask for, against the names that NVIDIA's device plugin has, and the requirements of the release.
+//! Checks the GPUs that containers request against the resource names of NVIDIA's device plugin, and against the
+//! requirements of the release.
 
 use landfall_error_codes::codes;
 use landfall_release_document::{GPU_RESOURCES, is_gpu_resource};
@@ -9,8 +10,9 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
-/// Refuses containers that ask for what no device plugin offers, in a way that the API server refuses, or without `requirements.gpus`,
-/// by which a site knows its GPUs and how they are offered.
+/// Returns an error for containers that request an unknown GPU resource, or one in a form that the API server refuses.
+///
+/// It also returns an error without `requirements.gpus`, from which a site learns about GPUs and their device plugin.
 pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod: &Pod<'_>) -> Result<()> {
     for (at, container) in containers(pod) {
         let Some((name, fault)) = fault(container).or_else(|| undeclared(definition, container)) else { continue };
@@ -20,13 +22,13 @@ pub fn check(definition: &Definition, component: &Rendered, object: &Value, pod:
     Ok(())
 }
 
-/// The resources of NVIDIA's that a container lists under `limits` or `requests`, each with its amount.
+/// NVIDIA resources that a container lists under `limits` or `requests`, with their amounts.
 fn asked<'a>(container: &'a Value, list: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     let listed = container["resources"][list].as_object().into_iter().flatten();
     listed.map(|(name, amount)| (name.as_str(), amount)).filter(|(name, _)| name.starts_with(GPU_RESOURCES))
 }
 
-/// The first resource that cannot be had as it is asked for, and why.
+/// The first resource with an invalid request, and the reason.
 fn fault(container: &Value) -> Option<(&str, String)> {
     let limits = &container["resources"]["limits"];
     let of_limit = |(name, amount): (&str, &Value)| {
@@ -43,7 +45,7 @@ fn fault(container: &Value) -> Option<(&str, String)> {
     in_limits.or_else(|| asked(container, "requests").find_map(|one| Some((one.0, of_request(one)?))))
 }
 
-/// The first resource that the release does not prepare a site for, and what it lacks.
+/// The first resource that the release's requirements do not cover, and what they lack.
 fn undeclared<'a>(definition: &Definition, container: &'a Value) -> Option<(&'a str, String)> {
     let (name, _) = asked(container, "limits").find(|(_, amount)| whole(amount) != Some(0))?;
     let gpus = definition.release.requirements.gpus.as_ref().map(|gpus| &gpus.value);
@@ -57,7 +59,7 @@ fn undeclared<'a>(definition: &Definition, container: &'a Value) -> Option<(&'a 
     }
 }
 
-/// A whole number of devices, as a number or its text.
+/// A whole number of devices, given as a number or as text.
 fn whole(amount: &Value) -> Option<u64> {
     amount.as_u64().or_else(|| amount.as_str()?.parse().ok())
 }

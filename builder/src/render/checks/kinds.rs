@@ -1,4 +1,4 @@
-//! Kubernetes' own kinds: objects of a release that the site's API server would not take.
+//! Checks objects of Kubernetes' own kinds against the rules of the site's API server.
 
 use landfall_error_codes::codes;
 use landfall_kinds::Fault;
@@ -9,19 +9,19 @@ pub use landfall_kinds::served;
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
-/// Refuses an object of a kind of Kubernetes with fields that the kind does not have, or of other types, or without ones
-/// that it must have; and a version or a kind that Kubernetes does not have.
+/// Returns an error for an object of a Kubernetes kind with unknown, mistyped or missing fields, and for an unknown
+/// version or kind.
 pub fn check(component: &Rendered, object: &Value) -> Result<()> {
     landfall_kinds::check(object).map_err(|fault| refused(component, object, fault))
 }
 
-/// The error about an object that the API server would not take.
+/// Error for an object that the API server would refuse.
 pub(super) fn refused(component: &Rendered, object: &Value, fault: Fault) -> BuildError {
     let (field, what) = described(fault);
     BuildError::at(codes::OBJECT_UNFIT, component.place(object, &field), what)
 }
 
-/// The field, as a place names it, and what is wrong.
+/// The field in the form of a place, and the error text.
 fn described(fault: Fault) -> (String, String) {
     match fault {
         Fault::UnknownKind { version, kind, known } => {

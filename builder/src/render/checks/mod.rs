@@ -1,5 +1,5 @@
-//! Checks of rendered objects that would otherwise fail only at a site, after hours of staging: fields, kinds that
-//! other components must define first, Pod Security, GPUs, node ports, and objects that pods name.
+//! Checks of rendered objects that would otherwise fail only at a site, after hours of staging. They cover fields,
+//! kinds that other components must define first, Pod Security, GPUs, node ports, and objects that pods name.
 
 mod crds;
 mod gpus;

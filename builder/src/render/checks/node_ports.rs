@@ -1,4 +1,4 @@
-//! Node ports of Services, which the API server gives to one Service each.
+//! Checks node ports of Services. The API server assigns each to only one Service.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -11,10 +11,10 @@ use crate::definition::Definition;
 use crate::error::{BuildError, Result};
 use crate::render::Rendered;
 
-/// The API server's range, which Landfall leaves as it is.
+/// Default range of the API server, which Landfall does not change.
 const RANGE: RangeInclusive<u64> = 30_000..=32_767;
 
-/// Refuses a node port outside of the API server's range, and one that two ports of Services ask for.
+/// Returns an error for a node port outside of the API server's range, and for one that two ports of Services request.
 pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     let mut known: BTreeMap<(String, u64), String> = BTreeMap::new();
     for component in components {
@@ -40,7 +40,7 @@ pub fn check(definition: &Definition, components: &[Rendered]) -> Result<()> {
     Ok(())
 }
 
-/// The node ports that a Service names, each with its transport.
+/// Node ports that a Service requests, each with its protocol.
 fn asked(service: &Value) -> Vec<(String, u64)> {
     let spec = &service["spec"];
     let health = spec["healthCheckNodePort"].as_u64().map(|number| ("TCP".to_owned(), number));

@@ -1,20 +1,20 @@
-//! The pods that an object has, in Kubernetes' own kinds.
+//! Pods of an object, for Kubernetes' own kinds.
 
 use serde_json::Value;
 
-/// A pod, or the template of some.
+/// A pod or a pod template.
 pub struct Pod<'a> {
-    /// Where its `spec` is in the object.
+    /// JSON Pointer of its `spec` in the object.
     pub pointer: String,
-    /// Its annotations and its spec.
+    /// Annotations of the pod.
     pub annotations: &'a Value,
-    /// Its spec.
+    /// Specification of the pod.
     pub spec: &'a Value,
-    /// Names of claims that are made for it.
+    /// Names of claims that are created for it.
     pub claims: Vec<&'a str>,
 }
 
-/// The containers of a pod, each with its field.
+/// Containers of a pod, each with its field.
 pub fn containers<'a>(pod: &'a Pod<'_>) -> impl Iterator<Item = (String, &'a Value)> {
     ["initContainers", "containers", "ephemeralContainers"].into_iter().flat_map(move |list| {
         let items = pod.spec[list].as_array().into_iter().flatten().enumerate();
@@ -22,7 +22,7 @@ pub fn containers<'a>(pod: &'a Pod<'_>) -> impl Iterator<Item = (String, &'a Val
     })
 }
 
-/// Where the template of an object's pods is, if it has any: the whole object, for a pod.
+/// JSON Pointer of an object's pod template, if it has one; empty for a pod.
 pub(crate) fn template(object: &Value) -> Option<&'static str> {
     let pointer = match object["kind"].as_str()? {
         "Pod" => "",
@@ -40,7 +40,7 @@ pub(crate) fn template(object: &Value) -> Option<&'static str> {
     object.pointer(pointer).map(|_| pointer)
 }
 
-/// The pods of an object: one or none.
+/// The pod or pod template of an object; `None` for other objects.
 pub fn of(object: &Value) -> Option<Pod<'_>> {
     let pointer = template(object)?;
     let template = object.pointer(pointer)?;

@@ -47,7 +47,7 @@ fn plain() -> Definition {
     definition("name: small", "name: small")
 }
 
-/// The refusal of the component `database` with this text.
+/// Error of the component `database` with this text.
 fn refusal(definition: &Definition, text: &str) -> String {
     let error = checked(definition, &[("database", text)]).expect_err(text);
     format!("{} {error}", error.code().id)
@@ -204,7 +204,7 @@ fn what_pods_name_is_in_the_release_or_declared() {
     checked(&plain(), &[("database", &tls.replace("webhook-tls", "webhook-tls, optional: true"))]).expect("optional");
     let declared = definition("    secrets:", "    madeOnSite: [Secret/webhook-tls]\n    secrets:");
     checked(&declared, &[("database", &tls)]).expect("made on site");
-    // The claim of another component's namespace does not exist there.
+    // A claim in another component's namespace does not exist here.
     let mount = replaced(POD, "emptyDir: {sizeLimit: 64Mi}", "persistentVolumeClaim: {claimName: model}");
     let mount = mount
         .replace("{name: PASSWORD, valueFrom: {secretKeyRef: {name: database-password, key: password}}}", "{name: A}")

@@ -1,4 +1,4 @@
-//! A page in HTML, as PEP 503 has it: one anchor per file.
+//! A page in HTML (PEP 503): one anchor per file.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use url::Url;
 use super::Listed;
 use crate::wheels::sha256;
 
-/// The longest text of an anchor, in bytes.
+/// Maximum length of an anchor's text, in bytes.
 const NAME_BYTES: usize = 512;
 
-/// The tag that states the version of the protocol.
+/// Meta tag with the version of the protocol.
 const VERSION: &[u8] = b"pypi:repository-version";
 
 type Attributes = BTreeMap<HtmlString, Spanned<HtmlString, ()>>;
 
-/// The files of a page that came from an address, and what its links are relative to; the error says what is wrong with the page.
+/// Files of a page, and the base of its links. Returns an error text for an invalid page.
 pub fn read(bytes: &[u8], mut base: Url) -> Result<(Vec<Listed>, Url), String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
     let (mut files, mut open): (Vec<Listed>, Option<Listed>) = (Vec::new(), None);
@@ -56,7 +56,7 @@ fn check_version(attributes: &Attributes) -> Result<(), String> {
     Err(format!("is of the version {} of the protocol, not 1", version.escape_default()))
 }
 
-/// The file of an anchor, before its text is known.
+/// The file of an anchor, before its text is read.
 fn listed(attributes: &Attributes) -> Option<Listed> {
     let href = value(attributes, b"href")?;
     let digits = href
@@ -72,7 +72,7 @@ fn listed(attributes: &Attributes) -> Option<Listed> {
     })
 }
 
-/// A file with its name; none for an anchor without text.
+/// A file with its name; `None` for an anchor without text.
 fn closed(file: Listed) -> Option<Listed> {
     let file_name = file.file_name.trim().to_owned();
     (!file_name.is_empty()).then_some(Listed { file_name, ..file })

@@ -1,7 +1,7 @@
-//! The page of a project on a package index: the files that it lists.
+//! The page of a project in a package index, with its files.
 //!
-//! Threats: a page may name another project, many files, absurd sizes, or addresses that are none. A name counts only as that of a
-//! wheel, whose digest the vendor's file states; an address is checked when it is pinned.
+//! Threats: a page may name another project, many files, absurd sizes, or malformed URLs. A name is used only if it is
+//! that of a wheel whose digest is in the vendor's file; a URL is checked when it is pinned.
 
 mod html;
 mod json;
@@ -14,39 +14,39 @@ use crate::error::{BuildError, Result};
 use crate::fetch::IndexPage;
 use crate::file_url::FileUrl;
 
-/// Maximum number of files of a page.
+/// Maximum number of files on a page.
 const FILES: usize = 200_000;
 
-/// A page that was read.
+/// A parsed page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectPage {
-    /// The files, in the order of the page.
+    /// Files, in the order of the page.
     pub files: Vec<Listed>,
     base: Url,
 }
 
-/// A file of a page, or of a project lock.
+/// A file on a page or in a project lock.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name, as it is listed.
+    /// Name as listed.
     pub file_name: String,
-    /// Its address, as it is listed.
+    /// URL as listed.
     pub address: String,
-    /// Its SHA-256, where one is stated.
+    /// SHA-256, if stated.
     pub sha256: Option<Sha256>,
-    /// Its bytes, where they are stated.
+    /// Size in bytes, if stated.
     pub size: Option<u64>,
-    /// The versions of Python on which it runs, where they are stated.
+    /// Supported versions of Python, if stated.
     pub requires_python: Option<String>,
-    /// Whether its publisher has withdrawn it, as PEP 592 has it: it is still there for those who pin it.
+    /// True if its publisher has yanked it (PEP 592): it remains available for those who pin it.
     pub is_yanked: bool,
 }
 
 impl ProjectPage {
-    /// The largest page that is read.
+    /// Maximum size of a page, in bytes.
     pub const LIMIT_BYTES: usize = 32 << 20;
 
-    /// Reads the page of a project, whose normalized name is given, by its media type.
+    /// Parses the page of a project by its media type; `project` is the normalized name.
     pub fn read(url: &FileUrl, project: &str, page: IndexPage) -> Result<Self> {
         let IndexPage { bytes, media_type, base } = page;
         let refuse = |what: String| BuildError::new(codes::INDEX_ANSWER, format!("the page {url}/ {what}"));
@@ -64,14 +64,14 @@ impl ProjectPage {
         Ok(Self { files, base })
     }
 
-    /// The address of a file of the page.
+    /// URL of a file on the page.
     pub fn url(&self, file: &Listed) -> Result<FileUrl> {
         file.url_by(|address| self.base.join(address))
     }
 }
 
 impl Listed {
-    /// Its address, where that is a whole one.
+    /// URL of the file, which must be absolute.
     pub fn url(&self) -> Result<FileUrl> {
         self.url_by(Url::parse)
     }
@@ -85,7 +85,7 @@ impl Listed {
     }
 }
 
-/// A size that a file of a bundle may have.
+/// Returns true for a size that a file in a bundle may have.
 pub(super) fn is_size(bytes: u64) -> bool {
     bytes <= limits::BLOB_BYTES
 }

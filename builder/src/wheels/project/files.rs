@@ -1,4 +1,4 @@
-//! Files that a project lock lists of a package.
+//! Files of a package in a project lock.
 
 use landfall_error_codes::codes;
 use landfall_packages::WheelName;
@@ -8,18 +8,18 @@ use super::super::index::{Listed, is_size};
 use super::super::requirements::Refusal;
 use super::super::sha256;
 
-/// A file as it is listed.
+/// A file as listed.
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct File<'a> {
-    /// Its name, where one is stated beside the address.
+    /// Name, if stated in addition to the URL.
     pub(super) name: Option<&'a str>,
     pub(super) url: Option<&'a str>,
-    /// The digits of its SHA-256.
+    /// Hexadecimal digits of its SHA-256.
     pub(super) sha256: Option<&'a str>,
     pub(super) size: Option<u64>,
 }
 
-/// The file with its name and its address; one without an address is a file of one machine.
+/// Converts a file to its listed form. Returns an error for a file without URL, which is local to a machine.
 pub(super) fn listed(file: File<'_>) -> Result<Listed, Refusal> {
     let unreadable = |what: String| (codes::PROJECT_LOCK_UNREADABLE, what);
     let Some(address) = file.url else {
@@ -45,17 +45,17 @@ pub(super) fn listed(file: File<'_>) -> Result<Listed, Refusal> {
     })
 }
 
-/// The digits of a hash that is `sha256:…`; none of another algorithm.
+/// Digits of a hash in the form `sha256:…`; `None` for another algorithm.
 pub(super) fn digits(hash: &str) -> Option<&str> {
     hash.strip_prefix("sha256:")
 }
 
-/// Whether an address ends with the name of a wheel.
+/// Returns true if a URL ends with the name of a wheel.
 pub(super) fn is_wheel(address: &str) -> bool {
     WheelName::read(&name_of(address)).is_ok()
 }
 
-/// The last part of an address, decoded: versions of builds have a `+`, which many servers encode.
+/// Last part of a URL, decoded: local versions contain `+`, which many servers encode.
 fn name_of(address: &str) -> String {
     let path = address.split(['?', '#']).next().unwrap_or_default();
     let last = path.rsplit('/').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Locks of Python projects: `uv.lock` of uv, and `pylock.toml` as PEP 751 has it. Both state version, address and hash of every file,
-//! for every platform. What is taken of them follows from the target, and from the extras and groups that the vendor names.
+//! Locks of Python projects: `uv.lock` of uv, and `pylock.toml` (PEP 751). Both state version, URL and hash of every
+//! file, for every platform. The target, and the vendor's choice of extras and groups, determine which files are taken.
 //!
 //! ```text
 //! uv.lock ─────── uv ──────┐
@@ -7,8 +7,8 @@
 //! pyproject.toml ─ pyproject ─ whether uv.lock is older than it
 //! ```
 //!
-//! Threats: these are the vendor's own files, written by a tool. They are read within a limit of bytes and of nested values, and nothing
-//! of them becomes a path before it has the name of a wheel.
+//! Threats: these are the vendor's own files, written by a tool. They are read within a limit of bytes and of nested
+//! values. No text in them becomes a path before it is known to be the name of a wheel.
 
 mod files;
 mod pylock;
@@ -29,16 +29,16 @@ use super::target::Target;
 use crate::error::BuildError;
 use text::Text;
 
-/// How a file names the packages of a set.
+/// Form of the file that names the packages of a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Requirements with hashes, as pip reads them.
+    /// Requirements with hashes, in pip's format.
     Requirements,
-    /// The lock of a project.
+    /// A project lock.
     Project(ProjectForm),
 }
 
-/// The lock of a Python project.
+/// Format of a project lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProjectForm {
     /// `uv.lock`.
@@ -48,7 +48,7 @@ pub enum ProjectForm {
 }
 
 impl Form {
-    /// The form of a file by its name without folders; the error says what to name instead.
+    /// Form of a file, by its name without folders. Returns an error text with the supported names.
     pub fn of(file_name: &str) -> Result<Self, String> {
         let has_ending = |endings: &[&str]| endings.iter().any(|ending| file_name.ends_with(ending));
         let is_pylock = file_name == "pylock.toml" || (file_name.starts_with("pylock.") && has_ending(&[".toml"]));
@@ -68,15 +68,15 @@ impl Form {
 /// A package that applies to a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locked {
-    /// Its one version, with the hashes of its files.
+    /// Requirement for its one version, with the hashes of its files.
     pub requirement: Requirement,
-    /// Its files, with whole addresses.
+    /// Files with absolute URLs.
     pub files: Vec<Listed>,
-    /// Whether it has an address of its own, so that no index has it.
+    /// True if it has its own URL, so that no index lists it.
     pub is_direct: bool,
 }
 
-/// The packages of a project lock that apply to a target, each once, and everything that is wrong, by line.
+/// Unique packages of a project lock that apply to a target, and all errors, by line.
 pub fn read(
     form: ProjectForm,
     path: &Path,

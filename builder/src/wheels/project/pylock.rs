@@ -1,4 +1,4 @@
-//! `pylock.toml`, as PEP 751 has it: a list of packages, each with a marker that says where it applies.
+//! `pylock.toml` (PEP 751): a list of packages, each with a marker that says where it applies.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use super::text::{Text, Written};
 use super::{Locked, Selection};
 use crate::error::BuildError;
 
-/// The file; lenient, since other tools write it.
+/// The file, parsed leniently because other tools write it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 struct Document {
@@ -55,7 +55,7 @@ struct Package {
     wheels: Vec<Distribution>,
 }
 
-/// A wheel or a source.
+/// A wheel or a source distribution.
 #[derive(Debug, Deserialize)]
 struct Distribution {
     #[serde(default)]
@@ -79,7 +79,7 @@ impl Distribution {
     }
 }
 
-/// The packages that apply to a target, and everything that is wrong.
+/// Packages that apply to a target, and all errors.
 pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec<Locked>, Vec<BuildError>) {
     let document: Document = match text.parsed() {
         Ok(document) => document,
@@ -103,7 +103,7 @@ pub(super) fn read(text: &Text<'_>, target: &Target, chosen: &Selection) -> (Vec
     (locked, faults)
 }
 
-/// For what markers are evaluated; the error says why the file is not for the target, or does not have what is chosen.
+/// Environment for markers. Returns an error if the file does not support the target, or lacks a chosen extra or group.
 fn environment<'a>(
     text: &Text<'_>,
     document: &Document,
@@ -121,7 +121,7 @@ fn environment<'a>(
     let all = |names: &[String]| names.iter().map(|name| normalized(name)).collect::<BTreeSet<_>>();
     let (extras, groups) = (all(&document.extras), all(&document.dependency_groups));
     let wanted = chosen.groups.clone().unwrap_or_else(|| all(&document.default_groups));
-    // Groups that are there by default need not be listed.
+    // Default groups need not be listed.
     let known = &groups | &all(&document.default_groups);
     text.check_known("extra", &chosen.extras, &extras)?;
     text.check_known("group", &wanted, &known)?;
@@ -130,7 +130,7 @@ fn environment<'a>(
     Ok(environment)
 }
 
-/// Whether a package applies.
+/// Returns true if a package applies to the environment.
 fn applies(
     text: &Text<'_>,
     package: &Package,
@@ -152,7 +152,7 @@ fn applies(
     Ok(holds)
 }
 
-/// A package with its files; the error says with a code why it has none that travel.
+/// A package with its files, or the error why none of its files can travel.
 fn taken(text: &Text<'_>, package: &Package) -> Result<Locked, BuildError> {
     let elsewhere = |what: &str| text.fault(&package.name, codes::REQUIREMENT_ELSEWHERE, what.to_owned());
     if package.vcs.is_some() {

@@ -16,7 +16,7 @@ fn selection(extras: &[&str], groups: Option<&[&str]>) -> Selection {
     Selection::new(None, &all(extras), groups.map(all).as_deref())
 }
 
-/// What is read of a file, one line for each package, or for each fault.
+/// Packages of a file, one line each, or otherwise its errors.
 fn shown(form: ProjectForm, text: &str, target: &Target, selection: &Selection) -> String {
     let (locked, faults) = read(form, Path::new("project.lock"), text, target, selection);
     let packages = locked.iter().fold(String::new(), |mut lines, Locked { requirement, files, is_direct }| {
@@ -37,7 +37,7 @@ fn uv(text: &str, extras: &[&str], groups: &[&str]) -> String {
     shown(ProjectForm::Uv, text, &target("3.12"), &selection(extras, Some(groups)))
 }
 
-/// A package of a registry as uv writes it, with one wheel for every platform.
+/// A package of a registry in uv's format, with one wheel for every platform.
 fn package(name: &str, version: &str, more: &str) -> String {
     format!(
         "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = {{ registry = \"https://packages.example/simple\" }}\n{more}\
@@ -329,7 +329,7 @@ fn a_lock_is_outdated_once_its_project_declares_something_else() {
 const REAL: [&str; 3] =
     [include_str!("testdata/uv.lock"), include_str!("testdata/pylock.toml"), include_str!("testdata/pyproject.toml")];
 
-/// Names and versions of what is read for Linux, without a fault.
+/// Names and versions of the packages for Linux; fails if there are errors.
 fn pinned(form: ProjectForm, text: &str, python: &str, selection: &Selection) -> String {
     let (locked, faults) = read(form, Path::new("project.lock"), text, &target(python), selection);
     assert!(faults.is_empty(), "{faults:?}");

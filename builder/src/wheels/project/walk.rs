@@ -1,4 +1,4 @@
-//! Which packages of a `uv.lock` a project reaches, by the dependencies whose markers hold.
+//! Traversal of a `uv.lock` from a project, along dependencies whose markers hold.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -11,17 +11,17 @@ use super::text::Text;
 use super::uv::{Dependency, Document, Package, value};
 use crate::error::BuildError;
 
-/// A package by its position, alone or with one of its extras.
+/// A package by its index, with or without one of its extras.
 type Node<'a> = (usize, Option<&'a str>);
 
-/// A walk through the graph.
+/// A traversal of the graph.
 pub(super) struct Walk<'a> {
     text: &'a Text<'a>,
     packages: &'a [Package],
     by_name: HashMap<&'a str, Vec<usize>>,
     environment: Environment<'a>,
     seen: HashSet<Node<'a>>,
-    /// Reached, and not followed yet.
+    /// Reached but unvisited nodes.
     open: Vec<Node<'a>>,
     faults: Vec<BuildError>,
 }
@@ -37,7 +37,7 @@ impl<'a> Walk<'a> {
         Self { text, packages, by_name, environment, seen, open, faults }
     }
 
-    /// Follows what a project needs, with the chosen extras and groups.
+    /// Visits everything that a project needs, with the chosen extras and groups.
     pub(super) fn reach_from(&mut self, project: usize, chosen: &'a Selection) {
         self.reach((project, None));
         for extra in &chosen.extras {
@@ -57,7 +57,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// The positions that were reached, and what is wrong.
+    /// Indexes of the reached packages, and all errors.
     pub(super) fn done(self) -> (BTreeSet<usize>, Vec<BuildError>) {
         (self.seen.into_iter().map(|(position, _)| position).collect(), self.faults)
     }
@@ -87,7 +87,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Whether a dependency applies. The extras that it asks for itself count in its marker.
+    /// Returns true if a dependency applies. Its marker also sees the extras that it requests itself.
     fn holds(&self, edge: &Dependency) -> Result<bool, Refusal> {
         let Some(marker) = &edge.marker else { return Ok(true) };
         let own = edge.extra.iter().map(|extra| value("extra", &edge.name, extra));
@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
         holds.map_err(|unknown| unknown.refusal(codes::PROJECT_LOCK_UNREADABLE))
     }
 
-    /// The one package that a dependency names.
+    /// The single package that a dependency names.
     fn find(&self, edge: &Dependency) -> Result<usize, Refusal> {
         let is_meant = |position: &usize| {
             let package = &self.packages[*position];

@@ -1,4 +1,4 @@
-//! `landfall backup objects` and `landfall backup export`: what a backup has, as a file for a person.
+//! `landfall backup objects` and `landfall backup export`: write content of a backup to a file.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! `landfall backup forget`: backups that have lost data go, once a person has given them up.
+//! `landfall backup forget`: removes backups with lost data, after a person has confirmed it.
 
 use indicatif::HumanBytes;
 use landfall_lifecycle::operations::{ForgottenBackups, LostBackup};
@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &BackupForgetArguments, printer: Printer) -> Result
     printer.report(&forgotten, text)
 }
 
-/// What a person gives up.
+/// Text about the data that is given up.
 fn loss(lost: &[LostBackup]) -> String {
     let lines: Vec<String> = lost.iter().map(|lost| format!("lost: {}", what_is_lost(lost))).collect();
     format!("{}\n{} will be removed with everything else in them", lines.join("\n"), counted(lost.len(), "backup"))

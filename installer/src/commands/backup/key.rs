@@ -1,4 +1,4 @@
-//! `landfall backup key`: the key that opens the backups is printed, or exchanged for another one.
+//! `landfall backup key`: prints the key of the backups, or exchanges it for another one.
 
 use std::fmt::Write;
 
@@ -35,7 +35,7 @@ pub(super) fn print(printer: Printer) -> Result<(), Failure> {
     Ok(operations.record_key_printed()?)
 }
 
-/// Exchanges the key. The former one is shut out only once the new one was printed.
+/// Exchanges the key. The old key is shut out only after the new one was printed.
 pub(super) fn rotate(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "backup-key-rotate");

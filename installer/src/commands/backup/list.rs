@@ -1,4 +1,4 @@
-//! `landfall backup list`: every backup, the points in time, and what became of the latest tries.
+//! `landfall backup list`: lists backups, points in time, and results of the latest tries.
 
 use std::iter;
 
@@ -39,7 +39,7 @@ pub(crate) struct BackupList {
 }
 
 impl BackupList {
-    /// The backups of this host.
+    /// Reads the backups of this host.
     pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
         Ok(Self {
             backups: operations.backups()?,
@@ -56,14 +56,14 @@ impl Document for BackupList {
     const KIND: &'static str = "backups";
 }
 
-/// Prints them.
+/// Prints the list.
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let list = BackupList::of(&operations)?;
     printer.report(&list, |list| text(list, Timestamp::now()))
 }
 
-/// A row for each backup, then points in time, and what became of the latest tries.
+/// A row for each backup, then points in time and results of the latest tries.
 fn text(list: &BackupList, now: Timestamp) -> String {
     let refused = list.last_refusal.as_ref().and_then(refused_backup);
     let failed = failed_backup(list);
@@ -102,7 +102,7 @@ fn span(from: &str, until: &str) -> String {
     format!("from {} until {}", to_the_second(from), to_the_second(until))
 }
 
-/// The verdict of the latest drill, and a time that cannot be right.
+/// Verdict of the latest drill, with a remark on an impossible time.
 fn state_text(backup: &BackupSummary) -> String {
     let mut verdict = match (&backup.proven, &backup.rest_proven, &backup.disproved) {
         (Some(time), _, _) => format!("proven {}", to_the_second(time)),
@@ -116,23 +116,23 @@ fn state_text(backup: &BackupSummary) -> String {
     if backup.of_future { format!("{verdict}, dated in the future") } else { verdict }
 }
 
-/// The latest backup, if it failed and no drill has proven the newest backup since.
+/// The latest backup, if it failed and no later drill has proven the newest backup.
 fn failed_backup(list: &BackupList) -> Option<String> {
     let latest = list.last_try.as_ref().filter(|latest| !latest.mended)?;
     failed("the latest backup failed", latest)
 }
 
-/// A drill that failed, which proves nothing and must not look as if it had not been tried.
+/// Text about a failed drill, which proves nothing and must be distinguishable from one that did not run.
 pub(super) fn failed_drill(last: &BackupTry) -> Option<String> {
     failed("the latest drill on request failed", last)
 }
 
-/// A backup that did not begin, which a person may still wait for.
+/// Text about a backup that did not start, which a person may still wait for.
 pub(super) fn refused_backup(refused: &BackupTry) -> Option<String> {
     failed("a backup did not begin", refused)
 }
 
-/// What became of a try, when and why; none if it did not fail.
+/// Text with time and reason of a failed try; `None` if it did not fail.
 fn failed(what: &str, tried: &BackupTry) -> Option<String> {
     let failure = tried.failure.as_ref()?;
     Some(format!("{what} at {}: {} [{}]", to_the_second(&tried.at), shown::paragraph(&failure.what), failure.code))

@@ -1,4 +1,4 @@
-//! `landfall backup` and `landfall drill`: data is saved, and what was saved is proven.
+//! `landfall backup` and `landfall drill`: save data, and prove backups.
 
 mod export;
 mod forget;
@@ -56,7 +56,7 @@ impl Document for Drilled {
     const KIND: &'static str = "drill";
 }
 
-/// Does what was asked for with the site's backups.
+/// Runs the subcommand.
 pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         BackupCommand::Run(arguments) => back_up(arguments, printer),
@@ -75,7 +75,7 @@ pub(crate) fn run(command: &BackupCommand, printer: Printer) -> Result<(), Failu
     }
 }
 
-/// Restores a backup on trial.
+/// Runs a drill of a backup.
 pub(crate) fn drill(arguments: &DrillArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     logging::keep(&operations.paths.logs(), "drill");
@@ -139,7 +139,7 @@ fn adopted_text(adopted: &AdoptedBackups) -> String {
     )
 }
 
-/// A line for each folder.
+/// A line for each folder with copies.
 fn copies_text(copies: &[BackupCopies]) -> String {
     let line = |copies: &BackupCopies| {
         let BackupCopies { repository, copied, dropped, count, .. } = copies;
@@ -179,7 +179,7 @@ fn streams_text(backup: &BackupSummary) -> String {
     streams.join(", ")
 }
 
-/// A line for each thing that is to be said of it.
+/// Lines about the cut of a backup.
 fn cut_text(cut: Option<&BackupCut>) -> String {
     let Some(BackupCut { time, streams }) = cut else { return String::new() };
     let names: Vec<&str> = streams.iter().map(|stream| stream.name.as_str()).collect();
@@ -200,7 +200,7 @@ fn drill_text(report: &DrillReport) -> String {
     format!("the backup of {} is proven: {}", to_the_second(&report.time), checks_text(report))
 }
 
-/// Empty where there were no log backups.
+/// Text about the drill of log backups; empty if there were none.
 fn log_drill_text(report: Option<&DrillReport>) -> String {
     let text = |report: &DrillReport| {
         let ends = report.streams.iter().filter_map(|drilled| drilled.recovered_to.as_deref());

@@ -1,4 +1,4 @@
-//! `landfall backup repair`: damaged backups are whole again, or what they have lost is named.
+//! `landfall backup repair`: restores damaged backups, or names the data that they have lost.
 
 use std::fmt::Write;
 
@@ -40,7 +40,7 @@ fn text(repaired: &RepairedBackups) -> String {
     text
 }
 
-/// Which streams of which backup are lost.
+/// Text with the lost streams of a backup.
 pub(super) fn what_is_lost(lost: &LostBackup) -> String {
     let of = lost.time.as_ref().unwrap_or(&lost.backup);
     let streams = if lost.streams.is_empty() { "everything".to_owned() } else { lost.streams.join(", ") };

@@ -1,4 +1,5 @@
-//! `landfall backup schedule`: when backups are made and proven. With a time, it is a change of settings like `landfall configure`.
+//! `landfall backup schedule`: shows when backups are made and proven. With a time, it changes a setting like `landfall
+//! configure`.
 
 use std::fmt::Write;
 
@@ -18,7 +19,7 @@ impl Document for ScheduledBackups {
     const KIND: &'static str = "backupSchedule";
 }
 
-/// Prints the schedule, or changes the time of each day's backup.
+/// Prints the schedule, or changes the time of the daily backup.
 pub(super) fn run(arguments: &BackupScheduleArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     if let Some(time) = &arguments.time {
@@ -56,7 +57,7 @@ fn text(schedule: &ScheduledBackups) -> String {
     text
 }
 
-/// What became of the latest try, and the newest backup that counts.
+/// Text about the latest try and the newest valid backup.
 fn latest_text(backups: Option<&BackupsStatus>) -> String {
     let Some(backups) = backups else { return "\nlatest: none yet".to_owned() };
     let latest = match &backups.last_try {

@@ -1,7 +1,8 @@
-//! `landfall carry delta`: of a bundle, what a site lacks that keeps an earlier release, at the vendor's desk.
+//! `landfall carry delta`: at the vendor, writes only those blobs of a bundle that a site with an earlier release
+//! lacks.
 //!
-//! A delta is no other bundle: it has the signed head, and some of the blobs. What it leaves out the site must hold, which the site finds out
-//! before it changes anything.
+//! A delta is the same bundle: it has the signed head and some of the blobs. The site must hold the omitted blobs,
+//! which it checks before it changes anything.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -129,7 +130,7 @@ pub(super) fn run(arguments: &CarryDeltaArguments, printer: Printer) -> Result<(
     Ok(())
 }
 
-/// Refuses a release that the site does not name among those that it keeps.
+/// Returns an error for an earlier release that the site's inventory does not list as kept.
 fn refuse_other(earlier: &Verified, kept: Option<&SiteInventory>) -> Result<(), Failure> {
     let Some(kept) = kept else { return Ok(()) };
     let id = earlier.id().to_string();
@@ -146,7 +147,7 @@ fn refuse_other(earlier: &Verified, kept: Option<&SiteInventory>) -> Result<(), 
     Err(Failure::new(codes::CARRY_DELTA, what))
 }
 
-/// Refuses a delta as the source of one that must have more.
+/// Returns an error if the source is itself a delta that lacks needed blobs.
 fn refuse_delta_of_delta(path: &Path, wanted: &Contents, there: &Contents) -> Result<(), Failure> {
     match wanted.blobs().iter().filter(|blob| !there.has(**blob)).count() {
         0 => Ok(()),

@@ -1,4 +1,4 @@
-//! `landfall carry in`: what the vendor sent back, all of it or nothing.
+//! `landfall carry in`: imports what the vendor sent back, either all of it or nothing.
 
 use std::fmt::Write;
 
@@ -17,7 +17,7 @@ impl Document for TakenIn {
     const KIND: &'static str = "carryIn";
 }
 
-/// Takes what is there.
+/// Checks and imports the files.
 pub(super) fn run(arguments: &CarryInArguments, printer: Printer) -> Result<(), Failure> {
     let operations = operations_of_root(printer)?;
     let incoming = Incoming::find(&arguments.path)?;

@@ -1,4 +1,4 @@
-//! `landfall carry`: a stick on its way from a site to its vendor and back.
+//! `landfall carry`: exchanges data between a site and its vendor on a stick.
 
 mod delta;
 mod incoming;
@@ -12,7 +12,7 @@ use crate::cli::CarryCommand;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Does what was asked for.
+/// Runs the subcommand.
 pub(crate) fn run(command: &CarryCommand, printer: Printer) -> Result<(), Failure> {
     match command {
         CarryCommand::Out(arguments) => outgoing::run(arguments, printer),

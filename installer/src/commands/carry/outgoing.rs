@@ -1,4 +1,4 @@
-//! `landfall carry out`: what the vendor needs, on a stick.
+//! `landfall carry out`: writes what the vendor needs to a stick.
 
 use std::fmt::Write;
 
@@ -30,7 +30,7 @@ fn text(carried: &CarriedOut) -> String {
         let _infallible = writeln!(text, "  {:<15} {}", part.kind.file_name(), HumanBytes(part.size_bytes));
     }
     for missing in missing {
-        // A reason may quote what the console's pod said.
+        // A reason may quote output of the console's pod.
         let _infallible = writeln!(text, "not there: {}: {}", missing.kind.title(), shown::line(&missing.reason));
     }
     let _infallible = write!(

@@ -1,7 +1,7 @@
-//! `landfall carry read`: what a site has carried out, verified at the vendor's desk.
+//! `landfall carry read`: verifies at the vendor what a site has carried out.
 //!
-//! Nothing of a folder is shown before the manifest's signature and the digest of every part were checked; then each part is judged by the
-//! code of its own command.
+//! Nothing in the folder is shown before the manifest's signature and the digest of every part are verified. Then each
+//! part is checked with the code of its own command.
 
 use std::fmt::Write;
 use std::io::BufReader;
@@ -62,7 +62,7 @@ impl Document for Carried {
     const KIND: &'static str = "carryRead";
 }
 
-/// Reads the folder.
+/// Reads and verifies the folder.
 pub(super) fn run(arguments: &CarryReadArguments, printer: Printer) -> Result<(), Failure> {
     let trust = arguments.trust.trust.as_deref();
     let (license, keys) = known(arguments.license.as_deref(), trust, &arguments.site_key)?;
@@ -100,7 +100,7 @@ fn read(folder: &Path, license: Option<&License>, mut keys: Vec<KeyId>) -> Resul
     })
 }
 
-/// The manifest, of which nothing is believed yet.
+/// Reads the manifest, which is not trusted yet.
 fn manifest(folder: &Path) -> Result<CarryManifest, Failure> {
     let path = folder.join(MANIFEST);
     let failed = |error: std::io::Error| {
@@ -110,7 +110,8 @@ fn manifest(folder: &Path) -> Result<CarryManifest, Failure> {
     Ok(CarryManifest::read(&path.display().to_string(), &bytes)?)
 }
 
-/// Refuses a part that is not the file that the site wrote. A link or a device on the stick is none.
+/// Returns an error for a part that differs from the file that the site wrote. Links and devices on the stick are
+/// refused.
 fn check(folder: &Path, part: &PartRecord) -> Result<(), Failure> {
     let path = folder.join(part.kind.file_name());
     if !path.symlink_metadata().is_ok_and(|found| found.is_file()) {
@@ -126,7 +127,8 @@ pub(super) fn inventory(path: &Path) -> Result<SiteInventory, Failure> {
     Ok(SiteInventory::read(&path.display().to_string(), &bytes)?)
 }
 
-/// A log that the site has not signed yet is checked as a chain: its digest is in the manifest that the site signed.
+/// Verifies the audit log. If the site has not signed it yet, it is checked as a chain, because its digest is in the
+/// signed manifest.
 fn audit_log(path: &Path, key: &PublicKey) -> Result<audit::Verified, Failure> {
     let signed = Known { keys: vec![key.clone()], ..Known::default() };
     let verified = |known: &Known| open(path).map(|file| verify(BufReader::new(file), known));
@@ -142,7 +144,7 @@ fn analysis(path: &Path) -> Result<Analysis, Failure> {
     Ok(analyze(&archive::read(BufReader::new(open(path)?))?))
 }
 
-/// Files of the folder that the manifest does not name.
+/// Files in the folder that the manifest does not name.
 fn foreign(folder: &Path, manifest: &CarryManifest) -> Result<Vec<String>, Failure> {
     let failed = |error: std::io::Error| {
         Failure::new(codes::CARRY_MANIFEST, format!("{} cannot be listed", folder.display())).because(&error)
@@ -169,7 +171,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 
 fn text(carried: &Carried) -> String {
     let Carried { site_key, missing, foreign, .. } = carried;
-    // Whoever wrote the stick chose names of files, and whoever signed chose the rest: none of it becomes a line of its own.
+    // Names of files come from the stick, and the other texts from the signer: none of them may create lines of their
+    // own.
     let [site, made, landfall] = [&carried.site, &carried.made, &carried.landfall].map(|said| shown::line(said));
     let mut text = format!(
         "all of it is as the site wrote it\nsite        {site}\nmade        {made}, by landfall {landfall}\nsigned by   {site_key}\n"
@@ -217,7 +220,7 @@ mod tests {
 
     use super::*;
 
-    /// A folder that a site with this key has carried out: an inventory and an audit log without entries.
+    /// Writes a folder that a site with this key carried out, with an inventory and an empty audit log.
     fn carried(folder: &Path, site: &Vendor) {
         let key = site.key.public();
         let name = "7b6f4a52-1c3d-4e5f-8a9b-0c1d2e3f4a5b".to_owned();

@@ -1,4 +1,5 @@
-//! `landfall facts`: what an install depends on at this host, for programs, and as a page for people.
+//! `landfall facts`: prints the facts of this host on which an install depends, for programs, or writes them as a page
+//! for people.
 
 mod page;
 #[cfg(test)]
@@ -14,7 +15,7 @@ use crate::document::{self, Document};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
-/// Facts hold no secrets.
+/// Mode of the files: facts contain no secrets.
 const FILE_MODE: u32 = 0o644;
 
 impl Document for Facts {
@@ -22,8 +23,8 @@ impl Document for Facts {
     const SCHEMA: u32 = facts::SCHEMA;
 }
 
-/// Prints the facts of this host, or of the one that a file describes. There is one printed form, which programs read; the page that is
-/// asked for is on the disk when this returns.
+/// Prints the facts of this host, or those in a file. There is only one printed form, for programs; the requested files
+/// are synced to disk on return.
 pub(crate) fn run(arguments: &FactsArguments, printer: Printer) -> Result<(), Failure> {
     [&arguments.html, &arguments.output].into_iter().flatten().try_for_each(|path| pages::refuse_unwritable(path))?;
     let facts = if let Some(file) = &arguments.file {

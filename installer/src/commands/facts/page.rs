@@ -1,4 +1,4 @@
-//! The facts of a host as one page without anything outside of it, for e-mail, a printer or a phone.
+//! Facts of a host as a self-contained page, for e-mail, a printer or a phone.
 
 use askama::Template;
 use landfall_facts::rows::{self, Row};
@@ -9,7 +9,7 @@ use crate::commands::pages::rendered;
 use crate::failure::Failure;
 use crate::shown;
 
-/// The page. Every text in it is escaped, and what is not seen is spelled out.
+/// The page. All text is escaped, and invisible characters are spelled out.
 #[derive(Template)]
 #[template(path = "facts.html")]
 struct Page {
@@ -33,7 +33,7 @@ struct Item {
     findings: String,
 }
 
-/// The page of the facts of a host.
+/// Makes the page for the facts of a host.
 pub(super) fn page(facts: &Facts) -> Result<String, Failure> {
     let groups: Vec<Section> = rows::groups(facts)
         .into_iter()

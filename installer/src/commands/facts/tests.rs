@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::*;
 
-/// A host with two GPUs, on which rules are tried where a release is built.
+/// The sample host with two GPUs, on which builds try rules.
 fn with_gpus() -> Facts {
     let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/../rules/samples/two-gpus.json");
     let mut document: Value = serde_json::from_slice(&fs_err::read(sample).unwrap()).unwrap();
@@ -17,7 +17,7 @@ fn with_gpus() -> Facts {
     Facts::parse(document.to_string().as_bytes()).unwrap()
 }
 
-/// A host whose facts try to be more than text, in every place that a person fills.
+/// A host with hostile text in all fields that a person can set.
 fn hostile() -> Facts {
     let evil = "x\u{1b}[2J\nFacts: none\u{202e}<script>alert('1')</script>".to_owned();
     let mut facts = sample();
@@ -38,7 +38,7 @@ fn hostile() -> Facts {
     facts
 }
 
-/// Every name in a document that has a value and no further names below it; lists and maps of the host's own names count as one.
+/// Collects the names of all leaves in a document; lists, and maps with the host's own names, count as one leaf.
 fn leaves(value: &Value, path: &str, found: &mut BTreeSet<String>) {
     const OPEN: [&str; 5] =
         ["facts.gpus", "facts.limits", "facts.kernelSettings", "facts.stepTimes", "facts.network.firewalld"];

@@ -1,4 +1,4 @@
-//! `landfall history`: the operations of this site, newest first, with who asked for each.
+//! `landfall history`: lists the operations of this site, newest first, with their requesters.
 
 mod show;
 
@@ -21,7 +21,7 @@ use crate::printer::Printer;
 use crate::shown;
 use crate::table::{age, aligned, to_the_second};
 
-/// Operations that the console shows.
+/// Number of operations that the console shows.
 const SHOWN: usize = 100;
 
 /// The operations of a site.
@@ -35,7 +35,7 @@ pub(crate) struct OperationHistory {
 }
 
 impl OperationHistory {
-    /// The latest operations of this host, as the console shows them.
+    /// Reads the latest operations of this host, as many as the console shows.
     pub(crate) fn of(operations: &Operations) -> Result<Self, Failure> {
         Self::limited(operations, SHOWN)
     }
@@ -50,7 +50,7 @@ impl Document for OperationHistory {
     const KIND: &'static str = "history";
 }
 
-/// Prints them.
+/// Prints the history.
 pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), Failure> {
     if let Some(HistoryCommand::Show(arguments)) = &arguments.command {
         return show::run(arguments, printer);
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &HistoryArguments, printer: Printer) -> Result<(), 
     printer.report(&history, |history| text(history, Timestamp::now()))
 }
 
-/// The table, and how to see what it leaves out.
+/// The table, and a hint about omitted operations.
 fn text(history: &OperationHistory, now: Timestamp) -> String {
     let OperationHistory { operations, earlier } = history;
     let mut text = table(operations, now);
@@ -72,7 +72,7 @@ fn text(history: &OperationHistory, now: Timestamp) -> String {
     text
 }
 
-/// A row for each operation, and below it why it failed, or was undone.
+/// A row for each operation, followed by reasons for a failure or an undo.
 fn table(operations: &[PastOperation], now: Timestamp) -> String {
     let headings = ["no", "operation", "release", "outcome", "begun", "age", "took", "asked by"];
     let table = aligned(headings, operations.iter().map(|past| row(past, now)));
@@ -87,7 +87,7 @@ fn table(operations: &[PastOperation], now: Timestamp) -> String {
     text
 }
 
-/// How far reasons are indented below their operation.
+/// Indentation of reasons below their operation.
 const REASON: usize = 6;
 
 fn row(past: &PastOperation, now: Timestamp) -> [String; 8] {
@@ -104,7 +104,8 @@ fn row(past: &PastOperation, now: Timestamp) -> [String; 8] {
     ]
 }
 
-/// Why an operation ended as it did. Names and reasons may hold anything, and make no line of their own.
+/// Reasons for the outcome of an operation. Names and reasons may contain anything, but cannot create lines of their
+/// own.
 fn reasons(past: &PastOperation) -> Vec<String> {
     let hint = match past.outcome {
         OperationOutcome::Stuck => Some("`landfall status` says why"),
@@ -119,7 +120,7 @@ fn reasons(past: &PastOperation) -> Vec<String> {
     hint.map(str::to_owned).into_iter().chain(undone).chain(failure).collect()
 }
 
-/// `starter 1.0.0 to starter 1.1.0`
+/// Formats releases, such as `starter 1.0.0 to starter 1.1.0`.
 fn releases(past: &PastOperation) -> String {
     match (&past.from, &past.to) {
         (Some(from), Some(to)) => format!("{from} to {to}"),

@@ -1,4 +1,4 @@
-//! `landfall history show`: one operation with its steps.
+//! `landfall history show`: prints an operation with its steps.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ impl Document for OperationDetails {
     const KIND: &'static str = "operation";
 }
 
-/// Prints it.
+/// Prints the operation.
 pub(super) fn run(arguments: &HistoryShowArguments, printer: Printer) -> Result<(), Failure> {
     let details = operations_of_root(printer)?.operation_details(arguments.operation)?;
     printer.page(&details, |details| text(details, Timestamp::now()), WORDS)
@@ -57,7 +57,7 @@ fn row(step: &PastStep) -> [String; 5] {
     ]
 }
 
-/// Reasons that a step failed, or that an undo left something. They may hold anything.
+/// Reasons why a step failed, or why its undo left something. They may contain anything.
 fn reasons(step: &PastStep) -> Vec<String> {
     let failed = step.failures.iter().map(|failure| {
         let what = [&failure.what].into_iter().chain(&failure.causes).map(String::as_str).collect::<Vec<_>>();

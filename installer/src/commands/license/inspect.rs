@@ -1,4 +1,4 @@
-//! `landfall license inspect`: what a license file says. Without `--trust` it verifies nothing, and says so.
+//! `landfall license inspect`: shows the content of a license file. Without `--trust` it verifies nothing, and says so.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! `landfall license issue`: a license from its description.
+//! `landfall license issue`: makes a license from its description.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! `landfall license`: a vendor issues, a site imports and shows. What runs never depends on it.
+//! `landfall license`: a vendor issues licenses, and a site imports and shows them. Running software never depends on a
+//! license.
 
 pub(crate) mod inspect;
 pub(crate) mod issue;
@@ -35,7 +36,7 @@ fn time(time: Timestamp) -> String {
     format!("{time:.0}")
 }
 
-/// Entitlements as a person reads them, one in a line; limits with their overage.
+/// Entitlements for a person, one per line; limits with their overage.
 fn entitlements_text(entitlements: &Entitlements, overage_percent: u64) -> String {
     let Entitlements { components, features, namespaces, nodes, gpus, users, newest_release } = entitlements;
     let mut text = String::new();

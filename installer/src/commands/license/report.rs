@@ -1,4 +1,4 @@
-//! `landfall license report` and `check-report`: the signed report of usage, as a site writes it and a vendor checks it.
+//! `landfall license report` and `check-report`: write the signed usage report at a site, and check it at a vendor.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::shown;
 
-/// As much as the longest report has, in bytes, and more than any license: whoever sends one may have made it as long as they like.
+/// Maximum size of a report or a license in bytes: a received file may be arbitrarily long.
 const MOST_BYTES: u64 = 16 << 20;
 
 impl Document for UsageReport {
@@ -102,7 +102,7 @@ pub(super) fn write(arguments: &LicenseReportArguments, printer: Printer) -> Res
         return Err(Failure::of(case, "there is nothing to report"));
     };
     let key = PublicKey::from_pem("the key of the report", &report.key)?.id();
-    // A record with a fault is reported as it is: its reader must see the fault.
+    // A record with a fault is reported unchanged, so that its reader sees the fault.
     let broken = first_break(&report.days).map(|day| day.to_string());
     durable::write_new_file(file, (document::pretty(&report) + "\n").as_bytes(), 0o644)
         .map_err(|error| if error.kind() == std::io::ErrorKind::AlreadyExists { exists(file) } else { error.into() })?;
@@ -130,7 +130,7 @@ fn checked(arguments: &LicenseCheckReportArguments) -> Result<Checked, Failure> 
     checked_report(&arguments.report, license.as_ref(), keys, arguments.earlier.as_deref())
 }
 
-/// Checks the report in a file against what is known of its site, and against an earlier one.
+/// Checks the report in a file against the license and keys of its site, and against an earlier report.
 pub(crate) fn checked_report(
     path: &Path,
     license: Option<&License>,
@@ -142,7 +142,7 @@ pub(crate) fn checked_report(
     let key = report.verify(&wanted).map_err(|error| refused(path, &error))?;
     if let Some(earlier) = earlier {
         let before = UsageReport::read(&earlier.display().to_string(), &read("report", earlier)?)?;
-        // It may be about an earlier license.
+        // The earlier report may refer to an earlier license.
         let by_key = Wanted { terms: None, keys: vec![key.id()] };
         before.verify(&by_key).map_err(|error| refused(earlier, &error))?;
         report.continues(&before).map_err(|error| refused(path, &error))?;
@@ -164,15 +164,15 @@ fn refused(path: &Path, error: &UsageError) -> Failure {
     Failure::not_passed(path, error)
 }
 
-/// Reads a document that a site sent, up to its limit.
+/// Reads a document of a site, up to the limit.
 pub(super) fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
     files::read_at_most(path, MOST_BYTES).map_err(|error| {
         Failure::new(codes::BAD_ARGUMENT, format!("the {what} {} cannot be read", path.display())).because(&error)
     })
 }
 
-/// What a vendor's desk knows of a site: the license in a file, whose signatures are checked against what `--trust` names, and the keys that
-/// a person names. There must be one: the key that the license names, or a named one.
+/// The license in a file, verified with `--trust`, and the accepted keys of the site: the one in the license, and those
+/// given as arguments. Returns an error if there is no key.
 pub(crate) fn known(
     license: Option<&Path>,
     trust: Option<&str>,
@@ -222,7 +222,8 @@ fn reported_text(reported: &Reported) -> String {
 
 pub(crate) fn checked_text(checked: &Checked) -> String {
     let Checked { made, site_key, .. } = checked;
-    // Whoever signed chose these, and the license may not be there to compare them with: none of it becomes a line of its own.
+    // The signer chose these texts, and there may be no license to compare them with: none of them may create lines of
+    // their own.
     let [site, license, customer] = [&checked.site, &checked.license, &checked.customer].map(|said| shown::line(said));
     let compared = if checked.license_compared { "" } else { ", which was not compared with it" };
     let mut text = format!(
@@ -260,7 +261,7 @@ mod tests {
     use super::*;
     use crate::cli::TrustArguments;
 
-    /// What a vendor has on the desk: the license of a customer, and that customer's reports.
+    /// A vendor with a customer's license and reports.
     struct Desk {
         folder: tempfile::TempDir,
         vendor: Vendor,
@@ -283,7 +284,7 @@ mod tests {
             desk
         }
 
-        /// The customer's report after so many hours on so many nodes.
+        /// Writes the customer's report after this many hours on this many nodes.
         fn report(&self, name: &str, hours: i64, nodes: u64) {
             let terms = license_sample::terms("named", Timestamp::UNIX_EPOCH).unwrap();
             let mut log = UsageLog::default();

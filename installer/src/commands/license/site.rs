@@ -1,4 +1,4 @@
-//! `landfall license import`, `show` and `confirm-date`: the license of this site.
+//! `landfall license import`, `show` and `confirm-date`: manage the license of this site.
 
 use std::fmt::Write;
 
@@ -100,7 +100,7 @@ fn terms_text(terms: &LicenseTerms) -> String {
     format!("license {id} of {vendor} for {customer}: {text}\n  questions to {contact}\n{entitlements}")
 }
 
-/// The line of `status`.
+/// The line about the license in `status`.
 pub(crate) fn line(status: &LicenseStatus) -> String {
     let lacking = status.needs.iter().filter(|need| !need.granted).map(|need| need.component.as_str());
     let lacking: Vec<&str> = lacking.collect();

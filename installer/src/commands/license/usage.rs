@@ -1,4 +1,4 @@
-//! `landfall license usage`: what this site uses of its license.
+//! `landfall license usage`: shows the usage of this site against its license.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ impl Document for UsageStatus {
     const KIND: &'static str = "licenseUsage";
 }
 
-/// Shows what is used.
+/// Prints the usage.
 pub(super) fn run(printer: Printer) -> Result<(), Failure> {
     let usage = operations_of_root(printer)?.usage()?;
     let usage = usage.ok_or_else(|| Failure::of(cases::USAGE_NO_LICENSE, "this site has no license"))?;
@@ -48,7 +48,7 @@ fn text(usage: &UsageStatus) -> String {
     text
 }
 
-/// Limits as a table, with what is used now where that is known of the site.
+/// Table of limits, with the present use if it is known.
 pub(super) fn table<'a>(limits: impl IntoIterator<Item = (Option<Option<u64>>, &'a LimitUse)>) -> String {
     let known = |count: Option<u64>| count.map_or_else(|| "unknown".to_owned(), |count| count.to_string());
     let limit = |limit: Option<u64>| limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string());
@@ -71,7 +71,7 @@ pub(super) fn table<'a>(limits: impl IntoIterator<Item = (Option<Option<u64>>, &
     text
 }
 
-/// Entitlements that were needed.
+/// Text about the needed entitlements.
 pub(super) fn components_text(components: &[ComponentUse]) -> String {
     let of = |ComponentUse { entitlement, days, lacking_days }: &ComponentUse| {
         let lacking = if *lacking_days > 0 { format!(", without a license on {lacking_days}") } else { String::new() };
@@ -83,7 +83,7 @@ pub(super) fn components_text(components: &[ComponentUse]) -> String {
     components.iter().map(of).collect::<Vec<_>>().join(", ")
 }
 
-/// A status for tests of what prints it.
+/// A sample status for tests.
 #[cfg(test)]
 pub(super) fn sample() -> UsageStatus {
     let limit = |metric, limit: Option<u64>, peak: Option<u64>, days| LimitUse {

@@ -1,5 +1,5 @@
-//! `landfall plan`, and `landfall install --dry-run`: what an installation does and takes, here or on a host that a file of facts
-//! describes. Nothing is changed but the page that is asked for.
+//! `landfall plan`, and `landfall install --dry-run`: show what an installation does and takes, here or on a host
+//! described by a file of facts. Only the requested page is written.
 
 mod page;
 mod text;
@@ -50,7 +50,7 @@ impl Document for DryRun<'_> {
     const KIND: &'static str = "dryRun";
 }
 
-/// Plans, and prints the plan.
+/// Makes and prints the plan.
 pub(crate) fn run(arguments: PlanArguments, printer: Printer) -> Result<(), Failure> {
     let request = InstallRequest {
         bundle: arguments.bundle,
@@ -64,7 +64,8 @@ pub(crate) fn run(arguments: PlanArguments, printer: Printer) -> Result<(), Fail
     show(&operations(printer), &request, arguments.facts.as_deref(), arguments.html.as_deref(), printer)
 }
 
-/// Plans the install for this host, or for the one that the facts describe, and prints it. The page is on the disk when this returns.
+/// Plans the install for this host, or for the one that the facts describe, and prints it. The page is synced to disk
+/// on return.
 pub(super) fn show(
     operations: &Operations,
     request: &InstallRequest,

@@ -1,4 +1,4 @@
-//! The plan as one page without anything outside of it, for e-mail, a printer or a phone.
+//! The plan as a self-contained page, for e-mail, a printer or a phone.
 
 use askama::Template;
 use indicatif::HumanBytes;
@@ -11,12 +11,12 @@ use crate::commands::pages::rendered;
 use crate::failure::Failure;
 use crate::shown;
 
-/// Width of the picture of a filesystem, in its own units: bars share it.
+/// Width of a filesystem's picture in its own units, shared by the bars.
 const WIDTH: u64 = 1000;
-/// Height of it.
+/// Height of a filesystem's picture, in its own units.
 const HEIGHT: u64 = 200;
 
-/// The page. Every text in it is escaped, and what is not seen is spelled out.
+/// The page. All text is escaped, and invisible characters are spelled out.
 #[derive(Template)]
 #[template(path = "plan.html")]
 struct Page {
@@ -32,7 +32,7 @@ struct Page {
     steps: Vec<Item>,
 }
 
-/// A filesystem.
+/// A filesystem with its picture.
 struct Space {
     paths: String,
     free: String,
@@ -42,7 +42,7 @@ struct Space {
     moments: Vec<(String, String)>,
 }
 
-/// A bar of the picture: what is taken after a step, and at most until then.
+/// A bar of the picture: space in use after a step, and peak until then.
 struct Bar {
     x: u64,
     width: u64,
@@ -61,7 +61,7 @@ struct Item {
     is_final: bool,
 }
 
-/// The page of a plan.
+/// Makes the page of a plan.
 pub(super) fn page(dry_run: &DryRun<'_>) -> Result<String, Failure> {
     let DryRun { bundle, development, facts, accepted, fitted, figures, plan } = dry_run;
     let steps = plan.steps.iter().zip(&figures.steps).map(|(planned, step)| Item {
@@ -114,7 +114,7 @@ fn space(figures: &FilesystemFigures) -> Space {
     }
 }
 
-/// One bar for each moment, as high as what is taken.
+/// Bars for all moments, with heights in proportion to the used space.
 fn bars(figures: &FilesystemFigures) -> Vec<Bar> {
     let count = figures.moments.len() as u64;
     let scaled = |bytes: u64| {

@@ -71,7 +71,7 @@ fn accepted(name: &str, measured: &str) -> AcceptedWarning {
     }
 }
 
-/// Hands over the plan of this host.
+/// Calls `look` with the plan of this host.
 fn with(facts: &Facts, accepted: &[AcceptedWarning], look: impl FnOnce(&DryRun<'_>)) {
     let (plan, figures) = (plan(), figures());
     let fitted = BTreeMap::from([("models.llama.context".to_owned(), json!(16_384))]);

@@ -1,4 +1,4 @@
-//! The plan as text.
+//! Text form of the plan.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use landfall_lifecycle::plan::figures::{Basis, FilesystemFigures, PlanFigures};
 use super::DryRun;
 use crate::shown;
 
-/// What a person reads at a terminal.
+/// Text for a terminal.
 pub(super) fn text(dry_run: &DryRun<'_>) -> String {
     let DryRun { plan, facts, figures, accepted, fitted, .. } = dry_run;
     let mut text = format!(
@@ -49,7 +49,7 @@ pub(super) fn text(dry_run: &DryRun<'_>) -> String {
     text
 }
 
-/// Time and objects in one sentence.
+/// One sentence about time and objects.
 pub(super) fn summary(figures: &PlanFigures) -> String {
     let of = |basis: Basis| figures.steps.iter().filter(|step| step.basis == basis).count();
     let known: Vec<String> = [Basis::Measured, Basis::Speed, Basis::Reference]
@@ -65,7 +65,7 @@ pub(super) fn summary(figures: &PlanFigures) -> String {
     )
 }
 
-/// From when on nothing goes back.
+/// Text about the point of no return.
 pub(super) fn way_back(figures: &PlanFigures) -> String {
     match &figures.point_of_no_return {
         None => "point of no return: none; `landfall uninstall` undoes every step".to_owned(),
@@ -91,7 +91,7 @@ fn filesystem_text(text: &mut String, figures: &FilesystemFigures) {
     }
 }
 
-/// Milliseconds for people.
+/// Formats milliseconds for a person.
 pub(super) fn duration(milliseconds: u64) -> String {
     if milliseconds < 1000 {
         return "under 1 second".to_owned();
@@ -99,8 +99,8 @@ pub(super) fn duration(milliseconds: u64) -> String {
     HumanDuration(Duration::from_millis(milliseconds)).to_string()
 }
 
-/// For which host the plan is, which matters most where it is planned elsewhere. Each line is a name and what is true of it; a fact may
-/// hold anything, and makes no line of its own.
+/// Lines about the host of the plan, which matter most if it is planned elsewhere. Each is a name and a value; a fact
+/// may contain arbitrary text, but cannot create a line of its own.
 pub(super) fn host_text(facts: &Facts) -> String {
     let mut text = String::new();
     for (name, value) in host(facts) {
@@ -109,13 +109,13 @@ pub(super) fn host_text(facts: &Facts) -> String {
     text
 }
 
-/// Figures of models in one line; none without any.
+/// Figures of models in one line; `None` without models.
 pub(super) fn models(fitted: &ResolvedValues) -> Option<String> {
     let each: Vec<String> = fitted.iter().map(|(name, value)| format!("{name} {value}")).collect();
     listed(&each, ", ")
 }
 
-/// What is shown of a host: names, and what is true.
+/// Facts about a host, as names and texts.
 pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
     let swap =
         if facts.swap_bytes > 0 { format!("{} of swap", HumanBytes(facts.swap_bytes)) } else { "no swap".to_owned() };
@@ -139,14 +139,14 @@ pub(super) fn host(facts: &Facts) -> Vec<(&'static str, String)> {
     shown
 }
 
-/// Kind and options of each filesystem; none where facts of an older landfall do not say them.
+/// Type and options of each filesystem; `None` if facts of an older version lack them.
 fn mounts(filesystems: &[Filesystem]) -> Option<String> {
     let known = filesystems.iter().filter(|filesystem| !filesystem.kind.is_empty());
     let each = known.map(|one| format!("{} on {} ({})", one.paths.join(", "), one.kind, one.options.join(",")));
     listed(&each.collect::<Vec<_>>(), "; ")
 }
 
-/// Words in one line; none without any.
+/// Joins words; `None` without any.
 fn listed(words: &[String], between: &str) -> Option<String> {
     Some(words.join(between)).filter(|line| !line.is_empty())
 }

@@ -1,5 +1,5 @@
-//! `landfall preflight`: everything that would block an installation, before it and wherever its facts are known. It shows the
-//! findings that `install` acts on, and changes nothing but the files that it is asked to write.
+//! `landfall preflight`: shows everything that would block an installation, on any machine that has the facts. It
+//! prints the findings of `install`, and writes only the requested files.
 
 mod page;
 mod script;
@@ -24,7 +24,7 @@ impl Document for PreflightReport {
     const KIND: &'static str = "preflight";
 }
 
-/// Prints what is found, and writes it to the files that are asked for. The exit code says whether anything blocks.
+/// Prints the findings, and writes the requested files. The exit code shows if anything blocks.
 pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<ExitCode, Failure> {
     let request = PreflightRequest {
         bundle: arguments.bundle,
@@ -42,7 +42,7 @@ pub(crate) fn run(arguments: PreflightArguments, printer: Printer) -> Result<Exi
     printer.decided(written.and(printer.report(&report, text::text)), report.exit_code())
 }
 
-/// Writes the files that are asked for.
+/// Writes the requested files.
 fn write(
     report: &PreflightReport,
     html: Option<&Path>,
@@ -58,10 +58,10 @@ fn write(
     Ok(())
 }
 
-/// A finding with its number: the place in the order in which a person should deal with them, from 1.
+/// A finding with its number, counted from 1: its rank in the recommended order.
 type Numbered<'a> = (usize, &'a Finding);
 
-/// The findings by topic. The topic with the most urgent one comes first.
+/// Findings by topic; the topic with the most urgent finding comes first.
 fn by_topic(findings: &[Finding]) -> Vec<(Topic, Vec<Numbered<'_>>)> {
     let mut topics: Vec<(Topic, Vec<Numbered<'_>>)> = Vec::new();
     for (finding, number) in findings.iter().zip(1..) {
@@ -78,7 +78,7 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Whether an installation would begin.
+/// Text that says if an installation would start.
 fn verdict(report: &PreflightReport) -> &'static str {
     match (report.blockers, report.unaccepted) {
         (0, 0) => "nothing blocks an installation",
@@ -87,7 +87,7 @@ fn verdict(report: &PreflightReport) -> &'static str {
     }
 }
 
-/// How many findings there are of each kind.
+/// Number of findings of each kind.
 fn counts(report: &PreflightReport) -> String {
     let PreflightReport { blockers, unaccepted, warnings, unknown, passed, .. } = report;
     let to_accept = if *unaccepted > 0 { format!(" ({unaccepted} to accept)") } else { String::new() };

@@ -1,4 +1,4 @@
-//! The findings as one page without anything outside of it, for e-mail, a printer or a phone.
+//! The findings as a self-contained page, for e-mail, a printer or a phone.
 
 use askama::Template;
 use landfall_lifecycle::operations::PreflightReport;
@@ -9,7 +9,7 @@ use crate::commands::pages::rendered;
 use crate::failure::Failure;
 use crate::shown;
 
-/// The page. Every text in it is escaped, and what is not seen is spelled out.
+/// The page. All text is escaped, and invisible characters are spelled out.
 #[derive(Template)]
 #[template(path = "preflight.html")]
 struct Page {
@@ -56,7 +56,7 @@ impl Item {
     }
 }
 
-/// The page of a report.
+/// Makes the page of a report.
 pub(super) fn page(report: &PreflightReport) -> Result<String, Failure> {
     let topics = by_topic(&report.findings).into_iter().map(|(topic, findings)| Section {
         title: topic.title(),

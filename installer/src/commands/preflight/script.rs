@@ -1,4 +1,4 @@
-//! The fixes as a script for a person to read: it runs nothing unless its reader names a fix.
+//! The fixes as a shell script for a person to read: it runs nothing unless a fix is named.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use landfall_lifecycle::preflight::{Finding, Severity, quote};
 use super::counts;
 use crate::shown;
 
-/// What ends everything that runs on a host: the script does it once, after every fix.
+/// A command that ends all other processes of a host: the script runs it once, after all fixes.
 const REBOOT: &str = "systemctl reboot";
 
-/// The script. Everything that comes from facts or from a release is in a comment, or in quotes.
+/// The script. All text from facts or from a release is in a comment or in quotes.
 pub(super) fn script(report: &PreflightReport) -> String {
     let mut text = String::from("#!/bin/sh\n");
     let PreflightReport { release, version, host, .. } = report;
@@ -29,7 +29,7 @@ pub(super) fn script(report: &PreflightReport) -> String {
     text
 }
 
-/// Comments, and a function where there are commands.
+/// Writes comments, and a function if the fix has commands.
 fn fix(text: &mut String, number: usize, finding: &Finding) {
     text.push('\n');
     let title = format!("{number}. [{} {}] {}", finding.code, finding.name, finding.message);
@@ -48,7 +48,7 @@ fn fix(text: &mut String, number: usize, finding: &Finding) {
         } else if shown::is_plain(command) {
             let _infallible = writeln!(text, "    run {}", quoted(command));
         } else {
-            // What cannot be seen cannot be reviewed.
+            // A command with invisible characters cannot be reviewed.
             comment(text, "", &format!("    left out, because it holds invisible characters: {command}"));
             text.push_str("    false\n");
         }
@@ -56,7 +56,7 @@ fn fix(text: &mut String, number: usize, finding: &Finding) {
     text.push_str("}\n");
 }
 
-/// The end: lists the fixes, or runs those that are named.
+/// Writes the end of the script, which lists the fixes or runs the named ones.
 fn choice(text: &mut String, open: &[(usize, &Finding)]) {
     text.push_str("\nif [ $# -eq 0 ]; then\n");
     for (number, finding) in open {
@@ -72,12 +72,12 @@ fn choice(text: &mut String, open: &[(usize, &Finding)]) {
     let _infallible = writeln!(text, "if [ \"$reboot\" = yes ]; then\n    run {}\nfi", quoted(REBOOT));
 }
 
-/// One comment in one line, whatever it quotes.
+/// Writes a comment as one line, whatever it quotes.
 fn comment(text: &mut String, indent: &str, what: &str) {
     let _infallible = writeln!(text, "# {indent}{}", shown::line(what));
 }
 
-/// Always in quotes, also where a word needs none: a reader sees at once where a command ends.
+/// Quotes a command, even if it needs no quotes, so that a reader sees where it ends.
 fn quoted(command: &str) -> String {
     let quoted = quote(command);
     if quoted.starts_with('\'') { quoted } else { format!("'{quoted}'") }

@@ -65,7 +65,7 @@ fn spoiled() -> PreflightReport {
     ])
 }
 
-/// A fact and a release that try to be more than text, in every place.
+/// A report with hostile text in all fields of facts and release.
 fn hostile() -> PreflightReport {
     let evil = "x\u{1b}[2J\nBLOCKERS: 0\u{202e}<script>alert('1')</script>'; touch /tmp/no; '\"$(id)`id`";
     let mut report = report(vec![Finding {
@@ -160,7 +160,7 @@ fn the_document_is_what_its_schema_says() {
     insta::assert_snapshot!("document", document::pretty(&spoiled()));
 }
 
-/// Runs a script with these arguments, in a folder of its own.
+/// Runs a script with these arguments in a temporary folder.
 fn run_script(script: &str, arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fix.sh");
@@ -201,7 +201,7 @@ fn a_hostile_text_in_a_script_stays_text() {
     assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
     let listed = run_script(&text, &[]);
     assert!(listed.status.success() && String::from_utf8_lossy(&listed.stdout).lines().count() == 1, "{listed:?}");
-    // A command that cannot be seen whole ends the fix instead of being run.
+    // A command with invisible characters ends the fix instead of being run.
     let named = run_script(&text, &["1"]);
     assert!(!named.status.success() && named.stdout.is_empty(), "{named:?}");
     let mut seen = hostile();

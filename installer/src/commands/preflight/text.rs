@@ -9,7 +9,7 @@ use super::super::site::DEVELOPMENT_NOTE;
 use super::{by_topic, counts, verdict};
 use crate::shown;
 
-/// What a person reads at a terminal.
+/// Text for a terminal.
 pub(super) fn text(report: &PreflightReport) -> String {
     let PreflightReport { release, version, host, operating_system, collected_at, .. } = report;
     let line = |text: &String| shown::line(text);
@@ -33,7 +33,7 @@ pub(super) fn text(report: &PreflightReport) -> String {
 }
 
 fn finding_text(text: &mut String, number: usize, finding: &Finding) {
-    // A fact may hold anything: its later lines must not pass for lines of this report.
+    // A fact may contain anything: its further lines must not resemble lines of this report.
     let field = |text: &str| shown::paragraph(text);
     let (message, why) = (field(&finding.message), field(&finding.why()));
     let label = match finding.severity {

@@ -1,4 +1,4 @@
-//! `landfall status`: what runs here, and why anything does not.
+//! `landfall status`: shows what runs here, and reasons for anything that does not.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -22,7 +22,7 @@ use crate::printer::Printer;
 use crate::shown;
 use crate::terminal::{Terminal, Tone, Words};
 
-/// Words whose color says how the site is, the worst first.
+/// Words whose color shows the state of the site, most severe first.
 const WORDS: Words = &[
     ("not ready", Tone::Bad),
     ("not everything is ready", Tone::Bad),
@@ -51,19 +51,19 @@ pub(crate) fn run(arguments: &StatusArguments, printer: Printer) -> Result<ExitC
     printer.decided(printer.page(&report, text, WORDS), report.verdict.exit_code())
 }
 
-/// The text as this terminal shows it.
+/// The text as wrapped and colored for this terminal.
 pub(super) fn laid_out(report: &StatusReport, terminal: &Terminal) -> String {
     terminal.laid_out(&shown::block(&text(report)), WORDS)
 }
 
-/// All of it in one line: what it comes to, and the parts that are not ready.
+/// One line with the verdict and the parts that are not ready.
 pub(super) fn summary(report: &StatusReport) -> String {
     let parts = lacking(report);
     let parts = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
     shown::line(&format!("{}{parts}", headline(report)))
 }
 
-/// The parts that are not ready, by their names in the text.
+/// Names of the parts that are not ready, as in the text.
 fn lacking(report: &StatusReport) -> Vec<String> {
     let parts = [
         ("agent", report.agent.as_ref().map(|part| part.ready)),
@@ -124,7 +124,7 @@ fn text(report: &StatusReport) -> String {
     text
 }
 
-/// What of the host itself may keep the site from being ready.
+/// Text about conditions of the host that may block readiness.
 fn host_text(text: &mut String, report: &StatusReport) {
     if let Some(certificates) = &report.certificates {
         certificates_text(text, certificates);
@@ -159,14 +159,14 @@ fn host_text(text: &mut String, report: &StatusReport) {
         let (size, quota) = (HumanBytes(etcd.size_bytes), HumanBytes(etcd.quota_bytes));
         let _infallible = writeln!(text, "etcd      {}; {size} of {quota}", state_text(etcd.reason.as_deref()));
     }
-    // A kubelet logs errors whenever something does not exist yet; they matter where something is wrong.
+    // A kubelet logs errors for anything that does not exist yet; they matter only if something is wrong.
     let error = report.agent.as_ref().and_then(|agent| agent.last_kubelet_error.as_deref());
     if let Some(error) = error.filter(|_| report.verdict != Verdict::Ready) {
         let _infallible = writeln!(text, "kubelet   its last error: {error}");
     }
 }
 
-/// GPUs, one in a line, with those who hold them; what is wrong below.
+/// Text about GPUs, one per line, with their holders and problems.
 fn gpus_text(text: &mut String, gpus: &GpusStatus) {
     let driver = gpus.driver.as_deref().unwrap_or("unknown");
     let (state, age) = (state_text(gpus.reason.as_deref()), age_text(gpus.age_seconds));
@@ -193,7 +193,7 @@ fn gpus_text(text: &mut String, gpus: &GpusStatus) {
     }
 }
 
-/// `now`, `42 seconds ago`
+/// Formats an age, such as `now` or `42 seconds ago`.
 fn age_text(seconds: u64) -> String {
     match seconds {
         0 => "now".to_owned(),
@@ -202,7 +202,7 @@ fn age_text(seconds: u64) -> String {
     }
 }
 
-/// `vllm (process 4242, pod inference/vllm-0), 1.95 GiB`
+/// Formats a holder, such as `vllm (process 4242, pod inference/vllm-0), 1.95 GiB`.
 fn holder_text(holder: &GpuHolder) -> String {
     let program = holder.program.as_deref().unwrap_or("a program that cannot be seen");
     let pod = holder.pod.as_ref().map(|pod| format!(", pod {pod}")).unwrap_or_default();
@@ -210,10 +210,10 @@ fn holder_text(holder: &GpuHolder) -> String {
     format!("{program} (process {}{pod}){used}", holder.pid)
 }
 
-/// Where most certificates are: names are printed relative to it.
+/// Folder of most certificates, whose names are printed relative to it.
 const KUBERNETES: &str = "/etc/kubernetes";
 
-/// How many certificates of a day are named; `--json` names all.
+/// Maximum number of certificates that are named per day; `--json` names all.
 const NAMED_CERTIFICATES: usize = 3;
 
 fn certificates_text(text: &mut String, certificates: &CertificatesStatus) {
@@ -225,7 +225,7 @@ fn certificates_text(text: &mut String, certificates: &CertificatesStatus) {
         (None, _) => String::new(),
     };
     let _infallible = writeln!(text, "certs     {state}{ends}");
-    // Most are issued together, and so end on one day.
+    // Most are issued together, so they end on the same day.
     let mut days: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for certificate in &certificates.certificates {
         let Some((day, _)) = certificate.ends.as_deref().and_then(|end| end.split_once('T')) else { continue };
@@ -324,7 +324,7 @@ fn registry_text(text: &mut String, registry: &RegistryStatus) {
 }
 
 fn backups_text(backups: &BackupsStatus) -> String {
-    // Failed tries, interrupted drills and backups of the future are among the notes.
+    // The notes mention failed tries, interrupted drills and backups with a future time.
     let BackupsStatus { count, newest, newest_proven, reason, copies, logs, .. } = backups;
     let mut text = match (reason, newest, newest_proven) {
         (Some(reason), ..) => format!("cannot be read: {reason}"),

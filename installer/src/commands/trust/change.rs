@@ -1,4 +1,4 @@
-//! `landfall trust init` and `rotate`: the next root document, still unsigned.
+//! `landfall trust init` and `rotate`: make the next, unsigned root document.
 
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ pub(super) fn init(arguments: &TrustInitArguments, printer: Printer) -> Result<(
     write(change, &arguments.output, printer)
 }
 
-/// Makes the document after the newest one of the folder.
+/// Makes the document after the newest one in the folder.
 pub(super) fn rotate(arguments: &TrustRotateArguments, printer: Printer) -> Result<(), Failure> {
     let mut change = RootChange::following(&newest(&arguments.roots)?)?;
     apply(&mut change, &arguments.add, &arguments.remove, &arguments.thresholds)?;
@@ -110,7 +110,7 @@ fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     Ok(PublicKey::from_pem(&name, &pem)?)
 }
 
-/// A key id, or that of the public key in a file.
+/// Parses a key ID, or computes that of the public key in a file.
 fn key_id(text: &str) -> Result<KeyId, Failure> {
     if let Ok(id) = text.parse() {
         return Ok(id);

@@ -1,4 +1,4 @@
-//! A root document or a revocation in a vendor's folder: who must sign it, and who has.
+//! A root document or a revocation in a vendor's folder, with its required and present signatures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -18,11 +18,11 @@ pub(super) enum Content {
     Revocation(Revocation),
 }
 
-/// The document, the file that holds it, and the root documents whose keys sign it.
+/// The document, its file, and the root documents whose keys sign it.
 pub(super) struct Document {
     pub(super) path: PathBuf,
     pub(super) content: Content,
-    /// Root documents whose keys must sign, each for itself: the one before and the document itself, or the newest.
+    /// Root documents whose thresholds must each be reached: the previous one and the document itself, or the newest.
     signers: Vec<Root>,
     role: Role,
 }
@@ -48,7 +48,7 @@ impl Progress {
         self.signed_by.len() as u64 >= self.threshold
     }
 
-    /// A line for a person.
+    /// Text about the signatures.
     pub(super) fn line(&self) -> String {
         let Self { root, role, threshold, signed_by, not_yet } = self;
         let mut line = format!("root {root}, role {role}: signed by {} of {threshold}", signed_by.len());
@@ -62,7 +62,7 @@ impl Progress {
 }
 
 impl Document {
-    /// Reads the document and, from its folder, those whose keys sign it.
+    /// Reads the document and, from its folder, the root documents whose keys sign it.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
         let bytes = read_file(path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -73,7 +73,7 @@ impl Document {
         }
         let root = Root::read(&name, &bytes)?;
         let mut signers = Vec::new();
-        // The first of a chain has none before it; of any other, the one before must be at hand.
+        // The first document of a chain has no predecessor; any other one needs it here.
         if root.number() > 1 {
             signers.push(read_root(&folder.join(root_file_name(root.number() - 1)))?);
         }
@@ -81,7 +81,7 @@ impl Document {
         Ok(Self { path: path.to_owned(), content: Content::Root(root), signers, role: Role::Root })
     }
 
-    /// What it is called.
+    /// Name of the document.
     pub(super) fn name(&self) -> String {
         match &self.content {
             Content::Root(root) => root_file_name(root.number()),
@@ -89,7 +89,7 @@ impl Document {
         }
     }
 
-    /// The bytes that are signed.
+    /// Bytes to sign.
     pub(super) fn message(&self) -> &[u8] {
         match &self.content {
             Content::Root(root) => root.message(),
@@ -97,7 +97,7 @@ impl Document {
         }
     }
 
-    /// The bytes of the document.
+    /// Bytes of the document.
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.content {
             Content::Root(root) => root.bytes(),
@@ -112,13 +112,13 @@ impl Document {
         }
     }
 
-    /// The keys that may sign it.
+    /// Keys that may sign it.
     pub(super) fn may_sign(&self) -> Vec<PublicKey> {
         let keys = self.signers.iter().flat_map(|root| root.keys_of(self.role));
         keys.map(|key| (key.id(), key.clone())).collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
-    /// Adds a signature, which was checked to be one of the document by a key that may sign it.
+    /// Adds a signature, which must already be verified with a key that may sign the document.
     pub(super) fn add(&mut self, key: KeyId, signature: &[u8]) -> Result<(), Failure> {
         match &mut self.content {
             Content::Root(root) => {
@@ -133,12 +133,12 @@ impl Document {
         Ok(())
     }
 
-    /// Writes the document back to its file, synced.
+    /// Writes the document to its file, synced.
     pub(super) fn write(&self) -> Result<(), Failure> {
         Ok(durable::write_file(&self.path, self.bytes(), 0o644)?)
     }
 
-    /// How far its signing has come, for each root document that must sign.
+    /// Signatures and missing keys, for each root document that must sign.
     pub(super) fn progress(&self) -> Result<Vec<Progress>, Failure> {
         let of = |root: &Root| {
             let signed = root.signers(self.role, &self.name(), self.message(), &self.signatures())?;
@@ -154,7 +154,7 @@ impl Document {
         self.signers.iter().map(of).collect()
     }
 
-    /// Whether enough keys have signed for every site to accept it.
+    /// Returns true if enough keys have signed for every site to accept it.
     pub(super) fn is_complete(progress: &[Progress]) -> bool {
         progress.iter().all(Progress::is_enough)
     }

@@ -1,5 +1,5 @@
-//! `landfall trust`: who may sign what. Documents are made unsigned, signed by one person after the other, wherever their
-//! keys are, and count once enough have signed.
+//! `landfall trust`: manages keys and roles. Documents are made unsigned, signed by one person after the other on any
+//! machine, and become valid once enough have signed.
 
 pub(crate) mod change;
 mod document;

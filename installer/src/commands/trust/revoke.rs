@@ -1,4 +1,4 @@
-//! `landfall trust revoke`: the next revocation, still unsigned.
+//! `landfall trust revoke`: makes the next, unsigned revocation.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ impl Document for Made {
     const KIND: &'static str = "revocationDraft";
 }
 
-/// Makes the revocation after the one in the folder: everything that it names, and one release more.
+/// Makes the revocation that follows the one in the folder, with its content and a further release.
 pub(super) fn run(arguments: &TrustRevokeArguments, printer: Printer) -> Result<(), Failure> {
     let bundle = arguments.bundle.as_ref().map(|id| {
         id.parse::<Sha256>().map_err(|error| Failure::new(codes::BAD_ARGUMENT, format!("--bundle: {error}")))
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &TrustRevokeArguments, printer: Printer) -> Result<
     next(&arguments.roots, Some(release), None, printer)
 }
 
-/// Makes the revocation after the one in a folder of roots: everything that it names, and one release or license more.
+/// Makes the revocation that follows the one in a folder of roots, with its content and a further release or license.
 pub(crate) fn next(
     roots: &Path,
     release: Option<RevokedRelease>,

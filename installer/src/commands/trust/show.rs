@@ -1,4 +1,4 @@
-//! `landfall trust show`: what a document says, who has signed it, who must, and the bytes to be signed.
+//! `landfall trust show`: shows the content of a document, its present and required signatures, and the bytes to sign.
 
 use landfall_bundle_spec::trust::Role;
 use landfall_media::durable;
@@ -34,7 +34,7 @@ impl Printed for Shown {
     const KIND: &'static str = "trustDocument";
 }
 
-/// Shows a document, and writes what is to be signed.
+/// Shows a document, and writes the bytes to sign.
 pub(super) fn run(arguments: &TrustShowArguments, printer: Printer) -> Result<(), Failure> {
     let document = Document::read(&arguments.document)?;
     if let Some(path) = &arguments.message {

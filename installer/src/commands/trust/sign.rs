@@ -1,4 +1,4 @@
-//! `landfall trust sign`: one person's signature, or several that were collected.
+//! `landfall trust sign`: adds one person's signature, or several that were collected.
 
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &TrustSignArguments, printer: Printer) -> Result<()
     Ok(())
 }
 
-/// Every signature that the arguments ask for or bring; each is by a key that may sign.
+/// Signatures that the arguments request or provide; each is by a key that may sign.
 fn signatures(arguments: &TrustSignArguments, document: &Document) -> Result<Vec<(KeyId, Vec<u8>)>, Failure> {
     let (name, message, may_sign) = (document.name(), document.message(), document.may_sign());
     let foreign =
@@ -89,7 +89,7 @@ fn signatures(arguments: &TrustSignArguments, document: &Document) -> Result<Vec
     Ok(made)
 }
 
-/// One signature in a file of its own, as a Sigstore bundle that cosign accepts, too.
+/// Writes one signature to a separate file, as a Sigstore bundle that cosign also accepts.
 fn write_detached(path: &std::path::Path, document: &Document, made: &[(KeyId, Vec<u8>)]) -> Result<(), Failure> {
     let [(key, signature)] = made else {
         return Err(Failure::new(codes::BAD_ARGUMENT, "--detached writes one signature: give one key or command"));
